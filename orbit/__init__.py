@@ -1,0 +1,46 @@
+"""ORBIT answers from your own documents with the model of your choice. This is its plugin API."""
+
+from orbit.errors import ConfigError, OrbitError, PluginLoadError, Problem, ProviderError
+from orbit.hookspecs import hookimpl
+from orbit.provider import ORBIT_API, Host, NoSettings, Provider
+from orbit.types import (
+    CallContext,
+    ChatRecord,
+    Chunk,
+    Collection,
+    Document,
+    GenerateOptions,
+    Health,
+    Message,
+    Query,
+    SourceRef,
+    TokenCount,
+    Usage,
+    Verdict,
+)
+
+__all__ = [
+    "ORBIT_API",
+    "CallContext",
+    "ChatRecord",
+    "Chunk",
+    "Collection",
+    "ConfigError",
+    "Document",
+    "GenerateOptions",
+    "Health",
+    "Host",
+    "Message",
+    "NoSettings",
+    "OrbitError",
+    "PluginLoadError",
+    "Problem",
+    "Provider",
+    "ProviderError",
+    "Query",
+    "SourceRef",
+    "TokenCount",
+    "Usage",
+    "Verdict",
+    "hookimpl",
+]

@@ -1,0 +1,105 @@
+"""Errors that ORBIT raises and plugins may raise. Each says what was asked, what exists, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+FailureKind: TypeAlias = Literal["failed", "unavailable", "overloaded", "timeout", "not_found"]
+
+
+class OrbitError(Exception):
+    """Base of all errors of ORBIT. ``code`` is a stable word that programs can test for."""
+
+    code: str = "internal_error"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One mistake in a configuration: where it stands (``general.port``) and what to do about it."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class ConfigError(OrbitError):
+    """The configuration cannot be used. ``problems`` has every mistake found, not just the first."""
+
+    code = "config_error"
+
+    def __init__(self, problems: Sequence[Problem] | str) -> None:
+        self.problems = (Problem("", problems),) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PluginLoadError(OrbitError):
+    """A plugin could not be imported, breaks the plugin contract, or did not start."""
+
+    code = "plugin_load_error"
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"{name}: {reason}")
+
+
+class ProviderError(OrbitError):
+    """A provider could not do what it was called for.
+
+    A plugin raises it with a sentence for operators and, where it knows, ``retryable`` (the same call may succeed
+    a moment later) and ``kind``. The host adds the instance's name and the hook. ``failed`` becomes HTTP 502,
+    ``unavailable``, ``overloaded`` and ``not_found`` 503, ``timeout`` 504.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retryable: bool = False,
+        kind: FailureKind = "failed",
+        provider: str = "",
+        operation: str = "",
+    ) -> None:
+        self.message = message
+        self.retryable = retryable
+        self.kind: FailureKind = kind
+        self.provider = provider
+        self.operation = operation
+        self.code = f"provider_{kind}"
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        where = f"{self.provider} could not {self.operation}: " if self.provider else ""
+        return where + self.message
+
+
+class PromptTooLong(OrbitError):
+    """The question alone, without any document, exceeds what the model can read."""
+
+    code = "prompt_too_long"
+
+
+class Overloaded(OrbitError):
+    """Too many requests are running and waiting. ``retry_after`` is in seconds."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class Unauthorized(OrbitError):
+    """The request carries no valid API key."""
+
+    code = "unauthorized"
+
+
+class StoreUnavailable(OrbitError):
+    """The store of keys and prompts cannot be reached; it says nothing about whether a key is valid."""
+
+    code = "store_unavailable"

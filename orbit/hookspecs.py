@@ -1,0 +1,160 @@
+"""Every hook of ORBIT. A plugin implements any of them, with ``@orbit.hookimpl``, under the same name.
+
+An implementation is of the same kind as its specification (a coroutine function, an async generator function or a
+plain function) and takes any subset of its arguments, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from orbit.types import (
+    CallContext,
+    ChatRecord,
+    Chunk,
+    Collection,
+    Document,
+    EmbedKind,
+    GenerateOptions,
+    Message,
+    ModerationStage,
+    Query,
+    TokenCount,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    import click
+
+    from orbit.types import Vectors
+
+PROJECT = "orbit"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec(firstresult=True)
+async def generate(
+    messages: Sequence[Message], options: GenerateOptions, context: CallContext
+) -> AsyncIterator[Chunk]:
+    """Write the answer to a conversation, piece by piece.
+
+    Called once a chat turn, on the one selected provider; the pipeline iterates. Closing the iterator early, at any
+    point, must stop the work behind it. Raise ProviderError; after the first chunk it ends the stream with an error.
+    """
+    raise NotImplementedError
+    yield Chunk()
+
+
+@hookspec(firstresult=True)
+async def count_tokens(messages: Sequence[Message], context: CallContext) -> TokenCount:
+    """Measure a prompt as ``generate`` would read it, and the model's window.
+
+    Called before ``generate``, on the selected provider, to fit the documents to the context. Without it the host
+    estimates. An error fails the turn.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+async def embed(texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
+    """Turn texts into vectors: one float32 array of shape ``(len(texts), dimension)``, rows in order.
+
+    Called on the one selected provider by whoever needs vectors, usually a store that retrieves or indexes.
+    ``kind`` tells models with two prefixes which one applies. An error fails what the vectors were for.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+async def retrieve(query: Query, limit: int, context: CallContext) -> Sequence[Document]:
+    """Find at most ``limit`` documents for a question, best first.
+
+    Called on every enabled provider at the same time, each with its deadline; several lists are fused by rank.
+    An error answers the client with 503 unless ``retrieval.on_error`` says otherwise.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+async def index(collection: str, documents: Sequence[Document], context: CallContext) -> int:
+    """Store documents and return how many were written.
+
+    Called by ingestion, on the selected store, with all documents of one or more sources: they replace whatever the
+    collection held of those sources. The collection is made if it does not exist. An error reports those sources
+    as failed; what was stored of them before stays readable.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+async def drop(collection: str, context: CallContext) -> bool:
+    """Delete a collection and all that is in it; False if it did not exist. Called on the selected store."""
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+async def list_sources(collection: str, context: CallContext) -> Mapping[str, str]:
+    """The sources in a collection, each with the ``digest`` its documents were indexed with.
+
+    Called by ingestion on the selected store, to skip what has not changed. Empty if there is no such collection.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+async def list_collections(context: CallContext) -> Sequence[Collection]:
+    """The collections of the selected store, by name."""
+    raise NotImplementedError
+
+
+@hookspec
+async def rerank(
+    query: Query, documents: Sequence[Document], limit: int, context: CallContext
+) -> Sequence[Document]:
+    """Put documents in a better order and return at most ``limit`` of them, best first.
+
+    Called on each enabled provider in the order of the configuration. On an error the order stays as it was, a
+    warning is logged and the failure is counted.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+async def moderate(stage: ModerationStage, messages: Sequence[Message], context: CallContext) -> Verdict:
+    """Decide whether a question (``input``) or an answer (``output``) may pass; the last message is in question.
+
+    Called on every enabled provider at the same time; one refusal refuses. An error or a missed deadline answers
+    503: a guard that cannot decide does not let through.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+async def log(record: ChatRecord, context: CallContext) -> None:
+    """Keep the record of a finished turn.
+
+    Called on every enabled provider after the last byte has left. Neither its duration nor an error touches the reply.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def register_routes() -> Sequence[Any]:
+    """Litestar route handlers, mounted under ``/plugins/<instance>/`` behind the same key as ``/chat``.
+
+    Called once on every started provider, when the application is built.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def register_commands(group: click.Group) -> None:
+    """Add click commands to ``group``, which is ``orbit <plugin>``.
+
+    Called when that command is used; the provider is not started, its settings are those of the configuration.
+    """
+    raise NotImplementedError
