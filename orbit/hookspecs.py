@@ -69,7 +69,7 @@ async def embed(texts: Sequence[str], kind: EmbedKind, context: CallContext) -> 
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(firstresult=True)
 async def retrieve(query: Query, limit: int, context: CallContext) -> Sequence[Document]:
     """Find at most ``limit`` documents for a question, best first.
 
@@ -111,7 +111,7 @@ async def list_collections(context: CallContext) -> Sequence[Collection]:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(firstresult=True)
 async def rerank(
     query: Query, documents: Sequence[Document], limit: int, context: CallContext
 ) -> Sequence[Document]:
@@ -123,7 +123,7 @@ async def rerank(
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(firstresult=True)
 async def moderate(stage: ModerationStage, messages: Sequence[Message], context: CallContext) -> Verdict:
     """Decide whether a question (``input``) or an answer (``output``) may pass; the last message is in question.
 
@@ -133,7 +133,7 @@ async def moderate(stage: ModerationStage, messages: Sequence[Message], context:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(firstresult=True)
 async def log(record: ChatRecord, context: CallContext) -> None:
     """Keep the record of a finished turn.
 
@@ -142,7 +142,7 @@ async def log(record: ChatRecord, context: CallContext) -> None:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(firstresult=True)
 def register_routes() -> Sequence[Any]:
     """Litestar route handlers, mounted under ``/plugins/<instance>/`` behind the same key as ``/chat``.
 
@@ -151,7 +151,7 @@ def register_routes() -> Sequence[Any]:
     raise NotImplementedError
 
 
-@hookspec
+@hookspec(firstresult=True)
 def register_commands(group: click.Group) -> None:
     """Add click commands to ``group``, which is ``orbit <plugin>``.
 

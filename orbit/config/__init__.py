@@ -1,0 +1,6 @@
+"""From a YAML file to a typed, checked configuration."""
+
+from orbit.config.load import find_config, load_config
+from orbit.config.model import Config, HostConfig, ProviderSection
+
+__all__ = ["Config", "HostConfig", "ProviderSection", "find_config", "load_config"]

@@ -1,0 +1,131 @@
+"""Finding, reading and parsing the configuration file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orbit.config.convert import convert_all
+from orbit.config.environment import environment, substitute
+from orbit.config.model import Config, HostConfig, ProviderSection
+from orbit.errors import ConfigError, Problem
+
+EMBEDDED = "the embedded default"
+FILE_LOG = "files"
+_OWN_KEYS = ("use", "enabled", "required")
+
+
+class _Switches(msgspec.Struct, frozen=True):
+    """The keys that the host itself reads in every provider section."""
+
+    use: str = ""
+    enabled: bool = True
+    required: bool | None = None
+
+
+def find_config(path: str | None) -> Path | None:
+    """Return the configuration file to use: ``path``, else ``$ORBIT_CONFIG``, else ``./config.yaml`` if there is one.
+
+    None stands for the embedded default. Raises ConfigError if a named file does not exist.
+    """
+    for named, origin in ((path, "--config"), (os.environ.get("ORBIT_CONFIG"), "ORBIT_CONFIG")):
+        if named:
+            if not Path(named).is_file():
+                raise ConfigError(f"{named}: there is no such file. {origin} must name a YAML file.")
+            return Path(named)
+    default = Path("config.yaml")
+    return default if default.is_file() else None
+
+
+def load_config(path: str | None = None) -> Config:
+    """Read the configuration. Raises ConfigError with every problem of the host's own sections."""
+    config, problems = read_config(path)
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def read_config(path: str | None = None) -> tuple[Config, list[Problem]]:
+    """Read the configuration and return it with its problems; a section with problems has its defaults.
+
+    Raises ConfigError only if the file cannot be read as YAML at all.
+    """
+    file = find_config(path)
+    if file is None:
+        text = files("orbit.config").joinpath("embedded.yaml").read_text(encoding="utf-8")
+        return parse_config(_yaml(text, EMBEDDED), EMBEDDED, environment(Path()))
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"{file}: cannot be read: {reason}.") from error
+    return parse_config(_yaml(text, str(file)), str(file), environment(file.parent))
+
+
+def parse_config(data: Any, source: str, variables: Mapping[str, str]) -> tuple[Config, list[Problem]]:
+    """Turn parsed YAML into a configuration and the problems found in it."""
+    problems: list[Problem] = []
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        return Config(source, HostConfig(), ()), [Problem(source, "must be a mapping of sections, such as 'general:'.")]
+    data = substitute(data, variables, "", problems)
+
+    own = {field.name: field for field in msgspec.structs.fields(HostConfig)}
+    sections: dict[str, Any] = {}
+    for name, field in own.items():
+        if name in data:
+            section, found = convert_all(data[name], field.type, name)
+            problems += found
+            if section is not None:
+                sections[name] = section
+    host = HostConfig(**sections)
+
+    providers: list[ProviderSection] = []
+    rest = {str(name): value for name, value in data.items() if name not in own}
+    inference = rest.pop("inference", None) or {}
+    if not isinstance(inference, dict):
+        problems.append(Problem("inference", "must be a mapping of provider sections."))
+        inference = {}
+    named = [(name, name, value) for name, value in rest.items()]
+    named += [(str(name), f"inference.{name}", value) for name, value in inference.items() if name not in rest]
+    named.append((FILE_LOG, "logging.file", host.logging.file))
+    for name, where, value in named:
+        provider = _provider_section(name, where, value, problems)
+        if provider is not None:
+            providers.append(provider)
+    return Config(source, host, tuple(providers)), problems
+
+
+def _provider_section(name: str, path: str, value: Any, problems: list[Problem]) -> ProviderSection | None:
+    """Return the instance that a section configures, or None if it is switched off or no section at all."""
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        problems.append(Problem(path, "must be a section of settings. A plugin is switched on by a section of its name."))
+        return None
+    own, found = convert_all({key: value[key] for key in _OWN_KEYS if key in value}, _Switches, path)
+    problems += found
+    if own is None or not own.enabled:
+        return None
+    settings = {str(key): entry for key, entry in value.items() if key not in _OWN_KEYS}
+    return ProviderSection(name, own.use or name, path, settings, own.required)
+
+
+def _yaml(text: str, source: str) -> Any:
+    from ruamel.yaml import YAML  # noqa: PLC0415  # slow to import, and only needed here
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415  # the same
+
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{source}, line {mark.line + 1}, column {mark.column + 1}" if mark else source
+        raise ConfigError(f"{where}: this is not valid YAML: {error.problem or error.context}.") from error
+    except YAMLError as error:
+        raise ConfigError(f"{source}: this is not valid YAML: {error}.") from error

@@ -1,0 +1,192 @@
+"""The host's own configuration sections, each a typed Struct. Every other top-level section belongs to a plugin."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+Seconds = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
+class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Base of all sections: unknown keys are mistakes."""
+
+
+class Https(Section):
+    """``general.https``: TLS of the server itself."""
+
+    enabled: Annotated[bool, Meta(description="Serve HTTPS.")] = False
+    port: Annotated[Port, Meta(description="Port for HTTPS.")] = 3443
+    cert_file: Annotated[str, Meta(description="PEM file with the certificate chain.")] = ""
+    key_file: Annotated[str, Meta(description="PEM file with the private key.")] = ""
+
+
+class General(Section):
+    """``general``: the server and which provider serves which stage."""
+
+    host: Annotated[str, Meta(description="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port for HTTP.")] = 3000
+    verbose: Annotated[bool, Meta(description="Log at DEBUG level.")] = False
+    https: Annotated[Https, Meta(description="TLS of the server itself.")] = Https()
+    data_dir: Annotated[str, Meta(description="Folder for what must survive a restart.")] = "data"
+    inference_provider: Annotated[
+        str, Meta(description="Provider instance that generates; needed when several can.")
+    ] = ""
+    embedding_provider: Annotated[
+        str, Meta(description="Provider instance that embeds; needed when several can.")
+    ] = ""
+    store_provider: Annotated[
+        str, Meta(description="Provider instance that documents are ingested into; needed when several can.")
+    ] = ""
+    stream_text: Annotated[
+        Literal["delta", "cumulative"],
+        Meta(description="Text of a stream frame: what is new, or (for older clients) all so far."),
+    ] = "delta"
+    default_system_prompt: Annotated[
+        str, Meta(description="System prompt for keys without one of their own.")
+    ] = "You are a helpful assistant. Answer briefly and truthfully."
+
+
+class Limits(Section):
+    """``limits``: what one request, and all of them together, may take."""
+
+    max_body_bytes: Annotated[Count, Meta(description="Largest request body, in bytes; more is refused with 413.")] = (
+        1_048_576
+    )
+    max_message_chars: Annotated[Count, Meta(description="Longest message, in characters; more is refused with 413.")] = (
+        32_768
+    )
+    max_concurrent: Annotated[Count, Meta(description="Chat turns running at the same time, per worker.")] = 64
+    max_queued: Annotated[
+        int, Meta(ge=0, description="Chat turns waiting for a place; more are refused with 503.")
+    ] = 256
+    max_answer_tokens: Annotated[
+        Count, Meta(description="Room kept free for the answer when documents are fitted to the context, in tokens.")
+    ] = 512
+
+
+class Timeouts(Section):
+    """``timeouts``: deadlines in seconds."""
+
+    start: Annotated[Seconds, Meta(description="For each provider to start.")] = 300.0
+    stop: Annotated[Seconds, Meta(description="For each provider to stop.")] = 10.0
+    health: Annotated[Seconds, Meta(description="For each provider to tell its health.")] = 2.0
+    embed: Annotated[Seconds, Meta(description="For one call of the embedding provider.")] = 30.0
+    retrieve: Annotated[Seconds, Meta(description="For each retriever.")] = 10.0
+    rerank: Annotated[Seconds, Meta(description="For each reranker.")] = 20.0
+    moderate: Annotated[Seconds, Meta(description="For each moderator.")] = 20.0
+    first_token: Annotated[Seconds, Meta(description="For the model to begin its answer, queueing included.")] = 120.0
+    next_token: Annotated[Seconds, Meta(description="For each later piece of the answer.")] = 60.0
+    log: Annotated[Seconds, Meta(description="For each log sink to take a record.")] = 10.0
+    queue: Annotated[Seconds, Meta(description="For a chat turn to wait for a place.")] = 30.0
+    drain: Annotated[Seconds, Meta(description="For running answers to end when the server stops.")] = 30.0
+    ping: Annotated[Seconds, Meta(description="Silence in a stream after which a ping comment is sent.")] = 15.0
+
+
+class Retrieval(Section):
+    """``retrieval``: what happens around the retrievers."""
+
+    limit: Annotated[Count, Meta(description="Documents asked of each retriever.")] = 10
+    max_documents: Annotated[Count, Meta(description="Documents given to the model, at most.")] = 4
+    on_error: Annotated[
+        Literal["refuse", "answer_without"],
+        Meta(description="When a retriever fails: answer 503, or answer without documents and say so."),
+    ] = "refuse"
+    on_nothing_found: Annotated[
+        Literal["answer_without", "respond"],
+        Meta(description="When nothing relevant is found: let the model answer alone, or send the fixed response."),
+    ] = "respond"
+
+
+class Messages(Section):
+    """``messages``: fixed texts that clients see."""
+
+    no_results_response: Annotated[str, Meta(description="Answer when nothing relevant was found.")] = (
+        "I could not find anything about that in the documents I have."
+    )
+    refusal_response: Annotated[str, Meta(description="Answer to a question that moderation refused.")] = (
+        "I cannot help with that request."
+    )
+
+
+class Ingest(Section):
+    """``ingest``: how files become passages."""
+
+    chunk_size: Annotated[Count, Meta(description="Longest passage, in characters.")] = 900
+    chunk_overlap: Annotated[
+        int, Meta(ge=0, description="Characters that neighbouring passages of plain text share.")
+    ] = 100
+    max_file_bytes: Annotated[Count, Meta(description="Largest file read, in bytes.")] = 50_000_000
+    batch_size: Annotated[Count, Meta(description="Passages embedded and written at once.")] = 128
+
+
+class Sqlite(Section):
+    """``sqlite``: the embedded store of keys and prompts."""
+
+    path: Annotated[str, Meta(description="Database file; relative paths start at general.data_dir.")] = "orbit.db"
+
+
+class Auth(Section):
+    """``auth``: how API keys are checked."""
+
+    cache_seconds: Annotated[
+        float, Meta(ge=0, description="How long a valid key is trusted without asking the store again.")
+    ] = 10.0
+    cache_size: Annotated[Count, Meta(description="Keys remembered at most.")] = 10_000
+
+
+
+
+class Logging(Section):
+    """``logging``: the server's own log, and under ``file`` the chat log."""
+
+    level: Annotated[LogLevel, Meta(description="Least severe level that is logged.")] = "INFO"
+    format: Annotated[Literal["text", "json"], Meta(description="Form of a line of the server log.")] = "text"
+    console: Annotated[bool, Meta(description="Write the server log to standard error.")] = True
+    file: Annotated[dict[str, Any], Meta(description="The chat log: settings of the provider `files`.")] = {}
+
+
+class HostConfig(Section):
+    """All sections of the host."""
+
+    general: General = General()
+    limits: Limits = Limits()
+    timeouts: Timeouts = Timeouts()
+    retrieval: Retrieval = Retrieval()
+    messages: Messages = Messages()
+    ingest: Ingest = Ingest()
+    sqlite: Sqlite = Sqlite()
+    auth: Auth = Auth()
+    logging: Logging = Logging()
+
+
+class ProviderSection(msgspec.Struct, frozen=True):
+    """One provider instance as configured. ``settings`` is what the plugin's own Struct will check."""
+
+    name: str
+    plugin: str
+    path: str
+    settings: dict[str, Any]
+    required: bool | None = None
+
+
+class Config(msgspec.Struct, frozen=True):
+    """A whole configuration: where it came from, the host's sections, and the provider instances in file order."""
+
+    source: str
+    host: HostConfig
+    providers: tuple[ProviderSection, ...]
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder for what must survive a restart; not made yet."""
+        return Path(self.host.general.data_dir).expanduser()
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The file of the embedded store."""
+        return self.data_dir / Path(self.host.sqlite.path).expanduser()
