@@ -107,7 +107,9 @@ def _provider_section(name: str, path: str, value: Any, problems: list[Problem])
     if value is None:
         value = {}
     if not isinstance(value, dict):
-        problems.append(Problem(path, "must be a section of settings. A plugin is switched on by a section of its name."))
+        problems.append(
+            Problem(path, "must be a section of settings. A plugin is switched on by a section of its name.")
+        )
         return None
     own, found = convert_all({key: value[key] for key in _OWN_KEYS if key in value}, _Switches, path)
     problems += found

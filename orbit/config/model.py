@@ -16,7 +16,7 @@ class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Base of all sections: unknown keys are mistakes."""
 
 
-class Https(Section):
+class Https(Section, forbid_unknown_fields=True, frozen=True):
     """``general.https``: TLS of the server itself."""
 
     enabled: Annotated[bool, Meta(description="Serve HTTPS.")] = False
@@ -25,7 +25,7 @@ class Https(Section):
     key_file: Annotated[str, Meta(description="PEM file with the private key.")] = ""
 
 
-class General(Section):
+class General(Section, forbid_unknown_fields=True, frozen=True):
     """``general``: the server and which provider serves which stage."""
 
     host: Annotated[str, Meta(description="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1"
@@ -36,9 +36,7 @@ class General(Section):
     inference_provider: Annotated[
         str, Meta(description="Provider instance that generates; needed when several can.")
     ] = ""
-    embedding_provider: Annotated[
-        str, Meta(description="Provider instance that embeds; needed when several can.")
-    ] = ""
+    embedding_provider: Annotated[str, Meta(description="Provider instance that embeds; needed when several can.")] = ""
     store_provider: Annotated[
         str, Meta(description="Provider instance that documents are ingested into; needed when several can.")
     ] = ""
@@ -46,30 +44,30 @@ class General(Section):
         Literal["delta", "cumulative"],
         Meta(description="Text of a stream frame: what is new, or (for older clients) all so far."),
     ] = "delta"
-    default_system_prompt: Annotated[
-        str, Meta(description="System prompt for keys without one of their own.")
-    ] = "You are a helpful assistant. Answer briefly and truthfully."
+    default_system_prompt: Annotated[str, Meta(description="System prompt for keys without one of their own.")] = (
+        "You are a helpful assistant. Answer briefly and truthfully."
+    )
 
 
-class Limits(Section):
+class Limits(Section, forbid_unknown_fields=True, frozen=True):
     """``limits``: what one request, and all of them together, may take."""
 
     max_body_bytes: Annotated[Count, Meta(description="Largest request body, in bytes; more is refused with 413.")] = (
         1_048_576
     )
-    max_message_chars: Annotated[Count, Meta(description="Longest message, in characters; more is refused with 413.")] = (
-        32_768
-    )
+    max_message_chars: Annotated[
+        Count, Meta(description="Longest message, in characters; more is refused with 413.")
+    ] = 32_768
     max_concurrent: Annotated[Count, Meta(description="Chat turns running at the same time, per worker.")] = 64
-    max_queued: Annotated[
-        int, Meta(ge=0, description="Chat turns waiting for a place; more are refused with 503.")
-    ] = 256
+    max_queued: Annotated[int, Meta(ge=0, description="Chat turns waiting for a place; more are refused with 503.")] = (
+        256
+    )
     max_answer_tokens: Annotated[
         Count, Meta(description="Room kept free for the answer when documents are fitted to the context, in tokens.")
     ] = 512
 
 
-class Timeouts(Section):
+class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
     """``timeouts``: deadlines in seconds."""
 
     start: Annotated[Seconds, Meta(description="For each provider to start.")] = 300.0
@@ -77,6 +75,7 @@ class Timeouts(Section):
     health: Annotated[Seconds, Meta(description="For each provider to tell its health.")] = 2.0
     embed: Annotated[Seconds, Meta(description="For one call of the embedding provider.")] = 30.0
     retrieve: Annotated[Seconds, Meta(description="For each retriever.")] = 10.0
+    index: Annotated[Seconds, Meta(description="For one write to the store.")] = 300.0
     rerank: Annotated[Seconds, Meta(description="For each reranker.")] = 20.0
     moderate: Annotated[Seconds, Meta(description="For each moderator.")] = 20.0
     first_token: Annotated[Seconds, Meta(description="For the model to begin its answer, queueing included.")] = 120.0
@@ -87,7 +86,7 @@ class Timeouts(Section):
     ping: Annotated[Seconds, Meta(description="Silence in a stream after which a ping comment is sent.")] = 15.0
 
 
-class Retrieval(Section):
+class Retrieval(Section, forbid_unknown_fields=True, frozen=True):
     """``retrieval``: what happens around the retrievers."""
 
     limit: Annotated[Count, Meta(description="Documents asked of each retriever.")] = 10
@@ -102,7 +101,7 @@ class Retrieval(Section):
     ] = "respond"
 
 
-class Messages(Section):
+class Messages(Section, forbid_unknown_fields=True, frozen=True):
     """``messages``: fixed texts that clients see."""
 
     no_results_response: Annotated[str, Meta(description="Answer when nothing relevant was found.")] = (
@@ -113,7 +112,7 @@ class Messages(Section):
     )
 
 
-class Ingest(Section):
+class Ingest(Section, forbid_unknown_fields=True, frozen=True):
     """``ingest``: how files become passages."""
 
     chunk_size: Annotated[Count, Meta(description="Longest passage, in characters.")] = 900
@@ -124,13 +123,13 @@ class Ingest(Section):
     batch_size: Annotated[Count, Meta(description="Passages embedded and written at once.")] = 128
 
 
-class Sqlite(Section):
+class Sqlite(Section, forbid_unknown_fields=True, frozen=True):
     """``sqlite``: the embedded store of keys and prompts."""
 
     path: Annotated[str, Meta(description="Database file; relative paths start at general.data_dir.")] = "orbit.db"
 
 
-class Auth(Section):
+class Auth(Section, forbid_unknown_fields=True, frozen=True):
     """``auth``: how API keys are checked."""
 
     cache_seconds: Annotated[
@@ -139,9 +138,7 @@ class Auth(Section):
     cache_size: Annotated[Count, Meta(description="Keys remembered at most.")] = 10_000
 
 
-
-
-class Logging(Section):
+class Logging(Section, forbid_unknown_fields=True, frozen=True):
     """``logging``: the server's own log, and under ``file`` the chat log."""
 
     level: Annotated[LogLevel, Meta(description="Least severe level that is logged.")] = "INFO"
@@ -150,7 +147,7 @@ class Logging(Section):
     file: Annotated[dict[str, Any], Meta(description="The chat log: settings of the provider `files`.")] = {}
 
 
-class HostConfig(Section):
+class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     """All sections of the host."""
 
     general: General = General()

@@ -1,0 +1,202 @@
+"""The host: a configuration brought to life, and what it lends to its providers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from orbit.config.load import read_config
+from orbit.config.model import Config
+from orbit.errors import ConfigError, Problem, ProviderError
+from orbit.plugins.calls import attributed, call, wrong_type
+from orbit.plugins.discover import InstalledPlugin, installed_plugins
+from orbit.plugins.load import load
+from orbit.plugins.registry import Registry
+from orbit.types import CallContext, Chunk, Document, EmbedKind, GenerateOptions, Message
+from orbit.types import Collection as StoredCollection
+
+if TYPE_CHECKING:
+    from orbit.types import Vectors
+
+logger = logging.getLogger("orbit")
+
+_VERBS = {"generate": "generate", "embed": "embed", "index": "store documents"}
+
+
+class Roles(msgspec.Struct, frozen=True):
+    """Which instance does what only one can do; empty where none is enabled."""
+
+    generate: str = ""
+    embed: str = ""
+    index: str = ""
+
+
+class OrbitHost:
+    """Providers of one configuration. Enter it to start them; it stops them in reverse order.
+
+    ``problems`` has every mistake of the configuration, the plugins' settings included, found without starting
+    anything. Entering a host that has problems raises ConfigError.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        problems: Sequence[Problem] = (),
+        installed: Mapping[str, InstalledPlugin] | None = None,
+        needed: Collection[str] | None = None,
+    ) -> None:
+        """``needed`` starts only providers of these hooks, for commands that do not need them all."""
+        self.config = config
+        self._needed = needed
+        plugins = installed_plugins() if installed is None else installed
+        self.registry = Registry([load(section, plugins, self) for section in config.providers])
+        found = [*problems, *(problem for item in self.registry.loaded for problem in item.problems)]
+        self.roles, unclear = _select(config, self.registry, complete=not found, needed=needed)
+        self.problems = (*found, *unclear)
+        self._embed: Callable[..., Any] | None = None
+
+    @classmethod
+    def from_file(cls, path: str | None = None, needed: Collection[str] | None = None) -> OrbitHost:
+        """Read a configuration file and load its plugins; see ``find_config`` for where it is looked for."""
+        config, problems = read_config(path)
+        return cls(config, problems, needed=needed)
+
+    def raise_problems(self) -> None:
+        """Raise ConfigError if the configuration has any problem."""
+        if self.problems:
+            raise ConfigError(self.problems)
+
+    async def __aenter__(self) -> Self:
+        self.raise_problems()
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.roles.embed:
+            self._embed = self.registry.caller("embed", self.roles.embed)
+        try:
+            await self.registry.start(self.config.host.timeouts.start, self._needed)
+        except BaseException:
+            await self.registry.stop(self.config.host.timeouts.stop)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.registry.stop(self.config.host.timeouts.stop)
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder for what must survive a restart."""
+        return self.config.data_dir
+
+    @property
+    def embedding(self) -> str:
+        """The embedding provider in use and its model, as ``provider/model``."""
+        name = self.roles.embed
+        if not name:
+            return ""
+        section = next(item.section for item in self.registry.loaded if item.section.name == name)
+        return f"{section.plugin}/{self.registry[name].model('embed')}"
+
+    async def embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
+        """Embed with the selected provider. Raises ProviderError."""
+        import numpy as np  # noqa: PLC0415  # only those who embed pay for it
+
+        caller, name = self._embed, self.roles.embed
+        if caller is None:
+            raise ProviderError(
+                "no enabled provider can embed; enable one, for example with a section 'wordllama:'.",
+                provider="orbit",
+                operation="embed",
+            )
+        vectors: Vectors = await call(
+            name,
+            "embed",
+            lambda: caller(texts=texts, kind=kind, context=context),
+            self.config.host.timeouts.embed,
+        )
+        expected = "a float32 array of shape (number of texts, dimension)"
+        if not isinstance(vectors, np.ndarray):
+            raise wrong_type(name, "embed", expected, vectors)
+        if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(texts):  # noqa: PLR2004  # a matrix
+            shape = f"the hook returned {vectors.dtype} of shape {vectors.shape} for {len(texts)} texts"
+            raise ProviderError(f"{shape} instead of {expected}.", provider=name, operation="embed")
+        return vectors
+
+    async def generate(
+        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
+    ) -> AsyncIterator[Chunk]:
+        """Generate with the named instance, or the selected one. Raises ProviderError."""
+        name = provider or self.roles.generate
+        able = self.registry.implementing("generate")
+        if name not in able:
+            raise ProviderError(f"'{name}' cannot generate; providers that can: {', '.join(able) or 'none'}.")
+        chunks = self.registry.caller("generate", name)(messages=messages, options=options, context=context)
+        try:
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    yield chunk
+        except Exception as error:
+            raise attributed(error, name, "generate") from error
+
+    async def index(self, collection: str, documents: Sequence[Document], context: CallContext) -> int:
+        """Write documents to the selected store; see the hook. Raises ProviderError."""
+        written: int = await self._store("index", collection=collection, documents=documents, context=context)
+        return written
+
+    async def drop(self, collection: str, context: CallContext) -> bool:
+        """Delete a collection of the selected store. Raises ProviderError."""
+        dropped: bool = await self._store("drop", collection=collection, context=context)
+        return dropped
+
+    async def list_sources(self, collection: str, context: CallContext) -> Mapping[str, str]:
+        """Return the sources of a collection and their digests. Raises ProviderError."""
+        sources: Mapping[str, str] = await self._store("list_sources", collection=collection, context=context)
+        return sources
+
+    async def list_collections(self, context: CallContext) -> Sequence[StoredCollection]:
+        """Return the collections of the selected store. Raises ProviderError."""
+        collections: Sequence[StoredCollection] = await self._store("list_collections", context=context)
+        return collections
+
+    async def _store(self, hook: str, **arguments: Any) -> Any:
+        name = self.roles.index
+        if name not in self.registry.implementing(hook):
+            who = f"'{name}' does not" if name else "no enabled provider can"
+            raise ProviderError(f"{who} {hook.replace('_', ' ')}; enable a store, for example with 'chroma:'.")
+        caller = self.registry.caller(hook, name)
+        return await call(name, hook, lambda: caller(**arguments), self.config.host.timeouts.index)
+
+
+def _select(
+    config: Config, registry: Registry, *, complete: bool, needed: Collection[str] | None
+) -> tuple[Roles, list[Problem]]:
+    """Choose the one provider for each role. Problems are only told of a configuration that is otherwise right."""
+    general = config.host.general
+    problems: list[Problem] = []
+    chosen: dict[str, str] = {}
+    for hook, wanted, setting in (
+        ("generate", general.inference_provider, "inference_provider"),
+        ("embed", general.embedding_provider, "embedding_provider"),
+        ("index", general.store_provider, "store_provider"),
+    ):
+        able = registry.implementing(hook)
+        path, can = f"general.{setting}", ", ".join(able) or "none"
+        if wanted and wanted in able:
+            chosen[hook] = wanted
+        elif wanted:
+            problems.append(Problem(path, f"'{wanted}' cannot {_VERBS[hook]}; providers that can: {can}."))
+        elif len(able) == 1:
+            chosen[hook] = able[0]
+        elif len(able) > 1:
+            problems.append(Problem(path, f"several providers can {_VERBS[hook]}: {can}. Name the one to use here."))
+        elif hook == "generate" and (needed is None or hook in needed):
+            problems.append(
+                Problem(path, "no enabled provider can generate. Enable one by its section, such as 'ollama:'.")
+            )
+    return Roles(**chosen), problems if complete else [p for p in problems if "several" in p.message]

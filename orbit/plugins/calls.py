@@ -1,0 +1,104 @@
+"""Calling hooks of named providers: each with its deadline, each error attributed to the instance."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from orbit.errors import ConfigError, ProviderError
+
+T = TypeVar("T")
+logger = logging.getLogger("orbit.plugins")
+
+
+class Outcome(msgspec.Struct, Generic[T], frozen=True):
+    """What one provider made of a call: a value or an error, and the seconds it took."""
+
+    provider: str
+    seconds: float
+    value: T | None = None
+    error: ProviderError | None = None
+
+
+def attributed(error: BaseException, provider: str, operation: str) -> ProviderError:
+    """Return ``error`` as a ProviderError of this provider and operation.
+
+    The text of unexpected exceptions goes to the log only: it may hold what clients must not see.
+    """
+    if isinstance(error, ProviderError):
+        error.provider = error.provider or provider
+        error.operation = error.operation or operation
+        return error
+    if isinstance(error, ConfigError):
+        return ProviderError(str(error), provider=provider, operation=operation)
+    logger.error("%s.%s raised %s", provider, operation, type(error).__name__, exc_info=error)
+    unexpected = ProviderError(
+        f"it failed unexpectedly ({type(error).__name__}); the server's log has the details.",
+        provider=provider,
+        operation=operation,
+    )
+    unexpected.__cause__ = error
+    return unexpected
+
+
+def too_slow(provider: str, operation: str, seconds: float) -> ProviderError:
+    """Return the error for a deadline that passed."""
+    return ProviderError(
+        f"no answer within {seconds:g} s.", kind="timeout", retryable=True, provider=provider, operation=operation
+    )
+
+
+def wrong_type(provider: str, operation: str, expected: str, value: object) -> ProviderError:
+    """Return the error for a hook that returned something else than its specification says."""
+    return ProviderError(
+        f"the hook returned {type(value).__name__} instead of {expected}; this is a mistake in the plugin.",
+        provider=provider,
+        operation=operation,
+    )
+
+
+async def call(provider: str, operation: str, invoke: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Await one hook with a deadline in seconds. Raises ProviderError with the provider's name, nothing else."""
+    deadline = asyncio.timeout(seconds)
+    try:
+        async with deadline:
+            return await invoke()
+    except TimeoutError as error:
+        if deadline.expired():
+            raise too_slow(provider, operation, seconds) from error
+        raise attributed(error, provider, operation) from error
+    except Exception as error:  # whatever a plugin raises is attributed to it
+        raised = attributed(error, provider, operation)
+        if raised is error:
+            raise
+        raise raised from error
+
+
+async def fan_out(
+    operation: str, invocations: Mapping[str, Callable[[], Awaitable[T]]], seconds: float
+) -> list[Outcome[T]]:
+    """Call several providers at the same time, each with its deadline; outcomes are in the order of the mapping."""
+
+    async def one(provider: str, invoke: Callable[[], Awaitable[T]]) -> Outcome[T]:
+        started = time.perf_counter()
+        try:
+            value = await call(provider, operation, invoke, seconds)
+        except ProviderError as error:
+            return Outcome(provider, time.perf_counter() - started, error=error)
+        return Outcome(provider, time.perf_counter() - started, value)
+
+    if len(invocations) == 1:  # no task for the common case
+        return [await one(*next(iter(invocations.items())))]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(provider, invoke)) for provider, invoke in invocations.items()]
+    return [task.result() for task in tasks]
+
+
+def is_list_of(value: Any, kind: type) -> bool:
+    """Tell whether ``value`` is a list or tuple whose every item is a ``kind``."""
+    return isinstance(value, list | tuple) and all(isinstance(item, kind) for item in value)

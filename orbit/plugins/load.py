@@ -1,0 +1,68 @@
+"""From a configured section to a provider object: import, verify, convert its settings. Nothing starts here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+
+import msgspec
+
+from orbit.config.convert import convert_all
+from orbit.config.model import ProviderSection
+from orbit.errors import PluginLoadError, Problem
+from orbit.plugins.discover import InstalledPlugin, not_installed
+from orbit.plugins.verify import breaches
+from orbit.provider import Host, Provider
+
+
+class Loaded(msgspec.Struct):
+    """A provider instance that is ready to start, or why it is not: ``provider`` is None if it could not be made."""
+
+    section: ProviderSection
+    plugin: InstalledPlugin | None = None
+    provider: Provider | None = None
+    problems: tuple[Problem, ...] = ()
+    error: BaseException | None = None
+    """The exception behind a failed import, for ``--traceback``."""
+
+
+def import_plugin(plugin: InstalledPlugin) -> type[Provider]:
+    """Import a plugin's class and verify it. Raises PluginLoadError with one sentence for each breach."""
+    if plugin.rivals:
+        names = ", ".join((plugin.distribution, *plugin.rivals))
+        raise PluginLoadError(
+            plugin.name, f"several distributions have a plugin of this name: {names}. Uninstall all but one."
+        )
+    module_name, _, attribute = plugin.target.partition(":")
+    try:
+        target = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            target = getattr(target, part)
+    except Exception as error:
+        reason = f"{plugin.distribution} {plugin.version} is installed, but importing {plugin.target} failed: "
+        raise PluginLoadError(plugin.name, f"{reason}{type(error).__name__}: {error}") from error
+    sentences = breaches(target)
+    if sentences:
+        raise PluginLoadError(plugin.name, " ".join(sentences))
+    return target  # type: ignore[return-value]  # breaches() has checked that it is a Provider class
+
+
+def load(section: ProviderSection, installed: Mapping[str, InstalledPlugin], host: Host) -> Loaded:
+    """Make the provider of a section. Problems are returned, not raised, so that all can be shown at once."""
+    plugin = installed.get(section.plugin)
+    if plugin is None:
+        return Loaded(section, problems=(Problem(section.path, not_installed(section.plugin, dict(installed))),))
+    try:
+        kind = import_plugin(plugin)
+    except PluginLoadError as error:
+        return Loaded(section, plugin, problems=(Problem(section.path, error.reason),), error=error.__cause__)
+    settings, problems = convert_all(section.settings, kind.Settings, section.path)
+    if settings is None:
+        return Loaded(section, plugin, problems=tuple(problems))
+    try:
+        provider = kind(section.name, settings, host)
+        sentences = list(provider.validate())
+    except Exception as error:  # noqa: BLE001  # whatever a plugin raises is reported under its name
+        sentence = f"{kind.__name__} could not be made: {type(error).__name__}: {error}"
+        return Loaded(section, plugin, problems=(Problem(section.path, sentence),), error=error)
+    return Loaded(section, plugin, provider, tuple(Problem(section.path, sentence) for sentence in sentences))
