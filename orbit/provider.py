@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import msgspec
 
-from orbit.types import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message
+from orbit.types import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message, ModerationStage
 
 if TYPE_CHECKING:
     from orbit.types import Vectors
@@ -91,6 +91,13 @@ class Provider:
     def model(self, hook: str) -> str:
         """The name of the model that answers ``hook`` (``generate``, ``embed``): for logs and stored vectors."""
         return str(getattr(self.settings, "model", ""))
+
+    def moderates(self, stage: ModerationStage) -> bool:
+        """Whether ``moderate`` has anything to decide at this stage. Asked once, after the start.
+
+        Answers are then held back until each sentence has passed, so it is not the default.
+        """
+        return stage == "input"
 
     def exclusive(self) -> str:
         """Why several worker processes cannot share what this instance uses; empty if they can."""
