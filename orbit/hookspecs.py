@@ -37,9 +37,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec(firstresult=True)
-async def generate(
-    messages: Sequence[Message], options: GenerateOptions, context: CallContext
-) -> AsyncIterator[Chunk]:
+async def generate(messages: Sequence[Message], options: GenerateOptions, context: CallContext) -> AsyncIterator[Chunk]:
     """Write the answer to a conversation, piece by piece.
 
     Called once a chat turn, on the one selected provider; the pipeline iterates. Closing the iterator early, at any
@@ -112,9 +110,7 @@ async def list_collections(context: CallContext) -> Sequence[Collection]:
 
 
 @hookspec(firstresult=True)
-async def rerank(
-    query: Query, documents: Sequence[Document], limit: int, context: CallContext
-) -> Sequence[Document]:
+async def rerank(query: Query, documents: Sequence[Document], limit: int, context: CallContext) -> Sequence[Document]:
     """Put documents in a better order and return at most ``limit`` of them, best first.
 
     Called on each enabled provider in the order of the configuration. On an error the order stays as it was, a

@@ -1,0 +1,116 @@
+"""One chat turn as data: what is asked, what comes back, and the notes taken on the way."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from orbit.types import CallContext, ChatRecord, Document, FinishReason, GenerateOptions, Message, SourceRef, Usage
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """A question and everything that shapes its answer."""
+
+    question: str
+    context: CallContext
+    system_prompt: str | None = None
+    prompt_id: str | None = None
+    prompt_version: str | None = None
+    history: tuple[Message, ...] = ()
+    options: GenerateOptions = GenerateOptions()
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A passage that the model was given. ``number`` is what the answer cites as ``[number]``."""
+
+    number: int
+    id: str
+    title: str
+    source: str
+    link: str
+    score: float | None
+    text: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The end of a turn: what there is to say besides the text.
+
+    ``dropped_documents`` and ``dropped_turns`` did not fit the model's context; ``without_documents`` is true if
+    retrieval failed and the operator chose to answer all the same.
+    """
+
+    finish_reason: FinishReason = "stop"
+    sources: tuple[Source, ...] = ()
+    usage: Usage = Usage()
+    provider: str = ""
+    model: str = ""
+    blocked: bool = False
+    dropped_documents: int = 0
+    dropped_turns: int = 0
+    without_documents: bool = False
+
+
+def sources_of(documents: tuple[Document, ...]) -> tuple[Source, ...]:
+    """Number the documents of a prompt in the order in which the prompt numbers them."""
+    return tuple(
+        Source(
+            number,
+            document.id,
+            document.title,
+            document.source,
+            document.link,
+            None if document.score is None else round(document.score, 4),
+            document.text,
+        )
+        for number, document in enumerate(documents, start=1)
+    )
+
+
+class Journal:
+    """Notes of one turn, for its record in the chat log."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._timestamp = time.time()
+        self._started = time.perf_counter()
+        self.text: list[str] = []
+        self.durations: dict[str, float] = {}
+        self.documents: tuple[Document, ...] = ()
+        self.status = "cancelled"  # until something else is known: a client that leaves says nothing
+        self.reason = ""
+        self.usage = Usage()
+        self.provider = ""
+        self.model = ""
+
+    def took(self, stage: str, started: float) -> None:
+        """Note the seconds since ``started`` (of ``time.perf_counter``) for a stage."""
+        self.durations[stage] = round(time.perf_counter() - started, 6)
+
+    def record(self) -> ChatRecord:
+        """Return the record of the turn as it stands."""
+        turn, context = self._turn, self._turn.context
+        self.took("total", self._started)
+        return ChatRecord(
+            timestamp=self._timestamp,
+            request_id=context.request_id,
+            query=turn.question,
+            response="".join(self.text),
+            status=self.status,
+            blocked=self.status == "blocked",
+            reason=self.reason,
+            backend=self.provider,
+            model=self.model,
+            session_id=context.session_id,
+            client_ip=context.client_ip,
+            key_id=context.key_id,
+            key_hint=context.key_hint,
+            client_name=context.client_name,
+            collection=context.collection,
+            prompt_id=turn.prompt_id,
+            prompt_version=turn.prompt_version,
+            sources=tuple(SourceRef(item.id, item.source, item.score) for item in self.documents),
+            durations=self.durations,
+            prompt_tokens=self.usage.prompt_tokens,
+            completion_tokens=self.usage.completion_tokens,
+        )
