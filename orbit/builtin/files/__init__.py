@@ -1,0 +1,34 @@
+"""The chat log: one file a day, one JSON object a line, safe with several processes.
+
+Sinks that follow the log use ``Naming``, ``read_lines`` and the ``FollowerState`` that they keep beside it.
+"""
+
+from orbit.builtin.files.folder import LogFolder, has_writers
+from orbit.builtin.files.followers import FollowerState, Position, living, read_state, write_state
+from orbit.builtin.files.lines import LineEncoder, iso
+from orbit.builtin.files.locks import lock, open_lock
+from orbit.builtin.files.naming import LogFile, Naming
+from orbit.builtin.files.provider import FileLog
+from orbit.builtin.files.reading import Line, head_of, read_lines
+from orbit.builtin.files.settings import FileLogSettings
+
+__all__ = [
+    "FileLog",
+    "FileLogSettings",
+    "FollowerState",
+    "Line",
+    "LineEncoder",
+    "LogFile",
+    "LogFolder",
+    "Naming",
+    "Position",
+    "has_writers",
+    "head_of",
+    "iso",
+    "living",
+    "lock",
+    "open_lock",
+    "read_lines",
+    "read_state",
+    "write_state",
+]

@@ -1,0 +1,79 @@
+"""What a sink that follows the log leaves beside it, so that writers know how far it has come.
+
+A follower named ``x`` owns the folder ``.followers/x`` in the log's directory: it holds the exclusive lock of ``lock``
+as long as it lives, and replaces ``state.json`` as it goes on. Nothing else is shared between sinks and writers, so
+it works across processes, restarts and plugins.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from orbit.builtin.files.locks import is_held
+
+FOLDER = ".followers"
+
+
+class Position(msgspec.Struct, frozen=True):
+    """How far a file has been read: bytes from its start, and a digest of its first line to know it again."""
+
+    offset: int
+    head: str
+
+
+class FollowerState(msgspec.Struct, frozen=True):
+    """``state.json``: who follows, how it fares, and how far it has come.
+
+    ``kind`` names the field ``<kind>_status`` of each line. ``lag_seconds`` is the age of the oldest record not sent.
+    """
+
+    kind: str
+    status: str
+    detail: str = ""
+    updated: float = 0.0
+    positions: dict[str, Position] = {}
+    lag_records: int = 0
+    lag_seconds: float = 0.0
+    sent: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    lost_bytes: int = 0
+
+
+def read_state(folder: Path) -> FollowerState | None:
+    """The state in a follower's folder; None if there is none that can be read."""
+    try:
+        return msgspec.json.decode((folder / "state.json").read_bytes(), type=FollowerState)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write_state(folder: Path, state: FollowerState) -> None:
+    """Replace the state at once, so that no reader sees half of it. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = folder / "state.json.new"
+    new.write_bytes(msgspec.json.encode(state))
+    new.chmod(0o600)
+    new.replace(folder / "state.json")
+
+
+def living(directory: Path) -> dict[str, FollowerState]:
+    """The followers of the log in ``directory`` that are running now, by name."""
+    try:
+        folders = sorted((directory / FOLDER).iterdir())
+    except OSError:
+        return {}
+    states = {folder.name: read_state(folder) for folder in folders if is_held(folder / "lock")}
+    return {name: state for name, state in states.items() if state is not None}
+
+
+def statuses(directory: Path, kinds: tuple[str, ...] = ("elasticsearch",)) -> dict[str, str]:
+    """``{"elasticsearch_status": "enabled"}``: what each line says of the sinks; ``disabled`` where none runs."""
+    found = dict.fromkeys((f"{kind}_status" for kind in kinds), "disabled")
+    for state in living(directory).values():
+        field = f"{state.kind}_status"
+        if found.get(field) != "unavailable":
+            found[field] = state.status
+    return found

@@ -1,0 +1,101 @@
+"""From a chat record to its line in the log: pure translation."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+from pythonjsonlogger.msgspec import MsgspecFormatter
+
+import orbit
+
+REDACTED = "[redacted]"
+Content = Literal["full", "hash", "none"]
+
+
+def iso(timestamp: float) -> str:
+    """Unix seconds as ISO 8601 in UTC with milliseconds: ``2025-01-31T09:30:00.125Z``."""
+    moment = datetime.fromtimestamp(timestamp, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+class LineEncoder:
+    """Turns records into lines, keeping of their texts only what the operator may keep."""
+
+    def __init__(self, content: Content = "full", redact: Sequence[str] = (), hash_key: str = "") -> None:
+        """``redact`` are regular expressions; raises ``re.error`` for one that is none."""
+        self._patterns = [re.compile(pattern) for pattern in redact]
+        self._keep: Callable[[str], str | None] = {
+            "full": self._redacted,
+            "hash": self._digest,
+            "none": lambda _text: None,
+        }[content]
+        self._key = hash_key.encode()
+        self._formatter = MsgspecFormatter([])  # no field of its own: the line is the record
+
+    def encode(self, record: orbit.ChatRecord, statuses: Mapping[str, str]) -> bytes:
+        """One JSON object and a line feed, in UTF-8. ``statuses`` (of sinks that follow the log) become fields."""
+        fields = self.fields(record)
+        fields.update(statuses)
+        try:
+            return self._format(fields)
+        except UnicodeEncodeError:
+            # A lone surrogate is no text in UTF-8; losing that character is better than losing the record.
+            clean = msgspec.to_builtins(fields, str_keys=True)
+            return self._format({key: _without_surrogates(value) for key, value in clean.items()})
+
+    def fields(self, record: orbit.ChatRecord) -> dict[str, Any]:
+        """The fields of a line, in their order."""
+        return {
+            "timestamp": iso(record.timestamp),
+            "request_id": record.request_id,
+            "session_id": record.session_id,
+            "status": record.status,
+            "blocked": record.blocked,
+            "reason": self._redacted(record.reason),
+            "query": self._keep(record.query),
+            "response": self._keep(record.response),
+            "backend": record.backend,
+            "model": record.model,
+            "client_ip": record.client_ip,
+            "key_id": record.key_id,
+            "key_hint": record.key_hint,
+            "client_name": record.client_name,
+            "collection": record.collection,
+            "prompt_id": record.prompt_id,
+            "prompt_version": record.prompt_version,
+            "sources": record.sources,
+            "durations": {stage: round(seconds, 4) for stage, seconds in record.durations.items()},
+            "prompt_tokens": record.prompt_tokens,
+            "completion_tokens": record.completion_tokens,
+        }
+
+    def _format(self, fields: dict[str, Any]) -> bytes:
+        return self._formatter.format(logging.makeLogRecord({"msg": fields})).encode() + b"\n"
+
+    def _redacted(self, text: str) -> str:
+        for pattern in self._patterns:
+            text = pattern.sub(REDACTED, text)
+        return text
+
+    def _digest(self, text: str) -> str:
+        data = self._redacted(text).encode("utf-8", "surrogatepass")
+        if self._key:
+            return "hmac-sha256:" + hmac.new(self._key, data, hashlib.sha256).hexdigest()
+        return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_surrogates(item) for item in value]
+    return value

@@ -1,0 +1,131 @@
+"""The chat log as a provider."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import orbit
+from orbit.builtin.files.folder import LogFolder
+from orbit.builtin.files.followers import statuses
+from orbit.builtin.files.lines import LineEncoder
+from orbit.builtin.files.naming import Naming, zone
+from orbit.builtin.files.settings import FileLogSettings
+from orbit.builtin.files.writer import WriterThread
+
+STATUS_EVERY = 1.0
+STOP_PATIENCE = 5.0
+
+
+class FileLog(orbit.Provider):
+    """Every chat as one JSON object a line, in a file a day."""
+
+    Settings = FileLogSettings
+    settings: FileLogSettings
+    _writer: WriterThread | None = None
+    _encoder: LineEncoder
+    _directory: Path
+
+    async def __aenter__(self) -> Self:
+        settings = self.settings
+        if problems := list(self.validate()):
+            raise orbit.ConfigError([orbit.Problem("logging.file", problem) for problem in problems])
+        self._directory = Path(settings.directory).expanduser().absolute()  # noqa: ASYNC240  once, at the start
+        self._encoder = LineEncoder(settings.content, settings.redact, settings.hash_key)
+        self._statuses: dict[str, str] = {}
+        self._statuses_until = float("-inf")
+        self._folder = LogFolder(
+            self._directory,
+            Naming(settings.filename),
+            max_bytes=settings.max_bytes,
+            where=zone(settings.timezone),
+            fsync=settings.fsync,
+        )
+        self._writer = WriterThread(
+            self._folder, self._encode, housekeeping=self._keep_house, max_pending=settings.max_pending
+        )
+        self._announce()
+        self._writer.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        self._statuses_until = float("inf")  # Sinks that stop at the same time must not show as disabled.
+        writer.finish(STOP_PATIENCE)
+        deadline = time.monotonic() + STOP_PATIENCE + 1
+        # A thread that joins would itself hang on a hanging disk, and then keep the process from ending.
+        while writer.is_alive() and time.monotonic() < deadline:  # noqa: ASYNC110  as said
+            await asyncio.sleep(0.005)
+
+    @orbit.hookimpl
+    async def log(self, record: orbit.ChatRecord) -> None:
+        """Hand the record to the writing thread."""
+        assert self._writer is not None
+        self._writer.put(record)
+
+    async def flush(self) -> None:
+        """Wait until every record logged so far is on disk."""
+        assert self._writer is not None
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+        self._writer.when_written(lambda: _tell(loop, done))
+        await done.wait()
+
+    async def health(self) -> orbit.Health:
+        """Degraded while the folder cannot be written: replies go out, records wait in memory."""
+        writer = self._writer
+        if writer is None:
+            return orbit.Health("down", "not started")
+        counts = f"{writer.written} written, {writer.waiting} waiting, {writer.dropped} dropped"
+        if writer.problem:
+            return orbit.Health("degraded", f"{writer.problem} ({counts})")
+        return orbit.Health("ok", counts)
+
+    def validate(self) -> Iterable[str]:
+        """Patterns that are none, unknown zones, a folder that is a file."""
+        for pattern in self.settings.redact:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                yield f"redact: '{pattern}' is no regular expression: {error}"
+        try:
+            zone(self.settings.timezone)
+        except ValueError as error:
+            yield f"timezone: {error}"
+        if Path(self.settings.filename).name != self.settings.filename:
+            yield f"filename: '{self.settings.filename}' is a path; put the folder under directory"
+        directory = Path(self.settings.directory).expanduser()
+        if directory.exists() and not directory.is_dir():
+            yield f"directory: '{directory}' is a file"
+
+    def _encode(self, record: orbit.ChatRecord) -> bytes:
+        now = time.monotonic()
+        if now >= self._statuses_until:
+            self._statuses = statuses(self._directory)
+            self._statuses_until = now + STATUS_EVERY
+        return self._encoder.encode(record, self._statuses)
+
+    def _announce(self) -> None:
+        try:
+            self._folder.announce()
+        except OSError:
+            return  # The first record will say what is wrong with the folder, and try until it is mended.
+
+    def _keep_house(self) -> None:
+        self._announce()
+        self._folder.expire(self.settings.days_kept, self.settings.unsent_days)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:
+    with contextlib.suppress(RuntimeError):  # The loop may have been closed meanwhile: nobody waits any more.
+        loop.call_soon_threadsafe(done.set)
