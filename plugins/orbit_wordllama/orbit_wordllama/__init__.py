@@ -1,5 +1,5 @@
 """Embeddings for ORBIT from WordLlama's bundled weights: no download, no server, no GPU."""
 
-from orbit_wordllama.provider import Settings, WordLlamaProvider
+from orbit_wordllama.provider import WordLlamaProvider, WordLlamaSettings
 
-__all__ = ["Settings", "WordLlamaProvider"]
+__all__ = ["WordLlamaProvider", "WordLlamaSettings"]

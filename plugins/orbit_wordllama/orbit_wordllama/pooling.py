@@ -28,4 +28,5 @@ def pool(table: Vectors, texts: Sequence[Sequence[int]]) -> Vectors:
             pooled[row] += np.add.reduce(table.take(ids[start : start + SLICE], axis=0, mode="clip"), axis=0)
     # Dividing by the number of tokens would cancel out here: the mean and the sum point the same way.
     lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
-    return np.divide(pooled, lengths, out=pooled, where=lengths > 0)
+    np.divide(pooled, lengths, out=pooled, where=lengths > 0)
+    return pooled

@@ -22,7 +22,7 @@ INLINE_CHARS = 1_024
 """Texts of so few characters in all take about 0.1 ms: less than handing them to a thread and back."""
 
 
-class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class WordLlamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The keys of the configuration section."""
 
     model: Annotated[
@@ -43,8 +43,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class WordLlamaProvider(orbit.Provider):
     """Static word embeddings, averaged: small, fast and offline; good at topics, not at fine distinctions."""
 
-    Settings = Settings
-    settings: Settings
+    Settings = WordLlamaSettings
+    settings: WordLlamaSettings
 
     def __init__(self, name: str, settings: msgspec.Struct, host: orbit.Host) -> None:
         """Keep the arguments; the weights are loaded in ``__aenter__``."""
@@ -101,7 +101,7 @@ class WordLlamaProvider(orbit.Provider):
         return [*own, bundled] if bundled else own
 
 
-def _load(settings: Settings, folders: list[Path]) -> tuple[Vectors, Any]:
+def _load(settings: WordLlamaSettings, folders: list[Path]) -> tuple[Vectors, Any]:
     """Read the files. WordLlama looks in its own package first, then in ``cache_dir``; it never downloads here."""
     word_llama = _import_quietly()
     model = word_llama.load(
@@ -120,7 +120,7 @@ def _import_quietly() -> Any:
     root, guard = logging.getLogger(), logging.NullHandler()
     root.addHandler(guard)
     try:
-        from wordllama import WordLlama  # noqa: PLC0415 - half a second, and not before the provider starts
+        from wordllama import WordLlama  # type: ignore[import-untyped] # noqa: PLC0415 - ships no types; slow to import
     finally:
         root.removeHandler(guard)
     return WordLlama

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from orbit_wordllama import Settings, WordLlamaProvider
+from orbit_wordllama import WordLlamaProvider
 
 import orbit
 
@@ -14,7 +14,7 @@ CONTEXT = orbit.CallContext(request_id="test")
 
 
 def make(**settings) -> WordLlamaProvider:
-    return WordLlamaProvider("mini", Settings(**settings), host=None)
+    return WordLlamaProvider("mini", WordLlamaProvider.Settings(**settings), host=None)
 
 
 async def test_vectors_are_float32_normalised_and_in_order():
