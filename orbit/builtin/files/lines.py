@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -37,7 +36,7 @@ class LineEncoder:
             "none": lambda _text: None,
         }[content]
         self._key = hash_key.encode()
-        self._formatter = MsgspecFormatter([])  # no field of its own: the line is the record
+        self._formatter = MsgspecFormatter()
 
     def encode(self, record: orbit.ChatRecord, statuses: Mapping[str, str]) -> bytes:
         """One JSON object and a line feed, in UTF-8. ``statuses`` (of sinks that follow the log) become fields."""
@@ -77,7 +76,7 @@ class LineEncoder:
         }
 
     def _format(self, fields: dict[str, Any]) -> bytes:
-        return self._formatter.format(logging.makeLogRecord({"msg": fields})).encode() + b"\n"
+        return self._formatter.serialize_log_record(fields).encode() + b"\n"
 
     def _redacted(self, text: str) -> str:
         for pattern in self._patterns:

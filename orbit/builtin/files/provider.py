@@ -110,7 +110,7 @@ class FileLog(orbit.Provider):
 
     def _encode(self, record: orbit.ChatRecord) -> bytes:
         now = time.monotonic()
-        if now >= self._statuses_until:
+        if now >= self._statuses_until or not self._statuses:
             self._statuses = statuses(self._directory)
             self._statuses_until = now + STATUS_EVERY
         return self._encoder.encode(record, self._statuses)
