@@ -1,0 +1,1 @@
+"""What administrators do with API keys and system prompts, over HTTP or directly on the store."""

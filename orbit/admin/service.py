@@ -1,0 +1,128 @@
+"""The work of administrators on a store; the HTTP routes and the command line both do it through here."""
+
+from __future__ import annotations
+
+import time
+
+from msgspec import UNSET
+
+from orbit.admin.wire import (
+    KeyDetails,
+    KeyInfo,
+    NewKey,
+    NewPrompt,
+    PromptInfo,
+    PromptUpdate,
+    key_details,
+    key_info,
+    prompt_info,
+)
+from orbit.auth import digest_of, find_key, generate_secret, hint_of, new_key
+from orbit.errors import OrbitError
+from orbit.store.base import PAGE, ApiKey, KeyChanges, PromptChanges, Store, UnknownKey, UnknownPrompt
+
+
+class BadRequest(OrbitError):
+    """A value is of the right type but makes no sense."""
+
+    code = "bad_request"
+
+
+class Administration:
+    """Keys and prompts of a store, as administrators see them.
+
+    A ``reference`` is a key's id or the key itself. Errors are those of the store, and BadRequest.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    # Keys
+
+    async def create_key(self, new: NewKey) -> KeyInfo:
+        """Make a key; only this answer shows it."""
+        if new.expires is not None and new.expires <= time.time():
+            raise BadRequest("expires_at lies in the past; give a later time, in Unix seconds or ISO 8601.")
+        secret, record = new_key(
+            new.client_name.strip(),
+            new.collection_name,
+            system_prompt_id=new.system_prompt_id,
+            notes=new.notes or "",
+            expires_at=new.expires,
+            requests_per_minute=new.requests_per_minute,
+        )
+        return key_info(await self._store.create_key(record), secret)
+
+    async def list_keys(self, after: str = "", limit: int = PAGE) -> list[KeyInfo]:
+        """A page of keys, from the one after the id ``after`` on."""
+        return [key_info(key) for key in await self._store.list_keys(after=after, limit=limit)]
+
+    async def key_status(self, reference: str) -> KeyDetails:
+        """All about one key."""
+        key = await self._find(reference)
+        prompt = None
+        if key.system_prompt_id is not None:
+            try:
+                prompt = await self._store.get_prompt(key.system_prompt_id)
+            except UnknownPrompt:
+                prompt = None
+        return key_details(key, prompt)
+
+    async def deactivate_key(self, reference: str) -> KeyInfo:
+        """Let a key no longer work; its record stays."""
+        key = await self._find(reference)
+        return key_info(await self._store.update_key(key.id, KeyChanges(active=False)))
+
+    async def delete_key(self, reference: str) -> None:
+        """Forget a key."""
+        await self._store.delete_key((await self._find(reference)).id)
+
+    async def set_prompt(self, reference: str, prompt_id: str | None) -> KeyInfo:
+        """Tie a key to a system prompt, or with None to none."""
+        key = await self._find(reference)
+        return key_info(await self._store.update_key(key.id, KeyChanges(system_prompt_id=prompt_id)))
+
+    async def rotate_key(self, reference: str, grace_seconds: float = 0.0) -> KeyInfo:
+        """Give a key a new secret, which only this answer shows."""
+        key = await self._find(reference)
+        secret = generate_secret()
+        until = time.time() + grace_seconds
+        return key_info(await self._store.rotate_key(key.id, digest_of(secret), hint_of(secret), until), secret)
+
+    # Prompts
+
+    async def create_prompt(self, new: NewPrompt) -> PromptInfo:
+        """Keep a prompt under a new name."""
+        return prompt_info(await self._store.create_prompt(new.name.strip(), new.prompt, new.version))
+
+    async def list_prompts(self, after: str = "", limit: int = PAGE) -> list[PromptInfo]:
+        """A page of prompts, from the one after the id ``after`` on."""
+        return [prompt_info(prompt) for prompt in await self._store.list_prompts(after=after, limit=limit)]
+
+    async def get_prompt(self, prompt_id: str) -> PromptInfo:
+        """One prompt."""
+        return prompt_info(await self._store.get_prompt(prompt_id))
+
+    async def prompt_versions(self, prompt_id: str) -> list[PromptInfo]:
+        """All that a prompt ever was, the present first."""
+        return [prompt_info(prompt) for prompt in await self._store.prompt_versions(prompt_id)]
+
+    async def update_prompt(self, prompt_id: str, update: PromptUpdate) -> PromptInfo:
+        """Change a prompt; what it was is kept."""
+        name = update.name if update.name is UNSET else update.name.strip()
+        changes = PromptChanges(name=name, prompt=update.prompt, version=update.version)
+        return prompt_info(await self._store.update_prompt(prompt_id, changes))
+
+    async def delete_prompt(self, prompt_id: str, *, force: bool = False) -> None:
+        """Forget a prompt and its versions."""
+        await self._store.delete_prompt(prompt_id, force=force)
+
+    async def migrate(self) -> int:
+        """Replace the clear keys of earlier versions by digests; how many there were."""
+        return await self._store.migrate()
+
+    async def _find(self, reference: str) -> ApiKey:
+        key = await find_key(self._store, reference)
+        if key is None:
+            raise UnknownKey
+        return key

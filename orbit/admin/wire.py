@@ -1,0 +1,178 @@
+"""The JSON of the administration API: what goes in, what comes out, and how records become it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from orbit.store.base import ApiKey, SystemPrompt
+
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
+Notes = Annotated[str, Meta(max_length=4_000)]
+PromptText = Annotated[str, Meta(min_length=1, max_length=200_000, pattern=r"\S")]
+Version = Annotated[str, Meta(min_length=1, max_length=100)]
+Moment = Annotated[float, Meta(ge=0)] | datetime
+PerMinute = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of what clients send: unknown names are mistakes."""
+
+
+class NewKey(Body, frozen=True):
+    """A key to make. ``expires_at`` is in Unix seconds or ISO 8601; without ``collection_name`` the default is used."""
+
+    client_name: Name
+    collection_name: Name | None = None
+    notes: Notes | None = None
+    system_prompt_id: str | None = None
+    expires_at: Moment | None = None
+    requests_per_minute: PerMinute | None = None
+
+    @property
+    def expires(self) -> float | None:
+        """``expires_at`` in Unix seconds; a time without a zone is UTC."""
+        if isinstance(self.expires_at, datetime):
+            moment = self.expires_at
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return self.expires_at
+
+
+class KeyReference(Body, frozen=True):
+    """A key, named by itself or by its id."""
+
+    api_key: str
+
+
+class PromptReference(Body, frozen=True):
+    """A system prompt, or none."""
+
+    prompt_id: str | None
+
+
+class Rotation(Body, frozen=True):
+    """How long, in seconds, the present secret stays valid beside the new one."""
+
+    grace_seconds: Annotated[float, Meta(ge=0, le=31_536_000)] = 0.0
+
+
+class NewPrompt(Body, frozen=True):
+    """A prompt to make."""
+
+    name: Name
+    prompt: PromptText
+    version: Version = "1.0"
+
+
+class PromptUpdate(Body, frozen=True):
+    """What to change of a prompt."""
+
+    name: Name | UnsetType = UNSET
+    prompt: PromptText | UnsetType = UNSET
+    version: Version | UnsetType = UNSET
+
+
+KeyStatus = Literal["active", "inactive", "expired"]
+
+
+class PromptLabel(msgspec.Struct, frozen=True):
+    """Enough of a prompt to recognise it."""
+
+    id: str
+    name: str
+    version: str
+
+
+class KeyInfo(msgspec.Struct, frozen=True):
+    """A key as administrators see it. ``api_key`` is masked, except in the answer that made it."""
+
+    id: str
+    api_key: str
+    client_name: str
+    collection: str | None
+    notes: str
+    created_at: float
+    active: bool
+    system_prompt_id: str | None
+    expires_at: float | None
+    requests_per_minute: int | None
+    status: KeyStatus
+
+
+class KeyDetails(KeyInfo, frozen=True):
+    """A key with its prompt, and until when secrets from before its last rotations are valid."""
+
+    system_prompt: PromptLabel | None
+    former_secrets: list[dict[str, Any]]
+
+
+class PromptInfo(msgspec.Struct, frozen=True):
+    """A system prompt as administrators see it."""
+
+    id: str
+    name: str
+    prompt: str
+    version: str
+    created_at: float
+    updated_at: float
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The answer to a deletion."""
+
+    message: str
+    status: str = "success"
+
+
+def masked(hint: str) -> str:
+    """How a key is shown: its last four characters."""
+    return f"***{hint}"
+
+
+def status_of(key: ApiKey) -> KeyStatus:
+    """Whether a key works now."""
+    if not key.active:
+        return "inactive"
+    return "expired" if key.expires_at is not None and key.expires_at <= time.time() else "active"
+
+
+def _key_fields(key: ApiKey, secret: str | None) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "api_key": secret or masked(key.hint),
+        "client_name": key.client_name,
+        "collection": key.collection_name,
+        "notes": key.notes,
+        "created_at": key.created_at,
+        "active": key.active,
+        "system_prompt_id": key.system_prompt_id,
+        "expires_at": key.expires_at,
+        "requests_per_minute": key.requests_per_minute,
+        "status": status_of(key),
+    }
+
+
+def key_info(key: ApiKey, secret: str | None = None) -> KeyInfo:
+    """A key to show, with its secret only where it was just made."""
+    return KeyInfo(**_key_fields(key, secret))
+
+
+def key_details(key: ApiKey, prompt: SystemPrompt | None) -> KeyDetails:
+    """A key to show in full."""
+    now = time.time()
+    former = [
+        {"api_key": masked(secret.hint), "expires_at": secret.expires_at}
+        for secret in key.former
+        if secret.expires_at > now
+    ]
+    label = PromptLabel(prompt.id, prompt.name, prompt.version) if prompt else None
+    return KeyDetails(**_key_fields(key, None), system_prompt=label, former_secrets=former)
+
+
+def prompt_info(prompt: SystemPrompt) -> PromptInfo:
+    """A prompt to show."""
+    return PromptInfo(prompt.id, prompt.name, prompt.prompt, prompt.version, prompt.created_at, prompt.updated_at)
