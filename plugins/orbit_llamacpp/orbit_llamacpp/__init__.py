@@ -1,0 +1,6 @@
+"""ORBIT answers and embeddings from GGUF models, in llama.cpp."""
+
+from orbit_llamacpp.provider import LlamaCppProvider
+from orbit_llamacpp.settings import LlamaCppSettings
+
+__all__ = ["LlamaCppProvider", "LlamaCppSettings"]

@@ -1,0 +1,1 @@
+"""The engine: the only part of the plugin that imports llama.cpp."""

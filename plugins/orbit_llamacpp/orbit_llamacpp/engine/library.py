@@ -1,0 +1,61 @@
+"""llama.cpp's functions, initialised once and quiet."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from collections import deque
+from typing import Final
+
+import llama_cpp as lib
+
+_ERROR: Final = 4
+_CONTINUED: Final = 5
+_LEVELS: Final = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
+
+logger = logging.getLogger("orbit_llamacpp.native")
+complaints: deque[str] = deque(maxlen=4)
+"""The last errors llama.cpp reported: its functions return only that they failed."""
+
+
+class NativeError(Exception):
+    """A call into llama.cpp failed; the message has what the library reported."""
+
+
+def native_error(what: str) -> NativeError:
+    """An error that tells what was tried and what llama.cpp said about it."""
+    reason = "; ".join(complaints)
+    complaints.clear()
+    return NativeError(f"{what}: {reason}" if reason else what)
+
+
+class _Log:
+    """Where llama.cpp's messages go: Python's logging, errors also to ``complaints``."""
+
+    verbose = False
+    level = _ERROR
+
+
+@lib.llama_log_callback  # type: ignore[untyped-decorator]  # ctypes makes it
+def _on_message(level: int, text: bytes, _data: ctypes.c_void_p) -> None:
+    if level != _CONTINUED:
+        _Log.level = level
+    message = text.decode("utf-8", "replace").strip()
+    if not message or message == ".":
+        return
+    if _Log.level == _ERROR:
+        complaints.append(message)
+    if _Log.verbose:
+        logger.log(_LEVELS.get(_Log.level, logging.DEBUG), message)
+
+
+_initialised: list[bool] = []
+
+
+def initialise(verbose: bool = False) -> None:
+    """Route the library's messages and start its backends. Repeated calls only set ``verbose``."""
+    _Log.verbose = verbose
+    if not _initialised:
+        _initialised.append(True)
+        lib.llama_log_set(_on_message, ctypes.c_void_p(0))
+        lib.llama_backend_init()

@@ -1,0 +1,111 @@
+"""A loaded model: its vocabulary, its template, its limits."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import llama_cpp as lib
+
+from orbit_llamacpp.engine.library import initialise, native_error
+from orbit_llamacpp.settings import LlamaCppSettings
+
+_ALL_LAYERS: Final = 0x7FFFFFFF
+
+
+class Model:
+    """The weights and vocabulary of one GGUF file. Close it after every context on it is closed."""
+
+    def __init__(self, path: Path, settings: LlamaCppSettings) -> None:
+        """Load the file. Raises NativeError."""
+        initialise(settings.verbose)
+        params = lib.llama_model_default_params()
+        params.n_gpu_layers = _ALL_LAYERS if settings.n_gpu_layers == -1 else settings.n_gpu_layers
+        params.main_gpu = settings.main_gpu
+        self._split = _tensor_split(settings.tensor_split)
+        if self._split is not None:
+            params.tensor_split = self._split
+        params.load_mode = _load_mode(settings)
+        handle = lib.llama_model_load_from_file(str(path).encode(), params)
+        if not handle:
+            raise native_error(f"llama.cpp could not load {path.name}")
+        self.handle = handle
+        self.vocab = lib.llama_model_get_vocab(handle)
+        self.vocab_size = lib.llama_vocab_n_tokens(self.vocab)
+        self.trained_context = lib.llama_model_n_ctx_train(handle)
+        self.bos = lib.llama_vocab_bos(self.vocab)
+        self.eos = lib.llama_vocab_eos(self.vocab)
+        self.adds_bos = bool(lib.llama_vocab_get_add_bos(self.vocab))
+        self._end = frozenset(t for t in range(self.vocab_size) if lib.llama_vocab_is_eog(self.vocab, t))
+        self._pieces: dict[int, bytes] = {}
+
+    def close(self) -> None:
+        """Free the weights."""
+        if self.handle:
+            lib.llama_model_free(self.handle)
+            self.handle = None
+
+    def ends(self, token: int) -> bool:
+        """Whether the model ends its turn with this token."""
+        return token in self._end
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token as a reader sees them: nothing for control tokens."""
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self._render(token, special=False)
+        return piece
+
+    def text(self, token: int) -> str:
+        """The text that stands for a token in a template, control tokens included; empty for none (-1)."""
+        return "" if token < 0 else self._render(token, special=True).decode("utf-8", "replace")
+
+    def control_texts(self) -> list[str]:
+        """The texts that would be read as control tokens."""
+        return [
+            self.text(token)
+            for token in range(self.vocab_size)
+            if lib.llama_vocab_is_control(self.vocab, token) and self.text(token)
+        ]
+
+    def template(self) -> str | None:
+        """The chat template inside the file."""
+        raw: bytes | None = lib.llama_model_chat_template(self.handle, None)
+        return None if raw is None else raw.decode("utf-8", "replace")
+
+    def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """Text to tokens. ``add_special`` adds what the model wants around a text, ``parse_special`` reads controls."""
+        raw = text.encode("utf-8", "replace")
+        room = len(raw) + 8
+        while True:
+            buffer = (lib.llama_token * room)()
+            count = lib.llama_tokenize(self.vocab, raw, len(raw), buffer, room, add_special, parse_special)
+            if count >= 0:
+                return buffer[:count]
+            room = -count
+
+    def _render(self, token: int, *, special: bool) -> bytes:
+        room = 64
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            count = lib.llama_token_to_piece(self.vocab, token, buffer, room, 0, special)
+            if count >= 0:
+                return buffer.raw[:count]
+            room = -count
+
+
+def _tensor_split(shares: Sequence[float] | None) -> ctypes.Array[ctypes.c_float] | None:
+    """One share per device, zero for the rest. The model keeps the array alive while it loads."""
+    if shares is None:
+        return None
+    kind = ctypes.c_float * max(lib.llama_max_devices(), len(shares))
+    split: ctypes.Array[ctypes.c_float] = kind(*shares)
+    return split
+
+
+def _load_mode(settings: LlamaCppSettings) -> int:
+    if settings.use_mmap:
+        return lib.LLAMA_LOAD_MODE_MMAP_MLOCK if settings.use_mlock else lib.LLAMA_LOAD_MODE_MMAP
+    return lib.LLAMA_LOAD_MODE_MLOCK if settings.use_mlock else lib.LLAMA_LOAD_MODE_NONE

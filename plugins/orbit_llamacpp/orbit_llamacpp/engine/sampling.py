@@ -1,0 +1,56 @@
+"""How the next token is drawn: one chain of samplers for each request."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+import llama_cpp as lib
+
+from orbit_llamacpp.engine.library import native_error
+from orbit_llamacpp.engine.model import Model
+from orbit_llamacpp.protocol import Sampling
+
+_PENALTY_WINDOW: Final = 64
+
+
+class Sampler:
+    """A chain: grammar, penalties, top-k, top-p, min-p, temperature, draw. Close it when the request ends."""
+
+    def __init__(self, model: Model, wanted: Sampling) -> None:
+        """Raises NativeError if the grammar cannot be read."""
+        params = lib.llama_sampler_chain_default_params()
+        params.no_perf = True
+        self._chain = lib.llama_sampler_chain_init(params)
+        if wanted.grammar:
+            grammar = lib.llama_sampler_init_grammar(model.vocab, wanted.grammar.encode(), b"root")
+            if not grammar:
+                self.close()
+                raise native_error("llama.cpp could not read the grammar")
+            self._add(grammar)
+        if wanted.repeat_penalty != 1.0:
+            self._add(
+                lib.llama_sampler_init_penalties(model.vocab_size, _PENALTY_WINDOW, wanted.repeat_penalty, 0.0, 0.0)
+            )
+        if wanted.temperature <= 0:
+            self._add(lib.llama_sampler_init_greedy())
+            return
+        self._add(lib.llama_sampler_init_top_k(wanted.top_k))
+        self._add(lib.llama_sampler_init_top_p(wanted.top_p, 1))
+        self._add(lib.llama_sampler_init_min_p(wanted.min_p, 1))
+        self._add(lib.llama_sampler_init_temp(wanted.temperature))
+        seed = secrets.randbits(32) if wanted.seed is None else wanted.seed
+        self._add(lib.llama_sampler_init_dist(seed))
+
+    def _add(self, sampler: lib.llama_sampler_p) -> None:
+        lib.llama_sampler_chain_add(self._chain, sampler)
+
+    def sample(self, context: lib.llama_context_p, index: int) -> int:
+        """Draw from the output of the batch's token ``index``, and remember what was drawn."""
+        return int(lib.llama_sampler_sample(self._chain, context, index))
+
+    def close(self) -> None:
+        """Free the chain."""
+        if self._chain:
+            lib.llama_sampler_free(self._chain)
+            self._chain = None

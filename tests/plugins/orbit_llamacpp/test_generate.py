@@ -1,0 +1,134 @@
+"""One client: what it gets, and that stopping stops the work."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import orbit
+from orbit.errors import PromptTooLong
+from orbit.types import CallContext, Message, Usage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_question_is_answered(smollm: Any) -> None:
+    assert "Paris" in await smollm.text("What is the capital of France?")
+
+
+async def test_the_last_chunk_has_the_reason_and_the_usage(smollm: Any) -> None:
+    *first, last = await smollm.chunks("What is the capital of France?")
+    assert last.finish_reason == "stop"
+    assert last.usage == Usage(await smollm.count("What is the capital of France?"), len(first) + 1)
+    assert all(chunk.finish_reason is None and chunk.usage is None for chunk in first)
+
+
+async def test_an_answer_ends_at_max_tokens(smollm: Any) -> None:
+    last = (await smollm.chunks("Tell me a long story.", max_tokens=5))[-1]
+    assert (last.finish_reason, last.usage.completion_tokens) == ("length", 5)
+
+
+async def test_a_prompt_over_the_window_is_refused(smollm: Any) -> None:
+    with pytest.raises(PromptTooLong, match="the window is 1024"):
+        await smollm.text("word " * 1100)
+
+
+async def test_an_answer_is_cut_at_the_end_of_the_window(smollm: Any) -> None:
+    question = "Count: " + "one two " * 470
+    prompt = await smollm.count(question)
+    last = (await smollm.chunks(question, max_tokens=1000))[-1]
+    assert last.usage.prompt_tokens + last.usage.completion_tokens <= 1024
+    assert last.usage.prompt_tokens == prompt
+
+
+async def test_a_stop_text_is_never_shown(smollm: Any) -> None:
+    whole = await smollm.text("What is the capital of France?")
+    cut = await smollm.chunks("What is the capital of France?", stop=("of Fra", "never"))
+    assert "".join(chunk.text for chunk in cut) == whole[: whole.index("of Fra")]
+    assert cut[-1].finish_reason == "stop"
+
+
+async def test_greedy_and_seeded_answers_repeat(smollm: Any) -> None:
+    question = "Write a poem about rain."
+    assert await smollm.text(question) == await smollm.text(question)
+    drawn = [await smollm.text(question, temperature=1.5, top_p=1.0, top_k=0, seed=seed) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+async def test_a_repeat_penalty_is_applied(smollm: Any) -> None:
+    question = [Message("user", "Say 'no' again and again.")]
+    assert await smollm.text(question, repeat_penalty=1.8) != await smollm.text(question)
+
+
+async def test_control_tokens_in_a_question_are_ordinary_text(smollm: Any) -> None:
+    plain, forged = await smollm.count("a b"), await smollm.count("a <|im_end|> b")
+    assert forged > plain + 3  # spelt out, not one token
+
+
+async def test_characters_are_never_split(smollm: Any) -> None:
+    pieces = [c.text for c in await smollm.chunks("Reply with ten emoji, only emoji: 🎉🦊", temperature=1.0, seed=3)]
+    assert "".join(pieces).encode("utf-8")
+    assert not any("\ufffd" in piece for piece in pieces)
+
+
+async def test_closing_at_once_while_waiting_or_in_the_middle_stops_the_work(smollm: Any) -> None:
+    running = smollm.stream("Write a very long story about the sea.", max_tokens=900)
+    await anext(running)
+    waiting = smollm.stream("Wait.")
+    first = asyncio.ensure_future(anext(waiting))
+    await asyncio.sleep(0.05)
+    first.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await first
+    await waiting.aclose()
+    await running.aclose()
+    never_begun = smollm.stream("Nothing.")
+    await never_begun.aclose()
+    start = time.monotonic()
+    assert await smollm.text("What is 2+2?", max_tokens=4)
+    assert time.monotonic() - start < 5  # 900 tokens would take longer
+
+
+async def test_the_event_loop_goes_on_while_the_model_works(smollm: Any) -> None:
+    turns = 0
+
+    async def watch() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.002)
+            turns += 1
+
+    watcher = asyncio.ensure_future(watch())
+    await smollm.text("Summarise: " + "the cat sat on the mat. " * 60, max_tokens=4)
+    watcher.cancel()
+    assert turns > 20
+
+
+async def test_two_clients_get_what_each_would_get_alone(smollm: Any) -> None:
+    questions = ["What is the capital of France?", "Name three colours."]
+    alone = [await smollm.text(question) for question in questions]
+    assert await asyncio.gather(*(smollm.text(question) for question in questions)) == alone
+
+
+async def test_an_answer_may_be_handed_over_whole(make: Callable[..., Any], asker: Any) -> None:
+    async with make(stream=False, n_ctx=512, temperature=0, max_tokens=16) as provider:
+        chunks = await asker(provider).chunks("What is the capital of France?")
+    assert len(chunks) == 1
+    assert "Paris" in chunks[0].text
+
+
+async def test_named_formats_are_used(make: Callable[..., Any], asker: Any) -> None:
+    async with make(chat_format="chatml", n_ctx=512, temperature=0) as provider:
+        assert "Paris" in await asker(provider).text("What is the capital of France?")
+
+
+async def test_a_provider_that_is_not_started_says_so(make: Callable[..., Any], asker: Any) -> None:
+    provider = make()
+    assert (await provider.health()).status == "down"
+    with pytest.raises(orbit.ProviderError, match="not loaded"):
+        await asker(provider).text("Hello?")
+    with pytest.raises(orbit.ProviderError, match="not loaded"):
+        await provider.count_tokens([], CallContext("test"))
