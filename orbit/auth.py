@@ -35,6 +35,10 @@ class RateLimited(OrbitError):
         self.retry_after = quota.reset
         super().__init__(f"This key may make {quota.limit} requests a minute; try again in {quota.reset} s.")
 
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The ``RateLimit`` headers of the refusal."""
+        return self.quota.headers()
+
 
 class _Known(msgspec.Struct, frozen=True):
     """An identity in the cache: good until ``fresh_until`` (monotonic) and ``valid_until`` (Unix seconds)."""

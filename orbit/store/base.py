@@ -17,7 +17,8 @@ from typing import Self
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from orbit.errors import OrbitError
+from orbit.errors import OrbitError, StoreUnavailable
+from orbit.types import Health
 
 PAGE = 100
 """Records in a page of a listing, unless the caller says otherwise."""
@@ -105,6 +106,15 @@ class Quota(msgspec.Struct, frozen=True):
     remaining: int
     reset: int
 
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The usual ``RateLimit`` headers, in ASGI's form."""
+        return [
+            (b"ratelimit-limit", b"%d" % self.limit),
+            (b"ratelimit-remaining", b"%d" % self.remaining),
+            (b"ratelimit-reset", b"%d" % self.reset),
+            (b"ratelimit-policy", b"%d;w=%d" % (self.limit, RATE_WINDOW)),
+        ]
+
 
 class UnknownKey(OrbitError):
     """No key has this id or secret."""
@@ -177,6 +187,14 @@ class Store(abc.ABC):
     @abc.abstractmethod
     async def ping(self) -> None:
         """Return if the store can be reached."""
+
+    async def health(self) -> Health:
+        """The store's state, for ``/health``."""
+        try:
+            await self.ping()
+        except StoreUnavailable as error:
+            return Health("down", str(error))
+        return Health()
 
     def generation(self) -> object:
         """A value that differs from an earlier one if known keys or prompts may have changed since.

@@ -296,3 +296,4 @@ class StoreContract:
             assert await other.get_key(key.id) == await store.get_key(key.id)
             assert isinstance(await other.get_prompt(prompt.id), SystemPrompt)
             await other.ping()
+            assert (await other.health()).status == "ok"
