@@ -340,15 +340,13 @@ class SqliteStore(Store):
         with self._as_unavailable():
             async with self._write_lock:
                 db = self._writer
-                if db.in_transaction:  # a cancelled caller left it open
-                    await db.rollback()
                 try:
                     await db.execute("BEGIN IMMEDIATE")
                     yield db
                     await db.execute("COMMIT")
                 except BaseException:
-                    if db.in_transaction:
-                        await db.rollback()
+                    # The connection works in order: this comes after a BEGIN or COMMIT whose caller was cancelled.
+                    await db.rollback()
                     raise
                 finally:
                     if changes_records:  # also when cancelled: the COMMIT may be on its way

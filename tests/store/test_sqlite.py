@@ -76,13 +76,16 @@ async def test_a_cancelled_change_leaves_the_store_usable(path):
     async with SqliteStore(path) as store:
         _, key = new_key("a")
         await store.create_key(key)
-        for pause in (0, 0.0002, 0.0005, 0.001, 0.002):
+        for pause in (0, 0.0001, 0.0002, 0.0003, 0.0005, 0.001, 0.002) * 5:
             task = asyncio.create_task(store.update_key(key.id, KeyChanges(notes=str(pause))))
             await asyncio.sleep(pause)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         changed = await store.update_key(key.id, KeyChanges(notes="at last"))
         assert changed.notes == "at last"
+        with sqlite3.connect(path, timeout=0) as database:  # nor is anyone else locked out
+            database.execute("BEGIN IMMEDIATE")
+        database.close()
 
 
 async def test_a_newer_schema_is_left_alone(path):
