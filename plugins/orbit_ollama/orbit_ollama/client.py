@@ -1,0 +1,212 @@
+"""The connection to Ollama: the ``ollama`` package over aiohttp's transport, with answers decoded by msgspec.
+
+Heavy modules are imported when a client is opened, so that importing the plugin costs nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from orbit import ProviderError
+from orbit_ollama import wire
+from orbit_ollama.settings import OllamaSettings
+
+if TYPE_CHECKING:
+    import httpx
+    import ollama
+
+_LONGEST_EXPLANATION = 65_536
+_SECONDS_TO_END = 1.0
+
+
+class InstalledModel(msgspec.Struct, frozen=True):
+    """A model that a server has. ``size`` is in bytes."""
+
+    name: str
+    size: int
+    parameters: str
+    quantization: str
+
+
+class Client:
+    """One server's connections. Make it with ``open``; ``close`` it when done."""
+
+    def __init__(
+        self, url: str, settings: OllamaSettings, api: "ollama.AsyncClient", http: "httpx.AsyncClient"
+    ) -> None:
+        self.url = url
+        self._settings = settings
+        self._api = api
+        self._http = http
+
+    @classmethod
+    def open(cls, url: str, settings: OllamaSettings) -> Self:
+        """Return a client for the server at ``url``; nothing connects yet. Call it inside an event loop."""
+        import aiohttp  # noqa: PLC0415  # heavy; only those who start the provider pay
+        import httpx  # noqa: PLC0415  # the same
+        import ollama  # noqa: PLC0415  # the same
+        from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415  # the same
+
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),  # the host limits what runs at once
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        api = ollama.AsyncClient(
+            host=url,
+            headers={"Accept-Encoding": "identity", **settings.headers},
+            timeout=httpx.Timeout(None, connect=settings.connect_timeout),
+            transport=AiohttpTransport(client=session),
+        )
+        # The package offers no other way to read an answer than as pydantic models, at three times the cost.
+        return cls(url, settings, api, api._client)  # noqa: SLF001  # said above
+
+    async def close(self) -> None:
+        """Close all connections, running answers included."""
+        await self._http.aclose()
+
+    async def version(self) -> str:
+        """Return the server's version. Raises ProviderError."""
+        body = await self.call("GET", "/api/version", None, "", self._settings.connect_timeout)
+        try:
+            return str(msgspec.json.decode(body)["version"])
+        except (msgspec.MsgspecError, KeyError, TypeError) as error:
+            raise wire.not_ollama("no version") from error
+
+    async def models(self) -> list[InstalledModel]:
+        """Return the models that the server has. Raises ProviderError."""
+        async with self._failures(""):
+            async with asyncio.timeout(self._settings.connect_timeout * 2):
+                listed = await self._api.list()
+            return [
+                InstalledModel(
+                    model.model or "",
+                    int(model.size or 0),
+                    (model.details and model.details.parameter_size) or "",
+                    (model.details and model.details.quantization_level) or "",
+                )
+                for model in listed.models
+            ]
+
+    async def trained_context(self, model: str) -> int | None:
+        """Return the longest context that a model was trained for, if the server tells. Raises ProviderError."""
+        async with self._failures(model):
+            async with asyncio.timeout(self._settings.connect_timeout * 2):
+                shown = await self._api.show(model)
+            lengths = [int(v) for k, v in (shown.modelinfo or {}).items() if k.endswith(".context_length") and v]
+            return min(lengths, default=None)
+
+    async def pull(self, model: str) -> AsyncIterator[tuple[str, int, int]]:
+        """Download a model; yield its progress as what is done, bytes so far and bytes in all. Raises ProviderError."""
+        async with self._failures(model):
+            async for step in await self._api.pull(model, stream=True):
+                yield step.status or "", step.completed or 0, step.total or 0
+
+    async def call(self, method: str, path: str, body: bytes | None, model: str, seconds: float) -> bytes:
+        """Return the body of an answer that is not streamed. Raises ProviderError."""
+        async with self._failures(model), asyncio.timeout(seconds):
+            response = await self._http.request(method, path, content=body)
+            if response.status_code != 200:  # noqa: PLR2004  # OK
+                raise wire.status_error(response.status_code, response.content, model, self.url)
+            return response.content
+
+    async def chat(self, body: bytes, model: str, first: float, stall: float) -> AsyncGenerator[list[wire.ChatLine]]:
+        """Yield the lines of an answer as they arrive together; the last one is ``done``. Raises ProviderError.
+
+        ``first`` and ``stall`` are the seconds until the first bytes and between later ones. Leaving the generator
+        closes the connection, which makes Ollama stop.
+        """
+        lines = wire.ChatLines()
+        seconds = first
+        async with self._failures(model):
+            async with asyncio.timeout(first):
+                request = self._http.build_request("POST", "/api/chat", content=body)
+                response = await self._http.send(request, stream=True)
+            try:
+                if response.status_code != 200:  # noqa: PLR2004  # OK
+                    raise wire.status_error(response.status_code, await _explanation(response), model, self.url)
+                data = response.aiter_raw()
+                while True:
+                    async with asyncio.timeout(seconds):
+                        piece = await anext(data, b"")
+                    seconds = stall
+                    arrived = lines.feed(piece) if piece else lines.end()
+                    for index, line in enumerate(arrived):
+                        if line.error is not None:
+                            if index:
+                                yield arrived[:index]
+                            raise wire.line_error(line.error)
+                    if arrived:
+                        yield arrived
+                        if arrived[-1].done:
+                            break
+                    if not piece:
+                        raise ProviderError(
+                            f"{self.url} closed the connection in the middle of the answer.",
+                            kind="unavailable",
+                            retryable=True,
+                        )
+                with suppress(TimeoutError):  # the end of the body lets the connection be used again
+                    async with asyncio.timeout(_SECONDS_TO_END):
+                        await anext(data, b"")
+            finally:
+                await response.aclose()
+
+    @asynccontextmanager
+    async def _failures(self, model: str) -> AsyncIterator[None]:
+        """Turn what the packages below raise into ProviderError."""
+        import httpx  # noqa: PLC0415  # loaded by open()
+        import ollama  # noqa: PLC0415  # the same
+
+        try:
+            yield
+        except ollama.ResponseError as error:
+            if error.status_code < 0:  # an error line within a stream
+                raise wire.line_error(error.error) from error
+            body = msgspec.json.encode({"error": error.error})
+            raise wire.status_error(error.status_code, body, model, self.url) from error
+        except TimeoutError as error:
+            raise ProviderError(f"{self.url} did not answer in time.", kind="timeout", retryable=True) from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise self._connection_error(error) from error
+        except ValueError as error:  # pydantic's and json's errors
+            raise wire.not_ollama(str(error).splitlines()[0]) from error
+
+    def _connection_error(self, error: Exception) -> ProviderError:
+        import aiohttp  # noqa: PLC0415  # loaded by open()
+
+        cause = error.__cause__ or error
+        if isinstance(cause, aiohttp.ConnectionTimeoutError):
+            seconds = self._settings.connect_timeout
+            what = f"cannot be reached: no connection within {seconds:g} s"
+        elif isinstance(cause, aiohttp.ClientConnectorError):
+            what = f"cannot be reached: {cause.os_error.strerror or cause.os_error}"
+        elif (
+            isinstance(error, ConnectionError) and type(error) is ConnectionError
+        ):  # the package's own, without a cause
+            what = "cannot be reached"
+        elif isinstance(cause, aiohttp.ServerTimeoutError):
+            return ProviderError(f"{self.url} did not answer in time.", kind="timeout", retryable=True)
+        else:
+            what = "closed the connection"
+        return ProviderError(f"{self.url} {what}.", kind="unavailable", retryable=True)
+
+
+async def _explanation(response: "httpx.Response") -> bytes:
+    """Return the beginning of the body of an error."""
+    body = b""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_SECONDS_TO_END):
+            async for piece in response.aiter_raw():
+                body += piece
+                if len(body) > _LONGEST_EXPLANATION:
+                    break
+    return body
+
+
+def model_names(installed: list[InstalledModel]) -> set[str]:
+    """Return the names under which models may be asked for: ``:latest`` may be left out."""
+    names = {model.name for model in installed}
+    return names | {name.removesuffix(":latest") for name in names}

@@ -1,0 +1,266 @@
+"""Ollama's JSON <-> ORBIT's types. Pure: nothing here opens a connection."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from orbit import Chunk, GenerateOptions, Message, ProviderError, Usage
+from orbit_ollama.settings import OllamaSettings
+
+FailureKind: TypeAlias = Literal["failed", "unavailable", "overloaded", "timeout", "not_found"]
+
+_SAMPLING: Final = (
+    ("temperature", "temperature", "temperature"),
+    ("top_p", "top_p", "top_p"),
+    ("top_k", "top_k", "top_k"),
+    ("min_p", "", "min_p"),
+    ("repeat_penalty", "repeat_penalty", "repeat_penalty"),
+    ("num_predict", "num_predict", "max_tokens"),
+    ("seed", "", "seed"),
+)
+"""Ollama's option, our setting, the request's option. These change nothing about the loaded model."""
+
+
+class _Answer(msgspec.Struct):
+    content: str | None = None
+
+
+class ChatLine(msgspec.Struct):
+    """One line of an answer of ``/api/chat``. What the model thinks stands apart, and is not even decoded."""
+
+    message: _Answer | None = None
+    done: bool = False
+    done_reason: str | None = None
+    prompt_eval_count: int | None = None
+    eval_count: int | None = None
+    error: Any = None
+
+
+class _Embedded(msgspec.Struct):
+    embeddings: list[list[float]]
+
+
+class _Failure(msgspec.Struct):
+    error: Any = None
+
+
+_lines = msgspec.json.Decoder(ChatLine)
+_embedded = msgspec.json.Decoder(_Embedded)
+_failure = msgspec.json.Decoder(_Failure)
+
+
+def load_options(settings: OllamaSettings) -> dict[str, Any]:
+    """Return the options that a model is loaded with: the same in every call, or Ollama loads it anew."""
+    options: dict[str, Any] = {"num_ctx": settings.num_ctx}
+    if settings.num_threads is not None:
+        options["num_thread"] = settings.num_threads
+    return options
+
+
+def chat_body(settings: OllamaSettings, messages: Sequence[Message], options: GenerateOptions) -> bytes:
+    """Return the body of ``POST /api/chat``.
+
+    ``truncate`` and ``shift`` off make the server refuse what does not fit its context, instead of cutting it
+    silently; servers too old to know them ignore them.
+    """
+    own = load_options(settings)
+    for name, setting, asked in _SAMPLING:
+        value = getattr(options, asked)
+        if value is None and setting:
+            value = getattr(settings, setting)
+        if value is not None:
+            own[name] = value
+    if options.stop:
+        own["stop"] = options.stop
+    body: dict[str, Any] = {
+        "model": options.model or settings.model,
+        "messages": with_system_prompt(messages, settings.default_system_prompt),
+        "stream": settings.stream,
+        "truncate": False,
+        "shift": False,
+        "options": own,
+    }
+    if options.json_schema is not None:
+        body["format"] = options.json_schema
+    if settings.think is not None:
+        body["think"] = settings.think
+    if settings.keep_alive is not None:
+        body["keep_alive"] = settings.keep_alive
+    return msgspec.json.encode(body)
+
+
+def with_system_prompt(messages: Sequence[Message], prompt: str) -> Sequence[Message]:
+    """Return the conversation, begun with ``prompt`` if it has no system message of its own."""
+    if not prompt or (messages and messages[0].role == "system"):
+        return messages
+    return [Message("system", prompt), *messages]
+
+
+def embed_body(settings: OllamaSettings, texts: Sequence[str], prefix: str) -> bytes:
+    """Return the body of ``POST /api/embed``. Ollama has no vector for an empty text, so a space stands for it."""
+    body: dict[str, Any] = {"model": settings.embed_model, "input": [prefix + text or " " for text in texts]}
+    if settings.embed_model == settings.model:
+        body["options"] = load_options(settings)
+    elif settings.num_threads is not None:
+        body["options"] = {"num_thread": settings.num_threads}
+    if settings.keep_alive is not None:
+        body["keep_alive"] = settings.keep_alive
+    return msgspec.json.encode(body)
+
+
+def embeddings_from(body: bytes) -> list[list[float]]:
+    """Decode the answer of ``/api/embed``. Raises ProviderError."""
+    try:
+        return _embedded.decode(body).embeddings
+    except msgspec.MsgspecError as error:
+        raise not_ollama(str(error)) from error
+
+
+class ChatLines:
+    """Bytes as they arrive -> lines of an answer."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[ChatLine]:
+        """Return the lines that ``data`` completes. Raises ProviderError if they are not of Ollama's form."""
+        head, newline, rest = data.rpartition(b"\n")
+        if not newline:
+            self._rest += data
+            return []
+        if self._rest:
+            head = self._rest + head
+        self._rest = rest
+        return self._decode(head)
+
+    def end(self) -> list[ChatLine]:
+        """Return the last line, if the stream ended without a line end (an answer that is not streamed)."""
+        rest, self._rest = self._rest, b""
+        return self._decode(rest) if rest else []
+
+    @staticmethod
+    def _decode(data: bytes) -> list[ChatLine]:
+        try:
+            return _lines.decode_lines(data)
+        except msgspec.MsgspecError as error:
+            raise not_ollama(str(error)) from error
+
+
+class Thoughts:
+    """Keeps out of the answer what a model thinks inside ``<think>`` tags at its beginning.
+
+    Current servers separate thoughts themselves; older ones, and models that Ollama does not know as thinking, do not.
+    """
+
+    _OPEN, _CLOSE = "<think>", "</think>"
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._inside = False
+        self.passing = False
+        """Whether everything that follows is answer."""
+
+    def filter(self, text: str) -> str:
+        """Return what of ``text`` belongs to the answer, as far as that is certain."""
+        if self.passing:
+            return text
+        self._held += text
+        if not self._inside:
+            begun = self._held.lstrip()
+            if not begun.startswith(self._OPEN):
+                if self._OPEN.startswith(begun):
+                    return ""
+                return self._pass(self._held)
+            self._inside, self._held = True, begun[len(self._OPEN) :]
+        thought, closed, rest = self._held.partition(self._CLOSE)
+        if not closed:
+            self._held = thought[-len(self._CLOSE) :]
+            return ""
+        rest = rest.lstrip()
+        if not rest:
+            self._held = self._CLOSE
+            return ""
+        return self._pass(rest)
+
+    def end(self) -> str:
+        """Return what was held back and turned out to be answer."""
+        return "" if self._inside or self.passing else self._pass(self._held)
+
+    def _pass(self, text: str) -> str:
+        self.passing, self._held = True, ""
+        return text
+
+
+class ChatReader:
+    """Lines of an answer -> at most one chunk for all that arrived together."""
+
+    def __init__(self) -> None:
+        self._thoughts = Thoughts()
+        self.done = False
+
+    def read(self, lines: list[ChatLine]) -> Chunk | None:
+        """Return what the lines add to the answer; None if that is nothing. An ``error`` line is the caller's."""
+        text = "".join([line.message.content or "" for line in lines if line.message is not None])
+        if not self._thoughts.passing:
+            text = self._thoughts.filter(text)
+        last = lines[-1] if lines else None
+        if last is None or not last.done:
+            return Chunk(text) if text else None
+        self.done = True
+        usage = None
+        if last.prompt_eval_count is not None or last.eval_count is not None:
+            usage = Usage(last.prompt_eval_count or 0, last.eval_count or 0)
+        return Chunk(text + self._thoughts.end(), "length" if last.done_reason == "length" else "stop", usage)
+
+
+def not_ollama(detail: str) -> ProviderError:
+    """Return the error for an answer that is not of Ollama's form."""
+    return ProviderError(f"the answer is not what Ollama sends ({detail}). Is base_url an Ollama server?")
+
+
+def line_error(error: Any) -> ProviderError:
+    """Return the error for an ``error`` line within an answer that began with status 200."""
+    return ProviderError(f"Ollama failed: {_sentence(error)}", retryable=True)
+
+
+_STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
+    401: ("{url} refused access: {said}. Set the `headers` that it asks for.", "failed", False),
+    403: ("{url} refused access: {said}. Set the `headers` that it asks for.", "failed", False),
+    408: ("{url} gave up waiting: {said}", "timeout", True),
+    429: ("{url} is busy: {said}", "overloaded", True),
+    502: ("{url} has no model server behind it: {said}", "unavailable", True),
+    503: ("{url} is busy: {said}", "overloaded", True),
+    504: ("{url} gave up waiting: {said}", "timeout", True),
+}
+"""Status -> sentence, kind, retryable. Some of them come from proxies only."""
+
+
+def status_error(status: int, body: bytes, model: str, url: str) -> ProviderError:
+    """Return the error for a status other than 200."""
+    try:
+        said = _sentence(_failure.decode(body).error)
+    except msgspec.MsgspecError:
+        said = ""
+    said = said or f"status {status} without an explanation"
+    if status == 404 and "not found" in said:  # noqa: PLR2004  # a proxy's 404 says something else
+        return ProviderError(f"{missing([model], url)}", kind="not_found")
+    own_fault = status >= 500  # noqa: PLR2004  # the server's, which may pass; 4xx is the request's
+    otherwise = "Ollama failed: {said}" if own_fault else "Ollama refused the request: {said}"
+    sentence, kind, retryable = _STATUS.get(status, (otherwise, "failed", own_fault))
+    return ProviderError(sentence.format(url=url, said=said), kind=kind, retryable=retryable)
+
+
+def missing(models: Sequence[str], url: str) -> str:
+    """Return the sentence that says how to get models that a server does not have."""
+    names = ", ".join(f"'{model}'" for model in models)
+    what = "models" if len(models) > 1 else "model"
+    pulls = " && ".join(f"ollama pull {model}" for model in models)
+    return f"{url} does not have the {what} {names}. Get it with: {pulls}"
+
+
+def _sentence(error: Any) -> str:
+    """Return the text of an ``error`` field, which some proxies wrap in an object."""
+    if isinstance(error, dict):
+        error = error.get("message", "")
+    return " ".join(str(error or "").split())[:500]

@@ -1,0 +1,67 @@
+"""A provider on a server: the stand-in, or a real Ollama when ORBIT_TEST_OLLAMA_URL names one."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from orbit_ollama import OllamaProvider, OllamaSettings
+
+from orbit import CallContext
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "wires" / "ollama"))
+
+if TYPE_CHECKING:
+    from ollama_kit import Served, Start
+    from ollama_wire import OllamaWire
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[OllamaWire]:
+    from ollama_wire import OllamaWire
+
+    async with OllamaWire() as server:
+        yield server
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Start a provider with these settings; it is stopped after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def _start(**settings: Any) -> OllamaProvider:
+            defaults = {"model": "llama3.2", "embed_model": "nomic-embed-text", "start_timeout": 0, "retry_delay": 0.01}
+            own = msgspec.convert(defaults | settings, OllamaSettings)
+            provider = OllamaProvider("ollama", own, host=None)  # type: ignore[arg-type]  # it asks nothing of its host
+            return await stack.enter_async_context(provider)
+
+        yield _start
+
+
+@pytest.fixture
+def context() -> CallContext:
+    return CallContext("test", deadline=time.monotonic() + 30)
+
+
+@pytest.fixture(params=["wire", "real"])
+async def served(request: pytest.FixtureRequest, start: Start) -> AsyncIterator[Served]:
+    from ollama_kit import Served
+    from ollama_wire import OllamaWire
+
+    if request.param == "wire":
+        async with OllamaWire() as server:
+            yield Served(await start(base_url=server.url), real=False)
+        return
+    url = os.environ.get("ORBIT_TEST_OLLAMA_URL")
+    if not url:
+        pytest.skip("ORBIT_TEST_OLLAMA_URL names no server")
+    model = os.environ.get("ORBIT_TEST_OLLAMA_MODEL", "llama3.2")
+    embed_model = os.environ.get("ORBIT_TEST_OLLAMA_EMBED_MODEL", "nomic-embed-text")
+    yield Served(await start(base_url=url, model=model, embed_model=embed_model, num_predict=64), real=True)

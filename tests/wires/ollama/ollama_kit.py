@@ -1,0 +1,49 @@
+"""What tests of the Ollama provider share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from orbit_ollama import OllamaProvider
+
+from orbit import CallContext, Chunk, GenerateOptions, Message
+
+QUESTION = (Message("user", "one two three"),)
+ANYTHING = GenerateOptions()
+
+Start = Callable[..., Awaitable[OllamaProvider]]
+
+
+class Served:
+    """The provider under contract, and whether it runs on a real server."""
+
+    def __init__(self, provider: OllamaProvider, *, real: bool) -> None:
+        self.provider = provider
+        self.real = real
+
+
+async def ask(
+    provider: OllamaProvider,
+    context: CallContext,
+    messages: tuple[Message, ...] = QUESTION,
+    options: GenerateOptions = ANYTHING,
+) -> list[Chunk]:
+    """Return all chunks of an answer."""
+    async with aclosing(provider.generate(messages, options, context)) as chunks:
+        return [chunk async for chunk in chunks]
+
+
+def text(chunks: list[Chunk]) -> str:
+    """Return the text of an answer."""
+    return "".join(chunk.text for chunk in chunks)
+
+
+async def until(condition: Callable[[], object], seconds: float = 1.0) -> None:
+    """Wait until something is true, at most a second: what the contract allows."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not within a second"
+        await asyncio.sleep(0.005)
