@@ -1,0 +1,76 @@
+"""The command ``orbit``. Each subcommand is a module of this package, imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from orbit.errors import ConfigError, OrbitError
+
+COMMANDS = {
+    "serve": "Run the server.",
+    "check": "Check the configuration without starting anything.",
+    "plugins": "Show the plugins that are installed and what the configuration makes of them.",
+    "keys": "Create, list and revoke API keys.",
+    "prompts": "Create, list and change system prompts.",
+    "ingest": "Add files to a collection.",
+    "chat": "Ask from the terminal.",
+    "logs": "Read, search and resend the chat log.",
+}
+"""Subcommand -> its line in the help. The module ``orbit.cli.<name>`` has a click command of that name."""
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported one by one, so that help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            module = importlib.import_module(f"orbit.cli.{cmd_name}")
+            command: click.Command = getattr(module, cmd_name)
+            return command
+        from orbit.cli.plugin_commands import plugin_group
+
+        return plugin_group(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from orbit.config.convert import suggest
+
+            raise click.UsageError(f"{error.message.rstrip('.')}.{suggest(args[0], COMMANDS)}", ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="orbit-inference", prog_name="orbit")
+def orbit() -> None:
+    """ORBIT answers from your own documents with the model of your choice.
+
+    An installed plugin may add commands of its own: orbit PLUGIN --help.
+    """
+
+
+def main() -> None:
+    """Run ``orbit``; errors of ORBIT become sentences, and the exit status 1."""
+    try:
+        orbit()
+    except ConfigError as error:
+        count = len(error.problems)
+        click.echo(f"The configuration has {count} problem{'s' if count > 1 else ''}:", err=True)
+        for problem in error.problems:
+            click.echo(f"  - {problem}", err=True)
+        sys.exit(1)
+    except OrbitError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)

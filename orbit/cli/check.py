@@ -1,0 +1,34 @@
+"""``orbit check``: is the configuration right? Nothing is started and no connection is made."""
+
+from __future__ import annotations
+
+import click
+
+from orbit.cli.options import config_option
+
+
+@click.command()
+@config_option
+@click.option("--traceback", is_flag=True, help="Show the traceback of plugins that failed to import.")
+def check(config_path: str | None, *, traceback: bool) -> None:
+    """Check the configuration and the settings of every enabled plugin. Exits with 1 if anything is wrong."""
+    from orbit.host import OrbitHost
+
+    host = OrbitHost.from_file(config_path)
+    if traceback:
+        show_tracebacks(host)
+    host.raise_problems()
+    enabled = ", ".join(host.registry.names())
+    click.echo(f"{host.config.source} is right. Enabled: {enabled}.")
+
+
+def show_tracebacks(host: object) -> None:
+    """Print the traceback behind each plugin that could not be imported or made."""
+    import traceback as module
+
+    from orbit.host import OrbitHost
+
+    assert isinstance(host, OrbitHost)
+    for item in host.registry.loaded:
+        if item.error is not None:
+            click.echo("".join(module.format_exception(item.error)), err=True)

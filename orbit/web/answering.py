@@ -1,0 +1,164 @@
+"""Sending the answer of a turn, whole or as a stream, in the form that a wire gives it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Protocol
+
+from litestar.types import Receive, Scope, Send
+
+from orbit.errors import OrbitError
+from orbit.pipeline import Event
+from orbit.turn import Answer
+from orbit.web.client_watch import ClientWatch
+from orbit.web.problems import RequestError
+
+logger = logging.getLogger("orbit.web")
+
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),  # or nginx would hold the pieces back
+]
+_PING = b": ping\n\n"
+
+
+class Wire(Protocol):
+    """How one protocol writes an answer. Frames are whole server-sent events."""
+
+    def whole(self, text: str, answer: Answer) -> bytes:
+        """The JSON body of an answer that is not streamed."""
+        ...
+
+    def piece(self, text: str) -> bytes:
+        """The frame of a new piece of text."""
+        ...
+
+    def end(self, answer: Answer) -> bytes:
+        """The last frames of an answer."""
+        ...
+
+    def failure(self, error: BaseException) -> bytes:
+        """The last frames of an answer that failed after its first byte."""
+        ...
+
+
+class ServerStopping(OrbitError):
+    """The server's time to drain is over."""
+
+    code = "server_stopping"
+
+
+async def send_whole(
+    events: AsyncGenerator[Event, None], wire: Wire, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send
+) -> None:
+    """Send an answer as one JSON body. Raises what the turn raises, before anything is sent."""
+    text: list[str] = []
+    answer = Answer()
+    async with ClientWatch(receive), aclosing(events):
+        async for event in events:
+            if isinstance(event, str):
+                text.append(event)
+            else:
+                answer = event
+        body = wire.whole("".join(text), answer)
+        all_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *headers,
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": all_headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def send_stream(
+    events: AsyncGenerator[Event, None],
+    wire: Wire,
+    headers: list[tuple[bytes, bytes]],
+    receive: Receive,
+    send: Send,
+    ping_seconds: float,
+) -> None:
+    """Send an answer as server-sent events.
+
+    The headers leave with the first piece, so that an earlier failure is raised and becomes a real error status.
+    If nothing comes for ``ping_seconds``, they leave with a ping; from then on a failure is an error frame.
+    """
+    stream = _EventStream(headers, send, ping_seconds)
+    async with ClientWatch(receive), aclosing(events):
+        try:
+            async for event in events:
+                await stream.frame(wire.piece(event) if isinstance(event, str) else wire.end(event))
+        except asyncio.CancelledError:
+            if stream.started and not stream.closed:
+                await stream.frame(wire.failure(ServerStopping("the server is stopping; ask again in a moment.")))
+            raise
+        except Exception as error:
+            if not stream.started:
+                raise
+            await stream.frame(wire.failure(error))
+        finally:
+            stream.close()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class _EventStream:
+    """The frames of one response, with pings when there is silence."""
+
+    def __init__(self, headers: list[tuple[bytes, bytes]], send: Send, ping_seconds: float) -> None:
+        self.started = False
+        self.closed = False
+        self._headers = headers
+        self._send = send
+        self._seconds = ping_seconds
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(ping_seconds, self._look)
+        self._ping: asyncio.Task[None] | None = None
+
+    async def frame(self, data: bytes) -> None:
+        self._last = self._loop.time()
+        if not self.started:
+            self.started = True
+            start = [*_STREAM_HEADERS, *self._headers]
+            await self._send({"type": "http.response.start", "status": 200, "headers": start})
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    def close(self) -> None:
+        self.closed = True
+        self._timer.cancel()
+        if self._ping is not None:
+            self._ping.cancel()
+
+    def _look(self) -> None:
+        """Ping if it has been silent; a running stream costs one look in each ``ping_seconds``."""
+        silent = self._loop.time() - self._last
+        if silent >= self._seconds:
+            self._ping = asyncio.create_task(self.frame(_PING))
+            silent = 0.0
+        self._timer = self._loop.call_later(self._seconds - silent, self._look)
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """Read the request's body. Raises RequestError with 413 as soon as it is longer than ``limit`` bytes."""
+    too_large = RequestError(413, "body_too_large", f"the body is larger than {limit} bytes (limits.max_body_bytes).")
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise too_large
+    message = await receive()
+    body: bytes = message.get("body", b"")  # type: ignore[assignment]  # http.disconnect has none
+    parts = [body]
+    size = len(body)
+    while message.get("more_body"):
+        message = await receive()
+        body = message.get("body", b"")  # type: ignore[assignment]  # the same
+        parts.append(body)
+        size += len(body)
+        if size > limit:
+            raise too_large
+    if message["type"] == "http.disconnect":
+        raise RequestError(400, "incomplete_body", "the connection was closed before the whole body had arrived.")
+    return b"".join(parts) if len(parts) > 1 else parts[0]

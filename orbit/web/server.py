@@ -1,0 +1,96 @@
+"""Running the application with uvicorn: in one process or several."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import uvicorn
+from litestar import Litestar
+from uvicorn.supervisors import ChangeReload, Multiprocess
+
+from orbit.config import load_config
+from orbit.errors import ConfigError, OrbitError
+from orbit.logs import configure_logging
+from orbit.web.app import create_app
+
+CONFIG_VARIABLE = "ORBIT_CONFIG"
+_BACKLOG = 2048
+
+
+class TellWhy:
+    """An application whose failed start is told in one sentence instead of a traceback."""
+
+    def __init__(self, app: Litestar) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass everything through but the text of a failed start."""
+
+        async def tell(message: Any) -> None:
+            error = self.app.state.get("start_error")
+            if message["type"] == "lifespan.startup.failed" and error is not None:
+                message = {**message, "message": f"ORBIT cannot start: {error}"}
+            await send(message)
+
+        await self.app(scope, receive, tell if scope["type"] == "lifespan" else send)
+
+
+def application() -> TellWhy:
+    """The application of a server process; its configuration file is named by ``ORBIT_CONFIG``."""
+    config = load_config()
+    configure_logging(config.host.logging, verbose=config.host.general.verbose)
+    return TellWhy(create_app(config))
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Open the listening socket. Raises ConfigError with a sentence if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        raise ConfigError(
+            f"cannot listen on {host}, port {port}: {reason}. Choose another with --port or general.port, "
+            "or stop the program that uses it."
+        ) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def run(listener: socket.socket, *, workers: int, reload: bool, drain_seconds: float) -> None:
+    """Serve until a signal ends it. Raises OrbitError if the server could not start."""
+    host, port = listener.getsockname()[:2]
+    config = uvicorn.Config(
+        "orbit.web.server:application",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        reload=reload,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(drain_seconds)),
+        timeout_keep_alive=75,
+    )
+    if reload:
+        ChangeReload(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
+    elif workers > 1:
+        Multiprocess(config, sockets=[listener]).run()
+    else:
+        server = uvicorn.Server(config)
+        try:
+            server.run(sockets=[listener])
+        except KeyboardInterrupt:
+            return
+        if not server.started:
+            raise OrbitError("the server did not start; the reason stands above.")

@@ -1,0 +1,37 @@
+"""What the routes of one server share, opened and closed by the application's lifespan."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from orbit.auth import Authenticator, RateLimiter
+from orbit.config import Config
+from orbit.host import OrbitHost
+from orbit.pipeline import Pipeline
+from orbit.store import Store, open_store
+
+
+class Services:
+    """The parts of a running server. ``draining`` is set once it has been told to stop."""
+
+    def __init__(self, config: Config, host: OrbitHost, store: Store, pipeline: Pipeline) -> None:
+        auth = config.host.auth
+        self.config = config
+        self.host = host
+        self.store = store
+        self.pipeline = pipeline
+        self.authenticator = Authenticator(store, auth.cache_seconds, auth.cache_size)
+        self.limiter = RateLimiter(store)
+        self.draining = asyncio.Event()
+
+
+@asynccontextmanager
+async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Services, None]:
+    """Open the store, start the providers and the pipeline; close them in reverse order."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(host)
+        store = await stack.enter_async_context(open_store(config))
+        pipeline = await stack.enter_async_context(Pipeline(host))
+        yield Services(config, host, store, pipeline)
