@@ -1,0 +1,134 @@
+"""Collections by name: handles kept, and each checked to hold vectors that can be compared with today's.
+
+All of it blocks, and runs inside ``Connection.call``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+
+import orbit
+from orbit_chroma.settings import name_problem
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
+
+T = TypeVar("T")
+
+METRIC: Final = "cosine"
+_EMBEDDING, _DIMENSION, _METRIC = "orbit_embedding", "orbit_dimension", "orbit_metric"
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What a collection's vectors were made with; recorded in its metadata. Empty where nothing is recorded."""
+
+    embedding: str
+    dimension: int | None
+    metric: str
+
+    @classmethod
+    def of(cls, collection: Collection) -> Origin:
+        """Read what a collection records, and the metric that its index really has."""
+        metadata: Mapping[str, Any] = collection.metadata or {}
+        dimension = metadata.get(_DIMENSION)
+        index = collection.configuration_json.get("hnsw") or collection.configuration_json.get("spann") or {}
+        return cls(
+            embedding=str(metadata.get(_EMBEDDING, "")),
+            dimension=dimension if isinstance(dimension, int) else None,
+            metric=str(index.get("space", "l2")),
+        )
+
+    def problem(self, name: str, embedding: str, dimension: int | None = None) -> str:
+        """Why vectors of ``embedding`` cannot be compared with the collection's; empty if they can."""
+        way_out = "Ingest the documents again into a new collection"
+        if not self.embedding:
+            return f"Collection '{name}' does not record what made its vectors, so {embedding} may not fit. {way_out}."
+        if self.metric != METRIC:
+            return f"Collection '{name}' measures {self.metric} instead of {METRIC}. {way_out}."
+        if self.embedding != embedding or (dimension is not None and self.dimension != dimension):
+            now = embedding or "no embedding provider"
+            return (
+                f"Collection '{name}' holds vectors of {self.embedding} ({self.dimension} dimensions), but "
+                f"{now}{f' ({dimension} dimensions)' if dimension else ''} is in use. "
+                f"{way_out}, or set the embedding provider back (general.embedding_provider)."
+            )
+        return ""
+
+
+class Collections:
+    """Handles of collections by name.
+
+    Getting a handle costs a third of a query, so they are kept; one whose collection was dropped meanwhile, and
+    perhaps made again by another process, is noticed when it is used, and replaced.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Collection, Origin]] = {}
+
+    def origin(self, client: ClientAPI, name: str) -> Origin | None:
+        """What the collection's vectors were made with; None if there is no such collection."""
+        from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
+
+        try:
+            return self._get(client, name)[1]
+        except NotFoundError:
+            return None
+
+    def use(
+        self, client: ClientAPI, name: str, embedding: str, dimension: int | None, work: Callable[[Collection], T]
+    ) -> T:
+        """Give the collection to ``work``, after checking it. Raises Chroma's NotFoundError if there is none."""
+        from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
+
+        known = name in self._kept
+        try:
+            return work(self._checked(client, name, embedding, dimension))
+        except NotFoundError:
+            self.forget(name)
+            if not known:
+                raise
+            return work(self._checked(client, name, embedding, dimension))
+
+    def make(self, client: ClientAPI, name: str, embedding: str, dimension: int) -> None:
+        """Make the collection unless it exists."""
+        from chromadb.errors import ChromaError, NotFoundError  # noqa: PLC0415 - importing a plugin stays light
+
+        if problem := name_problem(name):
+            raise orbit.ProviderError(problem)
+        try:
+            client.get_collection(name, embedding_function=None)
+        except NotFoundError:
+            self.forget(name)
+            try:
+                client.create_collection(
+                    name,
+                    embedding_function=None,
+                    configuration={"hnsw": {"space": METRIC}},
+                    metadata={_EMBEDDING: embedding, _DIMENSION: dimension, _METRIC: METRIC},
+                )
+            except ChromaError:
+                client.get_collection(name, embedding_function=None)  # Made by another process in between.
+
+    def forget(self, name: str) -> None:
+        """Drop the kept handle."""
+        self._kept.pop(name, None)
+
+    def _get(self, client: ClientAPI, name: str) -> tuple[Collection, Origin]:
+        kept = self._kept.get(name)
+        if kept is None:
+            if problem := name_problem(name):
+                raise orbit.ProviderError(problem)
+            collection = client.get_collection(name, embedding_function=None)
+            kept = self._kept[name] = (collection, Origin.of(collection))
+        return kept
+
+    def _checked(self, client: ClientAPI, name: str, embedding: str, dimension: int | None) -> Collection:
+        collection, origin = self._get(client, name)
+        if problem := origin.problem(name, embedding, dimension):
+            self.forget(name)  # The way out may be taken by another process: look again next time.
+            raise orbit.ProviderError(problem)
+        return collection

@@ -1,0 +1,33 @@
+"""What Chroma and its HTTP client raise, in ORBIT's terms."""
+
+from __future__ import annotations
+
+import orbit
+
+
+def translate(error: BaseException, where: str) -> BaseException:
+    """The error to raise instead of ``error``; ``where`` names the database in sentences.
+
+    Cancellation, interrupts and ORBIT's own errors stay as they are. A panic in Chroma's native code arrives as a
+    BaseException and becomes an ordinary failure.
+    """
+    import httpx  # noqa: PLC0415 - importing a plugin stays light
+    from chromadb import errors  # noqa: PLC0415 - the same
+
+    panic = type(error).__name__ == "PanicException"
+    if isinstance(error, orbit.OrbitError) or not (panic or isinstance(error, Exception)):
+        return error
+    if isinstance(error, ValueError) and isinstance(error.__context__, httpx.TransportError):
+        error = error.__context__  # Chroma's client says "could not connect" with a ValueError.
+    sentence = str(error).strip() or type(error).__name__
+    match error:
+        case httpx.TimeoutException():
+            return orbit.ProviderError(f"{where} does not answer in time", kind="timeout", retryable=True)
+        case httpx.TransportError():
+            return orbit.ProviderError(f"{where} cannot be reached: {sentence}", kind="unavailable", retryable=True)
+        case errors.RateLimitError():
+            return orbit.ProviderError(f"{where} is busy: {sentence}", kind="overloaded", retryable=True)
+        case errors.ChromaAuthError() | errors.AuthorizationError():
+            return orbit.ProviderError(f"{where} refuses the credentials; set them under headers")
+        case _:
+            return orbit.ProviderError(f"{where} failed: {sentence}")

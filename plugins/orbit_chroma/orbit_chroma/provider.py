@@ -1,0 +1,276 @@
+"""The provider: ORBIT's hooks on a Chroma database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import msgspec
+
+import orbit
+from orbit_chroma.collections import Collections, Origin
+from orbit_chroma.connection import Connection
+from orbit_chroma.records import DIGEST, PARTS, SOURCE, digests, good_enough, to_documents, to_metadatas
+from orbit_chroma.settings import ChromaSettings
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
+
+    from orbit.types import Vectors
+
+T = TypeVar("T")
+
+logger = logging.getLogger("orbit.chroma")
+
+WRITE_SIZE = 128
+"""Documents embedded and written at once: a large source must not need one embedding call of any length."""
+
+READ_SIZE = 5_000
+"""Records read at once when all of a collection are looked through."""
+
+DELETE_SIZE = 1_000
+"""Ids deleted at once; the database limits the variables of a statement."""
+
+
+class ChromaProvider(orbit.Provider):
+    """Retrieves from, and writes to, one Chroma database; every API key has its collection."""
+
+    Settings = ChromaSettings
+    settings: ChromaSettings
+
+    def __init__(self, name: str, settings: msgspec.Struct, host: orbit.Host) -> None:
+        """Keep the arguments; the database is opened in ``__aenter__``."""
+        super().__init__(name, settings, host)
+        self._opened: Connection | None = None
+        self._collections = Collections()
+        self._writing = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        """Open the database. A server that cannot be reached yet is tried again at each use."""
+        self._opened = Connection(self.settings, self._folder())
+        try:
+            await self._opened.call(lambda client: client.heartbeat())
+        except orbit.ProviderError as error:
+            if not error.retryable:
+                await self._opened.close()
+                raise
+            logger.warning("%s starts without its database: %s", self.name, error.message)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Finish running calls and close the database."""
+        connection, self._opened = self._opened, None
+        if connection is not None:
+            await connection.close()
+
+    async def ready(self) -> None:
+        """Refuse a default collection whose vectors do not compare with those of the embedding provider."""
+        embedding = self.host.embedding
+        if not embedding:
+            raise orbit.ConfigError(
+                f"{self.name} needs a provider that embeds, and none is enabled; "
+                "enable one, for example with a section 'wordllama:'."
+            )
+        name = self.settings.collection
+        if not name:
+            return
+        try:
+            origin = await self._connection.call(lambda client: self._collections.origin(client, name))
+        except orbit.ProviderError as error:
+            if error.retryable:  # Said when it was opened; the collection is checked at each use anyway.
+                return
+            raise
+        if origin is not None and (problem := origin.problem(name, embedding)):
+            raise orbit.ConfigError([orbit.Problem(f"{self.name}.collection", problem)])
+
+    async def health(self) -> orbit.Health:
+        """Ask the database for a sign of life."""
+        try:
+            await self._connection.call(lambda client: client.heartbeat())
+        except orbit.ProviderError as error:
+            return orbit.Health("down", error.message)
+        return orbit.Health()
+
+    def validate(self) -> Iterable[str]:
+        """Find values that cannot be meant."""
+        return self.settings.problems()
+
+    def exclusive(self) -> str:
+        """Embedded databases belong to one process: another would read stale vectors."""
+        if self.settings.host:
+            return ""
+        return (
+            f"{self.name} keeps its Chroma database inside the process, where others would read stale vectors; "
+            "run a Chroma server ('chroma run') and set host and port, or use one worker"
+        )
+
+    @orbit.hookimpl
+    async def retrieve(self, query: orbit.Query, limit: int, context: orbit.CallContext) -> Sequence[orbit.Document]:
+        """Ask the key's collection, or the default one, for the passages nearest to the question."""
+        name = query.collection or self.settings.collection
+        if not name:
+            return []
+        vectors = await self.host.embed([query.text], "query", context)
+        found = await self._use(
+            name,
+            vectors.shape[1],
+            lambda collection: collection.query(
+                query_embeddings=vectors,
+                n_results=self.settings.max_results,
+                include=["documents", "metadatas", "distances"],
+            ),
+        )
+        return good_enough(to_documents(found), self.settings, limit)
+
+    @orbit.hookimpl
+    async def index(self, collection: str, documents: Sequence[orbit.Document], context: orbit.CallContext) -> int:
+        """Write all documents of some sources, then delete what those sources had before.
+
+        Interrupted at any point, the old or the new passages are there, and ``list_sources`` shows no digest for a
+        source that is not complete.
+        """
+        ids = {document.id for document in documents}
+        if len(ids) != len(documents):
+            twice = next(one for one, count in Counter(document.id for document in documents).items() if count > 1)
+            raise orbit.ProviderError(f"two documents have the id '{twice}'")
+        if not documents:
+            return 0
+        parts = Counter(document.source for document in documents)
+        async with self._writing:
+            old: set[str] | None = None
+            for start in range(0, len(documents), WRITE_SIZE):
+                batch = documents[start : start + WRITE_SIZE]
+                vectors = await self.host.embed([document.text for document in batch], "document", context)
+                if old is None:
+                    await self._make(collection, vectors.shape[1])
+                    old = await self._use(collection, vectors.shape[1], lambda handle: _ids(handle, list(parts)))
+                await self._write(collection, batch, vectors, parts)
+            await self._delete(collection, sorted((old or set()) - ids))
+        return len(documents)
+
+    @orbit.hookimpl
+    async def drop(self, collection: str) -> bool:
+        """Delete a collection."""
+        from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
+
+        self._collections.forget(collection)
+        try:
+            await self._connection.call(lambda client: client.delete_collection(collection))
+        except NotFoundError:
+            return False
+        return True
+
+    @orbit.hookimpl
+    async def list_sources(self, collection: str) -> Mapping[str, str]:
+        """Read the digests from the metadata of all records."""
+        from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
+
+        embedding = self.host.embedding
+        try:
+            return await self._connection.call(
+                lambda client: self._collections.use(client, collection, embedding, None, _digests)
+            )
+        except NotFoundError:
+            return {}
+
+    @orbit.hookimpl
+    async def list_collections(self) -> Sequence[orbit.Collection]:
+        """Name the collections, whoever made them."""
+        return await self._connection.call(_collections)
+
+    def _folder(self) -> Path:
+        return self.host.data_dir / Path(self.settings.path).expanduser()
+
+    @property
+    def _connection(self) -> Connection:
+        if self._opened is None:
+            raise orbit.ProviderError("the database is not open", kind="unavailable")
+        return self._opened
+
+    async def _use(self, name: str, dimension: int | None, work: Callable[[Collection], T]) -> T:
+        """Give the checked collection to ``work``, in a thread."""
+        from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
+
+        embedding = self.host.embedding
+        try:
+            return await self._connection.call(
+                lambda client: self._collections.use(client, name, embedding, dimension, work)
+            )
+        except NotFoundError as error:
+            raise orbit.ProviderError(
+                f"There is no collection '{name}'. Ingest documents into it: orbit ingest PATH --collection {name}",
+                kind="not_found",
+            ) from error
+
+    async def _make(self, name: str, dimension: int) -> None:
+        embedding = self.host.embedding
+        await self._connection.call(lambda client: self._collections.make(client, name, embedding, dimension))
+
+    async def _write(
+        self, name: str, documents: Sequence[orbit.Document], vectors: Vectors, parts: Mapping[str, int]
+    ) -> None:
+        metadatas: Any = to_metadatas(documents, parts)
+        await self._use(
+            name,
+            vectors.shape[1],
+            lambda collection: collection.upsert(
+                ids=[document.id for document in documents],
+                embeddings=vectors,
+                documents=[document.text for document in documents],
+                metadatas=metadatas,
+            ),
+        )
+
+    async def _delete(self, name: str, ids: Sequence[str]) -> None:
+        def work(collection: Collection) -> None:
+            for start in range(0, len(ids), DELETE_SIZE):
+                collection.delete(ids=list(ids[start : start + DELETE_SIZE]))
+
+        if ids:
+            await self._use(name, None, work)
+
+
+def _ids(collection: Collection, sources: list[str]) -> set[str]:
+    """The ids of all records of some sources."""
+    found: set[str] = set()
+    for start in range(0, len(sources), DELETE_SIZE):
+        where: Any = {SOURCE: {"$in": sources[start : start + DELETE_SIZE]}}
+        found.update(collection.get(where=where, include=[])["ids"])
+    return found
+
+
+def _digests(collection: Collection) -> dict[str, str]:
+    """Each source of a collection with its digest."""
+    marks: list[dict[str, Any]] = []
+    while True:
+        page = collection.get(include=["metadatas"], limit=READ_SIZE, offset=len(marks))
+        marks.extend(
+            {key: (metadata or {}).get(key) for key in (SOURCE, DIGEST, PARTS) if key in (metadata or {})}
+            for metadata in page["metadatas"] or ()
+        )
+        if len(page["ids"]) < READ_SIZE:
+            return digests(marks)
+
+
+def _collections(client: ClientAPI) -> list[orbit.Collection]:
+    described = [(collection, Origin.of(collection)) for collection in client.list_collections()]
+    return sorted(
+        (
+            orbit.Collection(
+                name=collection.name,
+                documents=collection.count(),
+                embedding=origin.embedding,
+                dimension=origin.dimension,
+            )
+            for collection, origin in described
+        ),
+        key=lambda collection: collection.name,
+    )

@@ -1,0 +1,50 @@
+"""max_results, return_results, relevance_threshold and confidence_threshold."""
+
+import pytest
+from orbit_chroma import ChromaSettings
+from orbit_chroma.records import good_enough, similarity
+
+import orbit
+
+CONTEXT = orbit.CallContext(request_id="test")
+
+FOUND = [orbit.Document(id=str(score), text="", score=score) for score in (0.9, 0.8, 0.5, 0.3, 0.1)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "limit", "scores"),
+    [
+        ({"relevance_threshold": 0.0, "confidence_threshold": 0.0}, 10, [0.9, 0.8, 0.5, 0.3]),
+        ({"relevance_threshold": 0.5, "confidence_threshold": 0.0}, 10, [0.9, 0.8, 0.5]),
+        ({"relevance_threshold": 0.0, "confidence_threshold": 0.9, "return_results": 2}, 10, [0.9, 0.8]),
+        ({"relevance_threshold": 0.0, "confidence_threshold": 0.91}, 10, []),
+        ({"relevance_threshold": 0.0, "confidence_threshold": 0.0}, 1, [0.9]),
+        ({"relevance_threshold": 0.95, "confidence_threshold": 0.0}, 10, []),
+    ],
+)
+def test_thresholds(settings, limit, scores):
+    assert [document.score for document in good_enough(FOUND, ChromaSettings(**settings), limit)] == scores
+
+
+def test_nothing_found():
+    assert good_enough([], ChromaSettings(), 10) == []
+
+
+@pytest.mark.parametrize(("distance", "expected"), [(-1e-7, 1.0), (0.0, 1.0), (0.25, 0.75), (1.0, 0.0), (2.0, 0.0)])
+def test_similarity(distance, expected):
+    assert similarity(distance) == expected
+
+
+async def test_max_results_bounds_what_the_database_is_asked(host, opened):
+    async with opened(
+        host, relevance_threshold=0, confidence_threshold=0, max_results=3, return_results=3, collection="all"
+    ) as store:
+        documents = [orbit.Document(id=str(n), text=f"word {n}", source="s") for n in range(20)]
+        await store.index("all", documents, CONTEXT)
+        assert len(await store.retrieve(orbit.Query("word"), 10, CONTEXT)) == 3
+        assert len(await store.retrieve(orbit.Query("word"), 2, CONTEXT)) == 2
+
+
+async def test_without_any_collection_nothing_is_searched(host, opened):
+    async with opened(host) as store:
+        assert await store.retrieve(orbit.Query("word"), 10, CONTEXT) == []
