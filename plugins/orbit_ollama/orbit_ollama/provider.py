@@ -149,8 +149,13 @@ class OllamaProvider(Provider):
                 raise wire.not_ollama(f"{len(rows)} vectors for {len(batch)} texts")
             return np.asarray(rows, dtype=np.float32)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(batch)) for batch in batches]
+        if len(batches) == 1:
+            return await one(texts)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(batch)) for batch in batches]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
         return np.concatenate([task.result() for task in tasks])
 
     @hookimpl

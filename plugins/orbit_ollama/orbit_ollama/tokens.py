@@ -14,14 +14,14 @@ MESSAGE_TOKENS = 8
 
 _WORDS = re.compile(r"[A-Za-z]+")
 _OTHER_ASCII = re.compile(r"[!-@\[-`{-~\n\t]")
-_SPACES = re.compile(r" {2,}")
+_SPACES = re.compile(r" {2,}| (?=[0-9])")
 
 
 def estimate(text: str) -> int:
     """Return an upper estimate of the tokens in ``text``.
 
     One for each word and another for every four letters after the first six, one for each digit, punctuation mark,
-    line end and run of spaces; other scripts by their length in UTF-8: two bytes (European and Semitic letters) or
+    line end, run of spaces and space before a digit; other scripts by their length in UTF-8: two bytes (European and Semitic letters) or
     three (Asian ones) are one token.
     """
     words = _WORDS.findall(text)

@@ -295,10 +295,10 @@ class OllamaWire:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         for index, line in enumerate(lines):
-            if fault is not None and fault.after == index:
-                return await self._late(request, response, fault)
             if self.delay:
                 await asyncio.sleep(self.delay)
+            if fault is not None and fault.after == index:
+                return await self._late(request, response, fault)
             await response.write(json.dumps(line).encode() + b"\n")
         return response
 

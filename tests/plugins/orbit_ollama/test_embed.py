@@ -1,0 +1,97 @@
+"""Embeddings: order, batches, prefixes, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ollama_kit import Served, Start
+from ollama_wire import Fault, OllamaWire, embedding
+
+from orbit import CallContext, ProviderError
+
+
+async def test_one_row_for_each_text(served: Served, context: CallContext) -> None:
+    vectors = await served.provider.embed(["cats purr", "dogs bark", ""], "document", context)
+    again = await served.provider.embed(["dogs bark"], "document", context)
+
+    assert vectors.dtype == np.float32
+    assert vectors.shape[0] == 3
+    assert np.isfinite(vectors).all()
+    np.testing.assert_allclose(again[0], vectors[1], atol=1e-3)
+
+
+async def test_batches_keep_the_order(start: Start, context: CallContext) -> None:
+    async with OllamaWire() as one, OllamaWire() as two:
+        one.delay = 0.01
+        provider = await start(base_url=[one.url, two.url], embed_batch_size=7, document_prefix="")
+        texts = [f"text number {number} of many" for number in range(100)]
+
+        vectors = await provider.embed(texts, "document", context)
+
+        np.testing.assert_allclose(vectors, np.array([embedding(text) for text in texts], np.float32), atol=1e-6)
+        requests = [body["input"] for body in one.asked("/api/embed") + two.asked("/api/embed")]
+        assert max(len(texts) for texts in requests) == 7
+        assert one.asked("/api/embed")
+        assert two.asked("/api/embed")
+
+
+async def test_nothing_to_embed_asks_nothing(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url)
+
+    assert (await provider.embed([], "document", context)).shape[0] == 0
+    assert not wire.asked("/api/embed")
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "query", "document"),
+    [
+        ("nomic-embed-text", {}, "search_query: cats", "search_document: cats"),
+        ("nomic-embed-text:v1.5", {}, "search_query: cats", "search_document: cats"),
+        ("user/nomic-embed-text", {}, "search_query: cats", "search_document: cats"),
+        ("nomic-embed-text", {"query_prefix": "", "document_prefix": "d: "}, "cats", "d: cats"),
+        ("all-minilm", {}, "cats", "cats"),
+        ("embeddinggemma", {}, "task: search result | query: cats", "title: none | text: cats"),
+    ],
+)
+async def test_prefixes(
+    wire: OllamaWire,
+    start: Start,
+    context: CallContext,
+    model: str,
+    settings: dict[str, str],
+    query: str,
+    document: str,
+) -> None:
+    wire.models = [*wire.models, model if ":" in model else f"{model}:latest"]
+    provider = await start(base_url=wire.url, embed_model=model, **settings)
+
+    await provider.embed(["cats"], "query", context)
+    await provider.embed(["cats"], "document", context)
+
+    assert [body["input"] for body in wire.asked("/api/embed")] == [[query], [document]]
+
+
+async def test_failures_are_retried_or_named(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url, max_retries=1)
+    wire.faults += [Fault("status", status=503, error="busy")]
+    assert len(await provider.embed(["cats"], "query", context)) == 1
+
+    wire.models = []
+    with pytest.raises(ProviderError, match="ollama pull nomic-embed-text") as raised:
+        await provider.embed(["cats"], "query", context)
+    assert raised.value.kind == "not_found"
+
+
+async def test_several_batches_fail_as_one_error(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url, embed_batch_size=1, max_retries=0)
+    wire.faults += [Fault("status", status=500, error="broken")] * 10
+
+    with pytest.raises(ProviderError, match="broken"):
+        await provider.embed(["a", "b", "c"], "document", context)
+
+
+async def test_without_a_model_it_says_what_to_set(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url, embed_model="")
+
+    with pytest.raises(ProviderError, match=r"ollama\.embed_model"):
+        await provider.embed(["cats"], "query", context)

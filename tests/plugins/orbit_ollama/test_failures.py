@@ -1,0 +1,245 @@
+"""A server that errs, hangs, dies or is busy: what the caller sees, and what is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+
+import pytest
+from ollama_kit import ANYTHING, QUESTION, Start, ask, text, until
+from ollama_wire import Fault, OllamaWire
+
+from orbit import CallContext, GenerateOptions, Message, ProviderError
+
+
+async def failure(start: Start, context: CallContext, url: str, **settings: object) -> tuple[ProviderError, str]:
+    """Return the error of a call and the text that arrived before it."""
+    provider = await start(base_url=url, **settings)
+    arrived = ""
+    async with aclosing(provider.generate(QUESTION, ANYTHING, context)) as chunks:
+        try:
+            async for chunk in chunks:
+                arrived += chunk.text
+        except ProviderError as error:
+            assert provider._servers[0].in_flight == 0
+            return error, arrived
+    raise AssertionError("it did not fail")
+
+
+FAILURES = [
+    # fault, kind, retryable, part of the sentence
+    (Fault("status", status=400, error="invalid option"), "failed", False, "invalid option"),
+    (Fault("status", status=401, error="unauthorized"), "failed", False, "headers"),
+    (Fault("status", status=404, error="model 'llama3.2' not found"), "not_found", False, "ollama pull llama3.2"),
+    (Fault("status", status=404, error="404 page"), "failed", False, "404 page"),
+    (Fault("status", status=429, error="slow down"), "overloaded", True, "slow down"),
+    (Fault("status", status=500, error="llama runner process has terminated"), "failed", True, "has terminated"),
+    (Fault("status", status=502, error=""), "unavailable", True, "no model server"),
+    (Fault("status", status=503, error="server busy, please try again."), "overloaded", True, "busy"),
+    (Fault("status", status=504, error=""), "timeout", True, "gave up"),
+    (Fault("die"), "unavailable", True, "closed the connection"),
+    (Fault("hang"), "timeout", True, "in time"),
+    (Fault("garbage"), "failed", False, "not what Ollama sends"),
+    (Fault("hang", after=0), "timeout", True, "in time"),
+    (Fault("error", after=0), "failed", True, "error was encountered"),
+    (Fault("end", after=0), "unavailable", True, "closed the connection"),
+]
+
+
+@pytest.mark.parametrize("fault", FAILURES, ids=lambda fault: f"{fault[0].kind}-{fault[0].status}-{fault[0].after}")
+async def test_before_the_first_piece(
+    wire: OllamaWire, start: Start, context: CallContext, fault: tuple[Fault, str, bool, str]
+) -> None:
+    how, kind, retryable, sentence = fault
+    wire.faults.append(how)
+
+    error, arrived = await failure(start, context, wire.url, max_retries=0, first_token_timeout=0.2, stall_timeout=0.2)
+
+    assert (error.kind, error.retryable, arrived) == (kind, retryable, "")
+    assert sentence in error.message
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "sentence"),
+    [
+        (Fault("error", after=2), "failed", "error was encountered"),
+        (Fault("die", after=2), "unavailable", "closed the connection"),
+        (Fault("end", after=2), "unavailable", "in the middle of the answer"),
+        (Fault("hang", after=2), "timeout", "in time"),
+        (Fault("garbage", after=2), "failed", "not what Ollama sends"),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Fault) else "",
+)
+async def test_in_the_middle_nothing_is_tried_again(
+    wire: OllamaWire, start: Start, context: CallContext, fault: Fault, kind: str, sentence: str
+) -> None:
+    wire.faults.append(fault)
+    wire.delay = 0.01
+
+    error, arrived = await failure(start, context, wire.url, max_retries=5, stall_timeout=0.2)
+
+    assert (error.kind, arrived) == (kind, "one two")
+    assert sentence in error.message
+    assert len(wire.asked()) == 1
+
+
+async def test_text_that_arrives_together_with_an_error_is_not_lost(
+    wire: OllamaWire, start: Start, context: CallContext
+) -> None:
+    wire.faults.append(Fault("error", after=2))
+
+    _, arrived = await failure(start, context, wire.url)
+
+    assert arrived == "one two"
+
+
+async def test_refused_connection(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url, max_retries=1)
+    await wire.stop()
+
+    with pytest.raises(ProviderError) as raised:
+        await ask(provider, context)
+
+    assert raised.value.kind == "unavailable"
+    assert raised.value.retryable
+    assert raised.value.message.startswith(f"{wire.url} cannot be reached: ")
+
+
+async def test_a_passing_failure_is_tried_again(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    wire.faults += [Fault("status", status=503, error="busy"), Fault("die")]
+    provider = await start(base_url=wire.url, max_retries=2)
+
+    assert text(await ask(provider, context)) == "one two three"
+    assert len(wire.asked()) == 3
+
+
+async def test_a_server_that_comes_back_is_reached(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url, max_retries=5, retry_delay=0.1)
+    await wire.stop()
+    task = asyncio.create_task(ask(provider, context))
+    await asyncio.sleep(0.1)
+    await wire.start()
+
+    assert text(await task) == "one two three"
+
+
+async def test_a_request_error_is_not_tried_again(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    wire.faults.append(Fault("status", status=400, error="invalid option"))
+
+    await failure(start, context, wire.url, max_retries=5)
+
+    assert len(wire.asked()) == 1
+
+
+async def test_a_hang_is_not_tried_again(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    wire.faults.append(Fault("hang"))
+
+    await failure(start, context, wire.url, max_retries=5, first_token_timeout=0.1)
+
+    assert len(wire.asked()) == 1
+    await until(lambda: wire.running == 0)
+
+
+async def test_retries_have_a_budget(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    wire.faults += [Fault("status", status=503, error="busy")] * 1000
+    provider = await start(base_url=wire.url, max_retries=3, retry_delay=0)
+
+    for _ in range(30):
+        with pytest.raises(ProviderError):
+            await ask(provider, context)
+
+    assert 30 < len(wire.asked()) <= 30 + 10 + 3  # ten at once, and a tenth of the load
+
+
+async def test_the_deadline_of_the_request_counts(wire: OllamaWire, start: Start) -> None:
+    wire.faults.append(Fault("hang"))
+    provider = await start(base_url=wire.url)
+
+    with pytest.raises(ProviderError) as raised:
+        await ask(provider, CallContext("test", deadline=time.monotonic() + 0.1))
+
+    assert raised.value.kind == "timeout"
+
+
+async def test_a_prompt_that_would_be_cut_is_refused(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url, num_ctx=128)
+
+    with pytest.raises(ProviderError) as raised:
+        await ask(provider, context, (Message("user", "word " * 200),))
+
+    assert "longer than the context" in raised.value.message
+    assert not raised.value.retryable
+
+
+async def test_without_a_model_it_says_what_to_set(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url, model="")
+
+    with pytest.raises(ProviderError, match=r"ollama\.model"):
+        await ask(provider, context)
+
+
+async def test_a_model_of_the_request_that_is_missing(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url)
+
+    with pytest.raises(ProviderError, match="ollama pull judge:12b") as raised:
+        await ask(provider, context, options=GenerateOptions(model="judge:12b"))
+
+    assert raised.value.kind == "not_found"
+
+
+async def test_load_goes_to_the_least_loaded_server(start: Start, context: CallContext) -> None:
+    async with OllamaWire() as one, OllamaWire() as two, OllamaWire() as three:
+        servers = (one, two, three)
+        for server in servers:
+            server.delay = 0.02
+        provider = await start(base_url=[server.url for server in servers])
+
+        await asyncio.gather(*(ask(provider, context) for _ in range(30)))
+
+        assert [len(server.asked()) for server in servers] == [10, 10, 10]
+
+
+async def test_a_dying_server_loses_only_what_it_was_answering(start: Start, context: CallContext) -> None:
+    async with OllamaWire() as dying, OllamaWire() as living:
+        for server in (dying, living):
+            server.delay, server.reply = 0.02, lambda _: "word " * 30
+        provider = await start(base_url=[dying.url, living.url])
+        first = [asyncio.create_task(ask(provider, context)) for _ in range(10)]
+        await until(lambda: dying.running == 5 and living.running == 5)
+        await asyncio.sleep(0.1)
+
+        await dying.stop()
+        second = await asyncio.gather(*(ask(provider, context) for _ in range(10)))
+        results = await asyncio.gather(*first, return_exceptions=True)
+
+        assert all(text(chunks).split() == ["word"] * 30 for chunks in second)
+        assert sorted(type(result).__name__ for result in results) == ["ProviderError"] * 5 + ["list"] * 5
+
+
+async def test_a_server_without_the_model_sends_to_the_other(start: Start, context: CallContext) -> None:
+    async with OllamaWire() as has, OllamaWire() as lacks:
+        provider = await start(base_url=[has.url, lacks.url])
+        lacks.models = []
+
+        for _ in range(6):
+            assert text(await ask(provider, context)) == "one two three"
+
+
+async def test_health_tells_which_server_is_away(start: Start) -> None:
+    async with OllamaWire() as one, OllamaWire() as two:
+        provider = await start(base_url=[one.url, two.url])
+        assert (await provider.health()).status == "ok"
+
+        await one.stop()
+        health = await provider.health()
+        assert health.status == "degraded"
+        assert one.url in health.detail
+        assert two.url not in health.detail
+
+        await two.stop()
+        assert (await provider.health()).status == "down"
+
+        await one.start()
+        await two.start()
+        assert (await provider.health()).status == "ok"

@@ -1,0 +1,197 @@
+"""Starting: is the server there, has it the models, and what an operator reads if not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+
+import click
+import msgspec
+import pytest
+from click.testing import CliRunner
+from ollama_kit import Start, ask, text
+from ollama_wire import OllamaWire
+from orbit_ollama import OllamaProvider, OllamaSettings
+
+from orbit import CallContext, ConfigError, Message, ProviderError
+
+
+async def test_a_missing_model_is_refused_with_the_line_that_gets_it(start: Start) -> None:
+    async with OllamaWire(models=["llama3.2"]) as wire:
+        with pytest.raises(ConfigError, match=r"'nomic-embed-text'.*ollama pull nomic-embed-text.*ollama\.pull: true"):
+            await start(base_url=wire.url)
+
+
+async def test_missing_models_are_pulled_when_told_so(
+    start: Start, context: CallContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "orbit.ollama")
+    async with OllamaWire(models=["llama3.2"]) as wire:
+        provider = await start(base_url=wire.url, model="gemma3:1b", pull=True)
+
+        assert wire.pulled == ["gemma3:1b", "nomic-embed-text"]
+        assert text(await ask(provider, context)) == "one two three"
+    assert "Pulled gemma3:1b" in caplog.text
+    assert "50 %" in caplog.text
+
+
+async def test_a_model_that_cannot_be_pulled_is_an_error(start: Start) -> None:
+    async with OllamaWire() as wire:
+        with pytest.raises(ProviderError, match="file does not exist"):
+            await start(base_url=wire.url, model="unknown:1b", pull=True)
+
+
+async def test_an_absent_server_is_refused_with_what_to_do(wire: OllamaWire, start: Start) -> None:
+    await wire.stop()
+
+    with pytest.raises(ProviderError, match=r"cannot be reached.*ollama serve.*base_url"):
+        await start(base_url=wire.url)
+
+
+async def test_what_is_no_ollama_is_told_apart(start: Start) -> None:
+    async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n<html></>")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ProviderError, match="Is base_url an Ollama server"):
+            await start(base_url=f"http://127.0.0.1:{port}")
+
+
+async def test_a_server_that_comes_up_late_is_awaited(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    await wire.stop()
+    starting = asyncio.create_task(start(base_url=wire.url, start_timeout=5))
+    await asyncio.sleep(0.3)
+    await wire.start()
+
+    assert text(await ask(await starting, context)) == "one two three"
+
+
+async def test_an_operator_may_start_without_a_server(
+    wire: OllamaWire, start: Start, context: CallContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    await wire.stop()
+    provider = await start(base_url=wire.url, require_server=False)
+    assert "cannot be reached" in caplog.text
+    assert (await provider.health()).status == "down"
+
+    await wire.start()
+    assert text(await ask(provider, context)) == "one two three"
+
+
+async def test_one_of_two_servers_suffices(
+    wire: OllamaWire, start: Start, context: CallContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with OllamaWire() as other:
+        await other.stop()
+        provider = await start(base_url=[other.url, wire.url])
+
+    assert other.url in caplog.text
+    assert text(await ask(provider, context)) == "one two three"
+
+
+async def test_starting_twice(wire: OllamaWire, context: CallContext) -> None:
+    settings = OllamaSettings(base_url=wire.url, model="llama3.2")
+    provider = OllamaProvider("ollama", settings, host=None)  # type: ignore[arg-type]  # it asks nothing of its host
+    for _ in range(2):
+        async with provider:
+            assert text(await ask(provider, context)) == "one two three"
+    with pytest.raises(ProviderError, match="not started"):
+        await ask(provider, context)
+
+
+async def test_the_window_is_what_the_model_was_trained_for(
+    start: Start, context: CallContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with OllamaWire(trained_context=512) as wire:
+        provider = await start(base_url=wire.url, num_ctx=8192)
+
+        count = await provider.count_tokens((Message("user", "How are you?"),))
+
+    assert count.window == 512
+    assert 4 < count.prompt < 40
+    assert "at most 512 tokens" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, "set `model`"),
+        ({"model": "m", "base_url": "localhost:11434"}, "http://HOST:PORT"),
+        ({"model": "m", "base_url": []}, "no server"),
+    ],
+)
+def test_settings_without_sense_are_told(settings: dict[str, object], sentence: str) -> None:
+    own = msgspec.convert(settings, OllamaSettings)
+    provider = OllamaProvider("ollama", own, host=None)  # type: ignore[arg-type]  # it asks nothing of its host
+
+    assert sentence in " ".join(provider.validate())
+
+
+def test_sections_of_earlier_versions_load() -> None:
+    section = {
+        "base_url": "http://localhost:11434",
+        "temperature": 0.01,
+        "top_p": 0.8,
+        "top_k": 20,
+        "repeat_penalty": 1.2,
+        "num_predict": 1024,
+        "num_ctx": 8192,
+        "num_threads": 8,
+        "model": "chatbot",
+        "embed_model": "nomic-embed-text",
+        "default_system_prompt": "You are kind.",
+        "max_response_length": 200,
+        "stream": True,
+    }
+    assert msgspec.convert(section, OllamaSettings).num_ctx == 8192
+
+
+def test_importing_the_plugin_loads_nothing_heavy() -> None:
+    code = "import json, sys, orbit_ollama; print(json.dumps(sorted(sys.modules)))"
+    modules = json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+
+    assert not {"ollama", "httpx", "aiohttp", "pydantic", "numpy", "click", "rich", "litestar"} & set(modules)
+
+
+async def command(wire: OllamaWire, *arguments: str, **settings: object) -> tuple[int, str]:
+    """Run ``orbit ollama ...`` beside the server; return the exit code and all output."""
+    own = msgspec.convert({"base_url": wire.url, "model": "llama3.2", "embed_model": "gone"} | settings, OllamaSettings)
+    group = click.Group("ollama")
+    OllamaProvider("ollama", own, host=None).register_commands(group)  # type: ignore[arg-type]  # it asks nothing of it
+    result = await asyncio.to_thread(CliRunner().invoke, group, list(arguments))
+    return result.exit_code, result.output
+
+
+async def test_the_models_command_lists_and_marks(wire: OllamaWire) -> None:
+    code, output = await command(wire, "models")
+
+    assert code == 0
+    assert wire.url in output
+    assert any(line.split()[0] == "llama3.2:latest" and line.endswith(" model") for line in output.splitlines()[1:])
+    assert "2.0 GB" in output
+    assert "missing: gone; ollama pull gone" in output
+
+
+async def test_the_models_command_fails_without_a_server(wire: OllamaWire) -> None:
+    await wire.stop()
+
+    code, output = await command(wire, "models")
+
+    assert code == 1
+    assert "cannot be reached" in output
+
+
+async def test_the_pull_command_gets_what_is_missing(wire: OllamaWire) -> None:
+    code, output = await command(wire, "pull")
+
+    assert code == 0
+    assert wire.pulled == ["gone"]
+    assert f"{wire.url} has gone" in output
+    assert (await command(wire, "pull"))[1].endswith("has all models of the configuration\n")
