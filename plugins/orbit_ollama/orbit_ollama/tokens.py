@@ -20,16 +20,14 @@ _SPACES = re.compile(r" {2,}| (?=[0-9])")
 def estimate(text: str) -> int:
     """Return an upper estimate of the tokens in ``text``.
 
-    One for each word and another for every four letters after the first six, one for each digit, punctuation mark,
-    line end, run of spaces and space before a digit; other scripts by their length in UTF-8: two bytes (European and Semitic letters) or
-    three (Asian ones) are one token.
+    One for each word and another for every four letters after the first six; one for each digit, punctuation mark,
+    line end, run of spaces and space before a digit; one for each character of other scripts, three for an emoji.
     """
     words = _WORDS.findall(text)
     total = len(words) + sum((len(word) - 3) // 4 for word in words if len(word) > 6)  # noqa: PLR2004  # long words
     total += len(_OTHER_ASCII.findall(text)) + len(_SPACES.findall(text))
     if not text.isascii():
-        others = [character for character in text if character > "\x7f"]
-        total += sum(1 if character < "\U00010000" else 3 for character in others)
+        total += sum(1 if character < "\U00010000" else 3 for character in text if character > "\x7f")
     return total
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 TEXTS = {
     "prose": (ROOT / "LICENSE").read_text(encoding="utf-8")[:6000],
     "code": (ROOT / "orbit" / "errors.py").read_text(encoding="utf-8"),
-    "numbers": "0123456789 3.14159 1,000,000 2026-01-05T10:00:00Z " * 20,
+    "numbers": "0123456789 3.14159 1,000,000 2026-01-05T10:00:00Z\n" * 20,
     "urls": "https://example.com/a/b?c=d&e=f#g " * 20,
     "spaces": "a          b\n\n\n\tc" * 20,
     "empty": "",
