@@ -4,9 +4,18 @@ Sinks that follow the log use ``Naming``, ``read_lines`` and the ``FollowerState
 """
 
 from orbit.builtin.files.folder import LogFolder, has_writers
-from orbit.builtin.files.followers import FollowerState, Position, living, read_state, write_state
+from orbit.builtin.files.followers import (
+    FollowerState,
+    Position,
+    follower_folder,
+    living,
+    read_state,
+    request_replay,
+    take_replay,
+    write_state,
+)
 from orbit.builtin.files.lines import LineEncoder, iso
-from orbit.builtin.files.locks import lock, open_lock
+from orbit.builtin.files.locks import lock, open_lock, same_file
 from orbit.builtin.files.naming import LogFile, Naming
 from orbit.builtin.files.provider import FileLog
 from orbit.builtin.files.reading import Line, head_of, read_lines
@@ -22,6 +31,7 @@ __all__ = [
     "LogFolder",
     "Naming",
     "Position",
+    "follower_folder",
     "has_writers",
     "head_of",
     "iso",
@@ -30,5 +40,8 @@ __all__ = [
     "open_lock",
     "read_lines",
     "read_state",
+    "request_replay",
+    "same_file",
+    "take_replay",
     "write_state",
 ]

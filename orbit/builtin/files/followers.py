@@ -14,13 +14,15 @@ import msgspec
 from orbit.builtin.files.locks import is_held
 
 FOLDER = ".followers"
+REPLAY = "replay.json"
 
 
 class Position(msgspec.Struct, frozen=True):
-    """How far a file has been read: bytes from its start, and a digest of its first line to know it again."""
+    """How far a file was sent: bytes from its start, of how many, and a digest of its first line to know it by."""
 
     offset: int
     head: str
+    size: int = 0
 
 
 class FollowerState(msgspec.Struct, frozen=True):
@@ -40,6 +42,30 @@ class FollowerState(msgspec.Struct, frozen=True):
     duplicates: int = 0
     rejected: int = 0
     lost_bytes: int = 0
+
+
+def follower_folder(directory: Path, name: str) -> Path:
+    """The folder of a follower of the log in ``directory``."""
+    return directory / FOLDER / name
+
+
+def request_replay(folder: Path, since: float) -> None:
+    """Ask a follower to send again what is missing of the records made since then (Unix seconds). Raises OSError."""
+    new = folder / f"{REPLAY}.new"
+    new.write_bytes(msgspec.json.encode(since))
+    new.replace(folder / REPLAY)
+
+
+def take_replay(folder: Path) -> float | None:
+    """What was asked with ``request_replay``, once; None if nothing was."""
+    try:
+        since = msgspec.json.decode((folder / REPLAY).read_bytes(), type=float)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError):
+        since = None
+    (folder / REPLAY).unlink(missing_ok=True)
+    return since
 
 
 def read_state(folder: Path) -> FollowerState | None:

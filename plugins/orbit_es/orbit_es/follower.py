@@ -1,0 +1,347 @@
+"""The follower: a thread that brings the chat log to Elasticsearch, one on each host, whatever fails on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from orbit.builtin.files import (
+    FollowerState,
+    Naming,
+    lock,
+    open_lock,
+    read_state,
+    same_file,
+    take_replay,
+    write_state,
+)
+from orbit_es.deadletters import DeadLetter, keep
+from orbit_es.documents import Document, Entry, NotARecord, to_document
+from orbit_es.outcomes import Outcome
+from orbit_es.sender import Sender, Unavailable
+from orbit_es.settings import ElasticsearchSettings
+from orbit_es.spool import Spool
+
+_log = logging.getLogger(__name__)
+
+KIND = "elasticsearch"
+FIRST_PAUSE = 0.5
+LOOK_EVERY = 1.0
+STANDBY_EVERY = 1.0
+REACH_EVERY = 10.0
+SAVE_EVERY = 5.0
+
+
+class Follower(threading.Thread):
+    """Sends what is appended to the chat log, and keeps ``state.json`` beside it.
+
+    It has an event loop of its own, so that neither its file reading nor a hanging server is felt by replies. It
+    works only while it holds the host's lock for this follower; otherwise it stands by.
+    """
+
+    def __init__(self, settings: ElasticsearchSettings, directory: Path, folder: Path) -> None:
+        """``directory`` is the chat log's, ``folder`` the follower's own within it. Opens nothing yet."""
+        super().__init__(name="elasticsearch-log", daemon=True)  # nothing that hangs may keep the process from ending
+        self.settled = threading.Event()
+        """Set once the first contact was made or failed, or another process turned out to do the work."""
+        self._settings = settings
+        self._directory = directory
+        self._folder = folder
+        self._naming = Naming(settings.filename)
+        self._host = socket.gethostname()
+        self._daily = settings.storage == "daily"
+        self._state = FollowerState(kind=KIND, status="unavailable")
+        self._spool = Spool(directory, self._naming, {})
+        self._lock_fd: int | None = None
+        self._prepared = False
+        self._unsure = True
+        self._failures = 0
+        self._reached_at = 0.0
+        self._saved_at = 0.0
+        self._complained = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = threading.Event()
+        self._stop_asked = asyncio.Event()
+
+    @property
+    def active(self) -> bool:
+        """Whether this process is the one that sends."""
+        return self._lock_fd is not None
+
+    def state(self) -> FollowerState | None:
+        """How the work goes, whichever process does it."""
+        return self._state if self.active else read_state(self._folder)
+
+    def stop(self, patience: float) -> None:
+        """Ask to end: send what is waiting if the server answers, for ``patience`` seconds at most. Does not wait."""
+        self._stopping.set()
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(self._begin_stop, patience)
+
+    def run(self) -> None:
+        """Follow until told to stop."""
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._main())
+        except Exception:  # noqa: BLE001  it is the end of the thread: whatever it was must be told
+            _log.exception("Sending the chat log to Elasticsearch ended; it goes on when the server is started again")
+        finally:
+            self.settled.set()
+
+    def _begin_stop(self, patience: float) -> None:
+        self._stop_asked.set()
+        task = self._task
+        if task is None or task.done():
+            return
+        if self._state.status != "enabled" or not self.active:
+            task.cancel()
+        else:
+            asyncio.get_running_loop().call_later(patience, task.cancel)
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        try:
+            while not self._stopping.is_set():
+                if self._take_lock():
+                    async with Sender(self._settings) as sender:
+                        await self._follow(sender)
+                else:
+                    self.settled.set()
+                    await self._wait(STANDBY_EVERY)
+        except asyncio.CancelledError:
+            pass  # told to stop; what is not sent stays in the files
+        finally:
+            self._give_lock_back()
+
+    # The lock: one follower a host.
+
+    def _take_lock(self) -> bool:
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = open_lock(self._folder / "lock")
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                _log.warning("The chat log in %s cannot be followed yet: %s", self._directory, error.strerror)
+            return False
+        if not lock(fd, wait=False):
+            os.close(fd)
+            return False
+        self._lock_fd = fd
+        before = read_state(self._folder) or self._state
+        self._state = msgspec.structs.replace(before, kind=KIND, status="unavailable", detail="not reached yet")
+        self._spool = Spool(self._directory, self._naming, dict(self._state.positions))
+        self._spool.lost_bytes = self._state.lost_bytes
+        self._prepared, self._unsure, self._failures = False, True, 0
+        self._save()
+        return True
+
+    def _still_locked(self) -> bool:
+        """Whether the lock file is still there: someone may have deleted the whole folder."""
+        return self._lock_fd is not None and same_file(self._lock_fd, self._folder / "lock")
+
+    def _give_lock_back(self) -> None:
+        if self._lock_fd is not None:
+            self._save()
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    # The work.
+
+    async def _follow(self, sender: Sender) -> None:
+        """Send what comes, until told to stop or the lock is gone."""
+        while self._still_locked():
+            self._replay_if_asked()
+            try:
+                self._spool.look()
+                entries = self._spool.read(self._settings.batch_size, self._settings.batch_bytes)
+            except OSError as error:
+                await self._pause(f"the log files cannot be read: {error}")
+                continue
+            await self._keep_contact(sender)
+            if entries:
+                await self._deliver(sender, entries)
+            if len(entries) < self._settings.batch_size and not self._spool.pending:
+                self._unsure = False  # from here on, each record is sent for the first time
+                if self._stopping.is_set():
+                    return
+                self._save_now_and_then()
+                await self._wait(self._settings.batch_seconds)
+        self._give_lock_back()
+
+    async def _keep_contact(self, sender: Sender) -> None:
+        """Prepare the server once, and ask now and then whether it is there; returns when it is."""
+        while True:
+            try:
+                if not self._prepared:
+                    await sender.prepare()
+                    self._prepared = True
+                elif time.monotonic() - self._reached_at >= REACH_EVERY:
+                    await sender.reach()
+                else:
+                    return
+            except Unavailable as error:
+                await self._pause(str(error))
+            else:
+                self._reached()
+
+    async def _deliver(self, sender: Sender, entries: Sequence[Entry]) -> None:
+        """Send entries until Elasticsearch has each or has refused it for good; only then go on."""
+        documents, letters = self._translate(entries)
+        counts = dict.fromkeys(("stored", "duplicate", "rejected"), 0)
+        counts["rejected"] = len(letters)
+        while documents:
+            try:
+                outcomes = await self._attempt(sender, documents)
+            except Unavailable as error:
+                self._unsure = True  # the request may have been carried out all the same
+                await self._pause(str(error), passing=error.passing)
+                continue
+            again: list[Document] = []
+            reason = ""
+            for document, outcome in zip(documents, outcomes, strict=True):
+                if outcome.meaning == "retry":
+                    again.append(document)
+                    reason = f"HTTP {outcome.status} for single records: {outcome.reason}"
+                    continue
+                counts[outcome.meaning] += 1
+                if outcome.meaning == "rejected":
+                    letters.append(DeadLetter(document.entry, document.id, outcome.status, outcome.reason))
+            documents = again
+            if again:
+                await self._pause(reason, passing=True)
+        while not self._bury(letters):
+            await self._pause(f"the dead-letter file in {self._folder} cannot be written")
+        self._spool.advance(entries)
+        self._reached()
+        self._state = msgspec.structs.replace(
+            self._state,
+            sent=self._state.sent + counts["stored"],
+            duplicates=self._state.duplicates + counts["duplicate"],
+            rejected=self._state.rejected + counts["rejected"],
+        )
+        self._save()
+
+    async def _attempt(self, sender: Sender, documents: list[Document]) -> list[Outcome]:
+        if self._daily or not self._unsure:
+            return await sender.send(documents)
+        # A data stream refuses a double only within its newest backing index, so it is asked what it has.
+        there = await sender.stored([document.id for document in documents])
+        missing = [document for document in documents if document.id not in there]
+        outcomes = iter(await sender.send(missing) if missing else [])
+        return [Outcome("duplicate", 409) if document.id in there else next(outcomes) for document in documents]
+
+    def _translate(self, entries: Sequence[Entry]) -> tuple[list[Document], list[DeadLetter]]:
+        documents: list[Document] = []
+        letters: list[DeadLetter] = []
+        for entry in entries:
+            if not entry.line.strip():
+                continue
+            try:
+                documents.append(to_document(entry, self._settings.index, self._host, daily=self._daily))
+            except NotARecord as error:
+                letters.append(DeadLetter(entry, "", 0, f"not a record of a chat: {error}"))
+        return documents, letters
+
+    def _bury(self, letters: Sequence[DeadLetter]) -> bool:
+        try:
+            keep(self._folder / "dead-letter.log", letters)
+        except OSError:
+            return False
+        for letter in letters:
+            _log.error(
+                "A record will never be in Elasticsearch (%s): it is kept in %s",
+                letter.reason,
+                self._folder / "dead-letter.log",
+            )
+        return True
+
+    def _replay_if_asked(self) -> None:
+        since = take_replay(self._folder)
+        if since is not None:
+            with contextlib.suppress(OSError):
+                self._spool.look()
+            lines = self._spool.rewind(since)
+            self._unsure = True
+            _log.info("Replaying the chat log: %d records are sent again where they are missing", lines)
+
+    # How it goes.
+
+    def _reached(self) -> None:
+        self._reached_at = time.monotonic()
+        if self._state.status != "enabled":
+            if self._failures:
+                _log.warning(
+                    "Elasticsearch takes records again; %d waited in the log files and are sent now.",
+                    self._spool.pending,
+                )
+            self._state = msgspec.structs.replace(self._state, status="enabled", detail="")
+            self._save()
+        self._failures = 0
+        self.settled.set()
+
+    async def _pause(self, reason: str, *, passing: bool = False) -> None:
+        """After a failure: say so once, wait longer each time, and keep the figures right meanwhile."""
+        self._failures += 1
+        if not (passing and self._failures == 1):  # being asked to slow down once is daily life
+            if self._state.status != "unavailable" or self._failures == 1:
+                _log.warning(
+                    "Elasticsearch takes no records: %s. They wait in the log files and are sent later.", reason
+                )
+            self._state = msgspec.structs.replace(self._state, status="unavailable", detail=reason)
+        self._save()
+        self.settled.set()
+        if self._stopping.is_set():
+            raise asyncio.CancelledError
+        longest = min(self._settings.retry_seconds, FIRST_PAUSE * 2 ** min(self._failures - 1, 16))
+        until = time.monotonic() + longest * random.uniform(0.5, 1.0)  # noqa: S311  jitter, no secret
+        while (left := until - time.monotonic()) > 0:
+            await self._wait(min(LOOK_EVERY, left))
+            with contextlib.suppress(OSError):
+                self._spool.look()
+            self._save()
+
+    async def _wait(self, seconds: float) -> None:
+        """Sleep, but notice a stop at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop_asked.wait()
+
+    def _save_now_and_then(self) -> None:
+        if time.monotonic() - self._saved_at >= SAVE_EVERY:
+            self._save()
+
+    def _save(self) -> None:
+        oldest = self._spool.oldest()
+        self._state = msgspec.structs.replace(
+            self._state,
+            updated=time.time(),
+            positions=self._spool.positions(),
+            lag_records=self._spool.pending,
+            lag_seconds=max(0.0, time.time() - oldest) if oldest is not None else 0.0,
+            lost_bytes=self._spool.lost_bytes,
+        )
+        self._saved_at = time.monotonic()
+        try:
+            if self._still_locked():
+                write_state(self._folder, self._state)
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                _log.warning("The position in the chat log cannot be saved: %s", error.strerror)
+        else:
+            self._complained = False

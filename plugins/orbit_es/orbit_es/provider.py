@@ -1,0 +1,124 @@
+"""The Elasticsearch log as a provider."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import orbit
+from orbit.builtin.files import FollowerState, follower_folder, has_writers
+from orbit_es.follower import Follower
+from orbit_es.settings import ElasticsearchSettings
+
+FIRST_CONTACT = 2.0
+"""Seconds that the start of the server waits at most, so that the first records already tell the state."""
+STOP_PATIENCE = 3.0
+FORBIDDEN_IN_INDEX = frozenset('\\/*?"<>| ,#:')
+
+
+class ElasticsearchLog(orbit.Provider):
+    """Every chat in Elasticsearch, sent from the log files."""
+
+    Settings = ElasticsearchSettings
+    settings: ElasticsearchSettings
+    _follower: Follower | None = None
+
+    async def ready(self) -> None:
+        """Begin to follow the chat log, which is open by now."""
+        directory = Path(self.settings.directory).expanduser().absolute()  # noqa: ASYNC240  once, at the start
+        if not has_writers(directory) and _writable(directory):
+            raise orbit.ConfigError(
+                f"no chat log is written in {directory}, and '{self.name}' sends what the chat log holds. Set its "
+                "directory to logging.file.directory, and leave logging.file.enabled on."
+            )
+        _quieten()
+        self._follower = Follower(self.settings, directory, follower_folder(directory, self.name))
+        self._follower.start()
+        await _until(self._follower.settled.is_set, FIRST_CONTACT)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        follower, self._follower = self._follower, None
+        if follower is not None:
+            follower.stop(STOP_PATIENCE)
+            await _until(lambda: not follower.is_alive(), STOP_PATIENCE + 1)
+
+    @orbit.hookimpl
+    async def log(self) -> None:
+        """Do nothing: records come from the files, so that none is lost while Elasticsearch or this process is away."""
+
+    async def health(self) -> orbit.Health:
+        """Degraded while Elasticsearch takes nothing: records wait in the files."""
+        state = self._follower.state() if self._follower is not None else None
+        if state is None:
+            return orbit.Health("degraded", "not following the chat log yet")
+        if state.status != "enabled":
+            return orbit.Health("degraded", f"unavailable: {state.detail} ({_figures(state)})")
+        return orbit.Health("ok", _figures(state))
+
+    def metrics(self) -> Mapping[str, float]:
+        """Figures for monitoring: how far behind Elasticsearch is, and what became of the records."""
+        state = self._follower.state() if self._follower is not None else None
+        if state is None:
+            return {}
+        return {
+            "up": float(state.status == "enabled"),
+            "lag_records": state.lag_records,
+            "lag_seconds": round(state.lag_seconds, 3),
+            "sent_total": state.sent,
+            "duplicates_total": state.duplicates,
+            "rejected_total": state.rejected,
+            "lost_bytes_total": state.lost_bytes,
+        }
+
+    def validate(self) -> Iterable[str]:
+        """Addresses and names that cannot be, half of a login, missing files."""
+        for host in self.settings.hosts:
+            parts = urlsplit(host)
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                yield f"node: '{host}' is no address; write it as https://es.example.com:9200"
+            elif parts.port is None:
+                yield f"node: '{host}' has no port; write it as {host.rstrip('/')}:9200"
+        name = self.settings.index
+        if name != name.lower() or set(name) & FORBIDDEN_IN_INDEX or name[0] in "-_+":
+            yield f"index: '{name}' cannot be a name in Elasticsearch; use lower-case letters, digits and '-'"
+        if self.settings.ca_certs and not Path(self.settings.ca_certs).is_file():
+            yield f"ca_certs: there is no file '{self.settings.ca_certs}'"
+        if self.settings.username and self.settings.api_key:
+            yield "api_key: set either an API key or a username, not both"
+
+
+def _figures(state: FollowerState) -> str:
+    text = f"{state.lag_records} records waiting, {state.lag_seconds:.0f} s behind, {state.sent} sent"
+    if state.rejected:
+        text += f", {state.rejected} in the dead-letter file"
+    if state.lost_bytes:
+        text += f", {state.lost_bytes} bytes deleted before they were sent"
+    return text
+
+
+async def _until(done: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not done() and time.monotonic() < end:  # noqa: ASYNC110  a thread cannot set an event of this loop
+        await asyncio.sleep(0.01)
+
+
+def _writable(directory: Path) -> bool:
+    """Whether a chat log could be written here; if not, the file log waits as well, and complains itself."""
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
+    return directory.is_dir() and os.access(directory, os.W_OK)
+
+
+def _quieten() -> None:
+    """The client tells each request and failure; the follower says once what an operator must know."""
+    for name in ("elastic_transport", "elasticsearch"):
+        if logging.getLogger(name).level == logging.NOTSET:
+            logging.getLogger(name).setLevel(logging.ERROR)

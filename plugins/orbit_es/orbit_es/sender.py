@@ -1,0 +1,175 @@
+"""Speaking with Elasticsearch: one attempt at a time; when to try again is for the follower to say."""
+
+from __future__ import annotations
+
+import logging
+import os
+from types import TracebackType
+from typing import Any, Self
+
+from elastic_transport import ConnectionTimeout, TransportError
+from elasticsearch import ApiError, AsyncElasticsearch, AuthenticationException, AuthorizationException
+
+from orbit_es.documents import Document, index_template, lifecycle_policy, operations, policy_name, template_name
+from orbit_es.outcomes import Outcome, describe, outcomes_of
+from orbit_es.settings import ElasticsearchSettings
+
+_log = logging.getLogger(__name__)
+
+TOO_LARGE = 413
+TOO_MANY = 429
+
+
+class Unavailable(Exception):
+    """Elasticsearch takes nothing now. ``passing`` if it only asks to slow down."""
+
+    def __init__(self, reason: str, *, passing: bool = False) -> None:
+        self.passing = passing
+        super().__init__(reason)
+
+
+class Sender:
+    """A client for one server or cluster. Retries nothing by itself."""
+
+    def __init__(self, settings: ElasticsearchSettings) -> None:
+        """Opens nothing yet."""
+        self._settings = settings
+        self._daily = settings.storage == "daily"
+        self._credentials = credentials(settings)
+        self._client: AsyncElasticsearch | None = None
+
+    async def __aenter__(self) -> Self:
+        self._client = AsyncElasticsearch(
+            self._settings.hosts,
+            request_timeout=self._settings.request_timeout,
+            max_retries=0,
+            retry_on_timeout=False,
+            **self._credentials,
+            **_tls(self._settings),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def reach(self) -> None:
+        """Find out whether the server answers. Raises Unavailable."""
+        try:
+            await self._open().info()
+        except AuthorizationException:
+            return  # it answers; this right is not needed for anything else
+        except Exception as error:
+            raise self._unavailable(error) from error
+
+    async def prepare(self) -> None:
+        """Create or update the index template and the retention. Raises Unavailable."""
+        settings = self._settings
+        if not settings.manage_template:
+            await self.reach()
+            return
+        client, name, days = self._open(), settings.index, settings.retention_days
+        try:
+            if self._daily and days:
+                await client.ilm.put_lifecycle(name=policy_name(name), policy=lifecycle_policy(days))
+            body = index_template(name, daily=self._daily, retention_days=days)
+            await client.indices.put_index_template(
+                name=template_name(name),
+                index_patterns=body["index_patterns"],
+                priority=body["priority"],
+                version=body["version"],
+                meta=body["_meta"],
+                template=body["template"],
+                data_stream=body.get("data_stream"),
+            )
+        except AuthorizationException as error:
+            _log.warning(
+                "No right to manage the index template '%s'; grant it, or set manage_template: false. (%s)",
+                template_name(name),
+                _reason(error),
+            )
+        except Exception as error:
+            raise self._unavailable(error) from error
+
+    async def send(self, documents: list[Document]) -> list[Outcome]:
+        """Send documents in their order; one outcome for each. Raises Unavailable.
+
+        What is too large for one request is sent in halves; a document that is too large alone is rejected.
+        """
+        try:
+            response = await self._open().bulk(operations=operations(documents))  # type: ignore[arg-type]  # lines of JSON are sent as they are
+        except Exception as error:
+            if not (isinstance(error, ApiError) and error.status_code == TOO_LARGE):
+                raise self._unavailable(error) from error
+            if len(documents) == 1:
+                return [Outcome("rejected", TOO_LARGE, "the document is larger than the server accepts")]
+            half = len(documents) // 2
+            return [*await self.send(documents[:half]), *await self.send(documents[half:])]
+        outcomes = outcomes_of(response["items"])
+        if len(outcomes) != len(documents):
+            raise Unavailable(f"the answer is about {len(outcomes)} documents, but {len(documents)} were sent")
+        return outcomes
+
+    async def stored(self, ids: list[str]) -> set[str]:
+        """Which of these documents are there already, in any backing index of the data stream. Raises Unavailable."""
+        client, name = self._open(), self._settings.index
+        try:
+            await client.indices.refresh(index=name, ignore_unavailable=True, allow_no_indices=True)
+            found = await client.search(
+                index=name,
+                query={"ids": {"values": ids}},
+                source=False,
+                size=len(ids),
+                ignore_unavailable=True,
+                allow_no_indices=True,
+            )
+        except Exception as error:
+            raise self._unavailable(error) from error
+        return {hit["_id"] for hit in found["hits"]["hits"]}
+
+    def _open(self) -> AsyncElasticsearch:
+        assert self._client is not None
+        return self._client
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        if isinstance(error, AuthenticationException) and not self._credentials:
+            return Unavailable(
+                "it asks for credentials and none are configured; set ELASTICSEARCH_API_KEY, "
+                "or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, in .env"
+            )
+        passing = isinstance(error, ApiError) and error.status_code == TOO_MANY
+        return Unavailable(_reason(error), passing=passing)
+
+
+def credentials(settings: ElasticsearchSettings) -> dict[str, Any]:
+    """How to authenticate, for the client; empty if nothing is configured, here or in the environment."""
+    if api_key := settings.api_key or os.environ.get("ELASTICSEARCH_API_KEY", ""):
+        return {"api_key": api_key}
+    username = settings.username or os.environ.get("ELASTICSEARCH_USERNAME", "")
+    password = settings.password or os.environ.get("ELASTICSEARCH_PASSWORD", "")
+    return {"basic_auth": (username, password)} if username and password else {}
+
+
+def _tls(settings: ElasticsearchSettings) -> dict[str, Any]:
+    if not any(host.startswith("https:") for host in settings.hosts):
+        return {}
+    options: dict[str, Any] = {"verify_certs": settings.verify_certs}
+    if not settings.verify_certs:
+        options["ssl_show_warn"] = False  # the operator has just said so
+    if settings.ca_certs:
+        options["ca_certs"] = settings.ca_certs
+    return options
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ApiError):
+        body = error.body.get("error", error.body) if isinstance(error.body, dict) else error.message
+        return f"HTTP {error.status_code}: {describe(body)}"
+    if isinstance(error, ConnectionTimeout):
+        return "no answer within request_timeout"
+    if isinstance(error, TransportError):
+        return f"{type(error).__name__}: {error.message}"
+    return f"{type(error).__name__}: {error}"

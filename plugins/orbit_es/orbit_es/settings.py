@@ -1,0 +1,60 @@
+"""Settings of the Elasticsearch log."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class ElasticsearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``elasticsearch``: where the chat log is sent to, and how."""
+
+    node: Annotated[str, Meta(description="Address of the server.")] = "http://localhost:9200"
+    nodes: Annotated[tuple[str, ...], Meta(description="Addresses of several servers, instead of `node`.")] = ()
+    index: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Name of the data stream, or what daily indices (`orbit-chat-2025.01.31`) begin with.",
+        ),
+    ] = "orbit-chat"
+    storage: Annotated[
+        Literal["daily", "data_stream"], Meta(description="Write to one index a day, or to a data stream.")
+    ] = "daily"
+    retention_days: Annotated[
+        int, Meta(ge=0, description="Days after which Elasticsearch deletes records; 0 keeps them.")
+    ] = 0
+    manage_template: Annotated[
+        bool, Meta(description="Create and update the index template (and the retention) at the start.")
+    ] = True
+    api_key: Annotated[
+        str, Meta(description="API key (encoded); if empty, the environment's ELASTICSEARCH_API_KEY.")
+    ] = ""
+    username: Annotated[
+        str, Meta(description="User, without an API key; if empty, the environment's ELASTICSEARCH_USERNAME.")
+    ] = ""
+    password: Annotated[str, Meta(description="Password; if empty, the environment's ELASTICSEARCH_PASSWORD.")] = ""
+    ca_certs: Annotated[str, Meta(description="PEM file of the authority that signed the server's certificate.")] = ""
+    verify_certs: Annotated[bool, Meta(description="Check the server's certificate.")] = True
+    batch_size: Annotated[int, Meta(ge=1, le=10_000, description="Records in one request, at most.")] = 500
+    batch_bytes: Annotated[int, Meta(ge=1_000, description="Bytes in one request, about, at most.")] = 5_000_000
+    batch_seconds: Annotated[Seconds, Meta(description="Longest time that a record waits for others, in seconds.")] = (
+        1.0
+    )
+    request_timeout: Annotated[Seconds, Meta(description="For one request, in seconds.")] = 30.0
+    retry_seconds: Annotated[
+        Seconds, Meta(description="Longest pause between attempts while the server does not answer, in seconds.")
+    ] = 30.0
+    directory: Annotated[
+        str, Meta(min_length=1, description="Folder of the chat log; the same as `logging.file.directory`.")
+    ] = "logs"
+    filename: Annotated[
+        str, Meta(min_length=1, description="Name of the chat log's files; the same as `logging.file.filename`.")
+    ] = "chat.log"
+
+    @property
+    def hosts(self) -> list[str]:
+        """The addresses to speak to."""
+        return list(self.nodes) or [self.node]

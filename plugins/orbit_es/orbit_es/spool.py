@@ -1,0 +1,179 @@
+"""The chat log as a spool: what has not been sent yet, in the order in which it was written."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from orbit.builtin.files import LogFile, Naming, Position, head_of, read_lines
+from orbit_es.documents import Entry, NotARecord, timestamp_of
+
+_log = logging.getLogger(__name__)
+
+ABANDONED = 60.0
+"""Seconds after which half a line at the end of an older file will not be completed any more."""
+
+
+class _Track(msgspec.Struct):
+    """What is known of one file: bytes sent, bytes counted, whole lines between the two, bytes in all."""
+
+    file: LogFile
+    sent: int = 0
+    counted: int = 0
+    lines: int = 0
+    size: int = 0
+    head: str = ""
+
+
+class Spool:
+    """Reads what was appended to any of the log's files, from positions that survive a restart.
+
+    Each file has a position of its own, so nothing is missed however writers and clocks behave. Not for several
+    threads. All methods do file I/O; they raise OSError only where they say so.
+    """
+
+    def __init__(self, directory: Path, naming: Naming, positions: dict[str, Position]) -> None:
+        """``positions`` as ``positions()`` gave them."""
+        self.lost_bytes = 0
+        self._directory = directory
+        self._naming = naming
+        self._tracks: dict[str, _Track] = {}
+        for name, position in positions.items():
+            file = naming.parse(directory / name)
+            if file is not None:
+                self._tracks[name] = _Track(
+                    file, sent=position.offset, counted=position.offset, size=position.size, head=position.head
+                )
+
+    @property
+    def pending(self) -> int:
+        """Whole lines not sent yet, as of the last ``look``."""
+        return sum(track.lines for track in self._tracks.values())
+
+    def positions(self) -> dict[str, Position]:
+        """How far each file has been sent."""
+        return {
+            name: Position(offset=track.sent, head=track.head, size=track.size) for name, track in self._tracks.items()
+        }
+
+    def look(self) -> None:
+        """Find new files and new lines, and note what was deleted before it was sent. Raises OSError."""
+        files = {file.path.name: file for file in self._naming.files(self._directory)}
+        for name in [name for name in self._tracks if name not in files]:
+            self._lose(self._tracks.pop(name))
+        for name, file in files.items():
+            track = self._tracks.setdefault(name, _Track(file))
+            try:
+                size = file.path.stat().st_size
+                if size != track.size or not track.head:
+                    self._recognise(track, size)
+                if size > track.counted:
+                    self._count(track)
+            except FileNotFoundError:
+                continue  # deleted just now; the next look will say so
+
+    def read(self, records: int, size: int) -> list[Entry]:
+        """The next lines, at most ``records`` and about ``size`` bytes of them. Raises OSError."""
+        entries: list[Entry] = []
+        for track in self._in_order():
+            if track.sent >= track.size:
+                continue
+            self._recognise(track, track.size)
+            for line in read_lines(track.file.path, track.sent, size):
+                entries.append(Entry(line.data, track.file.path.name, line.end))
+                size -= len(line.data)
+                if len(entries) >= records or size <= 0:
+                    return entries
+            if not track.lines:
+                entries.extend(self._abandoned(track))
+        return entries
+
+    def advance(self, entries: Iterable[Entry]) -> None:
+        """Take note that these, the next entries, are dealt with."""
+        for entry in entries:
+            track = self._tracks.get(entry.file)
+            if track is not None and entry.end > track.sent:
+                track.sent = entry.end
+                track.lines = max(0, track.lines - 1)
+                track.counted = max(track.counted, entry.end)
+
+    def oldest(self) -> float | None:
+        """When the oldest record not sent was made, in Unix seconds; None if there is none."""
+        for track in self._in_order():
+            if track.lines:
+                try:
+                    for line in read_lines(track.file.path, track.sent, 1):
+                        return timestamp_of(line.data).timestamp()
+                except (OSError, NotARecord):
+                    return None
+        return None
+
+    def rewind(self, since: float) -> int:
+        """Go back to the first record made at or after ``since`` in each file; returns how many are read again."""
+        before = self.pending
+        for track in self._in_order():
+            end = 0
+            try:
+                for line in read_lines(track.file.path):
+                    if line.end > track.sent or _made_since(line.data, since):
+                        break
+                    end = line.end
+                if end < track.sent:
+                    track.sent, track.counted, track.lines = end, end, 0
+                    self._count(track)
+            except OSError as error:
+                _log.warning("%s cannot be read again: %s", track.file.path, error)
+        return self.pending - before
+
+    def _in_order(self) -> list[_Track]:
+        return sorted(self._tracks.values(), key=lambda track: track.file)
+
+    def _recognise(self, track: _Track, size: int) -> None:
+        """Begin anew with a file that is another one than before under the same name."""
+        head = head_of(track.file.path)
+        if (track.head and head != track.head) or size < track.sent:
+            self._lose(track)
+            track.sent = track.counted = track.lines = track.size = 0
+        track.head = head
+
+    def _count(self, track: _Track) -> None:
+        with track.file.path.open("rb") as file:
+            file.seek(track.counted)
+            while block := file.read(1_000_000):
+                track.lines += block.count(b"\n")
+                track.counted += len(block)
+        track.size = track.counted
+
+    def _lose(self, track: _Track) -> None:
+        lost = max(0, track.size - track.sent)
+        if lost:
+            self.lost_bytes += lost
+            _log.error(
+                "%s was deleted before all of it was sent: %d bytes (%d records) are lost",
+                track.file.path,
+                lost,
+                track.lines,
+            )
+
+    def _abandoned(self, track: _Track) -> list[Entry]:
+        """Half a line at the end of a file that nobody writes to any more."""
+        path = track.file.path
+        if track.file == self._in_order()[-1].file or time.time() - path.stat().st_mtime < ABANDONED:
+            return []
+        with path.open("rb") as file:
+            file.seek(track.sent)
+            rest = file.read()
+        return [Entry(rest, path.name, track.sent + len(rest))] if rest and b"\n" not in rest else []
+
+
+def _made_since(line: bytes, since: float) -> bool:
+    try:
+        made: datetime = timestamp_of(line)
+    except NotARecord:
+        return False
+    return made.timestamp() >= since

@@ -1,0 +1,108 @@
+"""For tests of the Elasticsearch log: records, providers, and a look at what a server holds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from elasticsearch import Elasticsearch
+from elasticsearch_wire import FakeElasticsearch
+from orbit_es import ElasticsearchLog, ElasticsearchSettings
+
+import orbit
+from orbit.builtin.files import FileLog, FileLogSettings
+
+CONTEXT = orbit.CallContext(request_id="r")
+
+
+class Elastic:
+    """A server as a user sees it, through the client."""
+
+    def __init__(self, url: str, index: str) -> None:
+        self.url = url
+        self.index = index
+        self.client = Elasticsearch(url)
+
+    def close(self) -> None:
+        self.client.close()
+
+    def request_ids(self) -> list[str]:
+        """All records, in the order in which they were written."""
+        self.client.indices.refresh(index=f"{self.index}*")
+        found = self.client.search(
+            index=f"{self.index}*", size=10_000, sort=["log.file.path", {"log.offset": "asc"}], query={"match_all": {}}
+        )
+        return [hit["_source"]["request_id"] for hit in found["hits"]["hits"]]
+
+    def clean(self) -> None:
+        """Remove all that a test made."""
+        with contextlib.suppress(Exception):
+            self.client.indices.delete_data_stream(name=f"{self.index}*")
+        with contextlib.suppress(Exception):
+            self.client.indices.delete(index=f"{self.index}*")
+        with contextlib.suppress(Exception):
+            self.client.indices.delete_index_template(name=f"{self.index}*")
+
+
+@contextlib.contextmanager
+def stand_in(index: str) -> Iterator[Elastic]:
+    with FakeElasticsearch() as wire:
+        server = Elastic(wire.url, index)
+        yield server
+        server.close()
+
+
+def record(number: int, **fields: Any) -> orbit.ChatRecord:
+    return msgspec.structs.replace(
+        orbit.ChatRecord(timestamp=time.time(), request_id=f"r{number}", query=f"question {number}", response="answer"),
+        **fields,
+    )
+
+
+def file_log(directory: Path, **settings: Any) -> FileLog:
+    given = msgspec.convert({"directory": str(directory), **settings}, FileLogSettings)
+    return FileLog("files", given, None)  # type: ignore[arg-type]  # it asks nothing of its host
+
+
+def elasticsearch_log(directory: Path, url: str, index: str = "orbit-chat", **settings: Any) -> ElasticsearchLog:
+    values = {
+        "node": url,
+        "index": index,
+        "directory": str(directory),
+        "batch_seconds": 0.05,
+        "request_timeout": 0.5,
+        "retry_seconds": 0.2,
+    }
+    given = msgspec.convert({**values, **settings}, ElasticsearchSettings)
+    return ElasticsearchLog("elasticsearch", given, None)  # type: ignore[arg-type]  # nor does it
+
+
+@contextlib.asynccontextmanager
+async def logging_to(
+    directory: Path, url: str, index: str = "orbit-chat", file_settings: dict[str, Any] | None = None, **settings: Any
+) -> AsyncIterator[tuple[FileLog, ElasticsearchLog]]:
+    """Both providers, started as the host starts them: entered, then told that all are ready."""
+    async with (
+        elasticsearch_log(directory, url, index, **settings) as elastic,
+        file_log(directory, **(file_settings or {})) as files,
+    ):
+        await files.ready()
+        await elastic.ready()
+        yield files, elastic
+
+
+async def eventually(check: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+def numbers(count: int, start: int = 0) -> list[str]:
+    return [f"r{number}" for number in range(start, start + count)]
