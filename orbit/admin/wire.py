@@ -110,6 +110,16 @@ class KeyDetails(KeyInfo, frozen=True):
     former_secrets: list[dict[str, Any]]
 
 
+class OwnKey(msgspec.Struct, frozen=True):
+    """What the holder of a key may know about it."""
+
+    api_key: str
+    client_name: str
+    collection: str | None
+    expires_at: float | None
+    requests_per_minute: int | None
+
+
 class PromptInfo(msgspec.Struct, frozen=True):
     """A system prompt as administrators see it."""
 
@@ -159,6 +169,11 @@ def _key_fields(key: ApiKey, secret: str | None) -> dict[str, Any]:
 def key_info(key: ApiKey, secret: str | None = None) -> KeyInfo:
     """A key to show, with its secret only where it was just made."""
     return KeyInfo(**_key_fields(key, secret))
+
+
+def own_key(key: ApiKey) -> OwnKey:
+    """A key as its holder sees it."""
+    return OwnKey(masked(key.hint), key.client_name, key.collection_name, key.expires_at, key.requests_per_minute)
 
 
 def key_details(key: ApiKey, prompt: SystemPrompt | None) -> KeyDetails:

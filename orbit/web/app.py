@@ -14,6 +14,7 @@ from litestar.openapi import OpenAPIConfig
 from orbit.config import Config
 from orbit.errors import OrbitError
 from orbit.host import OrbitHost
+from orbit.web.admin import admin_routes
 from orbit.web.chat import chat_route
 from orbit.web.draining import announced_end
 from orbit.web.health import health_routes
@@ -54,7 +55,7 @@ def create_app(config: Config, host: OrbitHost | None = None) -> Litestar:
 
 def routes(services: Services) -> list[Any]:
     """Every route of the server."""
-    return [chat_route(services), *health_routes(services)]
+    return [chat_route(services), *health_routes(services), *admin_routes(services)]
 
 
 def _problem(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

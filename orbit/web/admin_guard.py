@@ -1,0 +1,95 @@
+"""Who may administer: the holder of the admin token, and no client key."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from litestar.connection import ASGIConnection
+
+from orbit.admin.token import same_token
+from orbit.auth import Authenticator
+from orbit.errors import OrbitError, Unauthorized
+
+logger = logging.getLogger("orbit.admin")
+
+
+class NotAdministrator(OrbitError):
+    """No admin token was given, or a wrong one (401); or a client key, which is never enough (403)."""
+
+    code = "unauthorized"
+
+    def __init__(self, sentence: str, *, forbidden: bool = False) -> None:
+        self.status = 403 if forbidden else 401
+        self.code = "forbidden" if forbidden else "unauthorized"
+        super().__init__(sentence)
+
+
+class TooManyAttempts(OrbitError):
+    """An address has given too many wrong tokens."""
+
+    code = "too_many_attempts"
+    retry_after = 1
+
+
+class Attempts:
+    """Failed attempts by address: ``burst`` at once, then one each second.
+
+    The right token passes as soon as the address is quiet for a second, so that no one is locked out for long.
+    """
+
+    def __init__(self, burst: int = 20, addresses: int = 10_000) -> None:
+        self._burst = burst
+        self._addresses = addresses
+        self._paid_until: dict[str, float] = {}
+
+    def blocked(self, address: str) -> bool:
+        """Whether an attempt from this address is not even looked at."""
+        return self._paid_until.get(address, 0.0) - time.monotonic() > self._burst - 1
+
+    def failed(self, address: str) -> None:
+        """Count a failed attempt."""
+        now = time.monotonic()
+        paid = max(now, self._paid_until.pop(address, 0.0)) + 1.0
+        while len(self._paid_until) >= self._addresses:
+            del self._paid_until[next(iter(self._paid_until))]
+        self._paid_until[address] = paid
+
+
+class AdminGuard:
+    """Lets pass only requests with the admin token."""
+
+    def __init__(self, token: str, authenticator: Authenticator) -> None:
+        self._token = token
+        self._authenticator = authenticator
+        self._attempts = Attempts()
+
+    async def check(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        """Raise NotAdministrator or TooManyAttempts, or let the request pass."""
+        headers = connection.headers
+        authorization = headers.get("authorization", "")
+        bearer = authorization[7:].strip() if authorization[:7].lower() == "bearer " else ""
+        given = headers.get("x-admin-token") or bearer
+        client_key = headers.get("x-api-key") or given
+        if not client_key and not authorization:
+            raise NotAdministrator("The admin token is required: send it as `Authorization: Bearer TOKEN`.")
+        address = connection.client.host if connection.client else ""
+        if self._attempts.blocked(address):
+            raise TooManyAttempts("Too many failed attempts from this address; try again in a second.")
+        if given and same_token(given, self._token):
+            return
+        self._attempts.failed(address)
+        is_client = await self._is_client_key(client_key)
+        reason = "a client key" if is_client else "a wrong token"
+        logger.warning("administration refused to %s, which gave %s", address or "an unknown address", reason)
+        if is_client:
+            raise NotAdministrator("An API key of a client is not enough here; use the admin token.", forbidden=True)
+        raise NotAdministrator("This is not the admin token.")
+
+    async def _is_client_key(self, key: str) -> bool:
+        try:
+            await self._authenticator.authenticate(key)
+        except Unauthorized:
+            return False
+        return True
