@@ -13,7 +13,7 @@ from datetime import UTC, date, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
-from orbit.builtin.files.followers import living
+from orbit.builtin.files.followers import known
 from orbit.builtin.files.locks import lock, open_lock, same_file, unlock
 from orbit.builtin.files.naming import LogFile, Naming, today
 
@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 LOCK = ".lock"
 WRITERS = ".writers"
 MAX_WRITE = 1_000_000
+DAY = 86_400.0
 
 
 class _Open(NamedTuple):
@@ -97,13 +98,15 @@ class LogFolder:
     def expire(self, days_kept: int, unsent_days: int = 0) -> list[Path]:
         """Delete files older than ``days_kept`` days, and return them.
 
-        A file that a running follower has not sent yet stays ``unsent_days`` longer, and is reported when it goes.
+        A file that a follower has not sent yet stays ``unsent_days`` longer, and is reported when it goes. Followers
+        that have not run for so long do not count.
         """
         now = self.today()
         old = [file for file in self.naming.files(self.directory) if (now - file.day).days >= days_kept]
         if not old:
             return []
-        followers = living(self.directory)
+        since = self._clock() - unsent_days * DAY
+        followers = {name: state for name, state in known(self.directory).items() if state.updated >= since}
         gone = []
         for file in old:
             size = file.path.stat().st_size if file.path.exists() else 0

@@ -87,11 +87,16 @@ def write_state(folder: Path, state: FollowerState) -> None:
 
 def living(directory: Path) -> dict[str, FollowerState]:
     """The followers of the log in ``directory`` that are running now, by name."""
+    return {name: state for name, state in known(directory).items() if is_held(directory / FOLDER / name / "lock")}
+
+
+def known(directory: Path) -> dict[str, FollowerState]:
+    """All followers that the log in ``directory`` ever had, by name."""
     try:
         folders = sorted((directory / FOLDER).iterdir())
     except OSError:
         return {}
-    states = {folder.name: read_state(folder) for folder in folders if is_held(folder / "lock")}
+    states = {folder.name: read_state(folder) for folder in folders}
     return {name: state for name, state in states.items() if state is not None}
 
 

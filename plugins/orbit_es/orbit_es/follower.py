@@ -93,13 +93,8 @@ class Follower(threading.Thread):
 
     def run(self) -> None:
         """Follow until told to stop."""
-        try:
-            with asyncio.Runner() as runner:
-                runner.run(self._main())
-        except Exception:  # noqa: BLE001  it is the end of the thread: whatever it was must be told
-            _log.exception("Sending the chat log to Elasticsearch ended; it goes on when the server is started again")
-        finally:
-            self.settled.set()
+        with asyncio.Runner() as runner:
+            runner.run(self._main())
 
     def _begin_stop(self, patience: float) -> None:
         self._stop_asked.set()
@@ -116,9 +111,8 @@ class Follower(threading.Thread):
         self._task = asyncio.current_task()
         try:
             while not self._stopping.is_set():
-                if self._take_lock():
-                    async with Sender(self._settings) as sender:
-                        await self._follow(sender)
+                if self._lock_fd is not None or self._take_lock():
+                    await self._follow_or_recover()
                 else:
                     self.settled.set()
                     await self._wait(STANDBY_EVERY)
@@ -126,6 +120,7 @@ class Follower(threading.Thread):
             pass  # told to stop; what is not sent stays in the files
         finally:
             self._give_lock_back()
+            self.settled.set()
 
     # The lock: one follower a host.
 
@@ -161,6 +156,14 @@ class Follower(threading.Thread):
             self._lock_fd = None
 
     # The work.
+
+    async def _follow_or_recover(self) -> None:
+        try:
+            async with Sender(self._settings) as sender:
+                await self._follow(sender)
+        except Exception as error:  # noqa: BLE001  whatever it was, the next record is not to be lost for it
+            _log.exception("Sending the chat log to Elasticsearch failed; it is tried again")
+            await self._pause(f"{type(error).__name__}: {error}")
 
     async def _follow(self, sender: Sender) -> None:
         """Send what comes, until told to stop or the lock is gone."""

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+from base64 import b64encode
 from types import TracebackType
 from typing import Any, Self
 
 from elastic_transport import ConnectionTimeout, TransportError
-from elasticsearch import ApiError, AsyncElasticsearch, AuthenticationException, AuthorizationException
+from elasticsearch import (
+    ApiError,
+    AsyncElasticsearch,
+    AuthenticationException,
+    AuthorizationException,
+    UnsupportedProductError,
+)
 
 from orbit_es.documents import Document, index_template, lifecycle_policy, operations, policy_name, template_name
 from orbit_es.outcomes import Outcome, describe, outcomes_of
@@ -150,7 +157,10 @@ def credentials(settings: ElasticsearchSettings) -> dict[str, Any]:
         return {"api_key": api_key}
     username = settings.username or os.environ.get("ELASTICSEARCH_USERNAME", "")
     password = settings.password or os.environ.get("ELASTICSEARCH_PASSWORD", "")
-    return {"basic_auth": (username, password)} if username and password else {}
+    if not (username and password):
+        return {}
+    # The client's own basic_auth takes ASCII alone; Elasticsearch reads UTF-8.
+    return {"headers": {"authorization": "Basic " + b64encode(f"{username}:{password}".encode()).decode()}}
 
 
 def _tls(settings: ElasticsearchSettings) -> dict[str, Any]:
@@ -165,6 +175,8 @@ def _tls(settings: ElasticsearchSettings) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, UnsupportedProductError):
+        return "what answers there is not Elasticsearch (it does not send the X-Elastic-Product header)"
     if isinstance(error, ApiError):
         body = error.body.get("error", error.body) if isinstance(error.body, dict) else error.message
         return f"HTTP {error.status_code}: {describe(body)}"

@@ -28,6 +28,8 @@ class _Track(msgspec.Struct):
     lines: int = 0
     size: int = 0
     head: str = ""
+    stamp: tuple[int, int, int] = (0, 0, 0)
+    """Inode, time of change and size at the last look: as long as they stay, it is the same file."""
 
 
 class Spool:
@@ -69,11 +71,12 @@ class Spool:
         for name, file in files.items():
             track = self._tracks.setdefault(name, _Track(file))
             try:
-                size = file.path.stat().st_size
-                if size != track.size or not track.head:
-                    self._recognise(track, size)
-                if size > track.counted:
+                status = file.path.stat()
+                stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+                if stamp != track.stamp:
+                    self._recognise(track, status.st_size)
                     self._count(track)
+                    track.stamp = stamp
             except FileNotFoundError:
                 continue  # deleted just now; the next look will say so
 

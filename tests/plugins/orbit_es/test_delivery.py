@@ -126,16 +126,18 @@ async def test_replay_sends_what_is_missing(tmp_path, elastic):
 
 
 async def test_one_follower_on_a_host(tmp_path, elastic):
-    async with logging_to(tmp_path, elastic.url, elastic.index) as (files, first):
-        async with elasticsearch_log(tmp_path, elastic.url, elastic.index) as second:
-            await second.ready()
-            assert [log._follower.active for log in (first, second)] == [True, False]
-            await files.log(record(0))
-            await eventually(caught_up(tmp_path, 1))
-            assert (await second.health()).status == "ok", "who stands by tells what the other one reports"
-            assert second.metrics()["sent_total"] == 1
-            await first.__aexit__(None, None, None)
-            await eventually(lambda: second._follower.active)
-            await files.log(record(1))
-            await eventually(caught_up(tmp_path, 2))
+    async with (
+        logging_to(tmp_path, elastic.url, elastic.index) as (files, first),
+        elasticsearch_log(tmp_path, elastic.url, elastic.index) as second,
+    ):
+        await second.ready()
+        assert [log._follower.active for log in (first, second)] == [True, False]
+        await files.log(record(0))
+        await eventually(caught_up(tmp_path, 1))
+        assert (await second.health()).status == "ok", "who stands by tells what the other one reports"
+        assert second.metrics()["sent_total"] == 1
+        await first.__aexit__(None, None, None)
+        await eventually(lambda: second._follower.active)
+        await files.log(record(1))
+        await eventually(caught_up(tmp_path, 2))
     assert elastic.request_ids() == numbers(2)
