@@ -37,7 +37,7 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     return_results: Annotated[int, Meta(description="Passages returned at most.", ge=1)] = 4
     relevance_threshold: Annotated[
         Similarity, Meta(description="Passages less similar to the question are dropped (cosine, 0..1).")
-    ] = 0.3
+    ] = 0.25
     confidence_threshold: Annotated[
         Similarity, Meta(description="If the best passage is less similar than this, nothing is returned.")
     ] = 0.3
