@@ -1,0 +1,96 @@
+"""``orbit chat``: ask from the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orbit.cli.options import config_option
+
+if TYPE_CHECKING:
+    import httpx
+
+
+@click.command()
+@click.argument("question", nargs=-1)
+@click.option("--url", metavar="URL", help="Server to ask. Default: the address of the configuration.")
+@click.option("--key", envvar="ORBIT_API_KEY", help="API key. Default: $ORBIT_API_KEY.")
+@click.option("--sources/--no-sources", default=True, help="Show the sources after the answer.")
+@config_option
+def chat(
+    question: tuple[str, ...], url: str | None, key: str | None, *, sources: bool, config_path: str | None
+) -> None:
+    """Ask a running server and print the answer as it is written.
+
+    Without QUESTION it asks for one after the other, until Ctrl-D.
+    """
+    import httpx
+
+    from orbit.config import load_config
+
+    if url is None:
+        general = load_config(config_path).host.general
+        host = "127.0.0.1" if general.host in ("0.0.0.0", "::") else general.host  # noqa: S104  # not bound, only compared
+        url = f"https://{host}:{general.https.port}" if general.https.enabled else f"http://{host}:{general.port}"
+    if not key:
+        raise click.ClickException("an API key is needed: --key KEY or ORBIT_API_KEY. Make one: orbit keys create.")
+    with httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=httpx.Timeout(300, connect=5)) as client:
+        try:
+            if question:
+                _ask(client, " ".join(question), sources=sources)
+                return
+            for line in _questions():
+                _ask(client, line, sources=sources)
+        except httpx.ConnectError as error:
+            raise click.ClickException(f"no server answers at {url}. Start one: orbit serve.") from error
+        except httpx.HTTPError as error:
+            raise click.ClickException(f"the answer from {url} broke off: {error}") from error
+
+
+def _questions() -> Iterator[str]:
+    while True:
+        try:
+            line = click.prompt("you", prompt_suffix="> ", default="", show_default=False)
+        except click.Abort:
+            click.echo()
+            return
+        if line.strip():
+            yield line
+
+
+def _ask(client: httpx.Client, question: str, *, sources: bool) -> None:
+    import msgspec
+
+    with client.stream("POST", "/chat", json={"message": question, "stream": True}) as response:
+        if response.is_error:
+            response.read()
+            raise click.ClickException(_detail(response))
+        end: dict[str, Any] = {}
+        for line in response.iter_lines():
+            if not line.startswith("data: "):
+                continue
+            frame = msgspec.json.decode(line[6:])
+            if "error" in frame:
+                click.echo()
+                raise click.ClickException(frame["error"]["message"])
+            if frame["done"]:
+                end = frame
+                break
+            click.echo(frame["text"], nl=False)
+            sys.stdout.flush()
+    click.echo()
+    if not end:
+        raise click.ClickException("the answer broke off: the server closed the connection.")
+    for source in end["sources"] if sources else ():
+        score = "" if source["score"] is None else f" ({source['score']:.2f})"
+        click.secho(f"  [{source['number']}] {source['title'] or source['source']}{score}", dim=True)
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError):
+        return f"the server answered {response.status_code}."

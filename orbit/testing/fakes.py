@@ -1,0 +1,198 @@
+"""Providers to test with: real plugins in every respect but that there is no model behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from orbit import (
+    CallContext,
+    ChatRecord,
+    Chunk,
+    Document,
+    GenerateOptions,
+    Message,
+    Provider,
+    ProviderError,
+    Query,
+    TokenCount,
+    Usage,
+    Verdict,
+    hookimpl,
+)
+
+
+class Echo(Provider):
+    """Answers with the last message, word by word."""
+
+    @hookimpl
+    async def generate(self, messages: Sequence[Message]) -> AsyncIterator[Chunk]:
+        """Say again what was said."""
+        words = messages[-1].content.split(" ")
+        for number, word in enumerate(words):
+            yield Chunk(word if number == 0 else f" {word}")
+        yield Chunk(finish_reason="stop", usage=Usage(len(words), len(words)))
+
+
+class Script(Provider):
+    """Answers as its settings say: slowly, endlessly, or with an error after some words.
+
+    ``running`` counts the answers under way; ``closed`` those that were closed before their end. ``seen`` has the
+    messages, options and contexts of all calls.
+    """
+
+    class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+        """How the answer goes."""
+
+        words: Annotated[int, Meta(ge=-1, description="Words to say; -1 for no end.")] = 3
+        first_delay: Annotated[float, Meta(ge=0, description="Seconds before the first word.")] = 0.0
+        delay: Annotated[float, Meta(ge=0, description="Seconds before each later word.")] = 0.0
+        fail_after: Annotated[int, Meta(ge=-1, description="Words before an error; -1 for none.")] = -1
+        kind: Annotated[
+            Literal["failed", "unavailable", "overloaded", "not_found", "timeout"], Meta(description="Kind of error.")
+        ] = "failed"
+        window: Annotated[int, Meta(ge=1, description="Context window; a token is a word.")] = 4096
+        model: Annotated[str, Meta(description="Name of the model.")] = "script"
+
+    settings: Settings
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]  # passed on as they are
+        self.running = 0
+        self.closed = 0
+        self.seen: list[tuple[Sequence[Message], GenerateOptions, CallContext]] = []
+
+    @hookimpl
+    async def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
+        """A token is a word."""
+        return TokenCount(sum(len(message.content.split()) for message in messages), self.settings.window)
+
+    @hookimpl
+    async def generate(
+        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext
+    ) -> AsyncIterator[Chunk]:
+        """Say ``word0 word1 ...``."""
+        settings = self.settings
+        self.seen.append((messages, options, context))
+        self.running += 1
+        said = 0
+        try:
+            await asyncio.sleep(settings.first_delay)
+            while said != settings.words:
+                if said == settings.fail_after:
+                    raise ProviderError("the script says so.", kind=settings.kind)
+                yield Chunk(f"word{said} ")
+                said += 1
+                await asyncio.sleep(settings.delay)
+            yield Chunk(finish_reason="stop", usage=Usage(len(messages), said))
+        except (asyncio.CancelledError, GeneratorExit):
+            self.closed += 1
+            raise
+        finally:
+            self.running -= 1
+
+
+class Shelf(Provider):
+    """Finds the same documents for every question, after a delay."""
+
+    class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+        """What is on the shelf."""
+
+        texts: Annotated[tuple[str, ...], Meta(description="Texts of the documents, best first.")] = ("the passage",)
+        delay: Annotated[float, Meta(ge=0, description="Seconds before the answer.")] = 0.0
+        fail: Annotated[bool, Meta(description="Fail instead.")] = False
+
+    settings: Settings
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]  # passed on as they are
+        self.running = 0
+
+    @hookimpl
+    async def retrieve(self, query: Query, limit: int) -> list[Document]:
+        """Return the texts, whatever the question."""
+        self.running += 1
+        try:
+            await asyncio.sleep(self.settings.delay)
+        finally:
+            self.running -= 1
+        if self.settings.fail:
+            raise ProviderError(f"nothing to be had for {query.text!r}.", kind="unavailable", retryable=True)
+        found = [
+            Document(f"{self.name}-{number}", text, source=f"{self.name}.md", score=1 - number / 10)
+            for number, text in enumerate(self.settings.texts)
+        ]
+        return found[:limit]
+
+
+class Guard(Provider):
+    """Refuses whatever holds a forbidden word."""
+
+    class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+        """What is forbidden, where, and how the guard behaves."""
+
+        word: Annotated[str, Meta(description="The forbidden word.")] = "forbidden"
+        stages: Annotated[tuple[str, ...], Meta(description="Stages that are judged.")] = ("input",)
+        delay: Annotated[float, Meta(ge=0, description="Seconds before the verdict.")] = 0.0
+        fail: Annotated[bool, Meta(description="Fail instead.")] = False
+
+    settings: Settings
+
+    def moderates(self, stage: str) -> bool:
+        """The configured stages."""
+        return stage in self.settings.stages
+
+    @hookimpl
+    async def moderate(self, messages: Sequence[Message]) -> Verdict:
+        """Refuse if the last message holds the word."""
+        await asyncio.sleep(self.settings.delay)
+        if self.settings.fail:
+            raise ProviderError("the guard is asleep.", kind="timeout")
+        allowed = self.settings.word not in messages[-1].content
+        return Verdict(allowed, "" if allowed else f"says {self.settings.word!r}")
+
+
+class Backwards(Provider):
+    """Reranks by turning the order round."""
+
+    class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+        """How the reranker behaves."""
+
+        fail: Annotated[bool, Meta(description="Fail instead.")] = False
+
+    settings: Settings
+
+    @hookimpl
+    async def rerank(self, documents: Sequence[Document], limit: int) -> list[Document]:
+        """Return the worst first."""
+        if self.settings.fail:
+            raise ProviderError("it cannot tell.")
+        return list(reversed(documents))[:limit]
+
+
+class Diary(Provider):
+    """Keeps the records of all turns in ``records``."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]  # passed on as they are
+        self.records: list[ChatRecord] = []
+
+    @hookimpl
+    async def log(self, record: ChatRecord) -> None:
+        """Keep a record."""
+        self.records.append(record)
+
+
+FAKES: dict[str, type[Provider]] = {
+    "echo": Echo,
+    "script": Script,
+    "shelf": Shelf,
+    "guard": Guard,
+    "backwards": Backwards,
+    "diary": Diary,
+}
+"""The fakes by the plugin names under which ``orbit.testing`` offers them."""

@@ -1,0 +1,143 @@
+"""A real host for tests: in process, or as a server on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import socket
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+from litestar import Litestar
+
+from orbit import Provider
+from orbit.auth import new_key
+from orbit.config.load import parse_config
+from orbit.config.model import Config
+from orbit.errors import ConfigError
+from orbit.host import OrbitHost
+from orbit.plugins.discover import InstalledPlugin, installed_plugins
+from orbit.store import open_store
+from orbit.testing.fakes import FAKES
+from orbit.web.app import create_app
+from orbit.web.services import Services
+
+_START_SECONDS = 60.0
+
+
+def make_host(
+    config: Mapping[str, Any], data_dir: Path, plugins: Mapping[str, type[Provider]] | None = None
+) -> OrbitHost:
+    """Make a host of a configuration in the form of ``config.yaml``, not started.
+
+    ``plugins`` are classes under plugin names, besides the installed plugins and the fakes. Data and chat logs go
+    under ``data_dir``; the chat log is off unless the configuration says otherwise. ``problems`` of the host has the
+    mistakes.
+    """
+    settings = {"logging": {"file": {"enabled": False}}, **config}
+    settings["general"] = {"data_dir": str(data_dir), **settings.get("general", {})}
+    parsed, problems = parse_config(settings, "the test", {})
+    offered = {**FAKES, **(plugins or {})}
+    return OrbitHost(
+        parsed, problems, {**installed_plugins(), **{name: _offer(name, offered[name]) for name in offered}}
+    )
+
+
+@asynccontextmanager
+async def host(
+    config: Mapping[str, Any], data_dir: Path, plugins: Mapping[str, type[Provider]] | None = None
+) -> AsyncGenerator[OrbitHost, None]:
+    """Run a host in this event loop. Raises ConfigError with all problems."""
+    async with make_host(config, data_dir, plugins) as running:
+        yield running
+
+
+class RunningServer(msgspec.Struct):
+    """A server on a real socket. ``services`` and ``loop`` are its own: touch them through ``call``."""
+
+    url: str
+    key: str
+    services: Services
+    loop: asyncio.AbstractEventLoop
+
+    def provider(self, name: str) -> Any:
+        """A provider instance of the server."""
+        return self.services.host.registry[name]
+
+    def call(self, coroutine: Any) -> Any:
+        """Run a coroutine in the server's event loop and return its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(_START_SECONDS)
+
+
+@contextmanager
+def serve(
+    config: Mapping[str, Any],
+    data_dir: Path,
+    plugins: Mapping[str, type[Provider]] | None = None,
+    collection: str | None = None,
+) -> Generator[RunningServer, None, None]:
+    """Run a server in a thread, on a free port of the loopback interface, with one API key in its store."""
+    made = make_host(config, data_dir, plugins)
+    made.raise_problems()
+    key = asyncio.run(_first_key(made.config, collection))
+    app = create_app(made.config, made)
+    with _in_thread(app) as (url, loop):
+        yield RunningServer(url, key, app.state.services, loop)
+
+
+async def _first_key(config: Config, collection: str | None) -> str:
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    secret, record = new_key("test", collection)
+    async with open_store(config) as store:
+        await store.create_key(record)
+    return secret
+
+
+@contextmanager
+def _in_thread(app: Litestar) -> Generator[tuple[str, asyncio.AbstractEventLoop], None, None]:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(2048)
+    settings = uvicorn.Config(app, loop="uvloop", http="httptools", ws="none", lifespan="on", log_config=None)
+    settings.timeout_graceful_shutdown = 5
+    server = uvicorn.Server(settings)
+    ready = threading.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def main() -> None:
+        loops.append(asyncio.get_running_loop())
+        with contextlib.suppress(SystemExit):  # uvicorn's way to say that the application did not start
+            await server.serve([listener])
+        ready.set()
+
+    async def on_startup(startup: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+        await startup(*arguments, **options)
+        ready.set()
+
+    server.startup = functools.partial(on_startup, server.startup)  # type: ignore[method-assign]  # to hear when it is up
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=settings.get_loop_factory()) as runner:
+            runner.run(main())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        ready.wait(_START_SECONDS)
+        if not server.started:
+            raise ConfigError(app.state.get("start_error") or "the server did not start")
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", loops[0]
+    finally:
+        server.should_exit = True
+        thread.join(_START_SECONDS)
+        listener.close()
+
+
+def _offer(name: str, kind: type[Provider]) -> InstalledPlugin:
+    return InstalledPlugin(name, f"{kind.__module__}:{kind.__qualname__}", "orbit-testing", "0")
