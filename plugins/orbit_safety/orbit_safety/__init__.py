@@ -1,0 +1,6 @@
+"""Moderation for ORBIT: a model judges questions and answers, and block lists need no model."""
+
+from orbit_safety.provider import SafetyProvider
+from orbit_safety.settings import SafetySettings
+
+__all__ = ["SafetyProvider", "SafetySettings"]

@@ -1,0 +1,218 @@
+"""The provider: ORBIT's moderate hook."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Literal, Self
+
+from orbit import (
+    CallContext,
+    ConfigError,
+    GenerateOptions,
+    Health,
+    Host,
+    Message,
+    Provider,
+    ProviderError,
+    Verdict,
+    hookimpl,
+)
+from orbit_safety.asking import INSTRUCTIONS, SCHEMA, conversation, parts
+from orbit_safety.blocklist import Blocklist, Entries, entries_of, mistakes
+from orbit_safety.remembering import Memory
+from orbit_safety.settings import SafetySettings
+from orbit_safety.verdicts import is_clear, is_safe
+
+logger = logging.getLogger("orbit.safety")
+
+Stage = Literal["input", "output"]
+
+_PARTS_AT_ONCE = 4
+
+
+class SafetyProvider(Provider):
+    """Moderation by block lists, which cost nothing, and by a model that judges what a text means."""
+
+    Settings = SafetySettings
+    settings: SafetySettings
+
+    def __init__(self, name: str, settings: SafetySettings, host: Host) -> None:
+        super().__init__(name, settings, host)
+        self._blocklist = Blocklist(Entries())
+        self._instructions = INSTRUCTIONS
+        self._memory = Memory(settings.cache_size, settings.cache_seconds)
+        options = GenerateOptions(
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            top_k=settings.top_k,
+            repeat_penalty=settings.repeat_penalty,
+            max_tokens=settings.num_predict,
+            json_schema=SCHEMA if settings.constrain else None,
+            model=settings.model,
+        )
+        self._options = options
+        self._failing = ""
+
+    def validate(self) -> Iterable[str]:
+        """Sentences about files that are missing and patterns that cannot be used."""
+        try:
+            yield from mistakes(entries_of(self.settings))
+        except (OSError, UnicodeDecodeError) as error:
+            yield f"block_file '{self.settings.block_file}' cannot be read: {_why(error)}."
+        if self.settings.safety_prompt_path:
+            try:
+                text = self._prompt_file()
+            except (OSError, UnicodeDecodeError) as error:
+                yield f"safety_prompt_path '{self.settings.safety_prompt_path}' cannot be read: {_why(error)}."
+            else:
+                yield from self._prompt_mistakes(text)
+
+    async def __aenter__(self) -> Self:
+        self._blocklist = Blocklist(entries_of(self.settings))
+        if self.settings.safety_prompt_path:
+            self._instructions = self._prompt_file()
+        return self
+
+    async def ready(self) -> None:
+        """Ask the judge once: a model that does not exist refuses the start, one that is away only warns."""
+        if not self._judging:
+            if not self._blocklist:
+                logger.warning("%s: mode is disabled and nothing is blocked: every text passes", self.name)
+            return
+        context = CallContext("start")
+        try:
+            async with asyncio.timeout(self.settings.request_timeout):
+                answer = await self._ask("input", "What is the capital of France?", context)
+        except ProviderError as error:
+            if error.kind == "not_found":
+                raise ConfigError(f"the judge of {self.name} cannot be used: {error.message}") from error
+            logger.warning("%s: the judge does not answer yet: %s", self.name, error)
+        except TimeoutError:
+            logger.warning("%s: the judge did not answer within %g s", self.name, self.settings.request_timeout)
+        else:
+            if not is_safe(answer, self.settings.mode):
+                what = (
+                    "calls a harmless question unsafe" if is_clear(answer, self.settings.mode) else "gives no verdict"
+                )
+                logger.warning("%s: the judge %s (%r). Is the model able to judge?", self.name, what, answer[:80])
+
+    async def health(self) -> Health:
+        """Degraded if the last judgement failed."""
+        return Health("degraded", self._failing) if self._failing else Health(detail=self.settings.mode)
+
+    def moderates(self, stage: Stage) -> bool:
+        """Answers are judged only if the operator says so: it holds them back."""
+        return stage == "input" or self.settings.check_output
+
+    @hookimpl
+    async def moderate(self, stage: Stage, messages: Sequence[Message], context: CallContext) -> Verdict:
+        """Decide on the last message. Raises ProviderError if that is not possible."""
+        if not messages or not self.moderates(stage):
+            return Verdict(allowed=True)
+        text = messages[-1].content
+        blocked = self._blocklist.find(text) if self._blocklist else ""
+        if blocked:
+            return self._refusal(f"blocked term: {blocked}")
+        if not self._judging or not text.strip():
+            return Verdict(allowed=True)
+        verdict = Verdict(allowed=True)
+        for group in _groups(parts(text, self.settings.window_chars), _PARTS_AT_ONCE):
+            verdicts = await self._judge_all(stage, group, context)
+            verdict = next((verdict for verdict in verdicts if not verdict.allowed), verdicts[-1])
+            if not verdict.allowed:
+                break
+        return verdict
+
+    @property
+    def _judging(self) -> bool:
+        return self.settings.mode != "disabled"
+
+    async def _judge_all(self, stage: Stage, group: Sequence[str], context: CallContext) -> list[Verdict]:
+        """Return the verdicts on several parts, judged at the same time."""
+        if len(group) == 1:
+            return [await self._judge(stage, group[0], context)]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                judging = [tasks.create_task(self._judge(stage, part, context)) for part in group]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+        return [task.result() for task in judging]
+
+    async def _judge(self, stage: Stage, text: str, context: CallContext) -> Verdict:
+        """Return the verdict on one part of a text, from memory if it is known."""
+        known = self._memory.get(stage, text)
+        if known is not None:
+            return known
+        remaining = context.remaining()
+        seconds = self.settings.request_timeout if remaining is None else min(self.settings.request_timeout, remaining)
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self._ask_again(stage, text, context)
+        except TimeoutError as error:
+            return self._undecided(f"no judgement within {seconds:g} s", "timeout", error)
+        except ProviderError as error:
+            return self._undecided(str(error), error.kind, error)
+        self._failing = ""
+        if is_safe(answer, self.settings.mode):
+            verdict = Verdict(allowed=True)
+        elif is_clear(answer, self.settings.mode):
+            verdict = self._refusal("the judge said unsafe")
+        else:
+            return self._refusal(f"the judge gave no verdict: {answer.strip()[:80]!r}")
+        self._memory.put(stage, text, verdict)
+        return verdict
+
+    async def _ask_again(self, stage: Stage, text: str, context: CallContext) -> str:
+        """Ask until the judge answers, as often as the settings allow."""
+        for _ in range(self.settings.max_retries):
+            try:
+                return await self._ask(stage, text, context)
+            except ProviderError as error:
+                if not error.retryable:
+                    raise
+                logger.info("%s: asking the judge again: %s", self.name, error)
+            await asyncio.sleep(self.settings.retry_delay)
+        return await self._ask(stage, text, context)
+
+    async def _ask(self, stage: Stage, text: str, context: CallContext) -> str:
+        messages = conversation(self._instructions, stage, text)
+        async with aclosing(
+            self.host.generate(messages, self._options, context, provider=self.settings.provider)  # type: ignore[type-var]  # hosts give a generator
+        ) as chunks:
+            return "".join([chunk.text async for chunk in chunks])
+
+    def _undecided(self, reason: str, kind: str, error: Exception) -> Verdict:
+        """Return the verdict on a text that could not be judged, or raise: the default is not to let it pass."""
+        self._failing = reason
+        timed_out = kind == "timeout"
+        if self.settings.on_error == "allow" or (timed_out and self.settings.allow_on_timeout):
+            logger.warning("%s: let pass without judgement: %s", self.name, reason)
+            return Verdict(allowed=True, reason=f"not judged: {reason}")
+        raise ProviderError(reason, kind="timeout" if timed_out else "unavailable", retryable=True) from error
+
+    def _refusal(self, reason: str) -> Verdict:
+        return Verdict(allowed=False, reason=reason, message=self.settings.refusal_message)
+
+    def _prompt_file(self) -> str:
+        return Path(self.settings.safety_prompt_path).expanduser().read_text(encoding="utf-8").strip()
+
+    def _prompt_mistakes(self, text: str) -> Iterator[str]:
+        if "SAFE: true" not in text:
+            yield f"safety_prompt_path '{self.settings.safety_prompt_path}' must tell the judge to write SAFE: true."
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return getattr(error, "strerror", None) or "it is not UTF-8 text"
+
+
+def _groups(items: Iterator[str], size: int) -> Iterator[list[str]]:
+    group: list[str] = []
+    for item in items:
+        group.append(item)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group

@@ -1,0 +1,43 @@
+"""A safety provider whose judge is a function."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from orbit_safety import SafetyProvider, SafetySettings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+if TYPE_CHECKING:
+    from safety_kit import Judge, Start
+
+
+@pytest.fixture
+def judge() -> Judge:
+    from safety_kit import Judge
+
+    return Judge()
+
+
+@pytest.fixture
+async def start(judge: Judge) -> AsyncIterator[Start]:
+    """Start a provider with these settings; it is stopped after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def _start(**settings: Any) -> SafetyProvider:
+            own = msgspec.convert({"retry_delay": 0.0} | settings, SafetySettings)
+            provider = SafetyProvider("safety", own, judge)
+            assert list(provider.validate()) == []
+            await stack.enter_async_context(provider)
+            await provider.ready()
+            judge.asked.clear()
+            judge.options.clear()
+            return provider
+
+        yield _start
