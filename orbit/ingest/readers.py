@@ -83,8 +83,8 @@ def check_type(source: str) -> None:
     """Raise UnreadableError unless there is a reader for the file's ending."""
     ending = PurePath(source).suffix.lower()
     if ending not in _READERS:
-        what = f"is of the unknown type '{ending}'" if ending else "has no ending that tells its type"
-        raise UnreadableError(f"{what}; known are {', '.join(KNOWN)}")
+        what = f"'{ending}' is not one of the types" if ending else "no ending tells its type; known are the types"
+        raise UnreadableError(f"{what} {', '.join(KNOWN)}")
 
 
 def read(source: str, content: bytes) -> Content:
