@@ -46,7 +46,7 @@ class Judge:
         self.most_running = max(self.most_running, self.running)
         try:
             await asyncio.sleep(self.delay)
-            answer = self.answers.pop(0) if self.answers else self.verdict(self.shown(-1))
+            answer = self.answers.pop(0) if self.answers else self.verdict(text_in(messages))
             if isinstance(answer, Exception):
                 raise answer
             for piece in answer:
@@ -56,10 +56,15 @@ class Judge:
             self.running -= 1
 
     def shown(self, index: int) -> str:
-        """Return the text that the judge was shown, without what surrounds it."""
-        lines = self.asked[index][-1].content.split("\n")
-        marks = [number for number, line in enumerate(lines) if line.startswith("=== ")]
-        return "\n".join(lines[marks[0] + 1 : marks[-1]])
+        """Return the text that one request asked about."""
+        return text_in(self.asked[index])
+
+
+def text_in(messages: Sequence[Message]) -> str:
+    """Return the text that a judge is shown, without what surrounds it."""
+    lines = messages[-1].content.split("\n")
+    marks = [number for number, line in enumerate(lines) if line.startswith("=== ")]
+    return "\n".join(lines[marks[0] + 1 : marks[-1]])
 
 
 def ask(provider: SafetyProvider, text: str, stage: Any = "input", deadline: float | None = None) -> Awaitable[Verdict]:

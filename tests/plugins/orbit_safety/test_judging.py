@@ -96,7 +96,7 @@ async def test_a_long_text_is_judged_in_parts_of_which_each_must_pass(judge: Jud
     assert (await ask(provider, " ".join(f"hay{number}" for number in range(2000)))).allowed
     assert len(judge.asked) > 10
     assert 1 < judge.most_running <= 4
-    for position in (0, 480, 1999, 3000):
+    for position in (0, 480, 1999):
         words = ["hay"] * 2000
         words[position] = "needle"
         assert not (await ask(provider, " ".join(words))).allowed
