@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from base64 import b64encode
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from dotenv import dotenv_values
 from elastic_transport import ConnectionTimeout, TransportError
 from elasticsearch import (
     ApiError,
@@ -152,11 +154,13 @@ class Sender:
 
 
 def credentials(settings: ElasticsearchSettings) -> dict[str, Any]:
-    """How to authenticate, for the client; empty if nothing is configured, here or in the environment."""
-    if api_key := settings.api_key or os.environ.get("ELASTICSEARCH_API_KEY", ""):
+    """How to authenticate, for the client; empty if nothing is configured, here, in the environment or in ``.env``."""
+    file = Path(os.environ.get("ORBIT_CONFIG") or "config.yaml").parent / ".env"
+    given = {**dotenv_values(file), **os.environ}
+    if api_key := settings.api_key or given.get("ELASTICSEARCH_API_KEY"):
         return {"api_key": api_key}
-    username = settings.username or os.environ.get("ELASTICSEARCH_USERNAME", "")
-    password = settings.password or os.environ.get("ELASTICSEARCH_PASSWORD", "")
+    username = settings.username or given.get("ELASTICSEARCH_USERNAME")
+    password = settings.password or given.get("ELASTICSEARCH_PASSWORD")
     if not (username and password):
         return {}
     # The client's own basic_auth takes ASCII alone; Elasticsearch reads UTF-8.

@@ -30,12 +30,10 @@ class ElasticsearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
         bool, Meta(description="Create and update the index template (and the retention) at the start.")
     ] = True
     api_key: Annotated[
-        str, Meta(description="API key (encoded); if empty, the environment's ELASTICSEARCH_API_KEY.")
+        str, Meta(description="API key (encoded); if empty, ELASTICSEARCH_API_KEY of .env or the environment.")
     ] = ""
-    username: Annotated[
-        str, Meta(description="User, without an API key; if empty, the environment's ELASTICSEARCH_USERNAME.")
-    ] = ""
-    password: Annotated[str, Meta(description="Password; if empty, the environment's ELASTICSEARCH_PASSWORD.")] = ""
+    username: Annotated[str, Meta(description="User, without an API key; if empty, ELASTICSEARCH_USERNAME.")] = ""
+    password: Annotated[str, Meta(description="Password; if empty, ELASTICSEARCH_PASSWORD.")] = ""
     ca_certs: Annotated[str, Meta(description="PEM file of the authority that signed the server's certificate.")] = ""
     verify_certs: Annotated[bool, Meta(description="Check the server's certificate.")] = True
     batch_size: Annotated[int, Meta(ge=1, le=10_000, description="Records in one request, at most.")] = 500

@@ -213,14 +213,20 @@ async def test_credentials(tmp_path, monkeypatch, told):
         monkeypatch.setenv("ELASTICSEARCH_API_KEY", "d3Jvbmc=")
         async with logging_to(tmp_path, wire.url) as (_, log):
             assert "HTTP 401: security_exception: unable to authenticate user" in (await log.health()).detail
-        async with logging_to(tmp_path, wire.url, api_key="c2VjcmV0") as (_, log):
+        monkeypatch.delenv("ELASTICSEARCH_API_KEY")
+        (tmp_path / ".env").write_text("ELASTICSEARCH_API_KEY=c2VjcmV0\n")
+        monkeypatch.setenv("ORBIT_CONFIG", str(tmp_path / "config.yaml"))
+        async with logging_to(tmp_path, wire.url) as (_, log):
             await eventually(sent(tmp_path, 1))
         assert in_elasticsearch(wire) == ["r0"]
     with FakeElasticsearch(basic_auth=("elastic", "pässword")) as wire:
-        monkeypatch.delenv("ELASTICSEARCH_API_KEY")
+        (tmp_path / ".env").unlink()
         monkeypatch.setenv("ELASTICSEARCH_USERNAME", "elastic")
         monkeypatch.setenv("ELASTICSEARCH_PASSWORD", "pässword")
         async with logging_to(tmp_path, wire.url) as (_, log):
+            assert (await log.health()).status == "ok"
+        monkeypatch.delenv("ELASTICSEARCH_USERNAME")
+        async with logging_to(tmp_path, wire.url, username="elastic", password="pässword") as (_, log):
             assert (await log.health()).status == "ok"
     assert not any("c2VjcmV0" in text or "pässword" in text for text in told())
 
