@@ -11,13 +11,15 @@ from orbit.admin.wire import (
     KeyInfo,
     NewKey,
     NewPrompt,
+    OwnKey,
     PromptInfo,
     PromptUpdate,
     key_details,
     key_info,
+    own_key,
     prompt_info,
 )
-from orbit.auth import digest_of, find_key, generate_secret, hint_of, new_key
+from orbit.auth import Authenticator, digest_of, find_key, generate_secret, hint_of, new_key
 from orbit.errors import OrbitError
 from orbit.store.base import PAGE, ApiKey, KeyChanges, PromptChanges, Store, UnknownKey, UnknownPrompt
 
@@ -88,6 +90,10 @@ class Administration:
         secret = generate_secret()
         until = time.time() + grace_seconds
         return key_info(await self._store.rotate_key(key.id, digest_of(secret), hint_of(secret), until), secret)
+
+    async def test_key(self, secret: str) -> OwnKey:
+        """What a client's key may do; Unauthorized if it is not valid."""
+        return own_key((await Authenticator(self._store).authenticate(secret)).key)
 
     # Prompts
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
+from orbit.cli.options import config_option, json_option
+
 if TYPE_CHECKING:
+    from orbit.admin.client import RemoteAdministration
     from orbit.admin.service import Administration
+    from orbit.admin.wire import PromptInfo
+
+    AnyAdministration: TypeAlias = Administration | RemoteAdministration
 
 T = TypeVar("T")
 
@@ -23,44 +31,163 @@ UNREACHABLE = 3
 FORBIDDEN = 4
 """Exit code: the admin token is missing or wrong, or a tested key is not valid."""
 
+EXIT_CODES = "Exit codes: 1 refused, 2 wrong usage, 3 store or server unreachable, 4 not permitted."
+
+
+class Target:
+    """Where a command works: on the store of a configuration, or through a running server."""
+
+    def __init__(self, config_path: str | None, url: str | None, token_file: str | None, as_json: bool) -> None:
+        self.config_path = config_path
+        self.url = url
+        self.token_file = token_file
+        self.as_json = as_json
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[AnyAdministration]:
+        """The administration of this target."""
+        if self.url:
+            from orbit.admin.client import RemoteAdministration
+
+            async with RemoteAdministration(self.url, self._token()) as remote:
+                yield remote
+            return
+        from orbit.admin.service import Administration
+        from orbit.config import load_config
+        from orbit.store import open_store
+
+        async with open_store(load_config(self.config_path)) as store:
+            yield Administration(store)
+
+    def do(self, work: Callable[[AnyAdministration], Awaitable[T]]) -> T:
+        """Do work there. An error becomes one sentence on standard error and an exit code."""
+        import asyncio
+
+        from orbit.admin.client import Unreachable
+        from orbit.errors import ConfigError, OrbitError, StoreUnavailable, Unauthorized
+
+        async def opened() -> T:
+            async with self.open() as admin:
+                return await work(admin)
+
+        try:
+            return asyncio.run(opened())
+        except ConfigError:
+            raise
+        except OrbitError as error:
+            click.echo(f"Error: {error}", err=True)
+            unreachable = isinstance(error, Unreachable | StoreUnavailable)
+            sys.exit(UNREACHABLE if unreachable else FORBIDDEN if isinstance(error, Unauthorized) else REFUSED)
+
+    def _token(self) -> str:
+        """The admin token: of ``--token-file``, of the environment, or of a server on this machine."""
+        if self.token_file:
+            try:
+                return Path(self.token_file).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise click.UsageError(f"--token-file cannot be read: {error}") from error
+        from orbit.admin.token import VARIABLE, read_token
+
+        token = os.environ.get(VARIABLE, "").strip()
+        if token:
+            return token
+        from orbit.config import load_config
+
+        return read_token(load_config(self.config_path)) or ""
+
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every verb: where to work and how to print."""
-    options = [
-        click.option("--config", "config_file", metavar="FILE", help="Configuration whose store is used."),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    """The options of every verb: where to work and how to print. The command receives them as ``target``."""
+
+    @config_option
+    @click.option(
+        "--url",
+        "--server",
+        "url",
+        envvar="ORBIT_URL",
+        metavar="URL",
+        help="Work through a running server instead; default: $ORBIT_URL. The admin token is $ORBIT_ADMIN_TOKEN, "
+        "or that of the configuration.",
+    )
+    @click.option("--token-file", metavar="FILE", help="File with the admin token.")
+    @json_option
+    @functools.wraps(command)
+    def wrapped(config_path: str | None, url: str | None, token_file: str | None, as_json: bool, **values: Any) -> Any:
+        return command(target=Target(config_path, url, token_file, as_json), **values)
+
+    return wrapped
 
 
-@asynccontextmanager
-async def administration(config_file: str | None) -> AsyncIterator[Administration]:
-    """The store of a configuration, ready to be administered."""
-    from orbit.admin.service import Administration
-    from orbit.config import load_config
-    from orbit.store import open_store
+def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A key, named as an argument or with ``--key``; the command receives it as ``reference``."""
 
-    async with open_store(load_config(config_file)) as store:
-        yield Administration(store)
+    @click.argument("key_or_id", required=False)
+    @click.option("--key", "key_option", metavar="KEY", help="The key or its id (`orbit keys list` shows ids).")
+    @functools.wraps(command)
+    def wrapped(key_or_id: str | None, key_option: str | None, **values: Any) -> Any:
+        return command(reference=_one(key_or_id, key_option, "Name one key: its id, or the key itself."), **values)
+
+    return wrapped
 
 
-def run(work: Callable[[], Awaitable[T]]) -> T:
-    """Do asynchronous work; an error becomes one sentence on standard error and an exit code."""
-    import asyncio
+def prompt_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A prompt, named as an argument or with ``--id``; the command receives it as ``reference``."""
 
-    from orbit.errors import OrbitError, StoreUnavailable, Unauthorized
+    @click.argument("id_or_name", required=False)
+    @click.option("--id", "id_option", metavar="ID", help="The id or name of the prompt.")
+    @functools.wraps(command)
+    def wrapped(id_or_name: str | None, id_option: str | None, **values: Any) -> Any:
+        return command(reference=_one(id_or_name, id_option, "Name one prompt: its id, or its name."), **values)
 
-    async def awaited() -> T:
-        return await work()
+    return wrapped
+
+
+def _one(argument: str | None, option: str | None, sentence: str) -> str:
+    given = [value for value in (argument, option) if value]
+    if len(given) != 1:
+        raise click.UsageError(sentence)
+    return given[0]
+
+
+def checked(kind: type[T], **values: Any) -> T:
+    """Options as a request, checked as the HTTP API checks it. Options that were not given are left out."""
+    import msgspec
 
     try:
-        return asyncio.run(awaited())
-    except OrbitError as error:
-        click.echo(f"Error: {error}", err=True)
-        code = UNREACHABLE if isinstance(error, StoreUnavailable) else REFUSED
-        sys.exit(FORBIDDEN if isinstance(error, Unauthorized) else code)
+        return msgspec.convert({name: value for name, value in values.items() if value is not None}, kind)
+    except msgspec.ValidationError as error:
+        raise click.UsageError(str(error)) from error
+
+
+async def every(list_page: Callable[[str], Awaitable[list[T]]]) -> list[T]:
+    """All records of a paged listing."""
+    records: list[T] = []
+    after = ""
+    while page := await list_page(after):
+        records.extend(page)
+        after = page[-1].id  # type: ignore[attr-defined]  # every record has an id
+    return records
+
+
+async def find_prompt(admin: AnyAdministration, reference: str) -> PromptInfo:
+    """The prompt with this id, or else with this name."""
+    from orbit.store.base import UnknownPrompt
+
+    try:
+        return await admin.get_prompt(reference)
+    except UnknownPrompt:
+        for prompt in await every(admin.list_prompts):
+            if prompt.name == reference:
+                return prompt
+        raise
+
+
+def text_of(file: str) -> str:
+    """The text of a prompt file; ``-`` is standard input."""
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{file} cannot be read: {error}") from error
 
 
 def print_json(value: Any) -> None:
@@ -104,38 +231,3 @@ def print_fields(value: Any) -> None:
 def moment(seconds: float | None) -> str:
     """A time for people, in UTC."""
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def checked(kind: type[T], **values: Any) -> T:
-    """Options as a request, checked as the HTTP API checks it."""
-    import msgspec
-
-    try:
-        return msgspec.convert(values, kind)
-    except msgspec.ValidationError as error:
-        raise click.UsageError(str(error)) from error
-
-
-async def every(list_page: Callable[[str], Awaitable[list[T]]]) -> list[T]:
-    """All records of a paged listing."""
-    records: list[T] = []
-    after = ""
-    while page := await list_page(after):
-        records.extend(page)
-        after = page[-1].id  # type: ignore[attr-defined]  # every record has an id
-    return records
-
-
-def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A key, named as an argument or with ``--key``; the command receives it as ``reference``."""
-
-    @click.argument("key_or_id", required=False)
-    @click.option("--key", "key_option", metavar="KEY", help="The key or its id (`orbit keys list` shows ids).")
-    @functools.wraps(command)
-    def wrapped(key_or_id: str | None, key_option: str | None, **values: Any) -> Any:
-        given = [value for value in (key_or_id, key_option) if value]
-        if len(given) != 1:
-            raise click.UsageError("Name one key: its id, or the key itself.")
-        return command(reference=given[0], **values)
-
-    return wrapped

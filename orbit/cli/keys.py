@@ -2,83 +2,99 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from orbit.cli.administration import (
-    administration,
+    EXIT_CODES,
+    Target,
+    checked,
+    every,
+    find_prompt,
     key_options,
     moment,
     print_fields,
     print_json,
     print_table,
-    run,
     target_options,
+    text_of,
 )
 
+if TYPE_CHECKING:
+    from orbit.admin.wire import KeyInfo
+    from orbit.cli.administration import AnyAdministration
 
-@click.group()
+KEEP = "\nKeep the key now: it is not stored and cannot be shown again."
+
+
+@click.group(epilog=EXIT_CODES)
 def keys() -> None:
-    """Make, show and revoke the API keys of clients.
+    """Create, list and revoke API keys.
 
-    A key is shown once, when it is made; later it is named by its id. Exit codes: 1 refused, 2 wrong usage,
-    3 store or server unreachable, 4 not permitted.
+    A key is shown once, when it is made; later it is best named by its id. Without --url, commands work on the
+    store of the configuration, whether a server runs or not.
     """
 
 
 @keys.command()
 @click.option("--name", "client_name", required=True, help="Who the key is for.")
-@click.option("--collection", metavar="NAME", help="The collection it answers from; the default one if not given.")
-@click.option("--notes", default="", help="Anything worth remembering.")
+@click.option("--collection", metavar="NAME", help="Collection that it answers from; without it, the default one.")
+@click.option("--notes", help="Anything worth remembering.")
+@click.option("--prompt-id", metavar="ID", help="System prompt that guides its answers.")
+@click.option("--prompt-name", metavar="NAME", help="The same by name; with --prompt-file, the name of a new prompt.")
+@click.option("--prompt-file", metavar="FILE", help="Text of a new prompt; - reads standard input.")
 @click.option("--expires-at", metavar="TIME", help="When it ends: Unix seconds or ISO 8601.")
-@click.option("--requests-per-minute", type=click.IntRange(1, 1_000_000), help="How often it may ask.")
+@click.option("--requests-per-minute", type=int, metavar="N", help="How often it may ask; without it, no limit.")
 @target_options
-def create(  # noqa: PLR0917 - click passes options by name
+def create(  # click passes options by name
+    target: Target,
     client_name: str,
     collection: str | None,
-    notes: str,
+    notes: str | None,
+    prompt_id: str | None,
+    prompt_name: str | None,
+    prompt_file: str | None,
     expires_at: str | None,
     requests_per_minute: int | None,
-    config_file: str | None,
-    as_json: bool,
 ) -> None:
     """Make a key and show it, this once."""
-    from orbit.admin.wire import KeyInfo, NewKey
-    from orbit.cli.administration import checked
+    import msgspec
 
+    from orbit.admin.wire import NewKey, NewPrompt
+
+    if prompt_id and (prompt_name or prompt_file):
+        raise click.UsageError("Give either --prompt-id, or --prompt-name with or without --prompt-file.")
+    if prompt_file and not prompt_name:
+        raise click.UsageError("--prompt-file makes a new prompt: name it with --prompt-name.")
     new = checked(
         NewKey,
         client_name=client_name,
         collection_name=collection,
         notes=notes,
+        system_prompt_id=prompt_id,
         expires_at=_time(expires_at),
         requests_per_minute=requests_per_minute,
     )
+    prompt = checked(NewPrompt, name=prompt_name, prompt=text_of(prompt_file)) if prompt_file else None
 
-    async def work() -> KeyInfo:
-        async with administration(config_file) as admin:
-            return await admin.create_key(new)
+    async def work(admin: AnyAdministration) -> KeyInfo:
+        used = None
+        if prompt is not None:
+            used = await admin.create_prompt(prompt)
+        elif prompt_name:
+            used = await find_prompt(admin, prompt_name)
+        return await admin.create_key(msgspec.structs.replace(new, system_prompt_id=used.id) if used else new)
 
-    made = run(work)
-    if as_json:
-        print_json(made)
-        return
-    print_fields(made)
-    click.echo("\nKeep the key now: it is not stored and cannot be shown again.", err=True)
+    _show_secret(target, target.do(work))
 
 
 @keys.command("list")
 @target_options
-def list_(config_file: str | None, as_json: bool) -> None:
+def list_(target: Target) -> None:
     """Show all keys, masked."""
-    from orbit.admin.wire import KeyInfo
-    from orbit.cli.administration import every
-
-    async def work() -> list[KeyInfo]:
-        async with administration(config_file) as admin:
-            return await every(admin.list_keys)
-
-    found = run(work)
-    if as_json:
+    found = target.do(lambda admin: every(admin.list_keys))
+    if target.as_json:
         print_json(found)
         return
     rows = [
@@ -92,31 +108,31 @@ def list_(config_file: str | None, as_json: bool) -> None:
 @keys.command()
 @key_options
 @target_options
-def status(reference: str, config_file: str | None, as_json: bool) -> None:
+def status(target: Target, reference: str) -> None:
     """Show all about one key."""
-    from orbit.admin.wire import KeyDetails
-
-    async def work() -> KeyDetails:
-        async with administration(config_file) as admin:
-            return await admin.key_status(reference)
-
-    found = run(work)
-    (print_json if as_json else print_fields)(found)
+    found = target.do(lambda admin: admin.key_status(reference))
+    (print_json if target.as_json else print_fields)(found)
 
 
 @keys.command()
 @key_options
 @target_options
-def deactivate(reference: str, config_file: str | None, as_json: bool) -> None:
+def test(target: Target, reference: str) -> None:
+    """Try whether a key works, as a client would. Exit code 4: it does not."""
+    found = target.do(lambda admin: admin.test_key(reference))
+    if target.as_json:
+        print_json(found)
+    else:
+        click.echo(f"{found.api_key} of {found.client_name} works; collection: {found.collection or 'the default'}.")
+
+
+@keys.command()
+@key_options
+@target_options
+def deactivate(target: Target, reference: str) -> None:
     """Revoke a key; its record stays."""
-    from orbit.admin.wire import KeyInfo
-
-    async def work() -> KeyInfo:
-        async with administration(config_file) as admin:
-            return await admin.deactivate_key(reference)
-
-    done = run(work)
-    if as_json:
+    done = target.do(lambda admin: admin.deactivate_key(reference))
+    if target.as_json:
         print_json(done)
     else:
         click.echo(f"Deactivated {done.api_key} of {done.client_name}.")
@@ -125,19 +141,49 @@ def deactivate(reference: str, config_file: str | None, as_json: bool) -> None:
 @keys.command()
 @key_options
 @target_options
-def delete(reference: str, config_file: str | None, as_json: bool) -> None:
+def delete(target: Target, reference: str) -> None:
     """Forget a key."""
     from orbit.admin.wire import Done
 
-    async def work() -> None:
-        async with administration(config_file) as admin:
-            await admin.delete_key(reference)
-
-    run(work)
-    if as_json:
+    target.do(lambda admin: admin.delete_key(reference))
+    if target.as_json:
         print_json(Done("API key deleted"))
     else:
         click.echo("Deleted.")
+
+
+@keys.command()
+@key_options
+@click.option(
+    "--grace",
+    type=click.FloatRange(0, 31_536_000),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long the present key stays valid beside the new one. Default: 0.",
+)
+@target_options
+def rotate(target: Target, reference: str, grace: float) -> None:
+    """Give a key a new secret and show it, this once."""
+    _show_secret(target, target.do(lambda admin: admin.rotate_key(reference, grace)))
+
+
+@keys.command()
+@target_options
+def migrate(target: Target) -> None:
+    """Replace the clear keys that an earlier ORBIT stored by digests."""
+    number = target.do(lambda admin: admin.migrate())
+    if target.as_json:
+        print_json({"migrated": number})
+    else:
+        click.echo(f"Replaced {number} clear keys by digests.")
+
+
+def _show_secret(target: Target, key: KeyInfo) -> None:
+    if target.as_json:
+        print_json(key)
+    else:
+        print_fields(key)
+        click.echo(KEEP, err=True)
 
 
 def _time(text: str | None) -> float | str | None:

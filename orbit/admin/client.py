@@ -1,0 +1,165 @@
+"""Administration of a running server, over its HTTP API."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from orbit.admin.wire import (
+    KeyDetails,
+    KeyInfo,
+    NewKey,
+    NewPrompt,
+    OwnKey,
+    PromptInfo,
+    PromptUpdate,
+)
+from orbit.errors import OrbitError, Unauthorized
+from orbit.store.base import PAGE, UnknownKey, UnknownPrompt
+
+T = TypeVar("T")
+TIMEOUT = 30.0
+
+
+class Unreachable(OrbitError):
+    """The server gives no answer, or says that it cannot at the moment."""
+
+    code = "unreachable"
+
+
+class Refused(OrbitError):
+    """The server refuses the request; ``code`` is the one of its answer."""
+
+    def __init__(self, sentence: str, code: str) -> None:
+        self.code = code
+        super().__init__(sentence)
+
+
+class RemoteAdministration:
+    """What ``Administration`` does, done by a server. Open it with ``async with``.
+
+    Errors: Unreachable, Unauthorized (the token), UnknownKey, UnknownPrompt, and Refused for all else.
+    """
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self._url = url
+        self._http = httpx.AsyncClient(
+            base_url=url, headers={"Authorization": f"Bearer {token}"} if token else {}, timeout=TIMEOUT
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, traceback)
+
+    async def create_key(self, new: NewKey) -> KeyInfo:
+        """Make a key; only this answer shows it."""
+        return await self._ask("POST", "/admin/api-keys", KeyInfo, new)
+
+    async def list_keys(self, after: str = "", limit: int = PAGE) -> list[KeyInfo]:
+        """A page of keys, from the one after the id ``after`` on."""
+        return await self._ask("GET", f"/admin/api-keys?after={_part(after)}&limit={limit}", list[KeyInfo])
+
+    async def key_status(self, reference: str) -> KeyDetails:
+        """All about one key."""
+        return await self._ask("GET", f"/admin/api-keys/{_part(reference)}/status", KeyDetails)
+
+    async def deactivate_key(self, reference: str) -> KeyInfo:
+        """Let a key no longer work; its record stays."""
+        return await self._ask("POST", "/admin/api-keys/deactivate", KeyInfo, {"api_key": reference})
+
+    async def delete_key(self, reference: str) -> None:
+        """Forget a key."""
+        await self._ask("DELETE", f"/admin/api-keys/{_part(reference)}", dict)
+
+    async def set_prompt(self, reference: str, prompt_id: str | None) -> KeyInfo:
+        """Tie a key to a system prompt, or with None to none."""
+        return await self._ask("POST", f"/admin/api-keys/{_part(reference)}/prompt", KeyInfo, {"prompt_id": prompt_id})
+
+    async def rotate_key(self, reference: str, grace_seconds: float = 0.0) -> KeyInfo:
+        """Give a key a new secret, which only this answer shows."""
+        body = {"grace_seconds": grace_seconds}
+        return await self._ask("POST", f"/admin/api-keys/{_part(reference)}/rotate", KeyInfo, body)
+
+    async def test_key(self, secret: str) -> OwnKey:
+        """What a client's key may do; Unauthorized if it is not valid. Needs no admin token."""
+        return await self._ask("GET", "/key", OwnKey, headers={"X-API-Key": secret})
+
+    async def create_prompt(self, new: NewPrompt) -> PromptInfo:
+        """Keep a prompt under a new name."""
+        return await self._ask("POST", "/admin/prompts", PromptInfo, new)
+
+    async def list_prompts(self, after: str = "", limit: int = PAGE) -> list[PromptInfo]:
+        """A page of prompts, from the one after the id ``after`` on."""
+        return await self._ask("GET", f"/admin/prompts?after={_part(after)}&limit={limit}", list[PromptInfo])
+
+    async def get_prompt(self, prompt_id: str) -> PromptInfo:
+        """One prompt."""
+        return await self._ask("GET", f"/admin/prompts/{_part(prompt_id)}", PromptInfo)
+
+    async def prompt_versions(self, prompt_id: str) -> list[PromptInfo]:
+        """All that a prompt ever was, the present first."""
+        return await self._ask("GET", f"/admin/prompts/{_part(prompt_id)}/versions", list[PromptInfo])
+
+    async def update_prompt(self, prompt_id: str, update: PromptUpdate) -> PromptInfo:
+        """Change a prompt; what it was is kept."""
+        return await self._ask("PUT", f"/admin/prompts/{_part(prompt_id)}", PromptInfo, update)
+
+    async def delete_prompt(self, prompt_id: str, *, force: bool = False) -> None:
+        """Forget a prompt and its versions."""
+        await self._ask("DELETE", f"/admin/prompts/{_part(prompt_id)}?force={str(force).lower()}", dict)
+
+    async def migrate(self) -> int:
+        """Not offered over HTTP: it is work on the store itself."""
+        raise Refused("migrate works on the store itself: run it without --url, where the configuration is.", "local")
+
+    async def _ask(
+        self, method: str, path: str, kind: type[T], body: Any = None, headers: dict[str, str] | None = None
+    ) -> T:
+        content = None if body is None else msgspec.json.encode(body)
+        sent = {**(headers or {}), **({"Content-Type": "application/json"} if content is not None else {})}
+        try:
+            response = await self._http.request(method, path, content=content, headers=sent)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise Unreachable(f"{self._url} cannot be reached: {error or type(error).__name__}") from error
+        if not response.is_success:
+            raise self._failure(response)
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except msgspec.DecodeError as error:
+            raise Unreachable(f"{self._url} does not answer as an ORBIT server does: {error}") from error
+
+    def _failure(self, response: httpx.Response) -> OrbitError:
+        try:
+            problem = msgspec.json.decode(response.content, type=dict)
+        except msgspec.DecodeError:
+            problem = {}
+        code = str(problem.get("code", ""))
+        detail = str(problem.get("detail", "")) or f"{self._url} answered {response.status_code}."
+        if code == UnknownKey.code:
+            return UnknownKey()
+        if response.status_code in {401, 403}:
+            return Unauthorized(detail)
+        if response.status_code == 429 or response.is_server_error or not problem:  # noqa: PLR2004  # a status
+            return Unreachable(detail)
+        return _UnknownRemotePrompt(detail) if code == UnknownPrompt.code else Refused(detail, code)
+
+
+class _UnknownRemotePrompt(UnknownPrompt):
+    """The server's own sentence about a prompt that it does not have."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("")
+        self.args = (sentence,)
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")

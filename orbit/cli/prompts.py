@@ -1,0 +1,158 @@
+"""`orbit prompts`: the system prompts that guide answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from orbit.cli.administration import (
+    EXIT_CODES,
+    Target,
+    checked,
+    every,
+    find_prompt,
+    moment,
+    print_fields,
+    print_json,
+    print_table,
+    prompt_options,
+    target_options,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from orbit.admin.wire import KeyInfo, PromptInfo
+    from orbit.cli.administration import AnyAdministration
+
+
+@click.group(epilog=EXIT_CODES)
+def prompts() -> None:
+    """Create, list and change system prompts.
+
+    A prompt guides the answers to the keys that are tied to it. Changing it keeps what it was. Without --url,
+    commands work on the store of the configuration.
+    """
+
+
+@prompts.command()
+@click.option("--name", required=True, help="A name that no other prompt has.")
+@click.option("--file", required=True, metavar="FILE", help="File with the text; - reads standard input.")
+@click.option("--version", metavar="TEXT", help="Your label for this text. Default: 1.0.")
+@target_options
+def create(target: Target, name: str, file: str, version: str | None) -> None:
+    """Keep a prompt under a new name."""
+    from orbit.admin.wire import NewPrompt
+
+    new = checked(NewPrompt, name=name, prompt=text_of(file), version=version)
+    _show(target, target.do(lambda admin: admin.create_prompt(new)))
+
+
+@prompts.command("list")
+@target_options
+def list_(target: Target) -> None:
+    """Show all prompts."""
+    found = target.do(lambda admin: every(admin.list_prompts))
+    if target.as_json:
+        print_json(found)
+        return
+    rows = [[item.id, item.name, item.version, moment(item.updated_at), _first_line(item.prompt)] for item in found]
+    columns = ["id", "name", "version", "updated", "begins with"]
+    print_table(columns, rows, empty="There are no prompts yet; `orbit prompts create` makes one.")
+
+
+@prompts.command()
+@prompt_options
+@target_options
+def get(target: Target, reference: str) -> None:
+    """Show one prompt."""
+    _show(target, target.do(lambda admin: find_prompt(admin, reference)))
+
+
+@prompts.command()
+@prompt_options
+@target_options
+def versions(target: Target, reference: str) -> None:
+    """Show all that a prompt ever was, the present first."""
+
+    async def work(admin: AnyAdministration) -> list[PromptInfo]:
+        return await admin.prompt_versions((await find_prompt(admin, reference)).id)
+
+    found = target.do(work)
+    if target.as_json:
+        print_json(found)
+        return
+    rows = [[item.version, item.name, moment(item.updated_at), _first_line(item.prompt)] for item in found]
+    print_table(["version", "name", "since", "begins with"], rows, empty="")
+
+
+@prompts.command()
+@prompt_options
+@click.option("--file", metavar="FILE", help="File with the new text; - reads standard input.")
+@click.option("--version", metavar="TEXT", help="Your label for the new text; without it, the next number.")
+@click.option("--name", help="A new name.")
+@target_options
+def update(target: Target, reference: str, file: str | None, version: str | None, name: str | None) -> None:
+    """Change a prompt; what it was is kept."""
+    from orbit.admin.wire import PromptUpdate
+
+    if file is None and version is None and name is None:
+        raise click.UsageError("Say what to change: --file, --version or --name.")
+    change = checked(PromptUpdate, prompt=None if file is None else text_of(file), version=version, name=name)
+
+    async def work(admin: AnyAdministration) -> PromptInfo:
+        return await admin.update_prompt((await find_prompt(admin, reference)).id, change)
+
+    _show(target, target.do(work))
+
+
+@prompts.command()
+@prompt_options
+@click.option("--force", is_flag=True, help="Delete it also if keys use it; they are detached.")
+@target_options
+def delete(target: Target, reference: str, force: bool) -> None:
+    """Forget a prompt that no key uses."""
+    from orbit.admin.wire import Done
+
+    async def work(admin: AnyAdministration) -> None:
+        await admin.delete_prompt((await find_prompt(admin, reference)).id, force=force)
+
+    target.do(work)
+    if target.as_json:
+        print_json(Done("Prompt deleted"))
+    else:
+        click.echo("Deleted.")
+
+
+@prompts.command()
+@click.option("--key", required=True, metavar="KEY", help="The key or its id.")
+@click.option("--prompt-id", metavar="ID", help="The id or name of the prompt.")
+@click.option("--detach", is_flag=True, help="Tie the key to no prompt.")
+@target_options
+def associate(target: Target, key: str, prompt_id: str | None, detach: bool) -> None:
+    """Tie a key to a prompt, which guides its answers from the next request on."""
+    if bool(prompt_id) == detach:
+        raise click.UsageError("Give either --prompt-id or --detach.")
+
+    async def work(admin: AnyAdministration) -> KeyInfo:
+        chosen = None if prompt_id is None else (await find_prompt(admin, prompt_id)).id
+        return await admin.set_prompt(key, chosen)
+
+    done = target.do(work)
+    if target.as_json:
+        print_json(done)
+    else:
+        click.echo(f"{done.api_key} of {done.client_name}: system prompt {done.system_prompt_id or 'detached'}.")
+
+
+def _show(target: Target, prompt: PromptInfo) -> None:
+    if target.as_json:
+        print_json(prompt)
+    else:
+        print_fields(prompt)
+
+
+def _first_line(text: str) -> str:
+    longest = 60
+    line = text.strip().partition("\n")[0]
+    return line if len(line) <= longest else line[: longest - 1] + "…"
