@@ -67,7 +67,7 @@ class Collections:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[Collection, Origin]] = {}
+        self._kept: dict[str, tuple[ClientAPI, Collection, Origin]] = {}
 
     def origin(self, client: ClientAPI, name: str) -> Origin | None:
         """What the collection's vectors were made with; None if there is no such collection."""
@@ -119,12 +119,12 @@ class Collections:
 
     def _get(self, client: ClientAPI, name: str) -> tuple[Collection, Origin]:
         kept = self._kept.get(name)
-        if kept is None:
+        if kept is None or kept[0] is not client:  # The database was opened again: the handle belongs to the past.
             if problem := name_problem(name):
                 raise orbit.ProviderError(problem)
             collection = client.get_collection(name, embedding_function=None)
-            kept = self._kept[name] = (collection, Origin.of(collection))
-        return kept
+            kept = self._kept[name] = (client, collection, Origin.of(collection))
+        return kept[1:]
 
     def _checked(self, client: ClientAPI, name: str, embedding: str, dimension: int | None) -> Collection:
         collection, origin = self._get(client, name)

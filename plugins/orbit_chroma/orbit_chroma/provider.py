@@ -15,7 +15,9 @@ import msgspec
 import orbit
 from orbit_chroma.collections import Collections, Origin
 from orbit_chroma.connection import Connection
+from orbit_chroma.embedded import Embedded
 from orbit_chroma.records import DIGEST, PARTS, SOURCE, digests, good_enough, to_documents, to_metadatas
+from orbit_chroma.server import Server
 from orbit_chroma.settings import ChromaSettings
 
 if TYPE_CHECKING:
@@ -53,9 +55,9 @@ class ChromaProvider(orbit.Provider):
 
     async def __aenter__(self) -> Self:
         """Open the database. A server that cannot be reached yet is tried again at each use."""
-        self._opened = Connection(self.settings, self._folder())
+        self._opened = Connection(Server(self.settings) if self.settings.host else Embedded(self._folder()))
         try:
-            await self._opened.call(lambda client: client.heartbeat())
+            await self._opened.read(lambda client: client.heartbeat())
         except orbit.ProviderError as error:
             if not error.retryable:
                 await self._opened.close()
@@ -83,7 +85,7 @@ class ChromaProvider(orbit.Provider):
         if not name:
             return
         try:
-            origin = await self._connection.call(lambda client: self._collections.origin(client, name))
+            origin = await self._connection.read(lambda client: self._collections.origin(client, name))
         except orbit.ProviderError as error:
             if error.retryable:  # Said when it was opened; the collection is checked at each use anyway.
                 return
@@ -94,7 +96,7 @@ class ChromaProvider(orbit.Provider):
     async def health(self) -> orbit.Health:
         """Ask the database for a sign of life."""
         try:
-            await self._connection.call(lambda client: client.heartbeat())
+            await self._connection.read(lambda client: client.heartbeat())
         except orbit.ProviderError as error:
             return orbit.Health("down", error.message)
         return orbit.Health()
@@ -163,7 +165,7 @@ class ChromaProvider(orbit.Provider):
 
         self._collections.forget(collection)
         try:
-            await self._connection.call(lambda client: client.delete_collection(collection))
+            await self._connection.write(lambda client: client.delete_collection(collection))
         except NotFoundError:
             return False
         return True
@@ -175,7 +177,7 @@ class ChromaProvider(orbit.Provider):
 
         embedding = self.host.embedding
         try:
-            return await self._connection.call(
+            return await self._connection.read(
                 lambda client: self._collections.use(client, collection, embedding, None, _digests)
             )
         except NotFoundError:
@@ -184,7 +186,7 @@ class ChromaProvider(orbit.Provider):
     @orbit.hookimpl
     async def list_collections(self) -> Sequence[orbit.Collection]:
         """Name the collections, whoever made them."""
-        return await self._connection.call(_collections)
+        return await self._connection.read(_collections)
 
     def _folder(self) -> Path:
         return self.host.data_dir / Path(self.settings.path).expanduser()
@@ -195,15 +197,16 @@ class ChromaProvider(orbit.Provider):
             raise orbit.ProviderError("the database is not open", kind="unavailable")
         return self._opened
 
-    async def _use(self, name: str, dimension: int | None, work: Callable[[Collection], T]) -> T:
+    async def _use(
+        self, name: str, dimension: int | None, work: Callable[[Collection], T], *, write: bool = False
+    ) -> T:
         """Give the checked collection to ``work``, in a thread."""
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
         embedding = self.host.embedding
+        run = self._connection.write if write else self._connection.read
         try:
-            return await self._connection.call(
-                lambda client: self._collections.use(client, name, embedding, dimension, work)
-            )
+            return await run(lambda client: self._collections.use(client, name, embedding, dimension, work))
         except NotFoundError as error:
             raise orbit.ProviderError(
                 f"There is no collection '{name}'. Ingest documents into it: orbit ingest PATH --collection {name}",
@@ -212,7 +215,7 @@ class ChromaProvider(orbit.Provider):
 
     async def _make(self, name: str, dimension: int) -> None:
         embedding = self.host.embedding
-        await self._connection.call(lambda client: self._collections.make(client, name, embedding, dimension))
+        await self._connection.write(lambda client: self._collections.make(client, name, embedding, dimension))
 
     async def _write(
         self, name: str, documents: Sequence[orbit.Document], vectors: Vectors, parts: Mapping[str, int]
@@ -227,6 +230,7 @@ class ChromaProvider(orbit.Provider):
                 documents=[document.text for document in documents],
                 metadatas=metadatas,
             ),
+            write=True,
         )
 
     async def _delete(self, name: str, ids: Sequence[str]) -> None:
@@ -235,7 +239,7 @@ class ChromaProvider(orbit.Provider):
                 collection.delete(ids=list(ids[start : start + DELETE_SIZE]))
 
         if ids:
-            await self._use(name, None, work)
+            await self._use(name, None, work, write=True)
 
 
 def _ids(collection: Collection, sources: list[str]) -> set[str]:

@@ -1,0 +1,108 @@
+"""A database on a Chroma server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import orbit
+from orbit_chroma.client_settings import quiet_settings
+from orbit_chroma.settings import ChromaSettings
+
+if TYPE_CHECKING:
+    import httpx
+    from chromadb.api import ClientAPI
+
+CONNECT_SECONDS = 5.0
+
+
+class Server:
+    """One client for all threads; the server looks after readers and writers."""
+
+    def __init__(self, settings: ChromaSettings) -> None:
+        """Connects when it is first used."""
+        self._settings = settings
+        self._connecting = threading.Lock()
+        self._client: ClientAPI | None = None
+        self._sessions: list[httpx.Client] = []
+
+    @property
+    def where(self) -> str:
+        """The database, as sentences name it."""
+        return f"the Chroma server at {self._settings.host}:{self._settings.port}"
+
+    @contextmanager
+    def reading(self) -> Iterator[ClientAPI]:
+        """The client, connected."""
+        with self._connecting:
+            client = self._client = self._client or self._connect()
+        yield client
+
+    def writing(self) -> AbstractContextManager[ClientAPI]:
+        """The same client."""
+        return self.reading()
+
+    def close(self) -> None:
+        """Close the client and its connections."""
+        if self._client is not None:
+            self._client.close()  # type: ignore[attr-defined] # of every client, but not of its declared type
+            self._client = None
+        for session in self._sessions:
+            session.close()
+        self._sessions = []
+
+    def _connect(self) -> ClientAPI:
+        import chromadb  # noqa: PLC0415 - takes a second, and not before the provider starts
+        import httpx  # noqa: PLC0415 - importing a plugin stays light
+
+        settings = self._settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        timeout = httpx.Timeout(settings.timeout, connect=min(CONNECT_SECONDS, settings.timeout))
+        self._greet(f"{'https' if settings.ssl else 'http'}://{host}:{settings.port}", timeout)
+        client = chromadb.HttpClient(
+            host=host,
+            port=settings.port,
+            ssl=settings.ssl,
+            headers=dict(settings.headers),
+            settings=quiet_settings(),
+            tenant=settings.tenant,
+            database=settings.database,
+        )
+        self._sessions = _sessions(client)
+        for session in self._sessions:
+            session.timeout = timeout
+        return client
+
+    def _greet(self, url: str, timeout: httpx.Timeout) -> None:
+        """Ask for the database once with a deadline, before Chroma's client does without one."""
+        import httpx  # noqa: PLC0415 - importing a plugin stays light
+
+        path = f"/api/v2/tenants/{quote(self._settings.tenant)}/databases/{quote(self._settings.database)}"
+        answer = httpx.get(url + path, headers=self._settings.headers, timeout=timeout)
+        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            raise orbit.ProviderError(f"{self.where} refuses the credentials; set them under headers")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise orbit.ProviderError(
+                f"{self.where} has no database '{self._settings.database}' of tenant '{self._settings.tenant}', "
+                "or is no Chroma server"
+            )
+        if answer.is_error:
+            raise orbit.ProviderError(
+                f"{self.where} answers {answer.status_code} {answer.reason_phrase}", kind="unavailable", retryable=True
+            )
+
+
+def _sessions(client: ClientAPI) -> list[httpx.Client]:
+    """The HTTP sessions behind a client of Chroma, its own and that of the admin client it makes.
+
+    There is no public way to give them a deadline (a thread would wait for ever for a server that hangs) nor to close
+    them (the client's ``close`` leaves them open).
+    """
+    import httpx  # noqa: PLC0415 - importing a plugin stays light
+
+    servers = [getattr(one, "_server", None) for one in (client, getattr(client, "_admin_client", None))]
+    sessions = [getattr(server, "_session", None) for server in servers]
+    return [session for session in sessions if isinstance(session, httpx.Client)]
