@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import orbit
 from orbit.builtin.files import FollowerState, follower_folder, has_writers
-from orbit_es.follower import Follower
 from orbit_es.settings import ElasticsearchSettings
+
+if TYPE_CHECKING:
+    from orbit_es.follower import Follower
 
 FIRST_CONTACT = 2.0
 """Seconds that the start of the server waits at most, so that the first records already tell the state."""
@@ -31,6 +34,8 @@ class ElasticsearchLog(orbit.Provider):
 
     async def ready(self) -> None:
         """Begin to follow the chat log, which is open by now."""
+        from orbit_es.follower import Follower  # noqa: PLC0415  the client takes half a second; commands need it not
+
         directory = Path(self.settings.directory).expanduser().absolute()  # noqa: ASYNC240  once, at the start
         if not has_writers(directory) and _writable(directory):
             raise orbit.ConfigError(

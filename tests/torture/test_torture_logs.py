@@ -1,0 +1,203 @@
+"""The chat log under torture: many writers, killed writers, a long outage of Elasticsearch.
+
+The suite runs a short version. The full one takes some minutes:
+``ORBIT_TEST_TORTURE=full python -m pytest tests/torture -s``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "wires" / "elasticsearch"))
+
+from elasticsearch_wire import FakeElasticsearch, answers, cuts, healthy, stores_and_cuts
+
+from orbit.builtin.files import Naming, follower_folder, read_lines, read_state
+
+FULL = os.environ.get("ORBIT_TEST_TORTURE") == "full"
+WORKER = Path(__file__).with_name("worker.py")
+
+pytestmark = pytest.mark.timeout(1800 if FULL else 120)
+
+
+@contextmanager
+def worker(**orders: Any) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, str(WORKER), json.dumps(orders)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def finish(*processes: subprocess.Popen[str]) -> None:
+    """Let workers end by themselves, in order."""
+    for process in processes:
+        process.communicate(timeout=1500)
+        assert process.returncode == 0
+
+
+def files_of(directory: Path) -> list[Path]:
+    return [file.path for file in Naming("chat.log").files(directory)]
+
+
+def lines_of(directory: Path) -> Iterator[bytes]:
+    for path in files_of(directory):
+        yield from (line.data for line in read_lines(path))
+
+
+def by_worker(request_ids: Iterator[str]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for request_id in request_ids:
+        name, _, number = request_id.rpartition("-")
+        found[name].append(int(number))
+    return found
+
+
+def report(**figures: Any) -> None:
+    print(" ".join(f"{name}={value}" for name, value in figures.items()))  # noqa: T201  shown with -s
+
+
+def test_eight_writers_across_size_and_day(tmp_path):
+    workers, count = 8, 100_000 if FULL else 1_500
+    size = 20.0 if FULL else 0.5
+    now = datetime.now(UTC)
+    midnight = datetime(now.year, now.month, now.day, tzinfo=UTC).timestamp() + 86_400
+    # For the workers, midnight is a moment from now: half of the lines are for the next day.
+    shift = midnight - now.timestamp() - (60.0 if FULL else 3.0)
+    started = time.monotonic()
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                worker(
+                    directory=str(tmp_path / "logs"),
+                    name=f"w{number}",
+                    count=count,
+                    max_size_mb=size,
+                    clock_shift=shift,
+                    half_after=midnight,
+                )
+            )
+            for number in range(workers)
+        ]
+        finish(*processes)
+    seconds = time.monotonic() - started
+    found = by_worker(json.loads(line)["request_id"] for line in lines_of(tmp_path / "logs"))
+    assert found == {f"w{number}": list(range(count)) for number in range(workers)}, "each line whole, once, in order"
+    paths = files_of(tmp_path / "logs")
+    assert len({path.name[:15] for path in paths}) == 2, "two days"
+    assert len(paths) > 4, "several files"
+    assert all(path.stat().st_size <= size * 1_000_000 for path in paths)
+    assert all(path.read_bytes().endswith(b"}\n") for path in paths)
+    report(lines=workers * count, files=len(paths), seconds=round(seconds, 1))
+
+
+def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path):
+    kills = 20 if FULL else 5
+    acknowledged: dict[str, int] = {}
+    chance = random.Random(7)
+    directory = tmp_path / "logs"
+    with worker(directory=str(directory), name="steady", count=10_000_000, group=50, max_size_mb=0.5) as steady:
+        for turn in range(kills):
+            with worker(directory=str(directory), name=f"victim{turn}", count=10_000_000, group=20) as victim:
+                assert victim.stdout is not None
+                assert victim.stdout.readline()  # it is at work
+                time.sleep(chance.uniform(0.01, 0.25))
+                victim.kill()
+                said = [int(line) for line in victim.communicate()[0].split()]
+            acknowledged[f"victim{turn}"] = max(said, default=20)
+        steady.kill()
+        acknowledged["steady"] = max(int(line) for line in steady.communicate()[0].split())
+    written = by_worker(_ids(directory))
+    for name, count in acknowledged.items():
+        assert written[name][:count] == list(range(count)), "nothing lost, in order, and others not disturbed"
+    torn = sum(1 for line in lines_of(directory) if not _is_whole(line))
+    assert torn <= kills + 1
+    report(kills=kills, acknowledged=sum(acknowledged.values()), lost=0, torn_lines=torn)
+
+
+def test_elasticsearch_away_and_a_restart_in_between(tmp_path):
+    workers, count = (4, 12_500) if FULL else (2, 500)
+    outage = 6.0 if FULL else 1.0  # pauses are a hundredth of the usual ones: this is ten minutes to the follower
+    directory = tmp_path / "logs"
+    wire = FakeElasticsearch()
+    with wire:
+        pass  # from here on there is an address, and nobody at it
+
+    def start(stack: ExitStack, first: int, number: int) -> list[subprocess.Popen[str]]:
+        return [
+            stack.enter_context(
+                worker(
+                    directory=str(directory),
+                    name=f"w{n}",
+                    first=first,
+                    count=number,
+                    elasticsearch=wire.url,
+                    linger=True,
+                )
+            )
+            for n in range(workers)
+        ]
+
+    half = count // 2
+    with ExitStack() as stack:
+        processes = start(stack, 0, half)
+        for process in processes:
+            _until_said(process, half)
+        time.sleep(outage / 2)
+        finish(*processes)
+    state = read_state(follower_folder(directory, "elasticsearch"))
+    assert state is not None
+    assert (state.status, state.lag_records) == ("unavailable", workers * half)
+    started = time.monotonic()
+    with ExitStack() as stack:
+        processes = start(stack, half, count - half)
+        for process in processes:
+            _until_said(process, count)
+        time.sleep(outage / 2)
+        # Coming back is not smooth: it refuses, cuts connections, and loses an answer.
+        wire.fail(answers(503), answers(503), healthy(), answers(429), cuts(), stores_and_cuts(wire), answers(429))
+        with wire:
+            while len(wire.arrivals) < workers * count:
+                assert time.monotonic() - started < (600 if FULL else 60)
+                time.sleep(0.05)
+            finish(*processes)
+    documents = wire.all_documents()
+    assert len(wire.arrivals) == len(set(wire.arrivals)) == len(documents) == workers * count, "each one, once"
+    found = by_worker(document["request_id"] for document in documents)
+    assert found == {f"w{n}": list(range(count)) for n in range(workers)}, "and in order"
+    state = read_state(follower_folder(directory, "elasticsearch"))
+    assert state is not None
+    assert (state.sent + state.duplicates, state.rejected, state.lost_bytes) == (workers * count, 0, 0)
+    report(documents=len(documents), answers_lost=state.duplicates)
+
+
+def _ids(directory: Path) -> Iterator[str]:
+    return (json.loads(line)["request_id"] for line in lines_of(directory) if _is_whole(line))
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _until_said(process: subprocess.Popen[str], number: int) -> None:
+    assert process.stdout is not None
+    while int(process.stdout.readline() or number) < number:
+        pass
