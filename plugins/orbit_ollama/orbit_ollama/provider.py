@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("orbit.ollama")
 
+_FAST_SECONDS = 5.0
+
 
 class OllamaProvider(Provider):
     """Chat and embeddings by Ollama."""
@@ -49,6 +52,7 @@ class OllamaProvider(Provider):
         self._clients: dict[str, Client] = {}
         self._budget = RetryBudget()
         self._window = settings.num_ctx
+        self._longest = float("inf")
 
     def validate(self) -> Iterable[str]:
         """Sentences about settings that cannot work."""
@@ -94,11 +98,12 @@ class OllamaProvider(Provider):
         model = options.model or self.settings.model
         if not model:
             raise ProviderError(f"no model is set to chat with; set {self.name}.model.")
-        body = wire.chat_body(self.settings, messages, options)
+        body = wire.chat_body(self.settings, messages, options, stream=self._streams(options))
         retries = self._retries()
         while True:
             server, begun = retries.server(), False
             server.in_flight += 1
+            started = time.monotonic()
             try:
                 reader = wire.ChatReader()
                 first = _at_most(self.settings.first_token_timeout, context)
@@ -111,6 +116,7 @@ class OllamaProvider(Provider):
                             begun = True
                             yield chunk
                 server.succeeded()
+                self._took(time.monotonic() - started)
             except ProviderError as error:
                 server.failed(error)
                 if begun:
@@ -164,6 +170,18 @@ class OllamaProvider(Provider):
         from orbit_ollama.commands import add_commands  # noqa: PLC0415  # click only when a command is used
 
         add_commands(group, self.settings)
+
+    def _streams(self, options: GenerateOptions) -> bool:
+        """Return whether to fetch an answer piece by piece.
+
+        One that nobody wants in pieces costs less as a whole, but then a server that hangs looks like one that
+        writes. So it is fetched whole only if lately no answer took long.
+        """
+        return self.settings.stream and (options.stream or self._longest > _FAST_SECONDS)
+
+    def _took(self, seconds: float) -> None:
+        """Note how long an answer took; the longest of those before counts for ever less."""
+        self._longest = max(seconds, 0.9 * self._longest if self._longest < float("inf") else 0.0)
 
     async def _embed_batch(self, batch: Sequence[str], prefix: str, context: CallContext) -> bytes:
         body = wire.embed_body(self.settings, batch, prefix)

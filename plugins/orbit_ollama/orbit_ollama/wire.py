@@ -58,7 +58,9 @@ def load_options(settings: OllamaSettings) -> dict[str, Any]:
     return options
 
 
-def chat_body(settings: OllamaSettings, messages: Sequence[Message], options: GenerateOptions) -> bytes:
+def chat_body(
+    settings: OllamaSettings, messages: Sequence[Message], options: GenerateOptions, *, stream: bool
+) -> bytes:
     """Return the body of ``POST /api/chat``.
 
     ``truncate`` and ``shift`` off make the server refuse what does not fit its context, instead of cutting it
@@ -76,7 +78,7 @@ def chat_body(settings: OllamaSettings, messages: Sequence[Message], options: Ge
     body: dict[str, Any] = {
         "model": options.model or settings.model,
         "messages": with_system_prompt(messages, settings.default_system_prompt),
-        "stream": settings.stream,
+        "stream": stream,
         "truncate": False,
         "shift": False,
         "options": own,

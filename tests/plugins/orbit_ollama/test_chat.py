@@ -54,6 +54,20 @@ async def test_not_streamed_is_one_piece(wire: OllamaWire, start: Start, context
     assert wire.asked()[0]["stream"] is False
 
 
+async def test_what_nobody_wants_in_pieces_is_fetched_whole_from_a_fast_server(
+    wire: OllamaWire, start: Start, context: CallContext
+) -> None:
+    provider = await start(base_url=wire.url)
+    whole = GenerateOptions(stream=False)
+
+    answers = [await ask(provider, context, options=whole) for _ in range(2)]
+    provider._took(6.0)
+    answers.append(await ask(provider, context, options=whole))
+
+    assert [body["stream"] for body in wire.asked()] == [True, False, True]
+    assert {text(chunks) for chunks in answers} == {"one two three"}
+
+
 async def test_settings_and_request_become_options(wire: OllamaWire, start: Start, context: CallContext) -> None:
     provider = await start(
         base_url=wire.url,
