@@ -64,6 +64,8 @@ class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     stop: tuple[str, ...] = ()
     json_schema: dict[str, Any] | None = None
     """The answer must be JSON of this schema. A provider that cannot constrain its output ignores it."""
+    stream: bool = True
+    """Whether pieces are wanted as they come. If not, a provider may give the whole answer as one chunk."""
     model: str = ""
     """Another model of the same provider, by its own name. A provider with a single model ignores it."""
 

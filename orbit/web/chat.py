@@ -11,12 +11,13 @@ from litestar.types import Receive, Scope, Send
 
 from orbit.auth import Identity
 from orbit.turn import Answer, Source, Turn
-from orbit.types import CallContext, Usage
+from orbit.types import CallContext, GenerateOptions, Usage
 from orbit.web.answering import read_body, send_stream, send_whole
 from orbit.web.problems import ProblemResponse, RequestError, problem_of
 from orbit.web.services import Services
 
 _MAX_ID_CHARS = 200
+_STREAMED, _WHOLE = GenerateOptions(stream=True), GenerateOptions(stream=False)
 _encoder = msgspec.json.Encoder()
 
 
@@ -174,9 +175,10 @@ def turn_of(request: ChatRequest, identity: Identity, request_id: str, scope: Sc
         session_id=request.session_id,
         client_ip=client[0] if client else "",
     )
+    options = _STREAMED if request.stream else _WHOLE
     if prompt is None:
-        return Turn(request.message, context)
-    return Turn(request.message, context, prompt.prompt, prompt.id, prompt.version)
+        return Turn(request.message, context, options=options)
+    return Turn(request.message, context, prompt.prompt, prompt.id, prompt.version, options=options)
 
 
 def header(scope: Scope, name: bytes) -> str | None:
