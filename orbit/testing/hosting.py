@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 import uvicorn
-from litestar import Litestar
 
 from orbit import Provider
 from orbit.auth import new_key
@@ -25,7 +24,7 @@ from orbit.host import OrbitHost
 from orbit.plugins.discover import InstalledPlugin, installed_plugins
 from orbit.store import open_store
 from orbit.testing.fakes import FAKES
-from orbit.web.app import create_app
+from orbit.web.app import Application, create_app
 from orbit.web.services import Services
 
 _START_SECONDS = 60.0
@@ -88,7 +87,7 @@ def serve(
     key = asyncio.run(_first_key(made.config, collection))
     app = create_app(made.config, made)
     with _in_thread(app) as (url, loop):
-        yield RunningServer(url, key, app.state.services, loop)
+        yield RunningServer(url, key, app.services, loop)
 
 
 async def _first_key(config: Config, collection: str | None) -> str:
@@ -100,7 +99,7 @@ async def _first_key(config: Config, collection: str | None) -> str:
 
 
 @contextmanager
-def _in_thread(app: Litestar) -> Generator[tuple[str, asyncio.AbstractEventLoop], None, None]:
+def _in_thread(app: Application) -> Generator[tuple[str, asyncio.AbstractEventLoop], None, None]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(2048)
@@ -131,7 +130,7 @@ def _in_thread(app: Litestar) -> Generator[tuple[str, asyncio.AbstractEventLoop]
     try:
         ready.wait(_START_SECONDS)
         if not server.started:
-            raise ConfigError(app.state.get("start_error") or "the server did not start")
+            raise ConfigError(app.start_error or "the server did not start")
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", loops[0]
     finally:
         server.should_exit = True

@@ -15,47 +15,77 @@ from orbit.config import Config
 from orbit.errors import OrbitError
 from orbit.host import OrbitHost
 from orbit.web.admin import admin_routes
-from orbit.web.chat import chat_route
+from orbit.web.chat import chat_handler
 from orbit.web.draining import announced_end
 from orbit.web.health import health_routes
 from orbit.web.problems import Problem, RequestError, headers_of, problem_of
 from orbit.web.services import Services, open_services
 
 
-def create_app(config: Config, host: OrbitHost | None = None) -> Litestar:
+def create_app(config: Config, host: OrbitHost | None = None) -> Application:
     """Build the application. Providers and store open in its lifespan and close in reverse order.
 
     Raises ConfigError if the configuration has problems; nothing has been opened then.
     """
     host = host or OrbitHost(config)
     host.raise_problems()
+    return Application(host)
+
+
+class Application:
+    """The ASGI application: Litestar, and in front of it the routes that answer.
+
+    Those routes read the body to their own limit, watch the connection while the model works, and send thousands of
+    frames a second; routing, exception and response machinery around each send would cost as much as all that ORBIT
+    itself does, so they take the request as the server gives it.
+    """
+
+    def __init__(self, host: OrbitHost) -> None:
+        self.services: Services
+        self.start_error = ""
+        self._host = host
+        self._answering: dict[str, Any] = {}
+        self.litestar = Litestar(
+            [],
+            lifespan=[self._lifespan],
+            exception_handlers={Exception: _problem},
+            openapi_config=OpenAPIConfig(title="ORBIT", version="1", path="/schema"),
+            logging_config=None,
+        )
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http":
+            handler = self._answering.get(scope["path"])
+            await (handler or self.litestar)(scope, receive, send)
+            return
+
+        async def tell(message: Any) -> None:
+            if message["type"] == "lifespan.startup.failed" and self.start_error:
+                message = {**message, "message": f"ORBIT cannot start: {self.start_error}"}
+            await send(message)
+
+        await self.litestar(scope, receive, tell)
 
     @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
+    async def _lifespan(self, app: Litestar) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
             try:
-                services = await stack.enter_async_context(open_services(config, host))
+                services = await stack.enter_async_context(open_services(self._host.config, self._host))
             except OrbitError as error:
-                app.state.start_error = str(error)
+                self.start_error = str(error)  # told in one sentence, where the server would print a traceback
                 raise
-            app.state.services = services
+            self.services = services
             stack.enter_context(announced_end(services.draining))
-            for handler in routes(services):
-                app.register(handler)
+            self._answering["/chat"] = chat_handler(services)
+            for route in routes(services):
+                app.register(route)
             yield
-
-    return Litestar(
-        [],
-        lifespan=[lifespan],
-        exception_handlers={Exception: _problem},
-        openapi_config=OpenAPIConfig(title="ORBIT", version="1", path="/schema"),
-        logging_config=None,
-    )
 
 
 def routes(services: Services) -> list[Any]:
-    """Every route of the server."""
-    return [chat_route(services), *health_routes(services), *admin_routes(services)]
+    """The routes that Litestar serves."""
+    return [*health_routes(services), *admin_routes(services)]
 
 
 def _problem(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

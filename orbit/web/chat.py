@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
+import itertools
+import secrets
 from typing import Any, Literal
 
 import msgspec
-from litestar import asgi
 from litestar.types import Receive, Scope, Send
 
 from orbit.auth import Identity
@@ -60,6 +60,9 @@ class _End(msgspec.Struct, frozen=True):
     metadata: Metadata
 
 
+_PROCESS = secrets.token_hex(8)
+_count = itertools.count(1)
+"""Together they make request ids that are unique and cost nothing: the process by chance, the request by number."""
 _decoder = msgspec.json.Decoder(ChatRequest)
 
 
@@ -107,13 +110,8 @@ class OrbitWire:
         )
 
 
-def chat_route(services: Services) -> Any:
-    """The route of ``POST /chat``.
-
-    It is a plain ASGI handler: it reads the body to its own limit, watches the connection while the model works, and
-    is on the path of every answer, where the kwargs and response machinery of a typed handler would cost as much
-    as all that ORBIT itself does.
-    """
+def chat_handler(services: Services) -> Any:
+    """The ASGI handler of ``POST /chat``."""
     settings = services.config.host
 
     async def chat(scope: Scope, receive: Receive, send: Send) -> None:
@@ -138,7 +136,7 @@ def chat_route(services: Services) -> Any:
         except Exception as error:  # noqa: BLE001  # the last place where it can become an answer
             await ProblemResponse(error, request_id)(scope, receive, send)
 
-    return asgi("/chat", copy_scope=False)(chat)
+    return chat
 
 
 def parse(body: bytes, max_message_chars: int) -> ChatRequest:
@@ -194,4 +192,4 @@ def request_id_of(scope: Scope) -> str:
     given = header(scope, b"x-request-id")
     if given and len(given) <= _MAX_ID_CHARS and given.isascii() and given.isprintable():
         return given
-    return uuid.uuid4().hex
+    return f"{_PROCESS}{next(_count):08x}"

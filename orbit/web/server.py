@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
 
 import uvicorn
-from litestar import Litestar
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from orbit.config import load_config
 from orbit.errors import ConfigError, OrbitError
 from orbit.logs import configure_logging
-from orbit.web.app import create_app
+from orbit.web.app import Application, create_app
 
 CONFIG_VARIABLE = "ORBIT_CONFIG"
 _BACKLOG = 2048
 
 
-class TellWhy:
-    """An application whose failed start is told in one sentence instead of a traceback."""
-
-    def __init__(self, app: Litestar) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass everything through but the text of a failed start."""
-
-        async def tell(message: Any) -> None:
-            error = self.app.state.get("start_error")
-            if message["type"] == "lifespan.startup.failed" and error is not None:
-                message = {**message, "message": f"ORBIT cannot start: {error}"}
-            await send(message)
-
-        await self.app(scope, receive, tell if scope["type"] == "lifespan" else send)
-
-
-def application() -> TellWhy:
+def application() -> Application:
     """The application of a server process; its configuration file is named by ``ORBIT_CONFIG``."""
     config = load_config()
     configure_logging(config.host.logging, verbose=config.host.general.verbose)
-    return TellWhy(create_app(config))
+    return create_app(config)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -79,6 +59,7 @@ def run(listener: socket.socket, *, workers: int, reload: bool, drain_seconds: f
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=max(1, round(drain_seconds)),
         timeout_keep_alive=75,
     )
