@@ -15,6 +15,9 @@ from orbit.store.base import RATE_WINDOW, ApiKey, Quota, Store, SystemPrompt, Un
 MAX_SECRET_CHARS = 256
 """Characters of a presented key that are looked at; more than any key has."""
 
+AWAY_SECONDS = 1.0
+"""How long a store that was away is not asked to count, so that known keys need not wait for it each time."""
+
 REFUSAL = "A valid API key is required: send it in the X-API-Key header."
 
 
@@ -136,13 +139,12 @@ class Authenticator:
 
     async def _look_up(self, secret: str, digest: str, generation: object) -> Identity:
         key = await self._store.find_by_digest(digest)
-        if key is None:
-            key = await self._store.upgrade_legacy(secret, digest, hint_of(secret))
-        if key is None or not key.active:
+        if not _works(key, digest):
+            # Also for a key that was found, so that the time of a refusal tells nothing.
+            key = await self._store.upgrade_legacy(secret, digest, hint_of(secret)) or key
+        if key is None or not _works(key, digest):
             raise Unauthorized(REFUSAL)
         ends = key.valid_until(digest)
-        if ends is not None and ends <= time.time():
-            raise Unauthorized(REFUSAL)
         identity = Identity(key, await self._prompt_of(key))
         self._remember(digest, _Known(identity, time.monotonic() + self._cache_seconds, _or_forever(ends)), generation)
         return identity
@@ -173,19 +175,26 @@ class RateLimiter:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._own: dict[str, list[float]] = {}
+        self._away_until = 0.0
 
     async def admit(self, key: ApiKey) -> Quota | None:
         """Count one request: what is left, or None if the key has no limit. Raises RateLimited."""
         if key.requests_per_minute is None:
             return None
-        now = time.time()
-        try:
-            quota = await self._store.count_request(key.id, key.requests_per_minute, now)
-            self._own.pop(key.id, None)
-        except StoreUnavailable:
-            quota = self._count_alone(key.id, key.requests_per_minute, now)
+        quota = await self._count(key.id, key.requests_per_minute, time.time())
         if not quota.allowed:
             raise RateLimited(quota)
+        return quota
+
+    async def _count(self, key_id: str, limit: int, now: float) -> Quota:
+        if time.monotonic() < self._away_until:
+            return self._count_alone(key_id, limit, now)
+        try:
+            quota = await self._store.count_request(key_id, limit, now)
+        except StoreUnavailable:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            return self._count_alone(key_id, limit, now)
+        self._own.pop(key_id, None)
         return quota
 
     def _count_alone(self, key_id: str, limit: int, now: float) -> Quota:
@@ -196,6 +205,13 @@ class RateLimiter:
         self._own[key_id] = times
         reset = max(1, int(times[0] + RATE_WINDOW - now) + 1) if times else RATE_WINDOW
         return Quota(allowed=allowed, limit=limit, remaining=limit - len(times), reset=reset)
+
+
+def _works(key: ApiKey | None, digest: str) -> bool:
+    if key is None or not key.active:
+        return False
+    ends = key.valid_until(digest)
+    return ends is None or ends > time.time()
 
 
 def _or_forever(ends: float | None) -> float:

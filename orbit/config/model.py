@@ -129,6 +129,24 @@ class Sqlite(Section, forbid_unknown_fields=True, frozen=True):
     path: Annotated[str, Meta(description="Database file; relative paths start at general.data_dir.")] = "orbit.db"
 
 
+class Mongodb(Section, forbid_unknown_fields=True, frozen=True):
+    """``mongodb``: MongoDB as the store of keys and prompts; the section's presence selects it."""
+
+    enabled: Annotated[bool, Meta(description="Keep keys and prompts in MongoDB instead of SQLite.")] = True
+    uri: Annotated[
+        str, Meta(description="Connection string; replaces host, port, username and password if not empty.")
+    ] = ""
+    host: Annotated[str, Meta(description="Host name of the server.")] = "localhost"
+    port: Annotated[Port, Meta(description="Port of the server.")] = 27017
+    database: Annotated[str, Meta(min_length=1, description="Database that holds the collections.")] = "orbit"
+    username: Annotated[str, Meta(description="User name; empty if the server asks for none.")] = ""
+    password: Annotated[str, Meta(description="Password of the user; best given as ${NAME} from .env.")] = ""
+    apikey_collection: Annotated[str, Meta(min_length=1, description="Collection of API keys.")] = "api_keys"
+    prompts_collection: Annotated[
+        str, Meta(min_length=1, description="Collection of system prompts; earlier versions are kept beside it.")
+    ] = "system_prompts"
+
+
 class Auth(Section, forbid_unknown_fields=True, frozen=True):
     """``auth``: how API keys are checked."""
 
@@ -157,6 +175,7 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     messages: Messages = Messages()
     ingest: Ingest = Ingest()
     sqlite: Sqlite = Sqlite()
+    mongodb: Mongodb = Mongodb(enabled=False)
     auth: Auth = Auth()
     logging: Logging = Logging()
 

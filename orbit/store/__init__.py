@@ -1,13 +1,24 @@
 """Where API keys and system prompts are kept."""
 
 from orbit.config import Config
+from orbit.errors import ConfigError, Problem
 from orbit.store.base import ApiKey, Store, SystemPrompt
 
 __all__ = ["ApiKey", "Store", "SystemPrompt", "open_store"]
 
 
 def open_store(config: Config) -> Store:
-    """The store that a configuration asks for, not opened yet: use it with ``async with``."""
-    from orbit.store.sqlite import SqliteStore  # noqa: PLC0415 - only the chosen backend's driver is imported
+    """The store that a configuration asks for, not opened yet: use it with ``async with``.
+
+    Raises ConfigError if what it needs is not installed.
+    """
+    if config.host.mongodb.enabled:
+        try:
+            from orbit.store.mongodb import MongoStore  # noqa: PLC0415  # only the chosen backend is imported
+        except ModuleNotFoundError as error:
+            sentence = f"{error.name} is not installed. Install it: pip install 'orbit-inference[mongodb]'."
+            raise ConfigError([Problem("mongodb", sentence)]) from error
+        return MongoStore(config.host.mongodb, config.data_dir / "mongodb-changes")
+    from orbit.store.sqlite import SqliteStore  # noqa: PLC0415  # the same
 
     return SqliteStore(config.sqlite_path)

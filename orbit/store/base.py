@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -306,6 +306,11 @@ def new_id() -> str:
     """An id of 24 hexadecimal digits that sorts by the time it was made (as MongoDB's ObjectId does)."""
     seconds, fraction = divmod(time.time(), 1)
     return (int(seconds).to_bytes(4, "big") + int(fraction * 2**24).to_bytes(3, "big") + os.urandom(5)).hex()
+
+
+def set_fields(changes: msgspec.Struct) -> dict[str, Any]:
+    """The fields of changes that are set, by name."""
+    return {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
 
 
 def next_version(version: str) -> str:

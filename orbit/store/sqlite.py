@@ -38,6 +38,7 @@ from orbit.store.base import (
     changed_prompt,
     new_id,
     quota,
+    set_fields,
 )
 from orbit.store.signal import ChangeSignal
 
@@ -208,7 +209,7 @@ class SqliteStore(Store):
 
     @override
     async def update_key(self, key_id: str, changes: KeyChanges) -> ApiKey:
-        values = _set_fields(changes)
+        values = set_fields(changes)
         async with self._transaction(changes_records=True) as db:
             await self._require_prompt(db, values.get("system_prompt_id"))
             if values:
@@ -391,10 +392,6 @@ class SqliteStore(Store):
     async def _insert_prompt(self, db: aiosqlite.Connection, table: str, prompt: SystemPrompt) -> None:
         sql = f"INSERT INTO {table} ({PROMPT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
         await db.execute(sql, msgspec.structs.astuple(prompt))
-
-
-def _set_fields(changes: msgspec.Struct) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not msgspec.UNSET}
 
 
 def _keys(rows: Any) -> Iterator[ApiKey]:
