@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any
 
+from ollama_wire import OllamaWire
 from orbit_ollama import OllamaProvider
 
 from orbit import CallContext, Chunk, GenerateOptions, Message
@@ -47,3 +50,25 @@ async def until(condition: Callable[[], object], seconds: float = 1.0) -> None:
     while not condition():
         assert time.monotonic() < end, "not within a second"
         await asyncio.sleep(0.005)
+
+
+@contextmanager
+def served_wire(**switches: Any) -> Iterator[OllamaWire]:
+    """Run a stand-in in a thread of its own, for tests that talk to a whole ORBIT server."""
+    loop = asyncio.new_event_loop()
+    wire = OllamaWire(**switches)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def run(coroutine: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
+
+    wire.run = run
+    try:
+        run(wire.start())
+        yield wire
+    finally:
+        run(wire.stop())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

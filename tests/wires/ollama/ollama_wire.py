@@ -17,7 +17,7 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -109,6 +109,8 @@ class OllamaWire:
     """Each loading of a model, with the options it was loaded with. A change of these loads it again."""
     pulled: list[str] = field(default_factory=list)
     port: int = 0
+    run: Callable[[Coroutine[Any, Any, None]], None] | None = None
+    """Runs ``start()`` or ``stop()`` where the server lives, if that is another thread."""
 
     def __post_init__(self) -> None:
         self.models = [name if ":" in name else f"{name}:latest" for name in self.models]
