@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +12,8 @@ SIZE = 8
 
 
 class ChangeSignal:
-    """Eight bytes in a small file that stays in the system's memory: reading them takes half a microsecond.
+    """Eight bytes in a small file that stays in the system's memory: reading them takes no call
+    to the system, so it never gives the interpreter away.
 
     Whoever changes a record writes a new random value; whoever remembers records compares.
     """
@@ -20,18 +22,24 @@ class ChangeSignal:
         self.path = path
 
     def __enter__(self) -> Self:
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if os.fstat(file).st_size < SIZE:
+                os.ftruncate(file, SIZE)
+            self._shared = mmap.mmap(file, SIZE)
+        finally:
+            os.close(file)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        os.close(self._file)
+        self._shared.close()
 
     def read(self) -> bytes:
         """The present value."""
-        return os.pread(self._file, SIZE, 0)
+        return self._shared[:]
 
     def send(self) -> None:
         """Change the value."""
-        os.pwrite(self._file, os.urandom(SIZE), 0)
+        self._shared[:] = os.urandom(SIZE)
