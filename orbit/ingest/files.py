@@ -20,10 +20,10 @@ class LocalFile(msgspec.Struct, frozen=True):
 
     def load(self, limit: int) -> bytes:
         """The content. Raises UnreadableError if there is more than ``limit`` bytes, or none can be had."""
+        if self.path.exists() and not self.path.is_file():
+            raise UnreadableError("is not a file")  # To open a pipe would wait for somebody to write into it.
         try:
             with self.path.open("rb") as file:
-                if not self.path.is_file():
-                    raise UnreadableError("is not a file")
                 content = file.read(limit + 1)
         except OSError as error:
             raise UnreadableError(f"cannot be read: {error.strerror or error}") from error

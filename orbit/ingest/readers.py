@@ -83,8 +83,8 @@ def check_type(source: str) -> None:
     """Raise UnreadableError unless there is a reader for the file's ending."""
     ending = PurePath(source).suffix.lower()
     if ending not in _READERS:
-        what = f"'{ending}' is not one of the types" if ending else "no ending tells its type; known are the types"
-        raise UnreadableError(f"{what} {', '.join(KNOWN)}")
+        what = f"'{ending}' is not a known type" if ending else "its name has no ending that tells the type"
+        raise UnreadableError(f"{what} ({', '.join(KNOWN)})")
 
 
 def read(source: str, content: bytes) -> Content:

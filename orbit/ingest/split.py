@@ -26,7 +26,7 @@ def passages(source: str, content: Content, digest: str, settings: Ingest) -> li
     for section in content.sections:
         headings = section.path if section.path[:1] == (title,) else (title, *section.path)
         above = "" if section.whole else " > ".join(headings)
-        room = max(settings.chunk_size - len(above) - 2, settings.chunk_size // 2)
+        room = max(settings.chunk_size - len(above) - 2, settings.chunk_size // 2, 1)
         for body in _pieces(section, room, settings):
             text = _clean(f"{above}\n\n{body}" if above else body)
             documents.append(

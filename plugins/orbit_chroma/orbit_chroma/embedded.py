@@ -14,7 +14,7 @@ from orbit_chroma.sharing import Gate, WriteLog
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
-REFRESH_SECONDS = 1.0
+REFRESH_SECONDS = 2.0
 """Readers open the database again at most this often while another process writes."""
 
 
@@ -37,7 +37,7 @@ class Embedded:
 
     @contextmanager
     def reading(self) -> Iterator[ClientAPI]:
-        """The client, at most about a second behind what other processes write."""
+        """The client, at most a few seconds behind what other processes write."""
         self._refresh(REFRESH_SECONDS)
         with self._gate.shared():
             assert self._client is not None
