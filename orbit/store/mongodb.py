@@ -80,6 +80,8 @@ class MongoStore(Store):
 
     @override
     async def __aenter__(self) -> Self:
+        # At DEBUG, the driver would log every command with its values, the keys that are looked for included.
+        logging.getLogger("pymongo").setLevel(logging.INFO)
         async with contextlib.AsyncExitStack() as stack:
             self._signal_file.parent.mkdir(parents=True, exist_ok=True)
             self._signal = stack.enter_context(ChangeSignal(self._signal_file))

@@ -1,0 +1,208 @@
+"""Two worker processes over one store: what an administrator does holds in both at once."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "store"))
+
+from mongo_server import MongoServer, free_port
+
+TOKEN = "the-administrators-own-token"
+CLIENTS = 50
+ORBIT = str(Path(sys.executable).with_name("orbit"))
+
+
+class Server:
+    """`orbit serve --workers 2` as operators run it, with a fake model."""
+
+    def __init__(self, folder, store_section, reader):
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.read_store = reader
+        (folder / "config.yaml").write_text(
+            f"general: {{data_dir: {folder}/data}}\n"
+            "logging: {level: DEBUG, file: {enabled: false}}\n"
+            "script: {words: 2}\n" + store_section
+        )
+        fakes = folder / "fakes" / "orbit_fakes-0.1.dist-info"
+        fakes.mkdir(parents=True)
+        (fakes / "METADATA").write_text("Metadata-Version: 2.1\nName: orbit-fakes\nVersion: 0.1\n")
+        (fakes / "entry_points.txt").write_text("[orbit]\nscript = orbit.testing.fakes:Script\n")
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(fakes.parent),
+            "ORBIT_ADMIN_TOKEN": TOKEN,
+            "ORBIT_CONFIG": str(folder / "config.yaml"),
+        }
+        self.log = folder / "log"
+
+    def __enter__(self):
+        port = self.url.rpartition(":")[2]
+        command = [ORBIT, "serve", "--port", port, "--workers", "2"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=self.folder)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if httpx.get(f"{self.url}/health/ready").status_code == 200:
+                    return self
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.1)
+        self.__exit__()
+        raise TimeoutError(self.log.read_text())
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def cli(self, *arguments):
+        """A command of the operator's, through the running server."""
+        command = [ORBIT, *arguments, "--url", self.url, "--json"]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    async def chats(self, key, number=CLIENTS):
+        """The statuses of so many requests at the same time, each on a connection of its own."""
+        headers = {"X-API-Key": key}
+        limits = httpx.Limits(max_connections=number)
+        async with httpx.AsyncClient(base_url=self.url, headers=headers, limits=limits, timeout=30) as client:
+            body = {"message": "hello", "stream": False}
+            return await asyncio.gather(*(client.post("/chat", json=body) for _ in range(number)))
+
+
+def statuses(responses):
+    return {response.status_code for response in responses}
+
+
+def read_sqlite(folder):
+    files = [file for file in (folder / "data").iterdir() if file.name.startswith("orbit.db")]
+    return b"".join(file.read_bytes() for file in files)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mongodb"])
+def server(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "sqlite":
+        with Server(folder, "", read_sqlite) as running:
+            yield running
+        return
+    wire = folder / "wire"
+    wire.mkdir()
+    with MongoServer(wire) as mongo:
+        section = f"mongodb: {{host: 127.0.0.1, port: {mongo.port}, database: orbit}}\n"
+
+        def read_mongodb(_):
+            return b"".join(file.read_bytes() for file in wire.glob("data.db*"))
+
+        with Server(folder, section, read_mongodb) as running:
+            yield running
+
+
+@pytest.fixture
+def admin(server):
+    with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+        yield client
+
+
+async def test_a_key_made_by_the_command_line_works_in_both_workers(server):
+    made = server.cli("keys", "create", "--name", "Ana", "--collection", "books", "--notes", "two workers")
+    responses = await server.chats(made["api_key"])
+    assert statuses(responses) == {200}
+    assert {response.json()["response"] for response in responses} == {"word0 word1 "}
+    listed = server.cli("keys", "list")
+    assert [key["api_key"] for key in listed if key["id"] == made["id"]] == ["***" + made["api_key"][-4:]]
+
+
+async def test_revoking_holds_in_both_workers_at_once(server):
+    made = server.cli("keys", "create", "--name", "revoked")
+    assert statuses(await server.chats(made["api_key"])) == {200}
+    server.cli("keys", "deactivate", made["id"])
+    assert statuses(await server.chats(made["api_key"])) == {401}
+
+
+async def test_revoking_on_the_store_itself_holds_at_once(server):
+    made = server.cli("keys", "create", "--name", "deleted")
+    assert statuses(await server.chats(made["api_key"])) == {200}
+    command = [ORBIT, "keys", "delete", made["id"]]
+    done = await asyncio.create_subprocess_exec(*command, env=server.environment, stdout=subprocess.DEVNULL)
+    assert await done.wait() == 0
+    assert statuses(await server.chats(made["api_key"])) == {401}
+
+
+async def test_expiry_holds_in_both_workers(server, admin):
+    ends = time.time() + 1.5
+    made = admin.post("/admin/api-keys", json={"client_name": "brief", "expires_at": ends}).json()
+    assert statuses(await server.chats(made["api_key"])) == {200}
+    await asyncio.sleep(max(0.0, ends - time.time()))
+    assert statuses(await server.chats(made["api_key"])) == {401}
+
+
+async def test_rotation_holds_in_both_workers(server, admin):
+    made = admin.post("/admin/api-keys", json={"client_name": "rotated"}).json()
+    assert statuses(await server.chats(made["api_key"])) == {200}
+    asked = time.time()
+    rotated = admin.post(f"/admin/api-keys/{made['id']}/rotate", json={"grace_seconds": 3}).json()
+    assert statuses(await server.chats(rotated["api_key"])) == {200}
+    if time.time() < asked + 2:  # a busy machine may be slower than the grace time
+        assert statuses(await server.chats(made["api_key"], 20)) == {200}
+    await asyncio.sleep(max(0.0, asked + 3.2 - time.time()))
+    assert statuses(await server.chats(made["api_key"])) == {401}
+    assert statuses(await server.chats(rotated["api_key"])) == {200}
+
+
+async def test_a_limit_is_exact_over_both_workers(server, admin):
+    made = admin.post("/admin/api-keys", json={"client_name": "limited", "requests_per_minute": 20}).json()
+    responses = await server.chats(made["api_key"])
+    answers = [response.status_code for response in responses]
+    assert (answers.count(200), answers.count(429)) == (20, CLIENTS - 20)
+    refused = next(response for response in responses if response.status_code == 429)
+    assert 0 < int(refused.headers["retry-after"]) <= 61
+    assert refused.headers["ratelimit-remaining"] == "0"
+
+
+async def test_a_prompt_guides_in_both_workers_from_the_next_request_on(server, admin):
+    prompt = admin.post("/admin/prompts", json={"name": "guide", "prompt": "One."}).json()
+    made = admin.post("/admin/api-keys", json={"client_name": "guided", "system_prompt_id": prompt["id"]}).json()
+    assert statuses(await server.chats(made["api_key"])) == {200}
+    admin.put(f"/admin/prompts/{prompt['id']}", json={"prompt": "Two."})
+    listed = server.cli("prompts", "versions", "guide")
+    assert [version["prompt"] for version in listed] == ["Two.", "One."]
+    assert admin.delete(f"/admin/prompts/{prompt['id']}").status_code == 409
+    assert admin.delete(f"/admin/prompts/{prompt['id']}?force=true").status_code == 200
+    assert statuses(await server.chats(made["api_key"])) == {200}
+
+
+async def test_no_clear_key_is_stored_or_logged(server, admin):
+    keys = [admin.post("/admin/api-keys", json={"client_name": f"c{number}"}).json() for number in range(5)]
+    rotated = admin.post(f"/admin/api-keys/{keys[0]['api_key']}/rotate", json={"grace_seconds": 60}).json()
+    for key in (*keys, rotated):
+        assert statuses(await server.chats(key["api_key"], 2)) == {200}
+        admin.get(f"/admin/api-keys/{key['api_key']}/status")
+    dump, log = server.read_store(server.folder), server.log.read_bytes()
+    assert len(dump) > 1000
+    for key in (*keys, rotated):
+        secret = key["api_key"].removeprefix("api_").encode()
+        assert secret not in dump
+        assert secret not in log
+        assert key["api_key"][-4:].encode() in dump
+    assert TOKEN.encode() not in dump + log
+
+
+def test_a_client_key_opens_no_admin_route(server, admin):
+    made = admin.post("/admin/api-keys", json={"client_name": "curious"}).json()
+    assert httpx.get(f"{server.url}/admin/api-keys", headers={"X-API-Key": made["api_key"]}).status_code == 403
+    assert httpx.get(f"{server.url}/admin/api-keys").status_code == 401
