@@ -1,22 +1,61 @@
-"""The provider's side of the engine: requests in, streams of events out, on the event loop."""
+"""The provider's side of the engine: starts and watches its process, sends requests, hands out events."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import logging
+import signal
+import socket
+import sys
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
-from orbit_llamacpp.protocol import Cancel, Command, Event, Failed
+import msgspec
+
+from orbit_llamacpp.protocol import (
+    HEADER,
+    Cancel,
+    Command,
+    Event,
+    Failed,
+    Generate,
+    Ready,
+    Start,
+    decode_events,
+    encode,
+)
 from orbit_llamacpp.settings import LlamaCppSettings
 
-if TYPE_CHECKING:
-    from orbit_llamacpp.engine.engine import Engine
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 30.0
+_STABLE: Final = 60.0
+"""A process that lived this long, in seconds, was well: the next restart comes without a long pause."""
+
+logger = logging.getLogger(__name__)
+
+
+class EngineError(Exception):
+    """The engine did not start; the message says why."""
+
+
+class EngineBusyError(Exception):
+    """More requests wait than may."""
+
+
+class State(msgspec.Struct):
+    """What there is to say about the engine's process."""
+
+    running: bool = False
+    restarts: int = 0
+    last_end: str = ""
 
 
 class EngineClient:
-    """Runs an engine and routes its events to whoever asked."""
+    """Owns the engine's process. If that dies, requests in flight fail, and it is started again."""
 
     def __init__(self, path: Path, settings: LlamaCppSettings) -> None:
         """Nothing starts before ``start``."""
@@ -24,58 +63,168 @@ class EngineClient:
         self._settings = settings
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Queue[Event]] = {}
-        self._engine: Engine | None = None
-
-    @property
-    def window(self) -> int:
-        """Tokens that fit one conversation."""
-        assert self._engine is not None, "the engine is started"
-        return self._engine.window
+        self._answers = 0
+        self._writer: asyncio.StreamWriter | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.ready = Ready(0, 0, 0)
+        self.state = State()
 
     async def start(self) -> None:
-        """Load the model; the event loop goes on meanwhile. Raises an exception whose message says why not."""
-        loop = asyncio.get_running_loop()
-
-        def emit(event: Event) -> None:
-            loop.call_soon_threadsafe(self._route, event)
-
-        def load() -> Engine:
-            from orbit_llamacpp.engine.engine import Engine  # noqa: PLC0415 - llama.cpp is loaded only when it is used
-
-            return Engine(self._path, self._settings, emit)
-
-        self._engine = await asyncio.to_thread(load)
+        """Start the process and load the model. Raises EngineError."""
+        reader = await self._launch()
+        self._watcher = asyncio.create_task(self._watch(reader), name="llama.cpp engine")
 
     async def close(self) -> None:
-        """Stop what is running and free the model."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await asyncio.to_thread(engine.close)
-        for request, events in list(self._waiting.items()):
-            events.put_nowait(Failed(request, "failed", "the engine was closed"))
+        """End the process at once; what is in flight fails."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+            self._watcher = None
+        await self._end()
+        self._fail_all("the engine was stopped")
 
     def next_id(self) -> int:
         """A number for a new request."""
         return next(self._ids)
 
+    @property
+    def pid(self) -> int | None:
+        """The process's number, while it runs."""
+        return None if self._process is None else self._process.pid
+
     async def events(self, command: Command) -> AsyncGenerator[Event, None]:
-        """Send a command and yield what the engine says to it. Closing the iterator cancels the request."""
-        assert self._engine is not None, "the engine is started"
+        """Send a command and yield what the engine says to it. Closing the iterator cancels the request.
+
+        Raises EngineBusyError if too many answers are asked for at once.
+        """
+        writer = self._writer
+        if writer is None:
+            reason = self.state.last_end or "it is not started"
+            yield Failed(command.id, "crashed", f"the engine is down: {reason}")
+            return
+        counted = isinstance(command, Generate)
+        if counted and self._answers >= self._settings.parallel + self._settings.queue_size:
+            raise EngineBusyError(f"{self._settings.queue_size} requests wait already")
+        self._answers += counted
         events: asyncio.Queue[Event] = asyncio.Queue()
         self._waiting[command.id] = events
         done = False
         try:
-            self._engine.send(command)
+            writer.write(encode(command))
             while not done:
                 event = await events.get()
                 done = event.is_last
                 yield event
         finally:
+            self._answers -= counted
             del self._waiting[command.id]
-            if not done and self._engine is not None:
-                self._engine.send(Cancel(command.id))
+            if not done and self._writer is writer:
+                writer.write(encode(Cancel(command.id)))
 
-    def _route(self, event: Event) -> None:
-        events = self._waiting.get(event.id)
-        if events is not None:  # else it was cancelled meanwhile
-            events.put_nowait(event)
+    async def _launch(self) -> asyncio.StreamReader:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-P", "-m", "orbit_llamacpp.engine.process", str(theirs.fileno())),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
+            except BaseException:
+                ours.close()
+                raise
+        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            writer.write(encode(Start(str(self._path), self._settings)))
+            answer = (await _frame(reader))[0]
+        except asyncio.IncompleteReadError:
+            answer = Failed(0, "crashed", f"the engine's process ended while loading: {await self._how_it_ended()}")
+        except BaseException:
+            await _close(writer)
+            await self._end()
+            raise
+        if not isinstance(answer, Ready):
+            await _close(writer)
+            await self._end()
+            raise EngineError(answer.message if isinstance(answer, Failed) else "the engine did not start")
+        self.ready = answer
+        self._writer = writer
+        self.state.running = True
+        return reader
+
+    async def _watch(self, reader: asyncio.StreamReader) -> None:
+        """Hand out events until the process dies; start it again, each time after a longer pause."""
+        pause = _FIRST_PAUSE
+        while True:
+            born = time.monotonic()
+            await self._route(reader)
+            self.state.running = False
+            self.state.last_end = await self._how_it_ended()
+            logger.error("The llama.cpp engine died (%s) and is started again.", self.state.last_end)
+            await self._end()
+            self._fail_all(f"the engine died: {self.state.last_end}")
+            if time.monotonic() - born > _STABLE:
+                pause = _FIRST_PAUSE
+            while True:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                try:
+                    reader = await self._launch()
+                except (EngineError, OSError) as error:
+                    self.state.last_end = str(error)
+                    logger.error("The llama.cpp engine does not start: %s", error)  # noqa: TRY400 - the message has it all
+                else:
+                    self.state.restarts += 1
+                    break
+
+    async def _route(self, reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                for event in await _frame(reader):
+                    events = self._waiting.get(event.id)
+                    if events is not None:  # else it was cancelled meanwhile
+                        events.put_nowait(event)
+
+    async def _how_it_ended(self) -> str:
+        if self._process is None:
+            return "it is not started"
+        try:
+            status = await asyncio.wait_for(self._process.wait(), 5)
+        except TimeoutError:
+            return "it closed its connection"
+        if status < 0:
+            return signal.Signals(-status).name
+        return f"exit status {status}"
+
+    async def _end(self) -> None:
+        """Close the connection, on which the process ends by itself; kill it if it does not."""
+        writer, self._writer = self._writer, None
+        process, self._process = self._process, None
+        self.state.running = False
+        if writer is not None:
+            await _close(writer)
+        if process is None:
+            return
+        try:
+            await asyncio.wait_for(process.wait(), 2)
+        except (TimeoutError, asyncio.CancelledError):
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def _fail_all(self, message: str) -> None:
+        for request, events in list(self._waiting.items()):
+            events.put_nowait(Failed(request, "crashed", message))
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def _frame(reader: asyncio.StreamReader) -> list[Event]:
+    (length,) = HEADER.unpack(await reader.readexactly(HEADER.size))
+    return decode_events(await reader.readexactly(length))

@@ -1,16 +1,18 @@
-"""What the provider and the engine say to each other."""
+"""What the provider and its engine say to each other, and how it travels between their processes."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeAlias
+import struct
+from typing import ClassVar, Final, Literal, TypeAlias
 
 import msgspec
 
 from orbit.types import Message
+from orbit_llamacpp.settings import LlamaCppSettings
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How one answer's tokens are drawn, every choice made."""
+    """How one answer's tokens are drawn, every choice made. ``grammar`` is GBNF, and empty for none."""
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -21,8 +23,16 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     grammar: str = ""
 
 
+class Start(msgspec.Struct, frozen=True, tag=True):
+    """Load a model. The first command, once; answered by ``Ready`` or ``Failed``."""
+
+    path: str
+    settings: LlamaCppSettings
+    id: int = 0
+
+
 class Generate(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
-    """Answer a conversation. ``key`` names whose request it is, for fairness."""
+    """Answer a conversation. ``key`` names whose request it is, for fairness; ``schema`` is a JSON schema in JSON."""
 
     id: int
     messages: tuple[Message, ...]
@@ -30,6 +40,7 @@ class Generate(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     max_tokens: int
     stop: tuple[str, ...] = ()
     key: str = ""
+    schema: str = ""
 
 
 class Count(msgspec.Struct, frozen=True, tag=True):
@@ -39,10 +50,32 @@ class Count(msgspec.Struct, frozen=True, tag=True):
     messages: tuple[Message, ...]
 
 
+class Embed(msgspec.Struct, frozen=True, tag=True):
+    """Turn texts into vectors."""
+
+    id: int
+    texts: tuple[str, ...]
+
+
+class GetStats(msgspec.Struct, frozen=True, tag=True):
+    """Ask for the engine's counters."""
+
+    id: int
+
+
 class Cancel(msgspec.Struct, frozen=True, tag=True):
     """Stop the request with this id; nothing more is said about it."""
 
     id: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The model is loaded. ``window`` is what one conversation may hold, ``dimension`` that of its vectors or 0."""
+
+    is_last: ClassVar[bool] = True
+    id: int
+    window: int
+    dimension: int
 
 
 class Delta(msgspec.Struct, frozen=True, tag=True):
@@ -73,14 +106,75 @@ class Counted(msgspec.Struct, frozen=True, tag=True):
     tokens: int
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
-    """A request could not be done. ``too_long``: the prompt exceeds the window; ``refused``: it makes no sense."""
+class Embedded(msgspec.Struct, frozen=True, tag=True):
+    """The vectors, as the bytes of a little-endian float32 array of shape ``(texts, dimension)``."""
 
     is_last: ClassVar[bool] = True
     id: int
-    kind: Literal["too_long", "refused", "failed"]
+    vectors: bytes
+
+
+class Stats(msgspec.Struct, tag=True):
+    """What the engine has done since it started, and what it is doing.
+
+    ``decode_steps`` is how often a batch was decoded, ``decoded_tokens`` how many tokens that gave: their ratio is
+    the occupancy. ``prompt_tokens`` were read, ``cached_tokens`` reused instead. Times are in seconds.
+    """
+
+    is_last: ClassVar[bool] = True
+    id: int = 0
+    parallel: int = 0
+    running: int = 0
+    queued: int = 0
+    requests: int = 0
+    cancelled: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    prefix_hits: int = 0
+    decoded_tokens: int = 0
+    decode_steps: int = 0
+    prompt_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    snapshots: int = 0
+    snapshot_bytes: int = 0
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """A request could not be done.
+
+    ``too_long``: the prompt exceeds the window; ``refused``: the request makes no sense to this model; ``crashed``:
+    the engine's process died.
+    """
+
+    is_last: ClassVar[bool] = True
+    id: int
+    kind: Literal["too_long", "refused", "failed", "crashed"]
     message: str
 
 
-Command: TypeAlias = Generate | Count | Cancel
-Event: TypeAlias = Delta | Finished | Counted | Failed
+Command: TypeAlias = Start | Generate | Count | Embed | GetStats | Cancel
+Event: TypeAlias = Ready | Delta | Finished | Counted | Embedded | Stats | Failed
+
+HEADER: Final = struct.Struct("<I")
+"""Before every frame: its length in bytes."""
+
+_encoder = msgspec.msgpack.Encoder()
+_commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+_events = msgspec.msgpack.Decoder(list[Event])
+
+
+def encode(content: Command | list[Event]) -> bytes:
+    """One frame: a command, or the events of one step together."""
+    body = _encoder.encode(content)
+    return HEADER.pack(len(body)) + body
+
+
+def decode_command(body: bytes) -> Command:
+    """A frame's body as the engine reads it."""
+    return _commands.decode(body)
+
+
+def decode_events(body: bytes) -> list[Event]:
+    """A frame's body as the provider reads it."""
+    return _events.decode(body)

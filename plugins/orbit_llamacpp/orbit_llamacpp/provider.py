@@ -5,18 +5,35 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
-from typing import ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 import msgspec
 
 import orbit
 from orbit.errors import PromptTooLong
-from orbit.types import CallContext, Chunk, GenerateOptions, Health, Message, TokenCount, Usage
+from orbit.types import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message, TokenCount, Usage
 from orbit_llamacpp.chat_formats import CHAT_FORMATS
-from orbit_llamacpp.client import EngineClient
+from orbit_llamacpp.client import EngineBusyError, EngineClient, EngineError
 from orbit_llamacpp.model_file import ModelFileError, inspect, locate
-from orbit_llamacpp.protocol import Count, Counted, Failed, Finished, Generate, Sampling
+from orbit_llamacpp.protocol import (
+    Command,
+    Count,
+    Counted,
+    Delta,
+    Embed,
+    Embedded,
+    Event,
+    Failed,
+    Finished,
+    Generate,
+    GetStats,
+    Sampling,
+    Stats,
+)
 from orbit_llamacpp.settings import LlamaCppSettings
+
+if TYPE_CHECKING:
+    from orbit.types import Vectors
 
 _T = TypeVar("_T")
 
@@ -43,15 +60,14 @@ class LlamaCppProvider(orbit.Provider):
             yield f"n_ctx: {self.settings.n_ctx} tokens, but the model was trained for {trained}; set {trained} or less"
 
     async def __aenter__(self) -> Self:
-        """Load the model."""
-        for problem in self.validate():
-            raise orbit.ConfigError(problem)
+        """Start the engine and load the model."""
+        problems = [orbit.Problem("", problem) for problem in self.validate()]
+        if problems:
+            raise orbit.ConfigError(problems)
         engine = EngineClient(locate(self.settings.model_path), self.settings)
         try:
             await engine.start()
-        except ImportError as error:
-            raise orbit.ProviderError(f"llama-cpp-python cannot be loaded: {error}") from error
-        except Exception as error:
+        except EngineError as error:
             raise orbit.ProviderError(str(error)) from error
         self._engine = engine
         return self
@@ -71,37 +87,65 @@ class LlamaCppProvider(orbit.Provider):
         """Write the answer; closing the iterator stops the engine's work on it."""
         engine = self._started()
         command = self._command(engine.next_id(), messages, options, context)
-        held = ""  # with stream: false, the whole answer
-        async with contextlib.aclosing(engine.events(command)) as events:
-            async for event in events:
-                if isinstance(event, Failed):
-                    raise _error(event)
-                text = event.text if not isinstance(event, Counted) else ""
-                if isinstance(event, Finished):
-                    usage = Usage(event.prompt_tokens, event.completion_tokens)
-                    yield Chunk(held + text, event.reason, usage)
-                elif self.settings.stream:
-                    yield Chunk(text)
-                else:
-                    held += text
+        in_pieces = self.settings.stream and options.stream
+        held: list[str] = []
+        try:
+            async with contextlib.aclosing(engine.events(command)) as events:
+                async for event in events:
+                    if isinstance(event, Finished):
+                        usage = Usage(event.prompt_tokens, event.completion_tokens)
+                        yield Chunk("".join(held) + event.text, event.reason, usage)
+                    elif not isinstance(event, Delta):
+                        raise _error(event)
+                    elif in_pieces:
+                        yield Chunk(event.text)
+                    else:
+                        held.append(event.text)
+        except EngineBusyError as error:
+            raise orbit.ProviderError(str(error), kind="overloaded", retryable=True) from error
 
     @orbit.hookimpl
     async def count_tokens(self, messages: Sequence[Message], context: CallContext) -> TokenCount:
         """Count as the model's own tokeniser and template do."""
         del context
         engine = self._started()
-        command = Count(engine.next_id(), tuple(messages))
-        async with contextlib.aclosing(engine.events(command)) as events:
-            async for event in events:
-                if isinstance(event, Counted):
-                    return TokenCount(event.tokens, engine.window)
-                if isinstance(event, Failed):
-                    raise _error(event)
-        raise orbit.ProviderError("the engine gave no count")
+        event = await _only(engine, Count(engine.next_id(), tuple(messages)))
+        if not isinstance(event, Counted):
+            raise _error(event)
+        return TokenCount(event.tokens, engine.ready.window)
+
+    @orbit.hookimpl
+    async def embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
+        """Vectors of an embedding model: pooled as it says, of length one."""
+        import numpy as np  # noqa: PLC0415 - the plugin's import stays light
+
+        del context
+        engine = self._started()
+        prefix = self.settings.query_prefix if kind == "query" else self.settings.document_prefix
+        command = Embed(engine.next_id(), tuple(prefix + text for text in texts))
+        event = await _only(engine, command)
+        if not isinstance(event, Embedded):
+            raise _error(event)
+        return np.frombuffer(event.vectors, "<f4").reshape(len(texts), engine.ready.dimension)
+
+    async def stats(self) -> Stats:
+        """The engine's counters. Raises ProviderError while it is down."""
+        engine = self._started()
+        event = await _only(engine, GetStats(engine.next_id()))
+        if not isinstance(event, Stats):
+            raise _error(event)
+        return event
 
     async def health(self) -> Health:
-        """Whether the model is loaded."""
-        return Health("down", "the model is not loaded") if self._engine is None else Health()
+        """Whether the engine runs, and whether it had to be started again."""
+        if self._engine is None:
+            return Health("down", "the model is not loaded")
+        state = self._engine.state
+        if not state.running:
+            return Health("down", f"the engine died ({state.last_end}) and is being started again")
+        if state.restarts:
+            return Health("ok", f"the engine was started again {state.restarts} times, last after {state.last_end}")
+        return Health()
 
     def model(self, hook: str) -> str:
         """The model file's name without its ending."""
@@ -138,14 +182,27 @@ class LlamaCppProvider(orbit.Provider):
         )
         max_tokens = _choose(options.max_tokens, own.max_tokens)
         stop = (*own.stop, *options.stop)
-        return Generate(request, tuple(messages), sampling, max_tokens, stop, context.key_id)
+        schema = msgspec.json.encode(options.json_schema).decode() if options.json_schema is not None else ""
+        return Generate(request, tuple(messages), sampling, max_tokens, stop, context.key_id, schema)
 
 
 def _choose(asked: _T | None, configured: _T) -> _T:
     return configured if asked is None else asked
 
 
-def _error(event: Failed) -> Exception:
+async def _only(engine: EngineClient, command: Command) -> Event:
+    """The one event that answers a command."""
+    async with contextlib.aclosing(engine.events(command)) as events:
+        async for event in events:
+            return event
+    raise orbit.ProviderError("the engine gave no answer")
+
+
+def _error(event: Event) -> Exception:
+    if not isinstance(event, Failed):
+        return orbit.ProviderError(f"the engine answered {type(event).__name__}")
+    if event.kind == "crashed":
+        return orbit.ProviderError(event.message, kind="unavailable", retryable=True)
     if event.kind == "too_long":
         return PromptTooLong(event.message)
     return orbit.ProviderError(event.message)

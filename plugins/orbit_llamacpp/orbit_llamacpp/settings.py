@@ -51,6 +51,23 @@ class LlamaCppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             ge=0, description="The longest prompt and answer together, in tokens; 0 is what the model was trained for."
         ),
     ] = 4096
+    parallel: Annotated[
+        int,
+        Meta(ge=1, le=64, description="Answers written at the same time; each has room for n_ctx tokens of its own."),
+    ] = 4
+    queue_size: Annotated[
+        int, Meta(ge=0, le=10000, description="Requests that may wait for their turn; more are refused with 503.")
+    ] = 64
+    prefix_cache_mb: Annotated[
+        int,
+        Meta(ge=0, description="Memory for beginnings of prompts that were read before; 0 reads every prompt whole."),
+    ] = 256
+    query_prefix: Annotated[
+        str, Meta(description='Put before a question to embed, if the embedding model wants it: "search_query: ".')
+    ] = ""
+    document_prefix: Annotated[
+        str, Meta(description='Put before a passage to embed, if the embedding model wants it: "search_document: ".')
+    ] = ""
     n_batch: Annotated[int, Meta(ge=8, le=8192, description="Tokens read in one step of the engine, at most.")] = 512
     n_threads: Annotated[
         Annotated[int, Meta(ge=1, le=512)] | None,

@@ -13,6 +13,7 @@ from orbit.types import CallContext, Chunk, GenerateOptions, Message
 
 
 def make(**settings: Any) -> LlamaCppProvider:
+    settings.setdefault("n_threads", 1)  # two threads would spin for each other on a busy machine
     return LlamaCppProvider("llama_cpp", LlamaCppSettings(**settings), None)  # type: ignore[arg-type]  # asks nothing of the host
 
 
@@ -55,7 +56,7 @@ def make_asker() -> type[Asker]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def smollm() -> AsyncIterator[Asker]:
     """A real small model, greedy, for the tests of one module."""
-    async with make(n_ctx=1024, temperature=0.0, max_tokens=48) as provider:
+    async with make(n_ctx=256, temperature=0.0, max_tokens=48) as provider:
         yield Asker(provider)
 
 

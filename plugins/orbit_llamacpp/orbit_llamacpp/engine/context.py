@@ -1,34 +1,54 @@
-"""A model's working memory: decode tokens, keep and drop what was read."""
+"""A model's working memory: decode tokens, keep, copy and drop what was read.
+
+Every sequence has a stream of cells of its own, and flash attention stays off. Both cost a little where sequences share
+much, and buy that an answer never depends, in any bit, on who else is being answered or on where in memory its cells
+lie: with shared cells or flash attention the order of summation changes with the batch, and greedy answers with it.
+For the same reason a prompt is never read one token at a time if it can be helped: llama.cpp computes single tokens by
+another path, with other rounding.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import llama_cpp as lib
+import numpy as np
 
-from orbit_llamacpp.engine.library import NativeError, native_error
+from orbit_llamacpp.engine.library import native_error
 from orbit_llamacpp.engine.model import Model
 from orbit_llamacpp.settings import LlamaCppSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_TO_THE_END: Final = -1
 
 
 class Context:
     """One llama.cpp context and the batch that is fed to it. For one thread only."""
 
-    def __init__(self, model: Model, settings: LlamaCppSettings, cells: int) -> None:
-        """``cells`` is the number of tokens that can be remembered. Raises NativeError."""
+    def __init__(self, model: Model, settings: LlamaCppSettings, window: int, sequences: int) -> None:
+        """``sequences`` times ``window`` tokens can be remembered. Raises NativeError."""
         params = lib.llama_context_default_params()
-        threads = settings.n_threads or len(os.sched_getaffinity(0))
-        params.n_ctx = cells
+        params.n_ctx = window * sequences
+        params.n_seq_max = sequences
         params.n_batch = params.n_ubatch = settings.n_batch
-        params.n_threads = params.n_threads_batch = threads
+        params.n_outputs_max = sequences
+        params.n_threads = params.n_threads_batch = settings.n_threads or processors()
+        params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.kv_unified = False
+        params.swa_full = True  # else a sliding window forgets what a shared prefix needs
         params.no_perf = True
         handle = lib.llama_init_from_model(model.handle, params)
         if not handle:
-            raise native_error(f"llama.cpp could not make a context of {cells} tokens")
+            raise native_error(f"llama.cpp could not make room for {sequences} x {window} tokens")
         self.handle = handle
-        self.memory = lib.llama_get_memory(handle)
         self.capacity = settings.n_batch
+        self._vocab_size = model.vocab_size
+        self._memory = lib.llama_get_memory(handle)
         self._batch = lib.llama_batch_init(settings.n_batch, 0, 1)
 
     def close(self) -> None:
@@ -38,22 +58,58 @@ class Context:
             lib.llama_free(self.handle)
             self.handle = None
 
-    def read(self, tokens: Sequence[int], position: int, *, want_output: bool) -> None:
-        """Decode at most ``capacity`` tokens from ``position`` on; with ``want_output`` the last one can be sampled."""
+    def read(self, sequence: int, tokens: Sequence[int], position: int, *, want_output: bool) -> None:
+        """Read part of a prompt, at most ``capacity`` tokens. With ``want_output`` its end can be sampled, at -1."""
         batch = self._batch
+        last = len(tokens) - 1
         for i, token in enumerate(tokens):
-            batch.token[i] = token
-            batch.pos[i] = position + i
-            batch.n_seq_id[i] = 1
-            batch.seq_id[i][0] = 0
-            batch.logits[i] = 0
-        batch.logits[len(tokens) - 1] = want_output
-        batch.n_tokens = len(tokens)
-        status = lib.llama_decode(self.handle, batch)
-        if status != 0:
-            error: NativeError = native_error(f"llama.cpp could not decode (status {status})")
-            raise error
+            self._put(i, sequence, token, position + i)
+            batch.logits[i] = want_output and i == last
+        self._decode(len(tokens))
 
-    def clear(self) -> None:
-        """Forget everything."""
-        lib.llama_memory_clear(self.memory, False)  # noqa: FBT003 - C functions take no names
+    def advance(self, sequences: Sequence[tuple[int, int, int]]) -> None:
+        """Decode one (sequence, token, position) each; the outputs can be sampled, in order, from 0 on."""
+        for i, (sequence, token, position) in enumerate(sequences):
+            self._put(i, sequence, token, position)
+            self._batch.logits[i] = 1
+        self._decode(len(sequences))
+
+    def logits(self, index: int) -> NDArray[np.float32]:
+        """The scores of all tokens at an output of the last call. Valid until the next one."""
+        return np.ctypeslib.as_array(lib.llama_get_logits_ith(self.handle, index), (self._vocab_size,))
+
+    def truncate(self, sequence: int, length: int) -> None:
+        """Forget a sequence from position ``length`` on."""
+        if not lib.llama_memory_seq_rm(self._memory, sequence, length, _TO_THE_END):
+            raise native_error(f"llama.cpp could not cut a sequence to {length} tokens")
+
+    def save(self, sequence: int) -> bytes:
+        """All that is remembered of a sequence."""
+        size = lib.llama_state_seq_get_size(self.handle, sequence)
+        buffer = (ctypes.c_uint8 * size)()
+        written = lib.llama_state_seq_get_data(self.handle, buffer, size, sequence)
+        return bytes(memoryview(buffer)[:written])
+
+    def restore(self, sequence: int, state: bytes) -> None:
+        """Put what was saved into an empty sequence."""
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        if not lib.llama_state_seq_set_data(self.handle, buffer, len(state), sequence):
+            raise native_error("llama.cpp could not restore a sequence")
+
+    def _put(self, index: int, sequence: int, token: int, position: int) -> None:
+        batch = self._batch
+        batch.token[index] = token
+        batch.pos[index] = position
+        batch.n_seq_id[index] = 1
+        batch.seq_id[index][0] = sequence
+
+    def _decode(self, count: int) -> None:
+        self._batch.n_tokens = count
+        status = lib.llama_decode(self.handle, self._batch)
+        if status != 0:
+            raise native_error(f"llama.cpp could not decode (status {status})")
+
+
+def processors() -> int:
+    """The processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

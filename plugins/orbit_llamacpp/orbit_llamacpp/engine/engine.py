@@ -1,116 +1,313 @@
-"""The engine's thread: takes commands, answers with events."""
+"""The engine's loop: one batch of answers, one token each at a time, and prompts read in between.
+
+Requests join and leave at token boundaries. A step decodes one token for every answer that is being written, then
+reads prompts for as long as those answers can be kept waiting.
+"""
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
+
+import msgspec
+from llama_cpp.llama_grammar import json_schema_to_gbnf
 
 from orbit_llamacpp.engine.chat_template import ChatTemplate, TemplateError
 from orbit_llamacpp.engine.context import Context
+from orbit_llamacpp.engine.embedder import Embedder
 from orbit_llamacpp.engine.library import NativeError
 from orbit_llamacpp.engine.model import Model
+from orbit_llamacpp.engine.queue import FairQueue
+from orbit_llamacpp.engine.request import Request
 from orbit_llamacpp.engine.sampling import Sampler
-from orbit_llamacpp.engine.text import TextStream
-from orbit_llamacpp.protocol import Cancel, Command, Count, Counted, Delta, Event, Failed, Finished, Generate
+from orbit_llamacpp.engine.slots import MIN_SHARED, Slots
+from orbit_llamacpp.protocol import (
+    Cancel,
+    Command,
+    Count,
+    Counted,
+    Delta,
+    Embed,
+    Event,
+    Failed,
+    Finished,
+    Generate,
+    GetStats,
+    Sampling,
+    Stats,
+)
 from orbit_llamacpp.settings import LlamaCppSettings
+
+Emit = Callable[[list[Event]], None]
+
+_BUSY_READING: Final = 0.1
+"""Seconds of prompt reading in one step while answers are being written: the longest pause between their tokens."""
+
+_IDLE_READING: Final = 0.4
+"""The same when nobody waits for a token: how long a cancellation may have to wait."""
+
+_FIRST_CHUNK: Final = 32
+_SMALLEST_CHUNK: Final = 8
 
 
 class Engine:
-    """Answers requests in the order they came. ``emit`` is called from the engine's own thread."""
+    """Answers requests of one model. Commands come from any thread; ``emit`` is called from several."""
 
-    def __init__(self, path: Path, settings: LlamaCppSettings, emit: Callable[[Event], None]) -> None:
-        """Load the model. Raises NativeError."""
+    def __init__(self, path: Path, settings: LlamaCppSettings, emit: Emit) -> None:
+        """Load the model and start the loop. Raises NativeError."""
         self._emit = emit
         self._model = Model(path, settings)
-        self.window = settings.n_ctx or self._model.trained_context
         try:
-            self._context = Context(self._model, settings, self.window)
+            self.window = settings.n_ctx or self._model.trained_context
+            self._embedder = Embedder(self._model, settings) if self._model.embeds else None
+            parallel = settings.parallel
+            self._context = None if self._embedder else Context(self._model, settings, self.window, parallel)
         except NativeError:
             self._model.close()
             raise
+        self._settings = settings
         self._template = ChatTemplate(self._model, settings.chat_format)
-        self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
-        self._cancelled: set[int] = set()
-        self._closing = threading.Event()
+        self._queue = FairQueue()
+        self._reading: deque[Request] = deque()
+        self._chunk_seconds = 0.0  # for one token of a prompt, lately
+        self.stats = Stats(parallel=parallel)
+        if self._context is not None:
+            budget = settings.prefix_cache_mb * 1024 * 1024
+            reuse = settings.prefix_cache_mb > 0 and self._model.can_forget_a_part
+            self._slots = Slots(self._context, parallel, budget, reuse=reuse)
+        self._inbox: queue.SimpleQueue[Request | Embed | Cancel | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="llama.cpp", daemon=True)
         self._thread.start()
 
+    @property
+    def dimension(self) -> int:
+        """The length of the model's vectors; 0 if it does not embed."""
+        return 0 if self._embedder is None else self._embedder.dimension
+
     def send(self, command: Command) -> None:
-        """Hand over a command; from any thread."""
-        if isinstance(command, Cancel):
-            self._cancelled.add(command.id)
-        self._commands.put(command)
+        """Take a command. What needs no decoding is answered here, in the caller's thread."""
+        try:
+            if isinstance(command, Count):
+                prompt = self._template.prompt(command.messages)
+                self._emit([Counted(command.id, len(prompt.tokens))])
+            elif isinstance(command, GetStats):
+                self._emit([self._snapshot_of_stats(command.id)])
+            elif isinstance(command, Generate):
+                self._inbox.put(self._prepare(command))
+            elif isinstance(command, (Embed, Cancel)):
+                self._inbox.put(command)
+        except _RefusedError as error:
+            self._emit([error.event])
+        except TemplateError as error:
+            self._emit([Failed(command.id, "refused", str(error))])
 
     def close(self) -> None:
         """Stop what is running and free everything. Blocks until it is done."""
-        self._closing.set()
-        self._commands.put(None)
+        self._inbox.put(None)
         self._thread.join()
-        self._context.close()
+        if self._context is not None:
+            self._context.close()
+        if self._embedder is not None:
+            self._embedder.close()
         self._model.close()
 
-    def _run(self) -> None:
-        while (command := self._commands.get()) is not None and not self._closing.is_set():
-            try:
-                self._do(command)
-            except TemplateError as error:
-                self._emit(Failed(command.id, "refused", str(error)))
-            except NativeError as error:
-                self._emit(Failed(command.id, "failed", str(error)))
-
-    def _do(self, command: Command) -> None:
-        if isinstance(command, Cancel):
-            self._cancelled.discard(command.id)  # all that was sent before it is done
-        elif isinstance(command, Count):
-            self._emit(Counted(command.id, len(self._template.prompt(command.messages).tokens)))
-        else:
-            self._generate(command)
-
-    def _stopping(self, request: Generate) -> bool:
-        return self._closing.is_set() or request.id in self._cancelled
-
-    def _generate(self, request: Generate) -> None:
-        prompt = self._template.prompt(request.messages)
+    def _prepare(self, command: Generate) -> Request:
+        if self._context is None:
+            raise _RefusedError(Failed(command.id, "refused", "this is an embedding model; it writes no answers"))
+        prompt = self._template.prompt(command.messages)
         length = len(prompt.tokens)
         if length >= self.window:
-            self._emit(Failed(request.id, "too_long", f"the prompt has {length} tokens, the window is {self.window}"))
-            return
-        sampler = Sampler(self._model, request.sampling)
-        try:
-            self._context.clear()
-            if self._read_prompt(request, prompt.tokens):
-                self._write(request, prompt.tokens, TextStream((*request.stop, *prompt.stops)), sampler)
-        finally:
-            sampler.close()
+            message = f"the prompt has {length} tokens, the window is {self.window}"
+            raise _RefusedError(Failed(command.id, "too_long", message))
+        sampling = command.sampling
+        if command.schema:
+            sampling = _constrained(command)
+        limit = min(command.max_tokens, self.window - length)
+        return Request(command, prompt.tokens, limit, sampling, (*command.stop, *prompt.stops))
 
-    def _read_prompt(self, request: Generate, tokens: list[int]) -> bool:
-        step = self._context.capacity
-        for start in range(0, len(tokens), step):
-            if self._stopping(request):
+    # The rest runs in the engine's own thread.
+
+    def _run(self) -> None:
+        while self._receive():
+            if self._context is not None:
+                self._step(self._context)
+
+    def _receive(self) -> bool:
+        """Take in what has arrived; wait if there is nothing else to do. False when the engine closes."""
+        idle = self._context is None or not (self._slots.running or self._queue)
+        while idle or not self._inbox.empty():
+            item = self._inbox.get()
+            if item is None:
+                for request in [*self._slots.running] if self._context is not None else ():
+                    self._drop(request)
                 return False
-            self._context.read(tokens[start : start + step], start, want_output=start + step >= len(tokens))
+            if isinstance(item, Request):
+                self.stats.requests += 1
+                self._queue.push(item)
+            elif isinstance(item, Cancel):
+                self._cancel(item.id)
+            else:
+                self._embed(item)
+            idle = False
         return True
 
-    def _write(self, request: Generate, prompt: list[int], text: TextStream, sampler: Sampler) -> None:
-        limit = min(request.max_tokens, self.window - len(prompt))
-        for written in range(1, limit + 1):
-            if self._stopping(request):
+    def _embed(self, command: Embed) -> None:
+        self.stats.requests += 1
+        if self._embedder is None:
+            self._emit([Failed(command.id, "refused", "this model writes answers; it does not embed")])
+            return
+        try:
+            self._emit([self._embedder.embed(command)])
+        except NativeError as error:
+            self.stats.failed += 1
+            self._emit([Failed(command.id, "refused", str(error))])
+
+    def _cancel(self, request_id: int) -> None:
+        for request in self._slots.running if self._context is not None else ():
+            if request.id == request_id:
+                self.stats.cancelled += 1
+                self._drop(request)
                 return
-            token = sampler.sample(self._context.handle, -1)
-            delta = "" if (ended := self._model.ends(token)) else text.push(self._model.piece(token))
-            if ended or text.stopped or written == limit:
-                self._emit(
-                    Finished(
-                        request.id,
-                        "stop" if ended or text.stopped else "length",
-                        delta + text.flush(),
-                        prompt_tokens=len(prompt),
-                        completion_tokens=written,
-                    )
-                )
+        if self._queue.remove(request_id):
+            self.stats.cancelled += 1
+
+    def _step(self, context: Context) -> None:
+        while self._slots and (request := self._queue.pop(self._slots.running)) is not None:
+            self._slots.take(request)
+            self._reading.append(request)
+        events: list[Event] = []
+        writing = [request for request in self._slots.running if request.written]
+        if writing:
+            self._write(context, writing, events)
+            if events:
+                self._emit(events)
+                events = []
+        self._read(context, events, _BUSY_READING if writing else _IDLE_READING)
+        if events:
+            self._emit(events)
+
+    def _write(self, context: Context, writing: list[Request], events: list[Event]) -> None:
+        """One token for every answer."""
+        start = time.monotonic()
+        try:
+            context.advance([(request.sequence, request.next_token, request.position) for request in writing])
+        except NativeError as error:
+            for request in writing:
+                self._fail(request, error, events)
+            return
+        for index, request in enumerate(writing):
+            request.position += 1
+            self._sample(context, request, index, events)
+        self.stats.decode_steps += 1
+        self.stats.decoded_tokens += len(writing)
+        self.stats.decode_seconds += time.monotonic() - start
+
+    def _read(self, context: Context, events: list[Event], budget: float) -> None:
+        """Read prompts in chunks, in turns, for ``budget`` seconds; at least one chunk."""
+        deadline = time.monotonic() + budget
+        while (request := self._next_to_read()) is not None:
+            try:
+                self._read_chunk(context, request, deadline, events)
+            except NativeError as error:
+                self._fail(request, error, events)
+            if time.monotonic() + self._chunk_seconds * _SMALLEST_CHUNK >= deadline or events:
                 return
+
+    def _next_to_read(self) -> Request | None:
+        """The next in turn, unless another is just reading what it could take over."""
+        for request in self._reading:
+            if request.started or self._slots.expected(request) < self._slots.reusable(request) + MIN_SHARED:
+                self._reading.remove(request)
+                return request
+        return None
+
+    def _read_chunk(self, context: Context, request: Request, deadline: float, events: list[Event]) -> None:
+        start = time.monotonic()
+        if request.sampler is None:
+            request.sampler = Sampler(self._model, request.sampling)
+            self._slots.begin(request)
+            self.stats.cached_tokens += request.cached
+            self.stats.prefix_hits += request.cached > 0
+            start = time.monotonic()
+        rest = len(request.prompt) - request.position
+        size = min(self._chunk(deadline - start), context.capacity, rest)
+        if rest - size == 1:
+            size -= 1  # a token read alone would be computed by another path: see context.py
+        chunk = request.prompt[request.position : request.position + size]
+        context.read(request.sequence, chunk, request.position, want_output=size == rest)
+        request.position += size
+        self.stats.prompt_tokens += size
+        if request.reading:
+            self._reading.append(request)
+        else:
+            self._sample(context, request, -1, events)
+        seconds = time.monotonic() - start
+        self.stats.prompt_seconds += seconds
+        self._chunk_seconds = (
+            seconds / size if not self._chunk_seconds else 0.7 * self._chunk_seconds + 0.3 * seconds / size
+        )
+
+    def _chunk(self, seconds: float) -> int:
+        """Tokens that can be read in so many seconds, judging by the last ones."""
+        if not self._chunk_seconds:
+            return _FIRST_CHUNK
+        return max(_SMALLEST_CHUNK, int(seconds / self._chunk_seconds))
+
+    def _sample(self, context: Context, request: Request, index: int, events: list[Event]) -> None:
+        """Draw the next token, tell its text, and end the answer if it ends here."""
+        assert request.sampler is not None, "the prompt was read"
+        token = request.next_token = request.sampler.sample(context, index)
+        request.written += 1
+        ended = self._model.ends(token)
+        delta = "" if ended else request.text.push(self._model.piece(token))
+        if not (ended or request.text.stopped or request.written >= request.limit):
             if delta:
-                self._emit(Delta(request.id, delta))
-            self._context.read([token], len(prompt) + written - 1, want_output=True)
+                events.append(Delta(request.id, delta))
+            return
+        reason = "stop" if ended or request.text.stopped else "length"
+        usage = (len(request.prompt), request.written, request.cached)
+        events.append(Finished(request.id, reason, delta + request.text.flush(), *usage))  # type: ignore[arg-type]  # two literals
+        self._drop(request)
+
+    def _fail(self, request: Request, error: NativeError, events: list[Event]) -> None:
+        self.stats.failed += 1
+        events.append(Failed(request.id, "failed", str(error)))
+        self._drop(request)
+
+    def _drop(self, request: Request) -> None:
+        if request in self._reading:
+            self._reading.remove(request)
+        self._slots.leave(request)
+
+    def _snapshot_of_stats(self, request_id: int) -> Stats:
+        stats = self.stats
+        now: dict[str, int] = {"id": request_id}
+        if self._context is not None:
+            kept = self._slots.snapshots
+            now |= {"running": len(self._slots.running), "queued": len(self._queue) + self._inbox.qsize()}
+            now |= {"snapshots": len(kept), "snapshot_bytes": kept.size}
+        return Stats(**{name: now.get(name, getattr(stats, name)) for name in stats.__struct_fields__})
+
+
+class _RefusedError(Exception):
+    """A request that cannot be done, and what to say about it."""
+
+    def __init__(self, event: Failed) -> None:
+        super().__init__(event.message)
+        self.event = event
+
+
+def _constrained(command: Generate) -> Sampling:
+    """The request's sampling, held to its JSON schema by a grammar."""
+    try:
+        grammar = json_schema_to_gbnf(command.schema)
+    except (ValueError, KeyError, TypeError, AssertionError, json.JSONDecodeError) as error:
+        message = f"the JSON schema cannot be made into a grammar: {error}"
+        raise _RefusedError(Failed(command.id, "refused", message)) from error
+    return msgspec.structs.replace(command.sampling, grammar=grammar)

@@ -9,7 +9,7 @@ from typing import Final
 
 import llama_cpp as lib
 
-from orbit_llamacpp.engine.library import initialise, native_error
+from orbit_llamacpp.engine.library import NativeError, initialise, native_error
 from orbit_llamacpp.settings import LlamaCppSettings
 
 _ALL_LAYERS: Final = 0x7FFFFFFF
@@ -40,6 +40,26 @@ class Model:
         self.adds_bos = bool(lib.llama_vocab_get_add_bos(self.vocab))
         self._end = frozenset(t for t in range(self.vocab_size) if lib.llama_vocab_is_eog(self.vocab, t))
         self._pieces: dict[int, bytes] = {}
+        if lib.llama_model_has_encoder(handle) and lib.llama_model_has_decoder(handle):
+            self.close()
+            raise NativeError(f"{path.name} is an encoder-decoder model; only decoders and embedding models are served")
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it is an embedding model: one that has no decoder, or says how its vectors are pooled."""
+        pooling = self.metadata(f"{self.metadata('general.architecture')}.pooling_type")
+        return not lib.llama_model_has_decoder(self.handle) or pooling not in ("", "0")
+
+    @property
+    def can_forget_a_part(self) -> bool:
+        """Whether a sequence can be cut at any position. A recurrent state has already taken in what follows."""
+        return not (lib.llama_model_is_recurrent(self.handle) or lib.llama_model_is_hybrid(self.handle))
+
+    def metadata(self, key: str) -> str:
+        """A value of the file's metadata as text; empty if it is not there."""
+        buffer = ctypes.create_string_buffer(256)
+        count = lib.llama_model_meta_val_str(self.handle, key.encode(), buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace") if count >= 0 else ""
 
     def close(self) -> None:
         """Free the weights."""

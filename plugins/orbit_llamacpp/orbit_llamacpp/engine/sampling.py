@@ -7,6 +7,7 @@ from typing import Final
 
 import llama_cpp as lib
 
+from orbit_llamacpp.engine.context import Context
 from orbit_llamacpp.engine.library import native_error
 from orbit_llamacpp.engine.model import Model
 from orbit_llamacpp.protocol import Sampling
@@ -19,6 +20,10 @@ class Sampler:
 
     def __init__(self, model: Model, wanted: Sampling) -> None:
         """Raises NativeError if the grammar cannot be read."""
+        self._chain: lib.llama_sampler_p | None = None
+        greedy = wanted.temperature <= 0
+        if greedy and not wanted.grammar and wanted.repeat_penalty == 1.0:
+            return  # the largest of the logits: no chain is needed
         params = lib.llama_sampler_chain_default_params()
         params.no_perf = True
         self._chain = lib.llama_sampler_chain_init(params)
@@ -29,10 +34,9 @@ class Sampler:
                 raise native_error("llama.cpp could not read the grammar")
             self._add(grammar)
         if wanted.repeat_penalty != 1.0:
-            self._add(
-                lib.llama_sampler_init_penalties(model.vocab_size, _PENALTY_WINDOW, wanted.repeat_penalty, 0.0, 0.0)
-            )
-        if wanted.temperature <= 0:
+            penalty = wanted.repeat_penalty
+            self._add(lib.llama_sampler_init_penalties(model.vocab_size, _PENALTY_WINDOW, penalty, 0.0, 0.0))
+        if greedy:
             self._add(lib.llama_sampler_init_greedy())
             return
         self._add(lib.llama_sampler_init_top_k(wanted.top_k))
@@ -42,15 +46,17 @@ class Sampler:
         seed = secrets.randbits(32) if wanted.seed is None else wanted.seed
         self._add(lib.llama_sampler_init_dist(seed))
 
-    def _add(self, sampler: lib.llama_sampler_p) -> None:
-        lib.llama_sampler_chain_add(self._chain, sampler)
-
-    def sample(self, context: lib.llama_context_p, index: int) -> int:
-        """Draw from the output of the batch's token ``index``, and remember what was drawn."""
-        return int(lib.llama_sampler_sample(self._chain, context, index))
+    def sample(self, context: Context, index: int) -> int:
+        """Draw from an output of the last decode, and remember what was drawn."""
+        if self._chain is None:
+            return int(context.logits(index).argmax())
+        return int(lib.llama_sampler_sample(self._chain, context.handle, index))
 
     def close(self) -> None:
         """Free the chain."""
         if self._chain:
             lib.llama_sampler_free(self._chain)
             self._chain = None
+
+    def _add(self, sampler: lib.llama_sampler_p) -> None:
+        lib.llama_sampler_chain_add(self._chain, sampler)
