@@ -28,7 +28,5 @@ done
 scripts/setup.sh
 if [ -n "$config" ]; then
     arguments+=("--config=$config")
-elif [ ! -f config.yaml ] && [ -z "${ORBIT_CONFIG:-}" ]; then
-    arguments+=(--first-run)
 fi
 exec .venv/bin/orbit serve "${arguments[@]}"

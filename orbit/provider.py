@@ -92,6 +92,13 @@ class Provider:
         """The name of the model that answers ``hook`` (``generate``, ``embed``): for logs and stored vectors."""
         return str(getattr(self.settings, "model", ""))
 
+    def offers(self, hook: str) -> bool:
+        """Whether this instance, as it is configured, does what a hook that its class implements is for.
+
+        A model server that was given no embedding model, for example, does not offer ``embed``.
+        """
+        return True
+
     def moderates(self, stage: ModerationStage) -> bool:
         """Whether ``moderate`` has anything to decide at this stage. Asked once, after the start.
 

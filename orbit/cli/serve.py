@@ -17,11 +17,12 @@ from orbit.cli.options import config_option
 @config_option
 def serve(host: str | None, port: int | None, workers: int, *, reload: bool, config_path: str | None) -> None:
     """Run the server until it is told to stop (Ctrl-C or SIGTERM), then let running answers end."""
+    from orbit.cli.first_run import is_first_run, prepare
     from orbit.config import find_config
     from orbit.errors import ConfigError, Problem
     from orbit.host import OrbitHost
     from orbit.logs import configure_logging
-    from orbit.web.server import CONFIG_VARIABLE, bind, run
+    from orbit.web.server import CONFIG_VARIABLE, address_of, bind, run
 
     file = find_config(config_path)
     if file is not None:
@@ -38,4 +39,8 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
             raise ConfigError(problems)
     configure_logging(settings.logging, verbose=settings.general.verbose)
     listener = bind(host or settings.general.host, settings.general.port if port is None else port)
+    address = address_of(listener)
+    if is_first_run(checked.config):
+        prepare(checked.config, address)
+    click.echo(f"Starting at {address} ... (Ctrl-C stops it)")
     run(listener, workers=workers, reload=reload, drain_seconds=settings.timeouts.drain)

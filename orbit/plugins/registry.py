@@ -52,8 +52,12 @@ class Registry:
         return tuple(self._providers)
 
     def implementing(self, hook: str) -> tuple[str, ...]:
-        """Return the instances that implement a hook and have not failed, in order."""
-        return tuple(name for name, provider in self._providers.items() if hook in implemented_hooks(type(provider)))
+        """Return the instances that implement a hook, offer it and have not failed, in order."""
+        return tuple(
+            name
+            for name, provider in self._providers.items()
+            if hook in implemented_hooks(type(provider)) and provider.offers(hook)
+        )
 
     def caller(self, hook: str, name: str) -> Callable[..., Any]:
         """Return a function that calls ``hook`` of one instance, with the wrappers of all; arguments by name."""

@@ -42,6 +42,14 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def address_of(listener: socket.socket) -> str:
+    """The address that people can type to reach the server from this machine."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # every interface, this machine's own among them
+        host = "localhost"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def run(listener: socket.socket, *, workers: int, reload: bool, drain_seconds: float) -> None:
     """Serve until a signal ends it. Raises OrbitError if the server could not start."""
     host, port = listener.getsockname()[:2]

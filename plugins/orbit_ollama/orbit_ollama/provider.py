@@ -64,6 +64,10 @@ class OllamaProvider(Provider):
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
                 yield f"base_url '{url}' is not of the form http://HOST:PORT."
 
+    def offers(self, hook: str) -> bool:
+        """What a model is set for."""
+        return bool(self.settings.embed_model if hook == "embed" else self.settings.model)
+
     def model(self, hook: str) -> str:
         """The model that answers a hook."""
         return self.settings.embed_model if hook == "embed" else self.settings.model

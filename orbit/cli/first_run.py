@@ -1,0 +1,66 @@
+"""The first start of the embedded default: something to ask about, and a key to ask with."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from orbit.config import Config
+from orbit.host import OrbitHost
+
+COLLECTION = "orbit-docs"
+
+
+def is_first_run(config: Config) -> bool:
+    """Whether this is the embedded default and nothing has been kept yet."""
+    from orbit.config.load import EMBEDDED
+
+    return config.source == EMBEDDED and not config.sqlite_path.exists()
+
+
+def prepare(config: Config, address: str) -> None:
+    """Ingest ORBIT's own documentation, make an API key, and say how to ask. Raises OrbitError."""
+    click.echo(f"First run: making {config.data_dir}/ and reading ORBIT's own documentation into '{COLLECTION}' ...")
+    asyncio.run(_ingest(config))
+    key = asyncio.run(_first_key(config))
+    click.echo(
+        f"\n  ORBIT will answer at {address}"
+        f"\n  Your API key, shown only now: {key}"
+        f"\n\n  Ask it something from another terminal:\n"
+        f"\n    curl {address}/chat -H 'X-API-Key: {key}' \\"
+        f'\n      -d \'{{"message": "What does ORBIT do?", "stream": false}}\'\n'
+        f"\n  Add documents of your own:  orbit ingest FOLDER --collection {COLLECTION}\n"
+    )
+
+
+def documentation() -> list[Path]:
+    """ORBIT's own pages: packed into the installed distribution, or in the source tree beside it."""
+    package = Path(str(files("orbit")))
+    packed = package / "docs"
+    if packed.is_dir():
+        return [packed]
+    tree = package.parent
+    return [path for path in (tree / "README.md", tree / "docs") if path.exists()]
+
+
+async def _ingest(config: Config) -> None:
+    from orbit.ingest import ingest_paths
+    from orbit.types import CallContext
+
+    async with OrbitHost(config, needed=("index", "embed")) as host:
+        context = CallContext(request_id="first-run", collection=COLLECTION)
+        summary = await ingest_paths(host, COLLECTION, documentation(), config.host.ingest, context)
+    click.echo(f"Read {len(summary.added)} pages, {summary.passages} passages.")
+
+
+async def _first_key(config: Config) -> str:
+    from orbit.auth import new_key
+    from orbit.store import open_store
+
+    secret, record = new_key("first key", COLLECTION)
+    async with open_store(config) as store:
+        await store.create_key(record)
+    return secret
