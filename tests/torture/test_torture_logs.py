@@ -6,19 +6,22 @@ The suite runs a short version. The full one takes some minutes:
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "wires" / "elasticsearch"))
@@ -128,6 +131,52 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path):
     torn = sum(1 for line in lines_of(directory) if not _is_whole(line))
     assert torn <= kills + 1
     report(kills=kills, acknowledged=sum(acknowledged.values()), lost=0, torn_lines=torn)
+
+
+def test_killed_servers_have_the_records_of_all_replies_older_than_a_second(tmp_path):
+    kills, late = (20 if FULL else 2), 0
+    replies: dict[str, float] = {}
+    killed_at: list[tuple[float, set[str]]] = []
+    for turn in range(kills):
+        command = [sys.executable, str(WORKER.with_name("server.py")), str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout is not None
+                port, key = server.stdout.readline().split()
+                mine: set[str] = set()
+                clients = [
+                    threading.Thread(target=_ask, args=(f"http://127.0.0.1:{port}", key, f"t{turn}c{n}", replies, mine))
+                    for n in range(4)
+                ]
+                for client in clients:
+                    client.start()
+                time.sleep(1.5 + random.Random(turn).uniform(0.0, 0.5))
+            finally:
+                server.kill()
+            killed_at.append((time.monotonic(), mine))
+            for client in clients:
+                client.join()
+    on_disk = set(_ids(tmp_path / "logs"))
+    for killed, mine in killed_at:
+        missing = [request_id for request_id in mine if request_id not in on_disk]
+        assert not [request_id for request_id in missing if replies[request_id] < killed - 1.0]
+        late += len(missing)
+    assert len(replies) > 50 * kills
+    report(kills=kills, replies=len(replies), lost_of_the_last_second=late)
+
+
+def _ask(url: str, key: str, name: str, replies: dict[str, float], mine: set[str]) -> None:
+    """One client, asking until the server is gone."""
+    with httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=10) as client, suppress(httpx.TransportError):
+        for number in itertools.count():
+            request_id = f"{name}-{number}"
+            response = client.post(
+                "/chat", json={"message": "hi", "stream": False}, headers={"X-Request-ID": request_id}
+            )
+            assert response.headers["X-Request-ID"] == request_id
+            if response.status_code == 200:
+                replies[request_id] = time.monotonic()
+                mine.add(request_id)
 
 
 def test_elasticsearch_away_and_a_restart_in_between(tmp_path):

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -90,6 +90,18 @@ class FileLog(orbit.Provider):
         if writer.problem:
             return orbit.Health("degraded", f"{writer.problem} ({counts})")
         return orbit.Health("ok", counts)
+
+    def metrics(self) -> Mapping[str, float]:
+        """Figures for monitoring: records on disk, waiting in memory and dropped, and attempts to write that failed."""
+        writer = self._writer
+        if writer is None:
+            return {}
+        return {
+            "written_total": writer.written,
+            "waiting": writer.waiting,
+            "dropped_total": writer.dropped,
+            "failures_total": writer.failures,
+        }
 
     def validate(self) -> Iterable[str]:
         """Patterns that are none, unknown zones, a folder that is a file."""
