@@ -1,0 +1,5 @@
+"""``python -m orbit`` is ``orbit``."""
+
+from orbit.cli import main
+
+main()
