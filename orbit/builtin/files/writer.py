@@ -56,7 +56,6 @@ class WriterThread(threading.Thread):
         self._hurry = threading.Event()
         self._give_up_at = float("inf")
         self._complained_at = float("-inf")
-        self._dropped_told = 0
 
     @property
     def waiting(self) -> int:
@@ -126,6 +125,7 @@ class WriterThread(threading.Thread):
                     self._folder.append(self._lines)
                 finally:
                     self.written += count - len(self._lines)
+                self._recovered()
                 if callback is not None:
                     callback()
         except Exception as error:  # noqa: BLE001  whatever it is, this thread must live on and try again
@@ -133,10 +133,12 @@ class WriterThread(threading.Thread):
             reason = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
             self.problem = f"Cannot write to {self._folder.directory}: {reason}"
             return False
+        return True
+
+    def _recovered(self) -> None:
         if self.problem:
             _log.warning("The chat log is written again; %d records were dropped while it was not.", self.dropped)
             self.problem, self._complained_at = "", float("-inf")
-        return True
 
     def _take(self) -> Callable[[], None] | None:
         """Encode some records, up to the first callback, which is returned: it may run when they are written."""
