@@ -13,6 +13,7 @@ import msgspec
 from orbit import ProviderError
 from orbit_ollama import wire
 from orbit_ollama.settings import OllamaSettings
+from orbit_ollama.silence import Silence
 
 if TYPE_CHECKING:
     import httpx
@@ -119,19 +120,17 @@ class Client:
         closes the connection, which makes Ollama stop.
         """
         lines = wire.ChatLines()
-        seconds = first
         async with self._failures(model):
-            async with asyncio.timeout(first):
+            async with asyncio.timeout(first) as waiting:
                 request = self._http.build_request("POST", "/api/chat", content=body)
                 response = await self._http.send(request, stream=True)
+            left = (waiting.when() or 0.0) - asyncio.get_running_loop().time()
+            pieces = Silence(response.aiter_raw(), response.aclose, max(left, 0.001))
             try:
                 if response.status_code != 200:  # noqa: PLR2004  # OK
-                    raise wire.status_error(response.status_code, await _explanation(response), model, self.url)
-                data = response.aiter_raw()
+                    raise wire.status_error(response.status_code, await _explanation(pieces), model, self.url)
                 while True:
-                    async with asyncio.timeout(seconds):
-                        piece = await anext(data, b"")
-                    seconds = stall
+                    piece = await pieces.next()
                     arrived = lines.feed(piece) if piece else lines.end()
                     for index, line in enumerate(arrived):
                         if line.error is not None:
@@ -139,6 +138,7 @@ class Client:
                                 yield arrived[:index]
                             raise wire.line_error(line.error)
                     if arrived:
+                        pieces.wait_at_most(stall)
                         yield arrived
                         if arrived[-1].done:
                             break
@@ -148,10 +148,11 @@ class Client:
                             kind="unavailable",
                             retryable=True,
                         )
+                pieces.wait_at_most(_SECONDS_TO_END)
                 with suppress(TimeoutError):  # the end of the body lets the connection be used again
-                    async with asyncio.timeout(_SECONDS_TO_END):
-                        await anext(data, b"")
+                    await pieces.next()
             finally:
+                await pieces.close()
                 await response.aclose()
 
     @asynccontextmanager
@@ -194,15 +195,13 @@ class Client:
         return ProviderError(f"{self.url} {what}.", kind="unavailable", retryable=True)
 
 
-async def _explanation(response: "httpx.Response") -> bytes:
+async def _explanation(pieces: Silence) -> bytes:
     """Return the beginning of the body of an error."""
     body = b""
+    pieces.wait_at_most(_SECONDS_TO_END)
     with suppress(TimeoutError):
-        async with asyncio.timeout(_SECONDS_TO_END):
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > _LONGEST_EXPLANATION:
-                    break
+        while len(body) < _LONGEST_EXPLANATION and (piece := await pieces.next()):
+            body += piece
     return body
 
 
