@@ -12,16 +12,16 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from orbit.admission import Admission
+from orbit.chunk_reader import ChunkReader
 from orbit.errors import OrbitError, ProviderError
 from orbit.fusion import fuse
 from orbit.host import OrbitHost
-from orbit.plugins.calls import Outcome, attributed, call, fan_out, is_list_of, too_slow, wrong_type
+from orbit.plugins.calls import Outcome, call, fan_out, is_list_of, wrong_type
 from orbit.prompting import Prompt, fit
 from orbit.recorder import Recorder
 from orbit.sentences import SentenceBuffer
-from orbit.stall import StallTimer
 from orbit.turn import Answer, Journal, Turn, sources_of
-from orbit.types import Chunk, Document, FinishReason, Message, ModerationStage, Query, TokenCount, Verdict
+from orbit.types import Document, FinishReason, Message, ModerationStage, Query, TokenCount, Verdict
 
 logger = logging.getLogger("orbit.pipeline")
 
@@ -67,26 +67,54 @@ class Pipeline:
     ) -> None:
         await self.recorder.__aexit__(kind, error, traceback)
 
-    async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
+    def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """Answer one turn: pieces of text, then an Answer.
 
         Raises OrbitError, before the first text or after some. Closing the generator, or cancelling its task, stops
         whatever is running. The turn is logged however it ends.
         """
         journal = Journal(turn)
+        events = self._run(turn, journal)
+        return self._guard(events, turn, journal) if self._moderators["output"] else events
+
+    async def _run(self, turn: Turn, journal: Journal) -> AsyncGenerator[Event, None]:
+        """Run the stages. The inner loop is passed for every piece of every answer, so it does little."""
+        text = journal.text
+        seconds = self._timeouts.first_token
+        finish_reason: FinishReason = "stop"
         try:
             async with self.admission:
-                refusal = await self._prepare(turn, journal)
-                if isinstance(refusal, Answer):
-                    yield journal.text[0]
-                    yield refusal
+                prompt = await self._prepare(turn, journal)
+                if isinstance(prompt, Answer):
+                    journal.fixed = True
+                    yield text[0]
+                    yield prompt
                     return
-                events = self._write(turn, refusal, journal)
-                if self._moderators["output"]:
-                    events = self._guard(events, turn, journal)
-                async with aclosing(events):
-                    async for event in events:
-                        yield event
+                journal.provider, journal.model = self._provider, self._model
+                started = time.perf_counter()
+                chunks = self._generate(messages=prompt.messages, options=turn.options, context=turn.context)
+                async with aclosing(ChunkReader(self._provider, chunks)) as reader:
+                    while (chunk := await reader.next(seconds)) is not None:
+                        if chunk.text:
+                            if not text:
+                                journal.took("first_token", started)
+                                seconds = self._timeouts.next_token
+                            text.append(chunk.text)
+                            yield chunk.text
+                        journal.usage = chunk.usage or journal.usage
+                        finish_reason = chunk.finish_reason or finish_reason
+                journal.took("generate", started)
+            journal.status = "ok"
+            yield Answer(
+                finish_reason,
+                sources_of(prompt.documents),
+                journal.usage,
+                self._provider,
+                self._model,
+                dropped_documents=prompt.dropped_documents,
+                dropped_turns=prompt.dropped_turns,
+                without_documents=journal.reason == "retrieval failed",
+            )
         except OrbitError as error:
             journal.status, journal.reason = error.code, str(error)
             raise
@@ -217,54 +245,6 @@ class Pipeline:
         )
         return size
 
-    async def _write(self, turn: Turn, prompt: Prompt, journal: Journal) -> AsyncGenerator[Event, None]:
-        """Generate. This loop runs for every piece of every answer, so it does little."""
-        provider = journal.provider = self._provider
-        journal.model = self._model
-        finish_reason: FinishReason = "stop"
-        started = time.perf_counter()
-        chunks = self._generate(messages=prompt.messages, options=turn.options, context=turn.context)
-        timer = StallTimer()
-        seconds = self._timeouts.first_token
-        try:
-            async with aclosing(chunks):
-                while True:
-                    try:
-                        chunk = await timer.next(chunks, seconds)
-                    except StopAsyncIteration:
-                        break
-                    if type(chunk) is not Chunk:
-                        raise wrong_type(provider, "generate", "Chunks", chunk)
-                    if chunk.usage is not None:
-                        journal.usage = chunk.usage
-                    if chunk.finish_reason is not None:
-                        finish_reason = chunk.finish_reason
-                    if chunk.text:
-                        if not journal.text:
-                            journal.took("first_token", started)
-                            seconds = self._timeouts.next_token
-                        journal.text.append(chunk.text)
-                        yield chunk.text
-        except TimeoutError as error:
-            raise too_slow(provider, "generate", seconds) from error
-        except Exception as error:  # noqa: BLE001  # whatever a plugin raises is attributed to it
-            raised = attributed(error, provider, "generate")
-            raise raised from (None if raised is error else error)
-        finally:
-            timer.close()
-            journal.took("generate", started)
-        journal.status = "ok"
-        yield Answer(
-            finish_reason,
-            sources_of(prompt.documents),
-            journal.usage,
-            provider,
-            self._model,
-            dropped_documents=prompt.dropped_documents,
-            dropped_turns=prompt.dropped_turns,
-            without_documents=journal.reason == "retrieval failed",
-        )
-
     async def _guard(
         self, events: AsyncGenerator[Event, None], turn: Turn, journal: Journal
     ) -> AsyncGenerator[Event, None]:
@@ -273,10 +253,18 @@ class Pipeline:
         passed = ""
         async with aclosing(events):
             async for event in events:
+                if journal.fixed:
+                    yield event
+                    continue
                 ready = buffer.add(event) if isinstance(event, str) else buffer.rest()
                 if ready:
                     judged = (Message("user", turn.question), Message("assistant", passed + ready))
-                    verdict = await self._moderate("output", judged, turn, journal)
+                    try:
+                        verdict = await self._moderate("output", judged, turn, journal)
+                    except OrbitError as error:
+                        journal.status, journal.reason = error.code, str(error)
+                        journal.text[:] = [passed]
+                        raise
                     if not verdict.allowed:
                         journal.status, journal.reason = "blocked", verdict.reason
                         refusal = verdict.message or self._messages.refusal_response

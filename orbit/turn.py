@@ -75,6 +75,7 @@ class Journal:
         self._timestamp = time.time()
         self._started = time.perf_counter()
         self.text: list[str] = []
+        self.fixed = False  # whether the text is one of the operator's own
         self.durations: dict[str, float] = {}
         self.documents: tuple[Document, ...] = ()
         self.status = "cancelled"  # until something else is known: a client that leaves says nothing

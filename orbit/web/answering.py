@@ -88,25 +88,34 @@ async def send_stream(
     If nothing comes for ``ping_seconds``, they leave with a ping; from then on a failure is an error frame.
     """
     stream = _EventStream(headers, send, ping_seconds)
+    now = asyncio.get_running_loop().time
     async with ClientWatch(receive), aclosing(events):
         try:
             async for event in events:
-                await stream.frame(wire.piece(event) if isinstance(event, str) else wire.end(event))
+                if isinstance(event, str):
+                    frame = wire.piece(event)
+                else:
+                    frame = wire.end(event)
+                    stream.close()
+                if not stream.started:
+                    await stream.start()
+                stream.sent_at = now()
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
         except asyncio.CancelledError:
             if stream.started and not stream.closed:
-                await stream.frame(wire.failure(ServerStopping("the server is stopping; ask again in a moment.")))
+                await stream.last(wire.failure(ServerStopping("the server is stopping; ask again in a moment.")))
             raise
         except Exception as error:
             if not stream.started:
                 raise
-            await stream.frame(wire.failure(error))
+            await stream.last(wire.failure(error))
         finally:
             stream.close()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class _EventStream:
-    """The frames of one response, with pings when there is silence."""
+    """The state of one streamed response, and its pings while there is silence since ``sent_at`` (loop time)."""
 
     def __init__(self, headers: list[tuple[bytes, bytes]], send: Send, ping_seconds: float) -> None:
         self.started = False
@@ -115,17 +124,18 @@ class _EventStream:
         self._send = send
         self._seconds = ping_seconds
         self._loop = asyncio.get_running_loop()
-        self._last = self._loop.time()
+        self.sent_at = self._loop.time()
         self._timer = self._loop.call_later(ping_seconds, self._look)
         self._ping: asyncio.Task[None] | None = None
 
-    async def frame(self, data: bytes) -> None:
-        self._last = self._loop.time()
-        if not self.started:
-            self.started = True
-            start = [*_STREAM_HEADERS, *self._headers]
-            await self._send({"type": "http.response.start", "status": 200, "headers": start})
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+    async def start(self) -> None:
+        self.started = True
+        headers = [*_STREAM_HEADERS, *self._headers]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def last(self, frame: bytes) -> None:
+        self.close()
+        await self._send({"type": "http.response.body", "body": frame, "more_body": True})
 
     def close(self) -> None:
         self.closed = True
@@ -134,12 +144,17 @@ class _EventStream:
             self._ping.cancel()
 
     def _look(self) -> None:
-        """Ping if it has been silent; a running stream costs one look in each ``ping_seconds``."""
-        silent = self._loop.time() - self._last
-        if silent >= self._seconds:
-            self._ping = asyncio.create_task(self.frame(_PING))
-            silent = 0.0
-        self._timer = self._loop.call_later(self._seconds - silent, self._look)
+        due = self.sent_at + self._seconds
+        if self._loop.time() >= due:
+            self._ping = asyncio.create_task(self._send_ping())
+            due = self._loop.time() + self._seconds
+        self._timer = self._loop.call_at(due, self._look)
+
+    async def _send_ping(self) -> None:
+        if not self.started:
+            await self.start()
+        self.sent_at = self._loop.time()
+        await self._send({"type": "http.response.body", "body": _PING, "more_body": True})
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
