@@ -136,3 +136,25 @@ def test_alone_waits_for_the_others_and_keeps_them_out():
 @pytest.mark.parametrize("missing", ["folder", "file"])
 def test_a_write_log_that_is_not_there_is_empty(tmp_path, missing):
     assert WriteLog(tmp_path / "x" if missing == "folder" else tmp_path).size() == 0
+
+
+@pytest.mark.parametrize("writes", [5, 20])
+async def test_a_writer_that_is_killed_leaves_whole_sources_and_no_lock(host, opened, writes):
+    async with opened(host, **MANY) as store:
+        await store.index("docs", [orbit.Document(id="own", text="own", source="own", digest="d")], CONTEXT)
+        log = WriteLog(host.data_dir / "chroma")
+        start = log.size()
+        other = subprocess.Popen(other_process(host, 0, 1_000_000))  # noqa: ASYNC220 - starting it takes no time
+        try:
+            async with asyncio.timeout(60):
+                while log.size() < start + writes:  # noqa: ASYNC110 - the sign comes from another process
+                    await asyncio.sleep(0.001)
+        finally:
+            other.kill()
+            await asyncio.to_thread(other.wait)
+        await store.index("docs", [orbit.Document(id="last", text="last", source="last", digest="d")], CONTEXT)
+        sources = await store.list_sources("docs")
+        assert {"own", "last", "s0"} <= set(sources)
+        assert set(sources.values()) == {"d"}
+        for text in ("own", "last", "number 0"):
+            await eventually(store, text)
