@@ -1,15 +1,33 @@
 """Doubles and short forms for the tests of the llama.cpp plugin."""
 
-import struct
+import importlib.util
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 from orbit_llamacpp import LlamaCppProvider, LlamaCppSettings
 
 from orbit.types import CallContext, Chunk, GenerateOptions, Message
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def _load(name: str) -> "ModuleType":
+    """A helper beside this file: test folders are not packages, so it is imported by its path, once."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+write_decoder: Callable[..., Path] = _load("gguf_models").write_decoder
 
 
 def make(**settings: Any) -> LlamaCppProvider:
@@ -47,6 +65,12 @@ def make_provider() -> Callable[..., LlamaCppProvider]:
     return make
 
 
+@pytest.fixture(scope="session")
+def gguf() -> "ModuleType":
+    """Writes GGUF files: ``write_gguf``, ``write_decoder``, ``write_embedder``."""
+    return _load("gguf_models")
+
+
 @pytest.fixture(name="asker")
 def make_asker() -> type[Asker]:
     """Asks a provider that the test has started itself."""
@@ -60,20 +84,9 @@ async def smollm() -> AsyncIterator[Asker]:
         yield Asker(provider)
 
 
-@pytest.fixture
-def write_gguf(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a GGUF file without weights that says of itself what it is told to."""
-
-    def write(name: str = "tiny.gguf", **metadata: str | int) -> Path:
-        def text(value: str) -> bytes:
-            return struct.pack("<Q", len(value)) + value.encode()
-
-        body = b"GGUF" + struct.pack("<IQQ", 3, 0, len(metadata))
-        for key, value in metadata.items():
-            body += text(key.replace("__", "."))
-            body += struct.pack("<I", 8) + text(value) if isinstance(value, str) else struct.pack("<II", 4, value)
-        path = tmp_path / name
-        path.write_bytes(body)
-        return path
-
-    return write
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tiny(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asker]:
+    """A tiny random model: what it says is noise, and always the same noise."""
+    path = write_decoder(tmp_path_factory.mktemp("model") / "tiny.gguf", "llama")
+    async with make(model_path=str(path), n_ctx=512, temperature=0.0, max_tokens=48) as provider:
+        yield Asker(provider)

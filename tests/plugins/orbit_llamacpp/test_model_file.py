@@ -41,8 +41,8 @@ def test_a_missing_model_is_named_with_what_there_is(make: Make, path: str, said
     assert said in problem(make(model_path=path))
 
 
-def test_the_neighbours_of_a_missing_file_are_listed(make: Make, write_gguf: Callable[..., Path]) -> None:
-    there = write_gguf("gemma.gguf")
+def test_the_neighbours_of_a_missing_file_are_listed(make: Make, gguf: Any, tmp_path: Path) -> None:
+    there = gguf.write_gguf(tmp_path / "gemma.gguf", {})
     assert "does not exist; there are: gemma.gguf" in problem(make(model_path=str(there.with_name("gema.gguf"))))
     assert "is a folder; there are: gemma.gguf" in problem(make(model_path=str(there.parent)))
 
@@ -82,9 +82,9 @@ async def test_starting_says_the_same(make: Make) -> None:
 
 
 async def test_a_file_that_llama_cpp_refuses_is_refused_with_its_words(
-    make: Make, write_gguf: Callable[..., Path], capfd: pytest.CaptureFixture[str]
+    make: Make, gguf: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = write_gguf(general__architecture="no-such-architecture")
+    path = gguf.write_gguf(tmp_path / "odd.gguf", {"general.architecture": "no-such-architecture"})
     with pytest.raises(orbit.ProviderError, match="unknown model architecture"):
         await make(model_path=str(path)).__aenter__()
     assert capfd.readouterr() == ("", "")

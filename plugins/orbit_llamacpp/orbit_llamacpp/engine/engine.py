@@ -80,7 +80,7 @@ class Engine:
         if self._context is not None:
             budget = settings.prefix_cache_mb * 1024 * 1024
             reuse = settings.prefix_cache_mb > 0 and self._model.can_forget_a_part
-            self._slots = Slots(self._context, parallel, budget, reuse=reuse)
+            self._slots = Slots(self._context, parallel, budget, reuse=reuse, copies=not self._model.slides)
         self._inbox: queue.SimpleQueue[Request | Embed | Cancel | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="llama.cpp", daemon=True)
         self._thread.start()

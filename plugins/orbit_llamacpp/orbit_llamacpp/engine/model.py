@@ -55,6 +55,11 @@ class Model:
         """Whether a sequence can be cut at any position. A recurrent state has already taken in what follows."""
         return not (lib.llama_model_is_recurrent(self.handle) or lib.llama_model_is_hybrid(self.handle))
 
+    @property
+    def slides(self) -> bool:
+        """Whether some layers see only the last tokens. llama.cpp then saves only what those layers still see."""
+        return int(lib.llama_model_n_swa(self.handle)) > 0
+
     def metadata(self, key: str) -> str:
         """A value of the file's metadata as text; empty if it is not there."""
         buffer = ctypes.create_string_buffer(256)

@@ -22,13 +22,18 @@ class Slots:
     and a conversation's next turn must not depend on whether its last answer was still in memory.
     """
 
-    def __init__(self, context: Context, count: int, snapshot_bytes: int, *, reuse: bool) -> None:
-        """``reuse`` must be False for models whose state cannot be cut at any position."""
+    def __init__(self, context: Context, count: int, snapshot_bytes: int, *, reuse: bool, copies: bool) -> None:
+        """``reuse`` must be False for models whose state cannot be cut at any position.
+
+        Without ``copies`` a prompt is only continued in the sequence that has read it: what llama.cpp copies of a
+        sliding window is what its end still sees, and cannot be cut to a shorter beginning.
+        """
         self._context = context
         self._reuse = reuse
+        self._copies = reuse and copies
         self._idle: OrderedDict[int, list[int]] = OrderedDict((number, []) for number in range(count))
         self.running: list[Request] = []
-        self.snapshots = Snapshots(snapshot_bytes if reuse else 0)
+        self.snapshots = Snapshots(snapshot_bytes if self._copies else 0)
 
     def __bool__(self) -> bool:
         return bool(self._idle)
@@ -39,7 +44,7 @@ class Slots:
 
     def expected(self, request: Request) -> int:
         """How many tokens it could take over once the prompts being read now are read."""
-        if not self._reuse:
+        if not self._copies:
             return 0
         others = (other for other in self.running if other.reading and other.started)
         return self._usable(request, max((shared_length(request.prompt, other.prompt) for other in others), default=0))
@@ -59,7 +64,7 @@ class Slots:
     def begin(self, request: Request) -> None:
         """Take over what was read before, and forget the rest of the sequence. Sets ``position`` and ``cached``."""
         previous, request.previous = request.previous, []
-        length, source = self._best(request)
+        length, source = self._best(request) if self._copies else (0, None)
         own = self._usable(request, shared_length(previous, request.prompt)) if self._reuse else 0
         if own >= length:
             length, source = own, None
@@ -100,7 +105,8 @@ class Slots:
             return 0, None
         length, source = 0, None
         sources: list[tuple[int, list[int]]] = list(self._idle.items())
-        sources += [(r.sequence, r.prompt[: r.position]) for r in self.running if r is not request and r.started]
+        if self._copies:
+            sources += [(r.sequence, r.prompt[: r.position]) for r in self.running if r is not request and r.started]
         found: int | Snapshot | None = None
         for number, tokens in sources:
             common = shared_length(tokens, request.prompt)
@@ -113,7 +119,7 @@ class Slots:
 
     def _keep(self, sequence: int, tokens: list[int]) -> None:
         """Before a sequence is overwritten: save its prompt, unless it is short or still in memory elsewhere."""
-        if len(tokens) < 2 * MIN_SHARED or self.snapshots.covers(tokens):
+        if not self._copies or len(tokens) < 2 * MIN_SHARED or self.snapshots.covers(tokens):
             return
         live = [r.prompt[: r.position] for r in self.running if r.started and r.sequence != sequence]
         if any(shared_length(tokens, other) == len(tokens) for other in (*live, *self._idle.values())):
