@@ -20,7 +20,7 @@ def plugins(config_path: str | None, *, as_json: bool, traceback: bool) -> None:
     import msgspec
 
     from orbit.host import OrbitHost
-    from orbit.plugins.overview import overview
+    from orbit.overview import overview
 
     host = OrbitHost.from_file(config_path)
     if traceback:
