@@ -1,4 +1,4 @@
-"""The connection to Ollama: the ``ollama`` package over aiohttp's transport, with answers decoded by msgspec.
+"""The connection to Ollama: the ``ollama`` package over httpx-aiohttp's transport, with answers decoded by msgspec.
 
 Heavy modules are imported when a client is opened, so that importing the plugin costs nothing.
 """
@@ -18,6 +18,7 @@ from orbit_ollama.silence import Silence
 if TYPE_CHECKING:
     import httpx
     import ollama
+    from httpx_aiohttp import AiohttpTransport
 
 _LONGEST_EXPLANATION = 65_536
 _SECONDS_TO_END = 1.0
@@ -36,12 +37,15 @@ class Client:
     """One server's connections. Make it with ``open``; ``close`` it when done."""
 
     def __init__(
-        self, url: str, settings: OllamaSettings, api: "ollama.AsyncClient", http: "httpx.AsyncClient"
+        self, url: str, settings: OllamaSettings, api: "ollama.AsyncClient", transport: "AiohttpTransport"
     ) -> None:
         self.url = url
         self._settings = settings
         self._api = api
-        self._http = http
+        self._transport = transport
+        self._http: httpx.AsyncClient = api._client  # noqa: SLF001  # the only way to the headers and URL it has made
+        self._extensions = {"timeout": self._http.timeout.as_dict()}
+        self._urls: dict[str, httpx.URL] = {}
 
     @classmethod
     def open(cls, url: str, settings: OllamaSettings) -> Self:
@@ -55,14 +59,14 @@ class Client:
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),  # the host limits what runs at once
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+        transport = AiohttpTransport(client=session)
         api = ollama.AsyncClient(
             host=url,
             headers={"Accept-Encoding": "identity", **settings.headers},
             timeout=httpx.Timeout(None, connect=settings.connect_timeout),
-            transport=AiohttpTransport(client=session),
+            transport=transport,
         )
-        # The package offers no other way to read an answer than as pydantic models, at three times the cost.
-        return cls(url, settings, api, api._client)  # noqa: SLF001  # said above
+        return cls(url, settings, api, transport)
 
     async def close(self) -> None:
         """Close all connections, running answers included."""
@@ -108,10 +112,14 @@ class Client:
     async def call(self, method: str, path: str, body: bytes | None, model: str, seconds: float) -> bytes:
         """Return the body of an answer that is not streamed. Raises ProviderError."""
         async with self._failures(model), asyncio.timeout(seconds):
-            response = await self._http.request(method, path, content=body)
+            response = await self._transport.handle_async_request(self._request(method, path, body))
+            try:
+                content = await response.aread()
+            finally:
+                await response.aclose()
             if response.status_code != 200:  # noqa: PLR2004  # OK
-                raise wire.status_error(response.status_code, response.content, model, self.url)
-            return response.content
+                raise wire.status_error(response.status_code, content, model, self.url)
+            return content
 
     async def chat(self, body: bytes, model: str, first: float, stall: float) -> AsyncGenerator[list[wire.ChatLine]]:
         """Yield the lines of an answer as they arrive together; the last one is ``done``. Raises ProviderError.
@@ -119,13 +127,16 @@ class Client:
         ``first`` and ``stall`` are the seconds until the first bytes and between later ones. Leaving the generator
         closes the connection, which makes Ollama stop.
         """
+        import httpx  # noqa: PLC0415  # loaded by open()
+
         lines = wire.ChatLines()
         async with self._failures(model):
             async with asyncio.timeout(first) as waiting:
-                request = self._http.build_request("POST", "/api/chat", content=body)
-                response = await self._http.send(request, stream=True)
+                response = await self._transport.handle_async_request(self._request("POST", "/api/chat", body))
             left = (waiting.when() or 0.0) - asyncio.get_running_loop().time()
-            pieces = Silence(response.aiter_raw(), response.aclose, max(left, 0.001))
+            stream = response.stream
+            assert isinstance(stream, httpx.AsyncByteStream)
+            pieces = Silence(aiter(stream), stream.aclose, max(left, 0.001))
             try:
                 if response.status_code != 200:  # noqa: PLR2004  # OK
                     raise wire.status_error(response.status_code, await _explanation(pieces), model, self.url)
@@ -153,7 +164,21 @@ class Client:
                     await pieces.next()
             finally:
                 await pieces.close()
-                await response.aclose()
+                await stream.aclose()
+
+    def _request(self, method: str, path: str, body: bytes | None) -> "httpx.Request":
+        """Return a request as the package would send it.
+
+        It goes straight to the transport: the package's answers are pydantic models, and cookies, redirects and
+        authentication that httpx looks for on the way are of no use here. Together they cost more than all the rest.
+        """
+        import httpx  # noqa: PLC0415  # loaded by open()
+
+        url = self._urls.get(path)
+        if url is None:  # parsing it costs as much as sending the request
+            base = self._http.base_url
+            url = self._urls[path] = base.copy_with(path=base.path.rstrip("/") + path)
+        return httpx.Request(method, url, headers=self._http.headers, content=body, extensions=self._extensions)
 
     @asynccontextmanager
     async def _failures(self, model: str) -> AsyncIterator[None]:
