@@ -161,7 +161,7 @@ def test_killed_servers_have_the_records_of_all_replies_older_than_a_second(tmp_
         missing = [request_id for request_id in mine if request_id not in on_disk]
         assert not [request_id for request_id in missing if replies[request_id] < killed - 1.0]
         late += len(missing)
-    assert len(replies) > 50 * kills
+    assert len(replies) > 5 * kills
     report(kills=kills, replies=len(replies), lost_of_the_last_second=late)
 
 

@@ -5,13 +5,14 @@ Sinks that follow the log use ``Naming``, ``read_lines`` and the ``FollowerState
 
 from orbit.builtin.files.folder import LogFolder, has_writers
 from orbit.builtin.files.followers import (
+    REPLAY,
     FollowerState,
     Position,
     follower_folder,
     living,
     read_state,
     request_replay,
-    take_replay,
+    requested_replay,
     write_state,
 )
 from orbit.builtin.files.lines import LineEncoder, iso
@@ -22,6 +23,7 @@ from orbit.builtin.files.reading import Line, head_of, read_lines
 from orbit.builtin.files.settings import FileLogSettings
 
 __all__ = [
+    "REPLAY",
     "FileLog",
     "FileLogSettings",
     "FollowerState",
@@ -41,7 +43,7 @@ __all__ = [
     "read_lines",
     "read_state",
     "request_replay",
+    "requested_replay",
     "same_file",
-    "take_replay",
     "write_state",
 ]

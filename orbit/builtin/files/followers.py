@@ -56,16 +56,15 @@ def request_replay(folder: Path, since: float) -> None:
     new.replace(folder / REPLAY)
 
 
-def take_replay(folder: Path) -> float | None:
-    """What was asked with ``request_replay``, once; None if nothing was."""
+def requested_replay(folder: Path) -> float | None:
+    """What was asked with ``request_replay``; None if nothing was. The follower then deletes ``replay.json``.
+
+    It first saves a state that counts the records to send again, so that who asked can see when all is done.
+    """
     try:
-        since = msgspec.json.decode((folder / REPLAY).read_bytes(), type=float)
-    except FileNotFoundError:
-        return None
+        return msgspec.json.decode((folder / REPLAY).read_bytes(), type=float)
     except (OSError, msgspec.DecodeError):
-        since = None
-    (folder / REPLAY).unlink(missing_ok=True)
-    return since
+        return None
 
 
 def read_state(folder: Path) -> FollowerState | None:

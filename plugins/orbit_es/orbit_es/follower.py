@@ -16,13 +16,14 @@ from pathlib import Path
 import msgspec
 
 from orbit.builtin.files import (
+    REPLAY,
     FollowerState,
     Naming,
     lock,
     open_lock,
     read_state,
+    requested_replay,
     same_file,
-    take_replay,
     write_state,
 )
 from orbit_es.deadletters import DeadLetter, keep
@@ -274,12 +275,14 @@ class Follower(threading.Thread):
         return True
 
     def _replay_if_asked(self) -> None:
-        since = take_replay(self._folder)
+        since = requested_replay(self._folder)
         if since is not None:
             with contextlib.suppress(OSError):
                 self._spool.look()
             lines = self._spool.rewind(since)
             self._unsure = True
+            self._save()
+            (self._folder / REPLAY).unlink(missing_ok=True)
             _log.info("Replaying the chat log: %d records are sent again where they are missing", lines)
 
     # How it goes.
