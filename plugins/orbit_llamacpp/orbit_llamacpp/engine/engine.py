@@ -6,7 +6,6 @@ reads prompts for as long as those answers can be kept waiting.
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 import time
@@ -16,11 +15,11 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from llama_cpp.llama_grammar import json_schema_to_gbnf
 
 from orbit_llamacpp.engine.chat_template import ChatTemplate, TemplateError
 from orbit_llamacpp.engine.context import Context
 from orbit_llamacpp.engine.embedder import Embedder
+from orbit_llamacpp.engine.grammar import SchemaError, grammar_of
 from orbit_llamacpp.engine.library import NativeError
 from orbit_llamacpp.engine.model import Model
 from orbit_llamacpp.engine.queue import FairQueue
@@ -39,7 +38,6 @@ from orbit_llamacpp.protocol import (
     Finished,
     Generate,
     GetStats,
-    Sampling,
     Stats,
 )
 from orbit_llamacpp.settings import LlamaCppSettings
@@ -104,7 +102,7 @@ class Engine:
                 self._inbox.put(command)
         except _RefusedError as error:
             self._emit([error.event])
-        except TemplateError as error:
+        except (TemplateError, SchemaError) as error:
             self._emit([Failed(command.id, "refused", str(error))])
 
     def close(self) -> None:
@@ -127,7 +125,7 @@ class Engine:
             raise _RefusedError(Failed(command.id, "too_long", message))
         sampling = command.sampling
         if command.schema:
-            sampling = _constrained(command)
+            sampling = msgspec.structs.replace(sampling, grammar=grammar_of(command.schema))
         limit = min(command.max_tokens, self.window - length)
         return Request(command, prompt.tokens, limit, sampling, (*command.stop, *prompt.stops))
 
@@ -301,13 +299,3 @@ class _RefusedError(Exception):
     def __init__(self, event: Failed) -> None:
         super().__init__(event.message)
         self.event = event
-
-
-def _constrained(command: Generate) -> Sampling:
-    """The request's sampling, held to its JSON schema by a grammar."""
-    try:
-        grammar = json_schema_to_gbnf(command.schema)
-    except (ValueError, KeyError, TypeError, AssertionError, json.JSONDecodeError) as error:
-        message = f"the JSON schema cannot be made into a grammar: {error}"
-        raise _RefusedError(Failed(command.id, "refused", message)) from error
-    return msgspec.structs.replace(command.sampling, grammar=grammar)

@@ -1,0 +1,61 @@
+"""Embedding models in GGUF, and what a model cannot do."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+import orbit
+from orbit.types import CallContext
+
+WHO = CallContext("test")
+
+
+@pytest_asyncio.fixture
+async def bert(gguf: Any, tmp_path: Path, make: Callable[..., Any]) -> AsyncIterator[Any]:
+    path = gguf.write_embedder(tmp_path / "bert.gguf")
+    async with make(model_path=str(path), n_ctx=0, query_prefix="query ") as provider:
+        yield provider
+
+
+async def test_vectors_have_length_one_and_do_not_depend_on_the_batch(bert: Any) -> None:
+    texts = [" ".join("abcdefghijklmnop"[: 1 + i % 16]) for i in range(70)]
+    together = await bert.embed(texts, "document", WHO)
+    assert together.shape == (70, 32)
+    assert together.dtype == np.float32
+    assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    for i in (0, 15, 33, 69):
+        alone = (await bert.embed([texts[i]], "document", WHO))[0]
+        assert np.allclose(alone, together[i], atol=2e-3)
+
+
+async def test_questions_get_the_prefix_they_are_configured_with(bert: Any) -> None:
+    asked = await bert.embed(["bread"], "query", WHO)
+    assert np.allclose(asked, await bert.embed(["query bread"], "document", WHO))
+    assert not np.allclose(asked, await bert.embed(["bread"], "document", WHO), atol=1e-3)
+
+
+async def test_odd_texts_have_vectors_too(bert: Any) -> None:
+    assert (await bert.embed(["", " ", "\n", "漢字"], "document", WHO)).shape == (4, 32)
+    assert (await bert.embed([], "document", WHO)).shape == (0, 32)
+
+
+async def test_a_text_beyond_the_window_is_refused_not_cut(bert: Any) -> None:
+    with pytest.raises(orbit.ProviderError, match=r"a text has \d+ tokens, the model reads 64"):
+        await bert.embed(["fine", "a " * 100], "document", WHO)
+    assert (await bert.embed(["fine"], "document", WHO)).shape == (1, 32)
+
+
+async def test_each_kind_of_model_says_what_it_cannot_do(bert: Any, asker: Any) -> None:
+    with pytest.raises(orbit.ProviderError, match="embedding model; it writes no answers"):
+        await asker(bert).text("Hello?")
+
+
+async def test_a_model_that_writes_says_it_does_not_embed(gguf: Any, tmp_path: Path, make: Callable[..., Any]) -> None:
+    path = gguf.write_decoder(tmp_path / "llama.gguf", "llama")
+    async with make(model_path=str(path), n_ctx=256) as provider:
+        with pytest.raises(orbit.ProviderError, match="it does not embed"):
+            await provider.embed(["x"], "query", WHO)

@@ -1,0 +1,112 @@
+"""The engine's process: its death harms nobody but those it was answering, and it never outlives the server."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+import orbit
+
+
+@pytest_asyncio.fixture
+async def llama(gguf: Any, tmp_path: Path, make: Callable[..., Any], asker: Any) -> AsyncIterator[Any]:
+    path = gguf.write_decoder(tmp_path / "llama.gguf", "llama")
+    async with make(model_path=str(path), n_ctx=512, temperature=0.0) as provider:
+        yield asker(provider)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - another process is waited for
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("deadly", [signal.SIGSEGV, signal.SIGKILL])
+async def test_a_crash_fails_what_runs_and_the_engine_comes_back(
+    llama: Any, deadly: signal.Signals, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = llama.provider._engine
+    before = await llama.text("Hello?", max_tokens=8)
+    running = llama.stream("Tell me everything.", max_tokens=400)
+    await anext(running)
+    os.kill(engine.pid, deadly)
+    with pytest.raises(orbit.ProviderError, match=f"the engine died: {deadly.name}") as caught:
+        async for _ in running:
+            pass
+    assert (caught.value.kind, caught.value.retryable) == ("unavailable", True)
+    assert (await llama.provider.health()).status == "down"
+    with pytest.raises(orbit.ProviderError, match="the engine is down"):
+        await llama.text("Hello?")
+    await until(lambda: engine.state.running)
+    assert await llama.text("Hello?", max_tokens=8) == before
+    health = await llama.provider.health()
+    assert health.status == "ok"
+    assert f"started again 1 times, last after {deadly.name}" in health.detail
+    assert any("engine died" in record.message for record in caplog.records)
+
+
+async def test_closing_ends_the_process(llama: Any, make: Callable[..., Any]) -> None:
+    provider = make(model_path=llama.provider.settings.model_path, n_ctx=512)
+    await provider.__aenter__()
+    pid = provider._engine.pid
+    await provider.__aexit__(None, None, None)
+    assert not alive(pid)
+
+
+async def test_interrupting_the_process_group_does_not_stop_the_engine(llama: Any) -> None:
+    pid = llama.provider._engine.pid
+    os.kill(pid, signal.SIGINT)
+    await asyncio.sleep(0.05)
+    assert os.getpgid(pid) != os.getpgid(0)
+    assert await llama.text("Hello?", max_tokens=4)
+
+
+def test_the_engine_dies_with_its_parent(gguf: Any, tmp_path: Path) -> None:
+    path = gguf.write_decoder(tmp_path / "llama.gguf", "llama")
+    program = f"""
+import asyncio
+from orbit.types import CallContext, GenerateOptions, Message
+from orbit_llamacpp import LlamaCppProvider, LlamaCppSettings
+
+async def main():
+    settings = LlamaCppSettings(model_path={str(path)!r}, n_ctx=1024, n_threads=1, max_tokens=900)
+    async with LlamaCppProvider("x", settings, None) as provider:
+        print(provider._engine.pid, flush=True)
+        async for _ in provider.generate([Message("user", "Go on.")], GenerateOptions(), CallContext("x")):
+            await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert alive(pid)
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not alive(pid)
+
+
+async def test_the_server_never_imports_llama_cpp(llama: Any) -> None:
+    status = Path(f"/proc/{llama.provider._engine.pid}/maps")
+    if not status.exists():
+        pytest.skip("needs /proc")
+    assert "libllama" in status.read_text()
+    assert "libllama" not in Path("/proc/self/maps").read_text()
