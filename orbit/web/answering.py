@@ -8,13 +8,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Protocol
 
-from litestar.types import Receive, Scope, Send
+from litestar.types import Receive, Send
 
 from orbit.errors import OrbitError
 from orbit.pipeline import Event
 from orbit.turn import Answer
 from orbit.web.client_watch import ClientWatch
-from orbit.web.problems import RequestError
 
 logger = logging.getLogger("orbit.web")
 
@@ -155,25 +154,3 @@ class _EventStream:
             await self.start()
         self.sent_at = self._loop.time()
         await self._send({"type": "http.response.body", "body": _PING, "more_body": True})
-
-
-async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Read the request's body. Raises RequestError with 413 as soon as it is longer than ``limit`` bytes."""
-    too_large = RequestError(413, "body_too_large", f"the body is larger than {limit} bytes (limits.max_body_bytes).")
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > limit:
-            raise too_large
-    message = await receive()
-    body: bytes = message.get("body", b"")  # type: ignore[assignment]  # http.disconnect has none
-    parts = [body]
-    size = len(body)
-    while message.get("more_body"):
-        message = await receive()
-        body = message.get("body", b"")  # type: ignore[assignment]  # the same
-        parts.append(body)
-        size += len(body)
-        if size > limit:
-            raise too_large
-    if message["type"] == "http.disconnect":
-        raise RequestError(400, "incomplete_body", "the connection was closed before the whole body had arrived.")
-    return b"".join(parts) if len(parts) > 1 else parts[0]

@@ -15,8 +15,9 @@ from orbit.config import Config
 from orbit.errors import OrbitError
 from orbit.host import OrbitHost
 from orbit.web.admin import admin_routes
-from orbit.web.chat import chat_handler
+from orbit.web.chat import OrbitProtocol
 from orbit.web.draining import announced_end
+from orbit.web.handler import chat_handler
 from orbit.web.health import health_routes
 from orbit.web.problems import Problem, RequestError, headers_of, problem_of
 from orbit.web.services import Services, open_services
@@ -77,7 +78,7 @@ class Application:
                 raise
             self.services = services
             stack.enter_context(announced_end(services.draining))
-            self._answering["/chat"] = chat_handler(services)
+            self._answering["/chat"] = chat_handler(services, OrbitProtocol(self._host.config.host))
             for route in routes(services):
                 app.register(route)
             yield

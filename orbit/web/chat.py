@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import secrets
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Scope
 
 from orbit.auth import Identity
+from orbit.config import HostConfig
 from orbit.turn import Answer, Source, Turn
 from orbit.types import CallContext, GenerateOptions, Usage
-from orbit.web.answering import read_body, send_stream, send_whole
+from orbit.web.body import check_length, decode
 from orbit.web.problems import ProblemResponse, RequestError, problem_of
-from orbit.web.services import Services
+from orbit.web.request import header
 
-_MAX_ID_CHARS = 200
+_MAX_SESSION_ID_CHARS = 200
 _STREAMED, _WHOLE = GenerateOptions(stream=True), GenerateOptions(stream=False)
 _encoder = msgspec.json.Encoder()
 
@@ -60,9 +59,6 @@ class _End(msgspec.Struct, frozen=True):
     metadata: Metadata
 
 
-_PROCESS = secrets.token_hex(8)
-_count = itertools.count(1)
-"""Together they make request ids that are unique and cost nothing: the process by chance, the request by number."""
 _decoder = msgspec.json.Decoder(ChatRequest)
 
 
@@ -110,86 +106,56 @@ class OrbitWire:
         )
 
 
-def chat_handler(services: Services) -> Any:
-    """The ASGI handler of ``POST /chat``."""
-    settings = services.config.host
+class OrbitQuestion(msgspec.Struct, frozen=True):
+    """A checked request."""
 
-    async def chat(scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = request_id_of(scope)
-        headers = [(b"x-request-id", request_id.encode())]
-        try:
-            if scope["method"] != "POST":  # type: ignore[typeddict-item]  # an HTTP scope has it
-                raise RequestError(405, "method_not_allowed", "ask with POST.")
-            identity = await services.authenticator.authenticate(header(scope, b"x-api-key"))
-            quota = await services.limiter.admit(identity.key)
-            if quota is not None:
-                headers += quota.headers()
-            body = await read_body(scope, receive, settings.limits.max_body_bytes)
-            request = parse(body, settings.limits.max_message_chars)
-            turn = turn_of(request, identity, request_id, scope)
-            wire = OrbitWire(request_id, settings.general.stream_text)
-            events = services.pipeline.answer(turn)
-            if request.stream:
-                await send_stream(events, wire, headers, receive, send, settings.timeouts.ping)
-            else:
-                await send_whole(events, wire, headers, receive, send)
-        except Exception as error:  # noqa: BLE001  # the last place where it can become an answer
-            await ProblemResponse(error, request_id)(scope, receive, send)
+    request: ChatRequest
+    form: Literal["delta", "cumulative"]
 
-    return chat
+    @property
+    def stream(self) -> bool:
+        """Whether the answer is wanted as a stream."""
+        return self.request.stream
+
+    def turn(self, identity: Identity, context: CallContext) -> Turn:
+        """The turn that the request asks for."""
+        request, prompt = self.request, identity.prompt
+        if request.session_id is not None:
+            context = msgspec.structs.replace(context, session_id=request.session_id)
+        options = _STREAMED if request.stream else _WHOLE
+        if prompt is None:
+            return Turn(request.message, context, options=options)
+        return Turn(request.message, context, prompt.prompt, prompt.id, prompt.version, options=options)
+
+    def wire(self, request_id: str) -> OrbitWire:
+        """How the answer is written."""
+        return OrbitWire(request_id, self.form)
 
 
-def parse(body: bytes, max_message_chars: int) -> ChatRequest:
-    """Decode and check the body. Raises RequestError with what is wrong and what is expected."""
-    expected = 'Expected {"message": "...", "stream": true or false}.'
-    try:
-        request = _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise RequestError(400, "invalid_request", f"{error}. {expected}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RequestError(400, "invalid_json", f"the body is not valid JSON: {error}. {expected}") from error
-    except RecursionError as error:
-        raise RequestError(400, "invalid_json", f"the body is nested too deeply. {expected}") from error
-    if not request.message.strip():
-        raise RequestError(400, "empty_message", f"the message is empty. {expected}")
-    if len(request.message) > max_message_chars:
-        detail = f"the message has {len(request.message)} characters; at most {max_message_chars} are allowed."
-        raise RequestError(413, "message_too_long", f"{detail} (limits.max_message_chars)")
-    if request.session_id is not None and not 0 < len(request.session_id) <= _MAX_ID_CHARS:
-        raise RequestError(400, "invalid_session_id", f"session_id must have 1 to {_MAX_ID_CHARS} characters.")
-    return request
+class OrbitProtocol:
+    """``X-API-Key``, ``{"message": ...}`` and problem documents."""
 
+    def __init__(self, config: HostConfig) -> None:
+        self._max_chars = config.limits.max_message_chars
+        self._form = config.general.stream_text
 
-def turn_of(request: ChatRequest, identity: Identity, request_id: str, scope: Scope) -> Turn:
-    """The turn that a request of this caller asks for."""
-    key, prompt = identity.key, identity.prompt
-    client = scope.get("client")
-    context = CallContext(
-        request_id=request_id,
-        key_id=key.id,
-        key_hint=key.hint,
-        client_name=key.client_name,
-        collection=key.collection_name,
-        session_id=request.session_id,
-        client_ip=client[0] if client else "",
-    )
-    options = _STREAMED if request.stream else _WHOLE
-    if prompt is None:
-        return Turn(request.message, context, options=options)
-    return Turn(request.message, context, prompt.prompt, prompt.id, prompt.version, options=options)
+    def secret(self, scope: Scope) -> str | None:
+        """The API key of a request."""
+        return header(scope, b"x-api-key")
 
+    def refusal(self, error: Exception, request_id: str) -> ASGIApp:
+        """A problem document."""
+        return ProblemResponse(error, request_id)
 
-def header(scope: Scope, name: bytes) -> str | None:
-    """The value of a request header, or None."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return value.decode("latin-1")
-    return None
-
-
-def request_id_of(scope: Scope) -> str:
-    """The client's ``X-Request-ID`` if it is fit to be logged, else a new one."""
-    given = header(scope, b"x-request-id")
-    if given and len(given) <= _MAX_ID_CHARS and given.isascii() and given.isprintable():
-        return given
-    return f"{_PROCESS}{next(_count):08x}"
+    def question(self, body: bytes) -> OrbitQuestion:
+        """Decode and check a body. Raises RequestError with what is wrong and what is expected."""
+        expected = 'Expected {"message": "...", "stream": true or false}.'
+        request = decode(body, _decoder, expected)
+        if not request.message.strip():
+            raise RequestError(400, "empty_message", f"the message is empty. {expected}")
+        check_length(request.message, self._max_chars)
+        if request.session_id is not None and not 0 < len(request.session_id) <= _MAX_SESSION_ID_CHARS:
+            raise RequestError(
+                400, "invalid_session_id", f"session_id must have 1 to {_MAX_SESSION_ID_CHARS} characters."
+            )
+        return OrbitQuestion(request, self._form)
