@@ -137,8 +137,9 @@ class Pipeline:
             journal.status, journal.reason = "ok", "nothing found"
             journal.text.append(self._messages.no_results_response)
             return Answer()
+        system_prompt = self._default_prompt if turn.system_prompt is None else turn.system_prompt
         prompt = await fit(
-            self._default_prompt if turn.system_prompt is None else turn.system_prompt,
+            "\n\n".join(filter(None, (system_prompt, turn.client_system))),
             turn.history,
             turn.question,
             documents or (),

@@ -10,13 +10,17 @@ from orbit.types import CallContext, ChatRecord, Document, FinishReason, Generat
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """A question and everything that shapes its answer."""
+    """A question and everything that shapes its answer.
+
+    ``system_prompt`` is the key's own (None: the default applies); ``client_system`` is what the client adds to it.
+    """
 
     question: str
     context: CallContext
     system_prompt: str | None = None
     prompt_id: str | None = None
     prompt_version: str | None = None
+    client_system: str = ""
     history: tuple[Message, ...] = ()
     options: GenerateOptions = GenerateOptions()
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, asgi
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 
@@ -19,6 +19,8 @@ from orbit.web.chat import OrbitProtocol
 from orbit.web.draining import announced_end
 from orbit.web.handler import chat_handler
 from orbit.web.health import health_routes
+from orbit.web.openai.chat import CompletionProtocol
+from orbit.web.openai.models import OpenAIRoutes, chat_models
 from orbit.web.problems import Problem, RequestError, headers_of, problem_of
 from orbit.web.services import Services, open_services
 
@@ -78,15 +80,29 @@ class Application:
                 raise
             self.services = services
             stack.enter_context(announced_end(services.draining))
-            self._answering["/chat"] = chat_handler(services, OrbitProtocol(self._host.config.host))
+            self._answering = answering_routes(services)
             for route in routes(services):
                 app.register(route)
             yield
 
 
+def answering_routes(services: Services) -> dict[str, Any]:
+    """The routes that a model answers, by path."""
+    settings = services.config.host
+    completions = CompletionProtocol(chat_models(services.host), settings.limits.max_message_chars)
+    return {
+        "/chat": chat_handler(services, OrbitProtocol(settings)),
+        "/v1/chat/completions": chat_handler(services, completions),
+    }
+
+
 def routes(services: Services) -> list[Any]:
     """The routes that Litestar serves."""
-    return [*health_routes(services), *admin_routes(services)]
+    return [
+        *health_routes(services),
+        *admin_routes(services),
+        asgi("/v1", is_mount=True, copy_scope=False)(OpenAIRoutes(services).__call__),
+    ]
 
 
 def _problem(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

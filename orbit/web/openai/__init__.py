@@ -1,0 +1,1 @@
+"""``/v1``: the wire that OpenAI's clients speak."""

@@ -1,0 +1,85 @@
+"""An answer as ``chat.completion`` objects: pure translation."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from orbit.turn import Answer
+from orbit.web.openai.errors import error_body
+
+_encode = msgspec.json.Encoder().encode
+_DONE = b"data: [DONE]\n\n"
+
+
+class CompletionWire:
+    """Writes one completion. Sources and ORBIT's metadata stand in the extra field ``orbit``."""
+
+    def __init__(self, request_id: str, model: str, *, include_usage: bool) -> None:
+        self._request_id = request_id
+        self._include_usage = include_usage
+        self._head = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": model}
+        chunk = _encode({**self._head, "object": "chat.completion.chunk"})[:-1]
+        usage = b',"usage":null' if include_usage else b""
+        self._before = b"data: " + chunk + b',"choices":[{"index":0,"delta":{"content":'
+        self._after = b'},"finish_reason":null}]' + usage + b"}\n\n"
+        opening = b'"","role":"assistant"'
+        self._opening = self._before + opening + self._after
+
+    def whole(self, text: str, answer: Answer) -> bytes:
+        """The body of a completion that is not streamed."""
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": text, "refusal": None},
+            "logprobs": None,
+            "finish_reason": answer.finish_reason,
+        }
+        return _encode(
+            {
+                **self._head,
+                "object": "chat.completion",
+                "choices": [choice],
+                "usage": _usage(answer),
+                "orbit": self._extra(answer),
+            }
+        )
+
+    def piece(self, text: str) -> bytes:
+        """One chunk of text; the first comes after the chunk with the role."""
+        frame = self._before + _encode(text) + self._after
+        if self._opening:
+            frame, self._opening = self._opening + frame, b""
+        return frame
+
+    def end(self, answer: Answer) -> bytes:
+        """The chunk with the finish reason, the usage if it was asked for, and ``[DONE]``."""
+        head = {**self._head, "object": "chat.completion.chunk"}
+        choice = {"index": 0, "delta": {}, "finish_reason": answer.finish_reason}
+        last: dict[str, Any] = {**head, "choices": [choice], "orbit": self._extra(answer)}
+        if self._include_usage:
+            last["usage"] = None
+        frames = self._opening + b"data: " + _encode(last) + b"\n\n"
+        if self._include_usage:
+            frames += b"data: " + _encode({**head, "choices": [], "usage": _usage(answer)}) + b"\n\n"
+        return frames + _DONE
+
+    def failure(self, error: BaseException) -> bytes:
+        """The error that ends a stream; no ``[DONE]`` follows it."""
+        return b"data: " + _encode(error_body(error, self._request_id)[1]) + b"\n\n"
+
+    def _extra(self, answer: Answer) -> dict[str, Any]:
+        return {
+            "request_id": self._request_id,
+            "sources": answer.sources,
+            "blocked": answer.blocked,
+            "dropped_documents": answer.dropped_documents,
+            "dropped_turns": answer.dropped_turns,
+            "without_documents": answer.without_documents,
+        }
+
+
+def _usage(answer: Answer) -> dict[str, int]:
+    read, written = answer.usage.prompt_tokens, answer.usage.completion_tokens
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}

@@ -1,0 +1,199 @@
+"""``/v1`` as the ``openai`` package speaks it, over a real socket."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import openai
+import pytest
+
+from orbit.testing import serve
+
+
+def client(server: Any, **options: Any) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=options.pop("key", server.key), max_retries=0, **options)
+
+
+def ask(server: Any, messages: Any, **options: Any) -> Any:
+    with client(server) as api:
+        return api.chat.completions.create(model="script", messages=messages, **options)
+
+
+HELLO: Any = [{"role": "user", "content": "hello"}]
+
+
+def test_a_completion(tmp_path: Path) -> None:
+    with serve({"script": {}, "shelf": {"texts": ["a passage"]}}, tmp_path) as server:
+        answer = ask(server, HELLO)
+    assert answer.object == "chat.completion"
+    assert answer.id.startswith("chatcmpl-")
+    assert answer.model == "script"
+    (choice,) = answer.choices
+    assert (choice.message.role, choice.message.content) == ("assistant", "word0 word1 word2 ")
+    assert choice.finish_reason == "stop"
+    assert answer.usage.completion_tokens == 3
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + 3
+    assert answer.orbit["sources"][0]["text"] == "a passage"
+
+
+@pytest.mark.parametrize("include_usage", [True, False])
+def test_a_streamed_completion(tmp_path: Path, *, include_usage: bool) -> None:
+    options = {"stream_options": {"include_usage": True}} if include_usage else {}
+    with serve({"script": {}}, tmp_path) as server, client(server) as api:
+        chunks = list(api.chat.completions.create(model="script", messages=HELLO, stream=True, **options))
+    pieces = [chunk for chunk in chunks if chunk.choices]
+    assert pieces[0].choices[0].delta.role == "assistant"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in pieces) == "word0 word1 word2 "
+    assert [chunk.choices[0].finish_reason for chunk in pieces] == [None, None, None, None, "stop"]
+    assert len({chunk.id for chunk in chunks}) == 1
+    if include_usage:
+        assert chunks[-1].choices == []
+        assert chunks[-1].usage.completion_tokens == 3
+    assert all(chunk.usage is None for chunk in pieces)
+
+
+async def test_the_asynchronous_client(tmp_path: Path) -> None:
+    with serve({"script": {}}, tmp_path) as server:
+        async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key=server.key, max_retries=0) as api:
+            stream = await api.chat.completions.create(model="script", messages=HELLO, stream=True)
+            text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+    assert text == "word0 word1 word2 "
+
+
+def test_what_is_asked_for_reaches_the_model(tmp_path: Path) -> None:
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "One?"},
+        {"role": "assistant", "content": "Two."},
+        {"role": "user", "content": [{"type": "text", "text": "Three"}, {"type": "text", "text": "?"}]},
+    ]
+    schema = {"type": "object", "properties": {"safe": {"type": "boolean"}}}
+    with serve({"script": {}, "general": {"default_system_prompt": "Be kind."}}, tmp_path) as server:
+        ask(
+            server,
+            messages,
+            temperature=0.5,
+            top_p=0.9,
+            max_completion_tokens=7,
+            seed=3,
+            stop=["END"],
+            user="someone",
+            response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},
+        )
+        (seen, options, _) = server.provider("script").seen[0]
+    assert [(message.role, message.content) for message in seen] == [
+        ("system", "Be kind.\n\nBe brief."),
+        ("user", "One?"),
+        ("assistant", "Two."),
+        ("user", "Three?"),
+    ]
+    assert (options.temperature, options.top_p, options.max_tokens, options.seed) == (0.5, 0.9, 7, 3)
+    assert options.stop == ("END",)
+    assert options.json_schema == schema
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"n": 2}, "n"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"logprobs": True}, "logprobs"),
+        ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"frequency_penalty": 1.0}, "frequency_penalty"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
+        ({"messages": [{"role": "user", "content": "  "}]}, "messages"),
+        ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "messages[0].role"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+            "messages[0].content",
+        ),
+        ({"temperature": 3.0}, None),
+        ({"messages": []}, None),
+    ],
+)
+def test_what_is_not_supported_is_refused(tmp_path: Path, changes: dict[str, Any], param: str | None) -> None:
+    with serve({"script": {}}, tmp_path) as server, pytest.raises(openai.BadRequestError) as raised:
+        ask(server, **{"messages": HELLO, **changes})
+    assert raised.value.param == param
+    assert raised.value.type == "invalid_request_error"
+
+
+def test_what_changes_nothing_is_passed_over(tmp_path: Path) -> None:
+    with serve({"script": {}}, tmp_path) as server:
+        ask(server, HELLO, user="u", metadata={"a": "b"}, store=False, n=1, frequency_penalty=0, extra_body={"x": 1})
+
+
+def test_errors_are_the_right_exceptions(tmp_path: Path) -> None:
+    with serve({"script": {}}, tmp_path) as server:
+        with client(server, key="api_wrong") as api, pytest.raises(openai.AuthenticationError) as wrong:
+            api.chat.completions.create(model="script", messages=HELLO)
+        with client(server) as api, pytest.raises(openai.NotFoundError) as unknown:
+            api.chat.completions.create(model="gpt-9", messages=HELLO)
+    assert wrong.value.code == "invalid_api_key"
+    assert unknown.value.code == "model_not_found"
+    assert "Models: script" in unknown.value.message
+    with serve({"script": {"window": 20}}, tmp_path) as server, pytest.raises(openai.BadRequestError) as long:
+        ask(server, [{"role": "user", "content": "word " * 100}])
+    assert long.value.code == "context_length_exceeded"
+    config = {"script": {"fail_after": 0, "kind": "unavailable"}}
+    with serve(config, tmp_path) as server, pytest.raises(openai.InternalServerError) as away:
+        ask(server, HELLO)
+    assert away.value.status_code == 503
+    assert away.value.code == "provider_unavailable"
+
+
+def test_a_stream_that_breaks_raises(tmp_path: Path) -> None:
+    with serve({"script": {"fail_after": 1}}, tmp_path) as server, client(server) as api:
+        stream = api.chat.completions.create(model="script", messages=HELLO, stream=True)
+        with pytest.raises(openai.APIError, match="the script says so"):
+            list(stream)
+        raw = httpx.post(
+            f"{server.url}/v1/chat/completions",
+            headers={"Authorization": f"Bearer {server.key}"},
+            json={"model": "script", "messages": HELLO, "stream": True},
+        )
+    assert "[DONE]" not in raw.text
+
+
+def test_models(tmp_path: Path) -> None:
+    with serve({"script": {}, "wordllama": {}}, tmp_path) as server, client(server) as api:
+        names = [model.id for model in api.models.list()]
+        assert names[:2] == ["script", "orbit"]
+        assert api.models.retrieve("script").owned_by == "script"
+        with pytest.raises(openai.NotFoundError):
+            api.models.retrieve("nothing")
+        with client(server, key="wrong") as stranger, pytest.raises(openai.AuthenticationError):
+            stranger.models.list()
+
+
+def test_embeddings(tmp_path: Path) -> None:
+    with serve({"script": {}, "wordllama": {}}, tmp_path) as server, client(server) as api:
+        model = [model.id for model in api.models.list()][-1]
+        decoded = api.embeddings.create(model=model, input=["one", "two"])  # the client asks for base64
+        floats = api.embeddings.create(model=model, input="one", encoding_format="float")
+        raw = httpx.post(
+            f"{server.url}/v1/embeddings",
+            headers={"Authorization": f"Bearer {server.key}"},
+            json={"model": model, "input": "one", "encoding_format": "base64"},
+        )
+        with pytest.raises(openai.BadRequestError):
+            api.embeddings.create(model=model, input="")
+        with pytest.raises(openai.BadRequestError):
+            api.embeddings.create(model=model, input="x", dimensions=7)
+        with pytest.raises(openai.NotFoundError):
+            api.embeddings.create(model="script", input="x")
+    one = np.frombuffer(base64.b64decode(json.loads(raw.text)["data"][0]["embedding"]), "<f4")
+    assert np.allclose(one, floats.data[0].embedding)
+    assert np.allclose(one, decoded.data[0].embedding, atol=1e-6)
+    assert decoded.data[1].index == 1
+
+
+def test_other_paths_have_openai_errors(tmp_path: Path) -> None:
+    with serve({"script": {}}, tmp_path) as server:
+        response = httpx.get(f"{server.url}/v1/nothing", headers={"Authorization": f"Bearer {server.key}"})
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "not_found"
