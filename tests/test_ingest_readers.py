@@ -93,6 +93,8 @@ def test_the_title_of_markdown_is_its_first_heading():
         ("# A\n\na\n\n### C\n\nc\n\n## B\n\nb\n\n# D\n\nd", [("A",), ("A", "C"), ("A", "B"), ("D",)]),
         ("# [Link](x) and `code` ##\n\na", [("Link and code",)]),
         ("# Anchored {#anchor}\n\na", [("Anchored",)]),
+        ("# C#\n\na", [("C#",)]),
+        ("####### seven\n\n    # code\n\na", [()]),
         ("~~~\n# no\n```\n# no\n~~~\n# Yes\n\na", [(), ("Yes",)]),
         ("- a list\n- of things\n---\n\nmore", [()]),
         ("two lines\nof text\n---\n\nmore", [()]),
@@ -107,6 +109,21 @@ def test_headings(text, paths):
     assert [section.path for section in read_markdown(text).sections] == paths
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# " + " " * 50_000 + "x",
+        "# a" + " \t" * 50_000 + "x",
+        "# " + "[" * 50_000,
+        "# " + "{#" * 50_000 + "}",
+        "<!-- " * 50_000,
+    ],
+    ids=["spaces", "tabs", "brackets", "anchors", "comments"],
+)
+def test_odd_lines_do_not_take_for_ever(line):
+    assert read_markdown(f"{line}\n\ntext").sections[0].text.endswith("text")
+
+
 def test_long_sections_are_cut_and_every_piece_says_where_it_is_from():
     words = " ".join(f"Sentence number {number} stands here." for number in range(200))
     found = passages_of("long.md", f"# Title\n\n## Part\n\n{words}".encode(), chunk_size=300)
@@ -115,6 +132,18 @@ def test_long_sections_are_cut_and_every_piece_says_where_it_is_from():
     assert all(passage.text.startswith("Title > Part\n\nSentence number") for passage in found)
     joined = " ".join(passage.text.removeprefix("Title > Part\n\n") for passage in found)
     assert joined == words
+
+
+@pytest.mark.parametrize("gap", ["\n\n", "\n", " "])
+def test_very_long_texts_lose_nothing(gap):
+    words = [f"w{number}" for number in range(20_000)]
+    found = passages_of("t.txt", gap.join(words).encode(), chunk_overlap=0)
+    assert [word for passage in found for word in passage.text.split("\n\n", 1)[1].split()] == words
+
+
+def test_a_text_of_one_endless_word_does_not_take_for_ever():
+    found = passages_of("t.txt", b"x" * 300_000, chunk_overlap=0)
+    assert sum(passage.text.count("x") for passage in found) == 300_000
 
 
 def test_headings_longer_than_a_passage_leave_room_for_text():
@@ -154,6 +183,16 @@ def test_html():
     assert "VHF  12\nTel  555" in whole
     for gone in ("track", "color", "Home", "hidden remark", "<"):
         assert gone not in whole
+
+
+def test_html_takes_all_articles_but_the_main_part_if_there_is_one():
+    def body(html):
+        return passages_of("a.html", html)[0].text
+
+    assert body(b"<p>around</p><article>one</article><article>two</article>") == "a\n\naround\n\none\n\ntwo"
+    assert body(b"<p>around</p><article>one</article>") == "a\n\none"
+    assert body(b"<p>around</p><main>inside</main>") == "a\n\ninside"
+    assert body(b"<p>around</p><main></main>") == "a\n\naround"
 
 
 def test_html_in_its_declared_encoding():
@@ -202,6 +241,7 @@ def test_questions_and_answers_stay_together():
         ("a.png", b"x", "'.png' is not a known type (.md, "),
         ("Makefile", b"x", "no ending that tells the type (.md, "),
         ("a.html", b"<script>only()</script>", "has no text"),
+        ("a.html", b"<div>" * 5000 + b"deep", "is nested too deeply"),
         ("a.json", b"{", "is not a JSON list"),
         ("a.json", b'{"question": "a", "answer": "b"}', "Expected `array`"),
         (

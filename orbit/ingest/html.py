@@ -52,25 +52,32 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 def read_html(content: bytes) -> Content:
     """Convert a page. The title is that of the page, or else its first heading; the encoding is the declared one."""
-    from bs4 import BeautifulSoup  # noqa: PLC0415  # only those who read HTML pay for it
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # bs4 gives advice about markup that we did not write
         try:
-            page = BeautifulSoup(content, "html.parser")
-        except (AssertionError, RecursionError, ValueError) as error:
+            title, text = _convert(content)
+        except RecursionError as error:
+            raise UnreadableError("is nested too deeply") from error
+        except (AssertionError, ValueError) as error:
             raise UnreadableError(f"is not readable HTML: {error}") from error
+    read = read_markdown(_BLANK_LINES.sub("\n\n", text).strip())
+    return Content(read.sections, title or read.title)
+
+
+def _convert(content: bytes) -> tuple[str, str]:
+    """Title and Markdown of a page."""
+    from bs4 import BeautifulSoup  # noqa: PLC0415  # only those who read HTML pay for it
+
+    page = BeautifulSoup(content, "html.parser")
     title = _SPACE.sub(" ", page.title.get_text()).strip() if page.title else ""
     for tag in page(_DROPPED):
         tag.decompose()
-    root = page.find("main") or page.find("article") or page.body or page
+    articles = page.find_all("article")
+    candidates = (page.find("main"), articles[0] if len(articles) == 1 else None, page.body)
+    root = next((tag for tag in candidates if tag is not None and tag.get_text(strip=True)), page)
     parts: list[str] = []
-    try:
-        _write(root, parts)
-    except RecursionError as error:
-        raise UnreadableError("is nested too deeply") from error
-    read = read_markdown(_BLANK_LINES.sub("\n\n", "".join(parts)).strip())
-    return Content(read.sections, title or read.title)
+    _write(root, parts)
+    return title, "".join(parts)
 
 
 def _write(tag: Tag, parts: list[str]) -> None:

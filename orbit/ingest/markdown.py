@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from orbit.ingest.sections import Content, Section
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _TITLE = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*$", re.MULTILINE)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_ANCHOR = re.compile(r"[ \t]*\{#[^}]*\}[ \t]*$")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
+
+LONGEST_HEADING = 200
+"""Characters of a heading that are kept: it is repeated in every passage below it."""
 
 
 def read_markdown(text: str) -> Content:
@@ -28,7 +28,7 @@ def read_markdown(text: str) -> Content:
         if name:
             path.append((level, name))
             title = title or name
-        if content := _COMMENT.sub("", body).strip("\n"):
+        if content := _without_comments(body).strip("\n"):
             sections.append(Section(content, path=tuple(heading for _, heading in path), markdown=True))
     return Content(tuple(section for section in sections if section.text.strip()), title)
 
@@ -61,18 +61,46 @@ def _blocks(text: str) -> Iterator[tuple[int, str, str]]:
 
 def _heading(line: str, body: list[str]) -> tuple[int, str] | None:
     """Level and text of the heading that ``line`` is or, underlining the last line of ``body``, completes."""
-    if atx := _ATX.match(line):
-        return len(atx.group(1)), _plain(atx.group(2) or "")
-    underlined = _SETEXT.match(line)
-    if underlined is None or not body or not (above := body[-1].strip()):
+    return _marked(line) or _underlined(line, body)
+
+
+def _marked(line: str) -> tuple[int, str] | None:
+    """A heading that begins with one to six ``#``. By hand, as a pattern would take for ever on some lines."""
+    unindented = line.lstrip(" ")
+    level = len(unindented) - len(unindented.lstrip("#"))
+    rest = unindented[level:]
+    if not 1 <= level <= 6 or len(line) - len(unindented) > 3 or (rest and rest[0] not in " \t"):  # noqa: PLR2004  # CommonMark's numbers
+        return None
+    name = rest.strip()
+    opened = name.rstrip("#")
+    if not opened or opened[-1] in " \t":  # "## Name ##" is closed, "# C#" is not
+        name = opened.rstrip()
+    return level, _plain(name)
+
+
+def _underlined(line: str, body: list[str]) -> tuple[int, str] | None:
+    """A heading of one line that stands at the end of ``body``, from where it is taken."""
+    underline = _SETEXT.match(line)
+    if underline is None or not body or not (above := body[-1].strip()):
         return None
     before = body[-2].strip() if len(body) > 1 else ""
     if before or above[0] in "#>|-*+`~" or body[-1].startswith("    "):
         return None  # A paragraph of several lines, a list or a table: the line is a rule or part of it.
     body.pop()
-    return (1 if underlined.group(1)[0] == "=" else 2), _plain(above)
+    return (1 if underline.group(1)[0] == "=" else 2), _plain(above)
 
 
 def _plain(heading: str) -> str:
     """A heading's words without its markup."""
-    return _LINK.sub(r"\1", _ANCHOR.sub("", heading)).replace("`", "").replace("**", "").strip()
+    anchor = heading.rfind("{#") if heading.endswith("}") else -1
+    words = heading[:anchor] if anchor >= 0 else heading
+    return _LINK.sub(r"\1", words[: 10 * LONGEST_HEADING]).replace("`", "").replace("**", "").strip()[:LONGEST_HEADING]
+
+
+def _without_comments(text: str) -> str:
+    """Without ``<!-- ... -->``; one that never ends is no comment."""
+    kept, position = [], 0
+    while (start := text.find("<!--", position)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        kept.append(text[position:start])
+        position = end + 3
+    return "".join([*kept, text[position:]])

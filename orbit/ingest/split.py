@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from orbit.config.model import Ingest
 from orbit.ingest.sections import Content, Section
 from orbit.types import Document
+
+BLOCK = 20_000
+"""Characters handed to the splitter at once."""
 
 if TYPE_CHECKING:
     from semantic_text_splitter import MarkdownSplitter, TextSplitter
@@ -43,15 +47,32 @@ def passages(source: str, content: Content, digest: str, settings: Ingest) -> li
 
 
 def _pieces(section: Section, room: int, settings: Ingest) -> Iterator[str]:
+    splitter: MarkdownSplitter | TextSplitter
     if section.whole or len(section.text) <= room:
-        pieces = [section.text]
-    elif section.markdown:
-        pieces = _markdown_splitter(room).chunks(section.text)
+        pieces: Iterable[str] = [section.text]
     else:
-        pieces = _text_splitter(room, min(settings.chunk_overlap, room // 2)).chunks(section.text)
+        if section.markdown:
+            splitter = _markdown_splitter(room)
+        else:
+            splitter = _text_splitter(room, min(settings.chunk_overlap, room // 2))
+        pieces = chain.from_iterable(splitter.chunks(block) for block in _blocks(section.text))
     for piece in pieces:
         if stripped := piece.strip():
             yield stripped
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Cut a very long text at paragraphs, lines or spaces: the splitter's time grows with the square of some texts."""
+    start = 0
+    while len(text) - start > BLOCK:
+        end = start + BLOCK
+        for gap in ("\n\n", "\n", " "):
+            if (found := text.rfind(gap, start + BLOCK // 2, end)) >= 0:
+                end = found
+                break
+        yield text[start:end]
+        start = end
+    yield text[start:]
 
 
 def _clean(text: str) -> str:

@@ -29,7 +29,7 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     )
     tenant: Annotated[str, Meta(description="Tenant on the server.", min_length=1)] = "default_tenant"
     database: Annotated[str, Meta(description="Database on the server.", min_length=1)] = "default_database"
-    timeout: Annotated[float, Meta(description="Seconds for one request to the server.", gt=0)] = 30.0
+    timeout: Annotated[float, Meta(description="Seconds for one request to the server.", gt=0)] = 10.0
     collection: Annotated[
         str, Meta(description="Collection for API keys that name none; empty: they search nothing here.")
     ] = ""

@@ -157,6 +157,37 @@ async def test_a_server_without_the_tenant_is_refused_at_the_start(shared_server
             pass
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "said"),
+    [
+        (401, "failed", "refuses the credentials; set them under headers"),
+        (403, "failed", "refuses the credentials"),
+        (404, "failed", "or is no Chroma server"),
+        (503, "unavailable", "answers 503"),
+    ],
+)
+async def test_what_a_server_answers_is_told(host, opened, status, kind, said):
+    async def answer(reader, writer):
+        assert b"x-chroma-token: secret" in (await reader.readuntil(b"\r\n\r\n")).lower()
+        writer.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    settings = {
+        "host": "127.0.0.1",
+        "port": server.sockets[0].getsockname()[1],
+        "headers": {"X-Chroma-Token": "secret"},
+    }
+    async with server:
+        provider = ChromaProvider("chroma", ChromaSettings(**settings), host)
+        with pytest.raises(orbit.ProviderError) as caught:
+            async with provider:
+                await provider.list_sources("docs")
+    assert (caught.value.kind, said in caught.value.message) == (kind, True)
+    assert "secret" not in str(caught.value)
+
+
 async def test_a_server_that_hangs_is_given_up(host, opened):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
