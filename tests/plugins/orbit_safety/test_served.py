@@ -39,7 +39,7 @@ def wire() -> Iterator[OllamaWire]:
 def settings(wire: OllamaWire, **safety: Any) -> dict[str, Any]:
     ollama = {"base_url": wire.url, "start_timeout": 0, "max_retries": 0}
     return {
-        "general": {"inference_provider": "ollama", "embedding_provider": "ollama"},
+        "general": {"inference_provider": "ollama"},
         "ollama": {**ollama, "model": "chat"},
         "judge": {"use": "ollama", **ollama, "model": "judge"},
         "safety": {"mode": "strict", "provider": "judge", "max_retries": 0, **safety},
