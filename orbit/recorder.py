@@ -16,7 +16,7 @@ from orbit.types import CallContext, ChatRecord
 logger = logging.getLogger("orbit.log")
 
 _CAPACITY = 10_000
-_GATHER_SECONDS = 0.02
+_GATHER_SECONDS = 0.01
 
 
 class Recorder:

@@ -13,7 +13,7 @@ from datetime import UTC, date, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
-from orbit.builtin.files.followers import known
+from orbit.builtin.files.followers import known, make_private
 from orbit.builtin.files.locks import lock, open_lock, same_file, unlock
 from orbit.builtin.files.naming import LogFile, Naming, today
 
@@ -129,7 +129,7 @@ class LogFolder:
         return gone
 
     def _make(self) -> None:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.directory)
 
     def _acquire(self) -> None:
         path = self.directory / LOCK

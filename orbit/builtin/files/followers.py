@@ -49,6 +49,13 @@ def follower_folder(directory: Path, name: str) -> Path:
     return directory / FOLDER / name
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner only. Raises OSError."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def request_replay(folder: Path, since: float) -> None:
     """Ask a follower to send again what is missing of the records made since then (Unix seconds). Raises OSError."""
     new = folder / f"{REPLAY}.new"
@@ -77,7 +84,7 @@ def read_state(folder: Path) -> FollowerState | None:
 
 def write_state(folder: Path, state: FollowerState) -> None:
     """Replace the state at once, so that no reader sees half of it. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(folder)
     new = folder / "state.json.new"
     new.write_bytes(msgspec.json.encode(state))
     new.chmod(0o600)

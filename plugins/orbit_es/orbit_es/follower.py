@@ -20,6 +20,7 @@ from orbit.builtin.files import (
     FollowerState,
     Naming,
     lock,
+    make_private,
     open_lock,
     read_state,
     requested_replay,
@@ -127,7 +128,7 @@ class Follower(threading.Thread):
 
     def _take_lock(self) -> bool:
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._folder)
             fd = open_lock(self._folder / "lock")
         except OSError as error:
             if not self._complained:

@@ -26,7 +26,11 @@ FORBIDDEN_IN_INDEX = frozenset('\\/*?"<>| ,#:')
 
 
 class ElasticsearchLog(orbit.Provider):
-    """Every chat in Elasticsearch, sent from the log files."""
+    """Every chat in Elasticsearch, sent from the log files.
+
+    It does not take part in the hook ``log``: what it sends, it reads from the files, so that nothing is lost while
+    Elasticsearch or this very process is away.
+    """
 
     Settings = ElasticsearchSettings
     settings: ElasticsearchSettings
@@ -54,10 +58,6 @@ class ElasticsearchLog(orbit.Provider):
         if follower is not None:
             follower.stop(STOP_PATIENCE)
             await _until(lambda: not follower.is_alive(), STOP_PATIENCE + 1)
-
-    @orbit.hookimpl
-    async def log(self) -> None:
-        """Do nothing: records come from the files, so that none is lost while Elasticsearch or this process is away."""
 
     async def health(self) -> orbit.Health:
         """Degraded while Elasticsearch takes nothing: records wait in the files."""

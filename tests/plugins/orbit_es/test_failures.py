@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import stat
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -315,6 +316,8 @@ async def test_the_folder_deleted_under_a_running_follower(tmp_path, wire):
         await files.log(record(1))
         await eventually(lambda: "elasticsearch" in living(folder))
         await eventually(lambda: in_elasticsearch(wire) == ["r0", "r1"])
+    private = [folder, folder / ".followers", follower_folder(folder, "elasticsearch")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o700}
 
 
 async def test_a_folder_without_a_chat_log_is_a_mistake(tmp_path, wire):
