@@ -117,6 +117,7 @@ def report(streams: list[Stream], direct: list[Stream], tokens: int, gap: float)
     unfinished = sum(not stream.finished for stream in streams)
     print(f"tokens       {sum(len(stream.tokens) for stream in streams)} received, {lost} lost")
     print(f"streams      {len(streams)}, of which {wrong} with lost or reordered tokens, {unfinished} unfinished")
+    p99 = 0.0
     for name, those in (("upstream", direct), ("ORBIT", streams)):
         p50, p99, worst = percentiles(those)
         print(

@@ -14,7 +14,7 @@ from orbit.builtin.reranker import RerankerSettings
 
 ROOT = Path(__file__).parents[3]
 
-PAGES = {
+PAGES: dict[str, type[msgspec.Struct]] = {
     "plugins/orbit_ollama/README.md": OllamaSettings,
     "plugins/orbit_safety/README.md": SafetySettings,
     "docs/reranking.md": RerankerSettings,

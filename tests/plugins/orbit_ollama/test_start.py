@@ -66,7 +66,7 @@ async def test_what_is_no_ollama_is_told_apart(start: Start) -> None:
 
 async def test_a_server_that_comes_up_late_is_awaited(wire: OllamaWire, start: Start, context: CallContext) -> None:
     await wire.stop()
-    starting = asyncio.create_task(start(base_url=wire.url, start_timeout=5))
+    starting = asyncio.ensure_future(start(base_url=wire.url, start_timeout=5))
     await asyncio.sleep(0.3)
     await wire.start()
 
