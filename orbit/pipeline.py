@@ -13,6 +13,7 @@ from typing import Any, Self, TypeAlias
 
 from orbit.admission import Admission
 from orbit.chunk_reader import ChunkReader
+from orbit.citations import CitationFilter
 from orbit.errors import OrbitError, ProviderError
 from orbit.fusion import fuse
 from orbit.host import OrbitHost
@@ -93,16 +94,21 @@ class Pipeline:
                 journal.provider, journal.model = self._provider, self._model
                 started = time.perf_counter()
                 chunks = self._generate(messages=prompt.messages, options=turn.options, context=turn.context)
+                citations = CitationFilter(len(prompt.documents)) if prompt.documents else None
                 async with aclosing(ChunkReader(self._provider, chunks)) as reader:
                     while (chunk := await reader.next(seconds)) is not None:
-                        if chunk.text:
+                        piece = citations.add(chunk.text) if citations else chunk.text
+                        if piece:
                             if not text:
                                 journal.took("first_token", started)
                                 seconds = self._timeouts.next_token
-                            text.append(chunk.text)
-                            yield chunk.text
+                            text.append(piece)
+                            yield piece
                         journal.usage = chunk.usage or journal.usage
                         finish_reason = chunk.finish_reason or finish_reason
+                if citations and (piece := citations.rest()):
+                    text.append(piece)
+                    yield piece
                 journal.took("generate", started)
             journal.status = "ok"
             yield Answer(
