@@ -176,6 +176,21 @@ def test_rotation_shows_the_new_key_once(orbit, tmp_path):
     orbit("keys", "rotate", made["id"], "--grace", "-1", code=2)
 
 
+def test_a_key_is_changed(orbit, tmp_path):
+    made = create(orbit, "--collection", "books", "--requests-per-minute", "5", "--expires-at", "2099-01-01")
+    changes = ["--collection", "", "--requests-per-minute", "0", "--expires-at", "", "--name", "Bo", "--notes", "n"]
+    changed = json.loads(orbit("keys", "update", made["id"], *changes, "--json").stdout)
+    expected = {"collection": None, "requests_per_minute": None, "expires_at": None, "client_name": "Bo", "notes": "n"}
+    assert changed == {**made, **expected, "api_key": changed["api_key"]}
+    orbit("keys", "deactivate", made["id"])
+    orbit("keys", "update", made["id"], "--activate")
+    assert works(tmp_path, made["api_key"])
+    orbit("keys", "update", made["id"], code=2)
+    orbit("keys", "update", made["id"], "--expires-at", "5", code=1)
+    orbit("keys", "update", made["id"], "--requests-per-minute", "-1", code=2)
+    orbit("keys", "update", "unknown", "--notes", "x", code=1)
+
+
 def make_prompt(orbit, tmp_path, name="guide", text="Be kind.", *more):
     file = tmp_path / f"{name}.txt"
     file.write_text(text)

@@ -12,6 +12,7 @@ import msgspec
 from orbit.admin.wire import (
     KeyDetails,
     KeyInfo,
+    KeyUpdate,
     NewKey,
     NewPrompt,
     OwnKey,
@@ -71,6 +72,10 @@ class RemoteAdministration:
     async def key_status(self, reference: str) -> KeyDetails:
         """All about one key."""
         return await self._ask("GET", f"/admin/api-keys/{_part(reference)}/status", KeyDetails)
+
+    async def update_key(self, reference: str, update: KeyUpdate) -> KeyInfo:
+        """Change a key; the next request with it notices."""
+        return await self._ask("PATCH", f"/admin/api-keys/{_part(reference)}", KeyInfo, update)
 
     async def deactivate_key(self, reference: str) -> KeyInfo:
         """Let a key no longer work; its record stays."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from datetime import datetime
 
 from msgspec import UNSET
 
 from orbit.admin.wire import (
     KeyDetails,
     KeyInfo,
+    KeyUpdate,
     NewKey,
     NewPrompt,
     OwnKey,
@@ -18,10 +21,13 @@ from orbit.admin.wire import (
     key_info,
     own_key,
     prompt_info,
+    unix_seconds,
 )
 from orbit.auth import Authenticator, digest_of, find_key, generate_secret, hint_of, new_key
 from orbit.errors import OrbitError
-from orbit.store.base import PAGE, ApiKey, KeyChanges, PromptChanges, Store, UnknownKey, UnknownPrompt
+from orbit.store.base import PAGE, ApiKey, KeyChanges, PromptChanges, Store, UnknownKey, UnknownPrompt, set_fields
+
+logger = logging.getLogger("orbit.admin")
 
 
 class BadRequest(OrbitError):
@@ -43,17 +49,17 @@ class Administration:
 
     async def create_key(self, new: NewKey) -> KeyInfo:
         """Make a key; only this answer shows it."""
-        if new.expires is not None and new.expires <= time.time():
-            raise BadRequest("expires_at lies in the past; give a later time, in Unix seconds or ISO 8601.")
         secret, record = new_key(
             new.client_name.strip(),
             new.collection_name,
             system_prompt_id=new.system_prompt_id,
             notes=new.notes or "",
-            expires_at=new.expires,
+            expires_at=_future(new.expires_at),
             requests_per_minute=new.requests_per_minute,
         )
-        return key_info(await self._store.create_key(record), secret)
+        created = await self._store.create_key(record)
+        logger.info("created key %s of %s", created.id, created.client_name)
+        return key_info(created, secret)
 
     async def list_keys(self, after: str = "", limit: int = PAGE) -> list[KeyInfo]:
         """A page of keys, from the one after the id ``after`` on."""
@@ -70,26 +76,42 @@ class Administration:
                 prompt = None
         return key_details(key, prompt)
 
+    async def update_key(self, reference: str, update: KeyUpdate) -> KeyInfo:
+        """Change a key; the next request with it notices."""
+        name = update.client_name if update.client_name is UNSET else update.client_name.strip()
+        ends = update.expires_at if update.expires_at is UNSET else _future(update.expires_at)
+        changes = KeyChanges(
+            client_name=name,
+            collection_name=update.collection_name,
+            active=update.active,
+            notes=update.notes,
+            expires_at=ends,
+            requests_per_minute=update.requests_per_minute,
+        )
+        return await self._change(reference, changes)
+
     async def deactivate_key(self, reference: str) -> KeyInfo:
         """Let a key no longer work; its record stays."""
-        key = await self._find(reference)
-        return key_info(await self._store.update_key(key.id, KeyChanges(active=False)))
+        return await self._change(reference, KeyChanges(active=False))
 
     async def delete_key(self, reference: str) -> None:
         """Forget a key."""
-        await self._store.delete_key((await self._find(reference)).id)
+        key = await self._find(reference)
+        await self._store.delete_key(key.id)
+        logger.info("deleted key %s of %s", key.id, key.client_name)
 
     async def set_prompt(self, reference: str, prompt_id: str | None) -> KeyInfo:
         """Tie a key to a system prompt, or with None to none."""
-        key = await self._find(reference)
-        return key_info(await self._store.update_key(key.id, KeyChanges(system_prompt_id=prompt_id)))
+        return await self._change(reference, KeyChanges(system_prompt_id=prompt_id))
 
     async def rotate_key(self, reference: str, grace_seconds: float = 0.0) -> KeyInfo:
         """Give a key a new secret, which only this answer shows."""
         key = await self._find(reference)
         secret = generate_secret()
         until = time.time() + grace_seconds
-        return key_info(await self._store.rotate_key(key.id, digest_of(secret), hint_of(secret), until), secret)
+        rotated = await self._store.rotate_key(key.id, digest_of(secret), hint_of(secret), until)
+        logger.info("rotated key %s of %s", rotated.id, rotated.client_name)
+        return key_info(rotated, secret)
 
     async def test_key(self, secret: str) -> OwnKey:
         """What a client's key may do; Unauthorized if it is not valid."""
@@ -117,18 +139,34 @@ class Administration:
         """Change a prompt; what it was is kept."""
         name = update.name if update.name is UNSET else update.name.strip()
         changes = PromptChanges(name=name, prompt=update.prompt, version=update.version)
-        return prompt_info(await self._store.update_prompt(prompt_id, changes))
+        updated = await self._store.update_prompt(prompt_id, changes)
+        logger.info("updated prompt %s (%s), now version %s", updated.id, updated.name, updated.version)
+        return prompt_info(updated)
 
     async def delete_prompt(self, prompt_id: str, *, force: bool = False) -> None:
         """Forget a prompt and its versions."""
         await self._store.delete_prompt(prompt_id, force=force)
+        logger.info("deleted prompt %s", prompt_id)
 
     async def migrate(self) -> int:
         """Replace the clear keys of earlier versions by digests; how many there were."""
         return await self._store.migrate()
+
+    async def _change(self, reference: str, changes: KeyChanges) -> KeyInfo:
+        key = await self._store.update_key((await self._find(reference)).id, changes)
+        logger.info("changed key %s of %s: %s", key.id, key.client_name, ", ".join(set_fields(changes)) or "nothing")
+        return key_info(key)
 
     async def _find(self, reference: str) -> ApiKey:
         key = await find_key(self._store, reference)
         if key is None:
             raise UnknownKey
         return key
+
+
+def _future(at: float | datetime | None) -> float | None:
+    """A time in Unix seconds. Raises BadRequest if it has passed."""
+    seconds = None if at is None else unix_seconds(at)
+    if seconds is not None and seconds <= time.time():
+        raise BadRequest("expires_at lies in the past; give a later time, in Unix seconds or ISO 8601.")
+    return seconds

@@ -15,7 +15,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 Notes = Annotated[str, Meta(max_length=4_000)]
 PromptText = Annotated[str, Meta(min_length=1, max_length=200_000, pattern=r"\S")]
 Version = Annotated[str, Meta(min_length=1, max_length=100)]
-Moment = Annotated[float, Meta(ge=0)] | datetime
+YEAR_10000 = 253_402_300_800
+Moment = Annotated[float, Meta(ge=0, lt=YEAR_10000)] | datetime
 PerMinute = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
@@ -33,13 +34,16 @@ class NewKey(Body, frozen=True):
     expires_at: Moment | None = None
     requests_per_minute: PerMinute | None = None
 
-    @property
-    def expires(self) -> float | None:
-        """``expires_at`` in Unix seconds; a time without a zone is UTC."""
-        if isinstance(self.expires_at, datetime):
-            moment = self.expires_at
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        return self.expires_at
+
+class KeyUpdate(Body, frozen=True):
+    """What to change of a key; null takes away the collection, the expiry or the limit."""
+
+    client_name: Name | UnsetType = UNSET
+    collection_name: Name | UnsetType | None = UNSET
+    notes: Notes | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    expires_at: Moment | UnsetType | None = UNSET
+    requests_per_minute: PerMinute | UnsetType | None = UNSET
 
 
 class KeyReference(Body, frozen=True):
@@ -136,6 +140,13 @@ class Done(msgspec.Struct, frozen=True):
 
     message: str
     status: str = "success"
+
+
+def unix_seconds(at: float | datetime) -> float:
+    """A time in Unix seconds; one without a zone is UTC."""
+    if isinstance(at, datetime):
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    return at
 
 
 def masked(hint: str) -> str:

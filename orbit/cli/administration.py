@@ -149,12 +149,17 @@ def _one(argument: str | None, option: str | None, sentence: str) -> str:
     return given[0]
 
 
-def checked(kind: type[T], **values: Any) -> T:
-    """Options as a request, checked as the HTTP API checks it. Options that were not given are left out."""
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def checked(kind: type[T], values: dict[str, Any]) -> T:
+    """Options as a request, checked as the HTTP API checks it."""
     import msgspec
 
     try:
-        return msgspec.convert({name: value for name, value in values.items() if value is not None}, kind)
+        return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         raise click.UsageError(str(error)) from error
 

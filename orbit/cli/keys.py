@@ -12,6 +12,7 @@ from orbit.cli.administration import (
     checked,
     every,
     find_prompt,
+    given,
     key_options,
     moment,
     print_fields,
@@ -69,14 +70,16 @@ def create(  # click passes options by name
         raise click.UsageError("--prompt-file makes a new prompt: name it with --prompt-name.")
     new = checked(
         NewKey,
-        client_name=client_name,
-        collection_name=collection,
-        notes=notes,
-        system_prompt_id=prompt_id,
-        expires_at=_time(expires_at),
-        requests_per_minute=requests_per_minute,
+        given(
+            client_name=client_name,
+            collection_name=collection,
+            notes=notes,
+            system_prompt_id=prompt_id,
+            expires_at=_time(expires_at),
+            requests_per_minute=requests_per_minute,
+        ),
     )
-    prompt = checked(NewPrompt, name=prompt_name, prompt=text_of(prompt_file)) if prompt_file else None
+    prompt = checked(NewPrompt, {"name": prompt_name, "prompt": text_of(prompt_file)}) if prompt_file else None
 
     async def work(admin: AnyAdministration) -> KeyInfo:
         used = None
@@ -124,6 +127,46 @@ def test(target: Target, reference: str) -> None:
         print_json(found)
     else:
         click.echo(f"{found.api_key} of {found.client_name} works; collection: {found.collection or 'the default'}.")
+
+
+@keys.command()
+@key_options
+@click.option("--name", "client_name", help="Who the key is for.")
+@click.option("--collection", metavar="NAME", help="Collection that it answers from; '' for the default one.")
+@click.option("--notes", help="Anything worth remembering.")
+@click.option("--expires-at", metavar="TIME", help="When it ends: Unix seconds, ISO 8601, or '' for never.")
+@click.option("--requests-per-minute", type=int, metavar="N", help="How often it may ask; 0 for no limit.")
+@click.option("--activate", is_flag=True, help="Let a deactivated key work again.")
+@target_options
+def update(  # click passes options by name
+    target: Target,
+    reference: str,
+    client_name: str | None,
+    collection: str | None,
+    notes: str | None,
+    expires_at: str | None,
+    requests_per_minute: int | None,
+    activate: bool,
+) -> None:
+    """Change a key; the next request with it notices."""
+    from orbit.admin.wire import KeyUpdate
+
+    changes = given(
+        client_name=client_name,
+        collection_name=collection,
+        notes=notes,
+        expires_at=_time(expires_at),
+        requests_per_minute=requests_per_minute,
+        active=activate or None,
+    )
+    if not changes:
+        raise click.UsageError("Say what to change; `orbit keys update --help` shows what can be.")
+    for name, none in (("collection_name", ""), ("expires_at", ""), ("requests_per_minute", 0)):
+        if changes.get(name) == none:
+            changes[name] = None
+    change = checked(KeyUpdate, changes)
+    done = target.do(lambda admin: admin.update_key(reference, change))
+    (print_json if target.as_json else print_fields)(done)
 
 
 @keys.command()
@@ -187,8 +230,16 @@ def _show_secret(target: Target, key: KeyInfo) -> None:
 
 
 def _time(text: str | None) -> float | str | None:
-    """Unix seconds as a number; anything else is left to be read as ISO 8601."""
-    try:
-        return None if text is None else float(text)
-    except ValueError:
+    """Unix seconds or ISO 8601 as Unix seconds; anything else is left to be refused."""
+    if not text:
         return text
+    try:
+        return float(text)
+    except ValueError:
+        from datetime import UTC, datetime
+
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            return text
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

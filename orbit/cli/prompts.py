@@ -12,6 +12,7 @@ from orbit.cli.administration import (
     checked,
     every,
     find_prompt,
+    given,
     moment,
     print_fields,
     print_json,
@@ -44,7 +45,7 @@ def create(target: Target, name: str, file: str, version: str | None) -> None:
     """Keep a prompt under a new name."""
     from orbit.admin.wire import NewPrompt
 
-    new = checked(NewPrompt, name=name, prompt=text_of(file), version=version)
+    new = checked(NewPrompt, given(name=name, prompt=text_of(file), version=version))
     _show(target, target.do(lambda admin: admin.create_prompt(new)))
 
 
@@ -98,7 +99,7 @@ def update(target: Target, reference: str, file: str | None, version: str | None
 
     if file is None and version is None and name is None:
         raise click.UsageError("Say what to change: --file, --version or --name.")
-    change = checked(PromptUpdate, prompt=None if file is None else text_of(file), version=version, name=name)
+    change = checked(PromptUpdate, given(prompt=None if file is None else text_of(file), version=version, name=name))
 
     async def work(admin: AnyAdministration) -> PromptInfo:
         return await admin.update_prompt((await find_prompt(admin, reference)).id, change)

@@ -352,10 +352,11 @@ class MongoStore(Store):
             if list(index["key"]) == [("api_key", 1)] and index.get("unique") and plain:
                 with contextlib.suppress(OperationFailure):  # another process was quicker
                     await keys.drop_index(name)
-        text = {"$type": "string"}
-        await keys.create_index("digest", name="orbit_digest", unique=True, partialFilterExpression={"digest": text})
+        # With $exists, equality is known to be within the index; with $type, the server would not use it.
+        there = {"$exists": True}
+        await keys.create_index("digest", name="orbit_digest", unique=True, partialFilterExpression={"digest": there})
         await keys.create_index("former.digest", name="orbit_former_digest")
-        await keys.create_index("api_key", name="orbit_clear_key", partialFilterExpression={"api_key": text})
+        await keys.create_index("api_key", name="orbit_clear_key", partialFilterExpression={"api_key": there})
         await keys.create_index("system_prompt_id", name="orbit_prompt")
         await self._versions.get_pymongo_collection().create_index("prompt_id", name="orbit_prompt")
         try:

@@ -12,10 +12,10 @@ SIZE = 8
 
 
 class ChangeSignal:
-    """Eight bytes in a small file that stays in the system's memory: reading them takes no call
-    to the system, so it never gives the interpreter away.
+    """Eight bytes in a small file, mapped into memory.
 
-    Whoever changes a record writes a new random value; whoever remembers records compares.
+    Whoever changes a record writes a new random value; whoever remembers records compares. Reading takes no call to
+    the system, so it never gives the interpreter away. The file must not be made shorter while it is in use.
     """
 
     def __init__(self, path: Path) -> None:

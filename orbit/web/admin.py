@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, Router, delete, get, post, put
+from litestar import Request, Response, Router, delete, get, patch, post, put
 from litestar.connection import ASGIConnection
 from litestar.datastructures import ResponseHeader
 from litestar.exceptions import ValidationException
@@ -20,6 +20,7 @@ from orbit.admin.wire import (
     KeyDetails,
     KeyInfo,
     KeyReference,
+    KeyUpdate,
     NewKey,
     NewPrompt,
     OwnKey,
@@ -85,6 +86,10 @@ def _key_routes(admin: Administration) -> list[Any]:
     async def key_status(api_key: FromPath[str]) -> KeyDetails:
         return await admin.key_status(api_key)
 
+    @patch("/api-keys/{api_key:str}", summary="Change a key; the next request with it notices")
+    async def update_key(api_key: FromPath[str], data: JSONBody[KeyUpdate]) -> KeyInfo:
+        return await admin.update_key(api_key, data)
+
     @post("/api-keys/deactivate", status_code=200, summary="Revoke a key; its record stays")
     async def deactivate_key(data: JSONBody[KeyReference]) -> KeyInfo:
         return await admin.deactivate_key(data.api_key)
@@ -102,7 +107,7 @@ def _key_routes(admin: Administration) -> list[Any]:
     async def rotate_key(api_key: FromPath[str], data: JSONBody[Rotation | None] = None) -> KeyInfo:
         return await admin.rotate_key(api_key, data.grace_seconds if data else 0.0)
 
-    return [create_key, list_keys, key_status, deactivate_key, delete_key, set_prompt, rotate_key]
+    return [create_key, list_keys, key_status, deactivate_key, delete_key, set_prompt, rotate_key, update_key]
 
 
 def _prompt_routes(admin: Administration) -> list[Any]:

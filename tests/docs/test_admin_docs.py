@@ -79,7 +79,8 @@ def test_every_route_is_in_the_page(server):
 
 
 @pytest.mark.parametrize(
-    "struct", [wire.NewKey, wire.KeyDetails, wire.NewPrompt, wire.PromptInfo, wire.OwnKey, wire.Rotation]
+    "struct",
+    [wire.NewKey, wire.KeyUpdate, wire.KeyDetails, wire.NewPrompt, wire.PromptInfo, wire.OwnKey, wire.Rotation],
 )
 def test_every_field_is_in_the_page(struct):
     for field in msgspec.structs.fields(struct):

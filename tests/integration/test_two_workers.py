@@ -27,6 +27,7 @@ class Server:
         self.folder = folder
         self.url = f"http://127.0.0.1:{free_port()}"
         self.read_store = reader
+        self.mongo = None
         (folder / "config.yaml").write_text(
             f"general: {{data_dir: {folder}/data}}\n"
             "logging: {level: DEBUG, file: {enabled: false}}\n"
@@ -109,6 +110,7 @@ def server(request, tmp_path_factory):
             return b"".join(file.read_bytes() for file in wire.glob("data.db*"))
 
         with Server(folder, section, read_mongodb) as running:
+            running.mongo = mongo
             yield running
 
 
@@ -206,3 +208,29 @@ def test_a_client_key_opens_no_admin_route(server, admin):
     made = admin.post("/admin/api-keys", json={"client_name": "curious"}).json()
     assert httpx.get(f"{server.url}/admin/api-keys", headers={"X-API-Key": made["api_key"]}).status_code == 403
     assert httpx.get(f"{server.url}/admin/api-keys").status_code == 401
+
+
+async def test_an_outage_of_the_store(server, admin):
+    """Known keys keep working, all others get 503 and never 401, and soon after the end all is well."""
+    if server.mongo is None:
+        pytest.skip("a file does not go away")
+    known, other = (admin.post("/admin/api-keys", json={"client_name": name}).json()["api_key"] for name in "ab")
+    for _ in range(3):
+        assert statuses(await server.chats(known)) == {200}  # by now both workers know it
+    server.mongo.stop()
+    try:
+        assert statuses(await server.chats(known, 20)) == {200}
+        for key in (other, "api_wrong"):
+            refused = await server.chats(key, 5)
+            assert statuses(refused) == {503}
+            assert {response.json()["code"] for response in refused} == {"store_unavailable"}
+            assert all("retry-after" in response.headers for response in refused)
+        assert admin.get("/admin/api-keys").status_code == 503
+        assert admin.get("/health").json()["components"]["store"]["status"] == "down"
+    finally:
+        server.mongo.start()
+    async with asyncio.timeout(5):
+        while statuses(await server.chats(other, 10)) != {200}:  # noqa: ASYNC110  # it is another process
+            await asyncio.sleep(0.1)
+    assert statuses(await server.chats("api_wrong", 5)) == {401}
+    assert admin.get("/admin/api-keys").status_code == 200

@@ -56,6 +56,7 @@ ROUTES = [
     ("GET", "/admin/api-keys/some/status"),
     ("POST", "/admin/api-keys/deactivate"),
     ("DELETE", "/admin/api-keys/some"),
+    ("PATCH", "/admin/api-keys/some"),
     ("POST", "/admin/api-keys/some/prompt"),
     ("POST", "/admin/api-keys/some/rotate"),
     ("POST", "/admin/prompts"),
@@ -191,6 +192,35 @@ def test_limits_are_told_and_kept(server, admin):
     assert "ratelimit-limit" not in chat(server, server.key).headers
 
 
+def test_a_key_can_be_changed(server, admin):
+    made = make_key(admin, requests_per_minute=1, notes="before")
+    assert [chat(server, made["api_key"]).status_code for _ in range(2)] == [200, 429]
+    changed = admin.patch(
+        f"/admin/api-keys/{made['id']}", json={"requests_per_minute": None, "client_name": "Bo"}
+    ).json()
+    assert (changed["requests_per_minute"], changed["client_name"], changed["notes"]) == (None, "Bo", "before")
+    assert chat(server, made["api_key"]).status_code == 200
+    admin.post("/admin/api-keys/deactivate", json={"api_key": made["id"]})
+    assert chat(server, made["api_key"]).status_code == 401
+    admin.patch(f"/admin/api-keys/{made['api_key']}", json={"active": True})
+    assert chat(server, made["api_key"]).status_code == 200
+    is_problem(admin.patch(f"/admin/api-keys/{made['id']}", json={"expires_at": 5}), 400, "bad_request")
+    is_problem(admin.patch(f"/admin/api-keys/{made['id']}", json={"digest": "x"}), 400, "invalid_request")
+    is_problem(admin.patch("/admin/api-keys/unknown", json={}), 404, "unknown_key")
+
+
+def test_changes_are_logged_without_keys(admin, caplog):
+    with caplog.at_level(logging.INFO, "orbit.admin"):
+        made = make_key(admin, client_name="logged")
+        new = admin.post(f"/admin/api-keys/{made['id']}/rotate").json()
+        admin.patch(f"/admin/api-keys/{new['api_key']}", json={"notes": "private"})
+        admin.delete(f"/admin/api-keys/{made['id']}")
+    assert caplog.text.count(made["id"]) == 4
+    assert "logged" in caplog.text
+    for secret in (made["api_key"], new["api_key"], "private", TOKEN):
+        assert secret not in caplog.text
+
+
 def system_prompt_of(server, key):
     assert chat(server, key).status_code == 200
     messages, _, _ = server.provider("script").seen[-1]
@@ -257,6 +287,7 @@ def test_a_prompt_in_use_goes_only_by_force(server, admin):
         ("/admin/api-keys", {"client_name": "a", "requests_per_minute": 0}, "requests_per_minute"),
         ("/admin/api-keys", {"client_name": "a", "requests_per_minute": 1.5}, "requests_per_minute"),
         ("/admin/api-keys", {"client_name": "a", "expires_at": "tomorrow"}, "expires_at"),
+        ("/admin/api-keys", {"client_name": "a", "expires_at": 1e300}, "expires_at"),
         ("/admin/api-keys", {"client_name": "a", "colection_name": "x"}, "colection_name"),
         ("/admin/api-keys/deactivate", {"api_key": {"$ne": None}}, "api_key"),
         ("/admin/prompts", {"name": "a"}, "prompt"),
