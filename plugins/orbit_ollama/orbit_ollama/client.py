@@ -4,6 +4,7 @@ Heavy modules are imported when a client is opened, so that importing the plugin
 """
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Self
@@ -208,7 +209,7 @@ class Client:
             seconds = self._settings.connect_timeout
             what = f"cannot be reached: no connection within {seconds:g} s"
         elif isinstance(cause, aiohttp.ClientConnectorError):
-            what = f"cannot be reached: {cause.os_error.strerror or cause.os_error}"
+            what = f"cannot be reached: {_reason(cause.os_error)}"
         elif (
             isinstance(error, ConnectionError) and type(error) is ConnectionError
         ):  # the package's own, without a cause
@@ -218,6 +219,12 @@ class Client:
         else:
             what = "closed the connection"
         return ProviderError(f"{self.url} {what}.", kind="unavailable", retryable=True)
+
+
+def _reason(error: OSError) -> str:
+    """Return why a connection failed, in the system's words; event loops put others in their place."""
+    known = error.errno is not None and error.errno > 0  # names that cannot be resolved have negative numbers
+    return os.strerror(error.errno or 0) if known else error.strerror or str(error)
 
 
 async def _explanation(pieces: Silence) -> bytes:

@@ -104,7 +104,16 @@ async def test_refused_connection(wire: OllamaWire, start: Start, context: CallC
 
     assert raised.value.kind == "unavailable"
     assert raised.value.retryable
-    assert raised.value.message.startswith(f"{wire.url} cannot be reached: ")
+    assert raised.value.message == f"{wire.url} cannot be reached: Connection refused."
+
+
+async def test_a_name_that_cannot_be_resolved(start: Start, context: CallContext) -> None:
+    provider = await start(base_url="http://no-such-host.invalid:11434", max_retries=0, require_server=False)
+
+    with pytest.raises(ProviderError, match=r"no-such-host.*cannot be reached: \w+") as raised:
+        await ask(provider, context)
+
+    assert raised.value.kind == "unavailable"
 
 
 async def test_a_passing_failure_is_tried_again(wire: OllamaWire, start: Start, context: CallContext) -> None:
