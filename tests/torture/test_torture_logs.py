@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -233,6 +233,48 @@ def test_elasticsearch_away_and_a_restart_in_between(tmp_path):
     assert state is not None
     assert (state.sent + state.duplicates, state.rejected, state.lost_bytes) == (workers * count, 0, 0)
     report(documents=len(documents), answers_lost=state.duplicates)
+
+
+def test_killed_followers_send_everything_once(tmp_path):
+    kills = 20 if FULL else 3
+    directory = tmp_path / "logs"
+    with FakeElasticsearch() as wire, ExitStack() as stack:
+
+        def start(name: str) -> subprocess.Popen[str]:
+            orders = {"count": 10_000_000, "group": 50, "pause": 0.01, "elasticsearch": wire.url}
+            process = stack.enter_context(worker(directory=str(directory), name=name, **orders))
+            assert process.stdout is not None
+            assert process.stdout.readline()  # it is at work
+            return process
+
+        running = [start("w0"), start("w1")]
+        for turn in range(kills):
+            running.append(start(f"w{turn + 2}"))
+            before = len(wire.arrivals)
+            _until(lambda: len(wire.arrivals) > before)  # noqa: B023  called here
+            time.sleep(random.Random(turn).uniform(0.0, 0.2))
+            running.pop(0).kill()  # the oldest one has the lock
+        for process in running:
+            process.kill()
+            process.wait()
+        with worker(directory=str(directory), name="last", count=10, elasticsearch=wire.url, linger=True) as last:
+            _until_said(last, 10)
+            written = set(_ids(directory))
+            _until(lambda: len(wire.arrivals) >= len(written))
+            finish(last)
+        sent = [document["request_id"] for document in wire.all_documents()]
+    assert len(sent) == len(set(sent)) == len(wire.arrivals), "nothing twice"
+    assert set(sent) == written, "all that is in the files, and nothing else"
+    state = read_state(follower_folder(directory, "elasticsearch"))
+    assert state is not None
+    report(kills=kills, documents=len(sent), sent_again=state.duplicates)
+
+
+def _until(check: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not check():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
 
 
 def _ids(directory: Path) -> Iterator[str]:

@@ -23,6 +23,8 @@ class Orders(msgspec.Struct, frozen=True):
     clock_shift: float = 0.0
     half_after: float = 0.0
     elasticsearch: str = ""
+    pause: float = 0.0
+    """Seconds of rest after each group."""
     linger: bool = False
     """Wait for standard input to close before leaving."""
 
@@ -69,6 +71,7 @@ def main(orders: Orders) -> None:
             await files.log(record)
             if (number + 1 - orders.first) % orders.group == 0:
                 await files.flush()
+                await asyncio.sleep(orders.pause)
                 print(number + 1, flush=True)  # noqa: T201  the answer to whoever started it
         await files.flush()
         print(orders.first + orders.count, flush=True)  # noqa: T201  the same

@@ -3,7 +3,9 @@
 import json
 import logging
 import shutil
+import ssl
 import stat
+import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -230,6 +232,46 @@ async def test_credentials(tmp_path, monkeypatch, told):
         async with logging_to(tmp_path, wire.url, username="elastic", password="pässword") as (_, log):
             assert (await log.health()).status == "ok"
     assert not any("c2VjcmV0" in text or "pässword" in text for text in told())
+
+
+async def test_tls(tmp_path, told):
+    request = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    request += [
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+        "-subj",
+        "/CN=stand-in",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
+    subprocess.run(request, cwd=tmp_path, check=True, capture_output=True)  # noqa: ASYNC221  nothing else waits
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    logs = tmp_path / "logs"
+    with FakeElasticsearch(tls=tls) as wire:
+        async with logging_to(logs, wire.url) as (files, log):
+            await files.log(record(0))
+            await files.flush()
+            assert "certificate" in (await log.health()).detail
+        async with logging_to(logs, wire.url, ca_certs=str(tmp_path / "cert.pem")) as (files, _):
+            await eventually(sent(logs, 1))
+        async with logging_to(logs, wire.url, verify_certs=False) as (files, _):
+            await files.log(record(1))
+            await eventually(sent(logs, 2))
+    assert in_elasticsearch(wire) == ["r0", "r1"]
 
 
 async def test_no_right_to_manage_templates(tmp_path, wire, told):

@@ -18,6 +18,7 @@ import gzip
 import ipaddress
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -73,7 +74,14 @@ class DataStream:
 class FakeElasticsearch:
     """The server. Usable as a context manager: it runs in a thread of its own, on a port of its own."""
 
-    def __init__(self, *, api_key: str = "", basic_auth: tuple[str, str] | None = None, product: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str = "",
+        basic_auth: tuple[str, str] | None = None,
+        product: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """With ``api_key`` or ``basic_auth`` it demands them; without ``product`` it is something else."""
         self.indices: dict[str, Index] = {}
         self.streams: dict[str, DataStream] = {}
@@ -90,6 +98,7 @@ class FakeElasticsearch:
         self._api_key = api_key
         self._basic_auth = basic_auth
         self._product = product
+        self._tls = tls
         self._faults: list[Fault] = []
         self._always: Fault | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -108,7 +117,7 @@ class FakeElasticsearch:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Listen, on the same port as before if there was one."""
@@ -145,7 +154,7 @@ class FakeElasticsearch:
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True)
+        site = web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True, ssl_context=self._tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
