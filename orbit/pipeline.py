@@ -21,7 +21,7 @@ from orbit.plugins.calls import Outcome, call, fan_out, is_list_of, wrong_type
 from orbit.prompting import Prompt, fit
 from orbit.recorder import Recorder
 from orbit.sentences import SentenceBuffer
-from orbit.turn import Answer, Journal, Turn, sources_of
+from orbit.turn import Answer, Journal, Turn, questions_of, sources_of
 from orbit.types import Document, FinishReason, Message, ModerationStage, Query, TokenCount, Verdict
 
 logger = logging.getLogger("orbit.pipeline")
@@ -181,10 +181,10 @@ class Pipeline:
         started = time.perf_counter()
         outcomes: list[Outcome[Any]] = await fan_out(
             "moderate",
-            {
-                name: partial(caller, stage=stage, messages=messages, context=turn.context)
+            [
+                (name, partial(caller, stage=stage, messages=messages, context=turn.context))
                 for name, caller in moderators.items()
-            },
+            ],
             self._timeouts.moderate,
         )
         journal.took("moderate", started)
@@ -200,13 +200,14 @@ class Pipeline:
 
     async def _retrieve(self, turn: Turn, journal: Journal) -> list[Document] | None:
         started = time.perf_counter()
-        query = Query(turn.question, turn.context.collection, turn.history)
+        queries = [Query(text, turn.context.collection, turn.history) for text in questions_of(turn)]
         outcomes: list[Outcome[Any]] = await fan_out(
             "retrieve",
-            {
-                name: partial(caller, query=query, limit=self._retrieval.limit, context=turn.context)
+            [
+                (name, partial(caller, query=query, limit=self._retrieval.limit, context=turn.context))
+                for query in queries
                 for name, caller in self._retrievers.items()
-            },
+            ],
             self._timeouts.retrieve,
         )
         journal.took("retrieve", started)

@@ -25,6 +25,16 @@ class Turn(msgspec.Struct, frozen=True):
     options: GenerateOptions = GenerateOptions()
 
 
+def questions_of(turn: Turn) -> list[str]:
+    """The texts to look for: the question, and in a conversation also the question after the one before it.
+
+    "And on Sunday?" finds nothing by itself; with the question before it, it does. What both find is fused, so a
+    change of subject is served as well as a follow-up, in any language and without a model's help.
+    """
+    earlier = [message.content for message in turn.history if message.role == "user"]
+    return [turn.question, f"{earlier[-1]}\n{turn.question}"] if earlier else [turn.question]
+
+
 class Source(msgspec.Struct, frozen=True):
     """A passage that the model was given. ``number`` is what the answer cites as ``[number]``."""
 

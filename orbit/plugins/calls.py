@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -80,9 +80,9 @@ async def call(provider: str, operation: str, invoke: Callable[[], Awaitable[T]]
 
 
 async def fan_out(
-    operation: str, invocations: Mapping[str, Callable[[], Awaitable[T]]], seconds: float
+    operation: str, invocations: Sequence[tuple[str, Callable[[], Awaitable[T]]]], seconds: float
 ) -> list[Outcome[T]]:
-    """Call several providers at the same time, each with its deadline; outcomes are in the order of the mapping."""
+    """Call providers, each by its name, at the same time and each with its deadline; outcomes keep the order."""
 
     async def one(provider: str, invoke: Callable[[], Awaitable[T]]) -> Outcome[T]:
         started = time.perf_counter()
@@ -93,9 +93,9 @@ async def fan_out(
         return Outcome(provider, time.perf_counter() - started, value)
 
     if len(invocations) == 1:  # no task for the common case
-        return [await one(*next(iter(invocations.items())))]
+        return [await one(*invocations[0])]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(provider, invoke)) for provider, invoke in invocations.items()]
+        tasks = [group.create_task(one(provider, invoke)) for provider, invoke in invocations]
     return [task.result() for task in tasks]
 
 

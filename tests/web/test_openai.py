@@ -3,13 +3,14 @@
 import base64
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import numpy as np
 import openai
 import pytest
 
+import orbit
 from orbit.testing import serve
 
 
@@ -197,3 +198,26 @@ def test_other_paths_have_openai_errors(tmp_path: Path) -> None:
         response = httpx.get(f"{server.url}/v1/nothing", headers={"Authorization": f"Bearer {server.key}"})
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "not_found"
+
+
+class Catalogue(orbit.Provider):
+    """Finds something about the library only."""
+
+    asked: ClassVar[list[str]] = []
+
+    @orbit.hookimpl
+    async def retrieve(self, query: orbit.Query) -> list[orbit.Document]:
+        self.asked.append(query.text)
+        return [orbit.Document("d", "x")] if "library" in query.text else []
+
+
+def test_a_follow_up_is_looked_for_with_the_question_before_it(tmp_path: Path) -> None:
+    messages = [
+        {"role": "user", "content": "When is the library open?"},
+        {"role": "assistant", "content": "From nine to five."},
+        {"role": "user", "content": "And on Sunday?"},
+    ]
+    with serve({"script": {}, "catalogue": {}}, tmp_path, {"catalogue": Catalogue}) as server:
+        answer = ask(server, messages)
+    assert Catalogue.asked == ["And on Sunday?", "When is the library open?\nAnd on Sunday?"]
+    assert [source["id"] for source in answer.orbit["sources"]] == ["d"]
