@@ -236,12 +236,12 @@ def test_elasticsearch_away_and_a_restart_in_between(tmp_path):
 
 
 def test_killed_followers_send_everything_once(tmp_path):
-    kills = 20 if FULL else 3
+    kills = 20 if FULL else 2
     directory = tmp_path / "logs"
     with FakeElasticsearch() as wire, ExitStack() as stack:
 
         def start(name: str) -> subprocess.Popen[str]:
-            orders = {"count": 10_000_000, "group": 50, "pause": 0.01, "elasticsearch": wire.url}
+            orders = {"count": 10_000_000, "group": 20, "pause": 0.05, "elasticsearch": wire.url}
             process = stack.enter_context(worker(directory=str(directory), name=name, **orders))
             assert process.stdout is not None
             assert process.stdout.readline()  # it is at work
