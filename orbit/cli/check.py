@@ -12,12 +12,16 @@ from orbit.cli.options import config_option
 @click.option("--traceback", is_flag=True, help="Show the traceback of plugins that failed to import.")
 def check(config_path: str | None, *, traceback: bool) -> None:
     """Check the configuration and the settings of every enabled plugin. Exits with 1 if anything is wrong."""
+    from orbit.errors import ConfigError
     from orbit.host import OrbitHost
+    from orbit.web.checks import serving_problems
 
     host = OrbitHost.from_file(config_path)
     if traceback:
         show_tracebacks(host)
-    host.raise_problems()
+    problems = [*host.problems, *serving_problems(host.config)]
+    if problems:
+        raise ConfigError(problems)
     enabled = ", ".join(host.registry.names())
     click.echo(f"{host.config.source} is right. Enabled: {enabled}.")
 

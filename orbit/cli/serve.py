@@ -22,13 +22,16 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
     from orbit.errors import ConfigError, Problem
     from orbit.host import OrbitHost
     from orbit.logs import configure_logging
+    from orbit.web.checks import serving_problems
     from orbit.web.server import CONFIG_VARIABLE, address_of, bind, run
 
     file = find_config(config_path)
     if file is not None:
         os.environ[CONFIG_VARIABLE] = str(file.resolve())  # for the worker processes
     checked = OrbitHost.from_file(config_path)
-    checked.raise_problems()
+    problems = [*checked.problems, *serving_problems(checked.config)]
+    if problems:
+        raise ConfigError(problems)
     settings = checked.config.host
     if workers > 1:
         reasons = {name: checked.registry[name].exclusive() for name in checked.registry.names()}
@@ -38,9 +41,13 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
         if problems:
             raise ConfigError(problems)
     configure_logging(settings.logging, verbose=settings.general.verbose)
-    listener = bind(host or settings.general.host, settings.general.port if port is None else port)
-    address = address_of(listener)
+    interface = host or settings.general.host
+    listeners = [bind(interface, settings.general.port if port is None else port)]
+    address = address_of(listeners[0])
+    if settings.general.https.enabled:
+        listeners.append(bind(interface, settings.general.https.port, "general.https.port"))
+        address = address_of(listeners[1], "https")
     if is_first_run(checked.config):
         prepare(checked.config, address)
     click.echo(f"Starting at {address} ... (Ctrl-C stops it)")
-    run(listener, workers=workers, reload=reload, drain_seconds=settings.timeouts.drain)
+    run(checked.config, listeners, workers=workers, reload=reload)

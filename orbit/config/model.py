@@ -23,6 +23,12 @@ class Https(Section, forbid_unknown_fields=True, frozen=True):
     port: Annotated[Port, Meta(description="Port for HTTPS.")] = 3443
     cert_file: Annotated[str, Meta(description="PEM file with the certificate chain.")] = ""
     key_file: Annotated[str, Meta(description="PEM file with the private key.")] = ""
+    redirect_http: Annotated[
+        bool, Meta(description="Send whoever comes by HTTP to HTTPS, certificate challenges excepted.")
+    ] = False
+    acme_folder: Annotated[
+        str, Meta(description="Folder whose files are served under /.well-known/acme-challenge/; empty for none.")
+    ] = ""
 
 
 class General(Section, forbid_unknown_fields=True, frozen=True):
@@ -32,6 +38,10 @@ class General(Section, forbid_unknown_fields=True, frozen=True):
     port: Annotated[Port, Meta(description="Port for HTTP.")] = 3000
     verbose: Annotated[bool, Meta(description="Log at DEBUG level.")] = False
     https: Annotated[Https, Meta(description="TLS of the server itself.")] = Https()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto are believed."),
+    ] = ()
     data_dir: Annotated[str, Meta(description="Folder for what must survive a restart.")] = "data"
     inference_provider: Annotated[
         str, Meta(description="Provider instance that generates; needed when several can.")
@@ -83,6 +93,7 @@ class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
     log: Annotated[Seconds, Meta(description="For each log sink to take a record.")] = 10.0
     queue: Annotated[Seconds, Meta(description="For a chat turn to wait for a place.")] = 30.0
     drain: Annotated[Seconds, Meta(description="For running answers to end when the server stops.")] = 30.0
+    receive: Annotated[Seconds, Meta(description="For a request to arrive whole, headers and body; else 408.")] = 30.0
     ping: Annotated[Seconds, Meta(description="Silence in a stream after which a ping comment is sent.")] = 15.0
 
 
@@ -97,7 +108,9 @@ class Retrieval(Section, forbid_unknown_fields=True, frozen=True):
     ] = "refuse"
     on_nothing_found: Annotated[
         Literal["answer_without", "respond"],
-        Meta(description="When nothing relevant is found: let the model answer alone, or send the fixed response."),
+        Meta(
+            description="When nothing relevant is found for a key with a collection: let the model answer alone, or send the fixed response."
+        ),
     ] = "respond"
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import socket
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import uvicorn
 
 from orbit import Provider
 from orbit.auth import new_key
@@ -25,6 +24,7 @@ from orbit.plugins.discover import InstalledPlugin, installed_plugins
 from orbit.store import open_store
 from orbit.testing.fakes import FAKES
 from orbit.web.app import Application, create_app
+from orbit.web.server import address_of, bind, make_server
 from orbit.web.services import Services
 
 _START_SECONDS = 60.0
@@ -58,9 +58,13 @@ async def host(
 
 
 class RunningServer(msgspec.Struct):
-    """A server on a real socket. ``services`` and ``loop`` are its own: touch them through ``call``."""
+    """A server on a real socket. ``services`` and ``loop`` are its own: touch them through ``call``.
+
+    ``https_url`` is empty unless the configuration enables HTTPS.
+    """
 
     url: str
+    https_url: str
     key: str
     services: Services
     loop: asyncio.AbstractEventLoop
@@ -84,10 +88,11 @@ def serve(
     """Run a server in a thread, on a free port of the loopback interface, with one API key in its store."""
     made = make_host(config, data_dir, plugins)
     made.raise_problems()
-    key = asyncio.run(_first_key(made.config, collection))
+    with ThreadPoolExecutor(1) as elsewhere:  # the test may run an event loop of its own here
+        key = elsewhere.submit(lambda: asyncio.run(_first_key(made.config, collection))).result()
     app = create_app(made.config, made)
-    with _in_thread(app) as (url, loop):
-        yield RunningServer(url, key, app.services, loop)
+    with _in_thread(app, made.config) as (urls, loop):
+        yield RunningServer(*urls, key, app.services, loop)
 
 
 async def _first_key(config: Config, collection: str | None) -> str:
@@ -99,20 +104,22 @@ async def _first_key(config: Config, collection: str | None) -> str:
 
 
 @contextmanager
-def _in_thread(app: Application) -> Generator[tuple[str, asyncio.AbstractEventLoop], None, None]:
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(2048)
-    settings = uvicorn.Config(app, loop="uvloop", http="httptools", ws="none", lifespan="on", log_config=None)
-    settings.timeout_graceful_shutdown = 5
-    server = uvicorn.Server(settings)
+def _in_thread(
+    app: Application, config: Config
+) -> Generator[tuple[tuple[str, str], asyncio.AbstractEventLoop], None, None]:
+    listeners = [bind("127.0.0.1", 0)]
+    if config.host.general.https.enabled:
+        listeners.append(bind("127.0.0.1", 0))
+    urls = (address_of(listeners[0]), address_of(listeners[-1], "https") if len(listeners) > 1 else "")
+    server = make_server(config, app)
+    server.config.timeout_graceful_shutdown = 5
     ready = threading.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def main() -> None:
         loops.append(asyncio.get_running_loop())
         with contextlib.suppress(SystemExit):  # uvicorn's way to say that the application did not start
-            await server.serve([listener])
+            await server.serve(listeners)
         ready.set()
 
     async def on_startup(startup: Callable[..., Any], *arguments: Any, **options: Any) -> None:
@@ -122,7 +129,7 @@ def _in_thread(app: Application) -> Generator[tuple[str, asyncio.AbstractEventLo
     server.startup = functools.partial(on_startup, server.startup)  # type: ignore[method-assign]  # to hear when it is up
 
     def run() -> None:
-        with asyncio.Runner(loop_factory=settings.get_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             runner.run(main())
 
     thread = threading.Thread(target=run)
@@ -131,11 +138,12 @@ def _in_thread(app: Application) -> Generator[tuple[str, asyncio.AbstractEventLo
         ready.wait(_START_SECONDS)
         if not server.started:
             raise ConfigError(app.start_error or "the server did not start")
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", loops[0]
+        yield urls, loops[0]
     finally:
         server.should_exit = True
         thread.join(_START_SECONDS)
-        listener.close()
+        for listener in listeners:
+            listener.close()
 
 
 def _offer(name: str, kind: type[Provider]) -> InstalledPlugin:

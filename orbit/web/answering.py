@@ -10,10 +10,10 @@ from typing import Protocol
 
 from litestar.types import Receive, Send
 
-from orbit.errors import OrbitError
 from orbit.pipeline import Event
 from orbit.turn import Answer
 from orbit.web.client_watch import ClientWatch
+from orbit.web.problems import ServerStopping
 
 logger = logging.getLogger("orbit.web")
 
@@ -43,12 +43,6 @@ class Wire(Protocol):
     def failure(self, error: BaseException) -> bytes:
         """The last frames of an answer that failed after its first byte."""
         ...
-
-
-class ServerStopping(OrbitError):
-    """The server's time to drain is over."""
-
-    code = "server_stopping"
 
 
 async def send_whole(
@@ -88,7 +82,7 @@ async def send_stream(
     """
     stream = _EventStream(headers, send, ping_seconds)
     now = asyncio.get_running_loop().time
-    async with ClientWatch(receive), aclosing(events):
+    async with ClientWatch(receive) as watch, aclosing(events):
         try:
             async for event in events:
                 if isinstance(event, str):
@@ -101,9 +95,10 @@ async def send_stream(
                 stream.sent_at = now()
                 await send({"type": "http.response.body", "body": frame, "more_body": True})
         except asyncio.CancelledError:
-            if stream.started and not stream.closed:
-                await stream.last(wire.failure(ServerStopping("the server is stopping; ask again in a moment.")))
-            raise
+            if watch.gone or not stream.started:
+                raise
+            if not stream.closed:
+                await stream.last(wire.failure(ServerStopping()))
         except Exception as error:
             if not stream.started:
                 raise

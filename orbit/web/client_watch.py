@@ -8,11 +8,14 @@ from typing import Self
 
 from litestar.types import Receive
 
+from orbit.web.problems import ServerStopping
+
 
 class ClientWatch:
     """While entered, cancels the current task when the client closes its connection; then it exits quietly.
 
-    Enter it after the request's body has been read. A cancellation from elsewhere (the server stops) passes through.
+    Enter it after the request's body has been read. A cancellation from elsewhere means that the server's time to drain
+    is over: it leaves as ServerStopping.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -28,12 +31,11 @@ class ClientWatch:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         self._watcher.cancel()
-        return (
-            self.gone
-            and isinstance(error, asyncio.CancelledError)
-            and self._task is not None
-            and self._task.uncancel() == 0
-        )
+        if not isinstance(error, asyncio.CancelledError):
+            return False
+        if not self.gone:
+            raise ServerStopping from error
+        return self._task is not None and self._task.uncancel() == 0
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

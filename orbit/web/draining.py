@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ def announced_end(draining: asyncio.Event) -> Iterator[None]:
     """While entered, the first SIGTERM or SIGINT sets ``draining`` and reaches the server a little later.
 
     A second one reaches it at once. It wraps the handlers that the server has installed, so it works the same in a
-    single process and in each of several workers. Outside the main thread (tests) it does nothing.
+    single process and in each of several workers; only that Ctrl-C, which a terminal sends to all processes, is for
+    the supervisor of the workers to pass on. Outside the main thread (tests) it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -42,8 +44,9 @@ def announced_end(draining: asyncio.Event) -> Iterator[None]:
         draining.set()
         loop.call_later(NOTICE_SECONDS, pass_on, number, None)
 
+    is_worker = multiprocessing.parent_process() is not None
     for number in (signal.SIGTERM, signal.SIGINT):
-        former[number] = signal.signal(number, handle)
+        former[number] = signal.signal(number, signal.SIG_IGN if is_worker and number == signal.SIGINT else handle)
     try:
         yield
     finally:

@@ -23,6 +23,13 @@ class RequestError(OrbitError):
         super().__init__(detail)
 
 
+class ServerStopping(RequestError):
+    """The server stops, and its time to let answers end is over."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "server_stopping", "the server is stopping; ask again in a moment.")
+
+
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """The body of an error response."""
 

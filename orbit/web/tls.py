@@ -1,0 +1,139 @@
+"""TLS of the server itself: the certificate is checked before the start, and renewed while the server runs."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from pathlib import Path
+from typing import TypeAlias
+
+from orbit.config.model import General, Https
+from orbit.errors import ConfigError, Problem
+
+logger = logging.getLogger("orbit.tls")
+
+_Signature: TypeAlias = tuple[tuple[int, int, int], ...]
+
+
+class Certificate:
+    """A certificate chain and its key, as they stand in two PEM files that may be replaced at any time.
+
+    ``context`` is for the listening socket. Each handshake takes the newest pair that was good, so a renewal drops no
+    connection and a broken one changes nothing.
+    """
+
+    def __init__(self, settings: Https) -> None:
+        """Raises ConfigError if the files cannot be used."""
+        self._settings = settings
+        self._seen = self._signature()
+        self._newest = _load(settings)
+        self.context = _load(settings)
+        self.context.sni_callback = self._choose
+
+    def refresh(self) -> bool:
+        """Take up files that have changed since the last look; True if there is a new certificate in force."""
+        signature = self._signature()
+        if signature == self._seen:
+            return False
+        self._seen = signature  # a broken pair is told once, and looked at again when it changes
+        try:
+            self._newest = _load(self._settings)
+        except ConfigError as error:
+            for problem in error.problems:
+                logger.error(  # noqa: TRY400  # a sentence for operators; a traceback would add nothing
+                    "the renewed certificate is not used, the one before it stays in force: %s", problem
+                )
+            return False
+        logger.info("the renewed certificate %s is in force", self._settings.cert_file)
+        return True
+
+    def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:  # noqa: ARG002  # OpenSSL's signature
+        connection.context = self._newest
+
+    def _signature(self) -> _Signature:
+        marks = []
+        for file in (self._settings.cert_file, self._settings.key_file):
+            try:
+                status = Path(file).stat()
+            except OSError:
+                marks.append((0, 0, 0))
+            else:
+                marks.append((status.st_mtime_ns, status.st_size, status.st_ino))
+        return tuple(marks)
+
+
+def tls_problems(general: General) -> list[Problem]:
+    """What is wrong with ``general.https``; its files are read, nothing is opened to the network."""
+    settings = general.https
+    problems: list[Problem] = []
+    if settings.acme_folder and not Path(settings.acme_folder).is_dir():
+        problems.append(
+            Problem(
+                "general.https.acme_folder", f"there is no folder {settings.acme_folder}; make it, or leave it out."
+            )
+        )
+    if not settings.enabled:
+        if settings.redirect_http:
+            problems.append(
+                Problem("general.https.redirect_http", "leads nowhere while general.https.enabled is false.")
+            )
+        return problems
+    if settings.port == general.port and settings.port:
+        problems.append(
+            Problem("general.https.port", f"{settings.port} is general.port already; HTTPS needs another port.")
+        )
+    try:
+        _load(settings)
+    except ConfigError as error:
+        problems += error.problems
+    return problems
+
+
+def _load(settings: Https) -> ssl.SSLContext:
+    """A server's context with the certificate. Raises ConfigError with every problem of the two files."""
+    problems = [
+        *_file_problems("cert_file", settings.cert_file, "-----BEGIN CERTIFICATE-----", "the certificate chain"),
+        *_file_problems("key_file", settings.key_file, "PRIVATE KEY-----", "the private key"),
+    ]
+    if problems:
+        raise ConfigError(problems)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_alpn_protocols(["http/1.1"])
+    encrypted: list[bool] = []
+
+    def no_password() -> str:  # without it OpenSSL would ask on the terminal
+        encrypted.append(True)
+        return ""
+
+    try:
+        context.load_cert_chain(settings.cert_file, settings.key_file, no_password)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise ConfigError([_explain(error, settings, encrypted=bool(encrypted))]) from error
+    return context
+
+
+def _file_problems(setting: str, file: str, mark: str, content: str) -> list[Problem]:
+    path = f"general.https.{setting}"
+    if not file:
+        return [Problem(path, f"is missing: HTTPS needs a PEM file with {content}.")]
+    try:
+        text = Path(file).read_text("latin-1")
+    except OSError as error:
+        return [Problem(path, f"{file} cannot be read: {error.strerror or error}.")]
+    if mark not in text:
+        return [Problem(path, f"{file} does not hold {content} in PEM form.")]
+    return []
+
+
+def _explain(error: Exception, settings: Https, *, encrypted: bool) -> Problem:
+    key = "general.https.key_file"
+    if encrypted:
+        return Problem(key, f"{settings.key_file} is encrypted; ORBIT needs a key without a passphrase.")
+    if getattr(error, "reason", None) in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
+        return Problem(key, f"{settings.key_file} is not the key of the certificate in {settings.cert_file}.")
+    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
+    return Problem(
+        "general.https", f"{settings.cert_file} and {settings.key_file} cannot be used: {str(reason).lower()}."
+    )
