@@ -1,0 +1,160 @@
+"""Write the parts of the documentation that follow from the code; ``--check`` only tells which are out of date.
+
+python scripts/write_docs.py [--check]
+"""
+# ruff: noqa: INP001  # a script, not a package
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from orbit.cli import orbit
+from orbit.config.model import HostConfig
+from orbit.plugins.discover import FIRST_PARTY, installed_plugins
+from orbit.plugins.load import import_plugin
+from orbit.plugins.settings_table import Setting, settings_of, with_tables
+from orbit.plugins.verify import HOOKS
+
+ROOT = Path(__file__).resolve().parent.parent
+ENABLED = ("llama_cpp", "wordllama", "chroma")
+"""The plugins of the embedded default: their sections are not commented out in the example."""
+CHOSEN = {"general.embedding_provider": "wordllama"}
+"""What the example sets although it is no default."""
+_HOOK = re.compile(r"(<!-- hook: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def hook_signature(name: str) -> str:
+    """Return the signature of a hook as ``orbit/hookspecs.py`` has it, in one line."""
+    function = HOOKS[name]
+    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    shown = re.sub(r"'([^']*)'", r"\1", str(inspect.signature(function)))
+    return f"{'async ' if is_async else ''}def {name}{shown}"
+
+
+def hook_facts(name: str) -> str:
+    """Return the docstring of a hook as Markdown."""
+    return (inspect.getdoc(HOOKS[name]) or "").replace("``", "`")
+
+
+def hooks_page(page: str) -> str:
+    """Return ``docs/hooks.md`` with the signature and the docstring of each hook between its markers."""
+
+    def block(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"{match[1]}```text\n{hook_signature(name)}\n```\n\n{hook_facts(name)}\n{match[3]}"
+
+    return _HOOK.sub(block, page)
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Yield each command with its whole name: the host's, then those of first-party plugins."""
+    top = click.Context(orbit, info_name="orbit")
+    names = [*orbit.list_commands(top), *(name for name in sorted(FIRST_PARTY) if name in installed_plugins())]
+    yield "orbit", orbit
+    for name in names:
+        command = orbit.get_command(top, name)
+        if command is None:
+            continue  # a plugin without commands
+        yield f"orbit {name}", command
+        if isinstance(command, click.Group):
+            for below, child in command.commands.items():
+                yield f"orbit {name} {below}", child
+
+
+def help_of(name: str, command: click.Command) -> str:
+    """Return what ``--help`` prints."""
+    context = click.Context(command, info_name=name, terminal_width=100, help_option_names=["-h", "--help"])
+    return command.get_help(context).rstrip()
+
+
+def cli_page() -> str:
+    """Return ``docs/cli.md``."""
+    parts = [
+        "# Commands\n\nThe command `orbit` runs and administers the server. This page is what `--help` prints.\n",
+    ]
+    parts += [f"## {name}\n\n```text\n{help_of(name, command)}\n```\n" for name, command in commands()]
+    return "\n".join(parts)
+
+
+def example_config() -> str:
+    """Return ``config.yaml.example``: every setting of the host and of the first-party plugins with its default."""
+    header = """\
+    ## ORBIT's configuration: every setting, with its default and what it does. Copy it to config.yaml and delete what
+    ## you do not change. The sections that are switched on here are those of the embedded default; to switch on
+    ## another, take the "# " from its lines. See docs/configuration.md. Written by scripts/write_docs.py.
+    """
+    parts = [textwrap.dedent(header)]
+    for field in msgspec.structs.fields(HostConfig):
+        if field.name == "mongodb":
+            continue  # its presence selects it
+        parts.append(_section(field.name, field.type))
+    parts += [_section(name, settings_struct(name)) for name in ENABLED]
+    others = [name for name in ("ollama", "safety", "reranker", "elasticsearch") if name in installed_plugins()]
+    off = {"mongodb": next(field.type for field in msgspec.structs.fields(HostConfig) if field.name == "mongodb")}
+    off |= {name: settings_struct(name) for name in others}
+    parts += [textwrap.indent(_section(name, struct), "# ", lambda _: True) for name, struct in off.items()]
+    return "\n".join(parts)
+
+
+def settings_struct(plugin: str) -> type[msgspec.Struct]:
+    """Return the Settings of an installed plugin."""
+    return import_plugin(installed_plugins()[plugin]).Settings
+
+
+def _section(name: str, struct: type[msgspec.Struct]) -> str:
+    lines = [f"{name}:"]
+    opened: tuple[str, ...] = ()
+    for item in _with_chat_log(name, settings_of(struct)):
+        *above, last = item.name.split(".")
+        indent = "  " * (len(above) + 1)
+        if tuple(above) != opened:
+            lines += [f"{'  ' * (depth + 1)}{part}:" for depth, part in enumerate(above) if depth >= len(opened)]
+            opened = tuple(above)
+        value = CHOSEN.get(f"{name}.{item.name}", item.default)
+        lines += [f"{indent}# {item.description}", f"{indent}{last}: {'' if value is None else value}".rstrip()]
+    return "\n".join(lines) + "\n"
+
+
+def _with_chat_log(section: str, settings: list[Setting]) -> Iterator[Setting]:
+    """Replace ``logging.file`` by the settings of the plugin that reads it."""
+    for item in settings:
+        if (section, item.name) == ("logging", "file"):
+            yield from settings_of(settings_struct("files"), "file.")
+        else:
+            yield item
+
+
+def pages() -> dict[Path, str]:
+    """Return the files that this script writes, with what they should hold."""
+    docs = ROOT / "docs"
+    readmes = ROOT.glob("plugins/*/README.md")
+    texts = {path: path.read_text(encoding="utf-8") for path in (*docs.glob("*.md"), *readmes)}
+    written = {path: hooks_page(with_tables(text)) for path, text in texts.items()}
+    return {**written, docs / "cli.md": cli_page(), ROOT / "config.yaml.example": example_config()}
+
+
+def main() -> int:
+    """Write, or check, all pages."""
+    check = "--check" in sys.argv[1:]
+    importlib.invalidate_caches()
+    stale = [
+        (path, text) for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in stale:
+        if not check:
+            path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path.relative_to(ROOT)}: {'out of date' if check else 'written'}\n")
+    return 1 if stale and check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
