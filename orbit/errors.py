@@ -73,7 +73,7 @@ class ProviderError(OrbitError):
         super().__init__(message)
 
     def __str__(self) -> str:
-        where = f"{self.provider} could not {self.operation}: " if self.provider else ""
+        where = f"{self.provider} could not {self.operation.replace('_', ' ')}: " if self.provider else ""
         return where + self.message
 
 

@@ -43,8 +43,8 @@ async def generate(messages: Sequence[Message], options: GenerateOptions, contex
     Called once a chat turn, on the one selected provider; the pipeline iterates. Closing the iterator early, at any
     point, must stop the work behind it. Raise ProviderError; after the first chunk it ends the stream with an error.
     """
-    raise NotImplementedError
     yield Chunk()
+    raise NotImplementedError
 
 
 @hookspec(firstresult=True)

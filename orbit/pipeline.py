@@ -139,7 +139,7 @@ class Pipeline:
             return Answer("content_filter", blocked=True)
         if documents:
             documents = await self._rerank(turn, documents, journal)
-        elif documents is not None and self._retrieval.on_nothing_found == "respond":
+        elif documents is not None and turn.context.collection and self._retrieval.on_nothing_found == "respond":
             journal.status, journal.reason = "ok", "nothing found"
             journal.text.append(self._messages.no_results_response)
             return Answer()

@@ -196,12 +196,16 @@ def test_several_retrievers_are_fused(tmp_path: Path) -> None:
 
 def test_nothing_found(tmp_path: Path) -> None:
     config: dict[str, Any] = {"echo": {}, "shelf": {"texts": []}, "messages": {"no_results_response": "Nothing here."}}
-    with serve(config, tmp_path) as server:
+    with serve(config, tmp_path, collection="letters") as server:
         fixed = ask(server, {"message": "hello", "stream": False}).json()
-    with serve({**config, "retrieval": {"on_nothing_found": "answer_without"}}, tmp_path) as server:
+    with serve(config, tmp_path) as server:
+        unbound = ask(server, {"message": "hello", "stream": False}).json()
+    config["retrieval"] = {"on_nothing_found": "answer_without"}
+    with serve(config, tmp_path, collection="letters") as server:
         alone = ask(server, {"message": "hello", "stream": False}).json()
     assert (fixed["response"], fixed["sources"]) == ("Nothing here.", [])
     assert alone["response"] == "hello"
+    assert unbound["response"] == "hello", "a key without a collection is not tied to documents"
 
 
 def test_a_reranker_puts_documents_in_order_and_its_failure_keeps_the_order(tmp_path: Path) -> None:
