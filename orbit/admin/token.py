@@ -77,7 +77,7 @@ def _usable(token: str, where: str) -> str:
 
 def _write_once(file: Path, token: str) -> bool:
     """Write the whole file at once, unless another process was first."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".admin-token-")  # made with mode 0600
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as stream:

@@ -83,7 +83,7 @@ class MongoStore(Store):
         # At DEBUG, the driver would log every command with its values, the keys that are looked for included.
         logging.getLogger("pymongo").setLevel(logging.INFO)
         async with contextlib.AsyncExitStack() as stack:
-            self._signal_file.parent.mkdir(parents=True, exist_ok=True)
+            self._signal_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._signal = stack.enter_context(ChangeSignal(self._signal_file))
             client = self._client()
             stack.push_async_callback(client.close)

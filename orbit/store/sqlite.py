@@ -135,7 +135,7 @@ class SqliteStore(Store):
         logging.getLogger("aiosqlite").setLevel(logging.INFO)
         async with contextlib.AsyncExitStack() as stack:
             with self._as_unavailable():
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
                 self.path.chmod(0o600)
                 self._signal = stack.enter_context(ChangeSignal(Path(f"{self.path}-changes")))

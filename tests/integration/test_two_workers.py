@@ -1,6 +1,7 @@
 """Two worker processes over one store: what an administrator does holds in both at once."""
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -51,13 +52,12 @@ class Server:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=self.folder)
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                if httpx.get(f"{self.url}/health/ready").status_code == 200:
-                    return self
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.1)
+        with httpx.Client(base_url=self.url) as client:
+            while time.monotonic() < deadline and self.process.poll() is None:
+                with contextlib.suppress(httpx.HTTPError):
+                    if client.get("/health/ready").status_code == 200:
+                        return self
+                time.sleep(0.1)
         self.__exit__()
         raise TimeoutError(self.log.read_text())
 
