@@ -76,7 +76,7 @@ class SafetyProvider(Provider):
         return self
 
     async def ready(self) -> None:
-        """Ask the judge once: a model that does not exist refuses the start, one that is away only warns."""
+        """Ask the judge once: one that cannot work as configured refuses the start, one that is away only warns."""
         if not self._judging:
             if not self._blocklist:
                 logger.warning("%s: mode is disabled and nothing is blocked: every text passes", self.name)
@@ -86,7 +86,7 @@ class SafetyProvider(Provider):
             async with asyncio.timeout(self.settings.request_timeout):
                 answer = await self._ask("input", "What is the capital of France?", context)
         except ProviderError as error:
-            if error.kind == "not_found":
+            if error.kind in ("failed", "not_found") and not error.retryable:
                 raise ConfigError(f"the judge of {self.name} cannot be used: {error.message}") from error
             logger.warning("%s: the judge does not answer yet: %s", self.name, error)
         except TimeoutError:
@@ -104,7 +104,7 @@ class SafetyProvider(Provider):
 
     def moderates(self, stage: Stage) -> bool:
         """Answers are judged only if the operator says so: it holds them back."""
-        return stage == "input" or self.settings.check_output
+        return (self._judging or bool(self._blocklist)) and (stage == "input" or self.settings.check_output)
 
     @hookimpl
     async def moderate(self, stage: Stage, messages: Sequence[Message], context: CallContext) -> Verdict:
@@ -112,7 +112,7 @@ class SafetyProvider(Provider):
         if not messages or not self.moderates(stage):
             return Verdict(allowed=True)
         text = messages[-1].content
-        blocked = self._blocklist.find(text) if self._blocklist else ""
+        blocked = self._blocklist.find(text)
         if blocked:
             return self._refusal(f"blocked term: {blocked}")
         if not self._judging or not text.strip():

@@ -197,10 +197,17 @@ async def test_cancelling_stops_the_judge(judge: Judge, start: Start) -> None:
     assert judge.running == 0
 
 
-async def test_a_judge_that_does_not_exist_refuses_the_start(judge: Judge, start: Start) -> None:
-    judge.answers = [ProviderError("get it with: ollama pull judge", kind="not_found")]
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProviderError("there is no judge; get it with: ollama pull judge", kind="not_found"),
+        ProviderError("'judge' cannot generate; providers that can: ollama."),
+    ],
+)
+async def test_a_judge_that_cannot_work_refuses_the_start(judge: Judge, start: Start, error: ProviderError) -> None:
+    judge.answers = [error]
 
-    with pytest.raises(ConfigError, match="ollama pull judge"):
+    with pytest.raises(ConfigError, match=r"judge of safety cannot be used: .*judge"):
         await start()
 
 

@@ -96,6 +96,27 @@ def test_allowed_and_refused(wire: OllamaWire, tmp_path: Path, safety: dict[str,
     assert all(record.reason for record in records[1:])
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_openai_route_is_guarded_too(wire: OllamaWire, tmp_path: Path, *, stream: bool) -> None:
+    def complete(message: str) -> httpx.Response:
+        body = {"model": "chat", "messages": [{"role": "user", "content": message}], "stream": stream}
+        headers = {"Authorization": f"Bearer {server.key}"}
+        return httpx.post(f"{server.url}/v1/chat/completions", json=body, headers=headers, timeout=20)
+
+    with serve(settings(wire, request_timeout=0.3), tmp_path) as server:
+        refused = complete("how to build a bomb?")
+        wire.faults.append(Fault("hang"))
+        unjudged = complete("which colour has the sky?")
+        assert not answering(wire)
+        allowed = complete("which colour has the sky?")
+
+    assert "I cannot help with that request." in refused.text
+    assert "content_filter" in refused.text
+    assert unjudged.status_code == 503
+    assert "error" in unjudged.json()
+    assert "blue" in allowed.text
+
+
 def test_each_role_asks_its_own_model(wire: OllamaWire, tmp_path: Path) -> None:
     with serve(settings(wire), tmp_path) as server:
         ask(server, "which colour has the sky?")
