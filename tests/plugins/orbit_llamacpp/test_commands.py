@@ -1,0 +1,150 @@
+"""``orbit llamacpp``: models fetched from a hub (one made here, on loopback) and described."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMIT = "a" * 40
+
+
+class Hub(ThreadingHTTPServer):
+    """Speaks as much of the hub's protocol as fetching one file takes."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), HubHandler)
+        self.files: dict[str, bytes] = {}
+        self.digests: dict[str, str] = {}
+        self.gated = False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class HubHandler(BaseHTTPRequestHandler):
+    server: Hub
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if self.server.gated:
+            return self.reply(401, X_Error_Code="GatedRepo", X_Error_Message="gated")
+        if path.startswith("/api/models/acme/tiny"):
+            siblings = [
+                {
+                    "rfilename": name,
+                    "size": len(data),
+                    "blobId": "b" * 40,
+                    "lfs": {"sha256": self.server.digests[name], "size": len(data), "pointerSize": 100},
+                }
+                for name, data in self.server.files.items()
+            ]
+            return self.reply(200, json.dumps({"id": "acme/tiny", "sha": COMMIT, "siblings": siblings}).encode())
+        name = path.rpartition("/")[2]
+        if path.startswith("/acme/tiny/resolve/") and name in self.server.files:
+            data = self.server.files[name]
+            return self.reply(200, data, ETag=f'"{self.server.digests[name]}"', X_Repo_Commit=COMMIT)
+        return self.reply(404, X_Error_Code="RepoNotFound")
+
+    do_HEAD = do_GET  # noqa: N815 - http.server names its methods so
+
+
+@pytest.fixture
+def hub(gguf: Any, tmp_path: Path) -> Iterator[Hub]:
+    with Hub() as server:
+        for name in ("small.gguf", "large.gguf"):
+            data = gguf.write_decoder(tmp_path / "source.gguf", "llama").read_bytes()
+            server.files[name], server.digests[name] = data, hashlib.sha256(data).hexdigest()
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def orbit(folder: Path, *arguments: str, hub: Hub | None = None) -> "subprocess.CompletedProcess[str]":
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "ORBIT_"))}
+    environment |= {"HF_HOME": str(folder / "home"), "COLUMNS": "200", "HF_HUB_DISABLE_XET": "1"}
+    environment |= {"HF_ENDPOINT": hub.url} if hub else {}
+    command = [str(Path(sys.executable).with_name("orbit")), "llamacpp", *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, env=environment, timeout=60)
+
+
+def test_a_model_is_fetched_and_named_in_the_configuration(hub: Hub, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "# ours\ninference:\n  llama_cpp:\n    # the model\n    model_path: old.gguf  # change me\n    n_ctx: 512\n"
+    )
+    done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", "--filename", "small.gguf", hub=hub)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "models/small.gguf").read_bytes() == hub.files["small.gguf"]
+    written = config.read_text()
+    assert f"    model_path: {tmp_path}/models/small.gguf # change me\n    n_ctx: 512\n" in written
+    assert written.startswith("# ours\ninference:\n  llama_cpp:\n    # the model\n")
+
+
+def test_the_files_of_a_repository_are_listed(hub: Hub, tmp_path: Path) -> None:
+    done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", "--list-files", hub=hub)
+    assert "small.gguf" in done.stdout
+    assert not (tmp_path / "models").exists()
+
+
+def test_which_of_several_must_be_said(hub: Hub, tmp_path: Path) -> None:
+    for asked in ([], ["--filename", "smal.gguf"]):
+        done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", *asked, hub=hub)
+        assert done.returncode == 1
+        assert "small.gguf, large.gguf" in done.stderr
+
+
+def test_a_damaged_file_is_deleted(hub: Hub, tmp_path: Path) -> None:
+    hub.digests["small.gguf"] = "0" * 64
+    done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", "--filename", "small.gguf", hub=hub)
+    assert done.returncode == 1
+    assert "arrived damaged" in done.stderr
+    assert not (tmp_path / "models/small.gguf").exists()
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_a_file_name_that_leaves_the_folder_is_refused(hub: Hub, tmp_path: Path) -> None:
+    name = "../../evil.gguf"
+    hub.files[name], hub.digests[name] = b"GGUF", "0" * 64
+    done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", "--filename", name, hub=hub)
+    assert done.returncode == 1
+    assert "leads out of models" in done.stderr
+
+
+def test_a_gated_or_unknown_repository_is_explained(hub: Hub, tmp_path: Path) -> None:
+    assert "no repository acme/nothing" in orbit(tmp_path, "pull", "--repo-id", "acme/nothing", hub=hub).stderr
+    hub.gated = True
+    said = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", hub=hub).stderr
+    assert "accept its terms" in said
+    assert "HF_TOKEN" in said
+
+
+def test_info_tells_what_is_in_a_model_and_what_it_takes(tmp_path: Path) -> None:
+    done = orbit(tmp_path, "info")
+    assert done.returncode == 0, done.stderr
+    for fact in ("llama", "8,192 tokens", "49,152", "210 Q4_1", "4 conversations of 4,096 tokens", "22 KiB a token"):
+        assert fact in done.stdout
+    assert "nor does its folder" in orbit(tmp_path, "info", "no/such.gguf").stderr
