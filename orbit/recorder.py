@@ -17,6 +17,8 @@ logger = logging.getLogger("orbit.log")
 
 _CAPACITY = 10_000
 _GATHER_SECONDS = 0.01
+_TURN = 64
+"""Records delivered before requests have their turn again."""
 
 
 class Recorder:
@@ -93,16 +95,17 @@ class _Sink:
                     await self._deliver_some()
                 except ProviderError as error:
                     logger.warning("%s", error)
+                await asyncio.sleep(0)  # a sink that never waits must not keep requests waiting
             ended = loop.time()
 
     async def _deliver_some(self) -> None:
-        """Deliver until nothing waits. Raises ProviderError for a record that the sink did not take; it is gone."""
+        """Deliver up to a turn of records. Raises ProviderError for one that the sink did not take; it is gone."""
         loop = asyncio.get_running_loop()
         deadline = asyncio.timeout(self._seconds)
         armed = loop.time()
         try:
             async with deadline:
-                while self.waiting:
+                for _ in range(min(_TURN, len(self.waiting))):
                     record, context = self.waiting[0]
                     await self._caller(record=record, context=context)
                     self.waiting.popleft()
