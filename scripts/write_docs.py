@@ -6,6 +6,7 @@ python scripts/write_docs.py [--check]
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
@@ -29,6 +30,7 @@ ENABLED = ("llama_cpp", "wordllama", "chroma")
 """The plugins of the embedded default: their sections are not commented out in the example."""
 CHOSEN = {"general.embedding_provider": "wordllama"}
 """What the example sets although it is no default."""
+_MODULES = re.compile(r"(<!-- modules -->\n).*?(<!-- end -->)", re.DOTALL)
 _HOOK = re.compile(r"(<!-- hook: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -53,6 +55,17 @@ def hooks_page(page: str) -> str:
         return f"{match[1]}```text\n{hook_signature(name)}\n```\n\n{hook_facts(name)}\n{match[3]}"
 
     return _HOOK.sub(block, page)
+
+
+def modules_list(page: str) -> str:
+    """Return ``docs/architecture.md`` with the modules of the host, each with the first line of its docstring."""
+    lines = []
+    for path in sorted((ROOT / "orbit").rglob("*.py"), key=lambda path: (len(path.parent.parts), path)):
+        name = path.relative_to(ROOT)
+        about = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+        lines.append(f"| `{name}` | {about.replace('``', '`')} |\n")
+    table = "| file | what it is for |\n|---|---|\n" + "".join(lines)
+    return _MODULES.sub(lambda match: f"{match[1]}{table}{match[2]}", page)
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -138,7 +151,7 @@ def pages() -> dict[Path, str]:
     docs = ROOT / "docs"
     readmes = ROOT.glob("plugins/*/README.md")
     texts = {path: path.read_text(encoding="utf-8") for path in (*docs.glob("*.md"), *readmes)}
-    written = {path: hooks_page(with_tables(text)) for path, text in texts.items()}
+    written = {path: modules_list(hooks_page(with_tables(text))) for path, text in texts.items()}
     return {**written, docs / "cli.md": cli_page(), ROOT / "config.yaml.example": example_config()}
 
 
