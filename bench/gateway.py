@@ -80,7 +80,8 @@ def _serving(application: str, **environment: str) -> Iterator[int]:
     """Run an ASGI application of this folder under uvicorn; yields its port."""
     port = _free_port()
     command = [sys.executable, "-m", "uvicorn", application, "--app-dir", str(HERE), "--port", str(port)]
-    command += ["--no-proxy-headers", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+    command += ["--no-proxy-headers", "--loop", "uvloop", "--http", "httptools", "--no-access-log"]
+    command += ["--log-level", "warning", "--timeout-keep-alive", "75"]  # connections live from round to round
     with _process(command, port, environment):
         yield port
 
