@@ -17,7 +17,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +77,7 @@ def report(**figures: Any) -> None:
 def test_eight_writers_across_size_and_day(tmp_path):
     workers, count = 8, 100_000 if FULL else 1_500
     size = 20.0 if FULL else 0.5
-    now = datetime.now(UTC)
-    midnight = datetime(now.year, now.month, now.day, tzinfo=UTC).timestamp() + 86_400
-    # For the workers, midnight is a moment from now: half of the lines are for the next day.
-    shift = midnight - now.timestamp() - (60.0 if FULL else 3.0)
+    tomorrow = tmp_path / "tomorrow"
     started = time.monotonic()
     with ExitStack() as stack:
         processes = [
@@ -91,12 +87,14 @@ def test_eight_writers_across_size_and_day(tmp_path):
                     name=f"w{number}",
                     count=count,
                     max_size_mb=size,
-                    clock_shift=shift,
-                    half_after=midnight,
+                    tomorrow=str(tomorrow),
                 )
             )
             for number in range(workers)
         ]
+        for process in processes:
+            _until_said(process, count // 4)
+        tomorrow.touch()
         finish(*processes)
     seconds = time.monotonic() - started
     found = by_worker(json.loads(line)["request_id"] for line in lines_of(tmp_path / "logs"))
@@ -150,7 +148,8 @@ def test_killed_servers_have_the_records_of_all_replies_older_than_a_second(tmp_
                 ]
                 for client in clients:
                     client.start()
-                time.sleep(1.5 + random.Random(turn).uniform(0.0, 0.5))
+                _until(lambda: len(mine) >= 20)  # noqa: B023  called here
+                time.sleep(1.2 + random.Random(turn).uniform(0.0, 0.5))
             finally:
                 server.kill()
             killed_at.append((time.monotonic(), mine))
@@ -161,7 +160,6 @@ def test_killed_servers_have_the_records_of_all_replies_older_than_a_second(tmp_
         missing = [request_id for request_id in mine if request_id not in on_disk]
         assert not [request_id for request_id in missing if replies[request_id] < killed - 1.0]
         late += len(missing)
-    assert len(replies) > 5 * kills
     report(kills=kills, replies=len(replies), lost_of_the_last_second=late)
 
 

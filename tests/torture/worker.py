@@ -7,12 +7,13 @@ output), and ends when standard input is closed.
 import asyncio
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """``clock_shift`` is added to the time of day; the second half is not begun before ``half_after`` (shifted)."""
+    """When there is a file ``tomorrow``, it is tomorrow; the second half of the records is not begun before."""
 
     directory: str
     name: str
@@ -20,8 +21,7 @@ class Orders(msgspec.Struct, frozen=True):
     first: int = 0
     group: int = 500
     max_size_mb: float = 20.0
-    clock_shift: float = 0.0
-    half_after: float = 0.0
+    tomorrow: str = ""
     elasticsearch: str = ""
     pause: float = 0.0
     """Seconds of rest after each group."""
@@ -30,9 +30,10 @@ class Orders(msgspec.Struct, frozen=True):
 
 
 def main(orders: Orders) -> None:
-    if orders.clock_shift:
+    tomorrow = Path(orders.tomorrow or "/never")
+    if orders.tomorrow:
         real = time.time
-        time.time = lambda: real() + orders.clock_shift  # before anything binds it
+        time.time = lambda: real() + (86_400 if tomorrow.exists() else 0)  # before anything binds it
 
     import orbit
     from orbit.builtin.files import FileLog, FileLogSettings
@@ -59,7 +60,7 @@ def main(orders: Orders) -> None:
             await sink.ready()
         half = orders.first + orders.count // 2
         for number in range(orders.first, orders.first + orders.count):
-            while number == half and time.time() < orders.half_after:  # noqa: ASYNC110  a moment is not an event
+            while number == half and orders.tomorrow and not tomorrow.exists():  # noqa: ASYNC110  a file tells it
                 await asyncio.sleep(0.01)
             record = orbit.ChatRecord(
                 timestamp=time.time(),
