@@ -37,6 +37,7 @@ class MongoServer:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.5):
                 return
             time.sleep(0.05)
+        self.stop()
         raise TimeoutError("the MongoDB-wire server did not start")
 
     def stop(self) -> None:
