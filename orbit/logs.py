@@ -1,31 +1,70 @@
-"""The server's own log: level, form and console from ``logging``."""
+"""The server's own log: level, form, console and file from ``logging``."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from contextvars import ContextVar
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
 
 from pythonjsonlogger.json import JsonFormatter
 
 from orbit.config.model import Logging
+from orbit.errors import ConfigError, Problem
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that the current task serves; empty outside of requests."""
+
+
+class _WithRequestId(logging.Filter):
+    """Puts the request's id into records: as a field for JSON, as a suffix for text."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        current = request_id.get()
+        record.suffix = f" [{current}]" if current else ""
+        if current:
+            record.request_id = current
+        return True
 
 
 def configure_logging(settings: Logging, *, verbose: bool) -> None:
-    """Set up the root logger once, for this process."""
+    """Set up the root logger once, for this process. Raises ConfigError if the log file cannot be written."""
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
+        handler.close()
     root.setLevel("DEBUG" if verbose else settings.level)
+    handlers: list[logging.Handler] = []
     if settings.console:
-        handler = logging.StreamHandler(sys.stderr)
+        handlers.append(logging.StreamHandler(sys.stderr))
+    if settings.server_file:
+        handlers.append(_file(settings.server_file))
+    for handler in handlers:
         handler.setFormatter(_formatter(settings.format))
+        handler.addFilter(_WithRequestId())
         root.addHandler(handler)
     for noisy in ("httpx", "httpcore", "aiosqlite", "chromadb", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel("WARNING")
 
 
+def _file(path: str) -> WatchedFileHandler:
+    """Append to a file and notice when it was rotated. Lines of several processes do not mix: each is one write."""
+    try:
+        return WatchedFileHandler(Path(path).expanduser(), encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError([Problem("logging.server_file", f"{path} cannot be written: {reason}.")]) from error
+
+
 def _formatter(form: str) -> logging.Formatter:
     if form == "json":
         fields = "%(asctime)s %(levelname)s %(name)s %(message)s"
-        return JsonFormatter(fields, rename_fields={"asctime": "timestamp", "levelname": "level", "name": "logger"})
-    return logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
+        renamed = {"asctime": "timestamp", "levelname": "level", "name": "logger"}
+        return JsonFormatter(fields, rename_fields=renamed, reserved_attrs=[*_RESERVED, "suffix"])
+    return logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s%(suffix)s", "%Y-%m-%d %H:%M:%S")
+
+
+_RESERVED = [*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"]
+"""Attributes of records that are no fields of a JSON line, unless it asks for them."""

@@ -17,6 +17,7 @@ from orbit.citations import CitationFilter
 from orbit.errors import OrbitError, ProviderError
 from orbit.fusion import fuse
 from orbit.host import OrbitHost
+from orbit.metrics import Metrics
 from orbit.plugins.calls import Outcome, call, fan_out, is_list_of, wrong_type
 from orbit.prompting import Prompt, fit
 from orbit.recorder import Recorder
@@ -57,6 +58,7 @@ class Pipeline:
         own_prompt = getattr(registry[self._provider].settings, "default_system_prompt", None)
         self._default_prompt: str = own_prompt or settings.general.default_system_prompt
         self.admission = Admission(settings.limits.max_concurrent, settings.limits.max_queued, settings.timeouts.queue)
+        self.metrics = Metrics()
         self.recorder = Recorder(registry.callers("log"), settings.timeouts.log)
 
     async def __aenter__(self) -> Self:
@@ -123,12 +125,15 @@ class Pipeline:
             )
         except OrbitError as error:
             journal.status, journal.reason = error.code, str(error)
+            self.metrics.failed(error)
             raise
         except Exception as error:
             journal.status, journal.reason = OrbitError.code, type(error).__name__
             raise
         finally:
-            self.recorder.record(journal.record(), turn.context)
+            record = journal.record()
+            self.metrics.turn(record)
+            self.recorder.record(record, turn.context)
 
     async def _prepare(self, turn: Turn, journal: Journal) -> Prompt | Answer:
         """Do all that comes before the model. An Answer means that the model is not asked at all."""
@@ -222,6 +227,7 @@ class Pipeline:
                 raise error
             else:
                 logger.warning("answering without its documents: %s", error)
+                self.metrics.failed(error)
         return fuse(lists) if lists else None
 
     async def _rerank(self, turn: Turn, documents: list[Document], journal: Journal) -> list[Document]:
@@ -236,6 +242,7 @@ class Pipeline:
                     raise wrong_type(name, "rerank", "a list of Documents", ranked)
             except ProviderError as error:
                 logger.warning("keeping the retrieved order: %s", error)
+                self.metrics.failed(error)
             else:
                 documents = list(ranked)
         if self._rerankers:

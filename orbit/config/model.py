@@ -175,7 +175,37 @@ class Logging(Section, forbid_unknown_fields=True, frozen=True):
     level: Annotated[LogLevel, Meta(description="Least severe level that is logged.")] = "INFO"
     format: Annotated[Literal["text", "json"], Meta(description="Form of a line of the server log.")] = "text"
     console: Annotated[bool, Meta(description="Write the server log to standard error.")] = True
+    server_file: Annotated[
+        str, Meta(description="File that the server log is appended to as well; rotate it with logrotate.")
+    ] = ""
+    access: Annotated[bool, Meta(description="Log a line for each HTTP request, without keys.")] = False
     file: Annotated[dict[str, Any], Meta(description="The chat log: settings of the provider `files`.")] = {}
+
+
+class Metrics(Section, forbid_unknown_fields=True, frozen=True):
+    """``metrics``: counts for Prometheus on ``/metrics``."""
+
+    enabled: Annotated[bool, Meta(description="Count, and serve /metrics.")] = True
+    access: Annotated[
+        Literal["admin", "loopback", "open"],
+        Meta(description="Who may read them: the holder of the admin token, this machine, or anyone."),
+    ] = "admin"
+
+
+class Cors(Section, forbid_unknown_fields=True, frozen=True):
+    """``cors``: web pages of other origins that may use the server from a browser."""
+
+    allow_origins: Annotated[
+        tuple[str, ...], Meta(description="Origins such as https://chat.example.org; '*' for all. Empty: none.")
+    ] = ()
+    allow_methods: Annotated[tuple[str, ...], Meta(description="Methods that their scripts may use.")] = ("GET", "POST")
+    allow_headers: Annotated[tuple[str, ...], Meta(description="Headers that their scripts may send.")] = (
+        "Authorization",
+        "Content-Type",
+        "X-API-Key",
+        "X-Request-ID",
+    )
+    max_age: Annotated[int, Meta(ge=0, description="Seconds that a browser may remember this for.")] = 600
 
 
 class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
@@ -191,6 +221,8 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     mongodb: Mongodb = Mongodb(enabled=False)
     auth: Auth = Auth()
     logging: Logging = Logging()
+    metrics: Metrics = Metrics()
+    cors: Cors = Cors()
 
 
 class ProviderSection(msgspec.Struct, frozen=True):

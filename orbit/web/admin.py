@@ -14,7 +14,6 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from orbit.admin.service import Administration, BadRequest
-from orbit.admin.token import ensure_token
 from orbit.admin.wire import (
     Done,
     KeyDetails,
@@ -32,7 +31,7 @@ from orbit.admin.wire import (
 )
 from orbit.errors import OrbitError
 from orbit.store.base import PAGE, DuplicateKey, DuplicatePrompt, PromptInUse, UnknownKey, UnknownPrompt
-from orbit.web.admin_guard import AdminGuard, NotAdministrator, TooManyAttempts
+from orbit.web.admin_guard import NotAdministrator, TooManyAttempts
 from orbit.web.problems import RequestError, headers_of, problem_of
 from orbit.web.redaction import redact_access_log
 from orbit.web.services import Services
@@ -56,7 +55,7 @@ def admin_routes(services: Services) -> list[Any]:
     """The routes of ``/admin`` behind the admin token, and ``/key``, which tells a client about its own key."""
     redact_access_log()
     admin = Administration(services.store)
-    guard = AdminGuard(ensure_token(services.config), services.authenticator)
+    guard = services.admin_guard
 
     async def only_administrators(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         await guard.check(connection)

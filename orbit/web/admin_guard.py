@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from http import HTTPStatus
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -86,6 +87,22 @@ class AdminGuard:
         if is_client:
             raise NotAdministrator("An API key of a client is not enough here; use the admin token.", forbidden=True)
         raise NotAdministrator("This is not the admin token.")
+
+    async def knows(self, connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+        """Whether the request carries the admin token or a client's key; one without either is no failed attempt."""
+        headers = connection.headers
+        key = headers.get("x-api-key")
+        if key is not None and await self._is_client_key(key):
+            return True
+        if "authorization" not in headers and "x-admin-token" not in headers:
+            return False
+        try:
+            await self.check(connection)
+        except NotAdministrator as error:
+            return error.status == HTTPStatus.FORBIDDEN
+        except OrbitError:
+            return False
+        return True
 
     async def _is_client_key(self, key: str) -> bool:
         try:

@@ -47,11 +47,11 @@ class Wire(Protocol):
 
 async def send_whole(
     events: AsyncGenerator[Event, None], wire: Wire, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send
-) -> None:
-    """Send an answer as one JSON body. Raises what the turn raises, before anything is sent."""
+) -> bool:
+    """Send an answer as one JSON body; False if the client has gone. Raises what the turn raises, before it sends."""
     text: list[str] = []
     answer = Answer()
-    async with ClientWatch(receive), aclosing(events):
+    async with ClientWatch(receive) as watch, aclosing(events):
         async for event in events:
             if isinstance(event, str):
                 text.append(event)
@@ -65,6 +65,7 @@ async def send_whole(
         ]
         await send({"type": "http.response.start", "status": 200, "headers": all_headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
+    return not watch.gone
 
 
 async def send_stream(
@@ -74,8 +75,8 @@ async def send_stream(
     receive: Receive,
     send: Send,
     ping_seconds: float,
-) -> None:
-    """Send an answer as server-sent events.
+) -> bool:
+    """Send an answer as server-sent events; False if the client has gone.
 
     The headers leave with the first piece, so that an earlier failure is raised and becomes a real error status.
     If nothing comes for ``ping_seconds``, they leave with a ping; from then on a failure is an error frame.
@@ -106,6 +107,7 @@ async def send_stream(
         finally:
             stream.close()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+    return not watch.gone
 
 
 class _EventStream:

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, Request, Response, asgi
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.types import ASGIApp
 
 from orbit.config import Config
 from orbit.errors import OrbitError
 from orbit.host import OrbitHost
+from orbit.web.acme import Challenges, ToHttps
 from orbit.web.admin import admin_routes
 from orbit.web.chat import OrbitProtocol
+from orbit.web.cors import CrossOrigin
 from orbit.web.draining import announced_end
+from orbit.web.front import Front
 from orbit.web.handler import chat_handler
-from orbit.web.health import health_routes
+from orbit.web.health import HealthCheck, health_routes
+from orbit.web.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.openai.chat import CompletionProtocol
 from orbit.web.openai.models import OpenAIRoutes, chat_models
 from orbit.web.problems import Problem, RequestError, headers_of, problem_of
+from orbit.web.request import request_id_of
 from orbit.web.services import Services, open_services
 
 
@@ -47,7 +55,7 @@ class Application:
         self.services: Services
         self.start_error = ""
         self._host = host
-        self._answering: dict[str, Any] = {}
+        self._front: ASGIApp
         self.litestar = Litestar(
             [],
             lifespan=[self._lifespan],
@@ -59,8 +67,7 @@ class Application:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
         if scope["type"] == "http":
-            handler = self._answering.get(scope["path"])
-            await (handler or self.litestar)(scope, receive, send)
+            await self._front(scope, receive, send)
             return
 
         async def tell(message: Any) -> None:
@@ -80,9 +87,12 @@ class Application:
                 raise
             self.services = services
             stack.enter_context(announced_end(services.draining))
-            self._answering = answering_routes(services)
-            for route in routes(services):
+            folder = os.environ.get(FOLDER_VARIABLE)
+            exchange = Exchange(services, Path(folder) if folder else None)
+            await stack.enter_async_context(exchange.publishing())
+            for route in routes(services, exchange):
                 app.register(route)
+            self._front = front(services, app)
             yield
 
 
@@ -96,20 +106,37 @@ def answering_routes(services: Services) -> dict[str, Any]:
     }
 
 
-def routes(services: Services) -> list[Any]:
+def front(services: Services, framework: ASGIApp) -> ASGIApp:
+    """What stands before all routes: the answering ones, ids and counts, cross-origin rules, what HTTP is left for."""
+    host = services.config.host
+    https = host.general.https
+    metrics = services.pipeline.metrics if host.metrics.enabled else None
+    app: ASGIApp = Front(answering_routes(services), framework, metrics, log=host.logging.access)
+    if host.cors.allow_origins:
+        app = CrossOrigin(app, host.cors)
+    if https.enabled and https.redirect_http:
+        app = ToHttps(app, https.port)
+    if https.acme_folder:
+        app = Challenges(app, Path(https.acme_folder))
+    return app
+
+
+def routes(services: Services, exchange: Exchange) -> list[Any]:
     """The routes that Litestar serves."""
+    check = HealthCheck(services)
     return [
-        *health_routes(services),
+        *health_routes(services, check),
+        *metrics_routes(services, exchange, check),
         *admin_routes(services),
         asgi("/v1", is_mount=True, copy_scope=False)(OpenAIRoutes(services).__call__),
     ]
 
 
-def _problem(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Turn an exception of any handler into a problem document."""
     if isinstance(error, HTTPException):
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
         error = RequestError(error.status_code, code, error.detail)
-    problem = problem_of(error)
+    problem = problem_of(error, request_id_of(request.scope))
     headers = {name.decode(): value.decode() for name, value in headers_of(error, problem.status)}
     return Response(problem, status_code=problem.status, headers=headers, media_type="application/problem+json")

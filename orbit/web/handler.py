@@ -11,9 +11,12 @@ from orbit.turn import Turn
 from orbit.types import CallContext
 from orbit.web.answering import Wire, send_stream, send_whole
 from orbit.web.body import read_body
-from orbit.web.problems import RequestError
+from orbit.web.problems import RequestError, status_of
 from orbit.web.request import request_id_of
 from orbit.web.services import Services
+
+CLIENT_LEFT = 499
+"""What the access log and the metrics tell of a client that did not wait; nobody else uses the number."""
 
 
 class Question(Protocol):
@@ -60,6 +63,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> Any:
             if scope["method"] != "POST":  # type: ignore[typeddict-item]  # an HTTP scope has it
                 raise RequestError(405, "method_not_allowed", "ask with POST.")
             identity = await services.authenticator.authenticate(protocol.secret(scope))
+            scope["state"]["key_id"] = identity.key.id
             quota = await services.limiter.admit(identity.key)
             if quota is not None:
                 headers += quota.headers()
@@ -67,10 +71,12 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> Any:
             events = services.pipeline.answer(question.turn(identity, _context(identity, request_id, scope)))
             wire = question.wire(request_id)
             if question.stream:
-                await send_stream(events, wire, headers, receive, send, settings.timeouts.ping)
+                arrived = await send_stream(events, wire, headers, receive, send, settings.timeouts.ping)
             else:
-                await send_whole(events, wire, headers, receive, send)
+                arrived = await send_whole(events, wire, headers, receive, send)
+            scope["state"]["status"] = 200 if arrived else CLIENT_LEFT
         except Exception as error:  # noqa: BLE001  # the last place where it can become an answer
+            scope["state"]["status"] = status_of(error)
             await protocol.refusal(error, request_id)(scope, receive, send)
 
     return handle

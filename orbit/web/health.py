@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Response, get
+from litestar import MediaType, Request, Response, get
 
-from orbit.store import Store
 from orbit.types import Health
 from orbit.web.services import Services
 
 _CACHE_SECONDS = 1.0
 
 
-class HealthReport(msgspec.Struct, frozen=True):
+class HealthReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """The state of the server: the worst of its components, and each of them by name."""
 
     status: str
-    components: dict[str, Health]
+    components: dict[str, Health] = {}
 
 
 class HealthCheck:
@@ -31,6 +31,7 @@ class HealthCheck:
         self._report: HealthReport | None = None
         self._until = 0.0
         self._lock = asyncio.Lock()
+        self._asking: dict[str, asyncio.Task[Health]] = {}
 
     async def report(self) -> HealthReport:
         """The state of all components, at most a second old."""
@@ -49,38 +50,46 @@ class HealthCheck:
         services = self._services
         registry = services.host.registry
         names = registry.names()
-        answers = await asyncio.gather(
-            self._store(services.store), *(self._guarded(registry[name].health()) for name in names)
-        )
+        asked = {"store": services.store.health, **{name: registry[name].health for name in names}}
+        answers = await asyncio.gather(*(self._guarded(name, health) for name, health in asked.items()))
         server = Health("down", "stopping: no new requests") if services.draining.is_set() else Health()
-        components = {"server": server, "store": answers[0], **dict(zip(names, answers[1:], strict=True))}
+        components = {"server": server, **dict(zip(asked, answers, strict=True))}
         components |= {name: Health("down", reason) for name, reason in registry.failed.items()}
         states = {component.status for component in components.values()}
         status = "ok" if states == {"ok"} else "down" if not self.ready(HealthReport("", components)) else "degraded"
         return HealthReport(status, components)
 
-    async def _store(self, store: Store) -> Health:
-        return await self._guarded(store.health())
-
-    async def _guarded(self, asked: Any) -> Health:
+    async def _guarded(self, name: str, ask: Callable[[], Awaitable[Health]]) -> Health:
+        """Ask one component. Whatever it does, there is an answer in time; one that still hangs is not asked again."""
         seconds = self._services.config.host.timeouts.health
-        try:
-            async with asyncio.timeout(seconds):
-                health = await asked
-        except TimeoutError:
+        task = self._asking.pop(name, None)
+        if task is None:
+            task = asyncio.create_task(_answer(ask), name=f"health of {name}")
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            task.cancel()
+            self._asking[name] = task
             return Health("down", f"no answer within {seconds:g} s")
-        except Exception as error:  # noqa: BLE001  # a component that cannot tell is down, and only it
+        if task.cancelled():
+            return Health("down", "asking for its health was cancelled")
+        if (error := task.exception()) is not None:
             return Health("down", f"{type(error).__name__} while asking for its health")
+        health: object = task.result()
         return health if isinstance(health, Health) else Health("down", "health() returned no orbit.Health")
 
 
-def health_routes(services: Services) -> list[Any]:
-    """The routes of ``/health``."""
-    check = HealthCheck(services)
+async def _answer(ask: Callable[[], Awaitable[Health]]) -> Health:
+    return await ask()
 
-    @get("/health", summary="The state of every component")
-    async def health() -> HealthReport:
-        return await check.report()
+
+def health_routes(services: Services, check: HealthCheck) -> list[Any]:
+    """The routes of ``/health``."""
+
+    @get("/health", summary="The state of the server; of every component for those with a key or the admin token")
+    async def health(request: Request[Any, Any, Any]) -> HealthReport:
+        report = await check.report()
+        known = await services.admin_guard.knows(request)
+        return report if known else HealthReport(report.status)
 
     @get("/health/live", summary="Whether the process runs", media_type=MediaType.JSON)
     async def live() -> dict[str, str]:

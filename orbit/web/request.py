@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from typing import Any
 
 from litestar.types import Scope
 
@@ -22,7 +23,14 @@ def header(scope: Scope, name: bytes) -> str | None:
 
 
 def request_id_of(scope: Scope) -> str:
-    """The client's ``X-Request-ID`` if it is fit to be logged, else a new one."""
+    """The client's ``X-Request-ID`` if it is fit to be logged, else a new one; the same each time it is asked."""
+    state: dict[str, Any] = scope["state"]
+    if "request_id" not in state:
+        state["request_id"] = _new_id(scope)
+    return str(state["request_id"])
+
+
+def _new_id(scope: Scope) -> str:
     given = header(scope, b"x-request-id")
     if given and len(given) <= _MAX_ID_CHARS and given.isascii() and given.isprintable():
         return given

@@ -19,6 +19,7 @@ from orbit.config.model import Https
 from orbit.errors import ConfigError, OrbitError
 from orbit.logs import configure_logging
 from orbit.web.app import Application, create_app
+from orbit.web.metrics import FOLDER_VARIABLE, empty_folder
 from orbit.web.service_manager import notify
 from orbit.web.slow_senders import SlowSenders
 from orbit.web.tls import Certificate
@@ -157,7 +158,8 @@ def run(config: Config, listeners: list[socket.socket], *, workers: int, reload:
         server.config.reload = True
         ChangeReload(server.config, target=server.run, sockets=listeners).run()
     elif workers > 1:
-        Workers(server, listeners, workers).run()
+        folder = empty_folder(config.data_dir)
+        Workers(server, listeners, workers, {FOLDER_VARIABLE: str(folder.resolve())}).run()
     else:
         server.on_started = lambda: notify("READY=1")
         try:

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from orbit.admin.token import ensure_token
 from orbit.auth import Authenticator, RateLimiter
 from orbit.config import Config
 from orbit.host import OrbitHost
 from orbit.pipeline import Pipeline
 from orbit.store import Store, open_store
+from orbit.web.admin_guard import AdminGuard
 
 
 class Services:
@@ -24,6 +26,7 @@ class Services:
         self.pipeline = pipeline
         self.authenticator = Authenticator(store, auth.cache_seconds, auth.cache_size)
         self.limiter = RateLimiter(store)
+        self.admin_guard = AdminGuard(ensure_token(config), self.authenticator)
         self.draining = asyncio.Event()
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
@@ -39,9 +40,11 @@ class WorkersServer(Protocol):
 class _Worker:
     """One process and what is known of it."""
 
-    def __init__(self, server: WorkersServer, listeners: list[socket.socket]) -> None:
+    def __init__(self, server: WorkersServer, listeners: list[socket.socket], environment: Mapping[str, str]) -> None:
         self.channel, theirs = _spawn.Pipe(duplex=False)
-        self.process: SpawnProcess = _spawn.Process(target=_serve, args=(server, listeners, theirs, os.getpid()))
+        self.process: SpawnProcess = _spawn.Process(
+            target=_serve, args=(server, listeners, theirs, os.getpid(), environment)
+        )
         self.process.start()
         theirs.close()
         self.ready = False
@@ -58,7 +61,11 @@ class Workers:
     the first does not start, none is kept. A second signal is passed on too: it ends the notice that workers give.
     """
 
-    def __init__(self, server: WorkersServer, listeners: list[socket.socket], number: int) -> None:
+    def __init__(
+        self, server: WorkersServer, listeners: list[socket.socket], number: int, environment: Mapping[str, str]
+    ) -> None:
+        """``environment`` is set in each worker."""
+        self._environment = environment
         self._server = server
         self._listeners = listeners
         self._number = number
@@ -82,7 +89,7 @@ class Workers:
             raise OrbitError("a worker did not start; the reason stands above.")
 
     def _worker(self) -> _Worker:
-        return _Worker(self._server, self._listeners)
+        return _Worker(self._server, self._listeners, self._environment)
 
     def _all_ready(self) -> bool:
         """Wait until each has started; False if one ended instead, or a signal came."""
@@ -129,8 +136,15 @@ class Workers:
             worker.tell(number)
 
 
-def _serve(server: WorkersServer, listeners: list[socket.socket], channel: Connection, supervisor: int) -> None:
+def _serve(
+    server: WorkersServer,
+    listeners: list[socket.socket],
+    channel: Connection,
+    supervisor: int,
+    environment: Mapping[str, str],
+) -> None:
     """What a worker process does."""
+    os.environ.update(environment)
     server.config.configure_logging()  # which a configuration that was sent here has not done in this process
     server.on_started = lambda: channel.send(True)  # noqa: FBT003  # the message itself
     server.supervisor = supervisor

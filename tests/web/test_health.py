@@ -1,0 +1,142 @@
+"""``/health``: who may know what, and components that misbehave when they are asked."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any, Never
+
+import httpx
+import pytest
+
+from orbit import Health, Provider
+from orbit.testing import serve
+
+TOKEN = "the-administrators-own-token"
+
+
+class Raising(Provider):
+    """Fails when asked."""
+
+    async def health(self) -> Health:
+        raise RuntimeError("with a secret in it")
+
+
+class Blunt(Provider):
+    """Is no coroutine, and fails."""
+
+    def health(self) -> Never:  # type: ignore[override]  # the mistake is the point
+        raise ValueError("no")
+
+
+class Hanging(Provider):
+    """Never answers."""
+
+    async def health(self) -> Health:
+        await asyncio.sleep(3600)
+        return Health()
+
+
+class Stubborn(Provider):
+    """Does not even let itself be cancelled."""
+
+    asked = 0
+
+    async def health(self) -> Health:
+        type(self).asked += 1
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            try:
+                await asyncio.sleep(0.1)
+            except asyncio.CancelledError:
+                continue
+        return Health()
+
+
+class Odd(Provider):
+    """Answers with something else."""
+
+    async def health(self) -> Any:
+        return "fine"
+
+
+class Cancelled(Provider):
+    """Cancels whoever asks."""
+
+    async def health(self) -> Health:
+        raise asyncio.CancelledError
+
+
+class Limping(Provider):
+    """Works, but not well."""
+
+    async def health(self) -> Health:
+        return Health("degraded", "one of two servers is away")
+
+
+PLUGINS = {kind.__name__.lower(): kind for kind in (Raising, Blunt, Hanging, Stubborn, Odd, Cancelled, Limping)}
+
+
+def test_details_are_for_those_with_a_key_or_the_admin_token(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
+    with serve({"echo": {}}, tmp_path) as server:
+
+        def components(**headers: str) -> Any:
+            response = httpx.get(f"{server.url}/health", headers={k.replace("_", "-"): v for k, v in headers.items()})
+            assert response.status_code == 200
+            body = response.json()
+            assert body.pop("status") == "ok"
+            return body
+
+        details = {"components": {name: {"status": "ok", "detail": ""} for name in ("server", "store", "echo")}}
+        assert components() == {}
+        assert components(x_api_key="api_wrong") == {}
+        assert components(authorization="Bearer wrong") == {}
+        assert components(authorization="Basic eDp5") == {}
+        assert components(x_api_key=server.key) == details
+        assert components(authorization=f"Bearer {server.key}") == details
+        assert components(authorization=f"Bearer {TOKEN}") == details
+        assert components(x_admin_token=TOKEN) == details
+
+
+def test_asking_for_health_is_no_failed_attempt_at_administration(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
+    with serve({"echo": {}}, tmp_path) as server, httpx.Client(base_url=server.url) as client:
+        for _ in range(30):
+            assert client.get("/health").status_code == 200
+            assert client.get("/health", headers={"X-API-Key": server.key}).status_code == 200
+        admin = {"Authorization": f"Bearer {TOKEN}"}
+        assert client.get("/admin/api-keys", headers=admin).status_code == 200
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_no_component_can_make_the_whole_fail(tmp_path: Path) -> None:
+    config = {"echo": {}, **{name: {} for name in PLUGINS}, "timeouts": {"health": 0.3}}
+    with serve(config, tmp_path, PLUGINS) as server:
+        headers = {"X-API-Key": server.key}
+        started = time.monotonic()
+        report = httpx.get(f"{server.url}/health", headers=headers, timeout=20).json()
+        assert time.monotonic() - started < 3
+        again = httpx.get(f"{server.url}/health", headers=headers, timeout=20).json()
+        assert again == report  # kept for a second
+        time.sleep(1.1)
+        httpx.get(f"{server.url}/health", headers=headers, timeout=20)
+        assert Stubborn.asked == 1  # one that still hangs is not asked again
+        assert httpx.get(f"{server.url}/health/ready").status_code == 503
+        assert httpx.get(f"{server.url}/health/live").status_code == 200
+        chat = httpx.post(f"{server.url}/chat", json={"message": "hello", "stream": False}, headers=headers)
+        assert chat.status_code == 200
+    assert report["status"] == "down"
+    parts = {name: (part["status"], part["detail"]) for name, part in report["components"].items()}
+    assert parts["echo"] == parts["server"] == parts["store"] == ("ok", "")
+    assert parts["raising"] == ("down", "RuntimeError while asking for its health")
+    assert parts["blunt"] == ("down", "ValueError while asking for its health")
+    assert parts["hanging"] == parts["stubborn"] == ("down", "no answer within 0.3 s")
+    assert parts["odd"] == ("down", "health() returned no orbit.Health")
+    assert parts["cancelled"][0] == "down"
+    assert parts["limping"] == ("degraded", "one of two servers is away")
+
+
+def test_degraded_is_ready(tmp_path: Path) -> None:
+    with serve({"echo": {}, "limping": {}}, tmp_path, PLUGINS) as server:
+        assert httpx.get(f"{server.url}/health").json() == {"status": "degraded"}
+        assert httpx.get(f"{server.url}/health/ready").status_code == 200
