@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import secrets
 import time
 
 import msgspec
 
 from orbit.errors import OrbitError, StoreUnavailable, Unauthorized
 from orbit.store.base import RATE_WINDOW, ApiKey, Quota, Store, SystemPrompt, UnknownKey, UnknownPrompt, new_id
-
-MAX_SECRET_CHARS = 256
-"""Characters of a presented key that are looked at; more than any key has."""
+from orbit.store.secrets import MAX_SECRET_CHARS, digest_of, generate_secret, hint_of
 
 AWAY_SECONDS = 1.0
 """How long a store that was away is not asked to count, so that known keys need not wait for it each time."""
@@ -49,21 +45,6 @@ class _Known(msgspec.Struct, frozen=True):
     identity: Identity
     fresh_until: float
     valid_until: float
-
-
-def generate_secret() -> str:
-    """A new clear key: ``api_`` and 32 random bytes, URL-safe."""
-    return "api_" + secrets.token_urlsafe(32)
-
-
-def digest_of(secret: str) -> str:
-    """The SHA-256 of a key in hexadecimal: what is stored instead of it."""
-    return hashlib.sha256(secret[:MAX_SECRET_CHARS].encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def hint_of(secret: str) -> str:
-    """The end of a key, by which people recognise it."""
-    return secret[-4:]
 
 
 def new_key(

@@ -3,9 +3,10 @@ import time
 
 import pytest
 
-from orbit.auth import Authenticator, RateLimited, RateLimiter, find_key, generate_secret, new_key
+from orbit.auth import Authenticator, RateLimited, RateLimiter, find_key, new_key
 from orbit.errors import StoreUnavailable, Unauthorized
 from orbit.store.base import KeyChanges, PromptChanges
+from orbit.store.secrets import generate_secret
 from orbit.store.sqlite import SqliteStore
 
 

@@ -23,9 +23,10 @@ from orbit.admin.wire import (
     prompt_info,
     unix_seconds,
 )
-from orbit.auth import Authenticator, digest_of, find_key, generate_secret, hint_of, new_key
+from orbit.auth import Authenticator, find_key, new_key
 from orbit.errors import OrbitError
 from orbit.store.base import PAGE, ApiKey, KeyChanges, PromptChanges, Store, UnknownKey, UnknownPrompt, set_fields
+from orbit.store.secrets import digest_of, generate_secret, hint_of
 
 logger = logging.getLogger("orbit.admin")
 

@@ -13,8 +13,8 @@ from beanie import Document, PydanticObjectId
 from bson import ObjectId
 from pydantic import BaseModel, ConfigDict, Field
 
-from orbit.auth import digest_of, hint_of
 from orbit.store.base import ApiKey, FormerSecret, SystemPrompt
+from orbit.store.secrets import digest_of, hint_of
 
 
 class FormerSecretDocument(BaseModel):

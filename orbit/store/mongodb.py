@@ -22,7 +22,6 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import ConfigurationError, DuplicateKeyError, InvalidURI, OperationFailure, PyMongoError
 from typing_extensions import override
 
-from orbit.auth import digest_of, hint_of
 from orbit.config.model import Mongodb
 from orbit.errors import ConfigError, Problem, StoreUnavailable
 from orbit.store.base import (
@@ -56,6 +55,7 @@ from orbit.store.documents import (
     object_id,
     prompt_fields,
 )
+from orbit.store.secrets import digest_of, hint_of
 from orbit.store.signal import ChangeSignal
 
 SELECTION_SECONDS = 2.0

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import pytest
 
-from orbit.auth import digest_of, new_key
+from orbit.auth import new_key
 from orbit.store.base import (
     ApiKey,
     DuplicateKey,
@@ -20,6 +20,7 @@ from orbit.store.base import (
     UnknownKey,
     UnknownPrompt,
 )
+from orbit.store.secrets import digest_of
 
 OPERATORS = ['{"$ne": null}', "$where", "a.b", "' OR 1=1 --", "%", "schön 🐙"]
 

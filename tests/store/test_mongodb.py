@@ -13,13 +13,14 @@ from mongo_server import MongoServer, free_port
 from pymongo import AsyncMongoClient
 from store_contract import OPERATORS, StoreContract
 
-from orbit.auth import Authenticator, RateLimiter, digest_of, new_key
+from orbit.auth import Authenticator, RateLimiter, new_key
 from orbit.config.load import parse_config
 from orbit.config.model import Mongodb
 from orbit.errors import ConfigError, StoreUnavailable, Unauthorized
 from orbit.store import open_store
 from orbit.store.base import KeyChanges, PromptChanges
 from orbit.store.mongodb import MongoStore
+from orbit.store.secrets import digest_of
 
 REAL = os.environ.get("ORBIT_TEST_MONGODB_URL", "")
 

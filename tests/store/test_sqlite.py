@@ -8,11 +8,12 @@ import time
 import pytest
 from store_contract import StoreContract
 
-from orbit.auth import digest_of, new_key
+from orbit.auth import new_key
 from orbit.config import load_config
 from orbit.errors import ConfigError, StoreUnavailable
 from orbit.store import open_store
 from orbit.store.base import KeyChanges, next_version
+from orbit.store.secrets import digest_of
 from orbit.store.sqlite import SqliteStore
 
 
