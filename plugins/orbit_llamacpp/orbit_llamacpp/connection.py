@@ -1,0 +1,56 @@
+"""The provider's end of the socket to the engine's process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from orbit_llamacpp.protocol import HEADER, Command, Event, decode_events, encode
+
+
+class Connection(asyncio.Protocol):
+    """Writes commands, cuts what comes back into frames and hands out their events; no task stands in between."""
+
+    def __init__(self, on_events: Callable[[list[Event]], None]) -> None:
+        """``on_events`` is called on the event loop."""
+        self._on_events = on_events
+        self._received = bytearray()
+        self._transport: asyncio.WriteTransport | None = None
+        self.lost = asyncio.get_running_loop().create_future()
+        """Done when the other end has closed."""
+
+    def send(self, command: Command) -> None:
+        """Write a command; nothing happens on a lost connection."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encode(command))
+
+    async def close(self) -> None:
+        """Close, and wait until the socket is."""
+        if self._transport is not None:
+            self._transport.close()
+            await asyncio.wait([self.lost])
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by asyncio."""
+        del exc
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio."""
+        received = self._received
+        received += data
+        at = 0
+        while len(received) - at >= HEADER.size:
+            (length,) = HEADER.unpack_from(received, at)
+            end = at + HEADER.size + length
+            if len(received) < end:
+                break
+            self._on_events(decode_events(bytes(received[at + HEADER.size : end])))
+            at = end
+        del received[:at]
