@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from orbit_llamacpp.protocol import HEADER, Command, Event, decode_events, encode
 
@@ -32,8 +33,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's are none by inheritance
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""
