@@ -11,7 +11,7 @@ from urllib.parse import quote
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from orbit.web.problems import ProblemResponse, RequestError
-from orbit.web.request import header
+from orbit.web.request import header, request_id_header, request_id_of
 
 PREFIX = "/.well-known/acme-challenge/"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")  # the only characters of a challenge: no dot, no slash
@@ -34,9 +34,11 @@ class Challenges:
             return
         content = await asyncio.to_thread(self._read, path.removeprefix(PREFIX))
         if content is None or scope.get("method") not in ("GET", "HEAD"):
-            await ProblemResponse(RequestError(404, "not_found", "there is no such challenge."))(scope, receive, send)
+            error = RequestError(404, "not_found", "there is no such challenge.")
+            await ProblemResponse(error, request_id_of(scope))(scope, receive, send)
             return
-        headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(content)).encode())]
+        length = (b"content-length", str(len(content)).encode())
+        headers = [(b"content-type", b"text/plain"), length, request_id_header(scope)]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": False})
 
@@ -65,12 +67,12 @@ class ToHttps:
         host = _HOST.fullmatch(header(scope, b"host") or "")
         if host is None:
             error = RequestError(400, "invalid_host", "the Host header names no host.")
-            await ProblemResponse(error)(scope, receive, send)
+            await ProblemResponse(error, request_id_of(scope))(scope, receive, send)
             return
         query = scope["query_string"].decode("latin-1")
         path = quote(scope["path"], safe="/:@!$&'()*+,;=~-._")
         location = f"https://{host['name']}{self._port}{path}{'?' + query if query else ''}"
-        headers = [(b"location", location.encode("latin-1")), (b"content-length", b"0")]
+        headers = [(b"location", location.encode("latin-1")), (b"content-length", b"0"), request_id_header(scope)]
         status = HTTPStatus.PERMANENT_REDIRECT  # which keeps the method and the body
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

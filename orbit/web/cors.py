@@ -9,7 +9,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from orbit.config.model import Cors
 from orbit.web.problems import ProblemResponse, RequestError
-from orbit.web.request import header
+from orbit.web.request import header, request_id_header, request_id_of
 
 _EXPOSED = "X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
 
@@ -38,11 +38,12 @@ class CrossOrigin:
         if scope.get("method") != "OPTIONS" or header(scope, b"access-control-request-method") is None:
             await self._app(scope, receive, self._with(send, headers))
         elif allowed:
-            await send({"type": "http.response.start", "status": 204, "headers": [*headers, *self._preflight]})
+            headers = [*headers, *self._preflight, request_id_header(scope)]
+            await send({"type": "http.response.start", "status": 204, "headers": headers})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
             error = RequestError(403, "origin_not_allowed", "this origin is not allowed (cors.allow_origins).")
-            await ProblemResponse(error)(scope, receive, self._with(send, headers))
+            await ProblemResponse(error, request_id_of(scope))(scope, receive, self._with(send, headers))
 
     def _headers(self, origin: str) -> list[tuple[bytes, bytes]]:
         exposed = (b"access-control-expose-headers", _EXPOSED.encode())

@@ -30,6 +30,11 @@ def request_id_of(scope: Scope) -> str:
     return str(state["request_id"])
 
 
+def request_id_header(scope: Scope) -> tuple[bytes, bytes]:
+    """The header that tells the request's id, for the response."""
+    return (b"x-request-id", request_id_of(scope).encode())
+
+
 def _new_id(scope: Scope) -> str:
     given = header(scope, b"x-request-id")
     if given and len(given) <= _MAX_ID_CHARS and given.isascii() and given.isprintable():

@@ -131,7 +131,7 @@ def _explain(error: Exception, settings: Https, *, encrypted: bool) -> Problem:
     key = "general.https.key_file"
     if encrypted:
         return Problem(key, f"{settings.key_file} is encrypted; ORBIT needs a key without a passphrase.")
-    if getattr(error, "reason", None) in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
+    if getattr(error, "reason", None) in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
         return Problem(key, f"{settings.key_file} is not the key of the certificate in {settings.cert_file}.")
     reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
     return Problem(

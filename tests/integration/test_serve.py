@@ -41,6 +41,7 @@ class Served:
         (fakes / "entry_points.txt").write_text(f"[orbit]\n{points}")
         self.environment = {**os.environ, "PYTHONPATH": str(fakes.parent), "ORBIT_CONFIG": str(file), **environment}
         self.key = ""
+        self.last_counted = 0.0
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [ORBIT, "serve", *([] if "--port" in arguments else ["--port=0"]), *arguments],
@@ -65,6 +66,14 @@ class Served:
 
     def readiness(self) -> int:
         return httpx.get(f"{self.url}/health/ready", timeout=10).status_code
+
+    def counted(self, sample: str) -> float:
+        """A sample of the metrics; it never falls from one look to the next, whichever worker shows it."""
+        text = httpx.get(f"{self.url}/metrics", timeout=10).text
+        (value,) = (float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(sample))
+        assert value >= self.last_counted
+        self.last_counted = value
+        return value
 
     def ask(self, **body: Any) -> httpx.Response:
         headers = {"X-API-Key": self.key}
@@ -209,15 +218,22 @@ def test_two_workers(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(60)
-        with served(tmp_path, "echo: {}\n", "--workers", "2", NOTIFY_SOCKET=str(tmp_path / "notify")) as server:
+        with served(
+            tmp_path, "echo: {}\nmetrics: {access: open}\n", "--workers", "2", NOTIFY_SOCKET=str(tmp_path / "notify")
+        ) as server:
             assert manager.recv(100) == b"READY=1"
             assert "2 workers are ready" in server.log.read_text()
             assert server.ask(stream=False).json()["response"] == "hello"
+            for number in range(2, 12):
+                assert server.ask(stream=False).status_code == 200
+                eventually(lambda: server.counted('orbit_turns_total{status="ok"}') == number)  # noqa: B023  # called at once
+            assert len(list((tmp_path / "data" / "metrics").glob("*.json"))) == 2
             first, second = server.workers()
             os.kill(first, signal.SIGKILL)
             eventually(lambda: len(server.workers()) == 2 and first not in server.workers())
             assert second in server.workers()
             assert server.ask(stream=False).status_code == 200
+            eventually(lambda: server.counted('orbit_turns_total{status="ok"}') == 12)  # the dead one's are kept
             assert f"worker {first} died with status -9" in server.log.read_text()
             server.process.kill()
             server.finish()
