@@ -180,6 +180,7 @@ def _select(
     general = config.host.general
     problems: list[Problem] = []
     chosen: dict[str, str] = {}
+    generating = registry.implementing("generate")
     for hook, wanted, setting in (
         ("generate", general.inference_provider, "inference_provider"),
         ("embed", general.embedding_provider, "embedding_provider"),
@@ -193,6 +194,8 @@ def _select(
             problems.append(Problem(path, f"'{wanted}' cannot {_VERBS[hook]}; providers that can: {can}."))
         elif len(able) == 1:
             chosen[hook] = able[0]
+        elif hook == "embed" and general.inference_provider in able and set(able) <= set(generating):
+            chosen[hook] = general.inference_provider  # model servers side by side: the one in use, as ever
         elif len(able) > 1:
             problems.append(Problem(path, f"several providers can {_VERBS[hook]}: {can}. Name the one to use here."))
         elif hook == "generate" and (needed is None or hook in needed):

@@ -159,7 +159,7 @@ def test_a_section_alone(tmp_path: Path, section: str) -> None:
 def test_all_sections_together(tmp_path: Path) -> None:
     host = loaded(tmp_path, "".join(SNIPPETS.values()))
     assert [str(problem) for problem in host.problems] == []
-    assert host.roles.generate == "ollama"
+    assert host.roles.generate == host.roles.embed == "ollama"
     expected = {"chroma", "ollama", "reranker", "safety", "elasticsearch", "llama_cpp", "files"}
     assert set(host.registry.names()) == expected
     config = host.config.host
