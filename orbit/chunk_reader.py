@@ -7,31 +7,30 @@ import math
 from collections.abc import AsyncGenerator
 
 from orbit.plugins.calls import attributed, too_slow, wrong_type
+from orbit.ticker import Ticker
 from orbit.types import Chunk
 
 
 class ChunkReader:
     """Pulls the chunks of one provider; ends the wait for one that takes too long, and only that wait.
 
-    ``asyncio.timeout`` around each chunk would set and cancel a timer each time; here one timer looks now and then
-    whether a wait is overdue. Time that the consumer spends between chunks does not count.
+    Time that the consumer spends between chunks does not count.
     """
 
-    def __init__(self, provider: str, chunks: AsyncGenerator[Chunk, None]) -> None:
+    def __init__(self, provider: str, chunks: AsyncGenerator[Chunk, None], ticker: Ticker) -> None:
         self._provider = provider
         self._chunks = chunks
-        self._loop = asyncio.get_running_loop()
+        self._ticker = ticker
+        self._now = asyncio.get_running_loop().time
         self._due = math.inf
         self._task: asyncio.Task[object] | None = None
-        self._handle: asyncio.TimerHandle | None = None
         self._expired = False
+        ticker.add(self)
 
     async def next(self, seconds: float) -> Chunk | None:
         """The next chunk, or None at the end. Raises ProviderError, also when ``seconds`` have passed."""
-        self._due = self._loop.time() + seconds
+        self._due = self._now() + seconds
         self._task = asyncio.current_task()
-        if self._handle is None or self._handle.when() > self._due:
-            self._arm(self._due)
         try:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
@@ -51,21 +50,11 @@ class ChunkReader:
 
     async def aclose(self) -> None:
         """Close the stream, and with it the work behind it."""
-        if self._handle is not None:
-            self._handle.cancel()
+        self._ticker.discard(self)
         await self._chunks.aclose()
 
-    def _arm(self, when: float) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
-        self._handle = self._loop.call_at(when, self._look)
-
-    def _look(self) -> None:
-        self._handle = None
-        if self._due is math.inf:
-            return  # between chunks; the next wait arms the timer again
-        if self._loop.time() >= self._due and self._task is not None:
+    def look(self, now: float) -> None:
+        """Cancel the wait if it has taken too long."""
+        if now >= self._due and self._task is not None and not self._expired:
             self._expired = True
             self._task.cancel()
-        else:
-            self._arm(self._due)

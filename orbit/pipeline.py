@@ -22,6 +22,7 @@ from orbit.plugins.calls import Outcome, call, fan_out, is_list_of, wrong_type
 from orbit.prompting import Prompt, fit
 from orbit.recorder import Recorder
 from orbit.sentences import SentenceBuffer
+from orbit.ticker import Ticker
 from orbit.turn import Answer, Journal, Turn, questions_of, sources_of
 from orbit.types import Document, FinishReason, Message, ModerationStage, Query, TokenCount, Verdict
 
@@ -59,6 +60,7 @@ class Pipeline:
         self._default_prompt: str = own_prompt or settings.general.default_system_prompt
         self.admission = Admission(settings.limits.max_concurrent, settings.limits.max_queued, settings.timeouts.queue)
         self.metrics = Metrics()
+        self.ticker = Ticker()
         self.recorder = Recorder(registry.callers("log"), settings.timeouts.log)
 
     async def __aenter__(self) -> Self:
@@ -97,7 +99,7 @@ class Pipeline:
                 started = time.perf_counter()
                 chunks = self._generate(messages=prompt.messages, options=turn.options, context=turn.context)
                 citations = CitationFilter(len(prompt.documents)) if prompt.documents else None
-                async with aclosing(ChunkReader(self._provider, chunks)) as reader:
+                async with aclosing(ChunkReader(self._provider, chunks, self.ticker)) as reader:
                     while (chunk := await reader.next(seconds)) is not None:
                         piece = citations.add(chunk.text) if citations else chunk.text
                         if piece:

@@ -11,6 +11,7 @@ from typing import Protocol
 from litestar.types import Receive, Send
 
 from orbit.pipeline import Event
+from orbit.ticker import Ticker
 from orbit.turn import Answer
 from orbit.web.client_watch import ClientWatch
 from orbit.web.problems import ServerStopping
@@ -74,6 +75,7 @@ async def send_stream(
     headers: list[tuple[bytes, bytes]],
     receive: Receive,
     send: Send,
+    ticker: Ticker,
     ping_seconds: float,
 ) -> bool:
     """Send an answer as server-sent events; False if the client has gone.
@@ -81,7 +83,7 @@ async def send_stream(
     The headers leave with the first piece, so that an earlier failure is raised and becomes a real error status.
     If nothing comes for ``ping_seconds``, they leave with a ping; from then on a failure is an error frame.
     """
-    stream = _EventStream(headers, send, ping_seconds)
+    stream = _EventStream(headers, send, ticker, ping_seconds)
     now = asyncio.get_running_loop().time
     async with ClientWatch(receive) as watch, aclosing(events):
         try:
@@ -113,15 +115,16 @@ async def send_stream(
 class _EventStream:
     """The state of one streamed response, and its pings while there is silence since ``sent_at`` (loop time)."""
 
-    def __init__(self, headers: list[tuple[bytes, bytes]], send: Send, ping_seconds: float) -> None:
+    def __init__(self, headers: list[tuple[bytes, bytes]], send: Send, ticker: Ticker, ping_seconds: float) -> None:
         self.started = False
         self.closed = False
         self._headers = headers
         self._send = send
         self._seconds = ping_seconds
-        self._loop = asyncio.get_running_loop()
-        self.sent_at = self._loop.time()
-        self._timer = self._loop.call_later(ping_seconds, self._look)
+        self._now = asyncio.get_running_loop().time
+        self.sent_at = self._now()
+        self._ticker = ticker
+        ticker.add(self)
         self._ping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -135,19 +138,17 @@ class _EventStream:
 
     def close(self) -> None:
         self.closed = True
-        self._timer.cancel()
+        self._ticker.discard(self)
         if self._ping is not None:
             self._ping.cancel()
 
-    def _look(self) -> None:
-        due = self.sent_at + self._seconds
-        if self._loop.time() >= due:
+    def look(self, now: float) -> None:
+        """Ping if it is time; called by the ticker."""
+        if now >= self.sent_at + self._seconds:
+            self.sent_at = now
             self._ping = asyncio.create_task(self._send_ping())
-            due = self._loop.time() + self._seconds
-        self._timer = self._loop.call_at(due, self._look)
 
     async def _send_ping(self) -> None:
         if not self.started:
             await self.start()
-        self.sent_at = self._loop.time()
         await self._send({"type": "http.response.body", "body": _PING, "more_body": True})

@@ -71,7 +71,8 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> Any:
             events = services.pipeline.answer(question.turn(identity, _context(identity, request_id, scope)))
             wire = question.wire(request_id)
             if question.stream:
-                arrived = await send_stream(events, wire, headers, receive, send, settings.timeouts.ping)
+                ticker = services.pipeline.ticker
+                arrived = await send_stream(events, wire, headers, receive, send, ticker, settings.timeouts.ping)
             else:
                 arrived = await send_whole(events, wire, headers, receive, send)
             scope["state"]["status"] = 200 if arrived else CLIENT_LEFT
