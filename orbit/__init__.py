@@ -1,6 +1,6 @@
 """ORBIT answers from your own documents with the model of your choice. This is its plugin API."""
 
-from orbit.errors import ConfigError, OrbitError, PluginLoadError, Problem, ProviderError
+from orbit.errors import ConfigError, OrbitError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.hookspecs import hookimpl
 from orbit.provider import ORBIT_API, Host, NoSettings, Provider
 from orbit.types import (
@@ -35,6 +35,7 @@ __all__ = [
     "OrbitError",
     "PluginLoadError",
     "Problem",
+    "PromptTooLong",
     "Provider",
     "ProviderError",
     "Query",

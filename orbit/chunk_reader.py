@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator
 
+from orbit.errors import PromptTooLong
 from orbit.plugins.calls import attributed, too_slow, wrong_type
 from orbit.ticker import Ticker
 from orbit.types import Chunk
@@ -38,6 +39,8 @@ class ChunkReader:
         except asyncio.CancelledError:
             if self._expired and self._task is not None and self._task.uncancel() == 0:
                 raise too_slow(self._provider, "generate", seconds) from None
+            raise
+        except PromptTooLong:  # the client's to mend, not the provider's
             raise
         except Exception as error:  # noqa: BLE001  # whatever a plugin raises is attributed to it
             raised = attributed(error, self._provider, "generate")

@@ -78,7 +78,10 @@ class ProviderError(OrbitError):
 
 
 class PromptTooLong(OrbitError):
-    """The question alone, without any document, exceeds what the model can read."""
+    """The question alone, without any document, exceeds what the model can read.
+
+    The host raises it when it fits the prompt; a provider that finds out by itself may raise it from ``generate``.
+    """
 
     code = "prompt_too_long"
 

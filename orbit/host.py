@@ -13,7 +13,7 @@ import msgspec
 
 from orbit.config.load import read_config
 from orbit.config.model import Config
-from orbit.errors import ConfigError, Problem, ProviderError
+from orbit.errors import ConfigError, Problem, PromptTooLong, ProviderError
 from orbit.plugins.calls import attributed, call, wrong_type
 from orbit.plugins.discover import InstalledPlugin, installed_plugins
 from orbit.plugins.load import load
@@ -141,6 +141,8 @@ class OrbitHost:
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk
+        except PromptTooLong:
+            raise
         except Exception as error:
             raise attributed(error, name, "generate") from error
 

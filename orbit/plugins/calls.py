@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from orbit.errors import ConfigError, ProviderError
+from orbit.errors import ConfigError, PromptTooLong, ProviderError
 
 T = TypeVar("T")
 logger = logging.getLogger("orbit.plugins")
@@ -63,7 +63,7 @@ def wrong_type(provider: str, operation: str, expected: str, value: object) -> P
 
 
 async def call(provider: str, operation: str, invoke: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """Await one hook with a deadline in seconds. Raises ProviderError with the provider's name, nothing else."""
+    """Await one hook with a deadline in seconds. Raises ProviderError with the provider's name, or PromptTooLong."""
     deadline = asyncio.timeout(seconds)
     try:
         async with deadline:
@@ -72,6 +72,8 @@ async def call(provider: str, operation: str, invoke: Callable[[], Awaitable[T]]
         if deadline.expired():
             raise too_slow(provider, operation, seconds) from error
         raise attributed(error, provider, operation) from error
+    except PromptTooLong:  # the client's to mend, not the provider's
+        raise
     except Exception as error:  # whatever a plugin raises is attributed to it
         raised = attributed(error, provider, operation)
         if raised is error:
