@@ -104,6 +104,27 @@ asyncio.run(main())
     assert not alive(pid)
 
 
+def test_it_runs_on_the_loop_that_the_server_runs_on(gguf: Any, tmp_path: Path) -> None:
+    path = gguf.write_decoder(tmp_path / "llama.gguf", "llama")
+    program = f"""
+import uvloop
+from orbit.types import CallContext, GenerateOptions, Message
+from orbit_llamacpp import LlamaCppProvider, LlamaCppSettings
+
+async def main():
+    settings = LlamaCppSettings(model_path={str(path)!r}, n_ctx=512, n_threads=1, max_tokens=9)
+    async with LlamaCppProvider("x", settings, None) as provider:
+        stream = provider.generate([Message("user", "Go on.")], GenerateOptions(), CallContext("x"))
+        print([chunk.finish_reason async for chunk in stream][-1])
+
+uvloop.run(main())
+"""
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout in ("length\n", "stop\n")
+    assert done.stderr == ""
+
+
 async def test_the_server_never_imports_llama_cpp(llama: Any) -> None:
     status = Path(f"/proc/{llama.provider._engine.pid}/maps")
     if not status.exists():
