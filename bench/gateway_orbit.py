@@ -1,4 +1,7 @@
-"""The ORBIT process of ``gateway.py``: ``gateway_orbit.py FOLDER UPSTREAM URL PORT``; writes a key to ``FOLDER/key``."""
+"""The ORBIT process of ``gateway.py``.
+
+``gateway_orbit.py FOLDER UPSTREAM URL PORT``; writes a key to ``FOLDER/key``.
+"""
 
 from __future__ import annotations
 

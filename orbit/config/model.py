@@ -108,9 +108,7 @@ class Retrieval(Section, forbid_unknown_fields=True, frozen=True):
     ] = "refuse"
     on_nothing_found: Annotated[
         Literal["answer_without", "respond"],
-        Meta(
-            description="When nothing relevant is found for a key with a collection: let the model answer alone, or send the fixed response."
-        ),
+        Meta(description="When nothing is found for a key with a collection: answer without, or send the fixed text."),
     ] = "respond"
 
 
