@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -32,8 +34,16 @@ def prepare(config: Config, address: str) -> None:
         f"\n\n  Ask it something from another terminal:\n"
         f"\n    curl {address}/chat -H 'X-API-Key: {key}' \\"
         f'\n      -d \'{{"message": "What does ORBIT do?", "stream": false}}\'\n'
-        f"\n  Add documents of your own:  orbit ingest FOLDER --collection {COLLECTION}\n"
+        f"\n  Add documents of your own:  {_command()} ingest FOLDER --collection {COLLECTION}\n"
     )
+
+
+def _command() -> str:
+    """How to type ``orbit`` here: by its path, if it is not on the path of commands."""
+    used = Path(sys.argv[0])
+    if shutil.which("orbit") or used.name != "orbit":
+        return "orbit"
+    return str(used.relative_to(Path.cwd()) if used.is_relative_to(Path.cwd()) else used)
 
 
 def documentation() -> list[Path]:
