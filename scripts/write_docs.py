@@ -6,7 +6,6 @@ python scripts/write_docs.py [--check]
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import re
@@ -30,7 +29,7 @@ ENABLED = ("llama_cpp", "wordllama", "chroma")
 """The plugins of the embedded default: their sections are not commented out in the example."""
 CHOSEN = {"general.embedding_provider": "wordllama"}
 """What the example sets although it is no default."""
-_MODULES = re.compile(r"(<!-- modules -->\n).*?(<!-- end -->)", re.DOTALL)
+_HOST = re.compile(r"(<!-- host sections -->\n).*?(<!-- end of host sections -->)", re.DOTALL)
 _HOOK = re.compile(r"(<!-- hook: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -57,15 +56,16 @@ def hooks_page(page: str) -> str:
     return _HOOK.sub(block, page)
 
 
-def modules_list(page: str) -> str:
-    """Return ``docs/architecture.md`` with the modules of the host, each with the first line of its docstring."""
-    lines = []
-    for path in sorted((ROOT / "orbit").rglob("*.py"), key=lambda path: (len(path.parent.parts), path)):
-        name = path.relative_to(ROOT)
-        about = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
-        lines.append(f"| `{name}` | {about.replace('``', '`')} |\n")
-    table = "| file | what it is for |\n|---|---|\n" + "".join(lines)
-    return _MODULES.sub(lambda match: f"{match[1]}{table}{match[2]}", page)
+def host_sections(page: str) -> str:
+    """Return ``docs/configuration.md`` with a heading, a sentence and a table for each section of the host."""
+    parts = []
+    for field in msgspec.structs.fields(HostConfig):
+        about = re.sub(r"^``[\w.]+``: ", "", inspect.getdoc(field.type) or "").replace("``", "`").replace("\n", " ")
+        parts.append(
+            f"## Section {field.name}\n\nThe section `{field.name}`: {about}\n\n"
+            f"<!-- settings: {field.type.__module__}:{field.type.__qualname__} -->\n<!-- end -->\n"
+        )
+    return _HOST.sub(lambda match: match[1] + "\n".join(parts) + match[2], page)
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -151,7 +151,7 @@ def pages() -> dict[Path, str]:
     docs = ROOT / "docs"
     readmes = ROOT.glob("plugins/*/README.md")
     texts = {path: path.read_text(encoding="utf-8") for path in (*docs.glob("*.md"), *readmes)}
-    written = {path: modules_list(hooks_page(with_tables(text))) for path, text in texts.items()}
+    written = {path: hooks_page(with_tables(host_sections(text))) for path, text in texts.items()}
     return {**written, docs / "cli.md": cli_page(), ROOT / "config.yaml.example": example_config()}
 
 

@@ -105,7 +105,8 @@ async def test_finding_and_wrapping(examples: ModuleType, tmp_path: Path) -> Non
     async with host(settings, tmp_path, plugins(examples)) as running:
         retrieve = running.registry.caller("retrieve", "glossary")
         found = await retrieve(query=Query("What is asgi?"), limit=3, context=CONTEXT)
-        assert running.registry["patient"].found == [1]
+        patient: Any = running.registry["patient"]
+    assert patient.found == [1]
     assert [document.text for document in found] == ["ASGI: an interface"]
 
 
