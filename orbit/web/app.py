@@ -28,6 +28,7 @@ from orbit.web.health import HealthCheck, health_routes
 from orbit.web.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.openai.chat import CompletionProtocol
 from orbit.web.openai.models import OpenAIRoutes, chat_models
+from orbit.web.plugin_routes import plugin_routes
 from orbit.web.problems import Problem, RequestError, headers_of, problem_of
 from orbit.web.request import request_id_of
 from orbit.web.services import Services, open_services
@@ -128,6 +129,7 @@ def routes(services: Services, exchange: Exchange) -> list[Any]:
         *health_routes(services, check),
         *metrics_routes(services, exchange, check),
         *admin_routes(services),
+        *plugin_routes(services),
         asgi("/v1", is_mount=True, copy_scope=False)(OpenAIRoutes(services).__call__),
     ]
 
