@@ -156,6 +156,7 @@ class Pipeline:
             turn.history,
             turn.question,
             documents or (),
+            instruction=self._retrieval.instruction,
             reserve=turn.options.max_tokens or self._limits.max_answer_tokens,
             count=None if self._count is None else partial(self._count_tokens, turn),
         )

@@ -101,6 +101,9 @@ class Retrieval(Section, forbid_unknown_fields=True, frozen=True):
     """``retrieval``: what happens around the retrievers."""
 
     limit: Annotated[Count, Meta(description="Documents asked of each retriever.")] = 10
+    instruction: Annotated[
+        str, Meta(description="What is said between the passages and the question in the prompt.")
+    ] = "Answer from the passages:"
     max_documents: Annotated[Count, Meta(description="Documents given to the model, at most.")] = 4
     on_error: Annotated[
         Literal["refuse", "answer_without"],

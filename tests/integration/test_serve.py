@@ -70,7 +70,8 @@ class Served:
     def counted(self, sample: str) -> float:
         """A sample of the metrics; it never falls from one look to the next, whichever worker shows it."""
         text = httpx.get(f"{self.url}/metrics", timeout=10).text
-        (value,) = (float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(sample))
+        values = [float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(sample)]
+        value = values[0] if values else 0.0  # a sample appears with its first count
         assert value >= self.last_counted
         self.last_counted = value
         return value

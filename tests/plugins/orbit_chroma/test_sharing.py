@@ -39,7 +39,7 @@ def other_process(host, first, last):
 
 
 async def eventually(store, text):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             found = await store.retrieve(orbit.Query(text, collection="docs"), 100, CONTEXT)
             if text in {document.text for document in found}:

@@ -47,7 +47,8 @@ def ask(server, text):
 
 
 def component(server):
-    return httpx.get(f"{server.url}/health").json()["components"]["elasticsearch"]
+    headers = {"X-API-Key": server.key}
+    return httpx.get(f"{server.url}/health", headers=headers).json()["components"]["elasticsearch"]
 
 
 def lines(tmp_path):
