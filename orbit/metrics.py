@@ -39,6 +39,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     lost: int = 0
     in_flight: int = 0
     queued: int = 0
+    figures: list[tuple[str, str, str, float]] = []
+    """What providers tell of themselves: instance, figure, process, value."""
 
 
 class Metrics:
@@ -94,7 +96,9 @@ def total(snapshots: Iterable[Snapshot]) -> Snapshot:
     failures: Counter[tuple[str, str, str]] = Counter()
     durations: dict[str, Durations] = {}
     sums = Counter[str]()
+    figures: list[tuple[str, str, str, float]] = []
     for snapshot in snapshots:
+        figures += snapshot.figures
         for route, method, status, number in snapshot.requests:
             requests[route, method, status] += number
         for status, number in snapshot.turns:
@@ -112,5 +116,6 @@ def total(snapshots: Iterable[Snapshot]) -> Snapshot:
         sorted(turns.items()),
         [(*labels, number) for labels, number in sorted(failures.items())],
         dict(sorted(durations.items())),
+        figures=figures,
         **sums,
     )

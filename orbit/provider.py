@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -83,6 +83,10 @@ class Provider:
     async def health(self) -> Health:
         """The provider's state, found within the host's deadline."""
         return Health()
+
+    def metrics(self) -> Mapping[str, float]:
+        """Figures of this instance for ``/metrics``, by name; those that only grow end in ``_total``."""
+        return {}
 
     def validate(self) -> Iterable[str]:
         """Sentences about settings of the right type but without sense (a missing file), found offline."""

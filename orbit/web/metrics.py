@@ -60,9 +60,19 @@ class Exchange:
         """The counts of this process."""
         pipeline = self._services.pipeline
         admission = pipeline.admission
-        return pipeline.metrics.snapshot(
+        counts = pipeline.metrics.snapshot(
             lost=pipeline.recorder.lost, in_flight=admission.running, queued=admission.waiting
         )
+        return msgspec.structs.replace(counts, figures=list(self._figures()))
+
+    def _figures(self) -> Iterable[tuple[str, str, str, float]]:
+        registry, process = self._services.host.registry, str(os.getpid())
+        for name in registry.names():
+            try:
+                told = registry[name].metrics()
+                yield from [(name, figure, process, float(value)) for figure, value in told.items()]
+            except Exception:  # whatever a plugin raises hides its own figures only
+                logger.exception("%s could not tell its figures", name)
 
     async def all(self) -> Snapshot:
         """The counts of all processes together, at most a second old."""
@@ -118,7 +128,7 @@ class Exchange:
                 continue
             snapshot = msgspec.json.decode(file.read_bytes(), type=Snapshot)
             if not _runs(int(file.name.partition("-")[0])):
-                snapshot = msgspec.structs.replace(snapshot, in_flight=0, queued=0)
+                snapshot = msgspec.structs.replace(snapshot, in_flight=0, queued=0, figures=[])
             found.append(snapshot)
         return found
 
@@ -158,6 +168,11 @@ class _Families(Collector):
         yield _counter("orbit_log_records_lost", "Chat log records that a sink did not take.", (), [(counts.lost,)])
         yield GaugeMetricFamily("orbit_turns_in_flight", "Chat turns running now.", counts.in_flight)
         yield GaugeMetricFamily("orbit_turns_queued", "Chat turns waiting for a place now.", counts.queued)
+        labels = ("provider", "figure", "process")
+        figures = GaugeMetricFamily("orbit_provider_figure", "What providers tell of themselves.", labels=labels)
+        for provider, figure, process, value in counts.figures:
+            figures.add_metric((provider, figure, process), value)
+        yield figures
         up = GaugeMetricFamily("orbit_component_up", "1 unless the component is down.", labels=("component",))
         for name, health in self._health.components.items():
             up.add_metric((name,), 0 if health.status == "down" else 1)

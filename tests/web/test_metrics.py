@@ -1,11 +1,14 @@
 """``GET /metrics`` over a real socket, read as Prometheus reads it."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+import orbit
 from orbit.metrics import Metrics, Snapshot, total
 from orbit.testing import serve
 from orbit.types import ChatRecord
@@ -102,3 +105,27 @@ def test_counts_of_processes_add_up() -> None:
     assert sum(whole.durations["total"].buckets) == 2
     assert whole.durations["total"].buckets[-1] == 1
     assert sum(one.durations["total"].buckets) == 1  # the parts stay as they were
+
+
+class Talker(orbit.Provider):
+    """Tells figures, or fails to."""
+
+    class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+        """Whether it fails."""
+
+        fail: bool = False
+
+    settings: Settings
+
+    def metrics(self) -> dict[str, float]:
+        if self.settings.fail:
+            raise RuntimeError("no figures")
+        return {"lag_records": 7}
+
+
+def test_what_providers_tell_of_themselves(tmp_path: Path) -> None:
+    config = {"echo": {}, "talker": {}, "mute": {"use": "talker", "fail": True}, "metrics": {"access": "open"}}
+    with serve(config, tmp_path, {"talker": Talker}) as server:
+        text = httpx.get(f"{server.url}/metrics").text
+    assert f'orbit_provider_figure{{figure="lag_records",process="{os.getpid()}",provider="talker"}} 7.0' in text
+    assert 'provider="mute"' not in text
