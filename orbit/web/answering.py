@@ -47,12 +47,17 @@ class Wire(Protocol):
 
 
 async def send_whole(
-    events: AsyncGenerator[Event, None], wire: Wire, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send
+    events: AsyncGenerator[Event, None],
+    wire: Wire,
+    headers: list[tuple[bytes, bytes]],
+    receive: Receive,
+    send: Send,
+    ticker: Ticker,
 ) -> bool:
     """Send an answer as one JSON body; False if the client has gone. Raises what the turn raises, before it sends."""
     text: list[str] = []
     answer = Answer()
-    async with ClientWatch(receive) as watch, aclosing(events):
+    async with ClientWatch(receive, ticker) as watch, aclosing(events):
         async for event in events:
             if isinstance(event, str):
                 text.append(event)
@@ -85,7 +90,7 @@ async def send_stream(
     """
     stream = _EventStream(headers, send, ticker, ping_seconds)
     now = asyncio.get_running_loop().time
-    async with ClientWatch(receive) as watch, aclosing(events):
+    async with ClientWatch(receive, ticker) as watch, aclosing(events):
         try:
             async for event in events:
                 if isinstance(event, str):

@@ -8,6 +8,7 @@ from typing import Self
 
 from litestar.types import Receive
 
+from orbit.ticker import Ticker
 from orbit.web.problems import ServerStopping
 
 
@@ -15,22 +16,32 @@ class ClientWatch:
     """While entered, cancels the current task when the client closes its connection; then it exits quietly.
 
     Enter it after the request's body has been read. A cancellation from elsewhere means that the server's time to drain
-    is over: it leaves as ServerStopping.
+    is over: it leaves as ServerStopping. The watch begins with the ticker's next look: an answer that is there sooner
+    need not pay for it.
     """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, ticker: Ticker) -> None:
         self._receive = receive
+        self._ticker = ticker
+        self._watcher: asyncio.Task[None] | None = None
         self.gone = False
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.current_task()
-        self._watcher = asyncio.create_task(self._watch())
+        self._ticker.add(self)
         return self
+
+    def look(self, now: float) -> None:  # noqa: ARG002  # the ticker's signature
+        """Begin to watch; called by the ticker."""
+        self._ticker.discard(self)
+        self._watcher = asyncio.create_task(self._watch())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        self._watcher.cancel()
+        self._ticker.discard(self)
+        if self._watcher is not None:
+            self._watcher.cancel()
         if not isinstance(error, asyncio.CancelledError):
             return False
         if not self.gone:

@@ -70,11 +70,11 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> Any:
             question = protocol.question(await read_body(scope, receive, settings.limits.max_body_bytes))
             events = services.pipeline.answer(question.turn(identity, _context(identity, request_id, scope)))
             wire = question.wire(request_id)
+            ticker = services.pipeline.ticker
             if question.stream:
-                ticker = services.pipeline.ticker
                 arrived = await send_stream(events, wire, headers, receive, send, ticker, settings.timeouts.ping)
             else:
-                arrived = await send_whole(events, wire, headers, receive, send)
+                arrived = await send_whole(events, wire, headers, receive, send, ticker)
             scope["state"]["status"] = 200 if arrived else CLIENT_LEFT
         except Exception as error:  # noqa: BLE001  # the last place where it can become an answer
             scope["state"]["status"] = status_of(error)
