@@ -116,6 +116,8 @@ def test_no_component_can_make_the_whole_fail(tmp_path: Path) -> None:
         started = time.monotonic()
         report = httpx.get(f"{server.url}/health", headers=headers, timeout=20).json()
         assert time.monotonic() - started < 3
+        again = httpx.get(f"{server.url}/health", headers=headers, timeout=20).json()
+        assert again == report  # kept for a second
         time.sleep(1.1)
         httpx.get(f"{server.url}/health", headers=headers, timeout=20)
         assert Stubborn.asked == 1  # one that still hangs is not asked again
