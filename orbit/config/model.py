@@ -209,6 +209,19 @@ class Cors(Section, forbid_unknown_fields=True, frozen=True):
     max_age: Annotated[int, Meta(ge=0, description="Seconds that a browser may remember this for.")] = 600
 
 
+class Pages(Section, forbid_unknown_fields=True, frozen=True):
+    """``pages``: the web pages for people: the chat page at ``/`` and the operator's at ``/admin/``."""
+
+    enabled: Annotated[bool, Meta(description="Serve the pages.")] = True
+    title: Annotated[str, Meta(min_length=1, description="Name at the head of the chat page.")] = "ORBIT"
+    greeting: Annotated[str, Meta(description="What an empty conversation says.")] = "What would you like to know?"
+    questions: Annotated[tuple[str, ...], Meta(description="Questions that an empty conversation offers.")] = ()
+    embed_origins: Annotated[
+        tuple[str, ...],
+        Meta(description="Origins such as https://www.example.org whose pages may embed the chat page. Empty: none."),
+    ] = ()
+
+
 class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     """All sections of the host."""
 
@@ -224,6 +237,7 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     logging: Logging = Logging()
     metrics: Metrics = Metrics()
     cors: Cors = Cors()
+    pages: Pages = Pages()
 
 
 class ProviderSection(msgspec.Struct, frozen=True):

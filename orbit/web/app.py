@@ -28,6 +28,7 @@ from orbit.web.health import HealthCheck, health_routes
 from orbit.web.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.openai.chat import CompletionProtocol
 from orbit.web.openai.models import OpenAIRoutes, chat_models
+from orbit.web.pages.assets import Assets
 from orbit.web.plugin_routes import plugin_routes
 from orbit.web.problems import Problem, RequestError, headers_of, problem_of
 from orbit.web.request import request_id_of
@@ -130,8 +131,17 @@ def routes(services: Services, exchange: Exchange) -> list[Any]:
         *metrics_routes(services, exchange, check),
         *admin_routes(services),
         *plugin_routes(services),
+        *page_routes(services),
         asgi("/v1", is_mount=True, copy_scope=False)(OpenAIRoutes(services).__call__),
     ]
+
+
+def page_routes(services: Services) -> list[Any]:
+    """The web pages for people."""
+    if not services.config.host.pages.enabled:
+        return []
+    assets = Assets()
+    return [*assets.routes()]
 
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

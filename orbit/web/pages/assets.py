@@ -1,0 +1,114 @@
+"""The files of the pages: read once, compressed once, at addresses that change with their content."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import html
+import mimetypes
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import msgspec
+from litestar import HttpMethod, Request, Response, route
+
+from orbit.web.pages.headers import file_headers
+from orbit.web.problems import RequestError
+
+STATIC = Path(__file__).parent / "static"
+_FOREVER = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
+
+
+class Content(msgspec.Struct, frozen=True):
+    """Something to serve: its bytes, also compressed, and what goes with them."""
+
+    body: bytes
+    compressed: bytes
+    media_type: str
+    etag: str
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, body: bytes, media_type: str, headers: Mapping[str, str]) -> Content:
+        """Compress the bytes and name them by their content."""
+        etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
+        return cls(body, gzip.compress(body, mtime=0), media_type, etag, {**headers, "ETag": etag})
+
+    def response(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The response to a GET or HEAD, 304 if the browser has it already."""
+        headers = {**self.headers, "Vary": "Accept-Encoding"}
+        known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+        if self.etag in known:
+            return Response(b"", status_code=304, headers=headers)
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(self.body, media_type=self.media_type, headers=headers)
+        headers["Content-Encoding"] = "gzip"
+        return Response(self.compressed, media_type=self.media_type, headers=headers)
+
+
+class Assets:
+    """All files below a folder. ``base`` is the path at which they are served; it holds a digest of them all.
+
+    A page names its files by ``base``, and they name each other relatively, so browsers may keep them for ever.
+    """
+
+    def __init__(self, folder: Path = STATIC) -> None:
+        files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        bodies = {name: path.read_bytes() for name, path in files.items()}
+        digest = hashlib.sha256()
+        for name, body in bodies.items():
+            digest.update(f"{name}\0{len(body)}\0".encode() + body)
+        self._version = digest.hexdigest()[:16]
+        self.base = f"/assets/{self._version}"
+        self._templates = {name: body.decode() for name, body in bodies.items() if name.endswith(".html")}
+        headers = {**file_headers(), "Cache-Control": _FOREVER}
+        self._served = {
+            name: Content.of(body, _media_type(name), headers)
+            for name, body in bodies.items()
+            if name not in self._templates
+        }
+
+    def page(self, name: str, headers: Mapping[str, str], **values: str) -> Content:
+        """An HTML file with ``$assets`` and the given values filled in, escaped; browsers ask each time."""
+        escaped = {key: html.escape(value) for key, value in values.items()}
+        text = Template(self._templates[name]).substitute(escaped, assets=self.base)
+        return Content.of(text.encode(), "text/html", {**headers, "Cache-Control": _ASK_AGAIN})
+
+    def file(self, name: str, headers: Mapping[str, str]) -> Content:
+        """A file for an address that stays the same; browsers ask each time."""
+        content = self._served[name]
+        return Content.of(content.body, content.media_type, {**headers, "Cache-Control": _ASK_AGAIN})
+
+    def routes(self) -> list[Any]:
+        """The route of all files."""
+
+        async def asset(request: Request[Any, Any, Any], version: str, file: str) -> Response[bytes]:
+            content = self._served.get(file.lstrip("/"))
+            if version != self._version or content is None:
+                raise RequestError(404, "not_found", "there is no such file; reload the page.")
+            return content.response(request)
+
+        return [served("/assets/{version:str}/{file:path}", asset)]
+
+
+def content_route(path: str, content: Content) -> Any:
+    """The route of one page or file."""
+
+    async def show(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return content.response(request)
+
+    return served(path, show)
+
+
+def served(path: str, handler: Any) -> Any:
+    """A route for GET and HEAD that is none of the API's."""
+    return route(path, http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)(handler)
+
+
+def _media_type(name: str) -> str:
+    if name.endswith(".js"):
+        return "text/javascript"  # some systems' tables say otherwise
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
