@@ -95,6 +95,16 @@ async def drop(collection: str, context: CallContext) -> bool:
 
 
 @hookspec(firstresult=True)
+async def forget(collection: str, sources: Sequence[str], context: CallContext) -> int:
+    """Delete all documents of some sources and return how many of these sources there were.
+
+    Called on the selected store when an administrator takes files out of a collection. A store without it can only
+    drop whole collections.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
 async def list_sources(collection: str, context: CallContext) -> Mapping[str, str]:
     """The sources in a collection, each with the ``digest`` its documents were indexed with.
 

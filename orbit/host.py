@@ -156,6 +156,11 @@ class OrbitHost:
         dropped: bool = await self._store("drop", collection=collection, context=context)
         return dropped
 
+    async def forget(self, collection: str, sources: Sequence[str], context: CallContext) -> int:
+        """Delete some sources of a collection; how many there were. Raises ProviderError."""
+        forgotten: int = await self._store("forget", collection=collection, sources=sources, context=context)
+        return forgotten
+
     async def list_sources(self, collection: str, context: CallContext) -> Mapping[str, str]:
         """Return the sources of a collection and their digests. Raises ProviderError."""
         sources: Mapping[str, str] = await self._store("list_sources", collection=collection, context=context)

@@ -96,6 +96,8 @@ async def test_a_store(examples: ModuleType, tmp_path: Path) -> None:
         assert await running.list_sources("docs", CONTEXT) == {"a.md": "new"}
         (collection,) = await running.list_collections(CONTEXT)
         assert (collection.name, collection.documents) == ("docs", 1)
+        assert await running.forget("docs", ["a.md", "b.md"], CONTEXT) == 1
+        assert await running.list_sources("docs", CONTEXT) == {}
         assert await running.drop("docs", CONTEXT)
         assert not await running.drop("docs", CONTEXT)
 

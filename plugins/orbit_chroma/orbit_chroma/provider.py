@@ -153,7 +153,9 @@ class ChromaProvider(orbit.Provider):
                 vectors = await self.host.embed([document.text for document in batch], "document", context)
                 if old is None:
                     await self._make(collection, vectors.shape[1])
-                    old = await self._use(collection, vectors.shape[1], lambda handle: _ids(handle, list(parts)))
+                    old = set(
+                        await self._use(collection, vectors.shape[1], lambda handle: _records_of(handle, list(parts)))
+                    )
                 await self._write(collection, batch, vectors, parts)
             await self._delete(collection, sorted((old or set()) - ids))
         return len(documents)
@@ -169,6 +171,19 @@ class ChromaProvider(orbit.Provider):
         except NotFoundError:
             return False
         return True
+
+    @orbit.hookimpl
+    async def forget(self, collection: str, sources: Sequence[str]) -> int:
+        """Delete the records of some sources."""
+        async with self._writing:
+            try:
+                found = await self._use(collection, None, lambda handle: _records_of(handle, sources))
+            except orbit.ProviderError as error:
+                if error.kind == "not_found":
+                    return 0
+                raise
+            await self._delete(collection, sorted(found))
+        return len(set(found.values()))
 
     @orbit.hookimpl
     async def list_sources(self, collection: str) -> Mapping[str, str]:
@@ -242,12 +257,14 @@ class ChromaProvider(orbit.Provider):
             await self._use(name, None, work, write=True)
 
 
-def _ids(collection: Collection, sources: list[str]) -> set[str]:
-    """The ids of all records of some sources."""
-    found: set[str] = set()
+def _records_of(collection: Collection, sources: Sequence[str]) -> dict[str, str]:
+    """The ids of all records of some sources, each with its source."""
+    found: dict[str, str] = {}
     for start in range(0, len(sources), DELETE_SIZE):
-        where: Any = {SOURCE: {"$in": sources[start : start + DELETE_SIZE]}}
-        found.update(collection.get(where=where, include=[])["ids"])
+        where: Any = {SOURCE: {"$in": list(sources[start : start + DELETE_SIZE])}}
+        page = collection.get(where=where, include=["metadatas"])
+        sources_found = (str((metadata or {}).get(SOURCE, "")) for metadata in page["metadatas"] or ())
+        found.update(zip(page["ids"], sources_found, strict=True))
     return found
 
 

@@ -140,6 +140,17 @@ async def test_drop(store, name):
     assert await store.list_sources(name) == {}
 
 
+async def test_forgotten_sources_are_found_no_more(store, name):
+    await store.index(
+        name, [*passages("a", "one", "two"), *passages("b", "three"), *passages("c/d.md", "four")], CONTEXT
+    )
+    assert await store.forget(name, ["a", "c/d.md", "never"]) == 2
+    assert await store.list_sources(name) == {"b": "d1"}
+    assert [document.source for document in await store.retrieve(ask("one two three", name), 10, CONTEXT)] == ["b"]
+    assert await store.forget(name, ["a"]) == 0
+    assert await store.forget(f"{name}x", ["a"]) == 0
+
+
 async def test_collections_are_listed_with_what_made_them(store, name):
     await store.index(name, passages("a", "one", "two"), CONTEXT)
     listed = {collection.name: collection for collection in await store.list_collections()}
