@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from litestar import HttpMethod, Request, Response, route
+from litestar.params import FromPath
 
 from orbit.web.pages.headers import file_headers
 from orbit.web.problems import RequestError
@@ -85,7 +86,9 @@ class Assets:
     def routes(self) -> list[Any]:
         """The route of all files."""
 
-        async def asset(request: Request[Any, Any, Any], version: str, file: str) -> Response[bytes]:
+        async def asset(
+            request: Request[Any, Any, Any], version: FromPath[str], file: FromPath[str]
+        ) -> Response[bytes]:
             content = self._served.get(file.lstrip("/"))
             if version != self._version or content is None:
                 raise RequestError(404, "not_found", "there is no such file; reload the page.")

@@ -1,0 +1,96 @@
+"""A headless Chromium for tests of the web pages. Debian: ``apt install chromium``; without it they are skipped."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import pytest
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+WAIT_MILLISECONDS = 20_000
+"""How long a page may take for anything before a test gives up; the machine may be busy."""
+
+Tab: TypeAlias = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The browser, started once."""
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: install the Debian package chromium, or name the program in $CHROMIUM")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: see requirements-dev.txt")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=os.getuid() != 0)
+        yield running
+        running.close()
+
+
+class Watch:
+    """What a page must not do, whatever it shows: break its own policy, fail, or ask any other host."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+
+    def over(self, page: Any) -> None:
+        """Listen to a page."""
+        page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+        page.on("console", self._console)
+        page.on("request", self._request)
+        page.on("dialog", self._dialog)
+
+    def _console(self, message: Any) -> None:
+        # An error status of a fetch is told on the console too; that is no fault of the page.
+        if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+            self.complaints.append(f"console: {message.text}")
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "http://localhost:")):
+            self.complaints.append(f"request: {request.url}")
+
+    def _dialog(self, dialog: Any) -> None:
+        self.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Tab]:
+    """Open a tab of a browser of its own: ``tab(color_scheme="dark", viewport={"width": 390, "height": 800})``.
+
+    After the test it is an error if a page broke its Content-Security-Policy, had a script error, opened a dialog or
+    asked another host, unless it was opened with ``watched=False``.
+    """
+    contexts, watch = [], Watch()
+
+    def open_tab(*, watched: bool = True, **options: Any) -> Any:
+        context = browser.new_context(**options)
+        context.set_default_timeout(WAIT_MILLISECONDS)
+        contexts.append(context)
+        page = context.new_page()
+        if watched:
+            watch.over(page)
+        return page
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    assert watch.complaints == []
+
+
+@pytest.fixture
+def faults() -> Callable[[Any], list[str]]:
+    """Find what axe-core calls serious or critical on a page: ``assert faults(page) == []``."""
+
+    def find(page: Any) -> list[str]:
+        from axe_playwright_python.base import AXE_SCRIPT
+
+        page.evaluate(AXE_SCRIPT)
+        result = page.evaluate("axe.run({resultTypes: ['violations']})")
+        return [
+            f"{violation['id']}: {violation['help']} ({node['html']}) {node.get('failureSummary', '')}"
+            for violation in result["violations"]
+            for node in violation["nodes"]
+            if violation["impact"] in {"serious", "critical"}
+        ]
+
+    return find
