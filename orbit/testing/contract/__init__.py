@@ -1,0 +1,22 @@
+"""What the documentation of the hooks promises, as tests: an author subclasses, and overrides fixtures only.
+
+Importing this package needs pytest and pytest-asyncio: ``pip install "orbit-inference[testing]"``.
+"""
+
+from orbit.testing.contract.embed import BaseEmbedContract
+from orbit.testing.contract.generate import BaseGenerateContract
+from orbit.testing.contract.index import BaseIndexContract
+from orbit.testing.contract.log import BaseLogContract
+from orbit.testing.contract.moderate import BaseModerateContract
+from orbit.testing.contract.rerank import BaseRerankContract
+from orbit.testing.contract.retrieve import BaseRetrieveContract
+
+__all__ = [
+    "BaseEmbedContract",
+    "BaseGenerateContract",
+    "BaseIndexContract",
+    "BaseLogContract",
+    "BaseModerateContract",
+    "BaseRerankContract",
+    "BaseRetrieveContract",
+]

@@ -1,0 +1,44 @@
+"""How a rule speaks: what was promised, what came, and how to mend it, in one sentence."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from typing import Any, NoReturn
+
+import pytest
+
+
+class Promise:
+    """The promise that a rule checks: the first line of the rule's docstring."""
+
+    def __init__(self, who: str, text: str) -> None:
+        """``who`` is the class of the provider under test."""
+        self.who = who
+        self.text = text
+
+    @classmethod
+    def of(cls, who: str, rule: Any) -> Promise:
+        """Return the promise of a test function."""
+        return cls(who, (inspect.getdoc(rule) or rule.__name__).splitlines()[0].rstrip("."))
+
+    def broken(self, came: str, mend: str) -> NoReturn:
+        """Fail: ``came`` is what the provider did, ``mend`` what to do about it."""
+        pytest.fail(f"{self.who} breaks a promise: {self.text}, but {came}; {mend}.", pytrace=False)
+
+    def untold(self, why: str) -> NoReturn:
+        """Skip: the promise does not apply, or the author's fixtures leave it open."""
+        pytest.skip(f"{self.text}: not checked, {why}")
+
+
+def told(error: BaseException) -> str:
+    """Return an exception in a few words, with the line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno})" if frames else ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}{f': {text[:200]}' if text else ''}{place}"
+
+
+def kind(value: object) -> str:
+    """Return the type of a value, as sentences name it."""
+    return f"a {type(value).__name__}" if value is not None else "None"

@@ -1,0 +1,76 @@
+"""The provider under test, in a real host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orbit import CallContext, Provider
+from orbit.host import OrbitHost
+from orbit.plugins.discover import installed_plugins
+from orbit.plugins.load import import_plugin
+from orbit.testing.hosting import make_host
+
+CONTEXT = CallContext("contract")
+
+_SELECTED = {
+    "generate": "inference_provider",
+    "embed": "embedding_provider",
+    "index": "store_provider",
+}
+
+
+class Subject:
+    """One instance in a host of its own, called as the host calls it: through pluggy, arguments by name."""
+
+    def __init__(self, host: OrbitHost, name: str) -> None:
+        self.host = host
+        self.name = name
+
+    @property
+    def provider(self) -> Provider:
+        """The instance itself."""
+        return self.host.registry[self.name]
+
+    def implements(self, hook: str) -> bool:
+        """Whether it implements a hook and, as configured, offers what it is for."""
+        return self.name in self.host.registry.implementing(hook)
+
+    def call(self, hook: str, context: CallContext = CONTEXT, **arguments: Any) -> Any:
+        """Call a hook. What comes back is the coroutine or the iterator, not yet awaited."""
+        return self.host.registry.caller(hook, self.name)(**arguments, context=context)
+
+
+def class_of(plugin_name: str) -> type[Provider]:
+    """Return the class behind an entry point. Raises LookupError or PluginLoadError."""
+    installed = installed_plugins()
+    if plugin_name not in installed:
+        there = ", ".join(installed)
+        raise LookupError(f"no plugin '{plugin_name}' is installed (pip install -e .); there are: {there}")
+    return import_plugin(installed[plugin_name])
+
+
+def make_subject(
+    kind: type[Provider],
+    plugin_name: str,
+    settings: Mapping[str, Any],
+    config: Mapping[str, Any],
+    data_dir: Path,
+) -> Subject:
+    """Make a host with one instance of ``kind`` and what ``config`` adds, not started.
+
+    ``plugin_name`` is empty for a class that no entry point names. The instance is selected for every role that it
+    can have. If nothing generates, an echo does, for a host is not complete without.
+    """
+    name = plugin_name or kind.__name__.lower()
+    plugins = {} if plugin_name else {name: kind}
+    sections: dict[str, Any] = {name: {"use": name, **settings}, **config}
+    general = dict(config.get("general", {}))
+    host = make_host(sections, data_dir, plugins)
+    if not host.registry.implementing("generate"):
+        sections["echo"] = {}
+    for hook, setting in _SELECTED.items():
+        if name in host.registry.implementing(hook):
+            general.setdefault(setting, name)
+    return Subject(make_host({**sections, "general": general}, data_dir, plugins), name)
