@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from typing import Any, TypeAlias
 
 import pytest
@@ -82,9 +83,7 @@ def faults() -> Callable[[Any], list[str]]:
     """Find what axe-core calls serious or critical on a page: ``assert faults(page) == []``."""
 
     def find(page: Any) -> list[str]:
-        from axe_playwright_python.base import AXE_SCRIPT
-
-        page.evaluate(AXE_SCRIPT)
+        page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
         result = page.evaluate("axe.run({resultTypes: ['violations']})")
         return [
             f"{violation['id']}: {violation['help']} ({node['html']}) {node.get('failureSummary', '')}"
