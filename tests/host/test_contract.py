@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from orbit.plugins.discover import FIRST_PARTY
 from orbit.testing import make_host
 
 GENERATOR = """
@@ -124,9 +125,10 @@ def test_two_distributions_with_one_name(install, tmp_path: Path) -> None:
     assert "other-wiki" in problem.message
 
 
-def test_a_section_that_nothing_answers_to(tmp_path: Path) -> None:
-    problems = make_host({"echo": {}, "openai": {}, "shelv": {}}, tmp_path).problems
-    assert "the plugin 'openai' is not installed. Install it: pip install orbit-openai." in str(problems[0])
+def test_a_section_that_nothing_answers_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FIRST_PARTY, "absent", "orbit-absent")
+    problems = make_host({"echo": {}, "absent": {}, "shelv": {}}, tmp_path).problems
+    assert "the plugin 'absent' is not installed. Install it: pip install orbit-absent." in str(problems[0])
     assert "shelv: no section or plugin is named 'shelv'. Did you mean 'shelf'?" in str(problems[1])
 
 

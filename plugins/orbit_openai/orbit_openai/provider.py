@@ -1,0 +1,231 @@
+"""The provider: ORBIT's hooks on one or several OpenAI-compatible servers."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+from orbit import (
+    CallContext,
+    Chunk,
+    ConfigError,
+    GenerateOptions,
+    Health,
+    Host,
+    Message,
+    Provider,
+    ProviderError,
+    TokenCount,
+    hookimpl,
+)
+from orbit.types import HealthStatus
+from orbit_openai import wire
+from orbit_openai.client import Client
+from orbit_openai.settings import Dialect, OpenAISettings
+from orbit_openai.upstreams import Upstreams
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger("orbit.openai")
+
+_BYTES_A_TOKEN = 3
+"""Of UTF-8, on the safe side: four and more in English prose, three in code, figures and most other scripts."""
+_TOKENS_A_MESSAGE = 8
+"""What a chat template puts around one message, at most."""
+
+
+class OpenAIProvider(Provider):
+    """Chat and embeddings by OpenAI-compatible servers."""
+
+    Settings = OpenAISettings
+    settings: OpenAISettings
+
+    def __init__(self, name: str, settings: OpenAISettings, host: Host) -> None:
+        super().__init__(name, settings, host)
+        self._upstreams = Upstreams(settings.urls, settings.max_retries, settings.retry_delay)
+        self._client: Client | None = None
+        self._window = settings.context_window
+        self._dialect: Dialect = "openai" if settings.dialect == "auto" else settings.dialect
+
+    def validate(self) -> Iterable[str]:
+        """Sentences about settings that cannot work."""
+        if not (self.settings.model or self.settings.embed_model):
+            yield "set `model` (to chat), `embed_model` (to embed), or both."
+        if not self.settings.urls:
+            yield "base_url names no server."
+        for url in self.settings.urls:
+            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+                yield f"base_url '{url}' is not of the form http://HOST:PORT/v1."
+
+    def offers(self, hook: str) -> bool:
+        """What a model is set for."""
+        return bool(self.model(hook))
+
+    def model(self, hook: str) -> str:
+        """The model that answers a hook."""
+        return self.settings.embed_model if hook == "embed" else self.settings.model
+
+    async def __aenter__(self) -> Self:
+        self._client = Client(self.settings)
+        try:
+            await self._check_servers()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def health(self) -> Health:
+        """Ask every server for its models. Down if none answers, degraded if one does not or refuses to."""
+        errors = await asyncio.gather(*(self._failure(url) for url in self.settings.urls))
+        failures = [error for error in errors if error is not None]
+        if not failures:
+            return Health(detail=self.settings.model or self.settings.embed_model)
+        away = [error for error in failures if error.kind in ("unavailable", "timeout", "overloaded")]
+        status: HealthStatus = "down" if len(away) == len(errors) else "degraded"
+        return Health(status, " ".join(error.message for error in failures))
+
+    @hookimpl
+    async def generate(
+        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext
+    ) -> AsyncGenerator[Chunk]:
+        """Answer a conversation. What the model thinks is left out."""
+        client, model = self._started(), options.model or self.settings.model
+        body = wire.chat_body(self.settings, self._dialect, messages, options)
+        silence = _at_most(self.settings.silence_timeout, context)
+        attempts = self._upstreams.attempts(context)
+        while True:
+            upstream, begun = attempts.next(), False
+            try:
+                with upstream.asked():
+                    async with aclosing(client.chat(upstream.url, body, model, silence)) as chunks:
+                        async for chunk in chunks:
+                            begun = True
+                            yield chunk
+            except ProviderError as error:
+                if begun:
+                    raise
+                await attempts.again(error)
+            else:
+                return
+
+    @hookimpl
+    async def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
+        """Estimate, on the high side: there is no counting in OpenAI's API. An unknown window has no end."""
+        size = sum(len(message.content.encode()) // _BYTES_A_TOKEN + _TOKENS_A_MESSAGE for message in messages)
+        return TokenCount(size, self._window or sys.maxsize)
+
+    @hookimpl
+    async def embed(self, texts: Sequence[str], kind: str, context: CallContext) -> "NDArray[np.float32]":
+        """Embed texts in batches, as many at the same time as there are servers."""
+        import numpy as np  # noqa: PLC0415  # only those who embed pay for it
+
+        size = self.settings.embed_batch_size
+        batches = [texts[start : start + size] for start in range(0, len(texts), size)]
+        if not batches:
+            return np.zeros((0, self.settings.dimensions or 0), dtype=np.float32)
+        prefix = self.settings.query_prefix if kind == "query" else self.settings.document_prefix
+        places = asyncio.Semaphore(len(self._upstreams.all))
+
+        async def one(batch: Sequence[str]) -> "NDArray[np.float32]":
+            async with places:
+                return np.asarray(await self._embed_batch(batch, prefix, context), dtype=np.float32)
+
+        if len(batches) == 1:
+            return await one(texts)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(batch)) for batch in batches]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+        return np.concatenate([task.result() for task in tasks])
+
+    async def _embed_batch(self, batch: Sequence[str], prefix: str, context: CallContext) -> list[list[float]]:
+        client, model = self._started(), self.settings.embed_model
+        body = wire.embed_body(self.settings, batch, prefix)
+        attempts = self._upstreams.attempts(context)
+        while True:
+            upstream = attempts.next()
+            seconds = _at_most(self.settings.embed_timeout, context)
+            try:
+                with upstream.asked():
+                    return await client.embed(upstream.url, body, len(batch), model, seconds)
+            except ProviderError as error:
+                await attempts.again(error)
+
+    def _started(self) -> Client:
+        if self._client is None:
+            raise ProviderError("the provider is not started.", kind="unavailable")
+        return self._client
+
+    async def _close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _failure(self, url: str) -> ProviderError | None:
+        """Return why a server does not tell its models."""
+        try:
+            await self._started().models(url)
+        except ProviderError as error:
+            return error
+        return None
+
+    async def _check_servers(self) -> None:
+        """Make sure that a server answers and has the models; say of the others what they lack."""
+        urls = self.settings.urls
+        results = await asyncio.gather(*(self._check(url) for url in urls), return_exceptions=True)
+        problems = [result for result in results if isinstance(result, BaseException)]
+        for problem in problems:
+            if not isinstance(problem, ProviderError | ConfigError):
+                raise problem
+        if len(problems) == len(urls) and self.settings.require_server:
+            raise problems[0]
+        for problem in problems:
+            logger.warning("%s: %s", self.name, problem)
+
+    async def _check(self, url: str) -> None:
+        """Raise ProviderError if a server does not answer in time, ConfigError if it lacks a model."""
+        there = {model.name: model for model in await self._await_models(url)}
+        wanted = [model for model in dict.fromkeys((self.settings.model, self.settings.embed_model)) if model]
+        for model in wanted:
+            if model not in there:
+                setting = "model" if model == self.settings.model else "embed_model"
+                names = ", ".join(there) or "none"
+                lack = f"{url} does not have the model '{model}'; it has: {names}."
+                raise ConfigError(f"{lack} Set {self.name}.{setting} to one of them.")
+        answering = there.get(self.settings.model)
+        if answering is not None:
+            if self.settings.dialect == "auto":
+                self._dialect = answering.dialect
+            windows = [window for window in (self._window, answering.window) if window is not None]
+            self._window = min(windows, default=None)
+        logger.info("%s: %s has %s", self.name, url, ", ".join(wanted))
+
+    async def _await_models(self, url: str) -> list[wire.Model]:
+        client, loop = self._started(), asyncio.get_running_loop()
+        deadline = loop.time() + self.settings.start_timeout
+        while True:
+            try:
+                return await client.models(url)
+            except ProviderError as error:
+                if not error.retryable or loop.time() >= deadline:
+                    hint = " Start the server, or set base_url to where it runs." if error.retryable else ""
+                    raise ProviderError(error.message + hint, kind=error.kind, retryable=error.retryable) from error
+            await asyncio.sleep(min(0.25, self.settings.start_timeout))
+
+
+def _at_most(seconds: float, context: CallContext) -> float:
+    """Return the seconds to wait: those of the settings, or what is left until the deadline if that is less."""
+    remaining = context.remaining()
+    return seconds if remaining is None else min(seconds, remaining)

@@ -1,0 +1,190 @@
+"""Answers: what arrives, what is asked, and that stopping stops."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from openai_kit import QUESTION, Start, ask, text, until
+from openai_wire import Fault, OpenAIWire
+
+from orbit import CallContext, GenerateOptions, Message, Usage
+
+
+async def test_pieces_come_as_the_model_writes_them(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    wire.delay = 0.02
+    chunks = await ask(await start(base_url=wire.url), context)
+
+    assert [chunk.text for chunk in chunks] == ["one", " two", " three"]
+    assert (chunks[-1].finish_reason, chunks[-1].usage) == ("stop", Usage(3, 3))
+    assert all(chunk.finish_reason is None for chunk in chunks[:-1])
+
+
+async def test_max_tokens_ends_with_length(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    chunks = await ask(await start(base_url=wire.url, max_tokens=2), context)
+
+    assert (text(chunks), chunks[-1].finish_reason) == ("one two", "length")
+
+
+async def test_characters_survive(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    wire.reply = lambda _: ["Grüße ", "日本語", " 👩‍👩‍👧", '\n"x"\\', "\u2028", "data: [DONE]\n\n"]
+    chunks = await ask(await start(base_url=wire.url), context)
+
+    assert text(chunks) == 'Grüße 日本語 👩‍👩‍👧\n"x"\\\u2028data: [DONE]\n\n'
+
+
+@pytest.mark.parametrize(
+    "switches", [{"streams": False}, {"done_line": False}, {"tells_usage": False}], ids=lambda value: next(iter(value))
+)
+async def test_servers_that_do_less(start: Start, context: CallContext, switches: dict[str, Any]) -> None:
+    async with OpenAIWire(**switches) as wire:
+        chunks = await ask(await start(base_url=wire.url), context)
+
+    assert text(chunks) == "one two three"
+    assert chunks[-1].finish_reason == "stop"
+    assert chunks[-1].usage == (None if switches == {"tells_usage": False} else Usage(3, 3))
+
+
+async def test_settings_and_request_become_fields(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    extra = {"chat_template_kwargs": {"enable_thinking": False}, "stream_options": None}
+    own = {"temperature": 0.1, "top_p": 0.8, "max_tokens": 100, "extra_body": extra}
+    provider = await start(base_url=wire.url, max_tokens_field="max_completion_tokens", **own)
+    schema = {"type": "object", "additionalProperties": False}
+
+    await ask(provider, context)
+    options = GenerateOptions(temperature=0, seed=7, top_k=3, min_p=0.1, stop=("\n",), max_tokens=5, json_schema=schema)
+    await ask(provider, context, options=options)
+
+    first, second = wire.asked()
+    assert first == {
+        "model": "llama",
+        "messages": [{"role": "user", "content": "one two three"}],
+        "stream": True,
+        "temperature": 0.1,
+        "top_p": 0.8,
+        "max_completion_tokens": 100,
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
+    changed = {"temperature": 0, "seed": 7, "stop": ["\n"], "max_completion_tokens": 5, "response_format": form}
+    assert second == first | changed
+
+
+@pytest.mark.parametrize(
+    ("flavour", "dialect", "fields"),
+    [
+        ("openai", "auto", {}),
+        ("vllm", "auto", {"top_k": 3, "min_p": 0.1, "repetition_penalty": 1.1}),
+        ("llama.cpp", "auto", {"top_k": 3, "min_p": 0.1, "repeat_penalty": 1.1}),
+        ("openai", "vllm", {"top_k": 3, "min_p": 0.1, "repetition_penalty": 1.1}),
+        ("vllm", "openai", {}),
+    ],
+)
+async def test_options_that_are_not_openais_go_only_to_servers_that_know_them(
+    start: Start, context: CallContext, flavour: Any, dialect: str, fields: dict[str, Any]
+) -> None:
+    async with OpenAIWire(flavour=flavour) as wire:
+        provider = await start(base_url=wire.url, dialect=dialect)
+        await ask(provider, context, options=GenerateOptions(top_k=3, min_p=0.1, repeat_penalty=1.1))
+
+        (body,) = wire.asked()
+        assert {name: body[name] for name in body if name in ("top_k", "min_p") or "repe" in name} == fields
+
+
+async def test_a_request_may_name_another_model(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    wire.models = [*wire.models, "judge"]
+    await ask(await start(base_url=wire.url), context, options=GenerateOptions(model="judge"))
+
+    assert wire.asked()[0]["model"] == "judge"
+
+
+async def test_the_key_opens_the_server(start: Start, context: CallContext) -> None:
+    async with OpenAIWire(api_key="secret") as wire:
+        provider = await start(base_url=f"{wire.url}/", api_key="secret", headers={"X-Team": "docs"})
+
+        assert text(await ask(provider, context)) == "one two three"
+        assert wire.requests[0].headers["X-Team"] == "docs"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["<think>", "hmm", "</think>", "\n\n", "the answer"],
+        ["\n<thi", "nk>hm", "m</th", "ink>", "the", " answer"],
+        ["<think></think>the answer"],
+    ],
+)
+async def test_thoughts_in_tags_are_left_out(
+    wire: OpenAIWire, start: Start, context: CallContext, pieces: list[str]
+) -> None:
+    wire.reply, wire.delay = lambda _: pieces, 0.001
+
+    assert text(await ask(await start(base_url=wire.url), context)) == "the answer"
+
+
+@pytest.mark.parametrize("answer", ["<thinner than air", "<", "a <think> b </think>", " <b>bold</b>", " "])
+async def test_what_only_resembles_a_thought_stays(
+    wire: OpenAIWire, start: Start, context: CallContext, answer: str
+) -> None:
+    wire.reply, wire.delay = lambda _: list(answer), 0.001
+
+    assert text(await ask(await start(base_url=wire.url), context)) == answer
+
+
+async def test_separate_thoughts_are_left_out(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    wire.thoughts = "let me see"
+
+    assert text(await ask(await start(base_url=wire.url), context)) == "one two three"
+
+
+@pytest.mark.parametrize("phase", ["before the status", "before the first piece", "in the middle", "between pieces"])
+async def test_closing_stops_the_server(wire: OpenAIWire, start: Start, context: CallContext, phase: str) -> None:
+    if phase == "in the middle":
+        wire.delay, wire.reply = 0.01, lambda _: ["word "] * 10_000
+    else:
+        after = {"before the status": None, "before the first piece": 0, "between pieces": 2}[phase]
+        wire.faults.append(Fault("hang", after=after))
+    provider = await start(base_url=wire.url)
+    got: list[str] = []
+
+    async def client() -> None:
+        async with aclosing(provider.generate(QUESTION, GenerateOptions(), context)) as chunks:
+            async for chunk in chunks:
+                got.append(chunk.text)
+                if phase == "in the middle" and len(got) == 3:
+                    return
+
+    task = asyncio.create_task(client())
+    if phase == "in the middle":
+        await task
+    else:
+        await until(lambda: wire.running == 1 and (phase != "between pieces" or got))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await until(lambda: wire.running == 0)
+
+    assert wire.cut_off == 1
+    assert provider._upstreams.all[0].in_flight == 0
+
+
+async def test_connections_are_used_again(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url)
+
+    for _ in range(5):
+        await ask(provider, context)
+
+    assert wire.connections == 1
+
+
+async def test_many_answers_at_the_same_time(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    wire.delay = 0.02
+    provider = await start(base_url=wire.url)
+
+    answers = await asyncio.gather(
+        *(ask(provider, context, (Message("user", f"number {number} of many"),)) for number in range(150))
+    )
+
+    assert [text(chunks) for chunks in answers] == [f"number {number} of many" for number in range(150)]
+    assert wire.most_running > 100

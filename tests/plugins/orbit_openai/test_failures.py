@@ -1,0 +1,256 @@
+"""A server that errs, hangs, dies or is busy: what the caller sees, and what is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from openai_kit import ANYTHING, QUESTION, Start, ask, text, until
+from openai_wire import Fault, OpenAIWire
+
+from orbit import CallContext, GenerateOptions, Message, PromptTooLong, ProviderError
+
+
+async def failure(start: Start, context: CallContext, url: str, **settings: object) -> tuple[ProviderError, str]:
+    """Return the error of a call and the text that arrived before it."""
+    provider = await start(base_url=url, **settings)
+    arrived = ""
+    async with aclosing(provider.generate(QUESTION, ANYTHING, context)) as chunks:
+        try:
+            async for chunk in chunks:
+                arrived += chunk.text
+        except ProviderError as error:
+            assert provider._upstreams.all[0].in_flight == 0
+            return error, arrived
+    raise AssertionError("it did not fail")
+
+
+def status(code: int, error: Any = "it says so", **headers: str) -> Fault:
+    return Fault("status", status=code, error=error, headers=tuple(headers.items()))
+
+
+NO_MONEY = {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}
+FAILURES = [
+    # fault, kind, retryable, part of the sentence
+    (status(400), "failed", False, "refused the request: it says so"),
+    (status(401), "failed", False, "Set `api_key`"),
+    (status(403), "failed", False, "does not allow"),
+    (status(404, "The model `llama` does not exist"), "not_found", False, "does not have the model 'llama'"),
+    (status(404, {"detail": "Not Found"}), "failed", False, "Does base_url end in /v1?"),
+    (status(422, {"detail": [{"msg": "Field required"}]}), "failed", False, "Field required"),
+    (status(429), "overloaded", True, "is busy: it says so"),
+    (status(429, NO_MONEY), "failed", False, "wants to be paid"),
+    (status(500), "failed", True, "failed: it says so"),
+    (status(500, {"error": "said in a string"}), "failed", True, "said in a string"),
+    (status(502, ""), "unavailable", True, "no model server"),
+    (status(503, {"error": {"message": "Loading model", "code": 503}}), "overloaded", True, "Loading model"),
+    (status(504, {"object": "error", "message": "too late", "code": 504}), "timeout", True, "too late"),
+    (status(301, "", Location="https://elsewhere/v1"), "failed", False, "https://elsewhere/v1"),
+    (Fault("die"), "unavailable", True, "closed the connection"),
+    (Fault("hang"), "timeout", True, "in time"),
+    (Fault("garbage"), "failed", False, "does not answer as OpenAI's API"),
+    (Fault("hang", after=0), "timeout", True, "in time"),
+    (Fault("error", after=0), "failed", True, "had an error"),
+    (Fault("error", after=0, error={"object": "error", "message": "CUDA", "code": 500}), "failed", True, "CUDA"),
+    (
+        Fault("error", after=0, status=503, error={"error": {"message": "gone", "code": 503}}),
+        "overloaded",
+        True,
+        "gone",
+    ),
+    (Fault("end", after=0), "unavailable", True, "closed the connection"),
+]
+
+
+@pytest.mark.parametrize("fault", FAILURES, ids=lambda fault: f"{fault[0].kind}-{fault[0].status}-{fault[0].after}")
+async def test_before_the_first_piece(
+    wire: OpenAIWire, start: Start, context: CallContext, fault: tuple[Fault, str, bool, str]
+) -> None:
+    how, kind, retryable, sentence = fault
+    wire.faults.append(how)
+
+    error, arrived = await failure(start, context, wire.url, max_retries=0, silence_timeout=0.3)
+
+    assert (error.kind, error.retryable, arrived) == (kind, retryable, "")
+    assert sentence in error.message
+    assert wire.url in error.message
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "sentence"),
+    [
+        (Fault("error", after=2), "failed", "had an error"),
+        (Fault("die", after=2), "unavailable", "closed the connection"),
+        (Fault("end", after=2), "unavailable", "in the middle of the answer"),
+        (Fault("hang", after=2), "timeout", "in time"),
+        (Fault("garbage", after=2), "failed", "does not answer as OpenAI's API"),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Fault) else "",
+)
+async def test_in_the_middle_nothing_is_tried_again(
+    wire: OpenAIWire, start: Start, context: CallContext, fault: Fault, kind: str, sentence: str
+) -> None:
+    wire.faults.append(fault)
+    wire.delay = 0.02
+
+    error, arrived = await failure(start, context, wire.url, max_retries=5, silence_timeout=0.5)
+
+    assert error.kind == kind
+    assert arrived in ("one", "one two")  # a cut may take the last piece with it
+    assert sentence in error.message
+    assert len(wire.asked()) == 1
+
+
+@pytest.mark.parametrize("flavour", ["openai", "vllm", "llama.cpp"])
+async def test_what_the_model_cannot_read_is_the_clients_mistake(
+    start: Start, context: CallContext, flavour: Any
+) -> None:
+    async with OpenAIWire(flavour=flavour, window=100) as wire:
+        provider = await start(base_url=wire.url)
+        with pytest.raises(PromptTooLong, match="100 tokens"):
+            await ask(provider, context, (Message("user", "word " * 200),))
+        assert len(wire.asked()) == 1
+
+
+async def test_refused_connection(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url, max_retries=1)
+    await wire.stop()
+
+    with pytest.raises(ProviderError) as raised:
+        await ask(provider, context)
+
+    assert (raised.value.kind, raised.value.retryable) == ("unavailable", True)
+    assert raised.value.message == f"{wire.url} cannot be reached: Connection refused."
+
+
+async def test_a_passing_failure_is_tried_again(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    wire.faults += [status(503), Fault("die")]
+    provider = await start(base_url=wire.url, max_retries=2)
+
+    assert text(await ask(provider, context)) == "one two three"
+    assert len(wire.asked()) == 3
+
+
+async def test_a_server_that_asks_for_a_pause_gets_it(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    wire.faults += [status(429, "slow down", **{"Retry-After": "1"}), status(429, "slower", **{"retry-after-ms": "40"})]
+    provider = await start(base_url=wire.url, max_retries=2)
+    before = time.monotonic()
+
+    assert text(await ask(provider, context)) == "one two three"
+    assert time.monotonic() - before >= 1.04
+
+
+async def test_a_pause_longer_than_the_deadline_is_not_waited_for(wire: OpenAIWire, start: Start) -> None:
+    wire.faults += [status(429, "come back tomorrow", **{"Retry-After": "3600"})] * 2
+    provider = await start(base_url=wire.url, max_retries=2)
+
+    for deadline in (time.monotonic() + 10, None):
+        with pytest.raises(ProviderError, match="come back tomorrow"):
+            await ask(provider, CallContext("test", deadline=deadline))
+
+
+@pytest.mark.parametrize("fault", [status(400), Fault("hang")], ids=["refused", "hanging"])
+async def test_what_cannot_help_is_not_tried_again(
+    wire: OpenAIWire, start: Start, context: CallContext, fault: Fault
+) -> None:
+    wire.faults.append(fault)
+
+    await failure(start, context, wire.url, max_retries=5, silence_timeout=0.3)
+
+    assert len(wire.asked()) == 1
+    await until(lambda: wire.running == 0)
+
+
+async def test_retries_have_a_budget(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    wire.faults += [status(503)] * 1000
+    provider = await start(base_url=wire.url, max_retries=3, retry_delay=0)
+
+    for _ in range(30):
+        with pytest.raises(ProviderError):
+            await ask(provider, context)
+
+    assert 30 < len(wire.asked()) <= 30 + 10 + 3  # ten at once, and a tenth of the load
+
+
+async def test_the_deadline_of_the_request_counts(wire: OpenAIWire, start: Start) -> None:
+    wire.faults.append(Fault("hang"))
+    provider = await start(base_url=wire.url)
+
+    with pytest.raises(ProviderError) as raised:
+        await ask(provider, CallContext("test", deadline=time.monotonic() + 0.1))
+
+    assert raised.value.kind == "timeout"
+
+
+async def test_the_key_is_in_no_error(start: Start, context: CallContext) -> None:
+    async with OpenAIWire(api_key="secret-one") as wire:
+        with pytest.raises(ProviderError, match="api_key") as raised:
+            await start(base_url=wire.url, api_key="secret-two")
+    assert "secret" not in str(raised.value)
+
+
+async def test_load_goes_to_the_least_loaded_server(start: Start, context: CallContext) -> None:
+    async with OpenAIWire(delay=0.05) as one, OpenAIWire(delay=0.05) as two, OpenAIWire(delay=0.05) as three:
+        servers = (one, two, three)
+        provider = await start(base_url=[server.url for server in servers])
+
+        await asyncio.gather(*(ask(provider, context) for _ in range(30)))
+
+        assert [len(server.asked()) for server in servers] == [10, 10, 10]
+
+
+async def test_a_dying_server_loses_only_what_it_was_answering(start: Start, context: CallContext) -> None:
+    async with OpenAIWire(delay=0.02) as dying, OpenAIWire(delay=0.02) as living:
+        for server in (dying, living):
+            server.reply = lambda _: "word " * 30
+        provider = await start(base_url=[dying.url, living.url])
+        first = [asyncio.create_task(ask(provider, context)) for _ in range(10)]
+        await until(lambda: dying.running == 5 and living.running == 5)
+        await asyncio.sleep(0.1)
+
+        await dying.stop()
+        second = await asyncio.gather(*(ask(provider, context) for _ in range(10)))
+        results = await asyncio.gather(*first, return_exceptions=True)
+
+        assert all(text(chunks).split() == ["word"] * 30 for chunks in second)
+        assert sorted(type(result).__name__ for result in results) == ["ProviderError"] * 5 + ["list"] * 5
+
+
+async def test_a_server_without_the_model_sends_to_the_other(start: Start, context: CallContext) -> None:
+    async with OpenAIWire() as has, OpenAIWire() as lacks:
+        provider = await start(base_url=[has.url, lacks.url])
+        lacks.models = []
+
+        for _ in range(6):
+            assert text(await ask(provider, context)) == "one two three"
+
+
+async def test_a_model_that_is_nowhere(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url)
+
+    with pytest.raises(ProviderError, match="does not have the model 'gone'") as raised:
+        await ask(provider, context, options=GenerateOptions(model="gone"))
+
+    assert raised.value.kind == "not_found"
+
+
+async def test_health_tells_which_server_is_away(start: Start) -> None:
+    async with OpenAIWire() as one, OpenAIWire() as two:
+        provider = await start(base_url=[one.url, two.url])
+        assert (await provider.health()).status == "ok"
+
+        await one.stop()
+        health = await provider.health()
+        assert health.status == "degraded"
+        assert one.url in health.detail
+        assert two.url not in health.detail
+
+        await two.stop()
+        assert (await provider.health()).status == "down"
+
+        await one.start()
+        await two.start()
+        assert (await provider.health()).status == "ok"
