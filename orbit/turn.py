@@ -8,6 +8,10 @@ import msgspec
 
 from orbit.types import CallContext, ChatRecord, Document, FinishReason, GenerateOptions, Message, SourceRef, Usage
 
+_MAX_QUESTIONS = 3
+_CONTEXT_CHARS = 24
+"""Earlier questions with so many characters are taken to name what the conversation is about."""
+
 
 class Turn(msgspec.Struct, frozen=True):
     """A question and everything that shapes its answer.
@@ -26,13 +30,19 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 def questions_of(turn: Turn) -> list[str]:
-    """The texts to look for: the question, and in a conversation also the question after the one before it.
+    """The texts to look for: the question, and in a conversation also the question after those before it.
 
-    "And on Sunday?" finds nothing by itself; with the question before it, it does. What both find is fused, so a
-    change of subject is served as well as a follow-up, in any language and without a model's help.
+    "And on Sunday?" finds nothing by itself; with the question before it, it does, or with the one before that, if it
+    was as short. What both texts find is fused, so a change of subject is served as well as a follow-up, in any
+    language and without a model's help.
     """
-    earlier = [message.content for message in turn.history if message.role == "user"]
-    return [turn.question, f"{earlier[-1]}\n{turn.question}"] if earlier else [turn.question]
+    context: list[str] = []
+    for message in reversed(turn.history):
+        if message.role == "user":
+            context.insert(0, message.content)
+            if len(context) == _MAX_QUESTIONS or sum(map(len, context)) >= _CONTEXT_CHARS:
+                break
+    return [turn.question, "\n".join([*context, turn.question])] if context else [turn.question]
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -51,7 +61,7 @@ class Answer(msgspec.Struct, frozen=True):
     """The end of a turn: what there is to say besides the text.
 
     ``dropped_documents`` and ``dropped_turns`` did not fit the model's context; ``without_documents`` is true if
-    retrieval failed and the operator chose to answer all the same.
+    retrieval failed and the operator chose to answer all the same; ``remembered`` if a session keeps the turn.
     """
 
     finish_reason: FinishReason = "stop"
@@ -63,6 +73,7 @@ class Answer(msgspec.Struct, frozen=True):
     dropped_documents: int = 0
     dropped_turns: int = 0
     without_documents: bool = False
+    remembered: bool = False
 
 
 def sources_of(documents: tuple[Document, ...]) -> tuple[Source, ...]:

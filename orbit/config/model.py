@@ -170,6 +170,20 @@ class Auth(Section, forbid_unknown_fields=True, frozen=True):
     cache_size: Annotated[Count, Meta(description="Keys remembered at most.")] = 10_000
 
 
+class Sessions(Section, forbid_unknown_fields=True, frozen=True):
+    """``sessions``: the memory of conversations, for chat turns with a `session_id`."""
+
+    enabled: Annotated[
+        bool, Meta(description="Keep conversations; if not, those kept before are forgotten at the next start.")
+    ] = True
+    ttl: Annotated[Seconds, Meta(description="How long a turn is kept, in seconds.")] = 86_400.0
+    max_turns: Annotated[Count, Meta(description="Turns kept of each session: the last ones.")] = 20
+    max_chars: Annotated[
+        Count,
+        Meta(description="Characters of earlier turns given to the model with a question, as far as its context goes."),
+    ] = 8_000
+
+
 class Logging(Section, forbid_unknown_fields=True, frozen=True):
     """``logging``: the server's own log, and under ``file`` the chat log."""
 
@@ -234,6 +248,7 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     sqlite: Sqlite = Sqlite()
     mongodb: Mongodb = Mongodb(enabled=False)
     auth: Auth = Auth()
+    sessions: Sessions = Sessions()
     logging: Logging = Logging()
     metrics: Metrics = Metrics()
     cors: Cors = Cors()

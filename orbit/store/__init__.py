@@ -1,4 +1,4 @@
-"""Where API keys and system prompts are kept."""
+"""Where API keys, system prompts and conversations are kept."""
 
 from orbit.config import Config
 from orbit.errors import ConfigError, Problem

@@ -1,6 +1,6 @@
-"""The contract of the store of API keys and system prompts, and the records it keeps.
+"""The contract of the store of API keys, system prompts and conversations, and the records it keeps.
 
-Every backend passes the same tests (``tests/store/contract.py``). No record holds a clear key: only its SHA-256
+Every backend passes the same tests (``tests/store/store_contract.py``). No record holds a clear key: only its SHA-256
 digest and a hint.
 """
 
@@ -18,6 +18,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from orbit.errors import OrbitError, StoreUnavailable
+from orbit.turn import Source
 from orbit.types import Health
 
 PAGE = 100
@@ -95,6 +96,15 @@ class PromptChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str | UnsetType = UNSET
 
 
+class SessionTurn(msgspec.Struct, frozen=True):
+    """A question of a conversation and its whole answer. ``at`` is when it was answered, in Unix seconds."""
+
+    question: str
+    answer: str
+    at: float
+    sources: tuple[Source, ...] = ()
+
+
 class Quota(msgspec.Struct, frozen=True):
     """The answer to one request against a limit: whether it may pass, and what is left.
 
@@ -165,7 +175,7 @@ class PromptInUse(OrbitError):
 
 
 class Store(abc.ABC):
-    """Where keys and prompts are kept. Open it with ``async with``.
+    """Where keys, prompts and conversations are kept. Open it with ``async with``.
 
     Every operation raises StoreUnavailable when the store cannot be reached, which says nothing about the records.
     Other processes may use the same store at the same time.
@@ -247,7 +257,7 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def delete_key(self, key_id: str) -> None:
-        """Forget a key. Raises UnknownKey."""
+        """Forget a key and its conversations. Raises UnknownKey."""
 
     @abc.abstractmethod
     async def count_request(self, key_id: str, limit: int, now: float) -> Quota:
@@ -282,6 +292,24 @@ class Store(abc.ABC):
     @abc.abstractmethod
     async def delete_prompt(self, prompt_id: str, *, force: bool = False) -> None:
         """Forget a prompt. Raises UnknownPrompt, and PromptInUse unless ``force``, which detaches the keys."""
+
+    # Conversations: a session belongs to the key that it was begun with, and is named by both
+
+    @abc.abstractmethod
+    async def add_turn(self, key_id: str, session_id: str, turn: SessionTurn, keep: int) -> None:
+        """Add a turn to a session, of which the last ``keep`` turns stay. Raises UnknownKey."""
+
+    @abc.abstractmethod
+    async def session_turns(self, key_id: str, session_id: str, since: float) -> list[SessionTurn]:
+        """The turns of a session that were answered after ``since``, oldest first."""
+
+    @abc.abstractmethod
+    async def delete_session(self, key_id: str, session_id: str) -> bool:
+        """Forget a session; False if there was none."""
+
+    @abc.abstractmethod
+    async def forget_turns(self, before: float) -> int:
+        """Forget the turns of all sessions that were answered before a time; how many there were."""
 
     # Listings as a whole
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from beanie import Document, PydanticObjectId
 from bson import ObjectId
 from pydantic import BaseModel, ConfigDict, Field
 
-from orbit.store.base import ApiKey, FormerSecret, SystemPrompt
+from orbit.store.base import ApiKey, FormerSecret, SessionTurn, SystemPrompt
 from orbit.store.secrets import digest_of, hint_of
+from orbit.turn import Source
 
 
 class FormerSecretDocument(BaseModel):
@@ -120,6 +122,28 @@ class RequestCountDocument(BaseModel):
     id: str
     counts: list[tuple[int, int]] = Field(default_factory=list)
     revision: int = 0
+
+
+class SessionTurnDocument(BaseModel):
+    """A turn of a conversation. ``at`` in Unix seconds: not all that speak MongoDB's wire compare dates rightly."""
+
+    id: PydanticObjectId = Field(default_factory=PydanticObjectId)
+    key_id: str
+    session_id: str
+    question: str
+    answer: str
+    at: float
+    sources: list[dict[str, Any]] = Field(default_factory=list)
+
+    def record(self) -> SessionTurn:
+        """The turn as the contract has it."""
+        sources = msgspec.convert(self.sources, tuple[Source, ...])
+        return SessionTurn(self.question, self.answer, self.at, sources)
+
+
+def turn_fields(key_id: str, session_id: str, turn: SessionTurn) -> dict[str, Any]:
+    """The document of a new turn."""
+    return {"key_id": key_id, "session_id": session_id, **msgspec.to_builtins(turn)}
 
 
 def bound_to(model: type[BaseModel], collection: str) -> type[Any]:

@@ -35,6 +35,7 @@ from orbit.store.base import (
     PromptChanges,
     PromptInUse,
     Quota,
+    SessionTurn,
     Store,
     SystemPrompt,
     UnknownKey,
@@ -48,12 +49,14 @@ from orbit.store.documents import (
     ApiKeyDocument,
     PromptVersionDocument,
     RequestCountDocument,
+    SessionTurnDocument,
     SystemPromptDocument,
     bound_to,
     key_fields,
     moment,
     object_id,
     prompt_fields,
+    turn_fields,
 )
 from orbit.store.secrets import digest_of, hint_of
 from orbit.store.signal import ChangeSignal
@@ -66,9 +69,14 @@ ATTEMPTS = 50
 
 logger = logging.getLogger("orbit.store")
 
+_LATEST_FIRST = [("at", -1), ("_id", -1)]
+
 
 class MongoStore(Store):
-    """Keys and prompts in MongoDB. Processes on one machine learn of changes at once through a small file."""
+    """Keys, prompts and conversations in MongoDB.
+
+    Processes on one machine learn of changes at once through a small file.
+    """
 
     def __init__(self, settings: Mongodb, signal_file: Path) -> None:
         super().__init__()
@@ -93,7 +101,8 @@ class MongoStore(Store):
             self._prompts = bound_to(SystemPromptDocument, prompts)
             self._versions = bound_to(PromptVersionDocument, f"{prompts}_versions")
             self._counts = bound_to(RequestCountDocument, f"{settings.apikey_collection}_requests")
-            models = [self._keys, self._prompts, self._versions, self._counts]
+            self._turns = bound_to(SessionTurnDocument, f"{settings.apikey_collection}_sessions")
+            models = [self._keys, self._prompts, self._versions, self._counts, self._turns]
             with self._as_unavailable():
                 await client.admin.command("ping")
                 await init_beanie(database=client[settings.database], document_models=models, skip_indexes=True)
@@ -216,6 +225,7 @@ class MongoStore(Store):
         with self._as_unavailable(), self._announced():
             result = await self._keys.get_pymongo_collection().delete_one({"_id": _id(key_id)})
             await self._counts.get_pymongo_collection().delete_one({"_id": key_id})
+            await self._turns.get_pymongo_collection().delete_many({"key_id": {"$eq": key_id}})
         if not result.deleted_count:
             raise UnknownKey
 
@@ -317,6 +327,41 @@ class MongoStore(Store):
             await self._prompts.get_pymongo_collection().delete_one({"_id": _id(prompt_id)})
             await self._versions.get_pymongo_collection().delete_many({"prompt_id": _either(prompt_id)})
 
+    # Conversations
+
+    @override
+    async def add_turn(self, key_id: str, session_id: str, turn: SessionTurn, keep: int) -> None:
+        collection = self._turns.get_pymongo_collection()
+        session = _session(key_id, session_id)
+        with self._as_unavailable():
+            added = await collection.insert_one(turn_fields(key_id, session_id, turn))
+            # Looked for after the insertion: whoever deletes a key deletes the key first, so that no turn is left over.
+            if await self._find_key({"_id": _id(key_id)}) is None:
+                await collection.delete_one({"_id": added.inserted_id})
+                raise UnknownKey
+            surplus = collection.find(session, {"_id": 1}).sort(_LATEST_FIRST).skip(keep)
+            if old := [document["_id"] async for document in surplus]:
+                await collection.delete_many({"_id": {"$in": old}})
+
+    @override
+    async def session_turns(self, key_id: str, session_id: str, since: float) -> list[SessionTurn]:
+        query = {**_session(key_id, session_id), "at": {"$gt": since}}
+        with self._as_unavailable():
+            found = await self._turns.find(query).sort(_LATEST_FIRST).to_list()
+        return [document.record() for document in reversed(found)]
+
+    @override
+    async def delete_session(self, key_id: str, session_id: str) -> bool:
+        with self._as_unavailable():
+            result = await self._turns.get_pymongo_collection().delete_many(_session(key_id, session_id))
+        return bool(result.deleted_count)
+
+    @override
+    async def forget_turns(self, before: float) -> int:
+        with self._as_unavailable():
+            result = await self._turns.get_pymongo_collection().delete_many({"at": {"$lte": before}})
+        return int(result.deleted_count)
+
     # How it is done
 
     def _client(self) -> AsyncMongoClient[dict[str, Any]]:
@@ -359,6 +404,9 @@ class MongoStore(Store):
         await keys.create_index("api_key", name="orbit_clear_key", partialFilterExpression={"api_key": there})
         await keys.create_index("system_prompt_id", name="orbit_prompt")
         await self._versions.get_pymongo_collection().create_index("prompt_id", name="orbit_prompt")
+        turns = self._turns.get_pymongo_collection()
+        await turns.create_index([("key_id", 1), ("session_id", 1), ("at", 1)], name="orbit_session")
+        await turns.create_index("at", name="orbit_time")
         try:
             await self._prompts.get_pymongo_collection().create_index("name", unique=True)
         except OperationFailure as error:
@@ -438,6 +486,11 @@ def _id(text: str) -> Any:
 def _either(text: str) -> dict[str, Any]:
     """A reference to a record, as an id or (written by other tools) as text."""
     return {"$in": [_id(text), text]}
+
+
+def _session(key_id: str, session_id: str) -> dict[str, Any]:
+    """The turns of a session."""
+    return {"key_id": {"$eq": key_id}, "session_id": {"$eq": session_id}}
 
 
 def _storable(text: str) -> bool:

@@ -10,7 +10,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +31,7 @@ from orbit.store.base import (
     PromptChanges,
     PromptInUse,
     Quota,
+    SessionTurn,
     Store,
     SystemPrompt,
     UnknownKey,
@@ -41,6 +42,7 @@ from orbit.store.base import (
     set_fields,
 )
 from orbit.store.signal import ChangeSignal
+from orbit.turn import Source
 
 BUSY_SECONDS = 10.0
 """How long an operation waits while another process writes."""
@@ -94,6 +96,19 @@ MIGRATIONS = (
         PRIMARY KEY (key_id, second)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE session_turns (
+        id INTEGER PRIMARY KEY,
+        key_id TEXT NOT NULL REFERENCES api_keys (id) ON DELETE CASCADE,
+        session_id TEXT NOT NULL,
+        question TEXT NOT NULL,
+        answer TEXT NOT NULL,
+        at REAL NOT NULL,
+        sources BLOB NOT NULL
+    );
+    CREATE INDEX session_turns_by_session ON session_turns (key_id, session_id, id);
+    CREATE INDEX session_turns_by_time ON session_turns (at);
+    """,
 )
 """What brings a database from each schema version (``PRAGMA user_version``) to the next."""
 
@@ -115,9 +130,23 @@ COUNT_REQUEST = """
 """
 """One statement, so that no other process can count between the check and the increment."""
 
+ADD_TURN = """
+    INSERT INTO session_turns (key_id, session_id, question, answer, at, sources)
+    SELECT :key, :session, :question, :answer, :at, :sources
+    WHERE EXISTS (SELECT 1 FROM api_keys WHERE id = :key)
+"""
+TRIM_SESSION = """
+    DELETE FROM session_turns WHERE key_id = :key AND session_id = :session AND id <= (
+        SELECT id FROM session_turns WHERE key_id = :key AND session_id = :session ORDER BY id DESC LIMIT 1 OFFSET :keep
+    )
+"""
+"""Conversations are written by single statements, which do not wait for the disk: a power cut may cost a turn."""
+
+_sources = msgspec.json.Decoder(tuple[Source, ...])
+
 
 class SqliteStore(Store):
-    """Keys and prompts in a SQLite file, readable by its owner alone.
+    """Keys, prompts and conversations in a SQLite file, readable by its owner alone.
 
     Two connections: one for transactions, taken in turn, and one for single statements, which so never see
     another coroutine's unfinished transaction.
@@ -245,8 +274,7 @@ class SqliteStore(Store):
             if now - self._swept > RATE_WINDOW:
                 self._swept = now
                 await self._single.execute_fetchall("DELETE FROM request_counts WHERE second < ?", (values["start"],))
-            async with self._single.execute(COUNT_REQUEST, values) as cursor:
-                allowed = cursor.rowcount > 0
+        allowed = await self._changed_rows(COUNT_REQUEST, values) > 0
         counts = await self._rows(
             "SELECT second, number FROM request_counts WHERE key_id = ? AND second >= ? ORDER BY second",
             (key_id, values["start"]),
@@ -318,6 +346,34 @@ class SqliteStore(Store):
             await db.execute("UPDATE api_keys SET system_prompt_id = NULL WHERE system_prompt_id = ?", (prompt_id,))
             await db.execute("DELETE FROM system_prompts WHERE id = ?", (prompt_id,))
 
+    # Conversations
+
+    @override
+    async def add_turn(self, key_id: str, session_id: str, turn: SessionTurn, keep: int) -> None:
+        where = {"key": key_id, "session": session_id, "keep": keep}
+        values = {**msgspec.structs.asdict(turn), "sources": msgspec.json.encode(turn.sources)}
+        if not await self._changed_rows(ADD_TURN, {**where, **values}):
+            raise UnknownKey
+        await self._changed_rows(TRIM_SESSION, where)
+
+    @override
+    async def session_turns(self, key_id: str, session_id: str, since: float) -> list[SessionTurn]:
+        rows = await self._rows(
+            "SELECT question, answer, at, sources FROM session_turns"
+            " WHERE key_id = ? AND session_id = ? AND at > ? ORDER BY id",
+            (key_id, session_id, since),
+        )
+        return [SessionTurn(question, answer, at, _sources.decode(sources)) for question, answer, at, sources in rows]
+
+    @override
+    async def delete_session(self, key_id: str, session_id: str) -> bool:
+        sql = "DELETE FROM session_turns WHERE key_id = :key AND session_id = :session"
+        return await self._changed_rows(sql, {"key": key_id, "session": session_id}) > 0
+
+    @override
+    async def forget_turns(self, before: float) -> int:
+        return await self._changed_rows("DELETE FROM session_turns WHERE at <= :before", {"before": before})
+
     # How it is done
 
     def _connect(self) -> aiosqlite.Connection:
@@ -356,6 +412,12 @@ class SqliteStore(Store):
     async def _rows(self, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
         with self._as_unavailable():
             return list(await self._single.execute_fetchall(sql, values))
+
+    async def _changed_rows(self, sql: str, values: Mapping[str, Any]) -> int:
+        """Run one statement, a transaction of its own; how many rows it changed."""
+        with self._as_unavailable():
+            async with self._single.execute(sql, values) as cursor:
+                return cursor.rowcount
 
     @contextlib.contextmanager
     def _as_unavailable(self) -> Iterator[None]:

@@ -33,6 +33,7 @@ from orbit.web.plugin_routes import plugin_routes
 from orbit.web.problems import Problem, RequestError, headers_of, problem_of
 from orbit.web.request import request_id_of
 from orbit.web.services import Services, open_services
+from orbit.web.sessions import session_routes
 
 
 def create_app(config: Config, host: OrbitHost | None = None) -> Application:
@@ -130,6 +131,7 @@ def routes(services: Services, exchange: Exchange) -> list[Any]:
         *health_routes(services, check),
         *metrics_routes(services, exchange, check),
         *admin_routes(services),
+        *session_routes(services),
         *plugin_routes(services),
         *page_routes(services),
         asgi("/v1", is_mount=True, copy_scope=False)(OpenAIRoutes(services).__call__),

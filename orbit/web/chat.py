@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,8 @@ from orbit.web.problems import ProblemResponse, RequestError, problem_of
 from orbit.web.request import header
 
 _MAX_SESSION_ID_CHARS = 200
+_NEW = "new"
+"""The ``session_id`` of a client that leaves it to the server to make one."""
 _STREAMED, _WHOLE = GenerateOptions(stream=True), GenerateOptions(stream=False)
 _encoder = msgspec.json.Encoder()
 
@@ -38,6 +41,7 @@ class Metadata(msgspec.Struct, frozen=True):
     dropped_documents: int
     dropped_turns: int
     without_documents: bool
+    remembered: bool
 
 
 class ChatResponse(msgspec.Struct, frozen=True):
@@ -47,6 +51,7 @@ class ChatResponse(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...]
     usage: Usage
     finish_reason: str
+    session_id: str | None
     metadata: Metadata
 
 
@@ -56,6 +61,7 @@ class _End(msgspec.Struct, frozen=True):
     finish_reason: str
     sources: tuple[Source, ...]
     usage: Usage
+    session_id: str | None
     metadata: Metadata
 
 
@@ -65,14 +71,18 @@ _decoder = msgspec.json.Decoder(ChatRequest)
 class OrbitWire:
     """ORBIT's frames: ``data: {"text": ..., "done": ...}``. Cumulative text is for clients of earlier servers."""
 
-    def __init__(self, request_id: str, form: Literal["delta", "cumulative"]) -> None:
+    def __init__(self, request_id: str, form: Literal["delta", "cumulative"], session_id: str | None) -> None:
+        """``session_id`` is None if the turn is in no session."""
         self._request_id = request_id
+        self._session_id = session_id
         self._cumulative = form == "cumulative"
         self._so_far = ""
 
     def whole(self, text: str, answer: Answer) -> bytes:
         """The JSON body."""
-        response = ChatResponse(text, answer.sources, answer.usage, answer.finish_reason, self._metadata(answer))
+        response = ChatResponse(
+            text, answer.sources, answer.usage, answer.finish_reason, self._session_id, self._metadata(answer)
+        )
         return _encoder.encode(response)
 
     def piece(self, text: str) -> bytes:
@@ -84,8 +94,15 @@ class OrbitWire:
 
     def end(self, answer: Answer) -> bytes:
         """The frame that says how the answer ended."""
-        metadata = self._metadata(answer)
-        frame = _End(self._so_far, True, answer.finish_reason, answer.sources, answer.usage, metadata)  # noqa: FBT003  # the field is called done
+        frame = _End(
+            text=self._so_far,
+            done=True,
+            finish_reason=answer.finish_reason,
+            sources=answer.sources,
+            usage=answer.usage,
+            session_id=self._session_id,
+            metadata=self._metadata(answer),
+        )
         return b"data: " + _encoder.encode(frame) + b"\n\n"
 
     def failure(self, error: BaseException) -> bytes:
@@ -103,6 +120,7 @@ class OrbitWire:
             answer.dropped_documents,
             answer.dropped_turns,
             answer.without_documents,
+            answer.remembered,
         )
 
 
@@ -111,6 +129,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
 
     request: ChatRequest
     form: Literal["delta", "cumulative"]
+    remembers: bool
 
     @property
     def stream(self) -> bool:
@@ -129,7 +148,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
 
     def wire(self, request_id: str) -> OrbitWire:
         """How the answer is written."""
-        return OrbitWire(request_id, self.form)
+        return OrbitWire(request_id, self.form, self.request.session_id if self.remembers else None)
 
 
 class OrbitProtocol:
@@ -138,6 +157,7 @@ class OrbitProtocol:
     def __init__(self, config: HostConfig) -> None:
         self._max_chars = config.limits.max_message_chars
         self._form = config.general.stream_text
+        self._remembers = config.sessions.enabled
 
     def secret(self, scope: Scope) -> str | None:
         """The API key of a request."""
@@ -154,8 +174,14 @@ class OrbitProtocol:
         if not request.message.strip():
             raise RequestError(400, "empty_message", f"the message is empty. {expected}")
         check_length(request.message, self._max_chars)
-        if request.session_id is not None and not 0 < len(request.session_id) <= _MAX_SESSION_ID_CHARS:
-            raise RequestError(
-                400, "invalid_session_id", f"session_id must have 1 to {_MAX_SESSION_ID_CHARS} characters."
-            )
-        return OrbitQuestion(request, self._form)
+        if request.session_id is not None:
+            request = _in_session(request, request.session_id)
+        return OrbitQuestion(request, self._form, self._remembers)
+
+
+def _in_session(request: ChatRequest, session_id: str) -> ChatRequest:
+    if not 0 < len(session_id) <= _MAX_SESSION_ID_CHARS:
+        detail = f"session_id must have 1 to {_MAX_SESSION_ID_CHARS} characters; '{_NEW}' begins a session."
+        raise RequestError(400, "invalid_session_id", detail)
+    # Users behind one key must not guess each other's sessions, so the id is as good as a secret.
+    return msgspec.structs.replace(request, session_id=secrets.token_urlsafe(16)) if session_id == _NEW else request

@@ -10,6 +10,7 @@ from litestar.types import Receive, Scope, Send
 
 from orbit.auth import RateLimited
 from orbit.errors import OrbitError, Overloaded, PromptTooLong, ProviderError, StoreUnavailable, Unauthorized
+from orbit.sessions import UnknownSession
 
 logger = logging.getLogger("orbit.web")
 
@@ -43,6 +44,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _STATUS: dict[type[OrbitError], int] = {
     Unauthorized: 401,
+    UnknownSession: 404,
     PromptTooLong: 413,
     RateLimited: 429,
     Overloaded: 503,

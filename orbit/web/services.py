@@ -11,6 +11,7 @@ from orbit.auth import Authenticator, RateLimiter
 from orbit.config import Config
 from orbit.host import OrbitHost
 from orbit.pipeline import Pipeline
+from orbit.sessions import Sessions
 from orbit.store import Store, open_store
 from orbit.web.admin_guard import AdminGuard
 
@@ -18,12 +19,13 @@ from orbit.web.admin_guard import AdminGuard
 class Services:
     """The parts of a running server. ``draining`` is set once it has been told to stop."""
 
-    def __init__(self, config: Config, host: OrbitHost, store: Store, pipeline: Pipeline) -> None:
+    def __init__(self, config: Config, host: OrbitHost, store: Store, pipeline: Pipeline, sessions: Sessions) -> None:
         auth = config.host.auth
         self.config = config
         self.host = host
         self.store = store
         self.pipeline = pipeline
+        self.sessions = sessions
         self.authenticator = Authenticator(store, auth.cache_seconds, auth.cache_size)
         self.limiter = RateLimiter(store)
         self.admin_guard = AdminGuard(ensure_token(config), self.authenticator)
@@ -37,4 +39,5 @@ async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Servi
         await stack.enter_async_context(host)
         store = await stack.enter_async_context(open_store(config))
         pipeline = await stack.enter_async_context(Pipeline(host))
-        yield Services(config, host, store, pipeline)
+        sessions = await stack.enter_async_context(Sessions(store, config.host.sessions, pipeline))
+        yield Services(config, host, store, pipeline, sessions)

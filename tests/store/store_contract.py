@@ -15,12 +15,14 @@ from orbit.store.base import (
     KeyChanges,
     PromptChanges,
     PromptInUse,
+    SessionTurn,
     Store,
     SystemPrompt,
     UnknownKey,
     UnknownPrompt,
 )
 from orbit.store.secrets import digest_of
+from orbit.turn import Source
 
 OPERATORS = ['{"$ne": null}', "$where", "a.b", "' OR 1=1 --", "%", "schön 🐙"]
 
@@ -277,6 +279,88 @@ class StoreContract:
         assert not refused.allowed
         assert 39 <= refused.reset <= 41  # the second one leaves 61 s after it came
         assert (await store.count_request("other", 2, now)).remaining == 1
+
+    async def test_a_session_keeps_its_turns_in_order(self, store, open_another):
+        _, key = await self.make_key(store)
+        source = Source(1, "d", "Title", "file.md", "https://x", 0.5, "passage\x00 🐙")
+        now = time.time()
+        turns = [SessionTurn(f"q{number}", f"a{number}", now + number, (source,)) for number in range(3)]
+        async with open_another() as other:
+            for number, turn in enumerate(turns):
+                await (store, other)[number % 2].add_turn(key.id, "s", turn, 20)
+            found = await other.session_turns(key.id, "s", now - 1)
+        assert [(turn.question, turn.answer, turn.sources) for turn in found] == [
+            (turn.question, turn.answer, turn.sources) for turn in turns
+        ]
+        assert [turn.at for turn in found] == pytest.approx([turn.at for turn in turns], abs=0.001)
+        assert [turn.question for turn in await store.session_turns(key.id, "s", now + 0.5)] == ["q1", "q2"]
+
+    async def test_a_session_keeps_its_last_turns_only(self, store):
+        _, key = await self.make_key(store)
+        now = time.time()
+        for number in range(5):
+            await store.add_turn(key.id, "s", SessionTurn(f"q{number}", "a", now + number), 3)
+            await store.add_turn(key.id, "other", SessionTurn("q", "a", now + number), 9)
+        assert [turn.question for turn in await store.session_turns(key.id, "s", 0)] == ["q2", "q3", "q4"]
+        assert len(await store.session_turns(key.id, "other", 0)) == 5
+
+    async def test_a_session_is_its_keys_own(self, store):
+        (_, mine), (_, theirs) = await self.make_key(store), await self.make_key(store)
+        await store.add_turn(mine.id, "s", SessionTurn("mine", "a", time.time()), 20)
+        assert await store.session_turns(theirs.id, "s", 0) == []
+        assert not await store.delete_session(theirs.id, "s")
+        await store.add_turn(theirs.id, "s", SessionTurn("theirs", "a", time.time()), 1)
+        assert [turn.question for turn in await store.session_turns(mine.id, "s", 0)] == ["mine"]
+        assert await store.delete_session(mine.id, "s")
+        assert not await store.delete_session(mine.id, "s")
+        assert await store.session_turns(mine.id, "s", 0) == []
+        assert [turn.question for turn in await store.session_turns(theirs.id, "s", 0)] == ["theirs"]
+
+    async def test_turns_of_a_session_at_the_same_time_are_all_kept(self, store, open_another):
+        _, key = await self.make_key(store)
+        now = time.time()
+        async with open_another() as other:
+            await asyncio.gather(
+                *(
+                    (store, other)[number % 2].add_turn(key.id, "s", SessionTurn(f"q{number}", f"a{number}", now), 50)
+                    for number in range(20)
+                )
+            )
+        found = await store.session_turns(key.id, "s", now - 1)
+        assert sorted((turn.question[1:], turn.answer[1:]) for turn in found) == sorted(
+            (str(number), str(number)) for number in range(20)
+        )
+
+    async def test_a_session_outlives_its_keys_rotation_but_not_its_deletion(self, store):
+        _, key = await self.make_key(store)
+        await store.add_turn(key.id, "s", SessionTurn("q", "a", time.time()), 20)
+        await store.rotate_key(key.id, "1" * 64, "1111", 0)
+        assert len(await store.session_turns(key.id, "s", 0)) == 1
+        await store.delete_key(key.id)
+        assert await store.session_turns(key.id, "s", 0) == []
+        with pytest.raises(UnknownKey):
+            await store.add_turn(key.id, "s", SessionTurn("q", "a", time.time()), 20)
+        assert await store.session_turns(key.id, "s", 0) == []
+
+    async def test_old_turns_are_forgotten(self, store):
+        _, key = await self.make_key(store)
+        now = time.time()
+        for age in (300, 200, 100):
+            await store.add_turn(key.id, "s", SessionTurn(f"{age}", "a", now - age), 20)
+        assert await store.forget_turns(now - 150) == 2
+        assert [turn.question for turn in await store.session_turns(key.id, "s", 0)] == ["100"]
+        assert await store.forget_turns(now - 150) == 0
+
+    @pytest.mark.parametrize("value", OPERATORS)
+    async def test_sessions_that_look_like_operators_are_data(self, store, value):
+        _, key = await self.make_key(store)
+        await store.add_turn(key.id, "s", SessionTurn("q", "a", time.time()), 20)
+        assert await store.session_turns(key.id, value, 0) == []
+        assert await store.session_turns(value, "s", 0) == []
+        assert not await store.delete_session(key.id, value)
+        await store.add_turn(key.id, value, SessionTurn(value, value, time.time()), 20)
+        (found,) = await store.session_turns(key.id, value, 0)
+        assert (found.question, found.answer) == (value, value)
 
     async def test_changes_are_announced_and_new_records_are_not(self, store):
         before = store.generation()

@@ -1,0 +1,68 @@
+"""``/chat/sessions``: what a key's own conversations remember."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, delete, get
+from litestar.params import PathParameter
+
+from orbit.auth import Identity
+from orbit.store.base import SessionTurn
+from orbit.turn import Source
+from orbit.types import Role
+from orbit.web.request import header
+from orbit.web.services import Services
+
+SessionId = Annotated[str, PathParameter(description="The session's id, as it was sent with `/chat`.")]
+
+
+class SessionMessage(msgspec.Struct, frozen=True):
+    """A question (role ``user``) or an answer (``assistant``), with the sources of the answer.
+
+    ``timestamp`` is when the turn was answered, in Unix seconds.
+    """
+
+    role: Role
+    text: str
+    timestamp: float
+    sources: tuple[Source, ...] = ()
+
+
+class Session(msgspec.Struct, frozen=True):
+    """What a session remembers, oldest first."""
+
+    session_id: str
+    turns: list[SessionMessage]
+
+
+def session_routes(services: Services) -> list[Any]:
+    """The routes that show and forget a session of the caller's own key."""
+
+    async def admitted(request: Request[Any, Any, Any]) -> Identity:
+        identity = await services.authenticator.authenticate(header(request.scope, b"x-api-key"))
+        await services.limiter.admit(identity.key)
+        return identity
+
+    @get("/chat/sessions/{session_id:path}", summary="What a session remembers, oldest first", tags=["chat"])
+    async def show_session(request: Request[Any, Any, Any], session_id: SessionId) -> Response[Session]:
+        identity = await admitted(request)
+        name = session_id.removeprefix("/")
+        turns = await services.sessions.turns(identity.key.id, name)
+        messages = [message for turn in turns for message in _messages(turn)]
+        return Response(Session(name, messages), headers={"Cache-Control": "no-store"})
+
+    @delete("/chat/sessions/{session_id:path}", summary="Forget a session", tags=["chat"])
+    async def delete_session(request: Request[Any, Any, Any], session_id: SessionId) -> None:
+        identity = await admitted(request)
+        await services.sessions.delete(identity.key.id, session_id.removeprefix("/"))
+
+    return [show_session, delete_session]
+
+
+def _messages(turn: SessionTurn) -> tuple[SessionMessage, SessionMessage]:
+    return (
+        SessionMessage("user", turn.question, turn.at),
+        SessionMessage("assistant", turn.answer, turn.at, turn.sources),
+    )
