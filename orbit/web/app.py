@@ -29,6 +29,7 @@ from orbit.web.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.openai.chat import CompletionProtocol
 from orbit.web.openai.models import OpenAIRoutes, chat_models
 from orbit.web.pages.assets import Assets
+from orbit.web.pages.chat import chat_page_routes
 from orbit.web.plugin_routes import plugin_routes
 from orbit.web.problems import Problem, RequestError, headers_of, problem_of
 from orbit.web.request import request_id_of
@@ -143,7 +144,7 @@ def page_routes(services: Services) -> list[Any]:
     if not services.config.host.pages.enabled:
         return []
     assets = Assets()
-    return [*assets.routes()]
+    return [*assets.routes(), *chat_page_routes(services.config.host, assets)]
 
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

@@ -21,11 +21,13 @@ const ICONS = {
   arrowDown: ["M12 5v14", "m6 13 6 6 6-6"],
   arrowUp: ["M12 19V5", "m6 11 6-6 6 6"],
   check: ["m5 13 4.5 4.5L19 7"],
+  chevron: ["m6 9 6 6 6-6"],
   close: ["M6 6l12 12", "M18 6 6 18"],
   copy: ["M9 9h11v11H9z", "M5 15H4V4h11v1"],
   document: ["M6 3h8l4 4v14H6z", "M14 3v4h4"],
   external: ["M14 4h6v6", "M20 4l-9 9", "M18 14v6H4V6h6"],
   key: ["M15.5 3a5.5 5.5 0 1 1-4.9 8L3 18.5V21h3.5v-2.5H9V16h2l1.3-1.3", "M16.5 7.5h.01"],
+  leave: ["M14 4h5v16h-5", "M4 12h10", "m10 8 4 4-4 4"],
   moon: ["M20 14.5A8.5 8.5 0 1 1 9.5 4a7 7 0 0 0 10.5 10.5z"],
   pencil: ["M12 20h8", "M16.5 3.800a2 2 0 0 1 2.9 2.900L8 18l-4 1 1-4z"],
   retry: ["M20 5v5h-5", "M19.4 10A8 8 0 1 0 20 13.5"],
@@ -104,7 +106,7 @@ async function failureOf(response) {
     // A proxy's page, or nothing: the status has to do.
   }
   const retryAfter = Number.parseInt(response.headers.get("Retry-After"), 10);
-  return new Failure(sentence(problem.detail) || `The server answered with status ${response.status}.`, {
+  return new Failure(sentence(problem.detail ?? problem.error?.message) || `The server answered with status ${response.status}.`, {
     status: response.status,
     code: String(problem.code ?? ""),
     retryAfter: Number.isFinite(retryAfter) ? retryAfter : null,

@@ -1,0 +1,198 @@
+// The chat page: what the parts do together.
+
+import { announce, h, icon, themeButton } from "../common.js";
+import { ask } from "./ask.js";
+import { Conversation } from "./conversation.js";
+import { embed } from "./embedded.js";
+import { Key } from "./key.js";
+import { Scrolling } from "./scrolling.js";
+import { TurnView } from "./turn.js";
+
+const $ = (id) => document.getElementById(id);
+const composer = $("composer");
+const question = $("question");
+const cumulative = document.body.dataset.stream === "cumulative";
+const hasKeyboard = matchMedia("(hover: hover)").matches;
+const FORGETFUL = "This server does not remember earlier questions. ";
+
+const conversation = new Conversation();
+const key = new Key(show);
+const scrolling = new Scrolling($("latest"));
+const note = $("composer-note").textContent;
+let running = null; // the AbortController of the answer under way
+
+$("send").append(icon("arrowUp"));
+$("stop").append(icon("stop"));
+$("new").prepend(icon("pencil"));
+$("leave").append(icon("leave"));
+$("latest").append(icon("arrowDown"));
+themeButton($("theme"));
+for (const text of JSON.parse(document.body.dataset.questions)) {
+  const offer = h("button", { type: "button", class: "button", dir: "auto", onclick: () => start(text) }, text);
+  $("suggestions").append(h("li", {}, offer));
+}
+
+/** Show what there is to show: the form for the key, the welcome, or the conversation. */
+function show() {
+  const empty = conversation.turns.length === 0;
+  const known = Boolean(key.value);
+  $("welcome").hidden = !known || !empty;
+  $("conversation").hidden = !known || empty;
+  $("new").hidden = !known || empty;
+  $("leave").hidden = !known;
+  composer.hidden = !known;
+  if (!known) return;
+  fit();
+  if (hasKeyboard) question.focus();
+}
+
+/** Make the box as high as the text in it, and the button usable if there is some. */
+function fit() {
+  question.style.height = "auto";
+  question.style.height = `${question.scrollHeight}px`;
+  $("send").disabled = !question.value.trim();
+}
+
+function setRunning(controller) {
+  running = controller;
+  $("send").hidden = Boolean(controller);
+  $("stop").hidden = !controller;
+}
+
+async function start(text) {
+  if (running) return;
+  const turn = conversation.add(text);
+  const view = addView(turn);
+  show();
+  scrolling.toEnd();
+  announce("Answering.");
+  const controller = new AbortController();
+  setRunning(controller);
+  const grow = (answer) => {
+    turn.answer = answer;
+    view.grow();
+    conversation.saveSoon();
+  };
+  try {
+    const asked = { key: key.value, message: text, session: conversation.session, cumulative };
+    const end = await ask({ ...asked, signal: controller.signal }, grow);
+    ended(turn, end);
+  } catch (error) {
+    broken(turn, error);
+  }
+  if (running === controller) setRunning(null);
+  if (!conversation.turns.includes(turn)) return; // a new conversation has begun meanwhile
+  view.finish();
+  conversation.save();
+}
+
+function ended(turn, end) {
+  turn.state = "done";
+  turn.sources = end.sources;
+  turn.remark = remarkOn(end);
+  if (conversation.turns.includes(turn)) conversation.session = end.session_id ?? null;
+  $("composer-note").textContent = (end.metadata.remembered === false && !end.session_id ? FORGETFUL : "") + note;
+}
+
+function remarkOn({ finish_reason: reason, metadata }) {
+  if (metadata.blocked) return "This was stopped by the rules of this server.";
+  if (reason === "length") return "The answer reached its longest and may not be complete.";
+  if (metadata.without_documents) return "The documents could not be searched; this is what the model says by itself.";
+  return "";
+}
+
+function broken(turn, error) {
+  if (error.name === "AbortError") {
+    turn.state = "stopped";
+    turn.remark = "You stopped this answer.";
+    return;
+  }
+  turn.state = "failed";
+  turn.failure = {
+    sentence: sentenceOn(error),
+    signIn: error.status === 401,
+    retryAt: error.retryAfter ? Date.now() + 1000 * error.retryAfter : null,
+  };
+}
+
+function sentenceOn(error) {
+  const { status, retryAfter: seconds } = error;
+  if (status === 401) return "The server does not accept your key any more. Enter another to go on.";
+  if (status !== 429) return error.message;
+  const wait = seconds ? `Ask again in ${seconds} ${seconds === 1 ? "second" : "seconds"}.` : "Ask again a little later.";
+  return `Too many questions were asked with this key. ${wait}`;
+}
+
+function addView(turn) {
+  const view = new TurnView(turn, { again, signIn });
+  $("conversation").append(view.element);
+  return view;
+}
+
+function again(turn) {
+  if (running) return;
+  conversation.remove(turn);
+  $("conversation").replaceChildren();
+  conversation.turns.forEach(addView);
+  start(turn.question);
+}
+
+function signIn() {
+  key.forget();
+  conversation.session = null; // a session belongs to its key
+  show();
+  key.ask();
+}
+
+/** Begin a new conversation, and have the server forget the one there was. */
+function renew() {
+  running?.abort();
+  if (conversation.session) {
+    const path = `/chat/sessions/${encodeURIComponent(conversation.session)}`;
+    fetch(path, { method: "DELETE", headers: { "X-API-Key": key.value }, keepalive: true }).catch(() => {
+      // The server forgets it by itself after a time.
+    });
+  }
+  conversation.clear();
+  $("conversation").replaceChildren();
+  show();
+}
+
+$("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = question.value.trim();
+  if (!text || running) return;
+  question.value = "";
+  start(text);
+});
+question.addEventListener("input", fit);
+question.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  $("ask").requestSubmit();
+});
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape") running?.abort();
+});
+$("stop").addEventListener("click", () => {
+  running?.abort();
+  question.focus();
+});
+$("new").addEventListener("click", () => {
+  renew();
+  announce("New conversation.");
+});
+$("leave").addEventListener("click", () => {
+  renew();
+  key.forget();
+  show();
+  key.ask();
+});
+
+conversation.turns.forEach(addView);
+show();
+if (!key.value) key.ask();
+scrolling.toEnd();
+embed((given) => {
+  if (given && !key.value) key.enter(given);
+});

@@ -1,0 +1,89 @@
+// The numbered sources of an answer, and the citations in its text that open them.
+
+import { h, icon } from "../common.js";
+
+let answers = 0;
+
+/** The sources of one answer: `element` to show, `cite(number)` for the mark in the text. */
+export class Sources {
+  constructor(sources) {
+    this.name = `answer-${++answers}`;
+    this.items = new Map(sources.map((source) => [source.number, this.item(source)]));
+    this.titles = new Map(sources.map((source) => [source.number, titleOf(source)]));
+    this.element = sources.length
+      ? h(
+          "section",
+          { class: "sources", "aria-label": "Sources of this answer" },
+          h("h3", {}, sources.length === 1 ? "1 source" : `${sources.length} sources`),
+          h("ol", {}, [...this.items.values()]),
+        )
+      : null;
+    this.cite = this.cite.bind(this);
+  }
+
+  item(source) {
+    const title = titleOf(source);
+    const file = source.source && source.source !== title ? source.source : "";
+    const link = webAddress(source.link);
+    return h(
+      "li",
+      { id: `${this.name}-source-${source.number}` },
+      h(
+        "details",
+        {},
+        h(
+          "summary",
+          {},
+          h("span", { class: "citation" }, h("span", { class: "visually-hidden" }, "Source "), String(source.number)),
+          h("span", { class: "title", dir: "auto" }, title, file && h("span", { class: "file" }, ` · ${file}`)),
+          typeof source.score === "number" &&
+            h(
+              "span",
+              { class: "score", title: "Similarity to the question, 0 to 1" },
+              h("span", { class: "visually-hidden" }, "similarity "),
+              source.score.toFixed(2),
+            ),
+          icon("chevron"),
+        ),
+        h(
+          "div",
+          { class: "passage" },
+          h("blockquote", { dir: "auto", tabindex: "0" }, source.text),
+          link && h("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link),
+        ),
+      ),
+    );
+  }
+
+  /** The mark of a citation: it opens its source. Null if the answer has no such source. */
+  cite(number) {
+    const item = this.items.get(number);
+    if (!item) return null;
+    const open = (event) => {
+      event.preventDefault();
+      const details = item.firstElementChild;
+      details.open = true;
+      details.firstElementChild.focus({ preventScroll: true });
+      item.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    };
+    const label = `Source ${number}: ${this.titles.get(number)}`;
+    return h("a", { class: "citation", href: `#${item.id}`, "aria-label": label, title: label, onclick: open }, String(number));
+  }
+}
+
+/** The mark of a citation while the answer is still being written: its sources come last. */
+export const citePlainly = (number) => h("span", { class: "citation" }, String(number));
+
+function titleOf(source) {
+  return source.title || source.source || `Passage ${source.number}`;
+}
+
+function webAddress(text) {
+  if (!text) return null;
+  try {
+    const address = new URL(text);
+    return ["http:", "https:"].includes(address.protocol) ? address.href : null;
+  } catch {
+    return null;
+  }
+}
