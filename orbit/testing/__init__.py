@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         BaseRerankContract,
         BaseRetrieveContract,
     )
-    from orbit.testing.fakes import Backwards, Diary, Echo, Guard, Script, Shelf
+    from orbit.testing.fakes import Backwards, Cabinet, Diary, Echo, Guard, Script, Shelf
     from orbit.testing.hosting import RunningServer, host, make_host, serve
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "BaseModerateContract",
     "BaseRerankContract",
     "BaseRetrieveContract",
+    "Cabinet",
     "Diary",
     "Echo",
     "Guard",

@@ -13,6 +13,7 @@ from orbit import (
     CallContext,
     ChatRecord,
     Chunk,
+    Collection,
     Document,
     GenerateOptions,
     Message,
@@ -129,6 +130,55 @@ class Shelf(Provider):
         return found[:limit]
 
 
+class Cabinet(Provider):
+    """A store in memory: finds documents that share words with the question, those that share most first."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]  # passed on as they are
+        self.drawers: dict[str, dict[str, list[Document]]] = {}
+        """Documents by collection and source."""
+
+    @hookimpl
+    async def index(self, collection: str, documents: Sequence[Document]) -> int:
+        """Keep the documents instead of what their sources had."""
+        drawer = self.drawers.setdefault(collection, {})
+        for source in {document.source for document in documents}:
+            drawer[source] = [document for document in documents if document.source == source]
+        return len(documents)
+
+    @hookimpl
+    async def drop(self, collection: str) -> bool:
+        """Empty a drawer."""
+        return self.drawers.pop(collection, None) is not None
+
+    @hookimpl
+    async def forget(self, collection: str, sources: Sequence[str]) -> int:
+        """Throw sources away."""
+        drawer = self.drawers.get(collection, {})
+        return sum(drawer.pop(source, None) is not None for source in sources)
+
+    @hookimpl
+    async def list_sources(self, collection: str) -> dict[str, str]:
+        """The digests of the sources in a drawer."""
+        return {source: documents[0].digest for source, documents in self.drawers.get(collection, {}).items()}
+
+    @hookimpl
+    async def list_collections(self) -> list[Collection]:
+        """The drawers."""
+        return [Collection(name, sum(map(len, drawer.values()))) for name, drawer in sorted(self.drawers.items())]
+
+    @hookimpl
+    async def retrieve(self, query: Query, limit: int) -> list[Document]:
+        """The documents with most words of the question."""
+        words = set(query.text.lower().split())
+        stored = [document for kept in self.drawers.get(query.collection or "", {}).values() for document in kept]
+        scored = [
+            (len(words & set(document.text.lower().split())) / len(words or {""}), document) for document in stored
+        ]
+        best = sorted((pair for pair in scored if pair[0]), key=lambda pair: pair[0], reverse=True)
+        return [msgspec.structs.replace(document, score=score) for score, document in best[:limit]]
+
+
 class Guard(Provider):
     """Refuses whatever holds a forbidden word."""
 
@@ -191,6 +241,7 @@ FAKES: dict[str, type[Provider]] = {
     "echo": Echo,
     "script": Script,
     "shelf": Shelf,
+    "cabinet": Cabinet,
     "guard": Guard,
     "backwards": Backwards,
     "diary": Diary,

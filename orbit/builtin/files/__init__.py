@@ -20,11 +20,12 @@ from orbit.builtin.files.lines import LineEncoder, iso
 from orbit.builtin.files.locks import lock, open_lock, same_file
 from orbit.builtin.files.naming import LogFile, Naming
 from orbit.builtin.files.provider import FileLog
-from orbit.builtin.files.reading import Line, head_of, read_lines
+from orbit.builtin.files.reading import EarlierLine, Line, head_of, read_lines, read_lines_backwards
 from orbit.builtin.files.settings import FileLogSettings
 
 __all__ = [
     "REPLAY",
+    "EarlierLine",
     "FileLog",
     "FileLogSettings",
     "FollowerState",
@@ -43,6 +44,7 @@ __all__ = [
     "make_private",
     "open_lock",
     "read_lines",
+    "read_lines_backwards",
     "read_state",
     "request_replay",
     "requested_replay",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 HEAD = 1024
 READ = 1_000_000
+BACKWARDS = 65_536
 
 
 class Line(NamedTuple):
@@ -16,6 +18,13 @@ class Line(NamedTuple):
 
     data: bytes
     end: int
+
+
+class EarlierLine(NamedTuple):
+    """A whole line, without its line feed, and the offset of its first byte."""
+
+    data: bytes
+    start: int
 
 
 def head_of(path: Path) -> str:
@@ -46,3 +55,32 @@ def read_lines(path: Path, offset: int = 0, limit: int | None = None) -> Iterato
             yield Line(line[:-1], end)
             if limit is not None and end - offset >= limit:
                 return
+
+
+def read_lines_backwards(path: Path, end: int | None = None) -> Iterator[EarlierLine]:
+    """The whole lines of a file from its end, or from the line that begins at ``end``, to its beginning.
+
+    Raises OSError. What stands after the last line feed is not given: it may be half a line.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = size if end is None else min(end, size)
+        rest: list[bytes] = []  # the parts of a line whose beginning has not been read yet, last part first
+        at_end = True
+        while start:
+            step = min(BACKWARDS, start)
+            start -= step
+            file.seek(start)
+            lines = file.read(step).split(b"\n")
+            offset = start + step
+            for number in range(len(lines) - 1, 0, -1):
+                data = b"".join([lines[number], *reversed(rest)])
+                rest.clear()
+                offset -= len(lines[number])
+                if not at_end:
+                    yield EarlierLine(data, offset)
+                at_end = False
+                offset -= 1
+            rest.append(lines[0])
+        if not at_end:
+            yield EarlierLine(b"".join(reversed(rest)), 0)

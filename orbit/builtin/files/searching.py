@@ -13,8 +13,12 @@ import msgspec
 
 from orbit.builtin.files.naming import LogFile, Naming
 from orbit.builtin.files.reading import read_lines
+from orbit.types import SourceRef
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+
+
+_NO_ERRORS = ("ok", "blocked", "cancelled")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -29,10 +33,15 @@ class Found(msgspec.Struct, frozen=True):
     query: str | None = None
     response: str | None = None
     backend: str = ""
+    model: str = ""
     key_id: str = ""
     key_hint: str = ""
     client_name: str = ""
+    collection: str | None = None
+    sources: tuple[SourceRef, ...] = ()
     durations: dict[str, float] = {}
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -44,6 +53,8 @@ class Filter(msgspec.Struct, frozen=True):
     """Id, hint or client name of the API key."""
     blocked: bool | None = None
     status: str = ""
+    failed: bool | None = None
+    """Whether the turn ended with an error."""
     session: str = ""
     text: str = ""
     """Anywhere in query, response or reason, or the whole request id; upper and lower case are the same."""
@@ -57,6 +68,7 @@ class Filter(msgspec.Struct, frozen=True):
             and (not self.key or self.key in (record.key_id, record.key_hint, record.client_name))
             and (self.blocked is None or record.blocked == self.blocked)
             and (not self.status or record.status == self.status)
+            and (self.failed is None or (record.status not in _NO_ERRORS) == self.failed)
             and (not self.session or record.session_id == self.session)
             and (not self.text or self._has_text(record))
         )

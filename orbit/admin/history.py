@@ -1,0 +1,66 @@
+"""What the server did in the last hour, as samples of its counts: what the operator's page draws."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from orbit.metrics import Snapshot
+
+SECONDS = 10.0
+"""Time between samples."""
+
+KEPT = 360
+"""Samples kept: an hour."""
+
+_STAGES = ("first_token", "total")
+_ENDS = ("ok", "blocked", "cancelled")
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """The counts of all workers at one time, in Unix seconds; they only grow, so differences are what happened between.
+
+    ``failed`` are turns that ended with an error. ``durations`` are the buckets of the stages ``first_token`` and
+    ``total``, not cumulative; their bounds stand beside the samples.
+    """
+
+    at: float
+    ok: int
+    blocked: int
+    cancelled: int
+    failed: int
+    prompt_tokens: int
+    completion_tokens: int
+    durations: dict[str, list[int]]
+
+
+def sample_of(counts: Snapshot, at: float) -> Sample:
+    """What the page draws of all counts."""
+    turns = dict(counts.turns)
+    ok, blocked, cancelled = (turns.get(status, 0) for status in _ENDS)
+    return Sample(
+        at,
+        ok,
+        blocked,
+        cancelled,
+        failed=sum(turns.values()) - ok - blocked - cancelled,
+        prompt_tokens=counts.prompt_tokens,
+        completion_tokens=counts.completion_tokens,
+        durations={stage: counts.durations[stage].buckets.copy() for stage in _STAGES if stage in counts.durations},
+    )
+
+
+class History:
+    """The last samples."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._samples: deque[Sample] = deque(maxlen=kept)
+
+    def add(self, sample: Sample) -> None:
+        """Keep a sample, and forget the oldest if there are too many."""
+        self._samples.append(sample)
+
+    def since(self, at: float) -> list[Sample]:
+        """The samples taken after a time in Unix seconds."""
+        return [sample for sample in self._samples if sample.at > at]
