@@ -104,6 +104,23 @@ def test_chat_from_the_terminal(tmp_path: Path) -> None:
     assert {refused.exit_code, away.exit_code, keyless.exit_code} == {1}
 
 
+def test_questions_in_the_terminal_are_one_conversation(tmp_path: Path) -> None:
+    with serve({"script": {"words": 1}}, tmp_path) as server:
+        place = ["--url", server.url, "--key", server.key]
+        CliRunner().invoke(orbit, ["chat", *place], input="one\ntwo\n")
+        begun = run("chat", *place, "--session", "new", "three")
+        session = begun.output.strip().rpartition("session ")[2]
+        run("chat", *place, "--session", session, "four")
+        prompts = [[message.content for message in messages[1:]] for messages, *_ in server.provider("script").seen]
+    with serve({"script": {}, "sessions": {"enabled": False}}, tmp_path / "off") as server:
+        place = ["--url", server.url, "--key", server.key]
+        several = CliRunner().invoke(orbit, ["chat", *place], input="one\ntwo\n")
+        off = run("chat", *place, "--session", "new", "three")
+    assert prompts == [["one"], ["one", "word0 ", "two"], ["three"], ["three", "word0 ", "four"]]
+    assert several.output.count("word2") == 2
+    assert off.output.endswith("the server keeps no conversations\n")
+
+
 def test_chat_tells_of_an_answer_that_broke_off(tmp_path: Path) -> None:
     with serve({"script": {"fail_after": 2}}, tmp_path) as server:
         result = run("chat", "--url", server.url, "--key", server.key, "hello")

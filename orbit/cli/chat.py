@@ -18,14 +18,21 @@ if TYPE_CHECKING:
 @click.argument("question", nargs=-1)
 @click.option("--url", metavar="URL", help="Server to ask. Default: the address of the configuration.")
 @click.option("--key", envvar="ORBIT_API_KEY", help="API key. Default: $ORBIT_API_KEY.")
+@click.option("--session", metavar="ID", help="Conversation to go on with; 'new' begins one and shows its id.")
 @click.option("--sources/--no-sources", default=True, help="Show the sources after the answer.")
 @config_option
 def chat(
-    question: tuple[str, ...], url: str | None, key: str | None, *, sources: bool, config_path: str | None
+    question: tuple[str, ...],
+    url: str | None,
+    key: str | None,
+    session: str | None,
+    *,
+    sources: bool,
+    config_path: str | None,
 ) -> None:
     """Ask a running server and print the answer as it is written.
 
-    Without QUESTION it asks for one after the other, until Ctrl-D.
+    Without QUESTION it asks for one after the other, until Ctrl-D; they are one conversation.
     """
     import httpx
 
@@ -40,10 +47,13 @@ def chat(
     with httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=httpx.Timeout(300, connect=5)) as client:
         try:
             if question:
-                _ask(client, " ".join(question), sources=sources)
+                begun = _ask(client, " ".join(question), session, sources=sources)
+                if session == "new":
+                    click.secho(f"  session {begun}" if begun else "  the server keeps no conversations", dim=True)
                 return
+            session = session or "new"
             for line in _questions():
-                _ask(client, line, sources=sources)
+                session = _ask(client, line, session, sources=sources)
         except httpx.ConnectError as error:
             raise click.ClickException(f"no server answers at {url}. Start one: orbit serve.") from error
         except httpx.HTTPError as error:
@@ -61,10 +71,12 @@ def _questions() -> Iterator[str]:
             yield line
 
 
-def _ask(client: httpx.Client, question: str, *, sources: bool) -> None:
+def _ask(client: httpx.Client, question: str, session: str | None, *, sources: bool) -> str | None:
+    """Print the answer; returns the session that it is in, None if the server keeps none."""
     import msgspec
 
-    with client.stream("POST", "/chat", json={"message": question, "stream": True}) as response:
+    body = {"message": question, "stream": True, "session_id": session}
+    with client.stream("POST", "/chat", json=body) as response:
         if response.is_error:
             response.read()
             raise click.ClickException(_detail(response))
@@ -87,6 +99,8 @@ def _ask(client: httpx.Client, question: str, *, sources: bool) -> None:
     for source in end["sources"] if sources else ():
         score = "" if source["score"] is None else f" ({source['score']:.2f})"
         click.secho(f"  [{source['number']}] {source['title'] or source['source']}{score}", dim=True)
+    kept: str | None = end.get("session_id")
+    return kept
 
 
 def _detail(response: httpx.Response) -> str:
