@@ -25,18 +25,27 @@ from orbit import (
     Verdict,
     hookimpl,
 )
+from orbit.types import FinishReason
 
 
 class Echo(Provider):
-    """Answers with the last message, word by word."""
+    """Answers with the last message, word by word; a token is a word."""
 
     @hookimpl
-    async def generate(self, messages: Sequence[Message]) -> AsyncIterator[Chunk]:
+    async def generate(self, messages: Sequence[Message], options: GenerateOptions) -> AsyncIterator[Chunk]:
         """Say again what was said."""
-        words = messages[-1].content.split(" ")
-        for number, word in enumerate(words):
+        text = messages[-1].content
+        for stop in options.stop:
+            text = text.partition(stop)[0]
+        words = text.split(" ")
+        said = words[: options.max_tokens]
+        for number, word in enumerate(said):
             yield Chunk(word if number == 0 else f" {word}")
-        yield Chunk(finish_reason="stop", usage=Usage(len(words), len(words)))
+        yield Chunk(finish_reason=_reason(len(said) < len(words)), usage=Usage(len(words), len(said)))
+
+
+def _reason(cut: bool) -> FinishReason:
+    return "length" if cut else "stop"
 
 
 class Script(Provider):
@@ -83,13 +92,16 @@ class Script(Provider):
         said = 0
         try:
             await asyncio.sleep(settings.first_delay)
-            while said != settings.words:
+            while said not in (settings.words, options.max_tokens):
                 if said == settings.fail_after:
                     raise ProviderError("the script says so.", kind=settings.kind)
+                if any(stop in f"word{said} " for stop in options.stop):
+                    break
                 yield Chunk(f"word{said} ")
                 said += 1
                 await asyncio.sleep(settings.delay)
-            yield Chunk(finish_reason="stop", usage=Usage(len(messages), said))
+            cut = said == options.max_tokens and said != settings.words
+            yield Chunk(finish_reason=_reason(cut), usage=Usage(len(messages), said))
         except (asyncio.CancelledError, GeneratorExit):
             self.closed += 1
             raise

@@ -31,11 +31,15 @@ _START_SECONDS = 60.0
 
 
 def make_host(
-    config: Mapping[str, Any], data_dir: Path, plugins: Mapping[str, type[Provider]] | None = None
+    config: Mapping[str, Any],
+    data_dir: Path,
+    plugins: Mapping[str, type[Provider]] | None = None,
+    installed: Mapping[str, InstalledPlugin] | None = None,
 ) -> OrbitHost:
     """Make a host of a configuration in the form of ``config.yaml``, not started.
 
-    ``plugins`` are classes under plugin names, besides the installed plugins and the fakes. Data and chat logs go
+    ``plugins`` are classes under plugin names, besides the fakes and the ``installed`` plugins (looked up if not given,
+    which takes a while). Data and chat logs go
     under ``data_dir``; the chat log is off unless the configuration says otherwise. ``problems`` of the host has the
     mistakes.
     """
@@ -43,9 +47,8 @@ def make_host(
     settings["general"] = {"data_dir": str(data_dir), **settings.get("general", {})}
     parsed, problems = parse_config(settings, "the test", {})
     offered = {**FAKES, **(plugins or {})}
-    return OrbitHost(
-        parsed, problems, {**installed_plugins(), **{name: _offer(name, offered[name]) for name in offered}}
-    )
+    found = installed_plugins() if installed is None else installed
+    return OrbitHost(parsed, problems, {**found, **{name: _offer(name, offered[name]) for name in offered}})
 
 
 @asynccontextmanager

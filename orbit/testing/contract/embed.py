@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
 
 import pytest
 
+from orbit.testing.contract import calls
 from orbit.testing.contract.promise import Promise, kind
 from orbit.testing.contract.provider import ProviderContract
+from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import Subject
+
+_MANY: Final = 200
+_ALIKE: Final = 0.99
+"""Cosine from which two vectors count as the same: engines compute alone and in batches a little differently."""
 
 
 class BaseEmbedContract(ProviderContract):
@@ -19,10 +27,127 @@ class BaseEmbedContract(ProviderContract):
         """Texts that mean different things; at least three."""
         return ["How long is tea steeped?", "Coffee is ground before it is brewed.", "The train leaves at noon."]
 
-    async def test_embed_returns_an_array(self, subject: Subject, promise: Promise, texts: Sequence[str]) -> None:
-        """Embed returns a numpy array."""
+    async def test_embed_is_offered(self, promise: Promise, subject: Subject) -> None:
+        """The provider implements embed and, with these settings, offers it."""
+        calls.offered(promise, subject, "embed")
+
+    async def test_embed_returns_float32_rows(self, promise: Promise, subject: Subject, texts: Sequence[str]) -> None:
+        """`embed` returns one float32 array of numpy, of shape (number of texts, dimension), of finite numbers."""
         import numpy as np  # noqa: PLC0415  # only suites that test embedders need numpy
 
-        vectors = await subject.call("embed", texts=texts, kind="document")
+        vectors = await calls.answered(promise, lambda: _embed(subject, texts))
+        mend = "return numpy.asarray(rows, dtype=numpy.float32)"
         if not isinstance(vectors, np.ndarray):
-            promise.broken(f"it returned {kind(vectors)}", "return numpy.asarray(rows, dtype=numpy.float32)")
+            promise.broken(f"it returned {kind(vectors)}", mend)
+        if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(texts) or not vectors.size:  # noqa: PLR2004  # a matrix
+            promise.broken(f"it returned {vectors.dtype} of shape {vectors.shape} for {len(texts)} texts", mend)
+        if not np.isfinite(vectors).all():
+            promise.broken("there are NaN or infinite numbers", "raise orbit.ProviderError where a vector is none")
+
+    async def test_embed_keeps_the_order(self, promise: Promise, subject: Subject, texts: Sequence[str]) -> None:
+        """Each row belongs to the text of its place, whatever stands beside it."""
+        together = await calls.answered(promise, lambda: _embed(subject, texts))
+        for number, text in enumerate(texts):
+            (alone,) = await calls.answered(promise, partial(_embed, subject, [text]))
+            if _cosine(alone, together[number]) < _ALIKE:
+                promise.broken(
+                    f"row {number} is not the vector that its text has alone", "keep rows in the order of the texts"
+                )
+
+    async def test_embed_tells_texts_apart(self, promise: Promise, subject: Subject, texts: Sequence[str]) -> None:
+        """Texts that mean different things have different vectors, and the same text has the same."""
+        first, second, again = await calls.answered(promise, lambda: _embed(subject, [*texts[:2], texts[0]]))
+        if _cosine(first, again) < _ALIKE:
+            promise.broken("one text got two vectors", "embed without chance")
+        if _cosine(first, second) > 1 - 1e-6:
+            promise.broken("two texts got one vector", "look whether the texts reach the model")
+
+    async def test_embed_has_one_dimension(self, promise: Promise, subject: Subject, texts: Sequence[str]) -> None:
+        """Questions (kind `query`) and documents have vectors of the same dimension."""
+        query, document = [
+            await calls.answered(promise, partial(subject.call, "embed", texts=texts, kind=kind))
+            for kind in ("query", "document")
+        ]
+        if query.shape != document.shape:
+            promise.broken(f"they have {query.shape[-1]} and {document.shape[-1]}", "use one model for both")
+
+    async def test_embed_takes_no_texts(self, promise: Promise, subject: Subject) -> None:
+        """No texts give an array without rows."""
+        vectors = await calls.answered(promise, lambda: _embed(subject, []))
+        if getattr(vectors, "ndim", 0) != 2 or len(vectors):  # noqa: PLR2004  # a matrix
+            promise.broken(f"it returned {vectors!r}", "return numpy.zeros((0, dimension), dtype=numpy.float32)")
+
+    async def test_embed_takes_any_text(self, promise: Promise, subject: Subject) -> None:
+        """`embed` makes a vector of any text, or raises ProviderError: an empty one, a huge one, odd characters."""
+        for text in ("", " ", UNICODE, "\0", HUGE):
+            vectors = await calls.attempted(promise, partial(_embed, subject, [text]))
+            if vectors is not None and (len(vectors) != 1 or not _finite(vectors)):
+                promise.broken(f"of {text[:20]!r} it made {vectors!r}", "return a row of zeros, or raise ProviderError")
+
+    async def test_embed_takes_many_texts(self, promise: Promise, subject: Subject) -> None:
+        """`embed` takes any number of texts in one call."""
+        texts = [f"This is passage number {number} of many." for number in range(_MANY)]
+        vectors = await calls.answered(promise, lambda: _embed(subject, texts))
+        if len(vectors) != _MANY:
+            promise.broken(f"of {_MANY} texts it made {len(vectors)} vectors", "divide them into batches yourself")
+
+    async def test_embed_leaves_texts_alone(self, promise: Promise, subject: Subject, texts: Sequence[str]) -> None:
+        """`embed` does not change the list of texts."""
+        given = list(texts)
+        await calls.answered(promise, lambda: _embed(subject, given))
+        calls.unchanged(promise, list(texts), given)
+
+    async def test_embed_side_by_side(self, promise: Promise, subject: Subject, texts: Sequence[str]) -> None:
+        """Calls at the same time do not disturb each other."""
+        invokes = [partial(_embed, subject, [text]) for text in (*texts, *texts)]
+        await calls.side_by_side(
+            promise, invokes, lambda one, other: one.shape == other.shape and _cosine(one[0], other[0]) > _ALIKE
+        )
+
+    async def test_embed_can_be_cancelled(
+        self, promise: Promise, subject: Subject, texts: Sequence[str], patience: float
+    ) -> None:
+        """A cancelled call ends at once, at any moment."""
+        await calls.cancelled(promise, lambda: _embed(subject, texts), patience)
+
+    async def test_embed_keeps_deadlines(
+        self, promise: Promise, subject: Subject, texts: Sequence[str], patience: float
+    ) -> None:
+        """A call past its deadline ends, by cancellation or with a ProviderError, and with nothing else."""
+        await calls.ended_in_time(
+            promise, lambda context: subject.call("embed", context, texts=texts, kind="query"), patience
+        )
+
+    async def test_embed_leaves_the_loop_free(self, promise: Promise, subject: Subject) -> None:
+        """`embed` does not block the event loop."""
+        texts = [f"This is passage number {number} of many." for number in range(_MANY)]
+        await calls.shared_loop(promise, lambda: _embed(subject, texts))
+
+    async def test_embed_leaves_nothing_running(
+        self, promise: Promise, subject: Subject, texts: Sequence[str], patience: float
+    ) -> None:
+        """Nothing runs on after the call."""
+        await calls.left_alone(promise, lambda: _embed(subject, texts), patience)
+
+    async def test_embed_while_down(self, promise: Promise, down: Subject, texts: Sequence[str]) -> None:
+        """While its service is down, embed raises a retryable ProviderError of kind `unavailable`."""
+        await calls.told_of_the_outage(promise, lambda: _embed(down, texts))
+
+
+def _embed(subject: Subject, texts: Sequence[str]) -> Any:
+    return subject.call("embed", texts=texts, kind="document")
+
+
+def _cosine(one: Any, other: Any) -> float:
+    import numpy as np  # noqa: PLC0415  # only suites that test embedders need numpy
+
+    if one.shape != other.shape:
+        return -1.0
+    length = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(np.dot(one, other)) / length if length else 1.0
+
+
+def _finite(vectors: Any) -> bool:
+    import numpy as np  # noqa: PLC0415  # only suites that test embedders need numpy
+
+    return bool(np.isfinite(vectors).all())

@@ -2,22 +2,231 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
-from orbit import Document
-from orbit.testing.contract.promise import Promise
+import msgspec
+
+from orbit import CallContext, Collection, Document, Query
+from orbit.testing.contract import calls
+from orbit.testing.contract.passages import COLLECTION, PassageFixtures
+from orbit.testing.contract.promise import Promise, kind
 from orbit.testing.contract.provider import ProviderContract
-from orbit.testing.contract.samples import COLLECTION, PassageFixtures
+from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import Subject
+from orbit.types import MetadataValue
+
+_MANY: Final = 300
+_HOOKS: Final = ("index", "drop", "list_sources", "list_collections")
 
 
 class BaseIndexContract(PassageFixtures, ProviderContract):
-    """For stores: ``index``, ``drop``, ``list_sources`` and ``list_collections``."""
+    """For stores: ``index``, ``drop``, ``list_sources``, ``list_collections`` and, if implemented, ``forget``."""
+
+    async def test_index_is_offered(self, promise: Promise, subject: Subject) -> None:
+        """A store implements all of `index`, `drop`, `list_sources` and `list_collections`."""
+        for hook in _HOOKS:
+            calls.offered(promise, subject, hook)
 
     async def test_index_returns_how_many_it_wrote(
-        self, subject: Subject, promise: Promise, documents: Sequence[Document]
+        self, promise: Promise, subject: Subject, documents: Sequence[Document]
     ) -> None:
-        """Index returns the number of documents that it wrote."""
-        written = await subject.call("index", collection=COLLECTION, documents=documents)
-        if written != len(documents):
-            promise.broken(f"it returned {written!r} for {len(documents)} documents", "return len(documents)")
+        """`index` returns the number of documents that it wrote."""
+        for given in (documents, []):
+            written = await calls.answered(promise, partial(_index, subject, given))
+            if type(written) is not int or written != len(given):
+                promise.broken(f"it returned {written!r} for {len(given)} documents", "return len(documents)")
+
+    async def test_index_keeps_sources(self, promise: Promise, subject: Subject, documents: Sequence[Document]) -> None:
+        """`list_sources` returns each source of a collection with the digest that it was indexed with."""
+        await calls.answered(promise, lambda: _index(subject, documents))
+        sources = await _sources(promise, subject)
+        expected = {document.source: document.digest for document in documents}
+        if sources != expected:
+            promise.broken(f"it returned {sources} and not {expected}", "keep Document.source and Document.digest")
+
+    async def test_index_keeps_documents(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document], query: Query
+    ) -> None:
+        """What is indexed is found again as it was: id, text, source, title, link and metadata."""
+        if not subject.implements("retrieve"):
+            promise.untold("since the provider does not implement retrieve")
+        metadata: dict[str, MetadataValue] = {"page": 3, "draft": False, "weight": 0.5, "language": "de"}
+        full = Document(
+            "full", f"{query.text} {UNICODE}", "a/b c.md", UNICODE, "https://x.org/?a=b", "d", None, metadata
+        )
+        await calls.answered(promise, lambda: _index(subject, [*documents, full]))
+        asked = msgspec.structs.replace(query, text=full.text, collection=COLLECTION)
+        found = await calls.answered(promise, lambda: subject.call("retrieve", query=asked, limit=20))
+        kept = next((document for document in found if document.id == full.id), None)
+        if kept is None:
+            promise.broken(f"{full.id!r} was not found by its own text", "look whether index keeps every document")
+        for name in ("text", "source", "title", "link", "metadata"):
+            if getattr(kept, name) != getattr(full, name):
+                promise.broken(
+                    f"its {name} came back as {getattr(kept, name)!r}, not {getattr(full, name)!r}",
+                    f"store Document.{name}",
+                )
+
+    async def test_index_replaces_sources(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document]
+    ) -> None:
+        """Documents replace all that the collection held of their sources, and nothing of others."""
+        await calls.answered(promise, lambda: _index(subject, documents))
+        source = documents[0].source
+        others = {document.source: document.digest for document in documents if document.source != source}
+        changed = msgspec.structs.replace(documents[0], id="changed", text="All is different now.", digest="changed")
+        await calls.answered(promise, lambda: _index(subject, [changed]))
+        sources = await _sources(promise, subject)
+        if sources != {**others, source: "changed"}:
+            promise.broken(f"the sources are {sources} then", "delete what is stored of a source, and of no other")
+        expected = 1 + sum(document.source != source for document in documents)
+        if (held := await _count(promise, subject)) != expected:
+            promise.broken(f"{held} documents are stored and not {expected}", "delete what is stored of a source")
+
+    async def test_index_can_be_repeated(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document]
+    ) -> None:
+        """Indexing the same documents again changes nothing."""
+        for _ in range(2):
+            await calls.answered(promise, lambda: _index(subject, documents))
+        if (held := await _count(promise, subject)) != len(documents):
+            promise.broken(f"{held} documents are stored after {len(documents)} twice", "replace, do not add")
+
+    async def test_index_lists_collections(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document]
+    ) -> None:
+        """`list_collections` returns an orbit.Collection for each, with the number of its documents."""
+        await calls.answered(promise, lambda: _index(subject, documents))
+        await calls.answered(promise, lambda: _index(subject, documents[:1], "contract-second"))
+        found = await calls.answered(promise, lambda: subject.call("list_collections"))
+        if not isinstance(found, list | tuple) or not all(isinstance(one, Collection) for one in found):
+            promise.broken(f"it returned {found!r}", "return a list of orbit.Collection(name, documents)")
+        held = {one.name: one.documents for one in found}
+        if held.get(COLLECTION) != len(documents) or held.get("contract-second") != 1:
+            promise.broken(f"it returned {held}", "count the documents of each collection")
+
+    async def test_index_drops_collections(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document]
+    ) -> None:
+        """`drop` deletes a collection and all in it and returns True, or False if there was none."""
+        await calls.answered(promise, lambda: _index(subject, documents))
+        for expected in (True, False):
+            dropped = await calls.answered(promise, lambda: subject.call("drop", collection=COLLECTION))
+            if dropped is not expected:
+                promise.broken(f"it returned {dropped!r} and not {expected}", "return whether the collection existed")
+        if sources := await _sources(promise, subject):
+            promise.broken(f"{sources} is left", "delete the documents as well")
+
+    async def test_index_forgets_sources(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document]
+    ) -> None:
+        """`forget` deletes the documents of some sources, and of no others, and returns how many there were."""
+        if not subject.implements("forget"):
+            promise.untold("since the provider does not implement forget")
+        await calls.answered(promise, lambda: _index(subject, documents))
+        named = [documents[0].source, "contract-absent"]
+        for expected in (1, 0):
+            gone = await calls.answered(promise, lambda: subject.call("forget", collection=COLLECTION, sources=named))
+            if gone != expected:
+                promise.broken(f"it returned {gone!r} and not {expected}", "count the sources, not the documents")
+        remaining = {document.source: document.digest for document in documents if document.source not in named}
+        if (sources := await _sources(promise, subject)) != remaining:
+            promise.broken(f"the sources are {sources} then, not {remaining}", "delete by Document.source")
+
+    async def test_index_takes_absent_collections(self, promise: Promise, subject: Subject) -> None:
+        """A collection that does not exist has no sources, and holds nothing to drop."""
+        sources = await calls.answered(promise, lambda: subject.call("list_sources", collection="contract-absent"))
+        if not isinstance(sources, Mapping) or sources:
+            promise.broken(f"list_sources returned {sources!r}", "return an empty dict")
+        dropped = await calls.answered(promise, lambda: subject.call("drop", collection="contract-absent"))
+        if dropped is not False:
+            promise.broken(f"drop returned {dropped!r}", "return False")
+
+    async def test_index_takes_any_document(self, promise: Promise, subject: Subject) -> None:
+        """`index` stores any document, or raises ProviderError: odd characters, a huge text, no source."""
+        for document in (
+            Document("odd", UNICODE, UNICODE, UNICODE, digest=UNICODE, metadata={UNICODE: UNICODE}),
+            Document("sourceless", "No source at all."),
+            Document("huge", HUGE, "huge.md"),
+            Document("nul", "a\0b", "nul.md"),
+        ):
+            await calls.attempted(promise, partial(_index, subject, [document]))
+
+    async def test_index_takes_many_documents(self, promise: Promise, subject: Subject) -> None:
+        """`index` takes any number of documents in one call."""
+        many = [
+            Document(f"many-{number}", f"This is passage {number} of many.", f"{number % 7}.md")
+            for number in range(_MANY)
+        ]
+        await calls.answered(promise, lambda: _index(subject, many))
+        if (held := await _count(promise, subject)) != _MANY:
+            promise.broken(f"{held} of {_MANY} are stored", "divide them into batches yourself")
+
+    async def test_index_leaves_documents_alone(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document]
+    ) -> None:
+        """`index` does not change the documents that it is given."""
+        given = list(documents)
+        await calls.answered(promise, lambda: _index(subject, given))
+        calls.unchanged(promise, list(documents), given)
+
+    async def test_index_side_by_side(self, promise: Promise, subject: Subject, documents: Sequence[Document]) -> None:
+        """Sources written at the same time are all kept."""
+        groups = [
+            [msgspec.structs.replace(documents[0], id=f"side-{number}", source=f"side-{number}.md")]
+            for number in range(6)
+        ]
+        await calls.side_by_side(promise, [partial(_index, subject, group) for group in groups])
+        if (held := await _count(promise, subject)) != len(groups):
+            promise.broken(f"{held} of {len(groups)} are stored", "let one write not overwrite what another has read")
+
+    async def test_index_can_be_cancelled(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document], patience: float
+    ) -> None:
+        """A cancelled call ends at once, at any moment."""
+        await calls.cancelled(promise, lambda: _index(subject, documents), patience)
+
+    async def test_index_keeps_deadlines(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document], patience: float
+    ) -> None:
+        """A call past its deadline ends, by cancellation or with a ProviderError, and with nothing else."""
+
+        def write(context: CallContext) -> Any:
+            return subject.call("index", context, collection=COLLECTION, documents=documents)
+
+        await calls.ended_in_time(promise, write, patience)
+
+    async def test_index_leaves_the_loop_free(self, promise: Promise, subject: Subject) -> None:
+        """`index` does not block the event loop."""
+        many = [Document(f"many-{number}", f"This is passage {number}.", f"{number}.md") for number in range(_MANY)]
+        await calls.shared_loop(promise, lambda: _index(subject, many))
+
+    async def test_index_leaves_nothing_running(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document], patience: float
+    ) -> None:
+        """Nothing runs on after the call."""
+        await calls.left_alone(promise, lambda: _index(subject, documents), patience)
+
+    async def test_index_while_down(self, promise: Promise, down: Subject, documents: Sequence[Document]) -> None:
+        """While its service is down, a store's hooks raise a retryable ProviderError of kind `unavailable`."""
+        await calls.told_of_the_outage(promise, lambda: _index(down, documents))
+        await calls.told_of_the_outage(promise, lambda: down.call("list_sources", collection=COLLECTION))
+
+
+def _index(subject: Subject, documents: Sequence[Document], collection: str = COLLECTION) -> Any:
+    return subject.call("index", collection=collection, documents=documents)
+
+
+async def _sources(promise: Promise, subject: Subject) -> dict[str, str]:
+    sources = await calls.answered(promise, lambda: subject.call("list_sources", collection=COLLECTION))
+    if not isinstance(sources, Mapping):
+        promise.broken(f"list_sources returned {kind(sources)}", "return a dict: source -> digest")
+    return dict(sources)
+
+
+async def _count(promise: Promise, subject: Subject) -> int:
+    """How many documents the collection holds, as list_collections tells."""
+    found = await calls.answered(promise, lambda: subject.call("list_collections"))
+    return next((one.documents for one in found if one.name == COLLECTION), 0)

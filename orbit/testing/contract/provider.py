@@ -1,107 +1,181 @@
-"""What every provider promises, whatever its hooks: how it loads, starts, stops and tells its health."""
+"""What every provider promises, whatever its hooks: how it is imported, starts, stops and tells its health."""
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
-from typing import Any, TypeAlias
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 
-from orbit import OrbitError, Provider
-from orbit.testing.contract.promise import Promise
-from orbit.testing.contract.subject import Subject, class_of, make_subject
+from orbit import Health, OrbitError, Provider
+from orbit.testing.contract.calls import answered
+from orbit.testing.contract.fixtures import ContractFixtures, Make, started
+from orbit.testing.contract.fresh_import import look
+from orbit.testing.contract.leftovers import left, new, running, until
+from orbit.testing.contract.promise import Promise, kind, told
+from orbit.testing.contract.subject import Subject
 
-Make: TypeAlias = Callable[..., Subject]
-"""Makes a subject that is not started; given settings take the place of the fixture's."""
+IMPORT_SECONDS: Final = 0.1
+_STATES: Final = ("ok", "degraded", "down")
 
 
-class ProviderContract:
-    """Fixtures to override, and the rules of a provider's life. The contracts of the hooks are derived from it."""
+class ProviderContract(ContractFixtures):
+    """The rules of a provider's life. The contracts of the hooks are derived from it."""
 
-    def __init_subclass__(cls) -> None:
-        """Mark the ``async def`` tests of a contract class, so that pytest-asyncio needs no configuration."""
-        super().__init_subclass__()
-        for name, test in list(vars(cls).items()):
-            if name.startswith("test_") and inspect.iscoroutinefunction(test):
-                setattr(cls, name, pytest.mark.asyncio(loop_scope="function")(test))
+    def test_import_is_cheap(
+        self, promise: Promise, provider_class: type[Provider], request: pytest.FixtureRequest
+    ) -> None:
+        """Importing the plugin takes less than 0.1 s of processor time and imports nothing heavy."""
+        seen = _look(provider_class, request, promise)
+        if seen["error"]:
+            promise.broken(f"importing it failed: {seen['error']}", "mend what that names")
+        if seen["heavy"]:
+            promise.broken(
+                f"it imported {', '.join(seen['heavy'])}",
+                "import that inside the functions that need it, and for annotations under `if TYPE_CHECKING:`",
+            )
+        if seen["seconds"] > IMPORT_SECONDS:
+            promise.broken(
+                f"it took {seen['seconds']:.2f} s", "see `python -X importtime -c 'import ...'` for what does"
+            )
 
-    @pytest.fixture
-    def plugin_name(self) -> str:
-        """The name of the installed plugin's entry point."""
-        return ""
+    def test_import_does_nothing(
+        self, promise: Promise, provider_class: type[Provider], request: pytest.FixtureRequest
+    ) -> None:
+        """Importing the plugin opens, writes, starts and prints nothing."""
+        seen = _look(provider_class, request, promise)
+        if seen["did"]:
+            promise.broken(" and ".join(seen["did"][:3]), "do that in __aenter__")
 
-    @pytest.fixture
-    def provider_class(self, plugin_name: str) -> type[Provider]:
-        """The class under test; only needed if no entry point names it."""
-        if not plugin_name:
-            pytest.fail("Override the fixture plugin_name (or provider_class) in the contract class.", pytrace=False)
-        return class_of(plugin_name)
+    async def test_making_opens_nothing(self, promise: Promise, make: Make) -> None:
+        """A provider that is made but not started has opened nothing and runs nothing."""
+        make()  # what imports bring with them does not count
+        before = running()
+        subject = make()
+        if found := new(before):
+            promise.broken(f"there is {found[0]}", "move that from __init__ or validate() to __aenter__")
+        del subject
 
-    @pytest.fixture
-    def settings(self) -> dict[str, Any]:
-        """The provider's section of the YAML file."""
-        return {}
-
-    @pytest.fixture
-    def config(self) -> dict[str, Any]:
-        """Other sections of the YAML file that it needs, such as other providers."""
-        return {}
-
-    @pytest.fixture
-    def down_settings(self) -> dict[str, Any] | None:
-        """Settings that name a service which is not there; None if the provider needs no service."""
-        return None
-
-    @pytest.fixture
-    def open_connections(self) -> Callable[[], int] | None:
-        """Tells how many connections to the service are open now, seen from the service."""
-        return None
-
-    @pytest.fixture
-    def patience(self) -> float:
-        """Seconds that the provider may take to let go of what a caller has given up."""
-        return 5.0
-
-    @pytest.fixture
-    def promise(self, request: pytest.FixtureRequest, provider_class: type[Provider]) -> Promise:
-        """The promise that the rule checks. Not to be overridden."""
-        return Promise.of(provider_class.__name__, request.function)
-
-    @pytest.fixture
-    def make(
-        self,
-        provider_class: type[Provider],
-        plugin_name: str,
-        settings: dict[str, Any],
-        config: dict[str, Any],
-        tmp_path: Path,
-    ) -> Make:
-        """Makes the provider in a host, not started. Not to be overridden."""
-
-        def made(other: Mapping[str, Any] | None = None) -> Subject:
-            given = settings if other is None else other
-            return make_subject(provider_class, plugin_name, given, config, tmp_path / "data")
-
-        return made
-
-    @pytest_asyncio.fixture(loop_scope="function")
-    async def subject(self, make: Make, promise: Promise) -> AsyncIterator[Subject]:
-        """The provider, started. Not to be overridden."""
+    async def test_starting_again_works(self, promise: Promise, make: Make) -> None:
+        """After a stop, the same settings and data start again."""
+        async with started(make(), promise):
+            pass
         async with started(make(), promise) as subject:
-            yield subject
+            health = await answered(promise, subject.provider.health)
+            if isinstance(health, Health) and health.status == "down":
+                promise.broken(f"it is down then: {health.detail}", "release in __aexit__ what __aenter__ takes")
+
+    async def test_stopping_leaves_nothing(self, promise: Promise, make: Make, patience: float) -> None:
+        """A stopped provider has closed all that it opened, and runs nothing."""
+        async with started(make(), promise):
+            pass  # libraries may keep something for the whole process, once
+        before = running()
+        async with started(make(), promise):
+            pass
+        if still := await left(before, patience):
+            promise.broken(f"{still} was left {patience:g} s later", "close or await it in __aexit__")
+
+    async def test_stopping_closes_connections(
+        self, promise: Promise, make: Make, open_connections: Callable[[], int] | None, patience: float
+    ) -> None:
+        """A stopped provider has no connection to its service."""
+        if open_connections is None:
+            promise.untold("since open_connections is None")
+        async with started(make(), promise) as subject:
+            await answered(promise, subject.provider.health)
+        if not await until(lambda: open_connections() == 0, patience):
+            promise.broken(f"{open_connections()} were open {patience:g} s later", "close the client in __aexit__")
+
+    async def test_stopping_succeeds(self, promise: Promise, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+        """A provider stops without an error, within its deadline."""
+        async with started(make(), promise):
+            caplog.clear()
+        for record in caplog.records:
+            if record.name == "orbit.plugins" and "did not stop cleanly" in record.message:
+                promise.broken(record.message.rstrip("."), "mend __aexit__")
+
+    async def test_health_is_told(self, promise: Promise, subject: Subject) -> None:
+        """`health` returns an orbit.Health, which is not `down` right after a start."""
+        health = await answered(promise, subject.provider.health)
+        _is_health(promise, health)
+        if health.status == "down":
+            promise.broken(f"it is down: {health.detail or 'no detail'}", "mend health(), or the fixture settings")
+
+    async def test_health_while_down(self, promise: Promise, down: Subject) -> None:
+        """While its service is down, the provider's health is `down` or `degraded`, with a detail."""
+        health = await answered(promise, down.provider.health)
+        _is_health(promise, health)
+        if health.status == "ok" or not health.detail:
+            promise.broken(f"it returned {health}", 'ask the service, and return orbit.Health("down", "a sentence")')
+
+    async def test_starting_while_down(
+        self, promise: Promise, make_down: Callable[[], Subject], patience: float
+    ) -> None:
+        """While its service is down, the provider starts all the same or says why not, and leaves nothing behind."""
+        await _start_and_stop(promise, make_down())
+        before = running()
+        await _start_and_stop(promise, make_down())
+        if still := await left(before, patience):
+            promise.broken(
+                f"{still} was left {patience:g} s later",
+                "close in __aenter__ what it has opened before it raises: __aexit__ is not called then",
+            )
+
+    async def test_metrics_are_numbers(self, promise: Promise, subject: Subject) -> None:
+        """`metrics` returns numbers by name."""
+        figures: Any = subject.provider.metrics()
+        right = isinstance(figures, Mapping) and all(
+            isinstance(name, str) and isinstance(value, int | float) for name, value in figures.items()
+        )
+        if not right:
+            promise.broken(f"it returned {figures!r}", 'return a dict such as {"hits_total": 3}')
+
+    async def test_words_are_text(self, promise: Promise, subject: Subject) -> None:
+        """`validate` returns sentences, and exclusive and model return text."""
+        provider = subject.provider
+        sentences: Any = provider.validate()
+        for name, value in (
+            ("exclusive", provider.exclusive()),
+            ("model", provider.model("generate")),
+            *(("validate", sentence) for sentence in ([None] if isinstance(sentences, str) else sentences)),
+        ):
+            if not isinstance(value, str):
+                promise.broken(f"{name} gave {kind(value)}", "return text, and of validate a list of texts")
 
 
-@asynccontextmanager
-async def started(subject: Subject, promise: Promise) -> AsyncIterator[Subject]:
-    """Start a provider that must start; if it does not, the rule has failed."""
-    stack = AsyncExitStack()
+@functools.cache
+def _look_once(module: str, file: str, path: tuple[str, ...]) -> dict[str, Any]:
+    """Import a module in fresh interpreters until it was quick, at most three times: the best counts."""
+    best = look(module, file, list(path))
+    for _ in range(2):
+        if best["error"] or best["seconds"] <= IMPORT_SECONDS:  # type: ignore[operator]  # a float
+            break
+        best = min(best, look(module, file, list(path)), key=lambda seen: seen["seconds"])  # type: ignore[arg-type,return-value]  # floats
+    return best
+
+
+def _look(kind: type[Provider], request: pytest.FixtureRequest, promise: Promise) -> dict[str, Any]:
+    file = inspect.getfile(kind)
+    if file == str(request.path):
+        promise.untold("since the class stands in the test itself")
+    return _look_once(kind.__module__, file, tuple(sys.path))
+
+
+async def _start_and_stop(promise: Promise, subject: Subject) -> None:
     try:
-        await stack.enter_async_context(subject.host)
+        async with subject.host:
+            pass
     except OrbitError as error:
-        promise.broken(f"the provider did not start: {error}", "mend its settings or __aenter__")
-    async with stack:
-        yield subject
+        cause = error.__cause__
+        if cause is not None and not isinstance(cause, OrbitError | OSError):
+            promise.broken(f"__aenter__ raised {told(cause)}", "raise orbit.ProviderError or orbit.ConfigError instead")
+
+
+def _is_health(promise: Promise, health: Any) -> None:
+    if not isinstance(health, Health):
+        promise.broken(f"it returned {kind(health)}", 'return orbit.Health("ok")')
+    if health.status not in _STATES or not isinstance(health.detail, str):
+        promise.broken(f"it returned {health}", f"the status is one of {', '.join(_STATES)}, the detail text")

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final, TypeAlias
 
+import msgspec
 import pytest
+import pytest_asyncio
 
-from orbit import Document, Query
+from orbit import CallContext, Document, Query
 from orbit.host import OrbitHost
-from orbit.testing.contract.promise import Promise, kind
+from orbit.testing.contract import calls
+from orbit.testing.contract.passages import COLLECTION, PassageFixtures, are_documents, are_in_order
+from orbit.testing.contract.promise import Promise
 from orbit.testing.contract.provider import ProviderContract
-from orbit.testing.contract.samples import COLLECTION, Load, PassageFixtures
+from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import CONTEXT, Subject
+
+Load: TypeAlias = Callable[[OrbitHost, Sequence[Document]], Awaitable[None]]
+"""Puts documents where a retriever finds them."""
+
+_LIMIT: Final = 10
 
 
 class BaseRetrieveContract(PassageFixtures, ProviderContract):
@@ -19,10 +30,10 @@ class BaseRetrieveContract(PassageFixtures, ProviderContract):
 
     @pytest.fixture
     def load(self) -> Load:
-        """Puts ``documents`` where the provider finds them; as it stands, through ``index`` if there is a store.
+        """Puts ``documents`` where the provider finds them: as it stands, into the store of the host, if it has one.
 
-        A provider with documents of its own overrides ``documents`` and ``query`` with what it has, and this with a
-        function that does nothing.
+        A provider with documents of its own, or a service filled by another fixture, overrides ``query`` and, so
+        that nothing is stored, this.
         """
 
         async def index(host: OrbitHost, documents: Sequence[Document]) -> None:
@@ -31,11 +42,118 @@ class BaseRetrieveContract(PassageFixtures, ProviderContract):
 
         return index
 
-    async def test_retrieve_returns_documents(
-        self, subject: Subject, promise: Promise, load: Load, documents: Sequence[Document], query: Query
+    @pytest_asyncio.fixture(loop_scope="function")
+    async def loaded(self, promise: Promise, subject: Subject, load: Load, documents: Sequence[Document]) -> Subject:
+        """The provider, started, with documents to find."""
+        await calls.answered(promise, lambda: load(subject.host, documents))
+        return subject
+
+    async def test_retrieve_is_offered(self, promise: Promise, subject: Subject) -> None:
+        """The provider implements `retrieve` and, with these settings, offers it."""
+        calls.offered(promise, subject, "retrieve")
+
+    async def test_retrieve_returns_documents(self, promise: Promise, loaded: Subject, query: Query) -> None:
+        """`retrieve` returns a list of orbit.Document, each with an id of its own and text."""
+        found = await calls.answered(promise, lambda: _retrieve(loaded, query))
+        are_documents(promise, found)
+
+    async def test_retrieve_finds_what_there_is(self, promise: Promise, loaded: Subject, query: Query) -> None:
+        """The documents that a question has to do with are found."""
+        found = await calls.answered(promise, lambda: _retrieve(loaded, query))
+        if len(found) < 2:  # noqa: PLR2004  # as the fixture says
+            promise.broken(
+                f"{len(found)} came for {query.text!r}", "look at the fixtures load and query, or at the search"
+            )
+
+    async def test_retrieve_keeps_to_the_limit(self, promise: Promise, loaded: Subject, query: Query) -> None:
+        """`retrieve` returns at most `limit` documents, the best of those that it would return with a higher one."""
+        many = await calls.answered(promise, lambda: _retrieve(loaded, query))
+        one = await calls.answered(promise, lambda: _retrieve(loaded, query, 1))
+        if len(one) > 1:
+            promise.broken(f"with limit=1 it returned {len(one)}", "cut the list: found[:limit]")
+        best = [document for document in many if document.score == many[0].score] if many else []
+        if many and (not one or one[0].id not in {document.id for document in best}):
+            first = one[0].id if one else "nothing"
+            promise.broken(f"the best of several is {many[0].id!r}, alone it is {first!r}", "sort before you cut")
+
+    async def test_retrieve_puts_the_best_first(self, promise: Promise, loaded: Subject, query: Query) -> None:
+        """Scores, where they are given, are from 0 to 1, and the best comes first."""
+        are_in_order(promise, await calls.answered(promise, lambda: _retrieve(loaded, query)))
+
+    async def test_retrieve_takes_any_question(self, promise: Promise, loaded: Subject, query: Query) -> None:
+        """`retrieve` returns a list for any question, or raises ProviderError: an empty, huge or odd one."""
+        for text in ("", " ", UNICODE, 'AND OR ("*:\\', "\0", "xyzzy plugh", HUGE):
+            asked = msgspec.structs.replace(query, text=text)
+            found = await calls.attempted(promise, partial(_retrieve, loaded, asked))
+            if found is not None:
+                are_documents(promise, found)
+
+    async def test_retrieve_keeps_collections_apart(
+        self, promise: Promise, loaded: Subject, documents: Sequence[Document], query: Query
     ) -> None:
-        """Retrieve returns a list of orbit.Document."""
-        await load(subject.host, documents)
-        found = await subject.call("retrieve", query=query, limit=10)
-        if not isinstance(found, list | tuple):
-            promise.broken(f"it returned {kind(found)}", "return a list")
+        """A question of one collection finds nothing of another."""
+        if not loaded.implements("index"):
+            promise.untold("since the provider is no store")
+        other = Document("contract-other-1", f"{documents[0].text} This is of another collection.", "other.md")
+        await calls.answered(promise, lambda: loaded.call("index", collection="contract-other", documents=[other]))
+        found = await calls.answered(promise, lambda: _retrieve(loaded, query, 50))
+        if any(document.id == other.id for document in found):
+            promise.broken(f"a question of {query.collection!r} found one of 'contract-other'", "filter by collection")
+        elsewhere = msgspec.structs.replace(query, collection="contract-other")
+        found = await calls.answered(promise, lambda: _retrieve(loaded, elsewhere, 50))
+        if [document.id for document in found] != [other.id]:
+            ids = ", ".join(document.id for document in found) or "nothing"
+            promise.broken(f"a question of 'contract-other' found {ids}", "look up query.collection")
+
+    async def test_retrieve_takes_unknown_collections(self, promise: Promise, loaded: Subject, query: Query) -> None:
+        """A collection that does not exist is an empty list or a ProviderError."""
+        absent = msgspec.structs.replace(query, collection="contract-absent")
+        found = await calls.attempted(promise, lambda: _retrieve(loaded, absent))
+        if found is not None:
+            are_documents(promise, found)
+
+    async def test_retrieve_side_by_side(
+        self, promise: Promise, loaded: Subject, query: Query, documents: Sequence[Document]
+    ) -> None:
+        """Calls at the same time do not disturb each other."""
+        asked = [query, *(msgspec.structs.replace(query, text=document.text) for document in documents)]
+        invokes = [partial(_retrieve, loaded, one) for one in (*asked, *asked)]
+        await calls.side_by_side(promise, invokes, _same_documents)
+
+    async def test_retrieve_can_be_cancelled(
+        self, promise: Promise, loaded: Subject, query: Query, patience: float
+    ) -> None:
+        """A cancelled call ends at once, at any moment."""
+        await calls.cancelled(promise, lambda: _retrieve(loaded, query), patience)
+
+    async def test_retrieve_keeps_deadlines(
+        self, promise: Promise, loaded: Subject, query: Query, patience: float
+    ) -> None:
+        """A call past its deadline ends, by cancellation or with a ProviderError, and with nothing else."""
+
+        def ask(context: CallContext) -> Any:
+            return loaded.call("retrieve", context, query=query, limit=_LIMIT)
+
+        await calls.ended_in_time(promise, ask, patience)
+
+    async def test_retrieve_leaves_the_loop_free(self, promise: Promise, loaded: Subject, query: Query) -> None:
+        """`retrieve` does not block the event loop."""
+        await calls.shared_loop(promise, lambda: _retrieve(loaded, query))
+
+    async def test_retrieve_leaves_nothing_running(
+        self, promise: Promise, loaded: Subject, query: Query, patience: float
+    ) -> None:
+        """Nothing runs on after the call."""
+        await calls.left_alone(promise, lambda: _retrieve(loaded, query), patience)
+
+    async def test_retrieve_while_down(self, promise: Promise, down: Subject, query: Query) -> None:
+        """While its service is down, `retrieve` raises a retryable ProviderError of kind `unavailable`."""
+        await calls.told_of_the_outage(promise, lambda: _retrieve(down, query))
+
+
+def _retrieve(subject: Subject, query: Query, limit: int = _LIMIT) -> Any:
+    return subject.call("retrieve", query=query, limit=limit)
+
+
+def _same_documents(one: Sequence[Document], other: Sequence[Document]) -> bool:
+    return [document.id for document in one] == [document.id for document in other]

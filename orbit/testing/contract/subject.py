@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from orbit import CallContext, Provider
 from orbit.host import OrbitHost
-from orbit.plugins.discover import installed_plugins
+from orbit.plugins.discover import InstalledPlugin, installed_plugins
 from orbit.plugins.load import import_plugin
 from orbit.testing.hosting import make_host
 
@@ -44,7 +46,7 @@ class Subject:
 
 def class_of(plugin_name: str) -> type[Provider]:
     """Return the class behind an entry point. Raises LookupError or PluginLoadError."""
-    installed = installed_plugins()
+    installed = _installed(tuple(sys.path))
     if plugin_name not in installed:
         there = ", ".join(installed)
         raise LookupError(f"no plugin '{plugin_name}' is installed (pip install -e .); there are: {there}")
@@ -65,12 +67,19 @@ def make_subject(
     """
     name = plugin_name or kind.__name__.lower()
     plugins = {} if plugin_name else {name: kind}
-    sections: dict[str, Any] = {name: {"use": name, **settings}, **config}
+    sections: dict[str, Any] = {name: {"use": name, "required": True, **settings}, **config}
     general = dict(config.get("general", {}))
-    host = make_host(sections, data_dir, plugins)
+    installed = _installed(tuple(sys.path))
+    host = make_host(sections, data_dir, plugins, installed)
     if not host.registry.implementing("generate"):
         sections["echo"] = {}
     for hook, setting in _SELECTED.items():
         if name in host.registry.implementing(hook):
             general.setdefault(setting, name)
-    return Subject(make_host({**sections, "general": general}, data_dir, plugins), name)
+    return Subject(make_host({**sections, "general": general}, data_dir, plugins, installed), name)
+
+
+@functools.cache
+def _installed(path: tuple[str, ...]) -> dict[str, InstalledPlugin]:  # noqa: ARG001  # what is found depends on it
+    """Look up the installed plugins once: it takes longer than most rules."""
+    return installed_plugins()

@@ -1,0 +1,76 @@
+"""The fakes are right: each keeps the contract of its hook, as an author's plugin must."""
+
+from typing import Any
+
+import pytest
+
+from orbit import Provider
+from orbit.testing import (
+    Backwards,
+    BaseGenerateContract,
+    BaseIndexContract,
+    BaseLogContract,
+    BaseModerateContract,
+    BaseRerankContract,
+    BaseRetrieveContract,
+    Cabinet,
+    Diary,
+    Echo,
+    Guard,
+    Script,
+    Shelf,
+)
+
+
+class TestEcho(BaseGenerateContract):
+    @pytest.fixture
+    def provider_class(self) -> type[Provider]:
+        return Echo
+
+
+class TestScript(BaseGenerateContract):
+    @pytest.fixture
+    def provider_class(self) -> type[Provider]:
+        return Script
+
+
+class TestCabinet(BaseIndexContract, BaseRetrieveContract):
+    @pytest.fixture
+    def provider_class(self) -> type[Provider]:
+        return Cabinet
+
+
+class TestShelf(BaseRetrieveContract):
+    @pytest.fixture
+    def provider_class(self) -> type[Provider]:
+        return Shelf
+
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return {"texts": ["one", "two", "three"]}
+
+
+class TestBackwards(BaseRerankContract):
+    @pytest.fixture
+    def provider_class(self) -> type[Provider]:
+        return Backwards
+
+
+class TestGuard(BaseModerateContract):
+    @pytest.fixture
+    def provider_class(self) -> type[Provider]:
+        return Guard
+
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return {"stages": ["input", "output"]}
+
+    @pytest.fixture
+    def refused(self) -> str:
+        return "What is forbidden here?"
+
+
+class TestDiary(BaseLogContract):
+    @pytest.fixture
+    def provider_class(self) -> type[Provider]:
+        return Diary
