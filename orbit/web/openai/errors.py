@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from litestar.types import Receive, Scope, Send
 
@@ -25,7 +23,22 @@ class ParameterError(RequestError):
         super().__init__(status, code, detail)
 
 
-def error_body(error: BaseException, request_id: str) -> tuple[int, dict[str, Any]]:
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """What is wrong: a sentence, OpenAI's kind of error, the parameter that is to blame, and a stable word."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """An error in OpenAI's shape."""
+
+    error: ErrorDetail
+
+
+def error_body(error: BaseException, request_id: str) -> tuple[int, ErrorBody]:
     """The status and the body of an error."""
     problem = problem_of(error, request_id)
     status = problem.status
@@ -34,7 +47,7 @@ def error_body(error: BaseException, request_id: str) -> tuple[int, dict[str, An
     if code == "context_length_exceeded":
         status = 400  # as OpenAI has it; its clients look for the code
     param = getattr(error, "param", None)
-    return status, {"error": {"message": problem.detail, "type": kind, "param": param, "code": code}}
+    return status, ErrorBody(ErrorDetail(problem.detail, kind, param, code))
 
 
 class ErrorResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -30,6 +31,46 @@ class EmbeddingRequest(msgspec.Struct, frozen=True):
     dimensions: int | None = None
 
 
+class ModelInfo(msgspec.Struct, frozen=True):
+    """A model that may be asked for, and the provider instance that has it."""
+
+    id: str
+    owned_by: str
+    object: str = "model"
+    created: int = 0
+
+
+class ModelList(msgspec.Struct, frozen=True):
+    """All models that may be asked for."""
+
+    data: tuple[ModelInfo, ...]
+    object: str = "list"
+
+
+class Embedding(msgspec.Struct, frozen=True):
+    """The vector of one input, as numbers or as float32 in base64."""
+
+    index: int
+    embedding: list[float] | str
+    object: str = "embedding"
+
+
+class EmbeddingUsage(msgspec.Struct, frozen=True):
+    """The words of the inputs: embedding providers do not tell their tokens."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(msgspec.Struct, frozen=True):
+    """The vectors of all inputs, in order."""
+
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage
+    object: str = "list"
+
+
 _decoder = msgspec.json.Decoder(EmbeddingRequest)
 _EXPECTED = 'Expected {"model": "...", "input": "..." or ["...", ...]}.'
 
@@ -53,7 +94,7 @@ class OpenAIRoutes:
         self._services = services
         host = services.host
         self._models = {
-            name: {"id": name, "object": "model", "created": 0, "owned_by": owner}
+            name: ModelInfo(name, owner)
             for names, owner in (
                 (chat_models(host), host.roles.generate),
                 (embedding_models(host), host.roles.embed),
@@ -78,12 +119,12 @@ class OpenAIRoutes:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": encoded, "more_body": False})
 
-    async def _answer(self, scope: Any, receive: Receive, request_id: str) -> dict[str, Any]:
+    async def _answer(self, scope: Any, receive: Receive, request_id: str) -> ModelList | ModelInfo | EmbeddingList:
         services = self._services
         identity = await services.authenticator.authenticate(bearer(scope))
         method, path = scope["method"], scope["path"].removeprefix("/v1").rstrip("/")
         if path == "/models" and method == "GET":
-            return {"object": "list", "data": list(self._models.values())}
+            return ModelList(tuple(self._models.values()))
         if path.startswith("/models/") and method == "GET":
             name = path.removeprefix("/models/")
             check_model(name, tuple(self._models))
@@ -95,7 +136,7 @@ class OpenAIRoutes:
             return await self._embed(decode(body, _decoder, _EXPECTED), context)
         raise RequestError(404, "not_found", f"there is no {method} {scope['path']}.")
 
-    async def _embed(self, request: EmbeddingRequest, context: CallContext) -> dict[str, Any]:
+    async def _embed(self, request: EmbeddingRequest, context: CallContext) -> EmbeddingList:
         host = self._services.host
         check_model(request.model, embedding_models(host))
         texts = [request.input] if isinstance(request.input, str) else request.input
@@ -104,13 +145,10 @@ class OpenAIRoutes:
         vectors = await host.embed(texts, "document", context)
         if request.dimensions not in (None, vectors.shape[1]):
             raise ParameterError("dimensions", f"this model's vectors have {vectors.shape[1]} dimensions.")
-        encode = _base64 if request.encoding_format == "base64" else _floats
-        data = [
-            {"object": "embedding", "index": index, "embedding": encode(vector)} for index, vector in enumerate(vectors)
-        ]
-        words = sum(len(text.split()) for text in texts)  # embedding providers do not tell their tokens
-        usage = {"prompt_tokens": words, "total_tokens": words}
-        return {"object": "list", "data": data, "model": request.model, "usage": usage}
+        encode: Callable[[Any], list[float] | str] = _base64 if request.encoding_format == "base64" else _floats
+        data = [Embedding(index, encode(vector)) for index, vector in enumerate(vectors)]
+        words = sum(len(text.split()) for text in texts)
+        return EmbeddingList(data, request.model, EmbeddingUsage(words, words))
 
 
 def _floats(vector: Any) -> list[float]:

@@ -7,11 +7,59 @@ from typing import Any
 
 import msgspec
 
-from orbit.turn import Answer
+from orbit.turn import Answer, Source
 from orbit.web.openai.errors import error_body
 
 _encode = msgspec.json.Encoder().encode
 _DONE = b"data: [DONE]\n\n"
+
+
+class CompletionMessage(msgspec.Struct, frozen=True):
+    """The answer's text."""
+
+    content: str
+    role: str = "assistant"
+    refusal: str | None = None
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """The one answer there is."""
+
+    message: CompletionMessage
+    finish_reason: str
+    index: int = 0
+    logprobs: None = None
+
+
+class CompletionUsage(msgspec.Struct, frozen=True):
+    """Tokens read and written; 0 if the provider does not count."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class CompletionExtra(msgspec.Struct, frozen=True):
+    """What ORBIT says besides; clients that know OpenAI's fields only pass it over."""
+
+    request_id: str
+    sources: tuple[Source, ...]
+    blocked: bool
+    dropped_documents: int
+    dropped_turns: int
+    without_documents: bool
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """The body of a completion that is not streamed."""
+
+    id: str
+    created: int
+    model: str
+    choices: tuple[Choice]
+    usage: CompletionUsage
+    orbit: CompletionExtra
+    object: str = "chat.completion"
 
 
 class CompletionWire:
@@ -20,7 +68,7 @@ class CompletionWire:
     def __init__(self, request_id: str, model: str, *, include_usage: bool) -> None:
         self._request_id = request_id
         self._include_usage = include_usage
-        self._head = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": model}
+        self._head: dict[str, Any] = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": model}
         chunk = _encode({**self._head, "object": "chat.completion.chunk"})[:-1]
         usage = b',"usage":null' if include_usage else b""
         self._before = b"data: " + chunk + b',"choices":[{"index":0,"delta":{"content":'
@@ -30,21 +78,8 @@ class CompletionWire:
 
     def whole(self, text: str, answer: Answer) -> bytes:
         """The body of a completion that is not streamed."""
-        choice = {
-            "index": 0,
-            "message": {"role": "assistant", "content": text, "refusal": None},
-            "logprobs": None,
-            "finish_reason": answer.finish_reason,
-        }
-        return _encode(
-            {
-                **self._head,
-                "object": "chat.completion",
-                "choices": [choice],
-                "usage": _usage(answer),
-                "orbit": self._extra(answer),
-            }
-        )
+        choice = Choice(CompletionMessage(text), answer.finish_reason)
+        return _encode(Completion(**self._head, choices=(choice,), usage=_usage(answer), orbit=self._extra(answer)))
 
     def piece(self, text: str) -> bytes:
         """One chunk of text; the first comes after the chunk with the role."""
@@ -69,17 +104,17 @@ class CompletionWire:
         """The error that ends a stream; no ``[DONE]`` follows it."""
         return b"data: " + _encode(error_body(error, self._request_id)[1]) + b"\n\n"
 
-    def _extra(self, answer: Answer) -> dict[str, Any]:
-        return {
-            "request_id": self._request_id,
-            "sources": answer.sources,
-            "blocked": answer.blocked,
-            "dropped_documents": answer.dropped_documents,
-            "dropped_turns": answer.dropped_turns,
-            "without_documents": answer.without_documents,
-        }
+    def _extra(self, answer: Answer) -> CompletionExtra:
+        return CompletionExtra(
+            self._request_id,
+            answer.sources,
+            answer.blocked,
+            answer.dropped_documents,
+            answer.dropped_turns,
+            answer.without_documents,
+        )
 
 
-def _usage(answer: Answer) -> dict[str, int]:
+def _usage(answer: Answer) -> CompletionUsage:
     read, written = answer.usage.prompt_tokens, answer.usage.completion_tokens
-    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    return CompletionUsage(read, written, read + written)
