@@ -134,6 +134,9 @@ class Ingest(Section, forbid_unknown_fields=True, frozen=True):
         int, Meta(ge=0, description="Characters that neighbouring passages of plain text share.")
     ] = 100
     max_file_bytes: Annotated[Count, Meta(description="Largest file read, in bytes.")] = 50_000_000
+    max_upload_bytes: Annotated[
+        Count, Meta(description="Largest upload on the operator's page, all its files together, in bytes.")
+    ] = 200_000_000
     batch_size: Annotated[Count, Meta(description="Passages embedded and written at once.")] = 128
 
 
@@ -168,6 +171,9 @@ class Auth(Section, forbid_unknown_fields=True, frozen=True):
         float, Meta(ge=0, description="How long a valid key is trusted without asking the store again.")
     ] = 10.0
     cache_size: Annotated[Count, Meta(description="Keys remembered at most.")] = 10_000
+    admin_session_hours: Annotated[
+        float, Meta(gt=0, description="Hours after which the operator's page asks for the admin token again.")
+    ] = 8.0
 
 
 class Sessions(Section, forbid_unknown_fields=True, frozen=True):

@@ -1,4 +1,4 @@
-"""``/admin``: API keys and system prompts, for the holder of the admin token."""
+"""``/admin``: API keys, system prompts and all else that the holder of the admin token may see and do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ from orbit.admin.wire import (
 )
 from orbit.errors import OrbitError
 from orbit.store.base import PAGE, DuplicateKey, DuplicatePrompt, PromptInUse, UnknownKey, UnknownPrompt
+from orbit.web.admin_activity import chats_route
+from orbit.web.admin_collections import UnknownDocument, collection_routes
 from orbit.web.admin_guard import NotAdministrator, TooManyAttempts
+from orbit.web.admin_session import session_routes
 from orbit.web.problems import RequestError, headers_of, problem_of
 from orbit.web.redaction import redact_access_log
 from orbit.web.services import Services
@@ -46,12 +49,13 @@ STATUS = {
     DuplicateKey: 409,
     DuplicatePrompt: 409,
     PromptInUse: 409,
+    UnknownDocument: 404,
     BadRequest: 400,
     TooManyAttempts: 429,
 }
 
 
-def admin_routes(services: Services) -> list[Any]:
+def admin_routes(services: Services, live: Any) -> list[Any]:
     """The routes of ``/admin`` behind the admin token, and ``/key``, which tells a client about its own key."""
     redact_access_log()
     admin = Administration(services.store)
@@ -62,7 +66,14 @@ def admin_routes(services: Services) -> list[Any]:
 
     router = Router(
         "/admin",
-        route_handlers=[*_key_routes(admin), *_prompt_routes(admin)],
+        route_handlers=[
+            *session_routes(guard),
+            *_key_routes(admin),
+            *_prompt_routes(admin),
+            *collection_routes(services),
+            chats_route(services.host.registry),
+            live,
+        ],
         guards=[only_administrators],  # a function: Litestar makes a deep copy of anything else
         exception_handlers={OrbitError: _refusal, ValidationException: _invalid, RecursionError: _too_deep},
         response_headers=[ResponseHeader(name="Cache-Control", value="no-store")],

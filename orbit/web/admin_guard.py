@@ -1,17 +1,24 @@
-"""Who may administer: the holder of the admin token, and no client key."""
+"""Who may administer: the holder of the admin token, or who has signed in with it, and no client key."""
 
 from __future__ import annotations
 
+import hmac
 import logging
 import time
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 
+from orbit.admin.sign_in import AdminSession, AdminSessions
 from orbit.admin.token import same_token
 from orbit.auth import Authenticator
 from orbit.errors import OrbitError, Unauthorized
+
+CSRF_HEADER = "x-csrf-token"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_STATE = "admin_session"
 
 logger = logging.getLogger("orbit.admin")
 
@@ -59,9 +66,10 @@ class Attempts:
 
 
 class AdminGuard:
-    """Lets pass only requests with the admin token."""
+    """Lets pass only requests with the admin token, or with the cookie of a session that began with it."""
 
-    def __init__(self, token: str, authenticator: Authenticator) -> None:
+    def __init__(self, token: str, authenticator: Authenticator, sessions: AdminSessions) -> None:
+        self.sessions = sessions
         self._token = token
         self._authenticator = authenticator
         self._attempts = Attempts()
@@ -74,7 +82,8 @@ class AdminGuard:
         given = headers.get("x-admin-token") or bearer
         client_key = headers.get("x-api-key") or given
         if not client_key and not authorization:
-            raise NotAdministrator("The admin token is required: send it as `Authorization: Bearer TOKEN`.")
+            self._check_session(connection)
+            return
         address = connection.client.host if connection.client else ""
         if self._attempts.blocked(address):
             raise TooManyAttempts("Too many failed attempts from this address; try again in a second.")
@@ -104,9 +113,50 @@ class AdminGuard:
             return False
         return True
 
+    def _check_session(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        """Raise NotAdministrator, or let the request of a signed-in page pass.
+
+        Browsers send the cookie with requests that other pages of the same host make too, whatever port they came
+        from, so a request must come from a page of this server, and one that changes something must prove it.
+        """
+        cookie = connection.cookies.get(self.sessions.cookie_name)
+        if cookie is None:
+            raise NotAdministrator("The admin token is required: send it as `Authorization: Bearer TOKEN`.")
+        session = self.sessions.find(cookie)
+        if session is None:
+            raise NotAdministrator("The session has ended; sign in again.")
+        safe = connection.scope.get("method") in _SAFE
+        if not _same_origin(connection, safe=safe):
+            raise NotAdministrator("This request came from a page of another origin.", forbidden=True)
+        if not safe:
+            given = connection.headers.get(CSRF_HEADER, "").encode("utf-8", "replace")
+            if not hmac.compare_digest(given, self.sessions.csrf_token(session).encode()):
+                sentence = "A session's requests that change something need its token in the X-CSRF-Token header."
+                raise NotAdministrator(sentence, forbidden=True)
+        connection.scope["state"][_STATE] = session
+
     async def _is_client_key(self, key: str) -> bool:
         try:
             await self._authenticator.authenticate(key)
         except Unauthorized:
             return False
         return True
+
+
+def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> AdminSession | None:
+    """The session that let a checked request pass; None if it was the token itself."""
+    session: AdminSession | None = connection.scope["state"].get(_STATE)
+    return session
+
+
+def _same_origin(connection: ASGIConnection[Any, Any, Any, Any], *, safe: bool) -> bool:
+    """Whether a browser says that a page of this server asks, or, for reading, the person at the address bar.
+
+    ``Sec-Fetch-Site`` is right behind every proxy, but browsers send it only over HTTPS and to this machine; else
+    ``Origin`` must name the host that was asked. What sends neither is no browser that could be misled.
+    """
+    site = connection.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin" or (safe and site == "none")
+    origin = connection.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc.lower() == connection.headers.get("host", "").lower()

@@ -14,11 +14,13 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 
+from orbit.admin.history import History
 from orbit.config import Config
 from orbit.errors import OrbitError
 from orbit.host import OrbitHost
 from orbit.web.acme import Challenges, ToHttps
 from orbit.web.admin import admin_routes
+from orbit.web.admin_activity import kept_history, live_route
 from orbit.web.chat import OrbitProtocol
 from orbit.web.cors import CrossOrigin
 from orbit.web.draining import announced_end
@@ -94,7 +96,8 @@ class Application:
             folder = os.environ.get(FOLDER_VARIABLE)
             exchange = Exchange(services, Path(folder) if folder else None)
             await stack.enter_async_context(exchange.publishing())
-            for route in routes(services, exchange):
+            history = await stack.enter_async_context(kept_history(exchange))
+            for route in routes(services, exchange, history):
                 app.register(route)
             self._front = front(services, app)
             yield
@@ -125,13 +128,13 @@ def front(services: Services, framework: ASGIApp) -> ASGIApp:
     return app
 
 
-def routes(services: Services, exchange: Exchange) -> list[Any]:
+def routes(services: Services, exchange: Exchange, history: History) -> list[Any]:
     """The routes that Litestar serves."""
     check = HealthCheck(services)
     return [
         *health_routes(services, check),
         *metrics_routes(services, exchange, check),
-        *admin_routes(services),
+        *admin_routes(services, live_route(exchange, history, check)),
         *session_routes(services),
         *plugin_routes(services),
         *page_routes(services),

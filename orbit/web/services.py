@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from orbit.admin.sign_in import AdminSessions
 from orbit.admin.token import ensure_token
 from orbit.auth import Authenticator, RateLimiter
 from orbit.config import Config
@@ -28,7 +29,9 @@ class Services:
         self.sessions = sessions
         self.authenticator = Authenticator(store, auth.cache_seconds, auth.cache_size)
         self.limiter = RateLimiter(store)
-        self.admin_guard = AdminGuard(ensure_token(config), self.authenticator)
+        token = ensure_token(config)
+        sign_ins = AdminSessions(token, config.data_dir / "admin-signed-out", auth.admin_session_hours * 3600)
+        self.admin_guard = AdminGuard(token, self.authenticator, sign_ins)
         self.draining = asyncio.Event()
 
 

@@ -11,6 +11,9 @@ import msgspec
 
 from orbit.web.problems import Problem
 
+UPLOAD_PIECE = "upload_piece"
+"""In a request's state: the last piece of an upload that is given ``seconds`` for each piece, not for the whole."""
+
 
 class SlowSenders:
     """Looks at all connections now and then; a request costs nothing by it.
@@ -58,7 +61,7 @@ def _arriving(connection: Any) -> object:
             return None
         return connection.scope if connection.scope is not cycle.scope else cycle
     if cycle.more_body and not connection.flow.read_paused:
-        return cycle
+        return cycle.scope["state"].get(UPLOAD_PIECE, cycle)
     return None
 
 

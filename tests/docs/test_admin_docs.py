@@ -11,10 +11,16 @@ import pytest
 from click.testing import CliRunner
 
 from orbit.admin import wire
+from orbit.admin.chats import ChatPage
+from orbit.admin.history import Sample
 from orbit.cli import orbit as orbit_command
 from orbit.cli.keys import keys
 from orbit.cli.prompts import prompts
 from orbit.testing import serve
+from orbit.web.admin_activity import Live
+from orbit.web.admin_collections import CollectionInfo, DocumentPage, Library, StoredDocument
+from orbit.web.admin_session import SessionInfo
+from orbit.web.admin_upload import ToldError, ToldProgress, ToldSummary
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 GUIDE = (DOCS / "keys-and-prompts.md").read_text("utf-8")
@@ -31,7 +37,7 @@ OLD_VERBS = {
 def server(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
-        with serve({"script": {}}, tmp_path_factory.mktemp("docs")) as running:
+        with serve({"script": {}, "cabinet": {}}, tmp_path_factory.mktemp("docs")) as running:
             yield running
 
 
@@ -80,7 +86,11 @@ def test_every_route_is_in_the_page(server):
 
 @pytest.mark.parametrize(
     "struct",
-    [wire.NewKey, wire.KeyUpdate, wire.KeyDetails, wire.NewPrompt, wire.PromptInfo, wire.OwnKey, wire.Rotation],
+    [
+        *(wire.NewKey, wire.KeyUpdate, wire.KeyDetails, wire.NewPrompt, wire.PromptInfo, wire.OwnKey, wire.Rotation),
+        *(Library, CollectionInfo, DocumentPage, StoredDocument, ToldProgress, ToldSummary, ToldError),
+        *(ChatPage, Live, Sample, SessionInfo),
+    ],
 )
 def test_every_field_is_in_the_page(struct):
     for field in msgspec.structs.fields(struct):
@@ -89,7 +99,13 @@ def test_every_field_is_in_the_page(struct):
 
 def test_the_examples_run_as_they_stand(server, tmp_path):
     script = "set -euo pipefail\n" + "\necho\n".join(re.findall(r"^```sh\n(.+?)^```$", API, re.MULTILINE | re.DOTALL))
-    environment = {**os.environ, "ORBIT_URL": server.url, "ORBIT_ADMIN_TOKEN": TOKEN, "no_proxy": "*"}
+    environment = {
+        **os.environ,
+        "ORBIT_URL": server.url,
+        "ORBIT_ADMIN_TOKEN": TOKEN,
+        "COLLECTION": "port",
+        "no_proxy": "*",
+    }
     done = subprocess.run(
         ["bash", "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -65,7 +65,21 @@ ROUTES = [
     ("GET", "/admin/prompts/some/versions"),
     ("PUT", "/admin/prompts/some"),
     ("DELETE", "/admin/prompts/some"),
+    ("POST", "/admin/session"),
+    ("GET", "/admin/session"),
+    ("DELETE", "/admin/session"),
+    ("GET", "/admin/collections"),
+    ("DELETE", "/admin/collections/some"),
+    ("GET", "/admin/collections/some/documents"),
+    ("POST", "/admin/collections/some/documents"),
+    ("DELETE", "/admin/collections/some/documents"),
+    ("GET", "/admin/chats"),
+    ("GET", "/admin/live"),
 ]
+NAMES = {
+    "/admin/api-keys/some": "/admin/api-keys/{api_key}",
+    "/admin/collections/some": "/admin/collections/{collection}",
+}
 
 
 def is_problem(response, status, code):
@@ -91,7 +105,12 @@ def test_the_list_of_routes_is_complete(server, anyone):
     found = {
         (method.upper(), path) for path, methods in paths.items() for method in methods if path.startswith("/admin")
     }
-    listed = {(m, p.replace("api-keys/some", "api-keys/{api_key}").replace("/some", "/{prompt_id}")) for m, p in ROUTES}
+    listed = set()
+    for method, example in ROUTES:
+        path = example
+        for some, name in NAMES.items():
+            path = path.replace(some, name)
+        listed.add((method, path.replace("/some", "/{prompt_id}")))
     assert found == listed
 
 

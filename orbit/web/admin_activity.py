@@ -1,0 +1,109 @@
+"""``/admin/chats`` and ``/admin/live``: what happened lately, and what happens now."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated, Any
+
+import msgspec
+from litestar import get
+from litestar.params import QueryParameter
+
+from orbit.admin.chats import ChatPage, RecentChats
+from orbit.admin.history import SECONDS, History, Sample, sample_of
+from orbit.builtin.files import FileLog, Naming
+from orbit.builtin.files.searching import Filter
+from orbit.metrics import BOUNDS
+from orbit.plugins.registry import Registry
+from orbit.web.health import HealthCheck, HealthReport
+from orbit.web.metrics import Exchange
+from orbit.web.problems import RequestError
+
+logger = logging.getLogger("orbit.admin")
+
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Chats in a page.")]
+Before = Annotated[str, QueryParameter(description="Where the page before ended.", max_length=300)]
+Text = Annotated[str, QueryParameter(description="Anywhere in query, response or reason, or the request id.")]
+Key = Annotated[str, QueryParameter(description="Id, hint or client name of an API key.")]
+Failed = Annotated[bool | None, QueryParameter(description="Only turns that ended with an error, or only others.")]
+Blocked = Annotated[bool | None, QueryParameter(description="Only turns that moderation refused, or only others.")]
+Since = Annotated[float, QueryParameter(description="The time of the last sample that is known, in Unix seconds.")]
+
+
+class Live(msgspec.Struct, frozen=True):
+    """The server now, and how it came there.
+
+    ``samples`` are of the last hour, oldest first, the last taken for this answer; ``bounds`` are those of their
+    durations, in seconds, and there is one bucket more for what is longer.
+    """
+
+    health: HealthReport
+    in_flight: int
+    queued: int
+    samples: list[Sample]
+    bounds: tuple[float, ...] = BOUNDS
+
+
+@asynccontextmanager
+async def kept_history(exchange: Exchange) -> AsyncGenerator[History, None]:
+    """A history that grows while it is entered."""
+    history = History()
+
+    async def grow() -> None:
+        while True:
+            try:
+                history.add(sample_of(await exchange.all(), time.time()))
+            except OSError as error:
+                logger.warning("the counts of the workers cannot be read: %s", error)
+            await asyncio.sleep(SECONDS)
+
+    task = asyncio.create_task(grow(), name="keep the history of counts")
+    try:
+        yield history
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def live_route(exchange: Exchange, history: History, check: HealthCheck) -> Any:
+    """The route that the page asks again and again."""
+
+    @get("/live", summary="Health, and the counts of the last hour")
+    async def live(since: Since = 0.0) -> Live:
+        counts = await exchange.all()
+        now = sample_of(counts, time.time())
+        return Live(await check.report(), counts.in_flight, counts.queued, [*history.since(since), now])
+
+    return live
+
+
+def chats_route(registry: Registry) -> Any:
+    """The route of the chat log's end. One page at a time is looked for: others wait."""
+    logs = [log for name in registry.names() if isinstance(log := registry[name], FileLog)]
+    recent = RecentChats(logs[0].directory, Naming(logs[0].settings.filename)) if logs else None
+    one_at_a_time = asyncio.Lock()
+
+    @get("/chats", summary="The last chats of the chat log, newest first, and only what it holds of them")
+    async def chats(
+        limit: Limit = 50,
+        before: Before = "",
+        text: Text = "",
+        key: Key = "",
+        failed: Failed = None,
+        blocked: Blocked = None,
+    ) -> ChatPage:
+        if recent is None:
+            return ChatPage([], kept=False)
+        wanted = Filter(key=key, text=text, failed=failed, blocked=blocked)
+        async with one_at_a_time:
+            try:
+                return await asyncio.to_thread(recent.page, wanted, before, limit)
+            except OSError as error:
+                raise RequestError(503, "log_unreadable", f"the chat log cannot be read: {error.strerror}.") from error
+
+    return chats
