@@ -15,7 +15,7 @@ from orbit.types import Chunk
 class ChunkReader:
     """Pulls the chunks of one provider; ends the wait for one that takes too long, and only that wait.
 
-    Time that the consumer spends between chunks does not count.
+    Time that the consumer, which is one task, spends between chunks does not count.
     """
 
     def __init__(self, provider: str, chunks: AsyncGenerator[Chunk, None], ticker: Ticker) -> None:
@@ -31,7 +31,8 @@ class ChunkReader:
     async def next(self, seconds: float) -> Chunk | None:
         """The next chunk, or None at the end. Raises ProviderError, also when ``seconds`` have passed."""
         self._due = self._now() + seconds
-        self._task = asyncio.current_task()
+        if self._task is None:
+            self._task = asyncio.current_task()
         try:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:

@@ -99,7 +99,8 @@ class Pipeline:
                 started = time.perf_counter()
                 chunks = self._generate(messages=prompt.messages, options=turn.options, context=turn.context)
                 citations = CitationFilter(len(prompt.documents)) if prompt.documents else None
-                async with aclosing(ChunkReader(self._provider, chunks, self.ticker)) as reader:
+                reader = ChunkReader(self._provider, chunks, self.ticker)
+                try:
                     while (chunk := await reader.next(seconds)) is not None:
                         piece = citations.add(chunk.text) if citations else chunk.text
                         if piece:
@@ -110,6 +111,8 @@ class Pipeline:
                             yield piece
                         journal.usage = chunk.usage or journal.usage
                         finish_reason = chunk.finish_reason or finish_reason
+                finally:
+                    await reader.aclose()
                 if citations and (piece := citations.rest()):
                     text.append(piece)
                     yield piece

@@ -111,7 +111,7 @@ class Journal:
 
     def took(self, stage: str, started: float) -> None:
         """Note the seconds since ``started`` (of ``time.perf_counter``) for a stage."""
-        self.durations[stage] = round(time.perf_counter() - started, 6)
+        self.durations[stage] = time.perf_counter() - started
 
     def record(self) -> ChatRecord:
         """Return the record of the turn as it stands."""

@@ -57,12 +57,15 @@ async def send_whole(
     """Send an answer as one JSON body; False if the client has gone. Raises what the turn raises, before it sends."""
     text: list[str] = []
     answer = Answer()
-    async with ClientWatch(receive, ticker) as watch, aclosing(events):
-        async for event in events:
-            if isinstance(event, str):
-                text.append(event)
-            else:
-                answer = event
+    async with ClientWatch(receive, ticker) as watch:
+        try:
+            async for event in events:
+                if isinstance(event, str):
+                    text.append(event)
+                else:
+                    answer = event
+        finally:
+            await events.aclose()
         body = wire.whole("".join(text), answer)
         all_headers = [
             (b"content-type", b"application/json"),

@@ -33,10 +33,9 @@ def check_length(message: str, limit: int) -> None:
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Read the request's body. Raises RequestError with 413 as soon as it is longer than ``limit`` bytes."""
-    too_large = RequestError(413, "body_too_large", f"the body is larger than {limit} bytes (limits.max_body_bytes).")
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit() and int(value) > limit:
-            raise too_large
+            raise _too_large(limit)
     message = await receive()
     body: bytes = message.get("body", b"")  # type: ignore[assignment]  # http.disconnect has none
     parts = [body]
@@ -47,7 +46,11 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         parts.append(body)
         size += len(body)
         if size > limit:
-            raise too_large
+            raise _too_large(limit)
     if message["type"] == "http.disconnect":
         raise RequestError(400, "incomplete_body", "the connection was closed before the whole body had arrived.")
     return b"".join(parts) if len(parts) > 1 else parts[0]
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(413, "body_too_large", f"the body is larger than {limit} bytes (limits.max_body_bytes).")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Send
 
 from orbit.logs import request_id as current_request
 from orbit.metrics import Metrics
@@ -34,13 +34,14 @@ class Front:
         self._metrics = metrics
         self._log = log
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
         path = scope["path"]
         state: dict[str, Any] = scope["state"]
         state["request_id"] = request_id = request_id_of(scope)
         current_request.set(request_id)
-        started = time.perf_counter() if self._log else 0.0
+        log = self._log and access.isEnabledFor(logging.INFO)
+        started = time.perf_counter() if log else 0.0
         handler = self._answering.get(path)
         try:
             if handler is not None:
@@ -49,31 +50,31 @@ class Front:
                 await self._others(scope, receive, _noting(state, request_id, send))
         finally:
             route = path if handler is not None else scope.get("path_template") or "other"
-            self._finished(scope, state, path, route, started)
+            method, status = scope["method"], state.get("status", 200)
+            if self._metrics is not None:
+                self._metrics.requests[route, method if method in _METHODS else "other", str(status)] += 1
+            if log:
+                _log(scope, redacted(path), status, time.perf_counter() - started)
 
-    def _finished(self, scope: Any, state: dict[str, Any], path: str, route: str, started: float) -> None:
-        method, status = scope["method"], state.get("status", 200)
-        if self._metrics is not None:
-            self._metrics.requests[route, method if method in _METHODS else "other", str(status)] += 1
-        if self._log:
-            milliseconds = round((time.perf_counter() - started) * 1000, 1)
-            client = scope["client"][0] if scope.get("client") else ""
-            path = redacted(path)
-            access.info(
-                "%s %s %s %s ms",
-                method,
-                path,
-                status,
-                milliseconds,
-                extra={
-                    "method": method,
-                    "path": path,
-                    "status": status,
-                    "duration_ms": milliseconds,
-                    "client_ip": client,
-                    "key_id": state.get("key_id", ""),
-                },
-            )
+
+def _log(scope: Any, path: str, status: int, seconds: float) -> None:
+    method, milliseconds = scope["method"], round(seconds * 1000, 1)
+    client = scope.get("client")
+    access.info(
+        "%s %s %s %s ms",
+        method,
+        path,
+        status,
+        milliseconds,
+        extra={
+            "method": method,
+            "path": path,
+            "status": status,
+            "duration_ms": milliseconds,
+            "client_ip": client[0] if client else "",
+            "key_id": scope["state"].get("key_id", ""),
+        },
+    )
 
 
 def _noting(state: dict[str, Any], request_id: str, send: Send) -> Send:

@@ -68,7 +68,8 @@ class WriterThread(threading.Thread):
             self.dropped += 1
             return
         self._records.append(record)
-        self._wake.set()
+        if not self._wake.is_set():  # the thread clears it before it takes records, so this one is seen
+            self._wake.set()
 
     def when_written(self, callback: Callable[[], None]) -> None:
         """Call back, in the thread, once all records taken so far are on disk."""
