@@ -11,7 +11,6 @@ from typing import Any
 
 from litestar import Litestar, Request, Response, asgi
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 
 from orbit.admin.history import History
@@ -35,6 +34,7 @@ from orbit.web.pages.chat import chat_page_routes
 from orbit.web.plugin_routes import plugin_routes
 from orbit.web.problems import Problem, RequestError, headers_of, problem_of
 from orbit.web.request import request_id_of
+from orbit.web.schema_page import openapi_config
 from orbit.web.services import Services, open_services
 from orbit.web.sessions import session_routes
 
@@ -66,7 +66,7 @@ class Application:
             [],
             lifespan=[self._lifespan],
             exception_handlers={Exception: _problem},
-            openapi_config=OpenAPIConfig(title="ORBIT", version="1", path="/schema"),
+            openapi_config=openapi_config(),
             logging_config=None,
         )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from litestar.types import ASGIApp, Scope
+from msgspec import Meta
 
 from orbit.auth import Identity
 from orbit.config import HostConfig
@@ -26,9 +27,11 @@ _encoder = msgspec.json.Encoder()
 class ChatRequest(msgspec.Struct, frozen=True):
     """The body of ``POST /chat``."""
 
-    message: str
-    stream: bool = True
-    session_id: str | None = None
+    message: Annotated[str, Meta(description="The question.")]
+    stream: Annotated[bool, Meta(description="Whether the answer comes piece by piece.")] = True
+    session_id: Annotated[
+        str | None, Meta(description="The conversation that the question belongs to; 'new' begins one.")
+    ] = None
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -55,7 +58,9 @@ class ChatResponse(msgspec.Struct, frozen=True):
     metadata: Metadata
 
 
-class _End(msgspec.Struct, frozen=True):
+class StreamFrame(msgspec.Struct, frozen=True):
+    """The last frame of a stream. Those before it have `text`, what is new, and `done`, false."""
+
     text: str
     done: bool
     finish_reason: str
@@ -94,7 +99,7 @@ class OrbitWire:
 
     def end(self, answer: Answer) -> bytes:
         """The frame that says how the answer ended."""
-        frame = _End(
+        frame = StreamFrame(
             text=self._so_far,
             done=True,
             finish_reason=answer.finish_reason,

@@ -1,0 +1,111 @@
+"""``/schema``: a valid OpenAPI document of every route, and a page that asks no other host for anything."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+from openapi_spec_validator import validate
+from ruamel.yaml import YAML
+
+from orbit.testing import make_host, serve
+from orbit.web.app import answering_routes, create_app
+
+UNDESCRIBED = ("/schema", "/v1")
+"""The document itself; and Litestar's mount of /v1, whose routes are described one by one."""
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with serve({"script": {}}, tmp_path_factory.mktemp("schema")) as server:
+        return httpx.get(f"{server.url}/schema/openapi.json").json()
+
+
+def test_the_document_is_valid(document: Any) -> None:
+    validate(document)
+    names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert len(names) == len(set(names))
+
+
+async def test_every_served_route_is_in_it(document: Any, tmp_path: Path) -> None:
+    app = create_app((made := make_host({"script": {}}, tmp_path)).config, made)
+    async with app.litestar.lifespan():
+        described = {
+            route.path_format
+            for route in app.litestar.routes
+            if any(handler.resolve_include_in_schema() for handler in getattr(route, "route_handlers", ()))
+        }
+        hidden = {route.path_format for route in app.litestar.routes} - described
+        answering = set(answering_routes(app.services))
+    v1 = {"/v1/models", "/v1/models/{model}", "/v1/embeddings"}
+    assert document["paths"].keys() == described | answering | v1
+    pages = {path for path in hidden if not path.startswith(UNDESCRIBED)}
+    # What is hidden is for browsers: pages and their files.
+    assert not {path for path in pages if path.startswith(("/chat", "/key", "/health", "/metrics", "/plugins"))}
+
+
+def test_answers_are_as_described(document: Any, tmp_path: Path) -> None:
+    with serve({"script": {}, "wordllama": {}, "shelf": {}}, tmp_path) as server:
+        headers = {"X-API-Key": server.key, "Authorization": f"Bearer {server.key}"}
+        with httpx.Client(base_url=server.url, headers=headers, timeout=20) as client:
+            talk = {"model": "orbit", "messages": [{"role": "user", "content": "hello"}]}
+            embedding = client.get("/v1/models").json()["data"][-1]["id"]
+            answers = {
+                ("/chat", "post"): client.post("/chat", json={"message": "x", "stream": False, "session_id": "s"}),
+                ("/chat/sessions/{session_id}", "get"): client.get("/chat/sessions/s"),
+                ("/v1/chat/completions", "post"): client.post("/v1/chat/completions", json=talk),
+                ("/v1/models", "get"): client.get("/v1/models"),
+                ("/v1/models/{model}", "get"): client.get("/v1/models/orbit"),
+                ("/v1/embeddings", "post"): client.post("/v1/embeddings", json={"model": embedding, "input": "x"}),
+                ("/key", "get"): client.get("/key"),
+                ("/health", "get"): client.get("/health"),
+            }
+            errors = {
+                ("/chat", "post"): client.post("/chat", json={}),
+                ("/chat/sessions/{session_id}", "get"): client.get("/chat/sessions/other"),
+                ("/v1/chat/completions", "post"): client.post("/v1/chat/completions", json={}),
+                ("/admin/api-keys", "post"): client.post("/admin/api-keys", json={}),
+            }
+    assert {response.status_code for response in answers.values()} == {200}
+    assert not any(response.is_success for response in errors.values())
+    for (path, method), response in [*answers.items(), *errors.items()]:
+        responses = document["paths"][path][method]["responses"]
+        described = responses["200" if response.is_success else "default"]["content"]
+        schema = described[response.headers["content-type"].partition(";")[0]]["schema"]
+        jsonschema.validate(response.json(), {**schema, "components": document["components"]})
+
+
+def test_who_may_use_what(document: Any) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert {(scheme["type"], scheme.get("name") or scheme.get("scheme")) for scheme in schemes.values()} == {
+        ("apiKey", "X-API-Key"),
+        ("http", "bearer"),
+    }
+
+    def access(path: str, method: str) -> list[str]:
+        return [name for choice in document["paths"][path][method]["security"] for name in choice or [""]]
+
+    assert access("/chat", "post") == ["apiKey"]
+    assert access("/chat/sessions/{session_id}", "delete") == ["apiKey"]
+    assert access("/v1/chat/completions", "post") == ["bearerKey", "apiKey"]
+    assert access("/admin/api-keys", "post") == ["adminToken"]
+    assert access("/health/live", "get") == [""]
+    assert "" in access("/health", "get")
+
+
+def test_the_pages_stay_at_home(tmp_path: Path) -> None:
+    with serve({"script": {}}, tmp_path) as server:
+        page = httpx.get(f"{server.url}/schema")
+        yaml = httpx.get(f"{server.url}/schema/openapi.yaml")
+        json = httpx.get(f"{server.url}/schema/openapi.json").json()
+        others = [httpx.get(f"{server.url}/schema/{name}") for name in ("swagger", "redoc", "rapidoc", "elements")]
+    assert page.headers["content-type"].startswith("text/html")
+    assert not re.search(r"(src|href|url\()\s*=?\s*[\"']?(https?:)?//", page.text)
+    assert "<script" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "POST /chat<" in page.text
+    assert "POST /v1/chat/completions<" in page.text
+    assert YAML(typ="safe", pure=True).load(yaml.text) == json
+    assert {response.status_code for response in others} == {404}
