@@ -20,7 +20,7 @@ plugins=(plugins/orbit_llamacpp plugins/orbit_chroma plugins/orbit_wordllama)
 
 # What decides whether the installation is still right: all that is declared, and for which purpose.
 stamp=.venv/.orbit-setup
-wanted=$(cat pyproject.toml constraints.txt plugins/*/pyproject.toml scripts/setup.sh | sha256sum | cut -c1-64)
+wanted=$(cat pyproject.toml constraints.txt requirements-dev.txt plugins/*/pyproject.toml tests/clients/package.json scripts/setup.sh | sha256sum | cut -c1-64)
 if [ -x .venv/bin/orbit ] && grep -qsx "$wanted dev" "$stamp"; then exit 0; fi
 if [ "$dev" = no ] && [ -x .venv/bin/orbit ] && grep -qsx "$wanted run" "$stamp"; then exit 0; fi
 
@@ -87,4 +87,11 @@ for plugin in "${plugins[@]}"; do
 done
 [ "$dev" = yes ] && arguments+=(-r requirements-dev.txt)
 quietly pip install -c constraints.txt "${arguments[@]}"
+if [ "$dev" = yes ] && command -v npm >/dev/null; then
+    say "Installing OpenAI's package for Node.js into .venv/node ..."
+    mkdir -p .venv/node
+    cp tests/clients/package.json .venv/node/
+    (cd .venv/node && npm install --no-audit --no-fund --ignore-scripts >/dev/null 2>&1) ||
+        say "That failed; the test that runs it will be skipped."
+fi
 if [ "$dev" = yes ]; then echo "$wanted dev" >"$stamp"; else echo "$wanted run" >"$stamp"; fi

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ import openai
 import pytest
 
 import orbit
+from orbit.auth import new_key
 from orbit.testing import serve
 
 
@@ -18,8 +20,8 @@ def client(server: Any, **options: Any) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{server.url}/v1", api_key=options.pop("key", server.key), max_retries=0, **options)
 
 
-def ask(server: Any, messages: Any, **options: Any) -> Any:
-    with client(server) as api:
+def ask(server: Any, messages: Any, key: str = "", **options: Any) -> Any:
+    with client(server, key=key or server.key) as api:
         return api.chat.completions.create(model="script", messages=messages, **options)
 
 
@@ -145,6 +147,50 @@ def test_errors_are_the_right_exceptions(tmp_path: Path) -> None:
         ask(server, HELLO)
     assert away.value.status_code == 503
     assert away.value.code == "provider_unavailable"
+
+
+class Waking(orbit.Provider):
+    """Is not there the first time it is asked."""
+
+    asked = 0
+
+    @orbit.hookimpl
+    async def generate(self) -> AsyncIterator[orbit.Chunk]:
+        self.asked += 1
+        if self.asked == 1:
+            raise orbit.ProviderError("it is waking up.", kind="unavailable")
+        yield orbit.Chunk("awake", finish_reason="stop")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_clients_try_again_after_503(tmp_path: Path, *, stream: bool) -> None:
+    with serve({"waking": {}}, tmp_path, {"waking": Waking}) as server:
+        address: Any = {"base_url": f"{server.url}/v1", "api_key": server.key, "max_retries": 2}
+        async with openai.AsyncOpenAI(**address) as api:
+            answer = await api.chat.completions.create(model="orbit", messages=HELLO, stream=stream)
+            if stream:
+                assert "awake" in [chunk.choices[0].delta.content async for chunk in answer]
+        server.provider("waking").asked = 0
+        with openai.OpenAI(**address) as patient:
+            again = patient.chat.completions.create(model="orbit", messages=HELLO)
+        assert server.provider("waking").asked == 2
+    assert again.choices[0].message.content == "awake"
+
+
+def test_the_client_tries_again_after_429_when_it_was_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("orbit.store.base", "orbit.store.sqlite"):
+        monkeypatch.setattr(f"{module}.RATE_WINDOW", 1)  # a minute would take too long
+    with serve({"script": {}}, tmp_path) as server:
+        secret, key = new_key("limited", requests_per_minute=1)
+        server.call(server.services.store.create_key(key))
+        ask(server, HELLO, key=secret)
+        with pytest.raises(openai.RateLimitError) as limited:
+            ask(server, HELLO, key=secret)
+        with openai.OpenAI(base_url=f"{server.url}/v1", api_key=secret, max_retries=3) as patient:
+            answer = patient.chat.completions.create(model="script", messages=HELLO)
+    assert limited.value.code == "rate_limit_exceeded"
+    assert int(limited.value.response.headers["retry-after"]) >= 1
+    assert answer.choices[0].finish_reason == "stop"
 
 
 def test_a_stream_that_breaks_raises(tmp_path: Path) -> None:
