@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Any, TypeAlias
@@ -84,7 +85,7 @@ def faults() -> Callable[[Any], list[str]]:
 
     def find(page: Any) -> list[str]:
         page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
-        result = page.evaluate("axe.run({resultTypes: ['violations']})")
+        result = page.evaluate("axe.run({resultTypes: ['violations'], iframes: false})")
         return [
             f"{violation['id']}: {violation['help']} ({node['html']}) {node.get('failureSummary', '')}"
             for violation in result["violations"]
@@ -93,3 +94,16 @@ def faults() -> Callable[[Any], list[str]]:
         ]
 
     return find
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], object]], None]:
+    """Wait until something is true of the server, whose work ends a moment after the page has let go of it."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        end = time.monotonic() + WAIT_MILLISECONDS / 1000
+        while not condition():
+            assert time.monotonic() < end, "it did not happen"
+            time.sleep(0.02)
+
+    return wait

@@ -9,7 +9,7 @@
   const script = document.currentScript;
   const { key = "", label = "Ask a question", target = "", theme = "" } = script.dataset;
   const server = new URL(script.src).origin;
-  const PATIENCE = 5000;
+  const PATIENCE = 1000; // after the load of the frame, whose scripts have run by then
 
   const STYLE = `
     :host { all: initial; color-scheme: light dark; }

@@ -19,7 +19,9 @@ const conversation = new Conversation();
 const key = new Key(show);
 const scrolling = new Scrolling($("latest"));
 const note = $("composer-note").textContent;
+const LEAVING_MILLISECONDS = 2000;
 let running = null; // the AbortController of the answer under way
+let leaving = false;
 
 $("send").append(icon("arrowUp"));
 $("stop").append(icon("stop"));
@@ -78,6 +80,8 @@ async function start(text) {
     const end = await ask({ ...asked, signal: controller.signal }, grow);
     ended(turn, end);
   } catch (error) {
+    // Leaving the page cuts the stream a moment before the script ends; that is no failure to be kept.
+    if (leaving) await new Promise((done) => setTimeout(done, LEAVING_MILLISECONDS));
     broken(turn, error);
   }
   if (running === controller) setRunning(null);
@@ -170,6 +174,12 @@ question.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   $("ask").requestSubmit();
+});
+addEventListener("beforeunload", () => {
+  leaving = true;
+  setTimeout(() => {
+    leaving = false; // the page is still there: it was a download, or a link to a mail program
+  }, LEAVING_MILLISECONDS);
 });
 addEventListener("keydown", (event) => {
   if (event.key === "Escape") running?.abort();
