@@ -29,6 +29,7 @@ from orbit.web.health import HealthCheck, health_routes
 from orbit.web.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.openai.chat import CompletionProtocol
 from orbit.web.openai.models import OpenAIRoutes, chat_models
+from orbit.web.pages.admin import admin_page_routes
 from orbit.web.pages.assets import Assets
 from orbit.web.pages.chat import chat_page_routes
 from orbit.web.plugin_routes import plugin_routes
@@ -147,7 +148,8 @@ def page_routes(services: Services) -> list[Any]:
     if not services.config.host.pages.enabled:
         return []
     assets = Assets()
-    return [*assets.routes(), *chat_page_routes(services.config.host, assets)]
+    config = services.config.host
+    return [*assets.routes(), *chat_page_routes(config, assets), *admin_page_routes(config, assets)]
 
 
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

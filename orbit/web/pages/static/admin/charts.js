@@ -5,10 +5,10 @@ import { clock } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 150;
-const LEFT = 44;
+const LEFT = 52;
 const BOTTOM = 20;
 const TOP = 8;
-const QUARTERS = [0, 15, 30, 45, 60];
+const WIDE = 420;
 
 function s(name, attributes, ...children) {
   const element = document.createElementNS(SVG, name);
@@ -74,7 +74,7 @@ export class Chart {
       marks.push(s("line", { class: "grid", x1: LEFT, x2: width, y1: y(value), y2: y(value) }));
       marks.push(s("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, this.format(value)));
     }
-    for (const minute of QUARTERS) {
+    for (const minute of width < WIDE ? [0, 30, 60] : [0, 15, 30, 45, 60]) {
       const x = LEFT + ((width - LEFT) * minute) / 60;
       const anchor = minute === 0 ? "start" : minute === 60 ? "end" : "middle";
       const at = this.times.at(-1) - (60 - minute) * 60;

@@ -39,6 +39,7 @@ function card(collection, library, reload) {
     try {
       const { total } = await call("GET", `${path("collections", collection.name)}/documents?limit=1`);
       documents.replaceChildren(counted(total, "document"));
+      documents.className = "";
     } catch (failure) {
       documents.replaceChildren(problem(failure));
     }

@@ -134,7 +134,7 @@ async function manage(key, view, reload) {
     h("p", { class: "hint" }, h("code", {}, key.api_key), " made ", when(key.created_at), ", id ", h("code", {}, key.id)),
     h("div", { class: "actions" }, button("Rotate", leadTo(rotate)), active, button("Delete", leadTo(remove), "danger")),
   );
-  const saved = await openForm(`Key of ${key.client_name}`, [fields, dangers], {
+  const saved = await openForm(`Key of ${key.client_name}`, [...fields, dangers], {
     action: "Save",
     submit: async () => {
       await call("PATCH", path("api-keys", key.id), values());

@@ -96,7 +96,7 @@ function healthTable(health) {
     [
       ["Component", ([name]) => h("span", { class: "main" }, name)],
       ["State", ([, state]) => badge(...HEALTH[state.status])],
-      ["Detail", ([, state]) => state.detail || h("span", { class: "soft" }, "nothing to say")],
+      ["Detail", ([, state]) => state.detail || h("span", { class: "soft" }, "–")],
     ],
     Object.entries(health.components),
   );

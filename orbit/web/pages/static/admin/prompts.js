@@ -66,7 +66,7 @@ async function edit(prompt, reload) {
     removing = true;
     event.target.closest("dialog").close();
   }, "danger");
-  const changed = await openForm(`Prompt ${prompt.name}`, [fields, versions], {
+  const changed = await openForm(`Prompt ${prompt.name}`, [...fields, versions], {
     action: "Save",
     submit: () => call("PUT", path("prompts", prompt.id), values()),
     wide: true,

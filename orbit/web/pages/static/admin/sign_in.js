@@ -27,6 +27,8 @@ export function askToSignIn(sentence, begin) {
       sentence && h("p", {}, sentence),
       !isSecureContext &&
         h("p", { class: "caution" }, "This connection is not encrypted: others in the network could read the token."),
+      // For password managers, which keep nothing without a name.
+      h("input", { type: "text", autocomplete: "username", value: "admin", hidden: true }),
       h("label", { class: "field" }, h("span", {}, "Admin token"), token),
       h(
         "p",
