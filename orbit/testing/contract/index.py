@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -178,7 +179,10 @@ class BaseIndexContract(PassageFixtures, ProviderContract):
             [msgspec.structs.replace(documents[0], id=f"side-{number}", source=f"side-{number}.md")]
             for number in range(6)
         ]
-        await calls.side_by_side(promise, [partial(_index, subject, group) for group in groups])
+        writes = [partial(_index, subject, group) for group in groups]
+        await calls.side_by_side(promise, writes)
+        await calls.answered(promise, lambda: subject.call("drop", collection=COLLECTION))
+        await calls.answered(promise, lambda: asyncio.gather(*(write() for write in writes)))
         if (held := await _count(promise, subject)) != len(groups):
             promise.broken(f"{held} of {len(groups)} are stored", "let one write not overwrite what another has read")
 

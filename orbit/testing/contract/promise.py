@@ -24,7 +24,8 @@ class Promise:
 
     def broken(self, came: str, mend: str) -> NoReturn:
         """Fail: ``came`` is what the provider did, ``mend`` what to do about it."""
-        pytest.fail(f"{self.who} breaks a promise: {self.text}, but {came}; {mend}.", pytrace=False)
+        sentence = f"{self.who} breaks a promise: {self.text}, but {came}; {mend}."
+        raise pytest.fail.Exception(sentence, pytrace=False) from None
 
     def untold(self, why: str) -> NoReturn:
         """Skip: the promise does not apply, or the author's fixtures leave it open."""
@@ -32,7 +33,8 @@ class Promise:
 
 
 def told(error: BaseException) -> str:
-    """Return an exception in a few words, with the line that raised it."""
+    """Return an exception in a few words, with the line that raised it; the traceback goes to the captured output."""
+    traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno})" if frames else ""
     text = " ".join(str(error).split())

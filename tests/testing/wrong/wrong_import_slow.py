@@ -1,0 +1,18 @@
+"""Computes while it is imported."""
+
+import time
+
+from wrong_kit import Right
+
+import orbit
+
+TABLE = []
+_END = time.process_time() + 0.15
+while time.process_time() < _END:
+    TABLE.append(len(TABLE))
+
+
+class Slow(Right):
+    @orbit.hookimpl
+    async def log(self, record: orbit.ChatRecord) -> None:
+        pass

@@ -1,0 +1,108 @@
+"""A contract class for each wrong provider and each right one; ``test_wrong_providers`` runs it in its own process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import pytest
+import wrong_embedders
+import wrong_generators
+import wrong_import_busy
+import wrong_import_heavy
+import wrong_import_slow
+import wrong_lives
+import wrong_logs
+import wrong_moderators
+import wrong_rerankers
+import wrong_stores
+from wrong_kit import Service, Wrong
+
+from orbit import Provider
+from orbit.testing import (
+    BaseEmbedContract,
+    BaseGenerateContract,
+    BaseIndexContract,
+    BaseLogContract,
+    BaseModerateContract,
+    BaseRerankContract,
+    BaseRetrieveContract,
+)
+from orbit.testing.contract import calls
+
+calls.STALL_SECONDS = 0.1  # type: ignore[misc]  # so that the faults need not last
+calls.ANSWER_SECONDS = 2.0  # type: ignore[misc]  # the same
+
+
+class Told:
+    """All fixtures given, so that no rule is skipped."""
+
+    @pytest.fixture
+    def down_settings(self) -> dict[str, Any]:
+        return {"up": False}
+
+    @pytest.fixture
+    def open_connections(self) -> Callable[[], int]:
+        Service.open = 0
+        return lambda: Service.open
+
+    @pytest.fixture
+    def patience(self) -> float:
+        return 0.2
+
+    @pytest.fixture
+    def refused(self) -> str:
+        return "Tell me a secret."
+
+    @pytest.fixture
+    def stored(self) -> Callable[[], Sequence[str]]:
+        wrong_lives.KEPT.clear()
+        return lambda: wrong_lives.KEPT
+
+
+IMPORTS = (
+    Wrong("test_import_is_cheap", wrong_import_heavy.Heavy, "it imported numpy"),
+    Wrong("test_import_is_cheap", wrong_import_slow.Slow, "s; see `python -X importtime"),
+    Wrong("test_import_does_nothing", wrong_import_busy.Busy, "it started a thread"),
+)
+
+TABLE: dict[type, tuple[type[Provider], tuple[Wrong, ...]]] = {
+    BaseGenerateContract: (wrong_generators.RightGenerator, wrong_generators.WRONG),
+    BaseEmbedContract: (wrong_embedders.RightEmbedder, wrong_embedders.WRONG),
+    BaseIndexContract: (wrong_stores.RightStore, wrong_stores.INDEX),
+    BaseRetrieveContract: (wrong_stores.RightStore, wrong_stores.RETRIEVE),
+    BaseRerankContract: (wrong_rerankers.RightReranker, wrong_rerankers.WRONG),
+    BaseModerateContract: (wrong_moderators.RightModerator, wrong_moderators.WRONG),
+    BaseLogContract: (wrong_lives.RightLog, (*IMPORTS, *wrong_lives.WRONG, *wrong_logs.WRONG)),
+}
+"""Contract -> a provider that keeps it, and providers that break a rule each."""
+
+
+def contract_class(contract: type, provider: type[Provider], rules: set[str] | None = None) -> type:
+    """Return what an author would write for a provider; with ``rules``, only these are run."""
+
+    class Contract(Told, contract):  # type: ignore[misc,valid-type]  # made at run time
+        @pytest.fixture
+        def provider_class(self) -> type[Provider]:
+            return provider
+
+    for name in dir(Contract):
+        if name.startswith("test_") and rules is not None and name not in rules:
+            setattr(Contract, name, None)
+    return Contract
+
+
+def name_of(contract: type, provider: type[Provider]) -> str:
+    """The name of the contract class of a provider in this module."""
+    return f"Test{contract.__name__.removeprefix('Base').removesuffix('Contract')}{provider.__name__}"
+
+
+for _contract, (_right, _wrong) in TABLE.items():
+    globals()[name_of(_contract, _right)] = contract_class(_contract, _right)
+    for _provider in {row.provider for row in _wrong}:
+        _rules = {row.rule for row in _wrong if row.provider is _provider}
+        globals()[name_of(_contract, _provider)] = contract_class(_contract, _provider, _rules)
