@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": "Run the server.",
     "check": "Check the configuration without starting anything.",
     "plugins": "Show the plugins that are installed and what the configuration makes of them.",
+    "plugin": "Write a plugin of your own.",
     "keys": "Create, list and revoke API keys.",
     "prompts": "Create, list and change system prompts.",
     "ingest": "Add files to a collection.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,11 +14,14 @@ from orbit.cli.options import config_option
 if TYPE_CHECKING:
     import httpx
 
+    from orbit.config import Config
+
 
 @click.command()
 @click.argument("question", nargs=-1)
 @click.option("--url", metavar="URL", help="Server to ask. Default: the address of the configuration.")
 @click.option("--key", envvar="ORBIT_API_KEY", help="API key. Default: $ORBIT_API_KEY.")
+@click.option("--temporary-key", is_flag=True, help="Ask with a key that the configuration's store has until the end.")
 @click.option("--session", metavar="ID", help="Conversation to go on with; 'new' begins one and shows its id.")
 @click.option("--sources/--no-sources", default=True, help="Show the sources after the answer.")
 @config_option
@@ -27,6 +31,7 @@ def chat(
     key: str | None,
     session: str | None,
     *,
+    temporary_key: bool,
     sources: bool,
     config_path: str | None,
 ) -> None:
@@ -42,8 +47,13 @@ def chat(
         general = load_config(config_path).host.general
         host = "127.0.0.1" if general.host in ("0.0.0.0", "::") else general.host  # noqa: S104  # not bound, only compared
         url = f"https://{host}:{general.https.port}" if general.https.enabled else f"http://{host}:{general.port}"
+    if temporary_key:
+        key = click.get_current_context().with_resource(_temporary_key(load_config(config_path)))
     if not key:
-        raise click.ClickException("an API key is needed: --key KEY or ORBIT_API_KEY. Make one: orbit keys create.")
+        raise click.ClickException(
+            "an API key is needed: --key KEY or ORBIT_API_KEY. Make one: orbit keys create. "
+            "Where the server's store can be reached, --temporary-key does without."
+        )
     with httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=httpx.Timeout(300, connect=5)) as client:
         try:
             if question:
@@ -58,6 +68,33 @@ def chat(
             raise click.ClickException(f"no server answers at {url}. Start one: orbit serve.") from error
         except httpx.HTTPError as error:
             raise click.ClickException(f"the answer from {url} broke off: {error}") from error
+
+
+@contextmanager
+def _temporary_key(config: Config) -> Iterator[str]:
+    """Keep a key in the store of a configuration for as long as this lasts, and for a day at most."""
+    import asyncio
+    import time
+
+    from orbit.auth import new_key
+    from orbit.store import open_store
+
+    secret, record = new_key("orbit chat", notes="temporary", expires_at=time.time() + 86_400)
+
+    async def keep() -> None:
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with open_store(config) as store:
+            await store.create_key(record)
+
+    async def delete() -> None:
+        async with open_store(config) as store:
+            await store.delete_key(record.id)
+
+    asyncio.run(keep())
+    try:
+        yield secret
+    finally:
+        asyncio.run(delete())
 
 
 def _questions() -> Iterator[str]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
         BaseRerankContract,
         BaseRetrieveContract,
     )
-    from orbit.testing.fakes import Backwards, Cabinet, Diary, Echo, Guard, Script, Shelf
+    from orbit.builtin.echo import Echo
+from orbit.testing.fakes import Backwards, Cabinet, Diary, Guard, Script, Shelf
     from orbit.testing.hosting import RunningServer, host, make_host, serve
 
 __all__ = [

@@ -25,27 +25,7 @@ from orbit import (
     Verdict,
     hookimpl,
 )
-from orbit.types import FinishReason
-
-
-class Echo(Provider):
-    """Answers with the last message, word by word; a token is a word."""
-
-    @hookimpl
-    async def generate(self, messages: Sequence[Message], options: GenerateOptions) -> AsyncIterator[Chunk]:
-        """Say again what was said."""
-        text = messages[-1].content
-        for stop in options.stop:
-            text = text.partition(stop)[0]
-        words = text.split(" ")
-        said = words[: options.max_tokens]
-        for number, word in enumerate(said):
-            yield Chunk(word if number == 0 else f" {word}")
-        yield Chunk(finish_reason=_reason(len(said) < len(words)), usage=Usage(len(words), len(said)))
-
-
-def _reason(cut: bool) -> FinishReason:
-    return "length" if cut else "stop"
+from orbit.builtin.echo import Echo
 
 
 class Script(Provider):
@@ -101,7 +81,7 @@ class Script(Provider):
                 said += 1
                 await asyncio.sleep(settings.delay)
             cut = said == options.max_tokens and said != settings.words
-            yield Chunk(finish_reason=_reason(cut), usage=Usage(len(messages), said))
+            yield Chunk(finish_reason="length" if cut else "stop", usage=Usage(len(messages), said))
         except (asyncio.CancelledError, GeneratorExit):
             self.closed += 1
             raise

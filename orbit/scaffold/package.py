@@ -1,0 +1,151 @@
+"""Writes the files of a new plugin from templates."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import msgspec
+
+from orbit.plugins.settings_table import markdown_table
+from orbit.scaffold.names import HOOKS_TO_CHOOSE
+
+_REGION = re.compile(r"\s*#\[ (?P<wanted>.+)|\s*#\](?P<end>)")
+_IMPORTS = {
+    "collections.abc": ("AsyncIterator", "Iterable", "Mapping", "Sequence"),
+    "pathlib": ("Path",),
+    "types": ("TracebackType",),
+    "typing": ("TYPE_CHECKING", "Annotated", "Any", "Self"),
+}
+"""Names that templates use -> the modules they come from. Modules themselves stand in ``_MODULES``."""
+_MODULES = ("asyncio", "logging", "re", "sqlite3", "threading", "zlib")
+
+
+class Package(msgspec.Struct, frozen=True):
+    """A plugin to be written: its name in the configuration, and its hooks."""
+
+    name: str
+    hooks: tuple[str, ...]
+
+    @property
+    def distribution(self) -> str:
+        """The name under which pip knows it; also the folder."""
+        return f"orbit-{self.name.replace('_', '-')}"
+
+    @property
+    def module(self) -> str:
+        """The name under which Python imports it."""
+        return f"orbit_{self.name}"
+
+    @property
+    def class_name(self) -> str:
+        """The name of the provider's class."""
+        return "".join(part.capitalize() for part in self.name.split("_"))
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What the templates ask for: the hooks, and what follows from them."""
+        features = set(self.hooks)
+        if "index" in features:
+            features.add("store")  # it has a retrieve of its own
+        elif "retrieve" in features:
+            features.add("glossary")
+        if "generate" not in features:
+            features.add("needs_answers")
+        without_settings_in_tests = {
+            "generate",
+            "embed",
+            "store",
+            "rerank",
+            "log",
+            "index",
+            "needs_answers",
+            "retrieve",
+        }
+        features.add("set" if features - without_settings_in_tests else "unset")
+        return frozenset(features)
+
+
+def write_package(package: Package, folder: Path) -> list[Path]:
+    """Write a package into a folder that does not exist yet, and return its files."""
+    folder.mkdir()
+    written = []
+    for path, template in _templates(files("orbit.scaffold") / "templates"):
+        text = render(template, package)
+        if not text:
+            continue
+        target = folder / path.replace("PACKAGE", package.module)
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        written.append(target)
+    (folder / package.module / "py.typed").touch()
+    readme = folder / "README.md"
+    readme.write_text(readme.read_text("utf-8").replace("{{table}}\n", _table(package, folder)), encoding="utf-8")
+    return written
+
+
+def _table(package: Package, folder: Path) -> str:
+    """Return the table of the settings that were written. The package is not installed yet, so its file is run."""
+    scope = runpy.run_path(str(folder / package.module / "settings.py"))
+    return markdown_table(scope[f"{package.class_name}Settings"])
+
+
+def _templates(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _templates(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".tmpl"):
+            yield prefix + entry.name.removesuffix(".tmpl"), entry.read_text(encoding="utf-8")
+
+
+def render(template: str, package: Package) -> str:
+    """Return a file from its template; empty if there is nothing to write.
+
+    Lines between ``#[ a b`` and ``#]`` stay if the package has one of the features a and b. ``{{imports}}`` becomes
+    the imports that the rest of the file needs, each other ``{{word}}`` what it names.
+    """
+    text = "\n".join(_kept(template.split("\n"), package.features))
+    for word, value in _words(package).items():
+        text = text.replace(f"{{{{{word}}}}}", value)
+    if "{{imports}}" in text:
+        text = text.replace("{{imports}}\n", _imports(text))
+    return text if text.strip() else ""
+
+
+def _kept(lines: Iterable[str], features: frozenset[str]) -> Iterator[str]:
+    keep = True
+    for line in lines:
+        region = _REGION.fullmatch(line)
+        if region is None:
+            if keep:
+                yield line
+        else:
+            keep = region["wanted"] is None or not features.isdisjoint(region["wanted"].split())
+
+
+def _words(package: Package) -> Mapping[str, str]:
+    does = [f"- `{hook}` {what}." for hook, what in HOOKS_TO_CHOOSE.items() if hook in package.hooks]
+    return {
+        "name": package.name,
+        "module": package.module,
+        "distribution": package.distribution,
+        "class": package.class_name,
+        "does": "\n".join(does),
+    }
+
+
+def _imports(text: str) -> str:
+    """Return the import lines for the names that a text uses, in the order of isort; its own package's stand below."""
+    code = re.sub(r'"""[^"]*"""|#.*', "", text)
+    used = set(re.findall(r"[A-Za-z_]\w*", code))
+    standard = [f"import {module}\n" for module in _MODULES if re.search(rf"(?<![\w.]){module}\.", code)]
+    for module, names in _IMPORTS.items():
+        wanted = [name for name in names if name in used]
+        if wanted:
+            standard.append(f"from {module} import {', '.join(wanted)}\n")
+    others = [f"import {module}\n" for module in ("msgspec", "orbit") if module in used]
+    return "\n".join("".join(part) for part in (standard, others) if part)
