@@ -61,6 +61,7 @@ def served_wire(**switches: Any) -> Iterator[OpenAIWire]:
         yield wire
     finally:
         run(wire.stop())
+        run(asyncio.sleep(0.01))  # cut connections end in the turns that follow
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

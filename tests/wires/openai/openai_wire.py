@@ -178,6 +178,7 @@ class OpenAIWire:
                 return await self._early(request, fault)
             answer = self.reply(body)
             pieces = words(answer) if isinstance(answer, str) else list(answer)
+            pieces = _until(pieces, body.get("stop") or [])
             limit = body.get("max_completion_tokens", body.get("max_tokens", len(pieces)))
             reason = "length" if limit < len(pieces) else "stop"
             read = sum(len(words(str(message["content"]))) for message in body["messages"])
@@ -327,6 +328,13 @@ class OpenAIWire:
             raise
         finally:
             self.running -= 1
+
+
+def _until(pieces: list[str], stops: str | list[str]) -> list[str]:
+    """Cut an answer before the first of the texts that are to end it."""
+    answer = "".join(pieces)
+    found = [answer.find(stop) for stop in ([stops] if isinstance(stops, str) else stops) if stop in answer]
+    return words(answer[: min(found)]) if found else pieces
 
 
 async def _send(response: web.StreamResponse, frame: Any) -> None:

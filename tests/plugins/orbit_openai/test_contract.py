@@ -1,0 +1,60 @@
+"""The contracts of generate and embed, on the stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from openai_kit import served_wire
+from openai_wire import OpenAIWire, words
+
+from orbit.testing.contract import BaseEmbedContract, BaseGenerateContract
+
+ABSENT = "http://127.0.0.1:9/v1"
+
+
+def begin(body: dict[str, Any]) -> str:
+    """Answer with the beginning of the last message, so that an answer takes its time but not for ever."""
+    return "".join(words(body["messages"][-1]["content"])[:50])
+
+
+class OnTheWire:
+    """Where both contracts find their server."""
+
+    @pytest.fixture
+    def plugin_name(self) -> str:
+        return "openai"
+
+    @pytest.fixture
+    def wire(self) -> Iterator[OpenAIWire]:
+        with served_wire(window=100_000, delay=0.005, reply=begin) as wire:
+            yield wire
+
+    @pytest.fixture
+    def open_connections(self, wire: OpenAIWire) -> Callable[[], int]:
+        return lambda: wire.connections
+
+
+class TestGenerate(OnTheWire, BaseGenerateContract):
+    @pytest.fixture
+    def settings(self, wire: OpenAIWire) -> dict[str, Any]:
+        return {"base_url": wire.url, "model": "llama"}
+
+    @pytest.fixture
+    def down_settings(self) -> dict[str, Any]:
+        return {"base_url": ABSENT, "model": "llama", "require_server": False, "start_timeout": 0}
+
+
+class TestEmbed(OnTheWire, BaseEmbedContract):
+    @pytest.fixture
+    def settings(self, wire: OpenAIWire) -> dict[str, Any]:
+        return {"base_url": wire.url, "embed_model": "embedder"}
+
+    @pytest.fixture
+    def config(self) -> dict[str, Any]:
+        return {"echo": {}}
+
+    @pytest.fixture
+    def down_settings(self) -> dict[str, Any]:
+        return {"base_url": ABSENT, "embed_model": "embedder", "require_server": False, "start_timeout": 0}
