@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orbit.builtin.echo import Echo
     from orbit.testing.contract import (
         BaseEmbedContract,
         BaseGenerateContract,
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
         BaseRerankContract,
         BaseRetrieveContract,
     )
-    from orbit.builtin.echo import Echo
-from orbit.testing.fakes import Backwards, Cabinet, Diary, Guard, Script, Shelf
+    from orbit.testing.fakes import Backwards, Cabinet, Diary, Guard, Script, Shelf
     from orbit.testing.hosting import RunningServer, host, make_host, serve
 
 __all__ = [
