@@ -295,10 +295,7 @@ class IgnoresLimit(RightStore):
 class CutsFirst(RightStore):
     @hookimpl
     async def retrieve(self, query: Query, limit: int) -> Any:
-        stored = [document for kept in self.kept.get(query.collection or "", {}).values() for document in kept]
-        if limit == 1:
-            return stored[-1:]
-        return self.found(query)[:limit]
+        return self.found(query)[-1:] if limit == 1 else self.found(query)[:limit]
 
 
 class Distances(RightStore):
@@ -389,7 +386,7 @@ RETRIEVE = (
     Wrong("test_retrieve_returns_documents", Generates, "it returned a list_iterator"),
     Wrong("test_retrieve_finds_what_there_is", FindsNothing, "0 came for 'How long is tea steeped in water?'"),
     Wrong("test_retrieve_keeps_to_the_limit", IgnoresLimit, "with limit=1 it returned"),
-    Wrong("test_retrieve_keeps_to_the_limit", CutsFirst, "the best of several is 'tea-1'"),
+    Wrong("test_retrieve_keeps_to_the_limit", CutsFirst, "sort before you cut"),
     Wrong("test_retrieve_puts_the_best_first", Distances, "there is the score 17.5"),
     Wrong("test_retrieve_puts_the_best_first", WorstFirst, "sort by score, best first"),
     Wrong("test_retrieve_takes_any_question", ParsesQueries, "the call raised SyntaxError: unbalanced quotes"),
