@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from orbit.errors import PromptTooLong
+from orbit.fencing import fenced
 from orbit.types import Document, Message, TokenCount
 
 _RULES = (
@@ -16,7 +16,6 @@ _RULES = (
 )
 _EXCHANGE = 2
 """A question and its answer."""
-_TAG = re.compile(r"<(?=\s*/?\s*passage)", re.IGNORECASE)
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -42,7 +41,7 @@ def build(
     """
     if documents:
         system_prompt = f"{system_prompt} {_RULES}" if system_prompt else _RULES
-        passages = "\n".join(_passage(number, document) for number, document in enumerate(documents, start=1))
+        passages = "\n".join(fenced(number, document.text) for number, document in enumerate(documents, start=1))
         question = f"{passages}\n\n{instruction} {question}"
     system = [Message("system", system_prompt)] if system_prompt else []
     return (*system, *history, Message("user", question))
@@ -83,12 +82,3 @@ async def fit(
                 f"of which {size.window - room} are kept for the answer. Ask a shorter question."
             )
     return Prompt(messages, tuple(kept), len(documents) - len(kept), len(history) - len(turns))
-
-
-def _passage(number: int, document: Document) -> str:
-    return f'<passage number="{number}">\n{_inert(document.text)}\n</passage>'
-
-
-def _inert(text: str) -> str:
-    """Take from ``text`` the power to open or close a passage: its tags lose their bracket."""
-    return _TAG.sub("\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", text)
