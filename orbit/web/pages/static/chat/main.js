@@ -17,7 +17,7 @@ const FORGETFUL = "This server does not remember earlier questions. ";
 
 const conversation = new Conversation();
 const key = new Key(show);
-const scrolling = new Scrolling($("latest"));
+const scrolling = new Scrolling($("latest"), $("conversation"));
 const note = $("composer-note").textContent;
 const LEAVING_MILLISECONDS = 2000;
 let running = null; // the AbortController of the answer under way
@@ -66,7 +66,7 @@ async function start(text) {
   const turn = conversation.add(text);
   const view = addView(turn);
   show();
-  scrolling.toEnd();
+  scrolling.begin();
   announce("Answering.");
   const controller = new AbortController();
   setRunning(controller);
@@ -87,6 +87,7 @@ async function start(text) {
   if (running === controller) setRunning(null);
   if (!conversation.turns.includes(turn)) return; // a new conversation has begun meanwhile
   view.finish();
+  scrolling.end();
   conversation.save();
 }
 

@@ -1,32 +1,48 @@
-// Following the answer while it grows, unless the reader has scrolled away from its end.
+// Following an answer while it grows, unless the reader scrolls back.
 
 const NEAR = 96;
 
 export class Scrolling {
-  /** `button` leads back to the end. */
-  constructor(button) {
+  /** `button` leads back to the end; `content` is what grows. */
+  constructor(button, content) {
     this.button = button;
+    this.growing = false;
     this.following = true;
     this.root = document.documentElement;
+    this.top = this.root.scrollTop;
     addEventListener("scroll", () => this.look(), { passive: true });
     addEventListener("resize", () => this.look(), { passive: true });
     button.addEventListener("click", () => this.toEnd());
-    new ResizeObserver(() => (this.following ? this.toEnd() : this.look())).observe(document.getElementById("conversation"));
+    new ResizeObserver(() => {
+      if (this.growing && this.following) this.toEnd();
+      else this.look();
+    }).observe(content);
   }
 
-  look() {
-    const left = this.root.scrollHeight - this.root.clientHeight - this.root.scrollTop;
-    this.following = left < NEAR;
-    this.button.hidden = this.following;
+  /** An answer begins: show its end from now on. */
+  begin() {
+    this.growing = true;
+    this.toEnd();
+  }
+
+  /** The answer is complete: what grows from now on, grows because the reader opens it. */
+  end() {
+    if (this.following) this.toEnd();
+    this.growing = false;
   }
 
   toEnd() {
-    this.following = true;
     this.root.scrollTop = this.root.scrollHeight;
+    this.look();
   }
 
-  /** Opening a source is reading, not following. */
-  rest() {
-    this.following = false;
+  look() {
+    const { scrollHeight, clientHeight, scrollTop } = this.root;
+    const near = scrollHeight - clientHeight - scrollTop < NEAR;
+    // Only the reader scrolls back. An answer that has grown since the last look moves nothing.
+    if (near) this.following = true;
+    else if (scrollTop < this.top) this.following = false;
+    this.top = scrollTop;
+    this.button.hidden = near;
   }
 }
