@@ -10,7 +10,6 @@ the machine does hits both alike. Prints one table and the ratio of the medians.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import random
 import statistics
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import chromadb
+import uvloop
 import wordllama  # type: ignore[import-untyped]  # ships no types
 from orbit_chroma.client_settings import quiet_settings
 
@@ -108,4 +108,4 @@ if __name__ == "__main__":
     parser.add_argument("--passages", type=int, default=20_000)
     parser.add_argument("--questions", type=int, default=400)
     arguments = parser.parse_args()
-    asyncio.run(main(arguments.passages, arguments.questions))
+    uvloop.run(main(arguments.passages, arguments.questions))  # the event loop of the server
