@@ -1,6 +1,6 @@
 """What ORBIT adds to a model's own time: whole chat turns against a bare ASGI application with the same upstream call.
 
-    .venv/bin/python bench/gateway.py [--upstream fake|ollama] [--clients 1,16] [--seconds 3] [--rounds 5]
+    .venv/bin/python bench/gateway.py [--upstream fake|ollama] [--route chat|openai] [--clients 1,16]
 
 The turn includes the key check and the chat log on disk. Both applications run under uvicorn (uvloop, httptools) in
 processes of their own; rounds alternate between them. Printed are requests/s, the ratio of their medians over the
@@ -8,6 +8,8 @@ rounds (aim: at least 0.70 at 16 clients), and at one client the difference of t
 
 With ``--upstream ollama`` ORBIT answers through orbit_ollama, and the bare application through the same client and
 transport (aims: at least 0.80 at 1, 16 and 128 clients, and at most 0.8 ms added).
+
+With ``--route openai`` the same turn by ``/v1/chat/completions`` is compared with ``/chat`` (aim: within 5 %).
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import load
 import msgspec
 
 HERE = Path(__file__).parent
+QUESTION = "How are you?"
 UPSTREAMS = {
     "fake": ("fake_upstream:app", "bare:app", "/generate"),
     "ollama": ("ollama_upstream:app", "ollama_bare:app", ""),
@@ -38,6 +41,7 @@ UPSTREAMS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--upstream", choices=UPSTREAMS, default="fake", help="the model server behind both")
+    parser.add_argument("--route", choices=("chat", "openai"), default="chat", help="what is compared, see above")
     parser.add_argument("--clients", default="1,16", help="numbers of clients, by commas")
     parser.add_argument("--seconds", type=float, default=3.0, help="seconds of each round")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each application")
@@ -47,32 +51,41 @@ def main() -> None:
         url = f"http://127.0.0.1:{stack.enter_context(_serving(server))}{path}"
         bare = stack.enter_context(_serving(reference, BENCH_UPSTREAM=url))
         orbit, key = stack.enter_context(_orbit(Path(folder), options.upstream, url))
-        print(f"{'':18}{'bare req/s':>12}{'ORBIT req/s':>13}{'ratio':>8}{'bare p50':>11}{'ORBIT p50':>11}{'added':>9}")
+        names = ("bare", "ORBIT") if options.route == "chat" else ("/chat", "openai")
+        print(
+            f"{'':18}{names[0] + ' req/s':>14}{names[1] + ' req/s':>14}{'ratio':>8}"
+            f"{names[0] + ' p50':>14}{names[1] + ' p50':>14}{'added':>9}"
+        )
         for stream in (False, True):
-            body = msgspec.json.encode({"message": "How are you?", "stream": stream})
+            compared = _compared(options.route, bare, orbit, key, stream=stream)
             for clients in map(int, options.clients.split(",")):
-                requests = {
-                    "bare": (bare, load.post(bare, "/chat", body, {})),
-                    "orbit": (orbit, load.post(orbit, "/chat", body, {"X-API-Key": key})),
-                }
-                for port, request in requests.values():
-                    load.run(port, request, clients, 0.5)  # warm up
-                rates: dict[str, list[float]] = {"bare": [], "orbit": []}
-                medians: dict[str, list[float]] = {"bare": [], "orbit": []}
-                for _ in range(options.rounds):
-                    for name, (port, request) in requests.items():
-                        seen = load.run(port, request, clients, options.seconds)
-                        rates[name].append(seen.per_second)
-                        medians[name].append(seen.median() * 1000)
-                per_second = {name: statistics.median(values) for name, values in rates.items()}
-                p50 = {name: statistics.median(values) for name, values in medians.items()}
-                what = f"{'streamed' if stream else 'plain'}, {clients} client{'s' if clients > 1 else ''}"
-                print(
-                    f"{what:18}{per_second['bare']:12.0f}{per_second['orbit']:13.0f}"
-                    f"{per_second['orbit'] / per_second['bare']:8.2f}"
-                    f"{p50['bare']:8.2f} ms{p50['orbit']:8.2f} ms{p50['orbit'] - p50['bare']:6.2f} ms",
-                    flush=True,
-                )
+                _compare(compared, clients, options.seconds, options.rounds, "streamed" if stream else "plain")
+
+
+def _compared(route: str, bare: int, orbit: int, key: str, *, stream: bool) -> list[tuple[int, bytes]]:
+    """The reference and what is measured: the port and the request of each."""
+    chat = msgspec.json.encode({"message": QUESTION, "stream": stream})
+    asked = (orbit, load.post(orbit, "/chat", chat, {"X-API-Key": key}))
+    if route == "chat":
+        return [(bare, load.post(bare, "/chat", chat, {})), asked]
+    talk = {"model": "orbit", "messages": [{"role": "user", "content": QUESTION}], "stream": stream}
+    body, bearer = msgspec.json.encode(talk), {"Authorization": f"Bearer {key}"}
+    return [asked, (orbit, load.post(orbit, "/v1/chat/completions", body, bearer))]
+
+
+def _compare(compared: list[tuple[int, bytes]], clients: int, seconds: float, rounds: int, what: str) -> None:
+    """Measure both in turn and print a line."""
+    for port, request in compared:
+        load.run(port, request, clients, 0.5)  # warm up
+    seen = [[load.run(port, request, clients, seconds) for port, request in compared] for _ in range(rounds)]
+    rates = [statistics.median(run.per_second for run in runs) for runs in zip(*seen, strict=True)]
+    medians = [statistics.median(run.median() * 1000 for run in runs) for runs in zip(*seen, strict=True)]
+    what = f"{what}, {clients} client{'s' if clients > 1 else ''}"
+    print(
+        f"{what:18}{rates[0]:14.0f}{rates[1]:14.0f}{rates[1] / rates[0]:8.2f}"
+        f"{medians[0]:11.2f} ms{medians[1]:11.2f} ms{medians[1] - medians[0]:6.2f} ms",
+        flush=True,
+    )
 
 
 @contextlib.contextmanager

@@ -164,6 +164,8 @@ def check_model(model: str, models: tuple[str, ...]) -> None:
 
 def _check_supported(request: CompletionRequest) -> None:
     """Refuse what would change the answer and is not there; what would not (user, metadata, ...) is passed over."""
+    if request.stream_options is not None and not request.stream:
+        raise ParameterError("stream_options", "'stream_options' is only allowed when 'stream' is true.")
     refused = {
         "n": request.n not in (None, 1),
         "tools": bool(request.tools),
@@ -178,8 +180,6 @@ def _check_supported(request: CompletionRequest) -> None:
     for name, found in refused.items():
         if found:
             raise ParameterError(name, f"'{name}' is not supported with this value.", code="unsupported_value")
-    if request.stream_options is not None and not request.stream:
-        raise ParameterError("stream_options", "'stream_options' is only allowed when 'stream' is true.")
 
 
 def _conversation(messages: list[ChatMessage]) -> tuple[str, list[Message]]:

@@ -69,12 +69,7 @@ class CompletionWire:
         self._request_id = request_id
         self._include_usage = include_usage
         self._head: dict[str, Any] = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": model}
-        chunk = _encode({**self._head, "object": "chat.completion.chunk"})[:-1]
-        usage = b',"usage":null' if include_usage else b""
-        self._before = b"data: " + chunk + b',"choices":[{"index":0,"delta":{"content":'
-        self._after = b'},"finish_reason":null}]' + usage + b"}\n\n"
-        opening = b'"","role":"assistant"'
-        self._opening = self._before + opening + self._after
+        self._before = self._after = b""  # what stands before and after each text, once there is one
 
     def whole(self, text: str, answer: Answer) -> bytes:
         """The body of a completion that is not streamed."""
@@ -83,19 +78,18 @@ class CompletionWire:
 
     def piece(self, text: str) -> bytes:
         """One chunk of text; the first comes after the chunk with the role."""
-        frame = self._before + _encode(text) + self._after
-        if self._opening:
-            frame, self._opening = self._opening + frame, b""
-        return frame
+        opening = b"" if self._before else self._open()
+        return opening + self._before + _encode(text) + self._after
 
     def end(self, answer: Answer) -> bytes:
         """The chunk with the finish reason, the usage if it was asked for, and ``[DONE]``."""
+        opening = b"" if self._before else self._open()
         head = {**self._head, "object": "chat.completion.chunk"}
         choice = {"index": 0, "delta": {}, "finish_reason": answer.finish_reason}
         last: dict[str, Any] = {**head, "choices": [choice], "orbit": self._extra(answer)}
         if self._include_usage:
             last["usage"] = None
-        frames = self._opening + b"data: " + _encode(last) + b"\n\n"
+        frames = opening + b"data: " + _encode(last) + b"\n\n"
         if self._include_usage:
             frames += b"data: " + _encode({**head, "choices": [], "usage": _usage(answer)}) + b"\n\n"
         return frames + _DONE
@@ -103,6 +97,14 @@ class CompletionWire:
     def failure(self, error: BaseException) -> bytes:
         """The error that ends a stream; no ``[DONE]`` follows it."""
         return b"data: " + _encode(error_body(error, self._request_id)[1]) + b"\n\n"
+
+    def _open(self) -> bytes:
+        """The chunk with the role, the first of a stream."""
+        chunk = _encode({**self._head, "object": "chat.completion.chunk"})[:-1]
+        usage = b',"usage":null' if self._include_usage else b""
+        self._before = b"data: " + chunk + b',"choices":[{"index":0,"delta":{"content":'
+        self._after = b'},"finish_reason":null}]' + usage + b"}\n\n"
+        return self._before + b'"","role":"assistant"' + self._after
 
     def _extra(self, answer: Answer) -> CompletionExtra:
         return CompletionExtra(
