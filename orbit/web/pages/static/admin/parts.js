@@ -26,8 +26,20 @@ export function when(at) {
   return h("time", { datetime: new Date(at * 1000).toISOString(), title: moment(at) }, ago(at));
 }
 
+let fields = 0;
+
+/** A control under its label; the hint describes it without being part of its name. */
 export function field(label, control, hint = "") {
-  return h("label", { class: "field" }, h("span", {}, label), control, hint && h("small", { class: "hint" }, hint));
+  fields += 1;
+  control.id = `field-${fields}`;
+  if (hint) control.setAttribute("aria-describedby", `hint-${fields}`);
+  return h(
+    "div",
+    { class: "field" },
+    h("label", { for: control.id }, label),
+    control,
+    hint && h("small", { class: "hint", id: `hint-${fields}` }, hint),
+  );
 }
 
 /**

@@ -46,6 +46,7 @@ export function uploadForm(library, uploaded) {
     const known = new Map(files);
     for (const [name, file] of added) known.set(name, file);
     files = [...known];
+    outcome.replaceChildren();
     show();
   }
 
@@ -69,7 +70,6 @@ export function uploadForm(library, uploaded) {
         show();
       }, "small"),
     );
-    outcome.replaceChildren();
   }
 
   function tell(share, text) {
