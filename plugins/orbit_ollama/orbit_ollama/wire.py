@@ -1,11 +1,12 @@
 """Ollama's JSON <-> ORBIT's types. Pure: nothing here opens a connection."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from orbit import Chunk, GenerateOptions, Message, ProviderError, Usage
+from orbit import Chunk, GenerateOptions, Message, PromptTooLong, ProviderError, Usage
 from orbit_ollama.settings import OllamaSettings
 
 FailureKind: TypeAlias = Literal["failed", "unavailable", "overloaded", "timeout", "not_found"]
@@ -238,13 +239,19 @@ _STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
 """Status -> sentence, kind, retryable. Some of them come from proxies only."""
 
 
-def status_error(status: int, body: bytes, model: str, url: str) -> ProviderError:
+_TOO_LONG: Final = re.compile(r"longer than the context|exceeds? the (available )?context|input length exceeds")
+"""What servers say of a prompt that they were asked not to cut."""
+
+
+def status_error(status: int, body: bytes, model: str, url: str) -> ProviderError | PromptTooLong:
     """Return the error for a status other than 200."""
     try:
         said = _sentence(_failure.decode(body).error)
     except msgspec.MsgspecError:
         said = ""
     said = said or f"status {status} without an explanation"
+    if status == 400 and _TOO_LONG.search(said):  # noqa: PLR2004  # the client's to mend, so not a provider's failure
+        return PromptTooLong(f"{said}. Ask a shorter question.")
     if status == 404 and "not found" in said:  # noqa: PLR2004  # a proxy's 404 says something else
         return ProviderError(f"{missing([model], url)}", kind="not_found")
     own_fault = status >= 500  # noqa: PLR2004  # the server's, which may pass; 4xx is the request's

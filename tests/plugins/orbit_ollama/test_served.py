@@ -231,3 +231,16 @@ def test_health_names_the_server_that_is_away(wire: OllamaWire, tmp_path: Path) 
 
     assert (health.status, gone.status) == ("ok", "down")
     assert wire.url in gone.detail
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_only_the_server_finds_too_long_is_the_clients_to_shorten(
+    wire: OllamaWire, tmp_path: Path, stream: bool
+) -> None:
+    with serve(settings(wire, num_ctx=4096), tmp_path) as server:
+        wire.trained_context = 20  # of which the host knows nothing: it measures with what was there at the start
+        response = ask(server, "word " * 40, stream=stream)
+
+    assert response.status_code == 413
+    assert response.json()["code"] == "prompt_too_long"
+    assert "longer than the context" in response.json()["detail"]
