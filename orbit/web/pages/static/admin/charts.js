@@ -17,10 +17,10 @@ function s(name, attributes, ...children) {
   return element;
 }
 
-/** The next round number: 1, 2 or 5 times a power of ten. */
+/** The next number whose half is round as well. */
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
+  return [1, 2, 3, 4, 6, 8, 10].map((step) => step * power).find((step) => step >= value * 0.999);
 }
 
 /**

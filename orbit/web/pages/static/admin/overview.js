@@ -18,9 +18,9 @@ export async function showOverview(main, _, signal) {
   const tiles = h("div", { class: "tiles" });
   const health = h("div", { class: "list" });
   const charts = [
-    new Chart("Chats per minute", [["Answered", "first"], ["Blocked", "second"], ["Cancelled", "third"], ["Failed", "fourth"]], { least: 5, format: compact }),
+    new Chart("Chats per minute", [["Answered", "first"], ["Blocked", "second"], ["Cancelled", "third"], ["Failed", "fourth"]], { least: 4, format: compact }),
     new Chart("Tokens per minute", [["Read", "first"], ["Written", "second"]], { least: 100, format: compact }),
-    new Chart("Time of an answer", [["Half within", "first"], ["95 % within", "second"], ["First word, half within", "third"]], { kind: "lines", least: 0.1, format: duration }),
+    new Chart("Time of an answer", [["Half within", "first"], ["95 % within", "second"], ["First word", "third"]], { kind: "lines", least: 0.1, format: duration }),
   ];
   main.replaceChildren(
     heading("Overview", "How the server is now, and what it did in the last hour."),
