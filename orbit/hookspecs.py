@@ -51,8 +51,8 @@ async def generate(messages: Sequence[Message], options: GenerateOptions, contex
 async def count_tokens(messages: Sequence[Message], context: CallContext) -> TokenCount:
     """Measure a prompt as ``generate`` would read it, and the model's window.
 
-    Called before ``generate``, on the selected provider, to fit the documents to the context. Without it the host
-    estimates. An error fails the turn.
+    Called before ``generate``, on the selected provider, to fit history and documents to the window; several times if
+    they do not fit. Without it nothing is left out. An error fails the turn.
     """
     raise NotImplementedError
 

@@ -23,11 +23,16 @@ class NoSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Host(Protocol):
-    """What a provider may ask of the host that runs it. Usable from ``ready()`` on."""
+    """What a provider may ask of the host that runs it: ``data_dir`` from the start, the rest from ``ready()`` on."""
 
     @property
     def data_dir(self) -> Path:
         """The folder for what must survive a restart. It exists."""
+        ...
+
+    @property
+    def chat_log(self) -> Path | None:
+        """The chat log's folder, and the name that its files begin with; None if none is written."""
         ...
 
     @property

@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,6 +55,14 @@ def test_the_examples_keep_the_contract_and_cover_every_hook(examples: ModuleTyp
         assert breaches(plugin) == []
         covered.update(implemented_hooks(plugin))
     assert covered == set(HOOKS)
+
+
+def test_the_contract_on_the_page_is_kept(examples: ModuleType, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+    options = ["-o", "asyncio_default_fixture_loop_scope=function", str(examples.__file__)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
 
 
 def test_every_method_of_a_provider_is_named() -> None:

@@ -1,0 +1,86 @@
+"""Sends the record of each chat turn to a URL, as JSON."""
+
+import asyncio
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Self
+
+import msgspec
+
+import orbit
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class WebhookSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The keys of a section `webhook:`."""
+
+    url: Annotated[str, msgspec.Meta(description="Where records are posted to.")]
+    headers: Annotated[dict[str, str], msgspec.Meta(description="Extra headers, such as Authorization.")] = {}
+    texts: Annotated[bool, msgspec.Meta(description="Send the texts of questions and answers too.")] = True
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=10, description="Attempts for each record.")] = 3
+    delay: Annotated[float, msgspec.Meta(ge=0, description="Seconds before the second attempt; then twice that.")] = 0.5
+    timeout: Annotated[float, msgspec.Meta(gt=0, description="Seconds for one attempt.")] = 2.0
+
+
+class Webhook(orbit.Provider):
+    """The chat log, delivered while it happens."""
+
+    Settings = WebhookSettings
+    settings: WebhookSettings
+
+    def __init__(self, name: str, settings: WebhookSettings, host: orbit.Host) -> None:
+        super().__init__(name, settings, host)
+        self._client: httpx.AsyncClient | None = None
+        self._failure = ""
+
+    def validate(self) -> Iterable[str]:
+        """Tell of an address that is none."""
+        if not self.settings.url.startswith(("http://", "https://")):
+            yield f"url: '{self.settings.url}' is no address of the form https://..."
+
+    async def __aenter__(self) -> Self:
+        import httpx
+
+        headers = {"Content-Type": "application/json", **self.settings.headers}
+        self._client = httpx.AsyncClient(headers=headers, timeout=self.settings.timeout)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def health(self) -> orbit.Health:
+        """Tell whether the last record could be delivered, and the address can be reached."""
+        failure = self._failure or await self._send("HEAD")
+        return orbit.Health("degraded", failure) if failure else orbit.Health("ok")
+
+    @orbit.hookimpl
+    async def log(self, record: orbit.ChatRecord) -> None:
+        """Deliver a record. The host calls in the background, one record after the other, and counts errors."""
+        if not self.settings.texts:
+            record = msgspec.structs.replace(record, query="", response="")
+        body = msgspec.json.encode(record)
+        for attempt in range(self.settings.attempts):
+            if attempt:
+                await asyncio.sleep(self.settings.delay * 2 ** (attempt - 1))
+            self._failure = await self._send("POST", body)
+            if not self._failure:
+                return
+        raise orbit.ProviderError(self._failure, kind="unavailable", retryable=True)
+
+    async def _send(self, method: str, body: bytes | None = None) -> str:
+        """Return why a request did not arrive, or nothing. Any answer to a HEAD says that somebody is there."""
+        import httpx
+
+        if self._client is None:
+            return "the webhook is not open."
+        try:
+            response = await self._client.request(method, self.settings.url, content=body)
+        except httpx.HTTPError as error:
+            return f"{self.settings.url} cannot be reached: {type(error).__name__}."
+        return "" if response.is_success or body is None else f"{self.settings.url} answered {response.status_code}."
