@@ -14,19 +14,22 @@ if TYPE_CHECKING:
         BaseIndexContract,
         BaseLogContract,
         BaseModerateContract,
+        BaseProviderContract,
         BaseRerankContract,
         BaseRetrieveContract,
     )
-    from orbit.testing.fakes import Backwards, Cabinet, Diary, Guard, Script, Shelf
+    from orbit.testing.fakes import Backwards, Bag, Cabinet, Diary, Guard, Script, Shelf
     from orbit.testing.hosting import RunningServer, host, make_host, serve
 
 __all__ = [
     "Backwards",
+    "Bag",
     "BaseEmbedContract",
     "BaseGenerateContract",
     "BaseIndexContract",
     "BaseLogContract",
     "BaseModerateContract",
+    "BaseProviderContract",
     "BaseRerankContract",
     "BaseRetrieveContract",
     "Cabinet",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -26,6 +27,9 @@ from orbit import (
     hookimpl,
 )
 from orbit.builtin.echo import Echo
+
+if TYPE_CHECKING:
+    from orbit.types import Vectors
 
 
 class Script(Provider):
@@ -171,6 +175,30 @@ class Cabinet(Provider):
         return [msgspec.structs.replace(document, score=score) for score, document in best[:limit]]
 
 
+class Bag(Provider):
+    """Embeds a text as the bag of its words: texts that share words are near each other."""
+
+    class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+        """How large the bag is."""
+
+        dimension: Annotated[int, Meta(ge=2, description="Numbers in a vector.")] = 64
+        model: Annotated[str, Meta(description="Name of the model.")] = "words"
+
+    settings: Settings
+
+    @hookimpl
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Count words, each at the place that its hash says."""
+        import numpy as np  # noqa: PLC0415  # only tests that embed need it
+
+        vectors = np.zeros((len(texts), self.settings.dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in text.lower().split() or [""]:
+                vectors[row, zlib.crc32(word.encode()) % self.settings.dimension] += 1
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
+
+
 class Guard(Provider):
     """Refuses whatever holds a forbidden word."""
 
@@ -233,6 +261,7 @@ FAKES: dict[str, type[Provider]] = {
     "echo": Echo,
     "script": Script,
     "shelf": Shelf,
+    "bag": Bag,
     "cabinet": Cabinet,
     "guard": Guard,
     "backwards": Backwards,

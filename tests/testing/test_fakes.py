@@ -7,6 +7,8 @@ import pytest
 from orbit import Provider
 from orbit.testing import (
     Backwards,
+    Bag,
+    BaseEmbedContract,
     BaseGenerateContract,
     BaseIndexContract,
     BaseLogContract,
@@ -32,6 +34,12 @@ class TestScript(BaseGenerateContract):
     @pytest.fixture
     def provider_class(self) -> type[Provider]:
         return Script
+
+
+class TestBag(BaseEmbedContract):
+    @pytest.fixture
+    def provider_class(self) -> type[Provider]:
+        return Bag
 
 
 class TestCabinet(BaseIndexContract, BaseRetrieveContract):

@@ -8,6 +8,7 @@ from orbit.testing.contract.generate import BaseGenerateContract
 from orbit.testing.contract.index import BaseIndexContract
 from orbit.testing.contract.log import BaseLogContract
 from orbit.testing.contract.moderate import BaseModerateContract
+from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.rerank import BaseRerankContract
 from orbit.testing.contract.retrieve import BaseRetrieveContract
 
@@ -17,6 +18,7 @@ __all__ = [
     "BaseIndexContract",
     "BaseLogContract",
     "BaseModerateContract",
+    "BaseProviderContract",
     "BaseRerankContract",
     "BaseRetrieveContract",
 ]

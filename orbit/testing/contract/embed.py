@@ -10,7 +10,7 @@ import pytest
 
 from orbit.testing.contract import calls
 from orbit.testing.contract.promise import Promise, kind
-from orbit.testing.contract.provider import ProviderContract
+from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import Subject
 
@@ -19,7 +19,7 @@ _ALIKE: Final = 0.99
 """Cosine from which two vectors count as the same: engines compute alone and in batches a little differently."""
 
 
-class BaseEmbedContract(ProviderContract):
+class BaseEmbedContract(BaseProviderContract):
     """For providers that make vectors of texts."""
 
     @pytest.fixture

@@ -52,6 +52,11 @@ class ContractFixtures:
         return {}
 
     @pytest.fixture
+    def plugins(self) -> dict[str, type[Provider]]:
+        """Classes of other plugins that ``config`` uses, by name; installed plugins and the fakes are there anyway."""
+        return {}
+
+    @pytest.fixture
     def down_settings(self) -> dict[str, Any] | None:
         """Settings that name a service which is not there; None if the provider needs no service."""
         return None
@@ -78,13 +83,14 @@ class ContractFixtures:
         plugin_name: str,
         settings: dict[str, Any],
         config: dict[str, Any],
+        plugins: dict[str, type[Provider]],
         tmp_path: Path,
     ) -> Make:
         """Makes the provider in a host, not started."""
 
         def made(other: Mapping[str, Any] | None = None) -> Subject:
             given = settings if other is None else other
-            return make_subject(provider_class, plugin_name, given, config, tmp_path / "data")
+            return make_subject(provider_class, plugin_name, given, config, plugins, tmp_path / "data")
 
         return made
 

@@ -42,14 +42,15 @@ _DOING = {
 def look(module: str, file: str, path: list[str]) -> dict[str, object]:
     """Import a module in a fresh interpreter, after ``orbit``.
 
-    Returns ``seconds`` (of processor time), ``heavy`` (modules), ``did`` (in words) and ``error`` (the traceback's
-    last line, or nothing).
+    Returns ``seconds`` (of processor time), ``unit`` (those of importing ``orbit`` and ``asyncio``), ``heavy``
+    (modules), ``did`` (in words) and ``error`` (the traceback's last line, or nothing).
     """
     done = subprocess.run(  # noqa: S603  # this very file, with this very interpreter
         [sys.executable, __file__, module, file, json.dumps(path)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        return {"seconds": 0.0, "heavy": [], "did": [], "error": (done.stderr.strip() or "it exited").splitlines()[-1]}
+        error = (done.stderr.strip() or "it exited").splitlines()[-1]
+        return {"seconds": 0.0, "unit": 0.0, "heavy": [], "did": [], "error": error}
     printed, _, last = done.stdout.rstrip().rpartition("\n")
     told: dict[str, object] = json.loads(last)
     if printed.strip() or done.stderr.strip():
@@ -60,7 +61,12 @@ def look(module: str, file: str, path: list[str]) -> dict[str, object]:
 def _main() -> None:
     module, file, path = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     sys.path[:] = path
-    import orbit  # noqa: F401, PLC0415  # its own cost is not the plugin's
+    began = time.process_time()
+    import asyncio  # noqa: F401, PLC0415  # what every host has imported is not the plugin's cost
+
+    import orbit  # noqa: F401, PLC0415  # the same
+
+    unit = time.process_time() - began
 
     did: list[str] = []
     watching = True
@@ -82,7 +88,7 @@ def _main() -> None:
     if threading.active_count() > threads:
         did.append("it started a thread")
     heavy = sorted(name for name in set(sys.modules) - known if name in HEAVY)
-    sys.stdout.write("\n" + json.dumps({"seconds": seconds, "heavy": heavy, "did": did}) + "\n")
+    sys.stdout.write("\n" + json.dumps({"seconds": seconds, "unit": unit, "heavy": heavy, "did": did}) + "\n")
 
 
 def _import(module: str, file: str) -> None:

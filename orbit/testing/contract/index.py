@@ -13,7 +13,7 @@ from orbit import CallContext, Collection, Document, Query
 from orbit.testing.contract import calls
 from orbit.testing.contract.passages import COLLECTION, PassageFixtures
 from orbit.testing.contract.promise import Promise, kind
-from orbit.testing.contract.provider import ProviderContract
+from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import Subject
 from orbit.types import MetadataValue
@@ -22,7 +22,7 @@ _MANY: Final = 300
 _HOOKS: Final = ("index", "drop", "list_sources", "list_collections")
 
 
-class BaseIndexContract(PassageFixtures, ProviderContract):
+class BaseIndexContract(PassageFixtures, BaseProviderContract):
     """For stores: ``index``, ``drop``, ``list_sources``, ``list_collections`` and, if implemented, ``forget``."""
 
     async def test_index_is_offered(self, promise: Promise, subject: Subject) -> None:

@@ -14,7 +14,7 @@ from orbit.testing.contract import calls
 from orbit.testing.contract.fixtures import Make, started
 from orbit.testing.contract.leftovers import until
 from orbit.testing.contract.promise import Promise, kind
-from orbit.testing.contract.provider import ProviderContract
+from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import CONTEXT, Subject
 
@@ -22,7 +22,7 @@ _STATUSES: Final = ("ok", "blocked", "cancelled", "provider_failed", "overloaded
 _SIDES: Final = 20
 
 
-class BaseLogContract(ProviderContract):
+class BaseLogContract(BaseProviderContract):
     """For providers that keep the records of turns."""
 
     @pytest.fixture

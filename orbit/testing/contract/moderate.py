@@ -10,13 +10,13 @@ import pytest
 from orbit import CallContext, Message, Verdict
 from orbit.testing.contract import calls
 from orbit.testing.contract.promise import Promise, kind
-from orbit.testing.contract.provider import ProviderContract
+from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import CONTEXT, Subject
 from orbit.types import ModerationStage
 
 
-class BaseModerateContract(ProviderContract):
+class BaseModerateContract(BaseProviderContract):
     """For providers that decide what may pass."""
 
     @pytest.fixture

@@ -12,7 +12,7 @@ from orbit import CallContext, Document, Query
 from orbit.testing.contract import calls
 from orbit.testing.contract.passages import PassageFixtures, are_documents, are_in_order
 from orbit.testing.contract.promise import Promise
-from orbit.testing.contract.provider import ProviderContract
+from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import Subject
 
@@ -20,7 +20,7 @@ _LIMIT: Final = 10
 _MANY: Final = 50
 
 
-class BaseRerankContract(PassageFixtures, ProviderContract):
+class BaseRerankContract(PassageFixtures, BaseProviderContract):
     """For providers that put passages in a better order."""
 
     async def test_rerank_is_offered(self, promise: Promise, subject: Subject) -> None:

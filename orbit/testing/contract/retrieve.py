@@ -15,7 +15,7 @@ from orbit.host import OrbitHost
 from orbit.testing.contract import calls
 from orbit.testing.contract.passages import COLLECTION, PassageFixtures, are_documents, are_in_order
 from orbit.testing.contract.promise import Promise
-from orbit.testing.contract.provider import ProviderContract
+from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import CONTEXT, Subject
 
@@ -25,7 +25,7 @@ Load: TypeAlias = Callable[[OrbitHost, Sequence[Document]], Awaitable[None]]
 _LIMIT: Final = 10
 
 
-class BaseRetrieveContract(PassageFixtures, ProviderContract):
+class BaseRetrieveContract(PassageFixtures, BaseProviderContract):
     """For providers that find passages."""
 
     @pytest.fixture

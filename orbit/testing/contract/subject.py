@@ -58,6 +58,7 @@ def make_subject(
     plugin_name: str,
     settings: Mapping[str, Any],
     config: Mapping[str, Any],
+    others: Mapping[str, type[Provider]],
     data_dir: Path,
 ) -> Subject:
     """Make a host with one instance of ``kind`` and what ``config`` adds, not started.
@@ -66,7 +67,7 @@ def make_subject(
     can have. If nothing generates, an echo does, for a host is not complete without.
     """
     name = plugin_name or kind.__name__.lower()
-    plugins = {} if plugin_name else {name: kind}
+    plugins = dict(others) if plugin_name else {**others, name: kind}
     sections: dict[str, Any] = {name: {"use": name, "required": True, **settings}, **config}
     general = dict(config.get("general", {}))
     installed = _installed(tuple(sys.path))

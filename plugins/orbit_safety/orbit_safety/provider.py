@@ -88,8 +88,10 @@ class SafetyProvider(Provider):
         except ProviderError as error:
             if error.kind in ("failed", "not_found") and not error.retryable:
                 raise ConfigError(f"the judge of {self.name} cannot be used: {error.message}") from error
+            self._failing = str(error)
             logger.warning("%s: the judge does not answer yet: %s", self.name, error)
         except TimeoutError:
+            self._failing = f"no judgement within {self.settings.request_timeout:g} s"
             logger.warning("%s: the judge did not answer within %g s", self.name, self.settings.request_timeout)
         else:
             if not is_safe(answer, self.settings.mode):

@@ -66,6 +66,12 @@ class ChromaServer:
         self.stop()
         pytest.fail("chroma run did not begin to listen")
 
+    def clean(self) -> None:
+        """Delete all collections."""
+        collections = f"http://127.0.0.1:{self.port}/api/v2/tenants/default_tenant/databases/default_database/collections"
+        for collection in httpx.get(collections).raise_for_status().json():
+            httpx.delete(f"{collections}/{collection['name']}").raise_for_status()
+
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()

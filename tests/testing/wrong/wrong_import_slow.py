@@ -7,7 +7,7 @@ from wrong_kit import Right
 import orbit
 
 TABLE = []
-_END = time.process_time() + 0.15
+_END = time.process_time() + 0.5
 while time.process_time() < _END:
     TABLE.append(len(TABLE))
 

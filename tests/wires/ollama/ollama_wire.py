@@ -265,6 +265,9 @@ class OllamaWire:
                 if early is not None:
                     return early
             answer = self.reply(body)
+            if isinstance(answer, str):
+                for stop in options.get("stop") or ():
+                    answer = answer.partition(stop)[0]
             pieces = words(answer) if isinstance(answer, str) else list(answer)
             limit = int(options.get("num_predict", -1))
             reason = "length" if 0 <= limit < len(pieces) else "stop"
