@@ -7,6 +7,7 @@ somebody signed out; that is noted as an empty file in the data folder until the
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import re
 import secrets
@@ -68,8 +69,9 @@ class AdminSessions:
         (self._folder / session.id).touch(mode=0o600)
         over = time.time() - self._seconds
         for note in self._folder.iterdir():
-            if note.stat().st_mtime < over:
-                note.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another worker was faster
+                if note.stat().st_mtime < over:
+                    note.unlink()
 
     def _signature(self, text: str) -> str:
         return hmac.digest(self._key, text.encode(), "sha256").hex()

@@ -57,8 +57,8 @@ async def kept_history(exchange: Exchange) -> AsyncGenerator[History, None]:
         while True:
             try:
                 history.add(sample_of(await exchange.all(), time.time()))
-            except OSError as error:
-                logger.warning("the counts of the workers cannot be read: %s", error)
+            except Exception:  # whatever it is, it must not end the history
+                logger.exception("the counts of the workers cannot be read")
             await asyncio.sleep(SECONDS)
 
     task = asyncio.create_task(grow(), name="keep the history of counts")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Any
 
 import msgspec
@@ -16,6 +17,8 @@ from orbit.web.admin_upload import upload_route
 from orbit.web.problems import RequestError
 from orbit.web.request import request_id_of
 from orbit.web.services import Services
+
+logger = logging.getLogger("orbit.admin")
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="Documents in a page.")]
 After = Annotated[str, QueryParameter(description="The document after which the page begins.")]
@@ -100,6 +103,7 @@ def collection_routes(services: Services) -> list[Any]:
             raise RequestError(400, "not_confirmed", "to delete a collection, give its name again as ?confirm=NAME.")
         if not await host.drop(collection, context(request, collection)):
             raise UnknownDocument(f"There is no collection '{collection}'.")
+        logger.info("deleted collection %s", collection)
         return Done("Collection deleted")
 
     @get("/collections/{collection:str}/documents", summary="The documents of a collection, by name")
@@ -119,6 +123,7 @@ def collection_routes(services: Services) -> list[Any]:
     async def remove_document(request: Request[Any, Any, Any], collection: FromPath[str], source: Source) -> Done:
         if not await host.forget(collection, [source], context(request, collection)):
             raise UnknownDocument(f"Collection '{collection}' has no document '{source}'.")
+        logger.info("removed %s from collection %s", source, collection)
         return Done("Document removed")
 
     return [list_collections, drop_collection, list_documents, remove_document, upload_route(services)]

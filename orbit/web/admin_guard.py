@@ -28,9 +28,9 @@ class NotAdministrator(OrbitError):
 
     code = "unauthorized"
 
-    def __init__(self, sentence: str, *, forbidden: bool = False) -> None:
+    def __init__(self, sentence: str, *, forbidden: bool = False, code: str = "") -> None:
         self.status = 403 if forbidden else 401
-        self.code = "forbidden" if forbidden else "unauthorized"
+        self.code = code or ("forbidden" if forbidden else "unauthorized")
         super().__init__(sentence)
 
 
@@ -132,7 +132,7 @@ class AdminGuard:
             given = connection.headers.get(CSRF_HEADER, "").encode("utf-8", "replace")
             if not hmac.compare_digest(given, self.sessions.csrf_token(session).encode()):
                 sentence = "A session's requests that change something need its token in the X-CSRF-Token header."
-                raise NotAdministrator(sentence, forbidden=True)
+                raise NotAdministrator(sentence, forbidden=True, code="wrong_csrf_token")
         connection.scope["state"][_STATE] = session
 
     async def _is_client_key(self, key: str) -> bool:

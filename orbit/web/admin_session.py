@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from litestar.datastructures import Cookie
 from orbit.admin.sign_in import AdminSession
 from orbit.admin.wire import Done
 from orbit.web.admin_guard import AdminGuard, NotAdministrator, session_of
+
+logger = logging.getLogger("orbit.admin")
 
 PATH = "/admin"
 """Where browsers send the cookie: nothing else of the server needs it."""
@@ -52,6 +55,7 @@ def session_routes(guard: AdminGuard) -> list[Any]:
         if session_of(request) is not None:
             raise NotAdministrator("A session does not begin another; sign in with the admin token.")
         session = sessions.begin()
+        logger.info("an administrator signed in from %s", request.client.host if request.client else "somewhere")
         return Response(
             info(session), cookies=[cookie(request, sessions.cookie_of(session), sessions.seconds_left(session))]
         )

@@ -108,6 +108,9 @@ async def _files(request: Request[Any, Any, Any], folder: Path, file_limit: int,
     except RequestEntityTooLarge as error:
         detail = f"the upload is larger than {limit:,} bytes (ingest.max_upload_bytes); send fewer files at once."
         raise RequestError(413, "body_too_large", detail) from error
+    except OSError as error:
+        detail = f"the server cannot keep the upload until it is read: {error.strerror}."
+        raise RequestError(507, "insufficient_storage", detail) from error
     except InternalServerException as error:
         detail = "the connection was closed before the whole upload had arrived."
         raise RequestError(400, "incomplete_body", detail) from error

@@ -114,7 +114,7 @@ def test_with_the_token_itself_there_is_no_session(anyone):
 def test_without_the_sessions_token_nothing_is_changed(page, headers):
     encoded = {name: value.encode() for name, value in headers.items()}
     refused = page.post("/admin/prompts", json={"name": "forged", "prompt": "x"}, headers=encoded)
-    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert (refused.status_code, refused.json()["code"]) == (403, "wrong_csrf_token")
     assert "forged" not in page.get("/admin/prompts").text
 
 

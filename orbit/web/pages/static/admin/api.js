@@ -51,15 +51,28 @@ export function path(...names) {
   return `/admin/${names.map(encodeURIComponent).join("/")}`;
 }
 
-async function asked(method, where, body) {
-  for (;;) {
+function asked(method, where, body) {
+  return inSession(() => {
     const headers = method === "GET" ? {} : csrfHeader();
     if (body !== undefined) headers["Content-Type"] = "application/json";
+    return request(where, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  });
+}
+
+/** Do something, again if it failed only for the session: that has ended, or another tab has begun a new one. */
+async function inSession(work) {
+  for (let renewed = false; ; ) {
     try {
-      return await request(where, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+      return await work();
     } catch (failure) {
-      if (failure.status !== 401) throw failure;
-      await signIn("Your session has ended. Sign in again to go on.");
+      if (failure.status === 401) {
+        await signIn("Your session has ended. Sign in again to go on.");
+      } else if (failure.code === "wrong_csrf_token" && !renewed) {
+        renewed = true;
+        await resume();
+      } else {
+        throw failure;
+      }
     }
   }
 }
@@ -82,15 +95,8 @@ function csrfHeader() {
  * Send files and hear how far it is: `onSent(share)` while they are on their way, then `onTold(line)` for each line of
  * the answer. fetch() cannot tell the first, so this is an XMLHttpRequest. `signal` ends it.
  */
-export async function upload(where, form, { onSent, onTold, signal }) {
-  for (;;) {
-    try {
-      return await send(where, form, { onSent, onTold, signal });
-    } catch (failure) {
-      if (failure.status !== 401) throw failure;
-      await signIn("Your session has ended. Sign in again to go on.");
-    }
-  }
+export function upload(where, form, { onSent, onTold, signal }) {
+  return inSession(() => send(where, form, { onSent, onTold, signal }));
 }
 
 function send(where, form, { onSent, onTold, signal }) {

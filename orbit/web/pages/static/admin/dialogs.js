@@ -5,16 +5,23 @@ import { button } from "./parts.js";
 
 let count = 0;
 
-/** A modal dialog with a title. Closing it removes it; `onclose` hears of it. */
-export function open(title, children, { wide = false, onclose = null } = {}) {
+/** A modal dialog with a title. Closing it removes it; `onclose` hears of it. `leave()` is what Escape does. */
+export function open(title, children, { wide = false, onclose = null, leave = null } = {}) {
   count += 1;
   const id = `dialog-title-${count}`;
   const dialog = h(
     "dialog",
-    { class: `card${wide ? " wide" : ""}`, "aria-labelledby": id },
+    // What Escape does is for us to say: browsers close at the second one, whatever was to be asked first.
+    { class: `card${wide ? " wide" : ""}`, "aria-labelledby": id, closedby: "none" },
     h("h2", { id }, title),
     children,
   );
+  dialog.addEventListener("cancel", (event) => event.target === dialog && event.preventDefault());
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.isComposing) return;
+    event.preventDefault();
+    leave?.();
+  });
   dialog.addEventListener("close", () => {
     dialog.remove();
     onclose?.();
@@ -50,7 +57,14 @@ export function openForm(title, children, { action, danger = false, submit, wide
         send.disabled = false;
       }
     });
-    const dialog = open(title, form, { wide, onclose: () => done(result) });
+    const entered = () => [...form.elements].map((control) => control.value).join("\0");
+    const before = entered();
+    const leave = async () => {
+      if (entered() === before || (await confirm("Discard what you have entered?", [], { action: "Discard", submit: () => true }))) {
+        dialog.close();
+      }
+    };
+    const dialog = open(title, form, { wide, onclose: () => done(result), leave });
   });
 }
 
@@ -85,9 +99,7 @@ export function showSecret(title, sentence, secret) {
   return new Promise((done) => {
     const actions = h("div", { class: "actions end" }, button("Done", () => dialog.close()));
     const body = h("div", { class: "stack" }, h("p", {}, sentence), h("div", { class: "copying" }, input, copy), actions);
-    const dialog = open(title, body, { onclose: done });
-    // A key that Escape takes away before it was copied is lost.
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    const dialog = open(title, body, { onclose: done }); // Escape does nothing: a key it took away would be lost
     copy.focus();
   });
 }

@@ -90,9 +90,14 @@ function controls(view, key = {}) {
   ends.value = key.expires_at ? localTime(key.expires_at) : "";
   notes.value = key.notes ?? "";
   const endsBefore = ends.value;
+  const unknown = h("small", { class: "hint", role: "status" });
+  collection.addEventListener("input", () => {
+    const name = collection.value.trim();
+    unknown.textContent = name && !view.collections.includes(name) ? "There is no collection of this name yet." : "";
+  });
   const fields = [
     field("Client", name, "Who the key is for."),
-    h("div", { class: "pair" }, [field("Collection", collection), list], field("System prompt", prompt)),
+    h("div", { class: "pair" }, h("div", {}, field("Collection", collection), list, unknown), field("System prompt", prompt)),
     h("div", { class: "pair" }, field("Requests per minute", limit), field("Ends", ends)),
     field("Notes", notes),
   ];

@@ -41,7 +41,8 @@ export async function showOverview(main, _, signal) {
       drawAll(charts);
       health.replaceChildren(healthTable(live.health));
     } catch (failure) {
-      said.replaceChildren(problem(failure));
+      // The same sentence is not read out every few seconds.
+      if (said.textContent !== failure.message) said.replaceChildren(problem(failure));
     }
   };
   await refresh();

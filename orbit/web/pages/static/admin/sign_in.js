@@ -40,8 +40,9 @@ export function askToSignIn(sentence, begin) {
       problem,
       button,
     );
-    const dialog = h("dialog", { class: "card sign-in", "aria-labelledby": "sign-in-title" }, form);
+    const dialog = h("dialog", { class: "card sign-in", "aria-labelledby": "sign-in-title", closedby: "none" }, form);
     dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.addEventListener("keydown", (event) => event.key === "Escape" && event.preventDefault());
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       complain("");
