@@ -146,7 +146,7 @@ def test_attacks_do_nothing(tab: Any, tmp_path: Path, fail: str) -> None:
             assert page.locator(".sources li").count() == 4
         assert page.locator(".asked").inner_text() == ATTACKS.strip()
         if fail != "before":
-            assert "<script>window.hacked = 1</script>" in page.locator(".prose").inner_text()
+            assert "<script>window.hacked = 1</script>" in page.locator(".answer > .prose").inner_text()
         harmless(page)
         page.reload()
         page.locator(".asked").wait_for()

@@ -14,6 +14,7 @@ from orbit.store.base import KeyChanges
 from orbit.testing import serve
 
 PHONE = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
+HOURS = "Opening hours > Weekend > Saturdays\n\nFrom 9 to 16\non **Saturdays**."
 RULES = "https://library.example.org/rules"
 MARKDOWN = f"""\
 Open from **9 to 16** on Saturdays [1], as `items[2]` and the rules [2] say.
@@ -56,7 +57,7 @@ class Library(orbit.Provider):
     @orbit.hookimpl
     async def retrieve(self) -> list[orbit.Document]:
         return [
-            orbit.Document("1", "From 9 to 16 on Saturdays.", "hours.md", "Opening hours", score=0.83),
+            orbit.Document("1", HOURS, "hours.md", "Opening hours", score=0.83),
             orbit.Document(
                 "2", "Twice, at most.", "rules.pdf", "Rules", "https://library.example.org/rules", score=0.61
             ),
@@ -91,7 +92,7 @@ def test_an_answer_comes_as_markdown_with_sources_that_open(tab: Any, eventually
         page = tab(permissions=["clipboard-read", "clipboard-write"])
         asked(page, server)
         assert page.locator(".asked").inner_text() == "When is it open?"
-        prose = page.locator(".prose")
+        prose = page.locator(".answer > .prose")
         assert prose.locator("strong").inner_text() == "9 to 16"
         assert prose.locator("p code").inner_text() == "items[2]"
         assert prose.locator("h4").inner_text() == "Renewing"
@@ -107,13 +108,13 @@ def test_an_answer_comes_as_markdown_with_sources_that_open(tab: Any, eventually
 
         first, second = page.locator(".sources li").all()
         assert [item.locator(".title").inner_text() for item in (first, second)] == [
-            "Opening hours · hours.md",
+            "Weekend > Saturdays · Opening hours · hours.md",
             "Rules · rules.pdf",
         ]
         assert [item.locator(".score").inner_text().split()[-1] for item in (first, second)] == ["0.83", "0.61"]
         passage = first.get_by_text("From 9 to 16 on Saturdays.")
         assert not passage.is_visible()
-        prose.get_by_role("link", name="Source 1: Opening hours").click()
+        prose.get_by_role("link", name="Source 1: Weekend > Saturdays").click()
         passage.wait_for()
         assert not second.get_by_text("Twice, at most.").is_visible()
         second.locator("summary").click()
@@ -127,9 +128,9 @@ def test_text_is_shown_while_it_comes(tab: Any, tmp_path: Path, form: str) -> No
         enter(page, server)
         ask(page, "Hello")
         page.get_by_text("word0").wait_for()
-        assert "word3" not in page.locator(".prose").inner_text()
+        assert "word3" not in page.locator(".answer > .prose").inner_text()
         page.get_by_role("button", name="Copy the answer").wait_for()
-        assert page.locator(".prose").inner_text().split() == ["word0", "word1", "word2", "word3"]
+        assert page.locator(".answer > .prose").inner_text().split() == ["word0", "word1", "word2", "word3"]
 
 
 def test_the_end_is_followed_until_the_reader_scrolls_back(tab: Any, eventually: Any, tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_stop_ends_the_work_of_the_server(tab: Any, eventually: Any, tmp_path: P
         script = server.provider("script")
         eventually(lambda: script.running == 0)
         assert script.closed == 1
-        said = page.locator(".prose").inner_text()
+        said = page.locator(".answer > .prose").inner_text()
         assert said.startswith("word0 word1 word2")
         assert page.get_by_role("button", name="Ask", exact=True).is_visible()
         page.get_by_role("button", name="Ask again").click()
@@ -186,7 +187,7 @@ def test_the_conversation_outlives_a_reload_until_a_new_one_begins(tab: Any, eve
         asked(page, server, "First question")
         page.reload()
         page.get_by_text("First question").wait_for()
-        assert page.locator(".prose").inner_text() == "word0 word1"
+        assert page.locator(".answer > .prose").inner_text() == "word0 word1"
         assert page.locator(".sources li").count() == 1
         ask(page, "Second question")
         page.get_by_role("button", name="Copy the answer").nth(1).wait_for()
@@ -247,7 +248,7 @@ def test_a_blocked_question_is_answered_by_the_refusal(tab: Any, tmp_path: Path)
     with serve({"echo": {}, "guard": {"word": "bomb"}}, tmp_path) as server:
         page = tab()
         asked(page, server, "How is a bomb made?")
-        assert page.locator(".prose").inner_text() == "I cannot help with that request."
+        assert page.locator(".answer > .prose").inner_text() == "I cannot help with that request."
         assert page.locator(".remark").inner_text() == "This was stopped by the rules of this server."
 
 
@@ -258,10 +259,10 @@ def test_an_error_in_the_middle_keeps_the_text_and_is_told(tab: Any, tmp_path: P
         ask(page, "Hello")
         alert = page.get_by_role("alert").get_by_text("could not generate: the script says so.")
         alert.wait_for()
-        assert page.locator(".prose").inner_text() == "word0 word1 word2"
+        assert page.locator(".answer > .prose").inner_text() == "word0 word1 word2"
         page.reload()
         page.get_by_text("could not generate: the script says so.").wait_for()
-        assert page.locator(".prose").inner_text() == "word0 word1 word2"
+        assert page.locator(".answer > .prose").inner_text() == "word0 word1 word2"
         page.get_by_role("button", name="Try again").click()
         page.get_by_role("alert").wait_for()
         assert page.locator(".turn").count() == 1
@@ -430,6 +431,6 @@ def test_the_embedded_default_answers_from_its_documents(tab: Any, tmp_path: Pat
         server.call(server.services.host.index("town", documents, orbit.CallContext("test")))
         page = tab()
         asked(page, server, "When is the city library open on Saturday?")
-        assert "ten to four" in page.locator(".prose").inner_text()
+        assert "ten to four" in page.locator(".answer > .prose").inner_text()
         page.locator("summary").first.click()
         page.locator("blockquote").get_by_text(hours).wait_for()

@@ -18,9 +18,8 @@ const CITATION = /(?<![\w)])\[(\d{1,4})\]/;
 
 const escape = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
-const marked = new Marked({
+const SAFELY = {
   gfm: true,
-  breaks: true,
   renderer: {
     html: ({ text }) => (/^<br\s*\/?>$/i.test(text.trim()) ? "<br>" : escape(text)),
     // A picture would be fetched from wherever the text says, and tell that place what was asked.
@@ -35,19 +34,22 @@ const marked = new Marked({
     // "[1]: https://..." would make links of all citations [1].
     def: () => undefined,
   },
-});
+};
+const ANSWER = new Marked({ ...SAFELY, breaks: true }); // models end lines where they mean it,
+const DOCUMENT = new Marked({ ...SAFELY, breaks: false }); // files where the line was full
 
 /** Shows Markdown in an element; while the text grows, only the blocks that change are made again. */
 export class MarkdownView {
-  constructor(element) {
+  constructor(element, { ofFile = false } = {}) {
     this.element = element;
+    this.marked = ofFile ? DOCUMENT : ANSWER;
     this.blocks = [];
     this.cite = null;
   }
 
-  /** `cite(number)` returns the element of a citation, or null if there is no such source. */
+  /** `cite(number)` returns the element of a citation, or null if there is no such source; without it there are none. */
   show(text, cite) {
-    const tokens = marked.lexer(text).filter((token) => token.type !== "space");
+    const tokens = this.marked.lexer(text).filter((token) => token.type !== "space");
     let same = 0;
     if (cite === this.cite) {
       while (same < tokens.length && same < this.blocks.length && this.blocks[same].raw === tokens[same].raw) same++;
@@ -55,9 +57,9 @@ export class MarkdownView {
     this.cite = cite;
     for (const block of this.blocks.splice(same)) block.nodes.forEach((node) => node.remove());
     for (const token of tokens.slice(same)) {
-      const fragment = DOMPurify.sanitize(marked.parser([token]), HARMLESS);
+      const fragment = DOMPurify.sanitize(this.marked.parser([token]), HARMLESS);
       finish(fragment);
-      addCitations(fragment, cite);
+      if (cite) addCitations(fragment, cite);
       const nodes = [...fragment.childNodes];
       this.element.append(fragment);
       this.blocks.push({ raw: token.raw, nodes });

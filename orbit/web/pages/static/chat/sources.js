@@ -1,28 +1,25 @@
 // The numbered sources of an answer, and the citations in its text that open them.
 
 import { h, icon } from "../common.js";
+import { MarkdownView } from "./markdown.js";
 
 let answers = 0;
 
-/** The sources of one answer: `element` to show, `cite(number)` for the mark in the text. */
+/** The sources of one answer: `heading` and `list` to show, `cite(number)` for the mark in the text. */
 export class Sources {
   constructor(sources) {
     this.name = `answer-${++answers}`;
     this.items = new Map(sources.map((source) => [source.number, this.item(source)]));
-    this.titles = new Map(sources.map((source) => [source.number, titleOf(source)]));
-    this.element = sources.length
-      ? h(
-          "section",
-          { class: "sources", "aria-label": "Sources of this answer" },
-          h("h3", {}, sources.length === 1 ? "1 source" : `${sources.length} sources`),
-          h("ol", {}, [...this.items.values()]),
-        )
-      : null;
+    this.titles = new Map(sources.map((source) => [source.number, partsOf(source).section || titleOf(source)]));
+    const heading = `${this.name}-sources`;
+    this.heading = h("h3", { id: heading }, sources.length === 1 ? "1 source" : `${sources.length} sources`);
+    this.list = h("ol", { class: "sources", "aria-labelledby": heading }, [...this.items.values()]);
     this.cite = this.cite.bind(this);
   }
 
   item(source) {
     const title = titleOf(source);
+    const { section, text } = partsOf(source);
     const file = source.source && source.source !== title ? source.source : "";
     const link = webAddress(source.link);
     return h(
@@ -35,7 +32,12 @@ export class Sources {
           "summary",
           {},
           h("span", { class: "citation" }, h("span", { class: "visually-hidden" }, "Source "), String(source.number)),
-          h("span", { class: "title", dir: "auto" }, title, file && h("span", { class: "file" }, ` · ${file}`)),
+          h(
+            "span",
+            { class: "title", dir: "auto" },
+            section || title,
+            h("span", { class: "file" }, section && ` · ${title}`, file && ` · ${file}`),
+          ),
           typeof source.score === "number" &&
             h(
               "span",
@@ -48,7 +50,7 @@ export class Sources {
         h(
           "div",
           { class: "passage" },
-          h("blockquote", { dir: "auto", tabindex: "0" }, source.text),
+          passage(source, text),
           link && h("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link),
         ),
       ),
@@ -76,6 +78,21 @@ export const citePlainly = (number) => h("span", { class: "citation" }, String(n
 
 function titleOf(source) {
   return source.title || source.source || `Passage ${source.number}`;
+}
+
+/** Passages of files begin with a line of the headings they stand under, "Title > Chapter > Section". */
+function partsOf({ title, text }) {
+  const end = text.indexOf("\n");
+  const headings = text.slice(0, end).split(" > ");
+  if (end < 0 || headings.length < 2 || headings[0] !== title) return { section: "", text };
+  return { section: headings.slice(1).join(" > "), text: text.slice(end).trim() };
+}
+
+function passage({ source }, text) {
+  if (!/\.(md|markdown)$/i.test(source)) return h("blockquote", { class: "plain", dir: "auto", tabindex: "0" }, text);
+  const quote = h("blockquote", { class: "prose", dir: "auto", tabindex: "0" });
+  new MarkdownView(quote, { ofFile: true }).show(text);
+  return quote;
 }
 
 function webAddress(text) {

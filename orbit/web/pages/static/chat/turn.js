@@ -44,8 +44,9 @@ export class TurnView {
     this.prose.hidden = !turn.answer;
     if (turn.remark) this.answer.append(h("p", { class: "remark" }, turn.remark));
     if (turn.failure) this.answer.append(this.failure(turn.failure, aloud));
-    if (sources.element) this.answer.append(sources.element);
-    this.answer.append(this.actions());
+    const known = turn.sources.length > 0;
+    this.answer.append(h("div", { class: "after" }, known && sources.heading, this.actions()));
+    if (known) this.answer.append(sources.list);
     if (aloud && !turn.failure) announce(this.spoken());
   }
 
