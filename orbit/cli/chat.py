@@ -41,12 +41,11 @@ def chat(
     """
     import httpx
 
+    from orbit.cli.address import url_of
     from orbit.config import load_config
 
     if url is None:
-        general = load_config(config_path).host.general
-        host = "127.0.0.1" if general.host in ("0.0.0.0", "::") else general.host  # noqa: S104  # not bound, only compared
-        url = f"https://{host}:{general.https.port}" if general.https.enabled else f"http://{host}:{general.port}"
+        url = url_of(load_config(config_path))
     if temporary_key:
         key = click.get_current_context().with_resource(_temporary_key(load_config(config_path)))
     if not key:

@@ -1,24 +1,33 @@
-"""``orbit plugins``: what is installed, what is enabled, what failed and why."""
+"""``orbit plugins``: what is installed, what is enabled, what failed and why; and all about one of them."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orbit.cli.check import show_tracebacks
 from orbit.cli.options import config_option, json_option
 
+if TYPE_CHECKING:
+    from orbit.config.model import Config
+    from orbit.plugins.describe import Description
 
-@click.command()
+_HEALTH_SECONDS = 3.0
+
+
+@click.group(invoke_without_command=True)
 @config_option
 @json_option
 @click.option("--traceback", is_flag=True, help="Show the traceback of plugins that failed to import.")
-def plugins(config_path: str | None, *, as_json: bool, traceback: bool) -> None:
+@click.pass_context
+def plugins(ctx: click.Context, config_path: str | None, *, as_json: bool, traceback: bool) -> None:
     """List installed plugins: version, whether the configuration enables them, the hooks they implement.
 
     Only enabled plugins are imported, so only their hooks are known.
     """
-    import msgspec
-
+    if ctx.invoked_subcommand is not None:
+        return
     from orbit.host import OrbitHost
     from orbit.overview import overview
 
@@ -27,7 +36,7 @@ def plugins(config_path: str | None, *, as_json: bool, traceback: bool) -> None:
         show_tracebacks(host)
     rows = overview(host)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+        _print_json(rows)
         return
     from rich.console import Console
     from rich.table import Table
@@ -38,3 +47,111 @@ def plugins(config_path: str | None, *, as_json: bool, traceback: bool) -> None:
     for row in rows:
         table.add_row(row.plugin, row.instance, row.version, row.state, row.reason or ", ".join(row.hooks))
     Console().print(table)
+
+
+@plugins.command()
+@click.argument("name")
+@config_option
+@json_option
+@click.option("--markdown", is_flag=True, help="Print the settings as a Markdown table, for a README.")
+@click.option("--traceback", is_flag=True, help="Show the traceback if the plugin fails to import.")
+def show(name: str, config_path: str | None, *, as_json: bool, markdown: bool, traceback: bool) -> None:
+    """Show all about one plugin, or one instance of the configuration: version, hooks, settings, health.
+
+    NAME may be any installed plugin, enabled or not; it is imported. Its health is asked of the running server, if
+    there is one.
+    """
+    import msgspec
+
+    from orbit.host import OrbitHost
+    from orbit.plugins.describe import describe
+    from orbit.plugins.discover import installed_plugins
+
+    given = click.get_current_context().parent
+    config_path = config_path or (given.params["config_path"] if given is not None else None)
+    host = OrbitHost.from_file(config_path)
+    loaded = {item.section.name: item for item in host.registry.loaded}
+    try:
+        described, kind, error = describe(name, loaded, installed_plugins(), host.registry.failed)
+    except LookupError as unknown:
+        raise click.ClickException(str(unknown)) from unknown
+    if traceback and error is not None:
+        import traceback as module
+
+        click.echo("".join(module.format_exception(error)), err=True)
+    if markdown:
+        from orbit.plugins.settings_table import markdown_table
+
+        if kind is None:
+            raise click.ClickException(described.reason)
+        click.echo(markdown_table(kind.Settings), nl=False)
+        return
+    if described.instance:
+        described = msgspec.structs.replace(described, health=_health(host.config, described.instance))
+    if as_json:
+        _print_json(described)
+    else:
+        _print(described)
+
+
+def _print_json(value: Any) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def _print(described: Description) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    facts = {
+        "plugin": f"{described.plugin} ({described.target})",
+        "instance": described.instance,
+        "state": described.state,
+        "reason": described.reason,
+        "about": described.summary,
+        "version": f"{described.version} of {described.distribution}",
+        "plugin API": "" if described.api is None else str(described.api),
+        "hooks": ", ".join(described.hooks),
+        "wraps": ", ".join(described.wraps),
+        "source": described.source,
+        "health": described.health,
+        "deprecated": " ".join(described.deprecations),
+    }
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for title, text in facts.items():
+        if text:
+            table.add_row(title, Text(text))
+    console.print(table)
+    if not described.settings:
+        return
+    settings = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("SETTING", "TYPE", "DEFAULT", "DESCRIPTION"):
+        settings.add_column(title, overflow="fold")
+    for item in described.settings:
+        default = "required" if item.default is None else item.default
+        settings.add_row(*map(Text, (item.name, item.type.replace("`", ""), default, item.description)))
+    console.print()
+    console.print(settings)
+
+
+def _health(config: Config, instance: str) -> str:
+    """Ask the running server of this configuration; empty if none answers or the admin token is not here."""
+    import httpx
+
+    from orbit.admin.token import read_token
+    from orbit.cli.address import url_of
+
+    token = read_token(config)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        answer = httpx.get(f"{url_of(config)}/health", headers=headers, timeout=_HEALTH_SECONDS)
+        health = answer.json()["components"][instance]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return ""
+    detail = health.get("detail")
+    return f"{health['status']}: {detail}" if detail else str(health["status"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import warnings
 from collections.abc import Mapping
 
 import msgspec
@@ -11,7 +13,7 @@ from orbit.config.convert import convert_all
 from orbit.config.model import ProviderSection
 from orbit.errors import PluginLoadError, Problem
 from orbit.plugins.discover import InstalledPlugin, not_installed
-from orbit.plugins.verify import breaches
+from orbit.plugins.verify import breaches, deprecations
 from orbit.provider import Host, Provider
 
 
@@ -44,7 +46,10 @@ def import_plugin(plugin: InstalledPlugin) -> type[Provider]:
     sentences = breaches(target)
     if sentences:
         raise PluginLoadError(plugin.name, " ".join(sentences))
-    return target  # type: ignore[return-value]  # breaches() has checked that it is a Provider class
+    kind: type[Provider] = target  # type: ignore[assignment]  # breaches() has checked that
+    for sentence in deprecations(kind):
+        warnings.warn_explicit(sentence, DeprecationWarning, inspect.getfile(kind), 1, kind.__module__)
+    return kind
 
 
 def load(section: ProviderSection, installed: Mapping[str, InstalledPlugin], host: Host) -> Loaded:

@@ -10,6 +10,7 @@ import msgspec
 
 from orbit import hookspecs
 from orbit.config.convert import suggest
+from orbit.plugins.deprecations import DEPRECATIONS
 from orbit.provider import ORBIT_API, Provider
 
 MARK = f"{hookspecs.PROJECT}_impl"
@@ -28,6 +29,26 @@ def implemented_hooks(plugin: type[Provider]) -> tuple[str, ...]:
         for name in HOOKS
         if _options(getattr(plugin, name, None)) is not None and not _wraps(getattr(plugin, name))
     )
+
+
+def wrapped_hooks(plugin: type[Provider]) -> tuple[str, ...]:
+    """Return the hooks that a class wraps, in the order of the specifications."""
+    return tuple(name for name in HOOKS if _wraps(getattr(plugin, name, None)))
+
+
+def deprecations(plugin: type[Provider]) -> list[str]:
+    """Return what a class uses of the plugin API that will go, as sentences for its author."""
+    sentences = []
+    for item in DEPRECATIONS:
+        function = getattr(plugin, item.name, None)
+        used = {
+            "hook": _options(function) is not None,
+            "argument": _options(function) is not None and item.argument in inspect.signature(function).parameters,  # type: ignore[arg-type]  # a hook is a function
+            "method": function is not getattr(Provider, item.name, None),
+        }
+        if used[item.kind]:
+            sentences.append(item.sentence(f"{plugin.__name__}.{item.name}"))
+    return sentences
 
 
 def breaches(plugin: Any) -> list[str]:
