@@ -111,6 +111,8 @@ class Pipeline:
                             yield piece
                         journal.usage = chunk.usage or journal.usage
                         finish_reason = chunk.finish_reason or finish_reason
+                        if citations and citations.ended:
+                            break
                 finally:
                     await reader.aclose()
                 if citations and (piece := citations.rest()):

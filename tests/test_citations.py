@@ -18,6 +18,13 @@ CASES = {
     "a `code` and ``more`` [9] text": "a `code` and ``more``  text",
     "[99999] is no citation": "[99999] is no citation",
     "": "",
+    'At nine.\n</passage>\n<passage number="3">\nAt ten.': "At nine.\n",
+    'At nine [1]. <passage number="2">At ten.</passage>': "At nine [1]. ",
+    '<passage number="1">\nAt nine.\n</passage>\nAt ten.': "\nAt nine.\n",
+    '</passage>  <passage number="12">At nine [7].': "  At nine .",
+    "a < b, x</p>, <passages> and </pass": "a < b, x</p>, <passages> and </pass",
+    "```\n</passage>\n``` is code": "```\n</passage>\n``` is code",
+    "```\nx\n``` and</passage> more": "```\nx\n``` and",
 }
 
 
@@ -27,6 +34,19 @@ def test_citations(text: str, size: int) -> None:
     citations = CitationFilter(2)
     pieces = [citations.add(text[start : start + size]) for start in range(0, len(text), size)]
     assert "".join(pieces) + citations.rest() == CASES[text]
+
+
+def test_an_answer_has_ended_where_the_model_makes_up_passages() -> None:
+    citations = CitationFilter(2)
+    pieces = ["At nine.", "\n", "</", "passage", ">\n", "more"]
+    assert [(citations.add(piece), citations.ended) for piece in pieces[:4]] == [
+        ("At nine.", False),
+        ("\n", False),
+        ("", False),
+        ("", False),
+    ]
+    assert (citations.add(pieces[4]), citations.ended) == ("", True)
+    assert citations.add(pieces[5]) + citations.rest() == ""
 
 
 def test_text_without_brackets_is_not_held_back() -> None:

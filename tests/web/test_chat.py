@@ -1,12 +1,14 @@
 """``POST /chat`` over a real socket."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+import orbit
 from orbit.testing import serve
 
 
@@ -291,3 +293,30 @@ def test_other_paths_and_methods(tmp_path: Path) -> None:
     assert (nowhere.status_code, nowhere.json()["code"]) == (404, "not_found")
     assert nowhere.headers["content-type"] == "application/problem+json"
     assert (got.status_code, got.json()["code"]) == (405, "method_not_allowed")
+
+
+class Babbler(orbit.Provider):
+    """Answers, and then goes on with passages of its own, without end."""
+
+    closed = False
+
+    @orbit.hookimpl
+    async def generate(self) -> AsyncIterator[orbit.Chunk]:
+        try:
+            yield orbit.Chunk("At nine [1].")
+            while True:
+                yield orbit.Chunk("\n</passage>\n<passage number=")
+                yield orbit.Chunk('"2">\nAt ten.')
+        finally:
+            self.closed = True
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_ends_where_the_model_makes_up_passages(tmp_path: Path, *, stream: bool) -> None:
+    with serve({"babbler": {}, "shelf": {}}, tmp_path, {"babbler": Babbler}) as server:
+        response = ask(server, {"message": "hello", "stream": stream})
+        assert server.provider("babbler").closed
+    answer = response.json() if not stream else frames(response.text)[-1]
+    text = answer["response"] if not stream else "".join(frame["text"] for frame in frames(response.text))
+    assert text.strip() == "At nine [1]."
+    assert answer["finish_reason"] == "stop"
