@@ -31,7 +31,7 @@ def prepare(config: Config, address: str) -> None:
     click.echo(
         f"\n  ORBIT will answer at {address}"
         f"\n  Your API key, shown only now: {key}"
-        f"\n\n  Ask it something from another terminal:\n"
+        f"\n\n  Ask it something at {address}/ in a browser, or from another terminal:\n"
         f"\n    curl {address}/chat -H 'X-API-Key: {key}' \\"
         f'\n      -d \'{{"message": "What does ORBIT do?", "stream": false}}\'\n'
         f"\n  Add documents of your own:  {_command()} ingest FOLDER --collection {COLLECTION}\n"
