@@ -112,7 +112,7 @@ def serve(variant: str, folder: str, upstream: str, elasticsearch: str) -> None:
         "logging": {"level": "ERROR", "file": {"enabled": variant != "off", "directory": logs}},
     }
     if elasticsearch:
-        config["elasticsearch"] = {"node": elasticsearch, "directory": logs}
+        config["elasticsearch"] = {"node": elasticsearch}
     host = make_host(config, Path(folder), {"upstream": FakeUpstream})
     host.raise_problems()
 

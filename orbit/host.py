@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from orbit.config.load import read_config
+from orbit.config.load import FILE_LOG, read_config
 from orbit.config.model import Config
 from orbit.errors import ConfigError, Problem, PromptTooLong, ProviderError
 from orbit.plugins.calls import attributed, call, wrong_type
@@ -60,6 +60,7 @@ class OrbitHost:
         self.roles, unclear = _select(config, self.registry, complete=not found, needed=needed)
         self.problems = (*found, *unclear)
         self._embed: Callable[..., Any] | None = None
+        self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
 
     @classmethod
     def from_file(cls, path: str | None = None, needed: Collection[str] | None = None) -> OrbitHost:
@@ -93,6 +94,16 @@ class OrbitHost:
     def data_dir(self) -> Path:
         """The folder for what must survive a restart."""
         return self.config.data_dir
+
+    @property
+    def chat_log(self) -> Path | None:
+        """The chat log's folder, and the name that its files begin with; None if none is written."""
+        for item in self.registry.loaded:
+            if item.section.name == FILE_LOG and item.provider is not None:
+                settings = item.provider.settings
+                log: Path = Path(settings.directory).expanduser().absolute() / settings.filename
+                return log
+        return None
 
     @property
     def embedding(self) -> str:
@@ -136,7 +147,7 @@ class OrbitHost:
         able = self.registry.implementing("generate")
         if name not in able:
             raise ProviderError(f"'{name}' cannot generate; providers that can: {', '.join(able) or 'none'}.")
-        chunks = self.registry.caller("generate", name)(messages=messages, options=options, context=context)
+        chunks = self._caller("generate", name)(messages=messages, options=options, context=context)
         try:
             async with aclosing(chunks):
                 async for chunk in chunks:
@@ -171,12 +182,19 @@ class OrbitHost:
         collections: Sequence[StoredCollection] = await self._store("list_collections", context=context)
         return collections
 
+    def _caller(self, hook: str, name: str) -> Callable[..., Any]:
+        """Return what calls a hook of an instance. Making it costs ten times what the call does, so it is kept."""
+        caller = self._callers.get((hook, name))
+        if caller is None:
+            caller = self._callers[hook, name] = self.registry.caller(hook, name)
+        return caller
+
     async def _store(self, hook: str, **arguments: Any) -> Any:
         name = self.roles.index
-        if name not in self.registry.implementing(hook):
+        if (hook, name) not in self._callers and name not in self.registry.implementing(hook):
             who = f"'{name}' does not" if name else "no enabled provider can"
             raise ProviderError(f"{who} {hook.replace('_', ' ')}; enable a store, for example with 'chroma:'.")
-        caller = self.registry.caller(hook, name)
+        caller = self._caller(hook, name)
         return await call(name, hook, lambda: caller(**arguments), self.config.host.timeouts.index)
 
 

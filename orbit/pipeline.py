@@ -61,7 +61,7 @@ class Pipeline:
         self.admission = Admission(settings.limits.max_concurrent, settings.limits.max_queued, settings.timeouts.queue)
         self.metrics = Metrics()
         self.ticker = Ticker()
-        self.recorder = Recorder(registry.callers("log"), settings.timeouts.log)
+        self.recorder = Recorder(registry.callers("log"), settings.timeouts.log, self.metrics.failed)
 
     async def __aenter__(self) -> Self:
         await self.recorder.__aenter__()

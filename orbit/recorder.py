@@ -27,11 +27,16 @@ class Recorder:
     A sink keeps its own spool; if it cannot even take records, the newest beyond the capacity are counted as lost.
     """
 
-    def __init__(self, sinks: Mapping[str, Callable[..., Any]], seconds: float) -> None:
-        """``sinks`` are the callers of the hook ``log`` by name; each record may take them ``seconds``."""
+    def __init__(
+        self, sinks: Mapping[str, Callable[..., Any]], seconds: float, failed: Callable[[ProviderError], None]
+    ) -> None:
+        """``sinks`` are the callers of the hook ``log`` by name; each record may take them ``seconds``.
+
+        ``failed`` is told of every record that a sink did not take.
+        """
         self.lost = 0
         self._seconds = seconds
-        self._sinks = [_Sink(name, caller, seconds) for name, caller in sinks.items()]
+        self._sinks = [_Sink(name, caller, seconds, failed) for name, caller in sinks.items()]
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -67,12 +72,15 @@ class Recorder:
 class _Sink:
     """The records that one sink has not taken yet, oldest first."""
 
-    def __init__(self, name: str, caller: Callable[..., Any], seconds: float) -> None:
+    def __init__(
+        self, name: str, caller: Callable[..., Any], seconds: float, failed: Callable[[ProviderError], None]
+    ) -> None:
         self.name = name
         self.waiting: deque[tuple[ChatRecord, CallContext]] = deque()
         self.wake = asyncio.Event()
         self._caller = caller
         self._seconds = seconds
+        self._failed = failed
         self._finishing = asyncio.Event()
 
     def finish(self) -> None:
@@ -95,6 +103,7 @@ class _Sink:
                     await self._deliver_some()
                 except ProviderError as error:
                     logger.warning("%s", error)
+                    self._failed(error)
                 await asyncio.sleep(0)  # a sink that never waits must not keep requests waiting
             ended = loop.time()
 

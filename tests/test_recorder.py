@@ -2,10 +2,17 @@ import asyncio
 import logging
 import time
 
+import pytest
+
 import orbit
 from orbit.recorder import Recorder
 
 CONTEXT = orbit.CallContext(request_id="r")
+
+
+@pytest.fixture
+def failures():
+    return []
 
 
 def record(number):
@@ -25,9 +32,9 @@ class Sink:
         self.taken.append(record.request_id)
 
 
-async def test_every_sink_gets_every_record_in_order():
+async def test_every_sink_gets_every_record_in_order(failures):
     one, two = Sink(), Sink(seconds=0.001)
-    async with Recorder({"one": one, "two": two}, 5) as recorder:
+    async with Recorder({"one": one, "two": two}, 5, failures.append) as recorder:
         for number in range(50):
             recorder.record(record(number), CONTEXT)
             await asyncio.sleep(0)
@@ -35,28 +42,29 @@ async def test_every_sink_gets_every_record_in_order():
     assert recorder.lost == 0
 
 
-async def test_a_record_is_delivered_without_others_following():
+async def test_a_record_is_delivered_without_others_following(failures):
     sink = Sink()
-    async with Recorder({"sink": sink}, 5) as recorder:
+    async with Recorder({"sink": sink}, 5, failures.append) as recorder:
         recorder.record(record(0), CONTEXT)
         await asyncio.sleep(0.2)
         assert sink.taken == ["r0"]
 
 
-async def test_a_failing_sink_loses_the_record_it_failed_on_and_nothing_else(caplog):
+async def test_a_failing_sink_loses_the_record_it_failed_on_and_nothing_else(failures, caplog):
     good, bad = Sink(), Sink(fails={"r1"})
-    async with Recorder({"good": good, "bad": bad}, 5) as recorder:
+    async with Recorder({"good": good, "bad": bad}, 5, failures.append) as recorder:
         for number in range(3):
             recorder.record(record(number), CONTEXT)
     assert good.taken == ["r0", "r1", "r2"]
     assert bad.taken == ["r0", "r2"]
     assert "bad could not log" in caplog.text
+    assert [(error.provider, error.operation) for error in failures] == [("bad", "log")]
 
 
-async def test_a_hanging_sink_is_given_up_and_delays_nobody(caplog):
+async def test_a_hanging_sink_is_given_up_and_delays_nobody(failures, caplog):
     good, stuck = Sink(), Sink(seconds=60)
     started = time.monotonic()
-    async with Recorder({"good": good, "stuck": stuck}, 0.1) as recorder:
+    async with Recorder({"good": good, "stuck": stuck}, 0.1, failures.append) as recorder:
         recorder.record(record(0), CONTEXT)
         await asyncio.sleep(0.3)
         assert good.taken == ["r0"]
@@ -68,9 +76,9 @@ async def test_a_hanging_sink_is_given_up_and_delays_nobody(caplog):
     assert recorder.lost >= 1
 
 
-async def test_many_records_of_a_slow_sink_have_a_deadline_each():
+async def test_many_records_of_a_slow_sink_have_a_deadline_each(failures):
     sink = Sink(seconds=0.05)
-    async with Recorder({"sink": sink}, 0.3) as recorder:
+    async with Recorder({"sink": sink}, 0.3, failures.append) as recorder:
         for number in range(20):
             recorder.record(record(number), CONTEXT)
         end = time.monotonic() + 20
@@ -80,11 +88,11 @@ async def test_many_records_of_a_slow_sink_have_a_deadline_each():
     assert recorder.lost == 0
 
 
-async def test_beyond_the_capacity_records_are_counted_as_lost(caplog, monkeypatch):
+async def test_beyond_the_capacity_records_are_counted_as_lost(failures, caplog, monkeypatch):
     monkeypatch.setattr("orbit.recorder._CAPACITY", 3)
     caplog.set_level(logging.ERROR)
     sink = Sink()
-    async with Recorder({"sink": sink}, 5) as recorder:
+    async with Recorder({"sink": sink}, 5, failures.append) as recorder:
         for number in range(5):
             recorder.record(record(number), CONTEXT)
     assert sink.taken == ["r0", "r1", "r2"]

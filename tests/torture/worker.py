@@ -47,6 +47,7 @@ def main(orders: Orders) -> None:
             follower = ElasticsearchSettings(
                 node=orders.elasticsearch,
                 directory=orders.directory,
+                filename="chat.log",
                 batch_seconds=0.05,
                 request_timeout=2.0,
                 retry_seconds=0.3,

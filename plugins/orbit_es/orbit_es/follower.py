@@ -51,19 +51,19 @@ class Follower(threading.Thread):
     works only while it holds the host's lock for this follower; otherwise it stands by.
     """
 
-    def __init__(self, settings: ElasticsearchSettings, directory: Path, folder: Path) -> None:
-        """``directory`` is the chat log's, ``folder`` the follower's own within it. Opens nothing yet."""
+    def __init__(self, settings: ElasticsearchSettings, log: Path, folder: Path) -> None:
+        """``log`` has the chat log's folder and name, ``folder`` is the follower's own within it. Opens nothing yet."""
         super().__init__(name="elasticsearch-log", daemon=True)  # nothing that hangs may keep the process from ending
         self.settled = threading.Event()
         """Set once the first contact was made or failed, or another process turned out to do the work."""
         self._settings = settings
-        self._directory = directory
+        self._directory = log.parent
         self._folder = folder
-        self._naming = Naming(settings.filename)
+        self._naming = Naming(log.name)
         self._host = socket.gethostname()
         self._daily = settings.storage == "daily"
         self._state = FollowerState(kind=KIND, status="unavailable")
-        self._spool = Spool(directory, self._naming, {})
+        self._spool = Spool(log.parent, self._naming, {})
         self._lock_fd: int | None = None
         self._prepared = False
         self._unsure = True

@@ -40,14 +40,14 @@ class ElasticsearchLog(orbit.Provider):
         """Begin to follow the chat log, which is open by now."""
         from orbit_es.follower import Follower  # noqa: PLC0415  the client takes half a second; commands need it not
 
-        directory = Path(self.settings.directory).expanduser().absolute()  # noqa: ASYNC240  once, at the start
-        if not has_writers(directory) and _writable(directory):
+        log = self._chat_log()
+        if not has_writers(log.parent) and _writable(log.parent):
             raise orbit.ConfigError(
-                f"no chat log is written in {directory}, and '{self.name}' sends what the chat log holds. Set its "
-                "directory to logging.file.directory, and leave logging.file.enabled on."
+                f"no chat log is written in {log.parent}, and '{self.name}' sends what the chat log holds. Leave out "
+                "its directory, and leave logging.file.enabled on."
             )
         _quieten()
-        self._follower = Follower(self.settings, directory, follower_folder(directory, self.name))
+        self._follower = Follower(self.settings, log, follower_folder(log.parent, self.name))
         self._follower.start()
         await _until(self._follower.settled.is_set, FIRST_CONTACT)
 
@@ -82,6 +82,20 @@ class ElasticsearchLog(orbit.Provider):
             "rejected_total": state.rejected,
             "lost_bytes_total": state.lost_bytes,
         }
+
+    def _chat_log(self) -> Path:
+        """The chat log's folder and the name of its files: as set here, else as the host writes it."""
+        directory, filename = self.settings.directory, self.settings.filename
+        if directory and filename:
+            return Path(directory).expanduser().absolute() / filename
+        written = self.host.chat_log
+        if written is None:
+            raise orbit.ConfigError(
+                f"no chat log is written, and '{self.name}' sends what the chat log holds. "
+                "Leave logging.file.enabled on."
+            )
+        folder = Path(directory).expanduser().absolute() if directory else written.parent
+        return folder / (filename or written.name)
 
     def validate(self) -> Iterable[str]:
         """Addresses and names that cannot be, half of a login, missing files."""

@@ -45,12 +45,8 @@ class ElasticsearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     retry_seconds: Annotated[
         Seconds, Meta(description="Longest pause between attempts while the server does not answer, in seconds.")
     ] = 30.0
-    directory: Annotated[
-        str, Meta(min_length=1, description="Folder of the chat log; the same as `logging.file.directory`.")
-    ] = "logs"
-    filename: Annotated[
-        str, Meta(min_length=1, description="Name of the chat log's files; the same as `logging.file.filename`.")
-    ] = "chat.log"
+    directory: Annotated[str, Meta(description="Folder of the chat log; if empty, that of `logging.file`.")] = ""
+    filename: Annotated[str, Meta(description="Name of the chat log's files; if empty, that of `logging.file`.")] = ""
 
     @property
     def hosts(self) -> list[str]:

@@ -363,7 +363,7 @@ async def test_the_folder_deleted_under_a_running_follower(tmp_path, wire):
 
 
 async def test_a_folder_without_a_chat_log_is_a_mistake(tmp_path, wire):
-    with pytest.raises(orbit.ConfigError, match=r"no chat log is written in .*logging\.file\.directory"):
+    with pytest.raises(orbit.ConfigError, match=r"no chat log is written in .*there.*logging\.file\.enabled on"):
         async with file_log(tmp_path / "here"), elasticsearch_log(tmp_path / "there", wire.url) as log:
             await log.ready()
 

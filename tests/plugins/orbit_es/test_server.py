@@ -28,10 +28,9 @@ FAILURES = {
 def config(tmp_path, url):
     return {
         "echo": {},
-        "logging": {"file": {"directory": str(tmp_path / "logs")}},
+        "logging": {"file": {"directory": str(tmp_path / "logs"), "filename": "talk.log"}},
         "elasticsearch": {
             "node": url,
-            "directory": str(tmp_path / "logs"),
             "batch_seconds": 0.05,
             "request_timeout": 0.5,
             "retry_seconds": 0.2,
@@ -52,7 +51,7 @@ def component(server):
 
 
 def lines(tmp_path):
-    found = [line for path in sorted((tmp_path / "logs").glob("chat-*.log")) for line in path.read_bytes().splitlines()]
+    found = [line for path in sorted((tmp_path / "logs").glob("talk-*.log")) for line in path.read_bytes().splitlines()]
     return [json.loads(line) for line in found]
 
 
@@ -121,3 +120,10 @@ def test_a_folder_that_is_not_the_chat_logs(tmp_path):
     with serve(settings, tmp_path) as server:
         assert ask(server, "hello")[0] == 200
         assert "no chat log is written in" in component(server)["detail"]
+
+
+def test_without_a_chat_log_there_is_nothing_to_send(tmp_path, wire):
+    without = {**config(tmp_path, wire.url), "logging": {"file": {"enabled": False}}}
+    with serve(without, tmp_path) as server:
+        assert ask(server, "hello")[0] == 200
+        assert "Leave logging.file.enabled on" in component(server)["detail"]

@@ -74,6 +74,7 @@ def elasticsearch_log(directory: Path, url: str, index: str = "orbit-chat", **se
         "node": url,
         "index": index,
         "directory": str(directory),
+        "filename": "chat.log",
         "batch_seconds": 0.05,
         "request_timeout": 0.5,
         "retry_seconds": 0.2,
