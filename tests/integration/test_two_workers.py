@@ -234,3 +234,31 @@ async def test_an_outage_of_the_store(server, admin):
             await asyncio.sleep(0.1)
     assert statuses(await server.chats("api_wrong", 5)) == {401}
     assert admin.get("/admin/api-keys").status_code == 200
+
+
+async def test_a_session_of_the_page_begins_and_ends_in_all_workers(server):
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as page:
+        csrf = {"X-CSRF-Token": (await page.post("/admin/session", headers=right)).json()["csrf_token"]}
+        cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in page.cookies.items()), "Connection": "close"}
+        assert statuses(await from_all(page, "/admin/api-keys", cookie)) == {200}
+        assert (await page.delete("/admin/session", headers=csrf)).status_code == 200
+        assert statuses(await from_all(page, "/admin/api-keys", cookie)) == {401}
+
+
+async def test_all_workers_tell_the_same_live_numbers(server):
+    right = {"X-Admin-Token": TOKEN, "Connection": "close"}
+    key = server.cli("keys", "create", "--name", "live")["api_key"]
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as page:
+        before = (await page.get("/admin/live", headers=right)).json()["samples"][-1]["ok"]
+        assert statuses(await server.chats(key, 20)) == {200}
+        told = set()
+        async with asyncio.timeout(10):
+            while told != {20}:
+                answers = await from_all(page, "/admin/live", right)
+                told = {answer.json()["samples"][-1]["ok"] - before for answer in answers}
+
+
+async def from_all(client, path, headers):
+    """The answers to so many requests, each on a connection of its own, that both workers have some."""
+    return await asyncio.gather(*(client.get(path, headers=headers) for _ in range(20)))
