@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
-from litestar import Router
+from litestar import Litestar, Router
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from orbit.web.request import header
 from orbit.web.services import Services
 
 logger = logging.getLogger("orbit.plugins")
+
+_QUOTA = "plugin_quota"
 
 
 def plugin_routes(services: Services) -> list[Router]:
@@ -20,15 +24,38 @@ def plugin_routes(services: Services) -> list[Router]:
 
     async def only_with_a_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         identity = await services.authenticator.authenticate(header(connection.scope, b"x-api-key"))
-        await services.limiter.admit(identity.key)
+        connection.scope["state"][_QUOTA] = await services.limiter.admit(identity.key)
+
+    def router(name: str, handlers: Sequence[Any]) -> Router:
+        return Router(
+            f"/plugins/{name}",
+            route_handlers=handlers,
+            guards=[only_with_a_key],
+            middleware=[_telling_the_quota],
+            tags=[name],
+        )
 
     routers: list[Router] = []
     for name, caller in services.host.registry.callers("register_routes").items():
         try:
             handlers = list(caller())
-            router = Router(f"/plugins/{name}", route_handlers=handlers, guards=[only_with_a_key], tags=[name])
+            Litestar([router(name, handlers)], openapi_config=None)  # two with one path are only found here
+            routers.append(router(name, handlers))
         except Exception:  # whatever a plugin raises concerns its own routes only
             logger.exception("the routes of %s are left out", name)
-        else:
-            routers.append(router)
     return routers
+
+
+def _telling_the_quota(app: ASGIApp) -> ASGIApp:
+    """Add the ``RateLimit`` headers that ``/chat`` has as well."""
+
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Message) -> None:
+            quota = scope["state"].get(_QUOTA)
+            if quota is not None and message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *quota.headers()]
+            await send(message)
+
+        await app(scope, receive, told)
+
+    return middleware
