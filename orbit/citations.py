@@ -17,8 +17,8 @@ class CitationFilter:
     """Passes the pieces of an answer on, without ``[n]`` where there is no passage ``n``.
 
     Brackets after a word, as in ``items[3]``, are no citations, and code between fences is left alone. Small models may
-    go on with passages of their own: the answer has ended there, as ``ended`` tells; an answer that begins with the tag
-    of a passage only loses the tag. Text is held back only while it may be the beginning of something of this kind.
+    go on with passages of their own after the answer: it has ended there, as ``ended`` tells. One that begins with a
+    passage quotes it. Text is held back only while it may be the beginning of something of this kind.
     """
 
     def __init__(self, passages: int) -> None:
@@ -28,6 +28,7 @@ class CitationFilter:
         self._before = " "
         self._in_code = False
         self._said = False
+        self._quotes = False
 
     def add(self, piece: str) -> str:
         """Take a piece; return what may be passed on, possibly nothing."""
@@ -67,12 +68,15 @@ class CitationFilter:
 
     def _without_passages(self, text: str) -> str:
         kept = ""
-        while passage := _PASSAGE.search(text):
-            before, text = text[: passage.start()], text[passage.end() :]
-            kept += before
+        while not self._quotes and (passage := _PASSAGE.search(text)):
+            before = text[: passage.start()]
             if self._said or before.strip():
                 self.ended = True
-                return kept
+                return kept + before
+            if passage[0].startswith("</"):  # of a passage that the model takes to be still open
+                kept, text = kept + before, text[passage.end() :]
+            else:
+                self._quotes = True
         self._said = self._said or bool(text.strip())
         return kept + text
 
