@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+
 import msgspec
 from importlib_metadata import EntryPoint, entry_points
 
@@ -31,27 +33,45 @@ class InstalledPlugin(msgspec.Struct, frozen=True):
     rivals: tuple[str, ...] = ()
 
 
-def installed_plugins() -> dict[str, InstalledPlugin]:
+class _Installed(Mapping[str, InstalledPlugin]):
+    """Plugins by name. The metadata of a distribution are read when somebody asks for its plugin: most never do."""
+
+    def __init__(self, entries: Iterable[EntryPoint]) -> None:
+        self._entries: dict[str, list[EntryPoint]] = {}
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            self._entries.setdefault(entry.name, []).append(entry)
+
+    def __getitem__(self, name: str) -> InstalledPlugin:
+        first, *others = self._entries[name]
+        distribution, version = _distribution(first)
+        rivals = dict.fromkeys(_distribution(other)[0] for other in others)
+        rivals.pop(distribution, None)
+        return InstalledPlugin(name, first.value, distribution, version, tuple(rivals))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def installed_plugins() -> Mapping[str, InstalledPlugin]:
     """Return the installed plugins by name, in order of their names."""
-    found: dict[str, InstalledPlugin] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        plugin = _describe(entry)
-        first = found.get(plugin.name)
-        if first is None:
-            found[plugin.name] = plugin
-        elif first.distribution != plugin.distribution:
-            found[plugin.name] = msgspec.structs.replace(first, rivals=(*first.rivals, plugin.distribution))
-    return found
+    return _Installed(entry_points(group=GROUP))
 
 
-def _describe(entry: EntryPoint) -> InstalledPlugin:
-    distribution = entry.dist
-    if distribution is None:
-        return InstalledPlugin(entry.name, entry.value, "unknown", "unknown")
-    return InstalledPlugin(entry.name, entry.value, distribution.name, distribution.version)
+def _distribution(entry: EntryPoint) -> tuple[str, str]:
+    """Return the name and the version of the distribution that an entry point is of."""
+    if entry.dist is None:
+        return "unknown", "unknown"
+    metadata = entry.dist.metadata
+    return metadata["Name"], metadata["Version"]
 
 
-def not_installed(name: str, installed: dict[str, InstalledPlugin]) -> str:
+def not_installed(name: str, installed: Mapping[str, InstalledPlugin]) -> str:
     """Return the sentence for a section whose plugin is not there: what to install, or what may have been meant."""
     if name in FIRST_PARTY:
         return f"the plugin '{name}' is not installed. Install it: pip install {FIRST_PARTY[name]}."

@@ -56,7 +56,7 @@ def load(section: ProviderSection, installed: Mapping[str, InstalledPlugin], hos
     """Make the provider of a section. Problems are returned, not raised, so that all can be shown at once."""
     plugin = installed.get(section.plugin)
     if plugin is None:
-        return Loaded(section, problems=(Problem(section.path, not_installed(section.plugin, dict(installed))),))
+        return Loaded(section, problems=(Problem(section.path, not_installed(section.plugin, installed)),))
     try:
         kind = import_plugin(plugin)
     except PluginLoadError as error:
