@@ -40,13 +40,13 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     body: bytes = message.get("body", b"")  # type: ignore[assignment]  # http.disconnect has none
     parts = [body]
     size = len(body)
-    while message.get("more_body"):
+    while message.get("more_body") and size <= limit:
         message = await receive()
         body = message.get("body", b"")  # type: ignore[assignment]  # the same
         parts.append(body)
         size += len(body)
-        if size > limit:
-            raise _too_large(limit)
+    if size > limit:  # a body of unknown length may come in one piece
+        raise _too_large(limit)
     if message["type"] == "http.disconnect":
         raise RequestError(400, "incomplete_body", "the connection was closed before the whole body had arrived.")
     return b"".join(parts) if len(parts) > 1 else parts[0]
