@@ -39,7 +39,7 @@ def plugin_routes(services: Services) -> list[Router]:
     for name, caller in services.host.registry.callers("register_routes").items():
         try:
             handlers = list(caller())
-            Litestar([router(name, handlers)], openapi_config=None)  # two with one path are only found here
+            Litestar([router(name, handlers)], openapi_config=None)  # finds what a router alone does not
             routers.append(router(name, handlers))
         except Exception:  # whatever a plugin raises concerns its own routes only
             logger.exception("the routes of %s are left out", name)
