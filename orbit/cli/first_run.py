@@ -34,8 +34,16 @@ def prepare(config: Config, address: str) -> None:
         f"\n\n  Ask it something at {address}/ in a browser, or from another terminal:\n"
         f"\n    curl {address}/chat -H 'X-API-Key: {key}' \\"
         f'\n      -d \'{{"message": "What does ORBIT do?", "stream": false}}\'\n'
-        f"\n  Add documents of your own:  {_command()} ingest FOLDER --collection {COLLECTION}\n"
+        f"\n  Add documents of your own:  {_command()} ingest FOLDER --collection {COLLECTION}"
+        f"\n  or, while the server runs, at {address}/admin/ with {_token(config)}\n"
     )
+
+
+def _token(config: Config) -> str:
+    """What the operator's page asks for: the token of the environment, or the one that the server will make."""
+    from orbit.admin.token import VARIABLE, read_token, token_file
+
+    return VARIABLE if read_token(config) else f"the token in {token_file(config)}"
 
 
 def _command() -> str:
