@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -174,6 +175,30 @@ async def test_a_limit_is_exact_over_both_workers(server, admin):
     refused = next(response for response in responses if response.status_code == 429)
     assert 0 < int(refused.headers["retry-after"]) <= 61
     assert refused.headers["ratelimit-remaining"] == "0"
+
+
+def test_a_session_is_remembered_by_both_workers(server):
+    key = server.cli("keys", "create", "--name", "talker")["api_key"]
+
+    def send(method, path, **options):  # each time on a connection of its own, so to either worker
+        return httpx.request(method, server.url + path, headers={"X-API-Key": key}, timeout=30, **options)
+
+    def ask(message):
+        answer = send("POST", "/chat", json={"message": message, "stream": False, "session_id": "s"})
+        return answer.json()["metadata"]["remembered"]
+
+    assert all(ask(f"q{number}") for number in range(4))
+    shown = [send("GET", "/chat/sessions/s").json()["turns"] for _ in range(8)]
+    assert all(turns == shown[0] for turns in shown)
+    assert [turn["text"] for turn in shown[0] if turn["role"] == "user"] == ["q0", "q1", "q2", "q3"]
+
+    at_once = {f"at once {number}" for number in range(10)}
+    with ThreadPoolExecutor(10) as pool:
+        assert all(pool.map(ask, at_once))
+    turns = send("GET", "/chat/sessions/s").json()["turns"][8:]
+    assert {turn["text"] for turn in turns if turn["role"] == "user"} == at_once
+    assert send("DELETE", "/chat/sessions/s").status_code == 204
+    assert {send("GET", "/chat/sessions/s").status_code for _ in range(8)} == {404}
 
 
 async def test_a_prompt_guides_in_both_workers_from_the_next_request_on(server, admin):
