@@ -26,6 +26,10 @@ class Https(Section, forbid_unknown_fields=True, frozen=True):
     redirect_http: Annotated[
         bool, Meta(description="Send whoever comes by HTTP to HTTPS, certificate challenges excepted.")
     ] = False
+    hsts_seconds: Annotated[
+        int,
+        Meta(ge=0, description="How long browsers shall insist on HTTPS (`Strict-Transport-Security`); 0: not told."),
+    ] = 0
     acme_folder: Annotated[
         str, Meta(description="Folder whose files are served under /.well-known/acme-challenge/; empty for none.")
     ] = ""

@@ -132,6 +132,9 @@ def make_server(config: Config, application: Application | str) -> Server:
     """A server for an application, or for the name of its factory."""
     host = config.host
     proxies = list(host.general.trusted_proxies)
+    headers = list(SECURITY_HEADERS)
+    if host.general.https.enabled and host.general.https.hsts_seconds:  # over plain HTTP, browsers do not heed it
+        headers.append(("strict-transport-security", f"max-age={host.general.https.hsts_seconds}"))
     settings = uvicorn.Config(
         application,
         factory=isinstance(application, str),
@@ -142,7 +145,7 @@ def make_server(config: Config, application: Application | str) -> Server:
         access_log=False,
         log_config=None,
         server_header=False,
-        headers=SECURITY_HEADERS,
+        headers=headers,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
         timeout_graceful_shutdown=max(1, round(host.timeouts.drain)),

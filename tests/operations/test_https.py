@@ -159,7 +159,7 @@ def test_plain_http_serves_challenges_and_leads_to_https(tmp_path: Path) -> None
     (folder / "a-Token_1").write_text("the answer")
     (tmp_path / "secret").write_text("not for you")
     (folder / "link.txt").write_text("a dot is in no challenge")
-    https = pair.section(redirect_http=True, acme_folder=str(folder), port=3443)
+    https = pair.section(redirect_http=True, acme_folder=str(folder), port=3443, hsts_seconds=600)
     with serve({"echo": {}, "general": {"https": https}}, tmp_path) as server:
         challenge = httpx.get(f"{server.url}/.well-known/acme-challenge/a-Token_1")
         assert (challenge.status_code, challenge.text) == (200, "the answer")
@@ -183,6 +183,7 @@ def test_plain_http_serves_challenges_and_leads_to_https(tmp_path: Path) -> None
             verify=False,
         )
         assert asked.json()["response"] == "hello"
+        assert asked.headers["strict-transport-security"] == "max-age=600"
 
 
 def test_both_ports_serve_without_redirect(tmp_path: Path) -> None:
