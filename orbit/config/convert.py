@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -12,6 +13,23 @@ import msgspec
 from orbit.errors import Problem
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+_SHOWN_CHARS = 40
+_TYPES = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "nothing",
+    "array": "a list",
+    "object": "a section",
+}
+_BOUNDS = {">=": "of at least", ">": "above", "<=": "of at most", "<": "below"}
+_WRONG = re.compile(
+    r"Expected `(?P<types>[^`]+)`(?: of length (?P<length>[<>=]+ \d+)| (?P<bound>[<>]=?) (?P<number>[-+.\de]+))?"
+    r"(?P<rest>.*?)(?P<got>, got `[^`]+`)?(?: - at `\$`)?$"
+)
+"""What msgspec says of a value that is not of its type."""
 
 _YAML_1_1_BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 
@@ -41,7 +59,7 @@ def _struct(data: Any, struct: type[msgspec.Struct], path: str, problems: list[P
     if data is None:
         data = {}
     if not isinstance(data, Mapping):
-        problems.append(Problem(path, f"expected a section of settings, got {_kind(data)}."))
+        problems.append(Problem(path, f"expected a section of settings, got {in_yaml(data)}."))
         return {}
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     converted: dict[str, Any] = {}
@@ -88,12 +106,22 @@ def _explain(value: Any, inner: Any, kind: Any, error: str) -> str:
     if get_origin(inner) is Literal:
         choices = [str(choice) for choice in get_args(inner)]
         return f"must be one of {', '.join(choices)}, not {value!r}.{suggest(str(value), choices)}"
-    if inner is str and isinstance(value, int | float):
-        return "expected text, got a number; put it in quotes."
-    expected = error.removesuffix(" - at `$`").replace("`", "")
-    if not expected.startswith("Expected"):
-        return f"{expected}; expected {_expected(kind)}."
-    return expected[0].lower() + expected[1:] + "."
+    if inner is str and isinstance(value, bool | int | float):
+        return f"expected text, got {in_yaml(value)}; put it in quotes."
+    found = _WRONG.match(error)
+    if found is None:
+        return f"{error.removesuffix(' - at `$`').replace('`', '')}; expected {_expected(kind)}."
+    words = " or ".join(_TYPES.get(name, name) for name in found["types"].split(" | "))
+    length = found["length"]
+    if length:
+        words = "text that is not empty" if length == ">= 1" else f"{words} of length {length}"
+    if found["bound"]:
+        words += f" {_BOUNDS[found['bound']]} {float(found['number']):g}"
+    elif found["rest"] and not found["got"]:
+        words += found["rest"]
+    # A text may be a secret that went astray, and so may a number where text belongs.
+    shown = inner is bool if isinstance(value, str) else inner is not str
+    return f"expected {words}, got {in_yaml(value, shown=shown)}."
 
 
 def _unwrapped(kind: Any) -> Any:
@@ -126,6 +154,18 @@ def _expected(kind: Any) -> str:
     return names.get(kind, str(getattr(kind, "__name__", kind)))
 
 
-def _kind(data: Any) -> str:
-    names = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list"}
-    return names.get(type(data), type(data).__name__)
+def in_yaml(value: Any, *, shown: bool = False) -> str:
+    """Return a value as somebody who writes YAML would name it: ``text``, ``a number``, ``true``.
+
+    What is ``shown`` is told in full if it is short: ``text 'yes please'``, ``the number 5``.
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"the number {value}" if shown else "a number"
+    if isinstance(value, str):
+        return f"text '{value}'" if shown and len(value) <= _SHOWN_CHARS else "text"
+    kinds: dict[type, str] = {list: "a list", dict: "a section"}
+    return kinds.get(type(value), f"a {type(value).__name__}")
