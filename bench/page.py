@@ -33,7 +33,7 @@ def main() -> None:
         serve({"echo": {}}, Path(folder)) as server,
         sync_playwright() as driver,
     ):
-        browser = driver.chromium.launch(executable_path=chromium, chromium_sandbox=os.getuid() != 0)
+        browser = driver.chromium.launch(executable_path=chromium)
         _load(browser, server.url)  # the browser's own first page
         reference, page, sizes = [], [], []
         for _ in range(rounds):

@@ -31,7 +31,7 @@ PICTURES: dict[str, dict[str, Any]] = {
 def main(url: str, key: str) -> None:
     """Ask the same questions in each form."""
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), chromium_sandbox=False)
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
         for name, options in PICTURES.items():
             context = browser.new_context(**options)
             page = context.new_page()

@@ -315,5 +315,6 @@ def test_the_wheel_has_the_documentation(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"orbit/docs/README.md", *(f"orbit/docs/{page.name}" for page in DOCS.glob("*.md"))} <= names
-    assert "orbit/config/embedded.yaml" in names
+    assert {"orbit/config/embedded.yaml", "orbit/web/pages/static/chat.html"} <= names
+    assert any(name.endswith(".dist-info/licenses/orbit/web/pages/static/vendor/marked.LICENSE.txt") for name in names)
     assert not any(name.startswith(("tests/", "plugins/", "bench/")) for name in names)

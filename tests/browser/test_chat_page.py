@@ -283,6 +283,29 @@ def test_errors_are_sentences(tab: Any, tmp_path: Path) -> None:
     page.get_by_role("alert").get_by_text("The server cannot be reached.").wait_for()
 
 
+def test_a_question_that_is_too_long_can_be_changed(tab: Any, tmp_path: Path) -> None:
+    with serve({"echo": {}, "limits": {"max_message_chars": 20}}, tmp_path) as server:
+        page = tab()
+        enter(page, server)
+        ask(page, "A question that is much too long")
+        page.get_by_role("alert").get_by_text("20").wait_for()
+        page.get_by_role("button", name="Change the question").click()
+        box = page.get_by_role("textbox", name="Your question")
+        assert box.input_value() == "A question that is much too long"
+        assert page.locator(".turn").count() == 0
+        box.fill("A short one")
+        box.press("Enter")
+        page.get_by_role("button", name="Copy the answer").wait_for()
+
+
+def test_an_answer_of_nothing_is_told(tab: Any, tmp_path: Path) -> None:
+    with serve({"script": {"words": 0}}, tmp_path) as server:
+        page = tab()
+        enter(page, server)
+        ask(page, "Hello")
+        page.locator(".remark", has_text="The model gave no answer.").wait_for()
+
+
 def test_a_key_with_a_limit_is_told_how_long_to_wait(tab: Any, tmp_path: Path) -> None:
     with serve({"echo": {}}, tmp_path) as server:
         secret, record = new_key("limited", requests_per_minute=1)

@@ -8,7 +8,7 @@ const SAVE_MILLISECONDS = 500;
 
 /**
  * `turns` are { question, answer, sources, state, remark, failure }; `state` is "running", "done", "stopped" or
- * "failed", `failure` { sentence, retryAt, signIn } in the last case. `session` names the server's memory of them.
+ * "failed", `failure` { sentence, retryAt, way } in the last case. `session` names the server's memory of them.
  */
 export class Conversation {
   constructor() {

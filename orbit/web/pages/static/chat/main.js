@@ -13,6 +13,7 @@ const composer = $("composer");
 const question = $("question");
 const cumulative = document.body.dataset.stream === "cumulative";
 const hasKeyboard = matchMedia("(hover: hover)").matches;
+const ASKED_WRONGLY = [400, 413]; // what only another question can mend
 const FORGETFUL = "This server does not remember earlier questions. ";
 
 const conversation = new Conversation();
@@ -94,7 +95,7 @@ async function start(text) {
 function ended(turn, end) {
   turn.state = "done";
   turn.sources = end.sources;
-  turn.remark = remarkOn(end);
+  turn.remark = remarkOn(end) || (turn.answer.trim() ? "" : "The model gave no answer.");
   if (conversation.turns.includes(turn)) conversation.session = end.session_id ?? null;
   $("composer-note").textContent = (end.metadata.remembered === false && !end.session_id ? FORGETFUL : "") + note;
 }
@@ -115,7 +116,7 @@ function broken(turn, error) {
   turn.state = "failed";
   turn.failure = {
     sentence: sentenceOn(error),
-    signIn: error.status === 401,
+    way: error.status === 401 ? "signIn" : ASKED_WRONGLY.includes(error.status) ? "edit" : "again",
     retryAt: error.retryAfter ? Date.now() + 1000 * error.retryAfter : null,
   };
 }
@@ -129,17 +130,29 @@ function sentenceOn(error) {
 }
 
 function addView(turn) {
-  const view = new TurnView(turn, { again, signIn });
+  const view = new TurnView(turn, { again, edit, signIn });
   $("conversation").append(view.element);
   return view;
 }
 
 function again(turn) {
   if (running) return;
+  remove(turn);
+  start(turn.question);
+}
+
+function edit(turn) {
+  if (running) return;
+  remove(turn);
+  question.value = turn.question;
+  show();
+  question.focus();
+}
+
+function remove(turn) {
   conversation.remove(turn);
   $("conversation").replaceChildren();
   conversation.turns.forEach(addView);
-  start(turn.question);
 }
 
 function signIn() {

@@ -4,12 +4,13 @@ import { announce, copyButton, h, icon } from "../common.js";
 import { MarkdownView } from "./markdown.js";
 import { citePlainly, Sources } from "./sources.js";
 
+const WAYS = { again: "Try again", edit: "Change the question", signIn: "Enter another key" };
+
 export class TurnView {
-  /** `again(turn)` asks the question once more, `signIn()` asks for another key. */
-  constructor(turn, { again, signIn }) {
+  /** `ways` are what can be done next: `again(turn)` asks once more, `edit(turn)` changes the question, `signIn()` the key. */
+  constructor(turn, ways) {
     this.turn = turn;
-    this.again = again;
-    this.signIn = signIn;
+    this.ways = ways;
     this.prose = h("div", { class: "prose", dir: "auto" });
     this.markdown = new MarkdownView(this.prose);
     this.waiting = h("div", { class: "waiting" }, h("i"), h("i"), h("i"));
@@ -67,16 +68,15 @@ export class TurnView {
       turn.state === "stopped" &&
         h(
           "button",
-          { type: "button", class: "icon-button", "aria-label": retry, title: retry, onclick: () => this.again(turn) },
+          { type: "button", class: "icon-button", "aria-label": retry, title: retry, onclick: () => this.ways.again(turn) },
           icon("retry"),
         ),
     );
   }
 
   failure(failure, aloud) {
-    const button = failure.signIn
-      ? h("button", { type: "button", class: "button small", onclick: () => this.signIn() }, "Enter another key")
-      : h("button", { type: "button", class: "button small", onclick: () => this.again(this.turn) }, "Try again");
+    const onclick = () => this.ways[failure.way](this.turn);
+    const button = h("button", { type: "button", class: "button small", onclick }, WAYS[failure.way]);
     if (failure.retryAt) countDown(button, failure.retryAt);
     return h("div", { class: "problem failure" }, h("p", { role: aloud ? "alert" : null }, failure.sentence), button);
   }
