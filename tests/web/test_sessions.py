@@ -123,6 +123,18 @@ def test_a_page_that_reloads_gets_the_turns_and_their_sources(tmp_path: Path) ->
     assert reply["sources"][0]["text"] == "blue"
 
 
+def test_a_session_has_the_fields_that_the_page_of_the_api_shows(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "http-api.md").read_text("utf-8")
+    shown = json.loads(page.partition("<!-- example: session -->")[2].split("```")[1].removeprefix("json"))
+    with serve({**CONFIG, "shelf": {}}, tmp_path, LISTENER) as server:
+        ask(server, "hello")
+        real = session(server).json()
+    assert shown.keys() == real.keys()
+    for example, turn in zip(shown["turns"], real["turns"], strict=True):
+        assert example.keys() == turn.keys()
+        assert [source.keys() for source in example["sources"]] == [source.keys() for source in turn["sources"]]
+
+
 def test_a_foreign_session_is_as_if_it_did_not_exist(tmp_path: Path) -> None:
     with serve(CONFIG, tmp_path, LISTENER) as server:
         other = another_key(server)
