@@ -14,7 +14,7 @@ import msgspec
 from orbit.config.load import FILE_LOG, read_config
 from orbit.config.model import Config
 from orbit.errors import ConfigError, Problem, PromptTooLong, ProviderError
-from orbit.plugins.calls import attributed, call, wrong_type
+from orbit.plugins.calls import attributed, call, is_list_of, wrong_type
 from orbit.plugins.discover import InstalledPlugin, installed_plugins
 from orbit.plugins.load import load
 from orbit.plugins.registry import Registry
@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("orbit")
 
 _VERBS = {"generate": "generate", "embed": "embed", "index": "store documents"}
+
+
+_OF_STORES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "index": ("the number of documents written", lambda value: isinstance(value, int)),
+    "drop": ("True or False", lambda value: isinstance(value, bool)),
+    "forget": ("the number of sources that there were", lambda value: isinstance(value, int)),
+    "list_sources": ("a mapping of sources to digests", lambda value: isinstance(value, Mapping)),
+    "list_collections": ("a list of Collections", lambda value: is_list_of(value, StoredCollection)),
+}
+"""What each hook of a store returns, in words and as a check."""
 
 
 class Roles(msgspec.Struct, frozen=True):
@@ -195,7 +205,11 @@ class OrbitHost:
             who = f"'{name}' does not" if name else "no enabled provider can"
             raise ProviderError(f"{who} {hook.replace('_', ' ')}; enable a store, for example with 'chroma:'.")
         caller = self._caller(hook, name)
-        return await call(name, hook, lambda: caller(**arguments), self.config.host.timeouts.index)
+        value = await call(name, hook, lambda: caller(**arguments), self.config.host.timeouts.index)
+        expected, right = _OF_STORES[hook]
+        if not right(value):
+            raise wrong_type(name, hook, expected, value)
+        return value
 
 
 def _select(

@@ -260,12 +260,14 @@ class Pipeline:
     async def _count_tokens(self, turn: Turn, messages: Sequence[Message]) -> TokenCount:
         assert self._count is not None
         caller = self._count
-        size: TokenCount = await call(
+        size: Any = await call(
             self._provider,
             "count_tokens",
             lambda: caller(messages=messages, context=turn.context),
             self._timeouts.first_token,
         )
+        if not isinstance(size, TokenCount):
+            raise wrong_type(self._provider, "count_tokens", "a TokenCount", size)
         return size
 
     async def _guard(
