@@ -89,8 +89,7 @@ def upload_route(services: Services) -> Any:
     async def upload(request: Request[Any, Any, Any], collection: FromPath[str]) -> Stream:
         context = CallContext(request_id_of(request.scope), client_name="admin", collection=collection)
         async with AsyncExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="orbit-upload-")))
-            files = await _files(request, folder, settings.max_file_bytes, settings.max_upload_bytes)
+            files = await _files(request, stack, settings.max_file_bytes, settings.max_upload_bytes)
             run = _Run(services, collection, files, context)
             stack.push_async_callback(run.stop)
             await run.begun()
@@ -99,12 +98,18 @@ def upload_route(services: Services) -> Any:
     return upload
 
 
-async def _files(request: Request[Any, Any, Any], folder: Path, file_limit: int, limit: int) -> Sequence[Input]:
+async def _files(
+    request: Request[Any, Any, Any], stack: AsyncExitStack, file_limit: int, limit: int
+) -> Sequence[Input]:
+    """The files of the body, in a folder that goes with the stack. Raises RequestError."""
     kind, options = request.content_type
     if kind != "multipart/form-data":
         raise RequestError(415, "unsupported_media_type", "send the files as multipart/form-data.")
     try:
-        files = await receive_files(_pieces(request), options.get("boundary", ""), folder, file_limit)
+        folder = tempfile.TemporaryDirectory(prefix="orbit-upload-", ignore_cleanup_errors=True)
+        # Nobody waits for it: what is awaited where a client has left is cancelled before it begins.
+        stack.callback(asyncio.get_running_loop().run_in_executor, None, folder.cleanup)
+        files = await receive_files(_pieces(request), options.get("boundary", ""), Path(folder.name), file_limit)
     except RequestEntityTooLarge as error:
         detail = f"the upload is larger than {limit:,} bytes (ingest.max_upload_bytes); send fewer files at once."
         raise RequestError(413, "body_too_large", detail) from error

@@ -255,6 +255,22 @@ def test_documents_are_uploaded_asked_about_and_taken_away(tab: Any, server: Any
     assert admin.get("/admin/collections").json()["collections"] == []
 
 
+def test_a_folder_is_uploaded_under_the_names_that_the_command_gives(
+    tab: Any, server: Any, admin: httpx.Client, tmp_path: Path
+) -> None:
+    for name in ("guide/hours.md", "guide/rooms/first.md", "guide/.hidden/secret.md"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"text of {name}")
+    page = signed_in(tab, server, "collections")
+    page.get_by_label("Collection", exact=True).fill("guides")
+    page.locator("input[type=file]:not([accept])").set_input_files(tmp_path / "guide")
+    press(page, "Upload")
+    page.locator(".outcome").get_by_text("guides: 2 added.").wait_for()
+    documents = admin.get("/admin/collections/guides/documents").json()["documents"]
+    assert [document["source"] for document in documents] == ["hours.md", "rooms/first.md"]
+
+
 def test_an_upload_can_be_stopped_and_one_that_fails_says_why(tab: Any, server: Any, admin: httpx.Client) -> None:
     page = signed_in(tab, server, "collections")
     page.get_by_label("Collection", exact=True).fill("no such name")

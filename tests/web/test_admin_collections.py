@@ -242,6 +242,12 @@ def test_an_upload_may_not_be_larger_than_the_configuration_says(admin):
     assert "ingest.max_upload_bytes" in is_problem(response, 413, "body_too_large")
 
 
+def test_no_room_for_the_upload_is_said_so(admin, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    response = admin.post("/admin/collections/one/documents", files=[("files", ("a.txt", b"text"))])
+    assert "No such file" in is_problem(response, 507, "insufficient_storage")
+
+
 NAMES = [
     ("../../etc/passwd.txt", "etc/passwd.txt"),
     ("/etc/passwd.txt", "etc/passwd.txt"),

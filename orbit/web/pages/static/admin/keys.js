@@ -3,9 +3,10 @@
 import { announce, h } from "../common.js";
 import { all, call, path } from "./api.js";
 import { confirm, openForm, showSecret } from "./dialogs.js";
-import { date, number } from "./format.js";
+import { counted, date, number } from "./format.js";
 import { badge, button, empty, field, fill, heading, hidden, table, when } from "./parts.js";
 
+const SHOWN = 200;
 const STATUS = { active: ["Active", "good"], inactive: ["Inactive", "off"], expired: ["Expired", "off"] };
 const GRACE = [
   ["0", "ends at once"],
@@ -20,7 +21,7 @@ export async function showKeys(main, make = "") {
   const filter = h("input", { type: "search", placeholder: "Filter by client, collection or notes", "aria-label": "Filter keys" });
   const view = { list, filter, keys: [], prompts: [], collections: [] };
   const reload = () => fill(list, () => load(view, reload));
-  filter.addEventListener("input", () => list.replaceChildren(rows(view, reload)));
+  filter.addEventListener("input", () => list.replaceChildren(...rows(view, reload)));
   main.replaceChildren(
     heading("Keys", "Who may ask, from which documents, and how often.", button("New key", () => create(view, reload), "primary")),
     h("div", { class: "filters" }, filter),
@@ -33,7 +34,7 @@ export async function showKeys(main, make = "") {
 async function load(view, reload) {
   const collections = call("GET", path("collections")).then(
     (library) => library.collections.map((one) => one.name),
-    () => [], // keys can be administered while the store of documents is away
+    () => null, // keys can be administered while the store of documents is away
   );
   [view.keys, view.prompts, view.collections] = await Promise.all([
     all(path("api-keys")),
@@ -46,14 +47,15 @@ async function load(view, reload) {
 }
 
 function rows(view, reload) {
-  if (!view.keys.length) return empty("There is no key yet. Clients need one to ask anything.");
+  if (!view.keys.length) return [empty("There is no key yet. Clients need one to ask anything.")];
   const wanted = view.filter.value.trim().toLowerCase();
   const shown = view.keys.filter((key) =>
     [key.client_name, key.collection ?? "", key.notes, key.api_key, key.id].some((text) => text.toLowerCase().includes(wanted)),
   );
-  if (!shown.length) return empty("No key fits the filter.");
+  if (!shown.length) return [empty("No key fits the filter.")];
+  const more = shown.length - SHOWN;
   const promptOf = (key) => view.prompts.find((prompt) => prompt.id === key.system_prompt_id)?.name;
-  return table(
+  const keys = table(
     "API keys",
     [
       ["Client", (key) => [h("span", { class: "main", dir: "auto" }, key.client_name), key.notes && h("small", { dir: "auto" }, key.notes)]],
@@ -65,14 +67,15 @@ function rows(view, reload) {
       ["Status", (key) => [badge(...STATUS[key.status]), key.expires_at && h("small", {}, `until ${date(key.expires_at)}`)]],
       ["", (key) => button(["Manage", hidden(` the key of ${key.client_name}`)], () => manage(key, view, reload), "small")],
     ],
-    shown,
+    shown.slice(0, SHOWN),
   );
+  return more > 0 ? [keys, h("p", { class: "hint rest" }, `${counted(more, "more key")}; filter to find the one you look for.`)] : [keys];
 }
 
 /** The controls of what can be said of a key, and what they say. */
 function controls(view, key = {}) {
   const name = h("input", { type: "text", required: true, maxlength: 200, autocomplete: "off" });
-  const list = h("datalist", { id: "key-collections" }, view.collections.map((collection) => h("option", { value: collection })));
+  const list = h("datalist", { id: "key-collections" }, (view.collections ?? []).map((collection) => h("option", { value: collection })));
   const collection = h("input", { type: "text", maxlength: 200, list: "key-collections", autocomplete: "off", placeholder: "The default collection" });
   const prompt = h(
     "select",
@@ -93,7 +96,7 @@ function controls(view, key = {}) {
   const unknown = h("small", { class: "hint", role: "status" });
   collection.addEventListener("input", () => {
     const name = collection.value.trim();
-    unknown.textContent = name && !view.collections.includes(name) ? "There is no collection of this name yet." : "";
+    unknown.textContent = name && view.collections?.includes(name) === false ? "There is no collection of this name yet." : "";
   });
   const fields = [
     field("Client", name, "Who the key is for."),
