@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import msgspec
 from litestar import Request, Router
 from litestar.datastructures import ResponseHeader
+from litestar.enums import OpenAPIMediaType
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, YamlRenderPlugin
+from litestar.openapi.plugins import OpenAPIRenderPlugin
 
 from orbit.web.openapi import DESCRIPTION, complete
 
@@ -37,23 +39,42 @@ def openapi_config() -> OpenAPIConfig:
         version="1",
         description=DESCRIPTION,
         openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, response_headers=[policy]),
-        render_plugins=[_Page(path="/"), _Json(), _Yaml()],
+        render_plugins=[
+            _Page(path="/"),
+            _Json(path="/openapi.json", media_type=OpenAPIMediaType.OPENAPI_JSON),
+            _Yaml(path=("/openapi.yaml", "/openapi.yml"), media_type=OpenAPIMediaType.OPENAPI_YAML),
+        ],
     )
 
 
-class _Json(JsonRenderPlugin):
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return super().render(request, complete(openapi_schema))
+class _Once(OpenAPIRenderPlugin):
+    """Renders a document once, however often it is asked for: that takes longer than anything else the server does."""
 
+    _document: Mapping[str, Any] | None = None
+    _rendered = b""
 
-class _Yaml(YamlRenderPlugin):
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return super().render(request, complete(openapi_schema))
-
-
-class _Page(OpenAPIRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002  # Litestar's signature
-        return "".join(_page(complete(openapi_schema))).encode()
+        if self._document is not openapi_schema:
+            self._document, self._rendered = openapi_schema, self._render(complete(openapi_schema))
+        return self._rendered
+
+    @abstractmethod
+    def _render(self, document: Mapping[str, Any]) -> bytes: ...
+
+
+class _Json(_Once):
+    def _render(self, document: Mapping[str, Any]) -> bytes:
+        return msgspec.json.encode(document)
+
+
+class _Yaml(_Once):
+    def _render(self, document: Mapping[str, Any]) -> bytes:
+        return msgspec.yaml.encode(document)
+
+
+class _Page(_Once):
+    def _render(self, document: Mapping[str, Any]) -> bytes:
+        return "".join(_page(document)).encode()
 
 
 def _page(document: Mapping[str, Any]) -> Iterator[str]:
