@@ -257,7 +257,9 @@ def test_an_error_in_the_middle_keeps_the_text_and_is_told(tab: Any, tmp_path: P
         page = tab()
         enter(page, server)
         ask(page, "Hello")
-        alert = page.get_by_role("alert").get_by_text("could not generate: the script says so.")
+        alert = page.get_by_role("alert").get_by_text(
+            "The answer is not complete. Script could not generate: the script"
+        )
         alert.wait_for()
         assert page.locator(".answer > .prose").inner_text() == "word0 word1 word2"
         page.reload()

@@ -56,6 +56,7 @@ def test_a_site_that_is_allowed_shows_the_chat_at_a_button(tab: Any, faults: Any
         chat.get_by_role("button", name="Copy the answer").wait_for()
         assert chat.locator(".prose").inner_text() == "Hello from the site"
         assert chat.locator("html").get_attribute("data-theme") == "dark"
+        assert chat.get_by_role("button", name="Forget the key").is_hidden()  # it is the site's
         assert faults(page) == []
         page.get_by_role("button", name="Close").press("Escape")
         assert page.evaluate("document.activeElement.shadowRoot.activeElement.textContent") == "Ask us"
@@ -70,6 +71,8 @@ def test_the_chat_can_fill_an_element_and_asks_for_the_key(tab: Any, site: Any, 
         page = tab()
         page.goto(origin)
         chat = page.frame_locator("#chat iframe")
+        chat.get_by_label("API key").wait_for()
+        assert page.evaluate("document.activeElement.localName") == "body"  # the site keeps the focus
         chat.get_by_label("API key").fill(server.key)
         chat.get_by_role("button", name="Continue").click()
         chat.get_by_role("textbox", name="Your question").wait_for()

@@ -22,11 +22,11 @@
       width: min(420px, calc(100vw - 40px)); height: min(680px, calc(100dvh - 40px)); border-radius: 16px;
       overflow: hidden; background: Canvas; box-shadow: 0 12px 48px rgb(20 22 40 / 32%); }
     .panel[hidden], .open[hidden] { display: none; }
-    .head { display: flex; justify-content: flex-end; }
-    .close { width: 44px; height: 36px; border: 0; font-size: 20px; color: GrayText; background: none; }
-    .close:hover { color: CanvasText; }
+    .close { position: absolute; top: 5px; right: 10px; width: 36px; height: 36px; padding: 0; border: 0;
+      border-radius: 8px; font-size: 24px; font-weight: 400; line-height: 1; color: #767985; background: none; }
+    .close:hover { background: rgb(127 127 140 / 16%); }
     iframe { display: block; flex: 1; width: 100%; height: 100%; border: 0; color-scheme: auto; }
-    p { margin: 24px; font: 16px/1.5 system-ui, sans-serif; color: CanvasText; }
+    p { margin: 52px 24px; font: 16px/1.5 system-ui, sans-serif; color: CanvasText; }
     @media (width < 520px) {
       .panel { inset: 0; width: 100vw; height: 100dvh; border-radius: 0; }
     }`;
@@ -35,14 +35,14 @@
     return Object.assign(document.createElement(name), properties);
   }
 
-  function chat() {
+  function chat(panel) {
     const frame = element("iframe", { src: `${server}/`, title: label, allow: "clipboard-write" });
     let ready = false;
     addEventListener("message", (event) => {
       if (event.source !== frame.contentWindow || event.origin !== server) return;
       if (event.data?.type !== "orbit-ready") return;
       ready = true;
-      frame.contentWindow.postMessage({ type: "orbit-settings", key, theme }, server);
+      frame.contentWindow.postMessage({ type: "orbit-settings", key, theme, panel }, server);
     });
     frame.addEventListener("load", () => {
       setTimeout(() => {
@@ -73,14 +73,12 @@
     const open = element("button", { className: "open", type: "button", textContent: label });
     const close = element("button", { className: "close", type: "button", textContent: "×", ariaLabel: "Close" });
     const panel = element("div", { className: "panel", role: "dialog", ariaLabel: label, hidden: true });
-    const head = element("div", { className: "head" });
-    head.append(close);
-    panel.append(head);
+    panel.append(close);
     let frame = null;
     const show = (shown) => {
       panel.hidden = !shown;
       open.hidden = shown;
-      if (shown && !frame) panel.append((frame = chat())); // not before someone wants it
+      if (shown && !frame) panel.prepend((frame = chat(true))); // not before someone wants it
       (shown ? close : open).focus();
     };
     open.addEventListener("click", () => show(true));
@@ -96,7 +94,7 @@
     const inside = host.appendChild(document.createElement("orbit-chat"));
     inside.style.display = "block";
     inside.style.height = "100%";
-    shadow(inside).append(chat());
+    shadow(inside).append(chat(false));
   }
 
   function begin() {

@@ -2,7 +2,7 @@
 
 import { Failure, request, sentence } from "../common.js";
 
-const CUT_OFF = "The connection to the server was lost, so the answer is not complete.";
+const CUT_OFF = "The connection to the server was lost.";
 
 /**
  * Ask, hand the text so far to `onText` each time there is more, and return the last frame: sources, session, metadata.

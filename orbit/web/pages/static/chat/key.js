@@ -20,11 +20,11 @@ export class Key {
     });
   }
 
-  /** Show the form, with a sentence if there is something wrong with the key there was. */
-  ask(sentence = "") {
+  /** Show the form. */
+  ask({ focus = true } = {}) {
     this.form.hidden = false;
-    this.complain(sentence);
-    this.input.focus();
+    this.complain("");
+    if (focus) this.input.focus();
   }
 
   forget() {
@@ -38,6 +38,7 @@ export class Key {
     try {
       await tryOut(key);
     } catch (failure) {
+      this.form.hidden = false;
       this.complain(failure.status === 401 ? NOT_ACCEPTED : failure.message);
       this.input.select();
       this.input.focus();

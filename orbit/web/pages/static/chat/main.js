@@ -3,7 +3,7 @@
 import { announce, h, icon, themeButton } from "../common.js";
 import { ask } from "./ask.js";
 import { Conversation } from "./conversation.js";
-import { embed } from "./embedded.js";
+import { embed, framed } from "./embedded.js";
 import { Key } from "./key.js";
 import { Scrolling } from "./scrolling.js";
 import { TurnView } from "./turn.js";
@@ -13,7 +13,9 @@ const composer = $("composer");
 const question = $("question");
 const cumulative = document.body.dataset.stream === "cumulative";
 const hasKeyboard = matchMedia("(hover: hover)").matches;
+const SETTINGS_MILLISECONDS = 500;
 const ASKED_WRONGLY = [400, 413]; // what only another question can mend
+const STREAMING = 200; // an error after the answer had begun
 const FORGETFUL = "This server does not remember earlier questions. ";
 
 const conversation = new Conversation();
@@ -23,6 +25,8 @@ const note = $("composer-note").textContent;
 const LEAVING_MILLISECONDS = 2000;
 let running = null; // the AbortController of the answer under way
 let leaving = false;
+let given = false; // whether the key is the embedding page's
+let mayFocus = !framed; // a page that shows the chat beside other things keeps the focus
 
 $("send").append(icon("arrowUp"));
 $("stop").append(icon("stop"));
@@ -42,11 +46,11 @@ function show() {
   $("welcome").hidden = !known || !empty;
   $("conversation").hidden = !known || empty;
   $("new").hidden = !known || empty;
-  $("leave").hidden = !known;
+  $("leave").hidden = !known || given;
   composer.hidden = !known;
   if (!known) return;
   fit();
-  if (hasKeyboard) question.focus();
+  if (hasKeyboard && mayFocus) question.focus();
 }
 
 /** Make the box as high as the text in it, and the button usable if there is some. */
@@ -64,6 +68,7 @@ function setRunning(controller) {
 
 async function start(text) {
   if (running) return;
+  mayFocus = true;
   const turn = conversation.add(text);
   const view = addView(turn);
   show();
@@ -123,6 +128,7 @@ function broken(turn, error) {
 
 function sentenceOn(error) {
   const { status, retryAfter: seconds } = error;
+  if (status === STREAMING) return `The answer is not complete. ${error.message}`;
   if (status === 401) return "The server does not accept your key any more. Enter another to go on.";
   if (status !== 429) return error.message;
   const wait = seconds ? `Ask again in ${seconds} ${seconds === 1 ? "second" : "seconds"}.` : "Ask again a little later.";
@@ -215,8 +221,19 @@ $("leave").addEventListener("click", () => {
 
 conversation.turns.forEach(addView);
 show();
-if (!key.value) key.ask();
 scrolling.toEnd();
-embed((given) => {
-  if (given && !key.value) key.enter(given);
-});
+const askForKey = () => {
+  if (!key.value && !given) key.ask({ focus: mayFocus });
+};
+if (framed) {
+  embed((settings) => {
+    mayFocus ||= settings.panel;
+    given = Boolean(settings.key);
+    if (given && settings.key !== key.value) key.enter(settings.key);
+    else show();
+    askForKey();
+  });
+  setTimeout(askForKey, SETTINGS_MILLISECONDS); // in a frame that nobody's script made
+} else {
+  askForKey();
+}
