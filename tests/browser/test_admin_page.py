@@ -197,6 +197,10 @@ def test_a_prompt_and_its_versions(tab: Any, server: Any, admin: httpx.Client) -
     page.get_by_text("Earlier versions").click()
     version = page.get_by_role("region", name="Version 1.0")
     assert version.locator("pre").inner_text() == "Be kind."
+    page.keyboard.press("Escape")  # nothing was entered, so nothing is asked
+    page.get_by_role("dialog").wait_for(state="detached")
+    row.get_by_role("button", name="Edit").click()
+    page.get_by_text("Earlier versions").click()
     version.get_by_role("button", name="Use this text again").click()
     assert page.get_by_label("Text").input_value() == "Be kind."
     press(page, "Save")

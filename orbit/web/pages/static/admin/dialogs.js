@@ -57,7 +57,7 @@ export function openForm(title, children, { action, danger = false, submit, wide
         send.disabled = false;
       }
     });
-    const entered = () => [...form.elements].map((control) => control.value).join("\0");
+    const entered = () => [...form.querySelectorAll("input, select, textarea")].map((control) => control.value).join("\0");
     const before = entered();
     const leave = async () => {
       if (entered() === before || (await confirm("Discard what you have entered?", [], { action: "Discard", submit: () => true }))) {
