@@ -23,6 +23,7 @@ from orbit.plugins.discover import FIRST_PARTY, installed_plugins
 from orbit.plugins.load import import_plugin
 from orbit.plugins.settings_table import Setting, settings_of, with_tables
 from orbit.plugins.verify import HOOKS
+from orbit.testing import contract
 
 ROOT = Path(__file__).resolve().parent.parent
 ENABLED = ("llama_cpp", "wordllama", "chroma")
@@ -30,6 +31,7 @@ ENABLED = ("llama_cpp", "wordllama", "chroma")
 CHOSEN = {"general.embedding_provider": "wordllama"}
 """What the example sets although it is no default."""
 _HOST = re.compile(r"(<!-- host sections -->\n).*?(<!-- end of host sections -->)", re.DOTALL)
+_RULES = re.compile(r"(<!-- rules -->\n).*?(<!-- end -->)", re.DOTALL)
 _HOOK = re.compile(r"(<!-- hook: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -124,6 +126,25 @@ def settings_struct(plugin: str) -> type[msgspec.Struct]:
     return import_plugin(installed_plugins()[plugin]).Settings
 
 
+def rules_page(page: str) -> str:
+    """Return a page with the rules of the contract kit between its markers."""
+    return _RULES.sub(lambda match: match[1] + rules() + match[2], page)
+
+
+def rules() -> str:
+    """Return what the contracts of ``orbit.testing`` promise: a heading for each, and a line for each rule."""
+    contracts = [getattr(contract, name) for name in sorted(contract.__all__)]
+    contracts.sort(key=lambda kind: kind is not contract.BaseProviderContract)
+    shared = {name for name in dir(contract.BaseProviderContract) if name.startswith("test_")}
+    parts = []
+    for kind in contracts:
+        names = shared if kind is contract.BaseProviderContract else {*dir(kind)} - shared
+        tests = [name for owner in kind.__mro__ for name in vars(owner) if name in names and name.startswith("test_")]
+        lines = [f"- {(inspect.getdoc(getattr(kind, name)) or '').splitlines()[0]}" for name in tests]
+        parts.append(f"### {kind.__name__}\n\n" + "\n".join(lines) + "\n")
+    return "\n" + "\n".join(parts) + "\n"
+
+
 def _section(name: str, struct: type[msgspec.Struct]) -> str:
     lines = [f"{name}:"]
     opened: tuple[str, ...] = ()
@@ -152,7 +173,7 @@ def pages() -> dict[Path, str]:
     docs = ROOT / "docs"
     readmes = ROOT.glob("plugins/*/README.md")
     texts = {path: path.read_text(encoding="utf-8") for path in (*docs.glob("*.md"), *readmes)}
-    written = {path: hooks_page(with_tables(host_sections(text))) for path, text in texts.items()}
+    written = {path: rules_page(hooks_page(with_tables(host_sections(text)))) for path, text in texts.items()}
     return {**written, docs / "cli.md": cli_page(), ROOT / "config.yaml.example": example_config()}
 
 

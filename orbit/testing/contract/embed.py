@@ -28,7 +28,7 @@ class BaseEmbedContract(BaseProviderContract):
         return ["How long is tea steeped?", "Coffee is ground before it is brewed.", "The train leaves at noon."]
 
     async def test_embed_is_offered(self, promise: Promise, subject: Subject) -> None:
-        """The provider implements embed and, with these settings, offers it."""
+        """The provider implements `embed` and, with these settings, offers it."""
         calls.offered(promise, subject, "embed")
 
     async def test_embed_returns_float32_rows(self, promise: Promise, subject: Subject, texts: Sequence[str]) -> None:
@@ -130,7 +130,7 @@ class BaseEmbedContract(BaseProviderContract):
         await calls.left_alone(promise, lambda: _embed(subject, texts), patience)
 
     async def test_embed_while_down(self, promise: Promise, down: Subject, texts: Sequence[str]) -> None:
-        """While its service is down, embed raises a retryable ProviderError of kind `unavailable`."""
+        """While its service is down, `embed` raises a retryable ProviderError of kind `unavailable`."""
         await calls.told_of_the_outage(promise, lambda: _embed(down, texts))
 
 

@@ -35,7 +35,7 @@ class BaseGenerateContract(BaseProviderContract):
         return [Message("user", "Tell me in a few sentences how tea is made.")]
 
     async def test_generate_is_offered(self, promise: Promise, subject: Subject) -> None:
-        """The provider implements generate and, with these settings, offers it."""
+        """The provider implements `generate` and, with these settings, offers it."""
         calls.offered(promise, subject, "generate")
 
     async def test_generate_yields_chunks(
@@ -58,7 +58,7 @@ class BaseGenerateContract(BaseProviderContract):
     async def test_generate_ends_with_its_reason(
         self, promise: Promise, subject: Subject, messages: Sequence[Message]
     ) -> None:
-        """A finish_reason is `stop`, `length` or `content_filter`, and comes with the last chunk."""
+        """A `finish_reason` is `stop`, `length` or `content_filter`, and comes with the last chunk."""
         chunks = await calls.answered(promise, lambda: _collect(subject, messages))
         for chunk in chunks[:-1]:
             if chunk.finish_reason is not None:
@@ -219,7 +219,7 @@ class BaseGenerateContract(BaseProviderContract):
         await calls.left_alone(promise, lambda: _collect(subject, messages), patience)
 
     async def test_generate_while_down(self, promise: Promise, down: Subject, messages: Sequence[Message]) -> None:
-        """While its service is down, generate raises a retryable ProviderError of kind `unavailable`."""
+        """While its service is down, `generate` raises a retryable ProviderError of kind `unavailable`."""
         await calls.told_of_the_outage(promise, lambda: _collect(down, messages))
 
     async def test_count_tokens_measures_the_prompt(

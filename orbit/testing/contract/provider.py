@@ -140,7 +140,7 @@ class BaseProviderContract(ContractFixtures):
             promise.broken(f"it returned {figures!r}", 'return a dict such as {"hits_total": 3}')
 
     async def test_words_are_text(self, promise: Promise, subject: Subject) -> None:
-        """`validate` returns sentences, and exclusive and model return text."""
+        """`validate` returns sentences, and `exclusive` and `model` return text."""
         provider = subject.provider
         sentences: Any = provider.validate()
         for name, value in (
