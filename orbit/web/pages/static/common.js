@@ -32,7 +32,10 @@ const ICONS = {
   pencil: ["M12 20h8", "M16.5 3.800a2 2 0 0 1 2.9 2.900L8 18l-4 1 1-4z"],
   retry: ["M20 5v5h-5", "M19.4 10A8 8 0 1 0 20 13.5"],
   stop: ["M7 7h10v10H7z"],
-  sun: ["M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8z", "M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.400M17.6 17.6 19 19M5 19l1.4-1.400M17.6 6.4 19 5"],
+  sun: [
+    "M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8z",
+    "M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.400M17.6 17.6 19 19M5 19l1.4-1.400M17.6 6.4 19 5",
+  ],
 };
 
 /** A picture beside or instead of words; screen readers pass over it. */
@@ -106,11 +109,14 @@ async function failureOf(response) {
     // A proxy's page, or nothing: the status has to do.
   }
   const retryAfter = Number.parseInt(response.headers.get("Retry-After"), 10);
-  return new Failure(sentence(problem.detail ?? problem.error?.message) || `The server answered with status ${response.status}.`, {
-    status: response.status,
-    code: String(problem.code ?? ""),
-    retryAfter: Number.isFinite(retryAfter) ? retryAfter : null,
-  });
+  return new Failure(
+    sentence(problem.detail ?? problem.error?.message) || `The server answered with status ${response.status}.`,
+    {
+      status: response.status,
+      code: String(problem.code ?? ""),
+      retryAfter: Number.isFinite(retryAfter) ? retryAfter : null,
+    },
+  );
 }
 
 /** The text with a capital at its beginning and a full stop at its end. */

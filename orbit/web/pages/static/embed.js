@@ -55,7 +55,9 @@
   function elsewhere() {
     console.warn(`ORBIT: ${location.origin} may not show ${server}/; see pages.embed_origins in its configuration.`);
     const text = element("p", { textContent: "The chat cannot be shown in this page. " });
-    text.append(element("a", { href: `${server}/`, target: "_blank", rel: "noopener", textContent: "Open it by itself" }));
+    text.append(
+      element("a", { href: `${server}/`, target: "_blank", rel: "noopener", textContent: "Open it by itself" }),
+    );
     return text;
   }
 

@@ -7,22 +7,20 @@ import { embed, framed } from "./embedded.js";
 import { Key } from "./key.js";
 import { Scrolling } from "./scrolling.js";
 import { TurnView } from "./turn.js";
+import { noteOn, remarkOn, sentenceOn, STOPPED, wayOn } from "./wording.js";
 
 const $ = (id) => document.getElementById(id);
 const composer = $("composer");
 const question = $("question");
 const cumulative = document.body.dataset.stream === "cumulative";
 const hasKeyboard = matchMedia("(hover: hover)").matches;
+const LEAVING_MILLISECONDS = 2000;
 const SETTINGS_MILLISECONDS = 500;
-const ASKED_WRONGLY = [400, 413]; // what only another question can mend
-const STREAMING = 200; // an error after the answer had begun
-const FORGETFUL = "This server does not remember earlier questions. ";
 
 const conversation = new Conversation();
 const key = new Key(show);
 const scrolling = new Scrolling($("latest"), $("conversation"));
 const note = $("composer-note").textContent;
-const LEAVING_MILLISECONDS = 2000;
 let running = null; // the AbortController of the answer under way
 let leaving = false;
 let given = false; // whether the key is the embedding page's
@@ -100,39 +98,23 @@ async function start(text) {
 function ended(turn, end) {
   turn.state = "done";
   turn.sources = end.sources;
-  turn.remark = remarkOn(end) || (turn.answer.trim() ? "" : "The model gave no answer.");
+  turn.remark = remarkOn(end, turn.answer);
   if (conversation.turns.includes(turn)) conversation.session = end.session_id ?? null;
-  $("composer-note").textContent = (end.metadata.remembered === false && !end.session_id ? FORGETFUL : "") + note;
-}
-
-function remarkOn({ finish_reason: reason, metadata }) {
-  if (metadata.blocked) return "This was stopped by the rules of this server.";
-  if (reason === "length") return "The answer reached its longest and may not be complete.";
-  if (metadata.without_documents) return "The documents could not be searched; this is what the model says by itself.";
-  return "";
+  $("composer-note").textContent = noteOn(end) + note;
 }
 
 function broken(turn, error) {
   if (error.name === "AbortError") {
     turn.state = "stopped";
-    turn.remark = "You stopped this answer.";
+    turn.remark = STOPPED;
     return;
   }
   turn.state = "failed";
   turn.failure = {
     sentence: sentenceOn(error),
-    way: error.status === 401 ? "signIn" : ASKED_WRONGLY.includes(error.status) ? "edit" : "again",
+    way: wayOn(error),
     retryAt: error.retryAfter ? Date.now() + 1000 * error.retryAfter : null,
   };
-}
-
-function sentenceOn(error) {
-  const { status, retryAfter: seconds } = error;
-  if (status === STREAMING) return `The answer is not complete. ${error.message}`;
-  if (status === 401) return "The server does not accept your key any more. Enter another to go on.";
-  if (status !== 429) return error.message;
-  const wait = seconds ? `Ask again in ${seconds} ${seconds === 1 ? "second" : "seconds"}.` : "Ask again a little later.";
-  return `Too many questions were asked with this key. ${wait}`;
 }
 
 function addView(turn) {

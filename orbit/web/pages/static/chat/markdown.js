@@ -97,7 +97,12 @@ function finish(fragment) {
   }
   for (const pre of fragment.querySelectorAll("pre")) {
     const language = pre.firstElementChild?.dataset.language || "";
-    const caption = h("figcaption", {}, h("span", {}, language), copyButton("Copy the code", () => pre.textContent));
+    const caption = h(
+      "figcaption",
+      {},
+      h("span", {}, language),
+      copyButton("Copy the code", () => pre.textContent),
+    );
     const figure = h("figure", { class: "code" }, caption);
     pre.replaceWith(figure);
     figure.append(pre);

@@ -69,7 +69,11 @@ export class Sources {
       item.scrollIntoView({ block: "nearest", behavior: "smooth" });
     };
     const label = `Source ${number}: ${this.titles.get(number)}`;
-    return h("a", { class: "citation", href: `#${item.id}`, "aria-label": label, title: label, onclick: open }, String(number));
+    return h(
+      "a",
+      { class: "citation", href: `#${item.id}`, "aria-label": label, title: label, onclick: open },
+      String(number),
+    );
   }
 }
 

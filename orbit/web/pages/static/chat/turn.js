@@ -14,7 +14,13 @@ export class TurnView {
     this.prose = h("div", { class: "prose", dir: "auto" });
     this.markdown = new MarkdownView(this.prose);
     this.waiting = h("div", { class: "waiting" }, h("i"), h("i"), h("i"));
-    this.answer = h("div", { class: "answer" }, h("h2", { class: "visually-hidden" }, "Answer"), this.prose, this.waiting);
+    this.answer = h(
+      "div",
+      { class: "answer" },
+      h("h2", { class: "visually-hidden" }, "Answer"),
+      this.prose,
+      this.waiting,
+    );
     this.element = h(
       "article",
       { class: "turn" },
@@ -68,7 +74,13 @@ export class TurnView {
       turn.state === "stopped" &&
         h(
           "button",
-          { type: "button", class: "icon-button", "aria-label": retry, title: retry, onclick: () => this.ways.again(turn) },
+          {
+            type: "button",
+            class: "icon-button",
+            "aria-label": retry,
+            title: retry,
+            onclick: () => this.ways.again(turn),
+          },
           icon("retry"),
         ),
     );
