@@ -11,6 +11,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+import msgspec
+
 from orbit.admission import Admission
 from orbit.chunk_reader import ChunkReader
 from orbit.citations import CitationFilter
@@ -24,7 +26,17 @@ from orbit.recorder import Recorder
 from orbit.sentences import SentenceBuffer
 from orbit.ticker import Ticker
 from orbit.turn import Answer, Journal, Turn, questions_of, sources_of
-from orbit.types import Document, FinishReason, Message, ModerationStage, Query, TokenCount, Verdict
+from orbit.types import (
+    Document,
+    FinishReason,
+    GenerateOptions,
+    Message,
+    ModerationStage,
+    Query,
+    TokenCount,
+    Usage,
+    Verdict,
+)
 
 logger = logging.getLogger("orbit.pipeline")
 
@@ -97,7 +109,7 @@ class Pipeline:
                     return
                 journal.provider, journal.model = self._provider, self._model
                 started = time.perf_counter()
-                chunks = self._generate(messages=prompt.messages, options=turn.options, context=turn.context)
+                chunks = self._generate(messages=prompt.messages, options=_options(turn, prompt), context=turn.context)
                 citations = CitationFilter(len(prompt.documents)) if prompt.documents else None
                 reader = ChunkReader(self._provider, chunks, self.ticker)
                 try:
@@ -112,6 +124,7 @@ class Pipeline:
                         journal.usage = chunk.usage or journal.usage
                         finish_reason = chunk.finish_reason or finish_reason
                         if citations and citations.ended:
+                            journal.usage = Usage(prompt.tokens, len(text))  # about: the provider has not counted
                             break
                 finally:
                     await reader.aclose()
@@ -138,9 +151,12 @@ class Pipeline:
             journal.status, journal.reason = OrbitError.code, type(error).__name__
             raise
         finally:
-            record = journal.record()
-            self.metrics.turn(record)
-            self.recorder.record(record, turn.context)
+            self._finished(turn, journal)
+
+    def _finished(self, turn: Turn, journal: Journal) -> None:
+        record = journal.record()
+        self.metrics.turn(record)
+        self.recorder.record(record, turn.context)
 
     async def _prepare(self, turn: Turn, journal: Journal) -> Prompt | Answer:
         """Do all that comes before the model. An Answer means that the model is not asked at all."""
@@ -301,3 +317,10 @@ class Pipeline:
                     yield ready
                 if isinstance(event, Answer):
                     yield event
+
+
+def _options(turn: Turn, prompt: Prompt) -> GenerateOptions:
+    """The options for the model. From passages it always streams: the answer may end before the model does."""
+    if prompt.documents and not turn.options.stream:
+        return msgspec.structs.replace(turn.options, stream=True)
+    return turn.options

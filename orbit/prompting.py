@@ -19,12 +19,13 @@ _EXCHANGE = 2
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """What goes to the model: the messages, the documents that found room, and how many did not."""
+    """What goes to the model: messages, their tokens (0 if unknown), the documents in them, and what found no room."""
 
     messages: tuple[Message, ...]
     documents: tuple[Document, ...]
     dropped_documents: int = 0
     dropped_turns: int = 0
+    tokens: int = 0
 
 
 def build(
@@ -63,12 +64,13 @@ async def fit(
     nothing else is left. Raises PromptTooLong if the question alone exceeds the window. Without ``count`` the window is
     unknown and everything is kept.
     """
-    kept, turns = list(documents), list(history)
+    kept, turns, tokens = list(documents), list(history), 0
     while True:
         messages = build(system_prompt, turns, question, kept, instruction)
         if count is None:
             break
         size = await count(messages)
+        tokens = size.prompt
         room = size.window - min(reserve, size.window // 2)
         if size.prompt <= room:
             break
@@ -81,4 +83,4 @@ async def fit(
                 f"the question takes {size.prompt} tokens with the system prompt; the model can read {size.window}, "
                 f"of which {size.window - room} are kept for the answer. Ask a shorter question."
             )
-    return Prompt(messages, tuple(kept), len(documents) - len(kept), len(history) - len(turns))
+    return Prompt(messages, tuple(kept), len(documents) - len(kept), len(history) - len(turns), tokens)

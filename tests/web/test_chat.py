@@ -1,6 +1,8 @@
 """``POST /chat`` over a real socket."""
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -263,7 +265,12 @@ def test_an_answer_is_judged_sentence_by_sentence(tmp_path: Path) -> None:
 def test_a_turn_is_recorded_with_all_there_is_to_know(tmp_path: Path) -> None:
     with serve({"script": {}, "shelf": {}, "diary": {}}, tmp_path, collection="letters") as server:
         ask(server, {"message": "hello", "session_id": "s1"}, **{"X-Request-ID": "r1"})
-        (record,) = server.provider("diary").records
+        records = server.provider("diary").records
+        for _ in range(200):  # they follow the answer
+            if records:
+                break
+            time.sleep(0.05)
+        (record,) = records
     assert (record.request_id, record.session_id, record.query) == ("r1", "s1", "hello")
     assert record.response == "word0 word1 word2 "
     assert (record.status, record.backend, record.model) == ("ok", "script", "script")
@@ -296,13 +303,19 @@ def test_other_paths_and_methods(tmp_path: Path) -> None:
 
 
 class Babbler(orbit.Provider):
-    """Answers, and then goes on with passages of its own, without end."""
+    """Answers, and then goes on with passages of its own, without end. Whole answers it gives at their end."""
 
     closed = False
 
     @orbit.hookimpl
-    async def generate(self) -> AsyncIterator[orbit.Chunk]:
+    async def count_tokens(self) -> orbit.TokenCount:
+        return orbit.TokenCount(prompt=99, window=1000)
+
+    @orbit.hookimpl
+    async def generate(self, options: orbit.GenerateOptions) -> AsyncIterator[orbit.Chunk]:
         try:
+            if not options.stream:
+                await asyncio.sleep(3600)
             yield orbit.Chunk("At nine [1].")
             while True:
                 yield orbit.Chunk("\n</passage>\n<passage number=")
@@ -320,3 +333,4 @@ def test_an_answer_ends_where_the_model_makes_up_passages(tmp_path: Path, *, str
     text = answer["response"] if not stream else "".join(frame["text"] for frame in frames(response.text))
     assert text.strip() == "At nine [1]."
     assert answer["finish_reason"] == "stop"
+    assert answer["usage"] == {"prompt_tokens": 99, "completion_tokens": 2}

@@ -194,14 +194,14 @@ def test_turns_that_were_blocked_failed_or_left_are_not_kept(tmp_path: Path) -> 
 
 
 def test_old_turns_and_surplus_turns_are_forgotten(tmp_path: Path) -> None:
-    config = {**CONFIG, "sessions": {"ttl": 0.5, "max_turns": 2}}
+    config = {**CONFIG, "sessions": {"ttl": 5, "max_turns": 2}}
     with serve(config, tmp_path, LISTENER) as server:
         for number in range(4):
             ask(server, str(number))
         turns = session(server).json()["turns"]
 
         async def forgotten() -> bool:
-            for _ in range(200):
+            for _ in range(400):
                 if not await server.services.store.session_turns(key_id, "s", 0):
                     return True
                 await asyncio.sleep(0.05)
