@@ -31,7 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_examples_pass_their_own_tests(site: Path, tmp_path: Path) -> None:
     assert len(FOLDERS) == 5
-    for file in EXAMPLES.glob("*/test_*.py"):  # away from the sources: what is installed is tested
+    for file in EXAMPLES.rglob("test_*.py"):  # away from the sources: what is installed is tested
         shutil.copy(file, tmp_path)
     command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider"]
     options = ["-W", "error", "-o", "asyncio_default_fixture_loop_scope=function", f"--rootdir={tmp_path}"]
@@ -49,8 +49,11 @@ def test_the_examples_pass_their_own_tests(site: Path, tmp_path: Path) -> None:
 
 def test_the_examples_are_typed_strictly() -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--explicit-package-bases", "--config-file="]
-    files = [str(folder / f"{folder.name}.py") for folder in FOLDERS]
-    done = subprocess.run([*command, *files], capture_output=True, text=True, check=False, cwd=EXAMPLES)
+    modules = [next(path for path in folder.glob("orbit_*") if path.suffix in ("", ".py")) for folder in FOLDERS]
+    environment = {**os.environ, "MYPYPATH": os.pathsep.join(map(str, FOLDERS))}
+    done = subprocess.run(
+        [*command, *map(str, modules)], env=environment, capture_output=True, text=True, check=False, cwd=EXAMPLES
+    )
     assert done.returncode == 0, done.stdout
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from orbit_markdown import split
-
 from orbit import CallContext, Query
 from orbit.testing import BaseRetrieveContract, host
+
+from orbit_markdown.searching import split
 
 PAGES = {
     "tea.md": "# Tea\n\nTea is steeped in hot water.\n\n## Green\n\nGreen tea is steeped for two minutes.\n",
