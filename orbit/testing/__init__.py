@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         BaseRerankContract,
         BaseRetrieveContract,
     )
-    from orbit.testing.fakes import Backwards, Bag, Cabinet, Diary, Guard, Script, Shelf
+    from orbit.testing.fakes import Backwards, Bag, Cabinet, Clock, Diary, Guard, Script, Shelf
     from orbit.testing.hosting import RunningServer, host, make_host, serve
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "BaseRerankContract",
     "BaseRetrieveContract",
     "Cabinet",
+    "Clock",
     "Diary",
     "Echo",
     "Guard",

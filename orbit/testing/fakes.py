@@ -257,6 +257,24 @@ class Diary(Provider):
         self.records.append(record)
 
 
+class Clock:
+    """A clock that stands still until it is moved, for whatever takes a ``clock`` that gives seconds.
+
+    ``clock()`` is the time it shows, in Unix seconds.
+    """
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """Return the time it shows."""
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Move it forward."""
+        self.now += seconds
+
+
 FAKES: dict[str, type[Provider]] = {
     "echo": Echo,
     "script": Script,

@@ -83,4 +83,4 @@ def make_subject(
 @functools.cache
 def _installed(path: tuple[str, ...]) -> Mapping[str, InstalledPlugin]:  # noqa: ARG001  # what is found depends on it
     """Look up the installed plugins once: it takes longer than most rules."""
-    return installed_plugins()
+    return dict(installed_plugins())
