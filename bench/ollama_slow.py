@@ -69,7 +69,7 @@ class Answer(asyncio.Protocol):
             self._due += self.gap
             self._timer = self._loop.call_at(self._due, self._write)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the protocol's signature
+    def connection_lost(self, exc: Exception | None) -> None:  # the protocol's signature
         """Stop writing."""
         if self._timer is not None:
             self._timer.cancel()

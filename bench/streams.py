@@ -66,7 +66,7 @@ class Stream(asyncio.Protocol):
             self.finished = True
             self._transport.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the protocol's signature
+    def connection_lost(self, exc: Exception | None) -> None:  # the protocol's signature
         """Report that it is over."""
         if not self.done.done():
             self.done.set_result(None)

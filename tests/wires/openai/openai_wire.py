@@ -13,20 +13,22 @@ replaced by a function from request to answer.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import math
-import re
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from aiohttp import web
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "ollama"))
+
+from ollama_wire import DIMENSION, Request, embedding, words  # found by the line above
+
 CREATED = 1_767_607_200
-DIMENSION = 32
 Flavour = Literal["openai", "vllm", "llama.cpp"]
 
 
@@ -45,36 +47,12 @@ class Fault:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass
-class Request:
-    """What a client sent."""
-
-    path: str
-    body: dict[str, Any]
-    headers: dict[str, str]
-
-
 Reply = Callable[[dict[str, Any]], str | Sequence[str]]
-
-
-def words(text: str) -> list[str]:
-    """Split text into pieces that, joined, give the text again: the stand-in's tokens."""
-    return re.findall(r"\s*\S+|\s+$", text)
 
 
 def echo(body: dict[str, Any]) -> str:
     """Answer with the last message."""
     return str(body["messages"][-1]["content"])
-
-
-def embedding(text: str) -> list[float]:
-    """Return a unit vector made of the words of ``text``: equal texts have equal vectors, related ones similar."""
-    vector = [1e-6] * DIMENSION
-    for word in re.findall(r"\w+", text.lower()):
-        digest = hashlib.sha256(word.encode()).digest()
-        vector[digest[0] % DIMENSION] += 1.0 if digest[1] % 2 else -1.0
-    norm = math.sqrt(sum(value * value for value in vector))
-    return [value / norm for value in vector]
 
 
 @dataclass
