@@ -62,14 +62,19 @@ async def embed(texts: Sequence[str], kind: EmbedKind, context: CallContext) -> 
     """Turn texts into vectors: one float32 array of shape ``(len(texts), dimension)``, rows in order.
 
     Called on the one selected provider by whoever needs vectors, usually a store that retrieves or indexes.
-    ``kind`` tells models with two prefixes which one applies. An error fails what the vectors were for.
+    ``kind`` tells models with two prefixes which one applies; the dimension is the same for both. The vector of a text
+    does not depend on the texts beside it. No texts give an array without rows, many are divided by the hook itself.
+    An error fails what the vectors were for.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def retrieve(query: Query, limit: int, context: CallContext) -> Sequence[Document]:
-    """Find at most ``limit`` documents for a question, best first.
+    """Find at most ``limit`` documents for a question, best first, each with an id of its own.
+
+    Scores, if any, are from 0 to 1. Nothing of another collection than ``query.collection`` is returned, and a
+    collection that does not exist is an empty list or a ProviderError.
 
     Called on every enabled provider at the same time, each with its deadline; several lists are fused by rank.
     An error answers the client with 503 unless ``retrieval.on_error`` says otherwise.
@@ -123,6 +128,8 @@ async def list_collections(context: CallContext) -> Sequence[Collection]:
 async def rerank(query: Query, documents: Sequence[Document], limit: int, context: CallContext) -> Sequence[Document]:
     """Put documents in a better order and return at most ``limit`` of them, best first.
 
+    They are returned as they came but for their ``score``, from 0 to 1. A single one, or none, is returned as it is.
+
     Called on each enabled provider in the order of the configuration. On an error the order stays as it was, a
     warning is logged and the failure is counted.
     """
@@ -133,6 +140,8 @@ async def rerank(query: Query, documents: Sequence[Document], limit: int, contex
 async def moderate(stage: ModerationStage, messages: Sequence[Message], context: CallContext) -> Verdict:
     """Decide whether a question (``input``) or an answer (``output``) may pass; the last message is in question.
 
+    All of the message is judged, however long it is, and a refusal has a ``reason`` for the operator.
+
     Called on every enabled provider at the same time; one refusal refuses. An error or a missed deadline answers
     503: a guard that cannot decide does not let through.
     """
@@ -141,7 +150,7 @@ async def moderate(stage: ModerationStage, messages: Sequence[Message], context:
 
 @hookspec(firstresult=True)
 async def log(record: ChatRecord, context: CallContext) -> None:
-    """Keep the record of a finished turn.
+    """Keep the record of a finished turn, once, at the latest when the provider stops.
 
     Called on every enabled provider after the last byte has left. Neither its duration nor an error touches the reply.
     """
