@@ -35,6 +35,10 @@ class Database(Protocol):
         """A client to write with."""
         ...
 
+    def writes(self) -> int | None:
+        """A number that changes when anybody begins or ends to write; None if reading may not show all of it."""
+        ...
+
     def close(self) -> None:
         """Let go of all that was opened."""
         ...
@@ -58,6 +62,10 @@ class Connection:
     async def write(self, work: Callable[[ClientAPI], T]) -> T:
         """The same for work that changes something."""
         return await self._in_thread(self._database.writing, work)
+
+    def writes(self) -> int | None:
+        """See ``Database``; blocks no longer than looking at a file takes."""
+        return self._database.writes()
 
     async def close(self) -> None:
         """Wait for running calls and close the database."""

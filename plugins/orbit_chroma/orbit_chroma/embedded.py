@@ -57,6 +57,11 @@ class Embedded:
             finally:
                 self._seen = sign()
 
+    def writes(self) -> int | None:
+        """How often any process has written; None while the client has not seen all of it."""
+        size = self._writes.size()
+        return size if size == self._seen and self._client is not None else None
+
     def close(self) -> None:
         """Close the client."""
         if self._client is not None:

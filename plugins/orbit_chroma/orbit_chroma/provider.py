@@ -52,6 +52,7 @@ class ChromaProvider(orbit.Provider):
         self._opened: Connection | None = None
         self._collections = Collections()
         self._writing = asyncio.Lock()
+        self._sources: dict[str, tuple[int, Mapping[str, str]]] = {}
 
     async def __aenter__(self) -> Self:
         """Open the database. A server that cannot be reached yet is tried again at each use."""
@@ -166,6 +167,7 @@ class ChromaProvider(orbit.Provider):
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
         self._collections.forget(collection)
+        self._sources.pop(collection, None)
         try:
             await self._connection.write(lambda client: client.delete_collection(collection))
         except NotFoundError:
@@ -187,16 +189,25 @@ class ChromaProvider(orbit.Provider):
 
     @orbit.hookimpl
     async def list_sources(self, collection: str) -> Mapping[str, str]:
-        """Read the digests from the metadata of all records."""
+        """Read the digests from the metadata of all records.
+
+        That takes seconds for tens of thousands, so what was read is kept until somebody writes, where that is known.
+        """
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
-        embedding = self.host.embedding
+        embedding, writes = self.host.embedding, self._connection.writes()
+        known = self._sources.get(collection)
+        if writes is not None and known is not None and known[0] == writes:
+            return known[1]
         try:
-            return await self._connection.read(
+            sources = await self._connection.read(
                 lambda client: self._collections.use(client, collection, embedding, None, _digests)
             )
         except NotFoundError:
             return {}
+        if writes is not None and writes == self._connection.writes():
+            self._sources[collection] = (writes, sources)
+        return sources
 
     @orbit.hookimpl
     async def list_collections(self) -> Sequence[orbit.Collection]:

@@ -45,6 +45,9 @@ class Server:
         """The same client."""
         return self.reading()
 
+    def writes(self) -> None:
+        """A server does not tell who writes."""
+
     def close(self) -> None:
         """Close the client and its connections."""
         if self._client is not None:

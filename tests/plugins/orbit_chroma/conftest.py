@@ -68,7 +68,9 @@ class ChromaServer:
 
     def clean(self) -> None:
         """Delete all collections."""
-        collections = f"http://127.0.0.1:{self.port}/api/v2/tenants/default_tenant/databases/default_database/collections"
+        collections = (
+            f"http://127.0.0.1:{self.port}/api/v2/tenants/default_tenant/databases/default_database/collections"
+        )
         for collection in httpx.get(collections).raise_for_status().json():
             httpx.delete(f"{collections}/{collection['name']}").raise_for_status()
 

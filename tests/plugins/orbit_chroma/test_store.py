@@ -4,6 +4,7 @@ import asyncio
 import uuid
 
 import pytest
+from orbit_chroma import provider
 
 import orbit
 
@@ -151,6 +152,23 @@ async def test_forgotten_sources_are_found_no_more(store, name):
     assert await store.forget(f"{name}x", ["a"]) == 0
 
 
+async def test_the_sources_are_those_of_now_after_every_change(store, name):
+    changes = [
+        (store.index(name, passages("a", "one"), CONTEXT), {"a": "d1"}),
+        (store.index(name, passages("b", "two"), CONTEXT), {"a": "d1", "b": "d1"}),
+        (store.index(name, passages("a", "three", digest="d2"), CONTEXT), {"a": "d2", "b": "d1"}),
+        (store.forget(name, ["b"]), {"a": "d2"}),
+        (store.drop(name), {}),
+        (store.index(name, passages("a", "one"), CONTEXT), {"a": "d1"}),
+    ]
+    for change, sources in changes:
+        reading = asyncio.create_task(store.list_sources(name))
+        await change
+        await reading
+        for _ in range(2):
+            assert await store.list_sources(name) == sources
+
+
 async def test_collections_are_listed_with_what_made_them(store, name):
     await store.index(name, passages("a", "one", "two"), CONTEXT)
     listed = {collection.name: collection for collection in await store.list_collections()}
@@ -239,3 +257,18 @@ async def test_unusual_text_and_metadata_survive(store, name):
     await store.index(name, [document], CONTEXT)
     (found,) = await store.retrieve(ask("東京", name), 10, CONTEXT)
     assert (found.text, found.source, found.metadata) == (text, "ä b/ç.md", {"n": -1})
+
+
+async def test_the_sources_of_an_embedded_database_are_read_once_until_somebody_writes(host, opened, monkeypatch):
+    reads = []
+    monkeypatch.setattr(
+        provider, "_digests", lambda collection, read=provider._digests: reads.append(1) or read(collection)
+    )
+    async with opened(host) as store, opened(host) as other:
+        await store.index("docs", passages("a", "one"), CONTEXT)
+        for _ in range(3):
+            assert await store.list_sources("docs") == {"a": "d1"}
+        assert len(reads) == 1
+        await other.index("docs", passages("b", "two"), CONTEXT)
+        assert set(await store.list_sources("docs")) >= {"a"}
+        assert len(reads) == 2
