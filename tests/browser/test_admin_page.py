@@ -71,6 +71,18 @@ def sign_in(page: Any, token: str = TOKEN) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
+def show(page: Any, section: str) -> None:
+    """Go to a section and wait until it is there."""
+    page.get_by_role("link", name=section, exact=True).click()
+    page.get_by_role("heading", level=1, name=section).wait_for()
+    page.locator("[aria-busy]").wait_for(state="detached")
+
+
+def no_markup(page: Any) -> bool:
+    """Whether nothing that was entered has become an element; the tab complains if it ran."""
+    return bool(page.locator("main :is(img, script, iframe, svg[onload])").count() == 0)
+
+
 def press(page: Any, name: str, **options: Any) -> None:
     page.get_by_role("button", name=name, exact=True, **options).click()
 
@@ -247,7 +259,7 @@ def test_documents_are_uploaded_asked_about_and_taken_away(tab: Any, server: Any
     card.locator("summary").click()
     card.get_by_role("button", name="Remove hours.md").click()
     press(page, "Remove")
-    card.get_by_text("1 document", exact=True).wait_for()
+    card.get_by_text("1 document · 1 passage").wait_for()
     assert chat(server, key, "When does the museum open in the morning?").json()["sources"] == []
 
     press(card, "Delete collection museum")
@@ -283,48 +295,46 @@ def test_an_upload_can_be_stopped_and_one_that_fails_says_why(tab: Any, server: 
     page.get_by_role("alert").get_by_text("cannot name a collection").wait_for()
     page.get_by_label("Collection", exact=True).fill("many")
     paragraph = b"The river carries ships to the sea, and the sea carries them home again in autumn.\n\n"
-    choose(page, *((f"{number}.txt", b"%d " % number + paragraph * 100) for number in range(400)))
+    choose(page, *((f"{number}.txt", b"%d " % number + paragraph * 100) for number in range(200)))
     press(page, "Upload")
     page.get_by_text("read,").wait_for()
     press(page, "Stop")
     page.get_by_text("Stopped.").wait_for()
     documents = admin.get("/admin/collections/many/documents").json()
-    assert documents["total"] < 400
+    assert documents["total"] < 200
     assert all(document["complete"] for document in documents["documents"])
 
 
-@pytest.mark.parametrize("section", ["keys", "prompts", "collections", "chats", "overview"])
-def test_attacks_are_shown_as_text(tab: Any, server: Any, admin: httpx.Client, section: str) -> None:
-    files = [("files", (f"{text}.md", f"# {text}\n\n{text}".encode())) for text in ATTACKS]
+def test_attacks_are_shown_as_text(tab: Any, server: Any, admin: httpx.Client) -> None:
     for text in ATTACKS:
         prompt = admin.post("/admin/prompts", json={"name": text, "prompt": text, "version": text}).json()
         fields = {"client_name": text, "notes": text, "collection_name": text, "system_prompt_id": prompt["id"]}
-        made = admin.post("/admin/api-keys", json=fields).json()
-        if section == "chats":
-            chat(server, made["api_key"], text)
+        chat(server, admin.post("/admin/api-keys", json=fields).json()["api_key"], text)
+    files = [("files", (f"{text}.md", f"# {text}\n\n{text}".encode())) for text in ATTACKS]
     admin.post("/admin/collections/attacked/documents", files=files).raise_for_status()
-    page = signed_in(tab, server, section)
-    if section in {"keys", "prompts"}:
+    server.call(server.provider("files").flush())
+
+    page = signed_in(tab, server)
+    for section in ("Keys", "Prompts"):
+        show(page, section)
         for text in ATTACKS:
-            row = page.get_by_role("row").filter(has_text=text)
-            row.get_by_role("button").click()
+            page.get_by_role("row").filter(has_text=text).first.get_by_role("button").click()
             page.get_by_role("dialog").get_by_text("Cancel").click()
-        assert page.get_by_role("row").count() >= len(ATTACKS)
-    elif section == "collections":
-        page.locator("main summary").click()
-        page.get_by_role("button", name=f"Remove {ATTACKS[0]}.md").click()
-        page.get_by_role("heading", name=f"Remove {ATTACKS[0]}.md?").wait_for()
-        press(page, "Cancel")
-        choose(page, *((f"{text}.exe", text.encode()) for text in ATTACKS))
-        page.get_by_label("Collection", exact=True).fill("attacked")
-        press(page, "Upload")
-        page.locator(".outcome").get_by_text("attacked: 6 skipped.").wait_for()
-    elif section == "chats":
-        server.call(server.provider("files").flush())
-        press(page, "Refresh")
-        for text in ATTACKS:
-            page.locator(".chat").filter(has_text=text).first.click()
-    assert page.locator("main :is(img, script, iframe, svg[onload])").count() == 0
+        assert no_markup(page)
+    show(page, "Collections")
+    page.locator("main summary").click()
+    page.get_by_role("button", name=f"Remove {ATTACKS[0]}.md").click()
+    page.get_by_role("heading", name=f"Remove {ATTACKS[0]}.md?").wait_for()
+    press(page, "Cancel")
+    choose(page, *((f"{text}.exe", text.encode()) for text in ATTACKS))
+    page.get_by_label("Collection", exact=True).fill("attacked")
+    press(page, "Upload")
+    page.locator(".outcome").get_by_text("attacked: 6 skipped.").wait_for()
+    assert no_markup(page)
+    show(page, "Chats")
+    for text in ATTACKS:
+        page.locator(".chat").filter(has_text=text).first.locator("summary").click()
+    assert no_markup(page)
 
 
 def test_a_page_of_another_origin_can_do_nothing(tab: Any, server: Any, admin: httpx.Client) -> None:
@@ -451,9 +461,7 @@ def test_everybody_can_use_it(tab: Any, faults: Any, server: Any, admin: httpx.C
         ("Collections", page.get_by_role("button", name="Delete collection museum")),
         ("Chats", None),
     ]:
-        page.get_by_role("link", name=section, exact=True).click()
-        page.get_by_role("heading", level=1, name=section).wait_for()
-        page.locator("[aria-busy]").wait_for(state="detached")
+        show(page, section)
         for details in page.locator("main details").all()[:2]:
             details.locator("summary").click()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{section} is too wide"

@@ -34,7 +34,13 @@ function card(collection, library, reload) {
   const documents = h("span", { class: "soft" }, "counting documents…");
   const inside = h("div", { class: "inside" });
   const show = (filter = "") => fill(inside, () => page(collection, library, filter, inside, shown));
-  const shown = (filter) => Promise.all([show(filter), count()]);
+  const shown = (filter) => Promise.all([show(filter), count(), recount()]);
+  const passages = h("span", {}, counted(collection.passages, "passage"));
+  const recount = async () => {
+    const { collections } = await call("GET", path("collections"));
+    collection.passages = collections.find((one) => one.name === collection.name)?.passages ?? 0;
+    passages.textContent = counted(collection.passages, "passage");
+  };
   const count = async () => {
     try {
       const { total } = await call("GET", `${path("collections", collection.name)}/documents?limit=1`);
@@ -63,7 +69,7 @@ function card(collection, library, reload) {
         "div",
         {},
         h("h2", {}, collection.name, other && badge("other embedding model", "caution")),
-        h("p", { class: "facts" }, documents, ` · ${counted(collection.passages, "passage")}`),
+        h("p", { class: "facts" }, documents, " · ", passages),
         h("p", { class: "hint" }, collection.embedding ? `Vectors of ${collection.embedding}` : "No record of what made its vectors"),
       ),
       h(
