@@ -43,4 +43,7 @@ def told(error: BaseException) -> str:
 
 def kind(value: object) -> str:
     """Return the type of a value, as sentences name it."""
-    return f"a {type(value).__name__}" if value is not None else "None"
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -310,5 +310,5 @@ WRONG = (
     Wrong("test_generate_while_down", GivesUp, "kind='failed' and retryable=False"),
     Wrong("test_generate_while_down", Hangs, "give requests to the service a timeout"),
     Wrong("test_count_tokens_measures_the_prompt", CountsNothing, "TokenCount(prompt=7, window=4096)"),
-    Wrong("test_count_tokens_measures_the_prompt", CountsToNumber, "it returned a int"),
+    Wrong("test_count_tokens_measures_the_prompt", CountsToNumber, "it returned an int"),
 )

@@ -127,7 +127,7 @@ class Hopes(RightReranker):
 
 WRONG = (
     Wrong("test_rerank_is_offered", Hidden, "the host does not see it"),
-    Wrong("test_rerank_returns_documents", ReturnsOrder, "the list has a int in it"),
+    Wrong("test_rerank_returns_documents", ReturnsOrder, "the list has an int in it"),
     Wrong("test_rerank_invents_nothing", Shortens, "return the documents themselves"),
     Wrong("test_rerank_invents_nothing", DropsAll, "it returned none of them"),
     Wrong("test_rerank_keeps_to_the_limit", IgnoresLimit, "with limit=1 it returned 4"),
