@@ -92,6 +92,20 @@ async def test_closing_at_once_while_waiting_or_in_the_middle_stops_the_work(tin
     assert time.monotonic() - start < 1
 
 
+async def test_a_prompt_that_nobody_wants_any_more_is_read_no_further(smollm: Any) -> None:
+    assert await smollm.text("Hello?", max_tokens=2)
+    before = await smollm.provider.stats()
+    waiting = asyncio.ensure_future(anext(smollm.stream("bread and butter " * 60)))
+    async with asyncio.timeout(30):
+        while (await smollm.provider.stats()).running == 0:  # noqa: ASYNC110 - another process is waited for
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+        while (stats := await smollm.provider.stats()).running:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert (stats.cancelled, stats.prompt_tokens) == (before.cancelled + 1, before.prompt_tokens)
+    assert "Paris" in await smollm.text("What is the capital of France?")
+
+
 async def test_the_event_loop_goes_on_while_the_model_works(tiny: Any) -> None:
     turns = 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import llama_cpp.llama_chat_format as formats
@@ -17,6 +18,9 @@ import msgspec
 from orbit.types import Message
 from orbit_llamacpp.chat_formats import CHAT_FORMATS
 from orbit_llamacpp.engine.model import Model
+
+_REMEMBERED: Final = 32
+"""Prompts whose tokens are kept: the host has a prompt counted, perhaps several, before it has it answered."""
 
 _CUT: Final = "\ue000"  # of the private use area: no template and no sensible text has it
 
@@ -49,9 +53,13 @@ class ChatTemplate:
             self._format = getattr(formats, CHAT_FORMATS[chat_format or "chatml"])
         controls = sorted((text for text in model.control_texts() if len(text) > 1), key=len, reverse=True)
         self._control = re.compile("|".join(map(re.escape, controls))) if controls else None
+        self._remembered = lru_cache(_REMEMBERED)(self._tokenised)
 
     def prompt(self, messages: Sequence[Message]) -> Prompt:
         """The tokens of a conversation, ready for the answer. Raises TemplateError."""
+        return self._remembered(tuple(messages))
+
+    def _tokenised(self, messages: tuple[Message, ...]) -> Prompt:
         plain: list[Any] = [{"role": m.role, "content": self._defuse(m.content)} for m in messages]
         try:
             rendered = self._format(messages=plain)

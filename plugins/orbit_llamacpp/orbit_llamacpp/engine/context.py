@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import llama_cpp as lib
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TO_THE_END: Final = -1
+_STOPPED: Final = 2
+_NEVER: Final = lib.ggml_abort_callback()
+
+
+class StoppedError(Exception):
+    """Reading was stopped because nobody wants it any more; nothing of what was being read is remembered."""
 
 
 class Context:
@@ -58,14 +64,25 @@ class Context:
             lib.llama_free(self.handle)
             self.handle = None
 
-    def read(self, sequence: int, tokens: Sequence[int], position: int, *, want_output: bool) -> None:
-        """Read part of a prompt, at most ``capacity`` tokens. With ``want_output`` its end can be sampled, at -1."""
+    def read(
+        self, sequence: int, tokens: Sequence[int], position: int, stop: Callable[[], bool], *, want_output: bool
+    ) -> None:
+        """Read part of a prompt, at most ``capacity`` tokens. With ``want_output`` its end can be sampled, at -1.
+
+        ``stop`` is asked some hundred times meanwhile. Raises StoppedError once it is true, for a sequence that must
+        then be truncated: to ``position``, or a recurrent one to nothing.
+        """
         batch = self._batch
         last = len(tokens) - 1
         for i, token in enumerate(tokens):
             self._put(i, sequence, token, position + i)
             batch.logits[i] = want_output and i == last
-        self._decode(len(tokens))
+        callback = lib.ggml_abort_callback(lambda _: stop())  # lives until the call is over
+        lib.llama_set_abort_callback(self.handle, callback, None)
+        try:
+            self._decode(len(tokens))
+        finally:
+            lib.llama_set_abort_callback(self.handle, _NEVER, None)
 
     def advance(self, sequences: Sequence[tuple[int, int, int]]) -> None:
         """Decode one (sequence, token, position) each; the outputs can be sampled, in order, from 0 on."""
@@ -106,6 +123,8 @@ class Context:
     def _decode(self, count: int) -> None:
         self._batch.n_tokens = count
         status = lib.llama_decode(self.handle, self._batch)
+        if status == _STOPPED:
+            raise StoppedError
         if status != 0:
             raise native_error(f"llama.cpp could not decode (status {status})")
 

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from orbit_llamacpp.engine.chat_template import ChatTemplate, TemplateError
-from orbit_llamacpp.engine.context import Context
+from orbit_llamacpp.engine.context import Context, StoppedError
 from orbit_llamacpp.engine.embedder import Embedder
 from orbit_llamacpp.engine.grammar import SchemaError, grammar_of
 from orbit_llamacpp.engine.library import NativeError
@@ -47,8 +47,10 @@ Emit = Callable[[list[Event]], None]
 _BUSY_READING: Final = 0.1
 """Seconds of prompt reading in one step while answers are being written: the longest pause between their tokens."""
 
-_IDLE_READING: Final = 0.4
-"""The same when nobody waits for a token: how long a cancellation may have to wait."""
+_IDLE_READING: Final = 2.0
+"""The same when nobody waits for a token: how long a newcomer may have to. Few large chunks are read faster than many
+small ones; a reading that is cancelled stops at once all the same.
+"""
 
 _FIRST_CHUNK: Final = 32
 _SMALLEST_CHUNK: Final = 8
@@ -74,6 +76,8 @@ class Engine:
         self._queue = FairQueue()
         self._reading: deque[Request] = deque()
         self._chunk_seconds = 0.0  # for one token of a prompt, lately
+        self._unwanted: set[int] = set()  # requests whose cancellation is on its way through the inbox
+        self._closing = False
         self.stats = Stats(parallel=parallel)
         if self._context is not None:
             budget = settings.prefix_cache_mb * 1024 * 1024
@@ -99,6 +103,8 @@ class Engine:
             elif isinstance(command, Generate):
                 self._inbox.put(self._prepare(command))
             elif isinstance(command, (Embed, Cancel)):
+                if isinstance(command, Cancel):
+                    self._unwanted.add(command.id)
                 self._inbox.put(command)
         except _RefusedError as error:
             self._emit([error.event])
@@ -107,6 +113,7 @@ class Engine:
 
     def close(self) -> None:
         """Stop what is running and free everything. Blocks until it is done."""
+        self._closing = True
         self._inbox.put(None)
         self._thread.join()
         if self._context is not None:
@@ -167,6 +174,7 @@ class Engine:
             self._emit([Failed(command.id, "refused", str(error))])
 
     def _cancel(self, request_id: int) -> None:
+        self._unwanted.discard(request_id)
         for request in self._slots.running if self._context is not None else ():
             if request.id == request_id:
                 self.stats.cancelled += 1
@@ -214,6 +222,9 @@ class Engine:
                 self._read_chunk(context, request, deadline, events)
             except NativeError as error:
                 self._fail(request, error, events)
+            except StoppedError:
+                self._reading.append(request)  # the cancellation that comes next finds it there
+                return
             if time.monotonic() + self._chunk_seconds * _SMALLEST_CHUNK >= deadline or events:
                 return
 
@@ -238,7 +249,10 @@ class Engine:
         if rest - size == 1:
             size -= 1  # a token read alone would be computed by another path: see context.py
         chunk = request.prompt[request.position : request.position + size]
-        context.read(request.sequence, chunk, request.position, want_output=size == rest)
+        context.read(
+            *(request.sequence, chunk, request.position, lambda: self._closing or request.id in self._unwanted),
+            want_output=size == rest,
+        )
         request.position += size
         self.stats.prompt_tokens += size
         if request.reading:
