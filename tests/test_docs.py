@@ -247,10 +247,10 @@ def test_the_plugin_of_the_readme_works_and_is_short(tmp_path: Path, monkeypatch
     (tmp_path / "orbit_shout.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     plugin = importlib.import_module("orbit_shout")
-    del sys.modules["orbit_shout"]  # other tests have a plugin of that name too
     with serve({"shout": {"mark": "!!"}}, tmp_path, {"shout": plugin.Shout}) as server:
         question = {"message": "so it works", "stream": False}
         answer = httpx.post(f"{server.url}/chat", json=question, headers={"X-API-Key": server.key})
+    del sys.modules["orbit_shout"]  # other tests have a plugin of that name too
     assert answer.json()["response"] == "SO IT WORKS !!"
     entry = tomllib.loads(fenced(README, "toml")[0])["project"]["entry-points"]["orbit"]
     assert entry == {"shout": "orbit_shout:Shout"}
