@@ -38,6 +38,7 @@ from orbit.web.request import request_id_of
 from orbit.web.schema_page import openapi_config
 from orbit.web.services import Services, open_services
 from orbit.web.sessions import session_routes
+from orbit.web.settled import settled
 
 
 def create_app(config: Config, host: OrbitHost | None = None) -> Application:
@@ -101,6 +102,7 @@ class Application:
             for route in routes(services, exchange, history):
                 app.register(route)
             self._front = front(services, app)
+            stack.enter_context(settled())
             yield
 
 
