@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from orbit_llamacpp.connection import Connection
-from orbit_llamacpp.protocol import Cancel, Command, Event, Failed, Generate, Ready, Start
+from orbit_llamacpp.protocol import UNASKED, Cancel, Command, Event, Failed, Generate, Ready, Start, Stats
 from orbit_llamacpp.settings import LlamaCppSettings
 
 _FIRST_PAUSE: Final = 0.2
@@ -64,6 +64,8 @@ class EngineClient:
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.ready = Ready(0, 0, 0)
+        self.stats = Stats()
+        """What the engine last told of itself; it begins anew with a new process."""
         self.state = State()
 
     async def start(self) -> None:
@@ -132,10 +134,10 @@ class EngineClient:
             except BaseException:
                 ours.close()
                 raise
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: Connection(self._route), sock=ours)
-        self._connection = connection
         try:
+            loop = asyncio.get_running_loop()
+            _, connection = await loop.create_connection(lambda: Connection(self._route), sock=ours)
+            self._connection = connection
             answer = await self._load(connection)
         except BaseException:
             await self._end()
@@ -144,6 +146,7 @@ class EngineClient:
             await self._end()
             raise EngineError(answer.message if isinstance(answer, Failed) else "the engine did not start")
         self.ready = answer
+        self.stats = Stats()
         self.state.running = True
         return connection
 
@@ -190,6 +193,9 @@ class EngineClient:
 
     def _route(self, events: list[Event]) -> None:
         for event in events:
+            if isinstance(event, Stats) and event.id == UNASKED:
+                self.stats = event
+                continue
             waiting = self._waiting.get(event.id)
             if waiting is not None:  # else it was cancelled meanwhile
                 waiting.put_nowait(event)

@@ -20,6 +20,22 @@ _ARRAY: Final = 9
 _LONG_ARRAY: Final = 64
 _MAX_DIMENSIONS: Final = 8
 
+_ENCODERS: Final = frozenset(
+    (
+        "bert",
+        "eurobert",
+        "gemma-embedding",
+        "jina-bert-v2",
+        "jina-bert-v3",
+        "modern-bert",
+        "neo-bert",
+        "nomic-bert",
+        "nomic-bert-moe",
+        "t5encoder",
+    )
+)
+"""Architectures that llama.cpp has without a decoder."""
+
 # ggml's storage types: the name, values in a block, bytes of a block
 TENSOR_TYPES: Final = {
     0: ("F32", 1, 4),
@@ -75,6 +91,11 @@ class Header(msgspec.Struct, frozen=True):
     metadata: dict[str, Any]
     tensors: tuple[Tensor, ...]
     file_size: int
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it is an embedding model: an encoder, or a model that says how its vectors are pooled."""
+        return self.architecture in _ENCODERS or self.number("pooling_type") > 0
 
     @property
     def architecture(self) -> str:

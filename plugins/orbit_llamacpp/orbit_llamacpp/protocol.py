@@ -117,6 +117,7 @@ class Embedded(msgspec.Struct, frozen=True, tag=True):
 class Stats(msgspec.Struct, tag=True):
     """What the engine has done since it started, and what it is doing.
 
+    The answer to ``GetStats``, and told unasked, with id 0, when work is done and once a second while it goes on.
     ``decode_steps`` is how often a batch was decoded, ``decoded_tokens`` how many tokens that gave: their ratio is
     the occupancy. ``prompt_tokens`` were read, ``cached_tokens`` reused instead. Times are in seconds.
     """
@@ -138,6 +139,7 @@ class Stats(msgspec.Struct, tag=True):
     decode_seconds: float = 0.0
     snapshots: int = 0
     snapshot_bytes: int = 0
+    embedded_texts: int = 0
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
@@ -155,6 +157,9 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 Command: TypeAlias = Start | Generate | Count | Embed | GetStats | Cancel
 Event: TypeAlias = Ready | Delta | Finished | Counted | Embedded | Stats | Failed
+
+UNASKED: Final = 0
+"""The id of an event that answers no command but the first."""
 
 HEADER: Final = struct.Struct("<I")
 """Before every frame: its length in bytes."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
@@ -14,6 +15,7 @@ from orbit.errors import PromptTooLong
 from orbit.types import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message, TokenCount, Usage
 from orbit_llamacpp.chat_formats import CHAT_FORMATS
 from orbit_llamacpp.client import EngineBusyError, EngineClient, EngineError
+from orbit_llamacpp.figures import figures
 from orbit_llamacpp.model_file import ModelFileError, inspect, locate
 from orbit_llamacpp.protocol import (
     Command,
@@ -145,6 +147,12 @@ class LlamaCppProvider(orbit.Provider):
             raise _error(event)
         return event
 
+    def metrics(self) -> Mapping[str, float]:
+        """The engine's counters since its process started, what it is doing, and how often it was started again."""
+        if self._engine is None:
+            return {}
+        return figures(self._engine.stats, self._engine.state)
+
     async def health(self) -> Health:
         """Whether the engine runs, and whether it had to be started again."""
         if self._engine is None:
@@ -163,6 +171,22 @@ class LlamaCppProvider(orbit.Provider):
             return locate(self.settings.model_path).stem
         except ModelFileError:
             return self.settings.model_path
+
+    def offers(self, hook: str) -> bool:
+        """An embedding model embeds and the others write; both have commands."""
+        if hook == "embed":
+            return self._embeds is not False
+        if hook in ("generate", "count_tokens"):
+            return self._embeds is not True
+        return True
+
+    @cached_property
+    def _embeds(self) -> bool | None:
+        """What the model is for, by its file; None if that cannot be read, which ``validate`` tells."""
+        try:
+            return inspect(locate(self.settings.model_path)).embeds
+        except ModelFileError:
+            return None
 
     def exclusive(self) -> str:
         """Every process would hold its own copy of the model's working memory and compete for the processors."""

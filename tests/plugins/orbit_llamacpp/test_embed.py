@@ -1,5 +1,6 @@
 """Embedding models in GGUF, and what a model cannot do."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 import orbit
+from orbit.testing import host
 from orbit.types import CallContext
 
 WHO = CallContext("test")
@@ -59,3 +61,34 @@ async def test_a_model_that_writes_says_it_does_not_embed(gguf: Any, tmp_path: P
     async with make(model_path=str(path), n_ctx=256) as provider:
         with pytest.raises(orbit.ProviderError, match="it does not embed"):
             await provider.embed(["x"], "query", WHO)
+
+
+async def test_a_model_is_only_offered_for_what_it_is_made_for(
+    bert: Any, gguf: Any, tmp_path: Path, make: Callable[..., Any]
+) -> None:
+    writer = make(model_path=str(gguf.write_decoder(tmp_path / "llama.gguf", "llama")))
+    hooks = ("embed", "generate", "count_tokens", "register_commands")
+    assert [writer.offers(hook) for hook in hooks] == [False, True, True, True]
+    assert [bert.offers(hook) for hook in hooks] == [True, False, False, True]
+    assert make(model_path="nowhere.gguf").offers("generate")  # what is wrong with it is said by validate()
+
+
+async def test_the_only_embedding_model_is_the_one_that_embeds(gguf: Any, tmp_path: Path) -> None:
+    instances = {
+        name: {"use": "llama_cpp", "model_path": str(path), "n_ctx": 64, "n_threads": 1}
+        for name, path in (
+            ("writer", gguf.write_decoder(tmp_path / "llama.gguf", "llama")),
+            ("vectors", gguf.write_embedder(tmp_path / "bert.gguf")),
+        )
+    }
+    async with host(instances, tmp_path / "data") as running:
+        assert running.embedding == "llama_cpp/bert"
+        assert (await running.embed(["bread"], "query", WHO)).shape == (1, 32)
+
+
+async def test_what_was_embedded_is_counted(bert: Any) -> None:
+    await bert.embed(["a", "b c"], "document", WHO)
+    async with asyncio.timeout(10):
+        while bert.metrics()["embedded_texts_total"] < 2:  # noqa: ASYNC110 - told by another process
+            await asyncio.sleep(0.01)
+    assert bert.metrics()["read_tokens_total"] == 7  # with the beginning and end of each text

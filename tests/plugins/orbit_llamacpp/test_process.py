@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from orbit_llamacpp import LlamaCppSettings
+from orbit_llamacpp.client import EngineClient
 
 import orbit
 
@@ -58,7 +60,22 @@ async def test_a_crash_fails_what_runs_and_the_engine_comes_back(
     health = await llama.provider.health()
     assert health.status == "ok"
     assert f"started again 1 times, last after {deadly.name}" in health.detail
+    assert (llama.provider.metrics()["up"], llama.provider.metrics()["restarts_total"]) == (1, 1)
     assert any("engine died" in record.message for record in caplog.records)
+
+
+async def test_giving_up_on_a_model_that_does_not_load_ends_the_process(gguf: Any, tmp_path: Path) -> None:
+    path = gguf.write_decoder(tmp_path / "llama.gguf", "llama")
+    engine = EngineClient(path, LlamaCppSettings(model_path=str(path), n_ctx=64, n_threads=1))
+    starting = asyncio.ensure_future(engine.start())
+    await until(lambda: engine.pid)
+    pid = engine.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)  # as good as a disk that does not answer
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not alive(pid)
 
 
 async def test_closing_ends_the_process(llama: Any, make: Callable[..., Any]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 import llama_cpp as lib
 import numpy as np
@@ -11,8 +11,10 @@ import numpy as np
 from orbit_llamacpp.engine.context import processors
 from orbit_llamacpp.engine.library import NativeError, native_error
 from orbit_llamacpp.engine.model import Model
-from orbit_llamacpp.protocol import Embed, Embedded
 from orbit_llamacpp.settings import LlamaCppSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SEQUENCES: Final = 16
 
@@ -47,9 +49,9 @@ class Embedder:
             lib.llama_free(self.handle)
             self.handle = None
 
-    def embed(self, command: Embed) -> Embedded:
-        """The vectors of all texts, rows in order. Raises NativeError."""
-        tokens = [self._tokens(text) for text in command.texts]
+    def embed(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
+        """The vectors of all texts, rows in order, and how many tokens the texts had. Raises NativeError."""
+        tokens = [self._tokens(text) for text in texts]
         rows = np.empty((len(tokens), self.dimension), np.float32)
         for batch in self._batches(tokens):
             self._decode([tokens[index] for index in batch])
@@ -58,7 +60,7 @@ class Embedder:
                 rows[index] = np.ctypeslib.as_array(pointer, (self.dimension,))
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         np.divide(rows, norms, out=rows, where=norms > 0)
-        return Embedded(command.id, rows.tobytes())
+        return rows, sum(map(len, tokens))
 
     def _tokens(self, text: str) -> list[int]:
         tokens = self._model.tokenize(text, add_special=True, parse_special=False)

@@ -27,12 +27,14 @@ from orbit_llamacpp.engine.request import Request
 from orbit_llamacpp.engine.sampling import Sampler
 from orbit_llamacpp.engine.slots import MIN_SHARED, Slots
 from orbit_llamacpp.protocol import (
+    UNASKED,
     Cancel,
     Command,
     Count,
     Counted,
     Delta,
     Embed,
+    Embedded,
     Event,
     Failed,
     Finished,
@@ -51,6 +53,9 @@ _IDLE_READING: Final = 2.0
 """The same when nobody waits for a token: how long a newcomer may have to. Few large chunks are read faster than many
 small ones; a reading that is cancelled stops at once all the same.
 """
+
+_TELLING: Final = 1.0
+"""Seconds between two accounts of what is being done."""
 
 _FIRST_CHUNK: Final = 32
 _SMALLEST_CHUNK: Final = 8
@@ -139,13 +144,21 @@ class Engine:
     # The rest runs in the engine's own thread.
 
     def _run(self) -> None:
+        told = 0.0
         while self._receive():
             if self._context is not None:
                 self._step(self._context)
+            if self._idle or time.monotonic() - told > _TELLING:
+                self._emit([self._snapshot_of_stats(UNASKED)])
+                told = time.monotonic()
+
+    @property
+    def _idle(self) -> bool:
+        return self._context is None or not (self._slots.running or self._queue)
 
     def _receive(self) -> bool:
         """Take in what has arrived; wait if there is nothing else to do. False when the engine closes."""
-        idle = self._context is None or not (self._slots.running or self._queue)
+        idle = self._idle
         while idle or not self._inbox.empty():
             item = self._inbox.get()
             if item is None:
@@ -167,11 +180,17 @@ class Engine:
         if self._embedder is None:
             self._emit([Failed(command.id, "refused", "this model writes answers; it does not embed")])
             return
+        start = time.monotonic()
         try:
-            self._emit([self._embedder.embed(command)])
+            vectors, tokens = self._embedder.embed(command.texts)
         except NativeError as error:
             self.stats.failed += 1
             self._emit([Failed(command.id, "refused", str(error))])
+            return
+        self.stats.embedded_texts += len(command.texts)
+        self.stats.prompt_tokens += tokens
+        self.stats.prompt_seconds += time.monotonic() - start
+        self._emit([Embedded(command.id, vectors.tobytes())])
 
     def _cancel(self, request_id: int) -> None:
         self._unwanted.discard(request_id)
