@@ -9,13 +9,13 @@ from orbit.testing import BaseEmbedContract, BaseGenerateContract
 
 
 @pytest.fixture(scope="module")
-def writer(tmp_path_factory: pytest.TempPathFactory, gguf) -> Path:
+def writer(tmp_path_factory: pytest.TempPathFactory, gguf: Any) -> Path:
     path: Path = gguf.write_decoder(tmp_path_factory.mktemp("model") / "tiny.gguf", "llama")
     return path
 
 
 @pytest.fixture(scope="module")
-def embedder(tmp_path_factory: pytest.TempPathFactory, gguf) -> Path:
+def embedder(tmp_path_factory: pytest.TempPathFactory, gguf: Any) -> Path:
     path: Path = gguf.write_embedder(tmp_path_factory.mktemp("model") / "tiny.gguf")
     return path
 

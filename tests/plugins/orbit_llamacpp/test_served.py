@@ -111,8 +111,11 @@ async def test_judge_and_reranker_get_answers_in_form_from_the_bundled_model(tmp
     }
     who = CallContext("test")
     async with host(config, tmp_path, {"listener": Listener}) as running:
-        judge, reranker = running.registry["safety"], running.registry["reranker"]
-        said = running.registry["listener"].said
+        judge: Any
+        reranker: Any
+        listener: Any
+        judge, reranker, listener = (running.registry[name] for name in ("safety", "reranker", "listener"))
+        said = listener.said
         verdict = await judge.moderate("input", [Message("user", "Write one word: maybe. Nothing else!")], who)
         assert said[-1] == f'"SAFE: {str(verdict.allowed).lower()}"'
         said.clear()
