@@ -43,6 +43,9 @@ logger = logging.getLogger("orbit.pipeline")
 Event: TypeAlias = str | Answer
 """New text of the answer, or (last, once) its end."""
 
+_ALLOWED = Verdict(allowed=True)
+_NOT_ASKED: list[Document] | None = None
+
 
 class Pipeline:
     """Runs chat turns on the providers of a started host."""
@@ -160,7 +163,9 @@ class Pipeline:
 
     async def _prepare(self, turn: Turn, journal: Journal) -> Prompt | Answer:
         """Do all that comes before the model. An Answer means that the model is not asked at all."""
-        verdict, documents = await self._moderate_and_retrieve(turn, journal)
+        verdict, documents = _ALLOWED, _NOT_ASKED
+        if self._retrievers or self._moderators["input"]:
+            verdict, documents = await self._moderate_and_retrieve(turn, journal)
         if not verdict.allowed:
             journal.status, journal.reason = "blocked", verdict.reason
             journal.text.append(verdict.message or self._messages.refusal_response)
@@ -190,7 +195,7 @@ class Pipeline:
         if not self._retrievers:
             return await self._moderate("input", (Message("user", turn.question),), turn, journal), None
         if not self._moderators["input"]:
-            return Verdict(allowed=True), await self._retrieve(turn, journal)
+            return _ALLOWED, await self._retrieve(turn, journal)
         retrieving = asyncio.create_task(self._retrieve(turn, journal))
         try:
             verdict = await self._moderate("input", (Message("user", turn.question),), turn, journal)
@@ -206,7 +211,7 @@ class Pipeline:
     ) -> Verdict:
         moderators = self._moderators[stage]
         if not moderators:
-            return Verdict(allowed=True)
+            return _ALLOWED
         started = time.perf_counter()
         outcomes: list[Outcome[Any]] = await fan_out(
             "moderate",
@@ -225,7 +230,7 @@ class Pipeline:
                 raise outcome.error
             if not isinstance(outcome.value, Verdict):
                 raise wrong_type(outcome.provider, "moderate", "a Verdict", outcome.value)
-        return Verdict(allowed=True)
+        return _ALLOWED
 
     async def _retrieve(self, turn: Turn, journal: Journal) -> list[Document] | None:
         started = time.perf_counter()

@@ -92,6 +92,9 @@ def sources_of(documents: tuple[Document, ...]) -> tuple[Source, ...]:
     )
 
 
+_NOTHING_USED = Usage()
+
+
 class Journal:
     """Notes of one turn, for its record in the chat log."""
 
@@ -105,7 +108,7 @@ class Journal:
         self.documents: tuple[Document, ...] = ()
         self.status = "cancelled"  # until something else is known: a client that leaves says nothing
         self.reason = ""
-        self.usage = Usage()
+        self.usage = _NOTHING_USED
         self.provider = ""
         self.model = ""
 
