@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Protocol
 
 from litestar.types import Receive, Send
@@ -57,7 +56,7 @@ async def send_whole(
     """Send an answer as one JSON body; False if the client has gone. Raises what the turn raises, before it sends."""
     text: list[str] = []
     answer = Answer()
-    async with ClientWatch(receive, ticker) as watch:
+    with ClientWatch(receive, ticker) as watch:
         try:
             async for event in events:
                 if isinstance(event, str):
@@ -93,30 +92,32 @@ async def send_stream(
     """
     stream = _EventStream(headers, send, ticker, ping_seconds)
     now = asyncio.get_running_loop().time
-    async with ClientWatch(receive, ticker) as watch, aclosing(events):
+    ended = False
+    with ClientWatch(receive, ticker) as watch:
         try:
             async for event in events:
                 if isinstance(event, str):
                     frame = wire.piece(event)
                 else:
-                    frame = wire.end(event)
+                    frame, ended = wire.end(event), True
                     stream.close()
                 if not stream.started:
                     await stream.start()
                 stream.sent_at = now()
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
+                await send({"type": "http.response.body", "body": frame, "more_body": not ended})
         except asyncio.CancelledError:
             if watch.gone or not stream.started:
                 raise
-            if not stream.closed:
+            if not ended:
                 await stream.last(wire.failure(ServerStopping()))
         except Exception as error:
             if not stream.started:
                 raise
-            await stream.last(wire.failure(error))
+            if not ended:
+                await stream.last(wire.failure(error))
         finally:
             stream.close()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await events.aclose()
     return not watch.gone
 
 
@@ -142,7 +143,7 @@ class _EventStream:
 
     async def last(self, frame: bytes) -> None:
         self.close()
-        await self._send({"type": "http.response.body", "body": frame, "more_body": True})
+        await self._send({"type": "http.response.body", "body": frame, "more_body": False})
 
     def close(self) -> None:
         self.closed = True

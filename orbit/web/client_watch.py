@@ -26,7 +26,7 @@ class ClientWatch:
         self._watcher: asyncio.Task[None] | None = None
         self.gone = False
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         self._task = asyncio.current_task()
         self._ticker.add(self)
         return self
@@ -36,7 +36,7 @@ class ClientWatch:
         self._ticker.discard(self)
         self._watcher = asyncio.create_task(self._watch())
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         self._ticker.discard(self)
