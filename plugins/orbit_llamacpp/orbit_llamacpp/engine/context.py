@@ -100,9 +100,13 @@ class Context:
         if not lib.llama_memory_seq_rm(self._memory, sequence, length, _TO_THE_END):
             raise native_error(f"llama.cpp could not cut a sequence to {length} tokens")
 
+    def size(self, sequence: int) -> int:
+        """Bytes that ``save`` would give."""
+        return int(lib.llama_state_seq_get_size(self.handle, sequence))
+
     def save(self, sequence: int) -> bytes:
         """All that is remembered of a sequence."""
-        size = lib.llama_state_seq_get_size(self.handle, sequence)
+        size = self.size(sequence)
         buffer = (ctypes.c_uint8 * size)()
         written = lib.llama_state_seq_get_data(self.handle, buffer, size, sequence)
         return bytes(memoryview(buffer)[:written])

@@ -25,7 +25,7 @@ from orbit_llamacpp.engine.model import Model
 from orbit_llamacpp.engine.queue import FairQueue
 from orbit_llamacpp.engine.request import Request
 from orbit_llamacpp.engine.sampling import Sampler
-from orbit_llamacpp.engine.slots import MIN_SHARED, Slots
+from orbit_llamacpp.engine.slots import Slots
 from orbit_llamacpp.protocol import (
     UNASKED,
     Cancel,
@@ -56,6 +56,9 @@ small ones; a reading that is cancelled stops at once all the same.
 
 _TELLING: Final = 1.0
 """Seconds between two accounts of what is being done."""
+
+_WORTH_WAITING: Final = 16
+"""A prompt waits until another is read if it can then take over this many tokens more."""
 
 _FIRST_CHUNK: Final = 32
 _SMALLEST_CHUNK: Final = 8
@@ -250,7 +253,7 @@ class Engine:
     def _next_to_read(self) -> Request | None:
         """The next in turn, unless another is just reading what it could take over."""
         for request in self._reading:
-            if request.started or self._slots.expected(request) < self._slots.reusable(request) + MIN_SHARED:
+            if request.started or self._slots.expected(request) < self._slots.reusable(request) + _WORTH_WAITING:
                 self._reading.remove(request)
                 return request
         return None
@@ -261,7 +264,7 @@ class Engine:
             request.sampler = Sampler(self._model, request.sampling)
             self._slots.begin(request)
             self.stats.cached_tokens += request.cached
-            self.stats.prefix_hits += request.cached > 0
+            self.stats.prefix_hits += request.cached >= _WORTH_WAITING
             start = time.monotonic()
         rest = len(request.prompt) - request.position
         size = min(self._chunk(deadline - start), context.capacity, rest)

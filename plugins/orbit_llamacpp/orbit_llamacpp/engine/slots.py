@@ -9,8 +9,14 @@ from orbit_llamacpp.engine.context import Context
 from orbit_llamacpp.engine.prefixes import Snapshot, Snapshots, shared_length
 from orbit_llamacpp.engine.request import Request
 
-MIN_SHARED: Final = 16
-"""Fewer common tokens than this are read again: that is no slower than copying."""
+_FEWEST_COPIED: Final = 8
+_SHARE_COPIED: Final = 1 / 64
+"""A beginning is copied only from this many tokens on, and if it is this share of what has to be copied with it: on
+CPUs a token is copied a thousand times faster than it is read, on GPUs some ten times. In its place it costs nothing.
+"""
+
+_FEWEST_KEPT: Final = 32
+"""A sequence that loses fewer tokens than this to its next prompt is not saved before."""
 
 _KEEP_IN_PLACE: Final = 0.5
 
@@ -66,11 +72,9 @@ class Slots:
         previous, request.previous = request.previous, []
         length, source = self._best(request) if self._copies else (0, None)
         own = self._usable(request, shared_length(previous, request.prompt)) if self._reuse else 0
-        if own >= length:
+        if own >= length or length < _FEWEST_COPIED:
             length, source = own, None
-        if length < MIN_SHARED:
-            length, source = 0, None
-        if previous and length < len(previous) and (source is not None or length == 0):
+        if len(previous) - (length if source is None else 0) >= _FEWEST_KEPT:
             self._keep(request.sequence, previous)
         if source is not None:
             state = source.state if isinstance(source, Snapshot) else self._context.save(source)
@@ -110,20 +114,19 @@ class Slots:
         found: int | Snapshot | None = None
         for number, tokens in sources:
             common = shared_length(tokens, request.prompt)
-            if common > length:
+            if common > max(length, len(tokens) * _SHARE_COPIED):
                 length, found = common, number
         common, source = self.snapshots.find(request.prompt)
-        if common > length:
+        if source is not None and common > max(length, len(source.tokens) * _SHARE_COPIED):
             length, found = common, source
         return self._usable(request, length), found
 
     def _keep(self, sequence: int, tokens: list[int]) -> None:
-        """Before a sequence is overwritten: save its prompt, unless it is short or still in memory elsewhere."""
-        if not self._copies or len(tokens) < 2 * MIN_SHARED or self.snapshots.covers(tokens):
+        """Before a sequence is overwritten: save its prompt, unless it is still in memory elsewhere."""
+        if not self._copies or self.snapshots.covers(tokens):
             return
         live = [r.prompt[: r.position] for r in self.running if r.started and r.sequence != sequence]
         if any(shared_length(tokens, other) == len(tokens) for other in (*live, *self._idle.values())):
             return
-        state = self._context.save(sequence)
-        if self.snapshots.fits(len(state)):
-            self.snapshots.add(Snapshot(tuple(tokens), state))
+        if self.snapshots.fits(self._context.size(sequence)):
+            self.snapshots.add(Snapshot(tuple(tokens), self._context.save(sequence)))
