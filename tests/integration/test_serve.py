@@ -22,7 +22,7 @@ from orbit.config import load_config
 from orbit.store import open_store
 
 ORBIT = str(Path(sys.executable).with_name("orbit"))
-FAKES = ("script", "echo", "shelf")
+FAKES = ("script", "shelf")
 
 
 class Served:
