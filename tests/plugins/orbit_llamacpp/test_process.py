@@ -78,6 +78,14 @@ async def test_giving_up_on_a_model_that_does_not_load_ends_the_process(gguf: An
     assert not alive(pid)
 
 
+async def test_a_gpu_that_is_not_there_is_told(
+    llama: Any, make: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert caplog.text == ""
+    async with make(model_path=llama.provider.settings.model_path, n_ctx=64, n_gpu_layers=-1):
+        assert "n_gpu_layers has no effect" in caplog.text
+
+
 async def test_closing_ends_the_process(llama: Any, make: Callable[..., Any]) -> None:
     provider = make(model_path=llama.provider.settings.model_path, n_ctx=512)
     await provider.__aenter__()

@@ -100,6 +100,11 @@ class Engine:
         """The length of the model's vectors; 0 if it does not embed."""
         return 0 if self._embedder is None else self._embedder.dimension
 
+    @property
+    def warning(self) -> str:
+        """What the operator should know about the settings; empty if they do what they say."""
+        return self._model.warning
+
     def send(self, command: Command) -> None:
         """Take a command. What needs no decoding is answered here, in the caller's thread."""
         try:
