@@ -118,6 +118,29 @@ async def test_what_prompts_share_is_read_once(llama: str, make: Callable[..., A
     assert stats.prefix_hits == 7
 
 
+async def test_a_conversation_is_not_forgotten_for_another_with_the_same_instructions(
+    llama: str, make: Callable[..., Any], asker: Any
+) -> None:
+    async with make(model_path=llama, n_ctx=1024, parallel=1, temperature=0.0, max_tokens=4) as provider:
+        asks, long = asker(provider), talk("Boats " * 60)
+        expected = await asks.text(long)
+        await asks.text(talk("Why?"))
+        before = await provider.stats()
+        assert await asks.text(long) == expected
+        after = await provider.stats()
+        prompt = (await provider.count_tokens(long, None)).prompt
+    assert after.cached_tokens - before.cached_tokens == prompt - 2  # the last two are always read
+
+
+async def test_even_a_short_beginning_is_not_read_again(llama: str, make: Callable[..., Any], asker: Any) -> None:
+    async with make(model_path=llama, n_ctx=1024, parallel=1, temperature=0.0, max_tokens=4) as provider:
+        asks = asker(provider)
+        expected = await asks.text([Message("user", "Hello?")])
+        await asks.text([Message("system", "Be brief."), Message("user", "Hello?")])
+        assert (await provider.stats()).cached_tokens == 1  # <|im_start|>
+        assert await asks.text([Message("user", "Hello?")]) == expected
+
+
 async def test_one_key_with_many_questions_does_not_hold_up_another(
     llama: str, make: Callable[..., Any], asker: Any
 ) -> None:
