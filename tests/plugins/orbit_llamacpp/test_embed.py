@@ -92,3 +92,16 @@ async def test_what_was_embedded_is_counted(bert: Any) -> None:
         while bert.metrics()["embedded_texts_total"] < 2:  # noqa: ASYNC110 - told by another process
             await asyncio.sleep(0.01)
     assert bert.metrics()["read_tokens_total"] == 7  # with the beginning and end of each text
+
+
+async def test_a_question_does_not_wait_for_a_whole_book(bert: Any) -> None:
+    book = asyncio.ensure_future(bert.embed(["a b c d e f g"] * 20_000, "document", WHO))
+    await asyncio.sleep(0)  # the book is on its way
+    assert (await bert.embed(["bread"], "query", WHO)).shape == (1, 32)
+    assert not book.done()
+    book.cancel()
+    await asyncio.gather(book, return_exceptions=True)
+    async with asyncio.timeout(10):
+        while not bert.metrics()["cancelled_total"]:  # noqa: ASYNC110 - told by another process
+            await asyncio.sleep(0.01)
+    assert bert.metrics()["embedded_texts_total"] == 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import llama_cpp as lib
 import numpy as np
@@ -15,6 +15,9 @@ from orbit_llamacpp.settings import LlamaCppSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Embedding: TypeAlias = "Generator[None, None, tuple[NDArray[np.float32], int]]"
+"""Texts on their way to vectors, batch by batch."""
 
 _SEQUENCES: Final = 16
 
@@ -49,8 +52,11 @@ class Embedder:
             lib.llama_free(self.handle)
             self.handle = None
 
-    def embed(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], int]:
-        """The vectors of all texts, rows in order, and how many tokens the texts had. Raises NativeError."""
+    def embed(self, texts: Sequence[str]) -> Embedding:
+        """The vectors of all texts, rows in order, and how many tokens the texts had. Raises NativeError.
+
+        Yields after each batch: something else may be embedded before it goes on.
+        """
         tokens = [self._tokens(text) for text in texts]
         rows = np.empty((len(tokens), self.dimension), np.float32)
         for batch in self._batches(tokens):
@@ -58,6 +64,7 @@ class Embedder:
             for sequence, index in enumerate(batch):
                 pointer = lib.llama_get_embeddings_seq(self.handle, sequence)
                 rows[index] = np.ctypeslib.as_array(pointer, (self.dimension,))
+            yield
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         np.divide(rows, norms, out=rows, where=norms > 0)
         return rows, sum(map(len, tokens))

@@ -18,7 +18,7 @@ import msgspec
 
 from orbit_llamacpp.engine.chat_template import ChatTemplate, TemplateError
 from orbit_llamacpp.engine.context import Context, StoppedError
-from orbit_llamacpp.engine.embedder import Embedder
+from orbit_llamacpp.engine.embedder import Embedder, Embedding
 from orbit_llamacpp.engine.grammar import SchemaError, grammar_of
 from orbit_llamacpp.engine.library import NativeError
 from orbit_llamacpp.engine.model import Model
@@ -83,6 +83,7 @@ class Engine:
         self._template = ChatTemplate(self._model, settings.chat_format)
         self._queue = FairQueue()
         self._reading: deque[Request] = deque()
+        self._embedding: deque[tuple[Embed, Embedding]] = deque()
         self._chunk_seconds = 0.0  # for one token of a prompt, lately
         self._unwanted: set[int] = set()  # requests whose cancellation is on its way through the inbox
         self._closing = False
@@ -156,13 +157,15 @@ class Engine:
         while self._receive():
             if self._context is not None:
                 self._step(self._context)
+            if self._embedding:
+                self._embed()
             if self._idle or time.monotonic() - told > _TELLING:
                 self._emit([self._snapshot_of_stats(UNASKED)])
                 told = time.monotonic()
 
     @property
     def _idle(self) -> bool:
-        return self._context is None or not (self._slots.running or self._queue)
+        return not (self._embedding if self._context is None else self._slots.running or self._queue)
 
     def _receive(self) -> bool:
         """Take in what has arrived; wait if there is nothing else to do. False when the engine closes."""
@@ -179,36 +182,50 @@ class Engine:
             elif isinstance(item, Cancel):
                 self._cancel(item.id)
             else:
-                self._embed(item)
+                self._begin_to_embed(item)
             idle = False
         return True
 
-    def _embed(self, command: Embed) -> None:
+    def _begin_to_embed(self, command: Embed) -> None:
         self.stats.requests += 1
         if self._embedder is None:
             self._emit([Failed(command.id, "refused", "this model writes answers; it does not embed")])
-            return
+        else:
+            self._embedding.append((command, self._embedder.embed(command.texts)))
+
+    def _embed(self) -> None:
+        """One batch of the request whose turn it is: a question need not wait for all the passages of a book."""
+        command, work = self._embedding.popleft()
         start = time.monotonic()
         try:
-            vectors, tokens = self._embedder.embed(command.texts)
+            next(work)
+        except StopIteration as done:
+            vectors, tokens = done.value
+            self.stats.embedded_texts += len(command.texts)
+            self.stats.prompt_tokens += tokens
+            self._emit([Embedded(command.id, vectors.tobytes())])
         except NativeError as error:
             self.stats.failed += 1
             self._emit([Failed(command.id, "refused", str(error))])
-            return
-        self.stats.embedded_texts += len(command.texts)
-        self.stats.prompt_tokens += tokens
+        else:
+            self._embedding.append((command, work))
         self.stats.prompt_seconds += time.monotonic() - start
-        self._emit([Embedded(command.id, vectors.tobytes())])
 
     def _cancel(self, request_id: int) -> None:
         self._unwanted.discard(request_id)
+        self.stats.cancelled += self._forget(request_id)
+
+    def _forget(self, request_id: int) -> bool:
+        """Take a request out, wherever it is; False if it is done already."""
+        for job in self._embedding:
+            if job[0].id == request_id:
+                self._embedding.remove(job)
+                return True
         for request in self._slots.running if self._context is not None else ():
             if request.id == request_id:
-                self.stats.cancelled += 1
                 self._drop(request)
-                return
-        if self._queue.remove(request_id):
-            self.stats.cancelled += 1
+                return True
+        return self._queue.remove(request_id)
 
     def _step(self, context: Context) -> None:
         while self._slots and (request := self._queue.pop(self._slots.running)) is not None:
