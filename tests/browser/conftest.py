@@ -16,9 +16,9 @@ WAIT_MILLISECONDS = 20_000
 Tab: TypeAlias = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """The browser, started once."""
+    """The browser. Its driver keeps an event loop running in this thread, so it must have ended before other tests."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium: install the Debian package chromium, or name the program in $CHROMIUM")
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: see requirements-dev.txt")
