@@ -1,6 +1,6 @@
 """ORBIT on llama.cpp against llama-cpp-python and against llama.cpp's own C++ server, alternating in one run.
 
-    .venv/bin/python bench/llamacpp.py [--rounds 5] [--clients 1,8] [--tokens 64] [--references PYTHON]
+    .venv/bin/python bench/llamacpp.py [--rounds 5] [--tokens 64] [--references PYTHON]
 
 SmolLM2-135M Q4_1, two threads, greedy, a shared system prompt of about 120 tokens that is new in every round (so that
 nobody has it in a cache), ``POST /chat`` of a real ORBIT server with key check and chat log. PYTHON is an interpreter
