@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import http.client
 import json
 import multiprocessing
 import random
@@ -39,12 +40,14 @@ def watch(port: int, stop: Connection) -> None:
     problems: list[str] = []
     while not stop.poll(0.02):
         start = time.perf_counter()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as reply:
-            text = reply.read().decode()
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.request("GET", "/health")
+        text = connection.getresponse().read().decode()
+        connection.close()
         waits.append(time.perf_counter() - start)
         if json.loads(text)["status"] != "ok":
             problems.append(text)
-    stop.send((sorted(waits), problems))
+    stop.send((sorted(waits[1:]), problems))  # the first one waited for imports here
 
 
 @contextlib.contextmanager
