@@ -18,8 +18,8 @@ from orbit.config import Config
 from orbit.errors import OrbitError
 from orbit.host import OrbitHost
 from orbit.web.acme import Challenges, ToHttps
-from orbit.web.admin import admin_routes
-from orbit.web.admin_activity import kept_history, live_route
+from orbit.web.admin.activity import kept_history, live_route
+from orbit.web.admin.routes import admin_routes
 from orbit.web.chat import OrbitProtocol
 from orbit.web.cors import CrossOrigin
 from orbit.web.draining import announced_end

@@ -17,10 +17,10 @@ from orbit.cli import orbit as orbit_command
 from orbit.cli.keys import keys
 from orbit.cli.prompts import prompts
 from orbit.testing import serve
-from orbit.web.admin_activity import Live
-from orbit.web.admin_collections import CollectionInfo, DocumentPage, Library, StoredDocument
-from orbit.web.admin_session import SessionInfo
-from orbit.web.admin_upload import ToldError, ToldProgress, ToldSummary
+from orbit.web.admin.activity import Live
+from orbit.web.admin.collections import CollectionInfo, DocumentPage, Library, StoredDocument
+from orbit.web.admin.session import SessionInfo
+from orbit.web.admin.upload import ToldError, ToldProgress, ToldSummary
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 GUIDE = (DOCS / "keys-and-prompts.md").read_text("utf-8")

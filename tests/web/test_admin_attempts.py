@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from orbit.testing import serve
-from orbit.web.admin_guard import Attempts
+from orbit.web.admin.guard import Attempts
 from orbit.web.redaction import redacted
 
 TOKEN = "the-administrators-own-token"

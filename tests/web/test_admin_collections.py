@@ -13,7 +13,7 @@ import pytest
 
 import orbit
 from orbit.testing import Cabinet, serve
-from orbit.web.admin_multipart import clean_name
+from orbit.web.admin.multipart import clean_name
 
 TOKEN = "the-administrators-own-token"
 CORRUPT_PDF = b"%PDF-1.7\nthis is no object\n%%EOF"

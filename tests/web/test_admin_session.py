@@ -8,7 +8,7 @@ import pytest
 
 from orbit.admin.sign_in import AdminSessions
 from orbit.testing import serve
-from orbit.web.admin_guard import Attempts
+from orbit.web.admin.guard import Attempts
 
 TOKEN = "the-administrators-own-token"
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}

@@ -21,7 +21,7 @@ from litestar.response import Stream
 
 from orbit.ingest import Failed, Input, Progress, Skipped, Summary, ingest
 from orbit.types import CallContext
-from orbit.web.admin_multipart import receive_files
+from orbit.web.admin.multipart import receive_files
 from orbit.web.problems import Problem, RequestError, problem_of
 from orbit.web.request import request_id_of
 from orbit.web.services import Services

@@ -13,7 +13,7 @@ from orbit.admin.wire import Done
 from orbit.errors import OrbitError
 from orbit.ingest.readers import KNOWN
 from orbit.types import CallContext
-from orbit.web.admin_upload import upload_route
+from orbit.web.admin.upload import upload_route
 from orbit.web.problems import RequestError
 from orbit.web.request import request_id_of
 from orbit.web.services import Services
