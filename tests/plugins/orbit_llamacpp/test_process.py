@@ -150,9 +150,22 @@ uvloop.run(main())
     assert done.stderr == ""
 
 
-async def test_the_server_never_imports_llama_cpp(llama: Any) -> None:
-    status = Path(f"/proc/{llama.provider._engine.pid}/maps")
-    if not status.exists():
+def test_the_server_never_imports_llama_cpp(gguf: Any, tmp_path: Path) -> None:
+    if not Path("/proc/self/maps").exists():
         pytest.skip("needs /proc")
-    assert "libllama" in status.read_text()
-    assert "libllama" not in Path("/proc/self/maps").read_text()
+    path = gguf.write_decoder(tmp_path / "llama.gguf", "llama")
+    program = f"""
+import asyncio
+from pathlib import Path
+from orbit_llamacpp import LlamaCppProvider, LlamaCppSettings
+
+async def main():
+    settings = LlamaCppSettings(model_path={str(path)!r}, n_ctx=512, n_threads=1)
+    async with LlamaCppProvider("x", settings, None) as provider:
+        for process in (provider._engine.pid, "self"):
+            print("libllama" in Path(f"/proc/{{process}}/maps").read_text())
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "False"]
