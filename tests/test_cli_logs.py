@@ -169,8 +169,10 @@ def test_replay_tells_when_the_sink_is_unavailable(tmp_path, run):
 
 def test_follow_prints_new_records_until_interrupted(tmp_path, config):
     write(tmp_path, chat(1))
-    command = [sys.executable, "-c", "from orbit.cli.logs import logs; logs()", "tail", "-f", "-n", "1", "--json"]
-    process = subprocess.Popen([*command, "--config", config], stdout=subprocess.PIPE, text=True)
+    hearing = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # deaf as a background job
+    program = f"{hearing}; from orbit.cli.logs import logs; logs()"
+    command = [sys.executable, "-c", program, "tail", "-f", "-n", "1", "--json", "--config", config]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["request_id"] == "r1"
