@@ -108,12 +108,11 @@ class OrbitHost:
     @property
     def chat_log(self) -> Path | None:
         """The chat log's folder, and the name that its files begin with; None if none is written."""
-        for item in self.registry.loaded:
-            if item.section.name == FILE_LOG and item.provider is not None:
-                settings = item.provider.settings
-                log: Path = Path(settings.directory).expanduser().absolute() / settings.filename
-                return log
-        return None
+        if FILE_LOG not in self.registry:
+            return None
+        settings = self.registry[FILE_LOG].settings
+        log: Path = Path(settings.directory).expanduser().absolute() / settings.filename
+        return log
 
     @property
     def embedding(self) -> str:

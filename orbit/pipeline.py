@@ -44,7 +44,6 @@ Event: TypeAlias = str | Answer
 """New text of the answer, or (last, once) its end."""
 
 _ALLOWED = Verdict(allowed=True)
-_NOT_ASKED: list[Document] | None = None
 
 
 class Pipeline:
@@ -163,7 +162,8 @@ class Pipeline:
 
     async def _prepare(self, turn: Turn, journal: Journal) -> Prompt | Answer:
         """Do all that comes before the model. An Answer means that the model is not asked at all."""
-        verdict, documents = _ALLOWED, _NOT_ASKED
+        verdict = _ALLOWED
+        documents: list[Document] | None = None
         if self._retrievers or self._moderators["input"]:
             verdict, documents = await self._moderate_and_retrieve(turn, journal)
         if not verdict.allowed:

@@ -126,7 +126,6 @@ class _EventStream:
 
     def __init__(self, headers: list[tuple[bytes, bytes]], send: Send, ticker: Ticker, ping_seconds: float) -> None:
         self.started = False
-        self.closed = False
         self._headers = headers
         self._send = send
         self._seconds = ping_seconds
@@ -146,7 +145,6 @@ class _EventStream:
         await self._send({"type": "http.response.body", "body": frame, "more_body": False})
 
     def close(self) -> None:
-        self.closed = True
         self._ticker.discard(self)
         if self._ping is not None:
             self._ping.cancel()

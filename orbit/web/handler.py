@@ -69,8 +69,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> Any:
                 headers += quota.headers()
             question = protocol.question(await read_body(scope, receive, settings.limits.max_body_bytes))
             turn = question.turn(identity, _context(identity, request_id, scope))
-            answer = services.pipeline.answer if turn.context.session_id is None else services.sessions.answer
-            events = answer(turn)
+            events = services.sessions.answer(turn)
             wire = question.wire(request_id)
             ticker = services.pipeline.ticker
             if question.stream:

@@ -32,16 +32,11 @@ class FileLog(orbit.Provider):
     _encoder: LineEncoder
     _directory: Path
 
-    @property
-    def directory(self) -> Path:
-        """The folder of the log's files."""
-        return Path(self.settings.directory).expanduser().absolute()
-
     async def __aenter__(self) -> Self:
         settings = self.settings
         if problems := list(self.validate()):
             raise orbit.ConfigError([orbit.Problem("logging.file", problem) for problem in problems])
-        self._directory = self.directory
+        self._directory = Path(settings.directory).expanduser().absolute()  # noqa: ASYNC240  once, at the start
         self._encoder = LineEncoder(settings.content, settings.redact, settings.hash_key)
         self._statuses: dict[str, str] = {}
         self._statuses_until = float("-inf")

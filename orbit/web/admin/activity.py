@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -15,10 +16,9 @@ from litestar.params import QueryParameter
 
 from orbit.admin.chats import ChatPage, RecentChats
 from orbit.admin.history import SECONDS, History, Sample, sample_of
-from orbit.builtin.files import FileLog, Naming
+from orbit.builtin.files import Naming
 from orbit.builtin.files.searching import Filter
 from orbit.metrics import BOUNDS
-from orbit.plugins.registry import Registry
 from orbit.web.health import HealthCheck, HealthReport
 from orbit.web.metrics import Exchange
 from orbit.web.problems import RequestError
@@ -82,10 +82,9 @@ def live_route(exchange: Exchange, history: History, check: HealthCheck) -> Any:
     return live
 
 
-def chats_route(registry: Registry) -> Any:
-    """The route of the chat log's end. One page at a time is looked for: others wait."""
-    logs = [log for name in registry.names() if isinstance(log := registry[name], FileLog)]
-    recent = RecentChats(logs[0].directory, Naming(logs[0].settings.filename)) if logs else None
+def chats_route(log: Path | None) -> Any:
+    """The route of the chat log's end, if there is one. One page at a time is looked for: others wait."""
+    recent = RecentChats(log.parent, Naming(log.name)) if log is not None else None
     one_at_a_time = asyncio.Lock()
 
     @get("/chats", summary="The last chats of the chat log, newest first, and only what it holds of them")

@@ -71,7 +71,7 @@ def admin_routes(services: Services, live: Any) -> list[Any]:
             *_key_routes(admin),
             *_prompt_routes(admin),
             *collection_routes(services),
-            chats_route(services.host.registry),
+            chats_route(services.host.chat_log),
             live,
         ],
         guards=[only_administrators],  # a function: Litestar makes a deep copy of anything else
