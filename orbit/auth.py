@@ -14,7 +14,9 @@ from orbit.store.secrets import MAX_SECRET_CHARS, digest_of, generate_secret, hi
 AWAY_SECONDS = 1.0
 """How long a store that was away is not asked to count, so that known keys need not wait for it each time."""
 
-REFUSAL = "A valid API key is required: send it in the X-API-Key header."
+REFUSAL = (
+    "A valid API key is required: send it in the X-API-Key header, or under /v1 also as 'Authorization: Bearer KEY'."
+)
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -138,7 +138,7 @@ def routes(services: Services, exchange: Exchange, history: History) -> list[Any
         *health_routes(services, check),
         *metrics_routes(services, exchange, check),
         *admin_routes(services, live_route(exchange, history, check)),
-        *session_routes(services),
+        session_routes(services),
         *plugin_routes(services),
         *page_routes(services),
         asgi("/v1", is_mount=True, copy_scope=False)(OpenAIRoutes(services).__call__),

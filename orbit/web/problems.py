@@ -14,6 +14,8 @@ from orbit.sessions import UnknownSession
 
 logger = logging.getLogger("orbit.web")
 
+KEY_CHALLENGE = b'ApiKey realm="orbit", header="X-API-Key"'
+
 
 class RequestError(OrbitError):
     """The request itself is wrong. ``status`` is the HTTP status, ``code`` a stable word."""
@@ -79,14 +81,14 @@ def problem_of(error: BaseException, request_id: str = "") -> Problem:
     return Problem(HTTPStatus(status).phrase, status, code, detail, request_id, provider)
 
 
-def headers_of(error: BaseException, status: int) -> list[tuple[bytes, bytes]]:
-    """The headers that go with an error: when to come back, how to sign in."""
+def headers_of(error: BaseException, status: int, challenge: bytes = KEY_CHALLENGE) -> list[tuple[bytes, bytes]]:
+    """The headers that go with an error: when to come back, and how to sign in, which ``challenge`` says."""
     headers: list[tuple[bytes, bytes]] = []
     retry_after = getattr(error, "retry_after", 1 if status in (503, 504) else None)
     if retry_after is not None:
         headers.append((b"retry-after", str(retry_after).encode()))
     if status == HTTPStatus.UNAUTHORIZED:
-        headers.append((b"www-authenticate", b'ApiKey realm="orbit", header="X-API-Key"'))
+        headers.append((b"www-authenticate", challenge))
     if isinstance(error, RateLimited):
         headers += error.quota.headers()
     return headers

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, delete, get
+from litestar import Request, Response, Router, delete, get
 from litestar.params import PathParameter
 
-from orbit.auth import Identity
 from orbit.store.base import SessionTurn
 from orbit.turn import Source
 from orbit.types import Role
-from orbit.web.request import header
+from orbit.web.key_guard import guarded_router, identity_of
 from orbit.web.services import Services
 
 SessionId = Annotated[str, PathParameter(description="The session's id, as it was sent with `/chat`.")]
@@ -37,28 +36,21 @@ class Session(msgspec.Struct, frozen=True):
     turns: list[SessionMessage]
 
 
-def session_routes(services: Services) -> list[Any]:
+def session_routes(services: Services) -> Router:
     """The routes that show and forget a session of the caller's own key."""
 
-    async def admitted(request: Request[Any, Any, Any]) -> Identity:
-        identity = await services.authenticator.authenticate(header(request.scope, b"x-api-key"))
-        await services.limiter.admit(identity.key)
-        return identity
-
-    @get("/chat/sessions/{session_id:path}", summary="What a session remembers, oldest first", tags=["chat"])
+    @get("/{session_id:path}", summary="What a session remembers, oldest first")
     async def show_session(request: Request[Any, Any, Any], session_id: SessionId) -> Response[Session]:
-        identity = await admitted(request)
         name = session_id.removeprefix("/")
-        turns = await services.sessions.turns(identity.key.id, name)
+        turns = await services.sessions.turns(identity_of(request).key.id, name)
         messages = [message for turn in turns for message in _messages(turn)]
         return Response(Session(name, messages), headers={"Cache-Control": "no-store"})
 
-    @delete("/chat/sessions/{session_id:path}", summary="Forget a session", tags=["chat"])
+    @delete("/{session_id:path}", summary="Forget a session")
     async def delete_session(request: Request[Any, Any, Any], session_id: SessionId) -> None:
-        identity = await admitted(request)
-        await services.sessions.delete(identity.key.id, session_id.removeprefix("/"))
+        await services.sessions.delete(identity_of(request).key.id, session_id.removeprefix("/"))
 
-    return [show_session, delete_session]
+    return guarded_router(services, "/chat/sessions", [show_session, delete_session], tags=["chat"])
 
 
 def _messages(turn: SessionTurn) -> tuple[SessionMessage, SessionMessage]:

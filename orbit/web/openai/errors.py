@@ -13,6 +13,7 @@ _CODES = {
     "rate_limited": "rate_limit_exceeded",
     "prompt_too_long": "context_length_exceeded",
 }
+_CHALLENGE = b'Bearer realm="orbit"'
 
 
 class ParameterError(RequestError):
@@ -56,7 +57,7 @@ class ErrorResponse:
     def __init__(self, error: BaseException, request_id: str) -> None:
         self._status, body = error_body(error, request_id)
         self._body = msgspec.json.encode(body)
-        self._headers = [*headers_of(error, self._status), (b"x-request-id", request_id.encode())]
+        self._headers = [*headers_of(error, self._status, _CHALLENGE), (b"x-request-id", request_id.encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
         """Send it."""

@@ -13,6 +13,7 @@ from msgspec import Meta
 from orbit.host import OrbitHost
 from orbit.types import CallContext
 from orbit.web.body import decode, read_body
+from orbit.web.key_guard import admit, telling_quota
 from orbit.web.openai.chat import bearer, check_model
 from orbit.web.openai.errors import ErrorResponse, ParameterError
 from orbit.web.problems import RequestError
@@ -105,6 +106,7 @@ class OpenAIRoutes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request_id = request_id_of(scope)
+        send = telling_quota(scope, send)
         try:
             body = await self._answer(scope, receive, request_id)
         except Exception as error:  # noqa: BLE001  # the last place where it can become an answer
@@ -121,19 +123,19 @@ class OpenAIRoutes:
 
     async def _answer(self, scope: Any, receive: Receive, request_id: str) -> ModelList | ModelInfo | EmbeddingList:
         services = self._services
-        identity = await services.authenticator.authenticate(bearer(scope))
         method, path = scope["method"], scope["path"].removeprefix("/v1").rstrip("/")
+        if path == "/embeddings" and method == "POST":
+            key = (await admit(services, scope, bearer(scope))).key
+            context = CallContext(request_id, key.id, key.hint, key.client_name)
+            body = await read_body(scope, receive, services.config.host.limits.max_body_bytes)
+            return await self._embed(decode(body, _decoder, _EXPECTED), context)
+        await services.authenticator.authenticate(bearer(scope))
         if path == "/models" and method == "GET":
             return ModelList(tuple(self._models.values()))
         if path.startswith("/models/") and method == "GET":
             name = path.removeprefix("/models/")
             check_model(name, tuple(self._models))
             return self._models[name]
-        if path == "/embeddings" and method == "POST":
-            await services.limiter.admit(identity.key)
-            context = CallContext(request_id, identity.key.id, identity.key.hint, identity.key.client_name)
-            body = await read_body(scope, receive, services.config.host.limits.max_body_bytes)
-            return await self._embed(decode(body, _decoder, _EXPECTED), context)
         raise RequestError(404, "not_found", f"there is no {method} {scope['path']}.")
 
     async def _embed(self, request: EmbeddingRequest, context: CallContext) -> EmbeddingList:

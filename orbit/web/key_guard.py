@@ -1,0 +1,61 @@
+"""Routes behind a client's key: who asks, whether the key's limit allows it, and how much of it is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Router
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from orbit.auth import Identity
+from orbit.web.request import header
+from orbit.web.services import Services
+
+_IDENTITY, _QUOTA = "identity", "quota"
+
+
+async def admit(services: Services, scope: Scope, secret: str | None) -> Identity:
+    """Check a request's key and count the request. Raises Unauthorized, RateLimited or StoreUnavailable."""
+    identity = await services.authenticator.authenticate(secret)
+    state: dict[str, Any] = scope["state"]
+    state["key_id"] = identity.key.id  # for the access log
+    state[_IDENTITY] = identity
+    state[_QUOTA] = await services.limiter.admit(identity.key)
+    return identity
+
+
+def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity:
+    """Whom the key of an admitted request stands for."""
+    identity: Identity = connection.scope["state"][_IDENTITY]
+    return identity
+
+
+def telling_quota(scope: Scope, send: Send) -> Send:
+    """``send`` with the ``RateLimit`` headers of an admitted request, whatever becomes of it."""
+    state: dict[str, Any] = scope["state"]
+
+    async def told(message: Message) -> None:
+        quota = state.get(_QUOTA)
+        if quota is not None and message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *quota.headers()]
+        await send(message)
+
+    return told
+
+
+def guarded_router(services: Services, path: str, handlers: Sequence[Any], tags: Sequence[str] = ()) -> Router:
+    """Routes that let pass only requests with a key in ``X-API-Key``, within its limit, and tell what is left."""
+
+    async def only_with_a_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        await admit(services, connection.scope, header(connection.scope, b"x-api-key"))
+
+    def telling(app: ASGIApp) -> ASGIApp:
+        async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+            await app(scope, receive, telling_quota(scope, send))
+
+        return middleware
+
+    return Router(path, route_handlers=handlers, guards=[only_with_a_key], middleware=[telling], tags=tags)
