@@ -156,12 +156,16 @@ class SourceRef(msgspec.Struct, frozen=True):
     score: float | None
 
 
+STATUSES_WITHOUT_ERROR = ("ok", "blocked", "cancelled")
+"""How a turn may end, as ``ChatRecord.status`` has it; any other status is the code of an error."""
+
+
 class ChatRecord(msgspec.Struct, frozen=True):
     """Everything worth keeping of one chat turn, whether it was answered, blocked, cancelled or failed.
 
     ``timestamp`` is when the request arrived, in Unix seconds. ``durations`` are seconds by stage: ``moderate``,
-    ``retrieve``, ``rerank``, ``first_token``, ``generate``, ``total``. ``status`` is ``ok``, ``blocked``,
-    ``cancelled`` or the code of the error the client got.
+    ``retrieve``, ``rerank``, ``first_token``, ``generate``, ``total``. ``status`` is one of
+    ``STATUSES_WITHOUT_ERROR`` or the code of the error the client got.
     """
 
     timestamp: float

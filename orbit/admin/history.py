@@ -7,6 +7,7 @@ from collections import deque
 import msgspec
 
 from orbit.metrics import Snapshot
+from orbit.types import STATUSES_WITHOUT_ERROR
 
 SECONDS = 10.0
 """Time between samples."""
@@ -15,7 +16,6 @@ KEPT = 360
 """Samples kept: an hour."""
 
 _STAGES = ("first_token", "total")
-_ENDS = ("ok", "blocked", "cancelled")
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -38,13 +38,12 @@ class Sample(msgspec.Struct, frozen=True):
 def sample_of(counts: Snapshot, at: float) -> Sample:
     """What the page draws of all counts."""
     turns = dict(counts.turns)
-    ok, blocked, cancelled = (turns.get(status, 0) for status in _ENDS)
     return Sample(
         at,
-        ok,
-        blocked,
-        cancelled,
-        failed=sum(turns.values()) - ok - blocked - cancelled,
+        ok=turns.get("ok", 0),
+        blocked=turns.get("blocked", 0),
+        cancelled=turns.get("cancelled", 0),
+        failed=sum(count for status, count in turns.items() if status not in STATUSES_WITHOUT_ERROR),
         prompt_tokens=counts.prompt_tokens,
         completion_tokens=counts.completion_tokens,
         durations={stage: counts.durations[stage].buckets.copy() for stage in _STAGES if stage in counts.durations},

@@ -13,12 +13,9 @@ import msgspec
 
 from orbit.builtin.files.naming import LogFile, Naming
 from orbit.builtin.files.reading import read_lines
-from orbit.types import SourceRef
+from orbit.types import STATUSES_WITHOUT_ERROR, SourceRef
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-
-
-_NO_ERRORS = ("ok", "blocked", "cancelled")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -68,7 +65,7 @@ class Filter(msgspec.Struct, frozen=True):
             and (not self.key or self.key in (record.key_id, record.key_hint, record.client_name))
             and (self.blocked is None or record.blocked == self.blocked)
             and (not self.status or record.status == self.status)
-            and (self.failed is None or (record.status not in _NO_ERRORS) == self.failed)
+            and (self.failed is None or (record.status not in STATUSES_WITHOUT_ERROR) == self.failed)
             and (not self.session or record.session_id == self.session)
             and (not self.text or self._has_text(record))
         )

@@ -17,8 +17,9 @@ from orbit.testing.contract.promise import Promise, kind
 from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import CONTEXT, Subject
+from orbit.types import STATUSES_WITHOUT_ERROR
 
-_STATUSES: Final = ("ok", "blocked", "cancelled", "provider_failed", "overloaded")
+_STATUSES: Final = (*STATUSES_WITHOUT_ERROR, "provider_failed", "overloaded")
 _SIDES: Final = 20
 
 
