@@ -13,7 +13,7 @@ import msgspec
 
 from orbit.config.load import FILE_LOG, read_config
 from orbit.config.model import Config
-from orbit.errors import ConfigError, Problem, PromptTooLong, ProviderError
+from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.plugins.calls import attributed, call, is_list_of, wrong_type
 from orbit.plugins.discover import InstalledPlugin, installed_plugins
 from orbit.plugins.load import load
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("orbit")
 
 _VERBS = {"generate": "generate", "embed": "embed", "index": "store documents"}
-
+_EXAMPLES = {"generate": "one, for example with 'ollama:'", "embed": "one, for example with 'wordllama:'"}
+_STORE = "a store, for example with 'chroma:'"
 
 _OF_STORES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "index": ("the number of documents written", lambda value: isinstance(value, int)),
@@ -40,7 +41,7 @@ _OF_STORES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 class Roles(msgspec.Struct, frozen=True):
-    """Which instance does what only one can do; empty where none is enabled."""
+    """Which instance does what only one can do; empty where none is enabled, or it could not start."""
 
     generate: str = ""
     embed: str = ""
@@ -67,9 +68,8 @@ class OrbitHost:
         plugins = installed_plugins() if installed is None else installed
         self.registry = Registry([load(section, plugins, self) for section in config.providers])
         found = [*problems, *(problem for item in self.registry.loaded for problem in item.problems)]
-        self.roles, unclear = _select(config, self.registry, complete=not found, needed=needed)
+        self._selected, unclear = _select(config, self.registry, complete=not found, needed=needed)
         self.problems = (*found, *unclear)
-        self._embed: Callable[..., Any] | None = None
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
 
     @classmethod
@@ -86,10 +86,9 @@ class OrbitHost:
     async def __aenter__(self) -> Self:
         self.raise_problems()
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.roles.embed:
-            self._embed = self.registry.caller("embed", self.roles.embed)
         try:
             await self.registry.start(self.config.host.timeouts.start, self._needed)
+            self._require_generator()
         except BaseException:
             await self.registry.stop(self.config.host.timeouts.stop)
             raise
@@ -99,6 +98,12 @@ class OrbitHost:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.registry.stop(self.config.host.timeouts.stop)
+
+    @property
+    def roles(self) -> Roles:
+        """The instances that were selected and have not failed."""
+        chosen, failed = self._selected, self.registry.failed
+        return Roles(*("" if name in failed else name for name in (chosen.generate, chosen.embed, chosen.index)))
 
     @property
     def data_dir(self) -> Path:
@@ -127,13 +132,8 @@ class OrbitHost:
         """Embed with the selected provider. Raises ProviderError."""
         import numpy as np  # noqa: PLC0415  # only those who embed pay for it
 
-        caller, name = self._embed, self.roles.embed
-        if caller is None:
-            raise ProviderError(
-                "no enabled provider can embed; enable one, for example with a section 'wordllama:'.",
-                provider="orbit",
-                operation="embed",
-            )
+        name = self.roles.embed
+        caller = self._caller("embed", name)
         vectors: Vectors = await call(
             name,
             "embed",
@@ -153,9 +153,6 @@ class OrbitHost:
     ) -> AsyncIterator[Chunk]:
         """Generate with the named instance, or the selected one. Raises ProviderError."""
         name = provider or self.roles.generate
-        able = self.registry.implementing("generate")
-        if name not in able:
-            raise ProviderError(f"'{name}' cannot generate; providers that can: {', '.join(able) or 'none'}.")
         chunks = self._caller("generate", name)(messages=messages, options=options, context=context)
         try:
             async with aclosing(chunks):
@@ -191,24 +188,42 @@ class OrbitHost:
         collections: Sequence[StoredCollection] = await self._store("list_collections", context=context)
         return collections
 
+    def _require_generator(self) -> None:
+        """Refuse to run without what answers, even if its section says ``required: false``."""
+        name = self._selected.generate
+        if reason := self.registry.failed.get(name):
+            raise PluginLoadError(name, f"it could not start, and it is the one that answers: {reason}")
+
     def _caller(self, hook: str, name: str) -> Callable[..., Any]:
-        """Return what calls a hook of an instance. Making it costs ten times what the call does, so it is kept."""
+        """Return what calls a hook of an instance, or raise ProviderError if it cannot be called.
+
+        Making it costs ten times what the call does, so it is kept.
+        """
         caller = self._callers.get((hook, name))
         if caller is None:
+            able = self.registry.implementing(hook)
+            if name not in able:
+                raise ProviderError(_incapable(hook, name, able), operation=hook)
             caller = self._callers[hook, name] = self.registry.caller(hook, name)
         return caller
 
     async def _store(self, hook: str, **arguments: Any) -> Any:
         name = self.roles.index
-        if (hook, name) not in self._callers and name not in self.registry.implementing(hook):
-            who = f"'{name}' does not" if name else "no enabled provider can"
-            raise ProviderError(f"{who} {hook.replace('_', ' ')}; enable a store, for example with 'chroma:'.")
         caller = self._caller(hook, name)
         value = await call(name, hook, lambda: caller(**arguments), self.config.host.timeouts.index)
         expected, right = _OF_STORES[hook]
         if not right(value):
             raise wrong_type(name, hook, expected, value)
         return value
+
+
+def _incapable(hook: str, name: str, able: Sequence[str]) -> str:
+    """Say that an instance, or with an empty ``name`` nobody, can do what a hook is for, and who can."""
+    verb = _VERBS.get(hook, hook.replace("_", " "))
+    who = f"'{name}' cannot" if name else "no enabled provider can"
+    if able:
+        return f"{who} {verb}; providers that can: {', '.join(able)}."
+    return f"{who} {verb}; enable {_EXAMPLES.get(hook, _STORE)}."
 
 
 def _select(

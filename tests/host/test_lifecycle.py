@@ -226,3 +226,33 @@ async def test_a_wrapper_sees_every_provider_of_a_hook(install, tmp_path: Path) 
         assert list(callers) == ["one", "two"]
         for caller in callers.values():
             assert len(await caller(query=Query("x"), limit=5, context=CONTEXT)) == 2
+
+
+AWAY = """
+class Plugin(orbit.Provider):
+    @orbit.hookimpl
+    async def generate(self, messages):
+        yield orbit.Chunk("so", finish_reason="stop")
+    @orbit.hookimpl
+    async def embed(self, texts):
+        return None
+    async def __aenter__(self):
+        raise orbit.ProviderError("no model is there.")
+"""
+
+
+async def test_what_is_not_required_and_fails_has_no_role(install, tmp_path: Path) -> None:
+    install("away", AWAY)
+    config = {"echo": {}, "away": {"required": False}, "general": {"inference_provider": "echo"}}
+    async with make_host(config, tmp_path) as host:
+        assert (host.roles.generate, host.roles.embed, host.embedding) == ("echo", "", "")
+        with pytest.raises(ProviderError, match="no enabled provider can embed"):
+            await host.embed(["x"], "query", CONTEXT)
+
+
+async def test_what_answers_is_required_whatever_its_section_says(install, tmp_path: Path) -> None:
+    install("away", AWAY)
+    config = {"echo": {}, "away": {"required": False}, "general": {"inference_provider": "away"}}
+    with pytest.raises(PluginLoadError, match=r"away: it could not start, and it is the one that answers: no model"):
+        async with make_host(config, tmp_path):
+            pass
