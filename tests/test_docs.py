@@ -274,12 +274,29 @@ def test_every_page_is_linked_from_the_readme() -> None:
         assert f"(docs/{page.name})" in README, page.name
 
 
+ARCHITECTURE = (DOCS / "architecture.md").read_text("utf-8")
+
+
 def test_every_part_of_the_host_is_in_the_architecture() -> None:
-    page = (DOCS / "architecture.md").read_text("utf-8")
-    for path in (ROOT / "orbit").iterdir():
+    files = [*(ROOT / "orbit").iterdir(), *(ROOT / "orbit" / "web").iterdir()]
+    for path in files:
         if path.suffix == ".py" or (path / "__init__.py").exists():
             name = path.name if path.suffix else f"{path.name}/"
-            assert f"`{name}`" in page, name
+            assert f"`{name}`" in ARCHITECTURE, name
+    for plugin in (ROOT / "plugins").iterdir():
+        assert f"`{plugin.name}`" in ARCHITECTURE
+
+
+def test_every_dependency_has_its_reason_in_the_architecture() -> None:
+    table = " ".join(line.split("|")[1] for line in ARCHITECTURE.splitlines() if line.startswith("| "))
+    reasons = set(re.findall(r"[\w.-]+", table))
+    for file in (ROOT / "pyproject.toml", *(ROOT / "plugins").glob("*/pyproject.toml")):
+        project = tomllib.loads(file.read_text("utf-8"))["project"]
+        extras = project.get("optional-dependencies", {}).values()
+        for dependency in (*project["dependencies"], *(item for extra in extras for item in extra)):
+            name = re.match(r"[\w.-]+", dependency)
+            assert name, dependency
+            assert name[0] in {*reasons, "orbit-inference"}, f"{file}: {name[0]}"
 
 
 # What the first run makes of it

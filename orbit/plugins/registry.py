@@ -25,8 +25,9 @@ OPTIONAL_HOOKS = frozenset({"log", "rerank", "register_routes", "register_comman
 class Registry:
     """Provider instances in the order of the configuration.
 
-    ``failed`` holds the reason for each instance that could not start. Instances are called through pluggy, so that
-    wrappers of other plugins apply, but always one at a time: awaiting, deadlines and errors are the caller's.
+    ``failed`` holds the reason for each instance that could not start. Instances are called one at a time, through
+    pluggy where other plugins wrap the hook and directly where none does; awaiting, deadlines and errors are the
+    caller's.
     """
 
     def __init__(self, loaded: Sequence[Loaded]) -> None:
