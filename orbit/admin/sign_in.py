@@ -18,6 +18,8 @@ import msgspec
 
 _FORM = re.compile(r"([\w-]{22})\.(\d{1,12})\.([0-9a-f]{64})", re.ASCII)
 
+COOKIE_PREFIX = "orbit_admin_"
+
 
 class AdminSession(msgspec.Struct, frozen=True):
     """Somebody who has shown the admin token, until ``expires_at`` in Unix seconds."""
@@ -35,7 +37,7 @@ class AdminSessions:
         self._folder = folder
         self._seconds = seconds
         # Browsers share cookies between the ports of a host, where another ORBIT may have sessions of its own.
-        self.cookie_name = f"orbit_admin_{self._signature('cookie')[:8]}"
+        self.cookie_name = f"{COOKIE_PREFIX}{self._signature('cookie')[:8]}"
 
     def begin(self) -> AdminSession:
         """A new session."""

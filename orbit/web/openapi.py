@@ -6,10 +6,11 @@ The answering routes stand in front of Litestar; they are described here, from t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
+from orbit.admin.sign_in import COOKIE_PREFIX
 from orbit.web.chat import ChatRequest, ChatResponse, StreamFrame
 from orbit.web.openai.chat import CompletionRequest
 from orbit.web.openai.errors import ErrorBody
@@ -22,24 +23,44 @@ DESCRIPTION = (
     "at `/v1`; `/admin` is for operators."
 )
 
-_KEY, _BEARER, _ADMIN = "apiKey", "bearerKey", "adminToken"
+_KEY, _BEARER, _SESSION, _CSRF = "apiKey", "bearerKey", "adminSession", "csrfToken"
+_ADMIN, _ADMIN_HEADER = "adminToken", "adminTokenHeader"
 _SCHEMES = {
     _KEY: {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
     _BEARER: {"type": "http", "scheme": "bearer", "description": "An API key, as OpenAI's clients send it."},
     _ADMIN: {"type": "http", "scheme": "bearer", "description": "The operator's admin token."},
+    _ADMIN_HEADER: {"type": "apiKey", "in": "header", "name": "X-Admin-Token", "description": "The same token."},
+    _SESSION: {
+        "type": "apiKey",
+        "in": "cookie",
+        # The rest of the real name is made from the admin token: who only reads the document is not to know it.
+        "name": f"{COOKIE_PREFIX}*",
+        "description": "The cookie that POST /admin/session sets; the * stands for letters of the server's own.",
+    },
+    _CSRF: {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-CSRF-Token",
+        "description": "The `csrf_token` of the session, with requests that change something.",
+    },
 }
-_ACCESS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("/health/", ("",)),
-    ("/health", ("", _KEY, _ADMIN)),
-    ("/metrics", ("", _ADMIN)),
-    ("/admin", (_ADMIN,)),
-    ("/v1", (_BEARER, _KEY)),
-    ("/", (_KEY,)),
+
+_Access: TypeAlias = tuple[tuple[str, ...], ...]
+"""Alternatives; each is the schemes that are needed together, and an empty one lets everybody in."""
+
+_TOKEN: _Access = ((_ADMIN,), (_ADMIN_HEADER,))
+_ACCESS: tuple[tuple[str, _Access], ...] = (
+    ("/health/", ((),)),
+    ("/health", ((), (_KEY,), *_TOKEN)),
+    ("/metrics", ((), *_TOKEN)),
+    ("/v1", ((_BEARER,), (_KEY,))),
+    ("/", ((_KEY,),)),
 )
-"""Who may use the routes under a prefix, the first that fits; the empty scheme is nobody in particular."""
+"""Who may use the routes under a prefix, the first that fits."""
 
 _STREAM = {"text/event-stream": {"schema": {"type": "string", "description": "Server-sent events."}}}
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+_SAFE = frozenset({"get", "head", "options"})
 
 
 def complete(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,21 +117,27 @@ def _operation(
 
 
 def _with_access(path: str, item: Mapping[str, Any]) -> dict[str, Any]:
-    schemes = next(schemes for prefix, schemes in _ACCESS if path.startswith(prefix))
-    access: list[dict[str, list[str]]] = [{scheme: []} if scheme else {} for scheme in schemes]
     errors = _json(ErrorBody) if path.startswith("/v1/") else _json(Problem, "application/problem+json")
-    return dict(_secured(item, access, {"description": "An error", "content": errors}))
+    return dict(_secured(path, item, {"description": "An error", "content": errors}))
 
 
-def _secured(
-    item: Mapping[str, Any], access: list[dict[str, list[str]]], error: Mapping[str, Any]
-) -> Iterator[tuple[str, Any]]:
+def _secured(path: str, item: Mapping[str, Any], error: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in item.items():
         if key not in _METHODS:
             yield key, value
             continue
         responses = {status: answer for status, answer in value["responses"].items() if status < "400"}
-        yield key, {**value, "responses": {**responses, "default": error}, "security": access}
+        security = [dict.fromkeys(schemes, ()) for schemes in _access(path, key)]
+        yield key, {**value, "responses": {**responses, "default": error}, "security": security}
+
+
+def _access(path: str, method: str) -> _Access:
+    if not path.startswith("/admin"):
+        return next(access for prefix, access in _ACCESS if path.startswith(prefix))
+    session = (_SESSION,) if method in _SAFE else (_SESSION, _CSRF)
+    if path == "/admin/session":  # the token begins a session; all else is for the session itself
+        return _TOKEN if method == "post" else (session,)
+    return (*_TOKEN, session)
 
 
 def _json(kind: type, media_type: str = "application/json") -> dict[str, Any]:

@@ -81,18 +81,58 @@ def test_who_may_use_what(document: Any) -> None:
     schemes = document["components"]["securitySchemes"]
     assert {(scheme["type"], scheme.get("name") or scheme.get("scheme")) for scheme in schemes.values()} == {
         ("apiKey", "X-API-Key"),
+        ("apiKey", "X-Admin-Token"),
+        ("apiKey", "X-CSRF-Token"),
+        ("apiKey", "orbit_admin_*"),
         ("http", "bearer"),
     }
 
     def access(path: str, method: str) -> list[str]:
-        return [name for choice in document["paths"][path][method]["security"] for name in choice or [""]]
+        return ["+".join(choice) for choice in document["paths"][path][method]["security"]]
 
     assert access("/chat", "post") == ["apiKey"]
     assert access("/chat/sessions/{session_id}", "delete") == ["apiKey"]
     assert access("/v1/chat/completions", "post") == ["bearerKey", "apiKey"]
-    assert access("/admin/api-keys", "post") == ["adminToken"]
+    assert access("/admin/api-keys", "post") == ["adminToken", "adminTokenHeader", "adminSession+csrfToken"]
+    assert access("/admin/api-keys", "get") == ["adminToken", "adminTokenHeader", "adminSession"]
+    assert access("/admin/session", "post") == ["adminToken", "adminTokenHeader"]
     assert access("/health/live", "get") == [""]
     assert "" in access("/health", "get")
+
+
+def test_administration_lets_in_whom_the_document_says(
+    document: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each alternative lets in, and nothing less than all of it; what is asked for need not exist."""
+    token = "the-operators-own-token"
+    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", token)
+    with serve({"script": {}, "shelf": {}}, tmp_path) as server, httpx.Client(base_url=server.url) as client:
+
+        def refused(path: str, method: str, shown: dict[str, dict[str, str]]) -> bool:
+            headers = {name: value for scheme in shown.values() for name, value in scheme.items()}
+            client.cookies.clear()
+            with client.stream(method, re.sub(r"\{.*?\}", "nothing", path), headers=headers) as response:
+                return response.status_code in (401, 403)
+
+        for path, item in document["paths"].items():
+            for method, operation in item.items() if path.startswith("/admin") else ():
+                made = client.post("/admin/session", headers={"Authorization": f"Bearer {token}"})
+                (cookie,) = made.headers["set-cookie"].split(";")[:1]
+                described = document["components"]["securitySchemes"]["adminSession"]["name"]
+                assert cookie.startswith(described.removesuffix("*"))
+                credentials = {
+                    "adminToken": {"Authorization": f"Bearer {token}"},
+                    "adminTokenHeader": {"X-Admin-Token": token},
+                    "adminSession": {"Cookie": cookie},
+                    "csrfToken": {"X-CSRF-Token": made.json()["csrf_token"]},
+                }
+                assert refused(path, method, {}), f"{method} {path} needs something"
+                for alternative in operation["security"]:
+                    chosen = {scheme: credentials[scheme] for scheme in alternative}
+                    for scheme in chosen:
+                        less = {other: shown for other, shown in chosen.items() if other != scheme}
+                        assert refused(path, method, less), f"{method} {path} needs {scheme}"
+                    assert not refused(path, method, chosen), f"{method} {path} is open to {list(chosen)}"
 
 
 def test_the_pages_stay_at_home(tmp_path: Path) -> None:
