@@ -113,8 +113,8 @@ class Journal:
         self.model = ""
 
     def took(self, stage: str, started: float) -> None:
-        """Note the seconds since ``started`` (of ``time.perf_counter``) for a stage."""
-        self.durations[stage] = time.perf_counter() - started
+        """Note the seconds since ``started`` (of ``time.perf_counter``) for a stage, in whole microseconds."""
+        self.durations[stage] = int((time.perf_counter() - started) * 1e6) / 1e6
 
     def record(self) -> ChatRecord:
         """Return the record of the turn as it stands."""

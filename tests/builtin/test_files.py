@@ -62,7 +62,7 @@ async def test_a_line_has_every_field(tmp_path):
         prompt_id="p1",
         prompt_version="2",
         sources=(orbit.SourceRef("d1", "faq.md", 0.83),),
-        durations={"retrieve": 0.0123456, "total": 1.5},
+        durations={"retrieve": 0.012346, "total": 1.5},
         prompt_tokens=120,
         completion_tokens=7,
     )
@@ -88,7 +88,7 @@ async def test_a_line_has_every_field(tmp_path):
             "prompt_id": "p1",
             "prompt_version": "2",
             "sources": [{"id": "d1", "source": "faq.md", "score": 0.83}],
-            "durations": {"retrieve": 0.0123, "total": 1.5},
+            "durations": {"retrieve": 0.012346, "total": 1.5},
             "prompt_tokens": 120,
             "completion_tokens": 7,
             "elasticsearch_status": "disabled",

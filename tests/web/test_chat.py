@@ -277,6 +277,7 @@ def test_a_turn_is_recorded_with_all_there_is_to_know(tmp_path: Path) -> None:
     assert (record.client_name, record.collection, record.key_hint) == ("test", "letters", server.key[-4:])
     assert record.sources[0].id == "shelf-0"
     assert {"retrieve", "first_token", "generate", "total"} <= set(record.durations)
+    assert all(round(seconds, 6) == seconds > 0 for seconds in record.durations.values())
     assert server.key not in str(record)
 
 

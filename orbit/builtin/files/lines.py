@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
+from msgspec import structs
 from pythonjsonlogger.msgspec import MsgspecFormatter
 
 import orbit
@@ -41,6 +42,7 @@ class LineEncoder:
             "hash": self._digest,
             "none": lambda _text: None,
         }[content]
+        self._changes = content != "full" or bool(redact)
         self._key = hash_key.encode()
         self._formatter = MsgspecFormatter()
 
@@ -56,30 +58,14 @@ class LineEncoder:
             return self._format({key: _without_surrogates(value) for key, value in clean.items()})
 
     def fields(self, record: orbit.ChatRecord) -> dict[str, Any]:
-        """The fields of a line, in their order."""
-        return {
-            "timestamp": iso(record.timestamp),
-            "request_id": record.request_id,
-            "session_id": record.session_id,
-            "status": record.status,
-            "blocked": record.blocked,
-            "reason": self._redacted(record.reason),
-            "query": self._keep(record.query),
-            "response": self._keep(record.response),
-            "backend": record.backend,
-            "model": record.model,
-            "client_ip": record.client_ip,
-            "key_id": record.key_id,
-            "key_hint": record.key_hint,
-            "client_name": record.client_name,
-            "collection": record.collection,
-            "prompt_id": record.prompt_id,
-            "prompt_version": record.prompt_version,
-            "sources": record.sources,
-            "durations": {stage: round(seconds, 4) for stage, seconds in record.durations.items()},
-            "prompt_tokens": record.prompt_tokens,
-            "completion_tokens": record.completion_tokens,
-        }
+        """The fields of a line, in the order of the record's."""
+        fields = structs.asdict(record)
+        fields["timestamp"] = iso(record.timestamp)
+        if self._changes:
+            fields["reason"] = self._redacted(record.reason)
+            fields["query"] = self._keep(record.query)
+            fields["response"] = self._keep(record.response)
+        return fields
 
     def _format(self, fields: dict[str, Any]) -> bytes:
         return self._formatter.serialize_log_record(fields).encode() + b"\n"
