@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -139,10 +141,30 @@ def test_times():
         (["tail", "--since", "yesterday"], 2, "'yesterday' is no time; use 2025-01-31"),
         (["tail"], 1, "there is no folder"),
         (["replay", "--since", "1h"], 1, "no sink follows the chat log"),
+        (["replay"], 2, "say what to send: either --since TIME or --dead-letters"),
     ],
 )
 def test_mistakes(run, arguments, code, message):
     assert message in run(*arguments, code=code).stderr.replace("\n", " ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+@pytest.mark.parametrize("command", ["tail", "search", "dead-letters"])
+def test_somebody_else_is_told_that_the_log_is_private(command):
+    with tempfile.TemporaryDirectory() as name:  # not under tmp_path, which is itself private
+        Path(name).chmod(0o755)
+        Path(name, "logs").mkdir(mode=0o700)
+        config = Path(name, "config.yaml")
+        config.write_text(f"logging: {{file: {{directory: {name}/logs}}}}\n")
+        config.chmod(0o644)
+        assert "private" not in CliRunner().invoke(logs, [command, "--config", str(config)]).stderr
+        os.seteuid(65534)  # after the first run, as Python's own files may be private, too
+        try:
+            result = CliRunner().invoke(logs, [command, "--config", str(config)])
+        finally:
+            os.seteuid(0)
+    assert result.exit_code == 1
+    assert "logs is private to the user that the server runs as." in result.stderr
 
 
 def test_replay_without_a_server_is_done_later(tmp_path, run):

@@ -13,7 +13,7 @@ from orbit.cli.options import config_option
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orbit.builtin.files import FileLogSettings, FollowerState
+    from orbit.builtin.files import DeadLetter, FileLogSettings, FollowerState
     from orbit.builtin.files.searching import Filter, Found, Search
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -89,19 +89,52 @@ def search(text: str, limit: int | None, *, as_json: bool, config_path: str | No
         sys.exit(1)
 
 
+@logs.command("dead-letters")
+@click.option("-n", "count", type=click.IntRange(0), default=10, metavar="N", help="How many records. Default: 10.")
+@click.option("--json", "as_json", is_flag=True, help="Print them as they are in the files.")
+@config_option
+def dead_letters(count: int, *, as_json: bool, config_path: str | None) -> None:
+    """Show the last records that a sink, such as Elasticsearch, refused for good, and why.
+
+    They are kept as long as the chat log is. 'orbit logs replay --dead-letters' sends them again.
+    """
+    import msgspec
+
+    from orbit.builtin.files import DeadLetters, follower_folder
+    from orbit.builtin.files.followers import names
+
+    directory, _ = _readable(config_path)
+    total = 0
+    for name in names(directory):
+        folder = follower_folder(directory, name)
+        kept = DeadLetters(folder)
+        for letter in kept.last(count):
+            click.echo(msgspec.json.encode(letter)) if as_json else _show_letter(letter)
+        number = kept.count()
+        total += number
+        if number:
+            click.echo(f"{number} dead letters of '{name}' are kept in {folder}.", err=True)
+    if not total:
+        click.echo("There are no dead letters.", err=True)
+
+
 @logs.command()
-@click.option("--since", required=True, metavar="TIME", help="Send again what is missing of the records from then on.")
+@click.option("--since", metavar="TIME", help="Send what is missing of the records from then on.")
+@click.option("--dead-letters", is_flag=True, help="Send what was refused for good, once the reason is mended.")
 @click.option("--to", "name", metavar="NAME", help="The sink to send to; needed when several follow the log.")
 @click.option("--wait/--no-wait", default=True, help="Wait until the running server has done it. Default: wait.")
 @config_option
-def replay(since: str, name: str | None, *, wait: bool, config_path: str | None) -> None:
+def replay(since: str | None, name: str | None, *, dead_letters: bool, wait: bool, config_path: str | None) -> None:
     """Send records again to a sink that follows the log, such as Elasticsearch, where they are missing there.
 
-    The running server does it, or the next one that is started. Nothing is stored twice.
+    Either those made since a time, or the dead letters. The running server does it, or the next one that is started.
+    Nothing is stored twice.
     """
-    from orbit.builtin.files import living, request_replay
+    from orbit.builtin.files import REPLAY, RESEND, living, request_replay, request_resend
     from orbit.builtin.files.followers import follower_folder, known
 
+    if dead_letters == (since is not None):
+        raise click.UsageError("say what to send: either --since TIME or --dead-letters.")
     directory, _ = _place(config_path)
     followers = known(directory)
     if not followers:
@@ -116,28 +149,30 @@ def replay(since: str, name: str | None, *, wait: bool, config_path: str | None)
         raise click.UsageError(f"'{name}' does not follow the log; these do: {', '.join(followers)}.")
     folder = follower_folder(directory, name)
     try:
-        request_replay(folder, _time(since, "--since"))
+        if since is None:
+            request_resend(folder)
+        else:
+            request_replay(folder, _time(since, "--since"))
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error.strerror}") from error
     if name not in living(directory):
         click.echo(f"No server is running here. '{name}' sends what is missing when one is started.")
     elif wait:
-        _wait(folder, followers[name])
+        _wait(folder, followers[name], folder / (RESEND if since is None else REPLAY))
     else:
         click.echo(f"'{name}' was asked to send what is missing.")
 
 
-def _wait(folder: Path, before: FollowerState) -> None:
+def _wait(folder: Path, before: FollowerState, request: Path) -> None:
     import time
 
-    from orbit.builtin.files import read_state
-    from orbit.builtin.files.followers import REPLAY
+    from orbit.builtin.files import REPLAY, read_state
     from orbit.builtin.files.locks import is_held
 
     while True:
+        taken = not request.exists()  # looked at before the state, which is saved before the request goes
         state = read_state(folder) or before
-        taken = not (folder / REPLAY).exists()
-        if taken and state.updated > before.updated and not state.lag_records:
+        if taken and state.updated > before.updated and (request.name != REPLAY or not state.lag_records):
             break
         if not is_held(folder / "lock"):
             raise click.ClickException("the server was stopped; the rest is sent when it is started again.")
@@ -147,6 +182,8 @@ def _wait(folder: Path, before: FollowerState) -> None:
     sent, there = state.sent - before.sent, state.duplicates - before.duplicates
     refused = state.rejected - before.rejected
     click.echo(f"{sent} records sent, {there} were there already{f', {refused} were refused' if refused else ''}.")
+    if state.dead_letters:
+        click.echo(f"{state.dead_letters} dead letters are kept; 'orbit logs dead-letters' shows why.")
 
 
 def _place(config_path: str | None) -> tuple[Path, FileLogSettings]:
@@ -164,6 +201,20 @@ def _place(config_path: str | None) -> tuple[Path, FileLogSettings]:
     return Path(settings.directory).expanduser().absolute(), settings
 
 
+def _readable(config_path: str | None) -> tuple[Path, FileLogSettings]:
+    """The log's folder and settings, if this user may look into it."""
+    directory, settings = _place(config_path)
+    try:
+        next(directory.iterdir(), None)
+    except FileNotFoundError:
+        raise click.ClickException(f"there is no folder {directory} yet; see logging.file.directory.") from None
+    except PermissionError:
+        raise click.ClickException(f"{directory} is private to the user that the server runs as.") from None
+    except OSError as error:
+        raise click.ClickException(f"{directory} cannot be read: {error.strerror}.") from error
+    return directory, settings
+
+
 _HOST_KEYS = ("use", "enabled", "required")
 
 
@@ -171,9 +222,7 @@ def _search(config_path: str | None, wanted: Filter) -> Search:
     from orbit.builtin.files import Naming
     from orbit.builtin.files.searching import Search
 
-    directory, settings = _place(config_path)
-    if not directory.is_dir():
-        raise click.ClickException(f"there is no folder {directory} yet; see logging.file.directory.")
+    directory, settings = _readable(config_path)
     return Search(directory, Naming(settings.filename), wanted)
 
 
@@ -217,9 +266,28 @@ def _show(line: bytes, found: Found, *, as_json: bool) -> None:
     click.echo("  ".join(parts))
 
 
+def _show_letter(letter: DeadLetter) -> None:
+    from contextlib import suppress
+
+    import msgspec
+
+    from orbit.builtin.files.searching import Found
+
+    request_id = ""
+    with suppress(msgspec.DecodeError):  # what is no record has none
+        request_id = msgspec.json.decode(letter.line, type=Found).request_id
+    status = str(letter.status or "-")
+    click.echo("  ".join((letter.time, _one_line(request_id) or "-", status, _one_line(letter.reason))))
+
+
+def _one_line(text: str) -> str:
+    """A text on one line, printable whatever is in it."""
+    return "".join(sign if sign.isprintable() else " " for sign in " ".join(text.split()))
+
+
 def _short(text: str | None) -> str:
-    """A text on one line, printable whatever a client sent."""
+    """The beginning of a text."""
     if text is None:
         return "(not kept)"
-    line = "".join(sign if sign.isprintable() else " " for sign in " ".join(text.split()))
+    line = _one_line(text)
     return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"

@@ -1,11 +1,14 @@
 """The chat log: one file a day, one JSON object a line, safe with several processes.
 
-Sinks that follow the log use ``Naming``, ``read_lines`` and the ``FollowerState`` that they keep beside it.
+Sinks that follow the log use ``Naming``, ``read_lines`` and the ``FollowerState`` that they keep beside it, and
+``DeadLetters`` for what they cannot deliver.
 """
 
+from orbit.builtin.files.deadletters import DeadLetter, DeadLetters
 from orbit.builtin.files.folder import LogFolder, has_writers
 from orbit.builtin.files.followers import (
     REPLAY,
+    RESEND,
     FollowerState,
     Position,
     follower_folder,
@@ -13,6 +16,7 @@ from orbit.builtin.files.followers import (
     make_private,
     read_state,
     request_replay,
+    request_resend,
     requested_replay,
     write_state,
 )
@@ -21,10 +25,14 @@ from orbit.builtin.files.locks import lock, open_lock, same_file
 from orbit.builtin.files.naming import LogFile, Naming
 from orbit.builtin.files.provider import FileLog
 from orbit.builtin.files.reading import EarlierLine, Line, head_of, read_lines, read_lines_backwards
+from orbit.builtin.files.rules import Rules, read_rules
 from orbit.builtin.files.settings import FileLogSettings
 
 __all__ = [
     "REPLAY",
+    "RESEND",
+    "DeadLetter",
+    "DeadLetters",
     "EarlierLine",
     "FileLog",
     "FileLogSettings",
@@ -35,6 +43,7 @@ __all__ = [
     "LogFolder",
     "Naming",
     "Position",
+    "Rules",
     "follower_folder",
     "has_writers",
     "head_of",
@@ -45,8 +54,10 @@ __all__ = [
     "open_lock",
     "read_lines",
     "read_lines_backwards",
+    "read_rules",
     "read_state",
     "request_replay",
+    "request_resend",
     "requested_replay",
     "same_file",
     "write_state",

@@ -7,20 +7,22 @@ import errno
 import logging
 import os
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, date, tzinfo
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from orbit.builtin.files.followers import known, make_private
+from orbit.builtin.files.followers import dead_letter_files, known, make_private
 from orbit.builtin.files.locks import lock, open_lock, same_file, unlock
 from orbit.builtin.files.naming import LogFile, Naming, today
+from orbit.builtin.files.rules import WRITERS, Rules, write_rules, zone_name
 
 _log = logging.getLogger(__name__)
 
 LOCK = ".lock"
-WRITERS = ".writers"
 MAX_WRITE = 1_000_000
 DAY = 86_400.0
 
@@ -81,11 +83,16 @@ class LogFolder:
             unlock(self._lock_fd)
 
     def announce(self) -> None:
-        """Show followers that somebody writes here, until ``close``. Raises OSError."""
+        """Show followers that somebody writes here, and by which rules, until ``close``. Raises OSError."""
         self._make()
+        path = self.directory / WRITERS
+        if self._writers_fd is not None and not same_file(self._writers_fd, path):
+            os.close(self._writers_fd)  # The folder was deleted and made again.
+            self._writers_fd = None
         if self._writers_fd is None:
-            self._writers_fd = open_lock(self.directory / WRITERS)
+            self._writers_fd = open_lock(path)
             lock(self._writers_fd, shared=True, wait=False)
+            write_rules(self._writers_fd, Rules(self.max_bytes, zone_name(self._where)))
 
     def close(self) -> None:
         """Close all that is open."""
@@ -96,18 +103,24 @@ class LogFolder:
         self._lock_fd = self._writers_fd = None
 
     def expire(self, days_kept: int, unsent_days: int = 0) -> list[Path]:
-        """Delete files older than ``days_kept`` days, and return them.
+        """Delete files older than ``days_kept`` days, those of dead letters included, and return them.
 
         A file that a follower has not sent yet stays ``unsent_days`` longer, and is reported when it goes. Followers
         that have not run for so long do not count.
         """
         now = self.today()
+        gone = []
+        for file in dead_letter_files(self.directory):
+            if (now - file.day).days >= days_kept:
+                with contextlib.suppress(FileNotFoundError):
+                    file.path.unlink()
+                    gone.append(file.path)
+                    _log.warning("%s reached the end of its retention and was deleted", file.path)
         old = [file for file in self.naming.files(self.directory) if (now - file.day).days >= days_kept]
         if not old:
-            return []
+            return gone
         since = self._clock() - unsent_days * DAY
         followers = {name: state for name, state in known(self.directory).items() if state.updated >= since}
-        gone = []
         for file in old:
             size = file.path.stat().st_size if file.path.exists() else 0
             behind = [
@@ -146,15 +159,12 @@ class LogFolder:
     def _append_some(self, lines: deque[bytes]) -> None:
         fd, size = self._room_for(len(lines[0]))
         torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
-        data = bytearray(b"\n" if torn else b"")
-        ends: list[int] = []
-        for line in lines:
-            if ends and (size + len(data) + len(line) > self.max_bytes or len(data) + len(line) > MAX_WRITE):
-                break
-            data += line
-            ends.append(len(data))
+        start = b"\n" if torn else b""
+        ends = list(accumulate(map(len, lines), initial=len(start)))[1:]
+        count = max(1, bisect_right(ends, min(self.max_bytes - size, MAX_WRITE)))
+        data = start + b"".join(islice(lines, count))
         written = os.write(fd, data)
-        whole = [end for end in ends if end <= written]
+        whole = ends[: min(count, bisect_right(ends, written))]
         for _ in whole:
             lines.popleft()
         if written < len(data):

@@ -1,7 +1,8 @@
 """What a sink that follows the log leaves beside it, so that writers know how far it has come.
 
 A follower named ``x`` owns the folder ``.followers/x`` in the log's directory: it holds the exclusive lock of ``lock``
-as long as it lives, and replaces ``state.json`` as it goes on. Nothing else is shared between sinks and writers, so
+as long as it lives, and replaces ``state.json`` as it goes on. What it is asked to do lies there as a file until it is
+done, and so do lines that it cannot deliver (``deadletters.py``). Nothing else is shared between sinks and writers, so
 it works across processes, restarts and plugins.
 """
 
@@ -12,9 +13,12 @@ from pathlib import Path
 import msgspec
 
 from orbit.builtin.files.locks import is_held
+from orbit.builtin.files.naming import LogFile, Naming
 
 FOLDER = ".followers"
 REPLAY = "replay.json"
+RESEND = "resend-dead-letters"
+DEAD_LETTERS = Naming("dead-letter.log")
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -29,6 +33,7 @@ class FollowerState(msgspec.Struct, frozen=True):
     """``state.json``: who follows, how it fares, and how far it has come.
 
     ``kind`` names the field ``<kind>_status`` of each line. ``lag_seconds`` is the age of the oldest record not sent.
+    ``rejected`` counts refusals for good; ``dead_letters`` is how many of them are kept now.
     """
 
     kind: str
@@ -41,6 +46,7 @@ class FollowerState(msgspec.Struct, frozen=True):
     sent: int = 0
     duplicates: int = 0
     rejected: int = 0
+    dead_letters: int = 0
     lost_bytes: int = 0
 
 
@@ -74,6 +80,11 @@ def requested_replay(folder: Path) -> float | None:
         return None
 
 
+def request_resend(folder: Path) -> None:
+    """Ask a follower to send its dead letters again. It deletes the file when it has tried each. Raises OSError."""
+    (folder / RESEND).touch(mode=0o600)
+
+
 def read_state(folder: Path) -> FollowerState | None:
     """The state in a follower's folder; None if there is none that can be read."""
     try:
@@ -96,13 +107,22 @@ def living(directory: Path) -> dict[str, FollowerState]:
     return {name: state for name, state in known(directory).items() if is_held(directory / FOLDER / name / "lock")}
 
 
+def names(directory: Path) -> list[str]:
+    """Everybody who ever followed the log in ``directory``."""
+    try:
+        return sorted(folder.name for folder in (directory / FOLDER).iterdir())
+    except OSError:
+        return []
+
+
+def dead_letter_files(directory: Path) -> list[LogFile]:
+    """The files of dead letters of all followers of the log in ``directory``. Raises OSError."""
+    return [file for name in names(directory) for file in DEAD_LETTERS.files(follower_folder(directory, name))]
+
+
 def known(directory: Path) -> dict[str, FollowerState]:
     """All followers that the log in ``directory`` ever had, by name."""
-    try:
-        folders = sorted((directory / FOLDER).iterdir())
-    except OSError:
-        return {}
-    states = {folder.name: read_state(folder) for folder in folders}
+    states = {name: read_state(follower_folder(directory, name)) for name in names(directory)}
     return {name: state for name, state in states.items() if state is not None}
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-VERSION = 1
+from orbit.builtin.files import Naming
+
+VERSION = 2
 """Of the index template; raise it with every change, so that templates say which one they are."""
 
 
@@ -51,21 +54,29 @@ def timestamp_of(line: bytes) -> datetime:
         raise NotARecord(str(error)) from None
 
 
-def to_document(entry: Entry, name: str, host: str, *, daily: bool) -> Document:
+def to_document(entry: Entry, naming: Naming, name: str, host: str, *, daily: bool) -> Document:
     """Make a line a document of the data stream ``name``, or of the daily index of the record's own day (in UTC).
 
-    The line stays as it is; added are ``@timestamp``, ``host.name``, and ``log.file.path`` and ``log.offset``, by
-    which the records of a host sort in the order in which they were written. Raises NotARecord.
+    The line stays as it is; added are ``@timestamp``, ``host.name``, where in the log it stands (``log.file.path``,
+    ``log.offset``), and ``log.position``, by which the records of a host sort in the order in which they were written.
+    Raises NotARecord.
     """
     timestamp = timestamp_of(entry.line)
     target = f"{name}-{timestamp:%Y.%m.%d}" if daily else name
+    offset = entry.end - len(entry.line) - 1
     added = {
         "@timestamp": timestamp,
         "host": {"name": host},
-        "log": {"file": {"path": entry.file}, "offset": entry.end - len(entry.line) - 1},
+        "log": {"file": {"path": entry.file}, "offset": offset, "position": _position(naming, entry.file, offset)},
     }
     source = msgspec.json.encode(added)[:-1] + b"," + entry.line.lstrip()[1:]
     return Document(hashlib.blake2b(entry.line, digest_size=16).hexdigest(), target, source, entry)
+
+
+def _position(naming: Naming, file: str, offset: int) -> str:
+    """Where in the log something stands, so that it sorts as text: names of files do not."""
+    parsed = naming.parse(Path(file))
+    return f"{parsed.day}.{parsed.number:06}.{offset:012}" if parsed else f"{file}.{offset:012}"
 
 
 def operations(documents: list[Document]) -> list[bytes]:
@@ -135,7 +146,9 @@ _MAPPINGS: dict[str, Any] = {
         "@timestamp": {"type": "date"},
         "timestamp": {"type": "date"},
         "host": {"properties": {"name": _KEYWORD}},
-        "log": {"properties": {"file": {"properties": {"path": _KEYWORD}}, "offset": {"type": "long"}}},
+        "log": {
+            "properties": {"file": {"properties": {"path": _KEYWORD}}, "offset": {"type": "long"}, "position": _KEYWORD}
+        },
         "query": {"type": "text"},
         "response": {"type": "text"},
         "reason": {"type": "text"},

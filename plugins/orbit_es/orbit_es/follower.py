@@ -10,24 +10,28 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from orbit.builtin.files import (
     REPLAY,
+    RESEND,
+    DeadLetter,
+    DeadLetters,
     FollowerState,
     Naming,
+    iso,
     lock,
     make_private,
     open_lock,
+    read_rules,
     read_state,
     requested_replay,
     same_file,
     write_state,
 )
-from orbit_es.deadletters import DeadLetter, keep
 from orbit_es.documents import Document, Entry, NotARecord, to_document
 from orbit_es.outcomes import Outcome
 from orbit_es.sender import Sender, Unavailable
@@ -42,6 +46,7 @@ LOOK_EVERY = 1.0
 STANDBY_EVERY = 1.0
 REACH_EVERY = 10.0
 SAVE_EVERY = 5.0
+COMPLAIN_EVERY = 60.0
 
 
 class Follower(threading.Thread):
@@ -64,6 +69,7 @@ class Follower(threading.Thread):
         self._daily = settings.storage == "daily"
         self._state = FollowerState(kind=KIND, status="unavailable")
         self._spool = Spool(log.parent, self._naming, {})
+        self._dead_letters = DeadLetters(folder)
         self._lock_fd: int | None = None
         self._prepared = False
         self._unsure = True
@@ -71,6 +77,8 @@ class Follower(threading.Thread):
         self._reached_at = 0.0
         self._saved_at = 0.0
         self._complained = False
+        self._refused = 0
+        self._refused_told_at = float("-inf")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = threading.Event()
@@ -143,6 +151,7 @@ class Follower(threading.Thread):
         self._state = msgspec.structs.replace(before, kind=KIND, status="unavailable", detail="not reached yet")
         self._spool = Spool(self._directory, self._naming, dict(self._state.positions))
         self._spool.lost_bytes = self._state.lost_bytes
+        self._dead_letters = DeadLetters(self._folder, read_rules(self._directory))
         self._prepared, self._unsure, self._failures = False, True, 0
         self._save()
         return True
@@ -154,6 +163,7 @@ class Follower(threading.Thread):
     def _give_lock_back(self) -> None:
         if self._lock_fd is not None:
             self._save()
+            self._dead_letters.close()
             os.close(self._lock_fd)
             self._lock_fd = None
 
@@ -178,6 +188,7 @@ class Follower(threading.Thread):
                 await self._pause(f"the log files cannot be read: {error}")
                 continue
             await self._keep_contact(sender)
+            await self._resend_if_asked(sender)
             if entries:
                 await self._deliver(sender, entries)
             if len(entries) < self._settings.batch_size and not self._spool.pending:
@@ -205,7 +216,17 @@ class Follower(threading.Thread):
                 self._reached()
 
     async def _deliver(self, sender: Sender, entries: Sequence[Entry]) -> None:
-        """Send entries until Elasticsearch has each or has refused it for good; only then go on."""
+        """Bring the next entries to Elasticsearch, or to the dead letters; only then go on."""
+        letters = await self._send(sender, entries)
+        while not self._keep(letters):
+            letters = []
+            await self._pause(f"the dead letters in {self._folder} cannot be written")
+        self._reached()
+        self._spool.advance(entries)
+        self._save()
+
+    async def _send(self, sender: Sender, entries: Sequence[Entry]) -> list[DeadLetter]:
+        """Send entries until Elasticsearch has each or has refused it for good; returns what it refused."""
         documents, letters = self._translate(entries)
         counts = dict.fromkeys(("stored", "duplicate", "rejected"), 0)
         counts["rejected"] = len(letters)
@@ -225,21 +246,17 @@ class Follower(threading.Thread):
                     continue
                 counts[outcome.meaning] += 1
                 if outcome.meaning == "rejected":
-                    letters.append(DeadLetter(document.entry, document.id, outcome.status, outcome.reason))
+                    letters.append(_letter(document.entry, document.id, outcome.status, outcome.reason))
             documents = again
             if again:
                 await self._pause(reason, passing=True)
-        while not self._bury(letters):
-            await self._pause(f"the dead-letter file in {self._folder} cannot be written")
-        self._spool.advance(entries)
-        self._reached()
         self._state = msgspec.structs.replace(
             self._state,
             sent=self._state.sent + counts["stored"],
             duplicates=self._state.duplicates + counts["duplicate"],
             rejected=self._state.rejected + counts["rejected"],
         )
-        self._save()
+        return letters
 
     async def _attempt(self, sender: Sender, documents: list[Document]) -> list[Outcome]:
         if self._daily or not self._unsure:
@@ -257,34 +274,74 @@ class Follower(threading.Thread):
             if not entry.line.strip():
                 continue
             try:
-                documents.append(to_document(entry, self._settings.index, self._host, daily=self._daily))
+                documents.append(to_document(entry, self._naming, self._settings.index, self._host, daily=self._daily))
             except NotARecord as error:
-                letters.append(DeadLetter(entry, "", 0, f"not a record of a chat: {error}"))
+                letters.append(_letter(entry, "", 0, f"not a record of a chat: {error}"))
         return documents, letters
 
-    def _bury(self, letters: Sequence[DeadLetter]) -> bool:
+    def _keep(self, letters: Sequence[DeadLetter]) -> bool:
+        """Keep what was refused, and say so once a minute at most; False if it cannot be written now."""
+        self._refused += len(letters)
         try:
-            keep(self._folder / "dead-letter.log", letters)
+            self._dead_letters.add(letters)
         except OSError:
             return False
-        for letter in letters:
+        if letters and time.monotonic() - self._refused_told_at >= COMPLAIN_EVERY:
             _log.error(
-                "A record will never be in Elasticsearch (%s): it is kept in %s",
-                letter.reason,
-                self._folder / "dead-letter.log",
+                "Elasticsearch refuses records for good: %s (%d, kept in %s). When that is mended, "
+                "'orbit logs replay --dead-letters' sends them again.",
+                letters[-1].reason,
+                self._refused,
+                self._folder,
             )
+            self._refused, self._refused_told_at = 0, time.monotonic()
         return True
+
+    # What operators ask for.
 
     def _replay_if_asked(self) -> None:
         since = requested_replay(self._folder)
-        if since is not None:
-            with contextlib.suppress(OSError):
-                self._spool.look()
-            lines = self._spool.rewind(since)
-            self._unsure = True
-            self._save()
-            (self._folder / REPLAY).unlink(missing_ok=True)
-            _log.info("Replaying the chat log: %d records are sent again where they are missing", lines)
+        if since is None:
+            return
+        with contextlib.suppress(OSError):
+            self._spool.look()
+        lines = self._spool.rewind(since)
+        self._unsure = True
+        self._save()
+        try:
+            self._drop_dead_letters_of_the_spool()
+        except OSError as error:
+            _log.warning("Dead letters that are sent again now may be there twice later: %s", error.strerror)
+        (self._folder / REPLAY).unlink(missing_ok=True)
+        _log.info("Replaying the chat log: %d records are sent again where they are missing", lines)
+
+    def _drop_dead_letters_of_the_spool(self) -> None:
+        """Drop letters whose line will be sent from the log anyway: if it is refused again, it comes back."""
+        for path in self._dead_letters.files():
+            with self._dead_letters.rewriting(path) as keep:
+                for batch in self._batches(path):
+                    keep(letter for letter in batch if not self._spool.awaits(_entry(letter)))
+
+    async def _resend_if_asked(self, sender: Sender) -> None:
+        """Send the dead letters again, and keep those that are refused again."""
+        request = self._folder / RESEND
+        if not request.exists():
+            return
+        self._unsure = True
+        try:
+            for path in self._dead_letters.files():
+                with self._dead_letters.rewriting(path) as keep:
+                    for batch in self._batches(path):
+                        keep(await self._send(sender, [_entry(letter) for letter in batch]))
+                        self._reached()
+                self._save()
+        except OSError as error:
+            _log.error("The dead letters in %s cannot be sent again: %s", self._folder, error.strerror)
+        self._save()
+        request.unlink(missing_ok=True)
+
+    def _batches(self, path: Path) -> Iterator[list[DeadLetter]]:
+        return self._dead_letters.batches(path, self._settings.batch_size, self._settings.batch_bytes)
 
     # How it goes.
 
@@ -342,6 +399,8 @@ class Follower(threading.Thread):
             lag_seconds=max(0.0, time.time() - oldest) if oldest is not None else 0.0,
             lost_bytes=self._spool.lost_bytes,
         )
+        with contextlib.suppress(OSError):  # the number stays as it was
+            self._state = msgspec.structs.replace(self._state, dead_letters=self._dead_letters.count())
         self._saved_at = time.monotonic()
         try:
             if self._still_locked():
@@ -352,3 +411,19 @@ class Follower(threading.Thread):
                 _log.warning("The position in the chat log cannot be saved: %s", error.strerror)
         else:
             self._complained = False
+
+
+def _letter(entry: Entry, identity: str, status: int, reason: str) -> DeadLetter:
+    return DeadLetter(
+        time=iso(time.time()),
+        file=entry.file,
+        end=entry.end,
+        id=identity,
+        status=status,
+        reason=reason,
+        line=entry.line.decode("utf-8", "replace"),
+    )
+
+
+def _entry(letter: DeadLetter) -> Entry:
+    return Entry(letter.line.encode(), letter.file, letter.end)

@@ -80,6 +80,7 @@ class ElasticsearchLog(orbit.Provider):
             "sent_total": state.sent,
             "duplicates_total": state.duplicates,
             "rejected_total": state.rejected,
+            "dead_letters": state.dead_letters,
             "lost_bytes_total": state.lost_bytes,
         }
 
@@ -116,8 +117,8 @@ class ElasticsearchLog(orbit.Provider):
 
 def _figures(state: FollowerState) -> str:
     text = f"{state.lag_records} records waiting, {state.lag_seconds:.0f} s behind, {state.sent} sent"
-    if state.rejected:
-        text += f", {state.rejected} in the dead-letter file"
+    if state.dead_letters:
+        text += f", {state.dead_letters} refused for good: see orbit logs dead-letters"
     if state.lost_bytes:
         text += f", {state.lost_bytes} bytes deleted before they were sent"
     return text

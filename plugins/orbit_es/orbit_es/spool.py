@@ -133,6 +133,19 @@ class Spool:
                 _log.warning("%s cannot be read again: %s", track.file.path, error)
         return self.pending - before
 
+    def awaits(self, entry: Entry) -> bool:
+        """Whether this line is one of those to be sent yet."""
+        track = self._tracks.get(entry.file)
+        start = entry.end - len(entry.line) - 1
+        if track is None or not track.sent <= start:
+            return False
+        try:
+            with track.file.path.open("rb") as file:
+                file.seek(start)
+                return file.read(len(entry.line)) == entry.line
+        except OSError:
+            return False
+
     def _in_order(self) -> list[_Track]:
         return sorted(self._tracks.values(), key=lambda track: track.file)
 

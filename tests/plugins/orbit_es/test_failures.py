@@ -146,25 +146,6 @@ def Elastic_of(wire):  # noqa: N802  a kind of constructor
     return closing(Elastic(wire.url, "orbit-chat"))
 
 
-async def test_records_that_are_refused_for_good(tmp_path, wire, told):
-    def strict(_identity, document):
-        if document["request_id"] == "r3":
-            return 400, "document_parsing_exception", "[1:2] failed to parse field [durations]"
-        return None
-
-    wire.item_fault = strict
-    async with logging_to(tmp_path, wire.url) as (files, log):
-        for number in range(6):
-            await files.log(record(number))
-        await eventually(sent(tmp_path, 5))
-        assert "1 in the dead-letter file" in (await log.health()).detail
-    assert in_elasticsearch(wire) == ["r0", "r1", "r2", "r4", "r5"]
-    (letter,) = (follower_folder(tmp_path, "elasticsearch") / "dead-letter.log").read_text().splitlines()
-    assert json.loads(letter)["reason"] == "document_parsing_exception: [1:2] failed to parse field [durations]"
-    assert json.loads(json.loads(letter)["line"])["request_id"] == "r3"
-    assert any("will never be in Elasticsearch" in text for text in told())
-
-
 async def test_a_limit_of_the_cluster_is_no_fault_of_the_record(tmp_path, wire):
     left = [3]
 
@@ -182,18 +163,7 @@ async def test_a_limit_of_the_cluster_is_no_fault_of_the_record(tmp_path, wire):
         await files.log(record(0))
         await eventually(sent(tmp_path, 1))
     assert in_elasticsearch(wire) == ["r0"]
-    assert not (follower_folder(tmp_path, "elasticsearch") / "dead-letter.log").exists()
-
-
-async def test_half_a_line_is_kept_apart(tmp_path, wire):
-    day = f"{datetime.now(UTC):%Y-%m-%d}"
-    (tmp_path / f"chat-{day}.log").write_bytes(b'{"timestamp":"2025-01-31T09:30:00.000Z","request_id":"tor')
-    async with logging_to(tmp_path, wire.url) as (files, _):
-        await files.log(record(1))
-        await eventually(sent(tmp_path, 1))
-    assert in_elasticsearch(wire) == ["r1"]
-    (letter,) = (follower_folder(tmp_path, "elasticsearch") / "dead-letter.log").read_text().splitlines()
-    assert json.loads(letter)["reason"].startswith("not a record of a chat")
+    assert state_of(tmp_path).dead_letters == 0
 
 
 async def test_requests_too_large_are_halved(tmp_path, wire):

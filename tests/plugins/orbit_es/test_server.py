@@ -98,11 +98,12 @@ def test_a_record_that_elasticsearch_will_never_take(tmp_path):
         wire.item_fault = rejects
         assert [ask(server, text)[0] for text in ("one", "poison", "two")] == [200] * 3
         eventually(lambda: len(wire.arrivals) == 2)
-        eventually(lambda: "1 in the dead-letter file" in component(server)["detail"])
+        eventually(lambda: "1 refused for good: see orbit logs dead-letters" in component(server)["detail"])
+        assert server.provider("elasticsearch").metrics()["dead_letters"] == 1
         assert component(server)["status"] == "ok"
         print(f"\nrejected: health {component(server)}")  # noqa: T201  shown with -s
     assert len(lines(tmp_path)) == 3
-    letter = (tmp_path / "logs" / ".followers" / "elasticsearch" / "dead-letter.log").read_text()
+    letter = next((tmp_path / "logs" / ".followers" / "elasticsearch").glob("dead-letter-*.log")).read_text()
     assert json.loads(json.loads(letter)["line"])["query"] == "poison"
 
 

@@ -34,9 +34,7 @@ class Elastic:
     def request_ids(self) -> list[str]:
         """All records, in the order in which they were written."""
         self.client.indices.refresh(index=f"{self.index}*")
-        found = self.client.search(
-            index=f"{self.index}*", size=10_000, sort=["log.file.path", {"log.offset": "asc"}], query={"match_all": {}}
-        )
+        found = self.client.search(index=f"{self.index}*", size=10_000, sort=["log.position"], query={"match_all": {}})
         return [hit["_source"]["request_id"] for hit in found["hits"]["hits"]]
 
     def clean(self) -> None:
