@@ -52,7 +52,7 @@ def ensure_token(config: Config, variables: Mapping[str, str] | None = None) -> 
         except OSError as error:
             raise ConfigError([Problem("", f"the admin token {file} cannot be written: {error}.")]) from error
         if made:
-            logger.info("made an admin token: it is in %s", file)
+            logger.info("made an admin token: it is in %s", file.absolute())
         return ensure_token(config, variables)
     if len(token) < SHORT:
         logger.warning("the admin token is short; use one of at least %d characters", SHORT)
