@@ -85,7 +85,11 @@ class OrbitHost:
 
     async def __aenter__(self) -> Self:
         self.raise_problems()
-        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            sentence = f"the folder {self.data_dir} cannot be made: {error.strerror}."
+            raise ConfigError([Problem("general.data_dir", sentence)]) from error
         try:
             await self.registry.start(self.config.host.timeouts.start, self._needed)
             self._require_generator()
@@ -244,7 +248,8 @@ def _select(
         if wanted and wanted in able:
             chosen[hook] = wanted
         elif wanted:
-            problems.append(Problem(path, f"'{wanted}' cannot {_VERBS[hook]}; providers that can: {can}."))
+            who = f"'{wanted}' cannot" if wanted in registry else f"no enabled section is named '{wanted}', to"
+            problems.append(Problem(path, f"{who} {_VERBS[hook]}; providers that can: {can}."))
         elif len(able) == 1:
             chosen[hook] = able[0]
         elif hook == "embed" and general.inference_provider in able and set(able) <= set(generating):

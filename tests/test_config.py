@@ -1,5 +1,7 @@
 """The configuration file: every mistake at once, each with its path and the way out."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,9 @@ from orbit.config import load_config
 from orbit.config.convert import convert_all
 from orbit.config.load import parse_config, read_config
 from orbit.errors import ConfigError
+from orbit.host import OrbitHost
+from orbit.testing import make_host
+from orbit.web.server import bind
 
 
 def problems_of(text: str, tmp_path: Path) -> list[str]:
@@ -50,10 +55,20 @@ auth:
     [
         ("general:\n  port: [", "config.yaml, line 2, column"),
         ("general: {\n", "this is not valid YAML"),
-        ("a: 1\na: 2\n", 'found duplicate key "a"'),
+        ("a: 1\na: 2\n", "line 2, column 1: this is not valid YAML: 'a' stands here a second time"),
+        ("general:\n\tport: 1\n", "line 2, column 1: this is not valid YAML: a tab stands here"),
+        ("general:\n  host: x\n   port: 1\n", "line 3, column 8: this is not valid YAML: there is a colon where none"),
+        ("messages:\n  refusal_response: Sorry: no.\n", "line 2, column 26: this is not valid YAML: there is a colon"),
+        ("general:\n  port 1\n  host: x\n", "this is not valid YAML: there is a colon where none is expected"),
+        ("general:\n  host: x\n  port\n", "this is not valid YAML: a line without a colon"),
+        ("general:\n  host: @x\n", "this is not valid YAML: a text that begins with @ needs quotes"),
+        ("general:\n  host: *x\n", "this is not valid YAML: a text that begins with * needs quotes"),
+        ("general:\n  host: 'x\nlogging:\n", "line 2, column 9: this is not valid YAML: a quote is opened here"),
+        ("general:\nport: 1\n", "port: is a setting, not a section; indent it below 'general:' or 'mongodb:'."),
         ("- a\n- b\n", "must be a mapping of sections"),
         ("just text", "must be a mapping of sections"),
         ("chroma: 5\n", "chroma: must be a section of settings"),
+        ("echo: yes\n", "switched on by a section of its name, such as 'echo: {}'."),
         ("chroma:\n  enabled: perhaps\n", "chroma.enabled: expected true or false, got text 'perhaps'."),
     ],
 )
@@ -61,9 +76,59 @@ def test_a_file_that_is_no_configuration(tmp_path: Path, text: str, part: str) -
     assert any(part in problem for problem in problems_of(text, tmp_path))
 
 
+def test_names_that_nothing_has(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("echo: {}\nretreival:\n  limit: 1\n")
+    (problem,) = OrbitHost.from_file(str(tmp_path / "config.yaml")).problems
+    assert "no section or plugin is named 'retreival'. Did you mean 'retrieval'?" in problem.message
+    (tmp_path / "config.yaml").write_text("echo: {}\ngeneral:\n  inference_provider: olama\n")
+    (problem,) = OrbitHost.from_file(str(tmp_path / "config.yaml")).problems
+    assert problem.message == "no enabled section is named 'olama', to generate; providers that can: echo."
+
+
+def test_a_secret_that_stands_twice_is_not_shown(tmp_path: Path) -> None:
+    (problem,) = problems_of("openai:\n  api_key: sk-secret-1\n  api_key: sk-secret-2\n", tmp_path)
+    assert "'api_key' stands here a second time" in problem
+    assert "sk-secret" not in problem
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_a_data_folder_that_cannot_be_is_told_before_the_start(tmp_path: Path, command: str) -> None:
+    (tmp_path / "file").touch()
+    config = f"general: {{port: 0, data_dir: {tmp_path}/file/data}}\necho: {{}}\n"
+    (tmp_path / "config.yaml").write_text(config, "utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "orbit", command, "--config", str(tmp_path / "config.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert ran.stderr.splitlines() == [
+        "The configuration has 1 problem:",
+        f"  - general.data_dir: the folder {tmp_path}/file/data cannot be used: {tmp_path}/file is no folder.",
+    ]
+
+
+async def test_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"general\.data_dir: the folder .*/data cannot be made: Not a directory\."):
+        async with make_host({"echo": {}}, tmp_path / "file" / "data"):
+            pass
+
+
+@pytest.mark.parametrize(("address", "advice"), [("192.0.2.1", "general.host must be"), ("127.0.0.1", "--port or")])
+def test_an_address_that_cannot_be_had_is_told_with_the_right_advice(address: str, advice: str) -> None:
+    with bind("127.0.0.1", 0) as taken, pytest.raises(ConfigError, match=f"cannot listen on {address}.*{advice}"):
+        bind(address, taken.getsockname()[1])
+
+
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no such file\. --config must name a YAML file"):
         load_config(str(tmp_path / "nowhere.yaml"))
+    with pytest.raises(ConfigError, match=r"this is a folder\. --config must name a YAML file"):
+        load_config(str(tmp_path))
     (tmp_path / "config.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="it is not UTF-8 text"):
         load_config(str(tmp_path / "config.yaml"))

@@ -13,6 +13,7 @@ import msgspec
 from orbit.config.convert import convert_all
 from orbit.config.environment import environment, substitute
 from orbit.config.model import Config, HostConfig, ProviderSection
+from orbit.config.yaml_text import parse_yaml
 from orbit.errors import ConfigError, Problem
 
 EMBEDDED = "the embedded default"
@@ -36,7 +37,8 @@ def find_config(path: str | None) -> Path | None:
     for named, origin in ((path, "--config"), (os.environ.get("ORBIT_CONFIG"), "ORBIT_CONFIG")):
         if named:
             if not Path(named).is_file():
-                raise ConfigError(f"{named}: there is no such file. {origin} must name a YAML file.")
+                what = "this is a folder" if Path(named).is_dir() else "there is no such file"
+                raise ConfigError(f"{named}: {what}. {origin} must name a YAML file.")
             return Path(named)
     default = Path("config.yaml")
     return default if default.is_file() else None
@@ -58,13 +60,13 @@ def read_config(path: str | None = None) -> tuple[Config, list[Problem]]:
     file = find_config(path)
     if file is None:
         text = files("orbit.config").joinpath("embedded.yaml").read_text(encoding="utf-8")
-        return parse_config(_yaml(text, EMBEDDED), EMBEDDED, environment(Path()))
+        return parse_config(parse_yaml(text, EMBEDDED), EMBEDDED, environment(Path()))
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"{file}: cannot be read: {reason}.") from error
-    return parse_config(_yaml(text, str(file)), str(file), environment(file.parent))
+    return parse_config(parse_yaml(text, str(file)), str(file), environment(file.parent))
 
 
 def parse_config(data: Any, source: str, variables: Mapping[str, str]) -> tuple[Config, list[Problem]]:
@@ -107,9 +109,7 @@ def _provider_section(name: str, path: str, value: Any, problems: list[Problem])
     if value is None:
         value = {}
     if not isinstance(value, dict):
-        problems.append(
-            Problem(path, "must be a section of settings. A plugin is switched on by a section of its name.")
-        )
+        problems.append(Problem(path, _no_section(name)))
         return None
     own, found = convert_all({key: value[key] for key in _OWN_KEYS if key in value}, _Switches, path)
     problems += found
@@ -119,15 +119,14 @@ def _provider_section(name: str, path: str, value: Any, problems: list[Problem])
     return ProviderSection(name, own.use or name, path, settings, own.required)
 
 
-def _yaml(text: str, source: str) -> Any:
-    from ruamel.yaml import YAML  # noqa: PLC0415  # slow to import, and only needed here
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415  # the same
-
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"{source}, line {mark.line + 1}, column {mark.column + 1}" if mark else source
-        raise ConfigError(f"{where}: this is not valid YAML: {error.problem or error.context}.") from error
-    except YAMLError as error:
-        raise ConfigError(f"{source}: this is not valid YAML: {error}.") from error
+def _no_section(name: str) -> str:
+    """Say what is wrong with something at the top that is no section: often a setting that lost its indentation."""
+    sections = [
+        section.name
+        for section in msgspec.structs.fields(HostConfig)
+        if any(field.name == name for field in msgspec.structs.fields(section.type))
+    ]
+    if sections:
+        belongs = " or ".join(f"'{section}:'" for section in sections)
+        return f"is a setting, not a section; indent it below {belongs}."
+    return f"must be a section of settings. A plugin is switched on by a section of its name, such as '{name}: {{}}'."

@@ -8,6 +8,7 @@ import msgspec
 from importlib_metadata import EntryPoint, entry_points
 
 from orbit.config.convert import suggest
+from orbit.config.model import HostConfig
 
 GROUP = "orbit"
 
@@ -76,7 +77,8 @@ def not_installed(name: str, installed: Mapping[str, InstalledPlugin]) -> str:
     if name in FIRST_PARTY:
         return f"the plugin '{name}' is not installed. Install it: pip install {FIRST_PARTY[name]}."
     there = ", ".join(installed) or "none"
-    hint = suggest(name, {**FIRST_PARTY, **installed})
+    sections = [field.name for field in msgspec.structs.fields(HostConfig)]
+    hint = suggest(name, [*FIRST_PARTY, *installed, *sections])
     return (
         f"no section or plugin is named '{name}'.{hint} Installed plugins: {there}. "
         "An instance under another name says which plugin it uses: use: NAME."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -58,10 +59,11 @@ def bind(host: str, port: int, setting: str = "general.port") -> socket.socket:
         listener.close()
         reason = error.strerror or str(error)
         option = "--port or general.port" if setting == "general.port" else setting
-        raise ConfigError(
-            f"cannot listen on {host}, port {port}: {reason}. Choose another with {option}, "
-            "or stop the program that uses it."
-        ) from error
+        advice = {
+            errno.EADDRINUSE: f"Choose another with {option}, or stop the program that uses it.",
+            errno.EACCES: f"Choose a port above 1023 with {option}, or give the server the right to use this one.",
+        }.get(error.errno or 0, "general.host must be an address of this machine, or 0.0.0.0 for all that it has.")
+        raise ConfigError(f"cannot listen on {host}, port {port}: {reason}. {advice}") from error
     listener.set_inheritable(True)
     return listener
 
