@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 import orbit
-from orbit.builtin.files import FileLog, FileLogSettings
+from orbit.builtin.files import FileLog, FileLogSettings, has_writers
 
 CONTEXT = orbit.CallContext(request_id="r")
 
@@ -216,7 +216,7 @@ async def test_a_local_day(tmp_path, monkeypatch):
     assert (tmp_path / f"chat-{there}.log").exists()
 
 
-async def test_a_deleted_folder_is_made_again(tmp_path):
+async def test_a_deleted_folder_is_made_again(tmp_path, caplog):
     folder = tmp_path / "logs"
     async with provider(folder) as log:
         await log.log(record(1))
@@ -225,6 +225,8 @@ async def test_a_deleted_folder_is_made_again(tmp_path):
         await log.log(record(2))
         await log.flush()
         assert [line["request_id"] for line in lines(folder)] == ["r2"]
+        assert has_writers(folder), "followers that start now see that somebody writes here"
+    assert [entry.getMessage() for entry in caplog.records] == [f"{folder} was deleted or replaced; it is made again"]
 
 
 async def test_a_file_moved_away_is_made_again(tmp_path):

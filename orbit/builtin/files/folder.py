@@ -155,6 +155,9 @@ class LogFolder:
                 return
             os.close(self._lock_fd)  # The folder was deleted or moved: others lock another file now.
             self._lock_fd = None
+            _log.warning("%s was deleted or replaced; it is made again", self.directory)
+            if self._writers_fd is not None:
+                self.announce()
 
     def _append_some(self, lines: deque[bytes]) -> None:
         fd, size = self._room_for(len(lines[0]))

@@ -8,6 +8,7 @@ it works across processes, restarts and plugins.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,8 @@ from orbit.builtin.files.locks import is_held
 from orbit.builtin.files.naming import LogFile, Naming
 
 FOLDER = ".followers"
+TAKEOVER = 10.0
+"""Seconds after its last sign of life in which a follower counts as living: states are saved twice as often."""
 REPLAY = "replay.json"
 RESEND = "resend-dead-letters"
 DEAD_LETTERS = Naming("dead-letter.log")
@@ -127,10 +130,16 @@ def known(directory: Path) -> dict[str, FollowerState]:
 
 
 def statuses(directory: Path, kinds: tuple[str, ...] = ("elasticsearch",)) -> dict[str, str]:
-    """``{"elasticsearch_status": "enabled"}``: what each line says of the sinks; ``disabled`` where none runs."""
+    """``{"elasticsearch_status": "enabled"}``: what each line says of the sinks; ``disabled`` where none runs.
+
+    A follower that was killed is said to fare as it did, until another process has had time to take its place.
+    """
     found = dict.fromkeys((f"{kind}_status" for kind in kinds), "disabled")
-    for state in living(directory).values():
+    now = time.time()
+    for name, state in known(directory).items():
         field = f"{state.kind}_status"
-        if found.get(field) != "unavailable":
+        if found.get(field) == "unavailable":
+            continue
+        if now - state.updated < TAKEOVER or is_held(follower_folder(directory, name) / "lock"):
             found[field] = state.status
     return found

@@ -61,6 +61,8 @@ class Follower(threading.Thread):
         super().__init__(name="elasticsearch-log", daemon=True)  # nothing that hangs may keep the process from ending
         self.settled = threading.Event()
         """Set once the first contact was made or failed, or another process turned out to do the work."""
+        self.problem = ""
+        """Why there is no state: the folder cannot be used."""
         self._settings = settings
         self._directory = log.parent
         self._folder = folder
@@ -129,6 +131,7 @@ class Follower(threading.Thread):
         except asyncio.CancelledError:
             pass  # told to stop; what is not sent stays in the files
         finally:
+            self._state = msgspec.structs.replace(self._state, status="unavailable", detail="who sent has ended")
             self._give_lock_back()
             self.settled.set()
 
@@ -139,10 +142,12 @@ class Follower(threading.Thread):
             make_private(self._folder)
             fd = open_lock(self._folder / "lock")
         except OSError as error:
+            self.problem = f"the chat log in {self._directory} cannot be followed yet: {error.strerror}"
             if not self._complained:
                 self._complained = True
-                _log.warning("The chat log in %s cannot be followed yet: %s", self._directory, error.strerror)
+                _log.warning("Elasticsearch gets no records: %s", self.problem)
             return False
+        self.problem = ""
         if not lock(fd, wait=False):
             os.close(fd)
             return False

@@ -61,9 +61,10 @@ class ElasticsearchLog(orbit.Provider):
 
     async def health(self) -> orbit.Health:
         """Degraded while Elasticsearch takes nothing: records wait in the files."""
-        state = self._follower.state() if self._follower is not None else None
+        follower = self._follower
+        state = follower.state() if follower is not None else None
         if state is None:
-            return orbit.Health("degraded", "not following the chat log yet")
+            return orbit.Health("degraded", (follower and follower.problem) or "not following the chat log yet")
         if state.status != "enabled":
             return orbit.Health("degraded", f"unavailable: {state.detail} ({_figures(state)})")
         return orbit.Health("ok", _figures(state))
@@ -72,7 +73,7 @@ class ElasticsearchLog(orbit.Provider):
         """Figures for monitoring: how far behind Elasticsearch is, and what became of the records."""
         state = self._follower.state() if self._follower is not None else None
         if state is None:
-            return {}
+            return {"up": 0.0}
         return {
             "up": float(state.status == "enabled"),
             "lag_records": state.lag_records,

@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 TOO_LARGE = 413
 TOO_MANY = 429
+_WHERE = "ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, in .env, and restart the server"
 
 
 class Unavailable(Exception):
@@ -144,11 +145,10 @@ class Sender:
         return self._client
 
     def _unavailable(self, error: Exception) -> Unavailable:
-        if isinstance(error, AuthenticationException) and not self._credentials:
-            return Unavailable(
-                "it asks for credentials and none are configured; set ELASTICSEARCH_API_KEY, "
-                "or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD, in .env"
-            )
+        if isinstance(error, AuthenticationException):
+            if self._credentials:
+                return Unavailable(f"it does not accept the credentials; check {_WHERE} ({_reason(error)})")
+            return Unavailable(f"it asks for credentials and none are configured; set {_WHERE}")
         passing = isinstance(error, ApiError) and error.status_code == TOO_MANY
         return Unavailable(_reason(error), passing=passing)
 

@@ -6,8 +6,10 @@ import shutil
 import ssl
 import stat
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from elasticsearch_kit import Elastic, elasticsearch_log, eventually, file_log, logging_to, numbers, record
@@ -185,7 +187,9 @@ async def test_credentials(tmp_path, monkeypatch, told):
             assert "it asks for credentials and none are configured; set ELASTICSEARCH_API_KEY" in detail
         monkeypatch.setenv("ELASTICSEARCH_API_KEY", "d3Jvbmc=")
         async with logging_to(tmp_path, wire.url) as (_, log):
-            assert "HTTP 401: security_exception: unable to authenticate user" in (await log.health()).detail
+            detail = (await log.health()).detail
+            assert "it does not accept the credentials; check ELASTICSEARCH_API_KEY" in detail
+            assert "HTTP 401: security_exception: unable to authenticate user" in detail
         monkeypatch.delenv("ELASTICSEARCH_API_KEY")
         (tmp_path / ".env").write_text("ELASTICSEARCH_API_KEY=c2VjcmV0\n")
         monkeypatch.setenv("ORBIT_CONFIG", str(tmp_path / "config.yaml"))
@@ -361,3 +365,40 @@ async def test_another_node_takes_over(tmp_path, wire):
         await files.log(record(0))
         await eventually(sent(tmp_path, 1))
     assert in_elasticsearch(wire) == ["r0"]
+
+
+WORKER = Path(__file__).parents[2] / "torture" / "worker.py"
+
+
+async def test_a_killed_sender_is_not_a_switched_off_one(tmp_path, wire):
+    orders = {"directory": str(tmp_path), "name": "w", "count": 10**6, "group": 1, "pause": 0.05}
+    command = [sys.executable, str(WORKER), json.dumps({**orders, "elasticsearch": wire.url})]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as process:  # noqa: ASYNC220  a moment
+        try:
+            await eventually(lambda: len(wire.arrivals) > 1, seconds=30)
+        finally:
+            process.kill()
+    async with file_log(tmp_path) as files:
+        await files.log(record(0))
+    last = next(line for line in lines(tmp_path) if line["request_id"] == "r0")
+    assert last["elasticsearch_status"] == "enabled", "another one takes over within a second"
+    async with logging_to(tmp_path, wire.url) as (files, _):
+        await files.log(record(1))
+    async with file_log(tmp_path) as files:
+        await files.log(record(2))
+    last = next(line for line in lines(tmp_path) if line["request_id"] == "r2")
+    assert last["elasticsearch_status"] != "enabled", "it ended in peace, and nobody sends now"
+
+
+async def test_why_the_log_cannot_be_followed(tmp_path, wire):
+    obstacle = tmp_path / ".followers"
+    obstacle.touch()
+    async with logging_to(tmp_path, wire.url) as (files, log):
+        await files.log(record(0))
+        health = await log.health()
+        assert health.status == "degraded"
+        assert health.detail == f"the chat log in {tmp_path} cannot be followed yet: File exists"
+        assert log.metrics() == {"up": 0.0}
+        obstacle.unlink()
+        await eventually(sent(tmp_path, 1))
+        assert (await log.health()).status == "ok"
