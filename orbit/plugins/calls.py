@@ -56,7 +56,7 @@ def too_slow(provider: str, operation: str, seconds: float) -> ProviderError:
 def wrong_type(provider: str, operation: str, expected: str, value: object) -> ProviderError:
     """Return the error for a hook that returned something else than its specification says."""
     return ProviderError(
-        f"the hook returned {type(value).__name__} instead of {expected}; this is a mistake in the plugin.",
+        f"the hook returned {_kind(value)} instead of {expected}; this is a mistake in the plugin.",
         provider=provider,
         operation=operation,
     )
@@ -129,3 +129,11 @@ async def fan_out(
 def is_list_of(value: Any, kind: type) -> bool:
     """Tell whether ``value`` is a list or tuple whose every item is a ``kind``."""
     return isinstance(value, list | tuple) and all(isinstance(item, kind) for item in value)
+
+
+def _kind(value: object) -> str:
+    """The type of a value, and of what is in it if it is a list."""
+    if not isinstance(value, list | tuple):
+        return "None" if value is None else type(value).__name__
+    kinds = ", ".join(sorted({type(item).__name__ for item in value}))
+    return f"a {type(value).__name__} of {kinds}" if kinds else type(value).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import traceback
 import warnings
 from collections.abc import Mapping
 
@@ -14,7 +15,7 @@ from orbit.config.model import ProviderSection
 from orbit.errors import PluginLoadError, Problem
 from orbit.plugins.discover import InstalledPlugin, not_installed
 from orbit.plugins.verify import breaches, deprecations
-from orbit.provider import Host, Provider
+from orbit.provider import Host, NoSettings, Provider
 
 
 class Loaded(msgspec.Struct):
@@ -42,7 +43,7 @@ def import_plugin(plugin: InstalledPlugin) -> type[Provider]:
             target = getattr(target, part)
     except Exception as error:
         reason = f"{plugin.distribution} {plugin.version} is installed, but importing {plugin.target} failed: "
-        raise PluginLoadError(plugin.name, f"{reason}{type(error).__name__}: {error}") from error
+        raise PluginLoadError(plugin.name, f"{reason}{_told(error)}") from error
     sentences = breaches(target)
     if sentences:
         raise PluginLoadError(plugin.name, " ".join(sentences))
@@ -63,11 +64,28 @@ def load(section: ProviderSection, installed: Mapping[str, InstalledPlugin], hos
         return Loaded(section, plugin, problems=(Problem(section.path, error.reason),), error=error.__cause__)
     settings, problems = convert_all(section.settings, kind.Settings, section.path)
     if settings is None:
+        if kind.Settings is NoSettings:
+            problems = [Problem(section.path, f"{kind.__name__} has no class attribute Settings, so it takes none.")]
         return Loaded(section, plugin, problems=tuple(problems))
     try:
         provider = kind(section.name, settings, host)
+        _see_that_it_was_made(provider)
         sentences = list(provider.validate())
     except Exception as error:  # noqa: BLE001  # whatever a plugin raises is reported under its name
-        sentence = f"{kind.__name__} could not be made: {type(error).__name__}: {error}"
+        sentence = f"{kind.__name__} could not be made: {_told(error)}"
         return Loaded(section, plugin, problems=(Problem(section.path, sentence),), error=error)
     return Loaded(section, plugin, provider, tuple(Problem(section.path, sentence) for sentence in sentences))
+
+
+def _see_that_it_was_made(provider: Provider) -> None:
+    if not all(hasattr(provider, name) for name in ("name", "settings", "host")):
+        raise TypeError(f"{type(provider).__name__}.__init__ does not call super().__init__(name, settings, host)")
+
+
+def _told(error: Exception) -> str:
+    """An exception in one line, with the file and line that raised it, if that was no file of Python's or ours."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    told = f"{type(error).__name__}: {error}"
+    if not frames or frames[-1].filename == __file__ or isinstance(error, SyntaxError):  # which says it itself
+        return told
+    return f"{told} ({frames[-1].filename}, line {frames[-1].lineno})"

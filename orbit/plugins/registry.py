@@ -150,4 +150,4 @@ def _reason(error: BaseException, name: str, step: str, seconds: float) -> str:
         return str(error)
     if isinstance(error, OrbitError):
         return getattr(error, "message", str(error))
-    return str(attributed(error, name, step)) if not isinstance(error, OSError) else str(error)
+    return attributed(error, name, step).message if not isinstance(error, OSError) else str(error)

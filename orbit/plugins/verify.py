@@ -55,7 +55,12 @@ def breaches(plugin: Any) -> list[str]:
     """Return what is wrong with a plugin class, as sentences; empty if it keeps the contract."""
     if not (isinstance(plugin, type) and issubclass(plugin, Provider)):
         return [f"{_name(plugin)} is no subclass of orbit.Provider; the entry point must name one."]
-    return [*_api_breaches(plugin), *_settings_breaches(plugin), *_hook_breaches(plugin)]
+    return [
+        *_api_breaches(plugin),
+        *_settings_breaches(plugin),
+        *_method_breaches(plugin),
+        *_hook_breaches(plugin),
+    ]
 
 
 def _api_breaches(plugin: type[Provider]) -> Iterator[str]:
@@ -76,6 +81,24 @@ def _settings_breaches(plugin: type[Provider]) -> Iterator[str]:
             f"{plugin.__name__}.Settings must be declared with forbid_unknown_fields=True, "
             "so that a misspelt setting is an error."
         )
+
+
+def _method_breaches(plugin: type[Provider]) -> Iterator[str]:
+    """Breaches of the methods that ``Provider`` has itself: how they are made, and what the host calls them with."""
+    for name, original in vars(Provider).items():
+        function = getattr(plugin, name)
+        if not inspect.isfunction(original) or function is original or not inspect.isfunction(function):
+            continue
+        where = f"{plugin.__name__}.{name}"
+        if _kind(original) == "a coroutine function" and _kind(function) != "a coroutine function":
+            yield f"{where} is {_kind(function)} but has to be a coroutine function; declare it with async def."
+        elif _kind(original) == "a plain function" and _kind(function) == "a coroutine function":
+            yield f"{where} is a coroutine function but has to be a plain function; declare it with def."
+        passed = list(inspect.signature(original).parameters)
+        try:
+            inspect.signature(function).bind(*passed)
+        except TypeError:
+            yield f"{where} is called with {', '.join(passed[1:]) or 'nothing'}, which it does not take."
 
 
 def _hook_breaches(plugin: type[Provider]) -> Iterator[str]:

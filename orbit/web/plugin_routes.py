@@ -6,6 +6,8 @@ import logging
 
 from litestar import Litestar, Router
 
+from orbit.errors import ProviderError
+from orbit.plugins.calls import wrong_type
 from orbit.web.key_guard import guarded_router
 from orbit.web.services import Services
 
@@ -17,10 +19,14 @@ def plugin_routes(services: Services) -> list[Router]:
     routers: list[Router] = []
     for name, caller in services.host.registry.callers("register_routes").items():
         try:
-            handlers = list(caller())
+            handlers = caller()
+            if not isinstance(handlers, list | tuple):
+                raise wrong_type(name, "register_routes", "a list of route handlers", handlers)  # told below
             # A router alone does not find what is wrong with its routes; an application does, and keeps the router.
             Litestar([guarded_router(services, f"/plugins/{name}", handlers)], openapi_config=None)
             routers.append(guarded_router(services, f"/plugins/{name}", handlers, tags=[name]))
-        except Exception:  # whatever a plugin raises concerns its own routes only
-            logger.exception("the routes of %s are left out", name)
+        except ProviderError as error:
+            logger.error("the routes of %s are left out: %s", name, error.message)  # noqa: TRY400  # it says enough
+        except Exception as error:  # whatever a plugin raises concerns its own routes only
+            logger.exception("the routes of %s are left out: %s: %s", name, type(error).__name__, error)  # noqa: TRY401  # before the traceback
     return routers

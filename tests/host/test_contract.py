@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from orbit.errors import PluginLoadError
 from orbit.plugins.discover import FIRST_PARTY
 from orbit.testing import make_host
 
@@ -80,7 +81,11 @@ BREACHES = {
     "a class that is not there": ("", ["importing wiki:Plugin failed: AttributeError"]),
     "an import that fails": (
         "import a_package_that_is_not_there",
-        ["wiki 1.0 is installed, but importing wiki:Plugin failed: ModuleNotFoundError", "a_package_that_is_not_there"],
+        [
+            "wiki 1.0 is installed, but importing wiki:Plugin failed: ModuleNotFoundError",
+            "a_package_that_is_not_there",
+            "wiki.py, line ",
+        ],
     ),
     "an __init__ that raises": (
         """
@@ -88,6 +93,41 @@ BREACHES = {
             def __init__(self, *arguments): raise RuntimeError("no")
         """,
         ["Plugin could not be made: RuntimeError: no"],
+    ),
+    "an __init__ that takes something else": (
+        """
+        class Plugin(orbit.Provider):
+            def __init__(self): self.count = 0
+        """,
+        ["Plugin.__init__ is called with name, settings, host, which it does not take."],
+    ),
+    "an __init__ that forgets the one of Provider": (
+        """
+        class Plugin(orbit.Provider):
+            def __init__(self, name, settings, host): self.count = 0
+        """,
+        ["Plugin could not be made: TypeError: Plugin.__init__ does not call super().__init__(name, settings, host)"],
+    ),
+    "an __aenter__ that is no coroutine": (
+        """
+        class Plugin(orbit.Provider):
+            def __aenter__(self): return self
+        """,
+        ["Plugin.__aenter__ is a plain function but has to be a coroutine function; declare it with async def."],
+    ),
+    "a validate that is a coroutine": (
+        """
+        class Plugin(orbit.Provider):
+            async def validate(self): return []
+        """,
+        ["Plugin.validate is a coroutine function but has to be a plain function; declare it with def."],
+    ),
+    "a method without its argument": (
+        """
+        class Plugin(orbit.Provider):
+            def model(self): return "x"
+        """,
+        ["Plugin.model is called with hook, which it does not take."],
     ),
     "settings without sense": (
         """
@@ -139,3 +179,19 @@ async def test_a_plugin_of_thirty_lines_serves(install, tmp_path: Path) -> None:
     async with make_host({"wiki": {}}, tmp_path) as host:
         chunks = host.generate([Message("user", "hi")], GenerateOptions(), CallContext("r"))
         assert [chunk.text async for chunk in chunks] == ["hello"]
+
+
+def test_settings_for_a_plugin_without_any_are_told_as_such(install, tmp_path: Path) -> None:
+    install("wiki", "class Plugin(orbit.Provider):\n    settings: object")
+    (problem,) = make_host({"echo": {}, "wiki": {"url": "x"}}, tmp_path).problems
+    assert str(problem) == "wiki: Plugin has no class attribute Settings, so it takes none."
+
+
+async def test_a_start_that_fails_is_told_once(install, tmp_path: Path) -> None:
+    install("wiki", "class Plugin(orbit.Provider):\n    async def __aenter__(self): raise KeyError('x')")
+    with pytest.raises(PluginLoadError) as raised:
+        async with make_host({"echo": {}, "wiki": {"required": True}}, tmp_path):
+            pass
+    assert str(raised.value) == (
+        "wiki: it could not start: it failed unexpectedly (KeyError); the server's log has the details."
+    )

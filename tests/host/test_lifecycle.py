@@ -171,7 +171,7 @@ class Plugin(orbit.Provider):
 @pytest.mark.parametrize(
     ("give", "words"),
     [
-        ("[[1.0, 2.0]]", "returned list instead of a float32 array"),
+        ("[[1.0, 2.0]]", "returned a list of list instead of a float32 array"),
         ("numpy.ones((1, 4))", "float64 of shape (1, 4) for 1 texts"),
         ("numpy.ones(4, numpy.float32)", "float32 of shape (4,) for 1 texts"),
         ("numpy.ones((2, 4), numpy.float32)", "float32 of shape (2, 4) for 1 texts"),

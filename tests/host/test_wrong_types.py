@@ -107,7 +107,7 @@ def test_in_reranking_the_order_stays_and_the_log_says_why(offered, tmp_path: Pa
     with serve({"echo": {}, "shelf": {}, "odd": {}}, tmp_path, {"odd": offered(only("rerank"))}) as server:
         asked = {"json": {"message": "hi", "stream": False}, "headers": {"X-API-Key": server.key}}
         assert httpx.post(f"{server.url}/chat", **asked).status_code == 200
-    assert sentence("odd", "rerank", "list", "a list of Documents") in caplog.text
+    assert sentence("odd", "rerank", "a list of int", "a list of Documents") in caplog.text
 
 
 async def test_in_a_store_and_an_embedder(offered, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ async def test_in_a_store_and_an_embedder(offered, tmp_path: Path) -> None:
         "drop": (lambda: host.drop("c", CONTEXT), "int", "True or False"),
         "forget": (lambda: host.forget("c", ["s"], CONTEXT), "str", "the number of sources that there were"),
         "list sources": (lambda: host.list_sources("c", CONTEXT), "int", "a mapping of sources to digests"),
-        "list collections": (lambda: host.list_collections(CONTEXT), "list", "a list of Collections"),
+        "list collections": (lambda: host.list_collections(CONTEXT), "a list of int", "a list of Collections"),
     }
     async with host:
         for verb, (invoke, got, expected) in calls.items():

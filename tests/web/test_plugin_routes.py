@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from litestar import get
 
 import orbit
@@ -29,6 +30,26 @@ class Broken(orbit.Provider):
     @orbit.hookimpl
     def register_routes(self) -> Sequence[Any]:
         raise RuntimeError("no routes")
+
+
+class Forgetful(orbit.Provider):
+    """Forgets to return its routes."""
+
+    @orbit.hookimpl
+    def register_routes(self) -> Sequence[Any]:
+        return None  # type: ignore[return-value]  # the mistake
+
+
+def test_routes_that_are_left_out_are_told_in_one_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    plugins = {"forgetful": Forgetful, "broken": Broken}
+    with serve({"echo": {}, "forgetful": {}, "broken": {}}, tmp_path, plugins) as server:
+        assert httpx.get(f"{server.url}/health/live").status_code == 200
+    told = {record.getMessage(): record.exc_info is not None for record in caplog.records if "left out" in record.msg}
+    assert told == {
+        "the routes of forgetful are left out: the hook returned None instead of a list of route handlers; "
+        "this is a mistake in the plugin.": False,
+        "the routes of broken are left out: RuntimeError: no routes": True,
+    }
 
 
 def test_routes_stand_under_the_instance_and_behind_a_key(tmp_path: Path) -> None:
