@@ -223,7 +223,11 @@ class Cors(Section, forbid_unknown_fields=True, frozen=True):
     allow_origins: Annotated[
         tuple[str, ...], Meta(description="Origins such as https://chat.example.org; '*' for all. Empty: none.")
     ] = ()
-    allow_methods: Annotated[tuple[str, ...], Meta(description="Methods that their scripts may use.")] = ("GET", "POST")
+    allow_methods: Annotated[tuple[str, ...], Meta(description="Methods that their scripts may use.")] = (
+        "GET",
+        "POST",
+        "DELETE",
+    )
     allow_headers: Annotated[tuple[str, ...], Meta(description="Headers that their scripts may send.")] = (
         "Authorization",
         "Content-Type",

@@ -11,7 +11,7 @@ from orbit.config.model import Cors
 from orbit.web.problems import ProblemResponse, RequestError
 from orbit.web.request import header, request_id_header, request_id_of
 
-_EXPOSED = "X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+_EXPOSED = "X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, RateLimit-Policy"
 
 
 class CrossOrigin:

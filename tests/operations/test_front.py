@@ -15,6 +15,7 @@ import pytest
 from orbit.config.model import Logging
 from orbit.errors import ConfigError
 from orbit.logs import configure_logging
+from orbit.store.base import Quota
 from orbit.testing import serve
 
 ROUTES = [("POST", "/chat"), ("GET", "/health"), ("GET", "/nowhere"), ("GET", "/admin/api-keys"), ("GET", "/metrics")]
@@ -53,6 +54,7 @@ def test_every_response_has_an_id_and_security_headers(tmp_path: Path) -> None:
     assert b"nosniff" in raw
 
 
+RATE_LIMIT = Quota(allowed=True, limit=1, remaining=0, reset=60).headers()
 PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
 
 
@@ -84,8 +86,10 @@ def test_cross_origin_requests_of_configured_origins(tmp_path: Path) -> None:
                 assert response.headers["x-request-id"]
                 assert "access-control-allow-credentials" not in response.headers
             assert "X-API-Key" in preflight.headers["access-control-allow-headers"]
-            assert preflight.headers["access-control-allow-methods"] == "GET, POST"
-            assert "X-Request-ID" in asked.headers["access-control-expose-headers"]
+            assert preflight.headers["access-control-allow-methods"] == "GET, POST, DELETE"
+            exposed = asked.headers["access-control-expose-headers"].lower().split(", ")
+            assert {"x-request-id", "retry-after"} <= set(exposed)
+            assert {name.decode() for name, _ in RATE_LIMIT} <= set(exposed)
             assert '"done":true' in streamed.text
         for origin in ("https://evil.example", "https://pages.example.evil.example", "null"):
             asked = ask(server, Origin=origin)
