@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,6 +20,24 @@ class Serve(Protocol):
     def __call__(self, config: Mapping[str, Any], plugins: Mapping[str, type[Provider]] | None = None) -> RunningServer:
         """Start a server with these sections of ``config.yaml``, and plugin classes by name."""
         ...
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Tell in a sentence also what trips a rule of a contract, such as None where a list should be."""
+    try:
+        return (yield)
+    except Exception as error:
+        if not pyfuncitem.function.__module__.startswith("orbit.testing.contract"):
+            raise
+        from orbit.testing.contract.promise import Promise, told  # noqa: PLC0415  # only suites that use it pay for it
+
+        promise = pyfuncitem.funcargs.get("promise")
+        if not isinstance(promise, Promise):
+            raise
+        return promise.broken(
+            f"what came cannot be used: {told(error)}", "mend first what the other rules say of the hook"
+        )
 
 
 @pytest.fixture

@@ -52,6 +52,17 @@ def test_a_contract_needs_no_configuration(tmp_path: Path) -> None:
     assert "passed" in done.stdout
 
 
+def test_also_what_trips_a_rule_is_told_in_a_sentence(tmp_path: Path) -> None:
+    write(tmp_path, WIKI.replace("return [", "[").replace("FOUND", "3").replace("LIMIT", "limit"))
+    done = run(tmp_path, "-k", "retrieve", "--show-capture=no")
+    failed = re.findall(r"^_+ (\S+) _+$", done.stdout, re.MULTILINE)
+    assert len(failed) >= 5
+    assert len(re.findall(r"^Wiki breaks a promise: ", done.stdout, re.MULTILINE)) == len(failed)
+    assert "but it returned None; return a list" in done.stdout
+    assert "what came cannot be used: TypeError: 'NoneType' object is not iterable" in done.stdout
+    assert not re.search(r"^E  ", done.stdout, re.MULTILINE)
+
+
 def test_the_sentence_of_the_guide(tmp_path: Path) -> None:
     write(tmp_path, WIKI.replace("FOUND", "3").replace("LIMIT", ""))
     done = run(tmp_path, "-k", "limit")
