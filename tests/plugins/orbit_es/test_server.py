@@ -4,6 +4,7 @@ With ``-s`` it prints that, as the table in ``docs/logging.md`` has it.
 """
 
 import json
+import shutil
 import time
 
 import httpx
@@ -21,6 +22,7 @@ FAILURES = {
     "away": None,
     "hanging": hangs(),
     "429": answers(429),
+    "503": answers(503, "cluster_block_exception", "blocked by: [SERVICE_UNAVAILABLE/1/state not recovered]"),
     "gateway": bad_gateway(),
 }
 
@@ -105,6 +107,52 @@ def test_a_record_that_elasticsearch_will_never_take(tmp_path):
     assert len(lines(tmp_path)) == 3
     letter = next((tmp_path / "logs" / ".followers" / "elasticsearch").glob("dead-letter-*.log")).read_text()
     assert json.loads(json.loads(letter)["line"])["query"] == "poison"
+
+
+def test_a_restart_while_elasticsearch_is_away(tmp_path):
+    wire = FakeElasticsearch()
+    with wire:
+        pass  # from here on there is an address, and nobody at it
+    for turn in ("before", "after"):
+        with serve(config(tmp_path, wire.url), tmp_path) as server:
+            assert [ask(server, f"{turn} {number}")[0] for number in range(3)] == [200] * 3
+            expected = "3 records waiting" if turn == "before" else "6 records waiting"
+            eventually(lambda: expected in component(server)["detail"])  # noqa: B023  called here
+            if turn == "after":
+                with wire:
+                    eventually(lambda: len(wire.arrivals) == 6)
+                    eventually(lambda: component(server)["status"] == "ok")
+    queries = [document["query"] for document in wire.all_documents()]
+    assert queries == [f"{turn} {number}" for turn in ("before", "after") for number in range(3)]
+    assert {line["elasticsearch_status"] for line in lines(tmp_path)} == {"unavailable"}
+
+
+@pytest.mark.parametrize(
+    ("key", "told"), [("", "it asks for credentials and none are configured"), ("d3Jvbmc=", "it does not accept")]
+)
+def test_credentials(tmp_path, key, told):
+    settings = config(tmp_path, "")
+    with FakeElasticsearch(api_key="c2VjcmV0") as wire:
+        settings["elasticsearch"] |= {"node": wire.url, "api_key": key}
+        with serve(settings, tmp_path) as server:
+            assert ask(server, "hello")[0] == 200
+            eventually(lambda: component(server)["detail"].startswith(f"unavailable: {told}"))
+            eventually(lambda: len(lines(tmp_path)) == 1)
+            assert lines(tmp_path)[0]["elasticsearch_status"] == "unavailable"
+            print(f"\ncredentials '{key}': health {component(server)}")  # noqa: T201  shown with -s
+        settings["elasticsearch"]["api_key"] = "c2VjcmV0"
+        with serve(settings, tmp_path):
+            eventually(lambda: len(wire.arrivals) == 1)
+
+
+def test_the_folder_deleted_under_the_server(tmp_path):
+    with FakeElasticsearch() as wire, serve(config(tmp_path, wire.url), tmp_path) as server:
+        assert ask(server, "before")[0] == 200
+        eventually(lambda: len(wire.arrivals) == 1)
+        shutil.rmtree(tmp_path / "logs")
+        assert ask(server, "after")[0] == 200
+        eventually(lambda: len(wire.arrivals) == 2)
+        assert [line["query"] for line in lines(tmp_path)] == ["after"]
 
 
 def test_stopping_the_server_sends_what_is_left(tmp_path):
