@@ -10,7 +10,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,10 +19,9 @@ from orbit.builtin.files import (
     REPLAY,
     RESEND,
     DeadLetter,
-    DeadLetters,
     FollowerState,
     Naming,
-    iso,
+    Rules,
     lock,
     make_private,
     open_lock,
@@ -33,7 +32,7 @@ from orbit.builtin.files import (
     write_state,
 )
 from orbit_es.documents import Document, Entry, NotARecord, to_document
-from orbit_es.outcomes import Outcome
+from orbit_es.refusals import Refusals, letter_of
 from orbit_es.sender import Sender, Unavailable
 from orbit_es.settings import ElasticsearchSettings
 from orbit_es.spool import Spool
@@ -46,7 +45,6 @@ LOOK_EVERY = 1.0
 STANDBY_EVERY = 1.0
 REACH_EVERY = 10.0
 SAVE_EVERY = 5.0
-COMPLAIN_EVERY = 60.0
 
 
 class Follower(threading.Thread):
@@ -71,7 +69,7 @@ class Follower(threading.Thread):
         self._daily = settings.storage == "daily"
         self._state = FollowerState(kind=KIND, status="unavailable")
         self._spool = Spool(log.parent, self._naming, {})
-        self._dead_letters = DeadLetters(folder)
+        self._refusals = self._open_refusals(Rules())
         self._lock_fd: int | None = None
         self._prepared = False
         self._unsure = True
@@ -79,8 +77,6 @@ class Follower(threading.Thread):
         self._reached_at = 0.0
         self._saved_at = 0.0
         self._complained = False
-        self._refused = 0
-        self._refused_told_at = float("-inf")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = threading.Event()
@@ -135,6 +131,9 @@ class Follower(threading.Thread):
             self._give_lock_back()
             self.settled.set()
 
+    def _open_refusals(self, rules: Rules) -> Refusals:
+        return Refusals(self._folder, rules, self._settings.batch_size, self._settings.batch_bytes)
+
     # The lock: one follower a host.
 
     def _take_lock(self) -> bool:
@@ -156,7 +155,7 @@ class Follower(threading.Thread):
         self._state = msgspec.structs.replace(before, kind=KIND, status="unavailable", detail="not reached yet")
         self._spool = Spool(self._directory, self._naming, dict(self._state.positions))
         self._spool.lost_bytes = self._state.lost_bytes
-        self._dead_letters = DeadLetters(self._folder, read_rules(self._directory))
+        self._refusals = self._open_refusals(read_rules(self._directory))
         self._prepared, self._unsure, self._failures = False, True, 0
         self._save()
         return True
@@ -168,7 +167,7 @@ class Follower(threading.Thread):
     def _give_lock_back(self) -> None:
         if self._lock_fd is not None:
             self._save()
-            self._dead_letters.close()
+            self._refusals.close()
             os.close(self._lock_fd)
             self._lock_fd = None
 
@@ -193,7 +192,7 @@ class Follower(threading.Thread):
                 await self._pause(f"the log files cannot be read: {error}")
                 continue
             await self._keep_contact(sender)
-            await self._resend_if_asked(sender)
+            await self._send_refused_again_if_asked(sender)
             if entries:
                 await self._deliver(sender, entries)
             if len(entries) < self._settings.batch_size and not self._spool.pending:
@@ -223,9 +222,9 @@ class Follower(threading.Thread):
     async def _deliver(self, sender: Sender, entries: Sequence[Entry]) -> None:
         """Bring the next entries to Elasticsearch, or to the dead letters; only then go on."""
         letters = await self._send(sender, entries)
-        while not self._keep(letters):
+        while problem := self._keep(letters):
             letters = []
-            await self._pause(f"the dead letters in {self._folder} cannot be written")
+            await self._pause(problem)
         self._reached()
         self._spool.advance(entries)
         self._save()
@@ -237,7 +236,7 @@ class Follower(threading.Thread):
         counts["rejected"] = len(letters)
         while documents:
             try:
-                outcomes = await self._attempt(sender, documents)
+                outcomes = await sender.send(documents, unsure=self._unsure)
             except Unavailable as error:
                 self._unsure = True  # the request may have been carried out all the same
                 await self._pause(str(error), passing=error.passing)
@@ -251,7 +250,7 @@ class Follower(threading.Thread):
                     continue
                 counts[outcome.meaning] += 1
                 if outcome.meaning == "rejected":
-                    letters.append(_letter(document.entry, document.id, outcome.status, outcome.reason))
+                    letters.append(letter_of(document.entry, document.id, outcome.status, outcome.reason))
             documents = again
             if again:
                 await self._pause(reason, passing=True)
@@ -263,15 +262,6 @@ class Follower(threading.Thread):
         )
         return letters
 
-    async def _attempt(self, sender: Sender, documents: list[Document]) -> list[Outcome]:
-        if self._daily or not self._unsure:
-            return await sender.send(documents)
-        # A data stream refuses a double only within its newest backing index, so it is asked what it has.
-        there = await sender.stored([document.id for document in documents])
-        missing = [document for document in documents if document.id not in there]
-        outcomes = iter(await sender.send(missing) if missing else [])
-        return [Outcome("duplicate", 409) if document.id in there else next(outcomes) for document in documents]
-
     def _translate(self, entries: Sequence[Entry]) -> tuple[list[Document], list[DeadLetter]]:
         documents: list[Document] = []
         letters: list[DeadLetter] = []
@@ -281,26 +271,16 @@ class Follower(threading.Thread):
             try:
                 documents.append(to_document(entry, self._naming, self._settings.index, self._host, daily=self._daily))
             except NotARecord as error:
-                letters.append(_letter(entry, "", 0, f"not a record of a chat: {error}"))
+                letters.append(letter_of(entry, "", 0, f"not a record of a chat: {error}"))
         return documents, letters
 
-    def _keep(self, letters: Sequence[DeadLetter]) -> bool:
-        """Keep what was refused, and say so once a minute at most; False if it cannot be written now."""
-        self._refused += len(letters)
+    def _keep(self, letters: Sequence[DeadLetter]) -> str:
+        """Keep what was refused; returns why it cannot be, and then keeps it with the next call."""
         try:
-            self._dead_letters.add(letters)
-        except OSError:
-            return False
-        if letters and time.monotonic() - self._refused_told_at >= COMPLAIN_EVERY:
-            _log.error(
-                "Elasticsearch refuses records for good: %s (%d, kept in %s). When that is mended, "
-                "'orbit logs replay --dead-letters' sends them again.",
-                letters[-1].reason,
-                self._refused,
-                self._folder,
-            )
-            self._refused, self._refused_told_at = 0, time.monotonic()
-        return True
+            self._refusals.keep(letters)
+        except OSError as error:
+            return f"what it refused cannot be kept in {self._folder}: {error.strerror}"
+        return ""
 
     # What operators ask for.
 
@@ -314,39 +294,29 @@ class Follower(threading.Thread):
         self._unsure = True
         self._save()
         try:
-            self._drop_dead_letters_of_the_spool()
+            self._refusals.drop(self._spool.awaits)  # what is refused again comes back
         except OSError as error:
-            _log.warning("Dead letters that are sent again now may be there twice later: %s", error.strerror)
+            _log.warning("Dead letters that are refused again now will be there twice: %s", error.strerror)
         (self._folder / REPLAY).unlink(missing_ok=True)
         _log.info("Replaying the chat log: %d records are sent again where they are missing", lines)
 
-    def _drop_dead_letters_of_the_spool(self) -> None:
-        """Drop letters whose line will be sent from the log anyway: if it is refused again, it comes back."""
-        for path in self._dead_letters.files():
-            with self._dead_letters.rewriting(path) as keep:
-                for batch in self._batches(path):
-                    keep(letter for letter in batch if not self._spool.awaits(_entry(letter)))
-
-    async def _resend_if_asked(self, sender: Sender) -> None:
-        """Send the dead letters again, and keep those that are refused again."""
+    async def _send_refused_again_if_asked(self, sender: Sender) -> None:
         request = self._folder / RESEND
         if not request.exists():
             return
+
+        async def send(entries: list[Entry]) -> list[DeadLetter]:
+            letters = await self._send(sender, entries)
+            self._reached()
+            return letters
+
         self._unsure = True
         try:
-            for path in self._dead_letters.files():
-                with self._dead_letters.rewriting(path) as keep:
-                    for batch in self._batches(path):
-                        keep(await self._send(sender, [_entry(letter) for letter in batch]))
-                        self._reached()
-                self._save()
+            await self._refusals.send_again(send)
         except OSError as error:
             _log.error("The dead letters in %s cannot be sent again: %s", self._folder, error.strerror)
         self._save()
         request.unlink(missing_ok=True)
-
-    def _batches(self, path: Path) -> Iterator[list[DeadLetter]]:
-        return self._dead_letters.batches(path, self._settings.batch_size, self._settings.batch_bytes)
 
     # How it goes.
 
@@ -405,7 +375,7 @@ class Follower(threading.Thread):
             lost_bytes=self._spool.lost_bytes,
         )
         with contextlib.suppress(OSError):  # the number stays as it was
-            self._state = msgspec.structs.replace(self._state, dead_letters=self._dead_letters.count())
+            self._state = msgspec.structs.replace(self._state, dead_letters=self._refusals.count())
         self._saved_at = time.monotonic()
         try:
             if self._still_locked():
@@ -416,19 +386,3 @@ class Follower(threading.Thread):
                 _log.warning("The position in the chat log cannot be saved: %s", error.strerror)
         else:
             self._complained = False
-
-
-def _letter(entry: Entry, identity: str, status: int, reason: str) -> DeadLetter:
-    return DeadLetter(
-        time=iso(time.time()),
-        file=entry.file,
-        end=entry.end,
-        id=identity,
-        status=status,
-        reason=reason,
-        line=entry.line.decode("utf-8", "replace"),
-    )
-
-
-def _entry(letter: DeadLetter) -> Entry:
-    return Entry(letter.line.encode(), letter.file, letter.end)

@@ -104,11 +104,21 @@ class Sender:
         except Exception as error:
             raise self._unavailable(error) from error
 
-    async def send(self, documents: list[Document]) -> list[Outcome]:
+    async def send(self, documents: list[Document], *, unsure: bool = False) -> list[Outcome]:
         """Send documents in their order; one outcome for each. Raises Unavailable.
 
-        What is too large for one request is sent in halves; a document that is too large alone is rejected.
+        ``unsure`` tells that they may be there already. What is too large for one request is sent in halves; a
+        document that is too large alone is rejected.
         """
+        if self._daily or not unsure:
+            return await self._create(documents)
+        # A data stream refuses a double only within its newest backing index, so it is asked what it has.
+        there = await self._stored([document.id for document in documents])
+        missing = [document for document in documents if document.id not in there]
+        outcomes = iter(await self._create(missing) if missing else [])
+        return [Outcome("duplicate", 409) if document.id in there else next(outcomes) for document in documents]
+
+    async def _create(self, documents: list[Document]) -> list[Outcome]:
         try:
             response = await self._open().bulk(operations=operations(documents))  # type: ignore[arg-type]  # lines of JSON are sent as they are
         except Exception as error:
@@ -117,14 +127,14 @@ class Sender:
             if len(documents) == 1:
                 return [Outcome("rejected", TOO_LARGE, "the document is larger than the server accepts")]
             half = len(documents) // 2
-            return [*await self.send(documents[:half]), *await self.send(documents[half:])]
+            return [*await self._create(documents[:half]), *await self._create(documents[half:])]
         outcomes = outcomes_of(response["items"])
         if len(outcomes) != len(documents):
             raise Unavailable(f"the answer is about {len(outcomes)} documents, but {len(documents)} were sent")
         return outcomes
 
-    async def stored(self, ids: list[str]) -> set[str]:
-        """Which of these documents are there already, in any backing index of the data stream. Raises Unavailable."""
+    async def _stored(self, ids: list[str]) -> set[str]:
+        """Which of these documents are there already, in any backing index of the data stream."""
         client, name = self._open(), self._settings.index
         try:
             await client.indices.refresh(index=name, ignore_unavailable=True, allow_no_indices=True)

@@ -237,7 +237,7 @@ async def test_elasticsearch_goes_away_in_the_middle(folder, wire, run):
     assert in_elasticsearch(wire) == numbers(6)
 
 
-async def test_while_they_cannot_be_written_the_position_waits(folder, wire):
+async def test_while_they_cannot_be_written_the_position_waits(folder, wire, caplog):
     obstacle = follower_folder(folder, "elasticsearch") / f"dead-letter-{datetime.now(UTC):%Y-%m-%d}.log"
     obstacle.mkdir(parents=True)
     refusing(wire, "r1")
@@ -246,12 +246,13 @@ async def test_while_they_cannot_be_written_the_position_waits(folder, wire):
         await eventually(lambda: log._follower.state().status == "unavailable")
         health = await log.health()
         assert health.status == "degraded"
-        assert "dead letters in" in health.detail
+        assert f"what it refused cannot be kept in {obstacle.parent}: Is a directory" in health.detail
         obstacle.rmdir()
         await eventually(dealt_with(folder, 3))
         assert (await log.health()).status == "ok"
     assert refused(folder) == ["r1"]
     assert in_elasticsearch(wire) == ["r0", "r2"]
+    assert caplog.text.count("refuses records for good") == 1
 
 
 async def test_half_a_line_is_kept_apart(folder, wire):

@@ -1,0 +1,86 @@
+"""What Elasticsearch refused for good: kept as dead letters, told to operators, and sent again when they ask."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+
+from orbit.builtin.files import DeadLetter, DeadLetters, Rules, iso
+from orbit_es.documents import Entry
+
+_log = logging.getLogger(__name__)
+
+COMPLAIN_EVERY = 60.0
+
+
+def letter_of(entry: Entry, identity: str, status: int, reason: str) -> DeadLetter:
+    """The dead letter of a line that was refused now."""
+    return DeadLetter(
+        time=iso(time.time()),
+        file=entry.file,
+        end=entry.end,
+        id=identity,
+        status=status,
+        reason=reason,
+        line=entry.line.decode("utf-8", "replace"),
+    )
+
+
+class Refusals:
+    """The dead letters of the follower in ``folder``, which holds its lock. Not for several threads."""
+
+    def __init__(self, folder: Path, rules: Rules, records: int, size: int) -> None:
+        """``records`` and ``size`` (in bytes) are how much is sent again in one request. Opens nothing."""
+        self._folder = folder
+        self._letters = DeadLetters(folder, rules)
+        self._records = records
+        self._size = size
+        self._reason = ""
+        self._untold = 0
+        self._told_at = float("-inf")
+
+    def count(self) -> int:
+        """How many are kept. Raises OSError."""
+        return self._letters.count()
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._letters.close()
+
+    def keep(self, letters: Sequence[DeadLetter] = ()) -> None:
+        """Keep letters, and say so once a minute. Raises OSError; call it again then, without them."""
+        self._untold += len(letters)
+        self._reason = letters[-1].reason if letters else self._reason
+        self._letters.add(letters)
+        if self._untold and time.monotonic() - self._told_at >= COMPLAIN_EVERY:
+            _log.error(
+                "Elasticsearch refuses records for good: %s (%d, kept in %s). When that is mended, "
+                "'orbit logs replay --dead-letters' sends them again.",
+                self._reason,
+                self._untold,
+                self._folder,
+            )
+            self._untold, self._told_at = 0, time.monotonic()
+
+    def drop(self, unwanted: Callable[[Entry], bool]) -> None:
+        """Delete the letters of some lines. Raises OSError."""
+        for path in self._letters.files():
+            with self._letters.rewriting(path) as keep:
+                for batch in self._batches(path):
+                    keep(letter for letter in batch if not unwanted(_entry_of(letter)))
+
+    async def send_again(self, send: Callable[[list[Entry]], Awaitable[list[DeadLetter]]]) -> None:
+        """Send all of them; what ``send`` returns, as it was refused again, stays. Raises OSError."""
+        for path in self._letters.files():
+            with self._letters.rewriting(path) as keep:
+                for batch in self._batches(path):
+                    keep(await send([_entry_of(letter) for letter in batch]))
+
+    def _batches(self, path: Path) -> Iterator[list[DeadLetter]]:
+        return self._letters.batches(path, self._records, self._size)
+
+
+def _entry_of(letter: DeadLetter) -> Entry:
+    return Entry(letter.line.encode(), letter.file, letter.end)
