@@ -79,6 +79,22 @@ class Target:
             unreachable = isinstance(error, Unreachable | StoreUnavailable)
             sys.exit(UNREACHABLE if unreachable else FORBIDDEN if isinstance(error, Unauthorized) else REFUSED)
 
+    def show(self, record: Any, sentence: str = "") -> None:
+        """Print a record: as JSON if programs asked, else as a sentence for people, or without one field by field."""
+        if self.as_json:
+            print_json(record)
+        elif sentence:
+            click.echo(sentence)
+        else:
+            print_fields(record)
+
+    def show_all(self, records: Any, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "") -> None:
+        """Print records: as JSON if programs asked, else as a table for people, or ``empty`` if there are none."""
+        if self.as_json:
+            print_json(records)
+        else:
+            print_table(columns, rows, empty=empty)
+
     def _token(self) -> str:
         """The admin token: of ``--token-file``, of the environment, or of a server on this machine."""
         if self.token_file:

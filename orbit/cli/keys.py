@@ -15,9 +15,6 @@ from orbit.cli.administration import (
     given,
     key_options,
     moment,
-    print_fields,
-    print_json,
-    print_table,
     target_options,
     text_of,
 )
@@ -97,15 +94,12 @@ def create(  # click passes options by name
 def list_(target: Target) -> None:
     """Show all keys, masked."""
     found = target.do(lambda admin: every(admin.list_keys))
-    if target.as_json:
-        print_json(found)
-        return
     rows = [
         [key.id, key.api_key, key.client_name, key.collection or "-", key.status, moment(key.created_at), key.notes]
         for key in found
     ]
     columns = ["id", "key", "client", "collection", "status", "created", "notes"]
-    print_table(columns, rows, empty="There are no keys yet; `orbit keys create` makes one.")
+    target.show_all(found, columns, rows, empty="There are no keys yet; `orbit keys create` makes one.")
 
 
 @keys.command()
@@ -113,8 +107,7 @@ def list_(target: Target) -> None:
 @target_options
 def status(target: Target, reference: str) -> None:
     """Show all about one key."""
-    found = target.do(lambda admin: admin.key_status(reference))
-    (print_json if target.as_json else print_fields)(found)
+    target.show(target.do(lambda admin: admin.key_status(reference)))
 
 
 @keys.command()
@@ -123,10 +116,9 @@ def status(target: Target, reference: str) -> None:
 def test(target: Target, reference: str) -> None:
     """Try whether a key works, as a client would. Exit code 4: it does not."""
     found = target.do(lambda admin: admin.test_key(reference))
-    if target.as_json:
-        print_json(found)
-    else:
-        click.echo(f"{found.api_key} of {found.client_name} works; collection: {found.collection or 'the default'}.")
+    target.show(
+        found, f"{found.api_key} of {found.client_name} works; collection: {found.collection or 'the default'}."
+    )
 
 
 @keys.command()
@@ -165,8 +157,7 @@ def update(  # click passes options by name
         if changes.get(name) == none:
             changes[name] = None
     change = checked(KeyUpdate, changes)
-    done = target.do(lambda admin: admin.update_key(reference, change))
-    (print_json if target.as_json else print_fields)(done)
+    target.show(target.do(lambda admin: admin.update_key(reference, change)))
 
 
 @keys.command()
@@ -175,10 +166,7 @@ def update(  # click passes options by name
 def deactivate(target: Target, reference: str) -> None:
     """Revoke a key; its record stays."""
     done = target.do(lambda admin: admin.deactivate_key(reference))
-    if target.as_json:
-        print_json(done)
-    else:
-        click.echo(f"Deactivated {done.api_key} of {done.client_name}.")
+    target.show(done, f"Deactivated {done.api_key} of {done.client_name}.")
 
 
 @keys.command()
@@ -189,10 +177,7 @@ def delete(target: Target, reference: str) -> None:
     from orbit.admin.wire import Done
 
     target.do(lambda admin: admin.delete_key(reference))
-    if target.as_json:
-        print_json(Done("API key deleted"))
-    else:
-        click.echo("Deleted.")
+    target.show(Done("API key deleted"), "Deleted.")
 
 
 @keys.command()
@@ -215,17 +200,12 @@ def rotate(target: Target, reference: str, grace: float) -> None:
 def migrate(target: Target) -> None:
     """Replace the clear keys that an earlier ORBIT stored by digests."""
     number = target.do(lambda admin: admin.migrate())
-    if target.as_json:
-        print_json({"migrated": number})
-    else:
-        click.echo(f"Replaced {number} clear keys by digests.")
+    target.show({"migrated": number}, f"Replaced {number} clear keys by digests.")
 
 
 def _show_secret(target: Target, key: KeyInfo) -> None:
-    if target.as_json:
-        print_json(key)
-    else:
-        print_fields(key)
+    target.show(key)
+    if not target.as_json:
         click.echo(KEEP, err=True)
 
 

@@ -14,9 +14,6 @@ from orbit.cli.administration import (
     find_prompt,
     given,
     moment,
-    print_fields,
-    print_json,
-    print_table,
     prompt_options,
     target_options,
     text_of,
@@ -46,7 +43,7 @@ def create(target: Target, name: str, file: str, version: str | None) -> None:
     from orbit.admin.wire import NewPrompt
 
     new = checked(NewPrompt, given(name=name, prompt=text_of(file), version=version))
-    _show(target, target.do(lambda admin: admin.create_prompt(new)))
+    target.show(target.do(lambda admin: admin.create_prompt(new)))
 
 
 @prompts.command("list")
@@ -54,12 +51,9 @@ def create(target: Target, name: str, file: str, version: str | None) -> None:
 def list_(target: Target) -> None:
     """Show all prompts."""
     found = target.do(lambda admin: every(admin.list_prompts))
-    if target.as_json:
-        print_json(found)
-        return
     rows = [[item.id, item.name, item.version, moment(item.updated_at), _first_line(item.prompt)] for item in found]
     columns = ["id", "name", "version", "updated", "begins with"]
-    print_table(columns, rows, empty="There are no prompts yet; `orbit prompts create` makes one.")
+    target.show_all(found, columns, rows, empty="There are no prompts yet; `orbit prompts create` makes one.")
 
 
 @prompts.command()
@@ -67,7 +61,7 @@ def list_(target: Target) -> None:
 @target_options
 def get(target: Target, reference: str) -> None:
     """Show one prompt."""
-    _show(target, target.do(lambda admin: find_prompt(admin, reference)))
+    target.show(target.do(lambda admin: find_prompt(admin, reference)))
 
 
 @prompts.command()
@@ -80,11 +74,8 @@ def versions(target: Target, reference: str) -> None:
         return await admin.prompt_versions((await find_prompt(admin, reference)).id)
 
     found = target.do(work)
-    if target.as_json:
-        print_json(found)
-        return
     rows = [[item.version, item.name, moment(item.updated_at), _first_line(item.prompt)] for item in found]
-    print_table(["version", "name", "since", "begins with"], rows, empty="")
+    target.show_all(found, ["version", "name", "since", "begins with"], rows)
 
 
 @prompts.command()
@@ -104,7 +95,7 @@ def update(target: Target, reference: str, file: str | None, version: str | None
     async def work(admin: AnyAdministration) -> PromptInfo:
         return await admin.update_prompt((await find_prompt(admin, reference)).id, change)
 
-    _show(target, target.do(work))
+    target.show(target.do(work))
 
 
 @prompts.command()
@@ -119,10 +110,7 @@ def delete(target: Target, reference: str, force: bool) -> None:
         await admin.delete_prompt((await find_prompt(admin, reference)).id, force=force)
 
     target.do(work)
-    if target.as_json:
-        print_json(Done("Prompt deleted"))
-    else:
-        click.echo("Deleted.")
+    target.show(Done("Prompt deleted"), "Deleted.")
 
 
 @prompts.command()
@@ -140,17 +128,7 @@ def associate(target: Target, key: str, prompt_id: str | None, detach: bool) -> 
         return await admin.set_prompt(key, chosen)
 
     done = target.do(work)
-    if target.as_json:
-        print_json(done)
-    else:
-        click.echo(f"{done.api_key} of {done.client_name}: system prompt {done.system_prompt_id or 'detached'}.")
-
-
-def _show(target: Target, prompt: PromptInfo) -> None:
-    if target.as_json:
-        print_json(prompt)
-    else:
-        print_fields(prompt)
+    target.show(done, f"{done.api_key} of {done.client_name}: system prompt {done.system_prompt_id or 'detached'}.")
 
 
 def _first_line(text: str) -> str:
