@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from orbit.admin.attempts import Attempts
 from orbit.admin.sign_in import AdminSessions
 from orbit.admin.token import ensure_token
 from orbit.auth import Authenticator, RateLimiter
@@ -31,7 +32,8 @@ class Services:
         self.limiter = RateLimiter(store)
         token = ensure_token(config)
         sign_ins = AdminSessions(token, config.data_dir / "admin-signed-out", auth.admin_session_hours * 3600)
-        self.admin_guard = AdminGuard(token, self.authenticator, sign_ins)
+        attempts = Attempts(config.data_dir / "admin-attempts", token)
+        self.admin_guard = AdminGuard(token, self.authenticator, sign_ins, attempts)
         self.draining = asyncio.Event()
 
 

@@ -287,3 +287,21 @@ async def test_all_workers_tell_the_same_live_numbers(server):
 async def from_all(client, path, headers):
     """The answers to so many requests, each on a connection of its own, that both workers have some."""
     return await asyncio.gather(*(client.get(path, headers=headers) for _ in range(20)))
+
+
+async def test_wrong_admin_tokens_are_limited_for_both_workers_together(server):
+    async def guess(number):
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:  # a connection of its own
+            return await client.get("/admin/prompts", headers={"Authorization": f"Bearer wrong-{number}"})
+
+    began = time.time()
+    codes = [response.status_code for response in await asyncio.gather(*map(guess, range(CLIENTS)))]
+    looked_at = codes.count(401)
+    assert set(codes) == {401, 429}
+    assert 20 <= looked_at <= 20 + (time.time() - began) + 1
+    async with (
+        asyncio.timeout(20),
+        httpx.AsyncClient(base_url=server.url, headers={"Authorization": f"Bearer {TOKEN}"}) as admin,
+    ):
+        while (await admin.get("/admin/prompts")).status_code == 429:  # noqa: ASYNC110  # nobody is locked out for long
+            await asyncio.sleep(0.2)

@@ -4,8 +4,8 @@ import time
 import httpx
 import pytest
 
+from orbit.admin.attempts import Attempts
 from orbit.testing import serve
-from orbit.web.admin.guard import Attempts
 from orbit.web.redaction import redacted
 
 TOKEN = "the-administrators-own-token"
@@ -72,20 +72,34 @@ def test_malformed_credentials_are_only_client_errors(anyone):
     assert statuses <= {400, 401, 403, 429, 431}
 
 
-def test_attempts_of_one_address_do_not_count_for_another():
-    attempts = Attempts(burst=3)
-    for _ in range(3):
-        assert not attempts.blocked("a")
-        attempts.failed("a")
-    assert attempts.blocked("a")
-    assert not attempts.blocked("b")
+def test_attempts_of_one_address_do_not_count_for_another(tmp_path):
+    attempts = Attempts(tmp_path / "attempts", TOKEN, burst=3)
+    assert [attempts.allow("a", right=False) for _ in range(5)] == [True] * 3 + [False] * 2
+    assert not attempts.allow("a", right=True)
+    assert attempts.allow("b", right=True)
 
 
-def test_only_so_many_addresses_are_remembered():
-    attempts = Attempts(addresses=5)
-    for number in range(20):
-        attempts.failed(str(number))
-    assert len(attempts._paid_until) == 5
+def test_the_right_token_may_be_given_as_often_as_one_likes(tmp_path):
+    attempts = Attempts(tmp_path / "attempts", TOKEN, burst=3)
+    assert all(attempts.allow("a", right=True) for _ in range(20))
+
+
+def test_no_number_of_addresses_makes_the_file_grow(tmp_path):
+    file = tmp_path / "attempts"
+    attempts = Attempts(file, TOKEN, slots=5)
+    for number in range(100):
+        attempts.allow(str(number), right=False)
+    assert (file.stat().st_size, file.stat().st_mode & 0o777) == (40, 0o600)
+
+
+def test_a_clock_that_was_set_back_locks_nobody_out(tmp_path, monkeypatch):
+    attempts = Attempts(tmp_path / "attempts", TOKEN, burst=3)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 1e6)
+    while attempts.allow("a", right=False):
+        pass
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert attempts.allow("a", right=True)
 
 
 @pytest.mark.parametrize(

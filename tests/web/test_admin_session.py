@@ -6,9 +6,9 @@ from http.cookies import SimpleCookie
 import httpx
 import pytest
 
+from orbit.admin.attempts import Attempts
 from orbit.admin.sign_in import AdminSessions
 from orbit.testing import serve
-from orbit.web.admin.guard import Attempts
 
 TOKEN = "the-administrators-own-token"
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}
@@ -80,8 +80,8 @@ def test_only_the_token_signs_in(server, anyone, page):
     assert "set-cookie" not in anyone.post("/admin/session", headers={"Authorization": "Bearer wrong"}).headers
 
 
-def test_wrong_tokens_are_limited_as_everywhere(server, anyone, monkeypatch):
-    monkeypatch.setattr(server.services.admin_guard, "_attempts", Attempts(burst=3))
+def test_wrong_tokens_are_limited_as_everywhere(server, anyone, monkeypatch, tmp_path):
+    monkeypatch.setattr(server.services.admin_guard, "_attempts", Attempts(tmp_path / "attempts", TOKEN, burst=3))
     statuses = [anyone.post("/admin/session", headers={"X-Admin-Token": "wrong"}).status_code for _ in range(5)]
     assert statuses == [401, 401, 401, 429, 429]
     assert anyone.post("/admin/session", headers=RIGHT).status_code == 429

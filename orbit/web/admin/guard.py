@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hmac
 import logging
-import time
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 
+from orbit.admin.attempts import Attempts
 from orbit.admin.sign_in import AdminSession, AdminSessions
 from orbit.admin.token import same_token
 from orbit.auth import Authenticator
@@ -41,38 +41,14 @@ class TooManyAttempts(OrbitError):
     retry_after = 1
 
 
-class Attempts:
-    """Failed attempts by address: ``burst`` at once, then one each second.
-
-    The right token passes as soon as the address is quiet for a second, so that no one is locked out for long.
-    """
-
-    def __init__(self, burst: int = 20, addresses: int = 10_000) -> None:
-        self._burst = burst
-        self._addresses = addresses
-        self._paid_until: dict[str, float] = {}
-
-    def blocked(self, address: str) -> bool:
-        """Whether an attempt from this address is not even looked at."""
-        return self._paid_until.get(address, 0.0) - time.monotonic() > self._burst - 1
-
-    def failed(self, address: str) -> None:
-        """Count a failed attempt."""
-        now = time.monotonic()
-        paid = max(now, self._paid_until.pop(address, 0.0)) + 1.0
-        while len(self._paid_until) >= self._addresses:
-            del self._paid_until[next(iter(self._paid_until))]
-        self._paid_until[address] = paid
-
-
 class AdminGuard:
     """Lets pass only requests with the admin token, or with the cookie of a session that began with it."""
 
-    def __init__(self, token: str, authenticator: Authenticator, sessions: AdminSessions) -> None:
+    def __init__(self, token: str, authenticator: Authenticator, sessions: AdminSessions, attempts: Attempts) -> None:
         self.sessions = sessions
         self._token = token
         self._authenticator = authenticator
-        self._attempts = Attempts()
+        self._attempts = attempts
 
     async def check(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """Raise NotAdministrator or TooManyAttempts, or let the request pass."""
@@ -85,11 +61,11 @@ class AdminGuard:
             self._check_session(connection)
             return
         address = connection.client.host if connection.client else ""
-        if self._attempts.blocked(address):
+        right = bool(given) and same_token(given, self._token)
+        if not self._attempts.allow(address, right=right):
             raise TooManyAttempts("Too many failed attempts from this address; try again in a second.")
-        if given and same_token(given, self._token):
+        if right:
             return
-        self._attempts.failed(address)
         is_client = await self._is_client_key(client_key)
         reason = "a client key" if is_client else "a wrong token"
         logger.warning("administration refused to %s, which gave %s", address or "an unknown address", reason)
