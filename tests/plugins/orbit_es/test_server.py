@@ -116,12 +116,13 @@ def test_a_restart_while_elasticsearch_is_away(tmp_path):
     for turn in ("before", "after"):
         with serve(config(tmp_path, wire.url), tmp_path) as server:
             assert [ask(server, f"{turn} {number}")[0] for number in range(3)] == [200] * 3
-            expected = "3 records waiting" if turn == "before" else "6 records waiting"
-            eventually(lambda: expected in component(server)["detail"])  # noqa: B023  called here
+            waiting = 3 if turn == "before" else 6
+            figures = server.provider("elasticsearch").metrics
+            eventually(lambda: figures()["lag_records"] == waiting)  # noqa: B023  called here
             if turn == "after":
                 with wire:
                     eventually(lambda: len(wire.arrivals) == 6)
-                    eventually(lambda: component(server)["status"] == "ok")
+                    eventually(lambda: figures()["up"] == 1.0)  # noqa: B023  the same
     queries = [document["query"] for document in wire.all_documents()]
     assert queries == [f"{turn} {number}" for turn in ("before", "after") for number in range(3)]
     assert {line["elasticsearch_status"] for line in lines(tmp_path)} == {"unavailable"}
