@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import aclosing, contextmanager
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from ollama_wire import OllamaWire
 from orbit_ollama import OllamaProvider
 
-from orbit import CallContext, Chunk, GenerateOptions, Message
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from wire_kit import ANYTHING, QUESTION, ask, served_in_thread, text, until
 
-QUESTION = (Message("user", "one two three"),)
-ANYTHING = GenerateOptions()
+__all__ = ["ANYTHING", "QUESTION", "Served", "Start", "ask", "served_wire", "text", "until"]
 
 Start = Callable[..., Awaitable[OllamaProvider]]
 
@@ -28,47 +27,6 @@ class Served:
         self.real = real
 
 
-async def ask(
-    provider: OllamaProvider,
-    context: CallContext,
-    messages: tuple[Message, ...] = QUESTION,
-    options: GenerateOptions = ANYTHING,
-) -> list[Chunk]:
-    """Return all chunks of an answer."""
-    async with aclosing(provider.generate(messages, options, context)) as chunks:
-        return [chunk async for chunk in chunks]
-
-
-def text(chunks: list[Chunk]) -> str:
-    """Return the text of an answer."""
-    return "".join(chunk.text for chunk in chunks)
-
-
-async def until(condition: Callable[[], object], seconds: float = 1.0) -> None:
-    """Wait until something is true, at most a second: what the contract allows."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "not within a second"
-        await asyncio.sleep(0.005)
-
-
-@contextmanager
-def served_wire(**switches: Any) -> Iterator[OllamaWire]:
-    """Run a stand-in in a thread of its own, for tests that talk to a whole ORBIT server."""
-    loop = asyncio.new_event_loop()
-    wire = OllamaWire(**switches)
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    def run(coroutine: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
-
-    wire.run = run
-    try:
-        run(wire.start())
-        yield wire
-    finally:
-        run(wire.stop())
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+def served_wire(**switches: Any) -> AbstractContextManager[OllamaWire]:
+    """Run a stand-in in a thread of its own."""
+    return served_in_thread(OllamaWire(**switches))

@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import aclosing, contextmanager
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from openai_wire import OpenAIWire
 from orbit_openai import OpenAIProvider
 
-from orbit import CallContext, Chunk, GenerateOptions, Message
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from wire_kit import ANYTHING, QUESTION, ask, served_in_thread, text, until
 
-QUESTION = (Message("user", "one two three"),)
-ANYTHING = GenerateOptions()
+__all__ = ["ANYTHING", "QUESTION", "Start", "ask", "served_wire", "text", "until"]
 
 Start = Callable[..., Awaitable[OpenAIProvider]]
 
 
-async def ask(
-    provider: OpenAIProvider,
-    context: CallContext,
-    messages: tuple[Message, ...] = QUESTION,
-    options: GenerateOptions = ANYTHING,
-) -> list[Chunk]:
-    """Return all chunks of an answer."""
-    async with aclosing(provider.generate(messages, options, context)) as chunks:
-        return [chunk async for chunk in chunks]
-
-
-def text(chunks: list[Chunk]) -> str:
-    """Return the text of an answer."""
-    return "".join(chunk.text for chunk in chunks)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until something is true; ten seconds are plenty, also on a busy machine."""
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        await asyncio.sleep(0.005)
-
-
-@contextmanager
-def served_wire(**switches: Any) -> Iterator[OpenAIWire]:
-    """Run a stand-in in a thread of its own, for tests that talk to a whole ORBIT server."""
-    loop = asyncio.new_event_loop()
-    wire = OpenAIWire(**switches)
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    def run(coroutine: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
-
-    wire.run = run
-    try:
-        run(wire.start())
-        yield wire
-    finally:
-        run(wire.stop())
-        run(asyncio.sleep(0.01))  # cut connections end in the turns that follow
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+def served_wire(**switches: Any) -> AbstractContextManager[OpenAIWire]:
+    """Run a stand-in in a thread of its own."""
+    return served_in_thread(OpenAIWire(**switches))
