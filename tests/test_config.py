@@ -195,6 +195,16 @@ def test_sections_of_providers() -> None:
     assert {section.name: section.required for section in config.providers}["judge"] is False
 
 
+def test_a_section_cannot_take_the_name_of_the_chat_log() -> None:
+    for section in ({}, {"use": "echo"}):
+        config, problems = parse_config({"files": section}, "a test", {})
+        assert [problem.path for problem in problems] == ["files"]
+        assert "put its settings under 'logging.file:'" in problems[0].message
+        assert [found.name for found in config.providers] == ["files"]
+    _, problems = parse_config({"files": {}, "logging": {"file": {"enabled": False}}}, "a test", {})
+    assert problems == []
+
+
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
     needed: int
     size: Annotated[int, msgspec.Meta(ge=1)] = 1

@@ -99,8 +99,13 @@ def parse_config(data: Any, source: str, variables: Mapping[str, str]) -> tuple[
     named.append((FILE_LOG, "logging.file", host.logging.file))
     for name, where, value in named:
         provider = _provider_section(name, where, value, problems)
-        if provider is not None:
-            providers.append(provider)
+        if provider is None:
+            continue
+        if any(other.name == name for other in providers):  # only the chat log has a name that nobody gave it
+            sentence = f"is the name of the chat log; put its settings under '{where}:', or choose another name."
+            problems.append(Problem(name, sentence))
+            continue
+        providers.append(provider)
     return Config(source, host, tuple(providers)), problems
 
 
