@@ -13,7 +13,6 @@ and is steadier on a busy machine. After the rounds the files must hold one whol
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import os
 import socket
@@ -99,12 +98,7 @@ def serve(variant: str, folder: str, upstream: str, elasticsearch: str) -> None:
     # ruff: noqa: PLC0415  the comparing process needs nothing of this
     import uvicorn
     from gateway_plugin import FakeUpstream
-
-    from orbit.auth import new_key
-    from orbit.logs import configure_logging
-    from orbit.store import open_store
-    from orbit.testing import make_host
-    from orbit.web.app import create_app
+    from orbit_server import make_orbit
 
     logs = str(Path(folder) / "logs")
     config: dict[str, Any] = {
@@ -113,24 +107,12 @@ def serve(variant: str, folder: str, upstream: str, elasticsearch: str) -> None:
     }
     if elasticsearch:
         config["elasticsearch"] = {"node": elasticsearch}
-    host = make_host(config, Path(folder), {"upstream": FakeUpstream})
-    host.raise_problems()
-
-    async def first_key() -> None:
-        secret, record = new_key("bench")
-        async with open_store(host.config) as store:
-            await store.create_key(record)
-        (Path(folder) / "key").write_text(secret)
-
-    asyncio.run(first_key())
-    configure_logging(host.config.host.logging, verbose=False)
+    app = make_orbit(config, Path(folder), {"upstream": FakeUpstream})
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1024)
         print(listener.getsockname()[1], flush=True)
-        settings = uvicorn.Config(
-            create_app(host.config, host), loop="uvloop", http="httptools", access_log=False, log_config=None
-        )
+        settings = uvicorn.Config(app, loop="uvloop", http="httptools", access_log=False, log_config=None)
         uvicorn.Server(settings).run([listener])
 
 

@@ -129,35 +129,11 @@ def report(streams: list[Stream], direct: list[Stream], tokens: int, gap: float)
 
 def serve(folder: Path, url: str, port: int) -> None:
     """Run the ORBIT server of this benchmark."""
-    import uvicorn  # noqa: PLC0415  # only in the server's process
-    from orbit_ollama import OllamaProvider  # noqa: PLC0415  # the same
+    from orbit_ollama import OllamaProvider  # noqa: PLC0415  # only in the server's process
+    from orbit_server import run_orbit  # noqa: PLC0415  # the same
 
-    from orbit.auth import new_key  # noqa: PLC0415  # the same
-    from orbit.logs import configure_logging  # noqa: PLC0415  # the same
-    from orbit.store import open_store  # noqa: PLC0415  # the same
-    from orbit.testing import make_host  # noqa: PLC0415  # the same
-    from orbit.web.app import create_app  # noqa: PLC0415  # the same
-
-    config = {
-        "ollama": {"base_url": url, "model": "bench"},
-        "limits": {"max_concurrent": 10_000},
-        "logging": {"level": "WARNING", "file": {"directory": str(folder / "logs")}},
-    }
-    host = make_host(config, folder, {"ollama": OllamaProvider})
-    host.raise_problems()
-
-    async def first_key() -> None:
-        secret, record = new_key("bench")
-        async with open_store(host.config) as store:
-            await store.create_key(record)
-        (folder / "key").write_text(secret)
-
-    asyncio.run(first_key())
-    configure_logging(host.config.host.logging, verbose=False)
-    (folder / "pid").write_text(str(os.getpid()))
-    uvicorn.run(
-        create_app(host.config, host), port=port, loop="uvloop", http="httptools", access_log=False, log_config=None
-    )
+    config = {"ollama": {"base_url": url, "model": "bench"}, "limits": {"max_concurrent": 10_000}}
+    run_orbit(config, folder, {"ollama": OllamaProvider}, port)
 
 
 def main() -> None:
