@@ -109,6 +109,11 @@ class DeadLetters:
         finally:
             new.unlink(missing_ok=True)
 
+    def tidy(self) -> None:
+        """Remove what a process left that was killed while it rewrote a file. That file is still there."""
+        with contextlib.suppress(OSError):
+            (self._folder / NEW).unlink()
+
     def close(self) -> None:
         """Close what is open."""
         self._log.close()

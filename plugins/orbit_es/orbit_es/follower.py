@@ -10,8 +10,9 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -38,6 +39,8 @@ from orbit_es.settings import ElasticsearchSettings
 from orbit_es.spool import Spool
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 KIND = "elasticsearch"
 FIRST_PAUSE = 0.5
@@ -156,6 +159,7 @@ class Follower(threading.Thread):
         self._spool = Spool(self._directory, self._naming, dict(self._state.positions))
         self._spool.lost_bytes = self._state.lost_bytes
         self._refusals = self._open_refusals(read_rules(self._directory))
+        self._refusals.tidy()
         self._prepared, self._unsure, self._failures = False, True, 0
         self._save()
         return True
@@ -208,10 +212,10 @@ class Follower(threading.Thread):
         while True:
             try:
                 if not self._prepared:
-                    await sender.prepare()
+                    await self._answer(sender.prepare())
                     self._prepared = True
                 elif time.monotonic() - self._reached_at >= REACH_EVERY:
-                    await sender.reach()
+                    await self._answer(sender.reach())
                 else:
                     return
             except Unavailable as error:
@@ -236,7 +240,7 @@ class Follower(threading.Thread):
         counts["rejected"] = len(letters)
         while documents:
             try:
-                outcomes = await sender.send(documents, unsure=self._unsure)
+                outcomes = await self._answer(sender.send(documents, unsure=self._unsure))
             except Unavailable as error:
                 self._unsure = True  # the request may have been carried out all the same
                 await self._pause(str(error), passing=error.passing)
@@ -353,6 +357,20 @@ class Follower(threading.Thread):
             with contextlib.suppress(OSError):
                 self._spool.look()
             self._save()
+
+    async def _answer(self, request: Coroutine[Any, Any, T]) -> T:
+        """Wait for an answer, and keep the figures right meanwhile: it may take ``request_timeout``."""
+        task = asyncio.create_task(request)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=LOOK_EVERY)
+                if not task.done():
+                    with contextlib.suppress(OSError):
+                        self._spool.look()
+                    self._save()
+            return task.result()
+        finally:
+            task.cancel()
 
     async def _wait(self, seconds: float) -> None:
         """Sleep, but notice a stop at once."""

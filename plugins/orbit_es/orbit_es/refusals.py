@@ -45,6 +45,10 @@ class Refusals:
         """How many are kept. Raises OSError."""
         return self._letters.count()
 
+    def tidy(self) -> None:
+        """Remove what a killed process left; call it once, with the lock."""
+        self._letters.tidy()
+
     def close(self) -> None:
         """Close what is open."""
         self._letters.close()

@@ -266,3 +266,11 @@ async def test_half_a_line_is_kept_apart(folder, wire):
     (letter,) = kept(folder)
     assert letter["reason"].startswith("not a record of a chat")
     assert letter["status"] == 0
+
+
+async def test_what_a_killed_process_left_half_rewritten_goes(folder, wire):
+    left = follower_folder(folder, "elasticsearch") / "dead-letter.new"
+    left.parent.mkdir(parents=True)
+    left.write_text('{"time":')
+    async with logging_to(folder, wire.url):
+        await eventually(lambda: not left.exists())

@@ -402,3 +402,14 @@ async def test_why_the_log_cannot_be_followed(tmp_path, wire):
         obstacle.unlink()
         await eventually(sent(tmp_path, 1))
         assert (await log.health()).status == "ok"
+
+
+async def test_the_figures_stay_right_while_an_answer_is_awaited(tmp_path, wire):
+    async with logging_to(tmp_path, wire.url, request_timeout=60) as (files, log):
+        await files.log(record(0))
+        await eventually(sent(tmp_path, 1))
+        wire.fail_always(hangs())
+        for number in range(1, 6):
+            await files.log(record(number))
+        await eventually(lambda: log.metrics()["lag_records"] == 5)
+        await eventually(lambda: log.metrics()["lag_seconds"] > 1)
