@@ -20,7 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from orbit.metrics import BOUNDS, Snapshot, total
-from orbit.web.admin.guard import NotAdministrator
+from orbit.web.admin_guard import NotAdministrator
 from orbit.web.health import HealthCheck, HealthReport
 from orbit.web.problems import RequestError
 from orbit.web.services import Services

@@ -15,7 +15,7 @@ from orbit.host import OrbitHost
 from orbit.pipeline import Pipeline
 from orbit.sessions import Sessions
 from orbit.store import Store, open_store
-from orbit.web.admin.guard import AdminGuard
+from orbit.web.admin_guard import AdminGuard
 
 
 class Services:

@@ -33,8 +33,8 @@ from orbit.errors import OrbitError
 from orbit.store.base import PAGE, DuplicateKey, DuplicatePrompt, PromptInUse, UnknownKey, UnknownPrompt
 from orbit.web.admin.activity import chats_route
 from orbit.web.admin.collections import UnknownDocument, collection_routes
-from orbit.web.admin.guard import NotAdministrator, TooManyAttempts
 from orbit.web.admin.session import session_routes
+from orbit.web.admin_guard import NotAdministrator, TooManyAttempts
 from orbit.web.problems import RequestError, headers_of, problem_of
 from orbit.web.redaction import redact_access_log
 from orbit.web.services import Services

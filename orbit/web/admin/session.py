@@ -11,7 +11,7 @@ from litestar.datastructures import Cookie
 
 from orbit.admin.sign_in import AdminSession
 from orbit.admin.wire import Done
-from orbit.web.admin.guard import AdminGuard, NotAdministrator, session_of
+from orbit.web.admin_guard import AdminGuard, NotAdministrator, session_of
 
 logger = logging.getLogger("orbit.admin")
 
