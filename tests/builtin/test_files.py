@@ -229,6 +229,14 @@ async def test_a_deleted_folder_is_made_again(tmp_path, caplog):
     assert [entry.getMessage() for entry in caplog.records] == [f"{folder} was deleted or replaced; it is made again"]
 
 
+async def test_a_folder_deleted_before_the_first_record_is_told(tmp_path, caplog):
+    folder = tmp_path / "logs"
+    async with provider(folder) as log:
+        shutil.rmtree(folder)
+        await log.log(record(1))
+    assert "was deleted or replaced; it is made again" in caplog.text
+
+
 async def test_a_file_moved_away_is_made_again(tmp_path):
     async with provider(tmp_path) as log:
         await log.log(record(1))
