@@ -115,6 +115,13 @@ BREACHES = {
         """,
         ["Plugin.__aenter__ is a plain function but has to be a coroutine function; declare it with async def."],
     ),
+    "a health that is no coroutine": (
+        """
+        class Plugin(orbit.Provider):
+            def health(self): return orbit.Health()
+        """,
+        ["Plugin.health is a plain function but has to be a coroutine function; declare it with async def."],
+    ),
     "a validate that is a coroutine": (
         """
         class Plugin(orbit.Provider):
