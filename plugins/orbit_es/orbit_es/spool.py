@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -39,9 +39,9 @@ class Spool:
     threads. All methods do file I/O; they raise OSError only where they say so.
     """
 
-    def __init__(self, directory: Path, naming: Naming, positions: dict[str, Position]) -> None:
-        """``positions`` as ``positions()`` gave them."""
-        self.lost_bytes = 0
+    def __init__(self, directory: Path, naming: Naming, positions: Mapping[str, Position], lost_bytes: int = 0) -> None:
+        """``positions`` as ``positions()`` gave them; ``lost_bytes`` are counted on."""
+        self.lost_bytes = lost_bytes
         self._directory = directory
         self._naming = naming
         self._tracks: dict[str, _Track] = {}

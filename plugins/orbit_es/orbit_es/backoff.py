@@ -1,0 +1,89 @@
+"""Waiting for Elasticsearch: longer after each failure, telling operators once, and never past a stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import threading
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from orbit_es.progress import Progress
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FIRST_PAUSE = 0.5
+LOOK_EVERY = 1.0
+
+
+async def sleep(seconds: float, stop: asyncio.Event) -> None:
+    """Sleep, but notice a stop at once."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+class Backoff:
+    """Pauses between attempts, during which the figures of ``progress`` stay right."""
+
+    def __init__(self, longest: float, progress: Progress, stop: asyncio.Event, settled: threading.Event) -> None:
+        """``longest`` is in seconds; ``settled`` is set once something succeeded or failed."""
+        self._longest = longest
+        self._progress = progress
+        self._stop = stop
+        self._settled = settled
+        self._failures = 0
+
+    async def answer(self, request: Coroutine[Any, Any, T]) -> T:
+        """Wait for an answer, which may take ``request_timeout``."""
+        task = asyncio.create_task(request)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=LOOK_EVERY)
+                if not task.done():
+                    self._progress.look()
+            return task.result()
+        finally:
+            task.cancel()
+
+    def succeeded(self) -> None:
+        """Elasticsearch takes records."""
+        progress = self._progress
+        if progress.state.status != "enabled":
+            if self._failures:
+                _log.warning(
+                    "Elasticsearch takes records again; %d waited in the log files and are sent now.",
+                    progress.spool.pending,
+                )
+            progress.set_status("enabled")
+            progress.save()
+        self._failures = 0
+        self._settled.set()
+
+    async def failed(self, reason: str, *, passing: bool = False) -> None:
+        """Say so once, and pause; CancelledError if there is to be no further attempt.
+
+        ``passing``: being asked to slow down once is daily life, and not told.
+        """
+        progress = self._progress
+        self._failures += 1
+        if not (passing and self._failures == 1):
+            if progress.state.status != "unavailable" or self._failures == 1:
+                _log.warning(
+                    "Elasticsearch takes no records: %s. They wait in the log files and are sent later.", reason
+                )
+            progress.set_status("unavailable", reason)
+        progress.save()
+        self._settled.set()
+        if self._stop.is_set():
+            raise asyncio.CancelledError
+        longest = min(self._longest, FIRST_PAUSE * 2 ** min(self._failures - 1, 16))
+        until = time.monotonic() + longest * random.uniform(0.5, 1.0)  # noqa: S311  jitter, no secret
+        while (left := until - time.monotonic()) > 0 and not self._stop.is_set():
+            await sleep(min(LOOK_EVERY, left), self._stop)
+            progress.look()

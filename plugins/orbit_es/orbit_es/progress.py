@@ -1,0 +1,87 @@
+"""How far the follower has come: the figures in ``state.json``, and the position from which the next one goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from orbit.builtin.files import FollowerState, write_state
+from orbit_es.host_lock import HostLock
+from orbit_es.refusals import Refusals
+from orbit_es.spool import Spool
+
+_log = logging.getLogger(__name__)
+
+SAVE_EVERY = 5.0
+
+
+class Progress:
+    """The state of the follower in ``folder``, which holds its lock. Other threads may read ``state``."""
+
+    def __init__(self, folder: Path, lock: HostLock, spool: Spool, refusals: Refusals, before: FollowerState) -> None:
+        """``before`` is the state to go on from. Saves nothing yet."""
+        self.folder = folder
+        self.spool = spool
+        self.refusals = refusals
+        self.state = before
+        self._lock = lock
+        self._saved_at = 0.0
+        self._complained = False
+
+    @property
+    def held(self) -> bool:
+        """Whether the lock is held still: someone may have deleted the whole folder."""
+        return self._lock.is_there()
+
+    def set_status(self, status: str, detail: str = "") -> None:
+        """Note whether Elasticsearch takes records: ``enabled``, or ``unavailable`` for a reason."""
+        self.state = msgspec.structs.replace(self.state, status=status, detail=detail)
+
+    def count(self, outcomes: Mapping[str, int]) -> None:
+        """Note what became of records: how many were ``stored``, ``duplicate`` or ``rejected``."""
+        self.state = msgspec.structs.replace(
+            self.state,
+            sent=self.state.sent + outcomes["stored"],
+            duplicates=self.state.duplicates + outcomes["duplicate"],
+            rejected=self.state.rejected + outcomes["rejected"],
+        )
+
+    def look(self) -> None:
+        """Find what was written meanwhile, and save how much is waiting."""
+        with contextlib.suppress(OSError):
+            self.spool.look()
+        self.save()
+
+    def save_now_and_then(self) -> None:
+        """Save as a sign of life, without writing all the time."""
+        if time.monotonic() - self._saved_at >= SAVE_EVERY:
+            self.save()
+
+    def save(self) -> None:
+        """Bring the figures up to date and write them; a failure is told once."""
+        oldest = self.spool.oldest()
+        self.state = msgspec.structs.replace(
+            self.state,
+            updated=time.time(),
+            positions=self.spool.positions(),
+            lag_records=self.spool.pending,
+            lag_seconds=max(0.0, time.time() - oldest) if oldest is not None else 0.0,
+            lost_bytes=self.spool.lost_bytes,
+        )
+        with contextlib.suppress(OSError):  # the number stays as it was
+            self.state = msgspec.structs.replace(self.state, dead_letters=self.refusals.count())
+        self._saved_at = time.monotonic()
+        try:
+            if self.held:
+                write_state(self.folder, self.state)
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                _log.warning("The position in the chat log cannot be saved: %s", error.strerror)
+        else:
+            self._complained = False

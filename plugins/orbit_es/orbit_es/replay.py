@@ -1,0 +1,45 @@
+"""What operators ask for with ``orbit logs replay``: sending again what is in the files, or what was refused."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+from orbit.builtin.files import REPLAY, RESEND, requested_replay
+from orbit_es.delivery import Delivery
+from orbit_es.progress import Progress
+
+_log = logging.getLogger(__name__)
+
+
+def replay_if_asked(delivery: Delivery, progress: Progress) -> None:
+    """Go back in the log to the time that was asked for; what is there already is not stored twice."""
+    since = requested_replay(progress.folder)
+    if since is None:
+        return
+    spool = progress.spool
+    with contextlib.suppress(OSError):
+        spool.look()
+    lines = spool.rewind(since)
+    delivery.unsure = True
+    progress.save()
+    try:
+        progress.refusals.drop(spool.awaits)  # what is refused again comes back
+    except OSError as error:
+        _log.warning("Dead letters that are refused again now will be there twice: %s", error.strerror)
+    (progress.folder / REPLAY).unlink(missing_ok=True)
+    _log.info("Replaying the chat log: %d records are sent again where they are missing", lines)
+
+
+async def resend_if_asked(delivery: Delivery, progress: Progress) -> None:
+    """Send the dead letters again; those that are refused again stay."""
+    request = progress.folder / RESEND
+    if not request.exists():
+        return
+    delivery.unsure = True
+    try:
+        await progress.refusals.send_again(delivery.deliver_again)
+    except OSError as error:
+        _log.error("The dead letters in %s cannot be sent again: %s", progress.folder, error.strerror)
+    progress.save()
+    request.unlink(missing_ok=True)
