@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from orbit.errors import OrbitError, ProviderError
+from orbit.errors import ProviderError
 from orbit.types import ChatRecord
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -69,10 +69,9 @@ class Metrics:
                 durations = self.durations[stage] = Durations([0] * (len(BOUNDS) + 1))
             durations.add(seconds)
 
-    def failed(self, error: OrbitError) -> None:
-        """Count an error, if it is a provider's."""
-        if isinstance(error, ProviderError):
-            self.failures[error.provider, error.operation, error.kind] += 1
+    def failed(self, error: ProviderError) -> None:
+        """Count an error of a provider."""
+        self.failures[error.provider, error.operation, error.kind] += 1
 
     def snapshot(self, *, lost: int = 0, in_flight: int = 0, queued: int = 0) -> Snapshot:
         """What is counted so far, and what others count: records lost, turns running and waiting now."""

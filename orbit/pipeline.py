@@ -147,13 +147,19 @@ class Pipeline:
             )
         except OrbitError as error:
             journal.status, journal.reason = error.code, str(error)
-            self.metrics.failed(error)
+            self._failed("not answered", error)
             raise
         except Exception as error:
             journal.status, journal.reason = OrbitError.code, type(error).__name__
             raise
         finally:
             self._finished(turn, journal)
+
+    def _failed(self, consequence: str, error: OrbitError) -> None:
+        """Tell operators of a provider's error; other errors are the client's to mend."""
+        if isinstance(error, ProviderError):
+            logger.warning("%s: %s", consequence, error)
+            self.metrics.failed(error)
 
     def _finished(self, turn: Turn, journal: Journal) -> None:
         record = journal.record()
@@ -255,8 +261,7 @@ class Pipeline:
             elif self._retrieval.on_error == "refuse":
                 raise error
             else:
-                logger.warning("answering without its documents: %s", error)
-                self.metrics.failed(error)
+                self._failed("answering without its documents", error)
         return fuse(lists) if lists else None
 
     async def _rerank(self, turn: Turn, documents: list[Document], journal: Journal) -> list[Document]:
@@ -270,8 +275,7 @@ class Pipeline:
                 if not is_list_of(ranked, Document):
                     raise wrong_type(name, "rerank", "a list of Documents", ranked)
             except ProviderError as error:
-                logger.warning("keeping the retrieved order: %s", error)
-                self.metrics.failed(error)
+                self._failed("keeping the retrieved order", error)
             else:
                 documents = list(ranked)
         if self._rerankers:
@@ -310,6 +314,7 @@ class Pipeline:
                     except OrbitError as error:
                         journal.status, journal.reason = error.code, str(error)
                         journal.text[:] = [passed]
+                        self._failed("not answered", error)
                         raise
                     if not verdict.allowed:
                         journal.status, journal.reason = "blocked", verdict.reason

@@ -11,6 +11,7 @@ from orbit.turn import Turn
 from orbit.types import CallContext
 from orbit.web.answering import Wire, send_stream, send_whole
 from orbit.web.body import read_body
+from orbit.web.key_guard import admit, quota_headers, telling_quota
 from orbit.web.problems import RequestError, status_of
 from orbit.web.request import request_id_of
 from orbit.web.services import Services
@@ -62,11 +63,8 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> Any:
         try:
             if scope["method"] != "POST":  # type: ignore[typeddict-item]  # an HTTP scope has it
                 raise RequestError(405, "method_not_allowed", "ask with POST.")
-            identity = await services.authenticator.authenticate(protocol.secret(scope))
-            scope["state"]["key_id"] = identity.key.id
-            quota = await services.limiter.admit(identity.key)
-            if quota is not None:
-                headers += quota.headers()
+            identity = await admit(services, scope, protocol.secret(scope))
+            headers += quota_headers(scope)
             question = protocol.question(await read_body(scope, receive, settings.limits.max_body_bytes))
             turn = question.turn(identity, _context(identity, request_id, scope))
             events = services.sessions.answer(turn)
@@ -79,7 +77,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> Any:
             scope["state"]["status"] = 200 if arrived else CLIENT_LEFT
         except Exception as error:  # noqa: BLE001  # the last place where it can become an answer
             scope["state"]["status"] = status_of(error)
-            await protocol.refusal(error, request_id)(scope, receive, send)
+            await protocol.refusal(error, request_id)(scope, receive, telling_quota(scope, send))
 
     return handle
 

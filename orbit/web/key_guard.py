@@ -33,14 +33,19 @@ def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity:
     return identity
 
 
+def quota_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The ``RateLimit`` headers of a request; none if it is not admitted, or its key has no limit."""
+    state: dict[str, Any] = scope["state"]
+    quota = state.get(_QUOTA)
+    return [] if quota is None else quota.headers()
+
+
 def telling_quota(scope: Scope, send: Send) -> Send:
     """``send`` with the ``RateLimit`` headers of an admitted request, whatever becomes of it."""
-    state: dict[str, Any] = scope["state"]
 
     async def told(message: Message) -> None:
-        quota = state.get(_QUOTA)
-        if quota is not None and message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *quota.headers()]
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *quota_headers(scope)]
         await send(message)
 
     return told

@@ -199,10 +199,11 @@ async def test_half_a_surrogate_pair_does_not_lose_the_record(tmp_path):
         ({"redact": ["("]}, r"redact: '\(' is no regular expression"),
         ({"timezone": "Mars/Olympus"}, "there is no time zone 'Mars/Olympus'"),
         ({"filename": "a/b.log"}, "put the folder under directory"),
+        ({"directory": f"{__file__}/logs/of/today"}, "directory: '.*test_files.py' is a file"),
     ],
 )
 async def test_settings_without_sense_are_named(tmp_path, settings, message):
-    log = provider(tmp_path, **settings)
+    log = provider(**{"directory": tmp_path, **settings})
     assert re.search(message, " ".join(log.validate()))
     with pytest.raises(orbit.ConfigError, match=message):
         async with log:
@@ -260,22 +261,20 @@ async def test_a_line_torn_by_a_killed_writer_is_closed(tmp_path):
 
 async def test_records_wait_for_a_folder_that_cannot_be_written(tmp_path, caplog):
     folder = tmp_path / "logs"
-    folder.write_text("a file where the folder should be")
-    log = provider(tmp_path / "unused", max_pending=3)
-    log.settings = msgspec.structs.replace(log.settings, directory=str(tmp_path / "unused" / "logs"))
-    (tmp_path / "unused").write_text("no folder either")
     with caplog.at_level(logging.WARNING):
-        async with log:
+        async with provider(folder, max_pending=3) as log:
+            shutil.rmtree(folder)
+            folder.write_text("a file where the folder should be")
             for number in range(5):
                 await log.log(record(number))
             await eventually(lambda: log._writer.failures >= 2)
             health = await log.health()
             assert health.status == "degraded"
             assert "3 waiting, 2 dropped" in health.detail
-            (tmp_path / "unused").unlink()
+            folder.unlink()
             await log.flush()
             assert (await log.health()).status == "ok"
-    assert [line["request_id"] for line in lines(tmp_path / "unused" / "logs")] == ["r0", "r1", "r2"]
+    assert [line["request_id"] for line in lines(folder)] == ["r0", "r1", "r2"]
     told = [entry.message for entry in caplog.records]
     assert len([text for text in told if "Cannot write to" in text]) == 1, "once a minute, however many attempts"
     assert any("written again" in text for text in told)
@@ -283,9 +282,10 @@ async def test_records_wait_for_a_folder_that_cannot_be_written(tmp_path, caplog
 
 async def test_what_cannot_be_written_until_the_end_is_told(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr("orbit.builtin.files.provider.STOP_PATIENCE", 0.2)
-    (tmp_path / "logs").write_text("no folder")
-    log = provider(tmp_path / "logs" / "deeper")
-    async with log:
+    folder = tmp_path / "logs"
+    async with provider(folder) as log:
+        shutil.rmtree(folder)
+        folder.write_text("no folder")
         await log.log(record())
     assert "1 records are lost" in caplog.text
 

@@ -249,7 +249,7 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 def test_a_worker_that_does_not_start_ends_them_all(tmp_path: Path) -> None:
-    """The chat log's folder is a file: found out only when the providers start."""
+    """What is wrong with MongoDB's address is found out only when the stores are opened."""
     config = "echo: {}\nmongodb: {host: 127.0.0.1, port: 1, uri: 'nonsense://'}\n"
     said = refused(tmp_path, config, "--workers", "2")
     assert "ORBIT cannot start" in said

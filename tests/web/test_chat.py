@@ -57,7 +57,9 @@ def test_text_may_grow_for_older_clients(tmp_path: Path) -> None:
     ("kind", "status"), [("failed", 502), ("unavailable", 503), ("overloaded", 503), ("timeout", 504)]
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_an_early_failure_is_a_real_status(tmp_path: Path, kind: str, status: int, *, stream: bool) -> None:
+def test_an_early_failure_is_a_real_status(
+    tmp_path: Path, kind: str, status: int, caplog: pytest.LogCaptureFixture, *, stream: bool
+) -> None:
     with serve({"script": {"fail_after": 0, "kind": kind}}, tmp_path) as server:
         response = ask(server, {"message": "hello", "stream": stream})
     assert response.status_code == status
@@ -66,6 +68,7 @@ def test_an_early_failure_is_a_real_status(tmp_path: Path, kind: str, status: in
     assert problem["code"] == f"provider_{kind}"
     assert problem["detail"] == "script could not generate: the script says so."
     assert problem["provider"] == "script"
+    assert "not answered: script could not generate: the script says so." in caplog.text  # operators read it too
 
 
 def test_a_late_failure_is_an_error_frame_and_never_a_stop(tmp_path: Path) -> None:

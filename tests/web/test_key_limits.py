@@ -29,6 +29,8 @@ class Guestbook(orbit.Provider):
 
 
 ROUTES: dict[str, tuple[str, str, int]] = {
+    "a chat about nothing": ("POST", "/chat", 400),
+    "a completion of nothing": ("POST", "/v1/chat/completions", 400),
     "a session": ("GET", "/chat/sessions/s", 200),
     "a session that is none": ("GET", "/chat/sessions/none", 404),
     "deleting a session that is none": ("DELETE", "/chat/sessions/none", 404),

@@ -87,7 +87,8 @@ class LogFolder:
         self._make()
         path = self.directory / WRITERS
         if self._writers_fd is not None and not same_file(self._writers_fd, path):
-            os.close(self._writers_fd)  # The folder was deleted and made again.
+            _log.warning("%s was deleted or replaced; it is made again", self.directory)
+            os.close(self._writers_fd)
             self._writers_fd = None
         if self._writers_fd is None:
             self._writers_fd = open_lock(path)
@@ -150,18 +151,13 @@ class LogFolder:
             if self._lock_fd is None:
                 self._make()
                 self._lock_fd = open_lock(path)
-                self._announce_again()
+                if self._writers_fd is not None:  # also in a folder that was deleted and is made again
+                    self.announce()
             lock(self._lock_fd)
             if same_file(self._lock_fd, path):
                 return
             os.close(self._lock_fd)  # The folder was deleted or moved: others lock another file now.
             self._lock_fd = None
-
-    def _announce_again(self) -> None:
-        """After the folder was deleted, show that somebody writes to the new one, and tell it."""
-        if self._writers_fd is not None and not same_file(self._writers_fd, self.directory / WRITERS):
-            _log.warning("%s was deleted or replaced; it is made again", self.directory)
-            self.announce()
 
     def _append_some(self, lines: deque[bytes]) -> None:
         fd, size = self._room_for(len(lines[0]))

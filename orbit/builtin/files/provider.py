@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -117,8 +118,9 @@ class FileLog(orbit.Provider):
         if Path(self.settings.filename).name != self.settings.filename:
             yield f"filename: '{self.settings.filename}' is a path; put the folder under directory"
         directory = Path(self.settings.directory).expanduser()
-        if directory.exists() and not directory.is_dir():
-            yield f"directory: '{directory}' is a file"
+        there = next(path for path in (directory, *directory.absolute().parents) if os.path.lexists(path))
+        if not there.is_dir():
+            yield f"directory: '{there}' is a file"
 
     def _encode(self, record: orbit.ChatRecord) -> bytes:
         now = time.monotonic()
