@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from contextvars import ContextVar
 from logging.handlers import WatchedFileHandler
@@ -42,7 +43,8 @@ def configure_logging(settings: Logging, *, verbose: bool) -> None:
     if settings.server_file:
         handlers.append(_file(settings.server_file))
     for handler in handlers:
-        handler.setFormatter(_formatter(settings.format))
+        in_journal = settings.format == "text" and _is_the_journal(handler)
+        handler.setFormatter(_JournalFormatter() if in_journal else _formatter(settings.format))
         handler.addFilter(_WithRequestId())
         root.addHandler(handler)
     for noisy in ("httpx", "httpcore", "aiosqlite", "chromadb", "urllib3", "asyncio"):
@@ -65,6 +67,31 @@ def _formatter(form: str) -> logging.Formatter:
         return JsonFormatter(fields, rename_fields=renamed, reserved_attrs=[*_RESERVED, "suffix"])
     return logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s%(suffix)s", "%Y-%m-%d %H:%M:%S")
 
+
+def _is_the_journal(handler: logging.Handler) -> bool:
+    """Whether systemd's journal reads what the handler writes; it names the device and inode of its stream."""
+    journal = os.environ.get("JOURNAL_STREAM")
+    if not journal or not isinstance(handler, logging.StreamHandler):
+        return False
+    try:
+        status = os.fstat(handler.stream.fileno())
+    except (OSError, ValueError):  # standard error was replaced by something that is no file
+        return False
+    return journal == f"{status.st_dev}:{status.st_ino}"
+
+
+class _JournalFormatter(logging.Formatter):
+    """Lines that begin with their priority, as sd-daemon(3) has it, and without the time, which the journal adds."""
+
+    def __init__(self) -> None:
+        super().__init__("%(name)s: %(message)s%(suffix)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = next(number for level, number in _PRIORITIES if record.levelno >= level)
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+
+
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.NOTSET, 7))
 
 _RESERVED = [*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"]
 """Attributes of records that are no fields of a JSON line, unless it asks for them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import click
 
@@ -49,5 +50,5 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
         address = address_of(listeners[1], "https")
     if is_first_run(checked.config):
         prepare(checked.config, address)
-    click.echo(f"Starting at {address} ... (Ctrl-C stops it)")
+    click.echo(f"Starting at {address} ..." + (" (Ctrl-C stops it)" if sys.stdin.isatty() else ""))
     run(checked.config, listeners, workers=workers, reload=reload)
