@@ -64,6 +64,7 @@ class Target:
         import asyncio
 
         from orbit.admin.client import Unreachable
+        from orbit.cli.address import distrusted
         from orbit.errors import ConfigError, OrbitError, StoreUnavailable, Unauthorized
 
         async def opened() -> T:
@@ -75,7 +76,8 @@ class Target:
         except ConfigError:
             raise
         except OrbitError as error:
-            click.echo(f"Error: {error}", err=True)
+            reason = distrusted(error) if isinstance(error, Unreachable) else ""
+            click.echo(f"Error: {self.url} answers, but {reason}" if reason else f"Error: {error}", err=True)
             unreachable = isinstance(error, Unreachable | StoreUnavailable)
             sys.exit(UNREACHABLE if unreachable else FORBIDDEN if isinstance(error, Unauthorized) else REFUSED)
 
@@ -192,7 +194,7 @@ async def every(list_page: Callable[[str], Awaitable[list[T]]]) -> list[T]:
 
 async def find_prompt(admin: AnyAdministration, reference: str) -> PromptInfo:
     """The prompt with this id, or else with this name."""
-    from orbit.store.base import UnknownPrompt
+    from orbit.store.prompts import UnknownPrompt
 
     try:
         return await admin.get_prompt(reference)

@@ -12,6 +12,8 @@ import click
 from orbit.cli.options import config_option
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
     from orbit.config import Config
@@ -41,11 +43,13 @@ def chat(
     """
     import httpx
 
-    from orbit.cli.address import url_of
+    from orbit.cli.address import distrusted, trust_of, url_of
     from orbit.config import load_config
 
+    trusted: ssl.SSLContext | bool = True
     if url is None:
-        url = url_of(load_config(config_path))
+        config = load_config(config_path)
+        url, trusted = url_of(config), trust_of(config)
     if temporary_key:
         key = click.get_current_context().with_resource(_temporary_key(load_config(config_path)))
     if not key:
@@ -53,7 +57,8 @@ def chat(
             "an API key is needed: --key KEY or ORBIT_API_KEY. Make one: orbit keys create. "
             "Where the server's store can be reached, --temporary-key does without."
         )
-    with httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=httpx.Timeout(300, connect=5)) as client:
+    patience = httpx.Timeout(300, connect=5)
+    with httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=patience, verify=trusted) as client:
         try:
             if question:
                 begun = _ask(client, " ".join(question), session, sources=sources)
@@ -64,6 +69,8 @@ def chat(
             for line in _questions():
                 session = _ask(client, line, session, sources=sources)
         except httpx.ConnectError as error:
+            if reason := distrusted(error):
+                raise click.ClickException(f"{url} answers, but {reason}") from error
             raise click.ClickException(f"no server answers at {url}. Start one: orbit serve.") from error
         except httpx.HTTPError as error:
             raise click.ClickException(f"the answer from {url} broke off: {error}") from error

@@ -144,12 +144,13 @@ def _health(config: Config, instance: str) -> str:
     import httpx
 
     from orbit.admin.token import read_token
-    from orbit.cli.address import url_of
+    from orbit.cli.address import trust_of, url_of
 
     token = read_token(config)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        answer = httpx.get(f"{url_of(config)}/health", headers=headers, timeout=_HEALTH_SECONDS)
+        url, trusted = f"{url_of(config)}/health", trust_of(config)
+        answer = httpx.get(url, headers=headers, timeout=_HEALTH_SECONDS, verify=trusted)
         health = answer.json()["components"][instance]
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return ""

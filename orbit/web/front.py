@@ -60,19 +60,21 @@ class Front:
 def _log(scope: Any, path: str, status: int, seconds: float) -> None:
     method, milliseconds = scope["method"], round(seconds * 1000, 1)
     client = scope.get("client")
+    key_id = scope["state"].get("key_id", "")
     access.info(
-        "%s %s %s %s ms",
+        "%s %s %s %s ms%s",
         method,
         path,
         status,
         milliseconds,
+        f" key {key_id}" if key_id else "",
         extra={
             "method": method,
             "path": path,
             "status": status,
             "duration_ms": milliseconds,
             "client_ip": client[0] if client else "",
-            "key_id": scope["state"].get("key_id", ""),
+            "key_id": key_id,
         },
     )
 

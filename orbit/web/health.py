@@ -63,6 +63,11 @@ class HealthCheck:
         """Ask one component. Whatever it does, there is an answer in time; one that still hangs is not asked again."""
         seconds = self._services.config.host.timeouts.health
         task = self._asking.pop(name, None)
+        if task is not None and task.done():
+            # It ended after its time, as it was told to; whatever came of it is old by now.
+            if not task.cancelled():
+                task.exception()
+            task = None
         if task is None:
             task = asyncio.create_task(_answer(ask), name=f"health of {name}")
         await asyncio.wait([task], timeout=seconds)

@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from orbit.cli.chat import chat
 from orbit.cli.check import check
+from orbit.cli.keys import keys
 from orbit.config.model import General, Https
 from orbit.errors import ConfigError
 from orbit.testing import serve
@@ -40,6 +42,23 @@ def chain_pem(key: Any, serial: int) -> bytes:
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
         .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def signed_pem(key: Any, authority: Any, name: str) -> bytes:
+    """A certificate for a name, signed by somebody of whom nobody has heard."""
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somebody")]))
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(authority, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM)
 
@@ -191,6 +210,30 @@ def test_both_ports_serve_without_redirect(tmp_path: Path) -> None:
     with serve({"echo": {}, "general": {"https": pair.section()}}, tmp_path) as server:
         assert httpx.get(f"{server.url}/health/live").status_code == 200
         assert httpx.get(f"{server.https_url}/health/live", verify=False).status_code == 200
+
+
+def test_commands_trust_the_certificate_of_their_own_configuration(tmp_path: Path) -> None:
+    pair, key = Pair(tmp_path), make_key()
+    pair.chain.write_bytes(signed_pem(key, make_key(), "chat.example.org"))
+    pair.key.write_bytes(key_pem(key))
+    with serve({"echo": {}, "general": {"https": pair.section()}}, tmp_path) as server:
+        port = server.https_url.rpartition(":")[2]
+        here = tmp_path / "config.yaml"
+        https = f"{{enabled: true, port: {port}, cert_file: {pair.chain}, key_file: {pair.key}}}"
+        here.write_text(f"general:\n  data_dir: {tmp_path}/data\n  https: {https}\necho: {{}}\n")
+        there = tmp_path / "elsewhere.yaml"
+        there.write_text(here.read_text().replace(str(pair.chain), str(tmp_path / "other.pem")))
+        (tmp_path / "other.pem").write_bytes(signed_pem(key, make_key(), "chat.example.org"))
+
+        asked = CliRunner().invoke(chat, ["--config", str(here), "--key", server.key, "hello"])
+        of_another = CliRunner().invoke(chat, ["--config", str(there), "--key", server.key, "hello"])
+        by_address = CliRunner().invoke(chat, ["--url", server.https_url, "--key", server.key, "hello"])
+        keys_there = CliRunner().invoke(keys, ["list", "--config", str(here), "--url", server.https_url])
+    assert asked.output == "hello\n"
+    for refused, code in ((of_another, 1), (by_address, 1), (keys_there, 3)):
+        assert refused.exit_code == code, refused.output
+        assert f"{server.https_url} answers, but its certificate is not trusted:" in refused.output
+        assert "SSL_CERT_FILE=FILE" in refused.output
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,20 @@ class Stubborn(Provider):
         return Health()
 
 
+class Away(Provider):
+    """Hangs while its service is away; when it is told to let go, it says so in its own way."""
+
+    away = True
+    raises: type[BaseException] = asyncio.CancelledError
+
+    async def health(self) -> Health:
+        try:
+            await asyncio.sleep(3600 if self.away else 0)
+        except asyncio.CancelledError:
+            raise self.raises from None
+        return Health()
+
+
 class Odd(Provider):
     """Answers with something else."""
 
@@ -126,6 +140,17 @@ def test_no_component_can_make_the_whole_fail(tmp_path: Path) -> None:
     assert parts["odd"] == ("down", "health() returned no orbit.Health")
     assert parts["cancelled"][0] == "down"
     assert parts["limping"] == ("degraded", "one of two servers is away")
+
+
+@pytest.mark.parametrize("raises", [asyncio.CancelledError, OSError])
+def test_what_is_back_is_well_at_the_first_question(tmp_path: Path, raises: type[BaseException]) -> None:
+    with serve({"echo": {}, "away": {}, "timeouts": {"health": 0.3}}, tmp_path, {"away": Away}) as server:
+        away = server.services.host.registry["away"]
+        away.raises = raises
+        assert httpx.get(f"{server.url}/health/ready", timeout=20).status_code == 503
+        away.away = False
+        time.sleep(1.1)  # an answer is kept for a second
+        assert httpx.get(f"{server.url}/health/ready", timeout=20).status_code == 200
 
 
 def test_degraded_is_ready(tmp_path: Path) -> None:

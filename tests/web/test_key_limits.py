@@ -82,6 +82,7 @@ def test_every_answer_tells_what_is_left(
     assert "ratelimit-limit" not in free.headers
     assert (nobody.status_code, "ratelimit-limit" in nobody.headers) == (401, False)
     lines = [record.__dict__ for record in caplog.records if record.name == "orbit.access"]
+    assert all(bool(line["key_id"]) == (f" ms key {line['key_id']}" in line["message"]) for line in lines)
     assert [bool(line["key_id"]) for line in lines if line["path"][:9] == path[:9]] == [True] * 4 + [False]
 
     if path.startswith("/v1"):
