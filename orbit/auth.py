@@ -8,7 +8,11 @@ import time
 import msgspec
 
 from orbit.errors import OrbitError, StoreUnavailable, Unauthorized
-from orbit.store.base import RATE_WINDOW, ApiKey, Quota, Store, SystemPrompt, UnknownKey, UnknownPrompt, new_id
+from orbit.store.base import Store
+from orbit.store.keys import ApiKey, UnknownKey
+from orbit.store.prompts import SystemPrompt, UnknownPrompt
+from orbit.store.quota import RATE_WINDOW, Quota
+from orbit.store.records import new_id
 from orbit.store.secrets import MAX_SECRET_CHARS, digest_of, generate_secret, hint_of
 
 AWAY_SECONDS = 1.0

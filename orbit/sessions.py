@@ -18,7 +18,9 @@ import msgspec
 from orbit.config.model import Sessions as Settings
 from orbit.errors import OrbitError
 from orbit.pipeline import Event, Pipeline
-from orbit.store.base import SessionTurn, Store, UnknownKey
+from orbit.store.base import Store
+from orbit.store.keys import UnknownKey
+from orbit.store.sessions import SessionTurn
 from orbit.turn import Answer, Turn
 from orbit.types import Message
 

@@ -5,7 +5,8 @@ import pytest
 
 from orbit.auth import Authenticator, RateLimited, RateLimiter, find_key, new_key
 from orbit.errors import StoreUnavailable, Unauthorized
-from orbit.store.base import KeyChanges, PromptChanges
+from orbit.store.keys import KeyChanges
+from orbit.store.prompts import PromptChanges
 from orbit.store.secrets import generate_secret
 from orbit.store.sqlite import SqliteStore
 

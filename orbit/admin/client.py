@@ -20,7 +20,9 @@ from orbit.admin.wire import (
     PromptUpdate,
 )
 from orbit.errors import OrbitError, Unauthorized
-from orbit.store.base import PAGE, UnknownKey, UnknownPrompt
+from orbit.store.keys import UnknownKey
+from orbit.store.prompts import UnknownPrompt
+from orbit.store.records import PAGE
 
 T = TypeVar("T")
 TIMEOUT = 30.0

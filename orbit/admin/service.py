@@ -25,7 +25,10 @@ from orbit.admin.wire import (
 )
 from orbit.auth import Authenticator, find_key, new_key
 from orbit.errors import OrbitError
-from orbit.store.base import PAGE, ApiKey, KeyChanges, PromptChanges, Store, UnknownKey, UnknownPrompt, set_fields
+from orbit.store.base import Store
+from orbit.store.keys import ApiKey, KeyChanges, UnknownKey
+from orbit.store.prompts import PromptChanges, UnknownPrompt
+from orbit.store.records import PAGE, set_fields
 from orbit.store.secrets import digest_of, generate_secret, hint_of
 
 logger = logging.getLogger("orbit.admin")

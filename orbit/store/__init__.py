@@ -2,7 +2,9 @@
 
 from orbit.config import Config
 from orbit.errors import ConfigError, Problem
-from orbit.store.base import ApiKey, Store, SystemPrompt
+from orbit.store.base import Store
+from orbit.store.keys import ApiKey
+from orbit.store.prompts import SystemPrompt
 
 __all__ = ["ApiKey", "Store", "SystemPrompt", "open_store"]
 

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Request, Response, Router, delete, get
 from litestar.params import PathParameter
 
-from orbit.store.base import SessionTurn
+from orbit.store.sessions import SessionTurn
 from orbit.turn import Source
 from orbit.types import Role
 from orbit.web.key_guard import guarded_router, identity_of

@@ -11,7 +11,7 @@ import pytest
 
 import orbit
 from orbit.auth import new_key
-from orbit.store.base import KeyChanges
+from orbit.store.keys import KeyChanges
 from orbit.testing import serve
 
 PHONE = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import socket
 import time
@@ -15,7 +16,7 @@ import pytest
 from orbit.config.model import Logging
 from orbit.errors import ConfigError
 from orbit.logs import configure_logging
-from orbit.store.base import Quota
+from orbit.store.quota import Quota
 from orbit.testing import serve
 
 ROUTES = [("POST", "/chat"), ("GET", "/health"), ("GET", "/nowhere"), ("GET", "/admin/api-keys"), ("GET", "/metrics")]
@@ -218,6 +219,20 @@ def test_a_log_file_that_was_rotated_is_left_for_a_new_one(tmp_path: Path) -> No
     logging.getLogger("orbit").info("two")
     assert re.fullmatch(r"\S+ \S+ INFO    orbit: one\n", (tmp_path / "server.log.1").read_text())
     assert file.read_text().endswith("orbit: two\n")
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_the_journal_gets_priorities_and_no_second_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "journal").open("w") as journal, (tmp_path / "terminal").open("w") as terminal:
+        status = os.fstat(journal.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        for stream in (journal, terminal):
+            monkeypatch.setattr("sys.stderr", stream)
+            configure_logging(Logging(), verbose=False)
+            logging.getLogger("orbit").info("started")
+            logging.getLogger("orbit").error("two\nlines")
+    assert (tmp_path / "journal").read_text() == "<6>orbit: started\n<3>orbit: two\n<3>lines\n"
+    assert re.match(r"\S+ \S+ INFO    orbit: started\n", (tmp_path / "terminal").read_text())
 
 
 @pytest.mark.usefixtures("own_logging")

@@ -8,20 +8,11 @@ import msgspec
 import pytest
 
 from orbit.auth import new_key
-from orbit.store.base import (
-    ApiKey,
-    DuplicateKey,
-    DuplicatePrompt,
-    KeyChanges,
-    PromptChanges,
-    PromptInUse,
-    SessionTurn,
-    Store,
-    SystemPrompt,
-    UnknownKey,
-    UnknownPrompt,
-)
+from orbit.store.base import Store
+from orbit.store.keys import ApiKey, DuplicateKey, KeyChanges, UnknownKey
+from orbit.store.prompts import DuplicatePrompt, PromptChanges, PromptInUse, SystemPrompt, UnknownPrompt
 from orbit.store.secrets import digest_of
+from orbit.store.sessions import SessionTurn
 from orbit.turn import Source
 
 OPERATORS = ['{"$ne": null}', "$where", "a.b", "' OR 1=1 --", "%", "schön 🐙"]

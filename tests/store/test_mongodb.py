@@ -18,8 +18,9 @@ from orbit.config.load import parse_config
 from orbit.config.model import Mongodb
 from orbit.errors import ConfigError, StoreUnavailable, Unauthorized
 from orbit.store import open_store
-from orbit.store.base import KeyChanges, PromptChanges
+from orbit.store.keys import KeyChanges
 from orbit.store.mongodb import MongoStore
+from orbit.store.prompts import PromptChanges
 from orbit.store.secrets import digest_of
 
 REAL = os.environ.get("ORBIT_TEST_MONGODB_URL", "")

@@ -12,7 +12,8 @@ from orbit.auth import new_key
 from orbit.config import load_config
 from orbit.errors import ConfigError, StoreUnavailable
 from orbit.store import open_store
-from orbit.store.base import KeyChanges, next_version
+from orbit.store.keys import KeyChanges
+from orbit.store.prompts import next_version
 from orbit.store.secrets import digest_of
 from orbit.store.sqlite import SqliteStore
 
@@ -61,7 +62,7 @@ async def test_another_process_sees_changes_and_is_seen(path):
         program = (
             "import asyncio, sys, pathlib\n"
             "from orbit.store.sqlite import SqliteStore\n"
-            "from orbit.store.base import KeyChanges\n"
+            "from orbit.store.keys import KeyChanges\n"
             "async def main():\n"
             "    async with SqliteStore(pathlib.Path(sys.argv[1])) as store:\n"
             "        await store.update_key(sys.argv[2], KeyChanges(notes='from outside'))\n"
@@ -127,8 +128,17 @@ async def test_many_processes_may_open_a_new_store_at_once(path):
         assert {key.id async for key in store.all_keys()} == {key.id for key in made}
 
 
+async def test_a_new_store_waits_for_another_that_makes_it(path):
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    asyncio.get_running_loop().call_later(0.2, other.close)
+    async with SqliteStore(path) as store:
+        assert await store.list_keys() == []
+
+
 async def test_a_locked_store_waits_and_then_is_unavailable(path, monkeypatch):
-    monkeypatch.setattr("orbit.store.sqlite.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("orbit.store.sqlite.database.BUSY_SECONDS", 0.2)
     async with SqliteStore(path) as store:
         holder = sqlite3.connect(path, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")

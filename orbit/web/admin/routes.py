@@ -30,7 +30,9 @@ from orbit.admin.wire import (
     own_key,
 )
 from orbit.errors import OrbitError
-from orbit.store.base import PAGE, DuplicateKey, DuplicatePrompt, PromptInUse, UnknownKey, UnknownPrompt
+from orbit.store.keys import DuplicateKey, UnknownKey
+from orbit.store.prompts import DuplicatePrompt, PromptInUse, UnknownPrompt
+from orbit.store.records import PAGE
 from orbit.web.admin.activity import chats_route
 from orbit.web.admin.collections import UnknownDocument, collection_routes
 from orbit.web.admin.session import session_routes

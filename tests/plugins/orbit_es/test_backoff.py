@@ -3,12 +3,13 @@
 import asyncio
 import threading
 
-from orbit.builtin.files import FollowerState, Naming, Rules, read_state
 from orbit_es.backoff import Backoff
 from orbit_es.host_lock import HostLock
 from orbit_es.progress import Progress
 from orbit_es.refusals import Refusals
 from orbit_es.spool import Spool
+
+from orbit.builtin.files import FollowerState, Naming, Rules, read_state
 
 
 def progress_in(folder, lock):

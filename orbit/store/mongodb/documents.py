@@ -14,8 +14,10 @@ from beanie import Document, PydanticObjectId
 from bson import ObjectId
 from pydantic import BaseModel, ConfigDict, Field
 
-from orbit.store.base import ApiKey, FormerSecret, SessionTurn, SystemPrompt
+from orbit.store.keys import ApiKey, FormerSecret
+from orbit.store.prompts import SystemPrompt
 from orbit.store.secrets import digest_of, hint_of
+from orbit.store.sessions import SessionTurn
 from orbit.turn import Source
 
 

@@ -1,0 +1,24 @@
+"""What all records have in common: their ids, how they are changed, and how they are listed."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+PAGE = 100
+"""Records in a page of a listing, unless the caller says otherwise."""
+
+
+def new_id() -> str:
+    """An id of 24 hexadecimal digits that sorts by the time it was made (as MongoDB's ObjectId does)."""
+    seconds, fraction = divmod(time.time(), 1)
+    return (int(seconds).to_bytes(4, "big") + int(fraction * 2**24).to_bytes(3, "big") + os.urandom(5)).hex()
+
+
+def set_fields(changes: msgspec.Struct) -> dict[str, Any]:
+    """The fields of changes that are set, by name."""
+    return {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
