@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 
@@ -53,8 +54,8 @@ def sample_of(counts: Snapshot, at: float) -> Sample:
 class History:
     """The last samples."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._samples: deque[Sample] = deque(maxlen=kept)
+    def __init__(self, samples: Iterable[Sample] = (), kept: int = KEPT) -> None:
+        self._samples: deque[Sample] = deque(samples, maxlen=kept)
 
     def add(self, sample: Sample) -> None:
         """Keep a sample, and forget the oldest if there are too many."""

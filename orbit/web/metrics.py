@@ -51,7 +51,8 @@ class Exchange:
 
     def __init__(self, services: Services, folder: Path | None) -> None:
         self._services = services
-        self._folder = folder
+        self.folder = folder
+        """Through which the workers tell each other; None if there is only one."""
         self._file = f"{os.getpid()}-{secrets.token_hex(4)}.json"
         self._written = b""
         self._writing = asyncio.Lock()
@@ -76,7 +77,7 @@ class Exchange:
 
     async def all(self) -> Snapshot:
         """The counts of all processes together, at most a second old."""
-        if self._folder is None:
+        if self.folder is None:
             return self.own()
         own = await self.publish()
         return total([own, *await asyncio.to_thread(self._others)])
@@ -86,15 +87,15 @@ class Exchange:
         async with self._writing:
             own = self.own()
             data = msgspec.json.encode(own)
-            if self._folder is not None and data != self._written:
-                await asyncio.to_thread(self._write, self._folder, data)
+            if self.folder is not None and data != self._written:
+                await asyncio.to_thread(self._write, self.folder, data)
                 self._written = data
             return msgspec.json.decode(data, type=Snapshot)  # as it was written, whatever has happened since
 
     @asynccontextmanager
     async def publishing(self) -> AsyncGenerator[None, None]:
         """While entered, write the counts every second; and once more at the end."""
-        if self._folder is None:
+        if self.folder is None:
             yield
             return
         task = asyncio.create_task(self._keep_publishing(), name="publish metrics")
@@ -121,9 +122,9 @@ class Exchange:
         new.replace(folder / self._file)
 
     def _others(self) -> list[Snapshot]:
-        assert self._folder is not None
+        assert self.folder is not None
         found = []
-        for file in sorted(self._folder.glob("[0-9]*.json")):
+        for file in sorted(self.folder.glob("[0-9]*.json")):
             if file.name == self._file:
                 continue
             snapshot = msgspec.json.decode(file.read_bytes(), type=Snapshot)

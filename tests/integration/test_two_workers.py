@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -305,3 +306,32 @@ async def test_wrong_admin_tokens_are_limited_for_both_workers_together(server):
     ):
         while (await admin.get("/admin/prompts")).status_code == 429:  # noqa: ASYNC110  # nobody is locked out for long
             await asyncio.sleep(0.2)
+
+
+async def test_a_worker_that_takes_the_place_of_a_dead_one_knows_the_last_hour(server):
+    made = server.cli("keys", "create", "--name", "of the last hour")
+    assert statuses(await server.chats(made["api_key"])) == {200}
+
+    headers, hours, deadline = {"Authorization": f"Bearer {TOKEN}"}, [], time.monotonic() + 60
+
+    def workers():
+        """Those that have ever told their counts, and how many answers they told."""
+        files = (server.folder / "data" / "metrics").glob("[0-9]*.json")
+        return {int(file.name.partition("-")[0]): dict(json.loads(file.read_bytes())["turns"]) for file in files}
+
+    async def until(condition):
+        while not condition():
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+
+    await until(lambda: sum(turns.get("ok", 0) for turns in workers().values()) >= CLIENTS)
+    before = workers()
+    os.kill(max(before), signal.SIGKILL)
+    await until(lambda: workers().keys() - before.keys())
+    for _ in range(30):  # each on a connection of its own, so that both workers answer
+        with contextlib.suppress(httpx.TransportError):
+            async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+                samples = (await client.get("/admin/live")).json()["samples"]
+                hours.append(samples[-1]["ok"] - samples[0]["ok"])
+    assert len(hours) > 10
+    assert min(hours) >= CLIENTS

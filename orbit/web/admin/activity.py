@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -50,13 +51,20 @@ class Live(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def kept_history(exchange: Exchange) -> AsyncGenerator[History, None]:
-    """A history that grows while it is entered."""
-    history = History()
+    """A history that grows while it is entered.
+
+    Where there are several workers, each leaves it in a file: a worker that takes the place of one that died would
+    otherwise know of no more than happened since then.
+    """
+    file = exchange.folder / "history" if exchange.folder is not None else None
+    history = History(await asyncio.to_thread(_read, file) if file is not None else ())
 
     async def grow() -> None:
         while True:
             try:
                 history.add(sample_of(await exchange.all(), time.time()))
+                if file is not None:
+                    await asyncio.to_thread(_write, file, history.since(0.0))
             except Exception:  # whatever it is, it must not end the history
                 logger.exception("the counts of the workers cannot be read")
             await asyncio.sleep(SECONDS)
@@ -68,6 +76,22 @@ async def kept_history(exchange: Exchange) -> AsyncGenerator[History, None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _read(file: Path) -> list[Sample]:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=list[Sample])
+    except FileNotFoundError:
+        return []
+    except (OSError, msgspec.DecodeError) as error:
+        logger.warning("the counts of the last hour cannot be read: %s", error)
+        return []
+
+
+def _write(file: Path, samples: list[Sample]) -> None:
+    new = file.with_name(f".history-{os.getpid()}")
+    new.write_bytes(msgspec.json.encode(samples))
+    new.replace(file)
 
 
 def live_route(exchange: Exchange, history: History, check: HealthCheck) -> Any:
