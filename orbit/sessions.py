@@ -17,11 +17,11 @@ import msgspec
 
 from orbit.config.model import Sessions as Settings
 from orbit.errors import OrbitError
-from orbit.pipeline import Event, Pipeline
+from orbit.pipeline import Pipeline
 from orbit.store.base import Store
 from orbit.store.keys import UnknownKey
 from orbit.store.sessions import SessionTurn
-from orbit.turn import Answer, Turn
+from orbit.turn import Answer, Event, Turn
 from orbit.types import Message
 
 logger = logging.getLogger("orbit.sessions")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TypeAlias
 
 import msgspec
 
@@ -74,6 +75,10 @@ class Answer(msgspec.Struct, frozen=True):
     dropped_turns: int = 0
     without_documents: bool = False
     remembered: bool = False
+
+
+Event: TypeAlias = str | Answer
+"""New text of the answer, or (last, once) its end."""
 
 
 def sources_of(documents: tuple[Document, ...]) -> tuple[Source, ...]:

@@ -9,9 +9,8 @@ from typing import Protocol
 
 from litestar.types import Receive, Send
 
-from orbit.pipeline import Event
 from orbit.ticker import Ticker
-from orbit.turn import Answer
+from orbit.turn import Answer, Event
 from orbit.web.client_watch import ClientWatch
 from orbit.web.problems import ServerStopping
 
