@@ -1,4 +1,4 @@
-"""What the commands `keys` and `prompts` share: where they work, how they print, and their exit codes."""
+"""What the commands `keys` and `prompts` share: where they work, what they are told, and their exit codes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
 from orbit.cli.options import config_option, json_option
+from orbit.cli.printing import print_fields, print_json, print_table
 
 if TYPE_CHECKING:
     from orbit.admin.client import RemoteAdministration
@@ -211,46 +211,3 @@ def text_of(file: str) -> str:
         return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{file} cannot be read: {error}") from error
-
-
-def print_json(value: Any) -> None:
-    """A value as JSON, indented."""
-    import msgspec
-
-    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
-
-
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
-    """A table for people; every row is on one line when the output is not a terminal."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    if not rows:
-        click.echo(empty)
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=10_000)
-    console.print(table)
-
-
-def print_fields(value: Any) -> None:
-    """One record, a field on each line."""
-    import msgspec
-
-    fields = msgspec.to_builtins(value)
-    width = max(len(name) for name in fields)
-    for name, content in fields.items():
-        shown = moment(content) if name.endswith("_at") and isinstance(content, float) else content
-        click.echo(f"{name:<{width}}  {'-' if shown is None or shown == '' else shown}")
-
-
-def moment(seconds: float | None) -> str:
-    """A time for people, in UTC."""
-    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

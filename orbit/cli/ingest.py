@@ -89,7 +89,7 @@ def _progress_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
 
 def _print(summary: Summary, console: Console) -> None:
     """The counts on standard output; what needs attention on standard error."""
-    from orbit.cli.administration import print_table
+    from orbit.cli.printing import print_table
 
     counts = {
         "added": summary.added,

@@ -14,10 +14,10 @@ from orbit.cli.administration import (
     find_prompt,
     given,
     key_options,
-    moment,
     target_options,
     text_of,
 )
+from orbit.cli.printing import moment
 
 if TYPE_CHECKING:
     from orbit.admin.wire import KeyInfo

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from orbit.cli.options import config_option
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from orbit.builtin.files import DeadLetter, FileLogSettings, FollowerState
-    from orbit.builtin.files.searching import Filter, Found, Search
-
 F = TypeVar("F", bound=Callable[..., Any])
-
-WIDTH = 60
-"""Characters of a text that are shown of it."""
 
 
 @click.group()
@@ -55,14 +46,17 @@ def _filters(function: F) -> F:
 @_filters
 def tail(count: int, *, follow: bool, as_json: bool, config_path: str | None, **wanted: Any) -> None:
     """Show the last records."""
-    search = _search(config_path, _wanted(**wanted))
+    from orbit.cli.log_files import search_in, wanted_by
+    from orbit.cli.log_printing import show
+
+    search = search_in(config_path, wanted_by(**wanted))
     for line, found in search.last(count):
-        _show(line, found, as_json=as_json)
+        show(line, found, as_json=as_json)
     if not follow:
         return
     try:
         for line, found in search.follow():
-            _show(line, found, as_json=as_json)
+            show(line, found, as_json=as_json)
     except KeyboardInterrupt:
         return
 
@@ -76,10 +70,13 @@ def search(text: str, limit: int | None, *, as_json: bool, config_path: str | No
 
     The exit status is 1 if there is none, as with grep.
     """
-    looking = _search(config_path, _wanted(text=text, **wanted))
+    from orbit.cli.log_files import search_in, wanted_by
+    from orbit.cli.log_printing import show
+
+    looking = search_in(config_path, wanted_by(text=text, **wanted))
     count = 0
     for line, found in looking.all():
-        _show(line, found, as_json=as_json)
+        show(line, found, as_json=as_json)
         count += 1
         if count == limit:
             break
@@ -98,18 +95,18 @@ def dead_letters(count: int, *, as_json: bool, config_path: str | None) -> None:
 
     They are kept as long as the chat log is. 'orbit logs replay --dead-letters' sends them again.
     """
-    import msgspec
-
     from orbit.builtin.files import DeadLetters, follower_folder
     from orbit.builtin.files.followers import names
+    from orbit.cli.log_files import readable
+    from orbit.cli.log_printing import show_letter
 
-    directory, _ = _readable(config_path)
+    directory, _ = readable(config_path)
     total = 0
     for name in names(directory):
         folder = follower_folder(directory, name)
         kept = DeadLetters(folder)
         for letter in kept.last(count):
-            click.echo(msgspec.json.encode(letter)) if as_json else _show_letter(letter)
+            show_letter(letter, as_json=as_json)
         number = kept.count()
         total += number
         if number:
@@ -130,164 +127,10 @@ def replay(since: str | None, name: str | None, *, dead_letters: bool, wait: boo
     Either those made since a time, or the dead letters. The running server does it, or the next one that is started.
     Nothing is stored twice.
     """
-    from orbit.builtin.files import REPLAY, RESEND, living, request_replay, request_resend
-    from orbit.builtin.files.followers import follower_folder, known
+    from orbit.cli.log_files import place, time_of
+    from orbit.cli.log_replay import request
 
     if dead_letters == (since is not None):
         raise click.UsageError("say what to send: either --since TIME or --dead-letters.")
-    directory, _ = _place(config_path)
-    followers = known(directory)
-    if not followers:
-        raise click.ClickException(
-            f"no sink follows the chat log in {directory}. Enable one, for example with a section 'elasticsearch:', "
-            "and start the server once."
-        )
-    if name is None and len(followers) > 1:
-        raise click.UsageError(f"several sinks follow the log: {', '.join(followers)}. Name one with --to.")
-    name = name or next(iter(followers))
-    if name not in followers:
-        raise click.UsageError(f"'{name}' does not follow the log; these do: {', '.join(followers)}.")
-    folder = follower_folder(directory, name)
-    try:
-        if since is None:
-            request_resend(folder)
-        else:
-            request_replay(folder, _time(since, "--since"))
-    except OSError as error:
-        raise click.ClickException(f"{folder} cannot be written: {error.strerror}") from error
-    if name not in living(directory):
-        click.echo(f"No server is running here. '{name}' sends what is missing when one is started.")
-    elif wait:
-        _wait(folder, followers[name], folder / (RESEND if since is None else REPLAY))
-    else:
-        click.echo(f"'{name}' was asked to send what is missing.")
-
-
-def _wait(folder: Path, before: FollowerState, request: Path) -> None:
-    import time
-
-    from orbit.builtin.files import REPLAY, read_state
-    from orbit.builtin.files.locks import is_held
-
-    while True:
-        taken = not request.exists()  # looked at before the state, which is saved before the request goes
-        state = read_state(folder) or before
-        if taken and state.updated > before.updated and (request.name != REPLAY or not state.lag_records):
-            break
-        if not is_held(folder / "lock"):
-            raise click.ClickException("the server was stopped; the rest is sent when it is started again.")
-        if state.status != "enabled":
-            raise click.ClickException(f"it is {state.status} now: {state.detail}. It is done when that has passed.")
-        time.sleep(0.1)
-    sent, there = state.sent - before.sent, state.duplicates - before.duplicates
-    refused = state.rejected - before.rejected
-    click.echo(f"{sent} records sent, {there} were there already{f', {refused} were refused' if refused else ''}.")
-    if state.dead_letters:
-        click.echo(f"{state.dead_letters} dead letters are kept; 'orbit logs dead-letters' shows why.")
-
-
-def _place(config_path: str | None) -> tuple[Path, FileLogSettings]:
-    from pathlib import Path
-
-    from orbit.builtin.files import FileLogSettings
-    from orbit.config import load_config
-    from orbit.config.convert import convert_all
-    from orbit.errors import ConfigError
-
-    values = {key: value for key, value in load_config(config_path).host.logging.file.items() if key not in _HOST_KEYS}
-    settings, problems = convert_all(values, FileLogSettings, "logging.file")
-    if settings is None:
-        raise ConfigError(problems)
-    return Path(settings.directory).expanduser().absolute(), settings
-
-
-def _readable(config_path: str | None) -> tuple[Path, FileLogSettings]:
-    """The log's folder and settings, if this user may look into it."""
-    directory, settings = _place(config_path)
-    try:
-        next(directory.iterdir(), None)
-    except FileNotFoundError:
-        raise click.ClickException(f"there is no folder {directory} yet; see logging.file.directory.") from None
-    except PermissionError:
-        raise click.ClickException(f"{directory} is private to the user that the server runs as.") from None
-    except OSError as error:
-        raise click.ClickException(f"{directory} cannot be read: {error.strerror}.") from error
-    return directory, settings
-
-
-_HOST_KEYS = ("use", "enabled", "required")
-
-
-def _search(config_path: str | None, wanted: Filter) -> Search:
-    from orbit.builtin.files import Naming
-    from orbit.builtin.files.searching import Search
-
-    directory, settings = _readable(config_path)
-    return Search(directory, Naming(settings.filename), wanted)
-
-
-def _wanted(*, since: str | None, until: str | None, **rest: Any) -> Filter:
-    from orbit.builtin.files.searching import Filter
-
-    return Filter(
-        since=None if since is None else _time(since, "--since"),
-        until=None if until is None else _time(until, "--until"),
-        **rest,
-    )
-
-
-def _time(text: str, option: str) -> float:
-    import time
-
-    from orbit.builtin.files.searching import parse_time
-
-    try:
-        return parse_time(text, time.time())
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=option) from error
-
-
-def _show(line: bytes, found: Found, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(line)
-        return
-    from datetime import UTC
-
-    who = found.client_name or found.key_hint or "-"
-    parts = [
-        found.timestamp.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        f"{found.status:<9}",
-        f"{who:<10}",
-        f"{found.durations.get('total', 0.0):6.2f}s",
-        _short(found.query),
-        "->",
-        _short(found.response or (found.reason and f"({found.reason})")),
-    ]
-    click.echo("  ".join(parts))
-
-
-def _show_letter(letter: DeadLetter) -> None:
-    from contextlib import suppress
-
-    import msgspec
-
-    from orbit.builtin.files.searching import Found
-
-    request_id = ""
-    with suppress(msgspec.DecodeError):  # what is no record has none
-        request_id = msgspec.json.decode(letter.line, type=Found).request_id
-    status = str(letter.status or "-")
-    click.echo("  ".join((letter.time, _one_line(request_id) or "-", status, _one_line(letter.reason))))
-
-
-def _one_line(text: str) -> str:
-    """A text on one line, printable whatever is in it."""
-    return "".join(sign if sign.isprintable() else " " for sign in " ".join(text.split()))
-
-
-def _short(text: str | None) -> str:
-    """The beginning of a text."""
-    if text is None:
-        return "(not kept)"
-    line = _one_line(text)
-    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+    directory, _ = place(config_path)
+    request(directory, name, None if since is None else time_of(since, "--since"), wait=wait)

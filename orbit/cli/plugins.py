@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from orbit.cli.check import show_tracebacks
 from orbit.cli.options import config_option, json_option
+from orbit.cli.printing import print_json
 
 if TYPE_CHECKING:
     from orbit.config.model import Config
@@ -36,7 +37,7 @@ def plugins(ctx: click.Context, config_path: str | None, *, as_json: bool, trace
         show_tracebacks(host)
     rows = overview(host)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     from rich.console import Console
     from rich.table import Table
@@ -89,15 +90,9 @@ def show(name: str, config_path: str | None, *, as_json: bool, markdown: bool, t
     if described.instance:
         described = msgspec.structs.replace(described, health=_health(host.config, described.instance))
     if as_json:
-        _print_json(described)
+        print_json(described)
     else:
         _print(described)
-
-
-def _print_json(value: Any) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
 def _print(described: Description) -> None:

@@ -13,11 +13,11 @@ from orbit.cli.administration import (
     every,
     find_prompt,
     given,
-    moment,
     prompt_options,
     target_options,
     text_of,
 )
+from orbit.cli.printing import moment
 
 if TYPE_CHECKING:
     from orbit.admin.wire import KeyInfo, PromptInfo

@@ -1,0 +1,58 @@
+"""Records and dead letters as ``orbit logs`` prints them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC
+
+import click
+import msgspec
+
+from orbit.builtin.files import DeadLetter
+from orbit.builtin.files.searching import Found
+
+WIDTH = 60
+"""Characters of a text that are shown of it."""
+
+
+def show(line: bytes, found: Found, *, as_json: bool) -> None:
+    """A record in one line: when, how it ended, who asked, how long it took, what, and the answer."""
+    if as_json:
+        click.echo(line)
+        return
+    who = found.client_name or found.key_hint or "-"
+    parts = [
+        found.timestamp.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        f"{found.status:<9}",
+        f"{who:<10}",
+        f"{found.durations.get('total', 0.0):6.2f}s",
+        _short(found.query),
+        "->",
+        _short(found.response or (found.reason and f"({found.reason})")),
+    ]
+    click.echo("  ".join(parts))
+
+
+def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
+    """A dead letter in one line: when, which request, the status, and why it was refused."""
+    if as_json:
+        click.echo(msgspec.json.encode(letter))
+        return
+    request_id = ""
+    with suppress(msgspec.DecodeError):  # what is no record has none
+        request_id = msgspec.json.decode(letter.line, type=Found).request_id
+    status = str(letter.status or "-")
+    click.echo("  ".join((letter.time, _one_line(request_id) or "-", status, _one_line(letter.reason))))
+
+
+def _one_line(text: str) -> str:
+    """A text on one line, printable whatever is in it."""
+    return "".join(sign if sign.isprintable() else " " for sign in " ".join(text.split()))
+
+
+def _short(text: str | None) -> str:
+    """The beginning of a text."""
+    if text is None:
+        return "(not kept)"
+    line = _one_line(text)
+    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
