@@ -50,6 +50,32 @@ def make_pdf(*pages, title="", broken=False):
     return bytes(out)
 
 
+def make_docx(*paragraphs, padding=0):
+    """A Word document of paragraphs with their styles."""
+    import io
+    import zipfile
+
+    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    body = "".join(
+        f'<w:p><w:pPr><w:pStyle w:val="{style}"/></w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>'
+        for style, text in paragraphs
+    )
+    cells = "".join(f"<w:tc><w:p><w:r><w:t>{cell}</w:t></w:r></w:p></w:tc>" for cell in ("adult", "9"))
+    names = "".join(
+        f'<w:style w:type="paragraph" w:styleId="{style}"><w:name w:val="{name}"/></w:style>'
+        for style, name in {"Title": "Title", "Heading1": "heading 1", "Normal": "Normal"}.items()
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as package:
+        package.writestr(
+            "word/document.xml",
+            f'<w:document xmlns:w="{word}"><w:body>{body}<w:tbl><w:tr>{cells}</w:tr></w:tbl></w:body></w:document>',
+        )
+        package.writestr("word/styles.xml", f'<w:styles xmlns:w="{word}">{names}</w:styles>')
+        package.writestr("word/more.xml", " " * padding)
+    return out.getvalue()
+
+
 def encrypted(content, password):
     import io
 
@@ -302,3 +328,34 @@ def test_the_fingerprint_tells_content_type_and_sizes_apart():
 def test_endings_may_be_written_large():
     assert passages_of("README.MD", b"# A\n\nb")
     assert ".md" in KNOWN
+
+
+def test_a_word_document_is_cut_at_its_headings():
+    content = make_docx(("Title", "House rules"), ("Heading1", "Noise"), ("Normal", "Phones are silent &amp; dark."))
+    (passage,) = passages_of("rules.docx", content)
+    assert passage.text == "House rules > Noise\n\nPhones are silent & dark.\n\nadult | 9"
+    assert passage.title == "House rules"
+
+
+def test_each_row_of_a_table_is_a_passage():
+    content = 'Name;Phone;Notes\r\nAnna;1234;"two\nlines; and more"\r\n;;\r\nBert;9876;\r\n'.encode("utf-16")
+    anna, bert = passages_of("staff.csv", content)
+    assert anna.text == "Name: Anna\nPhone: 1234\nNotes: two\nlines; and more"
+    assert (bert.text, bert.metadata) == ("Name: Bert\nPhone: 9876", {"row": 3})
+    assert [passage.text for passage in passages_of("a.tsv", b"a\tb\n1, 2\t3\n")] == ["a: 1, 2\nb: 3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.docx", b"this is no archive", "is not a readable Word document"),
+        ("a.docx", make_docx(("Normal", "Cut"))[:-60], "is not a readable Word document"),
+        ("a.docx", b"\xd0\xcf\x11\xe0 of an old Word", "is encrypted or of an old Word"),
+        ("a.docx", make_docx(("Normal", "Bomb"), padding=60_000_000), "unpacks to 600"),
+        ("a.csv", b"name,phone\n", "is a table without rows"),
+        ("a.csv", b'name,phone\n"Anna"x,1\n', "is not a readable table"),
+    ],
+)
+def test_documents_and_tables_that_cannot_be_read(name, content, reason):
+    with pytest.raises(UnreadableError, match=reason):
+        read(name, content)

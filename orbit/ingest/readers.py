@@ -10,10 +10,12 @@ from typing import Annotated
 
 import msgspec
 
+from orbit.ingest.docx import read_docx
 from orbit.ingest.html import read_html
 from orbit.ingest.markdown import read_markdown
 from orbit.ingest.pdf import read_pdf
 from orbit.ingest.sections import Content, Section, UnreadableError
+from orbit.ingest.table import read_table
 
 VERSION = 1
 """Raise it when readers or splitter make other passages of the same file: all files are then read again."""
@@ -63,6 +65,10 @@ def _read_text(content: bytes) -> Content:
     return Content((Section(_lines(decode(content))),))
 
 
+def _read_table(content: bytes) -> Content:
+    return read_table(_lines(decode(content)))
+
+
 def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -72,6 +78,8 @@ _READERS: dict[str, tuple[str, Callable[[bytes], Content]]] = {
     **dict.fromkeys((".txt", ".text", ".rst"), ("text", _read_text)),
     **dict.fromkeys((".html", ".htm", ".xhtml"), ("html", read_html)),
     ".pdf": ("pdf", read_pdf),
+    ".docx": ("docx", read_docx),
+    **dict.fromkeys((".csv", ".tsv"), ("table", _read_table)),
     ".json": ("questions", read_questions),
 }
 
