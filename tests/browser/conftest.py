@@ -2,12 +2,21 @@
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeAlias
 
+import httpx
 import pytest
+
+from orbit.testing import serve
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from admin_kit import CONFIG, RIGHT, TOKEN
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 WAIT_MILLISECONDS = 20_000
@@ -107,3 +116,29 @@ def eventually() -> Callable[[Callable[[], object]], None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server with the operator's page, for all tests of a module."""
+    folder = tmp_path_factory.mktemp("admin")
+    log = {"file": {"enabled": True, "directory": str(folder / "logs")}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
+        with serve({**CONFIG, "logging": log}, folder) as running:
+            yield running
+
+
+@pytest.fixture
+def admin(server: Any) -> Iterator[httpx.Client]:
+    """The API beside the page, to look at what the page did."""
+    with httpx.Client(base_url=server.url, headers=RIGHT, timeout=30) as client:
+        yield client
+        for key in client.get("/admin/api-keys?limit=1000").json():
+            if key["client_name"] != "test":
+                client.delete(f"/admin/api-keys/{key['id']}")
+        for prompt in client.get("/admin/prompts?limit=1000").json():
+            client.delete(f"/admin/prompts/{prompt['id']}?force=true")
+        for collection in client.get("/admin/collections").json()["collections"]:
+            name = collection["name"]
+            client.delete(f"/admin/collections/{name}", params={"confirm": name})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import uuid
@@ -49,3 +50,10 @@ def elastic(index: str) -> Iterator[Any]:
     else:
         with stand_in(index) as server:
             yield server
+
+
+@pytest.fixture
+def told(caplog):
+    """What operators read: warnings and errors of all loggers."""
+    caplog.set_level(logging.WARNING)
+    return lambda: [entry.getMessage() for entry in caplog.records]

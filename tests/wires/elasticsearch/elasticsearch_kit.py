@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from elasticsearch_wire import FakeElasticsearch
 from orbit_es import ElasticsearchLog, ElasticsearchSettings
 
 import orbit
-from orbit.builtin.files import FileLog, FileLogSettings
+from orbit.builtin.files import FileLog, FileLogSettings, FollowerState, follower_folder, read_state
 
 CONTEXT = orbit.CallContext(request_id="r")
 
@@ -105,3 +106,25 @@ async def eventually(check: Callable[[], bool], seconds: float = 10.0) -> None:
 
 def numbers(count: int, start: int = 0) -> list[str]:
     return [f"r{number}" for number in range(start, start + count)]
+
+
+def state_of(directory: Path) -> FollowerState | None:
+    """What the follower has saved."""
+    return read_state(follower_folder(directory, "elasticsearch"))
+
+
+def sent(directory: Path, count: int) -> Callable[[], bool]:
+    """A check for ``eventually``: whether so many records were sent."""
+    return lambda: (state := state_of(directory)) is not None and state.sent + state.duplicates >= count
+
+
+def in_elasticsearch(wire: FakeElasticsearch) -> list[str]:
+    """The records that the stand-in has, in the order in which they came."""
+    return [document["request_id"] for document in wire.all_documents()]
+
+
+def lines(directory: Path) -> list[dict[str, Any]]:
+    """The lines of the chat log."""
+    return [
+        json.loads(line) for path in sorted(directory.glob("chat-*.log")) for line in path.read_bytes().splitlines()
+    ]
