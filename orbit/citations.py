@@ -8,6 +8,7 @@ _CITATION = re.compile(r"(?<![\w)])\[(\d{1,4})\]")
 _PASSAGE = re.compile(r'</passage>?|<passage number="?\d*"?>?')
 _FENCE = "```"
 
+_NUMBER = re.compile(r"\d+")
 _TAGS = ("</passage>", '<passage number="')
 _BEGINNINGS = "|".join(re.escape(tag[:length]) for tag in _TAGS for length in range(len(tag) - 1, 0, -1))
 _UNFINISHED = re.compile(rf'\[\d{{0,4}}$|(?<!`)`{{1,2}}$|<passage number="?\d*"?$|(?:{_BEGINNINGS})$')
@@ -18,7 +19,8 @@ class CitationFilter:
 
     Brackets after a word, as in ``items[3]``, are no citations, and code between fences is left alone. Small models may
     go on with passages of their own after the answer: it has ended there, as ``ended`` tells. One that begins with a
-    passage quotes it. Text is held back only while it may be the beginning of something of this kind.
+    passage quotes it, if there is that passage. Text is held back only while it may be the beginning of something of
+    this kind.
     """
 
     def __init__(self, passages: int) -> None:
@@ -75,6 +77,8 @@ class CitationFilter:
                 return kept + before
             if passage[0].startswith("</"):  # of a passage that the model takes to be still open
                 kept, text = kept + before, text[passage.end() :]
+            elif (number := _NUMBER.search(passage[0])) and int(number[0]) > self._passages:
+                kept, text = kept + before, text[passage.end() :]  # the answer, in clothes of a passage
             else:
                 self._quotes = True
         self._said = self._said or bool(text.strip())

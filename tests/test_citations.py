@@ -20,6 +20,7 @@ CASES = {
     "": "",
     'At nine.\n</passage>\n<passage number="3">\nAt ten.': "At nine.\n",
     'At nine [1]. <passage number="2">At ten.</passage>': "At nine [1]. ",
+    '<passage number="3">\nAt nine.\n</passage>\n<passage number="4">\nAt ten.': "\nAt nine.\n",
     '<passage number="1">\nAt nine [7].\n</passage>\nAt ten.': '<passage number="1">\nAt nine .\n</passage>\nAt ten.',
     "</passage>\n At nine [7].</passage> more": "\n At nine .",
     "a < b, x</p>, <passages> and </pass": "a < b, x</p>, <passages> and </pass",
