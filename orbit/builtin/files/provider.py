@@ -15,7 +15,7 @@ from typing import Self
 import orbit
 from orbit.builtin.files.folder import LogFolder
 from orbit.builtin.files.followers import statuses
-from orbit.builtin.files.lines import LineEncoder
+from orbit.builtin.files.lines import LineEncoder, ending
 from orbit.builtin.files.naming import Naming, zone
 from orbit.builtin.files.settings import FileLogSettings
 from orbit.builtin.files.writer import WriterThread
@@ -39,8 +39,8 @@ class FileLog(orbit.Provider):
             raise orbit.ConfigError([orbit.Problem("logging.file", problem) for problem in problems])
         self._directory = Path(settings.directory).expanduser().absolute()  # noqa: ASYNC240  once, at the start
         self._encoder = LineEncoder(settings.content, settings.redact, settings.hash_key)
-        self._statuses: dict[str, str] = {}
-        self._statuses_until = float("-inf")
+        self._ending = b""
+        self._ending_until = float("-inf")
         self._folder = LogFolder(
             self._directory,
             Naming(settings.filename),
@@ -61,7 +61,7 @@ class FileLog(orbit.Provider):
         writer, self._writer = self._writer, None
         if writer is None:
             return
-        self._statuses_until = float("inf")  # Sinks that stop at the same time must not show as disabled.
+        self._ending_until = float("inf")  # Sinks that stop at the same time must not show as disabled.
         writer.finish(STOP_PATIENCE)
         deadline = time.monotonic() + STOP_PATIENCE + 1
         # A thread that joins would itself hang on a hanging disk, and then keep the process from ending.
@@ -124,10 +124,10 @@ class FileLog(orbit.Provider):
 
     def _encode(self, record: orbit.ChatRecord) -> bytes:
         now = time.monotonic()
-        if now >= self._statuses_until or not self._statuses:
-            self._statuses = statuses(self._directory)
-            self._statuses_until = now + STATUS_EVERY
-        return self._encoder.encode(record, self._statuses)
+        if now >= self._ending_until or not self._ending:
+            self._ending = ending(statuses(self._directory))
+            self._ending_until = now + STATUS_EVERY
+        return self._encoder.encode(record, self._ending)
 
     def _announce(self) -> None:
         try:

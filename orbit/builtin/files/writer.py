@@ -13,9 +13,9 @@ from orbit.builtin.files.folder import LogFolder
 
 _log = logging.getLogger(__name__)
 
-LINGER = 0.05
+LINGER = 0.1
 """Seconds to gather records into one write: fewer switches between threads, and well within a second all the same."""
-BATCH = 64
+BATCH = 256
 """Records encoded at once: a millisecond or so in which the event loop may have to wait for the interpreter."""
 FIRST_RETRY = 0.1
 LAST_RETRY = 5.0
