@@ -111,6 +111,11 @@ def test_search_by_everything(tmp_path, run):
     assert run("search", "nothing like it", code=1).stdout == ""
 
 
+def test_an_answer_that_was_cut_off_is_shown_with_its_reason(tmp_path, run):
+    write(tmp_path, chat(1, response="Once upon", status="provider_timeout", reason="ollama: no text within 5 s."))
+    assert run("tail").stdout.endswith("->  Once upon  (ollama: no text within 5 s.)\n")
+
+
 def test_control_characters_of_a_client_do_not_reach_the_terminal(tmp_path, run):
     write(tmp_path, chat(1, query="red \x1b[31malert\x07\nsecond line"))
     assert "\x1b" not in run("tail").stdout

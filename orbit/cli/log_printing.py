@@ -16,7 +16,7 @@ WIDTH = 60
 
 
 def show(line: bytes, found: Found, *, as_json: bool) -> None:
-    """A record in one line: when, how it ended, who asked, how long it took, what, and the answer."""
+    """A record in one line: when, how it ended, who asked, how long it took, what, the answer, and what went wrong."""
     if as_json:
         click.echo(line)
         return
@@ -28,9 +28,10 @@ def show(line: bytes, found: Found, *, as_json: bool) -> None:
         f"{found.durations.get('total', 0.0):6.2f}s",
         _short(found.query),
         "->",
-        _short(found.response or (found.reason and f"({found.reason})")),
+        _short(found.response),
+        f"({_short(found.reason)})" if found.reason else "",
     ]
-    click.echo("  ".join(parts))
+    click.echo("  ".join(filter(None, parts)))
 
 
 def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
