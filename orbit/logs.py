@@ -19,7 +19,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 class _WithRequestId(logging.Filter):
-    """Puts the request's id into records: as a field for JSON, as a suffix for text."""
+    """Puts the request's id into records: as a field for JSON, as a suffix for text. Gives uvicorn its plain name."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass."""
@@ -27,6 +27,8 @@ class _WithRequestId(logging.Filter):
         record.suffix = f" [{current}]" if current else ""
         if current:
             record.request_id = current
+        if record.name == "uvicorn.error":  # where it logs all there is, of errors or not
+            record.name = "uvicorn"
         return True
 
 

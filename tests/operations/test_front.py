@@ -231,7 +231,9 @@ def test_the_journal_gets_priorities_and_no_second_time(tmp_path: Path, monkeypa
             configure_logging(Logging(), verbose=False)
             logging.getLogger("orbit").info("started")
             logging.getLogger("orbit").error("two\nlines")
-    assert (tmp_path / "journal").read_text() == "<6>orbit: started\n<3>orbit: two\n<3>lines\n"
+            logging.getLogger("uvicorn.error").warning("no error")
+    journal = "<6>orbit: started\n<3>orbit: two\n<3>lines\n<4>uvicorn: no error\n"
+    assert (tmp_path / "journal").read_text() == journal
     assert re.match(r"\S+ \S+ INFO    orbit: started\n", (tmp_path / "terminal").read_text())
 
 
