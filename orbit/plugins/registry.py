@@ -64,7 +64,12 @@ class Registry:
         """Return a function that calls ``hook`` of one instance, with the wrappers of all; arguments by name."""
         if hook not in HOOKS or name not in self.implementing(hook):
             raise LookupError(f"'{name}' does not implement {hook}")
-        others = [self._providers[other] for other in self.implementing(hook) if other != name]
+        # Whoever implements the hook would answer too, whether or not its settings let it offer it.
+        others = [
+            provider
+            for other, provider in self._providers.items()
+            if other != name and (hook in implemented_hooks(type(provider)) or not provider.offers(hook))
+        ]
         caller = self._manager.subset_hook_caller(hook, remove_plugins=others)
         implementations = caller.get_hookimpls()
         return caller if len(implementations) > 1 else _straight(implementations[0])

@@ -256,3 +256,22 @@ async def test_what_answers_is_required_whatever_its_section_says(install, tmp_p
     with pytest.raises(PluginLoadError, match=r"away: it could not start, and it is the one that answers: no model"):
         async with make_host(config, tmp_path):
             pass
+
+
+HALF_ABLE = """
+class Plugin(orbit.Provider):
+    class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+        able: bool = True
+    def offers(self, hook): return self.settings.able
+    @orbit.hookimpl
+    async def generate(self, messages): yield orbit.Chunk(self.name)
+"""
+
+
+@pytest.mark.parametrize("order", [("able", "unable"), ("unable", "able")])
+async def test_only_the_selected_instance_is_called(order: tuple[str, str], install, tmp_path: Path) -> None:
+    install("half", HALF_ABLE)
+    config = {name: {"use": "half", "able": name == "able"} for name in order}
+    async with make_host(config, tmp_path) as running:
+        chunks = running.generate((Message("user", "who?"),), GenerateOptions(), CONTEXT)
+        assert [chunk.text async for chunk in chunks] == ["able"]
