@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-FailureKind: TypeAlias = Literal["failed", "unavailable", "overloaded", "timeout", "not_found"]
+FailureKind: TypeAlias = Literal["failed", "unavailable", "overloaded", "timeout", "not_found", "rejected"]
 
 
 class OrbitError(Exception):
@@ -51,7 +51,8 @@ class ProviderError(OrbitError):
     """A provider could not do what it was called for.
 
     A plugin raises it with a sentence for operators and, where it knows, ``retryable`` (the same call may succeed
-    a moment later) and ``kind``. The host adds the instance's name and the hook. ``failed`` becomes HTTP 502,
+    a moment later) and ``kind``. The host adds the instance's name and the hook. ``rejected`` becomes HTTP 400: the
+    request is wrong and its sender can mend it (a schema, the order of roles). ``failed`` becomes 502,
     ``unavailable``, ``overloaded`` and ``not_found`` 503, ``timeout`` 504.
     """
 

@@ -47,7 +47,8 @@ class Script(Provider):
         delay: Annotated[float, Meta(ge=0, description="Seconds before each later word.")] = 0.0
         fail_after: Annotated[int, Meta(ge=-1, description="Words before an error; -1 for none.")] = -1
         kind: Annotated[
-            Literal["failed", "unavailable", "overloaded", "not_found", "timeout"], Meta(description="Kind of error.")
+            Literal["failed", "unavailable", "overloaded", "not_found", "timeout", "rejected"],
+            Meta(description="Kind of error."),
         ] = "failed"
         window: Annotated[int, Meta(ge=1, description="Context window; a token is a word.")] = 4096
         model: Annotated[str, Meta(description="Name of the model.")] = "script"

@@ -52,14 +52,21 @@ _STATUS: dict[type[OrbitError], int] = {
     Overloaded: 503,
     StoreUnavailable: 503,
 }
-_FAILURE_STATUS = {"failed": 502, "unavailable": 503, "overloaded": 503, "not_found": 503, "timeout": 504}
+_FAILURE_STATUS = {
+    "rejected": 400,
+    "failed": 502,
+    "unavailable": 503,
+    "overloaded": 503,
+    "not_found": 503,
+    "timeout": 504,
+}
 _ANSWERING = frozenset({"generate", "count_tokens", "embed"})
 
 
 def status_of(error: BaseException) -> int:
     """The HTTP status of an error.
 
-    A model that fails is a bad gateway (502, 504). A guard or a retriever that fails makes the service unavailable
+    A model that fails is a bad gateway (502, 504); a request that it rejects is the client's to mend (400). A guard or a retriever that fails makes the service unavailable
     (503) whatever went wrong with it: the operator chose that nothing is answered without it.
     """
     if isinstance(error, RequestError):

@@ -54,7 +54,8 @@ def test_text_may_grow_for_older_clients(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "status"), [("failed", 502), ("unavailable", 503), ("overloaded", 503), ("timeout", 504)]
+    ("kind", "status"),
+    [("rejected", 400), ("failed", 502), ("unavailable", 503), ("overloaded", 503), ("timeout", 504)],
 )
 @pytest.mark.parametrize("stream", [True, False])
 def test_an_early_failure_is_a_real_status(

@@ -142,6 +142,10 @@ def test_errors_are_the_right_exceptions(tmp_path: Path) -> None:
     with serve({"script": {"window": 20}}, tmp_path) as server, pytest.raises(openai.BadRequestError) as long:
         ask(server, [{"role": "user", "content": "word " * 100}])
     assert long.value.code == "context_length_exceeded"
+    config = {"script": {"fail_after": 0, "kind": "rejected"}}
+    with serve(config, tmp_path) as server, pytest.raises(openai.BadRequestError) as rejected:
+        ask(server, HELLO)
+    assert rejected.value.code == "provider_rejected"
     config = {"script": {"fail_after": 0, "kind": "unavailable"}}
     with serve(config, tmp_path) as server, pytest.raises(openai.InternalServerError) as away:
         ask(server, HELLO)
