@@ -66,8 +66,9 @@ _ANSWERING = frozenset({"generate", "count_tokens", "embed"})
 def status_of(error: BaseException) -> int:
     """The HTTP status of an error.
 
-    A model that fails is a bad gateway (502, 504); a request that it rejects is the client's to mend (400). A guard or a retriever that fails makes the service unavailable
-    (503) whatever went wrong with it: the operator chose that nothing is answered without it.
+    A model that fails is a bad gateway (502, 504); a request that it rejects is the client's to mend (400). A guard
+    or a retriever that fails makes the service unavailable (503) whatever went wrong with it: the operator chose that
+    nothing is answered without it.
     """
     if isinstance(error, RequestError):
         return error.status
