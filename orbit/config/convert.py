@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import types
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,8 @@ from orbit.errors import Problem
 S = TypeVar("S", bound=msgspec.Struct)
 
 _SHOWN_CHARS = 40
+_NAMED: dict[str, type] = {"bool": bool, "int": int, "float": float}
+_PLURAL = {list, tuple, set, frozenset, dict}
 _TYPES = {
     "str": "text",
     "int": "a whole number",
@@ -32,6 +35,18 @@ _WRONG = re.compile(
 """What msgspec says of a value that is not of its type."""
 
 _YAML_1_1_BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+_BOOLEANS = {**_YAML_1_1_BOOLEANS, "1": True, "0": False}
+
+
+class FromReference(str):
+    """The text of a variable or file that is a whole value. It becomes what the setting needs, a list included."""
+
+    __slots__ = ()
+
+
+def as_boolean(value: Any) -> Any:
+    """Return True or False for a text that means one of them, and anything else as it is."""
+    return _BOOLEANS.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -73,6 +88,8 @@ def _struct(data: Any, struct: type[msgspec.Struct], path: str, problems: list[P
                 )
             continue
         field = fields[name]
+        if isinstance(value, str):
+            value = _from_text(value, field.type)  # noqa: PLW2901  # from here on, what the text stands for
         if value is None and not _allows_none(field.type):
             continue  # an empty YAML value is as good as a missing one
         converted[name] = _value(value, field.type, where, problems)
@@ -86,6 +103,8 @@ def _struct(data: Any, struct: type[msgspec.Struct], path: str, problems: list[P
 
 def _value(value: Any, kind: Any, path: str, problems: list[Problem]) -> Any:
     inner = _nested(kind)
+    if isinstance(value, str):
+        value = _from_text(value, kind)
     if isinstance(inner, type) and issubclass(inner, msgspec.Struct) and (isinstance(value, Mapping) or inner is kind):
         return _struct(value, inner, path, problems)
     origin, arguments = get_origin(inner), get_args(inner)
@@ -93,13 +112,71 @@ def _value(value: Any, kind: Any, path: str, problems: list[Problem]) -> Any:
         return [_value(item, arguments[0], f"{path}[{number}]", problems) for number, item in enumerate(value)]
     if origin is dict and isinstance(value, Mapping) and arguments:
         return {key: _value(item, arguments[1], f"{path}.{key}", problems) for key, item in value.items()}
-    if inner is bool and isinstance(value, str):
-        value = _YAML_1_1_BOOLEANS.get(value.strip().lower(), value)
+    if isinstance(value, float) and not math.isfinite(value):
+        problems.append(Problem(path, f"expected {_expected(kind)}, got {value}, which is no finite number."))
+        return None
     try:
-        return msgspec.to_builtins(msgspec.convert(value, kind, strict=False))
+        return msgspec.to_builtins(msgspec.convert(_plain(value), kind, strict=False))
     except msgspec.ValidationError as error:
         problems.append(Problem(path, _explain(value, inner, kind, str(error))))
         return None
+
+
+def _from_text(text: str, kind: Any) -> Any:
+    """Return what a text stands for where a setting needs something else: variables and files hold nothing but text.
+
+    An empty text is then nothing. Where the setting takes text besides numbers, only a number becomes one.
+    """
+    members = _members(kind)
+    kinds = {get_origin(member) or member for member in members}
+    stripped = text.strip()
+    if kinds & {Any, object} or any(get_origin(member) is Literal and text in get_args(member) for member in members):
+        return str(text)
+    if stripped and (scalar := _scalar(stripped, kinds)) is not None:
+        return scalar
+    if not stripped and (kinds & {int, float, bool} or (isinstance(text, FromReference) and str not in kinds)):
+        return None if str not in kinds or type(None) in kinds else str(text)
+    if isinstance(text, FromReference) and kinds & _PLURAL:
+        return _plural(stripped, kinds)
+    return str(text)
+
+
+def _scalar(text: str, kinds: set[Any]) -> bool | int | float | None:
+    """Return the boolean or number that a text stands for, if the setting takes one."""
+    if bool in kinds and isinstance(as_boolean(text), bool):
+        return bool(as_boolean(text))
+    number = _number(text) if kinds & {int, float} else None
+    return None if number is not None and str in kinds and not math.isfinite(number) else number
+
+
+def _number(text: str) -> int | float | None:
+    for kind in (int, float):
+        try:
+            return kind(text) if "_" not in text else None
+        except ValueError:
+            continue
+    return None
+
+
+def _plural(text: str, kinds: set[Any]) -> Any:
+    """Return the list or section that a text holds: JSON, or words between commas where only a list will do."""
+    if text[:1] in ("[", "{"):
+        try:
+            return msgspec.json.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            return text
+    if str in kinds or kinds <= {dict, type(None)}:
+        return text
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with plain texts in it: plugins may hand it to what knows no others."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return str(value) if isinstance(value, FromReference) else value
 
 
 def _explain(value: Any, inner: Any, kind: Any, error: str) -> str:
@@ -108,20 +185,25 @@ def _explain(value: Any, inner: Any, kind: Any, error: str) -> str:
         return f"must be one of {', '.join(choices)}, not {value!r}.{suggest(str(value), choices)}"
     if inner is str and isinstance(value, bool | int | float):
         return f"expected text, got {in_yaml(value)}; put it in quotes."
+    members = _members(kind)
+    words = [str(choice) for member in members if get_origin(member) is Literal for choice in get_args(member)]
+    if words and isinstance(value, str):
+        others = [_TYPES[name] for name, member in _NAMED.items() if member in members]
+        return f"must be {', '.join([*others, *words])}, not {value!r}.{suggest(value, words)}"
     found = _WRONG.match(error)
     if found is None:
         return f"{error.removesuffix(' - at `$`').replace('`', '')}; expected {_expected(kind)}."
-    words = " or ".join(_TYPES.get(name, name) for name in found["types"].split(" | "))
+    expected = " or ".join(_TYPES.get(name, name) for name in found["types"].split(" | "))
     length = found["length"]
     if length:
-        words = "text that is not empty" if length == ">= 1" else f"{words} of length {length}"
+        expected = "text that is not empty" if length == ">= 1" else f"{expected} of length {length}"
     if found["bound"]:
-        words += f" {_BOUNDS[found['bound']]} {float(found['number']):g}"
+        expected += f" {_BOUNDS[found['bound']]} {float(found['number']):g}"
     elif found["rest"] and not found["got"]:
-        words += found["rest"]
+        expected += found["rest"]
     # A text may be a secret that went astray, and so may a number where text belongs.
     shown = inner is bool if isinstance(value, str) else inner is not str
-    return f"expected {words}, got {in_yaml(value, shown=shown)}."
+    return f"expected {expected}, got {in_yaml(value, shown=shown)}."
 
 
 def _unwrapped(kind: Any) -> Any:
@@ -141,6 +223,14 @@ def _nested(kind: Any) -> Any:
         if len(structs) == 1:
             return structs[0]
     return kind
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    """Return the alternatives of a type, each without what annotates it."""
+    kind = _unwrapped(kind)
+    if get_origin(kind) in (Union, types.UnionType):
+        return tuple(inner for member in get_args(kind) for inner in _members(member))
+    return (kind,)
 
 
 def _allows_none(kind: Any) -> bool:

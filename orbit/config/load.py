@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from orbit.config.convert import convert_all
-from orbit.config.environment import environment, substitute
+from orbit.config.environment import environment
 from orbit.config.model import Config, HostConfig, ProviderSection
-from orbit.config.yaml_text import parse_yaml
+from orbit.config.references import References
+from orbit.config.yaml_text import parse_yaml, read_yaml
 from orbit.errors import ConfigError, Problem
 
 EMBEDDED = "the embedded default"
@@ -61,22 +62,22 @@ def read_config(path: str | None = None) -> tuple[Config, list[Problem]]:
     if file is None:
         text = files("orbit.config").joinpath("embedded.yaml").read_text(encoding="utf-8")
         return parse_config(parse_yaml(text, EMBEDDED), EMBEDDED, environment(Path()))
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"{file}: cannot be read: {reason}.") from error
-    return parse_config(parse_yaml(text, str(file)), str(file), environment(file.parent))
+    return parse_config(read_yaml(file), str(file), environment(file.parent), file.parent)
 
 
-def parse_config(data: Any, source: str, variables: Mapping[str, str]) -> tuple[Config, list[Problem]]:
-    """Turn parsed YAML into a configuration and the problems found in it."""
+def parse_config(
+    data: Any, source: str, variables: Mapping[str, str], folder: Path | None = None
+) -> tuple[Config, list[Problem]]:
+    """Turn parsed YAML into a configuration and the problems found in it.
+
+    Relative paths of ``${file:PATH}`` start at ``folder``, by default the working directory.
+    """
     problems: list[Problem] = []
     if data is None:
         data = {}
     if not isinstance(data, dict):
         return Config(source, HostConfig(), ()), [Problem(source, "must be a mapping of sections, such as 'general:'.")]
-    data = substitute(data, variables, "", problems)
+    data = References(variables, folder or Path()).resolve(data, "", problems)
 
     own = {field.name: field for field in msgspec.structs.fields(HostConfig)}
     sections: dict[str, Any] = {}

@@ -1,14 +1,20 @@
-"""YAML as a person wrote it: parsed, or told in one sentence where and why it cannot be."""
+"""YAML as a person wrote it: parsed, or one sentence that says where and why it cannot be."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orbit.errors import ConfigError
 
 if TYPE_CHECKING:
     from ruamel.yaml.error import MarkedYAMLError
+
+MAX_BYTES = 512 * 1024
+MAX_VALUES = 20_000
+MAX_DEPTH = 50
+"""What a configuration may take. Beyond it the parser would need seconds, or Python's whole stack."""
 
 _SENTENCES = (
     (r"found character '\\t'", "a tab stands here; YAML is indented with spaces"),
@@ -25,25 +31,107 @@ _SENTENCES = (
     (r"could not find expected ':'", "a line without a colon; a setting is 'name: value'"),
     (r"expected <block end>", "the line does not begin in the same column as those it belongs to"),
     (r"found unexpected end of stream", "a quote is opened here and never closed"),
+    (r"but found another document", "a second document begins here; a configuration is one, without '---' inside"),
+    (
+        r"found unhashable key",
+        "a section is used as a name here; a variable is written ${{NAME}}, and a text with {{ or [ in it needs quotes",
+    ),
+    (
+        r"could not determine a constructor for the tag '(![\w.-]*)'",
+        "the tag {0} is not supported; write a variable as ${{NAME}}, a file as ${{file:PATH}}",
+    ),
+    (r"could not determine a constructor for the tag", "tags such as !!python/object are not supported"),
 )
 """What the parser says, and what that means to somebody new to YAML. Values are not told: some are secret."""
+
+
+def read_yaml(file: Path) -> Any:
+    """Return what a YAML file says. Raises ConfigError with a sentence if it cannot be read or parsed."""
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror or error}.") from error
+    if len(data) > MAX_BYTES:
+        raise ConfigError(
+            f"{file}: is larger than {MAX_BYTES // 1024} KiB, which no configuration needs. "
+            "Put long texts and lists into files of their own, such as safety.block_file."
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: cannot be read: it is not UTF-8 text. Save it as UTF-8.") from error
+    return parse_yaml(text, str(file))
 
 
 def parse_yaml(text: str, source: str) -> Any:
     """Return what a text in YAML 1.2 says. Raises ConfigError with the line and column of a mistake."""
     from ruamel.yaml import YAML  # noqa: PLC0415  # slow to import, and only needed here
     from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415  # the same
+    from ruamel.yaml.reader import ReaderError  # noqa: PLC0415  # the same
 
     try:
+        _see_that_it_is_small(YAML(typ="safe", pure=True).parse(text), source)
         return YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         raise ConfigError(f"{_where(error, source)}: this is not valid YAML: {_why(error)}.") from error
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        character = f"U+{ord(text[error.position]):04X}"
+        raise ConfigError(f"{source}, line {line}: this is not valid YAML: it holds the character {character}.") from (
+            error
+        )
     except YAMLError as error:
-        raise ConfigError(f"{source}: this is not valid YAML: {error}.") from error
+        raise ConfigError(f"{source}: this is not valid YAML: {' '.join(str(error).split())}.") from error
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        # Dates, numbers and booleans that look like some and are none; ruamel lets Python's own errors through.
+        sentence = "a number, date or tag in it cannot be understood; put it in quotes if it is meant as text"
+        raise ConfigError(f"{source}: this is not valid YAML: {sentence}.") from error
+
+
+def _see_that_it_is_small(events: Any, source: str) -> None:
+    """Raise ConfigError if building the values would take too long or would never end.
+
+    Parsing to events takes constant stack and linear time.
+    """
+    size = _Size()
+    for event in events:
+        if problem := size.problem_after(event):
+            raise ConfigError(f"{source}, line {event.start_mark.line + 1}: {problem}.")
+
+
+class _Size:
+    """Counts the values of a document from its events; an alias counts as all that it stands for."""
+
+    def __init__(self) -> None:
+        self._values = 0
+        self._sizes: dict[str, int] = {}
+        self._open: list[tuple[str | None, int]] = []
+
+    def problem_after(self, event: Any) -> str:
+        """Take one event; returns why the document cannot be used, or nothing."""
+        from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent  # noqa: PLC0415
+
+        if isinstance(event, CollectionEndEvent):
+            anchor, before = self._open.pop()
+            if anchor is not None:
+                self._sizes[anchor] = self._values - before
+            return ""
+        self._values += isinstance(event, NodeEvent)
+        if isinstance(event, AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in self._open):
+                return f"'*{event.anchor}' contains itself; a configuration has an end"
+            self._values += self._sizes.get(event.anchor, 0)
+        elif isinstance(event, CollectionStartEvent):
+            self._open.append((event.anchor, self._values))
+        if self._values > MAX_VALUES:
+            return f"there are more than {MAX_VALUES} values up to here, those of aliases included"
+        return f"this is nested more than {MAX_DEPTH} levels deep" if len(self._open) > MAX_DEPTH else ""
 
 
 def _where(error: MarkedYAMLError, source: str) -> str:
-    unclosed = "end of stream" in (error.problem or "")
+    problem = error.problem or ""
+    unclosed = "end of stream" in problem
     mark = error.context_mark if unclosed and error.context_mark else error.problem_mark
     return f"{source}, line {mark.line + 1}, column {mark.column + 1}" if mark else source
 
@@ -53,4 +141,4 @@ def _why(error: MarkedYAMLError) -> str:
     for pattern, sentence in _SENTENCES:
         if found := re.search(pattern, problem, re.DOTALL):
             return sentence.format(*found.groups())
-    return problem
+    return " ".join(problem.split())

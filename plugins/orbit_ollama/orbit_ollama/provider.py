@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("orbit.ollama")
 
 _FAST_SECONDS = 5.0
+_DURATION = re.compile(r"[-+]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|ms|s|m|h))+)|")
+"""A duration as Go writes it, which Ollama reads: 10m, 1h30m, -1s; empty is the server's own choice."""
 
 
 class OllamaProvider(Provider):
@@ -63,6 +66,9 @@ class OllamaProvider(Provider):
         for url in self.settings.urls:
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
                 yield f"base_url '{url}' is not of the form http://HOST:PORT."
+        idle = self.settings.keep_alive
+        if isinstance(idle, str) and not _DURATION.fullmatch(idle):
+            yield f"keep_alive '{idle}' is no time: give seconds (300), a text with a unit ('10m', '1h30m'), or -1."
 
     def offers(self, hook: str) -> bool:
         """What a model is set for."""

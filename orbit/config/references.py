@@ -1,0 +1,182 @@
+"""References in configuration values: ``${NAME}`` for a variable, ``${file:PATH}`` for a secret in a file."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orbit.config.convert import FromReference, as_boolean
+from orbit.errors import Problem
+
+MAX_FILE_BYTES = 64 * 1024
+
+_OPENING = re.compile(r"\$?\$\{")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<operator>:-|:\?)(?P<rest>.*))?", re.DOTALL)
+_FOREIGN = re.compile(
+    r"(?:(?:Bearer|Basic|Token) +)?(?P<form>"
+    r"\$\(?(?:env:)?(?P<shell>[A-Za-z_][A-Za-z0-9_]*)\)?"
+    r"|os\.(?:environ(?:/|\.get\(|\[)|getenv\()['\"]?(?P<python>[A-Za-z_]\w*)['\"]?[\])]?"
+    r"|process\.env\.(?P<node>[A-Za-z_]\w*)"
+    r"|\{\{-?(?P<template>[^{}]*)-?\}\}"
+    r"|%(?P<windows>[A-Za-z_]\w+)%"
+    r"|(?:env:|!env[: ] *)(?P<prefix>[A-Za-z_]\w*)"
+    r")"
+)
+"""How other programs refer to variables, as all of a value or after the scheme of an Authorization header."""
+_SUPPORTED = "Supported are ${NAME}, ${NAME:-default}, ${NAME:?message} and ${file:PATH}"
+_SWITCHED = ("", "inference", "general", "logging")
+"""Where sections with a switch ``enabled`` of their own stand: at the top, and below these."""
+
+
+class _Unresolved(Exception):
+    """A reference that leads nowhere; its text says why and what to do."""
+
+
+class References(msgspec.Struct, frozen=True):
+    """Where references lead: variables by name, and the folder at which relative paths of files start."""
+
+    variables: Mapping[str, str]
+    folder: Path = Path()
+
+    def resolve(self, data: Any, path: str, problems: list[Problem]) -> Any:
+        """Replace the references in every text of ``data``; one that leads nowhere becomes a problem.
+
+        Nothing is asked for in a section with ``enabled: false``: a value there whose references lead nowhere is left
+        out. What a variable or file holds is never searched for references again.
+        """
+        if isinstance(data, dict):
+            return self._section(data, path, problems)
+        if isinstance(data, list):
+            return [self.resolve(value, f"{path}[{n}]", problems) for n, value in enumerate(data)]
+        if not isinstance(data, str):
+            return data
+        try:
+            self._refuse_foreign(data)
+            return self._expanded(data)
+        except _Unresolved as error:
+            problems.append(Problem(path, str(error)))
+            return ""
+
+    def _section(self, data: dict[Any, Any], path: str, problems: list[Problem]) -> dict[Any, Any]:
+        resolved: dict[Any, Any] = {}
+        off = False
+        if "enabled" in data and path and path.rpartition(".")[0] in _SWITCHED:
+            resolved["enabled"] = self.resolve(data["enabled"], f"{path}.enabled", problems)
+            off = as_boolean(resolved["enabled"]) is False
+        for key, value in data.items():
+            if key in resolved:
+                continue
+            found: list[Problem] = []
+            entry = self.resolve(value, f"{path}.{key}" if path else str(key), found)
+            if not off:
+                problems += found
+            if not off or not found:
+                resolved[key] = entry
+        return {key: resolved[key] for key in data if key in resolved}
+
+    def _refuse_foreign(self, text: str) -> None:
+        found = _FOREIGN.fullmatch(text.strip())
+        if found is None:
+            return
+        name = next((name.strip() for name in found.groups()[1:] if name), "")
+        if found["shell"] and not found["form"].startswith(("$(", "$env:")) and not self._looks_like(name):
+            return  # a text such as $ecret
+        raise _Unresolved(
+            f"'{found['form']}' is not a form of reference{self._instead(name)}. {_SUPPORTED}. "
+            "If the text itself is meant, put it into a variable or file: what these hold is taken as it is."
+        )
+
+    def _looks_like(self, name: str) -> bool:
+        return (len(name) > 1 and name == name.upper()) or name in self.variables
+
+    @staticmethod
+    def _instead(name: str) -> str:
+        return f"; write ${{{name}}}" if _NAME.fullmatch(name) else ""
+
+    def _expanded(self, text: str) -> str:
+        """Return ``text`` with its references replaced. Raises _Unresolved."""
+        parts: list[str] = []
+        position = 0
+        whole = False
+        while opening := _OPENING.search(text, position):
+            parts.append(text[position : opening.start()])
+            if opening[0] == "$${":
+                parts.append("${")
+                position = opening.end()
+                continue
+            end = _closing(text, opening.end())
+            parts.append(self._value(text[opening.end() : end]))
+            position = end + 1
+            whole = opening.start() == 0 and position == len(text)
+        parts.append(text[position:])
+        expanded = "".join(parts)
+        return FromReference(expanded) if whole else expanded
+
+    def _value(self, inside: str) -> str:
+        if inside.startswith("file:"):
+            return self._file(inside.removeprefix("file:"))
+        found = _VARIABLE.fullmatch(inside)
+        if found is None:
+            # Only the beginning is told: a default may be a secret.
+            told = re.match(r"[\w. ]*", inside)
+            assert told is not None
+            form = f"${{{inside}}}" if told[0] == inside else f"${{{told[0]}...}}"
+            raise _Unresolved(f"'{form}' is not a form of reference. {_SUPPORTED}; for a literal ${{ write $${{.")
+        name, operator, rest = found["name"], found["operator"], found["rest"] or ""
+        value = self.variables.get(name)
+        if value or (value is not None and not operator):
+            return value
+        if operator == ":-":
+            return self._expanded(rest)
+        if operator == ":?":
+            why = self._expanded(rest).strip() or "it must be set."
+            state = "is not set" if value is None else "is empty"
+            raise _Unresolved(f"the environment variable {name} {state}: {why}")
+        raise _Unresolved(
+            f"the environment variable {name} is not set. Set it, add it to .env beside the configuration, "
+            f"or give a default: ${{{name}:-default}}."
+        )
+
+    def _file(self, given: str) -> str:
+        named, _, default = given.partition(":-")
+        name = self._expanded(named).strip()
+        if not name:
+            raise _Unresolved("'${file:}' names no file; write ${file:/run/secrets/NAME}.")
+        file = self.folder / Path(name).expanduser()
+        try:
+            if not stat.S_ISREG(file.stat().st_mode):
+                what = "a folder" if file.is_dir() else "no regular file"
+                raise _Unresolved(f"the secret cannot be read: {file} is {what}.")
+            with file.open("rb") as stream:
+                data = stream.read(MAX_FILE_BYTES + 1)
+        except FileNotFoundError:
+            if ":-" in given:
+                return self._expanded(default)
+            raise _Unresolved(f"the secret cannot be read: there is no file {file}.") from None
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or "its name cannot be used"
+            raise _Unresolved(f"the secret cannot be read: {file}: {reason}.") from None
+        if len(data) > MAX_FILE_BYTES:
+            raise _Unresolved(f"the secret cannot be read: {file} is larger than {MAX_FILE_BYTES // 1024} KiB.")
+        try:
+            return data.decode("utf-8-sig").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise _Unresolved(f"the secret cannot be read: {file} is not UTF-8 text.") from None
+
+
+def _closing(text: str, start: int) -> int:
+    """Return where the brace that was opened before ``start`` is closed. Raises _Unresolved."""
+    depth = 1
+    for position in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
+        if depth == 0:
+            return position
+    name = _NAME.match(text, start)
+    form = f"${{{name[0]}" if name else "${"
+    raise _Unresolved(f"'{form}' is never closed with }}. {_SUPPORTED}; for a literal ${{ write $${{.")
