@@ -7,7 +7,7 @@ import math
 from collections.abc import AsyncGenerator
 
 from orbit.errors import PromptTooLong
-from orbit.plugins.calls import attributed, too_slow, wrong_type
+from orbit.plugins.calls import attributed, raised_by, too_slow, wrong_type
 from orbit.ticker import Ticker
 from orbit.types import Chunk
 
@@ -37,9 +37,9 @@ class ChunkReader:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
             return None
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if self._expired and self._task is not None and self._task.uncancel() == 0:
-                raise too_slow(self._provider, "generate", seconds) from None
+                raise too_slow(raised_by(error, self._provider), "generate", seconds) from None
             raise
         except PromptTooLong:  # the client's to mend, not the provider's
             raise

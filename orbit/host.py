@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -92,6 +93,7 @@ class OrbitHost:
             raise ConfigError([Problem("general.data_dir", sentence)]) from error
         try:
             await self.registry.start(self.config.host.timeouts.start, self._needed)
+            self._callers.clear()  # some were made before a provider failed to become ready
             self._require_generator()
         except BaseException:
             await self.registry.stop(self.config.host.timeouts.stop)
@@ -138,12 +140,13 @@ class OrbitHost:
 
         name = self.roles.embed
         caller = self._caller("embed", name)
-        vectors: Vectors = await call(
-            name,
-            "embed",
-            lambda: caller(texts=texts, kind=kind, context=context),
-            self.config.host.timeouts.embed,
-        )
+        with _within("embed", name):
+            vectors: Vectors = await call(
+                name,
+                "embed",
+                lambda: caller(texts=texts, kind=kind, context=context),
+                self.config.host.timeouts.embed,
+            )
         expected = "a float32 array of shape (number of texts, dimension)"
         if not isinstance(vectors, np.ndarray):
             raise wrong_type(name, "embed", expected, vectors)
@@ -157,10 +160,17 @@ class OrbitHost:
     ) -> AsyncIterator[Chunk]:
         """Generate with the named instance, or the selected one. Raises ProviderError."""
         name = provider or self.roles.generate
-        chunks = self._caller("generate", name)(messages=messages, options=options, context=context)
+        caller = self._caller("generate", name)
         try:
+            with _within("generate", name):
+                chunks = caller(messages=messages, options=options, context=context)
             async with aclosing(chunks):
-                async for chunk in chunks:
+                while True:
+                    with _within("generate", name):  # for each piece: between them the consumer's code runs
+                        try:
+                            chunk = await anext(chunks)
+                        except StopAsyncIteration:
+                            return
                     yield chunk
         except PromptTooLong:
             raise
@@ -219,6 +229,25 @@ class OrbitHost:
         if not right(value):
             raise wrong_type(name, hook, expected, value)
         return value
+
+
+_CALLS: ContextVar[tuple[str, ...]] = ContextVar("orbit_calls", default=())
+"""The hooks that the host is calling for providers, each within the one before."""
+
+
+@contextmanager
+def _within(hook: str, name: str) -> Iterator[None]:
+    """Note a call while it runs. Raises ProviderError if it is made within itself, which would never end."""
+    step, calls = f"{name}.{hook}", _CALLS.get()
+    if step in calls:
+        circle = " -> ".join((*calls[calls.index(step) :], step))
+        sentence = f"it calls itself through the host ({circle}); it has to ask another instance."
+        raise ProviderError(sentence, provider=name, operation=hook)
+    token = _CALLS.set((*calls, step))
+    try:
+        yield
+    finally:
+        _CALLS.reset(token)
 
 
 def _incapable(hook: str, name: str, able: Sequence[str]) -> str:

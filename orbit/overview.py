@@ -8,7 +8,7 @@ import msgspec
 
 from orbit.host import OrbitHost
 from orbit.plugins.discover import installed_plugins
-from orbit.plugins.verify import implemented_hooks
+from orbit.plugins.verify import offered_hooks
 
 
 class PluginRow(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ def overview(host: OrbitHost) -> list[PluginRow]:
                 plugin.distribution if plugin else "",
                 plugin.version if plugin else "",
                 "failed" if reason else "enabled",
-                implemented_hooks(type(item.provider)) if item.provider else (),
+                offered_hooks(item.provider) if item.provider else (),
                 reason,
             )
         )

@@ -15,6 +15,8 @@ from orbit.errors import ConfigError, PromptTooLong, ProviderError
 T = TypeVar("T")
 logger = logging.getLogger("orbit.plugins")
 
+_RAISED_BY = "__orbit_instance__"
+
 
 class Outcome(msgspec.Struct, Generic[T], frozen=True):
     """What one provider made of a call: a value or an error, and the seconds it took."""
@@ -25,11 +27,24 @@ class Outcome(msgspec.Struct, Generic[T], frozen=True):
     error: ProviderError | None = None
 
 
+def mark(error: BaseException, instance: str) -> None:
+    """Note on an error which instance's code raised it, unless that is noted already."""
+    if not hasattr(error, _RAISED_BY):
+        setattr(error, _RAISED_BY, instance)
+
+
+def raised_by(error: BaseException, otherwise: str) -> str:
+    """Return the instance that an error is marked with."""
+    return str(getattr(error, _RAISED_BY, otherwise))
+
+
 def attributed(error: BaseException, provider: str, operation: str) -> ProviderError:
     """Return ``error`` as a ProviderError of this provider and operation.
 
-    The text of unexpected exceptions goes to the log only: it may hold what clients must not see.
+    An error that ``mark`` has marked belongs to the instance of its mark. The text of unexpected exceptions goes to
+    the log only: it may hold what clients must not see.
     """
+    provider = raised_by(error, provider)
     if isinstance(error, ProviderError):
         error.provider = error.provider or provider
         error.operation = error.operation or operation
@@ -92,7 +107,7 @@ async def call(provider: str, operation: str, invoke: Callable[[], Awaitable[T]]
     except asyncio.CancelledError as error:
         passed = deadline.ended()
         if passed:
-            raise too_slow(provider, operation, seconds) from error
+            raise too_slow(raised_by(error, provider), operation, seconds) from error
         raise
     except PromptTooLong:  # the client's to mend, not the provider's
         raise

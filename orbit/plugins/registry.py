@@ -13,7 +13,8 @@ from orbit import hookspecs
 from orbit.errors import ConfigError, OrbitError, PluginLoadError
 from orbit.plugins.calls import attributed
 from orbit.plugins.load import Loaded
-from orbit.plugins.verify import HOOKS, implemented_hooks
+from orbit.plugins.verify import HOOKS, implemented_hooks, offered_hooks
+from orbit.plugins.wrapping import straight, wrapped
 from orbit.provider import Provider
 
 logger = logging.getLogger("orbit.plugins")
@@ -25,9 +26,8 @@ OPTIONAL_HOOKS = frozenset({"log", "rerank", "register_routes", "register_comman
 class Registry:
     """Provider instances in the order of the configuration.
 
-    ``failed`` holds the reason for each instance that could not start. Instances are called one at a time, through
-    pluggy where other plugins wrap the hook and directly where none does; awaiting, deadlines and errors are the
-    caller's.
+    ``failed`` holds the reason for each instance that could not start. Instances are called one at a time, through the
+    wrappers of the hook if there are any; awaiting, deadlines and errors are the caller's.
     """
 
     def __init__(self, loaded: Sequence[Loaded]) -> None:
@@ -54,25 +54,17 @@ class Registry:
 
     def implementing(self, hook: str) -> tuple[str, ...]:
         """Return the instances that implement a hook, offer it and have not failed, in order."""
-        return tuple(
-            name
-            for name, provider in self._providers.items()
-            if hook in implemented_hooks(type(provider)) and provider.offers(hook)
-        )
+        return tuple(name for name, provider in self._providers.items() if hook in offered_hooks(provider))
 
     def caller(self, hook: str, name: str) -> Callable[..., Any]:
         """Return a function that calls ``hook`` of one instance, with the wrappers of all; arguments by name."""
         if hook not in HOOKS or name not in self.implementing(hook):
             raise LookupError(f"'{name}' does not implement {hook}")
-        # Whoever implements the hook would answer too, whether or not its settings let it offer it.
-        others = [
-            provider
-            for other, provider in self._providers.items()
-            if other != name and (hook in implemented_hooks(type(provider)) or not provider.offers(hook))
-        ]
-        caller = self._manager.subset_hook_caller(hook, remove_plugins=others)
-        implementations = caller.get_hookimpls()
-        return caller if len(implementations) > 1 else _straight(implementations[0])
+        # Found by the instance: others that implement the hook, offering it or not, have no part in the call.
+        found = getattr(self._manager.hook, hook).get_hookimpls()
+        implementation = next(item for item in reversed(found) if item.plugin_name == name and not _wraps(item))
+        wrappers = [item for item in found if _wraps(item) and self._providers[item.plugin_name].offers(hook)]
+        return wrapped(hook, implementation, wrappers) if wrappers else straight(implementation)
 
     def callers(self, hook: str) -> dict[str, Callable[..., Any]]:
         """Return a caller for each instance that implements a hook."""
@@ -138,14 +130,8 @@ class Registry:
         return not OPTIONAL_HOOKS.issuperset(implemented_hooks(type(item.provider)))  # type: ignore[arg-type]  # it was started
 
 
-def _straight(implementation: pluggy.HookImpl) -> Callable[..., Any]:
-    """Call an implementation that nobody wraps as pluggy would, without its looking who implements what each time."""
-    function, wanted = implementation.function, implementation.argnames
-
-    def call(**arguments: Any) -> Any:
-        return function(*[arguments[name] for name in wanted])
-
-    return call
+def _wraps(implementation: pluggy.HookImpl) -> bool:
+    return implementation.wrapper or implementation.hookwrapper
 
 
 def _reason(error: BaseException, name: str, step: str, seconds: float) -> str:

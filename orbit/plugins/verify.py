@@ -24,16 +24,17 @@ HOOKS: dict[str, Callable[..., Any]] = {
 
 def implemented_hooks(plugin: type[Provider]) -> tuple[str, ...]:
     """Return the hooks that a class implements itself (wrappers not counted), in the order of the specifications."""
-    return tuple(
-        name
-        for name in HOOKS
-        if _options(getattr(plugin, name, None)) is not None and not _wraps(getattr(plugin, name))
-    )
+    return _hooks(plugin, wrappers=False)
+
+
+def offered_hooks(provider: Provider) -> tuple[str, ...]:
+    """Return the hooks that an instance implements and, with its settings, offers."""
+    return tuple(hook for hook in implemented_hooks(type(provider)) if provider.offers(hook))
 
 
 def wrapped_hooks(plugin: type[Provider]) -> tuple[str, ...]:
     """Return the hooks that a class wraps, in the order of the specifications."""
-    return tuple(name for name in HOOKS if _wraps(getattr(plugin, name, None)))
+    return _hooks(plugin, wrappers=True)
 
 
 def deprecations(plugin: type[Provider]) -> list[str]:
@@ -139,6 +140,19 @@ def _argument_breaches(where: str, function: Callable[..., Any], spec: Callable[
         if name not in known:
             passed = ", ".join(known) or "nothing"
             yield f"{where} takes '{name}', which the hook does not pass.{suggest(name, known)} It passes: {passed}."
+
+
+def _hooks(plugin: type[Provider], *, wrappers: bool) -> tuple[str, ...]:
+    """Return the hooks of a class's marked functions, whose names are the hooks' unless ``specname`` says otherwise."""
+    functions = {
+        name: function for name in dir(plugin) if _options(function := getattr(plugin, name, None)) is not None
+    }
+    found = {
+        (_options(function) or {}).get("specname") or name
+        for name, function in functions.items()
+        if _wraps(function) == wrappers
+    }
+    return tuple(hook for hook in HOOKS if hook in found)
 
 
 def _options(function: Any) -> dict[str, Any] | None:

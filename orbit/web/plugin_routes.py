@@ -23,10 +23,15 @@ def plugin_routes(services: Services) -> list[Router]:
             if not isinstance(handlers, list | tuple):
                 raise wrong_type(name, "register_routes", "a list of route handlers", handlers)  # told below
             # A router alone does not find what is wrong with its routes; an application does, and keeps the router.
-            Litestar([guarded_router(services, f"/plugins/{name}", handlers)], openapi_config=None)
+            Litestar(
+                [guarded_router(services, f"/plugins/{name}", handlers)],
+                openapi_config=None,
+                logging_config=None,  # the server's logging stays as it is
+            )
             routers.append(guarded_router(services, f"/plugins/{name}", handlers, tags=[name]))
         except ProviderError as error:
-            logger.error("the routes of %s are left out: %s", name, error.message)  # noqa: TRY400  # it says enough
+            told = error.message if error.provider in ("", name) else error  # a wrapper's fault, with its name
+            logger.error("the routes of %s are left out: %s", name, told)  # noqa: TRY400  # it says enough
         except Exception as error:  # whatever a plugin raises concerns its own routes only
             logger.exception("the routes of %s are left out: %s: %s", name, type(error).__name__, error)  # noqa: TRY401  # before the traceback
     return routers

@@ -1,5 +1,6 @@
 """Routes of plugins: under their own name, behind the same key."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -64,3 +65,20 @@ def test_routes_stand_under_the_instance_and_behind_a_key(tmp_path: Path) -> Non
     assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized")
     assert chat.status_code == 200, "a plugin whose routes fail keeps nobody from answering"
     assert "/plugins/book/greeting" in schema["paths"]
+
+
+def test_the_server_keeps_its_logging(tmp_path: Path) -> None:
+    root = logging.getLogger()
+    before = (
+        root.handlers[:],
+        root.level,
+        {name: logging.getLogger(name).handlers[:] for name in ("litestar", "orbit")},
+    )
+    with serve({"script": {}, "guestbook": {}}, tmp_path, {"guestbook": Guestbook}):
+        pass
+    after = (
+        root.handlers[:],
+        root.level,
+        {name: logging.getLogger(name).handlers[:] for name in ("litestar", "orbit")},
+    )
+    assert after == before
