@@ -35,7 +35,7 @@ class Reader:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._template = ChatTemplate(model, None)
+        self._template = ChatTemplate(model, LlamaCppSettings())
         self._controls = set(model.control_texts())
 
     def read(self, messages: tuple[orbit.Message, ...]) -> list[str]:

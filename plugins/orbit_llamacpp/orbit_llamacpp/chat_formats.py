@@ -26,6 +26,10 @@ CHAT_FORMATS: Final = {
     "redpajama-incite": "format_redpajama_incite",
     "saiga": "format_saiga",
     "snoozy": "format_snoozy",
+    "vicuna": "format",
     "zephyr": "format_zephyr",
 }
 """Name to function in ``llama_cpp.llama_chat_format``: known without importing it, so that a config can be checked."""
+
+LOSSY: Final = {"open-orca": "it loses messages of the user", "saiga": "it loses earlier answers"}
+"""The formats that no conversation can be given, and why."""

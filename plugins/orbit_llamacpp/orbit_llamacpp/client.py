@@ -71,8 +71,8 @@ class EngineClient:
     async def start(self) -> None:
         """Start the process and load the model. Raises EngineError."""
         connection = await self._launch()
-        if self.ready.warning:
-            logger.warning("%s", self.ready.warning)
+        for notice in self.ready.notices:
+            logger.warning("%s: %s", self._path.name, notice)
         self._watcher = asyncio.create_task(self._watch(connection), name="llama.cpp engine")
 
     async def close(self) -> None:

@@ -72,14 +72,14 @@ class Cancel(msgspec.Struct, frozen=True, tag=True):
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """The model is loaded. ``window`` is what one conversation may hold, ``dimension`` that of its vectors or 0.
 
-    ``warning`` is what the operator should know, if anything.
+    ``notices`` are what the operator should know.
     """
 
     is_last: ClassVar[bool] = True
     id: int
     window: int
     dimension: int
-    warning: str = ""
+    notices: tuple[str, ...] = ()
 
 
 class Delta(msgspec.Struct, frozen=True, tag=True):

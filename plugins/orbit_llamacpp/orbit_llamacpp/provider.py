@@ -13,7 +13,6 @@ import msgspec
 import orbit
 from orbit.errors import PromptTooLong
 from orbit.types import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message, TokenCount, Usage
-from orbit_llamacpp.chat_formats import CHAT_FORMATS
 from orbit_llamacpp.client import EngineBusyError, EngineClient, EngineError
 from orbit_llamacpp.figures import figures
 from orbit_llamacpp.model_file import ModelFileError, inspect, locate
@@ -33,6 +32,7 @@ from orbit_llamacpp.protocol import (
     Stats,
 )
 from orbit_llamacpp.settings import LlamaCppSettings
+from orbit_llamacpp.template_check import chat_format_problems, template_problems
 
 if TYPE_CHECKING:
     import click
@@ -52,8 +52,7 @@ class LlamaCppProvider(orbit.Provider):
 
     def validate(self) -> Iterable[str]:
         """What is wrong with the model file and with what is asked of it. Reads only the file's header."""
-        if self.settings.chat_format not in (None, *CHAT_FORMATS):
-            yield f"chat_format '{self.settings.chat_format}' is not known; there are: {', '.join(CHAT_FORMATS)}"
+        yield from chat_format_problems(self.settings)
         try:
             header = inspect(locate(self.settings.model_path))
         except ModelFileError as error:
@@ -62,6 +61,8 @@ class LlamaCppProvider(orbit.Provider):
         trained = header.context_length
         if trained and self.settings.n_ctx > trained:
             yield f"n_ctx: {self.settings.n_ctx} tokens, but the model was trained for {trained}; set {trained} or less"
+        if not header.embeds:
+            yield from template_problems(header, self.settings)
 
     async def __aenter__(self) -> Self:
         """Start the engine and load the model."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -22,6 +22,10 @@ class LlamaCppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     chat_format: Annotated[
         str | None,
         Meta(description="The name of a prompt format (chatml, llama-3, gemma, ...); null takes the model's own."),
+    ] = None
+    think: Annotated[
+        bool | Literal["low", "medium", "high"] | None,
+        Meta(description="Whether (or how much) a thinking model thinks; the thoughts are never part of the answer."),
     ] = None
     temperature: Annotated[
         float, Meta(ge=0, le=5, description="How freely the next token is drawn; 0 always takes the likeliest.")

@@ -71,6 +71,12 @@ def gguf() -> "ModuleType":
     return _load("gguf_models")
 
 
+@pytest.fixture(scope="session")
+def templates() -> dict[str, str]:
+    """Chat templates in the shapes that models come with, by name."""
+    return {path.stem: path.read_text("utf-8") for path in Path(__file__).parent.glob("chat_templates/*.jinja")}
+
+
 @pytest.fixture(name="asker")
 def make_asker() -> type[Asker]:
     """Asks a provider that the test has started itself."""

@@ -1,7 +1,7 @@
 """Writes GGUF files: tiny models with random weights, of several architectures, in a few milliseconds."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +65,13 @@ def _bytes_alphabet() -> list[str]:
     return [names[byte] for byte in range(256)]
 
 
-def _gpt2_vocabulary() -> dict[str, Any]:
-    tokens = [*_bytes_alphabet(), "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+def _gpt2_vocabulary(controls: Sequence[str] = ()) -> dict[str, Any]:
+    tokens = [*_bytes_alphabet(), "<|endoftext|>", "<|im_start|>", "<|im_end|>", *controls]
     return {
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.pre": "gpt-2",
         "tokenizer.ggml.tokens": tokens,
-        "tokenizer.ggml.token_type": [1] * 256 + [3] * 3,
+        "tokenizer.ggml.token_type": [1] * 256 + [3] * (3 + len(controls)),
         "tokenizer.ggml.merges": ["Ġ t"],
         "tokenizer.ggml.bos_token_id": 256,
         "tokenizer.ggml.eos_token_id": 258,
@@ -122,9 +122,16 @@ def _mamba_block(weights: _Weights, block: str) -> None:
     weights.noise(f"{block}.ssm_out.weight", WIDTH, inner)
 
 
-def write_decoder(path: Path, architecture: str, seed: int = 1) -> Path:
-    """A model that writes: llama, qwen2 (biases), gemma3 (a sliding window of 32 tokens) or mamba (recurrent)."""
-    vocabulary = _gpt2_vocabulary()
+def write_decoder(
+    path: Path, architecture: str, seed: int = 1, *, template: str | None = CHATML, controls: Sequence[str] = ()
+) -> Path:
+    """A model that writes: llama, qwen2 (biases), gemma3 (a sliding window of 32 tokens) or mamba (recurrent).
+
+    ``template`` is its chat template, None for none; ``controls`` are more control tokens of its vocabulary.
+    """
+    vocabulary = _gpt2_vocabulary(controls) | {"tokenizer.chat_template": template}
+    if template is None:
+        del vocabulary["tokenizer.chat_template"]
     size = len(vocabulary["tokenizer.ggml.tokens"])
     weights = _Weights(seed)
     weights.noise("token_embd.weight", size, WIDTH, scale=1.0)

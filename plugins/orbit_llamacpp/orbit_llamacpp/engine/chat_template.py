@@ -8,7 +8,7 @@ ordinary texts they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,7 +17,11 @@ import msgspec
 
 from orbit.types import Message
 from orbit_llamacpp.chat_formats import CHAT_FORMATS
+from orbit_llamacpp.conversation import Render, Rendered, TemplateError, find_form
 from orbit_llamacpp.engine.model import Model
+from orbit_llamacpp.jinja_template import JinjaTemplate
+from orbit_llamacpp.settings import LlamaCppSettings
+from orbit_llamacpp.thinking import variables
 
 _REMEMBERED: Final = 32
 """Prompts whose tokens are kept: the host has a prompt counted, perhaps several, before it has it answered."""
@@ -32,25 +36,39 @@ class Prompt(msgspec.Struct, frozen=True):
     stops: tuple[str, ...] = ()
 
 
-class TemplateError(Exception):
-    """The conversation does not fit the model's template (some refuse a system message, or two turns of one role)."""
-
-
 class ChatTemplate:
     """Renders conversations for one model."""
 
-    def __init__(self, model: Model, chat_format: str | None) -> None:
-        """Without ``chat_format``, the template inside the model; if it has none, chatml."""
+    def __init__(self, model: Model, settings: LlamaCppSettings) -> None:
+        """Use the format that the settings name, or the template inside the model; if it has none, chatml.
+
+        Raises TemplateError if no conversation can be given to it whole.
+        """
         self._model = model
-        template = model.template()
-        self._format: Callable[..., formats.ChatFormatterResponse]
-        self._is_own = chat_format is None and template is not None
-        if chat_format is None and template is not None:
-            self._format = formats.Jinja2ChatFormatter(
-                template=template, eos_token=model.text(model.eos), bos_token=model.text(model.bos)
-            )
+        self._variables: Mapping[str, Any] = {}
+        self.notices: list[str] = []
+        """What the operator should know about the template."""
+        source = model.template()
+        self._render: Render
+        if settings.chat_format is None and source:
+            named = "the model's chat template"
+            template = JinjaTemplate(source, model.text(model.bos), model.text(model.eos))
+            self._variables = variables(settings.think, template.variables, template.texts)
+            self._render = template
         else:
-            self._format = getattr(formats, CHAT_FORMATS[chat_format or "chatml"])
+            name = settings.chat_format or "chatml"
+            named = f"chat_format {name}"
+            self._render = _named_format(name)
+            if settings.chat_format is None:
+                self.notices.append("the model has no chat template, so chatml is used; chat_format names another")
+        try:
+            self._form = find_form(self._render, self._variables)
+        except TemplateError as error:
+            raise TemplateError(f"{named}: {error}") from error
+        if not self._form.system:
+            self.notices.append(
+                f"{named} has no place for a system message: it becomes the beginning of the user's first message"
+            )
         controls = sorted((text for text in model.control_texts() if len(text) > 1), key=len, reverse=True)
         self._control = re.compile("|".join(map(re.escape, controls))) if controls else None
         self._remembered = lru_cache(_REMEMBERED)(self._tokenised)
@@ -60,28 +78,38 @@ class ChatTemplate:
         return self._remembered(tuple(messages))
 
     def _tokenised(self, messages: tuple[Message, ...]) -> Prompt:
-        plain: list[Any] = [{"role": m.role, "content": self._defuse(m.content)} for m in messages]
+        defused = [Message(message.role, self._defuse(message.content)) for message in messages]
         try:
-            rendered = self._format(messages=plain)
-        except Exception as error:  # a template is a program that came with the model
+            rendered = self._render(self._form.write(defused), self._variables)
+        except TemplateError as error:
             raise TemplateError(f"the chat template refused the conversation: {error}") from error
-        text = rendered.prompt
+        text = rendered.text
         bos = self._model.text(self._model.bos)
         add_special = not (bos and text.startswith(bos))  # a template that writes the beginning itself means it once
         tokens: list[int] = []
         for part in text.split(_CUT):
             tokens += self._model.tokenize(part, add_special=add_special, parse_special=True)
             add_special = False
-        return Prompt(tokens, self._stops(rendered))
-
-    def _stops(self, rendered: formats.ChatFormatterResponse) -> tuple[str, ...]:
-        if self._is_own:
-            return ()  # its only stop text is the end token, which ends the answer by itself
-        stop = rendered.stop
-        return (stop,) if isinstance(stop, str) else tuple(stop or ())
+        return Prompt(tokens, rendered.stops)
 
     def _defuse(self, text: str) -> str:
         text = text.replace(_CUT, "")
         if self._control is None:
             return text
         return self._control.sub(lambda match: match[0][0] + _CUT + match[0][1:], text)
+
+
+def _named_format(name: str) -> Render:
+    """Return one of llama-cpp-python's formats."""
+    format_messages = getattr(formats, CHAT_FORMATS[name])
+
+    def render(messages: Sequence[dict[str, Any]], variables: Mapping[str, Any]) -> Rendered:
+        del variables  # these formats have none
+        try:
+            response = format_messages(messages=messages)
+        except Exception as error:  # they index and join whatever they are given
+            raise TemplateError(str(error) or type(error).__name__) from error
+        stop = response.stop
+        return Rendered(response.prompt, (stop,) if isinstance(stop, str) else tuple(stop or ()))
+
+    return render

@@ -11,8 +11,9 @@ from typing import Final
 
 import msgspec
 
+from orbit_llamacpp.conversation import TemplateError
 from orbit_llamacpp.engine.batch import Batch, Emit
-from orbit_llamacpp.engine.chat_template import ChatTemplate, TemplateError
+from orbit_llamacpp.engine.chat_template import ChatTemplate, Prompt
 from orbit_llamacpp.engine.context import Context
 from orbit_llamacpp.engine.embedder import Embedder, Embedding
 from orbit_llamacpp.engine.grammar import SchemaError, grammar_of
@@ -43,18 +44,18 @@ class Engine:
     """Answers requests of one model. Commands come from any thread; ``emit`` is called from several."""
 
     def __init__(self, path: Path, settings: LlamaCppSettings, emit: Emit) -> None:
-        """Load the model and start the loop. Raises NativeError."""
+        """Load the model and start the loop. Raises NativeError, TemplateError."""
         self._emit = emit
         self._model = Model(path, settings)
         try:
             self.window = settings.n_ctx or self._model.trained_context
             self._embedder = Embedder(self._model, settings) if self._model.embeds else None
+            self._template = None if self._embedder else ChatTemplate(self._model, settings)
             parallel = settings.parallel
             context = None if self._embedder else Context(self._model, settings, self.window, parallel)
-        except NativeError:
+        except (NativeError, TemplateError):
             self._model.close()
             raise
-        self._template = ChatTemplate(self._model, settings.chat_format)
         self._embedding: deque[tuple[Embed, Embedding]] = deque()
         self._unwanted: set[int] = set()  # requests whose cancellation is on its way through the inbox
         self._closing = False
@@ -75,16 +76,15 @@ class Engine:
         return 0 if self._embedder is None else self._embedder.dimension
 
     @property
-    def warning(self) -> str:
-        """What the operator should know about the settings; empty if they do what they say."""
-        return self._model.warning
+    def notices(self) -> tuple[str, ...]:
+        """What the operator should know about the model and its settings."""
+        return (*self._model.notices, *(self._template.notices if self._template else ()))
 
     def send(self, command: Command) -> None:
         """Take a command. What needs no decoding is answered here, in the caller's thread."""
         try:
             if isinstance(command, Count):
-                prompt = self._template.prompt(command.messages)
-                self._emit([Counted(command.id, len(prompt.tokens))])
+                self._emit([Counted(command.id, len(self._prompt(command).tokens))])
             elif isinstance(command, GetStats):
                 self._emit([self._snapshot_of_stats(command.id)])
             elif isinstance(command, Generate):
@@ -109,10 +109,13 @@ class Engine:
             self._embedder.close()
         self._model.close()
 
-    def _prepare(self, command: Generate) -> Request:
-        if self._batch is None:
+    def _prompt(self, command: Generate | Count) -> Prompt:
+        if self._template is None:
             raise _RefusedError(Failed(command.id, "refused", "this is an embedding model; it writes no answers"))
-        prompt = self._template.prompt(command.messages)
+        return self._template.prompt(command.messages)
+
+    def _prepare(self, command: Generate) -> Request:
+        prompt = self._prompt(command)
         length = len(prompt.tokens)
         if length >= self.window:
             message = f"the prompt has {length} tokens, the window is {self.window}"

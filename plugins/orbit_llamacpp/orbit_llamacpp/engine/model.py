@@ -24,9 +24,10 @@ class Model:
         params = lib.llama_model_default_params()
         params.n_gpu_layers = _ALL_LAYERS if settings.n_gpu_layers == -1 else settings.n_gpu_layers
         params.main_gpu = settings.main_gpu
-        self.warning = ""
+        self.notices: list[str] = []
+        """What the operator should know about the settings that it was loaded with."""
         if settings.n_gpu_layers and not lib.llama_supports_gpu_offload():
-            self.warning = "n_gpu_layers has no effect: llama-cpp-python was built without a GPU, or finds none"
+            self.notices.append("n_gpu_layers has no effect: llama-cpp-python was built without a GPU, or finds none")
         self._split = _tensor_split(settings.tensor_split)
         if self._split is not None:
             params.tensor_split = self._split

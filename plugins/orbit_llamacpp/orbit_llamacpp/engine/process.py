@@ -68,7 +68,7 @@ def _load(command: Start, emit: _Events) -> Engine | None:
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent says it to the operator
         emit([Failed(command.id, "failed", str(error) or repr(error))])
         return None
-    emit([Ready(command.id, engine.window, engine.dimension, engine.warning)])
+    emit([Ready(command.id, engine.window, engine.dimension, engine.notices)])
     return engine
 
 

@@ -1,0 +1,144 @@
+"""What a chat template makes of a conversation, found by trying it, and conversations brought into the form it needs.
+
+Templates refuse or silently drop what their model was not trained for: a system message, two messages of one role in
+a row, a conversation that the assistant begins, content as plain text. Everything but a lost user or assistant message
+can be mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from orbit.types import Message, Role
+
+_OPENING: Final = "(The assistant begins.)"
+"""The user's message before an assistant's first one, for templates that need one there."""
+
+
+class TemplateError(Exception):
+    """A conversation does not fit the chat template; the message completes the sentence "The template: ..."."""
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """A conversation as one text, and the texts that end an answer in its format."""
+
+    text: str
+    stops: tuple[str, ...] = ()
+
+
+Render: TypeAlias = Callable[[Sequence[dict[str, Any]], Mapping[str, Any]], Rendered]
+"""Messages as OpenAI's API has them, and variables for the template."""
+
+
+class Form(msgspec.Struct, frozen=True):
+    """The form of conversations that a template takes.
+
+    ``parts``: content is a list of parts. ``system``: it has a place for a system message at the beginning,
+    ``late_system``: and for one in the middle. ``repeats``: two messages of one role may follow each other.
+    ``any_first``: the assistant may begin.
+    """
+
+    parts: bool = False
+    system: bool = True
+    late_system: bool = True
+    repeats: bool = True
+    any_first: bool = True
+
+    def write(self, messages: Iterable[Message]) -> list[dict[str, Any]]:
+        """Return the conversation in this form."""
+        turns = list(_joined(_without_system(messages, first=self.system, later=self.late_system), all_roles=False))
+        if not self.any_first:
+            turns = list(_opened(turns))
+        if not self.repeats:
+            turns = list(_joined(turns, all_roles=True))
+        return [{"role": turn.role, "content": self._content(turn.content)} for turn in turns]
+
+    def _content(self, text: str) -> str | list[dict[str, str]]:
+        return [{"type": "text", "text": text}] if self.parts else text
+
+
+def find_form(render: Render, variables: Mapping[str, Any]) -> Form:
+    """Try a template with conversations of marked messages. Raises TemplateError if it loses what cannot be mended."""
+
+    def lost(form: Form, *roles: Role) -> str:
+        return _lost(render, variables, form, roles)
+
+    reasons: list[str] = []
+    for form in (Form(parts=parts, system=system) for system in (True, False) for parts in (False, True)):
+        reason = lost(form, "user") or lost(form, "user", "assistant", "user", "assistant", "user")
+        reason = reason or lost(form, "system", "user") or lost(form, "system", "user", "assistant", "user")
+        if not reason:
+            break
+        reasons.append(reason)
+    else:
+        raise TemplateError(reasons[-2])  # that of plain text, with the system message out of the way
+    start: tuple[Role, ...] = ("system",) if form.system else ()
+    any_first = not lost(form, *start, "assistant", "user")
+    repeats = not (lost(form, *start, "user", "user") or lost(form, *start, "user", "assistant", "assistant", "user"))
+    late = form.system and not lost(form, *start, "user", "assistant", "system", "user")
+    return msgspec.structs.replace(form, late_system=late, repeats=repeats, any_first=any_first)
+
+
+def _lost(render: Render, variables: Mapping[str, Any], form: Form, roles: Sequence[Role]) -> str:
+    """Why a conversation of these roles does not reach the model whole; empty if it does."""
+    messages = [Message(role, f"orbit{number}{role}mark") for number, role in enumerate(roles)]
+    try:
+        text = render(form.write(messages), variables).text
+    except TemplateError as error:
+        return f"it refuses a conversation: {error}"
+    for message in messages:
+        if message.content not in text:
+            whose = {"system": "system messages", "user": "messages of the user", "assistant": "earlier answers"}
+            return f"it loses {whose[message.role]}"
+        if f"'{message.content}'" in text:
+            return "it writes a list of parts as Python would show it"
+    return ""
+
+
+def _without_system(messages: Iterable[Message], *, first: bool, later: bool) -> Iterator[Message]:
+    """Put system messages that have no place of their own before the text of the user's next message."""
+    held: list[str] = []
+    begun = False
+    for message in messages:
+        if message.role == "system" and not (later if begun else first):
+            held.append(message.content)
+            continue
+        begun = begun or message.role != "system"
+        if message.role == "user" and held:
+            yield Message("user", _join(*held, message.content))
+            held = []
+        else:
+            yield message
+    if held:
+        yield Message("user", _join(*held))
+
+
+def _joined(messages: Iterable[Message], *, all_roles: bool) -> Iterator[Message]:
+    """Make one of messages of the same role in a row; of system messages only, unless ``all_roles``."""
+    last: Message | None = None
+    for message in messages:
+        if last is not None and last.role == message.role and (all_roles or message.role == "system"):
+            last = Message(last.role, _join(last.content, message.content))
+            continue
+        if last is not None:
+            yield last
+        last = message
+    if last is not None:
+        yield last
+
+
+def _opened(messages: Iterable[Message]) -> Iterator[Message]:
+    """Let the user begin."""
+    begun = False
+    for message in messages:
+        if message.role == "assistant" and not begun:
+            yield Message("user", _OPENING)
+        begun = begun or message.role != "system"
+        yield message
+
+
+def _join(*texts: str) -> str:
+    return "\n\n".join(filter(None, texts))

@@ -1,0 +1,57 @@
+"""What is wrong with a model's chat template, or with the format named instead of it; found without llama.cpp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orbit_llamacpp.chat_formats import CHAT_FORMATS, LOSSY
+from orbit_llamacpp.gguf import Header
+from orbit_llamacpp.settings import LlamaCppSettings
+
+_TEMPLATE = "tokenizer.chat_template"
+
+
+def template_of(header: Header) -> str:
+    """Return the chat template inside a file; empty if there is none."""
+    found = header.metadata.get(_TEMPLATE, "")
+    return found if isinstance(found, str) else ""
+
+
+def chat_format_problems(settings: LlamaCppSettings) -> Iterator[str]:
+    """Yield what is wrong with ``chat_format``, whatever the model."""
+    name = settings.chat_format
+    if name is None:
+        return
+    if name not in CHAT_FORMATS:
+        usable = ", ".join(known for known in CHAT_FORMATS if known not in LOSSY)
+        yield f"chat_format '{name}' is not known; there are: {usable}"
+    elif name in LOSSY:
+        yield f"chat_format '{name}' cannot be used: {LOSSY[name]}; take another, or the model's own template (null)"
+
+
+def template_problems(header: Header, settings: LlamaCppSettings) -> Iterator[str]:
+    """Yield what is wrong with the template inside the file, if that is used."""
+    from orbit_llamacpp.conversation import TemplateError, find_form  # noqa: PLC0415 - the plugin's import stays light
+    from orbit_llamacpp.jinja_template import JinjaTemplate  # noqa: PLC0415
+    from orbit_llamacpp.thinking import variables  # noqa: PLC0415
+
+    source = template_of(header)
+    if settings.chat_format is not None or not source:
+        if settings.think is not None:
+            format_used = settings.chat_format or "chatml"
+            yield f"think: has no effect with chat_format {format_used}, which has no thoughts; remove one of the two"
+        return
+    try:
+        template = JinjaTemplate(source)
+    except TemplateError as error:
+        yield f"the model's chat template: {error}; name another by chat_format"
+        return
+    try:
+        chosen = variables(settings.think, template.variables, template.texts)
+    except TemplateError as error:
+        yield f"think: {error}"
+        chosen = {}
+    try:
+        find_form(template, chosen)
+    except TemplateError as error:
+        yield f"the model's chat template: {error}; name another by chat_format"
