@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from orbit.config.load import FILE_LOG, read_config
+from orbit.config.load import FILE_LOG, embedded_text, read_config
 from orbit.config.model import Config
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.plugins.calls import attributed, call, is_list_of, wrong_type
@@ -115,6 +115,11 @@ class OrbitHost:
     def data_dir(self) -> Path:
         """The folder for what must survive a restart."""
         return self.config.data_dir
+
+    @property
+    def default_config(self) -> str:
+        """The YAML of the embedded default."""
+        return embedded_text()
 
     @property
     def chat_log(self) -> Path | None:

@@ -23,11 +23,19 @@ class NoSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Host(Protocol):
-    """What a provider may ask of the host that runs it: ``data_dir`` from the start, the rest from ``ready()`` on."""
+    """What a provider may ask of the host that runs it.
+
+    ``data_dir`` and ``default_config`` are there from the start, the rest from ``ready()`` on.
+    """
 
     @property
     def data_dir(self) -> Path:
         """The folder for what must survive a restart. It exists."""
+        ...
+
+    @property
+    def default_config(self) -> str:
+        """The YAML of what runs without a configuration file: what a command begins with that writes the first one."""
         ...
 
     @property

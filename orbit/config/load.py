@@ -60,9 +60,13 @@ def read_config(path: str | None = None) -> tuple[Config, list[Problem]]:
     """
     file = find_config(path)
     if file is None:
-        text = files("orbit.config").joinpath("embedded.yaml").read_text(encoding="utf-8")
-        return parse_config(parse_yaml(text, EMBEDDED), EMBEDDED, environment(Path()))
+        return parse_config(parse_yaml(embedded_text(), EMBEDDED), EMBEDDED, environment(Path()))
     return parse_config(read_yaml(file), str(file), environment(file.parent), file.parent)
+
+
+def embedded_text() -> str:
+    """Return the YAML of the embedded default."""
+    return files("orbit.config").joinpath("embedded.yaml").read_text(encoding="utf-8")
 
 
 def parse_config(

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from orbit_llamacpp.config_file import set_model_path
+from orbit_llamacpp.config_file import write_settings
 from orbit_llamacpp.gguf import Array, Header
 from orbit_llamacpp.hub import HubError, RemoteFile, fetch, list_files, target
 from orbit_llamacpp.memory import estimate, memory_available
@@ -20,13 +20,13 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-def add_commands(group: click.Group, settings: LlamaCppSettings, section: str) -> None:
-    """Put the plugin's commands into ``orbit llamacpp``."""
-    group.add_command(_pull(section))
+def add_commands(group: click.Group, settings: LlamaCppSettings, section: str, default_config: str) -> None:
+    """Put the plugin's commands into ``orbit llamacpp``. ``default_config`` is what a new config.yaml begins as."""
+    group.add_command(_pull(settings, section, default_config))
     group.add_command(_info(settings))
 
 
-def _pull(section: str) -> click.Command:
+def _pull(settings: LlamaCppSettings, section: str, default_config: str) -> click.Command:
     @click.command()
     @click.option("--repo-id", required=True, metavar="OWNER/NAME", help="Repository on the Hugging Face hub.")
     @click.option("--filename", metavar="FILE", help="The GGUF file to fetch; needed if there are several.")
@@ -36,7 +36,8 @@ def _pull(section: str) -> click.Command:
     def pull(repo_id: str, filename: str | None, only_list: bool, folder: Path, config: Path) -> None:
         """Fetch a model from the Hugging Face hub and write its path into the configuration.
 
-        A download that was cut short goes on where it stopped. HF_TOKEN is used if it is set.
+        A download that was cut short goes on where it stopped. HF_TOKEN is used if it is set. Where there is no
+        configuration yet, one is written that does what ran without it, retrieval included.
         """
         console = Console()
         try:
@@ -48,13 +49,38 @@ def _pull(section: str) -> click.Command:
             target(folder, chosen.name)  # before anything is made on disk
             folder.mkdir(parents=True, exist_ok=True)
             path = fetch(repo_id, chosen, folder)
-            inspect(path)
+            header = inspect(path)
         except (HubError, ModelFileError) as error:
             raise click.ClickException(str(error)) from error
-        set_model_path(config, str(path), section)
-        console.print(f"{path} is complete; {config} names it as {section}.model_path.", soft_wrap=True)
+        if header.embeds and not _embeds(settings, configured=config.exists()):
+            console.print(f"{path} is complete. It is an embedding model; {_as_second_instance(path)}", soft_wrap=True)
+            return
+        new: dict[str, object] = {"model_path": str(path)}
+        if header.context_length and settings.n_ctx > header.context_length:
+            new["n_ctx"] = header.context_length
+        made = "" if config.exists() else f" {config} is new: it has what ran without it."
+        try:
+            write_settings(config, section, new, default_config)
+        except OSError as error:
+            raise click.ClickException(f"{config} cannot be written: {error.strerror}") from error
+        console.print(f"{path} is complete; {config} names it as {section}.model_path.{made}", soft_wrap=True)
 
     return pull
+
+
+def _embeds(settings: LlamaCppSettings, *, configured: bool) -> bool:
+    """Whether the configured model, which the fetched one would replace, is an embedding model too."""
+    try:
+        return inspect(locate(settings.model_path)).embeds
+    except ModelFileError:
+        return configured
+
+
+def _as_second_instance(path: Path) -> str:
+    return (
+        "to use it, add an instance of its own:\n\n"
+        f"general:\n  embedding_provider: vectors\nvectors:\n  use: llama_cpp\n  model_path: {path}\n  n_ctx: 0"
+    )
 
 
 def _info(settings: LlamaCppSettings) -> click.Command:

@@ -1,9 +1,10 @@
-"""Write the model's path into config.yaml, and leave all else in it as it was, comments included."""
+"""Write a model's settings into config.yaml, and leave all else in it as it was, comments included."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 
-def set_model_path(config: Path, model_path: str, section: str = "llama_cpp") -> None:
-    """Set ``model_path`` in the plugin's section, at the top or under ``inference``; the section is made if need be.
+def write_settings(config: Path, section: str, settings: Mapping[str, object], default: str) -> None:
+    """Set keys of the plugin's section, at the top or under ``inference``; the section is made if need be.
 
-    The file is replaced as a whole, so that a reader never meets half of it. Raises OSError or YAMLError.
+    A file that does not exist begins as ``default``. It is replaced as a whole, so that a reader never meets half of
+    it. Raises OSError or YAMLError.
     """
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
-    document: Any = yaml.load(config.read_text("utf-8")) if config.exists() else None
+    exists = config.exists()
+    document: Any = yaml.load(config.read_text("utf-8") if exists else default)
     if not isinstance(document, CommentedMap):
         document = CommentedMap()
     inference = document.get("inference")
@@ -27,8 +30,8 @@ def set_model_path(config: Path, model_path: str, section: str = "llama_cpp") ->
     parent = inference if nested else document
     if not isinstance(parent.get(section), dict):
         parent[section] = CommentedMap()
-    parent[section]["model_path"] = model_path
-    mode = config.stat().st_mode & 0o777 if config.exists() else 0o600
+    parent[section].update(settings)
+    mode = config.stat().st_mode & 0o777 if exists else 0o600
     with tempfile.NamedTemporaryFile("w", dir=config.parent, encoding="utf-8", delete=False) as file:
         yaml.dump(document, file)
     Path(file.name).chmod(mode)

@@ -138,7 +138,7 @@ class LlamaCppProvider(orbit.Provider):
         """``orbit llamacpp pull`` and ``orbit llamacpp info``."""
         from orbit_llamacpp.commands import add_commands  # noqa: PLC0415 - the plugin's import stays light
 
-        add_commands(group, self.settings, self.name)
+        add_commands(group, self.settings, self.name, self.host.default_config)
 
     async def stats(self) -> Stats:
         """The engine's counters. Raises ProviderError while it is down."""

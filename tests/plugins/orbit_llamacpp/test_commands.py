@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from orbit.config.load import read_config
+
 COMMIT = "a" * 40
 
 
@@ -83,11 +85,13 @@ def hub(gguf: Any, tmp_path: Path) -> Iterator[Hub]:
         thread.join()
 
 
-def orbit(folder: Path, *arguments: str, hub: Hub | None = None) -> "subprocess.CompletedProcess[str]":
+def orbit(
+    folder: Path, *arguments: str, hub: Hub | None = None, group: str = "llamacpp"
+) -> "subprocess.CompletedProcess[str]":
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "ORBIT_"))}
     environment |= {"HF_HOME": str(folder / "home"), "COLUMNS": "200", "HF_HUB_DISABLE_XET": "1"}
     environment |= {"HF_ENDPOINT": hub.url} if hub else {}
-    command = [str(Path(sys.executable).with_name("orbit")), "llamacpp", *arguments]
+    command = [str(Path(sys.executable).with_name("orbit")), *group.split(), *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder, env=environment, timeout=60)
 
 
@@ -102,6 +106,33 @@ def test_a_model_is_fetched_and_named_in_the_configuration(hub: Hub, tmp_path: P
     written = config.read_text()
     assert f"    model_path: {tmp_path}/models/small.gguf # change me\n    n_ctx: 512\n" in written
     assert written.startswith("# ours\ninference:\n  llama_cpp:\n    # the model\n")
+
+
+def test_the_embedded_default_keeps_its_retrieval(hub: Hub, tmp_path: Path) -> None:
+    done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", "--filename", "small.gguf", hub=hub)
+    assert done.returncode == 0, done.stderr
+    assert "config.yaml is new: it has what ran without it" in done.stdout
+    (before, problems), (after, new_problems) = (read_config(path) for path in (None, str(tmp_path / "config.yaml")))
+    assert problems == new_problems == []
+    assert after.host == before.host
+    own = {"model_path": str(tmp_path / "models/small.gguf"), "n_ctx": 1024}  # what the model was trained for
+    expected = {item.name: item.settings | (own if item.name == "llama_cpp" else {}) for item in before.providers}
+    assert {item.name: item.settings for item in after.providers} == expected
+    assert orbit(tmp_path, "check", group="").stdout.endswith("Enabled: llama_cpp, wordllama, chroma, files.\n")
+
+
+def test_an_embedding_model_does_not_take_the_place_of_the_one_that_answers(
+    hub: Hub, gguf: Any, tmp_path: Path
+) -> None:
+    data = gguf.write_embedder(tmp_path / "bert.gguf").read_bytes()
+    hub.files["bert.gguf"], hub.digests["bert.gguf"] = data, hashlib.sha256(data).hexdigest()
+    done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", "--filename", "bert.gguf", hub=hub)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "config.yaml").exists()
+    assert "It is an embedding model" in done.stdout
+    _, _, printed = done.stdout.partition("\n\n")
+    (tmp_path / "config.yaml").write_text(f"{printed}\nllama_cpp: {{}}\n")
+    assert orbit(tmp_path, "check", group="").returncode == 0
 
 
 def test_the_files_of_a_repository_are_listed(hub: Hub, tmp_path: Path) -> None:
