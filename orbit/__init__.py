@@ -3,6 +3,7 @@
 from orbit.errors import ConfigError, OrbitError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.hookspecs import hookimpl
 from orbit.provider import ORBIT_API, Host, NoSettings, Provider
+from orbit.thinking import Thinking, ThinkingSplitter
 from orbit.types import (
     CallContext,
     ChatRecord,
@@ -40,6 +41,8 @@ __all__ = [
     "ProviderError",
     "Query",
     "SourceRef",
+    "Thinking",
+    "ThinkingSplitter",
     "TokenCount",
     "Usage",
     "Verdict",

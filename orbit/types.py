@@ -43,12 +43,14 @@ class Chunk(msgspec.Struct, frozen=True):
     """One piece of a streamed answer.
 
     ``text`` is what is new, never split inside a character. ``finish_reason`` and ``usage`` come with the last
-    chunk, if the provider knows them.
+    chunk, if the provider knows them. ``reasoning`` is what the model thinks before its answer: it is no part of the
+    answer, but shows that the model is alive.
     """
 
     text: str = ""
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    reasoning: str = ""
 
 
 class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):

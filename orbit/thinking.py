@@ -1,0 +1,298 @@
+"""Separates what a model thinks from what it answers, while the text arrives.
+
+Some servers leave a model's thoughts in the text, between tags that differ by model. ``Thinking`` belongs to a
+provider and remembers what it learns about its models; ``ThinkingSplitter`` reads one answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Literal, TypeAlias
+
+logger = logging.getLogger("orbit.thinking")
+
+_NAME: Final = r"(?:[a-z]{1,12}[:_])?(?:think|thought)[a-z_]{0,12}|reasoning|reflection|scratchpad"
+"""<think>, <thinking>, <thought> (Gemini), <seed:think>, <longcat_think> and their like."""
+_PAIRS: Final = {
+    "[think]": "[/think]",  # Magistral, in capitals
+    "◁think▷": "◁/think▷",  # Kimi
+    "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|start_thinking|>": "<|end_thinking|>",  # Command A, in capitals
+    "<|inner_prefix|>": "<|inner_suffix|>",  # Apertus
+    "<|channel>": "<channel|>",  # Gemma 4
+    "<unused94>": "<unused95>",  # MedGemma
+}
+"""Opening tag -> closing tag, in lower case."""
+_HARMONY: Final = (
+    "<|channel|>",
+    "<|start|>assistant<|channel|>",
+    "<|start|>assistant<|message|>",
+    "analysis<|message|>",
+    "commentary<|message|>",
+    "final<|message|>",
+)
+"""How an answer in the harmony format (gpt-oss) begins, depending on how much of it the prompt holds."""
+_STRIPPED: Final = ("analysis", "assistantfinal")
+"""What is left of harmony's marks when a server removes the special tokens: "analysisThe user ...assistantfinal"."""
+_FINAL: Final = "<|channel|>final<|message|>"
+_LONGEST: Final = 40
+"""No tag has more characters."""
+
+
+def _any_of(texts: tuple[str, ...]) -> str:
+    return "|".join(map(re.escape, texts))
+
+
+_OPENING: Final = re.compile(rf"<(?P<name>{_NAME})>|(?P<mark>{_any_of(tuple(_PAIRS))})", re.IGNORECASE)
+_CLOSING: Final = re.compile(rf"</(?:{_NAME})>|{_any_of((*_PAIRS.values(), _FINAL))}", re.IGNORECASE)
+_TAG: Final = re.compile(rf"{_OPENING.pattern}|(?P<closing>{_CLOSING.pattern})", re.IGNORECASE)
+_UNFINISHED: Final = re.compile(r"</?[a-z:_]{0,30}", re.IGNORECASE)
+_BEGINNINGS: Final = (*_PAIRS, *_PAIRS.values(), *_HARMONY, _STRIPPED[0])
+_MARK: Final = re.compile(r"<\|(start|channel|message|end|return|call|constrain)\|>")
+_MARKS: Final = tuple(f"<|{name}|>" for name in ("start", "channel", "message", "end", "return", "call", "constrain"))
+
+Split: TypeAlias = tuple[str, str]
+"""What belongs to the answer, and what belongs to the thoughts."""
+
+
+class ThinkingSplitter:
+    """Splits the text of one answer into answer and thoughts.
+
+    Thoughts come before the answer: a text that mentions a tag later stays as it is. The splitter holds back only
+    what may be the beginning of a tag.
+    """
+
+    def __init__(
+        self, *, opened: bool = False, whole: bool = False, learn: Callable[[bool], None] | None = None
+    ) -> None:
+        """``opened`` says that the prompt ends with the opening tag, so the text begins inside the thoughts.
+
+        ``whole`` holds the answer back to its end, for clients that do not stream: then a closing tag without an
+        opening one still takes what is before it out of the answer. ``learn`` is called with True when there was such
+        a tag, and with False when ``opened`` was wrong.
+        """
+        self._opened = opened
+        self._whole = whole
+        self._learn = learn
+        self._state: Literal["begin", "thoughts", "harmony", "whole", "answer"] = "begin"
+        self._held = ""
+        self._closing = _CLOSING
+        self._kept: list[str] | None = None
+        self._part: Literal["header", "between", "final", "other"] = "header"
+        self._header = ""
+        self._has_thought = False
+        self._watches = learn is not None and not opened
+        self._window = ""
+        self._ticks = 0
+
+    def add(self, text: str) -> Split:
+        """Return what is certain now, of ``text`` and of what was held back before."""
+        if self._state == "answer":
+            if self._watches:
+                self._watch(text)
+            return text, ""
+        if self._state == "whole" and self._kept is not None:
+            self._kept.append(text)
+            return "", ""
+        self._held += text
+        return self._split()
+
+    def rest(self, *, cut: bool = False) -> Split:
+        """Return what was held back, at the end of the answer. ``cut``: its tokens were used up.
+
+        If ``opened`` was wrong, because the model stopped by itself without a closing tag, all text is the answer,
+        although ``add`` took it for thoughts.
+        """
+        held, self._held = self._held, ""
+        if self._state == "thoughts":
+            if self._kept is None or cut:
+                return "", held
+            self._tell(opened=False)
+            return "".join([*self._kept, held]), ""
+        if self._state == "whole" and self._kept is not None:
+            return self._split_whole("".join(self._kept))
+        if self._state == "harmony" and self._part in ("header", "other"):
+            return "", held
+        return held, ""
+
+    def _split(self) -> Split:
+        answer, thoughts = "", ""
+        while True:
+            state = self._state
+            if state == "begin":
+                answer += self._begin()
+            elif state == "thoughts":
+                thoughts += self._think()
+            elif state == "harmony":
+                said, thought = self._read_harmony()
+                return answer + said, thoughts + thought
+            if self._state == state:
+                return answer, thoughts
+
+    def _begin(self) -> str:
+        """Decide what the text begins with, as far as that is certain."""
+        begun = self._held.lstrip()
+        while (closing := _CLOSING.match(begun)) and not begun.startswith(_HARMONY):  # thoughts without a word
+            begun = begun[closing.end() :].lstrip()
+            self._thought()
+        if self._has_thought:
+            self._held = begun
+        if self._opens(begun) or _may_open(begun):
+            return ""
+        if self._opened:
+            self._state, self._kept = "thoughts", []
+            return ""
+        held, self._held = self._held, ""
+        if self._whole:
+            self._state, self._kept = "whole", [held]
+            return ""
+        self._state = "answer"
+        if self._watches:
+            self._watch(held)
+        return held
+
+    def _opens(self, begun: str) -> bool:
+        """Go on with the thoughts, if the text begins with a tag that opens them."""
+        mark, closing = _STRIPPED
+        if opening := _OPENING.match(begun):
+            begun, name = begun[opening.end() :], opening["name"]
+            closing = f"</{name}>" if name else _PAIRS[opening["mark"].lower()]
+        elif begun.startswith(mark) and begun[len(mark) : len(mark) + 1].isupper():
+            begun = begun[len(mark) :]
+        elif begun.startswith(_HARMONY):
+            self._state, self._held = "harmony", begun
+            return True
+        else:
+            return False
+        self._state, self._held, self._kept = "thoughts", begun, None
+        self._closing = re.compile(re.escape(closing), re.IGNORECASE)
+        return True
+
+    def _thought(self) -> None:
+        """Note that the thoughts are over, so that no others are looked for."""
+        self._has_thought = True
+        self._opened = self._whole = self._watches = False
+
+    def _think(self) -> str:
+        found = self._closing.search(self._held)
+        if found is None:
+            keep = max(0, len(self._held) - _LONGEST)
+            thought, self._held = self._held[:keep], self._held[keep:]
+        else:
+            answer = found.start() if found[0] == _FINAL else found.end()
+            thought, self._held = self._held[: found.start()], self._held[answer:]
+            self._state, self._kept = "begin", None
+            self._thought()
+        if self._kept is not None and thought:
+            self._kept.append(thought)
+        return thought
+
+    def _read_harmony(self) -> Split:
+        answer, thoughts = "", ""
+        while True:
+            found = _MARK.search(self._held)
+            end = _certain(self._held) if found is None else found.start()
+            text, self._held = self._held[:end], self._held[end:]
+            if self._part == "between" and (text := text.lstrip()):
+                self._part = "final"  # it goes on without any marks
+            if self._part == "header":
+                self._header += text
+            elif self._part == "final":
+                answer += text
+            elif self._part == "other":
+                thoughts += text
+            if found is None:
+                return answer, thoughts
+            self._held = self._held[len(found[0]) :]
+            mark = found[1]
+            if mark in ("start", "channel"):
+                self._part, self._header = "header", ""
+            elif mark == "message":
+                words = self._header.split()
+                self._part = "final" if not words or words[0] in ("final", "assistant") else "other"
+            elif mark != "constrain":
+                self._part = "between"
+
+    def _split_whole(self, text: str) -> Split:
+        found = _TAG.search(text)
+        if found is None or not _closes(found) or text.count("`", 0, found.start()) % 2:
+            return text, ""
+        self._tell(opened=True)
+        return text[found.end() :].lstrip(), text[: found.start()]
+
+    def _watch(self, text: str) -> None:
+        """Look for a closing tag that nothing opened: the next answers of the model will have one as well.
+
+        It cannot call back what has left already. The first tag of the text decides; an odd number of backticks
+        before it says that it is part of some code.
+        """
+        window = self._window + text
+        if "<" in window or "[" in window or "◁" in window:
+            found = _TAG.search(window)
+            if found is not None and (found.end() < len(window) or _at_line_start(found)):
+                self._watches = False
+                if _closes(found) and not (self._ticks + window.count("`", 0, found.start())) % 2:
+                    self._tell(opened=True)
+                return
+        keep = max(0, len(window) - 2 * _LONGEST)
+        self._ticks += window.count("`", 0, keep)
+        self._window = window[keep:]
+
+    def _tell(self, *, opened: bool) -> None:
+        if self._learn is not None:
+            self._learn(opened)
+
+
+class Thinking:
+    """What one provider knows about how its models mark their thoughts.
+
+    The chat templates of some models end with the opening tag, so that their answers have a closing one alone. A
+    streamed answer cannot be called back, so the first one of such a model shows its thoughts; the next ones do not.
+    """
+
+    def __init__(self, *, opened: bool | None = None) -> None:
+        """``opened`` says whether templates open the thoughts; None to learn it for each model."""
+        self._always = opened
+        self._models: set[str] = set()
+
+    def splitter(self, model: str, *, whole: bool = False) -> ThinkingSplitter:
+        """Return the splitter for one answer of a model. ``whole``: nobody wants the pieces of the answer."""
+        if self._always is not None:
+            return ThinkingSplitter(opened=self._always)
+
+        return ThinkingSplitter(opened=model in self._models, whole=whole, learn=partial(self._learn, model))
+
+    def _learn(self, model: str, opens: bool) -> None:
+        if not opens:
+            self._models.discard(model)
+        elif model not in self._models:
+            self._models.add(model)
+            logger.warning("answers of %s begin inside its thoughts, which are left out from now on", model)
+
+
+def _closes(found: re.Match[str]) -> bool:
+    """Return whether a tag closes thoughts instead of being mentioned: it begins a line, or ends one."""
+    rest = found.string[found.end() :].lstrip(" \t")
+    ends_line = _at_line_start(found) or rest.startswith(("\n", "\r")) or found[0] == _FINAL
+    return found["closing"] is not None and ends_line
+
+
+def _at_line_start(found: re.Match[str]) -> bool:
+    _, newline, line = found.string[: found.start()].rpartition("\n")
+    return bool(newline) and not line.strip()
+
+
+def _may_open(begun: str) -> bool:
+    """Return whether more text must come before it is certain that no tag opens the thoughts."""
+    start = begun[:_LONGEST].lower()
+    unfinished = _UNFINISHED.fullmatch(start) is not None
+    return unfinished or any(beginning.startswith(start) for beginning in _BEGINNINGS)
+
+
+def _certain(text: str) -> int:
+    """Return how many characters of a text cannot be the beginning of one of harmony's marks."""
+    start = text.rfind("<")
+    return start if start >= 0 and any(mark.startswith(text[start:]) for mark in _MARKS) else len(text)

@@ -1,0 +1,160 @@
+"""Splitting answers from thoughts: every tag, however the text is cut into pieces."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from orbit import Thinking, ThinkingSplitter
+
+ANSWER = "The **answer** is <b>11</b> [1]."
+TAGGED = [
+    "<think>plan</think>",
+    " \n<think>\nplan\n</think>\n\n",
+    "<thinking>plan</thinking>\n",
+    "<Thinking>plan</Thinking>\n",
+    "<thought>plan</thought>",
+    "<seed:think>plan</seed:think>",
+    "<longcat_think>plan</longcat_think>\n",
+    "<reasoning>plan</reasoning>\n",
+    "[THINK]plan[/THINK]",
+    "◁think▷plan◁/think▷",
+    "<|begin_of_thought|>plan<|end_of_thought|>\n",
+    "<|START_THINKING|>plan<|END_THINKING|>",
+    "<|channel>thought\nplan<channel|>",
+    "<think>plan with a < b, [x] and </b> and </thinking></think>\n",
+    "<think></think>\n\n<think>plan</think>",
+    "<think>plan</think>\n<think>more of the plan</think>",
+    "</think>\n\n",
+    "<|channel|>analysis<|message|>plan<|end|><|start|>assistant<|channel|>final<|message|>",
+    "<|start|>assistant<|channel|>analysis<|message|>plan<|end|><|start|>assistant<|channel|>final<|message|>",
+    "analysis<|message|>plan<|end|><|start|>assistant<|channel|>final<|message|>",
+    "<|channel|>analysis<|message|>plan<|end|>\n",
+    "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{}<|call|><|channel|>final<|message|>",
+    "analysisThe plan.assistantfinal",
+]
+
+
+def split(pieces: list[str], splitter: ThinkingSplitter | None = None, *, cut: bool = False) -> tuple[str, str]:
+    """Return the answer and the thoughts of a whole text."""
+    splitter = splitter or ThinkingSplitter()
+    answers, thoughts = zip(*[splitter.add(piece) for piece in pieces], splitter.rest(cut=cut), strict=True)
+    return "".join(answers), "".join(thoughts)
+
+
+def cuts(text: str) -> list[list[str]]:
+    """Return a text cut in two at every position, and into single characters and pairs of them."""
+    halves = [[text[:at], text[at:]] for at in range(len(text) + 1)]
+    return [*halves, list(text), [text[at : at + 2] for at in range(0, len(text), 2)]]
+
+
+@pytest.mark.parametrize("tagged", TAGGED)
+def test_thoughts_are_no_part_of_the_answer(tagged: str) -> None:
+    for pieces in cuts(tagged + ANSWER):
+        answer, thoughts = split(pieces)
+
+        assert answer == ANSWER, pieces
+        assert ("plan" in thoughts) == ("plan" in tagged), pieces
+
+
+def test_three_cuts_at_any_positions() -> None:
+    text = "<think>a</think>\nb"
+    for first, second in itertools.combinations(range(len(text)), 2):
+        assert split([text[:first], text[first:second], text[second:]])[0] == "b"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("", " ", "<", "</", "[", "◁", "<|", "<b>bold</b>", "<thinner than air", "[think of it", "<|start|>"),
+        *("a <think> b </think>\nc", "Write `<think>` first:\n```\n<think>\n</think>\n```\n"),
+        *("analysis", "analysis of the text", "Analysis: yes", "finally"),
+        *("The tag </think> ends it.", "Use <|channel|>final<|message|> in the prompt."),
+        "<div>\n<think>x</think>\n</div>",
+    ],
+)
+def test_what_only_resembles_a_thought_stays(answer: str) -> None:
+    for pieces in cuts(answer):
+        assert split(pieces) == (answer, "")
+        assert split(pieces, Thinking().splitter("m")) == (answer, "")
+
+
+@pytest.mark.parametrize("text", ["<think>hmm", "[THINK]hmm [/THIN", "<|channel|>analysis<|message|>hmm", "<think>\n"])
+def test_thoughts_without_an_end_are_no_answer(text: str) -> None:
+    for pieces in cuts(text):
+        assert split(pieces)[0] == ""
+
+
+@pytest.mark.parametrize("text", ["plan\n</think>\n\n", "plan</think>\n", "<think>plan</think>", "plan[/THINK]"])
+def test_thoughts_that_the_prompt_opened(text: str) -> None:
+    for pieces in cuts(text + ANSWER):
+        answer, thoughts = split(pieces, ThinkingSplitter(opened=True))
+
+        assert (answer, thoughts.strip()) == (ANSWER, "plan"), pieces
+
+
+def test_the_answer_flows_as_it_comes() -> None:
+    splitter = ThinkingSplitter()
+
+    assert [splitter.add(piece) for piece in ("<think>a</think>", "b", " <", "c")] == [
+        ("", "a"),
+        ("b", ""),
+        (" <", ""),
+        ("c", ""),
+    ]
+
+
+def test_a_final_message_flows_as_it_comes() -> None:
+    splitter = ThinkingSplitter()
+    splitter.add("<|channel|>final<|message|>")
+
+    assert [splitter.add(piece) for piece in ("b", " <", "c", "<|", "return|>")] == [
+        ("b", ""),
+        (" ", ""),
+        ("<c", ""),
+        ("", ""),
+        ("", ""),
+    ]
+
+
+def test_a_closing_tag_alone_is_learned() -> None:
+    thinking = Thinking()
+    text = "I plan.\n</think>\n\n" + ANSWER
+
+    assert "I plan." in split(list(text), thinking.splitter("one"))[0]  # gone before it could be known
+    assert split(list(text), thinking.splitter("one"))[0] == ANSWER
+    assert "I plan." in split(list(text), thinking.splitter("another"))[0]
+
+
+def test_what_was_learned_is_unlearned() -> None:
+    thinking = Thinking()
+    split(["plan</think>\n", ANSWER], thinking.splitter("m"))
+
+    assert split([ANSWER], thinking.splitter("m"), cut=True)[0] == ""  # thoughts that used up all tokens
+    assert split([ANSWER], thinking.splitter("m"))[0] == ANSWER  # it stopped without any thoughts
+    assert thinking.splitter("m").add(ANSWER) == (ANSWER, "")
+
+
+@pytest.mark.parametrize("text", ["I `plan`.\n</think>\n\n", "I plan.</think>\n", "plan<|channel|>final<|message|>"])
+def test_a_whole_answer_needs_no_learning(text: str) -> None:
+    for pieces in cuts(text + ANSWER):
+        assert split(pieces, Thinking().splitter("m", whole=True))[0] == ANSWER
+
+
+def test_a_tag_in_code_teaches_nothing() -> None:
+    thinking = Thinking()
+    answer = "Write this:\n```\n</think>\n```\nThat is all."
+    for pieces in cuts(answer):
+        assert split(pieces, thinking.splitter("m")) == (answer, "")
+        assert split(pieces, thinking.splitter("m", whole=True)) == (answer, "")
+        assert thinking.splitter("m").add("x") == ("x", "")
+
+
+def test_a_setting_decides() -> None:
+    text = "I plan.\n</think>\n\n" + ANSWER
+
+    assert split(list(text), Thinking(opened=True).splitter("m"))[0] == ANSWER
+    never = Thinking(opened=False)
+    assert split([text], never.splitter("m", whole=True)) == (text, "")
+    assert split([text], never.splitter("m")) == (text, "")
