@@ -98,7 +98,7 @@ class Pipeline:
                 started = time.perf_counter()
                 chunks = self._generate(messages=prompt.messages, options=_options(turn, prompt), context=turn.context)
                 citations = CitationFilter(len(prompt.documents)) if prompt.documents else None
-                reader = ChunkReader(self._provider, chunks, self.ticker)
+                reader = ChunkReader(self._provider, chunks, self.ticker, thinking=self._settings.timeouts.thinking)
                 try:
                     while (chunk := await reader.next(seconds)) is not None:
                         piece = citations.add(chunk.text) if citations else chunk.text
@@ -118,8 +118,8 @@ class Pipeline:
                 if citations and (piece := citations.rest()):
                     text.append(piece)
                     yield piece
-                journal.took("generate", started)
-            journal.status = "ok"
+                if refusal := self._ended(journal, started, finish_reason, thought=reader.thought):
+                    yield refusal
             yield Answer(
                 finish_reason,
                 sources_of(prompt.documents),
@@ -128,6 +128,7 @@ class Pipeline:
                 self._model,
                 dropped_documents=prompt.dropped_documents,
                 dropped_turns=prompt.dropped_turns,
+                blocked=journal.fixed,
                 without_documents=journal.reason == "retrieval failed",
             )
         except OrbitError as error:
@@ -139,6 +140,19 @@ class Pipeline:
             raise
         finally:
             self._finished(turn, journal)
+
+    def _ended(self, journal: Journal, started: float, finish_reason: FinishReason, *, thought: bool) -> str:
+        """Note how the answer ended; a text to send if the model's own filter took all of it. Raises ProviderError."""
+        journal.took("generate", started)
+        journal.status = "ok"
+        if any(piece.strip() for piece in journal.text):
+            return ""
+        if finish_reason != "content_filter":
+            raise _no_answer(self._provider, finish_reason, thought=thought)
+        journal.fixed = True
+        journal.status, journal.reason = "blocked", "the model's own filter left nothing of the answer"
+        journal.text.append(self._moderation.refusal)
+        return self._moderation.refusal
 
     def _failed(self, consequence: str, error: OrbitError) -> None:
         """Tell operators of a provider's error; other errors are the client's to mend."""
@@ -210,6 +224,15 @@ class Pipeline:
         if not isinstance(size, TokenCount):
             raise wrong_type(self._provider, "count_tokens", "a TokenCount", size)
         return size
+
+
+def _no_answer(provider: str, finish_reason: FinishReason, *, thought: bool) -> ProviderError:
+    """The error for a model that ended without a word."""
+    if finish_reason == "length":
+        what = "the model used up its tokens before its answer; allow it more, or turn its thinking off."
+    else:
+        what = "the model thought, but gave no answer." if thought else "the model gave no answer."
+    return ProviderError(what, provider=provider, operation="generate")
 
 
 def _options(turn: Turn, prompt: Prompt) -> GenerateOptions:

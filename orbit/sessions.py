@@ -125,6 +125,8 @@ def history_of(turns: Sequence[SessionTurn], max_chars: int) -> tuple[Message, .
     messages: list[Message] = []
     chars = 0
     for turn in reversed(turns):
+        if not turn.answer.strip():
+            continue  # kept by an earlier version; services refuse an empty message
         chars += len(turn.question) + len(turn.answer)
         if messages and chars > max_chars:
             break

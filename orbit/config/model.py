@@ -93,9 +93,9 @@ class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
     rerank: Annotated[Seconds, Meta(description="For each reranker.")] = 20.0
     moderate: Annotated[Seconds, Meta(description="For each moderator.")] = 20.0
     first_token: Annotated[Seconds, Meta(description="For the model to begin its answer, queueing included.")] = 120.0
-    thinking: Annotated[Seconds, Meta(description="For the model to think before its answer, once it has begun to.")] = (
-        600.0
-    )
+    thinking: Annotated[
+        Seconds, Meta(description="For the model to think before its answer, once it has begun to.")
+    ] = 600.0
     next_token: Annotated[Seconds, Meta(description="For each later piece of the answer.")] = 60.0
     log: Annotated[Seconds, Meta(description="For each log sink to take a record.")] = 10.0
     queue: Annotated[Seconds, Meta(description="For a chat turn to wait for a place.")] = 30.0

@@ -190,6 +190,9 @@ def _conversation(messages: list[ChatMessage]) -> tuple[str, list[Message]]:
         text = _text(message.content, number)
         if message.role in ("system", "developer"):
             system.append(text)
+        elif message.role == "assistant" and not text.strip():
+            if turns and turns[-1].role == "user":
+                turns.pop()  # a question that got no answer; services refuse an empty message
         elif message.role in ("user", "assistant"):
             turns.append(Message("user" if message.role == "user" else "assistant", text))
         else:
