@@ -220,7 +220,7 @@ def metrics_routes(services: Services, exchange: Exchange, check: HealthCheck) -
         elif settings.access == "loopback":
             address = request.client.host if request.client else ""
             if not address.startswith(_LOOPBACK):
-                raise RequestError(403, "forbidden", "metrics are shown on this machine only (metrics.access).")
+                raise RequestError(403, "forbidden", "Metrics are not shown to this caller.")
         families = _Families(await exchange.all(), await check.report())
         return Response(generate_latest(families), media_type=CONTENT_TYPE_LATEST)
 
