@@ -24,11 +24,14 @@ class MemoryStore:
         self.collections = {}
         self.calls = []
         self.refused = set()
+        self.too_long = set()
 
     async def index(self, collection, documents, context):
         sources = {document.source for document in documents}
         if self.refused & sources:
             raise orbit.ProviderError(f"does not take {min(self.refused & sources)}")
+        if self.too_long & sources:
+            raise orbit.PromptTooLong("the input exceeds the context length.")
         self.calls.append(len(documents))
         held = self.collections.setdefault(collection, {})
         for source in sources:
@@ -314,3 +317,14 @@ async def test_progress_counts_every_file(store, folder):
     assert [progress.done for progress in seen] == [1, 2, 3, 4, 5]
     assert {progress.total for progress in seen} == {5}
     assert seen[-1].passages == summary.passages
+
+
+async def test_passages_too_long_to_embed_fail_their_file_alone(store, tmp_path):
+    names = [f"{letter}.txt" for letter in "abcdef"]
+    for name in names:
+        (tmp_path / name).write_text(f"text of {name}")
+    store.too_long = set(names[:4])
+    summary = await run(store, tmp_path)
+    assert (summary.added, summary.stopped) == (("e.txt", "f.txt"), "")
+    assert [failed.source for failed in summary.failed] == names[:4]
+    assert "set a smaller ingest.chunk_size" in summary.failed[0].reason
