@@ -38,8 +38,7 @@ class RateLimited(OrbitError):
     def __init__(self, quota: Quota) -> None:
         self.quota = quota
         self.retry_after = quota.reset
-        self.client = f"This key may make {quota.limit} requests a minute; try again in {quota.reset} s."
-        super().__init__(self.client)
+        super().__init__(f"This key may make {quota.limit} requests a minute; try again in {quota.reset} s.")
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The ``RateLimit`` headers of the refusal."""

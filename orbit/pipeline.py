@@ -47,7 +47,7 @@ class Pipeline:
         registry = host.registry
         self._settings = settings
         self._provider = host.roles.generate
-        self._model = registry[self._provider].model("generate")
+        self._model = registry.model(self._provider, "generate")
         self._generate = registry.caller("generate", self._provider)
         able = registry.implementing("count_tokens")
         self._count = registry.caller("count_tokens", self._provider) if self._provider in able else None
@@ -158,7 +158,6 @@ class Pipeline:
         """Tell operators of a provider's error; other errors are the client's to mend."""
         if isinstance(error, ProviderError):
             logger.warning("%s: %s", consequence, error)
-            error.logged = True
             self.metrics.failed(error)
 
     def _finished(self, turn: Turn, journal: Journal) -> None:

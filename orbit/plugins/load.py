@@ -6,15 +6,17 @@ import importlib
 import inspect
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from orbit.config.convert import convert_all
 from orbit.config.model import ProviderSection
 from orbit.errors import PluginLoadError, Problem
+from orbit.plugins.announce import announced
 from orbit.plugins.discover import InstalledPlugin, not_installed
-from orbit.plugins.verify import breaches, deprecations
+from orbit.plugins.verify import breaches, deprecations, offered_hooks
 from orbit.provider import Host, NoSettings, Provider
 
 
@@ -37,13 +39,17 @@ def import_plugin(plugin: InstalledPlugin) -> type[Provider]:
             plugin.name, f"several distributions have a plugin of this name: {names}. Uninstall all but one."
         )
     module_name, _, attribute = plugin.target.partition(":")
+    installed = f"{plugin.distribution} {plugin.version} is installed, but"
+    if not attribute:
+        reason = f"{installed} its entry point names the module {module_name}, not a class in it: write MODULE:CLASS."
+        raise PluginLoadError(plugin.name, reason)
     try:
-        target = importlib.import_module(module_name)
+        with announced(f"importing {plugin.target} for {plugin.name}"):
+            target = importlib.import_module(module_name)
         for part in attribute.split("."):
             target = getattr(target, part)
-    except Exception as error:
-        reason = f"{plugin.distribution} {plugin.version} is installed, but importing {plugin.target} failed: "
-        raise PluginLoadError(plugin.name, f"{reason}{_told(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise PluginLoadError(plugin.name, f"{installed} importing {plugin.target} failed: {_told(error)}") from error
     sentences = breaches(target)
     if sentences:
         raise PluginLoadError(plugin.name, " ".join(sentences))
@@ -62,19 +68,46 @@ def load(section: ProviderSection, installed: Mapping[str, InstalledPlugin], hos
         kind = import_plugin(plugin)
     except PluginLoadError as error:
         return Loaded(section, plugin, problems=(Problem(section.path, error.reason),), error=error.__cause__)
-    settings, problems = convert_all(section.settings, kind.Settings, section.path)
+    try:
+        settings, problems = convert_all(section.settings, kind.Settings, section.path)
+    except Exception as error:  # noqa: BLE001  # __post_init__ and default factories are a plugin's code
+        return _unmade(section, plugin, f"{kind.__name__}.Settings could not be made", error)
     if settings is None:
         if kind.Settings is NoSettings:
             problems = [Problem(section.path, f"{kind.__name__} has no class attribute Settings, so it takes none.")]
         return Loaded(section, plugin, problems=tuple(problems))
     try:
-        provider = kind(section.name, settings, host)
-        _see_that_it_was_made(provider)
-        sentences = list(provider.validate())
-    except Exception as error:  # noqa: BLE001  # whatever a plugin raises is reported under its name
-        sentence = f"{kind.__name__} could not be made: {_told(error)}"
-        return Loaded(section, plugin, problems=(Problem(section.path, sentence),), error=error)
+        with announced(f"making and checking {section.name}"):
+            provider = kind(section.name, settings, host)
+            _see_that_it_was_made(provider)
+            sentences = _sentences(provider)
+            offered_hooks(provider)  # asked here, so that what it raises is reported like the rest
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin raises is reported under its name
+        return _unmade(section, plugin, f"{kind.__name__} could not be made", error)
     return Loaded(section, plugin, provider, tuple(Problem(section.path, sentence) for sentence in sentences))
+
+
+def _unmade(section: ProviderSection, plugin: InstalledPlugin, what: str, error: BaseException) -> Loaded:
+    return Loaded(section, plugin, problems=(Problem(section.path, f"{what}: {_told(error)}"),), error=error)
+
+
+def _sentences(provider: Provider) -> list[str]:
+    """Return what ``validate`` says. Raises TypeError if that is no list of sentences."""
+    found: Any = provider.validate()
+    where = f"{type(provider).__name__}.validate"
+    if isinstance(found, str) and found:
+        raise TypeError(f"{where} returned a text instead of a list of sentences: {found}")
+    if not isinstance(found, Iterable):
+        raise TypeError(f"{where} returned {_named(found)} instead of a list of sentences")
+    sentences = list(found)
+    for sentence in sentences:
+        if not isinstance(sentence, str):
+            raise TypeError(f"{where} gave {_named(sentence)} instead of a sentence")
+    return sentences
+
+
+def _named(value: object) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"
 
 
 def _see_that_it_was_made(provider: Provider) -> None:
@@ -82,7 +115,7 @@ def _see_that_it_was_made(provider: Provider) -> None:
         raise TypeError(f"{type(provider).__name__}.__init__ does not call super().__init__(name, settings, host)")
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """An exception in one line, with the file and line that raised it, if that was no file of Python's or ours."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
     told = f"{type(error).__name__}: {error}"

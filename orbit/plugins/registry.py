@@ -11,6 +11,7 @@ import pluggy
 
 from orbit import hookspecs
 from orbit.errors import ConfigError, OrbitError, PluginLoadError
+from orbit.plugins.announce import announced
 from orbit.plugins.calls import attributed
 from orbit.plugins.load import Loaded
 from orbit.plugins.verify import HOOKS, implemented_hooks, offered_hooks
@@ -37,6 +38,7 @@ class Registry:
         self._manager.add_hookspecs(hookspecs)
         self._providers: dict[str, Provider] = {}
         self._started: list[Provider] = []
+        self._nameless: set[tuple[str, str]] = set()
         for item in self.loaded:
             if item.provider is not None:
                 self._manager.register(item.provider, name=item.section.name)
@@ -70,11 +72,25 @@ class Registry:
         """Return a caller for each instance that implements a hook."""
         return {name: self.caller(hook, name) for name in self.implementing(hook)}
 
-    async def start(self, seconds: float, needed: Collection[str] | None = None, *, ready: bool = True) -> None:
+    def model(self, name: str, hook: str) -> str:
+        """Return the name of the model with which an instance answers ``hook``; empty if the plugin cannot say."""
+        try:
+            model: object = self._providers[name].model(hook)
+        except Exception as error:  # noqa: BLE001  # a name for logs is not worth a turn
+            model = error
+        if isinstance(model, str):
+            return model
+        if (name, hook) not in self._nameless:
+            self._nameless.add((name, hook))
+            logger.warning(
+                "%s.model('%s') gave %r instead of a name; this is a mistake in the plugin", name, hook, model
+            )
+        return ""
+
+    async def start(self, seconds: float, needed: Collection[str] | None = None) -> None:
         """Enter the providers in order, then ask each whether it is ready; ``seconds`` is the deadline of each.
 
         ``needed`` limits it to providers that implement one of these hooks; the others are left out altogether.
-        Without ``ready`` nobody is asked, for commands that mend what a provider would refuse to start with.
         A provider that fails and is required raises PluginLoadError; any other is left out and listed as failed.
         """
         if needed is not None:
@@ -83,7 +99,7 @@ class Registry:
                 self._leave_out(name)
         for name, provider in list(self._providers.items()):
             await self._guarded(name, provider, "start", provider.__aenter__, seconds)
-        for name, provider in list(self._providers.items()) if ready else ():
+        for name, provider in list(self._providers.items()):
             await self._guarded(name, provider, "become ready", provider.ready, seconds)
 
     async def stop(self, seconds: float) -> None:
@@ -95,9 +111,11 @@ class Registry:
         self, name: str, provider: Provider, step: str, action: Callable[[], Any], seconds: float
     ) -> None:
         entering = action == provider.__aenter__
+        doing = f"starting {name}" if entering else f"waiting for {name} to {step}"
         try:
-            async with asyncio.timeout(seconds):
-                await action()
+            with announced(doing, f"; it may take up to {seconds:g} s (timeouts.start)"):
+                async with asyncio.timeout(seconds):
+                    await action()
         except Exception as error:  # whatever a plugin raises is reported under its name
             reason = _reason(error, name, step, seconds)
             if provider in self._started:

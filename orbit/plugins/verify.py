@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
-
-import msgspec
 
 from orbit import hookspecs
 from orbit.config.convert import suggest
 from orbit.plugins.deprecations import DEPRECATIONS
+from orbit.plugins.verify_settings import settings_breaches
 from orbit.provider import ORBIT_API, Provider
 
 MARK = f"{hookspecs.PROJECT}_impl"
@@ -49,16 +49,18 @@ def deprecations(plugin: type[Provider]) -> list[str]:
         }
         if used[item.kind]:
             sentences.append(item.sentence(f"{plugin.__name__}.{item.name}"))
+    if not plugin.Settings.__struct_config__.frozen:
+        sentences.append(f"{plugin.__name__}.Settings should be declared with frozen=True: settings never change.")
     return sentences
 
 
 def breaches(plugin: Any) -> list[str]:
     """Return what is wrong with a plugin class, as sentences; empty if it keeps the contract."""
     if not (isinstance(plugin, type) and issubclass(plugin, Provider)):
-        return [f"{_name(plugin)} is no subclass of orbit.Provider; the entry point must name one."]
+        return [f"{_name(plugin)} is {_what(plugin)}, no subclass of orbit.Provider; the entry point must name one."]
     return [
         *_api_breaches(plugin),
-        *_settings_breaches(plugin),
+        *settings_breaches(plugin.__name__, plugin.Settings),
         *_method_breaches(plugin),
         *_hook_breaches(plugin),
     ]
@@ -73,17 +75,6 @@ def _api_breaches(plugin: type[Provider]) -> Iterator[str]:
         )
 
 
-def _settings_breaches(plugin: type[Provider]) -> Iterator[str]:
-    settings: Any = plugin.Settings
-    if not (isinstance(settings, type) and issubclass(settings, msgspec.Struct)):
-        yield f"{plugin.__name__}.Settings must be a class derived from msgspec.Struct, not {_name(settings)}."
-    elif not settings.__struct_config__.forbid_unknown_fields:
-        yield (
-            f"{plugin.__name__}.Settings must be declared with forbid_unknown_fields=True, "
-            "so that a misspelt setting is an error."
-        )
-
-
 def _method_breaches(plugin: type[Provider]) -> Iterator[str]:
     """Breaches of the methods that ``Provider`` has itself: how they are made, and what the host calls them with."""
     for name, original in vars(Provider).items():
@@ -93,8 +84,8 @@ def _method_breaches(plugin: type[Provider]) -> Iterator[str]:
         where = f"{plugin.__name__}.{name}"
         if _kind(original) == "a coroutine function" and _kind(function) != "a coroutine function":
             yield f"{where} is {_kind(function)} but has to be a coroutine function; declare it with async def."
-        elif _kind(original) == "a plain function" and _kind(function) == "a coroutine function":
-            yield f"{where} is a coroutine function but has to be a plain function; declare it with def."
+        elif _kind(original) == "a plain function" and _kind(function).startswith(("a coroutine", "an async")):
+            yield f"{where} is {_kind(function)} but has to be a plain function; declare it with def."
         passed = list(inspect.signature(original).parameters)
         try:
             inspect.signature(function).bind(*passed)
@@ -103,28 +94,46 @@ def _method_breaches(plugin: type[Provider]) -> Iterator[str]:
 
 
 def _hook_breaches(plugin: type[Provider]) -> Iterator[str]:
-    own = {name for name in dir(plugin) if not hasattr(Provider, name)}
-    for name in sorted(own):
-        function = inspect.getattr_static(plugin, name)
-        function = getattr(function, "__func__", function)
+    for name in dir(plugin):
+        static = inspect.getattr_static(plugin, name, None)
+        function = getattr(static, "__func__", static)
         options = _options(function)
         where = f"{plugin.__name__}.{name}"
         if options is None:
             if name in HOOKS and callable(function):
                 yield f"{where} has the name of a hook but is not marked; put @orbit.hookimpl above it."
             continue
+        if hasattr(Provider, name):
+            yield f"{where} is a method of orbit.Provider, no hook; leave @orbit.hookimpl out."
+            continue
         spec_name = options.get("specname") or name
         if spec_name not in HOOKS:
             yield f"{where}: there is no hook '{spec_name}'.{suggest(spec_name, HOOKS)} Hooks: {', '.join(HOOKS)}."
             continue
-        if options.get("wrapper") or options.get("hookwrapper"):
-            continue  # pluggy itself checks that a wrapper is a generator function
-        yield from _kind_breaches(where, function, HOOKS[spec_name])
-        yield from _argument_breaches(where, function, HOOKS[spec_name])
+        if not inspect.isfunction(function):
+            yield f"{where} is {_what(function)} but a hook is a function; declare it with def or async def."
+            continue
+        if _wraps(function):
+            yield from _wrapper_breaches(where, function, options)
+        else:
+            yield from _kind_breaches(where, function, HOOKS[spec_name])
+        yield from _argument_breaches(where, static, HOOKS[spec_name])
+
+
+def _wrapper_breaches(where: str, function: Callable[..., Any], options: dict[str, Any]) -> Iterator[str]:
+    if options.get("wrapper") and options.get("hookwrapper"):
+        yield f"{where} is marked with both wrapper=True and its older form hookwrapper=True; leave the latter out."
+    if not inspect.isgeneratorfunction(function):
+        mark = "wrapper=True" if options.get("wrapper") else "hookwrapper=True"
+        yield (
+            f"{where} is marked with {mark} but is {_kind(function)}; a wrapper is a plain generator function: "
+            "declare it with def, yield once to get what it wraps, and return what takes its place."
+        )
 
 
 def _kind_breaches(where: str, function: Callable[..., Any], spec: Callable[..., Any]) -> Iterator[str]:
-    if _kind(function) != _kind(spec):
+    iterable = _kind(spec) == "a plain function" and inspect.isgeneratorfunction(function)
+    if _kind(function) != _kind(spec) and not iterable:
         needed = {
             "a coroutine function": "declare it with async def, and run blocking work with asyncio.to_thread",
             "an async generator function": "declare it with async def and yield its chunks",
@@ -133,13 +142,23 @@ def _kind_breaches(where: str, function: Callable[..., Any], spec: Callable[...,
         yield f"{where} is {_kind(function)} but the hook is {_kind(spec)}; {needed}."
 
 
-def _argument_breaches(where: str, function: Callable[..., Any], spec: Callable[..., Any]) -> Iterator[str]:
+def _argument_breaches(where: str, static: Any, spec: Callable[..., Any]) -> Iterator[str]:
+    """Breaches of the arguments of a hook; ``static`` is the attribute as the class holds it."""
     known = list(inspect.signature(spec).parameters)
-    taken = [name for name in inspect.signature(function).parameters if name != "self"]
-    for name in taken:
-        if name not in known:
-            passed = ", ".join(known) or "nothing"
-            yield f"{where} takes '{name}', which the hook does not pass.{suggest(name, known)} It passes: {passed}."
+    passed = ", ".join(known) or "nothing"
+    taken = list(inspect.signature(getattr(static, "__func__", static)).parameters.values())
+    if not isinstance(static, staticmethod):
+        if not taken or taken[0].name in known:
+            yield f"{where} does not take self; make it the first argument."
+        taken = [argument for argument in taken[1:] if argument.name != "self"]
+    for argument in taken:
+        if argument.name not in known:
+            yield (
+                f"{where} takes '{argument.name}', which the hook does not pass.{suggest(argument.name, known)} "
+                f"It passes: {passed}."
+            )
+        elif argument.kind is argument.KEYWORD_ONLY:
+            yield f"{where} takes '{argument.name}' by keyword only, but is passed it by position; remove the *."
 
 
 def _hooks(plugin: type[Provider], *, wrappers: bool) -> tuple[str, ...]:
@@ -170,7 +189,14 @@ def _kind(function: Callable[..., Any]) -> str:
         return "an async generator function"
     if inspect.iscoroutinefunction(function):
         return "a coroutine function"
+    if inspect.isgeneratorfunction(function):
+        return "a generator function"
     return "a plain function"
+
+
+def _what(value: Any) -> str:
+    kinds = {type: "a class", types.FunctionType: "a function", types.ModuleType: "a module"}
+    return next((words for kind, words in kinds.items() if isinstance(value, kind)), f"of type {type(value).__name__}")
 
 
 def _name(value: Any) -> str:

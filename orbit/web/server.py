@@ -171,8 +171,5 @@ def run(config: Config, listeners: list[socket.socket], *, workers: int, reload:
             server.run(sockets=listeners)
         except KeyboardInterrupt:
             return
-        except SystemExit:  # how uvicorn ends when the application did not start
-            if server.should_exit:
-                return
-        if not server.started and not server.should_exit:
+        if not server.started:
             raise OrbitError("the server did not start; the reason stands above.")

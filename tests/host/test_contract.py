@@ -2,17 +2,40 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from orbit.errors import PluginLoadError
 from orbit.plugins.discover import FIRST_PARTY
-from orbit.testing import make_host
+from orbit.testing import make_host, serve
 
 GENERATOR = """
 class Plugin(orbit.Provider):
     @orbit.hookimpl
     async def generate(self, messages):
         yield orbit.Chunk("hello")
+"""
+
+WIKI_WITH_FUTURE_ANNOTATIONS = """
+class Base(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    url: "str" = ""
+    depth: "list[Nowhere]" = []
+class WikiSettings(Base, forbid_unknown_fields=True, frozen=True):
+    name: "str" = ""
+class Plugin(orbit.Provider):
+    Settings = WikiSettings
+"""
+
+WRAPPERS = """
+class Plugin(orbit.Provider):
+    @orbit.hookimpl(wrapper=True)
+    def embed(self, texts): return (yield)
+    @orbit.hookimpl(hookwrapper=True)
+    def generate(self): yield
+    @orbit.hookimpl(specname="retrieve", wrapper=True)
+    def watch(self, query): return (yield)
+    @orbit.hookimpl
+    def register_routes(self): yield
 """
 
 BREACHES = {
@@ -77,7 +100,7 @@ BREACHES = {
         """,
         ["Plugin.Settings must be declared with forbid_unknown_fields=True"],
     ),
-    "no provider at all": ("Plugin = 5", ["5 is no subclass of orbit.Provider"]),
+    "no provider at all": ("Plugin = 5", ["5 is of type int, no subclass of orbit.Provider"]),
     "a class that is not there": ("", ["importing wiki:Plugin failed: AttributeError"]),
     "an import that fails": (
         "import a_package_that_is_not_there",
@@ -136,6 +159,211 @@ BREACHES = {
         """,
         ["Plugin.model is called with hook, which it does not take."],
     ),
+    "a wrapper that is no generator": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl(wrapper=True)
+            def embed(self): return None
+        """,
+        ["Plugin.embed is marked with wrapper=True but is a plain function; a wrapper is a plain generator function:"],
+    ),
+    "a wrapper that is a coroutine": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl(wrapper=True)
+            async def embed(self): return None
+        """,
+        ["Plugin.embed is marked with wrapper=True but is a coroutine function;"],
+    ),
+    "a wrapper that is an async generator": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl(wrapper=True)
+            async def generate(self): yield
+        """,
+        ["Plugin.generate is marked with wrapper=True but is an async generator function;"],
+    ),
+    "a wrapper of the older form that is no generator": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl(hookwrapper=True)
+            async def embed(self): return None
+        """,
+        ["Plugin.embed is marked with hookwrapper=True but is a coroutine function;"],
+    ),
+    "a wrapper of both forms": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl(wrapper=True, hookwrapper=True)
+            def embed(self): return (yield)
+        """,
+        ["Plugin.embed is marked with both wrapper=True and its older form hookwrapper=True; leave the latter out."],
+    ),
+    "a wrapper of an unknown hook": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl(wrapper=True)
+            def retreive(self): return (yield)
+        """,
+        ["Plugin.retreive: there is no hook 'retreive'. Did you mean 'retrieve'?"],
+    ),
+    "a wrapper with a wrong argument": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl(wrapper=True)
+            def retrieve(self, question): return (yield)
+        """,
+        ["Plugin.retrieve takes 'question', which the hook does not pass.", "It passes: query, limit, context."],
+    ),
+    "a marked method of Provider": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl
+            async def health(self): return orbit.Health()
+        """,
+        ["Plugin.health is a method of orbit.Provider, no hook; leave @orbit.hookimpl out."],
+    ),
+    "a hook without self": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl
+            async def retrieve(query, limit): return []
+        """,
+        ["Plugin.retrieve does not take self; make it the first argument."],
+    ),
+    "arguments by keyword only": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl
+            async def retrieve(self, *, query): return []
+        """,
+        ["Plugin.retrieve takes 'query' by keyword only, but is passed it by position; remove the *."],
+    ),
+    "a generator where a coroutine is due": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl
+            def retrieve(self, query): yield
+        """,
+        ["Plugin.retrieve is a generator function but the hook is a coroutine function; declare it with async def"],
+    ),
+    "an annotation that is not defined": (
+        """
+        class Plugin(orbit.Provider):
+            class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+                url: str = ""
+                depth: "Nowhere | None" = None
+        """,
+        ["Plugin.Settings.depth: its annotation cannot be read: NameError: name 'Nowhere' is not defined."],
+    ),
+    "a set of a class": (
+        """
+        class Page: pass
+        class Plugin(orbit.Provider):
+            class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+                pages: set[Page] = set()
+        """,
+        ["Plugin.Settings.pages: no value of a configuration is of the type 'Page'; use text, numbers, "],
+    ),
+    "a class within a section": (
+        """
+        from pathlib import Path
+        class Inner(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+            folder: Path | None = None
+        class Plugin(orbit.Provider):
+            class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+                parts: dict[str, tuple[Inner, ...]] = {}
+        """,
+        ["Plugin.Settings.parts: no value of a configuration is of the type 'Path'; use text"],
+    ),
+    "a union of lists": (
+        """
+        class Plugin(orbit.Provider):
+            class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+                many: list[int] | set[str] = []
+        """,
+        ["Plugin.Settings.many: its annotation cannot be used: Type unions may not contain more than one array-like"],
+    ),
+    "a rule of another type": (
+        """
+        from typing import Annotated
+        class Plugin(orbit.Provider):
+            class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+                url: Annotated[str, msgspec.Meta(ge=1)] = ""
+        """,
+        ["Plugin.Settings.url: its annotation cannot be used: Can only set ge on a numeric type"],
+    ),
+    "a mutable default": (
+        """
+        class Plugin(orbit.Provider):
+            class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+                words: list[str] = ["a"]
+        """,
+        ["importing wiki:Plugin failed: TypeError: Using a non-empty mutable collection (['a']) as a default value"],
+    ),
+    "a field with a name of the host": (
+        """
+        class Plugin(orbit.Provider):
+            class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+                enabled: bool = True
+        """,
+        ["Plugin.Settings.enabled: the host reads the keys 'use', 'enabled', 'required' of a section itself;"],
+    ),
+    "settings that raise": (
+        """
+        class Plugin(orbit.Provider):
+            class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+                url: str = ""
+                def __post_init__(self): raise KeyError("x")
+        """,
+        ["Plugin.Settings could not be made: KeyError: 'x'"],
+    ),
+    "an offers that raises": (
+        """
+        class Plugin(orbit.Provider):
+            def offers(self, hook): raise KeyError(hook)
+            @orbit.hookimpl
+            async def retrieve(self, query): return []
+        """,
+        ["Plugin could not be made: KeyError: 'retrieve'", "wiki.py, line "],
+    ),
+    "a validate that raises": (
+        """
+        class Plugin(orbit.Provider):
+            def validate(self): raise RuntimeError("no")
+        """,
+        ["Plugin could not be made: RuntimeError: no"],
+    ),
+    "a validate that returns a text": (
+        """
+        class Plugin(orbit.Provider):
+            def validate(self): return "the file is not there."
+        """,
+        ["Plugin.validate returned a text instead of a list of sentences: the file is not there."],
+    ),
+    "a validate that returns nothing": (
+        """
+        class Plugin(orbit.Provider):
+            def validate(self): pass
+        """,
+        ["Plugin.validate returned None instead of a list of sentences"],
+    ),
+    "a validate that returns numbers": (
+        """
+        class Plugin(orbit.Provider):
+            def validate(self): yield 5
+        """,
+        ["Plugin.validate gave a value of type int instead of a sentence"],
+    ),
+    "a validate that is an async generator": (
+        """
+        class Plugin(orbit.Provider):
+            async def validate(self): yield ""
+        """,
+        ["Plugin.validate is an async generator function but has to be a plain function; declare it with def."],
+    ),
+    "a function": ("def Plugin(): pass", ["'Plugin' is a function, no subclass of orbit.Provider"]),
+    "an import that exits": ("raise SystemExit(3)", ["importing wiki:Plugin failed: SystemExit: 3", "wiki.py, line "]),
     "settings without sense": (
         """
         class Plugin(orbit.Provider):
@@ -155,6 +383,49 @@ def test_a_breach_is_one_sentence(install, tmp_path: Path, breach: str) -> None:
     assert problem.path == "wiki"
     for part in expected:
         assert part in problem.message
+
+
+def test_future_annotations_and_the_name_of_the_field(install, tmp_path: Path) -> None:
+    install("wiki", WIKI_WITH_FUTURE_ANNOTATIONS)
+    (problem,) = make_host({"echo": {}, "wiki": {"url": "x"}}, tmp_path).problems
+    assert "WikiSettings.depth: its annotation" not in problem.message
+    assert "Plugin.Settings.depth: its annotation cannot be read: NameError: name 'Nowhere'" in problem.message
+
+
+def test_an_entry_point_that_names_a_module(install, tmp_path: Path) -> None:
+    site = install("wiki", GENERATOR)
+    (site / "wiki-1.0.dist-info" / "entry_points.txt").write_text("[orbit]\nwiki = wiki\n")
+    (problem,) = make_host({"echo": {}, "wiki": {}}, tmp_path).problems
+    assert "its entry point names the module wiki, not a class in it: write MODULE:CLASS." in problem.message
+
+
+def test_wrappers_of_both_forms_are_right(install, tmp_path: Path) -> None:
+    install("wiki", WRAPPERS)
+    assert make_host({"echo": {}, "wiki": {}}, tmp_path).problems == ()
+
+
+@pytest.mark.parametrize("body", ["pass", "raise KeyError(hook)", "return self.settings"])
+async def test_a_model_without_a_name(install, tmp_path: Path, caplog: pytest.LogCaptureFixture, body: str) -> None:
+    install("wiki", GENERATOR + f"    def model(self, hook): {body}")
+    async with make_host({"wiki": {}}, tmp_path) as host:
+        assert [host.registry.model("wiki", "generate") for _ in range(2)] == ["", ""]
+    assert caplog.text.count("wiki.model('generate') gave ") == 1
+
+
+def test_an_answer_of_a_model_without_a_name(install, tmp_path: Path) -> None:
+    install("wiki", GENERATOR + "    def model(self, hook): pass")
+    with serve({"wiki": {}}, tmp_path) as server:
+        body = {"message": "hi", "stream": False}
+        answer = httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key})
+    assert answer.json()["response"] == "hello"
+
+
+def test_settings_that_may_change_are_deprecated(install, tmp_path: Path) -> None:
+    install(
+        "wiki", "class Plugin(orbit.Provider):\n    class Settings(msgspec.Struct, forbid_unknown_fields=True): pass"
+    )
+    with pytest.warns(DeprecationWarning, match=r"Plugin\.Settings should be declared with frozen=True"):
+        assert make_host({"echo": {}, "wiki": {}}, tmp_path).problems == ()
 
 
 def test_a_plugin_that_is_not_enabled_is_not_imported(install, tmp_path: Path) -> None:

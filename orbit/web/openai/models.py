@@ -79,13 +79,13 @@ _EXPECTED = 'Expected {"model": "...", "input": "..." or ["...", ...]}.'
 def chat_models(host: OrbitHost) -> tuple[str, ...]:
     """The names under which the generating model may be asked for."""
     name = host.roles.generate
-    return tuple(dict.fromkeys((host.registry[name].model("generate") or name, "orbit")))
+    return tuple(dict.fromkeys((host.registry.model(name, "generate") or name, "orbit")))
 
 
 def embedding_models(host: OrbitHost) -> tuple[str, ...]:
     """The names of the embedding model; empty if there is none."""
     name = host.roles.embed
-    return (host.registry[name].model("embed") or name,) if name else ()
+    return (host.registry.model(name, "embed") or name,) if name else ()
 
 
 class OpenAIRoutes:
