@@ -109,6 +109,13 @@ class Provider:
         """The name of the model that answers ``hook`` (``generate``, ``embed``): for logs and stored vectors."""
         return str(getattr(self.settings, "model", ""))
 
+    def refuses_model(self, model: str) -> str:
+        """Why ``generate`` cannot answer with the model of this name; empty if it can, or if only asking would tell.
+
+        It is called offline, before the start: a judge's or reranker's model is checked with it.
+        """
+        return ""
+
     def offers(self, hook: str) -> bool:
         """Whether this instance, as it is configured, does what a hook that its class implements is for.
 

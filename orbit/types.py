@@ -69,7 +69,9 @@ class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     stream: bool = True
     """Whether pieces are wanted as they come. If not, a provider may give the whole answer as one chunk."""
     model: str = ""
-    """Another model of the same provider, by its own name. A provider with a single model ignores it."""
+    """Another model of the same provider, by its own name. A provider that does not have it raises ProviderError of
+    kind ``not_found``.
+    """
 
 
 class TokenCount(msgspec.Struct, frozen=True):

@@ -140,12 +140,13 @@ class BaseProviderContract(ContractFixtures):
             promise.broken(f"it returned {figures!r}", 'return a dict such as {"hits_total": 3}')
 
     async def test_words_are_text(self, promise: Promise, subject: Subject) -> None:
-        """`validate` returns sentences, and `exclusive` and `model` return text."""
+        """`validate` returns sentences, and `exclusive`, `model` and `refuses_model` return text."""
         provider = subject.provider
         sentences: Any = provider.validate()
         for name, value in (
             ("exclusive", provider.exclusive()),
             ("model", provider.model("generate")),
+            ("refuses_model", provider.refuses_model("no-such-model")),
             *(("validate", sentence) for sentence in ([None] if isinstance(sentences, str) else sentences)),
         ):
             if not isinstance(value, str):

@@ -91,6 +91,8 @@ class LlamaCppProvider(orbit.Provider):
     ) -> AsyncIterator[Chunk]:
         """Write the answer; closing the iterator stops the engine's work on it."""
         engine = self._started()
+        if options.model and (reason := self.refuses_model(options.model)):
+            raise orbit.ProviderError(reason, kind="not_found")
         command = self._command(engine.next_id(), messages, options, context)
         in_pieces = self.settings.stream and options.stream
         held: list[str] = []
@@ -172,6 +174,14 @@ class LlamaCppProvider(orbit.Provider):
             return locate(self.settings.model_path).stem
         except ModelFileError:
             return self.settings.model_path
+
+    def refuses_model(self, model: str) -> str:
+        """An engine has loaded one model, known by its file and by this instance's name."""
+        own = self.model("generate")
+        names = (own, f"{own}.gguf", self.settings.model_path, self.name)
+        if model.casefold() in (name.casefold() for name in names):
+            return ""
+        return f"there is no model '{model}': {self.name} answers with {own} alone"
 
     def offers(self, hook: str) -> bool:
         """An embedding model embeds and the others write; both have commands."""

@@ -139,6 +139,15 @@ async def test_named_formats_are_used(make: Callable[..., Any], asker: Any) -> N
         assert "Paris" in await asker(provider).text("What is the capital of France?")
 
 
+async def test_a_model_that_is_not_loaded_is_refused_and_the_own_one_known_by_its_names(tiny: Any) -> None:
+    with pytest.raises(orbit.ProviderError, match="no model 'qwen3': llama_cpp answers with tiny alone") as caught:
+        await tiny.text("Hello?", model="qwen3")
+    assert caught.value.kind == "not_found"
+    assert tiny.provider.refuses_model("qwen3") == caught.value.message
+    for name in ("", "tiny", "Tiny.GGUF", "llama_cpp", tiny.provider.settings.model_path):
+        assert await tiny.text("Hello?", model=name, max_tokens=2)
+
+
 async def test_a_provider_that_is_not_started_says_so(make: Callable[..., Any], asker: Any) -> None:
     provider = make()
     assert (await provider.health()).status == "down"
