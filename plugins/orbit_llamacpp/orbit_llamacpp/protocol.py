@@ -149,13 +149,13 @@ class Stats(msgspec.Struct, tag=True):
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """A request could not be done.
 
-    ``too_long``: the prompt exceeds the window; ``refused``: the request makes no sense to this model; ``crashed``:
-    the engine's process died.
+    ``too_long``: the prompt exceeds the window; ``rejected``: nobody could do this request, its sender must change it;
+    ``refused``: this model cannot do it; ``crashed``: the engine's process died.
     """
 
     is_last: ClassVar[bool] = True
     id: int
-    kind: Literal["too_long", "refused", "failed", "crashed"]
+    kind: Literal["too_long", "rejected", "refused", "failed", "crashed"]
     message: str
 
 

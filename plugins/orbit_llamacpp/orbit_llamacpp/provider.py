@@ -249,4 +249,6 @@ def _error(event: Event) -> Exception:
         return orbit.ProviderError(event.message, kind="unavailable", retryable=True)
     if event.kind == "too_long":
         return PromptTooLong(event.message)
+    if event.kind == "rejected":
+        return orbit.ProviderError(event.message, kind="rejected")
     return orbit.ProviderError(event.message)

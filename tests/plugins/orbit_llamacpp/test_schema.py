@@ -33,6 +33,29 @@ async def test_a_choice_of_words(tiny: Any) -> None:
 
 
 async def test_a_schema_without_sense_is_refused_and_harms_nobody(tiny: Any) -> None:
-    with pytest.raises(orbit.ProviderError, match="JSON schema"):
+    with pytest.raises(orbit.ProviderError, match="JSON schema") as caught:
         await tiny.text("Hello?", json_schema={"$ref": "#/nowhere"})
+    assert caught.value.kind == "rejected"
     assert await tiny.text("Hello?", max_tokens=3)
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"type": "string", "pattern": r"^\d{3}$"}, "llama.cpp cannot read"),
+        ({"enum": []}, "llama.cpp cannot read"),
+        ({"type": "string", "maxLength": 3000}, "llama.cpp cannot read"),
+        ({"type": "string", "minLength": 400_000}, "too large"),
+        ({"type": "array", "items": {"type": "string"}, "minItems": 5000, "maxItems": 60_000}, "too large"),
+        ({"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(2000)}}, "cannot be made"),
+    ],
+)
+async def test_a_schema_beyond_llama_cpp_is_the_senders_to_mend(
+    tiny: Any, capfd: pytest.CaptureFixture[str], schema: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(orbit.ProviderError, match=said) as caught:
+        await tiny.text("Hello?", json_schema=schema, max_tokens=9)
+    assert caught.value.kind == "rejected"
+    assert await tiny.text("Hello?", max_tokens=3)
+    assert tiny.provider.metrics()["restarts_total"] == 0
+    assert capfd.readouterr() == ("", "")

@@ -10,14 +10,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from orbit_llamacpp.engine.context import Context, StoppedError
 from orbit_llamacpp.engine.library import NativeError
 from orbit_llamacpp.engine.model import Model
 from orbit_llamacpp.engine.queue import FairQueue
 from orbit_llamacpp.engine.request import Request
-from orbit_llamacpp.engine.sampling import Sampler
+from orbit_llamacpp.engine.sampling import GrammarError, Sampler
 from orbit_llamacpp.engine.slots import Slots
 from orbit_llamacpp.protocol import Delta, Event, Failed, Finished, Stats
 
@@ -195,7 +195,8 @@ class Batch:
 
     def _fail(self, request: Request, error: NativeError, events: list[Event]) -> None:
         self._stats.failed += 1
-        events.append(Failed(request.id, "failed", str(error)))
+        kind: Literal["rejected", "failed"] = "rejected" if isinstance(error, GrammarError) else "failed"
+        events.append(Failed(request.id, kind, str(error)))
         self._drop(request)
 
     def _drop(self, request: Request) -> None:

@@ -96,7 +96,7 @@ class Engine:
         except _RefusedError as error:
             self._emit([error.event])
         except (TemplateError, SchemaError) as error:
-            self._emit([Failed(command.id, "refused", str(error))])
+            self._emit([Failed(command.id, "rejected", str(error))])
 
     def close(self) -> None:
         """Stop what is running and free everything. Blocks until it is done."""

@@ -8,6 +8,8 @@ from typing import Any, Final
 from llama_cpp.llama_grammar import json_schema_to_gbnf
 
 _MOST_CHOICES: Final = 256
+_LONGEST: Final = 100_000
+"""Characters of a grammar. The converter writes repetitions out, and llama.cpp overflows its stack on huge ones."""
 
 
 class SchemaError(Exception):
@@ -20,6 +22,8 @@ def grammar_of(schema: str) -> str:
         grammar: str = json_schema_to_gbnf(json.dumps(_spelt_out(json.loads(schema))))
     except Exception as error:  # the converter raises whatever its code runs into
         raise SchemaError(f"the JSON schema cannot be made into a grammar: {error!r}") from error
+    if len(grammar) > _LONGEST:
+        raise SchemaError("the JSON schema is too large: shorten its lists, or lower its lengths and numbers of items")
     return grammar
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
+import os
+import sys
 from collections import deque
+from collections.abc import Iterator
 from typing import Final
 
 import llama_cpp as lib
@@ -47,6 +51,20 @@ def _on_message(level: int, text: bytes, _data: ctypes.c_void_p) -> None:
         complaints.append(message)
     if _Log.verbose:
         logger.log(_LEVELS.get(_Log.level, logging.DEBUG), message)
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Keep what native code writes to standard error by itself out of the server's log: it may quote a request."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 _initialised: list[bool] = []

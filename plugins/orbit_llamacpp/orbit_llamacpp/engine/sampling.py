@@ -8,18 +8,22 @@ from typing import Final
 import llama_cpp as lib
 
 from orbit_llamacpp.engine.context import Context
-from orbit_llamacpp.engine.library import native_error
+from orbit_llamacpp.engine.library import NativeError, native_error, silenced
 from orbit_llamacpp.engine.model import Model
 from orbit_llamacpp.protocol import Sampling
 
 _PENALTY_WINDOW: Final = 64
 
 
+class GrammarError(NativeError):
+    """llama.cpp cannot read a grammar: the schema that it was made from is beyond it."""
+
+
 class Sampler:
     """A chain: grammar, penalties, top-k, top-p, min-p, temperature, draw. Close it when the request ends."""
 
     def __init__(self, model: Model, wanted: Sampling) -> None:
-        """Raises NativeError if the grammar cannot be read."""
+        """Raises GrammarError."""
         self._chain: lib.llama_sampler_p | None = None
         greedy = wanted.temperature <= 0
         if greedy and not wanted.grammar and wanted.repeat_penalty == 1.0:
@@ -28,10 +32,11 @@ class Sampler:
         params.no_perf = True
         self._chain = lib.llama_sampler_chain_init(params)
         if wanted.grammar:
-            grammar = lib.llama_sampler_init_grammar(model.vocab, wanted.grammar.encode(), b"root")
+            with silenced():
+                grammar = lib.llama_sampler_init_grammar(model.vocab, wanted.grammar.encode(), b"root")
             if not grammar:
                 self.close()
-                raise native_error("llama.cpp could not read the grammar")
+                raise GrammarError(str(native_error("the JSON schema makes a grammar that llama.cpp cannot read")))
             self._add(grammar)
         if wanted.repeat_penalty != 1.0:
             penalty = wanted.repeat_penalty
