@@ -38,7 +38,8 @@ class RateLimited(OrbitError):
     def __init__(self, quota: Quota) -> None:
         self.quota = quota
         self.retry_after = quota.reset
-        super().__init__(f"This key may make {quota.limit} requests a minute; try again in {quota.reset} s.")
+        self.client = f"This key may make {quota.limit} requests a minute; try again in {quota.reset} s."
+        super().__init__(self.client)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The ``RateLimit`` headers of the refusal."""

@@ -7,13 +7,22 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from orbit.sanitize import without_secrets
+
 FailureKind: TypeAlias = Literal["failed", "unavailable", "overloaded", "timeout", "not_found", "rejected"]
 
 
 class OrbitError(Exception):
-    """Base of all errors of ORBIT. ``code`` is a stable word that programs can test for."""
+    """Base of all errors of ORBIT. ``code`` is a stable word that programs can test for.
+
+    Its text is for operators. ``client`` is a sentence for the client, about what the client itself can mend; if it is
+    empty, the client gets a general sentence.
+    """
 
     code: str = "internal_error"
+    client: str = ""
+    logged: bool = False
+    """Whether the server log has it already."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -50,28 +59,43 @@ class PluginLoadError(OrbitError):
 class ProviderError(OrbitError):
     """A provider could not do what it was called for.
 
-    A plugin raises it with a sentence for operators and, where it knows, ``retryable`` (the same call may succeed
-    a moment later) and ``kind``. The host adds the instance's name and the hook. ``rejected`` becomes HTTP 400: the
-    request is wrong and its sender can mend it (a schema, the order of roles). ``failed`` becomes 502,
-    ``unavailable``, ``overloaded`` and ``not_found`` 503, ``timeout`` 504.
+    ``message`` is a sentence for operators: it goes to the server log, the chat log and the admin pages, with secrets
+    masked. Clients never see it. They get ``client`` if it is set, else a general sentence for the kind of failure.
+    Set ``client`` to say what the client itself can mend, without addresses, settings or an upstream's own words.
+
+    ``retryable`` says that the same call may succeed a moment later. ``retried`` says that the provider has retried
+    already, or knows that it makes no sense, so clients should not retry at once. The host adds the instance's name
+    and the hook.
+
+    ``rejected`` becomes HTTP 400: the request is wrong and its sender can mend it (a schema, the order of roles).
+    ``failed`` becomes 502, ``unavailable``, ``overloaded`` and ``not_found`` 503, ``timeout`` 504.
     """
 
     def __init__(
         self,
         message: str,
         *,
+        client: str = "",
         retryable: bool = False,
+        retried: bool = False,
         kind: FailureKind = "failed",
         provider: str = "",
         operation: str = "",
     ) -> None:
-        self.message = message
+        self.message = without_secrets(message)
+        self.client = client
         self.retryable = retryable
+        self.retried = retried
         self.kind: FailureKind = kind
         self.provider = provider
         self.operation = operation
         self.code = f"provider_{kind}"
-        super().__init__(message)
+        super().__init__(self.message)
+
+    @property
+    def passes(self) -> bool:
+        """Whether the failure may pass by itself, without an operator."""
+        return self.retryable or self.kind in ("unavailable", "overloaded", "timeout")
 
     def __str__(self) -> str:
         where = f"{self.provider} could not {self.operation.replace('_', ' ')}: " if self.provider else ""
@@ -82,9 +106,14 @@ class PromptTooLong(OrbitError):
     """The question alone, without any document, exceeds what the model can read.
 
     The host raises it when it fits the prompt; a provider that finds out by itself may raise it from ``generate``.
+    ``client`` is a sentence for the client, as for ``ProviderError``.
     """
 
     code = "prompt_too_long"
+
+    def __init__(self, message: str = "", *, client: str = "") -> None:
+        self.client = client
+        super().__init__(without_secrets(message))
 
 
 class Overloaded(OrbitError):

@@ -125,6 +125,16 @@ async def list_collections(context: CallContext) -> Sequence[Collection]:
 
 
 @hookspec(firstresult=True)
+async def adopt(collection: str, context: CallContext) -> Collection:
+    """Take over a collection that another program made, and return it as ``list_collections`` does.
+
+    Called on the selected store by ``orbit collections adopt``. The store makes sure that the vectors are those of the
+    embedding in use, and records it. Raise ProviderError to say why the collection cannot be used.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
 async def rerank(query: Query, documents: Sequence[Document], limit: int, context: CallContext) -> Sequence[Document]:
     """Put documents in a better order and return at most ``limit`` of them, best first.
 

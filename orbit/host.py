@@ -36,6 +36,7 @@ _OF_STORES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "drop": ("True or False", lambda value: isinstance(value, bool)),
     "forget": ("the number of sources that there were", lambda value: isinstance(value, int)),
     "list_sources": ("a mapping of sources to digests", lambda value: isinstance(value, Mapping)),
+    "adopt": ("a Collection", lambda value: isinstance(value, StoredCollection)),
     "list_collections": ("a list of Collections", lambda value: is_list_of(value, StoredCollection)),
 }
 """What each hook of a store returns, in words and as a check."""
@@ -62,10 +63,16 @@ class OrbitHost:
         problems: Sequence[Problem] = (),
         installed: Mapping[str, InstalledPlugin] | None = None,
         needed: Collection[str] | None = None,
+        *,
+        ready: bool = True,
     ) -> None:
-        """``needed`` starts only providers of these hooks, for commands that do not need them all."""
+        """``needed`` starts only providers of these hooks, for commands that do not need them all.
+
+        Without ``ready``, providers are started but not asked whether they can work with each other.
+        """
         self.config = config
         self._needed = needed
+        self._ready = ready
         plugins = installed_plugins() if installed is None else installed
         self.registry = Registry([load(section, plugins, self) for section in config.providers])
         found = [*problems, *(problem for item in self.registry.loaded for problem in item.problems)]
@@ -74,10 +81,12 @@ class OrbitHost:
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
 
     @classmethod
-    def from_file(cls, path: str | None = None, needed: Collection[str] | None = None) -> OrbitHost:
+    def from_file(
+        cls, path: str | None = None, needed: Collection[str] | None = None, *, ready: bool = True
+    ) -> OrbitHost:
         """Read a configuration file and load its plugins; see ``find_config`` for where it is looked for."""
         config, problems = read_config(path)
-        return cls(config, problems, needed=needed)
+        return cls(config, problems, needed=needed, ready=ready)
 
     def raise_problems(self) -> None:
         """Raise ConfigError if the configuration has any problem."""
@@ -92,7 +101,7 @@ class OrbitHost:
             sentence = f"the folder {self.data_dir} cannot be made: {error.strerror}."
             raise ConfigError([Problem("general.data_dir", sentence)]) from error
         try:
-            await self.registry.start(self.config.host.timeouts.start, self._needed)
+            await self.registry.start(self.config.host.timeouts.start, self._needed, ready=self._ready)
             self._callers.clear()  # some were made before a provider failed to become ready
             self._require_generator()
         except BaseException:
@@ -206,6 +215,11 @@ class OrbitHost:
         """Return the collections of the selected store. Raises ProviderError."""
         collections: Sequence[StoredCollection] = await self._store("list_collections", context=context)
         return collections
+
+    async def adopt(self, collection: str, context: CallContext) -> StoredCollection:
+        """Take over a collection that another program made in the selected store. Raises ProviderError."""
+        adopted: StoredCollection = await self._store("adopt", collection=collection, context=context)
+        return adopted
 
     def _require_generator(self) -> None:
         """Refuse to run without what answers, even if its section says ``required: false``."""

@@ -158,6 +158,7 @@ class Pipeline:
         """Tell operators of a provider's error; other errors are the client's to mend."""
         if isinstance(error, ProviderError):
             logger.warning("%s: %s", consequence, error)
+            error.logged = True
             self.metrics.failed(error)
 
     def _finished(self, turn: Turn, journal: Journal) -> None:

@@ -81,6 +81,8 @@ async def fit(
         else:
             raise PromptTooLong(
                 f"the question takes {size.prompt} tokens with the system prompt; the model can read {size.window}, "
-                f"of which {size.window - room} are kept for the answer. Ask a shorter question."
+                f"of which {size.window - room} are kept for the answer.",
+                client=f"The question is too long: with its instructions it takes {size.prompt} tokens, and the model "
+                f"can read {room}. Ask a shorter question.",
             )
     return Prompt(messages, tuple(kept), len(documents) - len(kept), len(history) - len(turns), tokens)

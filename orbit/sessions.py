@@ -34,6 +34,8 @@ class UnknownSession(OrbitError):
 
     code = "unknown_session"
 
+    client = "There is no such session, or it has expired."
+
     def __init__(self) -> None:
         super().__init__("there is no such session, or its time is over (sessions.ttl).")
 

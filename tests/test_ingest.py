@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 import orbit
 from orbit.config.model import Ingest
 from orbit.ingest import Failed, Progress, Skipped, Summary, find_files, ingest_paths
+from orbit.ingest.sections import UnreadableError
 
 SAMPLES = Path(__file__).parent / "data" / "ingest"
 CONTEXT = orbit.CallContext(request_id="test")
@@ -21,11 +24,14 @@ class MemoryStore:
         self.collections = {}
         self.calls = []
         self.refused = set()
+        self.too_long = set()
 
     async def index(self, collection, documents, context):
         sources = {document.source for document in documents}
         if self.refused & sources:
             raise orbit.ProviderError(f"does not take {min(self.refused & sources)}")
+        if self.too_long & sources:
+            raise orbit.PromptTooLong("the input exceeds the context length.")
         self.calls.append(len(documents))
         held = self.collections.setdefault(collection, {})
         for source in sources:
@@ -140,10 +146,101 @@ def test_what_is_passed_over(folder, tmp_path):
     (folder / ".git" / "HEAD.txt").write_text("x")
     (folder / ".notes.md").write_text("x")
     (folder / "loop").symlink_to(folder)
-    (folder / "guide" / "up").symlink_to(tmp_path)
-    os.mkfifo(folder / "pipe.txt")
     (folder / "linked.md").symlink_to(folder / "guide" / "harbour.md")
-    assert [file.source for file in find_files([folder])] == sorted([*ALL, "linked.md"])
+    assert [file.source for file in find_files([folder])] == list(ALL)
+
+
+async def test_links_that_lead_out_of_the_folder_are_named_and_not_followed(store, folder, tmp_path):
+    outside = tmp_path / "secret"
+    outside.mkdir()
+    (outside / "passwd.txt").write_text("root:x:0:0")
+    (folder / "a.txt").symlink_to(outside / "passwd.txt")
+    (folder / "guide" / "b.txt").symlink_to("../../secret/passwd.txt")
+    (folder / "guide" / "up").symlink_to(tmp_path)
+    (folder / "chain.txt").symlink_to(folder / "a.txt")
+    summary = await run(store, folder)
+    assert summary.added == ALL
+    assert {skipped.source for skipped in summary.skipped} == {"a.txt", "chain.txt", "guide/b.txt", "guide/up"}
+    assert {skipped.reason for skipped in summary.skipped} == {
+        "is a link that leads out of the folder, so it was not followed"
+    }
+
+
+async def test_a_link_given_by_name_and_a_linked_folder_are_read(store, folder, tmp_path):
+    (tmp_path / "link.txt").symlink_to(folder / "notes.txt")
+    (tmp_path / "linked").symlink_to(folder)
+    assert (await run(store, tmp_path / "link.txt", tmp_path / "linked")).added == ("link.txt", *ALL)
+
+
+async def test_a_link_to_what_is_read_anyway_is_no_second_document(store, tmp_path):
+    (tmp_path / "..data").mkdir()  # as Kubernetes mounts a ConfigMap
+    (tmp_path / "..data" / "handbook.md").write_text("Hours are nine to five.")
+    (tmp_path / "handbook.md").symlink_to("..data/handbook.md")
+    (tmp_path / "second.md").symlink_to("handbook.md")
+    summary = await run(store, tmp_path)
+    assert (summary.added, summary.skipped) == (("handbook.md",), ())
+
+
+async def test_links_in_a_circle_pipes_and_sockets_are_named(store, tmp_path, monkeypatch):
+    (tmp_path / "one.txt").symlink_to("two.txt")
+    (tmp_path / "two.txt").symlink_to("one.txt")
+    (tmp_path / "self.txt").symlink_to("self.txt")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "to-pipe.txt").symlink_to("pipe.txt")
+    with socket.socket(socket.AF_UNIX) as listener:
+        monkeypatch.chdir(tmp_path)  # as a socket's path may not be long
+        listener.bind("socket.txt")
+        summary = await run(store, tmp_path)
+    reasons = {skipped.source: skipped.reason for skipped in summary.skipped}
+    assert {reasons.pop(name) for name in ("one.txt", "two.txt", "self.txt")} == {
+        "cannot be read: Too many levels of symbolic links"
+    }
+    assert reasons == {"pipe.txt": "is not a file", "socket.txt": "is not a file"}
+
+
+async def test_a_link_put_in_place_of_a_file_after_the_folder_was_listed_is_not_followed(store, folder, tmp_path):
+    (tmp_path / "secret.txt").write_text("root:x:0:0")
+    (file,) = [file for file in find_files([folder]) if file.source == "notes.txt"]
+    file.path.unlink()
+    file.path.symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(UnreadableError, match="leads out of the folder"):
+        file.load(1000)
+
+
+def reason_of(file):
+    try:
+        file.load(100_000_000)
+    except UnreadableError as error:
+        return error
+
+
+async def test_a_file_that_is_written_while_it_is_read_is_named(store, tmp_path):
+    path = tmp_path / "growing.txt"
+    path.write_text("x" * 1000)
+    (file,) = find_files([tmp_path])
+    going_on = threading.Event()
+
+    def write():
+        with path.open("a") as stream:
+            while not going_on.is_set():
+                stream.write("y")
+                stream.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        reasons = [str(reason_of(file)) for _ in range(1000)]
+        assert any(reason == "changed while it was read; ingest it again" for reason in reasons)
+    finally:
+        going_on.set()
+        writer.join()
+
+
+async def test_a_folder_whose_name_has_control_characters(store, tmp_path):
+    place = tmp_path / "a\x1b[31m\nb"
+    place.mkdir()
+    (place / "x.txt").write_text("text")
+    assert (await run(store, tmp_path)).added == ("a\x1b[31m\nb/x.txt",)
 
 
 def test_what_is_given_itself_is_taken(folder):
@@ -220,3 +317,14 @@ async def test_progress_counts_every_file(store, folder):
     assert [progress.done for progress in seen] == [1, 2, 3, 4, 5]
     assert {progress.total for progress in seen} == {5}
     assert seen[-1].passages == summary.passages
+
+
+async def test_passages_too_long_to_embed_fail_their_file_alone(store, tmp_path):
+    names = [f"{letter}.txt" for letter in "abcdef"]
+    for name in names:
+        (tmp_path / name).write_text(f"text of {name}")
+    store.too_long = set(names[:4])
+    summary = await run(store, tmp_path)
+    assert (summary.added, summary.stopped) == (("e.txt", "f.txt"), "")
+    assert [failed.source for failed in summary.failed] == names[:4]
+    assert "set a smaller ingest.chunk_size" in summary.failed[0].reason

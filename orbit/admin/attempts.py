@@ -15,7 +15,7 @@ _SLOT = struct.Struct("<d")
 class Attempts:
     """An address may fail ``burst`` times at once, then once each second.
 
-    The right token passes as soon as the address is quiet for a second, so that no one is locked out for long.
+    Only failures count: whoever has the right token passes, even where others of the same address guess.
 
     The workers share a small file with ``slots`` numbers: until when, in Unix seconds, the failures of the addresses
     that share the slot are paid for. Its size is fixed, so neither the memory nor the disk can be filled from outside,
@@ -31,26 +31,32 @@ class Attempts:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            os.posix_fallocate(descriptor, 0, slots * _SLOT.size)  # so that a full disk is no way around the limit
+            size = slots * _SLOT.size
+            if os.fstat(descriptor).st_size < size:
+                os.ftruncate(descriptor, size)
         finally:
             os.close(descriptor)
 
-    def allow(self, address: str, *, right: bool) -> bool:
-        """Whether an attempt from this address counts at all; it is noted if it is not ``right``."""
+    def allow(self, address: str) -> bool:
+        """Count a failed attempt of an address; False if it has failed too often, or that cannot be counted."""
         digest = hmac.digest(self._key, address.encode(), "sha256")
         place = int.from_bytes(digest[:8], "big") % self._slots * _SLOT.size
-        descriptor = os.open(self._file, os.O_RDWR)
+        try:
+            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)  # made again if somebody deleted it
+        except OSError:
+            return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)  # no other worker may look between this look and the note
             now = time.time()
-            (paid_until,) = _SLOT.unpack(os.pread(descriptor, _SLOT.size, place))
+            (paid_until,) = _SLOT.unpack(os.pread(descriptor, _SLOT.size, place).ljust(_SLOT.size, b"\0"))
             ahead = max(0.0, paid_until - now)
             if ahead > self._burst:  # the clock was set back
                 ahead = 0.0
             if ahead > self._burst - 1:
                 return False
-            if not right:
-                os.pwrite(descriptor, _SLOT.pack(now + ahead + 1.0), place)
-            return True
+            os.pwrite(descriptor, _SLOT.pack(now + ahead + 1.0), place)
+        except OSError:  # a full disk is no way around the limit
+            return False
         finally:
             os.close(descriptor)
+        return True

@@ -7,19 +7,23 @@ import itertools
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
-from orbit import CallContext, Document, GenerateOptions, Message, Provider, Query, hookimpl
+from orbit import CallContext, Document, GenerateOptions, Health, Host, Message, Provider, Query, hookimpl
 
 logger = logging.getLogger("orbit.reranker")
 
 _HIGHEST: Final = 10
 _TOKENS_FOR_ONE: Final = 8
+_NO_SCORE: Final = (
+    "the model gives no score, so passages keep the order in which they were found. "
+    "Models that think first do not fit; name another with provider or model."
+)
 
 _ONE: Final = """\
 You judge search results. How well does the passage help to answer the question? Write one whole number from 0 (not at \
@@ -65,6 +69,19 @@ class Reranker(Provider):
     Settings = RerankerSettings
     settings: RerankerSettings
 
+    def __init__(self, name: str, settings: RerankerSettings, host: Host) -> None:
+        super().__init__(name, settings, host)
+        self._unscored = 0
+        self._failing = ""
+
+    async def health(self) -> Health:
+        """Return degraded if the last request brought no score at all."""
+        return Health("degraded", self._failing) if self._failing else Health()
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return how many questions got no score."""
+        return {"unscored_total": self._unscored}
+
     @hookimpl
     async def rerank(
         self, query: Query, documents: Sequence[Document], limit: int, context: CallContext
@@ -73,7 +90,20 @@ class Reranker(Provider):
         wanted = min(limit, self.settings.top_n)
         if len(documents) < 2:  # noqa: PLR2004  # there is no order to improve
             return documents[:wanted]
-        return ordered(documents, await self._scores(query.text, documents, context))[:wanted]
+        try:
+            scores = await self._scores(query.text, documents, context)
+        except Exception as error:
+            self._note(f"the model fails: {error}")
+            raise
+        self._note("" if any(score is not None for score in scores) else _NO_SCORE)
+        return ordered(documents, scores)[:wanted]
+
+    def _note(self, failing: str) -> None:
+        """Remember why there was no score, or that there was one; log a change only."""
+        self._unscored += bool(failing)
+        if failing and not self._failing:
+            logger.warning("%s: %s", self.name, failing)
+        self._failing = failing
 
     async def _scores(self, question: str, documents: Sequence[Document], context: CallContext) -> list[float | None]:
         """Return the score of each document; None where there is none in time or it cannot be read."""

@@ -17,6 +17,7 @@ COMMANDS = {
     "keys": "Create, list and revoke API keys.",
     "prompts": "Create, list and change system prompts.",
     "ingest": "Add files to a collection.",
+    "collections": "List collections, and take over those of other programs.",
     "chat": "Ask from the terminal.",
     "logs": "Read, search and resend the chat log.",
 }

@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from orbit.config.model import Ingest
-from orbit.errors import ProviderError
+from orbit.errors import PromptTooLong, ProviderError
 from orbit.ingest.files import find_files
 from orbit.ingest.readers import fingerprint, read
 from orbit.ingest.sections import UnreadableError
@@ -204,7 +204,7 @@ class _Run:
             return
         try:
             await self._write(batch)
-        except ProviderError as error:
+        except (ProviderError, PromptTooLong) as error:
             if len(batch) == 1:
                 self._refuse(next(iter(batch)), error)
                 return
@@ -213,7 +213,7 @@ class _Run:
                     return
                 try:
                     await self._write({source: documents})
-                except ProviderError as alone:
+                except (ProviderError, PromptTooLong) as alone:
                     self._refuse(source, alone)
 
     async def _write(self, batch: Mapping[str, Sequence[Document]]) -> None:
@@ -224,9 +224,13 @@ class _Run:
             (self._updated if source in self._known else self._added).append(source)
         self._tell(len(batch))
 
-    def _refuse(self, source: str, error: ProviderError) -> None:
-        self._failed.append(Failed(source, str(error)))
-        self._refused += 1
+    def _refuse(self, source: str, error: ProviderError | PromptTooLong) -> None:
+        if isinstance(error, PromptTooLong):  # says something about this file alone; the next may well be taken
+            reason = f"a passage is longer than the embedding model reads; set a smaller ingest.chunk_size. ({error})"
+            self._failed.append(Failed(source, reason))
+        else:
+            self._failed.append(Failed(source, str(error)))
+            self._refused += 1
         if self._refused >= PATIENCE:
             self._waiting.clear()
             self.stopped = f"{PATIENCE} files in a row were refused; the last time: {error}"

@@ -64,7 +64,12 @@ def attributed(error: BaseException, provider: str, operation: str) -> ProviderE
 def too_slow(provider: str, operation: str, seconds: float) -> ProviderError:
     """Return the error for a deadline that passed."""
     return ProviderError(
-        f"no answer within {seconds:g} s.", kind="timeout", retryable=True, provider=provider, operation=operation
+        f"no answer within {seconds:g} s.",
+        kind="timeout",
+        retryable=True,
+        retried=True,  # the time is gone, and the provider may have retried within it
+        provider=provider,
+        operation=operation,
     )
 
 

@@ -87,10 +87,11 @@ class Registry:
             )
         return ""
 
-    async def start(self, seconds: float, needed: Collection[str] | None = None) -> None:
+    async def start(self, seconds: float, needed: Collection[str] | None = None, *, ready: bool = True) -> None:
         """Enter the providers in order, then ask each whether it is ready; ``seconds`` is the deadline of each.
 
         ``needed`` limits it to providers that implement one of these hooks; the others are left out altogether.
+        Without ``ready`` nobody is asked, for commands that mend what a provider would refuse to start with.
         A provider that fails and is required raises PluginLoadError; any other is left out and listed as failed.
         """
         if needed is not None:
@@ -99,7 +100,7 @@ class Registry:
                 self._leave_out(name)
         for name, provider in list(self._providers.items()):
             await self._guarded(name, provider, "start", provider.__aenter__, seconds)
-        for name, provider in list(self._providers.items()):
+        for name, provider in list(self._providers.items()) if ready else ():
             await self._guarded(name, provider, "become ready", provider.ready, seconds)
 
     async def stop(self, seconds: float) -> None:

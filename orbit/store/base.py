@@ -69,5 +69,5 @@ class Store(KeyStore, PromptStore, SessionStore):
         return self._signal.read()
 
     def changed(self) -> None:
-        """Tell that records may have changed: called after each change of an existing record."""
+        """Tell that records may have changed: called after each change of an existing record. Raises OSError."""
         self._signal.send()

@@ -12,34 +12,36 @@ SIZE = 8
 
 
 class ChangeSignal:
-    """Eight bytes in a small file, mapped into memory.
+    """Eight bytes in a small file, mapped into memory for reading.
 
-    Whoever changes a record writes a new random value; whoever remembers records compares. Reading takes no call to
-    the system, so it never gives the interpreter away. The file must not be made shorter while it is in use.
+    Whoever changes a record writes a new random value; whoever remembers records compares. Reading makes no system
+    call, so it never releases the interpreter. Writing does, because a write that the disk has no room for raises an
+    error there, where one to mapped memory would kill the process. The file must not get shorter while it is in use.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def __enter__(self) -> Self:
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            if os.fstat(file).st_size < SIZE:
-                os.ftruncate(file, SIZE)
-            self._shared = mmap.mmap(file, SIZE)
-        finally:
-            os.close(file)
+            self.send()  # takes the space on the disk, also where the file has a size already and no content
+            self._shared = mmap.mmap(self._file, SIZE, prot=mmap.PROT_READ)
+        except BaseException:
+            os.close(self._file)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._shared.close()
+        os.close(self._file)
 
     def read(self) -> bytes:
         """The present value."""
         return self._shared[:]
 
     def send(self) -> None:
-        """Change the value."""
-        self._shared[:] = os.urandom(SIZE)
+        """Change the value. Raises OSError."""
+        os.pwrite(self._file, os.urandom(SIZE), 0)

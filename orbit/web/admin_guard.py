@@ -15,6 +15,7 @@ from orbit.admin.sign_in import AdminSession, AdminSessions
 from orbit.admin.token import same_token
 from orbit.auth import Authenticator
 from orbit.errors import OrbitError, Unauthorized
+from orbit.web.problems import RequestError
 
 CSRF_HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -34,11 +35,14 @@ class NotAdministrator(OrbitError):
         super().__init__(sentence)
 
 
-class TooManyAttempts(OrbitError):
+class TooManyAttempts(RequestError):
     """An address has given too many wrong tokens."""
 
-    code = "too_many_attempts"
     retry_after = 1
+
+    def __init__(self) -> None:
+        sentence = "Too many failed attempts from this address; try again in a second."
+        super().__init__(HTTPStatus.TOO_MANY_REQUESTS, "too_many_attempts", sentence)
 
 
 class AdminGuard:
@@ -60,12 +64,11 @@ class AdminGuard:
         if not client_key and not authorization:
             self._check_session(connection)
             return
-        address = connection.client.host if connection.client else ""
-        right = bool(given) and same_token(given, self._token)
-        if not self._attempts.allow(address, right=right):
-            raise TooManyAttempts("Too many failed attempts from this address; try again in a second.")
-        if right:
+        if given and same_token(given, self._token):
             return
+        address = connection.client.host if connection.client else ""
+        if not self._attempts.allow(address):
+            raise TooManyAttempts
         is_client = await self._is_client_key(client_key)
         reason = "a client key" if is_client else "a wrong token"
         logger.warning("administration refused to %s, which gave %s", address or "an unknown address", reason)
@@ -74,14 +77,17 @@ class AdminGuard:
         raise NotAdministrator("This is not the admin token.")
 
     async def knows(self, connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
-        """Whether the request carries the admin token or a client's key; one without either is no failed attempt."""
+        """Whether the request carries the admin token or a client's key; one without either is no failed attempt.
+
+        A key that cannot be checked, because the store is away, is not known.
+        """
         headers = connection.headers
         key = headers.get("x-api-key")
-        if key is not None and await self._is_client_key(key):
-            return True
-        if "authorization" not in headers and "x-admin-token" not in headers:
-            return False
         try:
+            if key is not None and await self._is_client_key(key):
+                return True
+            if "authorization" not in headers and "x-admin-token" not in headers:
+                return False
             await self.check(connection)
         except NotAdministrator as error:
             return error.status == HTTPStatus.FORBIDDEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, Request, Response, asgi
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ASGIApp
 
 from orbit.admin.history import History
@@ -33,12 +34,14 @@ from orbit.web.pages.admin import admin_page_routes
 from orbit.web.pages.assets import Assets
 from orbit.web.pages.chat import chat_page_routes
 from orbit.web.plugin_routes import plugin_routes
-from orbit.web.problems import Problem, RequestError, headers_of, problem_of
+from orbit.web.problems import Problem, RequestError, headers_of, invalid_fields, problem_of
 from orbit.web.request import request_id_of
 from orbit.web.schema_page import openapi_config
 from orbit.web.services import Services, open_services
 from orbit.web.sessions import session_routes
 from orbit.web.settled import settled
+
+logger = logging.getLogger("orbit.web")
 
 
 def create_app(config: Config, host: OrbitHost | None = None) -> Application:
@@ -157,8 +160,19 @@ def page_routes(services: Services) -> list[Any]:
 def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Turn an exception of any handler into a problem document."""
     if isinstance(error, HTTPException):
-        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-        error = RequestError(error.status_code, code, error.detail)
+        error = _of_litestar(error, request_id_of(request.scope))
     problem = problem_of(error, request_id_of(request.scope))
     headers = {name.decode(): value.decode() for name, value in headers_of(error, problem.status)}
     return Response(problem, status_code=problem.status, headers=headers, media_type="application/problem+json")
+
+
+def _of_litestar(error: HTTPException, request_id: str) -> RequestError:
+    """Translate Litestar's errors, those of plugins' routes included. A status of 5xx keeps its details to the log."""
+    status = error.status_code
+    code = HTTPStatus(status).phrase.lower().replace(" ", "_")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("request %s failed: %s", request_id, error.detail, exc_info=error)
+        return RequestError(status, code, "The server could not do this.")
+    if isinstance(error, ValidationException):
+        return RequestError(status, "invalid_request", invalid_fields(error))
+    return RequestError(status, code, error.detail)

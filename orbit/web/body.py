@@ -27,7 +27,7 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T], expected: str) -> T:
 def check_length(message: str, limit: int) -> None:
     """Raise RequestError with 413 if a message is too long."""
     if len(message) > limit:
-        detail = f"the message has {len(message)} characters; at most {limit} are allowed (limits.max_message_chars)."
+        detail = f"The message has {len(message)} characters; at most {limit} are allowed."
         raise RequestError(413, "message_too_long", detail)
 
 
@@ -53,4 +53,4 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> RequestError:
-    return RequestError(413, "body_too_large", f"the body is larger than {limit} bytes (limits.max_body_bytes).")
+    return RequestError(413, "body_too_large", f"The body is larger than {limit} bytes.")

@@ -113,7 +113,10 @@ class OrbitWire:
     def failure(self, error: BaseException) -> bytes:
         """The frame that says that the answer broke off."""
         problem = problem_of(error, self._request_id)
-        frame = {"error": {"code": problem.code, "message": problem.detail}, "done": True}
+        frame = {
+            "error": {"code": problem.code, "message": problem.detail, "request_id": self._request_id},
+            "done": True,
+        }
         return b"data: " + _encoder.encode(frame) + b"\n\n"
 
     def _metadata(self, answer: Answer) -> Metadata:

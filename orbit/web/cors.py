@@ -42,7 +42,7 @@ class CrossOrigin:
             await send({"type": "http.response.start", "status": 204, "headers": headers})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
-            error = RequestError(403, "origin_not_allowed", "this origin is not allowed (cors.allow_origins).")
+            error = RequestError(403, "origin_not_allowed", "This origin is not allowed.")
             await ProblemResponse(error, request_id_of(scope))(scope, receive, self._with(send, headers))
 
     def _headers(self, origin: str) -> list[tuple[bytes, bytes]]:

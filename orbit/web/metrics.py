@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from orbit.errors import ConfigError, Problem
 from orbit.metrics import BOUNDS, Snapshot, total
 from orbit.web.admin_guard import NotAdministrator
 from orbit.web.health import HealthCheck, HealthReport
@@ -38,7 +39,12 @@ def empty_folder(data_dir: Path) -> Path:
     """The folder of the workers' counts, without those of an earlier run."""
     folder = data_dir / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            [Problem("general.data_dir", f"{folder} cannot be made: {error.strerror or error}.")]
+        ) from error
     return folder
 
 
@@ -79,7 +85,10 @@ class Exchange:
         """The counts of all processes together, at most a second old."""
         if self.folder is None:
             return self.own()
-        own = await self.publish()
+        try:
+            own = await self.publish()
+        except OSError:  # what publishes every second logs it
+            own = self.own()
         return total([own, *await asyncio.to_thread(self._others)])
 
     async def publish(self) -> Snapshot:
@@ -109,11 +118,15 @@ class Exchange:
                 await self.publish()
 
     async def _keep_publishing(self) -> None:
+        failing = False
         while True:
             try:
                 await self.publish()
+                failing = False
             except OSError as error:
-                logger.warning("the counts of this worker cannot be written for the others: %s", error)
+                if not failing:
+                    logger.warning("the counts of this worker cannot be written for the others: %s", error)
+                failing = True
             await asyncio.sleep(_PUBLISH_SECONDS)
 
     def _write(self, folder: Path, data: bytes) -> None:
@@ -127,7 +140,11 @@ class Exchange:
         for file in sorted(self.folder.glob("[0-9]*.json")):
             if file.name == self._file:
                 continue
-            snapshot = msgspec.json.decode(file.read_bytes(), type=Snapshot)
+            try:
+                snapshot = msgspec.json.decode(file.read_bytes(), type=Snapshot)
+            except (OSError, msgspec.DecodeError) as error:
+                logger.warning("the counts of another worker cannot be read: %s", error)
+                continue
             if not _runs(int(file.name.partition("-")[0])):
                 snapshot = msgspec.structs.replace(snapshot, in_flight=0, queued=0, figures=[])
             found.append(snapshot)
@@ -203,7 +220,7 @@ def metrics_routes(services: Services, exchange: Exchange, check: HealthCheck) -
         elif settings.access == "loopback":
             address = request.client.host if request.client else ""
             if not address.startswith(_LOOPBACK):
-                raise RequestError(403, "forbidden", "metrics are shown on this machine only (metrics.access).")
+                raise RequestError(403, "forbidden", "Metrics are not shown to this caller.")
         families = _Families(await exchange.all(), await check.report())
         return Response(generate_latest(families), media_type=CONTENT_TYPE_LATEST)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
+from litestar.exceptions import ValidationException
 from litestar.types import Receive, Scope, Send
 
-from orbit.auth import RateLimited
+from orbit.auth import REFUSAL, RateLimited
 from orbit.errors import OrbitError, Overloaded, PromptTooLong, ProviderError, StoreUnavailable, Unauthorized
+from orbit.sanitize import without_secrets
 from orbit.sessions import UnknownSession
 
 logger = logging.getLogger("orbit.web")
@@ -18,11 +21,12 @@ KEY_CHALLENGE = b'ApiKey realm="orbit", header="X-API-Key"'
 
 
 class RequestError(OrbitError):
-    """The request itself is wrong. ``status`` is the HTTP status, ``code`` a stable word."""
+    """The request itself is wrong. ``status`` is the HTTP status, ``code`` a stable word, ``detail`` for the client."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
         self.status = status
         self.code = code
+        self.client = detail
         super().__init__(detail)
 
 
@@ -30,11 +34,11 @@ class ServerStopping(RequestError):
     """The server stops, and its time to let answers end is over."""
 
     def __init__(self) -> None:
-        super().__init__(503, "server_stopping", "the server is stopping; ask again in a moment.")
+        super().__init__(503, "server_stopping", "The server is stopping. Try again in a moment.")
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of an error response."""
+    """The body of an error response. ``provider`` is for operators only."""
 
     title: str
     status: int
@@ -63,11 +67,37 @@ _FAILURE_STATUS = {
 _ANSWERING = frozenset({"generate", "count_tokens", "embed"})
 
 
+_PARTS = {
+    "generate": "The model",
+    "count_tokens": "The model",
+    "embed": "The embedding model",
+    "retrieve": "The document search",
+    "rerank": "The document search",
+    "moderate": "The content check",
+}
+"""What a client may know of the part that failed, by its operation."""
+_FAILURES = {
+    "rejected": "cannot process this request. Check its messages and parameters",
+    "failed": "could not answer",
+    "unavailable": "is not available. Try again in a moment",
+    "overloaded": "is busy. Try again in a moment",
+    "not_found": "could not answer",
+    "timeout": "did not answer in time. Try again in a moment",
+}
+_SENTENCES: dict[type[OrbitError], str] = {
+    Unauthorized: REFUSAL,
+    PromptTooLong: "The question is too long for the model. Shorten it, or begin a new conversation.",
+    Overloaded: "The server is busy. Try again in a moment.",
+    StoreUnavailable: "The server cannot look up its records. Try again in a moment.",
+}
+_INTERNAL = "The server failed unexpectedly."
+
+
 def status_of(error: BaseException) -> int:
     """The HTTP status of an error.
 
-    A model that fails is a bad gateway (502, 504); a request that it rejects is the client's to mend (400). A guard
-    or a retriever that fails makes the service unavailable (503) whatever went wrong with it: the operator chose that
+    A model that fails is a bad gateway (502, 504); a request that it rejects is the client's to mend (400). A guard or
+    a retriever that fails makes the service unavailable (503) whatever went wrong with it: the operator chose that
     nothing is answered without it.
     """
     if isinstance(error, RequestError):
@@ -78,28 +108,83 @@ def status_of(error: BaseException) -> int:
 
 
 def problem_of(error: BaseException, request_id: str = "") -> Problem:
-    """What to tell a client of an error. Unexpected ones are logged here, and told without their text."""
+    """What a client gets of an error: a code, a sentence without internals, and the request id.
+
+    The cause goes to the server log here, unless it is there already.
+    """
     status = status_of(error)
-    if isinstance(error, OrbitError):
-        detail, code = str(error), error.code
-    else:
-        logger.error("request %s failed unexpectedly", request_id, exc_info=error)
-        detail, code = "the server failed unexpectedly; its log has the details.", OrbitError.code
+    _log(error, status, request_id)
+    code = error.code if isinstance(error, OrbitError) else OrbitError.code
+    detail = _sentence(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and request_id:
+        detail += f" Request id: {request_id}."
+    return Problem(HTTPStatus(status).phrase, status, code, detail, request_id)
+
+
+def operators_problem_of(error: BaseException, request_id: str = "") -> Problem:
+    """What a signed-in operator gets of an error: all that ORBIT knows, without secrets."""
+    problem = problem_of(error, request_id)
+    if not isinstance(error, OrbitError):
+        return problem
     provider = error.provider if isinstance(error, ProviderError) else ""
-    return Problem(HTTPStatus(status).phrase, status, code, detail, request_id, provider)
+    return msgspec.structs.replace(problem, detail=without_secrets(str(error)), provider=provider)
 
 
 def headers_of(error: BaseException, status: int, challenge: bytes = KEY_CHALLENGE) -> list[tuple[bytes, bytes]]:
-    """The headers that go with an error: when to come back, and how to sign in, which ``challenge`` says."""
+    """The headers that go with an error: whether and when to try again, and how to sign in (``challenge``).
+
+    ``Retry-After`` comes with what passes by itself. ``x-should-retry: false`` keeps OpenAI's clients from repeating
+    what ORBIT has repeated already, or what only an operator can mend.
+    """
     headers: list[tuple[bytes, bytes]] = []
-    retry_after = getattr(error, "retry_after", 1 if status in (503, 504) else None)
+    passes, retried = status in (503, 504), False
+    if isinstance(error, ProviderError):
+        passes, retried = error.passes, error.retried or not error.passes
+    retry_after = getattr(error, "retry_after", 1 if passes else None)
     if retry_after is not None:
         headers.append((b"retry-after", str(retry_after).encode()))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and (retried or status == HTTPStatus.INTERNAL_SERVER_ERROR):
+        headers.append((b"x-should-retry", b"false"))
     if status == HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", challenge))
     if isinstance(error, RateLimited):
         headers += error.quota.headers()
     return headers
+
+
+def invalid_fields(error: ValidationException) -> str:
+    """Say which fields of a body or parameters have the wrong shape, never what was sent."""
+    details = error.extra if isinstance(error.extra, list) else []
+    return "; ".join(f"{_field(item)}: {item.get('message')}" for item in details) or "The request is not valid."
+
+
+def _field(detail: dict[str, Any]) -> str:
+    name = detail.get("key")
+    return str(name) if name and name != "data" else "body"
+
+
+def _sentence(error: BaseException) -> str:
+    if not isinstance(error, OrbitError):
+        return _INTERNAL
+    if error.client:
+        return error.client
+    if isinstance(error, ProviderError):
+        return f"{_PARTS.get(error.operation, 'A part of the server')} {_FAILURES[error.kind]}."
+    return next((sentence for kind, sentence in _SENTENCES.items() if isinstance(error, kind)), _INTERNAL)
+
+
+def _log(error: BaseException, status: int, request_id: str) -> None:
+    """Log what operators need to know of a failed request; what clients do wrong is in the access log."""
+    if not isinstance(error, OrbitError):
+        logger.error("request %s failed unexpectedly", request_id, exc_info=error)
+        return
+    ours = isinstance(error, ProviderError | PromptTooLong) or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if error.logged or not ours or isinstance(error, Overloaded | ServerStopping):
+        return
+    error.logged = True
+    level = logging.ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else logging.WARNING
+    logger.log(level, "request %s failed: %s", request_id, error)
+    logger.debug("the cause of the failure of request %s", request_id, exc_info=error)
 
 
 class ProblemResponse:

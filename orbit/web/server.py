@@ -171,5 +171,8 @@ def run(config: Config, listeners: list[socket.socket], *, workers: int, reload:
             server.run(sockets=listeners)
         except KeyboardInterrupt:
             return
-        if not server.started:
+        except SystemExit:  # how uvicorn ends when the application did not start
+            if server.should_exit:
+                return
+        if not server.started and not server.should_exit:
             raise OrbitError("the server did not start; the reason stands above.")

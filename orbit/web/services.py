@@ -11,6 +11,7 @@ from orbit.admin.sign_in import AdminSessions
 from orbit.admin.token import ensure_token
 from orbit.auth import Authenticator, RateLimiter
 from orbit.config import Config
+from orbit.errors import ConfigError, Problem
 from orbit.host import OrbitHost
 from orbit.pipeline import Pipeline
 from orbit.sessions import Sessions
@@ -41,8 +42,13 @@ class Services:
 async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Services, None]:
     """Open the store, start the providers and the pipeline; close them in reverse order."""
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(host)
-        store = await stack.enter_async_context(open_store(config))
-        pipeline = await stack.enter_async_context(Pipeline(host))
-        sessions = await stack.enter_async_context(Sessions(store, config.host.sessions, pipeline))
-        yield Services(config, host, store, pipeline, sessions)
+        try:
+            await stack.enter_async_context(host)
+            store = await stack.enter_async_context(open_store(config))
+            pipeline = await stack.enter_async_context(Pipeline(host))
+            sessions = await stack.enter_async_context(Sessions(store, config.host.sessions, pipeline))
+            services = Services(config, host, store, pipeline, sessions)
+        except OSError as error:  # a full disk, a folder that may not be written
+            sentence = f"{error.filename or config.data_dir} cannot be used: {error.strerror or error}."
+            raise ConfigError([Problem("general.data_dir", sentence)]) from error
+        yield services

@@ -55,13 +55,11 @@ def test_an_error_in_the_middle_keeps_the_text_and_is_told(tab: Any, tmp_path: P
         page = tab()
         enter(page, server)
         ask(page, "Hello")
-        alert = page.get_by_role("alert").get_by_text(
-            "The answer is not complete. Script could not generate: the script"
-        )
+        alert = page.get_by_role("alert").get_by_text("The answer is not complete. The model could not answer.")
         alert.wait_for()
         assert page.locator(".answer > .prose").inner_text() == "word0 word1 word2"
         page.reload()
-        page.get_by_text("could not generate: the script says so.").wait_for()
+        page.get_by_text("The model could not answer.").wait_for()
         assert page.locator(".answer > .prose").inner_text() == "word0 word1 word2"
         page.get_by_role("button", name="Try again").click()
         page.get_by_role("alert").wait_for()
@@ -73,7 +71,7 @@ def test_errors_are_sentences(tab: Any, tmp_path: Path) -> None:
         page = tab()
         enter(page, server)
         ask(page, "Hello")
-        page.get_by_role("alert").get_by_text("Shelf could not retrieve: nothing to be had for 'Hello'.").wait_for()
+        page.get_by_role("alert").get_by_text("The document search is not available.").wait_for()
         assert (
             page.get_by_role("button", name="Try again in 1 s")
             .or_(page.get_by_role("button", name="Try again"))

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import orbit
 from orbit import CallContext, Chunk, Document, GenerateOptions, Message, ProviderError, Query
 from orbit.builtin.reranker import Reranker, RerankerSettings, ordered, read_score, read_scores
 
@@ -246,3 +247,28 @@ def test_nothing_is_lost_or_doubled() -> None:
 def test_sections_of_earlier_versions_load() -> None:
     section = {"model": "gemma3:1b", "batch_size": 5, "temperature": 0.0, "top_n": 3}
     assert msgspec.convert(section, RerankerSettings).top_n == 3
+
+
+async def test_a_model_that_gives_no_score_is_degraded_until_it_does(
+    scorer: Scorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = Reranker("reranker", RerankerSettings(), scorer)
+    scorer.score = lambda passages: ""  # all of its tokens went into thoughts
+    for _ in range(3):
+        found = await provider.rerank(Query("What is it?"), documents(1, 9), 2, CallContext("test"))
+        assert [document.id for document in found] == ["0", "1"]
+    assert (await provider.health()).status == "degraded"
+    assert "gives no score" in (await provider.health()).detail
+    assert provider.metrics() == {"unscored_total": 3}
+    assert [record.message for record in caplog.records if "no score" in record.message] == [caplog.messages[0]]
+    scorer.score = lambda passages: passages[0].split()[-1]
+    await provider.rerank(Query("What is it?"), documents(1, 9), 2, CallContext("test"))
+    assert (await provider.health()).status == "ok"
+
+
+async def test_a_model_that_fails_is_degraded(scorer: Scorer) -> None:
+    provider = Reranker("reranker", RerankerSettings(), scorer)
+    scorer.score = lambda passages: ProviderError("broken")
+    with pytest.raises(ProviderError):
+        await provider.rerank(Query("What is it?"), documents(1, 9), 2, CallContext("test"))
+    assert await provider.health() == orbit.Health("degraded", "the model fails: broken")

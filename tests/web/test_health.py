@@ -1,6 +1,8 @@
 """``/health``: who may know what, and components that misbehave when they are asked."""
 
 import asyncio
+import contextlib
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,21 @@ def test_asking_for_health_is_no_failed_attempt_at_administration(tmp_path: Path
             assert client.get("/health", headers={"X-API-Key": server.key}).status_code == 200
         admin = {"Authorization": f"Bearer {TOKEN}"}
         assert client.get("/admin/api-keys", headers=admin).status_code == 200
+
+
+def test_a_store_that_is_away_makes_health_no_error(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
+    with serve({"echo": {}}, tmp_path) as server, httpx.Client(base_url=server.url) as client:
+        with contextlib.closing(sqlite3.connect(tmp_path / "orbit.db")) as store:
+            store.executescript("PRAGMA foreign_keys = OFF; DROP TABLE api_keys; DROP TABLE system_prompts")
+        assert client.post("/chat", json={"message": "hello"}, headers={"X-API-Key": "api_any"}).status_code == 503
+        for headers in ({}, {"X-API-Key": "api_junk"}, {"Authorization": "Bearer api_junk"}, {"X-API-Key": ""}):
+            reply = client.get("/health", headers=headers)
+            assert (reply.status_code, set(reply.json())) == (200, {"status"}), headers
+            assert client.get("/health/live", headers=headers).status_code == 200
+            assert client.get("/health/ready", headers=headers).status_code == 503
+        known = client.get("/health", headers={"Authorization": f"Bearer {TOKEN}"}).json()
+        assert known["components"]["store"]["status"] == "down"
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

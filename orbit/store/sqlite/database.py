@@ -91,16 +91,19 @@ class SqliteDatabase(Store):
         with self._as_unavailable():
             async with self._write_lock:
                 db = self._writer
+                committed = False
                 try:
                     await db.execute("BEGIN IMMEDIATE")
                     yield db
+                    committed = True  # if the caller is cancelled now, the COMMIT may be on its way
                     await db.execute("COMMIT")
-                except BaseException:
+                except BaseException as error:
+                    committed = committed and not isinstance(error, sqlite3.Error)
                     # The connection works in order: this comes after a BEGIN or COMMIT whose caller was cancelled.
                     await db.rollback()
                     raise
                 finally:
-                    if changes_records:  # also when cancelled: the COMMIT may be on its way
+                    if changes_records and committed:
                         self.changed()
 
     async def _rows(self, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:

@@ -37,13 +37,17 @@ from orbit.web.admin.activity import chats_route
 from orbit.web.admin.collections import UnknownDocument, collection_routes
 from orbit.web.admin.session import session_routes
 from orbit.web.admin_guard import NotAdministrator, TooManyAttempts
-from orbit.web.problems import RequestError, headers_of, problem_of
+from orbit.web.problems import RequestError, headers_of, invalid_fields, operators_problem_of, problem_of
 from orbit.web.redaction import redact_access_log
+from orbit.web.request import request_id_of
 from orbit.web.services import Services
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="Records in a page.")]
 After = Annotated[str, QueryParameter(description="The id after which the page begins.")]
 Force = Annotated[bool, QueryParameter(description="Delete also if keys use it; they are detached.")]
+
+_ADMITTED = "administrator"
+"""Set in a request's state once the guard has let it pass."""
 
 STATUS = {
     UnknownKey: 404,
@@ -65,6 +69,7 @@ def admin_routes(services: Services, live: Any) -> list[Any]:
 
     async def only_administrators(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         await guard.check(connection)
+        connection.scope["state"][_ADMITTED] = True
 
     router = Router(
         "/admin",
@@ -168,10 +173,12 @@ def _page(path: str, records: Sequence[Any], limit: int) -> Response[Any]:
     return Response(list(records), headers=headers)
 
 
-def _refusal(_: Request[Any, Any, Any], error: OrbitError) -> Response[Any]:
-    """An error of ORBIT as a problem document."""
+def _refusal(request: Request[Any, Any, Any], error: OrbitError) -> Response[Any]:
+    """An error of ORBIT as a problem document; only who has been let in reads the cause."""
     status = error.status if isinstance(error, NotAdministrator) else STATUS.get(type(error))
-    problem = problem_of(RequestError(status, error.code, str(error)) if status else error)
+    told = operators_problem_of if request.scope["state"].get(_ADMITTED) else problem_of
+    request_id = request_id_of(request.scope)
+    problem = told(RequestError(status, error.code, str(error)) if status else error, request_id)
     headers = {name.decode(): value.decode() for name, value in headers_of(error, problem.status)}
     if isinstance(error, NotAdministrator):
         headers["www-authenticate"] = 'Bearer realm="orbit admin"'
@@ -183,14 +190,7 @@ def _refusal(_: Request[Any, Any, Any], error: OrbitError) -> Response[Any]:
 
 def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:
     """A body or parameter of the wrong shape: say which, never what was sent."""
-    details = error.extra if isinstance(error.extra, list) else []
-    sentences = [f"{_field(item)}: {item.get('message')}" for item in details]
-    return _refusal(request, RequestError(400, "invalid_request", "; ".join(sentences) or error.detail))
-
-
-def _field(detail: dict[str, Any]) -> str:
-    name = detail.get("key")
-    return str(name) if name and name != "data" else "body"
+    return _refusal(request, RequestError(400, "invalid_request", invalid_fields(error)))
 
 
 def _too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[Any]:

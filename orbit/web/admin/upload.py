@@ -22,7 +22,7 @@ from litestar.response import Stream
 from orbit.ingest import Failed, Input, Progress, Skipped, Summary, ingest
 from orbit.types import CallContext
 from orbit.web.admin.multipart import receive_files
-from orbit.web.problems import Problem, RequestError, problem_of
+from orbit.web.problems import Problem, RequestError, operators_problem_of
 from orbit.web.request import request_id_of
 from orbit.web.services import Services
 from orbit.web.slow_senders import UPLOAD_PIECE
@@ -135,6 +135,7 @@ class _Run:
 
     def __init__(self, services: Services, collection: str, files: Sequence[Input], context: CallContext) -> None:
         self._silence = services.config.host.timeouts.ping
+        self._request_id = context.request_id
         self._progress = Progress(0, len(files), 0)
         self._news = asyncio.Event()
         settings = services.config.host.ingest
@@ -158,7 +159,7 @@ class _Run:
         try:
             summary = self._task.result()
         except Exception as error:  # noqa: BLE001  # the answer has begun: it can only say so
-            yield ToldError(problem_of(error))
+            yield ToldError(operators_problem_of(error, self._request_id))
         else:
             _log(summary)
             yield msgspec.convert(summary, ToldSummary, from_attributes=True)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 METRIC: Final = "cosine"
+"""The metric of the collections that ORBIT makes."""
+
 _EMBEDDING, _DIMENSION, _METRIC = "orbit_embedding", "orbit_dimension", "orbit_metric"
+_ADOPTED = "orbit_adopted"
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -29,6 +32,8 @@ class Origin(msgspec.Struct, frozen=True):
     embedding: str
     dimension: int | None
     metric: str
+    adopted: bool = False
+    """Whether another program made the collection, so that its records may lack ORBIT's metadata."""
 
     @classmethod
     def of(cls, collection: Collection) -> Origin:
@@ -40,15 +45,16 @@ class Origin(msgspec.Struct, frozen=True):
             embedding=str(metadata.get(_EMBEDDING, "")),
             dimension=dimension if isinstance(dimension, int) else None,
             metric=str(index.get("space", "l2")),
+            adopted=bool(metadata.get(_ADOPTED)),
         )
 
     def problem(self, name: str, embedding: str, dimension: int | None = None) -> str:
         """Why vectors of ``embedding`` cannot be compared with the collection's; empty if they can."""
         way_out = "Ingest the documents again into a new collection"
+        adopt = f"If {embedding} made them, run: orbit collections adopt {name}"
         if not self.embedding:
-            return f"Collection '{name}' does not record what made its vectors, so {embedding} may not fit. {way_out}."
-        if self.metric != METRIC:
-            return f"Collection '{name}' measures {self.metric} instead of {METRIC}. {way_out}."
+            reason = f"Collection '{name}' does not record what made its vectors, so {embedding} may not fit"
+            return f"{reason}. {adopt}. {way_out} otherwise."
         if self.embedding != embedding or (dimension is not None and self.dimension != dimension):
             now = embedding or "no embedding provider"
             return (
@@ -56,6 +62,8 @@ class Origin(msgspec.Struct, frozen=True):
                 f"{now}{f' ({dimension} dimensions)' if dimension else ''} is in use. "
                 f"{way_out}, or set the embedding provider back (general.embedding_provider)."
             )
+        if self.metric != METRIC and not self.adopted:
+            return f"Collection '{name}' measures {self.metric} instead of {METRIC}. {adopt}. {way_out} otherwise."
         return ""
 
 
@@ -79,19 +87,24 @@ class Collections:
             return None
 
     def use(
-        self, client: ClientAPI, name: str, embedding: str, dimension: int | None, work: Callable[[Collection], T]
+        self,
+        client: ClientAPI,
+        name: str,
+        embedding: str,
+        dimension: int | None,
+        work: Callable[[Collection, Origin], T],
     ) -> T:
         """Give the collection to ``work``, after checking it. Raises Chroma's NotFoundError if there is none."""
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
         known = name in self._kept
         try:
-            return work(self._checked(client, name, embedding, dimension))
+            return work(*self._checked(client, name, embedding, dimension))
         except NotFoundError:
             self.forget(name)
             if not known:
                 raise
-            return work(self._checked(client, name, embedding, dimension))
+            return work(*self._checked(client, name, embedding, dimension))
 
     def make(self, client: ClientAPI, name: str, embedding: str, dimension: int) -> None:
         """Make the collection unless it exists."""
@@ -113,6 +126,15 @@ class Collections:
             except ChromaError:
                 client.get_collection(name, embedding_function=None)  # Made by another process in between.
 
+    def mark(self, client: ClientAPI, name: str, embedding: str, dimension: int) -> None:
+        """Record what made the vectors of a collection that another program made."""
+        collection, origin = self._get(client, name)
+        # Chroma refuses to set its own keys again, such as hnsw:space, and keeps them where they count.
+        kept = {key: value for key, value in (collection.metadata or {}).items() if not key.startswith("hnsw:")}
+        marks = {_EMBEDDING: embedding, _DIMENSION: dimension, _METRIC: origin.metric, _ADOPTED: True}
+        collection.modify(metadata={**kept, **marks})
+        self.forget(name)
+
     def forget(self, name: str) -> None:
         """Drop the kept handle."""
         self._kept.pop(name, None)
@@ -126,9 +148,11 @@ class Collections:
             kept = self._kept[name] = (client, collection, Origin.of(collection))
         return kept[1:]
 
-    def _checked(self, client: ClientAPI, name: str, embedding: str, dimension: int | None) -> Collection:
+    def _checked(
+        self, client: ClientAPI, name: str, embedding: str, dimension: int | None
+    ) -> tuple[Collection, Origin]:
         collection, origin = self._get(client, name)
         if problem := origin.problem(name, embedding, dimension):
             self.forget(name)  # The way out may be taken by another process: look again next time.
             raise orbit.ProviderError(problem)
-        return collection
+        return collection, origin

@@ -13,10 +13,21 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import msgspec
 
 import orbit
-from orbit_chroma.collections import Collections, Origin
+from orbit_chroma import adoption
+from orbit_chroma.collections import METRIC, Collections, Origin
 from orbit_chroma.connection import Connection
 from orbit_chroma.embedded import Embedded
-from orbit_chroma.records import DIGEST, PARTS, SOURCE, digests, good_enough, to_documents, to_metadatas
+from orbit_chroma.records import (
+    DIGEST,
+    FOREIGN_SOURCE,
+    PARTS,
+    SOURCE,
+    digests,
+    good_enough,
+    source_of,
+    to_documents,
+    to_metadatas,
+)
 from orbit_chroma.server import Server
 from orbit_chroma.settings import ChromaSettings
 
@@ -122,16 +133,16 @@ class ChromaProvider(orbit.Provider):
         if not name:
             return []
         vectors = await self.host.embed([query.text], "query", context)
-        found = await self._use(
-            name,
-            vectors.shape[1],
-            lambda collection: collection.query(
-                query_embeddings=vectors,
+
+        def work(collection: Collection, origin: Origin) -> list[orbit.Document]:
+            found = collection.query(
+                query_embeddings=_comparable(vectors, origin),
                 n_results=self.settings.max_results,
                 include=["documents", "metadatas", "distances"],
-            ),
-        )
-        return good_enough(to_documents(found), self.settings, limit)
+            )
+            return to_documents(found, origin.metric)
+
+        return good_enough(await self._use(name, vectors.shape[1], work), self.settings, limit)
 
     @orbit.hookimpl
     async def index(self, collection: str, documents: Sequence[orbit.Document], context: orbit.CallContext) -> int:
@@ -154,9 +165,7 @@ class ChromaProvider(orbit.Provider):
                 vectors = await self.host.embed([document.text for document in batch], "document", context)
                 if old is None:
                     await self._make(collection, vectors.shape[1])
-                    old = set(
-                        await self._use(collection, vectors.shape[1], lambda handle: _records_of(handle, list(parts)))
-                    )
+                    old = set(await self._records_of(collection, vectors.shape[1], list(parts)))
                 await self._write(collection, batch, vectors, parts)
             await self._delete(collection, sorted((old or set()) - ids))
         return len(documents)
@@ -179,7 +188,7 @@ class ChromaProvider(orbit.Provider):
         """Delete the records of some sources."""
         async with self._writing:
             try:
-                found = await self._use(collection, None, lambda handle: _records_of(handle, sources))
+                found = await self._records_of(collection, None, sources)
             except orbit.ProviderError as error:
                 if error.kind == "not_found":
                     return 0
@@ -214,6 +223,32 @@ class ChromaProvider(orbit.Provider):
         """Name the collections, whoever made them."""
         return await self._connection.read(_collections)
 
+    @orbit.hookimpl
+    async def adopt(self, collection: str, context: orbit.CallContext) -> orbit.Collection:
+        """Compare a sample of the collection's vectors with the embedding in use, then record that embedding."""
+        from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
+
+        embedding = self.host.embedding
+
+        def look(client: ClientAPI) -> tuple[Origin, adoption.Sample]:
+            handle = client.get_collection(collection, embedding_function=None)
+            return Origin.of(handle), adoption.take_sample(handle)
+
+        try:
+            origin, sample = await self._connection.read(look)
+        except NotFoundError as error:
+            raise orbit.ProviderError(f"There is no collection '{collection}'.", kind="not_found") from error
+        if origin.embedding and origin.embedding != embedding:
+            raise orbit.ProviderError(origin.problem(collection, embedding))
+        again = await self.host.embed(sample.texts or ["ORBIT"], "document", context)
+        if sample.texts and (problem := adoption.problem(sample, again, origin.metric, embedding)):
+            raise orbit.ProviderError(f"Collection '{collection}' cannot be adopted: {problem}.")
+        if not origin.embedding or (origin.metric != METRIC and not origin.adopted):
+            await self._connection.write(
+                lambda client: self._collections.mark(client, collection, embedding, int(again.shape[1]))
+            )
+        return next(one for one in await self.list_collections() if one.name == collection)
+
     def _folder(self) -> Path:
         return self.host.data_dir / Path(self.settings.path).expanduser()
 
@@ -224,7 +259,7 @@ class ChromaProvider(orbit.Provider):
         return self._opened
 
     async def _use(
-        self, name: str, dimension: int | None, work: Callable[[Collection], T], *, write: bool = False
+        self, name: str, dimension: int | None, work: Callable[[Collection, Origin], T], *, write: bool = False
     ) -> T:
         """Give the checked collection to ``work``, in a thread."""
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
@@ -250,17 +285,20 @@ class ChromaProvider(orbit.Provider):
         await self._use(
             name,
             vectors.shape[1],
-            lambda collection: collection.upsert(
+            lambda collection, origin: collection.upsert(
                 ids=[document.id for document in documents],
-                embeddings=vectors,
+                embeddings=_comparable(vectors, origin),
                 documents=[document.text for document in documents],
                 metadatas=metadatas,
             ),
             write=True,
         )
 
+    async def _records_of(self, name: str, dimension: int | None, sources: Sequence[str]) -> dict[str, str]:
+        return await self._use(name, dimension, lambda handle, origin: _records_of(handle, origin, sources))
+
     async def _delete(self, name: str, ids: Sequence[str]) -> None:
-        def work(collection: Collection) -> None:
+        def work(collection: Collection, _: Origin) -> None:
             for start in range(0, len(ids), DELETE_SIZE):
                 collection.delete(ids=list(ids[start : start + DELETE_SIZE]))
 
@@ -268,24 +306,34 @@ class ChromaProvider(orbit.Provider):
             await self._use(name, None, work, write=True)
 
 
-def _records_of(collection: Collection, sources: Sequence[str]) -> dict[str, str]:
-    """The ids of all records of some sources, each with its source."""
+def _comparable(vectors: Vectors, origin: Origin) -> Vectors:
+    """Return vectors at length 1 for the metrics that do not disregard it."""
+    return vectors if origin.metric == METRIC else adoption.normalized(vectors)
+
+
+def _records_of(collection: Collection, origin: Origin, sources: Sequence[str]) -> dict[str, str]:
+    """Return the ids of all records of some sources, each with its source."""
     found: dict[str, str] = {}
+    known = frozenset(sources)
     for start in range(0, len(sources), DELETE_SIZE):
-        where: Any = {SOURCE: {"$in": list(sources[start : start + DELETE_SIZE])}}
+        wanted = {"$in": list(sources[start : start + DELETE_SIZE])}
+        where: Any = {"$or": [{SOURCE: wanted}, {FOREIGN_SOURCE: wanted}]} if origin.adopted else {SOURCE: wanted}
         page = collection.get(where=where, include=["metadatas"])
-        sources_found = (str((metadata or {}).get(SOURCE, "")) for metadata in page["metadatas"] or ())
-        found.update(zip(page["ids"], sources_found, strict=True))
+        for record_id, metadata in zip(page["ids"], page["metadatas"] or (), strict=True):
+            source = source_of(metadata or {})
+            if source in known:
+                found[record_id] = source
     return found
 
 
-def _digests(collection: Collection) -> dict[str, str]:
-    """Each source of a collection with its digest."""
+def _digests(collection: Collection, origin: Origin) -> dict[str, str]:
+    """Return each source of a collection with its digest."""
+    keys = (SOURCE, DIGEST, PARTS, *([FOREIGN_SOURCE] if origin.adopted else []))
     marks: list[dict[str, Any]] = []
     while True:
         page = collection.get(include=["metadatas"], limit=READ_SIZE, offset=len(marks))
         marks.extend(
-            {key: (metadata or {}).get(key) for key in (SOURCE, DIGEST, PARTS) if key in (metadata or {})}
+            {key: (metadata or {}).get(key) for key in keys if key in (metadata or {})}
             for metadata in page["metadatas"] or ()
         )
         if len(page["ids"]) < READ_SIZE:

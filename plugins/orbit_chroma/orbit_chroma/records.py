@@ -19,6 +19,12 @@ PARTS = PREFIX + "parts"
 _TITLE = PREFIX + "title"
 _LINK = PREFIX + "link"
 
+FOREIGN_SOURCE = "source"
+"""The key that LangChain, LlamaIndex and others keep the source under."""
+
+ADOPTED = "adopted"
+"""The digest of a source that another program wrote: it is complete, and differs from that of any file."""
+
 
 def to_metadatas(documents: Sequence[orbit.Document], parts: Mapping[str, int]) -> list[dict[str, MetadataValue]]:
     """The metadata of each document. ``parts`` says how many documents its whole source has.
@@ -38,23 +44,29 @@ def to_metadatas(documents: Sequence[orbit.Document], parts: Mapping[str, int]) 
     ]
 
 
-def to_documents(found: Mapping[str, Any]) -> list[orbit.Document]:
-    """The documents of Chroma's answer to a query with one vector, as ordered there: nearest first."""
+def to_documents(found: Mapping[str, Any], metric: str) -> list[orbit.Document]:
+    """Return the documents of Chroma's answer to a query with one vector, as ordered there: nearest first."""
     rows = zip(found["ids"][0], found["documents"][0], found["metadatas"][0], found["distances"][0], strict=True)
     return [
-        _to_document(record_id, text or "", metadata or {}, distance) for record_id, text, metadata, distance in rows
+        _to_document(record_id, text or "", metadata or {}, similarity(distance, metric))
+        for record_id, text, metadata, distance in rows
     ]
 
 
-def _to_document(record_id: str, text: str, metadata: Mapping[str, Any], distance: float) -> orbit.Document:
+def source_of(metadata: Mapping[str, Any]) -> str:
+    """Return the source of a record, ORBIT's or another program's; empty if it names none."""
+    return str(metadata.get(SOURCE, metadata.get(FOREIGN_SOURCE, "")))
+
+
+def _to_document(record_id: str, text: str, metadata: Mapping[str, Any], score: float) -> orbit.Document:
     return orbit.Document(
         id=record_id,
         text=text,
-        source=str(metadata.get(SOURCE, "")),
-        title=str(metadata.get(_TITLE, "")),
-        link=str(metadata.get(_LINK, "")),
+        source=source_of(metadata),
+        title=str(metadata.get(_TITLE, metadata.get("title", ""))),
+        link=str(metadata.get(_LINK, metadata.get("url", metadata.get("link", "")))),
         digest=str(metadata.get(DIGEST, "")),
-        score=similarity(distance),
+        score=score,
         metadata={
             key: value
             for key, value in metadata.items()
@@ -63,9 +75,12 @@ def _to_document(record_id: str, text: str, metadata: Mapping[str, Any], distanc
     )
 
 
-def similarity(distance: float) -> float:
-    """Cosine distance (0..2, with rounding a little below 0) to similarity in 0..1."""
-    return min(1.0, max(0.0, 1.0 - distance))
+def similarity(distance: float, metric: str) -> float:
+    """Convert a distance of unit vectors to their cosine similarity, in 0..1.
+
+    Chroma measures ``cosine`` and ``ip`` as 1 - cos, and ``l2`` as the squared distance, which is 2 - 2 cos.
+    """
+    return min(1.0, max(0.0, 1.0 - (distance / 2 if metric == "l2" else distance)))
 
 
 def good_enough(documents: Sequence[orbit.Document], settings: ChromaSettings, limit: int) -> list[orbit.Document]:
@@ -80,20 +95,27 @@ def digests(metadatas: Iterable[Mapping[str, Any] | None]) -> dict[str, str]:
     """Each source with its digest, from the metadata of all records of a collection.
 
     A source whose records differ in digest, or are not as many as they should be, was not written completely: its
-    digest is empty, so that whoever compares digests writes it again.
+    digest is empty, so that whoever compares digests writes it again. A source that another program wrote has the
+    digest ``ADOPTED``.
     """
     counts: Counter[str] = Counter()
     first: dict[str, tuple[str, int]] = {}
     broken: set[str] = set()
+    adopted: set[str] = set()
     for metadata in metadatas:
-        if metadata is None or SOURCE not in metadata:
+        if metadata is None:
             continue
-        source = str(metadata[SOURCE])
+        source = source_of(metadata)
+        if SOURCE not in metadata:
+            if source:
+                adopted.add(source)
+            continue
         mark = (str(metadata.get(DIGEST, "")), int(metadata.get(PARTS, 0)))
         counts[source] += 1
         if first.setdefault(source, mark) != mark:
             broken.add(source)
-    return {
+    complete = {
         source: "" if source in broken or counts[source] != parts else digest
         for source, (digest, parts) in first.items()
     }
+    return dict.fromkeys(adopted, ADOPTED) | complete

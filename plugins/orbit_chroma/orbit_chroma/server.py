@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -79,10 +80,25 @@ class Server:
             session.timeout = timeout
         return client
 
+    def _too_old(self, url: str, timeout: httpx.Timeout) -> str:
+        """Return the version of a server before 1.0; those before 0.6 have another address for it."""
+        import httpx  # noqa: PLC0415 - importing a plugin stays light
+
+        for api in ("v2", "v1"):
+            answer = httpx.get(f"{url}/api/{api}/version", headers=self._settings.headers, timeout=timeout)
+            if answer.status_code != httpx.codes.NOT_FOUND:
+                return _old_version(answer)
+        return ""
+
     def _greet(self, url: str, timeout: httpx.Timeout) -> None:
         """Ask for the database once with a deadline, before Chroma's client does without one."""
         import httpx  # noqa: PLC0415 - importing a plugin stays light
 
+        if too_old := self._too_old(url, timeout):
+            raise orbit.ProviderError(
+                f"{self.where} is Chroma {too_old}, and this plugin needs 1.0 or newer. Upgrade the server; "
+                "Chroma's migration guide says how its data moves"
+            )
         path = f"/api/v2/tenants/{quote(self._settings.tenant)}/databases/{quote(self._settings.database)}"
         answer = httpx.get(url + path, headers=self._settings.headers, timeout=timeout)
         if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
@@ -96,6 +112,15 @@ class Server:
             raise orbit.ProviderError(
                 f"{self.where} answers {answer.status_code} {answer.reason_phrase}", kind="unavailable", retryable=True
             )
+
+
+def _old_version(answer: httpx.Response) -> str:
+    """Return the version that a server tells, if it is older than 1.0; else an empty string."""
+    try:
+        version = answer.json() if answer.is_success else ""
+    except ValueError:
+        return ""
+    return version if isinstance(version, str) and re.match(r"0\.\d", version) else ""
 
 
 def _sessions(client: ClientAPI) -> list[httpx.Client]:

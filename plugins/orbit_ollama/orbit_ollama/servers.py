@@ -88,6 +88,7 @@ class Retries:
         Only for a failure before the first byte. Another server is asked at once, even for a model that this one does
         not have; the same one is given time. A timeout is not retried: the time is gone, and the server still works.
         """
+        error.retried = True  # should it be raised, clients need not try again
         elsewhere = any(server.url not in self._tried for server in self._servers)
         worth_it = (error.retryable and error.kind != "timeout") or (elsewhere and error.kind == "not_found")
         if not worth_it or self._left < 1:

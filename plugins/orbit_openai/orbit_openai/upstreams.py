@@ -88,6 +88,7 @@ class Attempts:
         Another server is asked at once; the same one after a pause, or when it said that it may be asked again. A
         timeout is not tried again: the time is gone, and the server still works on the first call.
         """
+        error.retried = True  # should it be raised, clients need not try again
         upstreams = self._upstreams
         elsewhere = len(self._tried) < len(upstreams.all)
         worth_it = (error.retryable and error.kind != "timeout") or (elsewhere and error.kind == "not_found")

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Literal, Self
@@ -30,6 +30,10 @@ logger = logging.getLogger("orbit.safety")
 Stage = Literal["input", "output"]
 
 _PARTS_AT_ONCE = 4
+_NO_VERDICT = (
+    "the judge gives no verdict, so every text is refused. "
+    "Models that think first do not fit; name another with provider or model."
+)
 
 
 class SafetyProvider(Provider):
@@ -54,6 +58,7 @@ class SafetyProvider(Provider):
         )
         self._options = options
         self._failing = ""
+        self._unjudged = 0
 
     def validate(self) -> Iterable[str]:
         """Sentences about files that are missing and patterns that cannot be used."""
@@ -95,13 +100,18 @@ class SafetyProvider(Provider):
             logger.warning("%s: the judge did not answer within %g s", self.name, self.settings.request_timeout)
         else:
             if not is_safe(answer, self.settings.mode):
-                what = (
-                    "calls a harmless question unsafe" if is_clear(answer, self.settings.mode) else "gives no verdict"
-                )
+                clear = is_clear(answer, self.settings.mode)
+                what = "calls a harmless question unsafe" if clear else "gives no verdict"
                 logger.warning("%s: the judge %s (%r). Is the model able to judge?", self.name, what, answer[:80])
+                if not clear:
+                    self._failing = _NO_VERDICT
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return how many texts were refused because the judge gave no verdict."""
+        return {"unjudged_total": self._unjudged}
 
     async def health(self) -> Health:
-        """Degraded if the last judgement failed."""
+        """Return degraded if the last judgement failed, or was none."""
         return Health("degraded", self._failing) if self._failing else Health(detail=self.settings.mode)
 
     def moderates(self, stage: Stage) -> bool:
@@ -156,13 +166,17 @@ class SafetyProvider(Provider):
             return self._undecided(f"no judgement within {seconds:g} s", "timeout", error)
         except ProviderError as error:
             return self._undecided(str(error), error.kind, error)
-        self._failing = ""
         if is_safe(answer, self.settings.mode):
             verdict = Verdict(allowed=True)
         elif is_clear(answer, self.settings.mode):
             verdict = self._refusal("the judge said unsafe")
         else:
+            self._unjudged += 1
+            if self._failing != _NO_VERDICT:
+                logger.warning("%s: %s", self.name, _NO_VERDICT)
+            self._failing = _NO_VERDICT
             return self._refusal(f"the judge gave no verdict: {answer.strip()[:80]!r}")
+        self._failing = ""
         self._memory.put(stage, text, verdict)
         return verdict
 

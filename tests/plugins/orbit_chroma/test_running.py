@@ -76,7 +76,7 @@ async def test_collections_from_elsewhere_are_refused_with_the_reason(host, open
             )
     async with opened(host) as store:
         for name, said in (("unmarked", "does not record"), ("euclid", "measures l2 instead of cosine")):
-            with pytest.raises(orbit.ProviderError, match=f"{said}.*new collection"):
+            with pytest.raises(orbit.ProviderError, match=f"{said}.*orbit collections adopt {name}.*new collection"):
                 await store.retrieve(orbit.Query("x", collection=name), 1, CONTEXT)
         assert [collection.embedding for collection in await store.list_collections()] == ["fake/words", ""]
 
@@ -186,6 +186,25 @@ async def test_what_a_server_answers_is_told(host, opened, status, kind, said):
                 await provider.list_sources("docs")
     assert (caught.value.kind, said in caught.value.message) == (kind, True)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("api", "version"), [("v2", "0.6.3"), ("v1", "0.4.24")])
+async def test_an_old_server_is_named_with_its_version(host, api, version):
+    async def answer(reader, writer):
+        request = await reader.readuntil(b"\r\n\r\n")
+        body = f'"{version}"'.encode()
+        found = request.startswith(f"GET /api/{api}/version ".encode())
+        writer.write(b"HTTP/1.1 %s\r\nConnection: close\r\n" % (b"200 OK" if found else b"404 Not Found"))
+        writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        provider = ChromaProvider("chroma", ChromaSettings(host="127.0.0.1", port=port), host)
+        with pytest.raises(orbit.ProviderError, match=f"is Chroma {version}, and this plugin needs 1.0 or newer"):
+            async with provider:
+                pass
 
 
 async def test_a_server_that_hangs_is_given_up(host, opened):

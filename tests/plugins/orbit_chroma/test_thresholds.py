@@ -32,7 +32,9 @@ def test_nothing_found():
 
 @pytest.mark.parametrize(("distance", "expected"), [(-1e-7, 1.0), (0.0, 1.0), (0.25, 0.75), (1.0, 0.0), (2.0, 0.0)])
 def test_similarity(distance, expected):
-    assert similarity(distance) == expected
+    assert similarity(distance, "cosine") == expected
+    assert similarity(distance, "ip") == expected
+    assert similarity(2 * distance, "l2") == expected
 
 
 async def test_max_results_bounds_what_the_database_is_asked(host, opened):

@@ -260,3 +260,19 @@ def test_settings_without_sense_are_told(settings: dict[str, object], sentence: 
 async def test_the_context_is_handed_on(judge: Judge, start: Start) -> None:
     provider = await start()
     assert (await provider.moderate("input", [], CallContext("test"))).allowed
+
+
+async def test_a_judge_that_gives_no_verdict_is_degraded_until_it_does(
+    judge: Judge, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    judge.answers = ["", "", "", "SAFE: true"]  # all of its tokens went into thoughts, at the start too
+    provider = await start()
+    for text in ("one", "two"):
+        assert (await provider.health()).status == "degraded"
+        assert not (await ask(provider, text)).allowed
+    assert "gives no verdict" in (await provider.health()).detail
+    assert provider.metrics() == {"unjudged_total": 2}
+    assert sum("gives no verdict" in message for message in caplog.messages) == 1
+
+    assert (await ask(provider, "three")).allowed
+    assert (await provider.health()).status == "ok"

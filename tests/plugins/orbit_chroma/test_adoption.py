@@ -1,0 +1,144 @@
+"""Collections that other programs made: taken over if the embedding in use made their vectors."""
+
+import chromadb
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import orbit
+from orbit.cli import orbit as command
+
+CONTEXT = orbit.CallContext(request_id="test")
+TEXTS = ["the library opens at nine", "the pool is closed on sunday", "parking costs two euros"]
+
+
+@pytest.fixture
+async def make(host):
+    """Make a collection as another program would: ``await make(name, vectors=..., metadata=...)``."""
+
+    async def _make(name, *, vectors=None, metadata=None, **arguments):
+        if vectors is None:
+            vectors = await host.embed(TEXTS, "document", CONTEXT)
+        with chromadb.PersistentClient(path=host.data_dir / "chroma") as client:
+            made = client.create_collection(name, metadata=metadata, embedding_function=None, **arguments)
+            sources = [{"source": f"{letter}.md", "page": 3} for letter in "abc"]
+            made.add(ids=["1", "2", "3"], documents=TEXTS, embeddings=vectors, metadatas=sources)
+
+    return _make
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {},  # Chroma's default, which LangChain takes too: l2
+        {"metadata": {"hnsw:space": "l2"}},
+        {"metadata": {"hnsw:space": "cosine", "owner": "wiki"}},
+        {"metadata": {"hnsw:space": "ip"}},
+        {"configuration": {"hnsw": {"space": "cosine"}}},
+        {"metadata": {"orbit_embedding": "fake/words", "orbit_dimension": 64}},
+    ],
+)
+async def test_an_adopted_collection_answers_with_cosine_similarities(host, opened, make, made):
+    await make("theirs", **made)
+    async with opened(host) as store:
+        adopted = await store.adopt("theirs", CONTEXT)
+        assert (adopted.name, adopted.documents, adopted.embedding, adopted.dimension) == (
+            "theirs",
+            3,
+            "fake/words",
+            64,
+        )
+        assert await store.adopt("theirs", CONTEXT) == adopted
+        found = await store.retrieve(orbit.Query(TEXTS[1], collection="theirs"), 1, CONTEXT)
+    assert [(one.id, one.source, one.metadata["page"]) for one in found] == [("2", "b.md", 3)]
+    assert found[0].score == pytest.approx(1)
+
+
+async def test_scores_are_those_of_a_collection_of_our_own(host, opened, make):
+    await make("theirs")
+    async with opened(host, relevance_threshold=0, confidence_threshold=0) as store:
+        await store.adopt("theirs", CONTEXT)
+        documents = [orbit.Document(str(n), text, source=str(n)) for n, text in enumerate(TEXTS, 1)]
+        await store.index("ours", documents, CONTEXT)
+        scores = []
+        for name in ("theirs", "ours"):
+            found = await store.retrieve(orbit.Query("when is the pool closed", collection=name), 3, CONTEXT)
+            scores.append([(one.id, round(one.score, 4)) for one in found])
+    assert scores[0] == scores[1]
+
+
+async def test_what_is_ingested_again_replaces_what_the_other_program_wrote(host, opened, make):
+    await make("theirs")
+    async with opened(host) as store:
+        await store.adopt("theirs", CONTEXT)
+        assert await store.list_sources("theirs") == dict.fromkeys(("a.md", "b.md", "c.md"), "adopted")
+        await store.index("theirs", [orbit.Document("9", "it opens at ten now", source="a.md", digest="d")], CONTEXT)
+        assert await store.list_sources("theirs") == {"a.md": "d", "b.md": "adopted", "c.md": "adopted"}
+        assert await store.forget("theirs", ["b.md"]) == 1
+        (listed,) = await store.list_collections()
+    assert listed.documents == 2
+
+
+@pytest.mark.parametrize(
+    ("vectors", "space", "said"),
+    [
+        (np.eye(3, 64), "cosine", "fake/words did not make its vectors: .*3 of its texts have a median similarity of"),
+        (np.eye(3, 5), "cosine", "its vectors have 5 dimensions, those of fake/words 64"),
+    ],
+)
+async def test_vectors_of_another_model_are_refused(host, opened, make, vectors, space, said):
+    await make("theirs", vectors=vectors, configuration={"hnsw": {"space": space}})
+    async with opened(host) as store:
+        with pytest.raises(orbit.ProviderError, match=f"'theirs' cannot be adopted: {said}"):
+            await store.adopt("theirs", CONTEXT)
+        with pytest.raises(orbit.ProviderError, match="does not record"):
+            await store.retrieve(orbit.Query("x", collection="theirs"), 1, CONTEXT)
+
+
+async def test_distances_that_are_no_similarities_are_refused(host, opened, make):
+    await make("long2", vectors=3 * await host.embed(TEXTS, "document", CONTEXT))
+    async with opened(host) as store:
+        with pytest.raises(orbit.ProviderError, match="it measures l2, and its vectors are not of length 1"):
+            await store.adopt("long2", CONTEXT)
+
+
+async def test_a_collection_of_another_embedding_stays_refused(host, opened, make):
+    await make("theirs", metadata={"orbit_embedding": "other/model", "orbit_dimension": 64})
+    async with opened(host) as store:
+        with pytest.raises(orbit.ProviderError, match="holds vectors of other/model"):
+            await store.adopt("theirs", CONTEXT)
+        with pytest.raises(orbit.ProviderError, match="no collection 'nothing'"):
+            await store.adopt("nothing", CONTEXT)
+
+
+async def test_an_empty_collection_and_one_without_texts(host, opened):
+    with chromadb.PersistentClient(path=host.data_dir / "chroma") as client:
+        client.create_collection("empty", embedding_function=None)
+        client.create_collection("mute", embedding_function=None).add(ids=["1"], embeddings=np.eye(1, 64))
+    async with opened(host) as store:
+        assert (await store.adopt("empty", CONTEXT)).embedding == "fake/words"
+        assert await store.index("empty", [orbit.Document("1", TEXTS[0], source="a")], CONTEXT) == 1
+        with pytest.raises(orbit.ProviderError, match="'mute' keeps no texts"):
+            await store.adopt("mute", CONTEXT)
+
+
+def test_the_command_takes_over_a_default_collection_that_refuses_the_start(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text("echo: {}\nwordllama: {}\nchroma: {collection: theirs}\n")
+    runner = CliRunner()
+    config = ["--config", "config.yaml"]
+    (tmp_path / "a.md").write_text(TEXTS[0])
+    assert runner.invoke(command, ["ingest", "a.md", "--collection", "theirs", *config]).exit_code == 0
+    with chromadb.PersistentClient(path=tmp_path / "data" / "chroma") as client:
+        client.get_collection("theirs", embedding_function=None).modify(metadata={"by": "hand"})
+
+    listed = runner.invoke(command, ["collections", "list", *config]).output
+    assert "unknown: see orbit collections adopt" in listed
+    refused = runner.invoke(command, ["ingest", "a.md", "--collection", "theirs", *config])
+    assert "orbit collections adopt theirs" in str(refused.exception)
+    wrong = runner.invoke(command, ["collections", "adopt", "theirs", "--embedding", "ollama/nomic", *config])
+    assert "the embedding in use is wordllama/" in str(wrong.exception)
+    adopted = runner.invoke(command, ["collections", "adopt", "theirs", *config])
+    assert adopted.output.startswith("Collection theirs is adopted: 1 passages, vectors of wordllama/"), adopted
+    assert '"embedding": "wordllama/' in runner.invoke(command, ["collections", "list", "--json", *config]).output
+    assert runner.invoke(command, ["ingest", "a.md", "--collection", "theirs", *config]).exit_code == 0
