@@ -21,7 +21,6 @@ from orbit.errors import ConfigError, OrbitError
 from orbit.logs import configure_logging
 from orbit.web.app import Application, create_app
 from orbit.web.metrics import FOLDER_VARIABLE, empty_folder
-from orbit.web.protocol import LimitedProtocol
 from orbit.web.service_manager import notify
 from orbit.web.slow_senders import SlowSenders
 from orbit.web.tls import Certificate
@@ -90,7 +89,6 @@ class Server(uvicorn.Server):
         """The process whose end is the end of this one too."""
         self._https = https
         self._certificate: Certificate | None = None
-        self._receive_seconds = receive_seconds
         self._slow_senders = SlowSenders(receive_seconds)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -103,11 +101,7 @@ class Server(uvicorn.Server):
             assert self._certificate is not None
             self.servers.append(
                 await asyncio.get_running_loop().create_server(
-                    self._connection,
-                    sock=listener,
-                    ssl=self._certificate.context,
-                    backlog=_BACKLOG,
-                    ssl_handshake_timeout=self._receive_seconds,
+                    self._connection, sock=listener, ssl=self._certificate.context, backlog=_BACKLOG
                 )
             )
         if self.on_started is not None:
@@ -147,7 +141,7 @@ def make_server(config: Config, application: Application | str) -> Server:
         application,
         factory=isinstance(application, str),
         loop="uvloop",
-        http=LimitedProtocol,
+        http="httptools",
         ws="none",
         lifespan="on",
         access_log=False,

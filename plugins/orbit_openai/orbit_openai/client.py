@@ -1,13 +1,16 @@
 """The connections to the servers: requests over aiohttp, its exceptions as ORBIT's errors."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from orbit import Chunk, ProviderError
-from orbit_openai.errors import not_compatible, status_error
+import msgspec
+
+from orbit import Chunk, OrbitError, ProviderError
+from orbit.upstreams import Address, failed_connection, is_of_tls, tls_context
+from orbit_openai.errors import NoModelList, Refused, WrongCertificate, not_compatible, status_error
 from orbit_openai.settings import OpenAISettings
 from orbit_openai.wire import ChatReader, Model, models_from, vectors_from
 
@@ -17,6 +20,16 @@ if TYPE_CHECKING:
 _OK = 200
 _LONGEST_EXPLANATION = 65_536
 _SECONDS_TO_END = 1.0
+_NO_LIST = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.NOT_IMPLEMENTED,
+    }
+)
+"""What gateways answer that have no list of models, or no right for a key to see it."""
 
 
 class Client:
@@ -27,8 +40,13 @@ class Client:
 
         self._settings = settings
         authorization = {"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {}
+        proxy = Address.parse(settings.proxy) if settings.proxy else None
+        self._proxy = proxy.url if proxy else None
+        self._proxy_headers = {"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else {}
+        tls = tls_context(settings.ca_certs, verify_certs=settings.verify_certs)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),  # the host limits what runs at once
+            # The host limits what runs at once.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Content-Type": "application/json", **authorization, **settings.headers},
         )
@@ -37,22 +55,40 @@ class Client:
         """Close all connections, running answers included."""
         await self._session.close()
 
-    async def models(self, url: str) -> list[Model]:
-        """Return the models that a server has. Raises ProviderError."""
-        async with self._asked("GET", url, "/models", seconds=self._settings.connect_timeout) as response:
-            return models_from(await response.read(), url)
+    async def models(self, address: Address) -> list[Model]:
+        """Return the models that a server lists. Raises ProviderError: NoModelList if the server has no list."""
+        try:
+            async with self._asked("GET", address, "/models", seconds=self._settings.connect_timeout) as response:
+                return models_from(await response.read(), str(address))
+        except Refused as error:
+            if error.status in _NO_LIST:
+                raise NoModelList(error.message, error.status, error.marks, kind=error.kind, retryable=False) from error
+            raise
 
-    async def embed(self, url: str, body: bytes, count: int, model: str, seconds: float) -> list[list[float]]:
+    async def answers(self, address: Address, path: str, model: str) -> None:
+        """Raise ProviderError if a server does not know a route; what else it says of an empty request is right."""
+        body = b'{"model": %b}' % msgspec.json.encode(model)
+        try:
+            async with self._asked("POST", address, path, body, model, seconds=self._settings.connect_timeout):
+                return
+        except Refused as error:
+            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+                raise
+        except OrbitError:
+            return
+
+    async def embed(self, address: Address, body: bytes, count: int, model: str, seconds: float) -> list[list[float]]:
         """Return ``count`` vectors, in the order of the texts. Raises ProviderError."""
-        async with self._asked("POST", url, "/embeddings", body, model, seconds=seconds) as response:
-            return vectors_from(await response.read(), count, url)
+        async with self._asked("POST", address, "/embeddings", body, model, seconds=seconds) as response:
+            return vectors_from(await response.read(), count, str(address))
 
-    async def chat(self, url: str, body: bytes, model: str, silence: float) -> AsyncGenerator[Chunk]:
+    async def chat(self, address: Address, body: bytes, model: str, silence: float) -> AsyncGenerator[Chunk]:
         """Yield the pieces of an answer; ``silence`` is in seconds. Raises ProviderError or PromptTooLong.
 
         Leaving the generator closes the connection, which makes the server stop.
         """
-        async with self._asked("POST", url, "/chat/completions", body, model, silence=silence) as response:
+        url = str(address)
+        async with self._asked("POST", address, "/chat/completions", body, model, silence=silence) as response:
             reader = ChatReader(model, url)
             if response.content_type == "application/json":
                 chunk = reader.whole(await response.read())
@@ -76,7 +112,7 @@ class Client:
     async def _asked(
         self,
         method: str,
-        url: str,
+        address: Address,
         path: str,
         body: bytes | None = None,
         model: str = "",
@@ -90,6 +126,7 @@ class Client:
         """
         import aiohttp  # noqa: PLC0415  # loaded by __init__
 
+        url = str(address)
         timeout = aiohttp.ClientTimeout(
             total=None if seconds is None else max(seconds, 0.001),
             sock_connect=self._settings.connect_timeout,
@@ -98,11 +135,13 @@ class Client:
         try:
             response = await self._session.request(
                 method,
-                url + path,
+                address.at(path),
                 data=body,
+                headers=address.headers() | ({} if address.url.startswith("https:") else self._proxy_headers),
                 timeout=timeout,
                 allow_redirects=False,
-                proxy=self._settings.proxy or None,
+                proxy=self._proxy,
+                proxy_headers=self._proxy_headers,
             )
             try:
                 if response.status != _OK:
@@ -117,18 +156,20 @@ class Client:
         except TimeoutError as error:
             raise ProviderError(f"{url} did not answer in time.", kind="timeout", retryable=True) from error
         except aiohttp.ClientConnectorError as error:
-            raise _cut_off(url, f"cannot be reached: {_reason(error.os_error)}") from error
-        except (aiohttp.InvalidURL, aiohttp.ClientResponseError) as error:
-            raise not_compatible(url, str(error).splitlines()[0]) from error
+            proxied = isinstance(error, aiohttp.ClientProxyConnectionError)
+            reason = f"cannot be reached: {failed_connection(error.os_error)}"
+            if is_of_tls(error.os_error):
+                raise WrongCertificate(f"{url} {reason}") from error
+            raise _cut_off(f"the proxy {self._proxy} before {url}" if proxied else url, reason) from error
+        except aiohttp.ClientHttpProxyError as error:  # its text has the whole address, and so have those below
+            raise status_error(error.status, error.headers or {}, b"", model, url) from None
+        except aiohttp.ClientResponseError as error:
+            raise not_compatible(url, error.message.partition("\n")[0]) from None
+        except aiohttp.InvalidURL:
+            raise not_compatible(url, "it is no address") from None
         except (aiohttp.ClientError, OSError) as error:
             raise _cut_off(url, "closed the connection") from error
 
 
 def _cut_off(url: str, what: str) -> ProviderError:
-    return ProviderError(f"{url} {what}.", kind="unavailable", retryable=True)
-
-
-def _reason(error: OSError) -> str:
-    """Return why a connection failed, in the system's words; event loops put others in their place."""
-    known = error.errno is not None and error.errno > 0  # names that cannot be resolved have negative numbers
-    return os.strerror(error.errno or 0) if known else error.strerror or str(error)
+    return ProviderError(f"{url} {what.rstrip('.')}.", kind="unavailable", retryable=True)

@@ -1,32 +1,47 @@
 """What a server says when it cannot, as ORBIT's errors. Pure: nothing here opens a connection."""
 
 import re
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, Literal, TypeAlias
+from math import ceil
+from typing import Any, Final
 
 import msgspec
 
-from orbit import OrbitError, PromptTooLong, ProviderError
-
-FailureKind: TypeAlias = Literal["failed", "unavailable", "overloaded", "timeout", "not_found"]
+from orbit import GenerateOptions, Message, OrbitError, PromptTooLong, ProviderError
+from orbit.errors import FailureKind
+from orbit.upstreams import Address, refuses_roles, refuses_system, retry_after
 
 _TOO_LONG: Final = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|model's context length|context window"
+    r"|prompt_too_long|prompt is too long|prompt contains .* too large|longer than the maximum model length"
+    r"|input token count .* exceeds|must have less than|exceeds the available context|reduce the length",
+    re.IGNORECASE | re.DOTALL,
 )
 """In the code, type or message: OpenAI's, llama.cpp's, vLLM's until 0.15 and since, other services'."""
-_NO_MONEY: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+_NO_MONEY: Final = ("insufficient_quota", "billing_hard_limit_reached", "insufficient credit", "insufficient balance")
+_FINAL: Final = re.compile(
+    r"out of memory|memory|template|not supported|unsupported|not implemented|failed to load|unable to load|invalid",
+    re.IGNORECASE,
+)
+"""In a server's error of its own: asking again gives the same."""
+_SITE_OVERLOADED = 529
 
 _STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
     HTTPStatus.UNAUTHORIZED: ("{url} refused the API key. Set `api_key` to one that it accepts.", "failed", False),
     HTTPStatus.FORBIDDEN: ("{url} does not allow this key to do that: {said}", "failed", False),
     HTTPStatus.NOT_FOUND: ("{url} does not know that address: {said}. Does base_url end in /v1?", "failed", False),
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (
+        "the proxy before {url} wants a user and a password. Write them into `proxy`: http://USER:PASSWORD@HOST:PORT.",
+        "failed",
+        False,
+    ),
     HTTPStatus.REQUEST_TIMEOUT: ("{url} gave up waiting: {said}", "timeout", True),
     HTTPStatus.TOO_MANY_REQUESTS: ("{url} is busy: {said}", "overloaded", True),
     HTTPStatus.BAD_GATEWAY: ("{url} has no model server behind it: {said}", "unavailable", True),
     HTTPStatus.SERVICE_UNAVAILABLE: ("{url} is busy or still loading: {said}", "overloaded", True),
     HTTPStatus.GATEWAY_TIMEOUT: ("{url} gave up waiting: {said}", "timeout", True),
+    _SITE_OVERLOADED: ("{url} is busy: {said}", "overloaded", True),
 }
 """Status -> sentence, kind, retryable. Some of them come from proxies only."""
 
@@ -37,6 +52,28 @@ class Busy(ProviderError):
     def __init__(self, message: str, seconds: float | None) -> None:
         super().__init__(message, kind="overloaded", retryable=True)
         self.seconds = seconds
+        if seconds is not None:
+            self.retry_after = max(1, ceil(seconds))
+
+
+class Refused(ProviderError):
+    """A server's answer that it will not or cannot, with all that it says: ``marks`` to look for words in."""
+
+    def __init__(self, message: str, status: int, marks: str, *, kind: FailureKind, retryable: bool) -> None:
+        super().__init__(message, kind=kind, retryable=retryable)
+        self.status = status
+        self.marks = marks
+
+
+class NoModelList(Refused):
+    """A server is there, and does not list its models."""
+
+
+class WrongCertificate(ProviderError):
+    """The server's certificate, or its speaking no TLS, keeps from connecting; waiting does not mend it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="unavailable")
 
 
 class _Fault(msgspec.Struct):
@@ -55,20 +92,22 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes, model: st
     except (msgspec.MsgspecError, UnicodeDecodeError):
         fault = _Fault("", "")
     said = fault.said or f"status {status} without an explanation"
-    if _TOO_LONG.search(fault.marks):
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or _TOO_LONG.search(fault.marks):
         return PromptTooLong(f"the model cannot read that much: {said}")
-    if any(mark in fault.marks for mark in _NO_MONEY):
+    if status == HTTPStatus.PAYMENT_REQUIRED or any(mark in fault.marks.lower() for mark in _NO_MONEY):
         return ProviderError(f"{url} wants to be paid first: {said}")
     if status == HTTPStatus.NOT_FOUND and "model" in fault.marks:
         return ProviderError(f"{url} does not have the model '{model}': {said}", kind="not_found")
-    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        return Busy(_STATUS[status][0].format(url=url, said=said), _retry_after(headers))
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, _SITE_OVERLOADED):
+        return Busy(_STATUS[status][0].format(url=url, said=said), retry_after(headers))
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return ProviderError(f"{url} has moved to {headers.get('Location', 'another address')}; set base_url to that.")
+        moved = Address.parse(headers["Location"]).url if headers.get("Location") else "another address"
+        return ProviderError(f"{url} has moved to {moved}; set base_url to that.")
     own_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR  # the server's, which may pass; 4xx is the request's
     otherwise = "{url} failed: {said}" if own_fault else "{url} refused the request: {said}"
-    sentence, kind, retryable = _STATUS.get(status, (otherwise, "failed", own_fault))
-    return ProviderError(sentence.format(url=url, said=said), kind=kind, retryable=retryable)
+    passing = own_fault and not _FINAL.search(fault.marks)
+    sentence, kind, retryable = _STATUS.get(status, (otherwise, "failed", passing))
+    return Refused(sentence.format(url=url, said=said), status, fault.marks, kind=kind, retryable=retryable)
 
 
 def frame_error(frame: Any, model: str, url: str) -> OrbitError:
@@ -78,7 +117,53 @@ def frame_error(frame: Any, model: str, url: str) -> OrbitError:
         return status_error(fault.status, {}, msgspec.json.encode(frame), model, url)
     if _TOO_LONG.search(fault.marks):
         return PromptTooLong(f"the model cannot read that much: {fault.said}")
-    return ProviderError(f"{url} failed: {fault.said or 'it does not say how'}", retryable=True)
+    said = f"{url} failed: {fault.said or 'it does not say how'}"
+    return Refused(said, HTTPStatus.OK, fault.marks, kind="failed", retryable=not _FINAL.search(fault.marks))
+
+
+_SAMPLING: Final = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "seed", "stop")
+_OF_SCHEMAS: Final = re.compile(r"schema|response_format|grammar|structured|guided|json", re.IGNORECASE)
+
+
+def blamed(error: OrbitError, options: GenerateOptions) -> OrbitError:
+    """Return the error that tells a client that it can mend the request, if that is what a server says."""
+    if not isinstance(error, Refused) or error.kind != "failed":
+        return error
+    said = error.marks
+    refused = error.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+    asked = [name for name in _SAMPLING if getattr(options, name) not in (None, ())]
+    if "repeat_penalty" in asked:
+        asked.append("repetition_penalty")
+    wrong_option = any(re.search(rf"\b{name}\b", said) for name in asked)
+    wrong_schema = options.json_schema is not None and _OF_SCHEMAS.search(said) is not None
+    if refuses_roles(said) or refuses_system(said) or (refused and (wrong_option or wrong_schema)):
+        return ProviderError(error.message, kind="rejected")
+    return error
+
+
+def _unknown(field: str) -> re.Pattern[str]:
+    """What servers say of a field of a request that they do not take."""
+    wrong = r"(not supported|unsupported|not permitted|not allowed|unknown|unrecognized|unexpected|extra)"
+    return re.compile(rf"{wrong}[^.]{{0,80}}\b{field}\b|\b{field}\b[^.]{{0,80}}{wrong}", re.IGNORECASE)
+
+
+QUIRKS: Final = {
+    "max_completion_tokens": _unknown("max_tokens"),
+    "max_tokens": _unknown("max_completion_tokens"),
+    "no stream_options": _unknown("stream_options"),
+}
+"""How to ask a model otherwise, and what a server says that wants it so."""
+
+
+def quirk(error: OrbitError, messages: Sequence[Message]) -> str:
+    """Return how to ask instead, if a server refuses a request for its form; empty if it does not."""
+    if not isinstance(error, Refused):
+        return ""
+    if refuses_system(error.marks) and any(message.role == "system" for message in messages):
+        return "no system"
+    if error.status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
+        return ""
+    return next((name for name, said in QUIRKS.items() if said.search(error.marks)), "")
 
 
 def not_compatible(url: str, detail: str) -> ProviderError:
@@ -88,6 +173,8 @@ def not_compatible(url: str, detail: str) -> ProviderError:
 
 def _read(body: Any) -> _Fault:
     """Read ``{"error": {...}}``, ``{"error": "..."}``, ``{"object": "error", ...}`` and ``{"detail": ...}``."""
+    if isinstance(body, list) and body:  # Gemini's
+        body = body[0]
     error = body.get("error", body) if isinstance(body, dict) else body
     if isinstance(error, str):
         return _Fault(_sentence(error), error)
@@ -101,19 +188,3 @@ def _read(body: Any) -> _Fault:
 
 def _sentence(said: Any) -> str:
     return " ".join(str(said).split())[:500]
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a server asks to be left alone."""
-    milliseconds, seconds = headers.get("retry-after-ms"), headers.get("Retry-After")
-    try:
-        if milliseconds is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        return None if seconds is None else max(0.0, float(seconds))
-    except ValueError:
-        pass
-    try:
-        at, now = parsedate_to_datetime(seconds or ""), parsedate_to_datetime(headers.get("Date") or "")
-    except ValueError:
-        return None
-    return max(0.0, (at - now).total_seconds())

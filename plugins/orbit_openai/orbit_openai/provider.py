@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
 
 from orbit import (
     CallContext,
@@ -17,16 +16,29 @@ from orbit import (
     Health,
     Host,
     Message,
+    OrbitError,
+    PromptTooLong,
     Provider,
     ProviderError,
     TokenCount,
     hookimpl,
 )
 from orbit.types import HealthStatus
+from orbit.upstreams import (
+    Address,
+    address_problem,
+    credential_problem,
+    embed_in_parts,
+    listed_name,
+    shortened_sentence,
+    tls_problems,
+    too_much,
+)
 from orbit_openai import wire
 from orbit_openai.client import Client
-from orbit_openai.settings import Dialect, OpenAISettings
-from orbit_openai.upstreams import Upstreams
+from orbit_openai.errors import NoModelList, Refused, blamed, quirk
+from orbit_openai.settings import ROUTES, Dialect, OpenAISettings
+from orbit_openai.upstreams import Upstream, Upstreams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,20 +60,31 @@ class OpenAIProvider(Provider):
 
     def __init__(self, name: str, settings: OpenAISettings, host: Host) -> None:
         super().__init__(name, settings, host)
-        self._upstreams = Upstreams(settings.urls, settings.max_retries, settings.retry_delay)
+        self._upstreams = Upstreams(settings.addresses, settings.max_retries, settings.retry_delay)
         self._client: Client | None = None
         self._window = settings.context_window
+        self._quirks: dict[str, frozenset[str]] = {}
         self._dialect: Dialect = "openai" if settings.dialect == "auto" else settings.dialect
 
     def validate(self) -> Iterable[str]:
         """Sentences about settings that cannot work."""
         if not (self.settings.model or self.settings.embed_model):
             yield "set `model` (to chat), `embed_model` (to embed), or both."
-        if not self.settings.urls:
+        settings = self.settings
+        if not settings.given:
             yield "base_url names no server."
-        for url in self.settings.urls:
-            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-                yield f"base_url '{url}' is not of the form http://HOST:PORT/v1."
+        for url in settings.given:
+            if problem := address_problem(url, "http://HOST:PORT/v1"):
+                yield f"base_url {problem}"
+        if settings.proxy and (problem := address_problem(settings.proxy)):
+            yield f"proxy {problem}"
+        others = {
+            "api_key": settings.api_key,
+            "headers.Authorization": any(name.lower() == "authorization" for name in settings.headers),
+        }
+        if problem := credential_problem(settings.addresses, others):
+            yield problem
+        yield from tls_problems(settings.ca_certs, verify_certs=settings.verify_certs)
 
     def offers(self, hook: str) -> bool:
         """What a model is set for."""
@@ -87,7 +110,7 @@ class OpenAIProvider(Provider):
 
     async def health(self) -> Health:
         """Ask every server for its models. Down if none answers, degraded if one does not or refuses to."""
-        errors = await asyncio.gather(*(self._failure(url) for url in self.settings.urls))
+        errors = await asyncio.gather(*(self._failure(upstream.address) for upstream in self._upstreams.all))
         failures = [error for error in errors if error is not None]
         if not failures:
             return Health(detail=self.settings.model or self.settings.embed_model)
@@ -101,20 +124,31 @@ class OpenAIProvider(Provider):
     ) -> AsyncGenerator[Chunk]:
         """Answer a conversation. What the model thinks is left out."""
         client, model = self._started(), options.model or self.settings.model
-        body = wire.chat_body(self.settings, self._dialect, messages, options)
-        silence = _at_most(self.settings.silence_timeout, context)
+        quirks = self._quirks.get(model, frozenset())
         attempts = self._upstreams.attempts(context)
         while True:
             upstream, begun = attempts.next(), False
+            name = upstream.names.get(model, model)
+            body = wire.chat_body(self.settings, self._dialect, messages, options, model=name, quirks=quirks)
+            silence = _at_most(self.settings.silence_timeout, context)
             try:
                 with upstream.asked():
-                    async with aclosing(client.chat(upstream.url, body, model, silence)) as chunks:
+                    async with aclosing(client.chat(upstream.address, body, model, silence)) as chunks:
                         async for chunk in chunks:
-                            begun = True
+                            if not begun:
+                                begun = True
+                                self._learn(model, quirks)
                             yield chunk
             except ProviderError as error:
                 if begun:
                     raise
+                otherwise = quirk(error, messages)
+                if otherwise and otherwise not in quirks:
+                    quirks |= {otherwise}
+                    continue
+                problem = blamed(error, options)
+                if problem is not error:
+                    raise problem from error
                 await attempts.again(error)
             else:
                 return
@@ -135,33 +169,70 @@ class OpenAIProvider(Provider):
         if not batches:
             return np.zeros((0, self.settings.dimensions or 0), dtype=np.float32)
         prefix = self.settings.query_prefix if kind == "query" else self.settings.document_prefix
+        shortened: list[tuple[int, int]] = []
         places = asyncio.Semaphore(len(self._upstreams.all))
 
         async def one(batch: Sequence[str]) -> "NDArray[np.float32]":
             async with places:
-                return np.asarray(await self._embed_batch(batch, prefix, context), dtype=np.float32)
+                rows, cut = await self._embed_batch(batch, prefix, context)
+                shortened.extend(cut)
+                return np.asarray(rows, dtype=np.float32)
 
         if len(batches) == 1:
-            return await one(texts)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(batch)) for batch in batches]
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from failed
-        return np.concatenate([task.result() for task in tasks])
+            vectors = await one(texts)
+        else:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(one(batch)) for batch in batches]
+            except ExceptionGroup as failed:
+                raise failed.exceptions[0] from failed
+            vectors = np.concatenate([task.result() for task in tasks])
+        if shortened:
+            logger.warning("%s: %s", self.name, shortened_sentence(self.settings.embed_model, shortened))
+        return vectors
 
-    async def _embed_batch(self, batch: Sequence[str], prefix: str, context: CallContext) -> list[list[float]]:
+    async def _embed_batch(
+        self, batch: Sequence[str], prefix: str, context: CallContext
+    ) -> tuple[list[list[float]], list[tuple[int, int]]]:
+        """Return the vectors of a batch, and what had to be shortened."""
+        refusal: OrbitError | None = None
+
+        async def embed(texts: Sequence[str]) -> list[list[float]] | None:
+            nonlocal refusal
+            try:
+                return await self._embed(texts, prefix, context)
+            except (PromptTooLong, Refused) as error:
+                if isinstance(error, Refused) and not (error.kind == "failed" and too_much(error.marks)):
+                    raise
+                refusal = error
+                return None
+
+        rows, shortened = await embed_in_parts(batch, embed)
+        if not rows and refusal is not None:
+            raise ProviderError(str(refusal)) from refusal
+        return rows, shortened
+
+    async def _embed(self, texts: Sequence[str], prefix: str, context: CallContext) -> list[list[float]]:
         client, model = self._started(), self.settings.embed_model
-        body = wire.embed_body(self.settings, batch, prefix)
         attempts = self._upstreams.attempts(context)
         while True:
             upstream = attempts.next()
+            body = wire.embed_body(self.settings, texts, prefix, upstream.names.get(model, model))
             seconds = _at_most(self.settings.embed_timeout, context)
             try:
                 with upstream.asked():
-                    return await client.embed(upstream.url, body, len(batch), model, seconds)
+                    return await client.embed(upstream.address, body, len(texts), model, seconds)
             except ProviderError as error:
+                if too_much(getattr(error, "marks", "")):
+                    raise
                 await attempts.again(error)
+
+    def _learn(self, model: str, quirks: frozenset[str]) -> None:
+        """Remember how a model wants to be asked, once it has answered."""
+        known = self._quirks.get(model, frozenset())
+        if quirks != known:
+            self._quirks[model] = quirks
+            logger.info("%s: %s is asked with %s from now on", self.name, model, ", ".join(sorted(quirks - known)))
 
     def _started(self) -> Client:
         if self._client is None:
@@ -173,51 +244,74 @@ class OpenAIProvider(Provider):
         if client is not None:
             await client.close()
 
-    async def _failure(self, url: str) -> ProviderError | None:
+    async def _failure(self, address: Address) -> ProviderError | None:
         """Return why a server does not tell its models."""
         try:
-            await self._started().models(url)
+            await self._started().models(address)
         except ProviderError as error:
             return error
         return None
 
     async def _check_servers(self) -> None:
         """Make sure that a server answers and has the models; say of the others what they lack."""
-        urls = self.settings.urls
-        results = await asyncio.gather(*(self._check(url) for url in urls), return_exceptions=True)
+        self._notice_routes()
+        upstreams = self._upstreams.all
+        results = await asyncio.gather(*(self._check(upstream) for upstream in upstreams), return_exceptions=True)
         problems = [result for result in results if isinstance(result, BaseException)]
         for problem in problems:
             if not isinstance(problem, ProviderError | ConfigError):
                 raise problem
-        if len(problems) == len(urls) and self.settings.require_server:
+        if len(problems) == len(upstreams) and self.settings.require_server:
             raise problems[0]
         for problem in problems:
             logger.warning("%s: %s", self.name, problem)
 
-    async def _check(self, url: str) -> None:
+    def _notice_routes(self) -> None:
+        """Tell of a base_url that names a route of the API: it is asked without it."""
+        for url in self.settings.given:
+            written, used = Address.parse(url).url, Address.parse(url, strip=ROUTES).url
+            if written != used:
+                sentence = "%s: base_url names a route (%s); routes are added to it, so %s is used"
+                logger.warning(sentence, self.name, written, used)
+
+    async def _check(self, upstream: Upstream) -> None:
         """Raise ProviderError if a server does not answer in time, ConfigError if it lacks a model."""
-        there = {model.name: model for model in await self._await_models(url)}
         wanted = [model for model in dict.fromkeys((self.settings.model, self.settings.embed_model)) if model]
+        there = {model.name: model for model in await self._await_models(upstream)}
+        if not there:
+            logger.warning("%s: %s lists no models, so nobody knows whether it has %s", self.name, upstream.url, wanted)
+            return
         for model in wanted:
-            if model not in there:
+            name = listed_name(model, there)
+            if name is None:
                 setting = "model" if model == self.settings.model else "embed_model"
-                names = ", ".join(there) or "none"
-                lack = f"{url} does not have the model '{model}'; it has: {names}."
+                lack = f"{upstream.url} does not have the model '{model}'; it has: {', '.join(there)}."
                 raise ConfigError(f"{lack} Set {self.name}.{setting} to one of them.")
-        answering = there.get(self.settings.model)
+            if name != model:
+                upstream.names[model] = name
+        listed = next((name for name in there if listed_name(self.settings.model, [name])), "")
+        answering = there.get(self.settings.model) or there.get(listed)
         if answering is not None:
             if self.settings.dialect == "auto":
                 self._dialect = answering.dialect
             windows = [window for window in (self._window, answering.window) if window is not None]
             self._window = min(windows, default=None)
-        logger.info("%s: %s has %s", self.name, url, ", ".join(wanted))
+        logger.info("%s: %s has %s", self.name, upstream.url, ", ".join(wanted))
 
-    async def _await_models(self, url: str) -> list[wire.Model]:
+    async def _await_models(self, upstream: Upstream) -> list[wire.Model]:
+        """Return what a server lists, nothing if it has no list. Raises ProviderError if it does not answer in time."""
         client, loop = self._started(), asyncio.get_running_loop()
         deadline = loop.time() + self.settings.start_timeout
         while True:
             try:
-                return await client.models(url)
+                return await client.models(upstream.address)
+            except NoModelList as error:
+                path, model = ("/chat/completions", self.settings.model)
+                if not model:
+                    path, model = "/embeddings", self.settings.embed_model
+                await client.answers(upstream.address, path, model)
+                logger.warning("%s: %s", self.name, error.message)
+                return []
             except ProviderError as error:
                 if not error.retryable or loop.time() >= deadline:
                     hint = " Start the server, or set base_url to where it runs." if error.retryable else ""

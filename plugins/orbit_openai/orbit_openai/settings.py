@@ -5,8 +5,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from orbit.upstreams import Address
+
 Seconds = Annotated[float, Meta(gt=0)]
 Dialect = Literal["openai", "vllm", "llama.cpp"]
+ROUTES = "/(chat/completions|completions|embeddings|models|responses)"
+"""What people copy from documentation beyond the base of the address."""
 
 
 class OpenAISettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -14,7 +18,10 @@ class OpenAISettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     base_url: Annotated[
         str | tuple[str, ...],
-        Meta(description="URL of the server up to and with /v1, or a list of several that share the load."),
+        Meta(
+            description="URL of the server up to and with /v1, or a list of several that share the load. A user, a "
+            "password (http://USER:PASSWORD@HOST/v1) and a query (?api-version=1) are sent with every request."
+        ),
     ] = "http://localhost:8000/v1"
     api_key: Annotated[str, Meta(description="Key for the server, if it wants one; best given as ${NAME}.")] = ""
     model: Annotated[str, Meta(description="Model that answers, as the server's /v1/models names it.")] = ""
@@ -56,7 +63,13 @@ class OpenAISettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ] = ""
     embed_batch_size: Annotated[int, Meta(ge=1, le=2048, description="Texts embedded in one request.")] = 64
     headers: Annotated[dict[str, str], Meta(description="Extra request headers.")] = {}
-    proxy: Annotated[str, Meta(description="URL of an HTTP proxy on the way to the server; empty for none.")] = ""
+    proxy: Annotated[
+        str, Meta(description="URL of an HTTP proxy on the way to the server; empty for none. HTTP_PROXY is not read.")
+    ] = ""
+    ca_certs: Annotated[
+        str, Meta(description="PEM file of the authorities to trust instead of the system's, for https.")
+    ] = ""
+    verify_certs: Annotated[bool, Meta(description="Check the server's certificate.")] = True
     connect_timeout: Annotated[Seconds, Meta(description="Seconds to connect.")] = 5.0
     silence_timeout: Annotated[
         Seconds, Meta(description="Seconds of silence, before the answer or within it, after which it is given up.")
@@ -76,7 +89,11 @@ class OpenAISettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ] = True
 
     @property
-    def urls(self) -> tuple[str, ...]:
-        """Every server, without duplicates and without a slash at the end."""
-        urls = (self.base_url,) if isinstance(self.base_url, str) else self.base_url
-        return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+    def given(self) -> tuple[str, ...]:
+        """What base_url names, as it is written."""
+        return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Every server, without duplicates, and without a route at the end, which is added to each request."""
+        return tuple(dict.fromkeys(Address.parse(url, strip=ROUTES) for url in self.given))

@@ -7,17 +7,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from orbit import CallContext, ProviderError
+from orbit.upstreams import Address
 from orbit_openai.errors import Busy
 
 _FIRST_REST, _LONGEST_REST = 1.0, 30.0
+_LONGEST_PAUSE = 5.0
+"""Seconds that a caller waits for another attempt; longer ones are the client's to wait."""
 _RETRIES_AT_ONCE, _RETRIES_PER_CALL = 10.0, 0.1
 
 
 class Upstream:
     """One server: how much it is doing for us, and until when it is left alone."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.url = str(address)
+        self.names: dict[str, str] = {}
+        """Configured names of models -> the server's, where it writes them differently."""
         self.in_flight = 0
         self.rests_until = 0.0
         self._rest = _FIRST_REST
@@ -47,8 +53,8 @@ class Upstreams:
     it worse.
     """
 
-    def __init__(self, urls: Sequence[str], max_retries: int, delay: float) -> None:
-        self.all = [Upstream(url) for url in urls]
+    def __init__(self, addresses: Sequence[Address], max_retries: int, delay: float) -> None:
+        self.all = [Upstream(address) for address in addresses]
         self.max_retries = max_retries
         self.delay = delay
         self.retries_left = _RETRIES_AT_ONCE
@@ -85,13 +91,16 @@ class Attempts:
     async def again(self, error: ProviderError) -> None:
         """Wait until another attempt may be made, or raise ``error`` if there is none.
 
-        Another server is asked at once; the same one after a pause, or when it said that it may be asked again. A
-        timeout is not tried again: the time is gone, and the server still works on the first call.
+        Another server is asked at once; the same one only if it cannot be reached or is busy, after a pause or when
+        it said that it may be asked again. A timeout is not tried again: the time is gone, and the server still works
+        on the first call.
         """
         error.retried = True  # should it be raised, clients need not try again
         upstreams = self._upstreams
         elsewhere = len(self._tried) < len(upstreams.all)
-        worth_it = (error.retryable and error.kind != "timeout") or (elsewhere and error.kind == "not_found")
+        passing = error.retryable and error.kind in ("unavailable", "overloaded")
+        of_the_server = error.kind in ("not_found", "unavailable") or (error.retryable and error.kind == "failed")
+        worth_it = passing or (elsewhere and of_the_server)
         if not worth_it or self._count >= upstreams.max_retries:
             raise error
         pause = 0.0
@@ -100,7 +109,7 @@ class Attempts:
             if isinstance(error, Busy) and error.seconds is not None:
                 pause = max(pause, error.seconds)
         remaining = self._context.remaining()
-        if pause > _LONGEST_REST or (remaining is not None and pause >= remaining) or upstreams.retries_left < 1:
+        if pause > _LONGEST_PAUSE or (remaining is not None and pause >= remaining) or upstreams.retries_left < 1:
             raise error
         upstreams.retries_left -= 1
         self._count += 1

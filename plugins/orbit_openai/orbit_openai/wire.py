@@ -1,12 +1,14 @@
 """OpenAI's JSON <-> ORBIT's types. Pure: nothing here opens a connection."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import msgspec
 
 from orbit import Chunk, GenerateOptions, Message, Usage
 from orbit.types import FinishReason
+from orbit.upstreams import without_system
 from orbit_openai.errors import frame_error, not_compatible
 from orbit_openai.settings import Dialect, OpenAISettings
 
@@ -66,21 +68,31 @@ _frame = msgspec.json.Decoder(_Frame)
 _embeddings = msgspec.json.Decoder(_Embeddings)
 
 
-def chat_body(
-    settings: OpenAISettings, dialect: Dialect, messages: Sequence[Message], options: GenerateOptions
+def chat_body(  # all of a request
+    settings: OpenAISettings,
+    dialect: Dialect,
+    messages: Sequence[Message],
+    options: GenerateOptions,
+    *,
+    model: str = "",
+    quirks: AbstractSet[str] = frozenset(),
 ) -> bytes:
-    """Return the body of ``POST /chat/completions``.
+    """Return the body of ``POST /chat/completions``. ``model`` is the server's name of it, ``quirks`` those of errors.
 
     It is always a stream, even if nobody wants the pieces: a server that hangs is then told from one that writes.
     """
+    max_tokens = settings.max_tokens_field
+    for field in ("max_tokens", "max_completion_tokens"):
+        if field in quirks:
+            max_tokens = field
     body: dict[str, Any] = {
-        "model": options.model or settings.model,
-        "messages": messages,
+        "model": model or options.model or settings.model,
+        "messages": without_system(messages) if "no system" in quirks else messages,
         "stream": True,
-        "stream_options": {"include_usage": True},
+        "stream_options": None if "no stream_options" in quirks else {"include_usage": True},
         "temperature": _first(options.temperature, settings.temperature),
         "top_p": _first(options.top_p, settings.top_p),
-        settings.max_tokens_field: _first(options.max_tokens, settings.max_tokens),
+        max_tokens: _first(options.max_tokens, settings.max_tokens),
         "seed": options.seed,
         "stop": options.stop or None,
     }
@@ -94,10 +106,10 @@ def chat_body(
     return _encoded(body | settings.extra_body)
 
 
-def embed_body(settings: OpenAISettings, texts: Sequence[str], prefix: str) -> bytes:
+def embed_body(settings: OpenAISettings, texts: Sequence[str], prefix: str, model: str = "") -> bytes:
     """Return the body of ``POST /embeddings``. Servers refuse an empty text, so a space stands for it."""
     body: dict[str, Any] = {
-        "model": settings.embed_model,
+        "model": model or settings.embed_model,
         "input": [prefix + text or " " for text in texts],
         "encoding_format": "float",
         "dimensions": settings.dimensions,
@@ -126,17 +138,39 @@ def vectors_from(body: bytes, count: int, url: str) -> list[list[float]]:
 
 
 def models_from(body: bytes, url: str) -> list[Model]:
-    """Return the models of ``GET /models``. Raises ProviderError."""
+    """Return the models of ``GET /models``; none if it is no list. Raises ProviderError for what is no JSON."""
     try:
-        return [_model(item) for item in msgspec.json.decode(body)["data"]]
-    except (msgspec.MsgspecError, KeyError, TypeError, AttributeError) as error:
+        found = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise not_compatible(url, "no list of models") from error
+    if isinstance(found, dict):
+        found = next((found[name] for name in ("data", "models", "result") if isinstance(found.get(name), list)), [])
+    return [model for item in found for model in _models(item)] if isinstance(found, list) else []
 
 
-def _model(item: dict[str, Any]) -> Model:
-    facts = item | (item.get("meta") or {})  # llama.cpp puts them there
-    windows = [facts[name] for name in (*_WINDOWS, "n_ctx", "n_ctx_train") if isinstance(facts.get(name), int)]
-    return Model(str(item["id"]), next(iter(windows), None), _OWNERS.get(str(item.get("owned_by")), "openai"))
+def _models(item: Any) -> Iterator[Model]:
+    """Yield one model of a list under all names that the list gives it."""
+    if isinstance(item, str):
+        yield Model(item)
+    if not isinstance(item, dict):
+        return
+    meta = item.get("meta")  # llama.cpp's
+    facts = item | meta if isinstance(meta, dict) else item
+    windows = [window for name in (*_WINDOWS, "n_ctx", "n_ctx_train") if (window := _whole(facts.get(name)))]
+    owner = _OWNERS.get(str(item.get("owned_by")), "openai")
+    name = item.get("id") or item.get("name") or item.get("model")
+    aliases = item.get("aliases")
+    for known in [name, *(aliases if isinstance(aliases, list) else [])]:
+        if known:
+            yield Model(str(known), next(iter(windows), None), owner)
+
+
+def _whole(value: Any) -> int | None:
+    """Return a number that may be written as text or with a point."""
+    try:
+        return int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class ChatReader:

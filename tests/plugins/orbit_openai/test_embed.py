@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from openai_kit import Start
@@ -71,3 +73,59 @@ async def test_several_batches_fail_as_one_error(wire: OpenAIWire, start: Start,
 
     with pytest.raises(ProviderError, match="too much"):
         await provider.embed(["a", "b", "c"], "document", context)
+
+
+TEI = "Input validation error: `inputs` must have less than 512 tokens. Given: 900"
+LM_STUDIO = "Trying to keep the first 900 tokens when context the overflows. However, the model is loaded with 512"
+SAID = [
+    # status, what the server says of a text that is too long, or of a batch
+    (400, "This model's maximum context length is 512 tokens. However, you requested 900 tokens in the input."),
+    (400, "You passed 900 input tokens and requested 0 output tokens. However, the model's context length is only 512"),
+    (400, "Invalid 'input[0]': maximum input length is 8192 tokens."),
+    (413, {"message": TEI, "type": "Validation"}),
+    (500, "input (900 tokens) is too large to process. increase the physical batch size (current batch size: 512)"),
+    (400, {"error": LM_STUDIO}),
+    (422, {"error": "batch size 64 > maximum allowed batch size 32", "error_type": "Validation"}),
+    (400, "Single text cannot exceed 512 tokens. 900 tokens given."),
+]
+
+
+@pytest.mark.parametrize(("status", "said"), SAID)
+async def test_a_text_that_is_too_long_is_shortened_and_the_others_are_whole(
+    wire: OpenAIWire, start: Start, context: CallContext, status: int, said: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire.refuse = lambda path, body: (status, said) if max(map(len, body["input"]), default=0) > 100 else None
+    provider = await start(base_url=wire.url, document_prefix="passage: ")
+    long = "secret words of somebody " * 40
+
+    vectors = await provider.embed(["cats", long, "dogs", ""], "document", context)
+
+    sent = [text for body in wire.asked(PATH) for text in body["input"] if text.startswith("passage: secret")]
+    kept = sent[-1]
+    assert 50 < len(kept) <= 100
+    assert long.startswith(kept.removeprefix("passage: "))
+    assert np.allclose(vectors[[0, 1, 2]], [embedding(text) for text in ("passage: cats", kept, "passage: dogs")])
+    assert "embedder reads less than a text of 1000 characters" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_batch_that_is_too_large_is_sent_in_parts(
+    wire: OpenAIWire, start: Start, context: CallContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire.refuse = lambda path, body: (400, "Requested 9 inputs, which exceeds 4") if len(body["input"]) > 4 else None
+    provider = await start(base_url=wire.url)
+    texts = [f"text {number}" for number in range(9)]
+
+    assert np.allclose(await provider.embed(texts, "document", context), [embedding(text) for text in texts])
+    assert "reads less" not in caplog.text
+
+
+async def test_a_text_of_which_nothing_is_taken_is_an_error(
+    wire: OpenAIWire, start: Start, context: CallContext
+) -> None:
+    wire.refuse = lambda path, body: (400, "input is too long")
+    provider = await start(base_url=wire.url)
+
+    with pytest.raises(ProviderError, match="too long"):
+        await provider.embed(["some words", "more"], "document", context)
+    assert len(wire.asked(PATH)) < 20

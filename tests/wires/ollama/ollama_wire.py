@@ -55,6 +55,7 @@ class Request:
     path: str
     body: dict[str, Any]
     headers: dict[str, str]
+    query: str = ""
 
 
 Answer = str | Sequence[str]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -48,6 +49,11 @@ class Fault:
 
 
 Reply = Callable[[dict[str, Any]], str | Sequence[str]]
+Refusal = Callable[[str, dict[str, Any]], tuple[int, Any] | None]
+
+
+def nothing(path: str, body: dict[str, Any]) -> None:  # one of the kind
+    """Refuse nothing."""
 
 
 def echo(body: dict[str, Any]) -> str:
@@ -71,12 +77,20 @@ class OpenAIWire:
     lists_models: bool = True
     streams: bool = True
     """Whether it streams when asked to; gateways that do not answer with one object."""
+    listed: Any = None
+    """What ``GET /v1/models`` answers instead of a list, as JSON."""
+    list_status: int = 200
+    refuse: Refusal = nothing
+    """Looks at the path and body of a request; what it returns is the status and the error of the answer."""
+    tls: ssl.SSLContext | None = None
     done_line: bool = True
     tells_usage: bool = True
 
     faults: deque[Fault] = field(default_factory=deque)
     """Each chat or embeddings request takes one from the left."""
     requests: list[Request] = field(default_factory=list)
+    listings: list[Request] = field(default_factory=list)
+    """Requests for the list of models."""
     running: int = 0
     """Answers being written at this moment."""
     most_running: int = 0
@@ -92,7 +106,7 @@ class OpenAIWire:
     @property
     def url(self) -> str:
         """What clients take for ``base_url``."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http{'s' if self.tls else ''}://{'localhost' if self.tls else '127.0.0.1'}:{self.port}/v1"
 
     @property
     def connections(self) -> int:
@@ -120,7 +134,7 @@ class OpenAIWire:
         app.router.add_post("/v1/embeddings", self._embeddings)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
@@ -131,10 +145,15 @@ class OpenAIWire:
             self._runner = None
 
     async def _models(self, request: web.Request) -> web.Response:
+        self.listings.append(Request(request.path, {}, dict(request.headers), request.query_string))
         if self._locked(request):
             return self._problem(401, "Incorrect API key provided: wrong.", code="invalid_api_key")
         if not self.lists_models:
             return web.json_response({"detail": "Not Found"}, status=404)
+        if self.list_status != 200:
+            return self._problem(self.list_status, "You have insufficient permissions for this operation.")
+        if self.listed is not None:
+            return web.json_response(self.listed)
         return web.json_response({"object": "list", "data": [self._card(name) for name in self.models]})
 
     def _card(self, name: str) -> dict[str, Any]:
@@ -248,12 +267,15 @@ class OpenAIWire:
 
     async def _received(self, request: web.Request) -> dict[str, Any]:
         body = json.loads(await request.read() or b"{}")
-        self.requests.append(Request(request.path, body, dict(request.headers)))
+        self.requests.append(Request(request.path, body, dict(request.headers), request.query_string))
         return dict(body)
 
     def _refusal(self, request: web.Request, body: dict[str, Any]) -> web.Response | None:
         if self._locked(request):
             return self._problem(401, "Incorrect API key provided: wrong.", code="invalid_api_key")
+        refused = self.refuse(request.path, body)
+        if refused is not None:
+            return self._problem(*refused)
         model = body.get("model")
         if model not in self.models:
             message = f"The model `{model}` does not exist or you do not have access to it."

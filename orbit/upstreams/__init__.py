@@ -1,0 +1,26 @@
+"""Helpers for plugins that call a server. Public, like all that ``import orbit`` has."""
+
+from orbit.upstreams.addresses import Address, address_problem, credential_problem, shown
+from orbit.upstreams.connections import failed_connection, is_of_tls, retry_after, tls_context, tls_problems
+from orbit.upstreams.conversations import refuses_roles, refuses_system, without_system
+from orbit.upstreams.embedding import embed_in_parts, shortened_sentence, too_much
+from orbit.upstreams.models import listed_name
+
+__all__ = [
+    "Address",
+    "address_problem",
+    "credential_problem",
+    "embed_in_parts",
+    "failed_connection",
+    "is_of_tls",
+    "listed_name",
+    "refuses_roles",
+    "refuses_system",
+    "retry_after",
+    "shortened_sentence",
+    "shown",
+    "tls_context",
+    "tls_problems",
+    "too_much",
+    "without_system",
+]

@@ -1,0 +1,130 @@
+"""Addresses of HTTP servers, with user, password and query apart from what may be shown."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv6Address
+from typing import Final, Self
+from urllib.parse import unquote
+
+import msgspec
+
+_URL: Final = re.compile(
+    r"(?:(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://)?(?:(?P<user>[^/?#]*)@)?(?P<host>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?"
+)
+_PORTS: Final = range(1, 65_536)
+
+
+class Address(msgspec.Struct, frozen=True):
+    """The address of an HTTP server, with its secrets apart.
+
+    ``url`` may be shown: it has neither user and password, which ``authorization`` holds as the value of a header,
+    nor ``query``, which goes with every request.
+    """
+
+    url: str
+    query: str = ""
+    authorization: str = ""
+
+    @classmethod
+    def parse(cls, text: str, strip: str = "") -> Self:
+        """Split a URL. ``strip`` is a regular expression for what may be too much at the end of its path."""
+        parts = _parts(text)
+        host = parts["host"] + parts["path"]
+        url = (f"{parts['scheme'].lower()}://" if parts["scheme"] else "") + host.rstrip("/")
+        if "#" in text or "@" in host + parts["query"]:  # it cannot be used, and who knows where its password ends
+            url = shown(text)
+        if strip:
+            url = re.sub(f"(?:{strip})$", "", url).rstrip("/")
+        user, _, password = parts["user"].partition(":")
+        basic = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+        return cls(url, parts["query"], f"Basic {basic}" if parts["user"] else "")
+
+    def at(self, path: str) -> str:
+        """Return the URL of ``path``, which begins with a slash, with the query of the address."""
+        return f"{self.url}{path}?{self.query}" if self.query else self.url + path
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that carry the user and password."""
+        return {"Authorization": self.authorization} if self.authorization else {}
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __repr__(self) -> str:
+        return f"Address({self.url!r})"
+
+
+def shown(text: str) -> str:
+    """Return a URL, however wrong, without what may be a secret in it."""
+    scheme, there, rest = text.strip().partition("://")
+    if not there:
+        scheme, rest = "", text.strip()
+    return (f"{scheme}://" if there else "") + re.split(r"[?#]", rest.rpartition("@")[2])[0]
+
+
+def address_problem(text: str, form: str = "http://HOST:PORT") -> str:
+    """Return why a text is no address of an HTTP server, in one sentence without secrets; empty if it is one."""
+    reason = _reason(text)
+    return f"'{shown(text)}' is not of the form {form}: {reason}." if reason else ""
+
+
+def _parts(text: str) -> dict[str, str]:
+    found = _URL.match(text.strip())
+    assert found is not None  # everything matches
+    return {name: value or "" for name, value in found.groupdict().items()}
+
+
+def _reason(text: str) -> str:  # noqa: C901, PLR0911  # one return for each mistake
+    parts = _parts(text)
+    host, colon, port = parts["host"].rpartition(":")
+    if parts["host"].endswith("]") or not colon:
+        host, colon, port = parts["host"], "", ""
+    if not text.strip():
+        return "it is empty"
+    if re.search(r"[\s\x00-\x1f\x7f]", text.strip()):
+        return "there is a space or a control character in it"
+    if not parts["scheme"]:
+        return (
+            f"it has no scheme, as in http://{shown(text)}" if "://" not in text else "its scheme is not http or https"
+        )
+    if parts["scheme"].lower() not in ("http", "https"):
+        return f"its scheme is {parts['scheme']}, not http or https"
+    if "#" in text or "@" in parts["path"] + parts["query"]:
+        return "the characters / ? # @ in a user, a password or a path are written %2F %3F %23 %40"
+    if "," in parts["host"]:
+        return "there is a comma in its host; several servers are a list"
+    if "[" in host or ":" in host:
+        return _ipv6_reason(host)
+    if not host:
+        return "it names no host"
+    if not re.fullmatch(r"[\w.~-]+", host):
+        return "there is a character in its host that no name has"
+    return "" if not colon or _is_port(port) else "its port is no number from 1 to 65535"
+
+
+def _ipv6_reason(host: str) -> str:
+    if not (host.startswith("[") and host.endswith("]")):
+        return "an IPv6 address is put in brackets, as in http://[::1]:8000"
+    try:
+        IPv6Address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return "what is in brackets is no IPv6 address"
+    return ""
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) in _PORTS
+
+
+def credential_problem(addresses: Iterable[Address], others: Mapping[str, object]) -> str:
+    """Return why user and password of an address cannot be sent; empty if they can.
+
+    ``others`` are the settings that are sent as the same header, by name; only those with a value count.
+    """
+    given = [name for name, value in others.items() if value]
+    if not given or not any(address.authorization for address in addresses):
+        return ""
+    return f"base_url has a user, and {given[0]} is set: both are sent as the header Authorization. Keep one of them."

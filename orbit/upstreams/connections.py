@@ -1,0 +1,105 @@
+"""Why a connection fails, which certificates are trusted, and when to come back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from orbit.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
+
+
+def tls_problems(ca_certs: str, *, verify_certs: bool) -> Iterator[str]:
+    """Yield sentences about settings of TLS that cannot work."""
+    if not ca_certs:
+        return
+    if not verify_certs:
+        yield "ca_certs has no effect with verify_certs: false. Keep one of them."
+    try:
+        tls_context(ca_certs)
+    except ConfigError as error:
+        yield str(error)
+
+
+def tls_context(ca_certs: str = "", *, verify_certs: bool = True) -> ssl.SSLContext:
+    """Return how to check certificates: against the file ``ca_certs``, else the authorities of the system.
+
+    Raises ConfigError if the file cannot be used.
+    """
+    import ssl  # noqa: PLC0415  # importing a plugin stays light
+
+    file = Path(ca_certs).expanduser() if ca_certs else None
+    if file is not None and file.is_dir():
+        raise ConfigError(f"ca_certs: '{ca_certs}' is a folder; name a file in PEM form.")
+    try:
+        context = ssl.create_default_context(cafile=None if file is None else str(file))
+    except ssl.SSLError as error:
+        raise ConfigError(f"ca_certs: '{ca_certs}' holds no certificate in PEM form.") from error
+    except FileNotFoundError as error:
+        raise ConfigError(f"ca_certs: there is no file '{ca_certs}'.") from error
+    except OSError as error:
+        raise ConfigError(f"ca_certs: '{ca_certs}' cannot be read: {error.strerror}.") from error
+    if not verify_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+_OF_CERTIFICATES: Final = {
+    10: "Renew it on the server.",
+    18: "Set ca_certs to a file with this certificate.",
+    19: "Set ca_certs to the certificate of the authority that signed it.",
+    20: "Set ca_certs to the certificate of the authority that signed it.",
+    21: "Set ca_certs to the certificate of the authority that signed it.",
+    62: "Use a name that the certificate is for.",
+    64: "Use a name that the certificate is for.",
+}
+"""OpenSSL's code of what is wrong with a certificate -> how to mend it."""
+
+
+def is_of_tls(error: BaseException) -> bool:
+    """Tell whether a connection failed for its certificate or the protocol, which waiting does not mend."""
+    import ssl  # noqa: PLC0415  # importing a plugin stays light
+
+    return isinstance(error, ssl.SSLError)
+
+
+def failed_connection(error: BaseException) -> str:
+    """Return why a connection failed: what is wrong with the certificate, or the system's words, with a full stop.
+
+    Event loops put words of their own into errors, which the system's replace.
+    """
+    import ssl  # noqa: PLC0415  # importing a plugin stays light
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        mend = _OF_CERTIFICATES.get(error.verify_code, "")
+        return f"certificate verify failed: {error.verify_message.rstrip('.')}. {mend}".rstrip()
+    if isinstance(error, ssl.SSLError):
+        if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+            return "it does not speak TLS. Write http:// if that is intended."
+        return f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}."
+    if not isinstance(error, OSError):
+        return f"{str(error) or type(error).__name__}."
+    known = error.errno is not None and error.errno > 0  # names that cannot be resolved have negative numbers
+    return f"{os.strerror(error.errno or 0) if known else error.strerror or str(error)}."
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a server asks to be left alone; None if it does not say."""
+    milliseconds, seconds = headers.get("retry-after-ms"), headers.get("Retry-After")
+    try:
+        if milliseconds is not None:
+            return max(0.0, float(milliseconds) / 1000)
+        return None if seconds is None else max(0.0, float(seconds))
+    except ValueError:
+        pass
+    try:
+        at, now = parsedate_to_datetime(seconds or ""), parsedate_to_datetime(headers.get("Date") or "")
+    except ValueError:
+        return None
+    return max(0.0, (at - now).total_seconds())
