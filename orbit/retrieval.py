@@ -50,8 +50,11 @@ class Retrieval:
         )
         journal.took("retrieve", started)
         lists: list[Sequence[Document]] = []
+        elsewhere = any(outcome.error is None for outcome in outcomes)
         for outcome in outcomes:
             error = outcome.error
+            if error is not None and error.kind == "not_found" and elsewhere:
+                continue  # the collection is in another store
             if error is None and not is_list_of(outcome.value, Document):
                 error = wrong_type(outcome.provider, "retrieve", "a list of Documents", outcome.value)
             if error is None:

