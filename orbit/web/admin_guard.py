@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
@@ -20,6 +20,8 @@ from orbit.web.problems import RequestError
 CSRF_HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATE = "admin_session"
+Caller: TypeAlias = Literal["administrator", "client", ""]
+"""Whoever has the admin token, or a client's key, or neither."""
 
 logger = logging.getLogger("orbit.admin")
 
@@ -76,24 +78,22 @@ class AdminGuard:
             raise NotAdministrator("An API key of a client is not enough here; use the admin token.", forbidden=True)
         raise NotAdministrator("This is not the admin token.")
 
-    async def knows(self, connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
-        """Whether the request carries the admin token or a client's key; one without either is no failed attempt.
+    async def caller(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
+        """Whom a request comes from; one without a token is no failed attempt.
 
-        A key that cannot be checked, because the store is away, is not known.
+        A key that cannot be checked, because the store is away, is nobody's.
         """
         headers = connection.headers
         key = headers.get("x-api-key")
         try:
-            if key is not None and await self._is_client_key(key):
-                return True
-            if "authorization" not in headers and "x-admin-token" not in headers:
-                return False
-            await self.check(connection)
+            if "authorization" in headers or "x-admin-token" in headers:
+                await self.check(connection)
+                return "administrator"
+            return "client" if key is not None and await self._is_client_key(key) else ""
         except NotAdministrator as error:
-            return error.status == HTTPStatus.FORBIDDEN
+            return "client" if error.status == HTTPStatus.FORBIDDEN else ""
         except OrbitError:
-            return False
-        return True
+            return ""
 
     def _check_session(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """Raise NotAdministrator, or let the request of a signed-in page pass.

@@ -90,11 +90,15 @@ async def _answer(ask: Callable[[], Awaitable[Health]]) -> Health:
 def health_routes(services: Services, check: HealthCheck) -> list[Any]:
     """The routes of ``/health``."""
 
-    @get("/health", summary="The state of the server; of every component for those with a key or the admin token")
+    @get("/health", summary="The state of the server; of its components for clients, with details for operators")
     async def health(request: Request[Any, Any, Any]) -> HealthReport:
         report = await check.report()
-        known = await services.admin_guard.knows(request)
-        return report if known else HealthReport(report.status)
+        caller = await services.admin_guard.caller(request)
+        if caller == "administrator":
+            return report
+        # The details name addresses and settings.
+        names = report.components if caller == "client" else {}
+        return HealthReport(report.status, {name: Health(names[name].status) for name in names})
 
     @get("/health/live", summary="Whether the process runs", media_type=MediaType.JSON)
     async def live() -> dict[str, str]:

@@ -75,6 +75,13 @@ class Cancelled(Provider):
         raise asyncio.CancelledError
 
 
+class Teller(Provider):
+    """Tells its address."""
+
+    async def health(self) -> Health:
+        return Health(detail="http://10.0.0.7:8000 is well")
+
+
 class Limping(Provider):
     """Works, but not well."""
 
@@ -85,9 +92,9 @@ class Limping(Provider):
 PLUGINS = {kind.__name__.lower(): kind for kind in (Raising, Hanging, Stubborn, Odd, Cancelled, Limping)}
 
 
-def test_details_are_for_those_with_a_key_or_the_admin_token(tmp_path: Path, monkeypatch: Any) -> None:
+def test_states_are_for_clients_and_details_for_administrators(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
-    with serve({"echo": {}}, tmp_path) as server:
+    with serve({"echo": {}, "teller": {}}, tmp_path, {"teller": Teller}) as server:
 
         def components(**headers: str) -> Any:
             response = httpx.get(f"{server.url}/health", headers={k.replace("_", "-"): v for k, v in headers.items()})
@@ -97,12 +104,14 @@ def test_details_are_for_those_with_a_key_or_the_admin_token(tmp_path: Path, mon
             return body
 
         details = {"components": {name: {"status": "ok", "detail": ""} for name in ("server", "store", "echo")}}
+        details["components"]["teller"] = {"status": "ok", "detail": "http://10.0.0.7:8000 is well"}
+        states = {"components": {name: {"status": "ok", "detail": ""} for name in ("server", "store", "echo", "teller")}}
         assert components() == {}
         assert components(x_api_key="api_wrong") == {}
         assert components(authorization="Bearer wrong") == {}
         assert components(authorization="Basic eDp5") == {}
-        assert components(x_api_key=server.key) == details
-        assert components(authorization=f"Bearer {server.key}") == details
+        assert components(x_api_key=server.key) == states
+        assert components(authorization=f"Bearer {server.key}") == states
         assert components(authorization=f"Bearer {TOKEN}") == details
         assert components(x_admin_token=TOKEN) == details
 
@@ -133,11 +142,13 @@ def test_a_store_that_is_away_makes_health_no_error(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_no_component_can_make_the_whole_fail(tmp_path: Path) -> None:
+def test_no_component_can_make_the_whole_fail(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
     config = {"echo": {}, **{name: {} for name in PLUGINS}, "timeouts": {"health": 0.3}}
     with serve(config, tmp_path, PLUGINS) as server:
         headers = {"X-API-Key": server.key}
         started = time.monotonic()
+        headers["X-Admin-Token"] = TOKEN
         report = httpx.get(f"{server.url}/health", headers=headers, timeout=20).json()
         assert time.monotonic() - started < 3
         again = httpx.get(f"{server.url}/health", headers=headers, timeout=20).json()

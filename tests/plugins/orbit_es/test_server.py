@@ -48,7 +48,7 @@ def ask(server, text):
 
 
 def component(server):
-    headers = {"X-API-Key": server.key}
+    headers = {"X-Admin-Token": (server.services.config.data_dir / "admin-token").read_text().strip()}
     return httpx.get(f"{server.url}/health", headers=headers).json()["components"]["elasticsearch"]
 
 
