@@ -8,11 +8,13 @@ import sys
 from contextvars import ContextVar
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
 from orbit.config.model import Logging
 from orbit.errors import ConfigError, Problem
+from orbit.sanitize import printable, without_secrets
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request that the current task serves; empty outside of requests."""
@@ -66,8 +68,8 @@ def _formatter(form: str) -> logging.Formatter:
     if form == "json":
         fields = "%(asctime)s %(levelname)s %(name)s %(message)s"
         renamed = {"asctime": "timestamp", "levelname": "level", "name": "logger"}
-        return JsonFormatter(fields, rename_fields=renamed, reserved_attrs=[*_RESERVED, "suffix"])
-    return logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s%(suffix)s", "%Y-%m-%d %H:%M:%S")
+        return _Json(fields, rename_fields=renamed, reserved_attrs=[*_RESERVED, "suffix"])
+    return _Text("%(asctime)s %(levelname)-7s %(name)s: %(message)s%(suffix)s", "%Y-%m-%d %H:%M:%S")
 
 
 def _is_the_journal(handler: logging.Handler) -> bool:
@@ -82,7 +84,25 @@ def _is_the_journal(handler: logging.Handler) -> bool:
     return journal == f"{status.st_dev}:{status.st_ino}"
 
 
-class _JournalFormatter(logging.Formatter):
+class _Json(JsonFormatter):
+    """JSON, which escapes control characters itself, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
+class _Text(logging.Formatter):
+    """Text without secrets: one line a record, then its traceback, indented so that no text can pass for a record."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name is logging's
+        return without_secrets(printable(super().formatMessage(record)))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # the name is logging's
+        lines = super().formatException(ei).split("\n")
+        return without_secrets("\n".join("  " + printable(line) for line in lines))
+
+
+class _JournalFormatter(_Text):
     """Lines that begin with their priority, as sd-daemon(3) has it, and without the time, which the journal adds."""
 
     def __init__(self) -> None:

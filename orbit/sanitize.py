@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 _CONTROL = re.compile(
@@ -10,30 +11,42 @@ _CONTROL = re.compile(
     "\u2028\u2029\ufeff\ufff9-\ufffb"  # line and paragraph separators, the byte order mark, annotations
     "\ud800-\udfff\U000e0000-\U000e007f]"  # lone surrogates and invisible tags
 )
+LINES = "\n\t"
+"""What texts of several lines may keep."""
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 _SECRETS = (
-    (re.compile(r"://[^\s/?#]*@"), "://***@"),
-    (re.compile(r"(?i)([?&](?:api[-_]?key|key|token|access[-_]token|password|secret|sig)=)[^&\s\"']+"), r"\1***"),
-    (re.compile(r"(?i)\b(bearer|basic) [A-Za-z0-9._~+/-]{8,}=*"), r"\1 ***"),
-    (re.compile(r"\b(api_|sk-)[A-Za-z0-9_-]{16,}"), r"\1***"),
+    ("://", re.compile(r"://[^\s/?#\"]*@"), "://***@"),
+    ("=", re.compile(r"(?i)([?&](?:api[-_]?key|key|token|access[-_]token|password|secret|sig)=)[^&\s\"']+"), r"\1***"),
+    ("earer ", re.compile(r"\b([Bb]earer) [A-Za-z0-9._~+/-]{8,}=*"), r"\1 ***"),
+    ("asic ", re.compile(r"\b([Bb]asic) [A-Za-z0-9+/]{8,}=*"), r"\1 ***"),
+    ("api_", re.compile(r"\b(api_)[A-Za-z0-9_-]{16,}"), r"\1***"),
+    ("sk-", re.compile(r"\b(sk-)[A-Za-z0-9_-]{16,}"), r"\1***"),
 )
+"""What a text must hold for the pattern to be worth a search, the pattern, and what takes the place of a match."""
 
 
-def printable(text: str) -> str:
-    r"""Return ``text`` on one line, each control character as an escape such as ``\x1b`` or ``\u2028``."""
-    return _CONTROL.sub(_escaped, text) if _CONTROL.search(text) else text
+def printable(text: str, keep: str = "") -> str:
+    r"""Return ``text`` with each control character as an escape such as ``\x1b``, except those in ``keep``."""
+    if not _CONTROL.search(text):
+        return text
+    return _CONTROL.sub(lambda match: match[0] if match[0] in keep else _escaped(match[0]), text)
+
+
+def printable_json(text: str) -> str:
+    """Return JSON with the control characters escaped that JSON itself leaves as they are."""
+    return _CONTROL.sub(lambda match: match[0] if match[0] in "\n\r\t" else json.dumps(match[0])[1:-1], text)
 
 
 def without_secrets(text: str) -> str:
     """Return ``text`` with ``***`` for user information in URLs, API keys and other credentials."""
-    for pattern, mask in _SECRETS:
-        text = pattern.sub(mask, text)
+    for mark, pattern, mask in _SECRETS:
+        if mark in text:
+            text = pattern.sub(mask, text)
     return text
 
 
-def _escaped(match: re.Match[str]) -> str:
-    sign = match[0]
+def _escaped(sign: str) -> str:
     number = ord(sign)
     if number <= 0xFF:  # noqa: PLR2004  # what two hexadecimal digits can say
         return _SHORT.get(sign, f"\\x{number:02x}")

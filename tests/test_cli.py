@@ -127,7 +127,7 @@ def test_chat_tells_of_an_answer_that_broke_off(tmp_path: Path) -> None:
         result = run("chat", "--url", server.url, "--key", server.key, "hello")
     assert result.exit_code == 1
     assert "word0 word1" in result.output
-    assert "script could not generate: the script says so." in result.output
+    assert "The model could not answer. Request id:" in result.output
 
 
 def test_errors_are_sentences(

@@ -119,7 +119,7 @@ def test_an_answer_that_was_cut_off_is_shown_with_its_reason(tmp_path, run):
 def test_control_characters_of_a_client_do_not_reach_the_terminal(tmp_path, run):
     write(tmp_path, chat(1, query="red \x1b[31malert\x07\nsecond line"))
     assert "\x1b" not in run("tail").stdout
-    assert "red  [31malert  second line" in run("tail").stdout
+    assert "red \\x1b[31malert\\x07 second line" in run("tail").stdout
 
 
 def test_lines_that_are_no_records_are_counted(tmp_path, run):

@@ -8,6 +8,7 @@ import sys
 import click
 
 from orbit.errors import ConfigError, OrbitError
+from orbit.sanitize import LINES, printable
 
 COMMANDS = {
     "serve": "Run the server.",
@@ -71,8 +72,8 @@ def main() -> None:
         count = len(error.problems)
         click.echo(f"The configuration has {count} problem{'s' if count > 1 else ''}:", err=True)
         for problem in error.problems:
-            click.echo(f"  - {problem}", err=True)
+            click.echo(f"  - {printable(str(problem), keep=LINES)}", err=True)
         sys.exit(1)
     except OrbitError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {printable(str(error), keep=LINES)}", err=True)
         sys.exit(1)

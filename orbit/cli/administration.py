@@ -14,6 +14,7 @@ import click
 
 from orbit.cli.options import config_option, json_option
 from orbit.cli.printing import print_fields, print_json, print_table
+from orbit.sanitize import LINES, printable
 
 if TYPE_CHECKING:
     from orbit.admin.client import RemoteAdministration
@@ -77,7 +78,8 @@ class Target:
             raise
         except OrbitError as error:
             reason = distrusted(error) if isinstance(error, Unreachable) else ""
-            click.echo(f"Error: {self.url} answers, but {reason}" if reason else f"Error: {error}", err=True)
+            sentence = f"{self.url} answers, but {reason}" if reason else str(error)
+            click.echo(f"Error: {printable(sentence, keep=LINES)}", err=True)
             unreachable = isinstance(error, Unreachable | StoreUnavailable)
             sys.exit(UNREACHABLE if unreachable else FORBIDDEN if isinstance(error, Unauthorized) else REFUSED)
 
@@ -86,7 +88,7 @@ class Target:
         if self.as_json:
             print_json(record)
         elif sentence:
-            click.echo(sentence)
+            click.echo(printable(sentence, keep=LINES))
         else:
             print_fields(record)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orbit.cli.options import config_option
+from orbit.sanitize import LINES, printable
 
 if TYPE_CHECKING:
     import ssl
@@ -130,24 +131,25 @@ def _ask(client: httpx.Client, question: str, session: str | None, *, sources: b
             frame = msgspec.json.decode(line[6:])
             if "error" in frame:
                 click.echo()
-                raise click.ClickException(frame["error"]["message"])
+                raise click.ClickException(printable(frame["error"]["message"]))
             if frame["done"]:
                 end = frame
                 break
-            click.echo(frame["text"], nl=False)
+            click.echo(printable(frame["text"], keep=LINES), nl=False)
             sys.stdout.flush()
     click.echo()
     if not end:
         raise click.ClickException("the answer broke off: the server closed the connection.")
     for source in end["sources"] if sources else ():
         score = "" if source["score"] is None else f" ({source['score']:.2f})"
-        click.secho(f"  [{source['number']}] {source['title'] or source['source']}{score}", dim=True)
+        title = printable(source["title"] or source["source"])
+        click.secho(f"  [{source['number']}] {title}{score}", dim=True)
     kept: str | None = end.get("session_id")
     return kept
 
 
 def _detail(response: httpx.Response) -> str:
     try:
-        return str(response.json()["detail"])
+        return printable(str(response.json()["detail"]))
     except (ValueError, KeyError):
         return f"the server answered {response.status_code}."

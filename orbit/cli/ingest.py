@@ -40,12 +40,13 @@ def ingest(paths: tuple[Path, ...], collection: str, config_path: str | None, *,
     from rich.console import Console
 
     from orbit.host import OrbitHost
+    from orbit.sanitize import printable_json
 
     host = OrbitHost.from_file(config_path, needed=("index", "embed"))
     console = Console(stderr=True)
     summary = asyncio.run(_ingest(host, collection, paths, None if as_json else console))
     if as_json:
-        click.echo(msgspec.json.encode(summary))
+        click.echo(printable_json(msgspec.json.encode(summary).decode()))
     else:
         _print(summary, console)
     if summary.failed or summary.stopped or not summary.usable:
@@ -90,6 +91,7 @@ def _progress_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
 def _print(summary: Summary, console: Console) -> None:
     """The counts on standard output; what needs attention on standard error."""
     from orbit.cli.printing import print_table
+    from orbit.sanitize import printable
 
     counts = {
         "added": summary.added,
@@ -98,7 +100,7 @@ def _print(summary: Summary, console: Console) -> None:
         "skipped": summary.skipped,
         "failed": summary.failed,
     }
-    click.echo(f"Collection {summary.collection}: {summary.passages} passages written.")
+    click.echo(f"Collection {printable(summary.collection)}: {summary.passages} passages written.")
     print_table(["files", "count"], [[name, str(len(files))] for name, files in counts.items()], empty="")
     for name, files in (("Skipped", summary.skipped), ("Failed", summary.failed)):
         by_reason: dict[str, list[str]] = {}
@@ -107,7 +109,7 @@ def _print(summary: Summary, console: Console) -> None:
         for reason, sources in by_reason.items():
             more = f" and {len(sources) - SHOWN} more (--json lists all)" if len(sources) > SHOWN else ""
             line = f"{name}: {', '.join(sources[:SHOWN])}{more}: {reason}"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     if summary.stopped:
         console.print(f"Stopped: {summary.stopped}", markup=False, highlight=False, soft_wrap=True)
     elif not summary.usable:

@@ -10,6 +10,7 @@ import msgspec
 
 from orbit.builtin.files import DeadLetter
 from orbit.builtin.files.searching import Found
+from orbit.sanitize import printable, printable_json
 
 WIDTH = 60
 """Characters of a text that are shown of it."""
@@ -18,13 +19,13 @@ WIDTH = 60
 def show(line: bytes, found: Found, *, as_json: bool) -> None:
     """A record in one line: when, how it ended, who asked, how long it took, what, the answer, and what went wrong."""
     if as_json:
-        click.echo(line)
+        click.echo(printable_json(line.decode("utf-8", "replace")))
         return
     who = found.client_name or found.key_hint or "-"
     parts = [
         found.timestamp.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        f"{found.status:<9}",
-        f"{who:<10}",
+        f"{printable(found.status):<9}",
+        f"{_one_line(who):<10}",
         f"{found.durations.get('total', 0.0):6.2f}s",
         _short(found.query),
         "->",
@@ -37,7 +38,7 @@ def show(line: bytes, found: Found, *, as_json: bool) -> None:
 def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
     """A dead letter in one line: when, which request, the status, and why it was refused."""
     if as_json:
-        click.echo(msgspec.json.encode(letter))
+        click.echo(printable_json(msgspec.json.encode(letter).decode()))
         return
     request_id = ""
     with suppress(msgspec.DecodeError):  # what is no record has none
@@ -48,7 +49,7 @@ def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
 
 def _one_line(text: str) -> str:
     """A text on one line, printable whatever is in it."""
-    return "".join(sign if sign.isprintable() else " " for sign in " ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
 def _short(text: str | None) -> str:

@@ -9,6 +9,7 @@ import click
 from orbit.cli.check import show_tracebacks
 from orbit.cli.options import config_option, json_option
 from orbit.cli.printing import print_json
+from orbit.sanitize import printable
 
 if TYPE_CHECKING:
     from orbit.config.model import Config
@@ -41,12 +42,14 @@ def plugins(ctx: click.Context, config_path: str | None, *, as_json: bool, trace
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("PLUGIN", "INSTANCE", "VERSION", "STATE", "HOOKS OR REASON"):
         table.add_column(title, overflow="fold")
     for row in rows:
-        table.add_row(row.plugin, row.instance, row.version, row.state, row.reason or ", ".join(row.hooks))
+        cells = (row.plugin, row.instance, row.version, row.state, row.reason or ", ".join(row.hooks))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     Console().print(table)
 
 
@@ -120,7 +123,7 @@ def _print(described: Description) -> None:
     table.add_column(overflow="fold")
     for title, text in facts.items():
         if text:
-            table.add_row(title, Text(text))
+            table.add_row(title, Text(printable(text)))
     console.print(table)
     if not described.settings:
         return

@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
+from orbit.sanitize import printable, printable_json
+
 
 def print_json(value: Any) -> None:
     """A value as JSON, indented."""
     import msgspec
 
-    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+    click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value)).decode()))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
@@ -29,7 +31,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=10_000)
@@ -44,7 +46,8 @@ def print_fields(value: Any) -> None:
     width = max(len(name) for name in fields)
     for name, content in fields.items():
         shown = moment(content) if name.endswith("_at") and isinstance(content, float) else content
-        click.echo(f"{name:<{width}}  {'-' if shown is None or shown == '' else shown}")
+        text = "-" if shown is None or shown == "" else printable(str(shown), keep="\n")
+        click.echo(f"{name:<{width}}  {text.replace(chr(10), chr(10) + ' ' * (width + 2))}")
 
 
 def moment(seconds: float | None) -> str:

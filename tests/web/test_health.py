@@ -105,7 +105,9 @@ def test_states_are_for_clients_and_details_for_administrators(tmp_path: Path, m
 
         details = {"components": {name: {"status": "ok", "detail": ""} for name in ("server", "store", "echo")}}
         details["components"]["teller"] = {"status": "ok", "detail": "http://10.0.0.7:8000 is well"}
-        states = {"components": {name: {"status": "ok", "detail": ""} for name in ("server", "store", "echo", "teller")}}
+        states = {
+            "components": {name: {"status": "ok", "detail": ""} for name in ("server", "store", "echo", "teller")}
+        }
         assert components() == {}
         assert components(x_api_key="api_wrong") == {}
         assert components(authorization="Bearer wrong") == {}
