@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 logger = logging.getLogger("orbit.thinking")
 
@@ -38,6 +38,8 @@ _HARMONY: Final = (
 _STRIPPED: Final = ("analysis", "assistantfinal")
 """What is left of harmony's marks when a server removes the special tokens: "analysisThe user ...assistantfinal"."""
 _FINAL: Final = "<|channel|>final<|message|>"
+_HARMONY_PROMPT: Final = "<|start|>assistant"
+"""How a prompt in the harmony format ends."""
 _LONGEST: Final = 40
 """No tag has more characters."""
 
@@ -87,6 +89,33 @@ class ThinkingSplitter:
         self._watches = learn is not None and not opened
         self._window = ""
         self._ticks = 0
+
+    @classmethod
+    def after(cls, prompt: str, *, whole: bool = False) -> Self:
+        """Return the splitter for what a model writes after a prompt, which may end inside the thoughts.
+
+        ``whole`` is that of the class.
+        """
+        opening = _open_tag(prompt)
+        splitter = cls(whole=whole)
+        if opening is not None:
+            splitter.add(opening[0])
+        return splitter
+
+    @staticmethod
+    def answer_prefix(prompt: str) -> str:
+        """Return what to put after a prompt so that the answer begins at once, without thoughts; often nothing."""
+        if prompt.endswith(_HARMONY_PROMPT):
+            return _FINAL
+        opening = _open_tag(prompt)
+        return "" if opening is None else f"\n{_closing_tag(opening)}\n\n"
+
+    @staticmethod
+    def marks(controls: Iterable[str]) -> frozenset[str]:
+        """Return which of a model's control tokens tell thoughts and answer apart: the text to split must have them."""
+        known = frozenset(controls)
+        harmony = _MARKS if "<|channel|>" in known else ()
+        return frozenset(text for text in known if text in harmony or _TAG.fullmatch(text))
 
     def add(self, text: str) -> Split:
         """Return what is certain now, of ``text`` and of what was held back before."""
@@ -158,8 +187,7 @@ class ThinkingSplitter:
         """Go on with the thoughts, if the text begins with a tag that opens them."""
         mark, closing = _STRIPPED
         if opening := _OPENING.match(begun):
-            begun, name = begun[opening.end() :], opening["name"]
-            closing = f"</{name}>" if name else _PAIRS[opening["mark"].lower()]
+            begun, closing = begun[opening.end() :], _closing_tag(opening)
         elif begun.startswith(mark) and begun[len(mark) : len(mark) + 1].isupper():
             begun = begun[len(mark) :]
         elif begun.startswith(_HARMONY):
@@ -271,6 +299,18 @@ class Thinking:
         elif model not in self._models:
             self._models.add(model)
             logger.warning("answers of %s begin inside its thoughts, which are left out from now on", model)
+
+
+def _open_tag(prompt: str) -> re.Match[str] | None:
+    """Return the opening tag that a prompt ends with."""
+    end = prompt[-2 * _LONGEST :].rstrip()
+    return next((found for found in _OPENING.finditer(end) if found.end() == len(end)), None)
+
+
+def _closing_tag(opening: re.Match[str]) -> str:
+    name, mark = opening["name"], opening["mark"]
+    closing = f"</{name}>" if name else _PAIRS[mark.lower()]
+    return closing.upper() if opening[0].isupper() else closing
 
 
 def _closes(found: re.Match[str]) -> bool:

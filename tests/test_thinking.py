@@ -158,3 +158,31 @@ def test_a_setting_decides() -> None:
     never = Thinking(opened=False)
     assert split([text], never.splitter("m", whole=True)) == (text, "")
     assert split([text], never.splitter("m")) == (text, "")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "prefix"),
+    [
+        ("<|im_start|>assistant\n<think>\n", "\n</think>\n\n"),
+        ("[INST]Why?[/INST][THINK]", "\n[/THINK]\n\n"),
+        ("<|START_THINKING|>", "\n<|END_THINKING|>\n\n"),
+        ("<|start|>assistant", "<|channel|>final<|message|>"),
+        ("<|im_start|>assistant\n", ""),
+        ("<think>\n\n</think>\n\n", ""),
+        ("Write <think> first.\n<|im_start|>assistant\n", ""),
+    ],
+)
+def test_a_prompt_that_ends_inside_the_thoughts(prompt: str, prefix: str) -> None:
+    assert ThinkingSplitter.answer_prefix(prompt) == prefix
+    opened = bool(prefix) and not prompt.startswith("<|start|>")
+    splitter = ThinkingSplitter.after(prompt)
+    assert split(["plan, and no end"], splitter) == (("", "plan, and no end") if opened else ("plan, and no end", ""))
+    splitter = ThinkingSplitter.after(prompt)
+    assert split([f"plan{prefix}{ANSWER}" if opened else ANSWER], splitter)[0] == ANSWER
+
+
+def test_the_control_tokens_that_must_stay_in_the_text() -> None:
+    known = {"<|im_end|>", "<|end|>", "<|start|>", "[THINK]", "[/THINK]", "[INST]", "<seed:think>"}
+    assert ThinkingSplitter.marks(known) == {"[THINK]", "[/THINK]", "<seed:think>"}
+    harmony = {"<|channel|>", "<|message|>", "<|end|>", "<|start|>"}
+    assert ThinkingSplitter.marks({*harmony, "<|endoftext|>"}) == harmony

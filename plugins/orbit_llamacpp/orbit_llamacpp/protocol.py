@@ -32,7 +32,10 @@ class Start(msgspec.Struct, frozen=True, tag=True):
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
-    """Answer a conversation. ``key`` names whose request it is, for fairness; ``schema`` is a JSON schema in JSON."""
+    """Answer a conversation. ``key`` names whose request it is, for fairness; ``schema`` is a JSON schema in JSON.
+
+    ``whole``: nobody wants the answer in pieces.
+    """
 
     id: int
     messages: tuple[Message, ...]
@@ -41,6 +44,7 @@ class Generate(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     stop: tuple[str, ...] = ()
     key: str = ""
     schema: str = ""
+    whole: bool = False
 
 
 class Count(msgspec.Struct, frozen=True, tag=True):
@@ -82,12 +86,13 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     notices: tuple[str, ...] = ()
 
 
-class Delta(msgspec.Struct, frozen=True, tag=True):
-    """New text of an answer."""
+class Delta(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """New text of an answer, and of the thoughts before it."""
 
     is_last: ClassVar[bool] = False
     id: int
     text: str
+    reasoning: str = ""
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
@@ -100,6 +105,7 @@ class Finished(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    reasoning: str = ""
 
 
 class Counted(msgspec.Struct, frozen=True, tag=True):

@@ -94,20 +94,22 @@ class LlamaCppProvider(orbit.Provider):
         if options.model and (reason := self.refuses_model(options.model)):
             raise orbit.ProviderError(reason, kind="not_found")
         command = self._command(engine.next_id(), messages, options, context)
-        in_pieces = self.settings.stream and options.stream
+        in_pieces = not command.whole
         held: list[str] = []
         try:
             async with contextlib.aclosing(engine.events(command)) as events:
                 async for event in events:
                     if isinstance(event, Finished):
                         usage = Usage(event.prompt_tokens, event.completion_tokens)
-                        yield Chunk("".join(held) + event.text, event.reason, usage)
+                        yield Chunk("".join(held) + event.text, event.reason, usage, event.reasoning)
                     elif not isinstance(event, Delta):
                         raise _error(event)
                     elif in_pieces:
-                        yield Chunk(event.text)
+                        yield Chunk(event.text, reasoning=event.reasoning)
                     else:
                         held.append(event.text)
+                        if event.reasoning:
+                            yield Chunk(reasoning=event.reasoning)
         except EngineBusyError as error:
             raise orbit.ProviderError(str(error), kind="overloaded", retryable=True) from error
 
@@ -227,7 +229,8 @@ class LlamaCppProvider(orbit.Provider):
         max_tokens = _choose(options.max_tokens, own.max_tokens)
         stop = (*own.stop, *options.stop)
         schema = msgspec.json.encode(options.json_schema).decode() if options.json_schema is not None else ""
-        return Generate(request, tuple(messages), sampling, max_tokens, stop, context.key_id, schema)
+        whole = not (own.stream and options.stream)
+        return Generate(request, tuple(messages), sampling, max_tokens, stop, context.key_id, schema, whole)
 
 
 def _choose(asked: _T | None, configured: _T) -> _T:

@@ -2,13 +2,15 @@
 
 import importlib.util
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 from orbit_llamacpp import LlamaCppProvider, LlamaCppSettings
+from orbit_llamacpp.engine.chat_template import ChatTemplate
+from orbit_llamacpp.engine.model import Model
 
 from orbit.types import CallContext, Chunk, GenerateOptions, Message
 
@@ -75,6 +77,34 @@ def gguf() -> "ModuleType":
 def templates() -> dict[str, str]:
     """Chat templates in the shapes that models come with, by name."""
     return {path.stem: path.read_text("utf-8") for path in Path(__file__).parent.glob("chat_templates/*.jinja")}
+
+
+class Reader:
+    """Reads prompts as a model does that has a given template."""
+
+    def __init__(self, model: Model, **settings: Any) -> None:
+        self._model = model
+        self.template = ChatTemplate(model, LlamaCppSettings(**settings))
+
+    def read(self, messages: list[Message]) -> str:
+        tokens = self.template.prompt(messages).tokens
+        return b"".join(self._model._render(token, special=True) for token in tokens).decode()
+
+
+@pytest.fixture
+def reader(gguf: Any, templates: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Reader]]:
+    """Makes a reader of a model with a template of that name, or that text."""
+    models: list[Model] = []
+
+    def make_reader(template: str | None, **settings: Any) -> Reader:
+        source = templates.get(template, template)
+        path = gguf.write_decoder(tmp_path / f"{len(models)}.gguf", "llama", template=source)
+        models.append(Model(path, LlamaCppSettings()))
+        return Reader(models[-1], **settings)
+
+    yield make_reader
+    for model in models:
+        model.close()
 
 
 @pytest.fixture(name="asker")

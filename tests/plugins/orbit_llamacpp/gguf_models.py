@@ -169,6 +169,47 @@ def write_decoder(
     return write_gguf(path, metadata | vocabulary, weights.tensors)
 
 
+def write_speaker(path: Path, says: Sequence[str], template: str = CHATML, controls: Sequence[str] = ()) -> Path:
+    """A model that answers anything with the same tokens: these texts, of which no two may be equal.
+
+    Attention and feed-forward add nothing, so a token alone decides which one follows it.
+    """
+    vocabulary = _gpt2_vocabulary(controls) | {"tokenizer.chat_template": template}
+    tokens: list[str] = vocabulary["tokenizer.ggml.tokens"]
+    spoken = [text for text in says if text not in controls]
+    vocabulary["tokenizer.ggml.tokens"] = tokens = [*tokens, *spoken]
+    vocabulary["tokenizer.ggml.token_type"] += [4] * len(spoken)  # their text is taken as it is
+    width = 64 * -(-len(tokens) // 64)
+    order = [tokens.index(text) for text in says]
+    output = np.zeros((len(tokens), width), np.float32)
+    output[order[0], : len(tokens)] = 1
+    for token, following in zip(order, [*order[1:], tokens.index("<|im_end|>")], strict=True):
+        output[:, token] = 0
+        output[following, token] = 1
+    weights = _Weights(1)
+    weights.tensors |= {"token_embd.weight": np.eye(len(tokens), width, dtype=np.float32), "output.weight": output}
+    weights.ones("output_norm.weight", width)
+    for name in ("attn_norm", "ffn_norm"):
+        weights.ones(f"blk.0.{name}.weight", width)
+    for name, rows, columns in (
+        *((f"attn_{part}", width, width) for part in ("q", "k", "v", "output")),
+        *(("ffn_gate", FEED_FORWARD, width), ("ffn_up", FEED_FORWARD, width), ("ffn_down", width, FEED_FORWARD)),
+    ):
+        weights.tensors[f"blk.0.{name}.weight"] = np.zeros((rows, columns), np.float32)
+    own = {
+        "context_length": WINDOW,
+        "embedding_length": width,
+        "block_count": 1,
+        "feed_forward_length": FEED_FORWARD,
+        "attention.head_count": HEADS,
+        "attention.layer_norm_rms_epsilon": 1e-5,
+    }
+    metadata = {"general.architecture": "llama", "general.name": "speaker"}
+    return write_gguf(
+        path, metadata | {f"llama.{key}": value for key, value in own.items()} | vocabulary, weights.tensors
+    )
+
+
 def write_embedder(path: Path, seed: int = 1) -> Path:
     """A BERT that embeds: mean pooling, a vocabulary of letters."""
     letters = [chr(code) for code in range(97, 123)]

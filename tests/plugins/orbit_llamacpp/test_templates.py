@@ -2,18 +2,15 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import llama_cpp.llama_chat_format as formats
 import pytest
-from orbit_llamacpp import LlamaCppSettings
 from orbit_llamacpp.chat_formats import CHAT_FORMATS, LOSSY
 from orbit_llamacpp.conversation import TemplateError
-from orbit_llamacpp.engine.chat_template import ChatTemplate
-from orbit_llamacpp.engine.model import Model
 
 import orbit
 from orbit.testing import serve
@@ -42,34 +39,6 @@ CONVERSATIONS: tuple[tuple[Role, ...], ...] = (
 )
 
 
-class Reader:
-    """Reads prompts as a model does that has a given template."""
-
-    def __init__(self, model: Model, **settings: Any) -> None:
-        self._model = model
-        self.template = ChatTemplate(model, LlamaCppSettings(**settings))
-
-    def read(self, messages: list[Message]) -> str:
-        tokens = self.template.prompt(messages).tokens
-        return b"".join(self._model._render(token, special=True) for token in tokens).decode()
-
-
-@pytest.fixture
-def reader(gguf: Any, templates: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Reader]]:
-    """Makes a reader of a model with a template of that name, or that text."""
-    models: list[Model] = []
-
-    def make_reader(template: str | None, **settings: Any) -> Reader:
-        source = templates.get(template, template)
-        path = gguf.write_decoder(tmp_path / f"{len(models)}.gguf", "llama", template=source)
-        models.append(Model(path, LlamaCppSettings()))
-        return Reader(models[-1], **settings)
-
-    yield make_reader
-    for model in models:
-        model.close()
-
-
 def marked(roles: tuple[Role, ...]) -> list[Message]:
     return [Message(role, f"said{number}") for number, role in enumerate(roles)]
 
@@ -79,7 +48,7 @@ def test_all_shapes_are_tried() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_message_is_lost(reader: Callable[..., Reader], name: str) -> None:
+def test_no_message_is_lost(reader: Callable[..., Any], name: str) -> None:
     model = reader(name)
     for roles in CONVERSATIONS:
         messages = marked(roles)
@@ -93,7 +62,7 @@ def test_no_message_is_lost(reader: Callable[..., Reader], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in CHAT_FORMATS if name not in LOSSY])
-def test_no_message_is_lost_in_a_named_format(reader: Callable[..., Reader], name: str) -> None:
+def test_no_message_is_lost_in_a_named_format(reader: Callable[..., Any], name: str) -> None:
     model = reader(None, chat_format=name)
     for roles in CONVERSATIONS:
         prompt = model.read(marked(roles))
@@ -101,7 +70,7 @@ def test_no_message_is_lost_in_a_named_format(reader: Callable[..., Reader], nam
 
 
 @pytest.mark.parametrize("name", LOSSY)
-def test_named_formats_that_lose_turns_are_known(reader: Callable[..., Reader], make: Any, name: str) -> None:
+def test_named_formats_that_lose_turns_are_known(reader: Callable[..., Any], make: Any, name: str) -> None:
     with pytest.raises(TemplateError, match=LOSSY[name]):
         reader(None, chat_format=name)
     (problem,) = make(chat_format=name).validate()
@@ -115,19 +84,19 @@ def test_every_format_of_llama_cpp_python_can_be_named() -> None:
     assert all(inspect.isfunction(getattr(formats, function)) for function in CHAT_FORMATS.values())
 
 
-def test_merged_text_comes_first_and_apart(reader: Callable[..., Reader]) -> None:
+def test_merged_text_comes_first_and_apart(reader: Callable[..., Any]) -> None:
     conversation = [Message("system", "Be kind."), *marked(("user", "assistant", "user"))]
     prompt = reader("gemma-2").read(conversation)
     assert "<start_of_turn>user\nBe kind.\n\nsaid0<end_of_turn>" in prompt
     assert prompt.count("Be kind.") == 1
 
 
-def test_a_template_that_allows_it_is_left_alone(reader: Callable[..., Reader]) -> None:
+def test_a_template_that_allows_it_is_left_alone(reader: Callable[..., Any]) -> None:
     prompt = reader("chatml").read(marked(("system", "user", "user", "assistant", "system", "user")))
     assert prompt.count("<|im_start|>") == 7
 
 
-def test_a_model_without_a_template_is_read_as_chatml_and_says_so(reader: Callable[..., Reader]) -> None:
+def test_a_model_without_a_template_is_read_as_chatml_and_says_so(reader: Callable[..., Any]) -> None:
     model = reader(None)
     assert model.read(marked(("system", "user"))).startswith("<|im_start|>system\nsaid0<|im_end|>\n<|im_start|>user\n")
     assert ["the model has no chat template, so chatml is used" in notice for notice in model.template.notices] == [
@@ -136,7 +105,7 @@ def test_a_model_without_a_template_is_read_as_chatml_and_says_so(reader: Callab
 
 
 def test_a_template_that_cannot_be_mended_is_refused_before_the_start(
-    gguf: Any, make: Any, reader: Callable[..., Reader], tmp_path: Path
+    gguf: Any, make: Any, reader: Callable[..., Any], tmp_path: Path
 ) -> None:
     for said, source in BROKEN.items():
         path = gguf.write_decoder(tmp_path / "model.gguf", "llama", template=source)

@@ -183,14 +183,15 @@ class Batch:
         token = request.next_token = request.sampler.sample(self._context, index)
         request.written += 1
         ended = self._model.ends(token)
-        delta = "" if ended else request.text.push(self._model.piece(token))
+        text, thoughts = ("", "") if ended else request.text.push(self._model.piece(token))
         if not (ended or request.text.stopped or request.written >= request.limit):
-            if delta:
-                events.append(Delta(request.id, delta))
+            if text or thoughts:
+                events.append(Delta(request.id, text, thoughts))
             return
-        reason = "stop" if ended or request.text.stopped else "length"
+        last, last_thoughts = request.text.finish(cut=not (ended or request.text.stopped))
+        reason: Literal["stop", "length"] = "stop" if ended or request.text.stopped else "length"
         usage = (len(request.prompt), request.written, request.cached)
-        events.append(Finished(request.id, reason, delta + request.text.flush(), *usage))  # type: ignore[arg-type]  # two literals
+        events.append(Finished(request.id, reason, text + last, *usage, thoughts + last_thoughts))
         self._drop(request)
 
     def _fail(self, request: Request, error: NativeError, events: list[Event]) -> None:

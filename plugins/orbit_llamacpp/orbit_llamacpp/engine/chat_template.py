@@ -7,6 +7,7 @@ ordinary texts they are.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -15,6 +16,7 @@ from typing import Any, Final
 import llama_cpp.llama_chat_format as formats
 import msgspec
 
+from orbit import ThinkingSplitter
 from orbit.types import Message
 from orbit_llamacpp.chat_formats import CHAT_FORMATS
 from orbit_llamacpp.conversation import Render, Rendered, TemplateError, find_form
@@ -26,13 +28,17 @@ from orbit_llamacpp.thinking import variables
 _REMEMBERED: Final = 32
 """Prompts whose tokens are kept: the host has a prompt counted, perhaps several, before it has it answered."""
 
+_END: Final = 64
+"""Characters of a prompt's end that are kept: an opening tag of thoughts is shorter."""
+
 _CUT: Final = "\ue000"  # of the private use area: no template and no sensible text has it
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """A prompt in tokens, and the texts that end an answer in its format."""
+    """A prompt in tokens, its last characters, and the texts that end an answer in its format."""
 
     tokens: list[int]
+    end: str
     stops: tuple[str, ...] = ()
 
 
@@ -46,6 +52,7 @@ class ChatTemplate:
         """
         self._model = model
         self._variables: Mapping[str, Any] = {}
+        self._no_thoughts: Mapping[str, Any] = {}
         self.notices: list[str] = []
         """What the operator should know about the template."""
         source = model.template()
@@ -54,6 +61,8 @@ class ChatTemplate:
             named = "the model's chat template"
             template = JinjaTemplate(source, model.text(model.bos), model.text(model.eos))
             self._variables = variables(settings.think, template.variables, template.texts)
+            with contextlib.suppress(TemplateError):  # then the answer begins after thoughts without a word
+                self._no_thoughts = variables(False, template.variables, template.texts)  # noqa: FBT003 - as it is configured
             self._render = template
         else:
             name = settings.chat_format or "chatml"
@@ -73,24 +82,29 @@ class ChatTemplate:
         self._control = re.compile("|".join(map(re.escape, controls))) if controls else None
         self._remembered = lru_cache(_REMEMBERED)(self._tokenised)
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
-        """The tokens of a conversation, ready for the answer. Raises TemplateError."""
-        return self._remembered(tuple(messages))
+    def prompt(self, messages: Sequence[Message], *, thoughts: bool = True) -> Prompt:
+        """The tokens of a conversation, ready for the answer. Raises TemplateError.
 
-    def _tokenised(self, messages: tuple[Message, ...]) -> Prompt:
+        Without ``thoughts`` it ends so that the answer begins at once: a grammar holds the first token to the answer.
+        """
+        return self._remembered(tuple(messages), thoughts)
+
+    def _tokenised(self, messages: tuple[Message, ...], thoughts: bool) -> Prompt:
         defused = [Message(message.role, self._defuse(message.content)) for message in messages]
         try:
-            rendered = self._render(self._form.write(defused), self._variables)
+            rendered = self._render(self._form.write(defused), self._variables if thoughts else self._no_thoughts)
         except TemplateError as error:
             raise TemplateError(f"the chat template refused the conversation: {error}") from error
         text = rendered.text
+        if not thoughts:
+            text += ThinkingSplitter.answer_prefix(text)
         bos = self._model.text(self._model.bos)
         add_special = not (bos and text.startswith(bos))  # a template that writes the beginning itself means it once
         tokens: list[int] = []
         for part in text.split(_CUT):
             tokens += self._model.tokenize(part, add_special=add_special, parse_special=True)
             add_special = False
-        return Prompt(tokens, rendered.stops)
+        return Prompt(tokens, text[-_END:], rendered.stops)
 
     def _defuse(self, text: str) -> str:
         text = text.replace(_CUT, "")

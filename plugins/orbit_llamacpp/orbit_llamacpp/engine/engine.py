@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from orbit import ThinkingSplitter
 from orbit_llamacpp.conversation import TemplateError
 from orbit_llamacpp.engine.batch import Batch, Emit
 from orbit_llamacpp.engine.chat_template import ChatTemplate, Prompt
@@ -21,6 +22,7 @@ from orbit_llamacpp.engine.library import NativeError
 from orbit_llamacpp.engine.model import Model
 from orbit_llamacpp.engine.request import Request
 from orbit_llamacpp.engine.slots import Slots
+from orbit_llamacpp.engine.text import TextStream
 from orbit_llamacpp.protocol import (
     UNASKED,
     Cancel,
@@ -109,13 +111,13 @@ class Engine:
             self._embedder.close()
         self._model.close()
 
-    def _prompt(self, command: Generate | Count) -> Prompt:
+    def _prompt(self, command: Generate | Count, *, thoughts: bool = True) -> Prompt:
         if self._template is None:
             raise _RefusedError(Failed(command.id, "refused", "this is an embedding model; it writes no answers"))
-        return self._template.prompt(command.messages)
+        return self._template.prompt(command.messages, thoughts=thoughts)
 
     def _prepare(self, command: Generate) -> Request:
-        prompt = self._prompt(command)
+        prompt = self._prompt(command, thoughts=not command.schema)
         length = len(prompt.tokens)
         if length >= self.window:
             message = f"the prompt has {length} tokens, the window is {self.window}"
@@ -124,7 +126,9 @@ class Engine:
         if command.schema:
             sampling = msgspec.structs.replace(sampling, grammar=grammar_of(command.schema))
         limit = min(command.max_tokens, self.window - length)
-        return Request(command, prompt.tokens, limit, sampling, (*command.stop, *prompt.stops))
+        splitter = None if command.schema else ThinkingSplitter.after(prompt.end, whole=command.whole)
+        text = TextStream((*command.stop, *prompt.stops), splitter)
+        return Request(command, prompt.tokens, limit, sampling, text)
 
     # The rest runs in the engine's own thread.
 

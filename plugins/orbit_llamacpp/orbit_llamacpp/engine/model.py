@@ -9,6 +9,7 @@ from typing import Final
 
 import llama_cpp as lib
 
+from orbit import ThinkingSplitter
 from orbit_llamacpp.engine.library import NativeError, initialise, native_error
 from orbit_llamacpp.settings import LlamaCppSettings
 
@@ -44,6 +45,13 @@ class Model:
         self.adds_bos = bool(lib.llama_vocab_get_add_bos(self.vocab))
         self._end = frozenset(t for t in range(self.vocab_size) if lib.llama_vocab_is_eog(self.vocab, t))
         self._pieces: dict[int, bytes] = {}
+        self._controls = {
+            token: text
+            for token in range(self.vocab_size)
+            if lib.llama_vocab_is_control(self.vocab, token) and (text := self.text(token))
+        }
+        marks = ThinkingSplitter.marks(self._controls.values())
+        self._shown = frozenset(token for token, text in self._controls.items() if text in marks)
         if lib.llama_model_has_encoder(handle) and lib.llama_model_has_decoder(handle):
             self.close()
             raise NativeError(f"{path.name} is an encoder-decoder model; only decoders and embedding models are served")
@@ -81,10 +89,10 @@ class Model:
         return token in self._end
 
     def piece(self, token: int) -> bytes:
-        """The bytes of a token as a reader sees them: nothing for control tokens."""
+        """The bytes of a token as a reader sees them: nothing for control tokens, but for the marks of thoughts."""
         piece = self._pieces.get(token)
         if piece is None:
-            piece = self._pieces[token] = self._render(token, special=False)
+            piece = self._pieces[token] = self._render(token, special=token in self._shown)
         return piece
 
     def text(self, token: int) -> str:
@@ -93,11 +101,7 @@ class Model:
 
     def control_texts(self) -> list[str]:
         """The texts that would be read as control tokens."""
-        return [
-            self.text(token)
-            for token in range(self.vocab_size)
-            if lib.llama_vocab_is_control(self.vocab, token) and self.text(token)
-        ]
+        return list(self._controls.values())
 
     def template(self) -> str | None:
         """The chat template inside the file."""

@@ -13,16 +13,14 @@ class Request:
     ``position`` counts the tokens in memory; below ``len(prompt)`` the prompt is still being read.
     """
 
-    def __init__(
-        self, command: Generate, prompt: list[int], limit: int, sampling: Sampling, stops: tuple[str, ...]
-    ) -> None:
-        """``limit`` is the longest answer in tokens, ``stops`` the texts that end it."""
+    def __init__(self, command: Generate, prompt: list[int], limit: int, sampling: Sampling, text: TextStream) -> None:
+        """``limit`` is the longest answer in tokens, thoughts included; ``text`` makes text of them."""
         self.id = command.id
         self.key = command.key
         self.prompt = prompt
         self.limit = limit
         self.sampling = sampling
-        self.text = TextStream(stops)
+        self.text = text
         self.sampler: Sampler | None = None
         self.sequence = -1
         self.position = 0

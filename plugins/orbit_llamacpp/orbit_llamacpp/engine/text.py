@@ -1,26 +1,48 @@
-"""Turn the bytes of tokens into text that can be shown: whole characters, and nothing of a stop text."""
+"""Turn the bytes of tokens into text that can be shown: whole characters, no thoughts, and nothing of a stop text."""
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Sequence
+from typing import TypeAlias
+
+from orbit import ThinkingSplitter
+
+Split: TypeAlias = tuple[str, str]
+"""Text of the answer, and of the thoughts before it."""
 
 
 class TextStream:
-    """Collects bytes and releases text. What may yet become a stop text is held back."""
+    """Collects bytes and releases text. What may yet become a tag or a stop text is held back."""
 
-    def __init__(self, stops: Sequence[str] = ()) -> None:
-        """``stops`` are the texts before which the stream ends; the earliest in the text wins."""
+    def __init__(self, stops: Sequence[str] = (), splitter: ThinkingSplitter | None = None) -> None:
+        """``stops`` are the texts before which the answer ends, not the thoughts; the earliest in the text wins.
+
+        Without a ``splitter`` all is answer.
+        """
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stops = tuple(stop for stop in stops if stop)
+        self._splitter = splitter
         self._held = ""
         self.stopped = False
 
-    def push(self, piece: bytes) -> str:
+    def push(self, piece: bytes) -> Split:
         """The text that has become certain with these bytes. Empty once stopped."""
+        text = self._decoder.decode(piece)
+        answer, thoughts = (text, "") if self._splitter is None else self._splitter.add(text)
+        return self._before_stop(answer), thoughts
+
+    def finish(self, *, cut: bool) -> Split:
+        """The rest at the end of an answer. A character cut in its middle is dropped. ``cut``: it was not complete."""
+        answer, thoughts = ("", "") if self._splitter is None else self._splitter.rest(cut=cut)
+        text = self._before_stop(answer) + self._held
+        self._held = ""
+        return text, thoughts
+
+    def _before_stop(self, new: str) -> str:
         if self.stopped:
             return ""
-        text = self._held + self._decoder.decode(piece)
+        text = self._held + new
         if not self._stops:
             return text
         found = [at for at in (text.find(stop) for stop in self._stops) if at >= 0]
@@ -31,11 +53,6 @@ class TextStream:
         keep = max(_overlap(text, stop) for stop in self._stops)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
-
-    def flush(self) -> str:
-        """The rest at the end of an answer. A character cut in its middle is dropped."""
-        rest, self._held = self._held, ""
-        return "" if self.stopped else rest
 
 
 def _overlap(text: str, stop: str) -> int:
