@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
-
-from orbit.web.problems import Problem
+from orbit.web.protocol import response
 
 UPLOAD_PIECE = "upload_piece"
 """In a request's state: the last piece of an upload that is given ``seconds`` for each piece, not for the whole."""
@@ -32,7 +30,7 @@ class SlowSenders:
         now = time.monotonic()
         since: dict[Any, tuple[object, float]] = {}
         for connection in connections:
-            request = _arriving(connection)
+            request = None if connection.refused else _arriving(connection)
             if request is None:
                 continue
             before = self._since.get(connection)
@@ -47,7 +45,9 @@ class SlowSenders:
         begun = connection.scope is not None and (cycle is None or connection.scope is not cycle.scope)
         unanswered = cycle is not None and not cycle.response_started
         if begun or unanswered:
-            connection.transport.write(_response(self._seconds))
+            detail = f"the request did not arrive whole within {self._seconds:g} s (timeouts.receive)."
+            headers = connection.server_state.default_headers
+            connection.transport.write(response(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", detail, headers))
         connection.transport.close()
 
 
@@ -63,14 +63,3 @@ def _arriving(connection: Any) -> object:
     if cycle.more_body and not connection.flow.read_paused:
         return cycle.scope["state"].get(UPLOAD_PIECE, cycle)
     return None
-
-
-def _response(seconds: float) -> bytes:
-    detail = f"the request did not arrive whole within {seconds:g} s (timeouts.receive)."
-    status = HTTPStatus.REQUEST_TIMEOUT
-    body = msgspec.json.encode(Problem(status.phrase, status.value, "request_timeout", detail))
-    head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + body
