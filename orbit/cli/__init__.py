@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -64,10 +66,11 @@ def orbit() -> None:
     """
 
 
-def main() -> None:
-    """Run ``orbit``; errors of ORBIT become sentences, and the exit status 1."""
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn errors of ORBIT into sentences, and the exit status 1."""
     try:
-        orbit()
+        yield
     except ConfigError as error:
         count = len(error.problems)
         click.echo(f"The configuration has {count} problem{'s' if count > 1 else ''}:", err=True)
@@ -77,3 +80,9 @@ def main() -> None:
     except OrbitError as error:
         click.echo(f"Error: {printable(str(error), keep=LINES)}", err=True)
         sys.exit(1)
+
+
+def main() -> None:
+    """Run ``orbit``."""
+    with reported():
+        orbit()

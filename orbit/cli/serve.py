@@ -3,37 +3,75 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from orbit.cli.options import config_option
+
+if TYPE_CHECKING:
+    from orbit.host import OrbitHost
+
+CONFIG_VARIABLE = "ORBIT_CONFIG"
 
 
 @click.command()
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. Default: general.host.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port to listen on. Default: general.port.")
 @click.option("--workers", type=click.IntRange(1), default=1, metavar="N", help="Worker processes. Default: 1.")
-@click.option("--reload", is_flag=True, help="Start again when the code changes; for development.")
+@click.option("--reload", is_flag=True, help="Start again when code or configuration change; for development.")
 @config_option
 def serve(host: str | None, port: int | None, workers: int, *, reload: bool, config_path: str | None) -> None:
-    """Run the server until it is told to stop (Ctrl-C or SIGTERM), then let running answers end."""
+    """Run the server until SIGTERM, SIGHUP or Ctrl-C, then let running answers end.
+
+    A second Ctrl-C cuts them.
+    """
     from orbit.cli.first_run import is_first_run, prepare
     from orbit.config import find_config
+    from orbit.web.reloading import Reloader
+    from orbit.web.server import address_of, bind, run
+    from orbit.web.sole_server import sole_server
+
+    if reload and workers > 1:
+        raise click.UsageError("--reload runs one process; leave --workers out.")
+    file = find_config(config_path)
+    if file is not None:
+        os.environ[CONFIG_VARIABLE] = str(file.resolve())  # for the processes that --reload starts, and plugins
+    checked = _checked(workers)
+    settings = checked.config.host
+    with ExitStack() as stack:
+        stack.enter_context(sole_server(checked.config.data_dir))
+        interface = host or settings.general.host
+        listeners = [bind(interface, settings.general.port if port is None else port)]
+        address = address_of(listeners[0])
+        if settings.general.https.enabled:
+            listeners.append(bind(interface, settings.general.https.port, "general.https.port"))
+            address = address_of(listeners[1], "https")
+        if is_first_run(checked.config):
+            prepare(checked.config, address)
+        click.echo(f"Starting at {address} ..." + (" (Ctrl-C stops it)" if sys.stdin.isatty() else ""))
+        if reload:
+            folder = file.parent if file is not None else Path()
+            Reloader(_serve_again, listeners, [file or Path("config.yaml"), folder / ".env"]).run()
+        else:
+            run(checked, listeners, workers)
+
+
+def _checked(workers: int) -> OrbitHost:
+    """The host of the configuration, with logging set up for it. Raises ConfigError with every problem."""
     from orbit.errors import ConfigError, Problem
     from orbit.host import OrbitHost
     from orbit.logs import configure_logging
     from orbit.web.checks import serving_problems
-    from orbit.web.server import CONFIG_VARIABLE, address_of, bind, run
 
-    file = find_config(config_path)
-    if file is not None:
-        os.environ[CONFIG_VARIABLE] = str(file.resolve())  # for the worker processes
-    checked = OrbitHost.from_file(config_path)
+    checked = OrbitHost.from_file()
     problems = [*checked.problems, *serving_problems(checked.config)]
     if problems:
         raise ConfigError(problems)
-    settings = checked.config.host
     if workers > 1:
         reasons = {name: checked.registry[name].exclusive() for name in checked.registry.names()}
         problems = [
@@ -41,14 +79,19 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
         ]
         if problems:
             raise ConfigError(problems)
-    configure_logging(settings.logging, verbose=settings.general.verbose)
-    interface = host or settings.general.host
-    listeners = [bind(interface, settings.general.port if port is None else port)]
-    address = address_of(listeners[0])
-    if settings.general.https.enabled:
-        listeners.append(bind(interface, settings.general.https.port, "general.https.port"))
-        address = address_of(listeners[1], "https")
-    if is_first_run(checked.config):
-        prepare(checked.config, address)
-    click.echo(f"Starting at {address} ..." + (" (Ctrl-C stops it)" if sys.stdin.isatty() else ""))
-    run(checked.config, listeners, workers=workers, reload=reload)
+    configure_logging(checked.config.host.logging, verbose=checked.config.host.general.verbose)
+    return checked
+
+
+def _serve_again(listeners: list[socket.socket]) -> None:
+    """What a process of ``--reload`` does: read everything anew, and serve."""
+    from orbit.cli import reported
+    from orbit.web.app import create_app
+    from orbit.web.server import make_server, serve_here
+
+    with reported():
+        checked = _checked(1)
+        server = make_server(checked.config, create_app(checked.config, checked))
+        server.supervisor = os.getppid()
+        server.hurry()
+        serve_here(server, listeners)

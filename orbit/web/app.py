@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator
@@ -23,7 +24,6 @@ from orbit.web.admin.activity import kept_history, live_route
 from orbit.web.admin.routes import admin_routes
 from orbit.web.chat import OrbitProtocol
 from orbit.web.cors import CrossOrigin
-from orbit.web.draining import announced_end
 from orbit.web.front import Front
 from orbit.web.handler import chat_handler
 from orbit.web.health import HealthCheck, health_routes
@@ -67,6 +67,8 @@ class Application:
         self.start_error = ""
         self._host = host
         self._front: ASGIApp
+        self._starting: asyncio.Task[Any] | None = None
+        self._abandoned = False
         self.litestar = Litestar(
             [],
             lifespan=[self._lifespan],
@@ -82,14 +84,21 @@ class Application:
             return
 
         async def tell(message: Any) -> None:
-            if message["type"] == "lifespan.startup.failed" and self.start_error:
-                message = {**message, "message": f"ORBIT cannot start: {self.start_error}"}
+            if message["type"] == "lifespan.startup.failed" and (self.start_error or self._abandoned):
+                message = {**message, "message": self.start_error and f"ORBIT cannot start: {self.start_error}"}
             await send(message)
 
         await self.litestar(scope, receive, tell)
 
+    def abandon_start(self) -> None:
+        """Cancel the start, if it is under way; what has started stops."""
+        if self._starting is not None:
+            self._abandoned = True
+            self._starting.cancel()
+
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncGenerator[None, None]:
+        self._starting = asyncio.current_task()
         async with AsyncExitStack() as stack:
             try:
                 services = await stack.enter_async_context(open_services(self._host.config, self._host))
@@ -97,7 +106,6 @@ class Application:
                 self.start_error = str(error)  # told in one sentence, where the server would print a traceback
                 raise
             self.services = services
-            stack.enter_context(announced_end(services.draining))
             folder = os.environ.get(FOLDER_VARIABLE)
             exchange = Exchange(services, Path(folder) if folder else None)
             await stack.enter_async_context(exchange.publishing())
@@ -106,6 +114,7 @@ class Application:
                 app.register(route)
             self._front = front(services, app)
             stack.enter_context(settled())
+            self._starting = None
             yield
 
 

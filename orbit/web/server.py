@@ -5,28 +5,35 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import ChangeReload
+from typing_extensions import override
 
-from orbit.config import Config, load_config
-from orbit.config.model import Https
+from orbit.config import Config
+from orbit.config.model import Https, Timeouts
 from orbit.errors import ConfigError, OrbitError
+from orbit.host import OrbitHost
 from orbit.logs import configure_logging
 from orbit.web.app import Application, create_app
 from orbit.web.metrics import FOLDER_VARIABLE, empty_folder
+from orbit.web.protocol import LimitedProtocol
 from orbit.web.service_manager import notify
 from orbit.web.slow_senders import SlowSenders
 from orbit.web.tls import Certificate
-from orbit.web.workers import Workers
+from orbit.web.watchdog import Watchdog
+from orbit.web.workers import FORCE, Workers
 
-CONFIG_VARIABLE = "ORBIT_CONFIG"
 _BACKLOG = 2048
 _TICKS_PER_SECOND = 10
 
@@ -40,9 +47,18 @@ SECURITY_HEADERS = [
 logger = logging.getLogger("orbit")
 
 
-def application() -> Application:
-    """The application of a server process; its configuration file is named by ``ORBIT_CONFIG``."""
-    config = load_config()
+NOTICE_SECONDS = 1.0
+"""Time for load balancers to see that readiness is gone, in seconds."""
+_REPEAT_SECONDS = 0.5
+"""Signals so soon after the first are the same one: terminals and tools send it to a process and to its group."""
+_FORCED_SECONDS = 5.0
+_ABANDON_SECONDS = 5.0
+_LEAVE_SECONDS = 2.0
+"""Time for threads to end once everything is saved."""
+
+
+def application(config: Config) -> Application:
+    """The application of a worker process, which sets up its own logging."""
     configure_logging(config.host.logging, verbose=config.host.general.verbose)
     return create_app(config)
 
@@ -76,39 +92,99 @@ def address_of(listener: socket.socket, scheme: str = "http") -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-class Server(uvicorn.Server):
-    """uvicorn's server, with a second socket for HTTPS, renewed certificates, and no patience for slow senders.
+def patience(timeouts: Timeouts) -> float:
+    """Seconds within which a server has stopped after a signal: notice, drain, and twice what a provider gets."""
+    return NOTICE_SECONDS + timeouts.drain + 2 * timeouts.stop + _FORCED_SECONDS
 
-    It can be pickled until it runs, as the processes of ``--workers`` and ``--reload`` need it.
+
+class Server(uvicorn.Server):
+    """uvicorn's server, with a second socket for HTTPS, renewed certificates, no patience for slow senders, and an end.
+
+    SIGTERM, SIGINT and SIGHUP stop it: it says that it is not ready, closes its sockets a little later and lets running
+    answers end. A second SIGINT cuts them; their records are written. While it starts, a signal abandons the start. If
+    a thread or a provider keeps the process from ending in time, a watchdog ends it.
+
+    It can be pickled until it runs, as worker processes need it.
     """
 
-    def __init__(self, config: uvicorn.Config, https: Https, receive_seconds: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, https: Https, timeouts: Timeouts, build: Callable[[], Application] | None
+    ) -> None:
         super().__init__(config)
         self.on_started: Callable[[], object] | None = None
         self.supervisor: int | None = None
         """The process whose end is the end of this one too."""
+        self._notice_seconds = NOTICE_SECONDS
+        self._build = build
         self._https = https
+        self._timeouts = timeouts
         self._certificate: Certificate | None = None
-        self._slow_senders = SlowSenders(receive_seconds)
+        self._slow_senders = SlowSenders(timeouts.receive)
+        self._watchdog: Watchdog | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told_at: float | None = None
 
+    @property
+    def told_to_stop(self) -> bool:
+        """Whether a signal to stop has come."""
+        return self._told_at is not None
+
+    def hurry(self) -> None:
+        """Stop without notice, and give running answers a second: for development."""
+        self._notice_seconds = 0.0
+        self.config.timeout_graceful_shutdown = 1
+
+    @override
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._build is not None:
+            self.config.app = self._build()
+        super().run(sockets)
+
+    @override
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().serve(sockets)
+        finally:
+            self._end_within(_LEAVE_SECONDS, 0 if self.started or self.told_to_stop else 1)
+
+    @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then accept: HTTP on the first socket, HTTPS on the second."""
+        self._loop = asyncio.get_running_loop()
         plain, secure = (sockets or [])[:1], (sockets or [])[1:]
         if secure:
             self._certificate = Certificate(self._https)
+        if self.told_to_stop:
+            self._abandon_start()
         await super().startup(sockets=plain)
         for listener in secure:
             assert self._certificate is not None
             self.servers.append(
-                await asyncio.get_running_loop().create_server(
-                    self._connection, sock=listener, ssl=self._certificate.context, backlog=_BACKLOG
+                await self._loop.create_server(
+                    self._connection,
+                    sock=listener,
+                    ssl=self._certificate.context,
+                    backlog=_BACKLOG,
+                    ssl_handshake_timeout=self._timeouts.receive,
                 )
             )
         if self.on_started is not None:
             self.on_started()
 
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit and not self.lifespan.shutdown_event.is_set():  # uvicorn would drop what is to be saved
+            cut = list(self.server_state.tasks)
+            for task in cut:
+                task.cancel()
+            if cut:
+                await asyncio.wait(cut, timeout=_FORCED_SECONDS / 2)
+            await self.lifespan.shutdown()
+
+    @override
     async def on_tick(self, counter: int) -> bool:
-        """Look after what needs it once a second."""
+        """Look after what needs it: the end at each tick, the rest once a second."""
         if counter % _TICKS_PER_SECOND == 0:
             self._slow_senders.look(self.server_state.connections)
             if self._certificate is not None:
@@ -117,21 +193,78 @@ class Server(uvicorn.Server):
                 self.supervisor = None
                 logger.error("the supervising process has gone; this worker ends too")
                 signal.raise_signal(signal.SIGTERM)
+        if self._told_at is not None:
+            draining = self._application.services.draining
+            if not draining.is_set():
+                logger.info("stopping: no longer ready, running answers may end")
+                draining.set()
+            if time.monotonic() >= self._told_at + self._notice_seconds:
+                self.should_exit = True
         return await super().on_tick(counter)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's signature
-        """End gracefully; at a second Ctrl-C at once. Unlike uvicorn's, the end is no death by that signal."""
-        if self.should_exit and sig == signal.SIGINT:
-            self.force_exit = True
-        self.should_exit = True
+    @contextmanager
+    @override
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals while entered. A worker ignores those that a terminal sends to its supervisor too."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._watchdog = Watchdog()
+        self._watchdog.start()
+        ignored: set[signal.Signals] = set()
+        handled = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+        if multiprocessing.parent_process() is not None:
+            ignored = {signal.SIGINT, signal.SIGHUP}
+            handled = {signal.SIGTERM, FORCE}
+        elif signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
+            handled.discard(signal.SIGHUP)
+        former: dict[signal.Signals, Any] = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+        former |= {number: signal.signal(number, self.handle_exit) for number in handled}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop gracefully; at a second Ctrl-C at once. Unlike uvicorn's, the end is no death by that signal."""
+        now = time.monotonic()
+        if self._told_at is None:
+            self._told_at = now
+            if self.started:
+                self._end_within(patience(self._timeouts))
+            else:
+                self.should_exit = True
+                self._end_within(min(self._timeouts.stop, _ABANDON_SECONDS))
+                if self._loop is not None:
+                    self._loop.call_soon_threadsafe(self._abandon_start)
+        elif sig != signal.SIGHUP and now >= self._told_at + _REPEAT_SECONDS:
+            if sig in (signal.SIGINT, FORCE):
+                self.force_exit = True
+                self._end_within(_FORCED_SECONDS)
+            self.should_exit = True
+
+    @property
+    def _application(self) -> Application:
+        assert isinstance(self.config.app, Application)
+        return self.config.app
+
+    def _abandon_start(self) -> None:
+        logger.info("told to stop while starting")
+        self._application.abandon_start()
+
+    def _end_within(self, seconds: float, status: int = 1) -> None:
+        if self._watchdog is not None:
+            self._watchdog.arm(seconds, status)
 
     def _connection(self) -> Any:
         kind: Any = self.config.http_protocol_class
         return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
-def make_server(config: Config, application: Application | str) -> Server:
-    """A server for an application, or for the name of its factory."""
+def make_server(config: Config, application: Application | Callable[[], Application]) -> Server:
+    """A server for an application, or for what makes it in the process that serves."""
     host = config.host
     proxies = list(host.general.trusted_proxies)
     headers = list(SECURITY_HEADERS)
@@ -139,9 +272,8 @@ def make_server(config: Config, application: Application | str) -> Server:
         headers.append(("strict-transport-security", f"max-age={host.general.https.hsts_seconds}"))
     settings = uvicorn.Config(
         application,
-        factory=isinstance(application, str),
         loop="uvloop",
-        http="httptools",
+        http=LimitedProtocol,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -153,26 +285,31 @@ def make_server(config: Config, application: Application | str) -> Server:
         timeout_graceful_shutdown=max(1, round(host.timeouts.drain)),
         timeout_keep_alive=75,
     )
-    return Server(settings, host.general.https, host.timeouts.receive)
+    build = None if isinstance(application, Application) else application
+    return Server(settings, host.general.https, host.timeouts, build)
 
 
-def run(config: Config, listeners: list[socket.socket], *, workers: int, reload: bool) -> None:
+def run(host: OrbitHost, listeners: list[socket.socket], workers: int = 1) -> None:
     """Serve until a signal ends it. Raises OrbitError if the server could not start."""
-    server = make_server(config, "orbit.web.server:application")
-    if reload:
-        server.config.reload = True
-        ChangeReload(server.config, target=server.run, sockets=listeners).run()
-    elif workers > 1:
+    config = host.config
+    if workers > 1:
         folder = empty_folder(config.data_dir)
-        Workers(server, listeners, workers, {FOLDER_VARIABLE: str(folder.resolve())}).run()
-    else:
-        server.on_started = lambda: notify("READY=1")
-        try:
-            server.run(sockets=listeners)
-        except KeyboardInterrupt:
-            return
-        except SystemExit:  # how uvicorn ends when the application did not start
-            if server.should_exit:
-                return
-        if not server.started and not server.should_exit:
-            raise OrbitError("the server did not start; the reason stands above.")
+        server = make_server(config, partial(application, config))
+        environment = {FOLDER_VARIABLE: str(folder.resolve())}
+        Workers(server, listeners, workers, environment, patience(config.host.timeouts)).run()
+        return
+    server = make_server(config, create_app(config, host))
+    server.on_started = lambda: notify("READY=1")
+    serve_here(server, listeners)
+
+
+def serve_here(server: Server, listeners: list[socket.socket]) -> None:
+    """Run a server in this process. Raises OrbitError if it could not start."""
+    try:
+        server.run(sockets=listeners)
+    except KeyboardInterrupt:
+        return
+    except SystemExit:  # how uvicorn ends when the application did not start
+        pass
+    if not server.started and not server.told_to_stop:
+        raise OrbitError("the server did not start; the reason stands above.")

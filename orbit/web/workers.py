@@ -20,6 +20,9 @@ from orbit.web.service_manager import notify
 
 logger = logging.getLogger("orbit")
 
+FORCE = signal.SIGQUIT
+"""What a supervisor sends its workers at a second Ctrl-C; they ignore SIGINT, which a terminal sends to them too."""
+
 _LOOK_SECONDS = 0.5
 _LONGEST_PAUSE = 30.0
 _spawn = multiprocessing.get_context("spawn")
@@ -58,13 +61,20 @@ class Workers:
     """Keeps ``number`` worker processes running until a signal, then lets each of them end its answers.
 
     A worker that dies is replaced, after a pause that grows while its successors die before they are ready. If one of
-    the first does not start, none is kept. A second signal is passed on too: it ends the notice that workers give.
+    the first does not start, none is kept. A second signal is passed on too: SIGTERM ends the notice that workers give,
+    SIGINT cuts their answers. Workers that have not ended after ``patience`` seconds are killed.
     """
 
     def __init__(
-        self, server: WorkersServer, listeners: list[socket.socket], number: int, environment: Mapping[str, str]
+        self,
+        server: WorkersServer,
+        listeners: list[socket.socket],
+        number: int,
+        environment: Mapping[str, str],
+        patience: float,
     ) -> None:
         """``environment`` is set in each worker."""
+        self._patience = patience
         self._environment = environment
         self._server = server
         self._listeners = listeners
@@ -74,8 +84,9 @@ class Workers:
 
     def run(self) -> None:
         """Run until all workers have ended. Raises OrbitError if they could not start."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                signal.signal(number, self._stop)
         self._workers = [self._worker() for _ in range(self._number)]
         if self._all_ready():
             logger.info("%d workers are ready", self._number)
@@ -83,8 +94,7 @@ class Workers:
             self._keep()
         failed = not self._stopping
         self._tell_all(signal.SIGTERM)
-        for worker in self._workers:
-            worker.process.join()
+        self._join()
         if failed:
             raise OrbitError("a worker did not start; the reason stands above.")
 
@@ -126,9 +136,19 @@ class Workers:
                 except EOFError:  # it ended before it was ready
                     time.sleep(_LOOK_SECONDS / 10)
 
+    def _join(self) -> None:
+        """Wait for the workers to end, and kill what has not ended in time."""
+        deadline = time.monotonic() + self._patience + _LOOK_SECONDS
+        while alive := [worker for worker in self._workers if worker.process.is_alive()]:
+            wait([worker.process.sentinel for worker in alive], _LOOK_SECONDS)
+            if time.monotonic() >= deadline:
+                for worker in alive:
+                    logger.error("worker %s did not end and is killed", worker.process.pid)
+                    worker.process.kill()
+
     def _stop(self, number: int, frame: Any) -> None:  # noqa: ARG002  # a signal handler's signature
-        if self._stopping:
-            self._tell_all(signal.SIGTERM)
+        if self._stopping and number != signal.SIGHUP:
+            self._tell_all(FORCE if number == signal.SIGINT else signal.SIGTERM)
         self._stopping = True
 
     def _tell_all(self, number: int) -> None:

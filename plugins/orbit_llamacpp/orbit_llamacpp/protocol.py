@@ -117,15 +117,11 @@ class Counted(msgspec.Struct, frozen=True, tag=True):
 
 
 class Embedded(msgspec.Struct, frozen=True, tag=True):
-    """The vectors, as the bytes of a little-endian float32 array of shape ``(texts, dimension)``.
-
-    ``split`` of the texts were longer than the model's window.
-    """
+    """The vectors, as the bytes of a little-endian float32 array of shape ``(texts, dimension)``."""
 
     is_last: ClassVar[bool] = True
     id: int
     vectors: bytes
-    split: int = 0
 
 
 class Stats(msgspec.Struct, tag=True):
@@ -154,7 +150,6 @@ class Stats(msgspec.Struct, tag=True):
     snapshots: int = 0
     snapshot_bytes: int = 0
     embedded_texts: int = 0
-    split_texts: int = 0
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -179,11 +179,10 @@ class Engine:
         try:
             next(work)
         except StopIteration as done:
-            vectors = done.value
+            vectors, tokens = done.value
             self.stats.embedded_texts += len(command.texts)
-            self.stats.split_texts += vectors.split
-            self.stats.prompt_tokens += vectors.tokens
-            self._emit([Embedded(command.id, vectors.rows.tobytes(), vectors.split)])
+            self.stats.prompt_tokens += tokens
+            self._emit([Embedded(command.id, vectors.tobytes())])
         except NativeError as error:
             self.stats.failed += 1
             self._emit([Failed(command.id, "refused", str(error))])
