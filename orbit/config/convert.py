@@ -130,8 +130,13 @@ def _from_text(text: str, kind: Any) -> Any:
     members = _members(kind)
     kinds = {get_origin(member) or member for member in members}
     stripped = text.strip()
-    if kinds & {Any, object} or any(get_origin(member) is Literal and text in get_args(member) for member in members):
+    if kinds & {Any, object}:
         return str(text)
+    choices = {
+        str(choice): choice for member in members if get_origin(member) is Literal for choice in get_args(member)
+    }
+    if stripped in choices:
+        return choices[stripped]
     if stripped and (scalar := _scalar(stripped, kinds)) is not None:
         return scalar
     if not stripped and (kinds & {int, float, bool} or (isinstance(text, FromReference) and str not in kinds)):

@@ -158,12 +158,15 @@ class Mongodb(Section, forbid_unknown_fields=True, frozen=True):
 
     enabled: Annotated[bool, Meta(description="Keep keys and prompts in MongoDB instead of SQLite.")] = True
     uri: Annotated[
-        str, Meta(description="Connection string; replaces host, port, username and password if not empty.")
+        str,
+        Meta(description="Connection string, used instead of host and port; it may have user, password and database."),
     ] = ""
     host: Annotated[str, Meta(description="Host name of the server.")] = "localhost"
     port: Annotated[Port, Meta(description="Port of the server.")] = 27017
-    database: Annotated[str, Meta(min_length=1, description="Database that holds the collections.")] = "orbit"
-    username: Annotated[str, Meta(description="User name; empty if the server asks for none.")] = ""
+    database: Annotated[
+        str, Meta(description="Database that holds the collections; if empty, the one that uri names, else orbit.")
+    ] = ""
+    username: Annotated[str, Meta(description="User name; empty if the server asks for none, or uri has it.")] = ""
     password: Annotated[str, Meta(description="Password of the user; best given as ${NAME} from .env.")] = ""
     apikey_collection: Annotated[str, Meta(min_length=1, description="Collection of API keys.")] = "api_keys"
     prompts_collection: Annotated[

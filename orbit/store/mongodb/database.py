@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from beanie import init_beanie
-from pymongo import AsyncMongoClient
-from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from typing_extensions import override
 
 from orbit.config.model import Mongodb
-from orbit.errors import ConfigError, Problem, StoreUnavailable
+from orbit.errors import StoreUnavailable
 from orbit.store.base import Store
+from orbit.store.mongodb.connection import database_name, make_client, shown_address
 from orbit.store.mongodb.documents import (
     ApiKeyDocument,
     PromptVersionDocument,
@@ -27,9 +26,6 @@ from orbit.store.mongodb.documents import (
     object_id,
 )
 
-SELECTION_SECONDS = 2.0
-"""How long an operation looks for a server before the store counts as away."""
-SOCKET_SECONDS = 5.0
 ATTEMPTS = 50
 """How often a change is tried again because another process was quicker."""
 
@@ -42,7 +38,7 @@ class MongoDatabase(Store):
     def __init__(self, settings: Mongodb, signal_file: Path) -> None:
         super().__init__(signal_file)
         self._settings = settings
-        self._where = _address(settings)
+        self._where = shown_address(settings)
 
     @override
     async def _enter(self, stack: contextlib.AsyncExitStack) -> None:
@@ -50,7 +46,7 @@ class MongoDatabase(Store):
         logging.getLogger("pymongo").setLevel(logging.INFO)
         self._signal.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         stack.enter_context(self._signal)
-        client = self._client()
+        client = make_client(self._settings)
         stack.push_async_callback(client.close)
         settings = self._settings
         prompts = settings.prompts_collection
@@ -62,38 +58,13 @@ class MongoDatabase(Store):
         models = [self._keys, self._prompts, self._versions, self._counts, self._turns]
         with self._as_unavailable():
             await client.admin.command("ping")
-            await init_beanie(database=client[settings.database], document_models=models, skip_indexes=True)
+            await init_beanie(database=client[database_name(settings)], document_models=models, skip_indexes=True)
             await self._make_indexes()
 
     @override
     async def ping(self) -> None:
         with self._as_unavailable():
             await self._keys.get_pymongo_collection().database.command("ping")
-
-    def _client(self) -> AsyncMongoClient[dict[str, Any]]:
-        settings = self._settings
-        if settings.uri and not settings.uri.startswith(("mongodb://", "mongodb+srv://")):
-            raise ConfigError([Problem("mongodb.uri", "must begin with mongodb:// or mongodb+srv://.")])
-        login: dict[str, Any] = {}
-        if settings.username and not settings.uri:
-            login = {"username": settings.username, "password": settings.password}
-        try:
-            return AsyncMongoClient(
-                settings.uri or settings.host,
-                None if settings.uri else settings.port,
-                tz_aware=True,
-                appname="orbit",
-                connect=False,
-                serverSelectionTimeoutMS=round(SELECTION_SECONDS * 1000),
-                connectTimeoutMS=round(SELECTION_SECONDS * 1000),
-                socketTimeoutMS=round(SOCKET_SECONDS * 1000),
-                heartbeatFrequencyMS=2000,
-                **login,
-            )
-        except (ConfigurationError, InvalidURI, ValueError) as error:
-            # The driver's sentence may quote the connection string.
-            kind = type(error).__name__
-            raise ConfigError([Problem("mongodb", f"the connection settings cannot be used ({kind}).")]) from None
 
     async def _make_indexes(self) -> None:
         """Make what lookups need, and let go of an index of earlier versions under which clear keys cannot go."""
@@ -143,13 +114,6 @@ class MongoDatabase(Store):
         with self._as_unavailable():
             found = await model.find(query).sort("_id").limit(limit).to_list()
         return [document.record() for document in found]
-
-
-def _address(settings: Mongodb) -> str:
-    """Where the server is, without the login and options of a connection string."""
-    if settings.uri:
-        return re.split(r"[/?]", settings.uri.partition("://")[2].rpartition("@")[2])[0]
-    return f"{settings.host}:{settings.port}"
 
 
 def id_of(text: str) -> Any:

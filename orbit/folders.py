@@ -1,0 +1,46 @@
+"""Whether the user who runs the server can write its files and folders."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from orbit.errors import Problem
+
+
+def folder_problems(setting: str, folder: Path) -> list[Problem]:
+    """Return what would keep a folder from being made, or files in it."""
+    reason = _unusable(folder)
+    return [Problem(setting, f"the folder {folder} cannot be used: {reason}.")] if reason else []
+
+
+def file_problems(setting: str, file: Path) -> list[Problem]:
+    """Return what would keep a file from being made, its folder included, or from being written."""
+    reason = ""
+    try:
+        if file.is_dir():
+            reason = "this is a folder"
+        elif file.exists():
+            reason = "" if os.access(file, os.R_OK | os.W_OK) else "nothing may be written to it"
+        else:
+            reason = _unusable(file.parent)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name cannot be used"
+    return [Problem(setting, f"the file {file} cannot be used: {reason}.")] if reason else []
+
+
+def _unusable(folder: Path) -> str:
+    """Try it where the folder is, or would be made: neither rights nor the kind of a file system tell for certain."""
+    try:
+        there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+        if not there.is_dir():
+            return f"{there} is no folder"
+        if any(len(os.fsencode(part)) > os.pathconf(there, "PC_NAME_MAX") for part in folder.parts):
+            return "a part of its name is too long"
+        if not os.access(there, os.W_OK | os.X_OK):
+            return f"nothing may be written into {there}"
+        with tempfile.TemporaryFile(dir=there):
+            return ""
+    except (OSError, ValueError) as error:
+        return (getattr(error, "strerror", None) or "its name cannot be used").lower()
