@@ -1,66 +1,129 @@
-"""How many chat turns run and wait at the same time."""
+"""How many turns run and wait at the same time, shared fairly between keys."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from types import TracebackType
 
 from orbit.errors import Overloaded
 
 
 class Admission:
-    """A bounded number of places and a bounded queue for them, first come, first served.
+    """A bounded number of places, and a bounded queue for them.
 
-    Use as ``async with``. Raises Overloaded when the queue is full or waiting took longer than ``seconds``.
+    A place that comes free goes to the waiting key that holds fewest, keys with equally many in turn; within a key the
+    first comes first. When the queue is full, the key with most turns in it gives way: its newest turn is refused, so
+    that no key can fill the queue for the others.
     """
 
     def __init__(self, places: int, queue: int, seconds: float) -> None:
+        """``seconds`` is the longest wait."""
         self._free = places
         self._queue_size = queue
         self._seconds = seconds
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._queues: dict[str, deque[asyncio.Future[None]]] = {}
+        self._held: Counter[str] = Counter()
         self.running = 0
 
     @property
     def waiting(self) -> int:
         """How many turns wait for a place."""
-        return len(self._waiting)
+        return sum(map(len, self._queues.values()))
 
-    async def __aenter__(self) -> None:
-        if self._free and not self._waiting:
+    def place(self, key: str = "") -> Place:
+        """Return a place for a turn of ``key``, to be held with ``async with``. Entering it raises Overloaded."""
+        return Place(self, key)
+
+    def check(self, key: str) -> None:
+        """Raise Overloaded if a turn of ``key`` would be refused at once."""
+        if not self._free and self._full_for(key):
+            raise _full()
+
+    async def enter(self, key: str) -> None:
+        """Wait for a place; ``leave`` gives it back. Raises Overloaded."""
+        if self._free:
             self._free -= 1
+            self._hold(key)
         else:
-            await self._wait()
-        self.running += 1
+            await self._wait(key)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def leave(self, key: str) -> None:
+        """Give a place back: it goes straight to the next in line."""
         self.running -= 1
-        self._release()
-
-    def _release(self) -> None:
-        while self._waiting:
-            waiter = self._waiting.popleft()
+        self._held[key] -= 1
+        if not self._held[key]:
+            del self._held[key]
+        while self._queues:
+            next_key = min(self._queues, key=self._held.__getitem__)
+            waiter = self._queues[next_key].popleft()
+            if queue := self._queues.pop(next_key):
+                self._queues[next_key] = queue  # behind the others that hold as many
             if not waiter.done():
-                waiter.set_result(None)  # the place goes straight to the next in line
+                self._hold(next_key)
+                waiter.set_result(None)
                 return
         self._free += 1
 
-    async def _wait(self) -> None:
-        if len(self._waiting) >= self._queue_size:
-            raise Overloaded("the server is busy and its queue is full; try again in a moment.")
+    def _hold(self, key: str) -> None:
+        self._held[key] += 1
+        self.running += 1
+
+    async def _wait(self, key: str) -> None:
+        self._make_room(key)
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
+        self._queues.setdefault(key, deque()).append(waiter)
         try:
             async with asyncio.timeout(self._seconds):
                 await waiter
         except BaseException as error:
-            if waiter.done() and not waiter.cancelled():
-                self._release()  # the place came at the same moment: pass it on
-            elif waiter in self._waiting:
-                self._waiting.remove(waiter)
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self.leave(key)  # the place came at the same moment: pass it on
+            else:
+                self._forget(key, waiter)
             if isinstance(error, TimeoutError):
                 raise Overloaded(f"no place came free within {self._seconds:g} s; try again in a moment.") from error
             raise
+
+    def _full_for(self, key: str) -> bool:
+        """Whether the queue is full and no other key would have to give way."""
+        longest = max(map(len, self._queues.values()), default=0)
+        return self.waiting >= self._queue_size and longest <= len(self._queues.get(key, ())) + 1
+
+    def _make_room(self, key: str) -> None:
+        if self._full_for(key):
+            raise _full()
+        if self.waiting >= self._queue_size:
+            longest = max(self._queues, key=lambda key: len(self._queues[key]))
+            newest = self._queues[longest].pop()
+            if not newest.done():
+                newest.set_exception(_full())
+
+    def _forget(self, key: str, waiter: asyncio.Future[None]) -> None:
+        queue = self._queues.get(key)
+        if queue and waiter in queue:
+            queue.remove(waiter)
+            if not queue:
+                del self._queues[key]
+
+
+class Place:
+    """A place for one turn, while it is entered."""
+
+    __slots__ = ("_admission", "_key")
+
+    def __init__(self, admission: Admission, key: str) -> None:
+        self._admission = admission
+        self._key = key
+
+    async def __aenter__(self) -> None:
+        await self._admission.enter(self._key)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._admission.leave(self._key)
+
+
+def _full() -> Overloaded:
+    return Overloaded("the server is busy and its queue is full; try again in a moment.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 import msgspec
 
@@ -173,6 +174,15 @@ class RateLimiter:
         if not quota.allowed:
             raise RateLimited(quota)
         return quota
+
+    async def give_back(self, key: ApiKey, quota: Quota) -> Quota:
+        """Take back a request that was counted and then refused for want of room. Returns what is left."""
+        if own := self._own.get(key.id):
+            own.pop()
+        else:
+            with suppress(StoreUnavailable):  # it then counts for its minute
+                await self._store.uncount_request(key.id, quota.second)
+        return msgspec.structs.replace(quota, remaining=quota.remaining + 1)
 
     async def _count(self, key_id: str, limit: int, now: float) -> Quota:
         if time.monotonic() < self._away_until:

@@ -4,56 +4,72 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncGenerator
 
-from orbit.errors import PromptTooLong, ProviderError
-from orbit.plugins.calls import attributed, raised_by, too_slow, wrong_type
+from orbit.errors import ProviderError
+from orbit.interrupt import Interrupt
+from orbit.plugins.calls import WHATEVER_A_HOOK_RAISES, failure_of, raised_by, too_slow, wrong_type
 from orbit.ticker import Ticker
+from orbit.turn import TurnTimeout
 from orbit.types import Chunk
 
 
 class ChunkReader:
     """Pulls the chunks of one provider; ends the wait for one that takes too long, and only that wait.
 
-    Time that the consumer, which is one task, spends between chunks does not count.
+    Time that the consumer spends between chunks counts towards the turn's deadline only.
     """
 
     def __init__(
-        self, provider: str, chunks: AsyncGenerator[Chunk, None], ticker: Ticker, *, thinking: float = math.inf
+        self,
+        provider: str,
+        chunks: AsyncGenerator[Chunk, None],
+        ticker: Ticker,
+        *,
+        thinking: float = math.inf,
+        deadline: float | None = None,
     ) -> None:
-        """``thinking`` is how many seconds the model may go on yielding thoughts without any text."""
+        """``thinking`` is how many seconds the model may go on yielding thoughts without any text.
+
+        ``deadline`` is the turn's, in seconds of ``time.monotonic()``.
+        """
         self._provider = provider
         self._chunks = chunks
         self._ticker = ticker
         self._now = asyncio.get_running_loop().time
+        self._end = math.inf if deadline is None else self._now() + deadline - time.monotonic()
         self._due = math.inf
-        self._task: asyncio.Task[object] | None = None
-        self._expired = False
+        self._interrupt: Interrupt | None = None
         self._thinking = thinking
         self._thinking_due = math.inf
         self.thought = False
         ticker.add(self)
 
     async def next(self, seconds: float) -> Chunk | None:
-        """The next chunk, or None at the end. Raises ProviderError, also when ``seconds`` have passed."""
-        self._due = min(self._now() + seconds, self._thinking_due)
-        if self._task is None:
-            self._task = asyncio.current_task()
+        """Return the next chunk, or None at the end.
+
+        Raises ProviderError, also when ``seconds`` have passed, and TurnTimeout when the turn's deadline has.
+        """
+        interrupt = self._armed(seconds)
         try:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
             return None
         except asyncio.CancelledError as error:
-            if self._expired and self._task is not None and self._task.uncancel() == 0:
-                raise self._too_slow(raised_by(error, self._provider), seconds) from None
-            raise
-        except PromptTooLong:  # the client's to mend, not the provider's
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever a plugin raises is attributed to it
-            raised = attributed(error, self._provider, "generate")
+            if interrupt.take_back():
+                raise self._late(raised_by(error, self._provider), seconds) from None
+            if interrupt.wanted_by_others():
+                raise
+            raise failure_of(error, self._provider, "generate") from error
+        except WHATEVER_A_HOOK_RAISES as error:
+            interrupt.take_back()
+            interrupt.forget_leaked(error)
+            raised = failure_of(error, self._provider, "generate")
             raise raised from (None if raised is error else error)
         finally:
             self._due = math.inf
+            interrupt.take_back()
         if type(chunk) is not Chunk:
             raise wrong_type(self._provider, "generate", "Chunks", chunk)
         if chunk.text:
@@ -62,6 +78,16 @@ class ChunkReader:
             self._think()
         return chunk
 
+    def _armed(self, seconds: float) -> Interrupt:
+        """Begin to count the time for the next chunk, and return what ends the wait for it."""
+        now = self._now()
+        if now >= self._end:
+            raise TurnTimeout
+        if self._interrupt is None or self._interrupt.task is not asyncio.current_task():
+            self._interrupt = Interrupt()
+        self._due = min(now + seconds, self._thinking_due, self._end)
+        return self._interrupt
+
     def _think(self) -> None:
         """Begin to count the time for thoughts, or raise ProviderError if it is over."""
         now, self.thought = self._now(), True
@@ -69,6 +95,9 @@ class ChunkReader:
             self._thinking_due = now + self._thinking
         elif now >= self._thinking_due:
             raise self._too_slow(self._provider, self._thinking)
+
+    def _late(self, provider: str, seconds: float) -> ProviderError | TurnTimeout:
+        return TurnTimeout() if self._now() >= self._end else self._too_slow(provider, seconds)
 
     def _too_slow(self, provider: str, seconds: float) -> ProviderError:
         if self._now() < self._thinking_due:
@@ -83,6 +112,6 @@ class ChunkReader:
 
     def look(self, now: float) -> None:
         """Cancel the wait if it has taken too long."""
-        if now >= self._due and self._task is not None and not self._expired:
-            self._expired = True
-            self._task.cancel()
+        if now >= self._due and self._interrupt is not None:
+            self._due = math.inf
+            self._interrupt.cancel()

@@ -8,11 +8,11 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from orbit.errors import OrbitError
+from orbit.errors import OrbitError, PromptTooLong, ProviderError
 from orbit.plugins.calls import Outcome, fan_out, wrong_type
 from orbit.plugins.registry import Registry
 from orbit.sentences import SentenceBuffer
-from orbit.turn import Answer, Event, Journal, Turn
+from orbit.turn import Answer, Event, Journal, Turn, in_time
 from orbit.types import Message, ModerationStage, Verdict
 
 ALLOWED = Verdict(allowed=True)
@@ -39,7 +39,10 @@ class Moderation:
         self.judges_answers = bool(self._moderators["output"])
 
     async def judge(self, stage: ModerationStage, messages: Sequence[Message], turn: Turn, journal: Journal) -> Verdict:
-        """What the moderators of a stage say: the first refusal, whoever it comes from. Raises ProviderError."""
+        """What the moderators of a stage say: the first refusal, whoever it comes from.
+
+        Raises ProviderError, or PromptTooLong for a question that a moderator cannot read.
+        """
         moderators = self._moderators[stage]
         if not moderators:
             return ALLOWED
@@ -57,6 +60,10 @@ class Moderation:
             if isinstance(outcome.value, Verdict) and not outcome.value.allowed:
                 return outcome.value
         for outcome in outcomes:
+            if isinstance(outcome.error, PromptTooLong) and stage == "output":  # no shorter question would mend it
+                raise ProviderError(
+                    f"the answer is too long for it: {outcome.error}", provider=outcome.provider, operation="moderate"
+                ) from outcome.error
             if outcome.error is not None:
                 raise outcome.error
             if not isinstance(outcome.value, Verdict):
@@ -78,7 +85,7 @@ class Moderation:
                 if ready:
                     judged = (Message("user", turn.question), Message("assistant", passed + ready))
                     try:
-                        verdict = await self.judge("output", judged, turn, journal)
+                        verdict = await in_time(turn.context, self.judge("output", judged, turn, journal))
                     except OrbitError as error:
                         journal.status, journal.reason = error.code, str(error)
                         journal.text[:] = [passed]

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -14,19 +13,20 @@ from typing import Any, Self
 import msgspec
 
 from orbit.admission import Admission
+from orbit.answer_text import AnswerText
 from orbit.chunk_reader import ChunkReader
-from orbit.citations import CitationFilter
 from orbit.errors import OrbitError, ProviderError
 from orbit.host import OrbitHost
 from orbit.metrics import Metrics
 from orbit.moderation import ALLOWED, Moderation
-from orbit.plugins.calls import call, wrong_type
+from orbit.plugins.calls import call, settled, wrong_type
 from orbit.prompting import Prompt, fit
 from orbit.recorder import Recorder
 from orbit.retrieval import Retrieval
 from orbit.ticker import Ticker
-from orbit.turn import Answer, Event, Journal, Turn, sources_of
+from orbit.turn import Answer, Event, Journal, Turn, TurnTimeout, in_time, sources_of
 from orbit.types import (
+    Chunk,
     Document,
     FinishReason,
     GenerateOptions,
@@ -75,8 +75,12 @@ class Pipeline:
         """Answer one turn: pieces of text, then an Answer.
 
         Raises OrbitError, before the first text or after some. Closing the generator, or cancelling its task, stops
-        whatever is running. The turn is logged however it ends.
+        whatever is running, in every phase. The turn is logged however it ends. It has the deadline of its context, or
+        else ``timeouts.turn`` from now on.
         """
+        if turn.context.deadline is None:
+            deadline = time.monotonic() + self._settings.timeouts.turn
+            turn = msgspec.structs.replace(turn, context=msgspec.structs.replace(turn.context, deadline=deadline))
         journal = Journal(turn)
         events = self._run(turn, journal)
         return self._moderation.guard(events, turn, journal) if self._moderation.judges_answers else events
@@ -87,22 +91,20 @@ class Pipeline:
         seconds = self._settings.timeouts.first_token
         finish_reason: FinishReason = "stop"
         try:
-            async with self.admission:
-                prompt = await self._prepare(turn, journal)
+            async with self.admission.place(turn.context.key_id):
+                prompt = await in_time(turn.context, self._prepare(turn, journal))
                 if isinstance(prompt, Answer):
-                    journal.fixed = True
                     yield text[0]
                     yield prompt
                     return
                 journal.provider, journal.model = self._provider, self._model
                 started = time.perf_counter()
                 chunks = self._generate(messages=prompt.messages, options=_options(turn, prompt), context=turn.context)
-                citations = CitationFilter(len(prompt.documents)) if prompt.documents else None
-                reader = ChunkReader(self._provider, chunks, self.ticker, thinking=self._settings.timeouts.thinking)
+                answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
+                reader = self._reader(chunks, turn)
                 try:
                     while (chunk := await reader.next(seconds)) is not None:
-                        piece = citations.add(chunk.text) if citations else chunk.text
-                        if piece:
+                        if piece := answer.add(chunk.text):
                             if not text:
                                 journal.took("first_token", started)
                                 seconds = self._settings.timeouts.next_token
@@ -110,27 +112,19 @@ class Pipeline:
                             yield piece
                         journal.usage = chunk.usage or journal.usage
                         finish_reason = chunk.finish_reason or finish_reason
-                        if citations and citations.ended:
+                        if answer.ended:
                             journal.usage = Usage(prompt.tokens, len(text))  # about: the provider has not counted
                             break
                 finally:
                     await reader.aclose()
-                if citations and (piece := citations.rest()):
+                if piece := answer.rest():
                     text.append(piece)
                     yield piece
-                if refusal := self._ended(journal, started, finish_reason, thought=reader.thought):
-                    yield refusal
-            yield Answer(
-                finish_reason,
-                sources_of(prompt.documents),
-                journal.usage,
-                self._provider,
-                self._model,
-                dropped_documents=prompt.dropped_documents,
-                dropped_turns=prompt.dropped_turns,
-                blocked=journal.fixed,
-                without_documents=journal.reason == "retrieval failed",
-            )
+                journal.took("generate", started)
+            journal.status = "ok"
+            if not any(map(str.strip, text)) and not turn.options.stop:
+                yield self._without_text(finish_reason, journal, thought=reader.thought)
+            yield self._end(prompt, "length" if answer.cut else finish_reason, journal)
         except OrbitError as error:
             journal.status, journal.reason = error.code, str(error)
             self._failed("not answered", error)
@@ -141,21 +135,40 @@ class Pipeline:
         finally:
             self._finished(turn, journal)
 
-    def _ended(self, journal: Journal, started: float, finish_reason: FinishReason, *, thought: bool) -> str:
-        """Note how the answer ended; a text to send if the model's own filter took all of it. Raises ProviderError."""
-        journal.took("generate", started)
-        journal.status = "ok"
-        if any(piece.strip() for piece in journal.text):
-            return ""
+    def _reader(self, chunks: AsyncGenerator[Chunk, None], turn: Turn) -> ChunkReader:
+        thinking = self._settings.timeouts.thinking
+        return ChunkReader(self._provider, chunks, self.ticker, thinking=thinking, deadline=turn.context.deadline)
+
+    def _end(self, prompt: Prompt, finish_reason: FinishReason, journal: Journal) -> Answer:
+        return Answer(
+            finish_reason,
+            sources_of(prompt.documents),
+            journal.usage,
+            self._provider,
+            self._model,
+            blocked=journal.fixed,
+            dropped_documents=prompt.dropped_documents,
+            dropped_turns=prompt.dropped_turns,
+            without_documents=journal.reason == "retrieval failed",
+        )
+
+    def _without_text(self, finish_reason: FinishReason, journal: Journal, *, thought: bool) -> str:
+        """Return what a client reads if the model's own filter took all of the answer. Else raises ProviderError.
+
+        An empty answer is a failure: nothing was answered, and remembered it would spoil the conversation.
+        """
         if finish_reason != "content_filter":
             raise _no_answer(self._provider, finish_reason, thought=thought)
         journal.fixed = True
         journal.status, journal.reason = "blocked", "the model's own filter left nothing of the answer"
-        journal.text.append(self._moderation.refusal)
+        journal.text[:] = [self._moderation.refusal]
         return self._moderation.refusal
 
     def _failed(self, consequence: str, error: OrbitError) -> None:
-        """Tell operators of a provider's error; other errors are the client's to mend."""
+        """Report to operators what a client cannot mend."""
+        if isinstance(error, TurnTimeout):
+            logger.warning("%s: no end within %g s (timeouts.turn)", consequence, self._settings.timeouts.turn)
+            error.logged = True
         if isinstance(error, ProviderError):
             logger.warning("%s: %s", consequence, error)
             error.logged = True
@@ -174,13 +187,13 @@ class Pipeline:
         if self._retrieval.available or self._moderation.judges_questions:
             verdict, documents = await self._moderate_and_retrieve(turn, journal)
         if not verdict.allowed:
-            journal.status, journal.reason = "blocked", verdict.reason
+            journal.status, journal.reason, journal.fixed = "blocked", verdict.reason, True
             journal.text.append(verdict.message or self._moderation.refusal)
             return Answer("content_filter", blocked=True)
         if documents:
             documents = await self._retrieval.rerank(turn, documents, journal)
         elif documents is not None and turn.context.collection and settings.retrieval.on_nothing_found == "respond":
-            journal.status, journal.reason = "ok", "nothing found"
+            journal.status, journal.reason, journal.fixed = "ok", "nothing found", True
             journal.text.append(settings.messages.no_results_response)
             return Answer()
         system_prompt = self._default_prompt if turn.system_prompt is None else turn.system_prompt
@@ -203,15 +216,21 @@ class Pipeline:
             return await self._moderation.judge("input", (Message("user", turn.question),), turn, journal), None
         if not self._moderation.judges_questions:
             return ALLOWED, await self._retrieval.retrieve(turn, journal)
-        retrieving = asyncio.create_task(self._retrieval.retrieve(turn, journal))
-        try:
-            verdict = await self._moderation.judge("input", (Message("user", turn.question),), turn, journal)
-            return verdict, await retrieving if verdict.allowed else None
-        finally:
-            if not retrieving.done():
+        asked = (Message("user", turn.question),)
+        async with asyncio.TaskGroup() as group:
+            retrieving = group.create_task(settled(partial(self._retrieval.retrieve, turn, journal)))
+            verdict, failure = await settled(partial(self._moderation.judge, "input", asked, turn, journal))
+            if verdict is None or not verdict.allowed:
                 retrieving.cancel()
-            with suppress(asyncio.CancelledError, OrbitError):
-                await retrieving
+        if verdict is None:
+            assert failure is not None
+            raise failure
+        if not verdict.allowed:
+            return verdict, None
+        documents, failure = retrieving.result()
+        if failure is not None:
+            raise failure
+        return verdict, documents
 
     async def _count_tokens(self, turn: Turn, messages: Sequence[Message]) -> TokenCount:
         assert self._count is not None

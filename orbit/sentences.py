@@ -21,7 +21,7 @@ class SentenceBuffer:
         cut = 0
         for match in _END.finditer(self._text):
             cut = match.end()
-        if not cut and len(self._text) >= self._longest:
+        if len(self._text) - cut >= self._longest:
             cut = len(self._text)
         ready, self._text = self._text[:cut], self._text[cut:]
         return ready

@@ -21,7 +21,7 @@ from orbit.pipeline import Pipeline
 from orbit.store.base import Store
 from orbit.store.keys import UnknownKey
 from orbit.store.sessions import SessionTurn
-from orbit.turn import Answer, Event, Turn
+from orbit.turn import Answer, Event, Turn, in_time
 from orbit.types import Message
 
 logger = logging.getLogger("orbit.sessions")
@@ -81,7 +81,7 @@ class Sessions:
             raise UnknownSession
 
     async def _remembering(self, turn: Turn, session_id: str) -> AsyncGenerator[Event, None]:
-        earlier = await self._load(turn.context.key_id, session_id)
+        earlier = await in_time(turn.context, self._load(turn.context.key_id, session_id))
         turn = msgspec.structs.replace(turn, history=history_of(earlier, self._settings.max_chars))
         text: list[str] = []
         async with aclosing(self._pipeline.answer(turn)) as events:
@@ -97,10 +97,16 @@ class Sessions:
         return await self._store.session_turns(key_id, session_id, time.time() - self._settings.ttl)
 
     async def _keep(self, turn: Turn, session_id: str, text: str, answer: Answer) -> bool:
-        """Keep an answered turn. The client has its answer by now, so a store that is away does not spoil it."""
+        """Keep an answered turn. The client has its answer by now, so a store that is away does not spoil it.
+
+        An answer without text, which a client's ``stop`` may ask for, is not kept: models refuse empty messages.
+        """
+        if not text.strip():
+            return False
         kept = SessionTurn(turn.question, text, time.time(), answer.sources)
         try:
-            await self._store.add_turn(turn.context.key_id, session_id, kept, self._settings.max_turns)
+            keeping = self._store.add_turn(turn.context.key_id, session_id, kept, self._settings.max_turns)
+            await in_time(turn.context, keeping)
         except UnknownKey:  # deleted meanwhile, and its sessions with it
             return False
         except OrbitError as error:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TypeAlias
+from collections.abc import Awaitable
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from orbit.errors import OrbitError
 from orbit.types import CallContext, ChatRecord, Document, FinishReason, GenerateOptions, Message, SourceRef, Usage
+
+T = TypeVar("T")
 
 _MAX_QUESTIONS = 3
 _CONTEXT_CHARS = 24
@@ -28,6 +33,28 @@ class Turn(msgspec.Struct, frozen=True):
     client_system: str = ""
     history: tuple[Message, ...] = ()
     options: GenerateOptions = GenerateOptions()
+
+
+class TurnTimeout(OrbitError):
+    """The turn was not finished by its deadline."""
+
+    code = "turn_timeout"
+
+    def __init__(self) -> None:
+        self.client = "The answer took longer than the server allows."
+        super().__init__(self.client)
+
+
+async def in_time(context: CallContext, work: Awaitable[T]) -> T:
+    """Await a part of a turn until the turn's deadline. Raises TurnTimeout."""
+    deadline = asyncio.timeout(context.remaining())
+    try:
+        async with deadline:
+            return await work
+    except TimeoutError as error:
+        if deadline.expired():
+            raise TurnTimeout from error
+        raise
 
 
 def questions_of(turn: Turn) -> list[str]:

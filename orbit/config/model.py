@@ -73,12 +73,19 @@ class Limits(Section, forbid_unknown_fields=True, frozen=True):
         Count, Meta(description="Longest message, in characters; more is refused with 413.")
     ] = 32_768
     max_concurrent: Annotated[Count, Meta(description="Chat turns running at the same time, per worker.")] = 64
-    max_queued: Annotated[int, Meta(ge=0, description="Chat turns waiting for a place; more are refused with 503.")] = (
-        256
-    )
+    max_queued: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Chat turns waiting for a place. When full, the key with most of them is refused with 503.",
+        ),
+    ] = 256
     max_answer_tokens: Annotated[
         Count, Meta(description="Room kept free for the answer when documents are fitted to the context, in tokens.")
     ] = 512
+    max_answer_chars: Annotated[
+        Count, Meta(description="Longest answer, in characters; there it ends, with the finish reason `length`.")
+    ] = 200_000
 
 
 class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
@@ -99,6 +106,10 @@ class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
     next_token: Annotated[Seconds, Meta(description="For each later piece of the answer.")] = 60.0
     log: Annotated[Seconds, Meta(description="For each log sink to take a record.")] = 10.0
     queue: Annotated[Seconds, Meta(description="For a chat turn to wait for a place.")] = 30.0
+    turn: Annotated[Seconds, Meta(description="For a chat turn as a whole, from the request to its end.")] = 600.0
+    send: Annotated[
+        Seconds, Meta(description="For a client to read on; one that reads nothing for so long is disconnected.")
+    ] = 20.0
     drain: Annotated[Seconds, Meta(description="For running answers to end when the server stops.")] = 30.0
     receive: Annotated[Seconds, Meta(description="For a request to arrive whole, headers and body; else 408.")] = 30.0
     ping: Annotated[Seconds, Meta(description="Silence in a stream after which a ping comment is sent.")] = 15.0

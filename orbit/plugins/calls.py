@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from orbit.errors import ConfigError, PromptTooLong, ProviderError
+from orbit.errors import ConfigError, OrbitError, PromptTooLong, ProviderError
+from orbit.interrupt import forget_leaked
 
 T = TypeVar("T")
 logger = logging.getLogger("orbit.plugins")
@@ -24,7 +25,19 @@ class Outcome(msgspec.Struct, Generic[T], frozen=True):
     provider: str
     seconds: float
     value: T | None = None
-    error: ProviderError | None = None
+    error: OrbitError | None = None
+
+
+WHATEVER_A_HOOK_RAISES = (Exception, BaseExceptionGroup, SystemExit)
+"""Also what a plugin's library raises to end the process: a hook that fails ends its turn and nothing else."""
+
+
+def leaf_of(error: BaseException) -> BaseException:
+    """Return the error that a task group wraps; of several, one of ORBIT's own."""
+    while isinstance(error, BaseExceptionGroup):
+        own = error.subgroup(OrbitError)
+        error = (own or error).exceptions[0]
+    return error
 
 
 def mark(error: BaseException, instance: str) -> None:
@@ -36,6 +49,14 @@ def mark(error: BaseException, instance: str) -> None:
 def raised_by(error: BaseException, otherwise: str) -> str:
     """Return the instance that an error is marked with."""
     return str(getattr(error, _RAISED_BY, otherwise))
+
+
+def failure_of(error: BaseException, provider: str, operation: str) -> ProviderError | PromptTooLong:
+    """Return a hook's error for its caller: PromptTooLong, which the client can mend, or the provider's failure."""
+    leaf = leaf_of(error)
+    if leaf is not error:
+        mark(leaf, raised_by(error, provider))
+    return leaf if isinstance(leaf, PromptTooLong) else attributed(leaf, provider, operation)
 
 
 def attributed(error: BaseException, provider: str, operation: str) -> ProviderError:
@@ -82,48 +103,27 @@ def wrong_type(provider: str, operation: str, expected: str, value: object) -> P
     )
 
 
-class _Deadline:
-    """Cancels the current task once ``seconds`` have passed; what ``asyncio.timeout`` does, at a third of its cost."""
-
-    def __init__(self, seconds: float) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._passed = False
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._pass)
-
-    def ended(self) -> bool:
-        """End it, and return whether it has passed and no one else has cancelled the task."""
-        self._timer.cancel()
-        return self._passed and self._task.uncancel() <= self._cancelling
-
-    def _pass(self) -> None:
-        self._passed = True
-        self._task.cancel()
-
-
 async def call(provider: str, operation: str, invoke: Callable[[], Awaitable[T]], seconds: float) -> T:
     """Await one hook with a deadline in seconds. Raises ProviderError with the provider's name, or PromptTooLong."""
-    deadline = _Deadline(seconds)
-    passed: bool | None = None
+    task = asyncio.current_task()
+    assert task is not None
+    cancelling = task.cancelling()
+    deadline = asyncio.timeout(seconds)
     try:
-        return await invoke()
+        async with deadline:
+            return await invoke()
     except asyncio.CancelledError as error:
-        passed = deadline.ended()
-        if passed:
-            raise too_slow(raised_by(error, provider), operation, seconds) from error
-        raise
-    except PromptTooLong:  # the client's to mend, not the provider's
-        raise
-    except Exception as error:  # whatever a plugin raises is attributed to it
-        raised = attributed(error, provider, operation)
+        if task.cancelling() > cancelling:
+            raise
+        raise failure_of(error, provider, operation) from error  # nobody cancelled this task: the hook failed
+    except WHATEVER_A_HOOK_RAISES as error:
+        forget_leaked(task, cancelling, error)
+        if deadline.expired() and isinstance(error, TimeoutError):
+            raise too_slow(raised_by(error.__cause__ or error, provider), operation, seconds) from error
+        raised = failure_of(error, provider, operation)
         if raised is error:
             raise
         raise raised from error
-    finally:
-        if passed is None:
-            deadline.ended()
 
 
 async def fan_out(
@@ -135,7 +135,7 @@ async def fan_out(
         started = time.perf_counter()
         try:
             value = await call(provider, operation, invoke, seconds)
-        except ProviderError as error:
+        except OrbitError as error:
             return Outcome(provider, time.perf_counter() - started, error=error)
         return Outcome(provider, time.perf_counter() - started, value)
 
@@ -144,6 +144,14 @@ async def fan_out(
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(provider, invoke)) for provider, invoke in invocations]
     return [task.result() for task in tasks]
+
+
+async def settled(work: Callable[[], Awaitable[T]]) -> tuple[T | None, Exception | None]:
+    """Call ``work`` and return its value or its error, so that a task group's other tasks go on."""
+    try:
+        return await work(), None
+    except Exception as error:  # noqa: BLE001  # the caller raises it when its turn has come
+        return None, error
 
 
 def is_list_of(value: Any, kind: type) -> bool:

@@ -126,6 +126,10 @@ class KeyStore(abc.ABC):
     async def count_request(self, key_id: str, limit: int, now: float) -> Quota:
         """Count a request if fewer than ``limit`` were counted in the last minute, all processes together."""
 
+    @abc.abstractmethod
+    async def uncount_request(self, key_id: str, second: int) -> None:
+        """Take back a request that was counted under ``second`` (``Quota.second``)."""
+
     async def all_keys(self) -> AsyncIterator[ApiKey]:
         """Every key, page by page."""
         after = ""

@@ -13,13 +13,15 @@ RATE_WINDOW = 60
 class Quota(msgspec.Struct, frozen=True):
     """The answer to one request against a limit: whether it may pass, and what is left.
 
-    ``reset`` is in whole seconds: until the oldest counted requests leave the window.
+    ``reset`` is in whole seconds: until the oldest counted requests leave the window. ``second`` is the one under which
+    the request was counted, in Unix seconds.
     """
 
     allowed: bool
     limit: int
     remaining: int
     reset: int
+    second: int = 0
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The usual ``RateLimit`` headers, in ASGI's form."""
@@ -41,4 +43,4 @@ def quota(limit: int, counts: Sequence[tuple[int, int]], now: float, *, allowed:
     used = sum(number for _, number in counts)
     oldest = counts[0][0] if counts else int(now)
     reset = max(1, oldest + RATE_WINDOW + 1 - int(now))
-    return Quota(allowed=allowed, limit=limit, remaining=max(0, limit - used), reset=reset)
+    return Quota(allowed=allowed, limit=limit, remaining=max(0, limit - used), reset=reset, second=int(now))

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+import msgspec
 from litestar.types import Receive, Send
 
 from orbit.ticker import Ticker
@@ -22,6 +23,13 @@ _STREAM_HEADERS = [
     (b"x-accel-buffering", b"no"),  # or nginx would hold the pieces back
 ]
 _PING = b": ping\n\n"
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What became of an answer: whether the client was still there, and the error that it got as the last frame."""
+
+    arrived: bool
+    error: BaseException | None = None
 
 
 class Wire(Protocol):
@@ -51,8 +59,8 @@ async def send_whole(
     receive: Receive,
     send: Send,
     ticker: Ticker,
-) -> bool:
-    """Send an answer as one JSON body; False if the client has gone. Raises what the turn raises, before it sends."""
+) -> Sent:
+    """Send an answer as one JSON body. Raises what the turn raises, before it sends."""
     text: list[str] = []
     answer = Answer()
     with ClientWatch(receive, ticker) as watch:
@@ -72,7 +80,7 @@ async def send_whole(
         ]
         await send({"type": "http.response.start", "status": 200, "headers": all_headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
-    return not watch.gone
+    return Sent(not watch.gone)
 
 
 async def send_stream(
@@ -83,78 +91,88 @@ async def send_stream(
     send: Send,
     ticker: Ticker,
     ping_seconds: float,
-) -> bool:
-    """Send an answer as server-sent events; False if the client has gone.
+) -> Sent:
+    """Send an answer as server-sent events.
 
     The headers leave with the first piece, so that an earlier failure is raised and becomes a real error status.
     If nothing comes for ``ping_seconds``, they leave with a ping; from then on a failure is an error frame.
     """
     stream = _EventStream(headers, send, ticker, ping_seconds)
-    now = asyncio.get_running_loop().time
-    ended = False
+    failure: BaseException | None = None
     with ClientWatch(receive, ticker) as watch:
         try:
-            async for event in events:
-                if isinstance(event, str):
-                    frame = wire.piece(event)
-                else:
-                    frame, ended = wire.end(event), True
-                    stream.close()
-                if not stream.started:
-                    await stream.start()
-                stream.sent_at = now()
-                await send({"type": "http.response.body", "body": frame, "more_body": not ended})
+            try:
+                async for event in events:
+                    if isinstance(event, str):
+                        await stream.send(wire.piece(event))
+                    else:
+                        await stream.send(wire.end(event), last=True)
+            finally:
+                await events.aclose()  # gives the turn's place back before anything else is sent
         except asyncio.CancelledError:
             if watch.gone or not stream.started:
                 raise
-            if not ended:
-                await stream.last(wire.failure(ServerStopping()))
+            failure = ServerStopping()
         except Exception as error:
+            await stream.settle()
             if not stream.started:
                 raise
-            if not ended:
-                await stream.last(wire.failure(error))
+            failure = error
         finally:
             stream.close()
-            await events.aclose()
-    return not watch.gone
+        if failure is not None and not stream.ended:
+            await stream.send(wire.failure(failure), last=True)
+    return Sent(not watch.gone, failure)
 
 
 class _EventStream:
-    """The state of one streamed response, and its pings while there is silence since ``sent_at`` (loop time)."""
+    """One streamed response, and its pings while nothing else is sent. One frame is sent at a time."""
 
     def __init__(self, headers: list[tuple[bytes, bytes]], send: Send, ticker: Ticker, ping_seconds: float) -> None:
         self.started = False
+        self.ended = False
         self._headers = headers
         self._send = send
         self._seconds = ping_seconds
         self._now = asyncio.get_running_loop().time
-        self.sent_at = self._now()
+        self._sent_at = self._now()
+        self._sending = False
         self._ticker = ticker
         ticker.add(self)
         self._ping: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        self.started = True
-        headers = [*_STREAM_HEADERS, *self._headers]
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+    async def send(self, frame: bytes, *, last: bool = False) -> None:
+        """Send a frame, after the headers if it is the first."""
+        if self._ping is not None:
+            await self.settle()
+        self._sending = True
+        self.ended = last
+        try:
+            await self._write(frame, more=not last)
+        finally:
+            self._sending = False
+            self._sent_at = self._now()
 
-    async def last(self, frame: bytes) -> None:
-        self.close()
-        await self._send({"type": "http.response.body", "body": frame, "more_body": False})
+    async def settle(self) -> None:
+        """Wait until a ping that is being sent has left."""
+        if self._ping is not None:
+            await asyncio.wait([self._ping])
+            self._ping = None
 
     def close(self) -> None:
+        """Send no more pings."""
         self._ticker.discard(self)
-        if self._ping is not None:
-            self._ping.cancel()
 
     def look(self, now: float) -> None:
         """Ping if it is time; called by the ticker."""
-        if now >= self.sent_at + self._seconds:
-            self.sent_at = now
-            self._ping = asyncio.create_task(self._send_ping())
+        if now >= self._sent_at + self._seconds and not self._sending and not self.ended:
+            self._sent_at = now
+            if self._ping is None or self._ping.done():
+                self._ping = asyncio.create_task(self._write(_PING, more=True))
 
-    async def _send_ping(self) -> None:
+    async def _write(self, frame: bytes, *, more: bool) -> None:
         if not self.started:
-            await self.start()
-        await self._send({"type": "http.response.body", "body": _PING, "more_body": True})
+            self.started = True
+            headers = [*_STREAM_HEADERS, *self._headers]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": frame, "more_body": more})

@@ -8,6 +8,7 @@ from typing import Self
 
 from litestar.types import Receive
 
+from orbit.interrupt import Interrupt
 from orbit.ticker import Ticker
 from orbit.web.problems import ServerStopping
 
@@ -24,10 +25,10 @@ class ClientWatch:
         self._receive = receive
         self._ticker = ticker
         self._watcher: asyncio.Task[None] | None = None
+        self._interrupt = Interrupt()
         self.gone = False
 
     def __enter__(self) -> Self:
-        self._task = asyncio.current_task()
         self._ticker.add(self)
         return self
 
@@ -42,15 +43,14 @@ class ClientWatch:
         self._ticker.discard(self)
         if self._watcher is not None:
             self._watcher.cancel()
-        if not isinstance(error, asyncio.CancelledError):
-            return False
-        if not self.gone:
+        if self._interrupt.take_back():
+            return isinstance(error, asyncio.CancelledError)
+        if isinstance(error, asyncio.CancelledError) and not self.gone:
             raise ServerStopping from error
-        return self._task is not None and self._task.uncancel() == 0
+        return False
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.gone = True
-        if self._task is not None:
-            self._task.cancel()
+        self._interrupt.cancel()

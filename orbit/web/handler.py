@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Protocol
 
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -11,7 +12,7 @@ from orbit.turn import Turn
 from orbit.types import CallContext
 from orbit.web.answering import Wire, send_stream, send_whole
 from orbit.web.body import read_body
-from orbit.web.key_guard import admit, quota_headers, telling_quota
+from orbit.web.key_guard import admit, forgive, quota_headers, telling_quota
 from orbit.web.problems import RequestError, status_of
 from orbit.web.request import request_id_of
 from orbit.web.services import Services
@@ -58,31 +59,34 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> Any:
     settings = services.config.host
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.monotonic()
         request_id = request_id_of(scope)
         headers = [(b"x-request-id", request_id.encode())]
         try:
             if scope["method"] != "POST":  # type: ignore[typeddict-item]  # an HTTP scope has it
                 raise RequestError(405, "method_not_allowed", "ask with POST.")
-            identity = await admit(services, scope, protocol.secret(scope))
+            identity = await admit(services, scope, protocol.secret(scope), services.pipeline.admission)
             headers += quota_headers(scope)
             question = protocol.question(await read_body(scope, receive, settings.limits.max_body_bytes))
-            turn = question.turn(identity, _context(identity, request_id, scope))
+            turn = question.turn(identity, _context(identity, request_id, scope, started + settings.timeouts.turn))
             events = services.sessions.answer(turn)
             wire = question.wire(request_id)
             ticker = services.pipeline.ticker
             if question.stream:
-                arrived = await send_stream(events, wire, headers, receive, send, ticker, settings.timeouts.ping)
+                sent = await send_stream(events, wire, headers, receive, send, ticker, settings.timeouts.ping)
             else:
-                arrived = await send_whole(events, wire, headers, receive, send, ticker)
-            scope["state"]["status"] = 200 if arrived else CLIENT_LEFT
+                sent = await send_whole(events, wire, headers, receive, send, ticker)
+            scope["state"]["status"] = 200 if sent.arrived else CLIENT_LEFT
+            await forgive(services, scope, sent.error)
         except Exception as error:  # noqa: BLE001  # the last place where it can become an answer
             scope["state"]["status"] = status_of(error)
+            await forgive(services, scope, error)
             await protocol.refusal(error, request_id)(scope, receive, telling_quota(scope, send))
 
     return handle
 
 
-def _context(identity: Identity, request_id: str, scope: Scope) -> CallContext:
+def _context(identity: Identity, request_id: str, scope: Scope, deadline: float) -> CallContext:
     key = identity.key
     client = scope.get("client")
     return CallContext(
@@ -92,4 +96,5 @@ def _context(identity: Identity, request_id: str, scope: Scope) -> CallContext:
         client_name=key.client_name,
         collection=key.collection_name,
         client_ip=client[0] if client else "",
+        deadline=deadline,
     )

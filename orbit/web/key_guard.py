@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Router
@@ -10,16 +11,25 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from orbit.admission import Admission
 from orbit.auth import Identity
+from orbit.errors import Overloaded
+from orbit.web.problems import ServerStopping
 from orbit.web.request import header
 from orbit.web.services import Services
 
 _IDENTITY, _QUOTA = "identity", "quota"
 
 
-async def admit(services: Services, scope: Scope, secret: str | None) -> Identity:
-    """Check a request's key and count the request. Raises Unauthorized, RateLimited or StoreUnavailable."""
+async def admit(services: Services, scope: Scope, secret: str | None, admission: Admission | None = None) -> Identity:
+    """Check a request's key and count the request.
+
+    Raises Unauthorized, RateLimited or StoreUnavailable, and Overloaded if ``admission`` would refuse it at once:
+    nothing is counted then.
+    """
     identity = await services.authenticator.authenticate(secret)
+    if admission is not None:
+        admission.check(identity.key.id)
     state: dict[str, Any] = scope["state"]
     state["key_id"] = identity.key.id  # for the access log
     state[_IDENTITY] = identity
@@ -27,10 +37,28 @@ async def admit(services: Services, scope: Scope, secret: str | None) -> Identit
     return identity
 
 
+async def forgive(services: Services, scope: Scope, error: BaseException | None) -> None:
+    """Give a request back to its key's limit if the server, for want of room or while it stops, did not serve it."""
+    state: dict[str, Any] = scope["state"]
+    if isinstance(error, Overloaded | ServerStopping) and (quota := state.get(_QUOTA)) is not None:
+        state[_QUOTA] = await services.limiter.give_back(state[_IDENTITY].key, quota)
+
+
+@asynccontextmanager
+async def place_beside_chats(services: Services, scope: Scope) -> AsyncGenerator[None, None]:
+    """Hold one of the places for requests that no model answers. Raises Overloaded."""
+    key = _identity(scope).key
+    try:
+        async with services.admission.place(key.id):
+            yield
+    except Overloaded as error:
+        await forgive(services, scope, error)
+        raise
+
+
 def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity:
     """Whom the key of an admitted request stands for."""
-    identity: Identity = connection.scope["state"][_IDENTITY]
-    return identity
+    return _identity(connection.scope)
 
 
 def quota_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
@@ -64,3 +92,8 @@ def guarded_router(services: Services, path: str, handlers: Sequence[Any], tags:
         return middleware
 
     return Router(path, route_handlers=handlers, guards=[only_with_a_key], middleware=[telling], tags=tags)
+
+
+def _identity(scope: Any) -> Identity:
+    identity: Identity = scope["state"][_IDENTITY]
+    return identity

@@ -14,6 +14,7 @@ from orbit.auth import REFUSAL, RateLimited
 from orbit.errors import OrbitError, Overloaded, PromptTooLong, ProviderError, StoreUnavailable, Unauthorized
 from orbit.sanitize import without_secrets
 from orbit.sessions import UnknownSession
+from orbit.turn import TurnTimeout
 
 logger = logging.getLogger("orbit.web")
 
@@ -55,6 +56,7 @@ _STATUS: dict[type[OrbitError], int] = {
     RateLimited: 429,
     Overloaded: 503,
     StoreUnavailable: 503,
+    TurnTimeout: 504,
 }
 _FAILURE_STATUS = {
     "rejected": 400,

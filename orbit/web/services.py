@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from orbit.admin.attempts import Attempts
 from orbit.admin.sign_in import AdminSessions
 from orbit.admin.token import ensure_token
+from orbit.admission import Admission
 from orbit.auth import Authenticator, RateLimiter
 from orbit.config import Config
 from orbit.errors import ConfigError, Problem
@@ -20,7 +21,10 @@ from orbit.web.admin_guard import AdminGuard
 
 
 class Services:
-    """The parts of a running server. ``draining`` is set once it has been told to stop."""
+    """The parts of a running server. ``draining`` is set once it has been told to stop.
+
+    ``admission`` has places for requests that no model answers, as many as chat turns have of their own.
+    """
 
     def __init__(self, config: Config, host: OrbitHost, store: Store, pipeline: Pipeline, sessions: Sessions) -> None:
         auth = config.host.auth
@@ -31,6 +35,8 @@ class Services:
         self.sessions = sessions
         self.authenticator = Authenticator(store, auth.cache_seconds, auth.cache_size)
         self.limiter = RateLimiter(store)
+        limits = config.host.limits
+        self.admission = Admission(limits.max_concurrent, limits.max_queued, config.host.timeouts.queue)
         token = ensure_token(config)
         sign_ins = AdminSessions(token, config.data_dir / "admin-signed-out", auth.admin_session_hours * 3600)
         attempts = Attempts(config.data_dir / "admin-attempts", token)

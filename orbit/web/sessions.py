@@ -11,7 +11,7 @@ from litestar.params import PathParameter
 from orbit.store.sessions import SessionTurn
 from orbit.turn import Source
 from orbit.types import Role
-from orbit.web.key_guard import guarded_router, identity_of
+from orbit.web.key_guard import guarded_router, identity_of, place_beside_chats
 from orbit.web.services import Services
 
 SessionId = Annotated[str, PathParameter(description="The session's id, as it was sent with `/chat`.")]
@@ -42,13 +42,15 @@ def session_routes(services: Services) -> Router:
     @get("/{session_id:path}", summary="What a session remembers, oldest first")
     async def show_session(request: Request[Any, Any, Any], session_id: SessionId) -> Response[Session]:
         name = session_id.removeprefix("/")
-        turns = await services.sessions.turns(identity_of(request).key.id, name)
+        async with place_beside_chats(services, request.scope):
+            turns = await services.sessions.turns(identity_of(request).key.id, name)
         messages = [message for turn in turns for message in _messages(turn)]
         return Response(Session(name, messages), headers={"Cache-Control": "no-store"})
 
     @delete("/{session_id:path}", summary="Forget a session")
     async def delete_session(request: Request[Any, Any, Any], session_id: SessionId) -> None:
-        await services.sessions.delete(identity_of(request).key.id, session_id.removeprefix("/"))
+        async with place_beside_chats(services, request.scope):
+            await services.sessions.delete(identity_of(request).key.id, session_id.removeprefix("/"))
 
     return guarded_router(services, "/chat/sessions", [show_session, delete_session], tags=["chat"])
 

@@ -271,6 +271,16 @@ class StoreContract:
         assert 39 <= refused.reset <= 41  # the second one leaves 61 s after it came
         assert (await store.count_request("other", 2, now)).remaining == 1
 
+    async def test_a_request_that_was_counted_can_be_taken_back_once(self, store, open_another):
+        now = time.time()
+        await store.count_request("k", 2, now - 10)
+        quota = await store.count_request("k", 2, now)
+        async with open_another() as other:
+            await asyncio.gather(*(one.uncount_request("k", quota.second) for one in (store, other)))
+        await store.uncount_request("nobody", quota.second)
+        assert (await store.count_request("k", 2, now)).remaining == 0
+        assert not (await store.count_request("k", 2, now)).allowed
+
     async def test_a_session_keeps_its_turns_in_order(self, store, open_another):
         _, key = await self.make_key(store)
         source = Source(1, "d", "Title", "file.md", "https://x", 0.5, "passage\x00 🐙")

@@ -113,6 +113,7 @@ async def _other_tasks() -> list[str]:
 
 def test_a_slow_reader_is_not_mistaken_for_a_model_that_hangs(tmp_path: Path) -> None:
     config = {"script": {"words": 60_000}, "timeouts": {"next_token": 0.3, "first_token": 0.3}}
+    config["limits"] = {"max_answer_chars": 1_000_000}
     with serve(config, tmp_path) as server:
         connection = connect(server, stream=True)
         received = connection.recv(1000)

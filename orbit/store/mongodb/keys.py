@@ -159,6 +159,25 @@ class MongoKeys(MongoDatabase):
                     return quota(limit, ordered, now, allowed=True)
         raise self._too_busy()
 
+    @override
+    async def uncount_request(self, key_id: str, second: int) -> None:
+        collection = self._counts.get_pymongo_collection()
+        async with self._counting[key_id]:
+            for _ in range(ATTEMPTS):
+                with self._as_unavailable():
+                    document = await self._counts.find_one({"_id": key_id})
+                    counts = dict(document.counts) if document else {}
+                    if document is None or not counts.get(second):
+                        return
+                    counts[second] -= 1
+                    left = [[at, number] for at, number in sorted(counts.items()) if number]
+                    changed = {"counts": left, "revision": document.revision + 1}
+                    unchanged = {"_id": key_id, "revision": document.revision}
+                    result = await collection.update_one(unchanged, {"$set": changed})
+                if result.matched_count:
+                    return
+        raise self._too_busy()
+
     async def _find_key(self, query: dict[str, Any]) -> ApiKeyDocument | None:
         with self._as_unavailable():
             found: ApiKeyDocument | None = await self._keys.find_one(query)

@@ -116,6 +116,13 @@ class SqliteKeys(SqliteDatabase):
         )
         return quota(limit, counts, now, allowed=allowed)
 
+    @override
+    async def uncount_request(self, key_id: str, second: int) -> None:
+        await self._changed_rows(
+            "UPDATE request_counts SET number = number - 1 WHERE key_id = :key AND second = :second AND number > 0",
+            {"key": key_id, "second": second},
+        )
+
     async def _key_in(self, db: aiosqlite.Connection, key_id: str) -> ApiKey:
         return one_key(await db.execute_fetchall(f"{SELECT_KEYS} WHERE k.id = ?", (key_id,)))
 

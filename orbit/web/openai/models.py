@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from msgspec import Meta
 from orbit.host import OrbitHost
 from orbit.types import CallContext
 from orbit.web.body import decode, read_body
-from orbit.web.key_guard import admit, telling_quota
+from orbit.web.key_guard import admit, place_beside_chats, telling_quota
 from orbit.web.openai.chat import bearer, check_model
 from orbit.web.openai.errors import ErrorResponse, ParameterError
 from orbit.web.problems import RequestError
@@ -125,10 +126,13 @@ class OpenAIRoutes:
         services = self._services
         method, path = scope["method"], scope["path"].removeprefix("/v1").rstrip("/")
         if path == "/embeddings" and method == "POST":
-            key = (await admit(services, scope, bearer(scope))).key
-            context = CallContext(request_id, key.id, key.hint, key.client_name)
-            body = await read_body(scope, receive, services.config.host.limits.max_body_bytes)
-            return await self._embed(decode(body, _decoder, _EXPECTED), context)
+            settings = services.config.host
+            key = (await admit(services, scope, bearer(scope), services.admission)).key
+            deadline = time.monotonic() + settings.timeouts.turn
+            context = CallContext(request_id, key.id, key.hint, key.client_name, deadline=deadline)
+            body = await read_body(scope, receive, settings.limits.max_body_bytes)
+            async with place_beside_chats(services, scope):
+                return await self._embed(decode(body, _decoder, _EXPECTED), context)
         await services.authenticator.authenticate(bearer(scope))
         if path == "/models" and method == "GET":
             return ModelList(tuple(self._models.values()))
