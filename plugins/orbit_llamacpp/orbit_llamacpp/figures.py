@@ -29,4 +29,5 @@ def figures(stats: Stats, state: State) -> Mapping[str, float]:
         "kept_prompts": stats.snapshots,
         "kept_bytes": stats.snapshot_bytes,
         "embedded_texts_total": stats.embedded_texts,
+        "split_texts_total": stats.split_texts,
     }

@@ -117,11 +117,15 @@ class Counted(msgspec.Struct, frozen=True, tag=True):
 
 
 class Embedded(msgspec.Struct, frozen=True, tag=True):
-    """The vectors, as the bytes of a little-endian float32 array of shape ``(texts, dimension)``."""
+    """The vectors, as the bytes of a little-endian float32 array of shape ``(texts, dimension)``.
+
+    ``split`` of the texts were longer than the model's window.
+    """
 
     is_last: ClassVar[bool] = True
     id: int
     vectors: bytes
+    split: int = 0
 
 
 class Stats(msgspec.Struct, tag=True):
@@ -150,6 +154,7 @@ class Stats(msgspec.Struct, tag=True):
     snapshots: int = 0
     snapshot_bytes: int = 0
     embedded_texts: int = 0
+    split_texts: int = 0
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

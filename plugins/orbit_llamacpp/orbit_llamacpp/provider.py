@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+logger = logging.getLogger(__name__)
+
 
 class LlamaCppProvider(orbit.Provider):
     """Answers from a GGUF model, in llama.cpp, on this machine."""
@@ -49,6 +52,7 @@ class LlamaCppProvider(orbit.Provider):
 
     settings: LlamaCppSettings
     _engine: EngineClient | None = None
+    _has_split: bool = False
 
     def validate(self) -> Iterable[str]:
         """What is wrong with the model file and with what is asked of it. Reads only the file's header."""
@@ -135,6 +139,13 @@ class LlamaCppProvider(orbit.Provider):
         event = await _only(engine, command)
         if not isinstance(event, Embedded):
             raise _error(event)
+        if event.split and not self._has_split:
+            self._has_split = True
+            logger.warning(
+                "%s: %d of %d texts are longer than the %d tokens that the model reads at once; such texts are read in "
+                "parts. Shorter passages are found better. This is logged once; split_texts_total counts them.",
+                *(self.name, event.split, len(texts), engine.ready.window),
+            )
         return np.frombuffer(event.vectors, "<f4").reshape(len(texts), engine.ready.dimension)
 
     @orbit.hookimpl

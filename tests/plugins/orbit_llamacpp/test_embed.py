@@ -45,10 +45,22 @@ async def test_odd_texts_have_vectors_too(bert: Any) -> None:
     assert (await bert.embed([], "document", WHO)).shape == (0, 32)
 
 
-async def test_a_text_beyond_the_window_is_refused_not_cut(bert: Any) -> None:
-    with pytest.raises(orbit.ProviderError, match=r"a text has \d+ tokens, the model reads 64"):
-        await bert.embed(["fine", "a " * 100], "document", WHO)
-    assert (await bert.embed(["fine"], "document", WHO)).shape == (1, 32)
+async def test_a_text_beyond_the_window_is_read_in_parts_and_the_rest_goes_on(
+    bert: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = "a " * 60, "b " * 60
+    vectors = await bert.embed(["fine", first + second, "漢" * 3000], "document", WHO)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    alone, *halves = await bert.embed(["fine", first, second], "document", WHO)
+    assert np.allclose(vectors[0], alone, atol=2e-3)
+    middle = halves[0] + halves[1]
+    assert np.allclose(vectors[1], middle / np.linalg.norm(middle), atol=2e-3)
+    assert "llama_cpp: 2 of 3 texts are longer than the 64 tokens" in caplog.text
+    await bert.embed(["a " * 100], "query", WHO)
+    assert caplog.text.count("tokens that the model reads at once") == 1
+    async with asyncio.timeout(10):
+        while bert.metrics()["split_texts_total"] < 3:  # noqa: ASYNC110 - told by another process
+            await asyncio.sleep(0.01)
 
 
 async def test_each_kind_of_model_says_what_it_cannot_do(bert: Any, asker: Any) -> None:

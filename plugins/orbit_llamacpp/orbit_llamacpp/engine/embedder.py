@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import llama_cpp as lib
 import numpy as np
 
 from orbit_llamacpp.engine.context import processors
-from orbit_llamacpp.engine.library import NativeError, native_error
+from orbit_llamacpp.engine.library import native_error
 from orbit_llamacpp.engine.model import Model
 from orbit_llamacpp.settings import LlamaCppSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Embedding: TypeAlias = "Generator[None, None, tuple[NDArray[np.float32], int]]"
+Embedding: TypeAlias = "Generator[None, None, Vectors]"
 """Texts on their way to vectors, batch by batch."""
 
 _SEQUENCES: Final = 16
+
+
+class Vectors(NamedTuple):
+    """Rows for texts in their order, the tokens that were read, and how many texts were too long for one reading."""
+
+    rows: NDArray[np.float32]
+    tokens: int
+    split: int
 
 
 class Embedder:
@@ -53,27 +61,37 @@ class Embedder:
             self.handle = None
 
     def embed(self, texts: Sequence[str]) -> Embedding:
-        """The vectors of all texts, rows in order, and how many tokens the texts had. Raises NativeError.
+        """The vectors of all texts. Raises NativeError.
 
-        Yields after each batch: something else may be embedded before it goes on.
+        A text beyond the window is read in parts; its vector is their mean, by their lengths. Yields after each batch:
+        something else may be embedded before it goes on.
         """
-        tokens = [self._tokens(text) for text in texts]
-        rows = np.empty((len(tokens), self.dimension), np.float32)
-        for batch in self._batches(tokens):
-            self._decode([tokens[index] for index in batch])
+        parts_of = [self._parts(text) for text in texts]
+        parts = [part for parts in parts_of for part in parts]
+        owners = [index for index, own in enumerate(parts_of) for _ in own]
+        rows = np.zeros((len(texts), self.dimension), np.float32)
+        for batch in self._batches(parts):
+            self._decode([parts[index] for index in batch])
             for sequence, index in enumerate(batch):
                 pointer = lib.llama_get_embeddings_seq(self.handle, sequence)
-                rows[index] = np.ctypeslib.as_array(pointer, (self.dimension,))
+                vector = _of_length_one(np.ctypeslib.as_array(pointer, (1, self.dimension)))[0]
+                rows[owners[index]] += vector * len(parts[index])
             yield
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        np.divide(rows, norms, out=rows, where=norms > 0)
-        return rows, sum(map(len, tokens))
+        return Vectors(_of_length_one(rows), sum(map(len, parts)), sum(len(own) > 1 for own in parts_of))
 
-    def _tokens(self, text: str) -> list[int]:
+    def _parts(self, text: str) -> list[list[int]]:
+        """The tokens of a text, in parts of about the same length that the model can read."""
         tokens = self._model.tokenize(text, add_special=True, parse_special=False)
-        if len(tokens) > self.window:
-            raise NativeError(f"a text has {len(tokens)} tokens, the model reads {self.window}")
-        return tokens or self._model.tokenize(" ", add_special=True, parse_special=False)
+        if not tokens:
+            return [self._model.tokenize(" ", add_special=True, parse_special=False)]
+        if len(tokens) <= self.window:
+            return [tokens]
+        plain = self._model.tokenize(text, add_special=False, parse_special=False)
+        begin = next((at for at in range(len(tokens)) if tokens[at : at + len(plain)] == plain), 0)
+        before, after = tokens[:begin], tokens[begin + len(plain) :]
+        count = -(-len(plain) // max(1, self.window - len(before) - len(after)))
+        size = -(-len(plain) // count)
+        return [[*before, *plain[at : at + size], *after] for at in range(0, len(plain), size)]
 
     def _batches(self, tokens: list[list[int]]) -> Iterator[list[int]]:
         """Indices of texts that go together, longest first so that little room is lost."""
@@ -104,3 +122,8 @@ class Embedder:
         run = lib.llama_decode if self._memory else lib.llama_encode
         if run(self.handle, batch) != 0:
             raise native_error("llama.cpp could not embed")
+
+
+def _of_length_one(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)

@@ -179,10 +179,11 @@ class Engine:
         try:
             next(work)
         except StopIteration as done:
-            vectors, tokens = done.value
+            vectors = done.value
             self.stats.embedded_texts += len(command.texts)
-            self.stats.prompt_tokens += tokens
-            self._emit([Embedded(command.id, vectors.tobytes())])
+            self.stats.split_texts += vectors.split
+            self.stats.prompt_tokens += vectors.tokens
+            self._emit([Embedded(command.id, vectors.rows.tobytes(), vectors.split)])
         except NativeError as error:
             self.stats.failed += 1
             self._emit([Failed(command.id, "refused", str(error))])
