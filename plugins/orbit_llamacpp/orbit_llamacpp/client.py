@@ -38,6 +38,10 @@ class EngineError(Exception):
     """The engine did not start; the message says why."""
 
 
+class EngineKilledError(EngineError):
+    """The engine's process died while it loaded the model."""
+
+
 class EngineBusyError(Exception):
     """More requests wait than may."""
 
@@ -69,8 +73,12 @@ class EngineClient:
         self.state = State()
 
     async def start(self) -> None:
-        """Start the process and load the model. Raises EngineError."""
-        connection = await self._launch()
+        """Start the process and load the model; once more if something kills it meanwhile. Raises EngineError."""
+        try:
+            connection = await self._launch()
+        except EngineKilledError as error:
+            logger.warning("%s: %s; it is started once more", self._path.name, error)
+            connection = await self._launch()
         for notice in self.ready.notices:
             logger.warning("%s: %s", self._path.name, notice)
         self._watcher = asyncio.create_task(self._watch(connection), name="llama.cpp engine")
@@ -146,6 +154,8 @@ class EngineClient:
             raise
         if not isinstance(answer, Ready):
             await self._end()
+            if isinstance(answer, Failed) and answer.kind == "crashed":
+                raise EngineKilledError(answer.message)
             raise EngineError(answer.message if isinstance(answer, Failed) else "the engine did not start")
         self.ready = answer
         self.stats = Stats()
@@ -164,6 +174,8 @@ class EngineClient:
                 return loaded.result()
             loaded.cancel()
             message = f"the engine's process ended while it loaded the model: {await self._how_it_ended()}"
+            if message.endswith("SIGKILL"):
+                message += ", as when memory runs out: take a smaller model, n_ctx or parallel"
             return Failed(command.id, "crashed", message)
         finally:
             del self._waiting[command.id]

@@ -13,7 +13,7 @@ from orbit_llamacpp.config_file import write_settings
 from orbit_llamacpp.gguf import Array, Header
 from orbit_llamacpp.hub import HubError, RemoteFile, fetch, list_files, target
 from orbit_llamacpp.memory import estimate, memory_available
-from orbit_llamacpp.model_file import ModelFileError, inspect, locate
+from orbit_llamacpp.model_file import ModelFileError, inspect, locate, part_names
 from orbit_llamacpp.settings import LlamaCppSettings
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -45,10 +45,11 @@ def _pull(settings: LlamaCppSettings, section: str, default_config: str) -> clic
             if only_list or not files:
                 _show_files(console, repo_id, files)
                 return
-            chosen = _choose(repo_id, files, filename)
-            target(folder, chosen.name)  # before anything is made on disk
+            parts = _choose(repo_id, files, filename)
+            for part in parts:
+                target(folder, part.name)  # before anything is made on disk
             folder.mkdir(parents=True, exist_ok=True)
-            path = fetch(repo_id, chosen, folder)
+            path, *_ = [fetch(repo_id, part, folder) for part in parts]
             header = inspect(path)
         except (HubError, ModelFileError) as error:
             raise click.ClickException(str(error)) from error
@@ -100,13 +101,18 @@ def _info(settings: LlamaCppSettings) -> click.Command:
     return info
 
 
-def _choose(repository: str, files: list[RemoteFile], name: str | None) -> RemoteFile:
-    if name is None and len(files) == 1:
-        return files[0]
-    for file in files:
-        if file.name == name:
-            return file
-    listed = ", ".join(file.name for file in files)
+def _choose(repository: str, files: list[RemoteFile], name: str | None) -> list[RemoteFile]:
+    """The file to fetch, with all its parts in order if the model is in several."""
+    by_name = {file.name: file for file in files}
+    models = list(dict.fromkeys((part_names(file.name) or [file.name])[0] for file in files))
+    if name is None and len(models) == 1:
+        name = models[0]
+    if name in by_name:
+        names = part_names(name) or [name]
+        if missing := [part for part in names if part not in by_name]:
+            raise click.ClickException(f"{repository} lacks parts of this model: {', '.join(missing)}")
+        return [by_name[part] for part in names]
+    listed = ", ".join(models)
     asked = (
         f"{repository} has no {name}; it has" if name else f"{repository} has several models; name one by --filename"
     )

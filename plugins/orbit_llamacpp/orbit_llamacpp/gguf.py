@@ -7,6 +7,7 @@ Long lists (the vocabulary) are stepped over, not read.
 from __future__ import annotations
 
 import mmap
+import re
 import struct
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,14 @@ from typing import Any, Final
 import msgspec
 
 _MAGIC: Final = b"GGUF"
+_OTHERS: Final = {
+    b"version https://git-lfs": "is the pointer of a file in Git LFS, not the file; run: git lfs pull",
+    b"PK": "is a ZIP or PyTorch file, not GGUF; convert it, or take a repository whose name ends in GGUF",
+    b"tjgg": "is in the format before GGUF, which llama.cpp no longer reads; take a newer file of the model",
+    b"lmgg": "is in the format before GGUF, which llama.cpp no longer reads; take a newer file of the model",
+}
+"""How other files begin that are taken for GGUF, and what to do about them."""
+_SAFETENSORS: Final = re.compile(rb".{8}\{\s*\"", re.DOTALL)
 _SCALARS: Final = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING: Final = 8
 _ARRAY: Final = 9
@@ -102,6 +111,12 @@ class Header(msgspec.Struct, frozen=True):
         """The family of the model (``llama``, ``qwen2``, ``bert``)."""
         return str(self.metadata.get("general.architecture", ""))
 
+    @property
+    def part(self) -> tuple[int, int]:
+        """Which part of a model in several files this is, from 0 on, and how many there are."""
+        number, count = self.metadata.get("split.no", 0), self.metadata.get("split.count", 1)
+        return (number, count) if isinstance(number, int) and isinstance(count, int) else (0, 1)
+
     def number(self, key: str, default: int = 0) -> int:
         """A whole number of this architecture: ``number("context_length")``. For a list per layer, its maximum."""
         value = self.metadata.get(f"{self.architecture}.{key}", default)
@@ -183,19 +198,33 @@ class _Reader:
 def read_header(path: Path) -> Header:
     """Read the header of a GGUF file. Raises NotGGUFError, or OSError if it cannot be opened."""
     with path.open("rb") as file:
-        if file.read(4) != _MAGIC:
-            raise NotGGUFError("is not a GGUF file")
+        beginning = file.read(32)
+        if not beginning.startswith(_MAGIC):
+            raise NotGGUFError(_what_else(beginning))
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
                 return _read(data)
-            except struct.error:
+            except (struct.error, OverflowError):
                 raise NotGGUFError("ends in the middle of its header") from None
+            except (RecursionError, TypeError, ZeroDivisionError):
+                raise NotGGUFError("has a damaged header") from None
+
+
+def _what_else(beginning: bytes) -> str:
+    for magic, sentence in _OTHERS.items():
+        if beginning.startswith(magic):
+            return sentence
+    if _SAFETENSORS.match(beginning):
+        return "is a safetensors file, not GGUF; convert it, or take a repository whose name ends in GGUF"
+    return "is not a GGUF file"
 
 
 def _read(data: mmap.mmap) -> Header:
     reader = _Reader(data)
     reader.at = len(_MAGIC)
     version = reader.unpack("<I")
+    if version in (2 << 24, 3 << 24):
+        raise NotGGUFError("is written for machines of the other byte order")
     if version not in (2, 3):
         raise NotGGUFError(f"is GGUF version {version}; versions 2 and 3 can be read")
     tensor_count, pair_count = reader.unpack("<Q"), reader.unpack("<Q")

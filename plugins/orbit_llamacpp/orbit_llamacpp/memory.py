@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -38,6 +40,37 @@ def estimate(header: Header, window: int, parallel: int, n_batch: int) -> Estima
     token = header.number("block_count") * kv_heads * (key + value) * _HALF
     widest = max(header.number("feed_forward_length"), width, heads * window // 4)
     return Estimate(header.file_size, token, token * window * parallel, n_batch * widest * 4 * 3)
+
+
+def too_large(header: Header, window: int, parallel: int, n_batch: int) -> str:
+    """Why so many conversations can never fit into this machine's memory; empty if they may, or nobody can know."""
+    memory, need = memory_total(), estimate(header, window, parallel, n_batch)
+    unknown = (f"{header.architecture}.ssm.", f"{header.architecture}.attention.kv_lora_rank")
+    if memory is None or any(key.startswith(unknown) for key in header.metadata):
+        return ""  # layers without a cache, or with a compressed one
+    if need.cache + need.work <= memory:
+        return ""
+    return (
+        f"{parallel} conversations of {window:,} tokens take about {gibibytes(need.cache + need.work)}, "
+        f"and this machine has {gibibytes(memory)}; set fewer tokens, or fewer in parallel"
+    )
+
+
+def gibibytes(size: int) -> str:
+    """Bytes in GiB, for people."""
+    return f"{size / 1024**3:,.1f} GiB"
+
+
+def memory_total() -> int | None:
+    """Bytes of memory that this machine, or this container, has; None where that is not known."""
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            total = min(total, int(Path(limit).read_text("ascii")))
+    return total
 
 
 def memory_available() -> int | None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from orbit_llamacpp.gguf import Header, NotGGUFError, read_header
 
 _PACKAGE: Final = "package:"
+_PART: Final = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
+_ENCODER_DECODERS: Final = ("t5",)
 
 
 class ModelFileError(Exception):
@@ -31,12 +36,53 @@ def locate(model_path: str) -> Path:
 
 def inspect(path: Path) -> Header:
     """The header of a model file. Raises ModelFileError."""
+    header = _header(path)
+    if reason := _no_model(header):
+        raise ModelFileError(f"{path} {reason}")
+    number, count = header.part
+    parts = part_names(path.name, count)
+    if count == 1 or not parts:
+        return header
+    if number:
+        raise ModelFileError(f"{path} is part {number + 1} of {count} of a model; name the first, {parts[0]}")
+    missing = [name for name in parts if not path.with_name(name).is_file()]
+    if missing:
+        raise ModelFileError(f"{path} is one of {count} parts of a model; beside it is missing: {', '.join(missing)}")
+    size = sum(path.with_name(name).stat().st_size for name in parts)
+    return msgspec.structs.replace(header, file_size=size)
+
+
+def part_names(name: str, count: int | None = None) -> list[str]:
+    """The names of all parts of a model in several files, by the name of one; empty for a model in one file."""
+    found = _PART.fullmatch(name)
+    if found is None or count not in (None, int(found["count"])):
+        return []
+    return [f"{found['stem']}-{number:05}-of-{found['count']}.gguf" for number in range(1, int(found["count"]) + 1)]
+
+
+def _header(path: Path) -> Header:
     try:
         return read_header(path)
     except NotGGUFError as error:
         raise ModelFileError(f"{path} {error}") from None
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _no_model(header: Header) -> str:
+    """What a GGUF file holds instead of a model; empty if it holds one."""
+    kind = header.metadata.get("general.type", "model")
+    if kind == "mmproj" or header.architecture in ("clip", "mmproj"):
+        return "lets a model see images (mmproj) and is no model by itself; name the file of the model beside it"
+    if kind == "adapter" or "adapter.type" in header.metadata:
+        return "is an adapter (LoRA), not a model; merge it into its model first"
+    if kind == "imatrix":
+        return "is an importance matrix for quantizing a model, not a model"
+    if header.architecture in _ENCODER_DECODERS:
+        return f"is an encoder-decoder model ({header.architecture}); only decoders and embedding models are served"
+    if not header.architecture:
+        return "does not name the architecture of a model"
+    return "" if header.tensors else "holds a vocabulary and no weights"
 
 
 def _in_package(reference: str) -> Path:

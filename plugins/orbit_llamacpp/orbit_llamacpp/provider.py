@@ -16,6 +16,7 @@ from orbit.errors import PromptTooLong
 from orbit.types import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message, TokenCount, Usage
 from orbit_llamacpp.client import EngineBusyError, EngineClient, EngineError
 from orbit_llamacpp.figures import figures
+from orbit_llamacpp.memory import too_large
 from orbit_llamacpp.model_file import ModelFileError, inspect, locate
 from orbit_llamacpp.protocol import (
     Command,
@@ -65,8 +66,13 @@ class LlamaCppProvider(orbit.Provider):
         trained = header.context_length
         if trained and self.settings.n_ctx > trained:
             yield f"n_ctx: {self.settings.n_ctx} tokens, but the model was trained for {trained}; set {trained} or less"
-        if not header.embeds:
-            yield from template_problems(header, self.settings)
+        if header.embeds:
+            return
+        if not self.settings.n_gpu_layers and (
+            reason := too_large(header, self.settings.n_ctx or trained, self.settings.parallel, self.settings.n_batch)
+        ):
+            yield f"n_ctx: {reason}"
+        yield from template_problems(header, self.settings)
 
     async def __aenter__(self) -> Self:
         """Start the engine and load the model."""

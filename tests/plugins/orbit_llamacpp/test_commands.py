@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from orbit.config.load import read_config
@@ -146,6 +147,22 @@ def test_which_of_several_must_be_said(hub: Hub, tmp_path: Path) -> None:
         done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", *asked, hub=hub)
         assert done.returncode == 1
         assert "small.gguf, large.gguf" in done.stderr
+
+
+def test_a_model_in_parts_is_fetched_whole(hub: Hub, gguf: Any, tmp_path: Path) -> None:
+    names = [f"big-0000{number}-of-00002.gguf" for number in (1, 2)]
+    for number, name in enumerate(names):
+        weights = {"token_embd.weight": np.zeros((32, 32), np.float32)}
+        metadata = {"general.architecture": "llama", "split.no": number, "split.count": 2}
+        data = gguf.write_gguf(tmp_path / "part.gguf", metadata, weights).read_bytes()
+        hub.files[name], hub.digests[name] = data, hashlib.sha256(data).hexdigest()
+    done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", "--filename", names[1], hub=hub)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "models").glob("*.gguf")) == names
+    assert f"model_path: {tmp_path}/models/{names[0]}" in (tmp_path / "config.yaml").read_text()
+    del hub.files[names[1]]
+    done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", "--filename", names[0], hub=hub)
+    assert f"acme/tiny lacks parts of this model: {names[1]}" in done.stderr
 
 
 def test_a_damaged_file_is_deleted(hub: Hub, tmp_path: Path) -> None:

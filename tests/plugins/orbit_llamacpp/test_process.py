@@ -78,6 +78,22 @@ async def test_giving_up_on_a_model_that_does_not_load_ends_the_process(gguf: An
     assert not alive(pid)
 
 
+async def test_an_engine_killed_while_it_loads_is_started_once_more(
+    gguf: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = gguf.write_decoder(tmp_path / "llama.gguf", "llama")
+    engine = EngineClient(path, LlamaCppSettings(model_path=str(path), n_ctx=64, n_threads=1))
+    starting = asyncio.ensure_future(engine.start())
+    await until(lambda: engine.pid)
+    first = engine.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await starting
+    assert engine.pid not in (None, first)
+    assert "SIGKILL, as when memory runs out" in caplog.text
+    await engine.close()
+
+
 async def test_a_gpu_that_is_not_there_is_told(
     llama: Any, make: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:

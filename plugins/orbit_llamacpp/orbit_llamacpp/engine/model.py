@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from orbit_llamacpp.engine.library import NativeError, initialise, native_error
 from orbit_llamacpp.settings import LlamaCppSettings
 
 _ALL_LAYERS: Final = 0x7FFFFFFF
+_UNKNOWN: Final = re.compile(r"unknown model architecture: '([^']*)'")
 
 
 class Model:
@@ -35,7 +37,7 @@ class Model:
         params.load_mode = _load_mode(settings)
         handle = lib.llama_model_load_from_file(str(path).encode(), params)
         if not handle:
-            raise native_error(f"llama.cpp could not load {path.name}")
+            raise _load_error(path)
         self.handle = handle
         self.vocab = lib.llama_model_get_vocab(handle)
         self.vocab_size = lib.llama_vocab_n_tokens(self.vocab)
@@ -127,6 +129,17 @@ class Model:
             if count >= 0:
                 return buffer.raw[:count]
             room = -count
+
+
+def _load_error(path: Path) -> NativeError:
+    """Say in one sentence why a file could not be loaded."""
+    error = native_error(f"llama.cpp could not load {path.name}")
+    if found := _UNKNOWN.search(str(error)):
+        return NativeError(
+            f"{path.name} is of the architecture {found[1]}, which this version of llama.cpp does not know; "
+            "update llama-cpp-python, or take another model"
+        )
+    return error
 
 
 def _tensor_split(shares: Sequence[float] | None) -> ctypes.Array[ctypes.c_float] | None:
