@@ -72,6 +72,12 @@ class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """Another model of the same provider, by its own name. A provider that does not have it raises ProviderError of
     kind ``not_found``.
     """
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    strict: bool = False
+    """Whether a client asked for these options. Then a provider raises ProviderError of kind ``rejected`` for an option
+    of the sampler that it cannot follow, unless the value changes nothing. Otherwise it leaves such an option out.
+    """
 
 
 class TokenCount(msgspec.Struct, frozen=True):

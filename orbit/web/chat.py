@@ -71,6 +71,15 @@ class StreamFrame(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(ChatRequest)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_BESIDE = frozenset(
+    {
+        *(field.encode_name for field in msgspec.structs.fields(ChatRequest)),
+        *("user", "user_id", "metadata", "client", "client_id", "id", "request_id", "timestamp"),
+    }
+)
+"""The fields of a question, and those that clients add without wanting another answer."""
+_WITHOUT_EFFECT = (b"null", b"false", b'""', b"[]", b"{}")
 
 
 class OrbitWire:
@@ -179,12 +188,24 @@ class OrbitProtocol:
         """Decode and check a body. Raises RequestError with what is wrong and what is expected."""
         expected = 'Expected {"message": "...", "stream": true or false}.'
         request = decode(body, _decoder, expected)
+        _check_fields(body)
         if not request.message.strip():
             raise RequestError(400, "empty_message", f"the message is empty. {expected}")
         check_length(request.message, self._max_chars)
         if request.session_id is not None:
             request = _in_session(request, request.session_id)
         return OrbitQuestion(request, self._form, self._remembers)
+
+
+def _check_fields(body: bytes) -> None:
+    """Raise RequestError for an unknown field: dropping it in silence would give another answer than was asked for."""
+    for name, value in _fields.decode(body).items():
+        if name not in _BESIDE and bytes(value) not in _WITHOUT_EFFECT:
+            detail = (
+                f"Unknown field '{name[:100]}'. POST /chat takes message, stream and session_id; the API key decides "
+                "the collection and the instructions. POST /v1/chat/completions takes options of the model."
+            )
+            raise RequestError(400, "unknown_field", detail)
 
 
 def _in_session(request: ChatRequest, session_id: str) -> ChatRequest:

@@ -135,6 +135,34 @@ def test_a_bad_body_gets_a_clear_answer(tmp_path: Path, content: bytes, status: 
         assert ask(server, {"message": "still there?", "stream": False}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"model": "x"},
+        {"provider": "x"},
+        {"tools": [{}]},
+        {"temperature": 0.5},
+        {"temperature": 0},
+        {"max_tokens": 5},
+        {"system": "Be rude."},
+        {"messages": [{"role": "user", "content": "x"}]},
+        {"collection": "secret"},
+        {"sessionId": "s"},
+    ],
+)
+def test_a_field_that_would_change_the_answer_is_not_dropped(tmp_path: Path, field: dict[str, Any]) -> None:
+    with serve({"echo": {}}, tmp_path) as server:
+        response = ask(server, {"message": "hello", **field})
+    assert (response.status_code, response.json()["code"]) == (400, "unknown_field")
+    assert f"'{next(iter(field))}'" in response.json()["detail"]
+
+
+def test_fields_that_change_nothing_are_passed_over(tmp_path: Path) -> None:
+    beside = {"user": "u", "metadata": {"a": 1}, "tools": [], "model": None, "voiceEnabled": False}
+    with serve({"echo": {}}, tmp_path) as server:
+        assert ask(server, {"message": "hello", "stream": False, **beside}).json()["response"] == "hello"
+
+
 def test_a_body_sent_in_pieces_is_limited_too(tmp_path: Path) -> None:
     def pieces() -> Any:
         yield b'{"message": "'

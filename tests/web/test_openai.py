@@ -105,7 +105,16 @@ def test_what_is_asked_for_reaches_the_model(tmp_path: Path) -> None:
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
         ({"logprobs": True}, "logprobs"),
         ({"logit_bias": {"5": 1}}, "logit_bias"),
-        ({"frequency_penalty": 1.0}, "frequency_penalty"),
+        ({"extra_body": {"tool_choice": "required"}}, "tool_choice"),
+        ({"extra_body": {"functions": [{"name": "f"}]}}, "functions"),
+        ({"reasoning_effort": "high"}, "reasoning_effort"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
+        ({"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}}, "chat_template_kwargs"),
+        ({"extra_body": {"guided_json": {"type": "object"}}}, "guided_json"),
+        ({"extra_body": {"mirostat": 2}}, "mirostat"),
+        ({"extra_body": {"ignore_eos": True}}, "ignore_eos"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
         ({"messages": [{"role": "user", "content": "  "}]}, "messages"),
@@ -127,7 +136,44 @@ def test_what_is_not_supported_is_refused(tmp_path: Path, changes: dict[str, Any
 
 def test_what_changes_nothing_is_passed_over(tmp_path: Path) -> None:
     with serve({"script": {}}, tmp_path) as server:
-        ask(server, HELLO, user="u", metadata={"a": "b"}, store=False, n=1, frequency_penalty=0, extra_body={"x": 1})
+        answer = ask(
+            server,
+            HELLO,
+            user="u",
+            metadata={"a": "b"},
+            store=False,
+            n=1,
+            tools=[],
+            tool_choice="auto",
+            logprobs=False,
+            logit_bias={},
+            service_tier="auto",
+            parallel_tool_calls=False,
+            modalities=["text"],
+            extra_body={"x": 1, "mirostat": 0, "reasoning_effort": None},
+        )
+        assert answer.orbit["ignored"] == ["x"]
+        assert "ignored" not in ask(server, HELLO).orbit
+
+
+def test_options_of_other_servers_reach_the_model(tmp_path: Path) -> None:
+    penalties = {"presence_penalty": 0.5, "frequency_penalty": -0.5}
+    with serve({"script": {}}, tmp_path) as server:
+        ask(server, HELLO, **penalties, extra_body={"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.2})
+        ask(server, HELLO, extra_body={"repeat_penalty": 1.3})
+        (first, second) = [options for _, options, _ in server.provider("script").seen]
+    assert (first.top_k, first.min_p, first.repeat_penalty) == (5, 0.1, 1.2)
+    assert (first.presence_penalty, first.frequency_penalty) == (0.5, -0.5)
+    assert second.repeat_penalty == 1.3
+
+
+def test_embeddings_of_tokens_are_refused_with_the_mend(tmp_path: Path) -> None:
+    with serve({"echo": {}, "wordllama": {}}, tmp_path) as server, client(server) as api:
+        model = server.provider("wordllama").model("embed")
+        for tokens in ([1, 2, 3], [[1, 2], [3]]):
+            with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False") as raised:
+                api.embeddings.create(model=model, input=tokens)
+            assert raised.value.param == "input"
 
 
 def test_errors_are_the_right_exceptions(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from orbit.turn import Turn
 from orbit.types import CallContext, GenerateOptions, Message
 from orbit.web.body import check_length, decode
 from orbit.web.openai.errors import ErrorResponse, ParameterError
+from orbit.web.openai.parameters import check_parameters
 from orbit.web.openai.wire import CompletionWire
 from orbit.web.request import header
 
@@ -45,7 +46,7 @@ class ResponseFormat(msgspec.Struct, frozen=True):
 
 
 class CompletionRequest(msgspec.Struct, frozen=True):
-    """The body of a request. What would change the answer and is not supported has a field, so as to be refused."""
+    """The parameters that ORBIT takes; ``parameters`` knows the others."""
 
     model: str
     messages: Annotated[list[ChatMessage], Meta(min_length=1)]
@@ -57,19 +58,17 @@ class CompletionRequest(msgspec.Struct, frozen=True):
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
     seed: int | None = None
-    n: int | None = None
     response_format: ResponseFormat | None = None
-    tools: list[Any] | None = None
-    functions: list[Any] | None = None
-    logprobs: bool | None = None
-    logit_bias: dict[str, float] | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    modalities: list[str] | None = None
-    audio: Any = None
+    frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    top_k: Annotated[int, Meta(ge=-1)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0)] | None = None
+    repeat_penalty: Annotated[float, Meta(gt=0, description="The same, as llama.cpp calls it.")] | None = None
 
 
 _decoder = msgspec.json.Decoder(CompletionRequest)
+_KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(CompletionRequest))
 _EXPECTED = 'Expected {"model": "...", "messages": [{"role": "user", "content": "..."}], ...}.'
 
 
@@ -80,6 +79,7 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
     system: str
     history: tuple[Message, ...]
     text: str
+    ignored: tuple[str, ...] = ()
 
     @property
     def stream(self) -> bool:
@@ -103,7 +103,8 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
     def wire(self, request_id: str) -> CompletionWire:
         """How the answer is written."""
         options = self.request.stream_options
-        return CompletionWire(request_id, self.request.model, include_usage=bool(options and options.include_usage))
+        include_usage = bool(options and options.include_usage)
+        return CompletionWire(request_id, self.request.model, include_usage=include_usage, ignored=self.ignored)
 
     def _options(self) -> GenerateOptions:
         request = self.request
@@ -111,11 +112,17 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
         return GenerateOptions(
             temperature=request.temperature,
             top_p=request.top_p,
+            top_k=request.top_k,
+            min_p=request.min_p,
+            repeat_penalty=request.repetition_penalty or request.repeat_penalty,
+            presence_penalty=request.presence_penalty,
+            frequency_penalty=request.frequency_penalty,
             max_tokens=request.max_completion_tokens or request.max_tokens,
             seed=request.seed,
             stop=stop,
             json_schema=_schema(request.response_format),
             stream=self.stream,
+            strict=True,
         )
 
 
@@ -139,13 +146,15 @@ class CompletionProtocol:
         """Decode and check a body. Raises RequestError with what is wrong."""
         request = decode(body, _decoder, _EXPECTED)
         check_model(request.model, self._models)
-        _check_supported(request)
+        ignored = check_parameters(body, _KNOWN)
+        if request.stream_options is not None and not request.stream:
+            raise ParameterError("stream_options", "'stream_options' is only allowed when 'stream' is true.")
         system, conversation = _conversation(request.messages)
         *history, last = conversation or [Message("user", "")]
         if last.role != "user" or not last.content.strip():
             raise ParameterError("messages", "the last message must be a user's question, and not empty.")
         check_length(last.content, self._max_chars)
-        return CompletionQuestion(request, system, tuple(history), last.content)
+        return CompletionQuestion(request, system, tuple(history), last.content, ignored)
 
 
 def bearer(scope: Scope) -> str | None:
@@ -160,26 +169,6 @@ def check_model(model: str, models: tuple[str, ...]) -> None:
     if model not in models:
         detail = f"the model '{model}' does not exist here. Models: {', '.join(models)}."
         raise ParameterError("model", detail, 404, "model_not_found")
-
-
-def _check_supported(request: CompletionRequest) -> None:
-    """Refuse what would change the answer and is not there; what would not (user, metadata, ...) is passed over."""
-    if request.stream_options is not None and not request.stream:
-        raise ParameterError("stream_options", "'stream_options' is only allowed when 'stream' is true.")
-    refused = {
-        "n": request.n not in (None, 1),
-        "tools": bool(request.tools),
-        "functions": bool(request.functions),
-        "logprobs": bool(request.logprobs),
-        "logit_bias": bool(request.logit_bias),
-        "frequency_penalty": bool(request.frequency_penalty),
-        "presence_penalty": bool(request.presence_penalty),
-        "modalities": request.modalities not in (None, ["text"]),
-        "audio": request.audio is not None,
-    }
-    for name, found in refused.items():
-        if found:
-            raise ParameterError(name, f"'{name}' is not supported with this value.", code="unsupported_value")
 
 
 def _conversation(messages: list[ChatMessage]) -> tuple[str, list[Message]]:

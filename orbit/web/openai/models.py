@@ -28,7 +28,7 @@ class EmbeddingRequest(msgspec.Struct, frozen=True):
     """The body of a request for embeddings."""
 
     model: str
-    input: str | Annotated[list[str], Meta(min_length=1, max_length=_BATCH)]
+    input: str | Annotated[list[str | int | list[int]], Meta(min_length=1)]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None
 
@@ -145,7 +145,7 @@ class OpenAIRoutes:
     async def _embed(self, request: EmbeddingRequest, context: CallContext) -> EmbeddingList:
         host = self._services.host
         check_model(request.model, embedding_models(host))
-        texts = [request.input] if isinstance(request.input, str) else request.input
+        texts = _texts(request.input)
         if any(not text for text in texts):
             raise ParameterError("input", "an input must not be empty.")
         vectors = await host.embed(texts, "document", context)
@@ -155,6 +155,20 @@ class OpenAIRoutes:
         data = [Embedding(index, encode(vector)) for index, vector in enumerate(vectors)]
         words = sum(len(text.split()) for text in texts)
         return EmbeddingList(data, request.model, EmbeddingUsage(words, words))
+
+
+def _texts(given: str | list[str | int | list[int]]) -> list[str]:
+    items = [given] if isinstance(given, str) else given
+    texts = [item for item in items if isinstance(item, str)]
+    if len(texts) != len(items):
+        detail = (
+            "The input must be text, not numbers of tokens: they would be those of another model. "
+            "LangChain's OpenAIEmbeddings sends text with check_embedding_ctx_length=False."
+        )
+        raise ParameterError("input", detail)
+    if len(texts) > _BATCH:
+        raise ParameterError("input", f"The input has {len(texts)} texts; at most {_BATCH} are allowed.")
+    return texts
 
 
 def _floats(vector: Any) -> list[float]:

@@ -48,6 +48,8 @@ class CompletionExtra(msgspec.Struct, frozen=True):
     dropped_documents: int
     dropped_turns: int
     without_documents: bool
+    ignored: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """The parameters that nobody knows; absent if there are none."""
 
 
 class Completion(msgspec.Struct, frozen=True):
@@ -65,8 +67,10 @@ class Completion(msgspec.Struct, frozen=True):
 class CompletionWire:
     """Writes one completion. Sources and ORBIT's metadata stand in the extra field ``orbit``."""
 
-    def __init__(self, request_id: str, model: str, *, include_usage: bool) -> None:
+    def __init__(self, request_id: str, model: str, *, include_usage: bool, ignored: tuple[str, ...] = ()) -> None:
+        """``ignored`` are the parameters that nobody knows."""
         self._request_id = request_id
+        self._ignored = ignored or msgspec.UNSET
         self._include_usage = include_usage
         self._head: dict[str, Any] = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": model}
         self._before = self._after = b""  # what stands before and after each text, once there is one
@@ -114,6 +118,7 @@ class CompletionWire:
             answer.dropped_documents,
             answer.dropped_turns,
             answer.without_documents,
+            self._ignored,
         )
 
 

@@ -19,6 +19,8 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     top_k: int = 0
     min_p: float = 0.0
     repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
     seed: int | None = None
     grammar: str = ""
 

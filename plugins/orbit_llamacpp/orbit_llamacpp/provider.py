@@ -241,6 +241,8 @@ class LlamaCppProvider(orbit.Provider):
             top_k=_choose(options.top_k, own.top_k),
             min_p=_choose(options.min_p, own.min_p),
             repeat_penalty=_choose(options.repeat_penalty, own.repeat_penalty),
+            presence_penalty=options.presence_penalty or 0.0,
+            frequency_penalty=options.frequency_penalty or 0.0,
             seed=_choose(options.seed, own.seed),
         )
         max_tokens = _choose(options.max_tokens, own.max_tokens)

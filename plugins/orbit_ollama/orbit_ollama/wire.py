@@ -19,6 +19,8 @@ _SAMPLING: Final = (
     ("repeat_penalty", "repeat_penalty", "repeat_penalty"),
     ("num_predict", "num_predict", "max_tokens"),
     ("seed", "", "seed"),
+    ("presence_penalty", "", "presence_penalty"),
+    ("frequency_penalty", "", "frequency_penalty"),
 )
 """Ollama's option, our setting, the request's option. These change nothing about the loaded model."""
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from orbit import Chunk, GenerateOptions, Message, Usage
+from orbit import Chunk, GenerateOptions, Message, ProviderError, Usage
 from orbit.types import FinishReason
 from orbit.upstreams import without_system
 from orbit_openai.errors import frame_error, not_compatible
@@ -18,6 +18,8 @@ _EXTENSIONS: Final[dict[str, dict[str, str]]] = {
     "llama.cpp": {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repeat_penalty"},
 }
 """Options that are not OpenAI's, under the names that a server has for them."""
+_WITHOUT_EFFECT: Final[dict[str, tuple[float, ...]]] = {"top_k": (-1, 0), "min_p": (0,), "repeat_penalty": (1,)}
+"""The values with which such an option changes nothing."""
 _OWNERS: Final[dict[str, Dialect]] = {"vllm": "vllm", "llamacpp": "llama.cpp"}
 """What a server's list of models names as their owner -> who it is."""
 _WINDOWS: Final = ("max_model_len", "context_length", "context_window", "max_context_length")
@@ -95,7 +97,11 @@ def chat_body(  # all of a request
         max_tokens: _first(options.max_tokens, settings.max_tokens),
         "seed": options.seed,
         "stop": options.stop or None,
+        "presence_penalty": options.presence_penalty,
+        "frequency_penalty": options.frequency_penalty,
     }
+    if options.strict:
+        _check_options(dialect, options)
     for option, field in _EXTENSIONS[dialect].items():
         body[field] = getattr(options, option)
     if options.json_schema is not None:
@@ -104,6 +110,15 @@ def chat_body(  # all of a request
         schema = {"name": "answer", "schema": options.json_schema, "strict": strict}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return _encoded(body | settings.extra_body)
+
+
+def _check_options(dialect: Dialect, options: GenerateOptions) -> None:
+    """Raise ProviderError for an option that the server does not have."""
+    for option, values in _WITHOUT_EFFECT.items():
+        asked = getattr(options, option)
+        if asked is not None and asked not in values and option not in _EXTENSIONS[dialect]:
+            sentence = f"the dialect '{dialect}' has no {option}; set `dialect` to that of the server."
+            raise ProviderError(sentence, kind="rejected", client=f"This model does not take the parameter '{option}'.")
 
 
 def embed_body(settings: OpenAISettings, texts: Sequence[str], prefix: str, model: str = "") -> bytes:

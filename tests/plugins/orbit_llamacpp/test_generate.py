@@ -58,9 +58,10 @@ async def test_greedy_and_seeded_answers_repeat(tiny: Any) -> None:
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-async def test_a_repeat_penalty_is_applied(tiny: Any) -> None:
+@pytest.mark.parametrize("penalty", [{"repeat_penalty": 1.8}, {"presence_penalty": 2.0}, {"frequency_penalty": 2.0}])
+async def test_penalties_are_applied(tiny: Any, penalty: dict[str, float]) -> None:
     question = [Message("user", "Say 'no' again and again.")]
-    assert await tiny.text(question, repeat_penalty=1.8) != await tiny.text(question)
+    assert await tiny.text(question, **penalty) != await tiny.text(question)
 
 
 async def test_control_tokens_in_a_question_are_ordinary_text(tiny: Any) -> None:

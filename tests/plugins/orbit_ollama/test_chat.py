@@ -83,7 +83,9 @@ async def test_settings_and_request_become_options(wire: OllamaWire, start: Star
     )
 
     await ask(provider, context)
-    await ask(provider, context, options=GenerateOptions(temperature=0, seed=7, min_p=0.05, stop=("\n",), max_tokens=5))
+    penalties = {"presence_penalty": 0.5, "frequency_penalty": 0.25}
+    options = GenerateOptions(temperature=0, seed=7, min_p=0.05, stop=("\n",), max_tokens=5, **penalties)
+    await ask(provider, context, options=options)
 
     first, second = wire.asked()
     assert first["options"] == {
@@ -101,6 +103,7 @@ async def test_settings_and_request_become_options(wire: OllamaWire, start: Star
         "min_p": 0.05,
         "stop": ["\n"],
         "num_predict": 5,
+        **penalties,
     }
     assert (first["keep_alive"], first["think"], first["truncate"], first["shift"]) == ("10m", False, False, False)
     assert "format" not in first

@@ -10,7 +10,7 @@ import pytest
 from openai_kit import QUESTION, Start, ask, text, until
 from openai_wire import Fault, OpenAIWire
 
-from orbit import CallContext, GenerateOptions, Message, Usage
+from orbit import CallContext, GenerateOptions, Message, ProviderError, Usage
 
 
 async def test_pieces_come_as_the_model_writes_them(wire: OpenAIWire, start: Start, context: CallContext) -> None:
@@ -91,6 +91,22 @@ async def test_options_that_are_not_openais_go_only_to_servers_that_know_them(
 
         (body,) = wire.asked()
         assert {name: body[name] for name in body if name in ("top_k", "min_p") or "repe" in name} == fields
+
+
+async def test_an_option_that_a_client_asked_for_is_never_dropped(
+    wire: OpenAIWire, start: Start, context: CallContext
+) -> None:
+    provider = await start(base_url=wire.url)
+    askable: list[dict[str, Any]] = [{"top_k": 3}, {"min_p": 0.1}, {"repeat_penalty": 1.1}]
+    for asked in askable:
+        with pytest.raises(ProviderError, match=next(iter(asked))) as raised:
+            await ask(provider, context, options=GenerateOptions(**asked, strict=True))
+        assert raised.value.kind == "rejected"
+        assert next(iter(asked)) in raised.value.client
+    neutral = GenerateOptions(top_k=-1, min_p=0, repeat_penalty=1, strict=True)
+    await ask(provider, context, options=neutral)
+    await ask(provider, context, options=GenerateOptions(presence_penalty=0.5, frequency_penalty=-1, strict=True))
+    assert (wire.asked()[-1]["presence_penalty"], wire.asked()[-1]["frequency_penalty"]) == (0.5, -1)
 
 
 async def test_a_request_may_name_another_model(wire: OpenAIWire, start: Start, context: CallContext) -> None:

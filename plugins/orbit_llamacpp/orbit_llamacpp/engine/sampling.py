@@ -26,7 +26,9 @@ class Sampler:
         """Raises GrammarError."""
         self._chain: lib.llama_sampler_p | None = None
         greedy = wanted.temperature <= 0
-        if greedy and not wanted.grammar and wanted.repeat_penalty == 1.0:
+        penalties = (wanted.repeat_penalty, wanted.frequency_penalty, wanted.presence_penalty)
+        penalized = penalties != (1.0, 0.0, 0.0)
+        if greedy and not wanted.grammar and not penalized:
             return  # the largest of the logits: no chain is needed
         params = lib.llama_sampler_chain_default_params()
         params.no_perf = True
@@ -38,9 +40,8 @@ class Sampler:
                 self.close()
                 raise GrammarError(str(native_error("the JSON schema makes a grammar that llama.cpp cannot read")))
             self._add(grammar)
-        if wanted.repeat_penalty != 1.0:
-            penalty = wanted.repeat_penalty
-            self._add(lib.llama_sampler_init_penalties(model.vocab_size, _PENALTY_WINDOW, penalty, 0.0, 0.0))
+        if penalized:
+            self._add(lib.llama_sampler_init_penalties(model.vocab_size, _PENALTY_WINDOW, *penalties))
         if greedy:
             self._add(lib.llama_sampler_init_greedy())
             return

@@ -1,0 +1,72 @@
+"""How often a failed question of the ``openai`` package, with its own retries, reaches the model's server."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from flaky import Flaky
+
+from orbit.testing import RunningServer, serve
+
+sys.path += [str(Path(__file__).parents[1] / "wires"), str(Path(__file__).parents[1] / "wires" / "openai")]
+
+from openai_wire import Fault, OpenAIWire  # found by the line above
+from wire_kit import served_in_thread
+
+HELLO: Any = [{"role": "user", "content": "hello"}]
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OpenAIWire, RunningServer]]:
+    """A server behind ``orbit_openai``, with the plugin's own retries, soon."""
+    with served_in_thread(OpenAIWire()) as wire:
+        config = {"openai": {"base_url": wire.url, "model": "llama", "retry_delay": 0.01}}
+        with serve(config, tmp_path_factory.mktemp("retries")) as server:
+            yield wire, server
+
+
+def ask(server: RunningServer, question: str = "hello", **options: Any) -> Any:
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key) as api:
+        return api.chat.completions.create(model="orbit", messages=[{"role": "user", "content": question}], **options)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "error", "attempts"),
+    [
+        (Fault("status", status=502), openai.InternalServerError, 3),
+        (Fault("status", status=503, error="busy"), openai.InternalServerError, 3),
+        (Fault("die"), openai.InternalServerError, 3),
+        (Fault("status", status=401, error="Incorrect API key provided"), openai.InternalServerError, 1),
+        (Fault("status", status=404, error="The model `llama` does not exist"), openai.InternalServerError, 1),
+    ],
+)
+def test_one_question_is_one_chain(
+    behind: tuple[OpenAIWire, RunningServer],
+    fault: Fault,
+    error: type[openai.APIStatusError],
+    attempts: int,
+    *,
+    stream: bool,
+) -> None:
+    wire, server = behind
+    wire.faults.clear()
+    wire.faults.extend([fault] * 20)
+    before = len(wire.asked())
+    with pytest.raises(error) as raised:
+        ask(server, stream=stream)
+    wire.faults.clear()
+    assert len(wire.asked()) - before == attempts
+    headers = raised.value.response.headers
+    assert headers["x-should-retry"] == "false"
+    assert ("retry-after" in headers) == (attempts > 1)
+    assert ask(server).choices[0].message.content == "hello"
+
+
+def test_a_provider_that_does_not_retry_leaves_it_to_the_client(tmp_path: Path) -> None:
+    with serve({"flaky": {}}, tmp_path, {"flaky": Flaky}) as server:
+        assert ask(server, "fail once").choices[0].message.content == "one two three"
+        assert server.provider("flaky").failed == 1
