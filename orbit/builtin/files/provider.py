@@ -22,6 +22,8 @@ from orbit.builtin.files.writer import WriterThread
 
 STATUS_EVERY = 1.0
 STOP_PATIENCE = 5.0
+_LONGEST_NAME = 200
+"""Bytes of a filename that leave room for the day and a number."""
 
 
 class FileLog(orbit.Provider):
@@ -108,15 +110,22 @@ class FileLog(orbit.Provider):
         """Patterns that are none, unknown zones, a folder that is a file."""
         for pattern in self.settings.redact:
             try:
-                re.compile(pattern)
+                if re.search(pattern, ""):
+                    yield f"redact: '{pattern}' matches an empty text, and so everywhere"
             except re.error as error:
                 yield f"redact: '{pattern}' is no regular expression: {error}"
         try:
             zone(self.settings.timezone)
         except ValueError as error:
             yield f"timezone: {error}"
-        if Path(self.settings.filename).name != self.settings.filename:
-            yield f"filename: '{self.settings.filename}' is a path; put the folder under directory"
+        filename = self.settings.filename
+        if Path(filename).name != filename and filename != "..":
+            yield f"filename: '{filename}' is a path; put the folder under directory"
+        elif "\0" in filename or filename == ".." or len(os.fsencode(filename)) > _LONGEST_NAME:
+            yield f"filename: cannot name a file; use at most {_LONGEST_NAME} letters, digits, '.', '_' or '-'"
+        if "\0" in self.settings.directory:
+            yield "directory: its name cannot be used"
+            return
         directory = Path(self.settings.directory).expanduser()
         there = next(path for path in (directory, *directory.absolute().parents) if os.path.lexists(path))
         if not there.is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -115,7 +116,12 @@ class ChromaProvider(orbit.Provider):
 
     def validate(self) -> Iterable[str]:
         """Find values that cannot be meant."""
-        return self.settings.problems()
+        yield from self.settings.problems()
+        if not self.settings.host:
+            folder = self._folder()
+            there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+            if not there.is_dir():
+                yield f"path: {folder} cannot be a folder, for {there} is none"
 
     def exclusive(self) -> str:
         """Embedded databases belong to one process: another would read stale vectors."""

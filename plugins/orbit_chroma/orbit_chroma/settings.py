@@ -9,6 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from orbit.upstreams import header_problems
+
 Similarity = Annotated[float, Meta(ge=0, le=1)]
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]", re.ASCII)
@@ -48,8 +50,9 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             yield f"collection: {problem}"
         if self.return_results > self.max_results:
             yield f"return_results ({self.return_results}) cannot exceed max_results ({self.max_results})"
-        if "/" in self.host:
-            yield f"host is a name or an address, not '{self.host}'; for HTTPS set ssl: true"
+        if re.search(r"[/@\s]", self.host) or self.host.count(":") == 1:
+            yield f"host is a name or an address, not '{self.host}'; its port is set by port, and HTTPS by ssl: true"
+        yield from header_problems(self.headers)
 
 
 def name_problem(name: str) -> str:

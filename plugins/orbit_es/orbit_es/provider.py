@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import orbit
 from orbit.builtin.files import FollowerState, follower_folder, has_writers
+from orbit.upstreams import header_problems
 from orbit_es.settings import ElasticsearchSettings
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class ElasticsearchLog(orbit.Provider):
             yield f"ca_certs: there is no file '{self.settings.ca_certs}'"
         if self.settings.username and self.settings.api_key:
             yield "api_key: set either an API key or a username, not both"
+        yield from header_problems({}, api_key=self.settings.api_key)
 
 
 def _figures(state: FollowerState) -> str:

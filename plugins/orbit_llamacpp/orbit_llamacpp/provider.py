@@ -58,6 +58,10 @@ class LlamaCppProvider(orbit.Provider):
     def validate(self) -> Iterable[str]:
         """What is wrong with the model file and with what is asked of it. Reads only the file's header."""
         yield from chat_format_problems(self.settings)
+        if "" in self.settings.stop:
+            yield "stop: an empty text would end each answer before it begins; leave it out"
+        if any(share < 0 for share in self.settings.tensor_split or ()):
+            yield "tensor_split: a share of the model cannot be below 0"
         try:
             header = inspect(locate(self.settings.model_path))
         except ModelFileError as error:

@@ -23,6 +23,7 @@ from orbit import (
     TokenCount,
     hookimpl,
 )
+from orbit.upstreams import header_problems
 from orbit_ollama import wire
 from orbit_ollama.client import Client, model_names
 from orbit_ollama.prefixes import prefixes
@@ -66,6 +67,7 @@ class OllamaProvider(Provider):
         for url in self.settings.urls:
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
                 yield f"base_url '{url}' is not of the form http://HOST:PORT."
+        yield from header_problems(self.settings.headers)
         idle = self.settings.keep_alive
         if isinstance(idle, str) and not _DURATION.fullmatch(idle):
             yield f"keep_alive '{idle}' is no time: give seconds (300), a text with a unit ('10m', '1h30m'), or -1."

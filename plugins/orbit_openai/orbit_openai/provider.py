@@ -29,6 +29,7 @@ from orbit.upstreams import (
     address_problem,
     credential_problem,
     embed_in_parts,
+    header_problems,
     listed_name,
     shortened_sentence,
     tls_problems,
@@ -50,6 +51,9 @@ _BYTES_A_TOKEN = 3
 """Of UTF-8, on the safe side: four and more in English prose, three in code, figures and most other scripts."""
 _TOKENS_A_MESSAGE = 8
 """What a chat template puts around one message, at most."""
+
+_OWN_FIELDS = frozenset({"messages", "input", "stream"})
+"""Fields of a request without which, or with other values of which, no answer could be read."""
 
 
 class OpenAIProvider(Provider):
@@ -85,6 +89,12 @@ class OpenAIProvider(Provider):
         if problem := credential_problem(settings.addresses, others):
             yield problem
         yield from tls_problems(settings.ca_certs, verify_certs=settings.verify_certs)
+        yield from header_problems(settings.headers, api_key=settings.api_key)
+        for setting, fields in (("extra_body", settings.extra_body), ("extra_embed_body", settings.extra_embed_body)):
+            for field in sorted(_OWN_FIELDS.intersection(fields)):
+                yield f"{setting}.{field} belongs to the request itself; leave it out."
+        if settings.max_tokens and settings.context_window and settings.max_tokens >= settings.context_window:
+            yield f"max_tokens ({settings.max_tokens}) leaves no room in context_window ({settings.context_window})."
 
     def offers(self, hook: str) -> bool:
         """What a model is set for."""

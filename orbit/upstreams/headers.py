@@ -1,0 +1,28 @@
+"""Credentials and headers of a configuration, checked before a client refuses to send them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def header_problems(headers: Mapping[str, str], **credentials: str) -> Iterator[str]:
+    """Yield what HTTP cannot send, by the name of the setting. Values are never shown: they may be secrets."""
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name):
+            yield f"headers: {name!r} is no name of a header such as X-Tenant."
+        elif reason := _unsendable(value):
+            yield f"headers.{name} {reason}."
+    for setting, value in credentials.items():
+        if reason := _unsendable(value):
+            yield f"{setting} {reason}."
+
+
+def _unsendable(value: str) -> str:
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+        return "holds a line break or another control character, which HTTP cannot send"
+    if not value.isascii():
+        return "holds a character beyond ASCII, which HTTP cannot send"
+    return "begins or ends with a space" if value != value.strip() else ""
