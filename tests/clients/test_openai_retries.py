@@ -19,12 +19,12 @@ from wire_kit import served_in_thread
 HELLO: Any = [{"role": "user", "content": "hello"}]
 
 
-@pytest.fixture(scope="module")
-def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OpenAIWire, RunningServer]]:
-    """A server behind ``orbit_openai``, with the plugin's own retries, soon."""
+@pytest.fixture
+def behind(tmp_path: Path) -> Iterator[tuple[OpenAIWire, RunningServer]]:
+    """A server with its whole budget of retries, behind ``orbit_openai``, with the plugin's own retries, soon."""
     with served_in_thread(OpenAIWire()) as wire:
         config = {"openai": {"base_url": wire.url, "model": "llama", "retry_delay": 0.01}}
-        with serve(config, tmp_path_factory.mktemp("retries")) as server:
+        with serve(config, tmp_path) as server:
             yield wire, server
 
 
