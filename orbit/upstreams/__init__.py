@@ -4,16 +4,22 @@ from orbit.upstreams.addresses import Address, address_problem, credential_probl
 from orbit.upstreams.connections import failed_connection, is_of_tls, retry_after, tls_context, tls_problems
 from orbit.upstreams.conversations import refuses_roles, refuses_system, without_system
 from orbit.upstreams.embedding import embed_in_parts, shortened_sentence, too_much
+from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, is_final
 from orbit.upstreams.headers import header_problems
 from orbit.upstreams.models import listed_name
 
 __all__ = [
     "Address",
+    "Busy",
+    "Refused",
+    "WrongCertificate",
     "address_problem",
+    "blamed",
     "credential_problem",
     "embed_in_parts",
     "failed_connection",
     "header_problems",
+    "is_final",
     "is_of_tls",
     "listed_name",
     "refuses_roles",

@@ -4,14 +4,14 @@ Heavy modules are imported when a client is opened, so that importing the plugin
 """
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from orbit import ProviderError
+from orbit import PromptTooLong, ProviderError
+from orbit.upstreams import Address, WrongCertificate, failed_connection, is_of_tls, tls_context
 from orbit_ollama import wire
 from orbit_ollama.settings import OllamaSettings
 from orbit_ollama.silence import Silence
@@ -38,9 +38,10 @@ class Client:
     """One server's connections. Make it with ``open``; ``close`` it when done."""
 
     def __init__(
-        self, url: str, settings: OllamaSettings, api: "ollama.AsyncClient", transport: "AiohttpTransport"
+        self, address: Address, settings: OllamaSettings, api: "ollama.AsyncClient", transport: "AiohttpTransport"
     ) -> None:
-        self.url = url
+        self.url = str(address)
+        self._address = address
         self._settings = settings
         self._api = api
         self._transport = transport
@@ -49,25 +50,38 @@ class Client:
         self._urls: dict[str, httpx.URL] = {}
 
     @classmethod
-    def open(cls, url: str, settings: OllamaSettings) -> Self:
-        """Return a client for the server at ``url``; nothing connects yet. Call it inside an event loop."""
+    def open(cls, address: Address, settings: OllamaSettings) -> Self:
+        """Return a client for a server; nothing connects yet. Call it inside an event loop. Raises ConfigError."""
         import aiohttp  # noqa: PLC0415  # heavy; only those who start the provider pay
         import httpx  # noqa: PLC0415  # the same
         import ollama  # noqa: PLC0415  # the same
         from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415  # the same
 
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),  # the host limits what runs at once
+            connector=aiohttp.TCPConnector(
+                limit=0,  # the host limits what runs at once
+                keepalive_timeout=30.0,
+                ssl=tls_context(settings.ca_certs, verify_certs=settings.verify_certs),
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        transport = AiohttpTransport(client=session)
+        headers = {"Accept-Encoding": "identity", **settings.headers, **address.headers()}
+        proxy = None
+        if settings.proxy:
+            by = Address.parse(settings.proxy)
+            authorization = {"Proxy-Authorization": by.authorization} if by.authorization else {}
+            proxy = httpx.Proxy(by.url, headers=authorization)
+            if address.url.startswith("http:"):  # there is no tunnel, so the proxy reads the request itself
+                headers |= authorization
+        transport = AiohttpTransport(client=session, proxy=proxy)
         api = ollama.AsyncClient(
-            host=url,
-            headers={"Accept-Encoding": "identity", **settings.headers},
+            host=address.url,
+            headers=headers,
+            params=address.query or None,
             timeout=httpx.Timeout(None, connect=settings.connect_timeout),
             transport=transport,
         )
-        return cls(url, settings, api, transport)
+        return cls(address, settings, api, transport)
 
     async def close(self) -> None:
         """Close all connections, running answers included."""
@@ -82,7 +96,7 @@ class Client:
             raise wire.not_ollama("no version") from error
 
     async def models(self) -> list[InstalledModel]:
-        """Return the models that the server has. Raises ProviderError."""
+        """Return the models that the server has. Raises ProviderError: Refused if it does not list them."""
         async with self._failures(""):
             async with asyncio.timeout(self._settings.connect_timeout * 2):
                 listed = await self._api.list()
@@ -119,7 +133,7 @@ class Client:
             finally:
                 await response.aclose()
             if response.status_code != 200:  # noqa: PLR2004  # OK
-                raise wire.status_error(response.status_code, content, model, self.url)
+                raise wire.status_error(response.status_code, content, model, self.url, response.headers)
             return content
 
     async def chat(self, body: bytes, model: str, first: float, stall: float) -> AsyncGenerator[list[wire.ChatLine]]:
@@ -140,7 +154,8 @@ class Client:
             pieces = Silence(aiter(stream), stream.aclose, max(left, 0.001))
             try:
                 if response.status_code != 200:  # noqa: PLR2004  # OK
-                    raise wire.status_error(response.status_code, await _explanation(pieces), model, self.url)
+                    said = await _explanation(pieces)
+                    raise wire.status_error(response.status_code, said, model, self.url, response.headers)
                 while True:
                     piece = await pieces.next()
                     arrived = lines.feed(piece) if piece else lines.end()
@@ -178,7 +193,8 @@ class Client:
         url = self._urls.get(path)
         if url is None:  # parsing it costs as much as sending the request
             base = self._http.base_url
-            url = self._urls[path] = base.copy_with(path=base.path.rstrip("/") + path)
+            query = self._address.query.encode() or None
+            url = self._urls[path] = base.copy_with(path=base.path.rstrip("/") + path, query=query)
         return httpx.Request(method, url, headers=self._http.headers, content=body, extensions=self._extensions)
 
     @asynccontextmanager
@@ -201,30 +217,27 @@ class Client:
         except ValueError as error:  # pydantic's and json's errors
             raise wire.not_ollama(str(error).splitlines()[0]) from error
 
-    def _connection_error(self, error: Exception) -> ProviderError:
+    def _connection_error(self, error: Exception) -> ProviderError | PromptTooLong:
         import aiohttp  # noqa: PLC0415  # loaded by open()
 
-        cause = error.__cause__ or error
+        # The package hides the cause of an error of its own.
+        cause = error.__cause__ or (error.__context__ and error.__context__.__cause__) or error
+        url = self.url
         if isinstance(cause, aiohttp.ConnectionTimeoutError):
-            seconds = self._settings.connect_timeout
-            what = f"cannot be reached: no connection within {seconds:g} s"
+            what = f"cannot be reached: no connection within {self._settings.connect_timeout:g} s."
         elif isinstance(cause, aiohttp.ClientConnectorError):
-            what = f"cannot be reached: {_reason(cause.os_error)}"
-        elif (
-            isinstance(error, ConnectionError) and type(error) is ConnectionError
-        ):  # the package's own, without a cause
-            what = "cannot be reached"
+            what = f"cannot be reached: {failed_connection(cause.os_error)}"
+            if is_of_tls(cause.os_error):
+                return WrongCertificate(f"{url} {what}")
+            if isinstance(cause, aiohttp.ClientProxyConnectionError):
+                url = f"the proxy {Address.parse(self._settings.proxy)} before {url}"
+        elif isinstance(cause, aiohttp.ClientHttpProxyError):
+            return wire.status_error(cause.status, b"", "", url)
         elif isinstance(cause, aiohttp.ServerTimeoutError):
-            return ProviderError(f"{self.url} did not answer in time.", kind="timeout", retryable=True)
+            return ProviderError(f"{url} did not answer in time.", kind="timeout", retryable=True)
         else:
-            what = "closed the connection"
-        return ProviderError(f"{self.url} {what}.", kind="unavailable", retryable=True)
-
-
-def _reason(error: OSError) -> str:
-    """Return why a connection failed, in the system's words; event loops put others in their place."""
-    known = error.errno is not None and error.errno > 0  # names that cannot be resolved have negative numbers
-    return os.strerror(error.errno or 0) if known else error.strerror or str(error)
+            what = "closed the connection."
+        return ProviderError(f"{url} {what}", kind="unavailable", retryable=True)
 
 
 async def _explanation(pieces: Silence) -> bytes:
@@ -235,9 +248,3 @@ async def _explanation(pieces: Silence) -> bytes:
         while len(body) < _LONGEST_EXPLANATION and (piece := await pieces.next()):
             body += piece
     return body
-
-
-def model_names(installed: list[InstalledModel]) -> set[str]:
-    """Return the names under which models may be asked for: ``:latest`` may be left out."""
-    names = {model.name for model in installed}
-    return names | {name.removesuffix(":latest") for name in names}

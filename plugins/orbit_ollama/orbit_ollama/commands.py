@@ -5,7 +5,8 @@ import asyncio
 import click
 
 from orbit import ProviderError
-from orbit_ollama.client import Client, InstalledModel, model_names
+from orbit.upstreams import Address, listed_name
+from orbit_ollama.client import Client, InstalledModel
 from orbit_ollama.pulling import follow
 from orbit_ollama.settings import OllamaSettings
 
@@ -17,10 +18,10 @@ def add_commands(group: click.Group, settings: OllamaSettings) -> None:
     def models() -> None:
         """List the models that each server has; the configured ones are marked."""
         failed = False
-        for url in settings.urls:
-            click.echo(url)
+        for address in settings.addresses:
+            click.echo(str(address))
             try:
-                installed = asyncio.run(_installed(url, settings))
+                installed = asyncio.run(_installed(address, settings))
             except ProviderError as error:
                 click.echo(f"  {error.message}", err=True)
                 failed = True
@@ -34,33 +35,33 @@ def add_commands(group: click.Group, settings: OllamaSettings) -> None:
     @click.argument("names", metavar="[MODEL]...", nargs=-1)
     def pull(names: tuple[str, ...]) -> None:
         """Download models to each server: the named ones, or those of the configuration that are missing."""
-        for url in settings.urls:
+        for address in settings.addresses:
             try:
-                asyncio.run(_pull(url, settings, names))
+                asyncio.run(_pull(address, settings, names))
             except ProviderError as error:
                 raise click.ClickException(error.message) from error
 
 
-async def _installed(url: str, settings: OllamaSettings) -> list[InstalledModel]:
-    client = Client.open(url, settings)
+async def _installed(address: Address, settings: OllamaSettings) -> list[InstalledModel]:
+    client = Client.open(address, settings)
     try:
         return await client.models()
     finally:
         await client.close()
 
 
-async def _pull(url: str, settings: OllamaSettings, names: tuple[str, ...]) -> None:
-    client = Client.open(url, settings)
+async def _pull(address: Address, settings: OllamaSettings, names: tuple[str, ...]) -> None:
+    client = Client.open(address, settings)
     try:
         if not names:
-            present = model_names(await client.models())
+            present = [model.name for model in await client.models()]
             wanted = dict.fromkeys((settings.model, settings.embed_model))
-            names = tuple(name for name in wanted if name and name not in present)
+            names = tuple(name for name in wanted if name and not listed_name(name, present))
         for name in names:
-            await follow(name, url, client.pull(name))
-            click.echo(f"{url} has {name}")
+            await follow(name, client.url, client.pull(name))
+            click.echo(f"{address} has {name}")
         if not names:
-            click.echo(f"{url} has all models of the configuration")
+            click.echo(f"{address} has all models of the configuration")
     finally:
         await client.close()
 
@@ -73,9 +74,9 @@ def _table(installed: list[InstalledModel], settings: OllamaSettings) -> list[st
     uses = {settings.model: "model", settings.embed_model: "embed_model"}
     lines = []
     for model in sorted(installed, key=lambda model: model.name):
-        use = uses.get(model.name) or uses.get(model.name.removesuffix(":latest"), "")
+        use = next((use for name, use in uses.items() if name and listed_name(name, [model.name])), "")
         kind = f"{model.parameters:>8} {model.quantization:<8}"
         lines.append(f"{model.name:<{width}} {model.size / 1e9:6.1f} GB {kind} {use}".rstrip())
-    names = model_names(installed)
-    lines += [f"missing: {name}; ollama pull {name}" for name in uses if name and name not in names]
+    names = [model.name for model in installed]
+    lines += [f"missing: {name}; ollama pull {name}" for name in uses if name and not listed_name(name, names)]
     return lines

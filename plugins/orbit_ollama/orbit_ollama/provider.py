@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
 
 from orbit import (
     CallContext,
@@ -18,18 +16,33 @@ from orbit import (
     Health,
     Host,
     Message,
+    OrbitError,
+    PromptTooLong,
     Provider,
     ProviderError,
     TokenCount,
     hookimpl,
 )
-from orbit.upstreams import header_problems
+from orbit.upstreams import (
+    Address,
+    Refused,
+    address_problem,
+    blamed,
+    credential_problem,
+    embed_in_parts,
+    header_problems,
+    listed_name,
+    refuses_system,
+    shortened_sentence,
+    tls_problems,
+    too_much,
+)
 from orbit_ollama import wire
-from orbit_ollama.client import Client, model_names
+from orbit_ollama.client import Client
 from orbit_ollama.prefixes import prefixes
 from orbit_ollama.pulling import follow
 from orbit_ollama.servers import Retries, RetryBudget, Server
-from orbit_ollama.settings import OllamaSettings
+from orbit_ollama.settings import ROUTES, OllamaSettings
 from orbit_ollama.tokens import estimate_prompt
 
 if TYPE_CHECKING:
@@ -40,7 +53,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("orbit.ollama")
 
 _FAST_SECONDS = 5.0
-_DURATION = re.compile(r"[-+]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|ms|s|m|h))+)|")
+_NO_LIST = (403, 404, 405, 501)
+"""What gateways answer that have no list of models, or no right for a user to see it."""
 """A duration as Go writes it, which Ollama reads: 10m, 1h30m, -1s; empty is the server's own choice."""
 
 
@@ -52,25 +66,33 @@ class OllamaProvider(Provider):
 
     def __init__(self, name: str, settings: OllamaSettings, host: Host) -> None:
         super().__init__(name, settings, host)
-        self._servers = [Server(url) for url in settings.urls]
+        self._servers = [Server(address) for address in settings.addresses]
         self._clients: dict[str, Client] = {}
         self._budget = RetryBudget()
         self._window = settings.num_ctx
         self._longest = float("inf")
+        self._without_system: set[str] = set()
+        """Models whose chat templates take no system message."""
 
     def validate(self) -> Iterable[str]:
         """Sentences about settings that cannot work."""
         if not (self.settings.model or self.settings.embed_model):
             yield "set `model` (to chat), `embed_model` (to embed), or both."
-        if not self.settings.urls:
+        settings = self.settings
+        if not settings.given:
             yield "base_url names no server."
-        for url in self.settings.urls:
-            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-                yield f"base_url '{url}' is not of the form http://HOST:PORT."
-        yield from header_problems(self.settings.headers)
-        idle = self.settings.keep_alive
-        if isinstance(idle, str) and not _DURATION.fullmatch(idle):
-            yield f"keep_alive '{idle}' is no time: give seconds (300), a text with a unit ('10m', '1h30m'), or -1."
+        for url in settings.given:
+            if problem := address_problem(url):
+                yield f"base_url {problem}"
+        if settings.proxy and (problem := address_problem(settings.proxy)):
+            yield f"proxy {problem}"
+        authorized = any(name.lower() == "authorization" for name in settings.headers)
+        if problem := credential_problem(settings.addresses, {"headers.Authorization": authorized}):
+            yield problem
+        yield from header_problems(settings.headers)
+        if problem := settings.keep_alive_problem():
+            yield problem
+        yield from tls_problems(settings.ca_certs, verify_certs=settings.verify_certs)
 
     def offers(self, hook: str) -> bool:
         """What a model is set for."""
@@ -81,8 +103,10 @@ class OllamaProvider(Provider):
         return self.settings.embed_model if hook == "embed" else self.settings.model
 
     async def __aenter__(self) -> Self:
-        self._clients = {url: Client.open(url, self.settings) for url in self.settings.urls}
+        self._notice_routes()
         try:
+            for address in self.settings.addresses:
+                self._clients[str(address)] = Client.open(address, self.settings)
             await self._check_servers()
         except BaseException:
             await self._close()
@@ -107,15 +131,15 @@ class OllamaProvider(Provider):
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext
     ) -> AsyncGenerator[Chunk]:
         """Answer a conversation. Thoughts of the model are left out."""
-        model = options.model or self.settings.model
-        if not model:
-            raise ProviderError(f"no model is set to chat with; set {self.name}.model.")
-        body = wire.chat_body(self.settings, messages, options, stream=self._streams(options))
+        model = self._asked(options)
+        stream, system = self._streams(options), model not in self._without_system
         retries = self._retries()
         while True:
             server, begun = retries.server(), False
+            name = server.names.get(model, model)
+            body = wire.chat_body(self.settings, messages, options, stream=stream, model=name, system=system)
             server.in_flight += 1
-            started = time.monotonic()
+            started, pause = time.monotonic(), 0.0
             try:
                 reader = wire.ChatReader()
                 first = _at_most(self.settings.first_token_timeout, context)
@@ -125,6 +149,8 @@ class OllamaProvider(Provider):
                     async for lines in answer:
                         chunk = reader.read(lines)
                         if chunk is not None:
+                            if not (begun or system):
+                                self._without_system.add(model)
                             begun = True
                             yield chunk
                 server.succeeded()
@@ -133,6 +159,12 @@ class OllamaProvider(Provider):
                 server.failed(error)
                 if begun:
                     raise
+                if system and isinstance(error, Refused) and refuses_system(error.marks) and self._has_system(messages):
+                    system = False
+                    continue
+                problem = blamed(error, options)
+                if problem is not error:
+                    raise problem from error
                 pause = retries.pause(error, context.remaining())
             else:
                 return
@@ -158,23 +190,29 @@ class OllamaProvider(Provider):
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
         if not batches:
             return np.zeros((0, 0), dtype=np.float32)
+        shortened: list[tuple[int, int]] = []
         places = asyncio.Semaphore(len(self._servers))
 
         async def one(batch: Sequence[str]) -> "NDArray[np.float32]":
             async with places:
-                rows = wire.embeddings_from(await self._embed_batch(batch, prefix, context))
-            if len(rows) != len(batch) or len({len(row) for row in rows}) != 1:
-                raise wire.not_ollama(f"{len(rows)} vectors for {len(batch)} texts")
+                rows, cut = await self._embed_batch(batch, prefix, context)
+            if len({len(row) for row in rows}) != 1:
+                raise wire.not_ollama("vectors of several lengths")
+            shortened.extend(cut)
             return np.asarray(rows, dtype=np.float32)
 
         if len(batches) == 1:
-            return await one(texts)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(batch)) for batch in batches]
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from failed
-        return np.concatenate([task.result() for task in tasks])
+            vectors = await one(texts)
+        else:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(one(batch)) for batch in batches]
+            except ExceptionGroup as failed:
+                raise failed.exceptions[0] from failed
+            vectors = np.concatenate([task.result() for task in tasks])
+        if shortened:
+            logger.warning("%s: %s", self.name, shortened_sentence(self.settings.embed_model, shortened))
+        return vectors
 
     @hookimpl
     def register_commands(self, group: "click.Group") -> None:
@@ -195,19 +233,56 @@ class OllamaProvider(Provider):
         """Note how long an answer took; the longest of those before counts for ever less."""
         self._longest = max(seconds, 0.9 * self._longest if self._longest < float("inf") else 0.0)
 
-    async def _embed_batch(self, batch: Sequence[str], prefix: str, context: CallContext) -> bytes:
-        body = wire.embed_body(self.settings, batch, prefix)
+    def _asked(self, options: GenerateOptions) -> str:
+        model = options.model or self.settings.model
+        if not model:
+            raise ProviderError(f"no model is set to chat with; set {self.name}.model.")
+        return model
+
+    def _has_system(self, messages: Sequence[Message]) -> bool:
+        complete = wire.with_system_prompt(messages, self.settings.default_system_prompt)
+        return any(message.role == "system" for message in complete)
+
+    async def _embed_batch(
+        self, batch: Sequence[str], prefix: str, context: CallContext
+    ) -> tuple[list[list[float]], list[tuple[int, int]]]:
+        """Return the vectors of a batch, and what had to be shortened."""
+        refusal: OrbitError | None = None
+
+        async def embed(texts: Sequence[str]) -> list[list[float]] | None:
+            nonlocal refusal
+            try:
+                rows = wire.embeddings_from(await self._embed(texts, prefix, context))
+            except (PromptTooLong, Refused) as error:
+                if isinstance(error, Refused) and not (error.kind == "failed" and too_much(error.marks)):
+                    raise
+                refusal = error
+                return None
+            if len(rows) != len(texts):
+                raise wire.not_ollama(f"{len(rows)} vectors for {len(texts)} texts")
+            return rows
+
+        rows, shortened = await embed_in_parts(batch, embed)
+        if not rows and refusal is not None:
+            raise ProviderError(str(refusal)) from refusal
+        return rows, shortened
+
+    async def _embed(self, texts: Sequence[str], prefix: str, context: CallContext) -> bytes:
+        model = self.settings.embed_model
         retries = self._retries()
         while True:
             server = retries.server()
+            body = wire.embed_body(self.settings, texts, prefix, server.names.get(model, model))
             server.in_flight += 1
             try:
                 seconds = _at_most(self.settings.embed_timeout, context)
                 client = self._clients[server.url]
-                answer = await client.call("POST", "/api/embed", body, self.settings.embed_model, seconds)
+                answer = await client.call("POST", "/api/embed", body, model, seconds)
                 server.succeeded()
             except ProviderError as error:
                 server.failed(error)
+                if too_much(getattr(error, "marks", "")):
+                    raise
                 pause = retries.pause(error, context.remaining())
             else:
                 return answer
@@ -254,8 +329,17 @@ class OllamaProvider(Provider):
         client = self._clients[server.url]
         version = await self._await_server(client)
         wanted = [model for model in dict.fromkeys((self.settings.model, self.settings.embed_model)) if model]
-        installed = model_names(await client.models())
-        absent = [model for model in wanted if model not in installed]
+        try:
+            installed = [model.name for model in await client.models()]
+        except Refused as error:
+            if error.status not in _NO_LIST:
+                raise
+            sentence = "%s: %s lists no models, so nobody knows whether it has %s: %s"
+            logger.warning(sentence, self.name, server.url, wanted, error.message)
+            installed = ["*"]
+        names = {model: listed_name(model, installed) for model in wanted}
+        server.names = {model: name for model, name in names.items() if name and name != model}
+        absent = [model for model, name in names.items() if name is None]
         if absent and not self.settings.pull:
             raise ConfigError(f"{wire.missing(absent, server.url)}, or set {self.name}.pull: true.")
         for model in absent:
@@ -263,6 +347,14 @@ class OllamaProvider(Provider):
         if self.settings.model:
             await self._read_window(client)
         logger.info("%s: Ollama %s at %s has %s", self.name, version, server.url, ", ".join(wanted))
+
+    def _notice_routes(self) -> None:
+        """Tell of a base_url that names a part of the API: it is asked without it."""
+        for url in self.settings.given:
+            written, used = Address.parse(url).url, Address.parse(url, strip=ROUTES).url
+            if written != used:
+                sentence = "%s: base_url names a part of the API (%s), which is added to it, so %s is used"
+                logger.warning(sentence, self.name, written, used)
 
     async def _await_server(self, client: Client) -> str:
         loop = asyncio.get_running_loop()
@@ -272,10 +364,8 @@ class OllamaProvider(Provider):
                 return await client.version()
             except ProviderError as error:
                 if not error.retryable or loop.time() >= deadline:
-                    hint = "Start it with `ollama serve`, or set base_url to where it runs."
-                    raise ProviderError(
-                        f"{error.message} {hint}", kind=error.kind, retryable=error.retryable
-                    ) from error
+                    hint = " Start it with `ollama serve`, or set base_url to where it runs." if error.retryable else ""
+                    raise ProviderError(error.message + hint, kind=error.kind, retryable=error.retryable) from error
             await asyncio.sleep(min(0.25, self.settings.start_timeout))
 
     async def _read_window(self, client: Client) -> None:

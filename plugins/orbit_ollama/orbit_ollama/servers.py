@@ -4,15 +4,21 @@ import random
 import time
 
 from orbit import ProviderError
+from orbit.upstreams import Address, Busy, WrongCertificate
 
 _REST_SECONDS = (1.0, 30.0)
+_LONGEST_PAUSE = 5.0
+"""Seconds that a caller waits for another attempt; longer ones are the client's to wait."""
 
 
 class Server:
     """What is known of one server."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.url = str(address)
+        self.names: dict[str, str] = {}
+        """Configured names of models -> the server's, where it writes them differently."""
         self.in_flight = 0
         self._failures = 0
         self._resting_until = 0.0
@@ -28,9 +34,10 @@ class Server:
 
     def failed(self, error: ProviderError) -> None:
         """Note an error. One that tells of the server, not of the request, lets it rest: 1 s, then 2, up to 30."""
-        if error.kind in ("unavailable", "timeout", "overloaded"):
+        if error.kind in ("unavailable", "timeout", "overloaded") or isinstance(error, WrongCertificate):
             first, longest = _REST_SECONDS
-            self._resting_until = time.monotonic() + min(first * 2**self._failures, longest)
+            wanted = error.seconds if isinstance(error, Busy) else None
+            self._resting_until = time.monotonic() + min(wanted or first * 2**self._failures, longest)
             self._failures = min(self._failures + 1, 10)
 
 
@@ -86,18 +93,24 @@ class Retries:
         """Return the seconds to wait before another attempt, or raise ``error`` if there is none.
 
         Only for a failure before the first byte. Another server is asked at once, even for a model that this one does
-        not have; the same one is given time. A timeout is not retried: the time is gone, and the server still works.
+        not have; the same one only if it cannot be reached or is busy, and it is given time. A timeout is not retried:
+        the time is gone, and the server still works.
         """
         error.retried = True  # should it be raised, clients need not try again
         elsewhere = any(server.url not in self._tried for server in self._servers)
-        worth_it = (error.retryable and error.kind != "timeout") or (elsewhere and error.kind == "not_found")
+        passing = error.retryable and error.kind in ("unavailable", "overloaded")
+        of_the_server = error.kind == "not_found" or isinstance(error, WrongCertificate)
+        of_the_server |= error.retryable and error.kind == "failed"
+        worth_it = passing or (elsewhere and of_the_server)
         if not worth_it or self._left < 1:
             raise error
         pause = 0.0
         if not elsewhere:
             pause = self._delay * random.uniform(0.5, 1.0)  # noqa: S311  # jitter is no secret
             self._delay *= 2
-        if (remaining is not None and pause >= remaining) or not self._budget.take():
+            if isinstance(error, Busy) and error.seconds is not None:
+                pause = max(pause, error.seconds)
+        if pause > _LONGEST_PAUSE or (remaining is not None and pause >= remaining) or not self._budget.take():
             raise error
         self._left -= 1
         return pause

@@ -1,19 +1,32 @@
 """The keys of an ``ollama:`` section."""
 
-from typing import Annotated, Literal
+import math
+import re
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from orbit.upstreams import Address
+
 Seconds = Annotated[float, Meta(gt=0)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
+
+ROUTES: Final = "/(api|v1)(/(chat|generate|embed|embeddings|tags|version|chat/completions|completions|models))?"
+"""What people copy from documentation beyond the base of the address."""
+_DURATION: Final = re.compile(r"[-+]?((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+|0", re.ASCII)
+"""How Go, which Ollama is written in, writes a length of time."""
 
 
 class OllamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Where the models are and how they are asked. ``None`` leaves the choice to the server."""
 
     base_url: Annotated[
-        str | tuple[str, ...], Meta(description="URL of the Ollama server, or a list of several that share the load.")
+        str | tuple[str, ...],
+        Meta(
+            description="URL of the Ollama server, or a list of several that share the load. A user, a password "
+            "(http://USER:PASSWORD@HOST) and a query are sent with every request."
+        ),
     ] = "http://localhost:11434"
     model: Annotated[str, Meta(description="Model that answers, as `ollama list` names it.")] = ""
     embed_model: Annotated[str, Meta(description="Model that embeds, such as nomic-embed-text.")] = ""
@@ -63,6 +76,13 @@ class OllamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     headers: Annotated[
         dict[str, str], Meta(description="Extra request headers, such as Authorization for a protected server.")
     ] = {}
+    proxy: Annotated[
+        str, Meta(description="URL of an HTTP proxy on the way to the server; empty for none. HTTP_PROXY is not read.")
+    ] = ""
+    ca_certs: Annotated[
+        str, Meta(description="PEM file of the authorities to trust instead of the system's, for https.")
+    ] = ""
+    verify_certs: Annotated[bool, Meta(description="Check the server's certificate.")] = True
     connect_timeout: Annotated[Seconds, Meta(description="Seconds to connect.")] = 5.0
     first_token_timeout: Annotated[
         Seconds, Meta(description="Seconds until the answer begins, loading of the model included.")
@@ -87,7 +107,30 @@ class OllamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ] = None
 
     @property
-    def urls(self) -> tuple[str, ...]:
-        """Every server, without duplicates."""
-        urls = (self.base_url,) if isinstance(self.base_url, str) else self.base_url
-        return tuple(dict.fromkeys(urls))
+    def given(self) -> tuple[str, ...]:
+        """What base_url names, as it is written."""
+        return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Every server, without duplicates, and without /api or /v1 at the end, which is added to each request."""
+        return tuple(dict.fromkeys(Address.parse(url, strip=ROUTES) for url in self.given))
+
+    @property
+    def kept_alive(self) -> str | float | None:
+        """``keep_alive`` as Ollama takes it: a number is no text, and an empty text is nothing."""
+        value = self.keep_alive.strip() if isinstance(self.keep_alive, str) else self.keep_alive
+        try:
+            seconds = float(value or "")
+        except ValueError:
+            return value or None
+        if not math.isfinite(seconds):
+            return value
+        return int(seconds) if seconds.is_integer() else seconds
+
+    def keep_alive_problem(self) -> str:
+        """Return why Ollama would refuse ``keep_alive``; empty if it would not."""
+        value = self.kept_alive
+        if not isinstance(value, str) or _DURATION.fullmatch(value):
+            return ""
+        return f"keep_alive '{value}' is no time: give seconds (300), a text with a unit ('10m', '1h30m'), or -1."

@@ -1,15 +1,15 @@
 """Ollama's JSON <-> ORBIT's types. Pure: nothing here opens a connection."""
 
 import re
-from collections.abc import Sequence
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
 from orbit import Chunk, GenerateOptions, Message, PromptTooLong, ProviderError, Usage
+from orbit.errors import FailureKind
+from orbit.upstreams import Busy, Refused, is_final, retry_after, without_system
 from orbit_ollama.settings import OllamaSettings
-
-FailureKind: TypeAlias = Literal["failed", "unavailable", "overloaded", "timeout", "not_found"]
 
 _SAMPLING: Final = (
     ("temperature", "temperature", "temperature"),
@@ -61,10 +61,18 @@ def load_options(settings: OllamaSettings) -> dict[str, Any]:
     return options
 
 
-def chat_body(
-    settings: OllamaSettings, messages: Sequence[Message], options: GenerateOptions, *, stream: bool
+def chat_body(  # all of a request
+    settings: OllamaSettings,
+    messages: Sequence[Message],
+    options: GenerateOptions,
+    *,
+    stream: bool,
+    model: str = "",
+    system: bool = True,
 ) -> bytes:
-    """Return the body of ``POST /api/chat``.
+    """Return the body of ``POST /api/chat``. ``model`` is the server's name of it.
+
+    Without ``system``, system messages go into the first message of the user.
 
     ``truncate`` and ``shift`` off make the server refuse what does not fit its context, instead of cutting it
     silently; servers too old to know them ignore them.
@@ -78,9 +86,10 @@ def chat_body(
             own[name] = value
     if options.stop:
         own["stop"] = options.stop
+    complete = with_system_prompt(messages, settings.default_system_prompt)
     body: dict[str, Any] = {
-        "model": options.model or settings.model,
-        "messages": with_system_prompt(messages, settings.default_system_prompt),
+        "model": model or options.model or settings.model,
+        "messages": complete if system else without_system(complete),
         "stream": stream,
         "truncate": False,
         "shift": False,
@@ -90,8 +99,8 @@ def chat_body(
         body["format"] = options.json_schema
     if settings.think is not None:
         body["think"] = settings.think
-    if settings.keep_alive is not None:
-        body["keep_alive"] = settings.keep_alive
+    if settings.kept_alive is not None:
+        body["keep_alive"] = settings.kept_alive
     return msgspec.json.encode(body)
 
 
@@ -102,15 +111,19 @@ def with_system_prompt(messages: Sequence[Message], prompt: str) -> Sequence[Mes
     return [Message("system", prompt), *messages]
 
 
-def embed_body(settings: OllamaSettings, texts: Sequence[str], prefix: str) -> bytes:
+def embed_body(settings: OllamaSettings, texts: Sequence[str], prefix: str, model: str = "") -> bytes:
     """Return the body of ``POST /api/embed``. Ollama has no vector for an empty text, so a space stands for it."""
-    body: dict[str, Any] = {"model": settings.embed_model, "input": [prefix + text or " " for text in texts]}
+    body: dict[str, Any] = {
+        "model": model or settings.embed_model,
+        "input": [prefix + text or " " for text in texts],
+        "truncate": True,
+    }
     if settings.embed_model == settings.model:
         body["options"] = load_options(settings)
     elif settings.num_threads is not None:
         body["options"] = {"num_thread": settings.num_threads}
-    if settings.keep_alive is not None:
-        body["keep_alive"] = settings.keep_alive
+    if settings.kept_alive is not None:
+        body["keep_alive"] = settings.kept_alive
     return msgspec.json.encode(body)
 
 
@@ -226,12 +239,19 @@ def not_ollama(detail: str) -> ProviderError:
 
 def line_error(error: Any) -> ProviderError:
     """Return the error for an ``error`` line within an answer that began with status 200."""
-    return ProviderError(f"Ollama failed: {_sentence(error)}", retryable=True)
+    said = _sentence(error)
+    return Refused(f"Ollama failed: {said}", 200, said, kind="failed", retryable=not is_final(said))
 
 
 _STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
-    401: ("{url} refused access: {said}. Set the `headers` that it asks for.", "failed", False),
-    403: ("{url} refused access: {said}. Set the `headers` that it asks for.", "failed", False),
+    401: ("{url} refused access: {said}. Set the `headers` that it asks for, or a user in base_url.", "failed", False),
+    403: ("{url} refused access: {said}. Set the `headers` that it asks for, or a user in base_url.", "failed", False),
+    404: ("{url} does not know that address: {said}. Is base_url an Ollama server, without /v1?", "failed", False),
+    407: (
+        "the proxy before {url} wants a user and a password. Write them into `proxy`: http://USER:PASSWORD@HOST:PORT.",
+        "failed",
+        False,
+    ),
     408: ("{url} gave up waiting: {said}", "timeout", True),
     429: ("{url} is busy: {said}", "overloaded", True),
     502: ("{url} has no model server behind it: {said}", "unavailable", True),
@@ -241,11 +261,16 @@ _STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
 """Status -> sentence, kind, retryable. Some of them come from proxies only."""
 
 
-_TOO_LONG: Final = re.compile(r"longer than the context|exceeds? the (available )?context|input length exceeds")
+_TOO_LONG: Final = re.compile(
+    r"longer than the context|exceeds? (the |available |maximum )*context|input length exceeds", re.IGNORECASE
+)
 """What servers say of a prompt that they were asked not to cut."""
+_USED_UP: Final = re.compile(r"usage limit|upgrade for|quota", re.IGNORECASE)
 
 
-def status_error(status: int, body: bytes, model: str, url: str) -> ProviderError | PromptTooLong:
+def status_error(
+    status: int, body: bytes, model: str, url: str, headers: Mapping[str, str] | None = None
+) -> ProviderError | PromptTooLong:
     """Return the error for a status other than 200."""
     try:
         said = _sentence(_failure.decode(body).error)
@@ -254,12 +279,16 @@ def status_error(status: int, body: bytes, model: str, url: str) -> ProviderErro
     said = said or f"status {status} without an explanation"
     if status == 400 and _TOO_LONG.search(said):  # noqa: PLR2004  # the client's to mend, so not a provider's failure
         return PromptTooLong(f"{said}. Ask a shorter question.")
-    if status == 404 and "not found" in said:  # noqa: PLR2004  # a proxy's 404 says something else
+    if status == 404 and re.search("model.* not found", said):  # noqa: PLR2004  # a proxy's says something else
         return ProviderError(f"{missing([model], url)}", kind="not_found")
+    if status == 429 and _USED_UP.search(said):  # noqa: PLR2004  # Ollama's cloud
+        return ProviderError(f"{url} wants to be paid first: {said}")
+    if status in (429, 503):
+        return Busy(_STATUS[status][0].format(url=url, said=said), retry_after(headers or {}))
     own_fault = status >= 500  # noqa: PLR2004  # the server's, which may pass; 4xx is the request's
     otherwise = "Ollama failed: {said}" if own_fault else "Ollama refused the request: {said}"
-    sentence, kind, retryable = _STATUS.get(status, (otherwise, "failed", own_fault))
-    return ProviderError(sentence.format(url=url, said=said), kind=kind, retryable=retryable)
+    sentence, kind, retryable = _STATUS.get(status, (otherwise, "failed", own_fault and not is_final(said)))
+    return Refused(sentence.format(url=url, said=said), status, said, kind=kind, retryable=retryable)
 
 
 def missing(models: Sequence[str], url: str) -> str:

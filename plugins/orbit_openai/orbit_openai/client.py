@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orbit import Chunk, OrbitError, ProviderError
-from orbit.upstreams import Address, failed_connection, is_of_tls, tls_context
-from orbit_openai.errors import NoModelList, Refused, WrongCertificate, not_compatible, status_error
+from orbit.upstreams import Address, Refused, WrongCertificate, failed_connection, is_of_tls, tls_context
+from orbit_openai.errors import NoModelList, not_compatible, status_error
 from orbit_openai.settings import OpenAISettings
 from orbit_openai.wire import ChatReader, Model, models_from, vectors_from
 

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from math import ceil
 from typing import Any, Final
 
 import msgspec
 
-from orbit import GenerateOptions, Message, OrbitError, PromptTooLong, ProviderError
+from orbit import Message, OrbitError, PromptTooLong, ProviderError
 from orbit.errors import FailureKind
-from orbit.upstreams import Address, refuses_roles, refuses_system, retry_after
+from orbit.upstreams import Address, Busy, Refused, is_final, refuses_system, retry_after
 
 _TOO_LONG: Final = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|model's context length|context window"
@@ -20,11 +19,6 @@ _TOO_LONG: Final = re.compile(
 )
 """In the code, type or message: OpenAI's, llama.cpp's, vLLM's until 0.15 and since, other services'."""
 _NO_MONEY: Final = ("insufficient_quota", "billing_hard_limit_reached", "insufficient credit", "insufficient balance")
-_FINAL: Final = re.compile(
-    r"out of memory|memory|template|not supported|unsupported|not implemented|failed to load|unable to load|invalid",
-    re.IGNORECASE,
-)
-"""In a server's error of its own: asking again gives the same."""
 _SITE_OVERLOADED = 529
 
 _STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
@@ -46,34 +40,8 @@ _STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
 """Status -> sentence, kind, retryable. Some of them come from proxies only."""
 
 
-class Busy(ProviderError):
-    """The server is there and asks to be left alone for ``seconds``; None if it does not say how long."""
-
-    def __init__(self, message: str, seconds: float | None) -> None:
-        super().__init__(message, kind="overloaded", retryable=True)
-        self.seconds = seconds
-        if seconds is not None:
-            self.retry_after = max(1, ceil(seconds))
-
-
-class Refused(ProviderError):
-    """A server's answer that it will not or cannot, with all that it says: ``marks`` to look for words in."""
-
-    def __init__(self, message: str, status: int, marks: str, *, kind: FailureKind, retryable: bool) -> None:
-        super().__init__(message, kind=kind, retryable=retryable)
-        self.status = status
-        self.marks = marks
-
-
 class NoModelList(Refused):
     """A server is there, and does not list its models."""
-
-
-class WrongCertificate(ProviderError):
-    """The server's certificate, or its speaking no TLS, keeps from connecting; waiting does not mend it."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, kind="unavailable")
 
 
 class _Fault(msgspec.Struct):
@@ -105,7 +73,7 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes, model: st
         return ProviderError(f"{url} has moved to {moved}; set base_url to that.")
     own_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR  # the server's, which may pass; 4xx is the request's
     otherwise = "{url} failed: {said}" if own_fault else "{url} refused the request: {said}"
-    passing = own_fault and not _FINAL.search(fault.marks)
+    passing = own_fault and not is_final(fault.marks)
     sentence, kind, retryable = _STATUS.get(status, (otherwise, "failed", passing))
     return Refused(sentence.format(url=url, said=said), status, fault.marks, kind=kind, retryable=retryable)
 
@@ -118,27 +86,7 @@ def frame_error(frame: Any, model: str, url: str) -> OrbitError:
     if _TOO_LONG.search(fault.marks):
         return PromptTooLong(f"the model cannot read that much: {fault.said}")
     said = f"{url} failed: {fault.said or 'it does not say how'}"
-    return Refused(said, HTTPStatus.OK, fault.marks, kind="failed", retryable=not _FINAL.search(fault.marks))
-
-
-_SAMPLING: Final = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "seed", "stop")
-_OF_SCHEMAS: Final = re.compile(r"schema|response_format|grammar|structured|guided|json", re.IGNORECASE)
-
-
-def blamed(error: OrbitError, options: GenerateOptions) -> OrbitError:
-    """Return the error that tells a client that it can mend the request, if that is what a server says."""
-    if not isinstance(error, Refused) or error.kind != "failed":
-        return error
-    said = error.marks
-    refused = error.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-    asked = [name for name in _SAMPLING if getattr(options, name) not in (None, ())]
-    if "repeat_penalty" in asked:
-        asked.append("repetition_penalty")
-    wrong_option = any(re.search(rf"\b{name}\b", said) for name in asked)
-    wrong_schema = options.json_schema is not None and _OF_SCHEMAS.search(said) is not None
-    if refuses_roles(said) or refuses_system(said) or (refused and (wrong_option or wrong_schema)):
-        return ProviderError(error.message, kind="rejected")
-    return error
+    return Refused(said, HTTPStatus.OK, fault.marks, kind="failed", retryable=not is_final(fault.marks))
 
 
 def _unknown(field: str) -> re.Pattern[str]:

@@ -26,7 +26,9 @@ from orbit import (
 from orbit.types import HealthStatus
 from orbit.upstreams import (
     Address,
+    Refused,
     address_problem,
+    blamed,
     credential_problem,
     embed_in_parts,
     header_problems,
@@ -37,7 +39,7 @@ from orbit.upstreams import (
 )
 from orbit_openai import wire
 from orbit_openai.client import Client
-from orbit_openai.errors import NoModelList, Refused, blamed, quirk
+from orbit_openai.errors import NoModelList, quirk
 from orbit_openai.settings import ROUTES, Dialect, OpenAISettings
 from orbit_openai.upstreams import Upstream, Upstreams
 

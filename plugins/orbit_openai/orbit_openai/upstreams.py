@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from orbit import CallContext, ProviderError
-from orbit.upstreams import Address
-from orbit_openai.errors import Busy
+from orbit.upstreams import Address, Busy, WrongCertificate
 
+_OF_THE_SERVER = ("unavailable", "timeout", "overloaded")
 _FIRST_REST, _LONGEST_REST = 1.0, 30.0
 _LONGEST_PAUSE = 5.0
 """Seconds that a caller waits for another attempt; longer ones are the client's to wait."""
@@ -35,7 +35,7 @@ class Upstream:
         try:
             yield
         except ProviderError as error:
-            if error.kind in ("unavailable", "timeout", "overloaded"):  # it tells of the server, not of the call
+            if error.kind in _OF_THE_SERVER or isinstance(error, WrongCertificate):
                 wanted = error.seconds if isinstance(error, Busy) else None
                 self.rests_until = time.monotonic() + min(wanted or self._rest, _LONGEST_REST)
                 self._rest = min(self._rest * 2, _LONGEST_REST)
@@ -99,7 +99,8 @@ class Attempts:
         upstreams = self._upstreams
         elsewhere = len(self._tried) < len(upstreams.all)
         passing = error.retryable and error.kind in ("unavailable", "overloaded")
-        of_the_server = error.kind in ("not_found", "unavailable") or (error.retryable and error.kind == "failed")
+        of_the_server = error.kind == "not_found" or isinstance(error, WrongCertificate)
+        of_the_server |= error.retryable and error.kind == "failed"
         worth_it = passing or (elsewhere and of_the_server)
         if not worth_it or self._count >= upstreams.max_retries:
             raise error

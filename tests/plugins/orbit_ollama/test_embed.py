@@ -95,3 +95,31 @@ async def test_without_a_model_it_says_what_to_set(wire: OllamaWire, start: Star
 
     with pytest.raises(ProviderError, match=r"ollama\.embed_model"):
         await provider.embed(["cats"], "query", context)
+
+
+async def test_a_text_that_is_too_long_is_shortened_and_the_others_are_whole(
+    wire: OllamaWire, start: Start, context: CallContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = "the input length exceeds the context length"
+    wire.refuse = lambda _, body: (400, said) if max(map(len, body.get("input", [""]))) > 600 else None
+    provider = await start(base_url=wire.url)
+    long = "secret words of somebody " * 200
+
+    vectors = await provider.embed(["cats", long, "dogs"], "document", context)
+
+    sent = [text for body in wire.asked("/api/embed") for text in body["input"] if "secret" in text]
+    assert 300 < len(sent[-1]) <= 600
+    assert np.allclose(vectors[0], embedding("search_document: cats"))
+    assert np.allclose(vectors[1], embedding(sent[-1]))
+    assert "nomic-embed-text reads less than a text of 5000 characters" in caplog.text
+    assert "secret" not in caplog.text
+    assert len(await provider.embed([long], "query", context)) == 1
+
+
+async def test_another_refusal_of_a_batch_stays_an_error(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    wire.refuse = lambda *_: (400, "invalid option provided")
+    provider = await start(base_url=wire.url)
+
+    with pytest.raises(ProviderError, match="invalid option"):
+        await provider.embed(["cats", "dogs"], "document", context)
+    assert len(wire.asked("/api/embed")) == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 from ollama_kit import ANYTHING, QUESTION, Start, ask, text, until
@@ -250,3 +252,55 @@ async def test_health_tells_which_server_is_away(start: Start) -> None:
         await one.start()
         await two.start()
         assert (await provider.health()).status == "ok"
+
+
+async def test_a_long_pause_is_the_clients_to_wait(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    wire.refuse = lambda *_: (429, "slow down")
+    provider = await start(base_url=wire.url, max_retries=2, retry_delay=100)
+
+    with pytest.raises(ProviderError, match="slow down"):
+        await ask(provider, context)
+    assert len(wire.asked()) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (500, "model requires more system memory (5.6 GiB) than is available (3.1 GiB)"),
+        (500, "llama runner process has terminated"),
+        (429, "you (x) have reached your weekly usage limit, upgrade for higher limits"),
+    ],
+)
+async def test_what_the_server_would_say_again_is_not_tried_again(
+    wire: OllamaWire, start: Start, context: CallContext, status: int, error: str
+) -> None:
+    provider = await start(base_url=wire.url, max_retries=5)
+    wire.refuse = lambda *_: (status, error)
+
+    with pytest.raises(ProviderError, match=re.escape(error)):
+        await ask(provider, context)
+    assert len(wire.asked()) == 1
+
+
+async def test_a_system_message_that_the_template_refuses(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    def refuse(path: str, body: dict[str, Any]) -> tuple[int, str] | None:
+        system = any(message["role"] == "system" for message in body.get("messages", []))
+        return (500, "template: System role not supported") if system else None
+
+    wire.refuse = refuse
+    provider = await start(base_url=wire.url, default_system_prompt="Be kind.")
+
+    for _ in range(2):
+        assert text(await ask(provider, context)) == "Be kind.\n\none two three"
+    assert len(wire.asked()) == 3
+
+
+async def test_a_schema_that_ollama_cannot_use_is_the_clients_to_mend(
+    wire: OllamaWire, start: Start, context: CallContext
+) -> None:
+    wire.faults.append(Fault("status", status=400, error="invalid JSON schema in format"))
+    provider = await start(base_url=wire.url)
+
+    with pytest.raises(ProviderError) as raised:
+        await ask(provider, context, options=GenerateOptions(json_schema={"type": "odd"}))
+    assert (raised.value.kind, raised.value.client) == ("rejected", "The model cannot use this JSON schema.")

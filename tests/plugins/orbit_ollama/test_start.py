@@ -8,11 +8,9 @@ import logging
 import subprocess
 import sys
 
-import click
 import msgspec
 import pytest
-from click.testing import CliRunner
-from ollama_kit import Start, ask, text
+from ollama_kit import Start, ask, command, text
 from ollama_wire import OllamaWire
 from orbit_ollama import OllamaProvider, OllamaSettings
 
@@ -158,15 +156,6 @@ def test_importing_the_plugin_loads_nothing_heavy() -> None:
     modules = json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
 
     assert not {"ollama", "httpx", "aiohttp", "pydantic", "numpy", "click", "rich", "litestar"} & set(modules)
-
-
-async def command(wire: OllamaWire, *arguments: str, **settings: object) -> tuple[int, str]:
-    """Run ``orbit ollama ...`` beside the server; return the exit code and all output."""
-    own = msgspec.convert({"base_url": wire.url, "model": "llama3.2", "embed_model": "gone"} | settings, OllamaSettings)
-    group = click.Group("ollama")
-    OllamaProvider("ollama", own, host=None).register_commands(group)  # type: ignore[arg-type]  # it asks nothing of it
-    result = await asyncio.to_thread(CliRunner().invoke, group, list(arguments))
-    return result.exit_code, result.output
 
 
 async def test_the_models_command_lists_and_marks(wire: OllamaWire) -> None:

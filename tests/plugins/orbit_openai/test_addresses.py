@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import logging
 import traceback
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from click.testing import CliRunner
 from openai_kit import Start, ask, served_wire, text
 from openai_wire import Fault, OpenAIWire
 from orbit_openai import OpenAIProvider, OpenAISettings
+from proxy_kit import proxy
 from tls_kit import Authority
 
 from orbit import CallContext, ProviderError
@@ -142,42 +140,11 @@ async def test_a_route_at_the_end_is_left_out_with_a_notice(
     assert wire.requests[0].query == "api-version=1"
 
 
-@asynccontextmanager
-async def proxy(password: str = "") -> AsyncIterator[tuple[str, list[str]]]:
-    """Serve as an HTTP proxy; yield its URL and, as they come, the first lines of requests."""
-    seen: list[str] = []
-    expected = "Basic " + base64.b64encode(password.encode()).decode()
-
-    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        line, *headers = head.split("\r\n")
-        seen.append(line)
-        if password and f"Proxy-Authorization: {expected}" not in headers:
-            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-        else:
-            method, url, _ = line.split()
-            forwarded = httpx.Request(method, url, content=await reader.read(_length(headers)))
-            async with httpx.AsyncClient(trust_env=False) as client:
-                answer = await client.send(forwarded)
-            kind, size = answer.headers["content-type"], len(answer.content)
-            writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {size}\r\n\r\n".encode())
-            writer.write(answer.content)
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(serve_one, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
-
-
-def _length(headers: list[str]) -> int:
-    return next((int(line.split(":")[1]) for line in headers if line.lower().startswith("content-length:")), 0)
-
-
 async def test_a_proxy_is_used_with_its_own_password(wire: OpenAIWire, start: Start, context: CallContext) -> None:
     async with proxy(f"me:{SECRET}") as (url, seen):
         provider = await start(base_url=wire.url, proxy=url.replace("://", f"://me:{SECRET}@"))
         assert text(await ask(provider, context)) == "one two three"
-        assert [line.split()[1] for line in seen] == [f"{wire.url}/models", f"{wire.url}/chat/completions"]
+        assert seen == [f"{wire.url}/models", f"{wire.url}/chat/completions"]
 
         with pytest.raises(ProviderError, match=r"the proxy before .* wants a user and a password"):
             await start(base_url=wire.url, proxy=url)

@@ -16,6 +16,7 @@ import hashlib
 import json
 import math
 import re
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -58,6 +59,13 @@ class Request:
     query: str = ""
 
 
+Refusal = Callable[[str, dict[str, Any]], tuple[int, Any] | None]
+
+
+def nothing(path: str, body: dict[str, Any]) -> None:
+    """Refuse nothing."""
+
+
 Answer = str | Sequence[str]
 Reply = Callable[[dict[str, Any]], Answer]
 
@@ -97,10 +105,17 @@ class OllamaWire:
     version: str = "0.33.2"
     trained_context: int = TRAINED_CONTEXT
     require_header: tuple[str, str] | None = None
+    list_status: int = 200
+    """What the list of models is answered with."""
+    refuse: Refusal = nothing
+    """Looks at the path and body of a request; what it returns is the status and the error of the answer."""
+    tls: ssl.SSLContext | None = None
 
     faults: deque[Fault] = field(default_factory=deque)
     """Each chat, generate or embed request takes one from the left."""
     requests: list[Request] = field(default_factory=list)
+    lookups: list[Request] = field(default_factory=list)
+    """Requests that run no model: for the version, the list of models and what is known of one."""
     running: int = 0
     """Answers being written at this moment."""
     most_running: int = 0
@@ -121,7 +136,7 @@ class OllamaWire:
     @property
     def url(self) -> str:
         """Where the server listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://{'localhost' if self.tls else '127.0.0.1'}:{self.port}"
 
     def asked(self, path: str = "/api/chat") -> list[dict[str, Any]]:
         """Return the bodies of the requests to a path."""
@@ -152,7 +167,7 @@ class OllamaWire:
         )
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
@@ -168,11 +183,18 @@ class OllamaWire:
         return web.Response(text="Ollama is running")
 
     async def _version(self, request: web.Request) -> web.Response:
+        self._note(request)
         if self.require_header and request.headers.get(self.require_header[0]) != self.require_header[1]:
             return _problem(401, "unauthorized")
         return web.json_response({"version": self.version})
 
+    def _note(self, request: web.Request) -> None:
+        self.lookups.append(Request(request.path, {}, dict(request.headers), request.query_string))
+
     async def _tags(self, request: web.Request) -> web.Response:
+        self._note(request)
+        if self.list_status != 200:
+            return web.Response(text="404 page not found", status=self.list_status)
         return web.json_response({"models": [_card(name) for name in self.models]})
 
     async def _ps(self, request: web.Request) -> web.Response:
@@ -183,6 +205,7 @@ class OllamaWire:
         return web.json_response({"models": loaded})
 
     async def _show(self, request: web.Request) -> web.Response:
+        self._note(request)
         body = await _body(request)
         name = self._find(str(body.get("model", "")))
         if name is None:
@@ -239,7 +262,7 @@ class OllamaWire:
 
     async def _answer(self, request: web.Request, wrap: Callable[[str], dict[str, Any]]) -> web.StreamResponse:
         body = await _body(request)
-        self.requests.append(Request(request.path, body, dict(request.headers)))
+        self.requests.append(Request(request.path, body, dict(request.headers), request.query_string))
         refusal = self._refusal(request, body)
         if refusal is not None:
             return refusal
@@ -333,7 +356,7 @@ class OllamaWire:
 
     async def _embed(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request)
-        self.requests.append(Request(request.path, body, dict(request.headers)))
+        self.requests.append(Request(request.path, body, dict(request.headers), request.query_string))
         refusal = self._refusal(request, body)
         if refusal is not None:
             return refusal
@@ -364,6 +387,13 @@ class OllamaWire:
             return _problem(401, "unauthorized")
         if not body:
             return _problem(400, "missing request body")
+        refused = self.refuse(request.path, body)
+        if refused is not None:
+            return _problem(*refused)
+        return self._incapable(body)
+
+    def _incapable(self, body: dict[str, Any]) -> web.Response | None:
+        """What keeps a model from answering."""
         name = self._find(str(body.get("model", "")))
         if name is None:
             return _problem(404, f"model '{body.get('model')}' not found")
