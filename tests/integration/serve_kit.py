@@ -34,16 +34,20 @@ class Served:
         plugins: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
         database: Path | None = None,
+        chat_log: str = "",
         **environment: str,
     ) -> None:
-        """``plugins`` are sources by plugin name, each with a class ``Plugin``; ``prefix`` begins the command."""
+        """Start it. ``plugins`` are sources by plugin name, each with a class ``Plugin``.
+
+        ``prefix`` begins the command; ``chat_log`` is the folder of the chat log, which is off without.
+        """
         self.folder = folder
         self.url = ""
         self.log = folder / "log"
         file = folder / "config.yaml"
-        file.write_text(
-            f"sqlite: {{path: {database or folder / 'orbit.db'}}}\nlogging: {{file: {{enabled: false}}}}\n{config}"
-        )
+        path = database or folder / "orbit.db"
+        records = f"{{directory: {folder / chat_log}}}" if chat_log else "{enabled: false}"
+        file.write_text(f"sqlite: {{path: {path}}}\nlogging: {{file: {records}}}\n{config}")
         fakes = folder / "fakes" / "orbit_fakes-0.1.dist-info"
         fakes.mkdir(parents=True)
         (fakes / "METADATA").write_text("Metadata-Version: 2.1\nName: orbit-fakes\nVersion: 0.1\n")
