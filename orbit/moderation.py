@@ -31,7 +31,7 @@ class Moderation:
         stages: tuple[ModerationStage, ...] = ("input", "output")
         self._moderators = {
             stage: {
-                name: caller for name, caller in registry.callers("moderate").items() if registry[name].moderates(stage)
+                name: caller for name, caller in registry.callers("moderate").items() if registry.moderates(name, stage)
             }
             for stage in stages
         }

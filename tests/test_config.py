@@ -205,6 +205,16 @@ def test_a_section_cannot_take_the_name_of_the_chat_log() -> None:
     assert problems == []
 
 
+def test_a_section_that_stands_twice() -> None:
+    twice = {"ollama": {"model": "a"}, "inference": {"ollama": {"model": "b"}}}
+    _, problems = parse_config(twice, "a test", {})
+    assert [str(problem) for problem in problems] == [
+        "inference.ollama: there is a section 'ollama:' as well; keep one of the two."
+    ]
+    twice["inference"]["ollama"]["enabled"] = "no"
+    assert parse_config(twice, "a test", {})[1] == []
+
+
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
     needed: int
     size: Annotated[int, msgspec.Meta(ge=1)] = 1

@@ -183,6 +183,18 @@ def test_a_time_that_ollama_cannot_read_is_a_problem(read: Any, tmp_path: Path, 
     assert problem.message.startswith(f"keep_alive '{text}' is no time: ")
 
 
+def test_text_of_variables_in_the_section_of_the_chat_log(read: Any, tmp_path: Path) -> None:
+    read(
+        "echo: {}\nlogging: {file: {redact: '${T_LIST}', retention_days: '${T_DAYS}', fsync: '${T_NONE:-}'}}",
+        T_LIST="a+, b+",
+        T_DAYS="3",
+    )
+    host = OrbitHost.from_file(str(tmp_path / "config.yaml"))
+    assert host.problems == ()
+    settings = host.registry["files"].settings
+    assert (settings.redact, settings.retention_days, settings.fsync) == (("a+", "b+"), 3, False)
+
+
 def test_nothing_is_asked_for_in_what_is_switched_off(read: Any) -> None:
     text = """
 ollama: {enabled: false, api_key: "${T_NONE}", nested: ["${T_NONE}", "${file:nowhere}", "$T_OTHER"]}

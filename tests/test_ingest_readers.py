@@ -359,3 +359,8 @@ def test_each_row_of_a_table_is_a_passage():
 def test_documents_and_tables_that_cannot_be_read(name, content, reason):
     with pytest.raises(UnreadableError, match=reason):
         read(name, content)
+
+
+def test_json_that_is_nested_too_deeply_is_unreadable() -> None:
+    with pytest.raises(UnreadableError, match="is not a JSON list"):
+        read("questions.json", b'[{"question": "a", "answer": "b", "more": ' + b"[" * 50_000)

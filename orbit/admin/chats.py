@@ -43,7 +43,7 @@ class RecentChats:
         until = time.monotonic() + self._patience
         found: list[Found] = []
         for place, line in self._lines(before):
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(msgspec.DecodeError, RecursionError):
                 chat = self._decoder.decode(line)
                 if wanted.wants(chat):
                     found.append(chat)

@@ -198,7 +198,7 @@ def read_scores(answer: str, passages: int) -> list[float | None]:
     found = _ARRAY.search(answer)
     try:
         scores = json.loads(found.group()) if found else []
-    except ValueError:
+    except (ValueError, RecursionError):
         scores = []
     return [_valid(score) for score in scores] if len(scores) == passages else [None] * passages
 

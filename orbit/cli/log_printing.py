@@ -41,7 +41,7 @@ def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
         click.echo(printable_json(msgspec.json.encode(letter).decode()))
         return
     request_id = ""
-    with suppress(msgspec.DecodeError):  # what is no record has none
+    with suppress(msgspec.DecodeError, RecursionError):  # what is no record has none
         request_id = msgspec.json.decode(letter.line, type=Found).request_id
     status = str(letter.status or "-")
     click.echo("  ".join((letter.time, _one_line(request_id) or "-", status, _one_line(letter.reason))))

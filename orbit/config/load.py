@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from orbit.config.convert import convert_all
+from orbit.config.convert import as_boolean, convert_all
 from orbit.config.environment import environment
 from orbit.config.model import Config, HostConfig, ProviderSection
 from orbit.config.references import References
@@ -94,15 +94,7 @@ def parse_config(
     host = HostConfig(**sections)
 
     providers: list[ProviderSection] = []
-    rest = {str(name): value for name, value in data.items() if name not in own}
-    inference = rest.pop("inference", None) or {}
-    if not isinstance(inference, dict):
-        problems.append(Problem("inference", "must be a mapping of provider sections."))
-        inference = {}
-    named = [(name, name, value) for name, value in rest.items()]
-    named += [(str(name), f"inference.{name}", value) for name, value in inference.items() if name not in rest]
-    named.append((FILE_LOG, "logging.file", host.logging.file))
-    for name, where, value in named:
+    for name, where, value in _named_sections(data, host, problems):
         provider = _provider_section(name, where, value, problems)
         if provider is None:
             continue
@@ -112,6 +104,31 @@ def parse_config(
             continue
         providers.append(provider)
     return Config(source, host, tuple(providers)), problems
+
+
+def _named_sections(
+    data: Mapping[Any, Any], host: HostConfig, problems: list[Problem]
+) -> Iterator[tuple[str, str, Any]]:
+    """Yield the name, path and value of each section that configures a provider."""
+    rest = {str(name): value for name, value in data.items() if name not in HostConfig.__struct_fields__}
+    inference = rest.pop("inference", None) or {}
+    if not isinstance(inference, dict):
+        problems.append(Problem("inference", "must be a mapping of provider sections."))
+        inference = {}
+    yield from ((name, name, value) for name, value in rest.items())
+    for name, value in inference.items():
+        if name not in rest:
+            yield str(name), f"inference.{name}", value
+        elif not isinstance(value, dict) or as_boolean(value.get("enabled")) is not False:
+            problems.append(Problem(f"inference.{name}", f"there is a section '{name}:' as well; keep one of the two."))
+    yield FILE_LOG, "logging.file", _chat_log(data, host)
+
+
+def _chat_log(data: Mapping[Any, Any], host: HostConfig) -> Any:
+    """Return the section of the chat log as it is written, for its plugin to convert."""
+    logging = data.get("logging")
+    written = logging.get("file") if isinstance(logging, Mapping) else None
+    return written if isinstance(written, Mapping) and host.logging.file else host.logging.file
 
 
 def _provider_section(name: str, path: str, value: Any, problems: list[Problem]) -> ProviderSection | None:

@@ -34,7 +34,7 @@ def read_questions(content: bytes) -> Content:
     """A JSON list of ``{"question": ..., "answer": ...}``: each stays one passage."""
     try:
         entries = msgspec.json.decode(content.removeprefix(codecs.BOM_UTF8), type=list[Question])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableError(f'is not a JSON list of {{"question", "answer"}}: {error}') from error
     return Content(
         tuple(

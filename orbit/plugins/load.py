@@ -81,7 +81,8 @@ def load(section: ProviderSection, installed: Mapping[str, InstalledPlugin], hos
             provider = kind(section.name, settings, host)
             _see_that_it_was_made(provider)
             sentences = _sentences(provider)
-            offered_hooks(provider)  # asked here, so that what it raises is reported like the rest
+            offered_hooks(provider)  # these are asked here, so that what they raise is reported like the rest
+            provider.exclusive()
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin raises is reported under its name
         return _unmade(section, plugin, f"{kind.__name__} could not be made", error)
     return Loaded(section, plugin, provider, tuple(Problem(section.path, sentence) for sentence in sentences))

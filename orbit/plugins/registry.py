@@ -17,6 +17,7 @@ from orbit.plugins.load import Loaded
 from orbit.plugins.verify import HOOKS, implemented_hooks, offered_hooks
 from orbit.plugins.wrapping import straight, wrapped
 from orbit.provider import Provider
+from orbit.types import ModerationStage
 
 logger = logging.getLogger("orbit.plugins")
 
@@ -86,6 +87,14 @@ class Registry:
                 "%s.model('%s') gave %r instead of a name; this is a mistake in the plugin", name, hook, model
             )
         return ""
+
+    def moderates(self, name: str, stage: ModerationStage) -> bool:
+        """Return whether an instance judges at a stage. Raises PluginLoadError if the plugin cannot say."""
+        try:
+            return bool(self._providers[name].moderates(stage))
+        except Exception as error:
+            reason = f"moderates('{stage}') raised {type(error).__name__}: {error}"
+            raise PluginLoadError(name, f"it cannot be asked what it judges: {reason}") from error
 
     async def start(self, seconds: float, needed: Collection[str] | None = None, *, ready: bool = True) -> None:
         """Enter the providers in order, then ask each whether it is ready; ``seconds`` is the deadline of each.

@@ -327,6 +327,13 @@ BREACHES = {
         """,
         ["Plugin could not be made: KeyError: 'retrieve'", "wiki.py, line "],
     ),
+    "an exclusive that raises": (
+        """
+        class Plugin(orbit.Provider):
+            def exclusive(self): raise KeyError("x")
+        """,
+        ["Plugin could not be made: KeyError: 'x'"],
+    ),
     "a validate that raises": (
         """
         class Plugin(orbit.Provider):
@@ -418,6 +425,19 @@ def test_an_answer_of_a_model_without_a_name(install, tmp_path: Path) -> None:
         body = {"message": "hi", "stream": False}
         answer = httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key})
     assert answer.json()["response"] == "hello"
+
+
+async def test_a_moderates_that_raises(install, tmp_path: Path) -> None:
+    source = """
+class Plugin(orbit.Provider):
+    def moderates(self, stage): raise KeyError(stage)
+    @orbit.hookimpl
+    async def moderate(self): return orbit.Verdict(True)
+"""
+    install("wiki", source)
+    async with make_host({"echo": {}, "wiki": {}}, tmp_path) as host:
+        with pytest.raises(PluginLoadError, match=r"wiki: it cannot be asked what it judges: moderates\('input'\)"):
+            host.registry.moderates("wiki", "input")
 
 
 def test_settings_that_may_change_are_deprecated(install, tmp_path: Path) -> None:

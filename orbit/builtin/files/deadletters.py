@@ -126,7 +126,7 @@ def _decode(line: bytes) -> list[DeadLetter]:
     """The letter of a line; none if it was torn, as its writer did not go on then, and the record was sent again."""
     try:
         return [_decoder.decode(line)]
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return []
 
 

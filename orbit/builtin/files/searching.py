@@ -129,7 +129,7 @@ class Search:
     def _decode(self, line: bytes) -> Found | None:
         try:
             return self._decoder.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             self.unreadable += bool(line.strip())
             return None
 

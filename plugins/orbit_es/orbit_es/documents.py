@@ -50,7 +50,7 @@ def timestamp_of(line: bytes) -> datetime:
     """The ``timestamp`` of a line, in UTC. Raises NotARecord."""
     try:
         return _stamps.decode(line).timestamp.astimezone(UTC)
-    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, RecursionError) as error:
         raise NotARecord(str(error)) from None
 
 

@@ -57,7 +57,7 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes, model: st
     """Return the error for a status other than 200."""
     try:
         fault = _read(msgspec.json.decode(body))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         fault = _Fault("", "")
     said = fault.said or f"status {status} without an explanation"
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or _TOO_LONG.search(fault.marks):

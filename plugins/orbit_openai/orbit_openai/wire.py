@@ -156,7 +156,7 @@ def models_from(body: bytes, url: str) -> list[Model]:
     """Return the models of ``GET /models``; none if it is no list. Raises ProviderError for what is no JSON."""
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise not_compatible(url, "no list of models") from error
     if isinstance(found, dict):
         found = next((found[name] for name in ("data", "models", "result") if isinstance(found.get(name), list)), [])
