@@ -169,8 +169,12 @@ def write_decoder(
     return write_gguf(path, metadata | vocabulary, weights.tensors)
 
 
-def write_speaker(path: Path, says: Sequence[str], template: str = CHATML, controls: Sequence[str] = ()) -> Path:
+def write_speaker(
+    path: Path, says: Sequence[str], template: str = CHATML, controls: Sequence[str] = (), *, ends: bool = True
+) -> Path:
     """A model that answers anything with the same tokens: these texts, of which no two may be equal.
+
+    Unless it ``ends``, it begins again and again.
 
     Attention and feed-forward add nothing, so a token alone decides which one follows it.
     """
@@ -183,7 +187,7 @@ def write_speaker(path: Path, says: Sequence[str], template: str = CHATML, contr
     order = [tokens.index(text) for text in says]
     output = np.zeros((len(tokens), width), np.float32)
     output[order[0], : len(tokens)] = 1
-    for token, following in zip(order, [*order[1:], tokens.index("<|im_end|>")], strict=True):
+    for token, following in zip(order, [*order[1:], tokens.index("<|im_end|>") if ends else order[0]], strict=True):
         output[:, token] = 0
         output[following, token] = 1
     weights = _Weights(1)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,18 @@ async def test_the_last_chunk_has_the_reason_and_the_usage(smollm: Any) -> None:
 async def test_an_answer_ends_at_max_tokens(tiny: Any) -> None:
     last = (await tiny.chunks("Tell me a long story.", max_tokens=5))[-1]
     assert (last.finish_reason, last.usage.completion_tokens) == ("length", 5)
+
+
+async def test_a_model_that_never_stops_is_stopped(
+    gguf: Any, make: Callable[..., Any], asker: Any, tmp_path: Path
+) -> None:
+    path = str(gguf.write_speaker(tmp_path / "speaker.gguf", ("on ", "and "), ends=False))
+    async with make(model_path=path, n_ctx=512, temperature=0.0, max_tokens=20) as provider:
+        for options, written in (({}, 20), ({"max_tokens": 7}, 7), ({"max_tokens": 100}, 100)):
+            last = (await asker(provider).chunks("Go on.", **options))[-1]
+            assert (last.finish_reason, last.usage.completion_tokens) == ("length", written)
+        last = (await asker(provider).chunks("Go on.", max_tokens=1_000_000))[-1]
+        assert (last.finish_reason, last.usage.prompt_tokens + last.usage.completion_tokens) == ("length", 512)
 
 
 async def test_a_prompt_over_the_window_is_refused(tiny: Any) -> None:
