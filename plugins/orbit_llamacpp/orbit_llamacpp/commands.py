@@ -15,6 +15,7 @@ from orbit_llamacpp.hub import HubError, RemoteFile, fetch, list_files, target
 from orbit_llamacpp.memory import estimate, memory_available
 from orbit_llamacpp.model_file import ModelFileError, inspect, locate, part_names
 from orbit_llamacpp.settings import LlamaCppSettings
+from orbit_llamacpp.template_check import template_facts
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -143,7 +144,7 @@ def _description(path: Path, header: Header) -> Table:
         ("width", header.number("embedding_length")),
         ("vocabulary", f"{vocabulary.length:,}" if isinstance(vocabulary, Array) else ""),
         ("tensors", ", ".join(f"{count} {name}" for name, count in sorted(types.items(), key=lambda item: -item[1]))),
-        ("chat template", "yes" if "tokenizer.chat_template" in header.metadata else "no: set chat_format"),
+        *template_facts(header),
         ("license", header.metadata.get("general.license", "")),
     ]
     for name, value in rows:

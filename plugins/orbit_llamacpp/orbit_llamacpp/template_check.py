@@ -55,3 +55,26 @@ def template_problems(header: Header, settings: LlamaCppSettings) -> Iterator[st
         find_form(template, chosen)
     except TemplateError as error:
         yield f"the model's chat template: {error}; name another by chat_format"
+
+
+def template_facts(header: Header) -> list[tuple[str, str]]:
+    """Return what there is to know about the template inside a file, by names for people."""
+    from orbit_llamacpp.conversation import TemplateError, find_form  # noqa: PLC0415 - the plugin's import stays light
+    from orbit_llamacpp.jinja_template import JinjaTemplate  # noqa: PLC0415
+    from orbit_llamacpp.thinking import choices  # noqa: PLC0415
+
+    source = template_of(header)
+    if header.embeds:
+        return []
+    if not source:
+        return [("chat template", "no: set chat_format")]
+    try:
+        template = JinjaTemplate(source)
+        form = find_form(template, {})
+    except TemplateError as error:
+        return [("chat template", f"cannot be used: {error}; set chat_format")]
+    return [
+        ("chat template", "yes"),
+        ("system message", "as such" if form.system else "put before the first question"),
+        ("think", ", ".join(choices(template.variables, template.texts)) or "no switch"),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from typing import Any, Final, Literal, TypeAlias
 
@@ -36,6 +37,17 @@ def variables(think: Think, known: Collection[str], texts: Collection[str]) -> d
     elif _EFFORT in known:
         return {**switches, _EFFORT: "medium" if think is True else think}
     raise TemplateError(_impossible(think, switches=bool(switches), effort=_EFFORT in known))
+
+
+def choices(known: Collection[str], texts: Collection[str]) -> list[str]:
+    """Return the values that ``think`` may have for a template, as they are written in YAML."""
+    found = []
+    every: tuple[Think, ...] = (True, False, "low", "medium", "high")
+    for think in every:
+        with contextlib.suppress(TemplateError):
+            variables(think, known, texts)
+            found.append(str(think).lower())
+    return found
 
 
 def _impossible(think: Think, *, switches: bool, effort: bool) -> str:

@@ -196,3 +196,15 @@ def test_info_tells_what_is_in_a_model_and_what_it_takes(tmp_path: Path) -> None
     for fact in ("llama", "8,192 tokens", "49,152", "210 Q4_1", "4 conversations of 4,096 tokens", "22 KiB a token"):
         assert fact in done.stdout
     assert "nor does its folder" in orbit(tmp_path, "info", "no/such.gguf").stderr
+
+
+def test_info_tells_what_the_chat_template_does(gguf: Any, templates: dict[str, str], tmp_path: Path) -> None:
+    for name, facts in {
+        "gemma-2": ("put before the first question", "no switch"),
+        "qwen3": ("as such", "true, false"),
+        "gpt-oss": ("as such", "true, low, medium, high"),
+    }.items():
+        path = gguf.write_decoder(tmp_path / "model.gguf", "llama", template=templates[name])
+        told = orbit(tmp_path, "info", str(path)).stdout
+        for fact in facts:
+            assert fact in told
