@@ -105,7 +105,8 @@ def status_of(error: BaseException) -> int:
     if isinstance(error, RequestError):
         return error.status
     if isinstance(error, ProviderError):
-        return _FAILURE_STATUS[error.kind] if error.operation in _ANSWERING else 503
+        clients = error.operation in _ANSWERING or (error.kind == "rejected" and error.client)
+        return _FAILURE_STATUS[error.kind] if clients else 503
     return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
 
 
