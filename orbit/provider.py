@@ -133,3 +133,7 @@ class Provider:
     def exclusive(self) -> str:
         """Why several worker processes cannot share what this instance uses; empty if they can."""
         return ""
+
+    def folders(self) -> Iterable[Path]:
+        """Folders that only one server may use at a time; they need not exist. Commands may use them meanwhile."""
+        return ()

@@ -45,6 +45,9 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
     settings = checked.config.host
     with ExitStack() as stack:
         stack.enter_context(sole_server(checked.config.data_dir))
+        for name in checked.registry.names():
+            for folder in checked.registry[name].folders():
+                stack.enter_context(sole_server(folder, name))
         interface = host or settings.general.host
         listeners = [bind(interface, settings.general.port if port is None else port)]
         address = address_of(listeners[0])
@@ -55,8 +58,8 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
             prepare(checked.config, address)
         click.echo(f"Starting at {address} ..." + (" (Ctrl-C stops it)" if sys.stdin.isatty() else ""))
         if reload:
-            folder = file.parent if file is not None else Path()
-            Reloader(_serve_again, listeners, [file or Path("config.yaml"), folder / ".env"]).run()
+            beside = file.parent if file is not None else Path()
+            Reloader(_serve_again, listeners, [file or Path("config.yaml"), beside / ".env"]).run()
         else:
             run(checked, listeners, workers)
 

@@ -69,6 +69,22 @@ def test_two_servers_with_folders_of_their_own(tmp_path: Path) -> None:
         assert one.ask(stream=False).status_code == two.ask(stream=False).status_code == 200
 
 
+def test_a_second_server_on_an_embedded_database_is_refused(tmp_path: Path) -> None:
+    """Also where each has a data folder of its own."""
+    shelf = f"wordllama: {{}}\nchroma: {{path: {tmp_path}/chroma}}\n"
+    with served(tmp_path, f"echo: {{}}\ngeneral: {{data_dir: {tmp_path}/data}}\n{shelf}") as server:
+        (tmp_path / "second").mkdir()
+        own = tmp_path / "second" / "data"
+        said = refused(tmp_path / "second", f"echo: {{}}\ngeneral: {{data_dir: {own}}}\n{shelf}")
+        assert f"chroma: another server, process {server.process.pid}, uses the folder {tmp_path}/chroma" in said
+        (tmp_path / "page.md").write_text("Opening hours are nine to five.")
+        command = [ORBIT, "ingest", "page.md", "--collection", "docs"]
+        done = subprocess.run(
+            command, env=server.environment, capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+
+
 def answer(server: Served) -> str:
     try:
         reply = server.ask(stream=False)

@@ -132,6 +132,10 @@ class ChromaProvider(orbit.Provider):
             "run a Chroma server ('chroma run') and set host and port, or use one worker"
         )
 
+    def folders(self) -> Iterable[Path]:
+        """The folder of an embedded database: two servers on it would keep each other reopening it."""
+        return () if self.settings.host else (self._folder(),)
+
     @orbit.hookimpl
     async def retrieve(self, query: orbit.Query, limit: int, context: orbit.CallContext) -> Sequence[orbit.Document]:
         """Ask the key's collection, or the default one, for the passages nearest to the question."""
