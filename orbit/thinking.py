@@ -42,6 +42,8 @@ _HARMONY_PROMPT: Final = "<|start|>assistant"
 """How a prompt in the harmony format ends."""
 _LONGEST: Final = 40
 """No tag has more characters."""
+_WINDOW: Final = 1024
+"""Characters of an answer that are searched together."""
 
 
 def _any_of(texts: tuple[str, ...]) -> str:
@@ -88,6 +90,7 @@ class ThinkingSplitter:
         self._has_thought = False
         self._watches = learn is not None and not opened
         self._window = ""
+        self._suspects = False
         self._ticks = 0
 
     @classmethod
@@ -257,17 +260,21 @@ class ThinkingSplitter:
         It cannot call back what has left already. The first tag of the text decides; an odd number of backticks
         before it says that it is part of some code.
         """
-        window = self._window + text
-        if "<" in window or "[" in window or "◁" in window:
+        self._window += text
+        if "<" in text or "[" in text or "◁" in text:
+            self._suspects = True
+        if self._suspects:
+            window = self._window
             found = _TAG.search(window)
             if found is not None and (found.end() < len(window) or _at_line_start(found)):
                 self._watches = False
                 if _closes(found) and not (self._ticks + window.count("`", 0, found.start())) % 2:
                     self._tell(opened=True)
                 return
-        keep = max(0, len(window) - 2 * _LONGEST)
-        self._ticks += window.count("`", 0, keep)
-        self._window = window[keep:]
+        if len(self._window) > _WINDOW:
+            keep = len(self._window) - 2 * _LONGEST
+            self._ticks += self._window.count("`", 0, keep)
+            self._window, self._suspects = self._window[keep:], any(sign in self._window[keep:] for sign in "<[◁")
 
     def _tell(self, *, opened: bool) -> None:
         if self._learn is not None:

@@ -13,6 +13,7 @@ import msgspec
 from orbit import PromptTooLong, ProviderError
 from orbit.upstreams import Address, WrongCertificate, failed_connection, is_of_tls, tls_context
 from orbit_ollama import wire
+from orbit_ollama.answer import ChatLine, ChatLines
 from orbit_ollama.settings import OllamaSettings
 from orbit_ollama.silence import Silence
 
@@ -55,7 +56,8 @@ class Client:
         import aiohttp  # noqa: PLC0415  # heavy; only those who start the provider pay
         import httpx  # noqa: PLC0415  # the same
         import ollama  # noqa: PLC0415  # the same
-        from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415  # the same
+
+        from orbit_ollama.transport import LimitedTransport  # noqa: PLC0415  # the same
 
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -73,7 +75,7 @@ class Client:
             proxy = httpx.Proxy(by.url, headers=authorization)
             if address.url.startswith("http:"):  # there is no tunnel, so the proxy reads the request itself
                 headers |= authorization
-        transport = AiohttpTransport(client=session, proxy=proxy)
+        transport = LimitedTransport(client=session, proxy=proxy)
         api = ollama.AsyncClient(
             host=address.url,
             headers=headers,
@@ -92,7 +94,7 @@ class Client:
         body = await self.call("GET", "/api/version", None, "", self._settings.connect_timeout)
         try:
             return str(msgspec.json.decode(body)["version"])
-        except (msgspec.MsgspecError, KeyError, TypeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise wire.not_ollama("no version") from error
 
     async def models(self) -> list[InstalledModel]:
@@ -136,7 +138,7 @@ class Client:
                 raise wire.status_error(response.status_code, content, model, self.url, response.headers)
             return content
 
-    async def chat(self, body: bytes, model: str, first: float, stall: float) -> AsyncGenerator[list[wire.ChatLine]]:
+    async def chat(self, body: bytes, model: str, first: float, stall: float) -> AsyncGenerator[list[ChatLine]]:
         """Yield the lines of an answer as they arrive together; the last one is ``done``. Raises ProviderError.
 
         ``first`` and ``stall`` are the seconds until the first bytes and between later ones. Leaving the generator
@@ -144,7 +146,7 @@ class Client:
         """
         import httpx  # noqa: PLC0415  # loaded by open()
 
-        lines = wire.ChatLines()
+        lines = ChatLines()
         async with self._failures(model):
             async with asyncio.timeout(first) as waiting:
                 response = await self._transport.handle_async_request(self._request("POST", "/api/chat", body))
@@ -176,7 +178,7 @@ class Client:
                             retryable=True,
                         )
                 pieces.wait_at_most(_SECONDS_TO_END)
-                with suppress(TimeoutError):  # the end of the body lets the connection be used again
+                with suppress(TimeoutError, httpx.HTTPError, OSError):  # its end lets the connection be used again
                     await pieces.next()
             finally:
                 await pieces.close()

@@ -20,6 +20,7 @@ from orbit import (
     PromptTooLong,
     Provider,
     ProviderError,
+    Thinking,
     TokenCount,
     hookimpl,
 )
@@ -38,6 +39,7 @@ from orbit.upstreams import (
     too_much,
 )
 from orbit_ollama import wire
+from orbit_ollama.answer import ChatReader
 from orbit_ollama.client import Client
 from orbit_ollama.prefixes import prefixes
 from orbit_ollama.pulling import follow
@@ -69,6 +71,7 @@ class OllamaProvider(Provider):
         self._servers = [Server(address) for address in settings.addresses]
         self._clients: dict[str, Client] = {}
         self._budget = RetryBudget()
+        self._thinking = Thinking(opened=settings.template_opens_thoughts)
         self._window = settings.num_ctx
         self._longest = float("inf")
         self._without_system: set[str] = set()
@@ -141,7 +144,8 @@ class OllamaProvider(Provider):
             server.in_flight += 1
             started, pause = time.monotonic(), 0.0
             try:
-                reader = wire.ChatReader()
+                whole = not options.stream
+                reader = ChatReader(self._thinking.splitter(model, whole=whole), whole=whole)
                 first = _at_most(self.settings.first_token_timeout, context)
                 async with aclosing(
                     self._clients[server.url].chat(body, model, first, self.settings.stall_timeout)

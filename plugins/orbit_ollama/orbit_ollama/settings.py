@@ -64,6 +64,10 @@ class OllamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         bool | Literal["low", "medium", "high"] | None,
         Meta(description="Whether (or how much) a thinking model thinks; the thoughts are never part of the answer."),
     ] = None
+    template_opens_thoughts: Annotated[
+        bool | None,
+        Meta(description="Whether answers begin inside the thoughts, with a closing tag alone; null finds out."),
+    ] = None
     query_prefix: Annotated[
         str | None,
         Meta(description="Put before questions to embed; by default what the embedding model was trained on."),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from orbit import Chunk, GenerateOptions, Message, PromptTooLong, ProviderError, Usage
+from orbit import GenerateOptions, Message, PromptTooLong, ProviderError
 from orbit.errors import FailureKind
 from orbit.upstreams import Busy, Refused, is_final, retry_after, without_system
 from orbit_ollama.settings import OllamaSettings
@@ -25,21 +25,6 @@ _SAMPLING: Final = (
 """Ollama's option, our setting, the request's option. These change nothing about the loaded model."""
 
 
-class _Answer(msgspec.Struct):
-    content: str | None = None
-
-
-class ChatLine(msgspec.Struct):
-    """One line of an answer of ``/api/chat``. What the model thinks stands apart, and is not even decoded."""
-
-    message: _Answer | None = None
-    done: bool = False
-    done_reason: str | None = None
-    prompt_eval_count: int | None = None
-    eval_count: int | None = None
-    error: Any = None
-
-
 class _Embedded(msgspec.Struct):
     embeddings: list[list[float]]
 
@@ -48,7 +33,6 @@ class _Failure(msgspec.Struct):
     error: Any = None
 
 
-_lines = msgspec.json.Decoder(ChatLine)
 _embedded = msgspec.json.Decoder(_Embedded)
 _failure = msgspec.json.Decoder(_Failure)
 
@@ -131,110 +115,18 @@ def embeddings_from(body: bytes) -> list[list[float]]:
     """Decode the answer of ``/api/embed``. Raises ProviderError."""
     try:
         return _embedded.decode(body).embeddings
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise not_ollama(str(error)) from error
-
-
-class ChatLines:
-    """Bytes as they arrive -> lines of an answer."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> list[ChatLine]:
-        """Return the lines that ``data`` completes. Raises ProviderError if they are not of Ollama's form."""
-        head, newline, rest = data.rpartition(b"\n")
-        if not newline:
-            self._rest += data
-            return []
-        if self._rest:
-            head = self._rest + head
-        self._rest = rest
-        return self._decode(head)
-
-    def end(self) -> list[ChatLine]:
-        """Return the last line, if the stream ended without a line end (an answer that is not streamed)."""
-        rest, self._rest = self._rest, b""
-        return self._decode(rest) if rest else []
-
-    @staticmethod
-    def _decode(data: bytes) -> list[ChatLine]:
-        try:
-            return _lines.decode_lines(data)
-        except msgspec.MsgspecError as error:
-            raise not_ollama(str(error)) from error
-
-
-class Thoughts:
-    """Keeps out of the answer what a model thinks inside ``<think>`` tags at its beginning.
-
-    Current servers separate thoughts themselves; older ones, and models that Ollama does not know as thinking, do not.
-    """
-
-    _OPEN, _CLOSE = "<think>", "</think>"
-
-    def __init__(self) -> None:
-        self._held = ""
-        self._inside = False
-        self.passing = False
-        """Whether everything that follows is answer."""
-
-    def filter(self, text: str) -> str:
-        """Return what of ``text`` belongs to the answer, as far as that is certain."""
-        if self.passing:
-            return text
-        self._held += text
-        if not self._inside:
-            begun = self._held.lstrip()
-            if not begun.startswith(self._OPEN):
-                if self._OPEN.startswith(begun):
-                    return ""
-                return self._pass(self._held)
-            self._inside, self._held = True, begun[len(self._OPEN) :]
-        thought, closed, rest = self._held.partition(self._CLOSE)
-        if not closed:
-            self._held = thought[-len(self._CLOSE) :]
-            return ""
-        rest = rest.lstrip()
-        if not rest:
-            self._held = self._CLOSE
-            return ""
-        return self._pass(rest)
-
-    def end(self) -> str:
-        """Return what was held back and turned out to be answer."""
-        return "" if self._inside or self.passing else self._pass(self._held)
-
-    def _pass(self, text: str) -> str:
-        self.passing, self._held = True, ""
-        return text
-
-
-class ChatReader:
-    """Lines of an answer -> at most one chunk for all that arrived together."""
-
-    def __init__(self) -> None:
-        self._thoughts = Thoughts()
-        self.done = False
-
-    def read(self, lines: list[ChatLine]) -> Chunk | None:
-        """Return what the lines add to the answer; None if that is nothing. An ``error`` line is the caller's."""
-        text = "".join([line.message.content or "" for line in lines if line.message is not None])
-        if not self._thoughts.passing:
-            text = self._thoughts.filter(text)
-        last = lines[-1] if lines else None
-        if last is None or not last.done:
-            return Chunk(text) if text else None
-        self.done = True
-        usage = None
-        if last.prompt_eval_count is not None or last.eval_count is not None:
-            usage = Usage(last.prompt_eval_count or 0, last.eval_count or 0)
-        return Chunk(text + self._thoughts.end(), "length" if last.done_reason == "length" else "stop", usage)
 
 
 def not_ollama(detail: str) -> ProviderError:
     """Return the error for an answer that is not of Ollama's form."""
     return ProviderError(f"the answer is not what Ollama sends ({detail}). Is base_url an Ollama server?")
+
+
+def oversized(what: str, limit: int) -> ProviderError:
+    """Return the error for what is longer than any answer; ``limit`` is in bytes."""
+    return ProviderError(f"the server sent {what} of more than {limit >> 20} MiB; the rest was not read.")
 
 
 def line_error(error: Any) -> ProviderError:
@@ -274,7 +166,7 @@ def status_error(
     """Return the error for a status other than 200."""
     try:
         said = _sentence(_failure.decode(body).error)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         said = ""
     said = said or f"status {status} without an explanation"
     if status == 400 and _TOO_LONG.search(said):  # noqa: PLR2004  # the client's to mend, so not a provider's failure

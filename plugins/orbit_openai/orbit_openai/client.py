@@ -10,16 +10,18 @@ import msgspec
 
 from orbit import Chunk, OrbitError, ProviderError
 from orbit.upstreams import Address, Refused, WrongCertificate, failed_connection, is_of_tls, tls_context
-from orbit_openai.errors import NoModelList, not_compatible, status_error
+from orbit_openai.errors import NoModelList, cut_off, not_compatible, oversized, status_error
+from orbit_openai.reader import ChatReader
 from orbit_openai.settings import OpenAISettings
-from orbit_openai.wire import ChatReader, Model, models_from, vectors_from
+from orbit_openai.wire import Model, models_from, vectors_from
 
 if TYPE_CHECKING:
     import aiohttp
 
 _OK = 200
 _LONGEST_EXPLANATION = 65_536
-_SECONDS_TO_END = 1.0
+_SECONDS_TO_END = 0.5
+_SECONDS_FOR_USAGE = 2.0
 _NO_LIST = frozenset(
     {
         HTTPStatus.BAD_REQUEST,
@@ -30,6 +32,10 @@ _NO_LIST = frozenset(
     }
 )
 """What gateways answer that have no list of models, or no right for a key to see it."""
+LONGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes of one streamed answer: a quarter of a million tokens, each in a frame of its own."""
+_LONGEST_LIST = 8 * 1024 * 1024
+_LONGEST_VECTOR = 256 * 1024
 
 
 class Client:
@@ -48,7 +54,12 @@ class Client:
             # The host limits what runs at once.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Content-Type": "application/json", **authorization, **settings.headers},
+            headers={
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",  # packing costs time for each piece
+                **authorization,
+                **settings.headers,
+            },
         )
 
     async def close(self) -> None:
@@ -59,7 +70,7 @@ class Client:
         """Return the models that a server lists. Raises ProviderError: NoModelList if the server has no list."""
         try:
             async with self._asked("GET", address, "/models", seconds=self._settings.connect_timeout) as response:
-                return models_from(await response.read(), str(address))
+                return models_from(await _body(response, _LONGEST_LIST, str(address)), str(address))
         except Refused as error:
             if error.status in _NO_LIST:
                 raise NoModelList(error.message, error.status, error.marks, kind=error.kind, retryable=False) from error
@@ -80,31 +91,32 @@ class Client:
     async def embed(self, address: Address, body: bytes, count: int, model: str, seconds: float) -> list[list[float]]:
         """Return ``count`` vectors, in the order of the texts. Raises ProviderError."""
         async with self._asked("POST", address, "/embeddings", body, model, seconds=seconds) as response:
-            return vectors_from(await response.read(), count, str(address))
+            url, limit = str(address), _LONGEST_LIST + count * _LONGEST_VECTOR
+            return vectors_from(await _body(response, limit, url), count, url)
 
-    async def chat(self, address: Address, body: bytes, model: str, silence: float) -> AsyncGenerator[Chunk]:
+    async def chat(
+        self, address: Address, body: bytes, reader: ChatReader, model: str, silence: float
+    ) -> AsyncGenerator[Chunk]:
         """Yield the pieces of an answer; ``silence`` is in seconds. Raises ProviderError or PromptTooLong.
 
         Leaving the generator closes the connection, which makes the server stop.
         """
-        url = str(address)
+        import aiohttp  # noqa: PLC0415  # loaded by __init__
+
         async with self._asked("POST", address, "/chat/completions", body, model, silence=silence) as response:
-            reader = ChatReader(model, url)
-            if response.content_type == "application/json":
-                chunk = reader.whole(await response.read())
-            else:
-                while not reader.done and (data := await response.content.readany()):
-                    chunk = reader.feed(data)
-                    if chunk is not None:
-                        yield chunk
-                chunk = None if reader.done else reader.end()
+            size = 0
+            while not reader.done and (data := await _piece(response, reader)):
+                size += len(data)
+                if size > LONGEST_ANSWER:
+                    raise oversized(str(address), "an answer", LONGEST_ANSWER)
+                chunk = reader.feed(data)
+                if chunk is not None:
+                    yield chunk
+            chunk = reader.end(response.content_type)
             if chunk is not None:
                 yield chunk
-            if not reader.done and response.content_type != "text/event-stream":
-                raise not_compatible(url, f"what it sends is {response.content_type}")
-            if not reader.done:
-                raise _cut_off(url, "closed the connection in the middle of the answer")
-            with suppress(TimeoutError):  # what follows is the end of the body; it frees the connection for others
+            # What follows is the end of the body; it frees the connection for others.
+            with suppress(TimeoutError, aiohttp.ClientError, OSError):
                 async with asyncio.timeout(_SECONDS_TO_END):
                     await response.content.readany()
 
@@ -152,7 +164,7 @@ class Client:
                 response.close()  # without it, aiohttp would wait for the rest of an answer nobody wants
         except aiohttp.ConnectionTimeoutError as error:
             seconds = self._settings.connect_timeout
-            raise _cut_off(url, f"cannot be reached: no connection within {seconds:g} s") from error
+            raise cut_off(url, f"cannot be reached: no connection within {seconds:g} s") from error
         except TimeoutError as error:
             raise ProviderError(f"{url} did not answer in time.", kind="timeout", retryable=True) from error
         except aiohttp.ClientConnectorError as error:
@@ -160,7 +172,7 @@ class Client:
             reason = f"cannot be reached: {failed_connection(error.os_error)}"
             if is_of_tls(error.os_error):
                 raise WrongCertificate(f"{url} {reason}") from error
-            raise _cut_off(f"the proxy {self._proxy} before {url}" if proxied else url, reason) from error
+            raise cut_off(f"the proxy {self._proxy} before {url}" if proxied else url, reason) from error
         except aiohttp.ClientHttpProxyError as error:  # its text has the whole address, and so have those below
             raise status_error(error.status, error.headers or {}, b"", model, url) from None
         except aiohttp.ClientResponseError as error:
@@ -168,8 +180,27 @@ class Client:
         except aiohttp.InvalidURL:
             raise not_compatible(url, "it is no address") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _cut_off(url, "closed the connection") from error
+            raise cut_off(url, "closed the connection") from error
 
 
-def _cut_off(url: str, what: str) -> ProviderError:
-    return ProviderError(f"{url} {what.rstrip('.')}.", kind="unavailable", retryable=True)
+async def _piece(response: "aiohttp.ClientResponse", reader: ChatReader) -> bytes:
+    """Return what has arrived, nothing at the end. Once the answer is complete, not much is waited for."""
+    import aiohttp  # noqa: PLC0415  # loaded by Client
+
+    if not reader.finished:
+        return await response.content.readany()
+    try:
+        async with asyncio.timeout(_SECONDS_FOR_USAGE):
+            return await response.content.readany()
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        return b""
+
+
+async def _body(response: "aiohttp.ClientResponse", limit: int, url: str) -> bytes:
+    """Return a whole body of at most ``limit`` bytes, unpacked. Raises ProviderError."""
+    body = bytearray()
+    async for data in response.content.iter_any():
+        body += data
+        if len(body) > limit:
+            raise oversized(url, "a body", limit)
+    return bytes(body)

@@ -119,6 +119,21 @@ def not_compatible(url: str, detail: str) -> ProviderError:
     return ProviderError(f"{url} does not answer as OpenAI's API does ({detail}). Does base_url end in /v1?")
 
 
+def oversized(url: str, what: str, limit: int) -> ProviderError:
+    """Return the error for what is longer than any answer; ``limit`` is in bytes."""
+    return ProviderError(f"{url} sent {what} of more than {limit >> 20} MiB; the rest was not read.")
+
+
+def broken_off(url: str, reason: str) -> ProviderError:
+    """Return the error for an answer that the server itself calls a failure."""
+    return ProviderError(f"{url} broke the answer off (finish_reason '{reason[:50]}').", retryable=True)
+
+
+def cut_off(url: str, what: str) -> ProviderError:
+    """Return the error for a connection that is not there, or not any more."""
+    return ProviderError(f"{url} {what.rstrip('.')}.", kind="unavailable", retryable=True)
+
+
 def _read(body: Any) -> _Fault:
     """Read ``{"error": {...}}``, ``{"error": "..."}``, ``{"object": "error", ...}`` and ``{"detail": ...}``."""
     if isinstance(body, list) and body:  # Gemini's

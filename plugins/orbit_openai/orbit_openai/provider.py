@@ -20,6 +20,7 @@ from orbit import (
     PromptTooLong,
     Provider,
     ProviderError,
+    Thinking,
     TokenCount,
     hookimpl,
 )
@@ -40,6 +41,7 @@ from orbit.upstreams import (
 from orbit_openai import wire
 from orbit_openai.client import Client
 from orbit_openai.errors import NoModelList, quirk
+from orbit_openai.reader import ChatReader
 from orbit_openai.settings import ROUTES, Dialect, OpenAISettings
 from orbit_openai.upstreams import Upstream, Upstreams
 
@@ -67,6 +69,7 @@ class OpenAIProvider(Provider):
     def __init__(self, name: str, settings: OpenAISettings, host: Host) -> None:
         super().__init__(name, settings, host)
         self._upstreams = Upstreams(settings.addresses, settings.max_retries, settings.retry_delay)
+        self._thinking = Thinking(opened=settings.template_opens_thoughts)
         self._client: Client | None = None
         self._window = settings.context_window
         self._quirks: dict[str, frozenset[str]] = {}
@@ -143,9 +146,11 @@ class OpenAIProvider(Provider):
             name = upstream.names.get(model, model)
             body = wire.chat_body(self.settings, self._dialect, messages, options, model=name, quirks=quirks)
             silence = _at_most(self.settings.silence_timeout, context)
+            splitter = self._thinking.splitter(model, whole=not options.stream)
+            reader = ChatReader(model, str(upstream.address), splitter, whole=not options.stream)
             try:
                 with upstream.asked():
-                    async with aclosing(client.chat(upstream.address, body, model, silence)) as chunks:
+                    async with aclosing(client.chat(upstream.address, body, reader, model, silence)) as chunks:
                         async for chunk in chunks:
                             if not begun:
                                 begun = True

@@ -37,6 +37,14 @@ class OpenAISettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Literal["max_tokens", "max_completion_tokens"],
         Meta(description="What the server calls it; OpenAI's newer models know only max_completion_tokens."),
     ] = "max_tokens"
+    think: Annotated[
+        bool | Literal["minimal", "low", "medium", "high"] | None,
+        Meta(description="Whether (or how much) a thinking model thinks; the thoughts are never part of the answer."),
+    ] = None
+    template_opens_thoughts: Annotated[
+        bool | None,
+        Meta(description="Whether answers begin inside the thoughts, with a closing tag alone; null finds out."),
+    ] = None
     context_window: Annotated[
         Annotated[int, Meta(ge=128)] | None,
         Meta(description="Context of the model, in tokens; by default what the server tells of it, if it does."),

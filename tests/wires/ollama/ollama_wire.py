@@ -66,6 +66,33 @@ def nothing(path: str, body: dict[str, Any]) -> None:
     """Refuse nothing."""
 
 
+@dataclass
+class Raw:
+    """A body as it goes over the wire, in these pieces; ``cut`` breaks the connection off after them."""
+
+    pieces: Iterable[bytes]
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+    hang: bool = False
+    sent: int = 0
+    """Bytes that the client's side has taken, as far as the system's buffers let that be seen."""
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        """Send it as the answer to a request."""
+        response = web.StreamResponse(headers=self.headers)
+        await response.prepare(request)
+        for piece in self.pieces:
+            await response.write(piece)
+            await asyncio.sleep(0)
+            self.sent += len(piece)
+        if self.hang:
+            await asyncio.Event().wait()
+        if self.cut:
+            await asyncio.sleep(0.05)  # what was written leaves before the connection breaks
+            _cut(request)
+        return response
+
+
 Answer = str | Sequence[str]
 Reply = Callable[[dict[str, Any]], Answer]
 
@@ -111,6 +138,8 @@ class OllamaWire:
     """Looks at the path and body of a request; what it returns is the status and the error of the answer."""
     tls: ssl.SSLContext | None = None
 
+    raw: dict[str, Raw] = field(default_factory=dict)
+    """Path -> what is answered there, whatever is asked."""
     faults: deque[Fault] = field(default_factory=deque)
     """Each chat, generate or embed request takes one from the left."""
     requests: list[Request] = field(default_factory=list)
@@ -151,7 +180,7 @@ class OllamaWire:
 
     async def start(self) -> None:
         """Listen; on the same port as before if the server was stopped."""
-        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=[raw_answers(self)])
         app.add_routes(
             [
                 web.get("/", self._root),
@@ -442,6 +471,22 @@ def _card(name: str) -> dict[str, Any]:
             "quantization_level": "Q4_K_M",
         },
     }
+
+
+def raw_answers(wire: Any) -> Any:
+    """Return what answers the paths in ``wire.raw``."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Any) -> web.StreamResponse:
+        raw = wire.raw.get(request.path)
+        if raw is None:
+            response: web.StreamResponse = await handler(request)
+            return response
+        wire.requests.append(Request(request.path, await _body(request), dict(request.headers)))
+        sent: web.StreamResponse = await raw.send(request)
+        return sent
+
+    return answer
 
 
 def _problem(status: int, error: str) -> web.Response:

@@ -27,9 +27,10 @@ from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ollama"))
 
-from ollama_wire import DIMENSION, Request, embedding, words  # found by the line above
+from ollama_wire import DIMENSION, Raw, Request, embedding, raw_answers, words  # found by the line above
 
 CREATED = 1_767_607_200
+__all__ = ["Fault", "Flavour", "OpenAIWire", "Raw"]
 Flavour = Literal["openai", "vllm", "llama.cpp"]
 
 
@@ -86,6 +87,8 @@ class OpenAIWire:
     done_line: bool = True
     tells_usage: bool = True
 
+    raw: dict[str, Raw] = field(default_factory=dict)
+    """Path -> what is answered there, whatever is asked."""
     faults: deque[Fault] = field(default_factory=deque)
     """Each chat or embeddings request takes one from the left."""
     requests: list[Request] = field(default_factory=list)
@@ -128,7 +131,7 @@ class OpenAIWire:
 
     async def start(self) -> None:
         """Listen; on the same port as before if the server was stopped."""
-        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=[raw_answers(self)])
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/embeddings", self._embeddings)

@@ -1,0 +1,166 @@
+"""The lines of an answer of ``/api/chat`` -> chunks. What arrived decides whether the answer is complete."""
+
+import json
+import re
+from typing import Any, Final
+
+import msgspec
+
+from orbit import Chunk, ProviderError, ThinkingSplitter, Usage
+from orbit.types import FinishReason
+from orbit_ollama.wire import not_ollama, oversized
+
+LONGEST_LINE: Final = 8 * 1024 * 1024
+"""Bytes."""
+_FAILED: Final = re.compile(r"load|abort|cancel|error|fail|closed|time_?d?_?out|kill|interrupt|exceed")
+_NOT_DATA: Final = (b":", b"event:", b"id:", b"retry:")
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: Any = None
+
+
+class ChatLine(msgspec.Struct):
+    """One line of an answer."""
+
+    message: _Message | None = None
+    done: bool = False
+    done_reason: str | None = None
+    prompt_eval_count: int | None = None
+    eval_count: int | None = None
+    error: Any = None
+    strict: bool = True
+    """Whether its text is certain to be valid Unicode."""
+
+
+_lines = msgspec.json.Decoder(ChatLine)
+
+
+class ChatLines:
+    """Splits a body into its lines, as their bytes arrive."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[ChatLine]:
+        """Return the lines that ``data`` completes. Raises ProviderError if they cannot be read, or grow too long."""
+        head, newline, rest = data.rpartition(b"\n")
+        if not newline:
+            self._rest += data
+            if len(self._rest) > LONGEST_LINE:
+                raise oversized("a line", LONGEST_LINE)
+            return []
+        if self._rest:
+            head = self._rest + head
+        self._rest = rest
+        return _decoded(head)
+
+    def end(self) -> list[ChatLine]:
+        """Return the last line, if the stream ended without a line end (an answer that is not streamed)."""
+        rest, self._rest = self._rest, b""
+        return _decoded(rest) if rest.strip() else []
+
+
+def _decoded(data: bytes) -> list[ChatLine]:
+    try:
+        return _lines.decode_lines(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        # Proxies turn lines into events, and nobody promises that each text is whole and each number an integer.
+        found = [_loose(line.strip().removeprefix(b"\xef\xbb\xbf")) for line in data.replace(b"\r", b"\n").split(b"\n")]
+        return [line for line in found if line is not None]
+
+
+def _loose(line: bytes) -> ChatLine | None:
+    line = line.removeprefix(b"data:").strip()
+    if not line or line.startswith(_NOT_DATA) or line.upper() == b"[DONE]":
+        return None
+    try:
+        document = json.loads(line.decode(errors="replace"), strict=False)
+    except (ValueError, RecursionError) as error:
+        raise not_ollama(str(error).partition("\n")[0]) from error
+    if not isinstance(document, dict):
+        return None
+    message, reason = document.get("message"), document.get("done_reason")
+    if not isinstance(message, dict):
+        message = {}
+    return ChatLine(
+        _Message(_text(message.get("content")), _text(message.get("thinking")), message.get("tool_calls")),
+        document.get("done") in (True, 1, "true"),
+        reason if isinstance(reason, str) else None,
+        _count(document.get("prompt_eval_count")),
+        _count(document.get("eval_count")),
+        document.get("error"),
+        strict=False,
+    )
+
+
+def _text(value: Any) -> str:
+    """Return the text of what may be a text or a list of parts."""
+    if isinstance(value, dict):
+        value = value.get("text")
+    if isinstance(value, list):
+        return "".join(map(_text, value))
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: Any) -> int | None:
+    """Return a number of tokens, also if it is a float or a text."""
+    try:
+        return max(0, int(float(value)))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+class ChatReader:
+    """Lines of an answer -> at most one chunk for all that arrived together."""
+
+    def __init__(self, splitter: ThinkingSplitter, *, whole: bool) -> None:
+        """``whole`` says that nobody wants the pieces: the splitter may hold back all of them."""
+        self._splitter = splitter
+        self._whole = whole
+        self._half = ""
+        self._said = False
+        self._called = False
+
+    def read(self, lines: list[ChatLine]) -> Chunk | None:
+        """Return what the lines add to the answer; None if that is nothing. An ``error`` line is the caller's.
+
+        Raises ProviderError if the last line says that the answer is not complete.
+        """
+        messages = [line.message for line in lines if line.message is not None]
+        text = "".join([message.content or "" for message in messages])
+        thoughts = "".join([message.thinking or "" for message in messages])
+        if self._half or not all(line.strict for line in lines):
+            text = self._characters(text)
+        held = bool(text)
+        if text:
+            self._said = True
+            text, split = self._splitter.add(text)
+            thoughts += split
+        self._called = self._called or any(message.tool_calls for message in messages)
+        last = lines[-1] if lines else None
+        if last is None or not last.done:
+            return Chunk(text, reasoning=thoughts) if text or thoughts or (held and self._whole) else None
+        return self._last(text, thoughts, last)
+
+    def _last(self, text: str, thoughts: str, line: ChatLine) -> Chunk:
+        reason: FinishReason = "length" if line.done_reason in ("length", "max_tokens") else "stop"
+        if _FAILED.search(line.done_reason or ""):
+            what = f"Ollama ended before the answer was complete (done_reason '{line.done_reason}')."
+            raise ProviderError(what, retryable=True)
+        if self._called and not self._said:
+            raise ProviderError("the model asked for a tool instead of giving an answer.")
+        rest, _ = self._splitter.rest(cut=reason == "length")
+        usage = None
+        if line.prompt_eval_count is not None or line.eval_count is not None:
+            usage = Usage(max(0, line.prompt_eval_count or 0), max(0, line.eval_count or 0))
+        return Chunk(text + rest + "\ufffd" * len(self._half), reason, usage, reasoning=thoughts)
+
+    def _characters(self, text: str) -> str:
+        """Join halves of characters, which some servers send apart; what stays half becomes U+FFFD."""
+        text, self._half = self._half + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

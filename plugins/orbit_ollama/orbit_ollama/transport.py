@@ -1,0 +1,73 @@
+"""The way to the server: aiohttp's, with a limit on what one answer may hold. Importing it costs as much as httpx."""
+
+import zlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from orbit_ollama.wire import not_ollama, oversized
+
+LONGEST_ANSWER: Final = 128 * 1024 * 1024
+"""Bytes of one body, unpacked: the largest batch of embeddings, or half a million lines of an answer."""
+_PIECE: Final = 64 * 1024
+
+
+class LimitedTransport(AiohttpTransport):
+    """Sends requests, and counts what comes back."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request. Raises ProviderError, also while its answer is read."""
+        response = await super().handle_async_request(request)
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        packing = response.headers.get("content-encoding", "identity").lower()
+        if packing not in ("identity", "", "gzip", "x-gzip", "deflate"):
+            await stream.aclose()
+            raise not_ollama(f"it is packed with {packing}, which was not asked for")
+        if packing not in ("identity", ""):
+            del response.headers["content-encoding"]  # or httpx would unpack it again
+            response.stream = _Limited(_Unpacked(stream))
+        else:
+            response.stream = _Limited(stream)
+        return response
+
+
+class _Limited(httpx.AsyncByteStream):
+    """A body that ends with an error once it is too long."""
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for data in self._stream:
+            size += len(data)
+            if size > LONGEST_ANSWER:
+                raise oversized("an answer", LONGEST_ANSWER)
+            yield data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class _Unpacked(httpx.AsyncByteStream):
+    """A packed body, unpacked in small pieces: a few bytes may stand for gigabytes."""
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as its beginning says
+        try:
+            async for data in self._stream:
+                packed = data
+                while packed and not unpack.eof:
+                    yield unpack.decompress(packed, _PIECE)
+                    packed = unpack.unconsumed_tail
+        except zlib.error as error:
+            raise not_ollama(str(error)) from error
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

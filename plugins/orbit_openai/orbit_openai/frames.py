@@ -1,0 +1,235 @@
+"""The body of an answer, as its bytes arrive -> frames. It takes what servers send, not only what they should."""
+
+import json
+from typing import Any, Final, Literal
+
+import msgspec
+
+from orbit import ProviderError
+from orbit_openai.errors import not_compatible, oversized
+
+LONGEST_FRAME: Final = 8 * 1024 * 1024
+"""Bytes of one line, or of one event of several lines."""
+_LINE_COST: Final = 64
+"""Bytes that a line takes besides its own."""
+
+
+class Part(msgspec.Struct):
+    """A message, or what is new of it. Servers differ in where they put thoughts, and in what form."""
+
+    content: Any = None
+    refusal: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    thinking: Any = None
+    tool_calls: Any = None
+    function_call: Any = None
+
+
+class Choice(msgspec.Struct):
+    """One of the answers to a question. ``message`` is a whole one, ``delta`` what is new."""
+
+    index: int | None = None
+    delta: Part | None = None
+    message: Part | None = None
+    text: str | None = None
+    finish_reason: Any = None
+    error: Any = None
+
+
+class Counts(msgspec.Struct):
+    """Tokens."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class Frame(msgspec.Struct):
+    """One JSON document of an answer."""
+
+    choices: list[Choice] | None = None
+    usage: Counts | None = None
+    error: Any = None
+    other: Any = msgspec.field(default=None, name="(other)")
+    """All of a document that has nothing of the above."""
+    strict: bool = msgspec.field(default=True, name="(strict)")
+    """Whether its text is certain to be valid Unicode."""
+
+    def plain(self) -> str:
+        """Return the text of a frame that has nothing but text, as nearly all have; else an empty one."""
+        choices = self.choices
+        if not self.strict or choices is None or len(choices) != 1 or self.usage is not None or self.error:
+            return ""
+        choice = choices[0]
+        part = choice.delta
+        if part is None or type(part.content) is not str or choice.finish_reason is not None or choice.index:
+            return ""
+        odd = choice.error or part.refusal or part.tool_calls or part.function_call
+        thoughts = part.reasoning_content or part.reasoning or part.thinking
+        return "" if odd or thoughts else part.content
+
+
+Kind = Literal["event", "document", "error", "done"]
+"""An event of a stream, a JSON document outside of one, an event that tells of an error, or ``[DONE]``."""
+_frame = msgspec.json.Decoder(Frame)
+_MARK: Final = b"\xef\xbb\xbf"
+
+
+class Frames:
+    """Splits a body into frames: server-sent events, JSON lines, or a single JSON document."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._rest = b""
+        self._after_cr = False
+        self._started = False
+        self._event = b""
+        self._pending: list[bytes] = []
+        self._is_document = False
+        self._size = 0
+        self.failure: ProviderError | None = None
+        """Why what follows the frames that were returned cannot be read: it is no JSON, or too long."""
+
+    def feed(self, data: bytes) -> list[tuple[Kind, Frame]]:
+        """Return the frames that ``data`` completes."""
+        if self._after_cr and data.startswith(b"\n"):
+            data = data[1:]
+        if self._after_cr or b"\r" in data:
+            self._after_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        head, newline, rest = data.rpartition(b"\n")
+        if not newline:
+            self._rest += data
+            if len(self._rest) > LONGEST_FRAME:
+                self._rest, self.failure = b"", oversized(self._url, "a line", LONGEST_FRAME)
+            return []
+        head, self._rest = self._rest + head, rest
+        if not self._started:
+            self._started, head = True, head.removeprefix(_MARK)
+        return self._lines(head.split(b"\n"))
+
+    def end(self) -> list[tuple[Kind, Frame]]:
+        """Return the frames that the end of the body completes."""
+        rest, self._rest = self._rest, b""
+        found = self._lines([rest if self._started else rest.removeprefix(_MARK)])
+        kind: Kind = "document" if self._is_document else "event"
+        self._is_document = False
+        self._flush(found, kind)
+        return found
+
+    def _lines(self, lines: list[bytes]) -> list[tuple[Kind, Frame]]:
+        found: list[tuple[Kind, Frame]] = []
+        for line in lines:
+            if self.failure is not None:
+                break
+            if self._is_document:
+                self._keep(line)
+            elif not line:
+                if self._pending or self._event:
+                    self._flush(found)
+            elif line.startswith((b"data:", b"error:")):
+                self._field(line, found)
+            elif line.startswith(b"event:"):
+                self._event = line[6:].strip()
+            elif line.lstrip().startswith((b"{", b"[")):
+                frame = decoded(line)
+                if frame is None:  # a document of several lines
+                    self._is_document = True
+                    self._keep(line)
+                else:
+                    found.append(("document", frame))
+        return found
+
+    def _field(self, line: bytes, found: list[tuple[Kind, Frame]]) -> None:
+        name, _, data = line.partition(b":")
+        data = data.strip()
+        failed = name == b"error" or self._event == b"error"
+        if data.startswith(b"[") and data[:6].upper() == b"[DONE]":
+            found.append(("done", Frame()))
+            return
+        frame = None if self._pending else decoded(data)
+        if frame is not None:
+            found.append(("error" if failed else "event", frame))
+        elif failed:
+            found.append(("error", Frame(other=data.decode(errors="replace"))))
+        elif self._pending or data.startswith((b"{", b"[")):
+            self._keep(data)
+
+    def _flush(self, found: list[tuple[Kind, Frame]], kind: Kind = "event") -> None:
+        """Decode what has several lines, at the empty line after an event and at the end of a document."""
+        self._event = b""
+        if self._pending:
+            data = b"\n".join(self._pending)
+            self._pending, self._size = [], 0
+            frame = decoded(data)
+            if frame is None:
+                self.failure = not_compatible(self._url, "a frame is not JSON")
+            else:
+                found.append((kind, frame))
+
+    def _keep(self, data: bytes) -> None:
+        self._pending.append(data)
+        self._size += len(data) + _LINE_COST
+        if self._size > LONGEST_FRAME:
+            self._pending, self.failure = [], oversized(self._url, "a line", LONGEST_FRAME)
+
+
+def decoded(data: bytes) -> Frame | None:
+    """Return the frame of a JSON document, None if it is no JSON."""
+    try:
+        frame = _frame.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    else:
+        if frame.choices is not None or frame.usage is not None or frame.error:
+            return frame
+    try:  # it takes NaN, half a character, and control characters
+        return _loose(json.loads(data.decode(errors="replace"), strict=False))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _loose(document: Any) -> Frame:
+    if isinstance(document, list) and document:
+        document = document[0]  # as Gemini sends errors
+    if not isinstance(document, dict):
+        return Frame()
+    choices, usage, error = document.get("choices"), document.get("usage"), document.get("error")
+    if isinstance(choices, dict):
+        choices = [choices]
+    known = choices is not None or usage is not None or error
+    return Frame(
+        [_choice(item) for item in choices if isinstance(item, dict)] if isinstance(choices, list) else None,
+        Counts(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+        if isinstance(usage, dict)
+        else None,
+        error,
+        None if known else document,
+        strict=False,
+    )
+
+
+def _choice(item: dict[str, Any]) -> Choice:
+    index, text = item.get("index"), item.get("text")
+    return Choice(
+        _count(index),
+        _part(item.get("delta")),
+        _part(item.get("message")),
+        text if isinstance(text, str) else None,
+        item.get("finish_reason"),
+        item.get("error"),
+    )
+
+
+def _part(item: Any) -> Part | None:
+    if isinstance(item, str):
+        return Part(item)
+    return Part(**{name: item.get(name) for name in Part.__struct_fields__}) if isinstance(item, dict) else None
+
+
+def _count(value: Any) -> int | None:
+    """Return a number of tokens, also if it is a float or a text."""
+    try:
+        return max(0, int(float(value)))
+    except (TypeError, ValueError, OverflowError):
+        return None

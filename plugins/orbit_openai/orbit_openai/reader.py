@@ -1,0 +1,248 @@
+"""The frames of one answer -> chunks. What arrived decides whether the answer is complete."""
+
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from orbit import Chunk, OrbitError, ProviderError, ThinkingSplitter, Usage
+from orbit.types import FinishReason
+from orbit_openai.errors import broken_off, cut_off, frame_error, not_compatible
+from orbit_openai.frames import Choice, Frame, Frames, Kind, Part
+
+logger = logging.getLogger("orbit.openai")
+
+_SHORT: Final = 4
+"""So many characters may well be followed by the same again."""
+
+_FAILED: Final = re.compile(
+    r"abort|cancel|error|fail|exception|time_?d?_?out|interrupt|malformed|insufficient|kill|unavail|disconnect|load"
+    r"|crash|evict|preempt|unexpected|exceed|limit|quota|shut_?down|network"
+)
+_FILTERED: Final = re.compile(
+    r"filter|safety|prohibit|block|recitation|spii|refus|sensitive|guardrail|moderat|policy|violat|language"
+)
+_CUT: Final = re.compile(r"length|max|token_?limit|incomplete|truncat|window")
+_ENDED: Final = re.compile(r"stop|eos|end|done|finish|complete|tool|function|success|normal|\d")
+"""Words in a finish reason. Each service has its own: `model_length`, `SAFETY`, `eos_token`, `end_turn`."""
+
+
+class ChatReader:
+    """Reads one answer: a stream of server-sent events, or all of it as one object."""
+
+    def __init__(self, model: str, url: str, splitter: ThinkingSplitter, *, whole: bool) -> None:
+        """``whole`` says that nobody wants the pieces: the splitter may hold back all of them."""
+        self._model = model
+        self._url = url
+        self._frames = Frames(url)
+        self._splitter = splitter
+        self._whole = whole
+        self._text = self._thoughts = self._half = ""
+        self._holds = False
+        self._reason: FinishReason | None = None
+        self._refused = False
+        self._usage: Usage | None = None
+        self._called = False
+        self._said = False
+        self._first = ""
+        self._repeats = False
+        self._flows = False
+        """Whether there is nothing left to find out about the form of the pieces."""
+        self._counted_last = False
+        self._has_deltas = False
+        self._recognized = False
+        self._remark: Any = None
+        self._failure: OrbitError | None = None
+        self.done = False
+        """Whether nothing that follows matters."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the answer is complete; its usage may still follow."""
+        return self._reason is not None
+
+    def feed(self, data: bytes) -> Chunk | None:
+        """Return what ``data`` adds to the answer. Raises ProviderError or PromptTooLong if it tells of an error."""
+        return self._read(self._frames.feed(data))
+
+    def end(self, content_type: str = "text/event-stream") -> Chunk | None:
+        """Return what is left when the body has ended.
+
+        Raises OrbitError if that was not the end of the answer, or if ``feed`` has found an error after some text.
+        """
+        if self._failure is None and self.done:
+            return None
+        chunk = None if self.done else self._read(self._frames.end())
+        if self._failure is not None:
+            raise self._failure
+        if self.done:
+            return chunk
+        if self._reason is not None or self._counted_last:
+            return self._last()
+        self._unfinished(content_type)
+        return None
+
+    def _unfinished(self, content_type: str) -> None:
+        """Raise the error for a body that ended without any sign that the answer is complete."""
+        if self._remark is not None:
+            raise frame_error(self._remark, self._model, self._url)
+        if not self._recognized and content_type != "text/event-stream":
+            raise not_compatible(self._url, f"what it sends is {content_type}")
+        raise cut_off(self._url, "closed the connection in the middle of the answer")
+
+    def _read(self, frames: list[tuple[Kind, Frame]]) -> Chunk | None:
+        """Return what frames add to the answer. An error after some text waits until the text has left."""
+        self._text = self._thoughts = ""
+        self._holds = False
+        try:
+            for kind, frame in frames:
+                if self._flows and kind == "event" and (answer := frame.plain()):
+                    self._add(answer)
+                elif kind != "done":
+                    self._take(kind, frame)
+                elif self._recognized:
+                    self._reason = self._reason or "stop"
+                    return self._last()
+            if self._frames.failure is not None and self._reason is not None:
+                return self._last()
+            if self._frames.failure is not None:
+                raise self._frames.failure
+        except OrbitError as error:
+            if not self._text:
+                raise
+            self._failure, self.done = error, True
+        if self._text or self._thoughts or (self._holds and self._whole):
+            return Chunk(self._text, reasoning=self._thoughts)
+        return None
+
+    def _add(self, answer: str, thoughts: str = "") -> None:
+        text, split = self._splitter.add(answer)
+        self._text += text
+        self._thoughts += thoughts + split
+        self._holds = True
+
+    def _take(self, kind: Kind, frame: Frame) -> None:
+        self._judge(kind, frame)
+        for answer, thoughts in self._parts(frame, whole=kind == "document"):
+            if answer:
+                self._add(answer, thoughts)
+            self._thoughts += "" if answer else thoughts
+
+    def _judge(self, kind: Kind, frame: Frame) -> None:
+        """Raise what a frame tells of an error; once the answer is complete, nothing can spoil it."""
+        if self._reason is not None:
+            return
+        other = frame.other
+        if kind == "error" or frame.error:
+            raise frame_error({"error": frame.error} if frame.error else other, self._model, self._url)
+        if isinstance(other, dict) and other.keys() & {"message", "detail"}:
+            if other.get("object") == "error" or str(other.get("type", "")).endswith("error"):
+                raise frame_error(other, self._model, self._url)
+            self._remark = self._remark or other
+        for choice in frame.choices or ():
+            if choice.error:
+                raise frame_error({"error": choice.error}, self._model, self._url)
+
+    def _parts(self, frame: Frame, *, whole: bool) -> Iterator[tuple[str, str]]:
+        """Yield answer and thoughts of a frame, and note what it says of the end."""
+        if frame.usage is not None:
+            usage = frame.usage
+            self._usage = Usage(max(0, usage.prompt_tokens or 0), max(0, usage.completion_tokens or 0))
+            self._counted_last = not frame.choices and self._said
+            self._flows = self._flows and not self._counted_last
+        if not frame.choices:
+            return
+        self._recognized, self._counted_last = True, False
+        choice = next((item for item in frame.choices if not item.index), frame.choices[0])
+        part = self._part(choice)
+        if part is not None:
+            self._called = self._called or bool(part.tool_calls or part.function_call)
+            answer = _text(part.content)
+            if part.refusal and (refusal := _text(part.refusal)):
+                self._refused, answer = True, answer + refusal
+            if not frame.strict or self._half:
+                answer = self._characters(answer)
+            if answer and not self._said:
+                self._said, self._first = True, answer
+            elif answer:
+                answer = self._new(answer)
+            yield answer, _text(part.reasoning_content or part.reasoning or part.thinking) + _thoughts(part.content)
+        if self._reason is None:
+            self._end(choice.finish_reason)
+        if whole and choice.message is not None:
+            self._reason = self._reason or "stop"
+
+    def _part(self, choice: Choice) -> Part | None:
+        if choice.delta is not None:
+            self._has_deltas = True
+            return choice.delta
+        if choice.message is not None:
+            return None if self._has_deltas else choice.message  # after pieces it repeats them
+        return None if choice.text is None else Part(choice.text)
+
+    def _new(self, answer: str) -> str:
+        """Return what is new of a piece; a few servers repeat all that was before in each one."""
+        before = self._first
+        if before and answer.startswith(before) and (self._repeats or len(answer) > len(before) > _SHORT):
+            self._repeats, self._first = True, answer
+            return answer[len(before) :]
+        if not self._repeats:
+            self._first, self._flows = "", not self._half  # the second piece has decided
+        return answer
+
+    def _end(self, given: Any) -> None:
+        """Understand a finish reason. Raises ProviderError if it says that the answer is not complete."""
+        if isinstance(given, dict):
+            given = given.get("type") or given.get("reason")
+        reason = "" if given in (None, False) else str(given).lower()
+        if reason in ("", "null", "none"):
+            return
+        if _FILTERED.search(reason):
+            self._reason = "content_filter"
+        elif _CUT.search(reason):
+            self._reason = "length"
+        elif _FAILED.search(reason):
+            raise broken_off(self._url, reason)
+        else:
+            if not _ENDED.search(reason):
+                logger.warning("%s ended an answer with the unknown finish_reason %r", self._url, reason[:50])
+            self._reason = "stop"
+
+    def _last(self) -> Chunk:
+        """Return the last chunk, with all that was read beside it."""
+        self.done = True
+        reason = self._reason or "stop"
+        rest, _ = self._splitter.rest(cut=reason == "length")
+        text = self._text + rest + "\ufffd" * len(self._half)
+        if self._called and not self._said:
+            raise ProviderError(f"{self._url}: the model asked for a tool instead of giving an answer.")
+        if self._refused and reason == "stop":
+            reason = "content_filter"
+        return Chunk(text, reason, self._usage, reasoning=self._thoughts)
+
+    def _characters(self, text: str) -> str:
+        """Join halves of characters, which some servers send apart; what stays half becomes U+FFFD."""
+        text, self._half = self._half + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._half, self._flows = text[:-1], text[-1], False
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _text(content: Any) -> str:
+    """Return the text of what may be a text, a part, or a list of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, dict):
+        kind = content.get("type")
+        if kind in (None, "text", "output_text", "refusal"):
+            return _text(content.get("text") or content.get("content") or content.get("refusal"))
+        return ""
+    return "".join(_text(item) for item in content) if isinstance(content, list) else ""
+
+
+def _thoughts(content: Any) -> str:
+    """Return what parts of other kinds hold: Mistral's thoughts stand beside the text."""
+    if not isinstance(content, list):
+        return ""
+    parts = [item for item in content if isinstance(item, dict) and item.get("type") in ("thinking", "reasoning")]
+    return "".join(_text(part.get("thinking") or part.get("text")) for part in parts)
