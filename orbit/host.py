@@ -17,7 +17,7 @@ from orbit.config.model import Config
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.plugins.calls import attributed, call, is_list_of, wrong_type
 from orbit.plugins.discover import InstalledPlugin, installed_plugins
-from orbit.plugins.load import load
+from orbit.plugins.load import load, validated
 from orbit.plugins.registry import Registry
 from orbit.types import CallContext, Chunk, Document, EmbedKind, GenerateOptions, Message
 from orbit.types import Collection as StoredCollection
@@ -75,7 +75,7 @@ class OrbitHost:
         self._ready = ready
         plugins = installed_plugins() if installed is None else installed
         self.registry = Registry([load(section, plugins, self) for section in config.providers])
-        found = [*problems, *(problem for item in self.registry.loaded for problem in item.problems)]
+        found = [*problems, *(problem for item in self.registry.loaded for problem in validated(item))]
         self._selected, unclear = _select(config, self.registry, complete=not found, needed=needed)
         self.problems = (*found, *unclear)
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}

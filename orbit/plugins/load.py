@@ -60,7 +60,10 @@ def import_plugin(plugin: InstalledPlugin) -> type[Provider]:
 
 
 def load(section: ProviderSection, installed: Mapping[str, InstalledPlugin], host: Host) -> Loaded:
-    """Make the provider of a section. Problems are returned, not raised, so that all can be shown at once."""
+    """Make the provider of a section. Problems are returned, not raised, so that all can be shown at once.
+
+    What ``validate`` says comes from ``validated``, once all providers are made.
+    """
     plugin = installed.get(section.plugin)
     if plugin is None:
         return Loaded(section, problems=(Problem(section.path, not_installed(section.plugin, installed)),))
@@ -77,15 +80,28 @@ def load(section: ProviderSection, installed: Mapping[str, InstalledPlugin], hos
             problems = [Problem(section.path, f"{kind.__name__} has no class attribute Settings, so it takes none.")]
         return Loaded(section, plugin, problems=tuple(problems))
     try:
-        with announced(f"making and checking {section.name}"):
+        with announced(f"making {section.name}"):
             provider = kind(section.name, settings, host)
             _see_that_it_was_made(provider)
-            sentences = _sentences(provider)
             offered_hooks(provider)  # these are asked here, so that what they raise is reported like the rest
             provider.exclusive()
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin raises is reported under its name
         return _unmade(section, plugin, f"{kind.__name__} could not be made", error)
-    return Loaded(section, plugin, provider, tuple(Problem(section.path, sentence) for sentence in sentences))
+    return Loaded(section, plugin, provider)
+
+
+def validated(loaded: Loaded) -> tuple[Problem, ...]:
+    """Ask a provider what is wrong with its settings, keep that in ``loaded``, and return all its problems."""
+    section, provider = loaded.section, loaded.provider
+    if provider is not None:
+        try:
+            with announced(f"checking {section.name}"):
+                loaded.problems = tuple(Problem(section.path, sentence) for sentence in _sentences(provider))
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin raises is reported under its name
+            assert loaded.plugin is not None
+            failed = _unmade(section, loaded.plugin, f"{type(provider).__name__} could not be checked", error)
+            loaded.problems, loaded.error = failed.problems, failed.error
+    return loaded.problems
 
 
 def _unmade(section: ProviderSection, plugin: InstalledPlugin, what: str, error: BaseException) -> Loaded:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from orbit.admin.token import read_token
 from orbit.builtin.files.settings import FileLogSettings
 from orbit.config import Config
 from orbit.config.load import FILE_LOG
 from orbit.config.model import Cors
-from orbit.errors import Problem
+from orbit.errors import ConfigError, Problem
 from orbit.folders import file_problems, folder_problems
 from orbit.store import store_problems
 from orbit.web.tls import tls_problems
@@ -30,6 +31,7 @@ def serving_problems(config: Config) -> list[Problem]:
         *folder_problems("general.data_dir", config.data_dir),
         *store_problems(config),
         *_log_problems(config),
+        *_token_problems(config),
         *tls_problems(general),
         *_proxy_problems(general.trusted_proxies),
         *_cors_problems(config.host.cors),
@@ -60,6 +62,14 @@ def _log_problems(config: Config) -> Iterator[Problem]:
         if section.name == FILE_LOG and section.plugin == FILE_LOG:
             folder = section.settings.get("directory") or FileLogSettings().directory
             yield from folder_problems(f"{section.path}.directory", Path(str(folder)).expanduser())
+
+
+def _token_problems(config: Config) -> Sequence[Problem]:
+    try:
+        read_token(config)
+    except ConfigError as error:
+        return () if folder_problems("", config.data_dir) else error.problems  # which is said of the folder
+    return ()
 
 
 def _proxy_problems(proxies: tuple[str, ...]) -> list[Problem]:

@@ -339,7 +339,7 @@ BREACHES = {
         class Plugin(orbit.Provider):
             def validate(self): raise RuntimeError("no")
         """,
-        ["Plugin could not be made: RuntimeError: no"],
+        ["Plugin could not be checked: RuntimeError: no"],
     ),
     "a validate that returns a text": (
         """

@@ -14,7 +14,7 @@ from orbit.testing import make_host
 
 HANGS = {
     "importing": "import time\ntime.sleep(600)\nclass Plugin(orbit.Provider): pass",
-    "making and checking": """
+    "checking": """
 class Plugin(orbit.Provider):
     def validate(self):
         import time

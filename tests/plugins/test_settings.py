@@ -23,6 +23,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("chroma", {"path": "{tmp}/file"}, "path: {tmp}/file cannot be a folder, for {tmp}/file is none"),
     ("chroma", {"path": "{tmp}/file/x"}, "path: {tmp}/file/x cannot be a folder, for {tmp}/file is none"),
     ("elasticsearch", {"api_key": "S3cret\n"}, "api_key holds a line break"),
+    ("elasticsearch", {}, "it sends what the chat log holds, and none is written; leave logging.file.enabled on"),
     ("llama_cpp", {"stop": ["end", ""]}, "stop: an empty text would end each answer before it begins"),
     ("llama_cpp", {"tensor_split": [-1, 2]}, "tensor_split: a share of the model cannot be below 0"),
     ("logging.file", {"filename": ".."}, "filename: cannot name a file"),

@@ -96,6 +96,15 @@ def test_a_mistake_is_a_sentence(tmp_path: Path, sections: dict[str, object], pr
     assert any(one.startswith(problem.replace("{tmp}", str(tmp_path))) for one in found), found
 
 
+def test_an_admin_token_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "admin-token").mkdir()
+    (problem,) = told(tmp_path)
+    assert problem.startswith(f"the admin token {tmp_path}/admin-token cannot be read: ")
+    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", "a token that is long enough, with a line\nbreak")
+    (problem,) = told(tmp_path)
+    assert "ORBIT_ADMIN_TOKEN" in problem
+
+
 def filled(value: object, tmp_path: Path) -> object:
     if isinstance(value, dict):
         return {key: filled(entry, tmp_path) for key, entry in value.items()}
