@@ -84,6 +84,7 @@ class ThinkingSplitter:
         self._state: Literal["begin", "thoughts", "harmony", "whole", "answer"] = "begin"
         self._held = ""
         self._closing = _CLOSING
+        self._tag = "</think>"
         self._kept: list[str] | None = None
         self._part: Literal["header", "between", "final", "other"] = "header"
         self._header = ""
@@ -131,6 +132,13 @@ class ThinkingSplitter:
             return "", ""
         self._held += text
         return self._split()
+
+    @property
+    def thoughts_end(self) -> str:
+        """What ends the thoughts that the text is in now, as a model would write it; empty outside of them."""
+        if self._state == "harmony" and self._part == "other":
+            return f"<|end|>{_HARMONY_PROMPT}{_FINAL}"
+        return f"\n{self._tag}\n\n" if self._state == "thoughts" else ""
 
     def rest(self, *, cut: bool = False) -> Split:
         """Return what was held back, at the end of the answer. ``cut``: its tokens were used up.
@@ -199,6 +207,7 @@ class ThinkingSplitter:
         else:
             return False
         self._state, self._held, self._kept = "thoughts", begun, None
+        self._tag = closing
         self._closing = re.compile(re.escape(closing), re.IGNORECASE)
         return True
 

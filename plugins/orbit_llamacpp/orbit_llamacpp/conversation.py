@@ -17,6 +17,9 @@ from orbit.types import Message, Role
 _OPENING: Final = "(The assistant begins.)"
 """The user's message before an assistant's first one, for templates that need one there."""
 
+_SYSTEM: Final = "You are a helpful assistant."
+"""The system message for templates that do not work without one."""
+
 
 class TemplateError(Exception):
     """A conversation does not fit the chat template; the message completes the sentence "The template: ..."."""
@@ -37,19 +40,22 @@ class Form(msgspec.Struct, frozen=True):
     """The form of conversations that a template takes.
 
     ``parts``: content is a list of parts. ``system``: it has a place for a system message at the beginning,
-    ``late_system``: and for one in the middle. ``repeats``: two messages of one role may follow each other.
-    ``any_first``: the assistant may begin.
+    ``late_system``: and for one in the middle; ``needs_system``: it does not work without one. ``repeats``: two
+    messages of one role may follow each other. ``any_first``: the assistant may begin.
     """
 
     parts: bool = False
     system: bool = True
     late_system: bool = True
+    needs_system: bool = False
     repeats: bool = True
     any_first: bool = True
 
     def write(self, messages: Iterable[Message]) -> list[dict[str, Any]]:
         """Return the conversation in this form."""
         turns = list(_joined(_without_system(messages, first=self.system, later=self.late_system), all_roles=False))
+        if self.needs_system and (not turns or turns[0].role != "system"):
+            turns.insert(0, Message("system", _SYSTEM))
         if not self.any_first:
             turns = list(_opened(turns))
         if not self.repeats:
@@ -67,14 +73,15 @@ def find_form(render: Render, variables: Mapping[str, Any]) -> Form:
         return _lost(render, variables, form, roles)
 
     reasons: list[str] = []
-    for form in (Form(parts=parts, system=system) for system in (True, False) for parts in (False, True)):
+    forms = [Form(parts=parts, system=system) for system in (True, False) for parts in (False, True)]
+    for form in (*forms, *(Form(parts=parts, needs_system=True) for parts in (False, True))):
         reason = lost(form, "user") or lost(form, "user", "assistant", "user", "assistant", "user")
         reason = reason or lost(form, "system", "user") or lost(form, "system", "user", "assistant", "user")
         if not reason:
             break
         reasons.append(reason)
     else:
-        raise TemplateError(reasons[-2])  # that of plain text, with the system message out of the way
+        raise TemplateError(reasons[2])  # that of plain text, with the system message out of the way
     start: tuple[Role, ...] = ("system",) if form.system else ()
     any_first = not lost(form, *start, "assistant", "user")
     repeats = not (lost(form, *start, "user", "user") or lost(form, *start, "user", "assistant", "assistant", "user"))

@@ -132,7 +132,7 @@ class LlamaCppProvider(orbit.Provider):
         """Count as the model's own tokeniser and template do."""
         del context
         engine = self._started()
-        event = await _only(engine, Count(engine.next_id(), tuple(messages)))
+        event = await _only(engine, Count(engine.next_id(), _encodable(messages)))
         if not isinstance(event, Counted):
             raise _error(event)
         return TokenCount(event.tokens, engine.ready.window)
@@ -145,7 +145,7 @@ class LlamaCppProvider(orbit.Provider):
         del context
         engine = self._started()
         prefix = self.settings.query_prefix if kind == "query" else self.settings.document_prefix
-        command = Embed(engine.next_id(), tuple(prefix + text for text in texts))
+        command = Embed(engine.next_id(), tuple(_utf8(prefix + text) for text in texts))
         event = await _only(engine, command)
         if not isinstance(event, Embedded):
             raise _error(event)
@@ -253,7 +253,23 @@ class LlamaCppProvider(orbit.Provider):
         stop = (*own.stop, *options.stop)
         schema = msgspec.json.encode(options.json_schema).decode() if options.json_schema is not None else ""
         whole = not (own.stream and options.stream)
-        return Generate(request, tuple(messages), sampling, max_tokens, stop, context.key_id, schema, whole)
+        return Generate(request, _encodable(messages), sampling, max_tokens, stop, context.key_id, schema, whole)
+
+
+def _encodable(messages: Sequence[Message]) -> tuple[Message, ...]:
+    return tuple(
+        message if (text := _utf8(message.content)) is message.content else Message(message.role, text)
+        for message in messages
+    )
+
+
+def _utf8(text: str) -> str:
+    """The text itself, unless it has half of a character in it, as JSON can: then a question mark in its place."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def _choose(asked: _T | None, configured: _T) -> _T:

@@ -170,11 +170,11 @@ def write_decoder(
 
 
 def write_speaker(
-    path: Path, says: Sequence[str], template: str = CHATML, controls: Sequence[str] = (), *, ends: bool = True
+    path: Path, says: Sequence[str], template: str = CHATML, controls: Sequence[str] = (), *, loop: int = 0
 ) -> Path:
     """A model that answers anything with the same tokens: these texts, of which no two may be equal.
 
-    Unless it ``ends``, it begins again and again.
+    Without ``loop`` it ends then, else it says the last so many texts again and again.
 
     Attention and feed-forward add nothing, so a token alone decides which one follows it.
     """
@@ -187,7 +187,7 @@ def write_speaker(
     order = [tokens.index(text) for text in says]
     output = np.zeros((len(tokens), width), np.float32)
     output[order[0], : len(tokens)] = 1
-    for token, following in zip(order, [*order[1:], tokens.index("<|im_end|>") if ends else order[0]], strict=True):
+    for token, following in zip(order, [*order[1:], order[-loop] if loop else tokens.index("<|im_end|>")], strict=True):
         output[:, token] = 0
         output[following, token] = 1
     weights = _Weights(1)

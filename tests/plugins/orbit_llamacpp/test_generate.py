@@ -32,10 +32,15 @@ async def test_an_answer_ends_at_max_tokens(tiny: Any) -> None:
     assert (last.finish_reason, last.usage.completion_tokens) == ("length", 5)
 
 
+async def test_half_of_a_character_harms_no_question(tiny: Any) -> None:
+    assert await tiny.text("Half a fox: \ud83e", max_tokens=4)
+    assert await tiny.count("Half a fox: \ud83e") == await tiny.count("Half a fox: ?")
+
+
 async def test_a_model_that_never_stops_is_stopped(
     gguf: Any, make: Callable[..., Any], asker: Any, tmp_path: Path
 ) -> None:
-    path = str(gguf.write_speaker(tmp_path / "speaker.gguf", ("on ", "and "), ends=False))
+    path = str(gguf.write_speaker(tmp_path / "speaker.gguf", ("on ", "and "), loop=2))
     async with make(model_path=path, n_ctx=512, temperature=0.0, max_tokens=20) as provider:
         for options, written in (({}, 20), ({"max_tokens": 7}, 7), ({"max_tokens": 100}, 100)):
             last = (await asker(provider).chunks("Go on.", **options))[-1]

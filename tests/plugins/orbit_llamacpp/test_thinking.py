@@ -15,7 +15,7 @@ from orbit.types import Chunk, Message
 
 THOUGHT, ANSWER = "I add the numbers.", "The answer is 11."
 SPOKEN = ("The ans", "wer is ", "11.")
-HARMONY = ("<|start|>", "<|channel|>", "<|message|>", "<|end|>")
+HARMONY = ("<|start|>", "<|channel|>", "<|message|>", "<|end|>", "<|return|>", "<|call|>")
 Speaker = Callable[..., AbstractAsyncContextManager[Any]]
 
 
@@ -95,6 +95,36 @@ async def test_thoughts_that_use_up_the_tokens_leave_no_answer(speaker: Speaker,
     assert text == ""
     assert thoughts.startswith("a b")
     assert (chunks[-1].finish_reason, chunks[-1].usage.completion_tokens) == ("length", 3)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize(
+    ("says", "template", "controls"),
+    [
+        (("a ", "b "), "qwen3.5", ()),
+        (("<|channel|>", "analysis", "<|message|>", "a ", "b "), "gpt-oss", HARMONY),
+    ],
+)
+async def test_thoughts_without_an_end_leave_a_quarter_of_the_tokens_to_the_answer(
+    gguf: Any,
+    templates: dict[str, str],
+    make: Any,
+    asker: Any,
+    tmp_path: Path,
+    says: Sequence[str],
+    template: str,
+    controls: Sequence[str],
+    temperature: float,
+) -> None:
+    path = gguf.write_speaker(tmp_path / "speaker.gguf", says, templates[template], controls, loop=2)
+    async with make(model_path=str(path), n_ctx=512, temperature=temperature) as provider:
+        chunks = await asker(provider).chunks("What is 5 + 6?", max_tokens=200)
+        text, thoughts = whole(chunks)
+        assert thoughts.startswith("a b a b")
+        assert len(thoughts) < 2 * 150
+        assert text.strip()
+        assert (chunks[-1].finish_reason, chunks[-1].usage.completion_tokens) == ("length", 200)
+        assert whole(await asker(provider).chunks("What is 5 + 6?", max_tokens=20))[0] == ""  # too few for an answer
 
 
 @pytest.mark.parametrize("template", ["qwen3", "qwen3.5", "deepseek-r1", "smollm3", "gpt-oss"])

@@ -34,6 +34,12 @@ small ones; a reading that is cancelled stops at once all the same.
 _WORTH_WAITING: Final = 16
 """A prompt waits until another is read if it can then take over this many tokens more."""
 
+_THINKING: Final = 0.75
+"""The share of an answer's tokens that thoughts may take. Then they are ended, so that there is an answer at all."""
+
+_FEWEST_LEFT: Final = 16
+"""With fewer tokens left than these for the answer, thoughts go on to the end."""
+
 _FIRST_CHUNK: Final = 32
 _SMALLEST_CHUNK: Final = 8
 
@@ -180,11 +186,19 @@ class Batch:
     def _sample(self, request: Request, index: int, events: list[Event]) -> None:
         """Draw the next token, tell its text, and end the answer if it ends here."""
         assert request.sampler is not None, "the prompt was read"
-        token = request.next_token = request.sampler.sample(self._context, index)
+        if request.forced:
+            token = request.forced.pop(0)
+            request.sampler.accept(token)
+        else:
+            token = request.sampler.sample(self._context, index)
+        request.next_token = token
         request.written += 1
         ended = self._model.ends(token)
         text, thoughts = ("", "") if ended else request.text.push(self._model.piece(token))
         if not (ended or request.text.stopped or request.written >= request.limit):
+            if request.written == int(request.limit * _THINKING) and (end := request.text.thoughts_end):
+                closing = self._model.tokenize(end, add_special=False, parse_special=True)
+                request.forced = closing if len(closing) + _FEWEST_LEFT <= request.limit - request.written else []
             if text or thoughts:
                 events.append(Delta(request.id, text, thoughts))
             return

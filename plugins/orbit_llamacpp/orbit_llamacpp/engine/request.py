@@ -27,6 +27,7 @@ class Request:
         self.cached = 0
         self.written = 0
         self.next_token = -1
+        self.forced: list[int] = []  # the next tokens, whatever the model would rather say
         self.previous: list[int] = []  # what the sequence held before this request
 
     @property

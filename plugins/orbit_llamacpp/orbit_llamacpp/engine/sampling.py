@@ -58,6 +58,11 @@ class Sampler:
             return int(context.logits(index).argmax())
         return int(lib.llama_sampler_sample(self._chain, context.handle, index))
 
+    def accept(self, token: int) -> None:
+        """Take note of a token that was not drawn."""
+        if self._chain is not None:
+            lib.llama_sampler_accept(self._chain, token)
+
     def close(self) -> None:
         """Free the chain."""
         if self._chain:

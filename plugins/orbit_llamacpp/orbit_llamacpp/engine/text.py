@@ -26,6 +26,11 @@ class TextStream:
         self._held = ""
         self.stopped = False
 
+    @property
+    def thoughts_end(self) -> str:
+        """What would end the thoughts that the text is in now; empty outside of them."""
+        return "" if self._splitter is None else self._splitter.thoughts_end
+
     def push(self, piece: bytes) -> Split:
         """The text that has become certain with these bytes. Empty once stopped."""
         text = self._decoder.decode(piece)
