@@ -18,7 +18,9 @@ from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, P
 from orbit.plugins.calls import attributed, call, is_list_of, wrong_type
 from orbit.plugins.discover import InstalledPlugin, installed_plugins
 from orbit.plugins.load import load, validated
+from orbit.plugins.needs import EXAMPLES, VERBS, cannot, unmet_needs
 from orbit.plugins.registry import Registry
+from orbit.plugins.renamed import with_limits, with_renamed
 from orbit.types import CallContext, Chunk, Document, EmbedKind, GenerateOptions, Message
 from orbit.types import Collection as StoredCollection
 
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("orbit")
 
-_VERBS = {"generate": "generate", "embed": "embed", "index": "store documents"}
-_EXAMPLES = {"generate": "one, for example with 'ollama:'", "embed": "one, for example with 'wordllama:'"}
 _STORE = "a store, for example with 'chroma:'"
 
 _OF_STORES: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -76,8 +76,14 @@ class OrbitHost:
         plugins = installed_plugins() if installed is None else installed
         self.registry = Registry([load(section, plugins, self) for section in config.providers])
         found = [*problems, *(problem for item in self.registry.loaded for problem in validated(item))]
+        config, contradictions, self.notices = with_renamed(config, self.registry.loaded)
+        config, impossible = with_limits(config, len(self.registry.implementing("retrieve")))
+        self.config = config
+        found += [*contradictions, *impossible]
         self._selected, unclear = _select(config, self.registry, complete=not found, needed=needed)
-        self.problems = (*found, *unclear)
+        complete = not found and not unclear and needed is None
+        unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
+        self.problems = (*found, *unclear, *unmet)
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
 
     @classmethod
@@ -95,6 +101,8 @@ class OrbitHost:
 
     async def __aenter__(self) -> Self:
         self.raise_problems()
+        for notice in self.notices:
+            logger.info("%s", notice)
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -271,11 +279,11 @@ def _within(hook: str, name: str) -> Iterator[None]:
 
 def _incapable(hook: str, name: str, able: Sequence[str]) -> str:
     """Say that an instance, or with an empty ``name`` nobody, can do what a hook is for, and who can."""
-    verb = _VERBS.get(hook, hook.replace("_", " "))
+    verb = VERBS.get(hook, hook.replace("_", " "))
     who = f"'{name}' cannot" if name else "no enabled provider can"
     if able:
         return f"{who} {verb}; providers that can: {', '.join(able)}."
-    return f"{who} {verb}; enable {_EXAMPLES.get(hook, _STORE)}."
+    return f"{who} {verb}; enable {EXAMPLES.get(hook, _STORE)}."
 
 
 def _select(
@@ -296,14 +304,13 @@ def _select(
         if wanted and wanted in able:
             chosen[hook] = wanted
         elif wanted:
-            who = f"'{wanted}' cannot" if wanted in registry else f"no enabled section is named '{wanted}', to"
-            problems.append(Problem(path, f"{who} {_VERBS[hook]}; providers that can: {can}."))
+            problems.append(Problem(path, f"{cannot(config, registry, wanted, hook)}; providers that can: {can}."))
         elif len(able) == 1:
             chosen[hook] = able[0]
         elif hook == "embed" and general.inference_provider in able and set(able) <= set(generating):
             chosen[hook] = general.inference_provider  # model servers side by side: the one in use, as ever
         elif len(able) > 1:
-            problems.append(Problem(path, f"several providers can {_VERBS[hook]}: {can}. Name the one to use here."))
+            problems.append(Problem(path, f"several providers can {VERBS[hook]}: {can}. Name the one to use here."))
         elif hook == "generate" and (needed is None or hook in needed):
             problems.append(
                 Problem(path, "no enabled provider can generate. Enable one by its section, such as 'ollama:'.")

@@ -184,6 +184,7 @@ class Pipeline:
         settings = self._settings
         verdict = ALLOWED
         documents: list[Document] | None = None
+        self._retrieval.require(turn)
         if self._retrieval.available or self._moderation.judges_questions:
             verdict, documents = await self._moderate_and_retrieve(turn, journal)
         if not verdict.allowed:
@@ -192,7 +193,7 @@ class Pipeline:
             return Answer("content_filter", blocked=True)
         if documents:
             documents = await self._retrieval.rerank(turn, documents, journal)
-        elif documents is not None and turn.context.collection and settings.retrieval.on_nothing_found == "respond":
+        elif documents is not None and self._retrieval.responds(turn):
             journal.status, journal.reason, journal.fixed = "ok", "nothing found", True
             journal.text.append(settings.messages.no_results_response)
             return Answer()
@@ -207,7 +208,8 @@ class Pipeline:
             count=None if self._count is None else partial(self._count_tokens, turn),
         )
         journal.documents = prompt.documents
-        journal.reason = "retrieval failed" if documents is None and self._retrieval.available else ""
+        asked = self._retrieval.available or bool(turn.context.collection)
+        journal.reason = "retrieval failed" if documents is None and asked else ""
         return prompt
 
     async def _moderate_and_retrieve(self, turn: Turn, journal: Journal) -> tuple[Verdict, list[Document] | None]:

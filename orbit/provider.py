@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import msgspec
 
-from orbit.types import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message, ModerationStage
+from orbit.types import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message, ModerationStage, Need
 
 if TYPE_CHECKING:
     from orbit.types import Vectors
@@ -108,6 +108,14 @@ class Provider:
     def model(self, hook: str) -> str:
         """The name of the model that answers ``hook`` (``generate``, ``embed``): for logs and stored vectors."""
         return str(getattr(self.settings, "model", ""))
+
+    def needs(self) -> Iterable[Need]:
+        """What this instance, as it is configured, will ask of the host. ``orbit check`` says what nobody offers."""
+        return ()
+
+    def default_collection(self) -> str:
+        """The collection that ``retrieve`` searches for API keys that name none; empty if it searches nothing then."""
+        return ""
 
     def refuses_model(self, model: str) -> str:
         """Why ``generate`` cannot answer with the model of this name; empty if it can, or if only asking would tell.

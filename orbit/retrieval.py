@@ -37,6 +37,28 @@ class Retrieval:
         self._retrievers = registry.callers("retrieve")
         self._rerankers = registry.callers("rerank")
         self.available = bool(self._retrievers)
+        self._has_default = any(registry[name].default_collection() for name in self._retrievers)
+
+    def responds(self, turn: Turn) -> bool:
+        """Tell whether a fixed text answers when nothing is found: if a collection was searched, named or default."""
+        searched = turn.context.collection or self._has_default
+        return bool(searched) and self._settings.on_nothing_found == "respond"
+
+    def require(self, turn: Turn) -> None:
+        """Raise ProviderError if the turn's key has a collection that nobody can search.
+
+        Unless ``retrieval.on_error`` says otherwise: a model that is given no documents would make up an answer.
+        """
+        if self.available or not turn.context.collection:
+            return
+        sentence = (
+            f"the collection '{turn.context.collection}' cannot be searched: no provider that retrieves is running; "
+            "enable one, for example with 'chroma:'."
+        )
+        error = ProviderError(sentence, kind="not_found", operation="retrieve")
+        if self._settings.on_error == "refuse":
+            raise error
+        self._failed("answering without its documents", error)
 
     async def retrieve(self, turn: Turn, journal: Journal) -> list[Document] | None:
         """The documents for a question, best first; None if all that was asked failed. Raises ProviderError."""

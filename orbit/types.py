@@ -80,6 +80,17 @@ class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
 
+class Need(msgspec.Struct, frozen=True):
+    """What a provider asks of the host: to ``generate`` or to ``embed``.
+
+    ``provider`` is the instance that shall do it, by default the selected one; ``model`` is another model than its own.
+    """
+
+    hook: Literal["generate", "embed"]
+    provider: str = ""
+    model: str = ""
+
+
 class TokenCount(msgspec.Struct, frozen=True):
     """How much of a model's context a prompt takes, in tokens, the chat template included."""
 

@@ -10,6 +10,10 @@ from orbit import Chunk, GenerateOptions, Message, Provider, Usage, hookimpl
 class Echo(Provider):
     """Answers with the last message, word by word: the passages and the question, as a model would read them."""
 
+    def refuses_model(self, model: str) -> str:  # noqa: ARG002  # it refuses all
+        """There is no model at all."""
+        return "it has none."
+
     @hookimpl
     async def generate(self, messages: Sequence[Message], options: GenerateOptions) -> AsyncIterator[Chunk]:
         """Say again what was said. A token is a word."""

@@ -7,14 +7,14 @@ import itertools
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
-from orbit import CallContext, Document, GenerateOptions, Health, Host, Message, Provider, Query, hookimpl
+from orbit import CallContext, Document, GenerateOptions, Health, Host, Message, Need, Provider, Query, hookimpl
 
 logger = logging.getLogger("orbit.reranker")
 
@@ -51,7 +51,10 @@ class RerankerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     model: Annotated[
         str, Meta(description="Model that scores, if the provider has several; by default the provider's own.")
     ] = ""
-    top_n: Annotated[int, Meta(ge=1, description="Passages kept at most.")] = 3
+    top_n: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Earlier name of retrieval.max_documents.", extra={"renamed": "retrieval.max_documents"}),
+    ] = None
     batch_size: Annotated[int, Meta(ge=1, description="Requests to the model at the same time.")] = 5
     passages_per_request: Annotated[
         int, Meta(ge=1, le=50, description="Passages scored in one request; more than one is faster but less exact.")
@@ -74,6 +77,10 @@ class Reranker(Provider):
         self._unscored = 0
         self._failing = ""
 
+    def needs(self) -> Iterable[Need]:
+        """Return the model that scores."""
+        return (Need("generate", self.settings.provider, self.settings.model),)
+
     async def health(self) -> Health:
         """Return degraded if the last request brought no score at all."""
         return Health("degraded", self._failing) if self._failing else Health()
@@ -87,16 +94,15 @@ class Reranker(Provider):
         self, query: Query, documents: Sequence[Document], limit: int, context: CallContext
     ) -> Sequence[Document]:
         """Score the documents and return the best. Raises ProviderError if the model gives no score at all."""
-        wanted = min(limit, self.settings.top_n)
         if len(documents) < 2:  # noqa: PLR2004  # there is no order to improve
-            return documents[:wanted]
+            return documents[:limit]
         try:
             scores = await self._scores(query.text, documents, context)
         except Exception as error:
             self._note(f"the model fails: {error}")
             raise
         self._note("" if any(score is not None for score in scores) else _NO_SCORE)
-        return ordered(documents, scores)[:wanted]
+        return ordered(documents, scores)[:limit]
 
     def _note(self, failing: str) -> None:
         """Remember why there was no score, or that there was one; log a change only."""

@@ -15,13 +15,17 @@ def check(config_path: str | None, *, traceback: bool) -> None:
     from orbit.errors import ConfigError
     from orbit.host import OrbitHost
     from orbit.web.checks import serving_problems
+    from orbit.web.unsearched import unsearched_problems
 
     host = OrbitHost.from_file(config_path)
     if traceback:
         show_tracebacks(host)
     problems = [*host.problems, *serving_problems(host.config)]
+    problems += unsearched_problems(host) if not problems else []
     if problems:
         raise ConfigError(problems)
+    for notice in host.notices:
+        click.echo(f"Note: {notice}")
     enabled = ", ".join(host.registry.names())
     click.echo(f"{host.config.source} is right. Enabled: {enabled}.")
 

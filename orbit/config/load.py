@@ -103,7 +103,15 @@ def parse_config(
             problems.append(Problem(name, sentence))
             continue
         providers.append(provider)
-    return Config(source, host, tuple(providers)), problems
+    given = frozenset(
+        f"{section}.{setting}"
+        for section in sections
+        for setting, value in (data[section] or {}).items()
+        if value is not None
+    )
+    enabled = {provider.name for provider in providers}
+    switched_off = frozenset(name for name, _, value in named if isinstance(value, dict) and name not in enabled)
+    return Config(source, host, tuple(providers), given, switched_off), problems
 
 
 def _named_sections(

@@ -118,18 +118,20 @@ class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
 class Retrieval(Section, forbid_unknown_fields=True, frozen=True):
     """``retrieval``: what happens around the retrievers."""
 
-    limit: Annotated[Count, Meta(description="Documents asked of each retriever.")] = 10
+    limit: Annotated[Count, Meta(description="Documents asked of each retriever; at least max_documents.")] = 10
     instruction: Annotated[
         str, Meta(description="What is said between the passages and the question in the prompt.")
     ] = "Answer from the passages:"
-    max_documents: Annotated[Count, Meta(description="Documents given to the model, at most.")] = 4
+    max_documents: Annotated[
+        Count, Meta(description="Documents given to the model, at most: the best ones, after reranking.")
+    ] = 4
     on_error: Annotated[
         Literal["refuse", "answer_without"],
         Meta(description="When a retriever fails: answer 503, or answer without documents and say so."),
     ] = "refuse"
     on_nothing_found: Annotated[
         Literal["answer_without", "respond"],
-        Meta(description="When nothing is found for a key with a collection: answer without, or send the fixed text."),
+        Meta(description="When a collection, also a default one, has nothing: answer without, or send the fixed text."),
     ] = "respond"
 
 
@@ -302,6 +304,10 @@ class Config(msgspec.Struct, frozen=True):
     source: str
     host: HostConfig
     providers: tuple[ProviderSection, ...]
+    given: frozenset[str] = frozenset()
+    """The host's settings that the file gives, such as ``retrieval.limit``; all others have their defaults."""
+    switched_off: frozenset[str] = frozenset()
+    """The provider sections with ``enabled: false``."""
 
     @property
     def data_dir(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -18,6 +19,9 @@ from orbit.pipeline import Pipeline
 from orbit.sessions import Sessions
 from orbit.store import Store, open_store
 from orbit.web.admin_guard import AdminGuard
+from orbit.web.unsearched import unsearched
+
+logger = logging.getLogger("orbit")
 
 
 class Services:
@@ -51,6 +55,8 @@ async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Servi
         try:
             await stack.enter_async_context(host)
             store = await stack.enter_async_context(open_store(config))
+            if sentence := await unsearched(host, store):
+                logger.warning("%s", sentence)
             pipeline = await stack.enter_async_context(Pipeline(host))
             sessions = await stack.enter_async_context(Sessions(store, config.host.sessions, pipeline))
             services = Services(config, host, store, pipeline, sessions)

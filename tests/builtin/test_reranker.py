@@ -69,7 +69,7 @@ async def rerank(
     scorer: Scorer, given: Sequence[Document], limit: int = 10, deadline: float | None = None, **settings: Any
 ) -> list[str]:
     """Return the ids in their new order."""
-    provider = Reranker("reranker", msgspec.convert({"top_n": 10} | settings, RerankerSettings), scorer)
+    provider = Reranker("reranker", msgspec.convert(settings, RerankerSettings), scorer)
     context = CallContext("test", deadline=deadline)
     found = await provider.rerank(Query("What is it?"), given, limit, context)
     assert scorer.running == 0
@@ -84,9 +84,9 @@ async def test_ties_keep_the_retrieved_order(scorer: Scorer) -> None:
     assert await rerank(scorer, documents(5, 9, 5, 9, 5)) == ["1", "3", "0", "2", "4"]
 
 
-@pytest.mark.parametrize(("top_n", "limit", "count"), [(1, 10, 1), (2, 10, 2), (10, 3, 3), (10, 10, 4)])
-async def test_at_most_top_n_and_limit(scorer: Scorer, top_n: int, limit: int, count: int) -> None:
-    found = await rerank(scorer, documents(1, 9, 5, 7), limit, top_n=top_n)
+@pytest.mark.parametrize(("limit", "count"), [(1, 1), (3, 3), (10, 4)])
+async def test_at_most_the_limit(scorer: Scorer, limit: int, count: int) -> None:
+    found = await rerank(scorer, documents(1, 9, 5, 7), limit)
 
     assert found == ["1", "3", "2", "0"][:count]
 

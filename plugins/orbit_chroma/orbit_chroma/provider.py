@@ -123,6 +123,14 @@ class ChromaProvider(orbit.Provider):
             if not there.is_dir():
                 yield f"path: {folder} cannot be a folder, for {there} is none"
 
+    def needs(self) -> Iterable[orbit.Need]:
+        """Questions and passages are embedded."""
+        return (orbit.Need("embed"),)
+
+    def default_collection(self) -> str:
+        """What keys without a collection of their own search."""
+        return self.settings.collection
+
     def exclusive(self) -> str:
         """Embedded databases belong to one process: another would read stale vectors."""
         if self.settings.host:
@@ -147,7 +155,7 @@ class ChromaProvider(orbit.Provider):
         def work(collection: Collection, origin: Origin) -> list[orbit.Document]:
             found = collection.query(
                 query_embeddings=_comparable(vectors, origin),
-                n_results=self.settings.max_results,
+                n_results=limit,
                 include=["documents", "metadatas", "distances"],
             )
             return to_documents(found, origin.metric)

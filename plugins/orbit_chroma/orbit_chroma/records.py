@@ -88,7 +88,7 @@ def good_enough(documents: Sequence[orbit.Document], settings: ChromaSettings, l
     if not documents or (documents[0].score or 0.0) < settings.confidence_threshold:
         return []
     relevant = [document for document in documents if (document.score or 0.0) >= settings.relevance_threshold]
-    return relevant[: min(limit, settings.return_results)]
+    return relevant[:limit]
 
 
 def digests(metadatas: Iterable[Mapping[str, Any] | None]) -> dict[str, str]:

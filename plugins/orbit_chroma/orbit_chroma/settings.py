@@ -35,8 +35,14 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     collection: Annotated[
         str, Meta(description="Collection for API keys that name none; empty: they search nothing here.")
     ] = ""
-    max_results: Annotated[int, Meta(description="Passages asked of the database.", ge=1, le=1000)] = 10
-    return_results: Annotated[int, Meta(description="Passages returned at most.", ge=1)] = 4
+    max_results: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Earlier name of retrieval.limit.", extra={"renamed": "retrieval.limit"}),
+    ] = None
+    return_results: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Earlier name of retrieval.max_documents.", extra={"renamed": "retrieval.max_documents"}),
+    ] = None
     relevance_threshold: Annotated[
         Similarity, Meta(description="Passages less similar to the question are dropped (cosine, 0..1).")
     ] = 0.25
@@ -48,8 +54,6 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         """Sentences about values that are each allowed but cannot be meant."""
         if self.collection and (problem := name_problem(self.collection)):
             yield f"collection: {problem}"
-        if self.return_results > self.max_results:
-            yield f"return_results ({self.return_results}) cannot exceed max_results ({self.max_results})"
         if re.search(r"[/@\s]", self.host) or self.host.count(":") == 1:
             yield f"host is a name or an address, not '{self.host}'; its port is set by port, and HTTPS by ssl: true"
         yield from header_problems(self.headers)

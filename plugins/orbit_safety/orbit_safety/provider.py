@@ -14,6 +14,7 @@ from orbit import (
     Health,
     Host,
     Message,
+    Need,
     Provider,
     ProviderError,
     Verdict,
@@ -73,6 +74,10 @@ class SafetyProvider(Provider):
                 yield f"safety_prompt_path '{self.settings.safety_prompt_path}' cannot be read: {_why(error)}."
             else:
                 yield from self._prompt_mistakes(text)
+
+    def needs(self) -> Iterable[Need]:
+        """The judge."""
+        return (Need("generate", self.settings.provider, self.settings.model),) if self._judging else ()
 
     async def __aenter__(self) -> Self:
         self._blocklist = Blocklist(entries_of(self.settings))

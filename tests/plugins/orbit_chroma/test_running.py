@@ -33,7 +33,6 @@ def test_embedded_is_for_one_process():
     ("settings", "said"),
     [
         ({"collection": "a b"}, "collection: 'a b' cannot name"),
-        ({"max_results": 2, "return_results": 3}, r"return_results (3) cannot exceed max_results (2)"),
         ({"host": "http://chroma:8000"}, "set ssl: true"),
     ],
 )

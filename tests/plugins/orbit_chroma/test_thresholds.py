@@ -1,4 +1,4 @@
-"""max_results, return_results, relevance_threshold and confidence_threshold."""
+"""relevance_threshold and confidence_threshold, and how many passages are asked for."""
 
 import pytest
 from orbit_chroma import ChromaSettings
@@ -14,9 +14,9 @@ FOUND = [orbit.Document(id=str(score), text="", score=score) for score in (0.9, 
 @pytest.mark.parametrize(
     ("settings", "limit", "scores"),
     [
-        ({"relevance_threshold": 0.0, "confidence_threshold": 0.0}, 10, [0.9, 0.8, 0.5, 0.3]),
+        ({"relevance_threshold": 0.0, "confidence_threshold": 0.0}, 10, [0.9, 0.8, 0.5, 0.3, 0.1]),
         ({"relevance_threshold": 0.5, "confidence_threshold": 0.0}, 10, [0.9, 0.8, 0.5]),
-        ({"relevance_threshold": 0.0, "confidence_threshold": 0.9, "return_results": 2}, 10, [0.9, 0.8]),
+        ({"relevance_threshold": 0.0, "confidence_threshold": 0.9}, 2, [0.9, 0.8]),
         ({"relevance_threshold": 0.0, "confidence_threshold": 0.91}, 10, []),
         ({"relevance_threshold": 0.0, "confidence_threshold": 0.0}, 1, [0.9]),
         ({"relevance_threshold": 0.95, "confidence_threshold": 0.0}, 10, []),
@@ -37,13 +37,11 @@ def test_similarity(distance, expected):
     assert similarity(2 * distance, "l2") == expected
 
 
-async def test_max_results_bounds_what_the_database_is_asked(host, opened):
-    async with opened(
-        host, relevance_threshold=0, confidence_threshold=0, max_results=3, return_results=3, collection="all"
-    ) as store:
+async def test_the_database_is_asked_for_as_many_as_the_host_wants(host, opened):
+    async with opened(host, relevance_threshold=0, confidence_threshold=0, collection="all") as store:
         documents = [orbit.Document(id=str(n), text=f"word {n}", source="s") for n in range(20)]
         await store.index("all", documents, CONTEXT)
-        assert len(await store.retrieve(orbit.Query("word"), 10, CONTEXT)) == 3
+        assert len(await store.retrieve(orbit.Query("word"), 15, CONTEXT)) == 15
         assert len(await store.retrieve(orbit.Query("word"), 2, CONTEXT)) == 2
 
 

@@ -215,6 +215,7 @@ def test_a_judge_that_fails_in_the_middle_ends_the_answer_with_an_error(wire: Ol
 
 def test_a_reranker_that_fails_keeps_the_retrieved_order(wire: OllamaWire, tmp_path: Path) -> None:
     config = settings(wire, mode="disabled", block_terms=["bomb"])
+    config["reranker"] |= {"top_n": 2}
     with serve(config, tmp_path) as server:
         wire.faults += [Fault("status", status=500)] * 2
         answer = ask(server, "which colour has the sky?").json()
