@@ -94,9 +94,11 @@ def parse_config(
     host = HostConfig(**sections)
 
     providers: list[ProviderSection] = []
+    switched_off: set[str] = set()
     for name, where, value in _named_sections(data, host, problems):
         provider = _provider_section(name, where, value, problems)
         if provider is None:
+            switched_off.add(name)
             continue
         if any(other.name == name for other in providers):  # only the chat log has a name that nobody gave it
             sentence = f"is the name of the chat log; put its settings under '{where}:', or choose another name."
@@ -109,9 +111,7 @@ def parse_config(
         for setting, value in (data[section] or {}).items()
         if value is not None
     )
-    enabled = {provider.name for provider in providers}
-    switched_off = frozenset(name for name, _, value in named if isinstance(value, dict) and name not in enabled)
-    return Config(source, host, tuple(providers), given, switched_off), problems
+    return Config(source, host, tuple(providers), given, frozenset(switched_off)), problems
 
 
 def _named_sections(
