@@ -172,7 +172,9 @@ def _sentence(error: BaseException) -> str:
     if error.client:
         return error.client
     if isinstance(error, ProviderError):
-        return f"{_PARTS.get(error.operation, 'A part of the server')} {_FAILURES[error.kind]}."
+        seconds = getattr(error, "retry_after", 1)
+        what = _FAILURES[error.kind] if seconds == 1 else _FAILURES[error.kind].replace("a moment", f"{seconds} s")
+        return f"{_PARTS.get(error.operation, 'A part of the server')} {what}."
     return next((sentence for kind, sentence in _SENTENCES.items() if isinstance(error, kind)), _INTERNAL)
 
 
@@ -181,13 +183,13 @@ def _log(error: BaseException, status: int, request_id: str) -> None:
     if not isinstance(error, OrbitError):
         logger.error("request %s failed unexpectedly", request_id, exc_info=error)
         return
+    logger.debug("the cause of the failure of request %s", request_id, exc_info=error)
     ours = isinstance(error, ProviderError | PromptTooLong) or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     if error.logged or not ours or isinstance(error, Overloaded | ServerStopping):
         return
     error.logged = True
     level = logging.ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else logging.WARNING
     logger.log(level, "request %s failed: %s", request_id, error)
-    logger.debug("the cause of the failure of request %s", request_id, exc_info=error)
 
 
 class ProblemResponse:

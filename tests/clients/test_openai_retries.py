@@ -11,12 +11,12 @@ from flaky import Flaky
 
 from orbit.testing import RunningServer, serve
 
-sys.path += [str(Path(__file__).parents[1] / "wires"), str(Path(__file__).parents[1] / "wires" / "openai")]
+sys.path += [str(Path(__file__).parents[1] / "wires" / folder) for folder in ("", "ollama", "openai")]
 
-from openai_wire import Fault, OpenAIWire  # found by the line above
+from ollama_wire import Fault as OllamaFault  # found by the line above
+from ollama_wire import OllamaWire
+from openai_wire import Fault, OpenAIWire
 from wire_kit import served_in_thread
-
-HELLO: Any = [{"role": "user", "content": "hello"}]
 
 
 @pytest.fixture
@@ -64,6 +64,25 @@ def test_one_question_is_one_chain(
     assert headers["x-should-retry"] == "false"
     assert ("retry-after" in headers) == (attempts > 1)
     assert ask(server).choices[0].message.content == "hello"
+
+
+def test_one_question_is_one_chain_at_ollama(tmp_path: Path) -> None:
+    with served_in_thread(OllamaWire()) as wire:
+        wire.faults.extend([OllamaFault("status", status=503)] * 20)
+        config = {"ollama": {"base_url": wire.url, "model": "llama3.2", "retry_delay": 0.01}}
+        with serve(config, tmp_path) as server, pytest.raises(openai.InternalServerError) as raised:
+            ask(server)
+    assert len([request for request in wire.requests if request.path == "/api/chat"]) == 3
+    assert raised.value.response.headers["x-should-retry"] == "false"
+
+
+def test_a_wait_that_a_server_asks_for_is_told(tmp_path: Path) -> None:
+    with served_in_thread(OpenAIWire()) as wire:
+        wire.faults.append(Fault("status", status=429, error="slow down", headers=(("Retry-After", "86400"),)))
+        told = pytest.raises(openai.InternalServerError, match=r"The model is busy\. Try again in 86400 s\.")
+        with serve({"openai": {"base_url": wire.url, "model": "llama"}}, tmp_path) as server, told as raised:
+            ask(server)
+    assert raised.value.response.headers["retry-after"] == "86400"
 
 
 def test_a_provider_that_does_not_retry_leaves_it_to_the_client(tmp_path: Path) -> None:
