@@ -6,6 +6,7 @@ import logging
 import socket
 import sys
 import time
+from collections.abc import AsyncIterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from orbit import ProviderError
+from orbit import Chunk, Provider, ProviderError, hookimpl
 from orbit.auth import new_key
 from orbit.cli import orbit as command
 from orbit.config import Config, load_config
@@ -26,6 +27,14 @@ from orbit.testing import serve
 
 HOSTILE = "a\x1b[31mred\x1b]0;title\x07\r\nforged line\x9b2J\u202egnp.exe\u2028next\u2066\ufeffb"
 CONTROL = "\x1b\x07\r\x9b\u202e\u2028\u2066\ufeff"
+
+
+class Hostile(Provider):
+    """Answers with escape sequences."""
+
+    @hookimpl
+    async def generate(self) -> AsyncIterator[Chunk]:
+        yield Chunk(HOSTILE, finish_reason="stop")
 
 
 def harmless(text: str) -> bool:
@@ -172,3 +181,21 @@ def test_names_of_files_that_are_ingested(tmp_path: Path) -> None:
     result = CliRunner().invoke(command, ["ingest", str(folder), "--collection", "letters", "--config", str(file)])
     assert "a\\x1b[31m\\u202e\\r\\nb.xyz" in result.output
     assert harmless(result.output)
+
+
+def test_what_a_server_says_to_a_command(tmp_path: Path) -> None:
+    with serve({"hostile": {}}, tmp_path, {"hostile": Hostile}) as server:
+        words = ["chat", "--url", server.url, "--key", server.key, "hello"]
+        result = CliRunner().invoke(command, words)
+    assert "a\\x1b[31mred" in result.output
+    assert harmless(result.output)
+
+
+def test_errors_of_commands(tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, ["check", "--config", str(tmp_path / "\x1b[31m\u202e.yaml")])
+    shown = f"{result.output}{result.exception}"
+    named = CliRunner().invoke(command, ["plugins", "show", "\x1b[31m\u202e"])
+    assert result.exit_code
+    assert named.exit_code
+    assert harmless(named.output)
+    assert "yaml" in shown

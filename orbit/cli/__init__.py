@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -29,6 +30,13 @@ COMMANDS = {
 
 class _LazyGroup(click.Group):
     """A group whose commands are imported one by one, so that help is quick."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:  # its text may be a server's or a file's
+            error.message = printable(error.message, keep=LINES)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(COMMANDS)

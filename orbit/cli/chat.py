@@ -125,8 +125,8 @@ def _ask(client: httpx.Client, question: str, session: str | None, *, sources: b
             response.read()
             raise click.ClickException(_detail(response))
         end: dict[str, Any] = {}
-        for line in response.iter_lines():
-            if not line.startswith("data: "):
+        for line in _lines(response):
+            if not line.startswith(b"data: "):
                 continue
             frame = msgspec.json.decode(line[6:])
             if "error" in frame:
@@ -146,6 +146,14 @@ def _ask(client: httpx.Client, question: str, session: str | None, *, sources: b
         click.secho(f"  [{source['number']}] {title}{score}", dim=True)
     kept: str | None = end.get("session_id")
     return kept
+
+
+def _lines(response: httpx.Response) -> Iterator[bytes]:
+    """Yield the lines of a stream; httpx's own take other characters than line feeds for their ends, too."""
+    rest = b""
+    for piece in response.iter_bytes():
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
 
 
 def _detail(response: httpx.Response) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from orbit.sanitize import printable
 from orbit_llamacpp.config_file import write_settings
 from orbit_llamacpp.gguf import Array, Header
 from orbit_llamacpp.hub import HubError, RemoteFile, fetch, list_files, target
@@ -126,12 +128,12 @@ def _show_files(console: Console, repository: str, files: list[RemoteFile]) -> N
         return
     table = Table("file", "size")
     for file in files:
-        table.add_row(file.name, "" if file.size is None else _size(file.size))
+        table.add_row(Text(printable(file.name)), "" if file.size is None else _size(file.size))
     console.print(table)
 
 
 def _description(path: Path, header: Header) -> Table:
-    table = Table(title=path.name, show_header=False)
+    table = Table(title=Text(printable(path.name)), show_header=False)
     types: dict[str, int] = {}
     for tensor in header.tensors:
         types[tensor.type] = types.get(tensor.type, 0) + 1
@@ -148,7 +150,7 @@ def _description(path: Path, header: Header) -> Table:
         ("license", header.metadata.get("general.license", "")),
     ]
     for name, value in rows:
-        table.add_row(name, str(value))
+        table.add_row(name, Text(printable(str(value))))
     return table
 
 

@@ -5,6 +5,7 @@ import asyncio
 import click
 
 from orbit import ProviderError
+from orbit.sanitize import printable
 from orbit.upstreams import Address, listed_name
 from orbit_ollama.client import Client, InstalledModel
 from orbit_ollama.pulling import follow
@@ -23,11 +24,11 @@ def add_commands(group: click.Group, settings: OllamaSettings) -> None:
             try:
                 installed = asyncio.run(_installed(address, settings))
             except ProviderError as error:
-                click.echo(f"  {error.message}", err=True)
+                click.echo(f"  {printable(error.message)}", err=True)
                 failed = True
                 continue
             for line in _table(installed, settings):
-                click.echo(f"  {line}")
+                click.echo(f"  {printable(line)}")
         if failed:
             raise click.exceptions.Exit(1)
 
