@@ -109,6 +109,15 @@ def test_a_tag_of_other_programs_is_refused_with_what_is_supported(tmp_path: Pat
         read_config(str(tmp_path / "config.yaml"))
 
 
+def test_a_password_in_the_env_file_is_not_cut(read: Any, tmp_path: Path) -> None:
+    lines = ["T_A=abc${t_none}def", "T_B='pa$$w0rd'", "T_C=${T_A}-${T_SET}", "T_D=${t_none:-x}", "T_SET=file", "T_E="]
+    (tmp_path / ".env").write_text("\n".join(lines))
+    config, problems = read(prompt("${T_A} ${T_B} ${T_C} ${T_D} ${T_SET} ${T_E}"), T_SET="process")
+    assert problems == []
+    expected = "abc${t_none}def pa$$w0rd abc${t_none}def-process x process "
+    assert config.host.general.default_system_prompt == expected
+
+
 def test_a_secret_in_a_file(read: Any, tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "relative").write_bytes(b"\xef\xbb\xbftop secret ${T_SET} $X\r\n")

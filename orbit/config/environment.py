@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from orbit.errors import ConfigError
+
+_REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -17,8 +21,17 @@ def environment(folder: Path) -> dict[str, str]:
 
     file = folder / ".env"
     try:
-        from_file = {name: value for name, value in dotenv_values(file).items() if value is not None}
+        written = {name: value for name, value in dotenv_values(file, interpolate=False).items() if value is not None}
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"{file}: cannot be read: {reason}.") from error
-    return {**from_file, **os.environ}
+    found = dict(os.environ)
+    for name, value in written.items():
+        found.setdefault(name, _REFERENCE.sub(lambda match: _named(match, found), value))
+    return found
+
+
+def _named(match: re.Match[str], known: Mapping[str, str]) -> str:
+    """Return what a reference within ``.env`` stands for. One that leads nowhere is the text itself: a password."""
+    value, default = known.get(match["name"]), match["default"]
+    return value or (default if default is not None else match[0] if value is None else "")
