@@ -64,7 +64,8 @@ class _Unpacked(httpx.AsyncByteStream):
             async for data in self._stream:
                 packed = data
                 while packed and not unpack.eof:
-                    yield unpack.decompress(packed, _PIECE)
+                    if piece := unpack.decompress(packed, _PIECE):  # an empty one would look like the end
+                        yield piece
                     packed = unpack.unconsumed_tail
         except zlib.error as error:
             raise not_ollama(str(error)) from error
