@@ -1,7 +1,14 @@
 """Helpers for plugins that call a server. Public, like all that ``import orbit`` has."""
 
 from orbit.upstreams.addresses import Address, address_problem, credential_problem, shown
-from orbit.upstreams.connections import failed_connection, is_of_tls, retry_after, tls_context, tls_problems
+from orbit.upstreams.connections import (
+    failed_connection,
+    is_of_tls,
+    retry_after,
+    tls_context,
+    tls_problems,
+    tls_reason,
+)
 from orbit.upstreams.conversations import refuses_roles, refuses_system, without_system
 from orbit.upstreams.embedding import embed_in_parts, shortened_sentence, too_much
 from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, is_final
@@ -29,6 +36,7 @@ __all__ = [
     "shown",
     "tls_context",
     "tls_problems",
+    "tls_reason",
     "too_much",
     "without_system",
 ]

@@ -119,12 +119,13 @@ def _is_port(text: str) -> bool:
     return text.isascii() and text.isdecimal() and int(text) in _PORTS
 
 
-def credential_problem(addresses: Iterable[Address], others: Mapping[str, object]) -> str:
+def credential_problem(addresses: Iterable[Address], others: Mapping[str, object], setting: str = "base_url") -> str:
     """Return why user and password of an address cannot be sent; empty if they can.
 
-    ``others`` are the settings that are sent as the same header, by name; only those with a value count.
+    ``others`` are the settings that are sent as the same header, by name; only those with a value count. ``setting`` is
+    the name of the addresses'.
     """
     given = [name for name, value in others.items() if value]
     if not given or not any(address.authorization for address in addresses):
         return ""
-    return f"base_url has a user, and {given[0]} is set: both are sent as the header Authorization. Keep one of them."
+    return f"{setting} has a user, and {given[0]} is set: both are sent as the header Authorization. Keep one of them."

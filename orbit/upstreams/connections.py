@@ -69,6 +69,16 @@ def is_of_tls(error: BaseException) -> bool:
     return isinstance(error, ssl.SSLError)
 
 
+def tls_reason(error: BaseException | None) -> str:
+    """Return what is wrong with a certificate or the protocol, if that is the cause of an error; else nothing."""
+    while error is not None:
+        if is_of_tls(error):
+            return failed_connection(error)
+        nested = next((one for one in getattr(error, "errors", ()) if isinstance(one, BaseException)), None)
+        error = nested or error.__cause__ or error.__context__
+    return ""
+
+
 def failed_connection(error: BaseException) -> str:
     """Return why a connection failed: what is wrong with the certificate, or the system's words, with a full stop.
 
@@ -76,6 +86,7 @@ def failed_connection(error: BaseException) -> str:
     """
     import ssl  # noqa: PLC0415  # importing a plugin stays light
 
+    error = getattr(error, "os_error", error)  # aiohttp wraps it
     if isinstance(error, ssl.SSLCertVerificationError):
         mend = _OF_CERTIFICATES.get(error.verify_code, "")
         return f"certificate verify failed: {error.verify_message.rstrip('.')}. {mend}".rstrip()

@@ -26,10 +26,14 @@ async def proxy(user: str = "") -> AsyncIterator[tuple[str, list[str]]]:
         if user and f"Proxy-Authorization: {expected}".lower() not in [header.lower() for header in headers]:
             writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
         else:
+            passed = dict(header.split(": ", 1) for header in headers if ": " in header)
+            passed.pop("Proxy-Authorization", None)
             async with httpx.AsyncClient(trust_env=False) as client:
-                answer = await client.request(method, url, content=await reader.read(_length(headers)))
-            kind, size = answer.headers["content-type"], len(answer.content)
-            head = f"HTTP/1.1 {answer.status_code} .\r\nContent-Type: {kind}\r\nContent-Length: {size}\r\n\r\n"
+                content = await reader.readexactly(_length(headers))
+                answer = await client.request(method, url, content=content, headers=passed)
+            kind = answer.headers.get("content-type", "text/plain")
+            head = f"HTTP/1.1 {answer.status_code} .\r\nConnection: close\r\nContent-Type: {kind}\r\n"
+            head += f"Content-Length: {len(answer.content)}\r\n\r\n"
             writer.write(head.encode() + answer.content)
         await writer.drain()
         writer.close()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import orbit
+from orbit.upstreams import WrongCertificate, tls_reason
 
 
-def translate(error: BaseException, where: str) -> BaseException:
+def translate(error: BaseException, where: str) -> BaseException:  # noqa: PLR0911 - one for each kind
     """The error to raise instead of ``error``; ``where`` names the database in sentences.
 
     Cancellation, interrupts and ORBIT's own errors stay as they are. A panic in Chroma's native code arrives as a
@@ -23,8 +24,13 @@ def translate(error: BaseException, where: str) -> BaseException:
     match error:
         case httpx.TimeoutException():
             return orbit.ProviderError(f"{where} does not answer in time", kind="timeout", retryable=True)
+        case httpx.TransportError() if tls_reason(error):
+            return WrongCertificate(f"{where} cannot be reached: {tls_reason(error)}")
         case httpx.TransportError():
-            return orbit.ProviderError(f"{where} cannot be reached: {sentence}", kind="unavailable", retryable=True)
+            way = " by way of the proxy" if isinstance(error, httpx.ProxyError) else ""
+            return orbit.ProviderError(
+                f"{where} cannot be reached{way}: {sentence}", kind="unavailable", retryable=True
+            )
         case errors.RateLimitError():
             return orbit.ProviderError(f"{where} is busy: {sentence}", kind="overloaded", retryable=True)
         case errors.ChromaAuthError() | errors.AuthorizationError():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import orbit
-from orbit_chroma.client_settings import quiet_settings
+from orbit_chroma.http_client import client_over, http_session
 from orbit_chroma.settings import ChromaSettings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Server:
         self._settings = settings
         self._connecting = threading.Lock()
         self._client: ClientAPI | None = None
-        self._sessions: list[httpx.Client] = []
+        self._session: httpx.Client | None = None
 
     @property
     def where(self) -> str:
@@ -54,53 +54,38 @@ class Server:
         if self._client is not None:
             self._client.close()  # type: ignore[attr-defined] # of every client, but not of its declared type
             self._client = None
-        for session in self._sessions:
-            session.close()
-        self._sessions = []
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
     def _connect(self) -> ClientAPI:
-        import chromadb  # noqa: PLC0415 - takes a second, and not before the provider starts
-        import httpx  # noqa: PLC0415 - importing a plugin stays light
-
         settings = self._settings
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        timeout = httpx.Timeout(settings.timeout, connect=min(CONNECT_SECONDS, settings.timeout))
-        self._greet(f"{'https' if settings.ssl else 'http'}://{host}:{settings.port}", timeout)
-        client = chromadb.HttpClient(
-            host=host,
-            port=settings.port,
-            ssl=settings.ssl,
-            headers=dict(settings.headers),
-            settings=quiet_settings(),
-            tenant=settings.tenant,
-            database=settings.database,
-        )
-        self._sessions = _sessions(client)
-        for session in self._sessions:
-            session.timeout = timeout
-        return client
+        session = self._session = self._session or http_session(settings, min(CONNECT_SECONDS, settings.timeout))
+        self._greet(session, f"{'https' if settings.ssl else 'http'}://{host}:{settings.port}")
+        return client_over(session, settings, host)
 
-    def _too_old(self, url: str, timeout: httpx.Timeout) -> str:
+    def _too_old(self, session: httpx.Client, url: str) -> str:
         """Return the version of a server before 1.0; those before 0.6 have another address for it."""
         import httpx  # noqa: PLC0415 - importing a plugin stays light
 
         for api in ("v2", "v1"):
-            answer = httpx.get(f"{url}/api/{api}/version", headers=self._settings.headers, timeout=timeout)
+            answer = session.get(f"{url}/api/{api}/version")
             if answer.status_code != httpx.codes.NOT_FOUND:
                 return _old_version(answer)
         return ""
 
-    def _greet(self, url: str, timeout: httpx.Timeout) -> None:
-        """Ask for the database once with a deadline, before Chroma's client does without one."""
+    def _greet(self, session: httpx.Client, url: str) -> None:
+        """Ask for the database once: Chroma's client is made without looking whether there is one."""
         import httpx  # noqa: PLC0415 - importing a plugin stays light
 
-        if too_old := self._too_old(url, timeout):
+        if too_old := self._too_old(session, url):
             raise orbit.ProviderError(
                 f"{self.where} is Chroma {too_old}, and this plugin needs 1.0 or newer. Upgrade the server; "
                 "Chroma's migration guide says how its data moves"
             )
         path = f"/api/v2/tenants/{quote(self._settings.tenant)}/databases/{quote(self._settings.database)}"
-        answer = httpx.get(url + path, headers=self._settings.headers, timeout=timeout)
+        answer = session.get(url + path)
         if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
             raise orbit.ProviderError(f"{self.where} refuses the credentials; set them under headers")
         if answer.status_code == httpx.codes.NOT_FOUND:
@@ -121,16 +106,3 @@ def _old_version(answer: httpx.Response) -> str:
     except ValueError:
         return ""
     return version if isinstance(version, str) and re.match(r"0\.\d", version) else ""
-
-
-def _sessions(client: ClientAPI) -> list[httpx.Client]:
-    """The HTTP sessions behind a client of Chroma, its own and that of the admin client it makes.
-
-    There is no public way to give them a deadline (a thread would wait for ever for a server that hangs) nor to close
-    them (the client's ``close`` leaves them open).
-    """
-    import httpx  # noqa: PLC0415 - importing a plugin stays light
-
-    servers = [getattr(one, "_server", None) for one in (client, getattr(client, "_admin_client", None))]
-    sessions = [getattr(server, "_session", None) for server in servers]
-    return [session for session in sessions if isinstance(session, httpx.Client)]

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from orbit.upstreams import header_problems
+from orbit.upstreams import address_problem, header_problems, shown, tls_problems
 
 Similarity = Annotated[float, Meta(ge=0, le=1)]
 
@@ -25,7 +25,14 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ] = "chroma"
     host: Annotated[str, Meta(description="Name or address of a Chroma server; empty: embedded.")] = ""
     port: Annotated[int, Meta(description="Port of the Chroma server.", ge=1, le=65535)] = 8000
-    ssl: Annotated[bool, Meta(description="Speak HTTPS with the server; its certificate is verified.")] = False
+    ssl: Annotated[bool, Meta(description="Speak HTTPS with the server.")] = False
+    ca_certs: Annotated[
+        str, Meta(description="PEM file of the authorities to trust instead of the system's, with ssl.")
+    ] = ""
+    verify_certs: Annotated[bool, Meta(description="Check the server's certificate.")] = True
+    proxy: Annotated[
+        str, Meta(description="URL of an HTTP proxy on the way to the server; empty for none. HTTP_PROXY is not read.")
+    ] = ""
     headers: Annotated[dict[str, str], Meta(description="Headers for the server, for instance `X-Chroma-Token`.")] = (
         msgspec.field(default_factory=dict)
     )
@@ -55,7 +62,16 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         if self.collection and (problem := name_problem(self.collection)):
             yield f"collection: {problem}"
         if re.search(r"[/@\s]", self.host) or self.host.count(":") == 1:
-            yield f"host is a name or an address, not '{self.host}'; its port is set by port, and HTTPS by ssl: true"
+            yield (
+                f"host is a name or an address, not '{shown(self.host)}'; for HTTPS set ssl: true, for its port port, "
+                "and for a password headers"
+            )
+        if self.proxy and (problem := address_problem(self.proxy)):
+            yield f"proxy {problem}"
+        if self.host:
+            yield from tls_problems(self.ca_certs, verify_certs=self.verify_certs)
+        if self.host and (self.ca_certs or not self.verify_certs) and not self.ssl:
+            yield "ca_certs and verify_certs have no effect without ssl: true"
         yield from header_problems(self.headers)
 
 

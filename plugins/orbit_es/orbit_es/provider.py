@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import orbit
 from orbit.builtin.files import FollowerState, follower_folder, has_writers
-from orbit.upstreams import header_problems
+from orbit.upstreams import Address, address_problem, credential_problem, header_problems, shown, tls_problems
 from orbit_es.settings import ElasticsearchSettings
 
 if TYPE_CHECKING:
@@ -103,16 +103,19 @@ class ElasticsearchLog(orbit.Provider):
     def validate(self) -> Iterable[str]:
         """Addresses and names that cannot be, half of a login, missing files."""
         for host in self.settings.hosts:
-            parts = urlsplit(host)
-            if parts.scheme not in {"http", "https"} or not parts.hostname:
-                yield f"node: '{host}' is no address; write it as https://es.example.com:9200"
-            elif parts.port is None:
-                yield f"node: '{host}' has no port; write it as {host.rstrip('/')}:9200"
+            url = Address.parse(host).url
+            if address_problem(host):
+                yield f"node: '{shown(host)}' is no address; write it as https://es.example.com:9200"
+            elif urlsplit(url).port is None:
+                yield f"node: '{url}' has no port; write it as {url}:9200"
+        addresses = [Address.parse(host) for host in self.settings.hosts]
+        others = {"api_key": self.settings.api_key, "username": self.settings.username}
+        if problem := credential_problem(addresses, others, "node"):
+            yield f"node: {problem}"
         name = self.settings.index
         if name != name.lower() or set(name) & FORBIDDEN_IN_INDEX or name[0] in "-_+":
             yield f"index: '{name}' cannot be a name in Elasticsearch; use lower-case letters, digits and '-'"
-        if self.settings.ca_certs and not Path(self.settings.ca_certs).is_file():
-            yield f"ca_certs: there is no file '{self.settings.ca_certs}'"
+        yield from tls_problems(self.settings.ca_certs, verify_certs=self.settings.verify_certs)
         if self.settings.username and self.settings.api_key:
             yield "api_key: set either an API key or a username, not both"
         if self.host.chat_log is None and not (self.settings.directory and self.settings.filename):

@@ -19,6 +19,7 @@ from elasticsearch import (
     UnsupportedProductError,
 )
 
+from orbit.upstreams import tls_reason
 from orbit_es.documents import Document, index_template, lifecycle_policy, operations, policy_name, template_name
 from orbit_es.outcomes import Outcome, describe, outcomes_of
 from orbit_es.settings import ElasticsearchSettings
@@ -50,7 +51,7 @@ class Sender:
 
     async def __aenter__(self) -> Self:
         self._client = AsyncElasticsearch(
-            self._settings.hosts,
+            [str(address) for address in self._settings.addresses],
             request_timeout=self._settings.request_timeout,
             max_retries=0,
             retry_on_timeout=False,
@@ -165,6 +166,8 @@ class Sender:
 
 def credentials(settings: ElasticsearchSettings) -> dict[str, Any]:
     """How to authenticate, for the client; empty if nothing is configured, here, in the environment or in ``.env``."""
+    if authorization := next((one.authorization for one in settings.addresses if one.authorization), ""):
+        return {"headers": {"authorization": authorization}}
     file = Path(os.environ.get("ORBIT_CONFIG") or "config.yaml").parent / ".env"
     given = {**dotenv_values(file), **os.environ}
     if api_key := settings.api_key or given.get("ELASTICSEARCH_API_KEY"):
@@ -178,7 +181,7 @@ def credentials(settings: ElasticsearchSettings) -> dict[str, Any]:
 
 
 def _tls(settings: ElasticsearchSettings) -> dict[str, Any]:
-    if not any(host.startswith("https:") for host in settings.hosts):
+    if not any(address.url.startswith("https:") for address in settings.addresses):
         return {}
     options: dict[str, Any] = {"verify_certs": settings.verify_certs}
     if not settings.verify_certs:
@@ -194,6 +197,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ApiError):
         body = error.body.get("error", error.body) if isinstance(error.body, dict) else error.message
         return f"HTTP {error.status_code}: {describe(body)}"
+    if reason := tls_reason(error):
+        return reason
     if isinstance(error, ConnectionTimeout):
         return "no answer within request_timeout"
     if isinstance(error, TransportError):

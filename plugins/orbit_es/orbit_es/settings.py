@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from orbit.upstreams import Address
+
 Seconds = Annotated[float, Meta(gt=0)]
 
 
@@ -50,5 +52,10 @@ class ElasticsearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
 
     @property
     def hosts(self) -> list[str]:
-        """The addresses to speak to."""
+        """The addresses to speak to, as they are written."""
         return list(self.nodes) or [self.node]
+
+    @property
+    def addresses(self) -> list[Address]:
+        """The addresses to speak to."""
+        return [Address.parse(host) for host in self.hosts]

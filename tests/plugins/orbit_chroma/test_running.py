@@ -36,8 +36,8 @@ def test_embedded_is_for_one_process():
         ({"host": "http://chroma:8000"}, "set ssl: true"),
     ],
 )
-def test_settings_that_cannot_be_meant(settings, said):
-    (problem,) = ChromaProvider("chroma", ChromaSettings(**settings), host=None).validate()
+def test_settings_that_cannot_be_meant(host, settings, said):
+    (problem,) = ChromaProvider("chroma", ChromaSettings(**settings), host).validate()
     assert said in problem
 
 

@@ -42,6 +42,13 @@ async def test_credentials(tmp_path, monkeypatch, told):
         monkeypatch.delenv("ELASTICSEARCH_USERNAME")
         async with logging_to(tmp_path, wire.url, username="elastic", password="pässword") as (_, log):
             assert (await log.health()).status == "ok"
+        node = wire.url.replace("://", "://elastic:p%C3%A4ssword@")
+        async with logging_to(tmp_path, node) as (_, log):
+            assert (await log.health()).status == "ok"
+        async with logging_to(tmp_path, node.replace("p%C3", "wrong")) as (_, log):
+            detail = (await log.health()).detail
+            assert "it does not accept the credentials" in detail
+            assert "wrong" not in detail
     assert not any("c2VjcmV0" in text or "pässword" in text for text in told())
 
 
@@ -121,11 +128,16 @@ async def test_the_retention_of_daily_indices(tmp_path, wire):
         ({"index": "Chat"}, "cannot be a name in Elasticsearch"),
         ({"ca_certs": "/nowhere.pem"}, "there is no file '/nowhere.pem'"),
         ({"api_key": "a", "username": "b"}, "not both"),
+        ({"node": "https://svc:S3cret@es"}, "node: 'https://es' has no port; write it as https://es:9200"),
+        ({"node": "svc:S3cret@es:9200"}, "node: 'es:9200' is no address"),
+        ({"node": "http://es:92000"}, "is no address"),
+        ({"node": "http://svc:S3cret@es:9200", "api_key": "a"}, "node has a user, and api_key is set"),
     ],
 )
 def test_settings_without_sense_are_named(tmp_path, settings, message):
     log = elasticsearch_log(tmp_path, "http://a:9200", **settings)
     assert message in " ".join(log.validate())
+    assert "S3cret" not in " ".join(log.validate())
 
 
 async def test_another_node_takes_over(tmp_path, wire):
