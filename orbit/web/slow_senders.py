@@ -17,8 +17,8 @@ class SlowSenders:
     """Looks at all connections now and then; a request costs nothing by it.
 
     A request, headers and body, must arrive within ``seconds`` of its first byte (of the connection, for its first
-    request). Waiting between requests is the keep-alive timeout's affair, and a body that the server does not want to
-    read yet is not the sender's fault.
+    request), and so must the rest of a body that was answered before it had arrived. Waiting between requests is the
+    keep-alive timeout's affair, and a body that the server does not want to read yet is not the sender's fault.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -57,7 +57,9 @@ def _arriving(connection: Any) -> object:
     if cycle is None:
         return connection if connection.scope is None else connection.scope
     if cycle.response_complete:
-        if connection.timeout_keep_alive_task is not None:  # nothing has come since the last response
+        if (
+            connection.timeout_keep_alive_task is not None and not cycle.more_body
+        ):  # nothing has come since the response
             return None
         return connection.scope if connection.scope is not cycle.scope else cycle
     if cycle.more_body and not connection.flow.read_paused:
