@@ -35,7 +35,7 @@ class _LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:  # its text may be a server's or a file's
-            error.message = printable(error.message, keep=LINES)
+            error.message = printable(error.message, keep=LINES)  # type: ignore[misc]  # click marks it final
             raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
