@@ -18,13 +18,16 @@ def http_session(settings: ChromaSettings, connect_seconds: float) -> httpx.Clie
     """A session as it is configured; the environment has no part in it. Raises ConfigError."""
     import httpx  # noqa: PLC0415 - importing a plugin stays light
 
+    from orbit_chroma.limits import UNPACKED, limit  # noqa: PLC0415 - the same
+
     proxy = None
     if settings.proxy:
         by = Address.parse(settings.proxy)
         authorization = {"Proxy-Authorization": by.authorization} if by.authorization else {}
         proxy = httpx.Proxy(by.url, headers=authorization)
     return httpx.Client(
-        headers=settings.headers,
+        headers=UNPACKED | dict(settings.headers),
+        event_hooks={"response": [limit]},
         timeout=httpx.Timeout(settings.timeout, connect=connect_seconds),
         verify=tls_context(settings.ca_certs, verify_certs=settings.verify_certs),
         proxy=proxy,

@@ -21,6 +21,7 @@ from elasticsearch import (
 
 from orbit.upstreams import tls_reason
 from orbit_es.documents import Document, index_template, lifecycle_policy, operations, policy_name, template_name
+from orbit_es.node import LimitedNode
 from orbit_es.outcomes import Outcome, describe, outcomes_of
 from orbit_es.settings import ElasticsearchSettings
 
@@ -52,6 +53,7 @@ class Sender:
     async def __aenter__(self) -> Self:
         self._client = AsyncElasticsearch(
             [str(address) for address in self._settings.addresses],
+            node_class=LimitedNode,
             request_timeout=self._settings.request_timeout,
             max_retries=0,
             retry_on_timeout=False,

@@ -1,6 +1,7 @@
 """Starting, failing, recovering: what an operator sees."""
 
 import asyncio
+import contextlib
 import socket
 import sqlite3
 import subprocess
@@ -224,3 +225,33 @@ async def test_closed_it_says_so(host, opened):
     with pytest.raises(orbit.ProviderError, match="not open"):
         await store.retrieve(orbit.Query("one"), 1, CONTEXT)
     assert (await store.health()).status == "down"
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "said"),
+    [
+        (b"Content-Length: 1000000000", b" " * 65_536, "an answer of more than 256 MiB; the rest was not read"),
+        (b"Content-Encoding: gzip\r\nContent-Length: 1000000000", b"\0" * 65_536, "packs its answers with gzip"),
+    ],
+)
+async def test_an_answer_has_a_limit(host, header, body, said):
+    written = 0
+
+    async def answer(reader, writer):
+        nonlocal written
+        assert b"accept-encoding: identity" in (await reader.readuntil(b"\r\n\r\n")).lower()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%s\r\n\r\n" % header)
+        with contextlib.suppress(ConnectionError):
+            while written < 1_000_000_000:
+                writer.write(body)
+                await writer.drain()
+                written += len(body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        provider = ChromaProvider("chroma", ChromaSettings(host="127.0.0.1", port=port), host)
+        with pytest.raises(orbit.ProviderError, match=said):
+            async with provider:
+                pass
+    assert written < 300_000_000

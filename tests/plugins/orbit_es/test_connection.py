@@ -1,5 +1,8 @@
 """Reaching Elasticsearch: addresses, credentials, certificates, rights, and what is prepared there."""
 
+import asyncio
+import contextlib
+import gzip
 import ssl
 import subprocess
 
@@ -147,3 +150,29 @@ async def test_another_node_takes_over(tmp_path, wire):
         await files.log(record(0))
         await eventually(sent(tmp_path, 1))
     assert in_elasticsearch(wire) == ["r0"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_answer_has_a_limit(tmp_path, packed):
+    """An answer that does not end, or that a few bytes stand for, is given up with a sentence."""
+    written = 0
+    body = gzip.compress(b" " * 200_000_000) if packed else b" " * 65_536
+    header = b"Content-Encoding: gzip\r\n" if packed else b""
+
+    async def answer(reader, writer):
+        nonlocal written
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Elastic-Product: Elasticsearch\r\nContent-Type: application/json\r\n")
+        writer.write(header + b"Content-Length: %d\r\n\r\n" % (len(body) if packed else 1_000_000_000))
+        with contextlib.suppress(ConnectionError):
+            while not written or (not packed and written < 1_000_000_000):
+                writer.write(body)
+                await writer.drain()
+                written += len(body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with logging_to(tmp_path, f"http://127.0.0.1:{port}") as (_, log):
+            assert "an answer of more than 64 MiB; the rest was not read" in (await log.health()).detail
+    assert written < 100_000_000
