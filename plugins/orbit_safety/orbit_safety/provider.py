@@ -191,7 +191,7 @@ class SafetyProvider(Provider):
             try:
                 return await self._ask(stage, text, context)
             except ProviderError as error:
-                if not error.retryable:
+                if error.retried or not error.retryable:  # a server of models has retries of its own
                     raise
                 logger.info("%s: asking the judge again: %s", self.name, error)
             await asyncio.sleep(self.settings.retry_delay)

@@ -32,7 +32,10 @@ class SafetySettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     refusal_message: Annotated[
         str, Meta(description="Answer to what is refused; by default messages.refusal_response.")
     ] = ""
-    max_retries: Annotated[int, Meta(ge=0, le=10, description="Further attempts when the judge fails.")] = 3
+    max_retries: Annotated[
+        int,
+        Meta(ge=0, le=10, description="Further attempts when the judge fails, if its provider makes none itself."),
+    ] = 3
     retry_delay: Annotated[float, Meta(ge=0, description="Seconds between attempts.")] = 1.0
     request_timeout: Annotated[
         float, Meta(gt=0, description="Seconds for a judgement, all attempts together; below timeouts.moderate.")

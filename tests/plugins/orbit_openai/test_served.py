@@ -177,3 +177,14 @@ async def test_on_a_real_server(context: CallContext) -> None:
         if own["embed_model"]:
             vectors = await provider.embed(["a cat", "a kitten", "a bridge"], "document", context)
             assert (vectors.dtype, len(vectors)) == (np.float32, 3)
+
+
+def test_a_judge_on_a_busy_server_is_one_chain_of_retries(tmp_path: Path) -> None:
+    with served_wire() as wire:
+        judge = {"safety": {"provider": "openai", "max_retries": 3, "retry_delay": 0.01}}
+        with serve(settings(wire, max_retries=1, retry_delay=0.01) | judge, tmp_path) as server:
+            tried_at_start = len(wire.asked())
+            wire.faults += [Fault("status", status=503)] * 20
+            assert ask(server).status_code == 503
+
+    assert len(wire.asked()) == tried_at_start + 2
