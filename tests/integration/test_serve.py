@@ -3,9 +3,11 @@
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -94,9 +96,11 @@ def test_two_workers(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_does_not_start_ends_them_all(tmp_path: Path) -> None:
-    """What is wrong with MongoDB's address is found out only when the stores are opened."""
-    config = "echo: {}\nmongodb: {host: 127.0.0.1, port: 1, uri: 'nonsense://'}\n"
-    said = refused(tmp_path, config, "--workers", "2")
+    """A database of a newer ORBIT is found out only when the store is opened."""
+    with closing(sqlite3.connect(tmp_path / "orbit.db")) as database:
+        database.execute("PRAGMA user_version = 9999")
+    said = refused(tmp_path, "echo: {}\n", "--workers", "2")
+    assert "was written by a newer ORBIT (schema 9999); upgrade, or use another file." in said
     assert "ORBIT cannot start" in said
     assert "Error: a worker did not start; the reason stands above." in said
 
