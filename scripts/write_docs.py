@@ -13,10 +13,12 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
+import orbit as public
 from orbit.cli import orbit
 from orbit.config.model import HostConfig
 from orbit.plugins.discover import FIRST_PARTY, installed_plugins
@@ -100,6 +102,65 @@ def cli_page() -> str:
     return "\n".join(parts)
 
 
+def reference_page() -> str:
+    """Return ``docs/reference.md``: every public name of ``orbit``, grouped by what it is."""
+    names = {name: getattr(public, name) for name in public.__all__}
+    kinds = {name: kind for name, kind in names.items() if isinstance(kind, type)}
+    errors = {name: kind for name, kind in kinds.items() if issubclass(kind, Exception)}
+    data = {name: kind for name, kind in kinds.items() if issubclass(kind, msgspec.Struct)}
+    others = {name: kind for name, kind in kinds.items() if name not in errors and name not in data}
+    parts = [
+        "# Reference\n",
+        "Every name of the plugin API: what `import orbit` has. [Hooks](hooks.md) describes the hooks.\n",
+        "## Classes\n",
+        *(_class_reference(name, kind) for name, kind in others.items()),
+        "## Data\n\nFrozen structs of msgspec. Make them with field names, as later versions may add fields.\n",
+        *(_data_reference(name, kind) for name, kind in data.items()),
+        "## Errors\n",
+        *(f"### {name}\n\n{_plain(kind)}\n" for name, kind in errors.items()),
+        "## Other names\n",
+        "\n".join(f"- `{name}`" for name in names if name not in kinds) + "\n",
+    ]
+    return "\n".join(parts)
+
+
+def _plain(item: object) -> str:
+    return (inspect.getdoc(item) or "").replace("``", "`")
+
+
+def _signature(function: Any) -> str:
+    shown = re.sub(r"'([^']+)'", r"\1", str(inspect.signature(function)))
+    return re.sub(r"\b(?:orbit|collections\.abc|typing|pathlib)\.(?:\w+\.)*", "", shown)
+
+
+def _class_reference(name: str, kind: type) -> str:
+    """Return a class's docstring, and signature and docstring of each public method."""
+    lines = [f"### {name}\n", f"{_plain(kind)}\n"]
+    for member, value in vars(kind).items():
+        if member.startswith("_"):
+            continue
+        if isinstance(value, property):
+            lines.append(f"**`{member}`**\n\n{_plain(value)}\n")
+        elif inspect.isfunction(value):
+            kept = "async " if inspect.iscoroutinefunction(value) else ""
+            lines.append(f"**`{kept}{member}{_signature(value)}`**\n\n{_plain(value)}\n")
+    return "\n".join(lines)
+
+
+def _data_reference(name: str, kind: type[msgspec.Struct]) -> str:
+    """Return a struct's docstring and a table of its fields."""
+    lines = [f"### {name}\n", f"{_plain(kind)}\n", "| field | type | default |", "|---|---|---|"]
+    for field in msgspec.structs.fields(kind):
+        annotation = str(inspect.get_annotations(kind).get(field.name, field.type)).replace("|", "\\|")
+        default = "" if field.required else f"`{_default_of(field)!r}`"
+        lines.append(f"| `{field.name}` | `{annotation}` | {default} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default_of(field: Any) -> object:
+    return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+
+
 def example_config() -> str:
     """Return ``config.yaml.example``: every setting of the host and of the first-party plugins with its default."""
     header = """\
@@ -174,7 +235,12 @@ def pages() -> dict[Path, str]:
     readmes = ROOT.glob("plugins/*/README.md")
     texts = {path: path.read_text(encoding="utf-8") for path in (*docs.glob("*.md"), *readmes)}
     written = {path: rules_page(hooks_page(with_tables(host_sections(text)))) for path, text in texts.items()}
-    return {**written, docs / "cli.md": cli_page(), ROOT / "config.yaml.example": example_config()}
+    return {
+        **written,
+        docs / "cli.md": cli_page(),
+        docs / "reference.md": reference_page(),
+        ROOT / "config.yaml.example": example_config(),
+    }
 
 
 def main() -> int:

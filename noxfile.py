@@ -1,0 +1,48 @@
+"""Sessions for contributors: ``nox`` runs lint, types and tests; ``nox -l`` lists all sessions."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_missing_interpreters = False
+nox.options.default_venv_backend = "none"  # all but the tests on other Pythons use .venv, which ./test.sh makes
+
+PYTHON = ".venv/bin/python"
+PLATFORMS = ("linux", "darwin", "win32")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and the generated documentation."""
+    session.run(PYTHON, "-m", "ruff", "check", ".", external=True)
+    session.run(PYTHON, "-m", "ruff", "format", "--check", ".", external=True)
+    session.run(PYTHON, "scripts/write_docs.py", "--check", external=True)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types as each operating system sees them."""
+    for platform in PLATFORMS:
+        session.run(PYTHON, "-m", "mypy", "--platform", platform, external=True)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; arguments go to pytest: nox -s tests -- tests/web -k stream."""
+    session.run("./test.sh", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="venv", python=["3.11", "3.12", "3.13", "3.14"])
+def pythons(session: nox.Session) -> None:
+    """Run the host's tests on each Python that this machine has."""
+    session.install("-c", "constraints.txt", "-e", ".[mongodb,testing]", "-r", "requirements-dev.txt")
+    plugins = ("openai", "ollama", "safety", "wordllama", "es", "chroma")
+    session.install("-c", "constraints.txt", *(f"./plugins/orbit_{name}" for name in plugins))
+    session.run("python", "-m", "pytest", "tests/host", "tests/config", "tests/chat", "tests/web", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/site."""
+    session.run(PYTHON, "scripts/build_site.py", external=True)
