@@ -300,12 +300,8 @@ async def test_wrong_admin_tokens_are_limited_for_both_workers_together(server):
     looked_at = codes.count(401)
     assert set(codes) == {401, 429}
     assert 20 <= looked_at <= 20 + (time.time() - began) + 1
-    async with (
-        asyncio.timeout(20),
-        httpx.AsyncClient(base_url=server.url, headers={"Authorization": f"Bearer {TOKEN}"}) as admin,
-    ):
-        while (await admin.get("/admin/prompts")).status_code == 429:  # noqa: ASYNC110  # nobody is locked out for long
-            await asyncio.sleep(0.2)
+    async with httpx.AsyncClient(base_url=server.url, headers={"Authorization": f"Bearer {TOKEN}"}) as admin:
+        assert (await admin.get("/admin/prompts")).status_code == 200, "nobody is locked out"
 
 
 async def test_a_worker_that_takes_the_place_of_a_dead_one_knows_the_last_hour(server):

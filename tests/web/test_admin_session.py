@@ -84,7 +84,7 @@ def test_wrong_tokens_are_limited_as_everywhere(server, anyone, monkeypatch, tmp
     monkeypatch.setattr(server.services.admin_guard, "_attempts", Attempts(tmp_path / "attempts", TOKEN, burst=3))
     statuses = [anyone.post("/admin/session", headers={"X-Admin-Token": "wrong"}).status_code for _ in range(5)]
     assert statuses == [401, 401, 401, 429, 429]
-    assert anyone.post("/admin/session", headers=RIGHT).status_code == 429
+    assert anyone.post("/admin/session", headers=RIGHT).status_code == 201, "guesses of others lock nobody out"
 
 
 def test_signing_out_ends_the_session_for_whoever_has_the_cookie(server, page):
@@ -96,6 +96,12 @@ def test_signing_out_ends_the_session_for_whoever_has_the_cookie(server, page):
     refused = httpx.get(f"{server.url}/admin/api-keys", cookies=copied)
     assert (refused.status_code, refused.json()["detail"]) == (401, "The session has ended; sign in again.")
     assert httpx.get(f"{server.url}/admin/api-keys", headers=RIGHT, cookies=copied).status_code == 200
+
+
+def test_signing_out_where_that_cannot_be_kept_is_503(server, page, tmp_path):
+    (tmp_path / "admin-signed-out").write_text("a file where the folder should be")
+    refused = page.delete("/admin/session", headers=page.csrf)
+    assert refused.status_code == 503, refused.text
 
 
 def test_with_the_token_itself_there_is_no_session(anyone):

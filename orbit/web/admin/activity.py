@@ -60,11 +60,17 @@ async def kept_history(exchange: Exchange) -> AsyncGenerator[History, None]:
     history = History(await asyncio.to_thread(_read, file) if file is not None else ())
 
     async def grow() -> None:
+        failing = False
         while True:
             try:
                 history.add(sample_of(await exchange.all(), time.time()))
                 if file is not None:
                     await asyncio.to_thread(_write, file, history.since(0.0))
+                failing = False
+            except OSError as error:
+                if not failing:
+                    logger.warning("the counts of the last hour cannot be written for other workers: %s", error)
+                failing = True
             except Exception:  # whatever it is, it must not end the history
                 logger.exception("the counts of the workers cannot be read")
             await asyncio.sleep(SECONDS)

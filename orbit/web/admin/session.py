@@ -11,6 +11,7 @@ from litestar.datastructures import Cookie
 
 from orbit.admin.sign_in import AdminSession
 from orbit.admin.wire import Done
+from orbit.errors import StoreUnavailable
 from orbit.web.admin_guard import AdminGuard, NotAdministrator, session_of
 
 logger = logging.getLogger("orbit.admin")
@@ -66,7 +67,11 @@ def session_routes(guard: AdminGuard) -> list[Any]:
 
     @delete("/session", status_code=200, summary="Sign out: the session ends")
     async def sign_out(request: Request[Any, Any, Any]) -> Response[Done]:
-        sessions.end(own(request))
+        session = own(request)
+        try:
+            sessions.end(session)
+        except OSError as error:
+            raise StoreUnavailable(f"the end of the session cannot be kept: {error.strerror or error}.") from error
         return Response(Done("Signed out"), cookies=[cookie(request, "", 0)])
 
     return [sign_in, session, sign_out]
