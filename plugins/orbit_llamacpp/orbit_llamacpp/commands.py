@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from ruamel.yaml import YAMLError
 
 from orbit.sanitize import printable
 from orbit_llamacpp.config_file import write_settings
@@ -65,8 +66,9 @@ def _pull(settings: LlamaCppSettings, section: str, default_config: str) -> clic
         made = "" if config.exists() else f" {config} is new: it has what ran without it."
         try:
             write_settings(config, section, new, default_config)
-        except OSError as error:
-            raise click.ClickException(f"{config} cannot be written: {error.strerror}") from error
+        except (OSError, YAMLError, UnicodeDecodeError) as error:
+            what = f"{config} cannot be changed: {getattr(error, 'strerror', None) or 'it is not valid YAML'}"
+            raise click.ClickException(f"{what}. Set {section}.model_path in it to {path}") from error
         console.print(f"{path} is complete; {config} names it as {section}.model_path.{made}", soft_wrap=True)
 
     return pull

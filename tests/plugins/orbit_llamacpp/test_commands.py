@@ -149,6 +149,16 @@ def test_which_of_several_must_be_said(hub: Hub, tmp_path: Path) -> None:
         assert "small.gguf, large.gguf" in done.stderr
 
 
+def test_a_configuration_that_cannot_be_changed_is_left_and_the_mend_told(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("llama_cpp: {model_path: [\n")
+    for config, said in (("mine.yaml", "it is not valid YAML"), ("no/such.yaml", "No such file or directory")):
+        arguments = ("--repo-id", "acme/tiny", "--filename", "small.gguf", "--config", config)
+        done = orbit(tmp_path, "pull", *arguments, hub=hub)
+        assert done.returncode == 1
+        assert f"{config} cannot be changed: {said}. Set llama_cpp.model_path in it to" in done.stderr
+    assert (tmp_path / "mine.yaml").read_text() == "llama_cpp: {model_path: [\n"
+
+
 def test_a_model_in_parts_is_fetched_whole(hub: Hub, gguf: Any, tmp_path: Path) -> None:
     names = [f"big-0000{number}-of-00002.gguf" for number in (1, 2)]
     for number, name in enumerate(names):
