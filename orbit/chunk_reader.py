@@ -103,7 +103,7 @@ class ChunkReader:
         if self._now() < self._thinking_due:
             return too_slow(provider, "generate", seconds)
         said = f"the model was still thinking after {self._thinking:g} s (timeouts.thinking)."
-        return ProviderError(said, kind="timeout", provider=provider, operation="generate")
+        return ProviderError(said, kind="timeout", retried=True, provider=provider, operation="generate")
 
     async def aclose(self) -> None:
         """Close the stream, and with it the work behind it."""

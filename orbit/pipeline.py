@@ -254,7 +254,7 @@ def _no_answer(provider: str, finish_reason: FinishReason, *, thought: bool) -> 
         what = "the model used up its tokens before its answer; allow it more, or turn its thinking off."
     else:
         what = "the model thought, but gave no answer." if thought else "the model gave no answer."
-    return ProviderError(what, provider=provider, operation="generate")
+    return ProviderError(what, client="The model gave no answer.", provider=provider, operation="generate")
 
 
 def _options(turn: Turn, prompt: Prompt) -> GenerateOptions:

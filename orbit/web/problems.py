@@ -140,7 +140,7 @@ def headers_of(error: BaseException, status: int, challenge: bytes = KEY_CHALLEN
     what ORBIT has repeated already, or what only an operator can mend.
     """
     headers: list[tuple[bytes, bytes]] = []
-    passes, retried = status in (503, 504), False
+    passes, retried = status in (503, 504), isinstance(error, TurnTimeout)
     if isinstance(error, ProviderError):
         passes, retried = error.passes, error.retried or not error.passes
     retry_after = getattr(error, "retry_after", 1 if passes else None)

@@ -101,7 +101,7 @@ def test_an_answer_of_nothing_is_told(tab: Any, tmp_path: Path) -> None:
         page = tab()
         enter(page, server)
         ask(page, "Hello")
-        page.locator(".remark", has_text="The model gave no answer.").wait_for()
+        page.get_by_role("alert").get_by_text("The model gave no answer.").wait_for()
 
 
 def test_a_key_with_a_limit_is_told_how_long_to_wait(tab: Any, tmp_path: Path) -> None:
