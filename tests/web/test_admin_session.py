@@ -98,8 +98,9 @@ def test_signing_out_ends_the_session_for_whoever_has_the_cookie(server, page):
     assert httpx.get(f"{server.url}/admin/api-keys", headers=RIGHT, cookies=copied).status_code == 200
 
 
-def test_signing_out_where_that_cannot_be_kept_is_503(server, page, tmp_path):
-    (tmp_path / "admin-signed-out").write_text("a file where the folder should be")
+def test_signing_out_where_that_cannot_be_kept_is_503(server, page, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()  # where the folder should be
+    monkeypatch.setattr(server.services.admin_guard.sessions, "_folder", tmp_path / "file")
     refused = page.delete("/admin/session", headers=page.csrf)
     assert refused.status_code == 503, refused.text
 
