@@ -10,7 +10,7 @@ from orbit.admin.attempts import Attempts
 from orbit.testing import serve
 
 TOKEN = "the-administrators-own-token"
-SCRIPT = {"script": {"words": 2}}
+SCRIPT = {"script": {"words": 2}, "shelf": {}}
 
 
 @pytest.fixture(scope="module")
