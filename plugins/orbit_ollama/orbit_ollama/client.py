@@ -215,9 +215,9 @@ class Client:
         except TimeoutError as error:
             raise ProviderError(f"{self.url} did not answer in time.", kind="timeout", retryable=True) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise self._connection_error(error) from error
+            raise self._connection_error(error) from None  # its text may have the whole address
         except ValueError as error:  # pydantic's and json's errors
-            raise wire.not_ollama(str(error).splitlines()[0]) from error
+            raise wire.not_ollama(str(error).partition("\n")[0]) from error
 
     def _connection_error(self, error: Exception) -> ProviderError | PromptTooLong:
         import aiohttp  # noqa: PLC0415  # loaded by open()

@@ -69,7 +69,7 @@ class OllamaProvider(Provider):
     def __init__(self, name: str, settings: OllamaSettings, host: Host) -> None:
         super().__init__(name, settings, host)
         self._servers = [Server(address) for address in settings.addresses]
-        self._clients: dict[str, Client] = {}
+        self._clients: dict[Address, Client] = {}
         self._budget = RetryBudget()
         self._thinking = Thinking(opened=settings.template_opens_thoughts)
         self._window = settings.num_ctx
@@ -109,7 +109,7 @@ class OllamaProvider(Provider):
         self._notice_routes()
         try:
             for address in self.settings.addresses:
-                self._clients[str(address)] = Client.open(address, self.settings)
+                self._clients[address] = Client.open(address, self.settings)
             await self._check_servers()
         except BaseException:
             await self._close()
@@ -148,7 +148,7 @@ class OllamaProvider(Provider):
                 reader = ChatReader(self._thinking.splitter(model, whole=whole), whole=whole)
                 first = _at_most(self.settings.first_token_timeout, context)
                 async with aclosing(
-                    self._clients[server.url].chat(body, model, first, self.settings.stall_timeout)
+                    self._clients[server.address].chat(body, model, first, self.settings.stall_timeout)
                 ) as answer:
                     async for lines in answer:
                         chunk = reader.read(lines)
@@ -280,7 +280,7 @@ class OllamaProvider(Provider):
             server.in_flight += 1
             try:
                 seconds = _at_most(self.settings.embed_timeout, context)
-                client = self._clients[server.url]
+                client = self._clients[server.address]
                 answer = await client.call("POST", "/api/embed", body, model, seconds)
                 server.succeeded()
             except ProviderError as error:
@@ -306,7 +306,7 @@ class OllamaProvider(Provider):
     async def _probe(self, server: Server) -> str:
         """Return why a server does not answer, or nothing."""
         try:
-            await self._clients[server.url].version()
+            await self._clients[server.address].version()
         except ProviderError as error:
             server.failed(error)
             return error.message
@@ -330,7 +330,7 @@ class OllamaProvider(Provider):
 
     async def _check(self, server: Server) -> None:
         """Raise ProviderError if a server does not answer in time, ConfigError if it lacks a model."""
-        client = self._clients[server.url]
+        client = self._clients[server.address]
         version = await self._await_server(client)
         wanted = [model for model in dict.fromkeys((self.settings.model, self.settings.embed_model)) if model]
         try:

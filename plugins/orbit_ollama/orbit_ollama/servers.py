@@ -41,12 +41,12 @@ class Server:
             self._failures = min(self._failures + 1, 10)
 
 
-def least_loaded(servers: list[Server], tried: set[str]) -> Server:
+def least_loaded(servers: list[Server], tried: set[Address]) -> Server:
     """Return the healthy server with the fewest requests, one not tried before if there is one.
 
     If none is healthy, the one that has the fewest requests is asked all the same: refusing is its own business.
     """
-    fresh = [server for server in servers if server.url not in tried] or servers
+    fresh = [server for server in servers if server.address not in tried] or servers
     healthy = [server for server in fresh if server.healthy] or fresh
     fewest = min(server.in_flight for server in healthy)
     return random.choice([server for server in healthy if server.in_flight == fewest])  # noqa: S311  # no secret
@@ -80,13 +80,13 @@ class Retries:
         self._budget = budget
         self._left = most
         self._delay = delay
-        self._tried: set[str] = set()
+        self._tried: set[Address] = set()
         budget.request()
 
     def server(self) -> Server:
         """Return the server for the next attempt."""
         server = least_loaded(self._servers, self._tried)
-        self._tried.add(server.url)
+        self._tried.add(server.address)
         return server
 
     def pause(self, error: ProviderError, remaining: float | None) -> float:
@@ -97,7 +97,7 @@ class Retries:
         the time is gone, and the server still works.
         """
         error.retried = True  # should it be raised, clients need not try again
-        elsewhere = any(server.url not in self._tried for server in self._servers)
+        elsewhere = any(server.address not in self._tried for server in self._servers)
         passing = error.retryable and error.kind in ("unavailable", "overloaded")
         of_the_server = error.kind == "not_found" or isinstance(error, WrongCertificate)
         of_the_server |= error.retryable and error.kind == "failed"

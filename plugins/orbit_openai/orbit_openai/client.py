@@ -162,9 +162,9 @@ class Client:
                 yield response
             finally:
                 response.close()  # without it, aiohttp would wait for the rest of an answer nobody wants
-        except aiohttp.ConnectionTimeoutError as error:
+        except aiohttp.ConnectionTimeoutError:  # its text has the whole address, and so have some of those below
             seconds = self._settings.connect_timeout
-            raise cut_off(url, f"cannot be reached: no connection within {seconds:g} s") from error
+            raise cut_off(url, f"cannot be reached: no connection within {seconds:g} s") from None
         except TimeoutError as error:
             raise ProviderError(f"{url} did not answer in time.", kind="timeout", retryable=True) from error
         except aiohttp.ClientConnectorError as error:
@@ -173,7 +173,7 @@ class Client:
             if is_of_tls(error.os_error):
                 raise WrongCertificate(f"{url} {reason}") from error
             raise cut_off(f"the proxy {self._proxy} before {url}" if proxied else url, reason) from error
-        except aiohttp.ClientHttpProxyError as error:  # its text has the whole address, and so have those below
+        except aiohttp.ClientHttpProxyError as error:
             raise status_error(error.status, error.headers or {}, b"", model, url) from None
         except aiohttp.ClientResponseError as error:
             raise not_compatible(url, error.message.partition("\n")[0]) from None

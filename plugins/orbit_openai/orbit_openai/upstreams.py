@@ -64,12 +64,12 @@ class Upstreams:
         self.retries_left = min(_RETRIES_AT_ONCE, self.retries_left + _RETRIES_PER_CALL)
         return Attempts(self, context)
 
-    def least_busy(self, tried: set[str]) -> Upstream:
+    def least_busy(self, tried: set[Address]) -> Upstream:
         """Return a server: rather a new one than one that was tried, a rested than a resting, an idle than a busy."""
         now = time.monotonic()
         return min(
             self.all,
-            key=lambda one: (one.url in tried, one.rests_until > now, one.in_flight, random.random()),  # noqa: S311  # no secret
+            key=lambda one: (one.address in tried, one.rests_until > now, one.in_flight, random.random()),  # noqa: S311  # no secret
         )
 
 
@@ -79,13 +79,13 @@ class Attempts:
     def __init__(self, upstreams: Upstreams, context: CallContext) -> None:
         self._upstreams = upstreams
         self._context = context
-        self._tried: set[str] = set()
+        self._tried: set[Address] = set()
         self._count = 0
 
     def next(self) -> Upstream:
         """Return the server to ask."""
         upstream = self._upstreams.least_busy(self._tried)
-        self._tried.add(upstream.url)
+        self._tried.add(upstream.address)
         return upstream
 
     async def again(self, error: ProviderError) -> None:

@@ -235,3 +235,24 @@ async def test_a_gateway_without_a_list_of_models(
     async with OllamaWire(list_status=status) as wire:
         assert text(await ask(await start(base_url=wire.url), context)) == "one two three"
     assert "lists no models" in caplog.text
+
+
+async def test_one_address_with_two_users_is_two_servers(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    urls = [wire.url.replace("://", f"://{user}:{SECRET}@") for user in ("one", "two")]
+    provider = await start(base_url=urls, max_retries=1)
+    wire.faults.append(Fault("status", status=503))
+
+    assert text(await ask(provider, context)) == "one two three"
+    assert len({request.headers["Authorization"] for request in wire.requests}) == 2
+
+
+async def test_a_connection_that_takes_too_long_shows_no_query(
+    wire: OllamaWire, start: Start, context: CallContext
+) -> None:
+    provider = await start(base_url=with_user(wire.url), connect_timeout=1e-9, require_server=False, max_retries=0)
+
+    with pytest.raises(ProviderError, match="no connection within") as raised:
+        await ask(provider, context)
+
+    told = "".join(traceback.format_exception(raised.value))
+    assert not any(secret in told for secret in (SECRET, "svc", "Qu3rySecret"))

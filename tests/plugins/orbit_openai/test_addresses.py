@@ -217,3 +217,24 @@ def test_a_file_of_authorities_that_cannot_be_used_is_found_by_check(tmp_path: P
     assert "holds no certificate in PEM form" in problems(ca_certs=str(junk))
     assert "is a folder" in problems(ca_certs=str(tmp_path))
     assert "no effect" in problems(ca_certs=str(Authority(tmp_path).file), verify_certs=False)
+
+
+async def test_one_address_with_two_users_is_two_servers(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    urls = [wire.url.replace("://", f"://{user}:{SECRET}@") for user in ("one", "two")]
+    provider = await start(base_url=urls, max_retries=1)
+    wire.faults.append(Fault("status", status=503))
+
+    assert text(await ask(provider, context)) == "one two three"
+    assert len({request.headers["Authorization"] for request in wire.requests}) == 2
+
+
+async def test_a_connection_that_takes_too_long_shows_no_query(
+    wire: OpenAIWire, start: Start, context: CallContext
+) -> None:
+    provider = await start(base_url=with_user(wire.url), connect_timeout=1e-9, require_server=False, max_retries=0)
+
+    with pytest.raises(ProviderError, match="no connection within") as raised:
+        await ask(provider, context)
+
+    told = "".join(traceback.format_exception(raised.value))
+    assert not any(secret in told for secret in (SECRET, "svc", "Qu3rySecret"))
