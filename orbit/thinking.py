@@ -58,6 +58,9 @@ _BEGINNINGS: Final = (*_PAIRS, *_PAIRS.values(), *_HARMONY, _STRIPPED[0])
 _MARK: Final = re.compile(r"<\|(start|channel|message|end|return|call|constrain)\|>")
 _MARKS: Final = tuple(f"<|{name}|>" for name in ("start", "channel", "message", "end", "return", "call", "constrain"))
 
+_ENOUGH: Final = 3
+"""So many answers in a row without thoughts show that the template does not open them. A schema may keep out some."""
+
 Split: TypeAlias = tuple[str, str]
 """What belongs to the answer, and what belongs to the thoughts."""
 
@@ -222,6 +225,8 @@ class ThinkingSplitter:
             keep = max(0, len(self._held) - _LONGEST)
             thought, self._held = self._held[:keep], self._held[keep:]
         else:
+            if self._kept is not None:
+                self._tell(opened=True)
             answer = found.start() if found[0] == _FINAL else found.end()
             thought, self._held = self._held[: found.start()], self._held[answer:]
             self._state, self._kept = "begin", None
@@ -300,21 +305,25 @@ class Thinking:
     def __init__(self, *, opened: bool | None = None) -> None:
         """``opened`` says whether templates open the thoughts; None to learn it for each model."""
         self._always = opened
-        self._models: set[str] = set()
+        self._unthinking: dict[str, int] = {}
+        """Model whose template opens the thoughts -> how many answers in a row had none."""
 
     def splitter(self, model: str, *, whole: bool = False) -> ThinkingSplitter:
         """Return the splitter for one answer of a model. ``whole``: nobody wants the pieces of the answer."""
         if self._always is not None:
             return ThinkingSplitter(opened=self._always)
 
-        return ThinkingSplitter(opened=model in self._models, whole=whole, learn=partial(self._learn, model))
+        return ThinkingSplitter(opened=model in self._unthinking, whole=whole, learn=partial(self._learn, model))
 
     def _learn(self, model: str, opens: bool) -> None:
-        if not opens:
-            self._models.discard(model)
-        elif model not in self._models:
-            self._models.add(model)
+        if opens and model not in self._unthinking:
             logger.warning("answers of %s begin inside its thoughts, which are left out from now on", model)
+        if opens:
+            self._unthinking[model] = 0
+        elif model in self._unthinking:
+            self._unthinking[model] += 1
+            if self._unthinking[model] == _ENOUGH:
+                del self._unthinking[model]
 
 
 def _open_tag(prompt: str) -> re.Match[str] | None:

@@ -129,10 +129,17 @@ def test_a_closing_tag_alone_is_learned() -> None:
 
 def test_what_was_learned_is_unlearned() -> None:
     thinking = Thinking()
-    split(["plan</think>\n", ANSWER], thinking.splitter("m"))
+    thought = ["plan\n</think>\n", ANSWER]
+    split(thought, thinking.splitter("m"))
 
     assert split([ANSWER], thinking.splitter("m"), cut=True)[0] == ""  # thoughts that used up all tokens
-    assert split([ANSWER], thinking.splitter("m"))[0] == ANSWER  # it stopped without any thoughts
+    for _ in range(2):
+        for _ in range(2):
+            assert split([ANSWER], thinking.splitter("m"))[0] == ANSWER  # it stopped without any thoughts
+        assert split(thought, thinking.splitter("m"))[0] == ANSWER  # which does not mean that it never has any
+    for _ in range(3):
+        assert thinking.splitter("m").add(ANSWER)[0] == ""
+        assert split([ANSWER], thinking.splitter("m"))[0] == ANSWER
     assert thinking.splitter("m").add(ANSWER) == (ANSWER, "")
 
 
