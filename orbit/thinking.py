@@ -58,6 +58,11 @@ _BEGINNINGS: Final = (*_PAIRS, *_PAIRS.values(), *_HARMONY, _STRIPPED[0])
 _MARK: Final = re.compile(r"<\|(start|channel|message|end|return|call|constrain)\|>")
 _MARKS: Final = tuple(f"<|{name}|>" for name in ("start", "channel", "message", "end", "return", "call", "constrain"))
 
+_LIKE_THOUGHTS: Final = (
+    *("okay,", "okay ", "ok,", "ok ", "alright,", "hmm", "the user ", "we need to ", "we are given "),
+    *("嗯", "好的", "用户"),
+)
+"""How thoughts begin, in lower case. An answer may, too, so it is only held back as long as its model is not known."""
 _ENOUGH: Final = 3
 """So many answers in a row without thoughts show that the template does not open them. A schema may keep out some."""
 
@@ -73,15 +78,22 @@ class ThinkingSplitter:
     """
 
     def __init__(
-        self, *, opened: bool = False, whole: bool = False, learn: Callable[[bool], None] | None = None
+        self,
+        *,
+        opened: bool = False,
+        whole: bool = False,
+        unknown: bool = False,
+        learn: Callable[[bool], None] | None = None,
     ) -> None:
         """``opened`` says that the prompt ends with the opening tag, so the text begins inside the thoughts.
 
         ``whole`` holds the answer back to its end, for clients that do not stream: then a closing tag without an
-        opening one still takes what is before it out of the answer. ``learn`` is called with True when there was such
-        a tag, and with False when ``opened`` was wrong.
+        opening one still takes what is before it out of the answer. ``unknown`` does the same for a text that begins
+        like thoughts ("Okay, the user ..."). ``learn`` is called with True when there was such a tag, and with False
+        when there was none.
         """
         self._opened = opened
+        self._unknown = unknown
         self._whole = whole
         self._learn = learn
         self._state: Literal["begin", "thoughts", "harmony", "whole", "answer"] = "begin"
@@ -151,7 +163,7 @@ class ThinkingSplitter:
         """
         held, self._held = self._held, ""
         if self._state == "thoughts":
-            if self._kept is None or cut:
+            if self._kept is None or (cut and not self._unknown):
                 return "", held
             self._tell(opened=False)
             return "".join([*self._kept, held]), ""
@@ -159,6 +171,8 @@ class ThinkingSplitter:
             return self._split_whole("".join(self._kept))
         if self._state == "harmony" and self._part in ("header", "other"):
             return "", held
+        if self._state == "answer" and self._watches:
+            self._tell(opened=False)
         return held, ""
 
     def _split(self) -> Split:
@@ -185,8 +199,11 @@ class ThinkingSplitter:
             self._held = begun
         if self._opens(begun) or _may_open(begun):
             return ""
-        if self._opened:
+        start = begun[:_LONGEST].lower()
+        if self._opened or (self._unknown and start.startswith(_LIKE_THOUGHTS)):
             self._state, self._kept = "thoughts", []
+            return ""
+        if self._unknown and any(like.startswith(start) for like in _LIKE_THOUGHTS):
             return ""
         held, self._held = self._held, ""
         if self._whole:
@@ -217,7 +234,7 @@ class ThinkingSplitter:
     def _thought(self) -> None:
         """Note that the thoughts are over, so that no others are looked for."""
         self._has_thought = True
-        self._opened = self._whole = self._watches = False
+        self._opened = self._unknown = self._whole = self._watches = False
 
     def _think(self) -> str:
         found = self._closing.search(self._held)
@@ -264,6 +281,7 @@ class ThinkingSplitter:
     def _split_whole(self, text: str) -> Split:
         found = _TAG.search(text)
         if found is None or not _closes(found) or text.count("`", 0, found.start()) % 2:
+            self._tell(opened=False)
             return text, ""
         self._tell(opened=True)
         return text[found.end() :].lstrip(), text[: found.start()]
@@ -298,8 +316,9 @@ class ThinkingSplitter:
 class Thinking:
     """What one provider knows about how its models mark their thoughts.
 
-    The chat templates of some models end with the opening tag, so that their answers have a closing one alone. A
-    streamed answer cannot be called back, so the first one of such a model shows its thoughts; the next ones do not.
+    The chat templates of some models end with the opening tag, so that their answers have a closing one alone. Until
+    a model is known, an answer that begins like thoughts is held back until its end or such a tag. What does not, and
+    has such a tag later, cannot be called back: it shows its thoughts, and the next ones do not.
     """
 
     def __init__(self, *, opened: bool | None = None) -> None:
@@ -307,23 +326,29 @@ class Thinking:
         self._always = opened
         self._unthinking: dict[str, int] = {}
         """Model whose template opens the thoughts -> how many answers in a row had none."""
+        self._plain: dict[str, int] = {}
+        """Another model -> how many answers have shown that its template does not."""
 
     def splitter(self, model: str, *, whole: bool = False) -> ThinkingSplitter:
         """Return the splitter for one answer of a model. ``whole``: nobody wants the pieces of the answer."""
         if self._always is not None:
             return ThinkingSplitter(opened=self._always)
 
-        return ThinkingSplitter(opened=model in self._unthinking, whole=whole, learn=partial(self._learn, model))
+        opened = model in self._unthinking
+        unknown = not opened and not whole and self._plain.get(model, 0) < _ENOUGH
+        return ThinkingSplitter(opened=opened, whole=whole, unknown=unknown, learn=partial(self._learn, model))
 
     def _learn(self, model: str, opens: bool) -> None:
         if opens and model not in self._unthinking:
             logger.warning("answers of %s begin inside its thoughts, which are left out from now on", model)
         if opens:
-            self._unthinking[model] = 0
+            self._unthinking[model] = self._plain[model] = 0
         elif model in self._unthinking:
             self._unthinking[model] += 1
             if self._unthinking[model] == _ENOUGH:
                 del self._unthinking[model]
+        else:
+            self._plain[model] = self._plain.get(model, 0) + 1
 
 
 def _open_tag(prompt: str) -> re.Match[str] | None:

@@ -127,6 +127,21 @@ def test_a_closing_tag_alone_is_learned() -> None:
     assert "I plan." in split(list(text), thinking.splitter("another"))[0]
 
 
+@pytest.mark.parametrize("thought", ["Okay, the user wants a sum.", "Hmm... a plan", "The user asks.", "嗯"])
+def test_what_begins_like_thoughts_waits_while_the_model_is_unknown(thought: str) -> None:
+    for pieces in cuts(f"{thought}</think>\n{ANSWER}"):
+        assert split(pieces, Thinking().splitter("m"))[0] == ANSWER, pieces
+    for pieces in cuts(thought):
+        assert split(pieces, Thinking().splitter("m"))[0] == thought
+        assert split(pieces, Thinking().splitter("m"), cut=True)[0] == thought
+
+    thinking = Thinking()
+    for _ in range(3):
+        assert thinking.splitter("m").add(thought)[0] == ""
+        assert split([thought], thinking.splitter("m"))[0] == thought
+    assert thinking.splitter("m").add(thought)[0] == thought  # by now it is known that it does not think
+
+
 def test_what_was_learned_is_unlearned() -> None:
     thinking = Thinking()
     thought = ["plan\n</think>\n", ANSWER]
