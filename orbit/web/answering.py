@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -23,6 +24,8 @@ _STREAM_HEADERS = [
     (b"x-accel-buffering", b"no"),  # or nginx would hold the pieces back
 ]
 _PING = b": ping\n\n"
+_GOODBYE_SECONDS = 1.0
+"""What sending the last frame may take once the server stops."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -112,7 +115,10 @@ async def send_stream(
         except asyncio.CancelledError:
             if watch.gone or not stream.started:
                 raise
-            failure = ServerStopping()
+            stream.close()
+            with suppress(TimeoutError, asyncio.CancelledError):  # a client that does not read delays no stop
+                async with asyncio.timeout(_GOODBYE_SECONDS):
+                    await stream.fail(wire, ServerStopping())
         except Exception as error:
             await stream.settle()
             if not stream.started:
@@ -120,8 +126,8 @@ async def send_stream(
             failure = error
         finally:
             stream.close()
-        if failure is not None and not stream.ended:
-            await stream.send(wire.failure(failure), last=True)
+        if failure is not None:
+            await stream.fail(wire, failure)
     return Sent(not watch.gone, failure)
 
 
@@ -153,6 +159,11 @@ class _EventStream:
             self._sending = False
             self._sent_at = self._now()
 
+    async def fail(self, wire: Wire, error: BaseException) -> None:
+        """Send an error as the last frame, unless the last one has left."""
+        if not self.ended:
+            await self.send(wire.failure(error), last=True)
+
     async def settle(self) -> None:
         """Wait until a ping that is being sent has left."""
         if self._ping is not None:
@@ -162,6 +173,8 @@ class _EventStream:
     def close(self) -> None:
         """Send no more pings."""
         self._ticker.discard(self)
+        if self._ping is not None and self.started:
+            self._ping.cancel()
 
     def look(self, now: float) -> None:
         """Ping if it is time; called by the ticker."""

@@ -42,6 +42,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self.refused = False
         """Whether the connection only waits to be closed."""
+        self.resumed = 0
+        """How often the client has read on after the server had to wait for it."""
         self.url = b""
         self._problem: tuple[HTTPStatus, str, str] | None = None
         self._head = 0
@@ -91,6 +93,11 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.refused = True
+
+    @override
+    def resume_writing(self) -> None:
+        self.resumed += 1
+        super().resume_writing()
 
     @override
     def on_message_begin(self) -> None:

@@ -30,11 +30,14 @@ from orbit.web.metrics import FOLDER_VARIABLE, empty_folder
 from orbit.web.protocol import LimitedProtocol
 from orbit.web.service_manager import notify
 from orbit.web.slow_senders import SlowSenders
+from orbit.web.stalled_readers import StalledReaders
 from orbit.web.tls import Certificate
 from orbit.web.watchdog import Watchdog
 from orbit.web.workers import FORCE, Workers
 
 _BACKLOG = 2048
+_UNSENT_BYTES = 65_536
+"""What the kernel holds for a slow reader. By default it is megabytes, and nothing shows whether the client reads."""
 _TICKS_PER_SECOND = 10
 
 SECURITY_HEADERS = [
@@ -70,6 +73,8 @@ def bind(host: str, port: int, setting: str = "general.port") -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # connections inherit it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
@@ -120,6 +125,7 @@ class Server(uvicorn.Server):
         self._timeouts = timeouts
         self._certificate: Certificate | None = None
         self._slow_senders = SlowSenders(timeouts.receive)
+        self._stalled_readers = StalledReaders(timeouts.send)
         self._watchdog: Watchdog | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told_at: float | None = None
@@ -187,6 +193,7 @@ class Server(uvicorn.Server):
         """Look after what needs it: the end at each tick, the rest once a second."""
         if counter % _TICKS_PER_SECOND == 0:
             self._slow_senders.look(self.server_state.connections)
+            self._stalled_readers.look(self.server_state.connections)
             if self._certificate is not None:
                 self._certificate.refresh()
             if self.supervisor is not None and os.getppid() != self.supervisor:

@@ -137,6 +137,26 @@ async def test_a_line_larger_than_a_file_gets_one_of_its_own(tmp_path):
     assert len(list(tmp_path.glob("chat-*.log"))) == 3
 
 
+@pytest.mark.parametrize(("size", "longest"), [(0.01, 10_000), (20.0, 1_000_000)])
+@pytest.mark.parametrize("character", ["x", "ü", "\x01", "\ud800", "🙂"])
+async def test_a_huge_record_is_cut_to_a_line_of_a_sane_size(tmp_path, size, longest, character):
+    text = character * 500_000
+    huge = record(1, query=text, response=text, reason=text, client_name="shop")
+    many = record(2, sources=tuple(orbit.SourceRef(f"d{n}", "a" * 200, 0.5) for n in range(10_000)))
+    async with provider(tmp_path, max_size_mb=size) as log:
+        for one in (huge, many, record(3)):
+            await log.log(one)
+    written = [
+        line for path in sorted(tmp_path.glob("chat-*.log")) for line in path.read_bytes().splitlines(keepends=True)
+    ]
+    assert all(len(line) <= longest for line in written)
+    first, second, third = sorted(lines(tmp_path), key=lambda line: line["request_id"])
+    assert first["response"].endswith("[cut: 500000 characters]")
+    assert max(map(len, written)) > longest / 8  # no more is cut than has to be
+    assert (first["client_name"], first["request_id"], third["query"]) == ("shop", "r1", "question 3")
+    assert second["sources"][0]["id"] == "d0"
+
+
 async def test_old_files_are_deleted_and_other_files_are_not(tmp_path):
     today = datetime.now(UTC).date()
     for age in (0, 2, 3, 40):

@@ -16,6 +16,10 @@ from msgspec import structs
 import orbit
 
 REDACTED = "[redacted]"
+LONGEST = 1_000_000
+"""Bytes of a line, at most: followers and readers take a line at a time."""
+_SHORTEST = 4_096
+"""A line may always be so long: room for all that a record holds besides its texts."""
 Content = Literal["full", "hash", "none"]
 
 
@@ -39,8 +43,14 @@ def ending(statuses: Mapping[str, str]) -> bytes:
 class LineEncoder:
     """Turns records into lines, keeping of their texts only what the operator may keep."""
 
-    def __init__(self, content: Content = "full", redact: Sequence[str] = (), hash_key: str = "") -> None:
-        """``redact`` are regular expressions; raises ``re.error`` for one that is none."""
+    def __init__(
+        self, content: Content = "full", redact: Sequence[str] = (), hash_key: str = "", longest: int = LONGEST
+    ) -> None:
+        """``redact`` are regular expressions; raises ``re.error`` for one that is none.
+
+        ``longest`` is in bytes: the texts of a longer line are cut, and say so.
+        """
+        self._longest = max(_SHORTEST, min(longest, LONGEST))
         self._patterns = [re.compile(pattern) for pattern in redact]
         self._keep: Callable[[str], str | None] = {
             "full": self._redacted,
@@ -54,11 +64,19 @@ class LineEncoder:
     def encode(self, record: orbit.ChatRecord, ending: bytes) -> bytes:
         """One JSON object in UTF-8: the fields of the record, then its ``ending``."""
         kept = self._kept(record) if self._changes else record
+        line = self._line(kept, ending)
+        chars = self._longest // 2
+        while len(line) > self._longest and chars:
+            line = self._line(_cut(kept, chars), ending)
+            chars //= 2
+        return line
+
+    def _line(self, record: orbit.ChatRecord, ending: bytes) -> bytes:
         try:
-            fields = self._json.encode(kept)
+            fields = self._json.encode(record)
         except UnicodeEncodeError:
             # A lone surrogate is no text in UTF-8; losing that character is better than losing the record.
-            fields = self._json.encode(_without_surrogates(msgspec.to_builtins(kept, str_keys=True)))
+            fields = self._json.encode(_without_surrogates(msgspec.to_builtins(record, str_keys=True)))
         after_the_timestamp = fields[fields.index(b",") : -1]  # which is the first field, and a number
         return b'{"timestamp":"' + iso(record.timestamp).encode() + b'"' + after_the_timestamp + ending
 
@@ -80,6 +98,16 @@ class LineEncoder:
         if self._key:
             return "hmac-sha256:" + hmac.new(self._key, data, hashlib.sha256).hexdigest()
         return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def _cut(record: orbit.ChatRecord, chars: int) -> orbit.ChatRecord:
+    """Return the record with no more than ``chars`` characters of each text, and as many sources as that is."""
+    texts = {
+        name: f"{text[:chars]} [cut: {len(text)} characters]"
+        for name in ("query", "response", "reason")
+        if (text := getattr(record, name)) and len(text) > chars
+    }
+    return structs.replace(record, **texts, sources=record.sources[:chars])
 
 
 def _without_surrogates(value: Any) -> Any:

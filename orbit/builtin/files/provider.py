@@ -40,7 +40,7 @@ class FileLog(orbit.Provider):
         if problems := list(self.validate()):
             raise orbit.ConfigError([orbit.Problem("logging.file", problem) for problem in problems])
         self._directory = Path(settings.directory).expanduser().absolute()  # noqa: ASYNC240  once, at the start
-        self._encoder = LineEncoder(settings.content, settings.redact, settings.hash_key)
+        self._encoder = LineEncoder(settings.content, settings.redact, settings.hash_key, settings.max_bytes)
         self._ending = b""
         self._ending_until = float("-inf")
         self._folder = LogFolder(

@@ -25,7 +25,11 @@ class FileLogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, Meta(description="Where the day changes: `UTC`, `local` or a zone such as `Europe/Berlin`.")
     ] = "UTC"
     max_size_mb: Annotated[
-        float, Meta(gt=0, description="Largest file, in megabytes of 1,000,000 bytes; the next is numbered.")
+        float,
+        Meta(
+            gt=0,
+            description="Largest file, in megabytes of 1,000,000 bytes; the next is numbered. A line has at most 1 MB.",
+        ),
     ] = 20.0
     retention_days: Annotated[int, Meta(ge=1, description="Days that files are kept, today included.")] = 14
     backup_count: Annotated[
