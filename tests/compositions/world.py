@@ -150,6 +150,8 @@ class World:
         folder = self.folder / str(self.served)
         folder.mkdir()
         settled = Settled(self, json.loads(json.dumps(config)), folder)
+        if not {"chroma", "markdown"} & {plugin_of(name, values) for name, values in settled.sections.items()}:
+            collection = None  # a key with a collection that nobody can search is refused
         seen = Seen()
         with serve(settled.config, folder / "data", plugins, collection) as server:
             if server.services.host.roles.index:
