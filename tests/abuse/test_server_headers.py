@@ -286,6 +286,14 @@ def test_a_request_for_another_protocol_is_answered_in_http_1(target: Target, ch
         assert received(connection).startswith(b"HTTP/1.1 200")
 
 
+def test_a_connection_that_never_says_hello_is_closed(target: Target) -> None:
+    """In plain HTTP before the request, over TLS before the handshake."""
+    with socket.create_connection(("127.0.0.1", target.url.port or 0), timeout=30) as connection:
+        connection.sendall(b"\x16\x03\x01" if target.url.scheme == "https" else b"G")
+        received(connection)
+    assert target.is_well()
+
+
 def test_many_idle_connections_cost_little_and_end(target: Target) -> None:
     connections = [target.connect() for _ in range(200)]
     try:
