@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import sys
 import threading
@@ -11,7 +12,7 @@ import time
 logger = logging.getLogger("orbit")
 
 _LOOK_SECONDS = 0.1
-_REPORT_SECONDS = 1.0
+_LAST_SECONDS = 1.0
 
 
 class Watchdog(threading.Thread):
@@ -39,11 +40,16 @@ class Watchdog(threading.Thread):
         os.read(self._woken, 1)
         while time.monotonic() < self._deadline:
             time.sleep(_LOOK_SECONDS)
-        if self._status:  # what holds the logging lock must not hold this thread too
-            report = threading.Thread(target=self._report, daemon=True)
-            report.start()
-            report.join(_REPORT_SECONDS)
+        last = threading.Thread(target=self._last, daemon=True)  # what holds a lock must not hold this thread too
+        last.start()
+        last.join(_LAST_SECONDS)
         os._exit(self._status)
+
+    def _last(self) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+        if self._status:
+            self._report()
 
     def _report(self) -> None:
         frames = sys._current_frames()  # noqa: SLF001  # the documented way to see what threads do

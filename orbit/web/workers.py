@@ -85,7 +85,7 @@ class Workers:
     def run(self) -> None:
         """Run until all workers have ended. Raises OrbitError if they could not start."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
                 signal.signal(number, self._stop)
         self._workers = [self._worker() for _ in range(self._number)]
         if self._all_ready():

@@ -60,6 +60,18 @@ class Plugin(orbit.Provider):
             except asyncio.CancelledError:
                 pass
 """
+CHILD = """
+import asyncio, multiprocessing, threading, time
+import orbit
+
+class Plugin(orbit.Provider):
+    @orbit.hookimpl
+    async def generate(self, messages, options, context):
+        yield orbit.Chunk("begun ")
+        multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,)).start()
+        threading.Thread(target=time.sleep, args=(600,)).start()
+        await asyncio.sleep(600)
+"""
 STARTING = {
     "waits": "await asyncio.sleep(600)",
     "blocks": "time.sleep(600)",
@@ -106,6 +118,17 @@ def test_a_busy_thread_does_not_keep_the_process(tmp_path: Path, workers: str, n
         assert server.finish() == 0
         reader.join()
     assert reader.frames[-1]["error"]["code"] == "server_stopping"
+
+
+@BOTH
+def test_children_and_threads_of_a_plugin_do_not_outlive_the_server(tmp_path: Path, workers: str) -> None:
+    with served(tmp_path, "child: {}\n" + SHORT, "--workers", workers, plugins={"child": CHILD}) as server:
+        reader = Reader(server)
+        assert reader.begun.wait(20)
+        time.sleep(1)
+        server.process.terminate()
+        assert server.finish() == 0
+        reader.join()
 
 
 @BOTH
