@@ -10,8 +10,8 @@ from orbit.upstreams.connections import (
     tls_reason,
 )
 from orbit.upstreams.conversations import refuses_roles, refuses_system, without_system
-from orbit.upstreams.embedding import embed_in_parts, shortened_sentence, too_much
-from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, is_final
+from orbit.upstreams.embedding import embed_in_parts, shortened_sentence
+from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, is_final, is_too_much
 from orbit.upstreams.headers import header_problems
 from orbit.upstreams.models import listed_name
 
@@ -28,6 +28,7 @@ __all__ = [
     "header_problems",
     "is_final",
     "is_of_tls",
+    "is_too_much",
     "listed_name",
     "refuses_roles",
     "refuses_system",
@@ -37,6 +38,5 @@ __all__ = [
     "tls_context",
     "tls_problems",
     "tls_reason",
-    "too_much",
     "without_system",
 ]

@@ -6,9 +6,10 @@ import re
 from math import ceil
 from typing import Final
 
-from orbit.errors import FailureKind, OrbitError, ProviderError
+from orbit.errors import FailureKind, OrbitError, PromptTooLong, ProviderError
 from orbit.types import GenerateOptions
 from orbit.upstreams.conversations import refuses_roles, refuses_system
+from orbit.upstreams.embedding import too_much
 
 _FINAL: Final = re.compile(
     r"memory|template|not supported|unsupported|not implemented|failed to load|unable to load|invalid", re.IGNORECASE
@@ -16,6 +17,7 @@ _FINAL: Final = re.compile(
 _SAMPLING: Final = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "repetition_penalty", "seed", "stop")
 _OF_SCHEMAS: Final = re.compile(r"schema|response_format|grammar|structured|guided|json|format", re.IGNORECASE)
 _REFUSALS: Final = (400, 422)
+_TOO_LARGE: Final = (400, 413, 422, 500)
 _ROLES = "The model cannot take the roles of these messages in their order; they alternate, beginning with the user's."
 
 
@@ -40,6 +42,13 @@ class Refused(ProviderError):
 
 class WrongCertificate(ProviderError):
     """A certificate that is not trusted, or a server without TLS, keeps from connecting; waiting does not mend it."""
+
+
+def is_too_much(error: OrbitError) -> bool:
+    """Tell whether a server refused a text or a batch to embed as too large."""
+    if isinstance(error, Refused):
+        return error.kind == "failed" and error.status in _TOO_LARGE and too_much(error.marks)
+    return isinstance(error, PromptTooLong)
 
 
 def is_final(said: str) -> bool:

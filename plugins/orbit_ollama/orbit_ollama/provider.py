@@ -17,7 +17,6 @@ from orbit import (
     Host,
     Message,
     OrbitError,
-    PromptTooLong,
     Provider,
     ProviderError,
     Thinking,
@@ -32,11 +31,11 @@ from orbit.upstreams import (
     credential_problem,
     embed_in_parts,
     header_problems,
+    is_too_much,
     listed_name,
     refuses_system,
     shortened_sentence,
     tls_problems,
-    too_much,
 )
 from orbit_ollama import wire
 from orbit_ollama.answer import ChatReader
@@ -257,8 +256,8 @@ class OllamaProvider(Provider):
             nonlocal refusal
             try:
                 rows = wire.embeddings_from(await self._embed(texts, prefix, context))
-            except (PromptTooLong, Refused) as error:
-                if isinstance(error, Refused) and not (error.kind == "failed" and too_much(error.marks)):
+            except OrbitError as error:
+                if not is_too_much(error):
                     raise
                 refusal = error
                 return None
@@ -285,7 +284,7 @@ class OllamaProvider(Provider):
                 server.succeeded()
             except ProviderError as error:
                 server.failed(error)
-                if too_much(getattr(error, "marks", "")):
+                if is_too_much(error):
                     raise
                 pause = retries.pause(error, context.remaining())
             else:

@@ -17,7 +17,6 @@ from orbit import (
     Host,
     Message,
     OrbitError,
-    PromptTooLong,
     Provider,
     ProviderError,
     Thinking,
@@ -27,16 +26,15 @@ from orbit import (
 from orbit.types import HealthStatus
 from orbit.upstreams import (
     Address,
-    Refused,
     address_problem,
     blamed,
     credential_problem,
     embed_in_parts,
     header_problems,
+    is_too_much,
     listed_name,
     shortened_sentence,
     tls_problems,
-    too_much,
 )
 from orbit_openai import wire
 from orbit_openai.client import Client
@@ -218,8 +216,8 @@ class OpenAIProvider(Provider):
             nonlocal refusal
             try:
                 return await self._embed(texts, prefix, context)
-            except (PromptTooLong, Refused) as error:
-                if isinstance(error, Refused) and not (error.kind == "failed" and too_much(error.marks)):
+            except OrbitError as error:
+                if not is_too_much(error):
                     raise
                 refusal = error
                 return None
@@ -240,7 +238,7 @@ class OpenAIProvider(Provider):
                 with upstream.asked():
                     return await client.embed(upstream.address, body, len(texts), model, seconds)
             except ProviderError as error:
-                if too_much(getattr(error, "marks", "")):
+                if is_too_much(error):
                     raise
                 await attempts.again(error)
 

@@ -129,3 +129,15 @@ async def test_a_text_of_which_nothing_is_taken_is_an_error(
     with pytest.raises(ProviderError, match="too long"):
         await provider.embed(["some words", "more"], "document", context)
     assert len(wire.asked(PATH)) < 20
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429])
+async def test_a_limit_of_another_kind_is_no_long_text(
+    wire: OpenAIWire, start: Start, context: CallContext, status: int
+) -> None:
+    wire.refuse = lambda path, body: (status, "You exceeded a limit of your account.")
+    provider = await start(base_url=wire.url, max_retries=0)
+
+    with pytest.raises(ProviderError):
+        await provider.embed(["cats", "dogs"], "document", context)
+    assert len(wire.asked(PATH)) == 1
