@@ -112,6 +112,7 @@ class OrbitHost:
             await self.registry.start(self.config.host.timeouts.start, self._needed, ready=self._ready)
             self._callers.clear()  # some were made before a provider failed to become ready
             self._require_generator()
+            self._warn_of_unmet_needs()
         except BaseException:
             await self.registry.stop(self.config.host.timeouts.stop)
             raise
@@ -228,6 +229,12 @@ class OrbitHost:
         """Take over a collection that another program made in the selected store. Raises ProviderError."""
         adopted: StoredCollection = await self._store("adopt", collection=collection, context=context)
         return adopted
+
+    def _warn_of_unmet_needs(self) -> None:
+        """Say who has to do without an instance that is not required and could not start."""
+        if self._needed is None:
+            for problem in unmet_needs(self.config, self.registry, msgspec.structs.asdict(self.roles)):
+                logger.warning("%s", problem)
 
     def _require_generator(self) -> None:
         """Refuse to run without what answers, even if its section says ``required: false``."""

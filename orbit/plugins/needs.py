@@ -1,4 +1,4 @@
-"""What instances need of each other, checked before anything starts."""
+"""What instances need of each other, checked before anything starts and once everything has."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def cannot(config: Config, registry: Registry, name: str, hook: str) -> str:
     """Say why the instance of a name cannot do what a hook is for: half a sentence."""
     if name in registry:
         return f"'{name}' cannot {VERBS[hook]}"
+    if name in registry.failed:
+        return f"'{name}' could not start"
     if name in config.switched_off:
         return f"the section '{name}' is switched off (enabled: false)"
     return f"no enabled section is named '{name}', to {VERBS[hook]}"

@@ -73,6 +73,15 @@ def test_check_fails_where_serve_would(tmp_path: Path) -> None:
     assert "reranker.provider: no enabled section is named 'nobody'" in str(result.exception)
 
 
+def test_the_start_says_whose_model_could_not_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    away = {"use": "openai", **OPENAI, "required": False, "start_timeout": 0}
+    with serve(
+        {"echo": {}, "general": {"inference_provider": "echo"}, "judge": away, "reranker": {"provider": "judge"}},
+        tmp_path,
+    ):
+        assert "reranker.provider: 'judge' could not start; providers that can: echo." in caplog.messages
+
+
 UNSEARCHED = "1 API key names a collection, but no enabled provider retrieves"
 
 

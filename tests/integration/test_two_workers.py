@@ -123,7 +123,7 @@ def admin(server):
 
 
 async def test_a_key_made_by_the_command_line_works_in_both_workers(server):
-    made = server.cli("keys", "create", "--name", "Ana", "--collection", "books", "--notes", "two workers")
+    made = server.cli("keys", "create", "--name", "Ana", "--notes", "two workers")
     responses = await server.chats(made["api_key"])
     assert statuses(responses) == {200}
     assert {response.json()["response"] for response in responses} == {"word0 word1 "}
