@@ -91,7 +91,9 @@ def _serve_again(listeners: list[socket.socket]) -> None:
     from orbit.cli import reported
     from orbit.web.app import create_app
     from orbit.web.server import make_server, serve_here
+    from orbit.web.workers import leave_to_parent
 
+    leave_to_parent()
     with reported():
         checked = _checked(1)
         server = make_server(checked.config, create_app(checked.config, checked))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orbit.plugins.discover import installed_plugins
+from orbit.web.workers import shielded
 
 logger = logging.getLogger("orbit")
 
@@ -62,7 +63,8 @@ class Reloader:
 
     def _start(self) -> None:
         self._process = _spawn.Process(target=self._target, args=(self._listeners,))
-        self._process.start()
+        with shielded():
+            self._process.start()
 
     def _end(self) -> None:
         if self._process.is_alive():

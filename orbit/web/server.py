@@ -212,21 +212,18 @@ class Server(uvicorn.Server):
     @contextmanager
     @override
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals while entered. A worker ignores those that a terminal sends to its supervisor too."""
+        """Handle signals while entered. A worker leaves those that a terminal sends to its supervisor."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         self._watchdog = Watchdog()
         self._watchdog.start()
-        ignored: set[signal.Signals] = set()
         handled = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
         if multiprocessing.parent_process() is not None:
-            ignored = {signal.SIGINT, signal.SIGHUP}
             handled = {signal.SIGTERM, FORCE}
         elif signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
             handled.discard(signal.SIGHUP)
-        former: dict[signal.Signals, Any] = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
-        former |= {number: signal.signal(number, self.handle_exit) for number in handled}
+        former = {number: signal.signal(number, self.handle_exit) for number in handled}
         try:
             yield
         finally:

@@ -8,7 +8,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
@@ -23,9 +25,28 @@ logger = logging.getLogger("orbit")
 FORCE = signal.SIGQUIT
 """What a supervisor sends its workers at a second Ctrl-C; they ignore SIGINT, which a terminal sends to them too."""
 
+_OF_TERMINALS = frozenset({signal.SIGINT, signal.SIGHUP})
 _LOOK_SECONDS = 0.5
 _LONGEST_PAUSE = 30.0
 _spawn = multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Start child processes that terminal signals cannot end before they call ``leave_to_parent``."""
+    resource_tracker.ensure_running()  # its own start, with the first child, would let SIGINT through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_to_parent() -> None:
+    """Ignore the signals that a terminal sends to all processes: the parent passes them on in its own way."""
+    for number in _OF_TERMINALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_TERMINALS)
 
 
 class WorkersServer(Protocol):
@@ -48,7 +69,8 @@ class _Worker:
         self.process: SpawnProcess = _spawn.Process(
             target=_serve, args=(server, listeners, theirs, os.getpid(), environment)
         )
-        self.process.start()
+        with shielded():
+            self.process.start()
         theirs.close()
         self.ready = False
 
@@ -164,6 +186,7 @@ def _serve(
     environment: Mapping[str, str],
 ) -> None:
     """What a worker process does."""
+    leave_to_parent()
     os.environ.update(environment)
     server.config.configure_logging()  # which a configuration that was sent here has not done in this process
     server.on_started = lambda: channel.send(True)  # noqa: FBT003  # the message itself

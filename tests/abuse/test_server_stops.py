@@ -208,6 +208,20 @@ def test_records_of_answers_that_have_ended_survive_a_second_control_c(tmp_path:
     assert len(chats(tmp_path)) == 50
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize("arguments", [("--workers", "3"), ("--reload",)])
+def test_a_signal_to_all_processes_while_some_begin(
+    tmp_path: Path, number: signal.Signals, arguments: tuple[str, ...]
+) -> None:
+    server = Served(tmp_path, "echo: {}\n", *arguments)
+    eventually(lambda: "Starting at" in server.log.read_text())
+    time.sleep(0.4)
+    os.killpg(server.process.pid, number)
+    assert server.finish() == 0 or number == signal.SIGTERM
+    eventually(lambda: not server.processes())
+    assert "Traceback" not in server.log.read_text()
+
+
 @BOTH
 def test_sighup_lets_answers_end(tmp_path: Path, workers: str) -> None:
     """A terminal that closes sends it to all processes of the group, and the shell does once more."""
