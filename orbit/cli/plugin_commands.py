@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from orbit.config.model import ProviderSection
     from orbit.plugins.discover import InstalledPlugin
 
 
 def plugin_group(ctx: click.Context, name: str) -> click.Group | None:
-    """The commands of the installed plugin ``name`` (dashes stand for underscores), or None if it has none.
+    """The commands of the instance or installed plugin ``name`` (dashes stand for underscores), or None if it has none.
 
-    The plugin is made with the settings of the configuration, or its defaults if it has no section; it is not started.
+    It is made with the settings of the section of that name, else of the plugin's first section, else with its
+    defaults; it is not started.
     """
     from orbit.config.load import read_config
     from orbit.config.model import Config, ProviderSection
@@ -26,6 +28,8 @@ def plugin_group(ctx: click.Context, name: str) -> click.Group | None:
 
     installed = installed_plugins()
     plugin = installed.get(name) or installed.get(name.replace("-", "_")) or _without_underscores(name, installed)
+    instance = _instance(ctx, (name, name.replace("-", "_"))) if plugin is None else None
+    plugin = installed.get(instance.plugin) if instance is not None else plugin
     if plugin is None:
         return None
     try:
@@ -35,7 +39,8 @@ def plugin_group(ctx: click.Context, name: str) -> click.Group | None:
     if "register_commands" not in implemented_hooks(kind):
         return None
     config, _ = read_config(_config_path(ctx))
-    section = next((item for item in config.providers if item.plugin == plugin.name), None)
+    own = [item for item in config.providers if item.plugin == plugin.name]
+    section = instance or next((item for item in own if item.name == plugin.name), own[0] if own else None)
     section = section or ProviderSection(plugin.name, plugin.name, plugin.name, {})
     lender = OrbitHost(Config(config.source, config.host, ()), needed=())
     loaded = load(section, installed, lender)
@@ -45,6 +50,18 @@ def plugin_group(ctx: click.Context, name: str) -> click.Group | None:
     register = getattr(loaded.provider, "register_commands")  # noqa: B009  # a hook is no attribute of the base class
     register(group=group)
     return group
+
+
+def _instance(ctx: click.Context, names: Collection[str]) -> ProviderSection | None:
+    """Return the section of an instance that is called otherwise than its plugin."""
+    from orbit.config.load import read_config
+    from orbit.errors import ConfigError
+
+    try:
+        config, _ = read_config(_config_path(ctx))
+    except ConfigError:  # told by the commands that need it
+        return None
+    return next((item for item in config.providers if item.name in names), None)
 
 
 def _without_underscores(name: str, installed: Mapping[str, InstalledPlugin]) -> InstalledPlugin | None:
