@@ -53,9 +53,9 @@ def test_a_conversation(server: RunningServer, llm: Ask) -> None:
 
 def test_what_goes_wrong_is_told(llm: Ask) -> None:
     wrong = llm("-m", "orbit", "--key", "wrong", "hello")
-    refused = llm("-m", "orbit", "-o", "frequency_penalty", "1", "hello")
+    refused = llm("-m", "orbit", "-o", "logit_bias", '{"5": 1}', "hello")
     once = llm("-m", "orbit", "fail once")  # the client tries again by itself
     assert wrong.returncode != 0
     assert "A valid API key is required" in wrong.stderr
-    assert "'frequency_penalty' is not supported" in refused.stderr
+    assert "'logit_bias' is not supported" in refused.stderr
     assert once.stdout.strip() == "one two three"

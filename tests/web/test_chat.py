@@ -181,7 +181,7 @@ def test_keys_that_are_no_good_are_refused_alike(tmp_path: Path) -> None:
         body = {"message": "hello"}
         missing = httpx.post(url, json=body)
         wrong = httpx.post(url, json=body, headers={"X-API-Key": "api_wrong"})
-        huge = httpx.post(url, json=body, headers={"X-API-Key": "x" * 1_000_000})
+        huge = httpx.post(url, json=body, headers={"X-API-Key": "x" * 10_000})
         for response in (missing, wrong, huge):
             assert response.status_code == 401
             assert response.json()["detail"] == missing.json()["detail"]
