@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from ruamel.yaml import YAMLError
+from ruamel.yaml.error import YAMLError
 
 from orbit.sanitize import printable
 from orbit_llamacpp.config_file import write_settings
