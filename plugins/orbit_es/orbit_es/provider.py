@@ -118,7 +118,7 @@ class ElasticsearchLog(orbit.Provider):
         yield from tls_problems(self.settings.ca_certs, verify_certs=self.settings.verify_certs)
         if self.settings.username and self.settings.api_key:
             yield "api_key: set either an API key or a username, not both"
-        if self.host.chat_log is None and not (self.settings.directory and self.settings.filename):
+        if not (self.settings.directory and self.settings.filename) and self.host.chat_log is None:
             yield "it sends what the chat log holds, and none is written; leave logging.file.enabled on"
         yield from header_problems({}, api_key=self.settings.api_key)
 
