@@ -11,6 +11,7 @@ import httpx
 import pytest
 from elasticsearch_wire import FakeElasticsearch, answers, bad_gateway, hangs
 
+from orbit.errors import ConfigError
 from orbit.testing import serve
 
 
@@ -174,6 +175,5 @@ def test_a_folder_that_is_not_the_chat_logs(tmp_path):
 
 def test_without_a_chat_log_there_is_nothing_to_send(tmp_path, wire):
     without = {**config(tmp_path, wire.url), "logging": {"file": {"enabled": False}}}
-    with serve(without, tmp_path) as server:
-        assert ask(server, "hello")[0] == 200
-        assert "Leave logging.file.enabled on" in component(server)["detail"]
+    with pytest.raises(ConfigError, match=r"leave logging\.file\.enabled on"), serve(without, tmp_path):
+        pass
