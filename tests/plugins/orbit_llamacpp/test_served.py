@@ -105,8 +105,8 @@ async def test_many_clients_and_as_many_who_leave_harm_nobody(server: RunningSer
 async def test_judge_and_reranker_get_answers_in_form_from_the_bundled_model(tmp_path: Path) -> None:
     config = {
         "llama_cpp": {"n_ctx": 1024, "max_tokens": 40},
-        "safety": {"mode": "strict", "max_retries": 0},
-        "reranker": {"enabled": True, "temperature": 1.5},
+        "safety": {"mode": "strict", "max_retries": 0, "request_timeout": 90},
+        "reranker": {"enabled": True, "temperature": 1.5, "timeout": 90},
         "listener": {},
     }
     who = CallContext("test")
