@@ -1,6 +1,8 @@
 """ORBIT answers from your own documents with the model of your choice. This is its plugin API."""
 
-from orbit.errors import ConfigError, OrbitError, PluginLoadError, Problem, PromptTooLong, ProviderError
+from typing import TYPE_CHECKING
+
+from orbit.errors import ConfigError, FailureKind, OrbitError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.hookspecs import hookimpl
 from orbit.provider import ORBIT_API, Host, NoSettings, Provider
 from orbit.thinking import Thinking, ThinkingSplitter
@@ -10,16 +12,25 @@ from orbit.types import (
     Chunk,
     Collection,
     Document,
+    EmbedKind,
+    FinishReason,
     GenerateOptions,
     Health,
+    HealthStatus,
     Message,
+    MetadataValue,
+    ModerationStage,
     Need,
     Query,
+    Role,
     SourceRef,
     TokenCount,
     Usage,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    from orbit.types import Vectors
 
 __all__ = [
     "ORBIT_API",
@@ -29,10 +40,16 @@ __all__ = [
     "Collection",
     "ConfigError",
     "Document",
+    "EmbedKind",
+    "FailureKind",
+    "FinishReason",
     "GenerateOptions",
     "Health",
+    "HealthStatus",
     "Host",
     "Message",
+    "MetadataValue",
+    "ModerationStage",
     "Need",
     "NoSettings",
     "OrbitError",
@@ -42,11 +59,24 @@ __all__ = [
     "Provider",
     "ProviderError",
     "Query",
+    "Role",
     "SourceRef",
     "Thinking",
     "ThinkingSplitter",
     "TokenCount",
     "Usage",
+    "Vectors",
     "Verdict",
     "hookimpl",
 ]
+
+if not TYPE_CHECKING:  # so that mypy still finds misspelt names
+
+    def __getattr__(name: str) -> object:
+        """Import numpy only for those who ask for ``Vectors`` at run time."""
+        if name != "Vectors":
+            raise AttributeError(f"module 'orbit' has no attribute '{name}'")
+        import numpy as np  # noqa: PLC0415  # importing a plugin stays cheap
+        from numpy.typing import NDArray  # noqa: PLC0415  # the same
+
+        return NDArray[np.float32]

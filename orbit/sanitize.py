@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+__all__ = ["LINES", "printable", "printable_json", "without_secrets"]
+
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: line ends, escape sequences
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the direction of text

@@ -119,9 +119,17 @@ def reference_page() -> str:
         "## Errors\n",
         *(f"### {name}\n\n{_plain(kind)}\n" for name, kind in errors.items()),
         "## Other names\n",
-        "\n".join(f"- `{name}`" for name in names if name not in kinds) + "\n",
+        "\n".join(_other_name(name, value) for name, value in names.items() if name not in kinds) + "\n",
     ]
     return "\n".join(parts)
+
+
+def _other_name(name: str, value: object) -> str:
+    """Return a line about a constant, or about a type alias and what it means."""
+    if name == "Vectors":  # how numpy writes it differs from version to version
+        return "- `Vectors`: `NDArray[np.float32]` of shape `(number of texts, dimension)`"
+    shown = str(value).removeprefix("typing.")
+    return f"- `{name}`" if name.islower() or name.isupper() else f"- `{name}`: `{shown}`"
 
 
 def _plain(item: object) -> str:

@@ -110,6 +110,13 @@ def test_all_are_typed_strictly_and_laid_out(written: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_no_page_or_command_shows_all_settings(written: Path) -> None:
+    """Authors add keys and passwords to the settings that they start with."""
+    provider = (written / "orbit-of-all" / "orbit_of_all" / "provider.py").read_text("utf-8")
+    for whole in ("to_builtins", "json.encode", "asdict", "{self.settings}"):
+        assert whole not in provider
+
+
 @contextlib.contextmanager
 def serving(environment: Path, config: str, folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     command = [str(environment / "python"), "-m", "orbit", "serve", "--config", config, "--port", str(port)]

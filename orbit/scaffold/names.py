@@ -22,8 +22,8 @@ HOOKS_TO_CHOOSE = {
     "rerank": "puts passages first that share words with the question",
     "moderate": "refuses what matches a pattern",
     "log": "counts turns, and warns of slow ones",
-    "register_routes": "adds a page that tells what the plugin is set to",
-    "register_commands": "adds a command that prints the same",
+    "register_routes": "adds a page that shows a motto",
+    "register_commands": "adds a command that prints it",
 }
 """Hook -> what the generated provider does for it."""
 

@@ -11,7 +11,7 @@ import orbit
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
-    from orbit.types import Vectors
+    from orbit import Vectors
 
 SAMPLE: Final = 20
 """Records whose texts are embedded again."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
 
-    from orbit.types import Vectors
+    from orbit import Vectors
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orbit
-from orbit.types import MetadataValue
+from orbit import MetadataValue
 from orbit_chroma.settings import ChromaSettings
 
 PREFIX = "orbit_"

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from orbit.types import Message, Role
+from orbit import Message, Role
 
 _OPENING: Final = "(The assistant begins.)"
 """The user's message before an assistant's first one, for templates that need one there."""

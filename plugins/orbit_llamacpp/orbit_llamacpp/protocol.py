@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Literal, TypeAlias
 
 import msgspec
 
-from orbit.types import Message
+from orbit import Message
 from orbit_llamacpp.settings import LlamaCppSettings
 
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 import msgspec
 
 import orbit
-from orbit.errors import PromptTooLong
-from orbit.types import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message, TokenCount, Usage
+from orbit import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message, PromptTooLong, TokenCount, Usage
 from orbit_llamacpp.client import EngineBusyError, EngineClient, EngineError
 from orbit_llamacpp.figures import figures
 from orbit_llamacpp.memory import too_large
@@ -39,7 +38,7 @@ from orbit_llamacpp.template_check import chat_format_problems, template_problem
 if TYPE_CHECKING:
     import click
 
-    from orbit.types import Vectors
+    from orbit import Vectors
 
 _T = TypeVar("_T")
 

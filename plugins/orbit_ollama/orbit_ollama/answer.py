@@ -6,8 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from orbit import Chunk, ProviderError, ThinkingSplitter, Usage
-from orbit.types import FinishReason
+from orbit import Chunk, FinishReason, ProviderError, ThinkingSplitter, Usage
 from orbit_ollama.wire import not_ollama, oversized
 
 LONGEST_LINE: Final = 8 * 1024 * 1024

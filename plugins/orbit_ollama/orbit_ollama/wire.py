@@ -6,8 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from orbit import GenerateOptions, Message, PromptTooLong, ProviderError
-from orbit.errors import FailureKind
+from orbit import FailureKind, GenerateOptions, Message, PromptTooLong, ProviderError
 from orbit.upstreams import Busy, Refused, is_final, retry_after, without_system
 from orbit_ollama.settings import OllamaSettings
 

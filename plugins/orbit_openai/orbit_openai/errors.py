@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from orbit import Message, OrbitError, PromptTooLong, ProviderError
-from orbit.errors import FailureKind
+from orbit import FailureKind, Message, OrbitError, PromptTooLong, ProviderError
 from orbit.upstreams import Address, Busy, Refused, is_final, refuses_system, retry_after
 
 _TOO_LONG: Final = re.compile(

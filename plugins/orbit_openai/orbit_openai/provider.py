@@ -14,6 +14,7 @@ from orbit import (
     ConfigError,
     GenerateOptions,
     Health,
+    HealthStatus,
     Host,
     Message,
     OrbitError,
@@ -23,7 +24,6 @@ from orbit import (
     TokenCount,
     hookimpl,
 )
-from orbit.types import HealthStatus
 from orbit.upstreams import (
     Address,
     address_problem,

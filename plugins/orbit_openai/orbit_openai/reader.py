@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from orbit import Chunk, OrbitError, ProviderError, ThinkingSplitter, Usage
-from orbit.types import FinishReason
+from orbit import Chunk, FinishReason, OrbitError, ProviderError, ThinkingSplitter, Usage
 from orbit_openai.errors import broken_off, cut_off, frame_error, not_compatible
 from orbit_openai.frames import Choice, Frame, Frames, Kind, Part
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orbit.types import Vectors
+    from orbit import Vectors
 
 SLICE = 16_384
 """Token vectors gathered at once, so that one very long text cannot fill the memory (16 MiB at 256 dimensions)."""

@@ -16,7 +16,7 @@ from orbit_wordllama.pooling import pool
 from orbit_wordllama.weights import find_weights, has_tokenizer, package_dir
 
 if TYPE_CHECKING:
-    from orbit.types import Vectors
+    from orbit import Vectors
 
 INLINE_CHARS = 1_024
 """Texts of so few characters in all take about 0.1 ms: less than handing them to a thread and back."""

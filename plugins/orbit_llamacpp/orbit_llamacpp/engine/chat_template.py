@@ -16,8 +16,7 @@ from typing import Any, Final
 import llama_cpp.llama_chat_format as formats
 import msgspec
 
-from orbit import ThinkingSplitter
-from orbit.types import Message
+from orbit import Message, ThinkingSplitter
 from orbit_llamacpp.chat_formats import CHAT_FORMATS
 from orbit_llamacpp.conversation import Render, Rendered, TemplateError, find_form
 from orbit_llamacpp.engine.model import Model
