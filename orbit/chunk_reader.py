@@ -69,7 +69,8 @@ class ChunkReader:
             raise raised from (None if raised is error else error)
         finally:
             self._due = math.inf
-            interrupt.take_back()
+            if interrupt.pending:
+                interrupt.take_back()
         if type(chunk) is not Chunk:
             raise wrong_type(self._provider, "generate", "Chunks", chunk)
         if chunk.text:
@@ -85,7 +86,10 @@ class ChunkReader:
             raise TurnTimeout
         if self._interrupt is None or self._interrupt.task is not asyncio.current_task():
             self._interrupt = Interrupt()
-        self._due = min(now + seconds, self._thinking_due, self._end)
+        due = now + seconds
+        # min() would cost each token more than all the rest here.
+        limit = self._end if self._end < self._thinking_due else self._thinking_due  # noqa: FURB136
+        self._due = due if due < limit else limit  # noqa: FURB136
         return self._interrupt
 
     def _think(self) -> None:

@@ -12,26 +12,26 @@ class Interrupt:
     and every other one passes through.
     """
 
-    __slots__ = ("_before", "_pending", "task")
+    __slots__ = ("_before", "pending", "task")
 
     def __init__(self) -> None:
         task = asyncio.current_task()
         assert task is not None
         self.task = task
         self._before = task.cancelling()
-        self._pending = False
+        self.pending = False
 
     def cancel(self) -> None:
         """Cancel the task, once until it is taken back."""
-        if not self._pending:
-            self._pending = True
+        if not self.pending:
+            self.pending = True
             self.task.cancel()
 
     def take_back(self) -> bool:
         """Return whether the task was cancelled from here, and from nowhere else."""
-        if not self._pending:
+        if not self.pending:
             return False
-        self._pending = False
+        self.pending = False
         return self.task.uncancel() <= self._before
 
     def forget_leaked(self, error: BaseException) -> None:

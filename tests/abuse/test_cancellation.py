@@ -254,5 +254,9 @@ async def test_a_model_that_overhears_its_deadline_does_not_take_the_callers_tim
     async with host(config, tmp_path, {"deaf": Deaf}) as running, Pipeline(running) as pipeline:
         events = pipeline.answer(turn())
         assert await anext(events) == "late"
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0  # the deadline has taken its cancellation back
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(anext(events), 0.3)
+            async with asyncio.timeout(0.3):
+                await anext(events)

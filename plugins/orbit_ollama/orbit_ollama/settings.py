@@ -44,7 +44,8 @@ class OllamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Annotated[float, Meta(gt=0)] | None, Meta(description="Above 1 discourages repetition.")
     ] = None
     num_predict: Annotated[
-        Annotated[int, Meta(ge=-2)] | None, Meta(description="Longest answer, in tokens; -1 for no limit.")
+        Annotated[int, Meta(ge=-2)] | None,
+        Meta(description="Longest answer, in tokens; -1 for no limit, null for num_ctx."),
     ] = None
     num_ctx: Annotated[
         int,

@@ -67,6 +67,7 @@ def chat_body(  # all of a request
             value = getattr(settings, setting)
         if value is not None:
             own[name] = value
+    own.setdefault("num_predict", settings.num_ctx)  # without a limit, servers that know no ``shift`` never end
     if options.stop:
         own["stop"] = options.stop
     complete = with_system_prompt(messages, settings.default_system_prompt)

@@ -109,6 +109,12 @@ async def test_settings_and_request_become_options(wire: OllamaWire, start: Star
     assert "format" not in first
 
 
+async def test_an_answer_has_a_limit_if_nobody_sets_one(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    provider = await start(base_url=wire.url, num_ctx=2048)
+    await ask(provider, context)
+    assert wire.asked()[0]["options"]["num_predict"] == 2048
+
+
 async def test_the_model_is_loaded_once(wire: OllamaWire, start: Start, context: CallContext) -> None:
     provider = await start(base_url=wire.url, embed_model="llama3.2")
 
