@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from orbit.errors import ConfigError, OrbitError, PromptTooLong, ProviderError
-from orbit.interrupt import forget_leaked
+from orbit.interrupt import Deadline
 
 T = TypeVar("T")
 logger = logging.getLogger("orbit.plugins")
@@ -105,25 +105,24 @@ def wrong_type(provider: str, operation: str, expected: str, value: object) -> P
 
 async def call(provider: str, operation: str, invoke: Callable[[], Awaitable[T]], seconds: float) -> T:
     """Await one hook with a deadline in seconds. Raises ProviderError with the provider's name, or PromptTooLong."""
-    task = asyncio.current_task()
-    assert task is not None
-    cancelling = task.cancelling()
-    deadline = asyncio.timeout(seconds)
+    deadline = Deadline(seconds)
     try:
-        async with deadline:
-            return await invoke()
+        return await invoke()
     except asyncio.CancelledError as error:
-        if task.cancelling() > cancelling:
+        if deadline.take_back():
+            raise too_slow(raised_by(error, provider), operation, seconds) from error
+        if deadline.wanted_by_others():
             raise
-        raise failure_of(error, provider, operation) from error  # nobody cancelled this task: the hook failed
+        raise failure_of(error, provider, operation) from error
     except WHATEVER_A_HOOK_RAISES as error:
-        forget_leaked(task, cancelling, error)
-        if deadline.expired() and isinstance(error, TimeoutError):
-            raise too_slow(raised_by(error.__cause__ or error, provider), operation, seconds) from error
+        deadline.end()
+        deadline.forget_leaked(error)
         raised = failure_of(error, provider, operation)
         if raised is error:
             raise
         raise raised from error
+    finally:
+        deadline.end()
 
 
 async def fan_out(
