@@ -54,7 +54,7 @@ def main() -> None:
     limits = {"max_concurrent": STREAMS, "max_queued": STREAMS}
     with served({"script": {"words": WORDS, "delay": 0.2}, "limits": limits}) as server:
         uvloop.run(streams(server))
-    with served({"script": {"words": 8}}) as server:
+    with served({"echo": {}}) as server:  # the script remembers what it was asked
         uvloop.run(memory(server, 3_000 if short else 30_000))
 
 
