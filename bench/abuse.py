@@ -29,11 +29,11 @@ from typing import Any
 
 import uvloop
 
-from orbit.auth import new_key
-from orbit.store import open_store
+from orbit.auth.keys import new_key
+from orbit.database import open_store
+from orbit.serving.server import bind, make_server
 from orbit.testing import make_host
 from orbit.web.app import create_app
-from orbit.web.server import bind, make_server
 
 PLACES, QUEUE, TURN_SECONDS = 16, 32, 0.05
 KEYS = ("crowd", "modest")

@@ -24,11 +24,11 @@ import numpy as np
 import uvloop
 
 import orbit
-from orbit.chunk_reader import ChunkReader
-from orbit.host import OrbitHost
-from orbit.plugins.calls import call, fan_out, is_list_of
+from orbit.chat.model_stream import ChunkReader
+from orbit.chat.ticker import Ticker
+from orbit.host.calls import call, fan_out, is_list_of
+from orbit.host.host import OrbitHost
 from orbit.testing import make_host
-from orbit.ticker import Ticker
 
 if TYPE_CHECKING:
     from orbit.types import Vectors
@@ -91,7 +91,7 @@ class Nothing(orbit.Provider):
 
 
 def sides(host: OrbitHost) -> dict[str, tuple[Call, Call]]:
-    """Each hook: the direct call, and the call as ``orbit/pipeline.py`` and ``orbit/host.py`` make it."""
+    """Each hook: the direct call, and the call as ``orbit/chat/pipeline.py`` and ``orbit/host/host.py`` make it."""
     provider: Any = host.registry["nothing"]
     stream = {"messages": MESSAGES, "options": OPTIONS, "context": CONTEXT}
     generate = host.registry.caller("generate", "nothing")

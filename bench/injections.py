@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from orbit import CallContext, Document, GenerateOptions, Message
+from orbit.chat.prompting import build
 from orbit.config.model import General, Retrieval
-from orbit.host import OrbitHost
-from orbit.prompting import build
+from orbit.host.host import OrbitHost
 from orbit.testing import host
 
 FOLDER = Path(__file__).parent.parent / "tests" / "data" / "injections"

@@ -10,10 +10,10 @@ from typing import Any
 
 import uvicorn
 
-from orbit.auth import new_key
-from orbit.logs import configure_logging
+from orbit.auth.keys import new_key
+from orbit.database import open_store
+from orbit.observing.server_log import configure_logging
 from orbit.provider import Provider
-from orbit.store import open_store
 from orbit.testing import make_host
 from orbit.web.app import Application, create_app
 

@@ -25,7 +25,7 @@ from orbit_chroma.client_settings import quiet_settings
 
 import orbit
 from orbit.config.load import parse_config
-from orbit.host import OrbitHost
+from orbit.host.host import OrbitHost
 
 AIM = 1.15
 COLLECTION = "bench"

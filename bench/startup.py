@@ -22,7 +22,7 @@ PLUGINS = (0, 5, 50)
 AIM = 1.05
 START = """
 import asyncio
-from orbit.host import OrbitHost
+from orbit.host.host import OrbitHost
 
 async def main():
     async with OrbitHost.from_file("config.yaml"):

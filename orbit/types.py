@@ -169,6 +169,18 @@ class CallContext(msgspec.Struct, frozen=True):
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
 
+class Source(msgspec.Struct, frozen=True):
+    """A passage that the model was given. ``number`` is what the answer cites as ``[number]``."""
+
+    number: int
+    id: str
+    title: str
+    source: str
+    link: str
+    score: float | None
+    text: str
+
+
 class SourceRef(msgspec.Struct, frozen=True):
     """A document that an answer was given from, as the chat log keeps it."""
 

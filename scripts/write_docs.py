@@ -21,10 +21,10 @@ import msgspec
 import orbit as public
 from orbit.cli import orbit
 from orbit.config.model import HostConfig
-from orbit.plugins.discover import FIRST_PARTY, installed_plugins
-from orbit.plugins.load import import_plugin
-from orbit.plugins.settings_table import Setting, settings_of, with_tables
-from orbit.plugins.verify import HOOKS
+from orbit.host.discover import FIRST_PARTY, installed_plugins
+from orbit.host.load import import_plugin
+from orbit.host.settings_table import Setting, settings_of, with_tables
+from orbit.host.verify import HOOKS
 from orbit.testing import contract
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,13 +16,13 @@ import pytest
 from click.testing import CliRunner
 
 from orbit import Chunk, Provider, ProviderError, hookimpl
-from orbit.auth import new_key
+from orbit.auth.keys import new_key
 from orbit.cli import orbit as command
 from orbit.config import Config, load_config
 from orbit.config.model import Logging
-from orbit.logs import configure_logging
+from orbit.database import open_store
+from orbit.observing.server_log import configure_logging
 from orbit.sanitize import printable, printable_json, without_secrets
-from orbit.store import open_store
 from orbit.testing import serve
 
 HOSTILE = "a\x1b[31mred\x1b]0;title\x07\r\nforged line\x9b2J\u202egnp.exe\u2028next\u2066\ufeffb"
@@ -78,7 +78,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
 def test_a_record_of_the_server_log_is_one_line(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr("orbit.logs._is_the_journal", lambda _: form == "journal")
+    monkeypatch.setattr("orbit.observing.server_log._is_the_journal", lambda _: form == "journal")
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
     root.handlers = []

@@ -19,10 +19,10 @@ from orbit.admin.wire import (
     PromptInfo,
     PromptUpdate,
 )
+from orbit.database.keys import UnknownKey
+from orbit.database.prompts import UnknownPrompt
+from orbit.database.records import PAGE
 from orbit.errors import OrbitError, Unauthorized
-from orbit.store.keys import UnknownKey
-from orbit.store.prompts import UnknownPrompt
-from orbit.store.records import PAGE
 
 T = TypeVar("T")
 TIMEOUT = 30.0

@@ -23,13 +23,13 @@ from orbit.admin.wire import (
     prompt_info,
     unix_seconds,
 )
-from orbit.auth import Authenticator, find_key, new_key
+from orbit.auth.keys import Authenticator, find_key, new_key
+from orbit.database.base import Store
+from orbit.database.keys import ApiKey, KeyChanges, UnknownKey
+from orbit.database.prompts import PromptChanges, UnknownPrompt
+from orbit.database.records import PAGE, set_fields
+from orbit.database.secrets import digest_of, generate_secret, hint_of
 from orbit.errors import OrbitError
-from orbit.store.base import Store
-from orbit.store.keys import ApiKey, KeyChanges, UnknownKey
-from orbit.store.prompts import PromptChanges, UnknownPrompt
-from orbit.store.records import PAGE, set_fields
-from orbit.store.secrets import digest_of, generate_secret, hint_of
 
 logger = logging.getLogger("orbit.admin")
 

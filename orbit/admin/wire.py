@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from orbit.store.keys import ApiKey
-from orbit.store.prompts import SystemPrompt
+from orbit.database.keys import ApiKey
+from orbit.database.prompts import SystemPrompt
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 Notes = Annotated[str, Meta(max_length=4_000)]

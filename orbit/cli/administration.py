@@ -55,7 +55,7 @@ class Target:
             return
         from orbit.admin.service import Administration
         from orbit.config import load_config
-        from orbit.store import open_store
+        from orbit.database import open_store
 
         async with open_store(load_config(self.config_path)) as store:
             yield Administration(store)
@@ -106,7 +106,7 @@ class Target:
                 return Path(self.token_file).read_text("utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise click.UsageError(f"--token-file cannot be read: {error}") from error
-        from orbit.admin.token import VARIABLE, read_token
+        from orbit.auth.admin_token import VARIABLE, read_token
 
         token = os.environ.get(VARIABLE, "").strip()
         if token:
@@ -196,7 +196,7 @@ async def every(list_page: Callable[[str], Awaitable[list[T]]]) -> list[T]:
 
 async def find_prompt(admin: AnyAdministration, reference: str) -> PromptInfo:
     """The prompt with this id, or else with this name."""
-    from orbit.store.prompts import UnknownPrompt
+    from orbit.database.prompts import UnknownPrompt
 
     try:
         return await admin.get_prompt(reference)

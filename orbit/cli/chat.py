@@ -83,8 +83,8 @@ def _temporary_key(config: Config) -> Iterator[str]:
     import asyncio
     import time
 
-    from orbit.auth import new_key
-    from orbit.store import open_store
+    from orbit.auth.keys import new_key
+    from orbit.database import open_store
 
     secret, record = new_key("orbit chat", notes="temporary", expires_at=time.time() + 86_400)
 

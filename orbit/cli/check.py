@@ -13,9 +13,9 @@ from orbit.cli.options import config_option
 def check(config_path: str | None, *, traceback: bool) -> None:
     """Check the configuration and the settings of every enabled plugin. Exits with 1 if anything is wrong."""
     from orbit.errors import ConfigError
-    from orbit.host import OrbitHost
-    from orbit.web.checks import serving_problems
-    from orbit.web.unsearched import unsearched_problems
+    from orbit.host.host import OrbitHost
+    from orbit.serving.config_problems import serving_problems
+    from orbit.web.unsearched_keys import unsearched_problems
 
     host = OrbitHost.from_file(config_path)
     if traceback:
@@ -34,7 +34,7 @@ def show_tracebacks(host: object) -> None:
     """Print the traceback behind each plugin that could not be imported or made."""
     import traceback as module
 
-    from orbit.host import OrbitHost
+    from orbit.host.host import OrbitHost
 
     assert isinstance(host, OrbitHost)
     for item in host.registry.loaded:

@@ -12,7 +12,7 @@ from orbit.cli.options import config_option, json_option
 from orbit.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
-    from orbit.host import OrbitHost
+    from orbit.host.host import OrbitHost
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def _on_host(config_path: str | None, work: Callable[[OrbitHost], Awaitable[T]])
 
     The store is not asked whether it is ready: a default collection that waits to be adopted would refuse.
     """
-    from orbit.host import OrbitHost
+    from orbit.host.host import OrbitHost
 
     async def run() -> T:
         async with OrbitHost.from_file(config_path, needed=("index", "embed"), ready=False) as host:

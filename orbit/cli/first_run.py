@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from orbit.config import Config
-from orbit.host import OrbitHost
+from orbit.host.host import OrbitHost
 
 COLLECTION = "orbit-docs"
 
@@ -41,7 +41,7 @@ def prepare(config: Config, address: str) -> None:
 
 def _token(config: Config) -> str:
     """What the operator's page asks for: the token of the environment, or the one that the server will make."""
-    from orbit.admin.token import VARIABLE, read_token, token_file
+    from orbit.auth.admin_token import VARIABLE, read_token, token_file
 
     return VARIABLE if read_token(config) else f"the token in {token_file(config)}"
 
@@ -65,7 +65,7 @@ def documentation() -> list[Path]:
 
 
 async def _ingest(config: Config) -> None:
-    from orbit.ingest import ingest_paths
+    from orbit.documents import ingest_paths
     from orbit.types import CallContext
 
     async with OrbitHost(config, needed=("index", "embed")) as host:
@@ -75,8 +75,8 @@ async def _ingest(config: Config) -> None:
 
 
 async def _first_key(config: Config) -> str:
-    from orbit.auth import new_key
-    from orbit.store import open_store
+    from orbit.auth.keys import new_key
+    from orbit.database import open_store
 
     secret, record = new_key("first key", COLLECTION)
     async with open_store(config) as store:

@@ -16,8 +16,8 @@ from orbit.cli.options import config_option, json_option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from orbit.host import OrbitHost
-    from orbit.ingest import Progress, Summary
+    from orbit.documents import Progress, Summary
+    from orbit.host.host import OrbitHost
 
 SHOWN = 10
 """Files that are named for one and the same reason; JSON lists all."""
@@ -39,7 +39,7 @@ def ingest(paths: tuple[Path, ...], collection: str, config_path: str | None, *,
     import msgspec
     from rich.console import Console
 
-    from orbit.host import OrbitHost
+    from orbit.host.host import OrbitHost
     from orbit.sanitize import printable_json
 
     host = OrbitHost.from_file(config_path, needed=("index", "embed"))
@@ -54,7 +54,7 @@ def ingest(paths: tuple[Path, ...], collection: str, config_path: str | None, *,
 
 
 async def _ingest(host: OrbitHost, collection: str, paths: Sequence[Path], console: Console | None) -> Summary:
-    from orbit.ingest import ingest_paths
+    from orbit.documents import ingest_paths
     from orbit.types import CallContext
 
     context = CallContext(request_id="orbit-ingest", client_name="orbit ingest", collection=collection)

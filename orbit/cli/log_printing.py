@@ -8,8 +8,8 @@ from datetime import UTC
 import click
 import msgspec
 
-from orbit.builtin.files import DeadLetter
-from orbit.builtin.files.searching import Found
+from orbit.chatlog import DeadLetter
+from orbit.chatlog.searching import Found
 from orbit.sanitize import printable, printable_json
 
 WIDTH = 60

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from orbit.builtin.files import (
+from orbit.chatlog import (
     REPLAY,
     RESEND,
     FollowerState,
@@ -17,8 +17,8 @@ from orbit.builtin.files import (
     request_replay,
     request_resend,
 )
-from orbit.builtin.files.followers import known
-from orbit.builtin.files.locks import is_held
+from orbit.chatlog.followers import known
+from orbit.chatlog.locks import is_held
 
 
 def request(directory: Path, name: str | None, since: float | None, *, wait: bool) -> None:

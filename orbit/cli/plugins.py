@@ -13,7 +13,7 @@ from orbit.sanitize import printable
 
 if TYPE_CHECKING:
     from orbit.config.model import Config
-    from orbit.plugins.describe import Description
+    from orbit.host.describe import Description
 
 _HEALTH_SECONDS = 3.0
 
@@ -30,8 +30,8 @@ def plugins(ctx: click.Context, config_path: str | None, *, as_json: bool, trace
     """
     if ctx.invoked_subcommand is not None:
         return
-    from orbit.host import OrbitHost
-    from orbit.overview import overview
+    from orbit.host.host import OrbitHost
+    from orbit.host.overview import overview
 
     host = OrbitHost.from_file(config_path)
     if traceback:
@@ -67,9 +67,9 @@ def show(name: str, config_path: str | None, *, as_json: bool, markdown: bool, t
     """
     import msgspec
 
-    from orbit.host import OrbitHost
-    from orbit.plugins.describe import describe
-    from orbit.plugins.discover import installed_plugins
+    from orbit.host.describe import describe
+    from orbit.host.discover import installed_plugins
+    from orbit.host.host import OrbitHost
 
     given = click.get_current_context().parent
     config_path = config_path or (given.params["config_path"] if given is not None else None)
@@ -84,7 +84,7 @@ def show(name: str, config_path: str | None, *, as_json: bool, markdown: bool, t
 
         click.echo("".join(module.format_exception(error)), err=True)
     if markdown:
-        from orbit.plugins.settings_table import markdown_table
+        from orbit.host.settings_table import markdown_table
 
         if kind is None:
             raise click.ClickException(described.reason)
@@ -141,7 +141,7 @@ def _health(config: Config, instance: str) -> str:
     """Ask the running server of this configuration; empty if none answers or the admin token is not here."""
     import httpx
 
-    from orbit.admin.token import read_token
+    from orbit.auth.admin_token import read_token
     from orbit.cli.address import trust_of, url_of
 
     token = read_token(config)

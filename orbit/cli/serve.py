@@ -14,7 +14,7 @@ import click
 from orbit.cli.options import config_option
 
 if TYPE_CHECKING:
-    from orbit.host import OrbitHost
+    from orbit.host.host import OrbitHost
 
 CONFIG_VARIABLE = "ORBIT_CONFIG"
 
@@ -32,9 +32,9 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
     """
     from orbit.cli.first_run import is_first_run, prepare
     from orbit.config import find_config
-    from orbit.web.reloading import Reloader
-    from orbit.web.server import address_of, bind, run
-    from orbit.web.sole_server import sole_server
+    from orbit.serving.reloading import Reloader
+    from orbit.serving.server import address_of, bind, run
+    from orbit.serving.sole_server import sole_server
 
     if reload and workers > 1:
         raise click.UsageError("--reload runs one process; leave --workers out.")
@@ -67,9 +67,9 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
 def _checked(workers: int) -> OrbitHost:
     """The host of the configuration, with logging set up for it. Raises ConfigError with every problem."""
     from orbit.errors import ConfigError, Problem
-    from orbit.host import OrbitHost
-    from orbit.logs import configure_logging
-    from orbit.web.checks import serving_problems
+    from orbit.host.host import OrbitHost
+    from orbit.observing.server_log import configure_logging
+    from orbit.serving.config_problems import serving_problems
 
     checked = OrbitHost.from_file()
     problems = [*checked.problems, *serving_problems(checked.config)]
@@ -89,9 +89,9 @@ def _checked(workers: int) -> OrbitHost:
 def _serve_again(listeners: list[socket.socket]) -> None:
     """What a process of ``--reload`` does: read everything anew, and serve."""
     from orbit.cli import reported
+    from orbit.serving.server import make_server, serve_here
+    from orbit.serving.workers import leave_to_parent
     from orbit.web.app import create_app
-    from orbit.web.server import make_server, serve_here
-    from orbit.web.workers import leave_to_parent
 
     leave_to_parent()
     with reported():

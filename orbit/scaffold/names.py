@@ -12,7 +12,7 @@ import msgspec
 
 from orbit.config.convert import suggest
 from orbit.config.model import HostConfig
-from orbit.plugins.discover import FIRST_PARTY, installed_plugins
+from orbit.host.discover import FIRST_PARTY, installed_plugins
 
 HOOKS_TO_CHOOSE = {
     "generate": "quotes the sentences of the passages that answer the question",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from orbit.plugins.settings_table import markdown_table
+from orbit.host.settings_table import markdown_table
 from orbit.scaffold.names import HOOKS_TO_CHOOSE
 
 _REGION = re.compile(r"\s*#\[ (?P<wanted>.+)|\s*#\](?P<end>)")

@@ -15,16 +15,16 @@ from typing import Any
 import msgspec
 
 from orbit import Provider
-from orbit.auth import new_key
+from orbit.auth.keys import new_key
 from orbit.config.load import parse_config
 from orbit.config.model import Config
+from orbit.database import open_store
 from orbit.errors import ConfigError
-from orbit.host import OrbitHost
-from orbit.plugins.discover import InstalledPlugin, installed_plugins
-from orbit.store import open_store
+from orbit.host.discover import InstalledPlugin, installed_plugins
+from orbit.host.host import OrbitHost
+from orbit.serving.server import address_of, bind, make_server
 from orbit.testing.fakes import FAKES
 from orbit.web.app import Application, create_app
-from orbit.web.server import address_of, bind, make_server
 from orbit.web.services import Services
 
 _START_SECONDS = 60.0

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 
-from orbit.admin.attempts import Attempts
-from orbit.admin.sign_in import AdminSession, AdminSessions
-from orbit.admin.token import same_token
-from orbit.auth import Authenticator
+from orbit.auth.admin_token import same_token
+from orbit.auth.attempts import Attempts
+from orbit.auth.keys import Authenticator
+from orbit.auth.sign_ins import AdminSession, AdminSessions
 from orbit.errors import OrbitError, Unauthorized
-from orbit.web.problems import RequestError
+from orbit.web.http.problems import RequestError
 
 CSRF_HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

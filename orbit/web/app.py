@@ -15,31 +15,31 @@ from litestar import Litestar, Request, Response, asgi
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ASGIApp
 
-from orbit.admin.history import History
 from orbit.config import Config
 from orbit.errors import OrbitError
-from orbit.host import OrbitHost
-from orbit.web.acme import Challenges, ToHttps
-from orbit.web.admin.activity import kept_history, live_route
-from orbit.web.admin.routes import admin_routes
-from orbit.web.chat import OrbitProtocol
-from orbit.web.cors import CrossOrigin
-from orbit.web.front import Front
-from orbit.web.handler import chat_handler
-from orbit.web.health import HealthCheck, health_routes
-from orbit.web.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
-from orbit.web.openai.chat import CompletionProtocol
-from orbit.web.openai.models import OpenAIRoutes, chat_models
+from orbit.host.host import OrbitHost
+from orbit.observing.metrics_history import History
+from orbit.web.api.admin.activity import kept_history, live_route
+from orbit.web.api.admin.routes import admin_routes
+from orbit.web.api.conversations import session_routes
+from orbit.web.api.health import HealthCheck, health_routes
+from orbit.web.api.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
+from orbit.web.api.plugin_routes import plugin_routes
+from orbit.web.api.schema_page import openapi_config
+from orbit.web.garbage import settled
+from orbit.web.http.access import Front
+from orbit.web.http.cors import CrossOrigin
+from orbit.web.http.plain_http import Challenges, ToHttps
+from orbit.web.http.problems import Problem, RequestError, headers_of, invalid_fields, problem_of
+from orbit.web.http.request import request_id_of
 from orbit.web.pages.admin import admin_page_routes
 from orbit.web.pages.assets import Assets
 from orbit.web.pages.chat import chat_page_routes
-from orbit.web.plugin_routes import plugin_routes
-from orbit.web.problems import Problem, RequestError, headers_of, invalid_fields, problem_of
-from orbit.web.request import request_id_of
-from orbit.web.schema_page import openapi_config
 from orbit.web.services import Services, open_services
-from orbit.web.sessions import session_routes
-from orbit.web.settled import settled
+from orbit.web.wires.openai.chat_request import CompletionProtocol
+from orbit.web.wires.openai.models import OpenAIRoutes, chat_models
+from orbit.web.wires.orbit import OrbitProtocol
+from orbit.web.wires.route import chat_handler
 
 logger = logging.getLogger("orbit.web")
 

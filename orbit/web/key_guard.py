@@ -11,11 +11,11 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from orbit.admission import Admission
-from orbit.auth import Identity
+from orbit.auth.keys import Identity
+from orbit.chat.admission import Admission
 from orbit.errors import Overloaded
-from orbit.web.problems import ServerStopping
-from orbit.web.request import header
+from orbit.web.http.problems import ServerStopping
+from orbit.web.http.request import header
 from orbit.web.services import Services
 
 _IDENTITY, _QUOTA = "identity", "quota"

@@ -7,19 +7,19 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from orbit.admin.attempts import Attempts
-from orbit.admin.sign_in import AdminSessions
-from orbit.admin.token import ensure_token
-from orbit.admission import Admission
-from orbit.auth import Authenticator, RateLimiter
+from orbit.auth.admin_token import ensure_token
+from orbit.auth.attempts import Attempts
+from orbit.auth.keys import Authenticator, RateLimiter
+from orbit.auth.sign_ins import AdminSessions
+from orbit.chat.admission import Admission
+from orbit.chat.conversations import Sessions
+from orbit.chat.pipeline import Pipeline
 from orbit.config import Config
+from orbit.database import Store, open_store
 from orbit.errors import ConfigError, Problem
-from orbit.host import OrbitHost
-from orbit.pipeline import Pipeline
-from orbit.sessions import Sessions
-from orbit.store import Store, open_store
+from orbit.host.host import OrbitHost
 from orbit.web.admin_guard import AdminGuard
-from orbit.web.unsearched import unsearched
+from orbit.web.unsearched_keys import unsearched
 
 logger = logging.getLogger("orbit")
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from orbit.admission import Admission
+from orbit.chat.admission import Admission
 from orbit.errors import Overloaded
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import orbit
+from orbit.chat.conversations import Sessions
+from orbit.chat.pipeline import Pipeline
+from orbit.chat.turn import Event, Turn
 from orbit.errors import StoreUnavailable
-from orbit.pipeline import Pipeline
-from orbit.sessions import Sessions
 from orbit.testing import host
-from orbit.turn import Event, Turn
 
 SENTENCE = "A first sentence. "
 

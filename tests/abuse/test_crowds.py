@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from orbit.auth import new_key
+from orbit.auth.keys import new_key
 from orbit.testing import serve
 
 

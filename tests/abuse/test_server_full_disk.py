@@ -16,9 +16,9 @@ from serve_kit import eventually, refused, served
 
 from orbit import CallContext, Document, ProviderError
 from orbit.config.load import parse_config
+from orbit.database import open_store
+from orbit.database.prompts import PromptChanges
 from orbit.errors import StoreUnavailable
-from orbit.store import open_store
-from orbit.store.prompts import PromptChanges
 from orbit.testing import host
 
 TOKEN = "the-administrators-own-token"

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "operations"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "serving"))
 
-from test_https import Pair  # type: ignore[import-not-found]  # a file of that folder
+from test_tls import Pair  # type: ignore[import-not-found]  # a file of that folder
 
 from orbit.testing import RunningServer, serve
 

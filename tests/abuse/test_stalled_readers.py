@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 import orbit
+from orbit.chat.ticker import Ticker
+from orbit.chat.turn import Answer, Event
 from orbit.testing import serve
-from orbit.ticker import Ticker
-from orbit.turn import Answer, Event
-from orbit.web.answering import send_stream
-from orbit.web.chat import OrbitWire
+from orbit.web.wires.orbit import OrbitWire
+from orbit.web.wires.sending import send_stream
 
 ENDLESS: dict[str, Any] = {"script": {"words": -1}, "limits": {"max_concurrent": 2, "max_answer_chars": 1_000_000_000}}
 

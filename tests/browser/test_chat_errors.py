@@ -5,8 +5,8 @@ from typing import Any
 
 from chat_kit import ask, asked, enter
 
-from orbit.auth import new_key
-from orbit.store.keys import KeyChanges
+from orbit.auth.keys import new_key
+from orbit.database.keys import KeyChanges
 from orbit.testing import serve
 
 

@@ -16,8 +16,8 @@ for folder in (
     "wires/ollama",
     "wires/elasticsearch",
     "plugins/orbit_llamacpp",
-    "store",
-    "operations",
+    "database",
+    "serving",
 ):
     sys.path.insert(0, str(TESTS / folder))
 EXAMPLES = TESTS.parent / "docs" / "examples"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from world import can, completed, expect
 
-from orbit.plugins.discover import FIRST_PARTY
+from orbit.host.discover import FIRST_PARTY
 
 if TYPE_CHECKING:
     from world import World

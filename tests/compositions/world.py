@@ -24,7 +24,7 @@ from ollama_wire import OllamaWire
 from openai_kit import served_wire as served_openai
 from openai_wire import OpenAIWire
 from ruamel.yaml import YAML
-from test_https import Pair
+from test_tls import Pair
 
 from orbit import CallContext, Document, Provider
 from orbit.config.model import HostConfig

@@ -11,16 +11,16 @@ import pytest
 from click.testing import CliRunner
 
 from orbit.admin import wire
-from orbit.admin.chats import ChatPage
-from orbit.admin.history import Sample
+from orbit.chatlog.recent import ChatPage
 from orbit.cli import orbit as orbit_command
 from orbit.cli.keys import keys
 from orbit.cli.prompts import prompts
+from orbit.observing.metrics_history import Sample
 from orbit.testing import serve
-from orbit.web.admin.activity import Live
-from orbit.web.admin.collections import CollectionInfo, DocumentPage, Library, StoredDocument
-from orbit.web.admin.session import SessionInfo
-from orbit.web.admin.upload import ToldError, ToldProgress, ToldSummary
+from orbit.web.api.admin.activity import Live
+from orbit.web.api.admin.collections import CollectionInfo, DocumentPage, Library, StoredDocument
+from orbit.web.api.admin.sign_in import SessionInfo
+from orbit.web.api.admin.upload import ToldError, ToldProgress, ToldSummary
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 GUIDE = (DOCS / "keys-and-prompts.md").read_text("utf-8")

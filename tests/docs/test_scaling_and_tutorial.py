@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from orbit.cli import orbit
 from orbit.config.load import parse_config
-from orbit.host import OrbitHost
+from orbit.host.host import OrbitHost
 
 DOCS = Path(__file__).parents[2] / "docs"
 SECRETS = {"VLLM_API_KEY": "one", "MONGODB_URI": "mongodb://localhost"}

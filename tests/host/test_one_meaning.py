@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from orbit import Document, Provider, Query, hookimpl
 from orbit.cli import orbit
-from orbit.host import OrbitHost
+from orbit.host.host import OrbitHost
 from orbit.testing import make_host, serve
 
 BASE: dict[str, Any] = {"echo": {}, "wordllama": {}}

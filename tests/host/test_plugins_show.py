@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from orbit.cli import orbit
-from orbit.plugins.load import import_plugin
-from orbit.plugins.settings_table import markdown_table
+from orbit.host.load import import_plugin
+from orbit.host.settings_table import markdown_table
 from orbit.testing import serve
 
 WIKI = '''
@@ -75,7 +75,7 @@ def test_the_table_for_a_readme(wiki: Path) -> None:
 
 
 def test_the_same_table_as_a_readme_of_this_project(tmp_path: Path) -> None:
-    from orbit.plugins.discover import installed_plugins
+    from orbit.host.discover import installed_plugins
 
     (tmp_path / "config.yaml").write_text("echo: {}\n")
     settings = import_plugin(installed_plugins()["ollama"]).Settings
@@ -115,7 +115,7 @@ def test_one_with_wrong_settings_says_so(wiki: Path) -> None:
 
 
 def test_the_health_of_a_running_instance(tmp_path: Path, monkeypatch) -> None:
-    from orbit.admin.token import read_token
+    from orbit.auth.admin_token import read_token
 
     with serve({"echo": {}}, tmp_path / "data") as server:
         port = server.url.rpartition(":")[2]

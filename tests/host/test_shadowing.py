@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from litestar import get, post
 
 import orbit
-from orbit.auth import new_key
+from orbit.auth.keys import new_key
 from orbit.cli import orbit as command
 from orbit.testing import serve
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from orbit import CallContext, ChatRecord, Document, GenerateOptions, Message, Query, hookspecs
-from orbit.plugins import verify
-from orbit.plugins.deprecations import Deprecation
+from orbit.host import verify
+from orbit.host.deprecations import Deprecation
 from orbit.testing import make_host, serve
 
 FOLDER = Path(__file__).parents[1] / "data" / "plugin_api_1"

@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 
-from orbit.auth import new_key
+from orbit.auth.keys import new_key
 from orbit.config import load_config
-from orbit.store import open_store
+from orbit.database import open_store
 
 ORBIT = str(Path(sys.executable).with_name("orbit"))
 FAKES = ("script", "shelf")

@@ -4,7 +4,7 @@ from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orbit.builtin.files import LogFolder, Naming
+from orbit.chatlog import LogFolder, Naming
 from orbit.testing import Clock
 
 DAY = 86_400.0

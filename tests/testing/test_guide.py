@@ -73,7 +73,7 @@ def test_the_sentence_of_the_guide(tmp_path: Path) -> None:
 
 def test_the_plugin_of_pytest_imports_nothing_heavy() -> None:
     code = "import sys, pytest, orbit.testing.pytest_plugin; print([m for m in sys.modules if m in %r])"
-    heavy = ("litestar", "httpx", "numpy", "uvicorn", "pytest_asyncio", "orbit.host", "orbit.testing.fakes")
+    heavy = ("litestar", "httpx", "numpy", "uvicorn", "pytest_asyncio", "orbit.host.host", "orbit.testing.fakes")
     done = subprocess.run([sys.executable, "-c", code % (heavy,)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import uvicorn
 
-from orbit.auth import new_key
-from orbit.store import open_store
+from orbit.auth.keys import new_key
+from orbit.database import open_store
 from orbit.testing import make_host
 from orbit.web.app import create_app
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from orbit import CallContext, Document, Query
-from orbit.host import OrbitHost
+from orbit.host.host import OrbitHost
 from orbit.testing.contract import calls
 from orbit.testing.contract.passages import COLLECTION, PassageFixtures, are_documents, are_in_order
 from orbit.testing.contract.promise import Promise

@@ -15,8 +15,8 @@ import msgspec
 from litestar import HttpMethod, Request, Response, route
 from litestar.params import FromPath
 
+from orbit.web.http.problems import RequestError
 from orbit.web.pages.headers import file_headers
-from orbit.web.problems import RequestError
 
 STATIC = Path(__file__).parent / "static"
 _FOREVER = "public, max-age=31536000, immutable"

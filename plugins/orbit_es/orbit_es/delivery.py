@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Sequence
 
-from orbit.builtin.files import DeadLetter, Naming
+from orbit.chatlog import DeadLetter, Naming
 from orbit_es.backoff import Backoff
 from orbit_es.documents import Document, Entry, NotARecord, to_document
 from orbit_es.progress import Progress

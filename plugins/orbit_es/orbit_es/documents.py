@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from orbit.builtin.files import Naming
+from orbit.chatlog import Naming
 
 VERSION = 2
 """Of the index template; raise it with every change, so that templates say which one they are."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from orbit.builtin.files import FollowerState, Naming, read_rules, read_state
+from orbit.chatlog import FollowerState, Naming, read_rules, read_state
 from orbit_es.backoff import Backoff, sleep
 from orbit_es.delivery import Delivery
 from orbit_es.host_lock import HostLock

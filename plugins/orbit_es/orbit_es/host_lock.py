@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from orbit.builtin.files import lock, make_private, open_lock, same_file
+from orbit.chatlog import lock, make_private, open_lock, same_file
 
 
 class HostLock:

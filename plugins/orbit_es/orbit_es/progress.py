@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from orbit.builtin.files import FollowerState, write_state
+from orbit.chatlog import FollowerState, write_state
 from orbit_es.host_lock import HostLock
 from orbit_es.refusals import Refusals
 from orbit_es.spool import Spool

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import orbit
-from orbit.builtin.files import FollowerState, follower_folder, has_writers
+from orbit.chatlog import FollowerState, follower_folder, has_writers
 from orbit.upstreams import Address, address_problem, credential_problem, header_problems, shown, tls_problems
 from orbit_es.settings import ElasticsearchSettings
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from orbit.builtin.files import DeadLetter, DeadLetters, Rules, iso
+from orbit.chatlog import DeadLetter, DeadLetters, Rules, iso
 from orbit_es.documents import Entry
 
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 
-from orbit.builtin.files import REPLAY, RESEND, requested_replay
+from orbit.chatlog import REPLAY, RESEND, requested_replay
 from orbit_es.delivery import Delivery
 from orbit_es.progress import Progress
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from orbit.builtin.files import LogFile, Naming, Position, head_of, read_lines
+from orbit.chatlog import LogFile, Naming, Position, head_of, read_lines
 from orbit_es.documents import Entry, NotARecord, timestamp_of
 
 _log = logging.getLogger(__name__)

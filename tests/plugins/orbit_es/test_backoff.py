@@ -9,7 +9,7 @@ from orbit_es.progress import Progress
 from orbit_es.refusals import Refusals
 from orbit_es.spool import Spool
 
-from orbit.builtin.files import FollowerState, Naming, Rules, read_state
+from orbit.chatlog import FollowerState, Naming, Rules, read_state
 
 
 def progress_in(folder, lock):

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orbit.auth import new_key
+from orbit.auth.keys import new_key
 from orbit.config import load_config
-from orbit.store import open_store
+from orbit.database import open_store
 
 ORBIT = str(Path(sys.executable).with_name("orbit"))
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not show who holds a lock")

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from orbit.host import OrbitHost
+from orbit.host.host import OrbitHost
 from orbit.testing import serve
 from orbit.types import Chunk, Message
 

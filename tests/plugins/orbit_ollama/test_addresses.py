@@ -18,7 +18,7 @@ from tls_kit import Authority
 
 from orbit import CallContext, ProviderError
 from orbit.cli.check import check
-from orbit.host import OrbitHost
+from orbit.host.host import OrbitHost
 
 SECRET = "S3cretPw"
 

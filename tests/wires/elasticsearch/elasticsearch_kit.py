@@ -16,7 +16,7 @@ from elasticsearch_wire import FakeElasticsearch
 from orbit_es import ElasticsearchLog, ElasticsearchSettings
 
 import orbit
-from orbit.builtin.files import FileLog, FileLogSettings, FollowerState, follower_folder, read_state
+from orbit.chatlog import FileLog, FileLogSettings, FollowerState, follower_folder, read_state
 
 CONTEXT = orbit.CallContext(request_id="r")
 

@@ -1,0 +1,1 @@
+"""Who asks: API keys, the admin token, operators' sign-ins."""

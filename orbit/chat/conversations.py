@@ -1,0 +1,142 @@
+"""Conversations: what was said in a session goes before the next question in it.
+
+A session belongs to the key it was begun with: to every other key it does not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from orbit.chat.pipeline import Pipeline
+from orbit.chat.turn import Answer, Event, Turn, in_time
+from orbit.config.model import Sessions as Settings
+from orbit.database.base import Store
+from orbit.database.keys import UnknownKey
+from orbit.database.sessions import SessionTurn
+from orbit.errors import OrbitError
+from orbit.types import Message
+
+logger = logging.getLogger("orbit.sessions")
+
+_SWEEP_SECONDS = 600.0
+
+
+class UnknownSession(OrbitError):
+    """The key has no session with this id: it was never begun, or deleted, or its time is over."""
+
+    code = "unknown_session"
+
+    client = "There is no such session, or it has expired."
+
+    def __init__(self) -> None:
+        super().__init__("there is no such session, or its time is over (sessions.ttl).")
+
+
+class Sessions:
+    """Runs the turns of sessions, keeps them in the store, and forgets them when their time is over."""
+
+    def __init__(self, store: Store, settings: Settings, pipeline: Pipeline) -> None:
+        self._store = store
+        self._settings = settings
+        self._pipeline = pipeline
+
+    async def __aenter__(self) -> Self:
+        self._sweeper = asyncio.create_task(self._sweep(), name="forget old turns")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._sweeper.cancel()
+        await asyncio.wait([self._sweeper])
+
+    def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
+        """Answer a turn with what its session, ``turn.context.session_id``, remembers; see ``Pipeline.answer``.
+
+        The turn is kept if it was answered to its end, before its Answer comes, so that the next question finds it.
+        """
+        session_id = turn.context.session_id
+        if session_id is None or not self._settings.enabled:
+            return self._pipeline.answer(turn)
+        return self._remembering(turn, session_id)
+
+    async def turns(self, key_id: str, session_id: str) -> list[SessionTurn]:
+        """What a session remembers, oldest first. Raises UnknownSession."""
+        found = await self._load(key_id, session_id) if self._settings.enabled else []
+        if not found:
+            raise UnknownSession
+        return found
+
+    async def delete(self, key_id: str, session_id: str) -> None:
+        """Forget a session. Raises UnknownSession."""
+        if not await self._store.delete_session(key_id, session_id):
+            raise UnknownSession
+
+    async def _remembering(self, turn: Turn, session_id: str) -> AsyncGenerator[Event, None]:
+        earlier = await in_time(turn.context, self._load(turn.context.key_id, session_id))
+        turn = msgspec.structs.replace(turn, history=history_of(earlier, self._settings.max_chars))
+        text: list[str] = []
+        async with aclosing(self._pipeline.answer(turn)) as events:
+            async for event in events:
+                if isinstance(event, str):
+                    text.append(event)
+                    yield event
+                else:
+                    kept = not event.blocked and await self._keep(turn, session_id, "".join(text), event)
+                    yield msgspec.structs.replace(event, remembered=kept)
+
+    async def _load(self, key_id: str, session_id: str) -> list[SessionTurn]:
+        return await self._store.session_turns(key_id, session_id, time.time() - self._settings.ttl)
+
+    async def _keep(self, turn: Turn, session_id: str, text: str, answer: Answer) -> bool:
+        """Keep an answered turn. The client has its answer by now, so a store that is away does not spoil it.
+
+        An answer without text, which a client's ``stop`` may ask for, is not kept: models refuse empty messages.
+        """
+        if not text.strip():
+            return False
+        kept = SessionTurn(turn.question, text, time.time(), answer.sources)
+        try:
+            keeping = self._store.add_turn(turn.context.key_id, session_id, kept, self._settings.max_turns)
+            await in_time(turn.context, keeping)
+        except UnknownKey:  # deleted meanwhile, and its sessions with it
+            return False
+        except OrbitError as error:
+            logger.warning("a turn of a session is not remembered: %s", error)
+            return False
+        return True
+
+    async def _sweep(self) -> None:
+        """Forget turns whose time is over; without sessions, once, whatever was kept when there were some."""
+        settings = self._settings
+        while True:
+            try:
+                await self._store.forget_turns(time.time() - (settings.ttl if settings.enabled else 0))
+            except OrbitError as error:
+                logger.warning("turns of sessions whose time is over are not forgotten yet: %s", error)
+            else:
+                if not settings.enabled:
+                    return
+            await asyncio.sleep(min(_SWEEP_SECONDS, settings.ttl))
+
+
+def history_of(turns: Sequence[SessionTurn], max_chars: int) -> tuple[Message, ...]:
+    """The last turns as the model reads them: the newest in any case, and earlier ones up to ``max_chars`` in all."""
+    messages: list[Message] = []
+    chars = 0
+    for turn in reversed(turns):
+        if not turn.answer.strip():
+            continue  # kept by an earlier version; services refuse an empty message
+        chars += len(turn.question) + len(turn.answer)
+        if messages and chars > max_chars:
+            break
+        messages += [Message("assistant", turn.answer), Message("user", turn.question)]
+    return tuple(reversed(messages))

@@ -1,0 +1,121 @@
+"""Reading a model's stream: a deadline for each piece that costs next to nothing, and errors with a name."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncGenerator
+
+from orbit.chat.ticker import Ticker
+from orbit.chat.turn import TurnTimeout
+from orbit.errors import ProviderError
+from orbit.host.calls import WHATEVER_A_HOOK_RAISES, failure_of, raised_by, too_slow, wrong_type
+from orbit.host.interrupt import Interrupt
+from orbit.types import Chunk
+
+
+class ChunkReader:
+    """Pulls the chunks of one provider; ends the wait for one that takes too long, and only that wait.
+
+    Time that the consumer spends between chunks counts towards the turn's deadline only.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        chunks: AsyncGenerator[Chunk, None],
+        ticker: Ticker,
+        *,
+        thinking: float = math.inf,
+        deadline: float | None = None,
+    ) -> None:
+        """``thinking`` is how many seconds the model may go on yielding thoughts without any text.
+
+        ``deadline`` is the turn's, in seconds of ``time.monotonic()``.
+        """
+        self._provider = provider
+        self._chunks = chunks
+        self._ticker = ticker
+        self._now = asyncio.get_running_loop().time
+        self._end = math.inf if deadline is None else self._now() + deadline - time.monotonic()
+        self._due = math.inf
+        self._interrupt: Interrupt | None = None
+        self._thinking = thinking
+        self._thinking_due = math.inf
+        self.thought = False
+        ticker.add(self)
+
+    async def next(self, seconds: float) -> Chunk | None:
+        """Return the next chunk, or None at the end.
+
+        Raises ProviderError, also when ``seconds`` have passed, and TurnTimeout when the turn's deadline has.
+        """
+        interrupt = self._armed(seconds)
+        try:
+            chunk = await anext(self._chunks)
+        except StopAsyncIteration:
+            return None
+        except asyncio.CancelledError as error:
+            if interrupt.take_back():
+                raise self._late(raised_by(error, self._provider), seconds) from None
+            if interrupt.wanted_by_others():
+                raise
+            raise failure_of(error, self._provider, "generate") from error
+        except WHATEVER_A_HOOK_RAISES as error:
+            interrupt.take_back()
+            interrupt.forget_leaked(error)
+            raised = failure_of(error, self._provider, "generate")
+            raise raised from (None if raised is error else error)
+        finally:
+            self._due = math.inf
+            if interrupt.pending:
+                interrupt.take_back()
+        if type(chunk) is not Chunk:
+            raise wrong_type(self._provider, "generate", "Chunks", chunk)
+        if chunk.text:
+            self._thinking_due = math.inf
+        elif chunk.reasoning:
+            self._think()
+        return chunk
+
+    def _armed(self, seconds: float) -> Interrupt:
+        """Begin to count the time for the next chunk, and return what ends the wait for it."""
+        now = self._now()
+        if now >= self._end:
+            raise TurnTimeout
+        if self._interrupt is None or self._interrupt.task is not asyncio.current_task():
+            self._interrupt = Interrupt()
+        due = now + seconds
+        # min() would cost each token more than all the rest here.
+        limit = self._end if self._end < self._thinking_due else self._thinking_due  # noqa: FURB136
+        self._due = due if due < limit else limit  # noqa: FURB136
+        return self._interrupt
+
+    def _think(self) -> None:
+        """Begin to count the time for thoughts, or raise ProviderError if it is over."""
+        now, self.thought = self._now(), True
+        if self._thinking_due == math.inf:
+            self._thinking_due = now + self._thinking
+        elif now >= self._thinking_due:
+            raise self._too_slow(self._provider, self._thinking)
+
+    def _late(self, provider: str, seconds: float) -> ProviderError | TurnTimeout:
+        return TurnTimeout() if self._now() >= self._end else self._too_slow(provider, seconds)
+
+    def _too_slow(self, provider: str, seconds: float) -> ProviderError:
+        if self._now() < self._thinking_due:
+            return too_slow(provider, "generate", seconds)
+        said = f"the model was still thinking after {self._thinking:g} s (timeouts.thinking)."
+        return ProviderError(said, kind="timeout", retried=True, provider=provider, operation="generate")
+
+    async def aclose(self) -> None:
+        """Close the stream, and with it the work behind it."""
+        self._ticker.discard(self)
+        await self._chunks.aclose()
+
+    def look(self, now: float) -> None:
+        """Cancel the wait if it has taken too long."""
+        if now >= self._due and self._interrupt is not None:
+            self._due = math.inf
+            self._interrupt.cancel()

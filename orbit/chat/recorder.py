@@ -1,0 +1,135 @@
+"""Hands the records of finished turns to the log sinks, in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from orbit.errors import ProviderError
+from orbit.host.calls import attributed, too_slow
+from orbit.types import CallContext, ChatRecord
+
+logger = logging.getLogger("orbit.log")
+
+_CAPACITY = 10_000
+_GATHER_SECONDS = 0.01
+_TURN = 64
+"""Records delivered before requests have their turn again."""
+
+
+class Recorder:
+    """A queue and a task for each sink, so that a slow sink delays neither replies nor the other sinks.
+
+    A sink keeps its own spool; if it cannot even take records, the newest beyond the capacity are counted as lost.
+    """
+
+    def __init__(
+        self, sinks: Mapping[str, Callable[..., Any]], seconds: float, failed: Callable[[ProviderError], None]
+    ) -> None:
+        """``sinks`` are the callers of the hook ``log`` by name; each record may take them ``seconds``.
+
+        ``failed`` is told of every record that a sink did not take.
+        """
+        self.lost = 0
+        self._seconds = seconds
+        self._sinks = [_Sink(name, caller, seconds, failed) for name, caller in sinks.items()]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(sink.deliver(), name=f"log to {sink.name}") for sink in self._sinks]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for sink in self._sinks:
+            sink.finish()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for sink in self._sinks:
+            if sink.waiting:
+                self.lost += len(sink.waiting)
+                logger.error("%s did not take the last %d records; they are lost", sink.name, len(sink.waiting))
+
+    def record(self, record: ChatRecord, context: CallContext) -> None:
+        """Queue a record for every sink; returns at once."""
+        for sink in self._sinks:
+            if len(sink.waiting) < _CAPACITY:
+                sink.waiting.append((record, context))
+                sink.wake.set()
+            else:
+                self.lost += 1
+                logger.error("%s is too far behind; the record of request %s is lost", sink.name, record.request_id)
+
+
+class _Sink:
+    """The records that one sink has not taken yet, oldest first."""
+
+    def __init__(
+        self, name: str, caller: Callable[..., Any], seconds: float, failed: Callable[[ProviderError], None]
+    ) -> None:
+        self.name = name
+        self.waiting: deque[tuple[ChatRecord, CallContext]] = deque()
+        self.wake = asyncio.Event()
+        self._caller = caller
+        self._seconds = seconds
+        self._failed = failed
+        self._finishing = asyncio.Event()
+
+    def finish(self) -> None:
+        """Deliver what is waiting, and end."""
+        self._finishing.set()
+        self.wake.set()
+
+    async def deliver(self) -> None:
+        """Give the sink one record after the other, until told to finish."""
+        loop = asyncio.get_running_loop()
+        ended = float("-inf")
+        while not (self._finishing.is_set() and not self.waiting):
+            await self.wake.wait()
+            if not self._finishing.is_set() and loop.time() - ended < _GATHER_SECONDS:
+                # Records of a busy moment share one turn of this task; alone, each would cost as much as ten.
+                await asyncio.sleep(_GATHER_SECONDS)
+            self.wake.clear()
+            while self.waiting:
+                try:
+                    await self._deliver_some()
+                except ProviderError as error:
+                    logger.warning("%s", error)
+                    self._failed(error)
+                await asyncio.sleep(0)  # a sink that never waits must not keep requests waiting
+            ended = loop.time()
+
+    async def _deliver_some(self) -> None:
+        """Deliver up to a turn of records. Raises ProviderError for one that the sink did not take; it is gone."""
+        loop = asyncio.get_running_loop()
+        deadline = asyncio.timeout(self._seconds)
+        armed = loop.time()
+        try:
+            async with deadline:
+                for _ in range(min(_TURN, len(self.waiting))):
+                    record, context = self.waiting[0]
+                    await self._caller(record=record, context=context)
+                    self.waiting.popleft()
+                    now = loop.time()
+                    if now - armed > self._seconds / 10:  # setting the deadline anew for each record costs too much
+                        deadline.reschedule(now + self._seconds)
+                        armed = now
+        except TimeoutError as error:
+            self.waiting.popleft()
+            if deadline.expired():
+                raise too_slow(self.name, "log", self._seconds) from error
+            raise attributed(error, self.name, "log") from error
+        except Exception as error:  # whatever a plugin raises is attributed to it
+            self.waiting.popleft()
+            raised = attributed(error, self.name, "log")
+            if raised is error:
+                raise
+            raise raised from error

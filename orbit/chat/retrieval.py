@@ -1,0 +1,134 @@
+"""Finding documents: asking the retrievers, making one list of theirs, and having it reranked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from orbit.chat.fusion import fuse
+from orbit.chat.turn import Journal, Turn, questions_of
+from orbit.config.model import Retrieval as RetrievalSettings
+from orbit.config.model import Timeouts
+from orbit.errors import OrbitError, PromptTooLong, ProviderError
+from orbit.host.calls import Outcome, attributed, call, fan_out, is_list_of, leaf_of, wrong_type
+from orbit.host.registry import Registry
+from orbit.types import Document, Query
+
+_SHORTEST = 200
+"""Characters that a question is cut to at the shortest, before a search for it fails."""
+
+
+class Retrieval:
+    """The retrievers and rerankers of a host."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        settings: RetrievalSettings,
+        timeouts: Timeouts,
+        failed: Callable[[str, OrbitError], None],
+    ) -> None:
+        """``failed`` is told consequences and errors."""
+        self._settings = settings
+        self._timeouts = timeouts
+        self._failed = failed
+        self._retrievers = registry.callers("retrieve")
+        self._rerankers = registry.callers("rerank")
+        self.available = bool(self._retrievers)
+        self._has_default = any(registry[name].default_collection() for name in self._retrievers)
+
+    def responds(self, turn: Turn) -> bool:
+        """Tell whether a fixed text answers when nothing is found: if a collection was searched, named or default."""
+        searched = turn.context.collection or self._has_default
+        return bool(searched) and self._settings.on_nothing_found == "respond"
+
+    def require(self, turn: Turn) -> None:
+        """Raise ProviderError if the turn's key has a collection that nobody can search.
+
+        Unless ``retrieval.on_error`` says otherwise: a model that is given no documents would make up an answer.
+        """
+        if self.available or not turn.context.collection:
+            return
+        sentence = (
+            f"the collection '{turn.context.collection}' cannot be searched: no provider that retrieves is running; "
+            "enable one, for example with 'chroma:'."
+        )
+        error = ProviderError(sentence, kind="not_found", operation="retrieve")
+        if self._settings.on_error == "refuse":
+            raise error
+        self._failed("answering without its documents", error)
+
+    async def retrieve(self, turn: Turn, journal: Journal) -> list[Document] | None:
+        """The documents for a question, best first; None if all that was asked failed. Raises ProviderError."""
+        started = time.perf_counter()
+        outcomes: list[Outcome[Any]] = await fan_out(
+            "retrieve",
+            [
+                (name, partial(_found, caller, text, self._settings.limit, turn))
+                for text in questions_of(turn)
+                for name, caller in self._retrievers.items()
+            ],
+            self._timeouts.retrieve,
+        )
+        journal.took("retrieve", started)
+        lists: list[Sequence[Document]] = []
+        answered: set[str] = set()
+        elsewhere = any(outcome.error is None for outcome in outcomes)
+        for outcome in outcomes:  # those of the question come first, then those of the question with its context
+            error = outcome.error
+            if isinstance(error, ProviderError) and error.kind == "not_found" and elsewhere:
+                continue  # the collection is in another store
+            if error is None and not is_list_of(outcome.value, Document):
+                error = wrong_type(outcome.provider, "retrieve", "a list of Documents", outcome.value)
+            if error is None:
+                lists.append(outcome.value or ())
+                answered.add(outcome.provider)
+            elif outcome.provider in answered:
+                self._failed("searching for the question alone", _of_provider(error, outcome.provider, "retrieve"))
+            elif self._settings.on_error == "refuse":
+                raise _of_provider(error, outcome.provider, "retrieve")
+            else:
+                self._failed("answering without its documents", _of_provider(error, outcome.provider, "retrieve"))
+        return fuse(lists) if lists else None
+
+    async def rerank(self, turn: Turn, documents: list[Document], journal: Journal) -> list[Document]:
+        """The best documents, in the order of the last reranker that did not fail."""
+        limit = self._settings.max_documents
+        query = Query(turn.question, turn.context.collection, turn.history)
+        started = time.perf_counter()
+        for name, caller in self._rerankers.items():
+            invoke = partial(caller, query=query, documents=documents, limit=limit, context=turn.context)
+            try:
+                ranked = await call(name, "rerank", invoke, self._timeouts.rerank)
+                if not is_list_of(ranked, Document):
+                    raise wrong_type(name, "rerank", "a list of Documents", ranked)
+            except OrbitError as error:
+                self._failed("keeping the retrieved order", _of_provider(error, name, "rerank"))
+            else:
+                documents = list(ranked)
+        if self._rerankers:
+            journal.took("rerank", started)
+        return documents[:limit]
+
+
+async def _found(caller: Callable[..., Any], text: str, limit: int, turn: Turn) -> Any:
+    """Search for ``text``; for its beginning if it is too long for the model that embeds it."""
+    while True:
+        query = Query(text, turn.context.collection, turn.history)
+        try:
+            return await caller(query=query, limit=limit, context=turn.context)
+        except (PromptTooLong, ExceptionGroup) as error:
+            if not isinstance(leaf_of(error), PromptTooLong) or text != turn.question[: len(text)]:
+                raise
+            if len(text) <= _SHORTEST:
+                raise
+            text = text[: max(_SHORTEST, len(text) // 2)]
+
+
+def _of_provider(error: OrbitError, provider: str, operation: str) -> ProviderError:
+    """Return the error of a search: a text that is too long for a part of it is not the client's to shorten."""
+    if isinstance(error, PromptTooLong):
+        return ProviderError(f"the text is too long for it: {error}", provider=provider, operation=operation)
+    return attributed(error, provider, operation)

@@ -1,0 +1,167 @@
+"""The thread that writes the log, so that neither a slow disk nor a full one is felt by a reply."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import orbit
+from orbit.chatlog.folder import LogFolder
+
+_log = logging.getLogger(__name__)
+
+LINGER = 0.1
+"""Seconds to gather records into one write: fewer switches between threads, and well within a second all the same."""
+BATCH = 256
+"""Records encoded at once: a millisecond or so in which the event loop may have to wait for the interpreter."""
+FIRST_RETRY = 0.1
+LAST_RETRY = 5.0
+COMPLAIN_EVERY = 60.0
+HOUSEKEEPING_EVERY = 3600.0
+
+
+class WriterThread(threading.Thread):
+    """Takes records from any thread and appends their lines to the folder, again and again until it succeeds.
+
+    The counters may be read at any time: ``written``, ``dropped`` (beyond ``max_pending``), ``failures`` (of
+    attempts to write), and ``problem``, which is empty while all is well.
+    """
+
+    def __init__(
+        self,
+        folder: LogFolder,
+        encode: Callable[[orbit.ChatRecord], bytes],
+        *,
+        housekeeping: Callable[[], object],
+        max_pending: int,
+        name: str = "chat-log",
+    ) -> None:
+        """``encode`` and ``housekeeping`` (now and then) are called in the thread."""
+        super().__init__(name=name, daemon=True)  # A disk that hangs for good must not keep the process from ending.
+        self.written = 0
+        self.dropped = 0
+        self.failures = 0
+        self.problem = ""
+        self._folder = folder
+        self._encode = encode
+        self._housekeeping = housekeeping
+        self._max_pending = max_pending
+        self._records: deque[orbit.ChatRecord | Callable[[], None]] = deque()
+        self._lines: deque[bytes] = deque()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._hurry = threading.Event()
+        self._give_up_at = float("inf")
+        self._complained_at = float("-inf")
+
+    @property
+    def waiting(self) -> int:
+        """Records taken but not yet on disk."""
+        return len(self._records) + len(self._lines)
+
+    def put(self, record: orbit.ChatRecord) -> None:
+        """Take a record to write. Never blocks; beyond ``max_pending`` it is dropped and counted."""
+        if self.waiting >= self._max_pending:
+            self.dropped += 1
+            return
+        self._records.append(record)
+        if not self._wake.is_set():  # the thread clears it before it takes records, so this one is seen
+            self._wake.set()
+
+    def when_written(self, callback: Callable[[], None]) -> None:
+        """Call back, in the thread, once all records taken so far are on disk."""
+        self._records.append(callback)
+        self._hurry.set()
+        self._wake.set()
+
+    def finish(self, patience: float) -> None:
+        """Write what is waiting, then end; after ``patience`` seconds of failures end without it. Does not wait."""
+        self._give_up_at = time.monotonic() + patience
+        self._closing.set()
+        self._hurry.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """Write until told to finish."""
+        pause = FIRST_RETRY
+        next_housekeeping = time.monotonic()
+        while True:
+            if time.monotonic() >= next_housekeeping:
+                next_housekeeping = time.monotonic() + HOUSEKEEPING_EVERY
+                self._keep_house()
+            if self._drain():
+                pause = FIRST_RETRY
+                if self._closing.is_set() and not self._records:
+                    break
+                self._wake.wait(timeout=max(0.0, next_housekeeping - time.monotonic()))
+                self._wake.clear()
+                self._hurry.wait(LINGER)
+                if not self._closing.is_set():
+                    self._hurry.clear()
+            else:
+                if time.monotonic() >= self._give_up_at:
+                    break
+                self._complain()
+                if self._closing.is_set():
+                    time.sleep(FIRST_RETRY)
+                else:
+                    self._closing.wait(pause)
+                pause = min(LAST_RETRY, pause * 2)
+        if self.waiting:
+            _log.error(
+                "The chat log could not be written to the end: %d records are lost. %s", self.waiting, self.problem
+            )
+        self._folder.close()
+
+    def _drain(self) -> bool:
+        """Write all that is waiting; False if it failed, and what is left stays waiting."""
+        try:
+            while self._records or self._lines:
+                callback = self._take()
+                count = len(self._lines)
+                try:
+                    self._folder.append(self._lines)
+                finally:
+                    self.written += count - len(self._lines)
+                self._recovered()
+                if callback is not None:
+                    callback()
+        except Exception as error:  # noqa: BLE001  whatever it is, this thread must live on and try again
+            self.failures += 1
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+            self.problem = f"Cannot write to {self._folder.directory}: {reason}"
+            return False
+        return True
+
+    def _recovered(self) -> None:
+        if self.problem:
+            _log.warning("The chat log is written again; %d records were dropped while it was not.", self.dropped)
+            self.problem, self._complained_at = "", float("-inf")
+
+    def _take(self) -> Callable[[], None] | None:
+        """Encode some records, up to the first callback, which is returned: it may run when they are written."""
+        while self._records and len(self._lines) < BATCH:
+            item = self._records.popleft()
+            if not isinstance(item, orbit.ChatRecord):
+                return item
+            try:
+                self._lines.append(self._encode(item))
+            except Exception:  # noqa: BLE001  one odd record must not stop the log of all others
+                self.dropped += 1
+                _log.exception("A record could not be put in the chat log (request %s)", item.request_id)
+        return None
+
+    def _keep_house(self) -> None:
+        try:
+            self._housekeeping()
+        except OSError as error:
+            _log.warning("Old chat log files could not be deleted: %s", error)
+
+    def _complain(self) -> None:
+        now = time.monotonic()
+        if now - self._complained_at >= COMPLAIN_EVERY:
+            self._complained_at = now
+            _log.error("%s. %d records wait in memory, %d were dropped.", self.problem, self.waiting, self.dropped)

@@ -1,0 +1,139 @@
+"""API keys: their records, and what every store does with them."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import AsyncIterator
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from orbit.database.quota import Quota
+from orbit.database.records import PAGE
+from orbit.errors import OrbitError
+
+
+class FormerSecret(msgspec.Struct, frozen=True):
+    """A secret that a key had before it was rotated, valid until ``expires_at`` (Unix seconds)."""
+
+    digest: str
+    hint: str
+    expires_at: float
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """A client's key: who it is for, what it may read, and until when.
+
+    ``digest`` is the SHA-256 of the secret in hexadecimal, ``hint`` its last four characters. Times are in Unix
+    seconds. ``collection_name`` None means the default collection.
+    """
+
+    id: str
+    digest: str
+    hint: str
+    client_name: str
+    collection_name: str | None = None
+    system_prompt_id: str | None = None
+    active: bool = True
+    notes: str = ""
+    created_at: float = 0.0
+    expires_at: float | None = None
+    requests_per_minute: int | None = None
+    former: tuple[FormerSecret, ...] = ()
+
+    def valid_until(self, digest: str) -> float | None:
+        """When the secret with this digest ends, in Unix seconds: 0 if it is not this key's, None if never."""
+        if digest == self.digest:
+            return self.expires_at
+        ends = next((secret.expires_at for secret in self.former if secret.digest == digest), 0.0)
+        return ends if self.expires_at is None else min(ends, self.expires_at)
+
+
+class KeyChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change of a key; a field that is not set stays as it is."""
+
+    client_name: str | UnsetType = UNSET
+    collection_name: str | UnsetType | None = UNSET
+    system_prompt_id: str | UnsetType | None = UNSET
+    active: bool | UnsetType = UNSET
+    notes: str | UnsetType = UNSET
+    expires_at: float | UnsetType | None = UNSET
+    requests_per_minute: int | UnsetType | None = UNSET
+
+
+class UnknownKey(OrbitError):
+    """No key has this id or secret."""
+
+    code = "unknown_key"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such API key; `orbit keys list` shows those that exist.")
+
+
+class DuplicateKey(OrbitError):
+    """A key with this secret exists already."""
+
+    code = "duplicate_key"
+
+    def __init__(self) -> None:
+        super().__init__("A key with the same secret exists already; let ORBIT generate another one.")
+
+
+class KeyStore(abc.ABC):
+    """The part of a store that keeps keys, and counts their requests."""
+
+    @abc.abstractmethod
+    async def create_key(self, key: ApiKey) -> ApiKey:
+        """Keep a new key. Raises DuplicateKey and UnknownPrompt."""
+
+    @abc.abstractmethod
+    async def find_by_digest(self, digest: str) -> ApiKey | None:
+        """The key whose current or former secret has this digest, active and unexpired or not."""
+
+    async def upgrade_legacy(self, secret: str, digest: str, hint: str) -> ApiKey | None:  # noqa: ARG002 - for backends with such records
+        """The key that an earlier ORBIT stored in clear, now with a digest instead; None if there is none."""
+        return None
+
+    async def migrate(self) -> int:
+        """Replace all clear keys of earlier versions by digests; how many there were."""
+        return 0
+
+    @abc.abstractmethod
+    async def get_key(self, key_id: str) -> ApiKey:
+        """The key with this id. Raises UnknownKey."""
+
+    @abc.abstractmethod
+    async def list_keys(self, *, after: str = "", limit: int = PAGE) -> list[ApiKey]:
+        """Keys in the order of their ids (about that of their creation), from the one after ``after`` on."""
+
+    @abc.abstractmethod
+    async def keys_with_prompt(self, prompt_id: str) -> list[ApiKey]:
+        """The keys that use a prompt."""
+
+    @abc.abstractmethod
+    async def update_key(self, key_id: str, changes: KeyChanges) -> ApiKey:
+        """Change a key. Raises UnknownKey and UnknownPrompt."""
+
+    @abc.abstractmethod
+    async def rotate_key(self, key_id: str, digest: str, hint: str, former_until: float) -> ApiKey:
+        """Give a key a new secret; the present one stays valid until ``former_until``. Raises UnknownKey."""
+
+    @abc.abstractmethod
+    async def delete_key(self, key_id: str) -> None:
+        """Forget a key and its conversations. Raises UnknownKey."""
+
+    @abc.abstractmethod
+    async def count_request(self, key_id: str, limit: int, now: float) -> Quota:
+        """Count a request if fewer than ``limit`` were counted in the last minute, all processes together."""
+
+    @abc.abstractmethod
+    async def uncount_request(self, key_id: str, second: int) -> None:
+        """Take back a request that was counted under ``second`` (``Quota.second``)."""
+
+    async def all_keys(self) -> AsyncIterator[ApiKey]:
+        """Every key, page by page."""
+        after = ""
+        while page := await self.list_keys(after=after):
+            for key in page:
+                yield key
+            after = page[-1].id

@@ -1,0 +1,126 @@
+"""The MongoDB database: its collections, and what reading and changing them has in common."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from beanie import init_beanie
+from pymongo.errors import OperationFailure, PyMongoError
+from typing_extensions import override
+
+from orbit.config.model import Mongodb
+from orbit.database.base import Store
+from orbit.database.mongodb.connection import database_name, make_client, shown_address
+from orbit.database.mongodb.documents import (
+    ApiKeyDocument,
+    PromptVersionDocument,
+    RequestCountDocument,
+    SessionTurnDocument,
+    SystemPromptDocument,
+    bound_to,
+    object_id,
+)
+from orbit.errors import StoreUnavailable
+
+ATTEMPTS = 50
+"""How often a change is tried again because another process was quicker."""
+
+logger = logging.getLogger("orbit.store")
+
+
+class MongoDatabase(Store):
+    """The collections of a MongoDB database, through Beanie."""
+
+    def __init__(self, settings: Mongodb, signal_file: Path) -> None:
+        super().__init__(signal_file)
+        self._settings = settings
+        self._where = shown_address(settings)
+
+    @override
+    async def _enter(self, stack: contextlib.AsyncExitStack) -> None:
+        # At DEBUG, the driver would log every command with its values, the keys that are looked for included.
+        logging.getLogger("pymongo").setLevel(logging.INFO)
+        self._signal.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stack.enter_context(self._signal)
+        client = make_client(self._settings)
+        stack.push_async_callback(client.close)
+        settings = self._settings
+        prompts = settings.prompts_collection
+        self._keys = bound_to(ApiKeyDocument, settings.apikey_collection)
+        self._prompts = bound_to(SystemPromptDocument, prompts)
+        self._versions = bound_to(PromptVersionDocument, f"{prompts}_versions")
+        self._counts = bound_to(RequestCountDocument, f"{settings.apikey_collection}_requests")
+        self._turns = bound_to(SessionTurnDocument, f"{settings.apikey_collection}_sessions")
+        models = [self._keys, self._prompts, self._versions, self._counts, self._turns]
+        with self._as_unavailable():
+            await client.admin.command("ping")
+            await init_beanie(database=client[database_name(settings)], document_models=models, skip_indexes=True)
+            await self._make_indexes()
+
+    @override
+    async def ping(self) -> None:
+        with self._as_unavailable():
+            await self._keys.get_pymongo_collection().database.command("ping")
+
+    async def _make_indexes(self) -> None:
+        """Make what lookups need, and let go of an index of earlier versions under which clear keys cannot go."""
+        keys = self._keys.get_pymongo_collection()
+        for name, index in (await keys.index_information()).items():
+            plain = not index.get("sparse") and not index.get("partialFilterExpression")
+            if list(index["key"]) == [("api_key", 1)] and index.get("unique") and plain:
+                with contextlib.suppress(OperationFailure):  # another process was quicker
+                    await keys.drop_index(name)
+        # With $exists, equality is known to be within the index; with $type, the server would not use it.
+        there = {"$exists": True}
+        await keys.create_index("digest", name="orbit_digest", unique=True, partialFilterExpression={"digest": there})
+        await keys.create_index("former.digest", name="orbit_former_digest")
+        await keys.create_index("api_key", name="orbit_clear_key", partialFilterExpression={"api_key": there})
+        await keys.create_index("system_prompt_id", name="orbit_prompt")
+        await self._versions.get_pymongo_collection().create_index("prompt_id", name="orbit_prompt")
+        turns = self._turns.get_pymongo_collection()
+        await turns.create_index([("key_id", 1), ("session_id", 1), ("at", 1)], name="orbit_session")
+        await turns.create_index("at", name="orbit_time")
+        try:
+            await self._prompts.get_pymongo_collection().create_index("name", unique=True)
+        except OperationFailure as error:
+            logger.warning("two system prompts have the same name, so names are not kept unique: %s", error)
+
+    @contextlib.contextmanager
+    def _as_unavailable(self) -> Iterator[None]:
+        try:
+            yield
+        except (PyMongoError, OSError) as error:
+            reason = str(error).partition(", Timeout:")[0]
+            raise StoreUnavailable(f"MongoDB at {self._where} cannot be used: {reason}") from error
+
+    @contextlib.contextmanager
+    def _announced(self) -> Iterator[None]:
+        try:
+            yield
+        finally:  # also when cancelled or failed: the change may have been made
+            self.changed()
+
+    def _too_busy(self) -> StoreUnavailable:
+        return StoreUnavailable(f"MongoDB at {self._where}: too many changes of the same record at once; try again.")
+
+    async def _page(self, model: type[Any], after: str, limit: int) -> list[Any]:
+        if after and object_id(after) is None:
+            return []
+        query = {"_id": {"$gt": object_id(after)}} if after else {}
+        with self._as_unavailable():
+            found = await model.find(query).sort("_id").limit(limit).to_list()
+        return [document.record() for document in found]
+
+
+def id_of(text: str) -> Any:
+    """The value of ``_id`` to look for; what is no id is looked for as it stands, and never found."""
+    return object_id(text) or text
+
+
+def reference_to(text: str) -> dict[str, Any]:
+    """A reference to a record, as an id or (written by other tools) as text."""
+    return {"$in": [id_of(text), text]}

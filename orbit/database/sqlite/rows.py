@@ -1,0 +1,54 @@
+"""Records from rows: what is selected, and what is made of it."""
+
+# ruff: noqa: S608 - the SQL is put together from constants of this file
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from orbit.database.keys import ApiKey, FormerSecret, UnknownKey
+from orbit.database.prompts import SystemPrompt, UnknownPrompt
+
+KEY_COLUMNS = (
+    "id, digest, hint, client_name, collection_name, system_prompt_id, active, notes, created_at, expires_at,"
+    " requests_per_minute"
+)
+PROMPT_COLUMNS = "id, name, prompt, version, created_at, updated_at, revision"
+SELECT_PROMPTS = f"SELECT {PROMPT_COLUMNS} FROM system_prompts"
+SELECT_KEYS = f"""
+    SELECT {", ".join(f"k.{column.strip()}" for column in KEY_COLUMNS.split(","))}, f.digest, f.hint, f.expires_at
+    FROM api_keys k LEFT JOIN former_secrets f ON f.key_id = k.id
+"""
+
+
+def keys_of(rows: Any) -> Iterator[ApiKey]:
+    """Records from the rows of ``SELECT_KEYS``: one row for each former secret, or one without."""
+    key: ApiKey | None = None
+    for *fields, digest, hint, expires_at in rows:
+        if key is None or key.id != fields[0]:
+            if key is not None:
+                yield key
+            fields[6] = bool(fields[6])
+            key = ApiKey(*fields)
+        if digest is not None:
+            key = msgspec.structs.replace(key, former=(*key.former, FormerSecret(digest, hint, expires_at)))
+    if key is not None:
+        yield key
+
+
+def one_key(rows: Any) -> ApiKey:
+    """The key of the rows of ``SELECT_KEYS``. Raises UnknownKey."""
+    key = next(keys_of(rows), None)
+    if key is None:
+        raise UnknownKey
+    return key
+
+
+def one_prompt(rows: Any, reference: str) -> SystemPrompt:
+    """The prompt of a row of ``SELECT_PROMPTS``. Raises UnknownPrompt, which names the ``reference``."""
+    for row in rows:
+        return SystemPrompt(*row)
+    raise UnknownPrompt(reference)

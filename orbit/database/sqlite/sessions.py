@@ -1,0 +1,55 @@
+"""Conversations in SQLite."""
+
+from __future__ import annotations
+
+import msgspec
+from typing_extensions import override
+
+from orbit.database.keys import UnknownKey
+from orbit.database.sessions import SessionTurn
+from orbit.database.sqlite.database import SqliteDatabase
+from orbit.types import Source
+
+ADD_TURN = """
+    INSERT INTO session_turns (key_id, session_id, question, answer, at, sources)
+    SELECT :key, :session, :question, :answer, :at, :sources
+    WHERE EXISTS (SELECT 1 FROM api_keys WHERE id = :key)
+"""
+TRIM_SESSION = """
+    DELETE FROM session_turns WHERE key_id = :key AND session_id = :session AND id <= (
+        SELECT id FROM session_turns WHERE key_id = :key AND session_id = :session ORDER BY id DESC LIMIT 1 OFFSET :keep
+    )
+"""
+"""Conversations are written by single statements, which do not wait for the disk: a power cut may cost a turn."""
+
+_sources = msgspec.json.Decoder(tuple[Source, ...])
+
+
+class SqliteSessions(SqliteDatabase):
+    """The part of the store that keeps conversations."""
+
+    @override
+    async def add_turn(self, key_id: str, session_id: str, turn: SessionTurn, keep: int) -> None:
+        where = {"key": key_id, "session": session_id, "keep": keep}
+        values = {**msgspec.structs.asdict(turn), "sources": msgspec.json.encode(turn.sources)}
+        if not await self._changed_rows(ADD_TURN, {**where, **values}):
+            raise UnknownKey
+        await self._changed_rows(TRIM_SESSION, where)
+
+    @override
+    async def session_turns(self, key_id: str, session_id: str, since: float) -> list[SessionTurn]:
+        rows = await self._rows(
+            "SELECT question, answer, at, sources FROM session_turns"
+            " WHERE key_id = ? AND session_id = ? AND at > ? ORDER BY id",
+            (key_id, session_id, since),
+        )
+        return [SessionTurn(question, answer, at, _sources.decode(sources)) for question, answer, at, sources in rows]
+
+    @override
+    async def delete_session(self, key_id: str, session_id: str) -> bool:
+        sql = "DELETE FROM session_turns WHERE key_id = :key AND session_id = :session"
+        return await self._changed_rows(sql, {"key": key_id, "session": session_id}) > 0
+
+    @override
+    async def forget_turns(self, before: float) -> int:
+        return await self._changed_rows("DELETE FROM session_turns WHERE at <= :before", {"before": before})

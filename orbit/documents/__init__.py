@@ -1,0 +1,21 @@
+"""Ingestion: files -> text -> passages -> the selected store.
+
+``find_files`` walks folders, ``readers`` turn a file's bytes into sections of text, ``split`` cuts sections into
+passages, ``run`` compares with what the store has and writes what is new.
+"""
+
+from orbit.documents.files import LocalFile, find_files
+from orbit.documents.run import Failed, Input, Progress, Skipped, Store, Summary, ingest, ingest_paths
+
+__all__ = [
+    "Failed",
+    "Input",
+    "LocalFile",
+    "Progress",
+    "Skipped",
+    "Store",
+    "Summary",
+    "find_files",
+    "ingest",
+    "ingest_paths",
+]

@@ -1,0 +1,1 @@
+"""A configuration brought to life: plugins found, loaded, started and called."""

@@ -1,0 +1,325 @@
+"""The host: a configuration brought to life, and what it lends to its providers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from orbit.config.load import FILE_LOG, embedded_text, read_config
+from orbit.config.model import Config
+from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
+from orbit.host.calls import attributed, call, is_list_of, wrong_type
+from orbit.host.discover import InstalledPlugin, installed_plugins
+from orbit.host.load import load, validated
+from orbit.host.needs import EXAMPLES, VERBS, cannot, unmet_needs
+from orbit.host.registry import Registry
+from orbit.host.renamed import with_limits, with_renamed
+from orbit.types import CallContext, Chunk, Document, EmbedKind, GenerateOptions, Message
+from orbit.types import Collection as StoredCollection
+
+if TYPE_CHECKING:
+    from orbit.types import Vectors
+
+logger = logging.getLogger("orbit")
+
+_STORE = "a store, for example with 'chroma:'"
+
+_OF_STORES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "index": ("the number of documents written", lambda value: isinstance(value, int)),
+    "drop": ("True or False", lambda value: isinstance(value, bool)),
+    "forget": ("the number of sources that there were", lambda value: isinstance(value, int)),
+    "list_sources": ("a mapping of sources to digests", lambda value: isinstance(value, Mapping)),
+    "adopt": ("a Collection", lambda value: isinstance(value, StoredCollection)),
+    "list_collections": ("a list of Collections", lambda value: is_list_of(value, StoredCollection)),
+}
+"""What each hook of a store returns, in words and as a check."""
+
+
+class Roles(msgspec.Struct, frozen=True):
+    """Which instance does what only one can do; empty where none is enabled, or it could not start."""
+
+    generate: str = ""
+    embed: str = ""
+    index: str = ""
+
+
+class OrbitHost:
+    """Providers of one configuration. Enter it to start them; it stops them in reverse order.
+
+    ``problems`` has every mistake of the configuration, the plugins' settings included, found without starting
+    anything. Entering a host that has problems raises ConfigError.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        problems: Sequence[Problem] = (),
+        installed: Mapping[str, InstalledPlugin] | None = None,
+        needed: Collection[str] | None = None,
+        *,
+        ready: bool = True,
+    ) -> None:
+        """``needed`` starts only providers of these hooks, for commands that do not need them all.
+
+        Without ``ready``, providers are started but not asked whether they can work with each other.
+        """
+        self.config = config
+        self._needed = needed
+        self._ready = ready
+        plugins = installed_plugins() if installed is None else installed
+        self.registry = Registry([load(section, plugins, self) for section in config.providers])
+        found = [*problems, *(problem for item in self.registry.loaded for problem in validated(item))]
+        config, contradictions, self.notices = with_renamed(config, self.registry.loaded)
+        config, impossible = with_limits(config, len(self.registry.implementing("retrieve")))
+        self.config = config
+        found += [*contradictions, *impossible]
+        self._selected, unclear = _select(config, self.registry, complete=not found, needed=needed)
+        complete = not found and not unclear and needed is None
+        unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
+        self.problems = (*found, *unclear, *unmet)
+        self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
+
+    @classmethod
+    def from_file(
+        cls, path: str | None = None, needed: Collection[str] | None = None, *, ready: bool = True
+    ) -> OrbitHost:
+        """Read a configuration file and load its plugins; see ``find_config`` for where it is looked for."""
+        config, problems = read_config(path)
+        return cls(config, problems, needed=needed, ready=ready)
+
+    def raise_problems(self) -> None:
+        """Raise ConfigError if the configuration has any problem."""
+        if self.problems:
+            raise ConfigError(self.problems)
+
+    async def __aenter__(self) -> Self:
+        self.raise_problems()
+        for notice in self.notices:
+            logger.info("%s", notice)
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            sentence = f"the folder {self.data_dir} cannot be made: {error.strerror}."
+            raise ConfigError([Problem("general.data_dir", sentence)]) from error
+        try:
+            await self.registry.start(self.config.host.timeouts.start, self._needed, ready=self._ready)
+            self._callers.clear()  # some were made before a provider failed to become ready
+            self._require_generator()
+            self._warn_of_unmet_needs()
+        except BaseException:
+            await self.registry.stop(self.config.host.timeouts.stop)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.registry.stop(self.config.host.timeouts.stop)
+
+    @property
+    def roles(self) -> Roles:
+        """The instances that were selected and have not failed."""
+        chosen, failed = self._selected, self.registry.failed
+        return Roles(*("" if name in failed else name for name in (chosen.generate, chosen.embed, chosen.index)))
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder for what must survive a restart."""
+        return self.config.data_dir
+
+    @property
+    def default_config(self) -> str:
+        """The YAML of the embedded default."""
+        return embedded_text()
+
+    @property
+    def chat_log(self) -> Path | None:
+        """The chat log's folder, and the name that its files begin with; None if none is written."""
+        if FILE_LOG not in self.registry:
+            return None
+        settings = self.registry[FILE_LOG].settings
+        log: Path = Path(settings.directory).expanduser().absolute() / settings.filename
+        return log
+
+    @property
+    def embedding(self) -> str:
+        """The embedding provider in use and its model, as ``provider/model``."""
+        name = self.roles.embed
+        if not name:
+            return ""
+        section = next(item.section for item in self.registry.loaded if item.section.name == name)
+        return f"{section.plugin}/{self.registry.model(name, 'embed')}"
+
+    async def embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
+        """Embed with the selected provider. Raises ProviderError."""
+        import numpy as np  # noqa: PLC0415  # only those who embed pay for it
+
+        name = self.roles.embed
+        caller = self._caller("embed", name)
+        with _within("embed", name):
+            vectors: Vectors = await call(
+                name,
+                "embed",
+                lambda: caller(texts=texts, kind=kind, context=context),
+                self.config.host.timeouts.embed,
+            )
+        expected = "a float32 array of shape (number of texts, dimension)"
+        if not isinstance(vectors, np.ndarray):
+            raise wrong_type(name, "embed", expected, vectors)
+        if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(texts):  # noqa: PLR2004  # a matrix
+            shape = f"the hook returned {vectors.dtype} of shape {vectors.shape} for {len(texts)} texts"
+            raise ProviderError(f"{shape} instead of {expected}.", provider=name, operation="embed")
+        return vectors
+
+    async def generate(
+        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
+    ) -> AsyncIterator[Chunk]:
+        """Generate with the named instance, or the selected one. Raises ProviderError."""
+        name = provider or self.roles.generate
+        caller = self._caller("generate", name)
+        try:
+            with _within("generate", name):
+                chunks = caller(messages=messages, options=options, context=context)
+            async with aclosing(chunks):
+                while True:
+                    with _within("generate", name):  # for each piece: between them the consumer's code runs
+                        try:
+                            chunk = await anext(chunks)
+                        except StopAsyncIteration:
+                            return
+                    yield chunk
+        except PromptTooLong:
+            raise
+        except Exception as error:
+            raise attributed(error, name, "generate") from error
+
+    async def index(self, collection: str, documents: Sequence[Document], context: CallContext) -> int:
+        """Write documents to the selected store; see the hook. Raises ProviderError."""
+        written: int = await self._store("index", collection=collection, documents=documents, context=context)
+        return written
+
+    async def drop(self, collection: str, context: CallContext) -> bool:
+        """Delete a collection of the selected store. Raises ProviderError."""
+        dropped: bool = await self._store("drop", collection=collection, context=context)
+        return dropped
+
+    async def forget(self, collection: str, sources: Sequence[str], context: CallContext) -> int:
+        """Delete some sources of a collection; how many there were. Raises ProviderError."""
+        forgotten: int = await self._store("forget", collection=collection, sources=sources, context=context)
+        return forgotten
+
+    async def list_sources(self, collection: str, context: CallContext) -> Mapping[str, str]:
+        """Return the sources of a collection and their digests. Raises ProviderError."""
+        sources: Mapping[str, str] = await self._store("list_sources", collection=collection, context=context)
+        return sources
+
+    async def list_collections(self, context: CallContext) -> Sequence[StoredCollection]:
+        """Return the collections of the selected store. Raises ProviderError."""
+        collections: Sequence[StoredCollection] = await self._store("list_collections", context=context)
+        return collections
+
+    async def adopt(self, collection: str, context: CallContext) -> StoredCollection:
+        """Take over a collection that another program made in the selected store. Raises ProviderError."""
+        adopted: StoredCollection = await self._store("adopt", collection=collection, context=context)
+        return adopted
+
+    def _warn_of_unmet_needs(self) -> None:
+        """Say who has to do without an instance that is not required and could not start."""
+        if self._needed is None:
+            for problem in unmet_needs(self.config, self.registry, msgspec.structs.asdict(self.roles)):
+                logger.warning("%s", problem)
+
+    def _require_generator(self) -> None:
+        """Refuse to run without what answers, even if its section says ``required: false``."""
+        name = self._selected.generate
+        if reason := self.registry.failed.get(name):
+            raise PluginLoadError(name, f"it could not start, and it is the one that answers: {reason}")
+
+    def _caller(self, hook: str, name: str) -> Callable[..., Any]:
+        """Return what calls a hook of an instance, or raise ProviderError if it cannot be called.
+
+        Making it costs ten times what the call does, so it is kept.
+        """
+        caller = self._callers.get((hook, name))
+        if caller is None:
+            able = self.registry.implementing(hook)
+            if name not in able:
+                raise ProviderError(_incapable(hook, name, able), operation=hook)
+            caller = self._callers[hook, name] = self.registry.caller(hook, name)
+        return caller
+
+    async def _store(self, hook: str, **arguments: Any) -> Any:
+        name = self.roles.index
+        caller = self._caller(hook, name)
+        value = await call(name, hook, lambda: caller(**arguments), self.config.host.timeouts.index)
+        expected, right = _OF_STORES[hook]
+        if not right(value):
+            raise wrong_type(name, hook, expected, value)
+        return value
+
+
+_CALLS: ContextVar[tuple[str, ...]] = ContextVar("orbit_calls", default=())
+"""The hooks that the host is calling for providers, each within the one before."""
+
+
+@contextmanager
+def _within(hook: str, name: str) -> Iterator[None]:
+    """Note a call while it runs. Raises ProviderError if it is made within itself, which would never end."""
+    step, calls = f"{name}.{hook}", _CALLS.get()
+    if step in calls:
+        circle = " -> ".join((*calls[calls.index(step) :], step))
+        sentence = f"it calls itself through the host ({circle}); it has to ask another instance."
+        raise ProviderError(sentence, provider=name, operation=hook)
+    token = _CALLS.set((*calls, step))
+    try:
+        yield
+    finally:
+        _CALLS.reset(token)
+
+
+def _incapable(hook: str, name: str, able: Sequence[str]) -> str:
+    """Say that an instance, or with an empty ``name`` nobody, can do what a hook is for, and who can."""
+    verb = VERBS.get(hook, hook.replace("_", " "))
+    who = f"'{name}' cannot" if name else "no enabled provider can"
+    if able:
+        return f"{who} {verb}; providers that can: {', '.join(able)}."
+    return f"{who} {verb}; enable {EXAMPLES.get(hook, _STORE)}."
+
+
+def _select(
+    config: Config, registry: Registry, *, complete: bool, needed: Collection[str] | None
+) -> tuple[Roles, list[Problem]]:
+    """Choose the one provider for each role. Problems are only told of a configuration that is otherwise right."""
+    general = config.host.general
+    problems: list[Problem] = []
+    chosen: dict[str, str] = {}
+    generating = registry.implementing("generate")
+    for hook, wanted, setting in (
+        ("generate", general.inference_provider, "inference_provider"),
+        ("embed", general.embedding_provider, "embedding_provider"),
+        ("index", general.store_provider, "store_provider"),
+    ):
+        able = registry.implementing(hook)
+        path, can = f"general.{setting}", ", ".join(able) or "none"
+        if wanted and wanted in able:
+            chosen[hook] = wanted
+        elif wanted:
+            problems.append(Problem(path, f"{cannot(config, registry, wanted, hook)}; providers that can: {can}."))
+        elif len(able) == 1:
+            chosen[hook] = able[0]
+        elif hook == "embed" and general.inference_provider in able and set(able) <= set(generating):
+            chosen[hook] = general.inference_provider  # model servers side by side: the one in use, as ever
+        elif len(able) > 1:
+            problems.append(Problem(path, f"several providers can {VERBS[hook]}: {can}. Name the one to use here."))
+        elif hook == "generate" and (needed is None or hook in needed):
+            problems.append(
+                Problem(path, "no enabled provider can generate. Enable one by its section, such as 'ollama:'.")
+            )
+    return Roles(**chosen), problems if complete else [p for p in problems if "several" in p.message]

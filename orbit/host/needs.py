@@ -1,0 +1,47 @@
+"""What instances need of each other, checked before anything starts and once everything has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from orbit.config.model import Config
+from orbit.errors import Problem
+from orbit.host.registry import Registry
+from orbit.types import Need
+
+DOES = {"generate": "generates", "embed": "embeds"}
+VERBS = {"generate": "generate", "embed": "embed", "index": "store documents"}
+EXAMPLES = {"generate": "one, for example with 'ollama:'", "embed": "one, for example with 'wordllama:'"}
+
+
+def unmet_needs(config: Config, registry: Registry, selected: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield a problem for each need that no instance meets. ``selected`` has the instance of each hook."""
+    for item in registry.loaded:
+        if item.provider is None or item.section.name not in registry:
+            continue
+        for need in item.provider.needs():
+            yield from _unmet(item.section.path, need, config, registry, selected)
+
+
+def _unmet(path: str, need: Need, config: Config, registry: Registry, selected: Mapping[str, str]) -> Iterator[Problem]:
+    able = registry.implementing(need.hook)
+    name = need.provider or selected.get(need.hook, "")
+    if need.provider and need.provider not in able:
+        can = ", ".join(able) or "none"
+        yield Problem(f"{path}.provider", f"{cannot(config, registry, name, need.hook)}; providers that can: {can}.")
+    elif not able and need.hook != "generate":  # that nobody generates is told of the role already
+        does, example = DOES[need.hook], EXAMPLES[need.hook]
+        yield Problem(path, f"needs a provider that {does}, and none is enabled; enable {example}.")
+    elif name and need.model and (reason := registry[name].refuses_model(need.model)):
+        yield Problem(f"{path}.model", f"'{name}' cannot answer with the model '{need.model}': {reason}")
+
+
+def cannot(config: Config, registry: Registry, name: str, hook: str) -> str:
+    """Say why the instance of a name cannot do what a hook is for: half a sentence."""
+    if name in registry:
+        return f"'{name}' cannot {VERBS[hook]}"
+    if name in registry.failed:
+        return f"'{name}' could not start"
+    if name in config.switched_off:
+        return f"the section '{name}' is switched off (enabled: false)"
+    return f"no enabled section is named '{name}', to {VERBS[hook]}"

@@ -1,0 +1,173 @@
+"""The provider instances of one server: registered with pluggy, started, stopped, and called one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import pluggy
+
+from orbit import hookspecs
+from orbit.errors import ConfigError, OrbitError, PluginLoadError
+from orbit.host.announce import announced
+from orbit.host.calls import attributed
+from orbit.host.load import Loaded
+from orbit.host.verify import HOOKS, implemented_hooks, offered_hooks
+from orbit.host.wrapping import straight, wrapped
+from orbit.provider import Provider
+from orbit.types import ModerationStage
+
+logger = logging.getLogger("orbit.plugins")
+
+OPTIONAL_HOOKS = frozenset({"log", "rerank", "register_routes", "register_commands"})
+"""A provider of these alone may fail to start without the server refusing to: nothing right depends on it."""
+
+
+class Registry:
+    """Provider instances in the order of the configuration.
+
+    ``failed`` holds the reason for each instance that could not start. Instances are called one at a time, through the
+    wrappers of the hook if there are any; awaiting, deadlines and errors are the caller's.
+    """
+
+    def __init__(self, loaded: Sequence[Loaded]) -> None:
+        self.loaded = tuple(loaded)
+        self.failed: dict[str, str] = {}
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._providers: dict[str, Provider] = {}
+        self._started: list[Provider] = []
+        self._nameless: set[tuple[str, str]] = set()
+        for item in self.loaded:
+            if item.provider is not None:
+                self._manager.register(item.provider, name=item.section.name)
+                self._providers[item.section.name] = item.provider
+
+    def __getitem__(self, name: str) -> Provider:
+        return self._providers[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._providers
+
+    def names(self) -> tuple[str, ...]:
+        """Return the instances that have not failed, in order."""
+        return tuple(self._providers)
+
+    def implementing(self, hook: str) -> tuple[str, ...]:
+        """Return the instances that implement a hook, offer it and have not failed, in order."""
+        return tuple(name for name, provider in self._providers.items() if hook in offered_hooks(provider))
+
+    def caller(self, hook: str, name: str) -> Callable[..., Any]:
+        """Return a function that calls ``hook`` of one instance, with the wrappers of all; arguments by name."""
+        if hook not in HOOKS or name not in self.implementing(hook):
+            raise LookupError(f"'{name}' does not implement {hook}")
+        # Found by the instance: others that implement the hook, offering it or not, have no part in the call.
+        found = getattr(self._manager.hook, hook).get_hookimpls()
+        implementation = next(item for item in reversed(found) if item.plugin_name == name and not _wraps(item))
+        wrappers = [item for item in found if _wraps(item) and self._providers[item.plugin_name].offers(hook)]
+        return wrapped(hook, implementation, wrappers) if wrappers else straight(implementation)
+
+    def callers(self, hook: str) -> dict[str, Callable[..., Any]]:
+        """Return a caller for each instance that implements a hook."""
+        return {name: self.caller(hook, name) for name in self.implementing(hook)}
+
+    def model(self, name: str, hook: str) -> str:
+        """Return the name of the model with which an instance answers ``hook``; empty if the plugin cannot say."""
+        try:
+            model: object = self._providers[name].model(hook)
+        except Exception as error:  # noqa: BLE001  # a name for logs is not worth a turn
+            model = error
+        if isinstance(model, str):
+            return model
+        if (name, hook) not in self._nameless:
+            self._nameless.add((name, hook))
+            logger.warning(
+                "%s.model('%s') gave %r instead of a name; this is a mistake in the plugin", name, hook, model
+            )
+        return ""
+
+    def moderates(self, name: str, stage: ModerationStage) -> bool:
+        """Return whether an instance judges at a stage. Raises PluginLoadError if the plugin cannot say."""
+        try:
+            return bool(self._providers[name].moderates(stage))
+        except Exception as error:
+            reason = f"moderates('{stage}') raised {type(error).__name__}: {error}"
+            raise PluginLoadError(name, f"it cannot be asked what it judges: {reason}") from error
+
+    async def start(self, seconds: float, needed: Collection[str] | None = None, *, ready: bool = True) -> None:
+        """Enter the providers in order, then ask each whether it is ready; ``seconds`` is the deadline of each.
+
+        ``needed`` limits it to providers that implement one of these hooks; the others are left out altogether.
+        Without ``ready`` nobody is asked, for commands that mend what a provider would refuse to start with.
+        A provider that fails and is required raises PluginLoadError; any other is left out and listed as failed.
+        """
+        if needed is not None:
+            wanted = {name for hook in needed for name in self.implementing(hook)}
+            for name in [name for name in self._providers if name not in wanted]:
+                self._leave_out(name)
+        for name, provider in list(self._providers.items()):
+            await self._guarded(name, provider, "start", provider.__aenter__, seconds)
+        for name, provider in list(self._providers.items()) if ready else ():
+            await self._guarded(name, provider, "become ready", provider.ready, seconds)
+
+    async def stop(self, seconds: float) -> None:
+        """Leave the started providers in reverse order. One that raises or hangs does not keep the others open."""
+        while self._started:
+            await self._exit(self._started.pop(), seconds)
+
+    async def _guarded(
+        self, name: str, provider: Provider, step: str, action: Callable[[], Any], seconds: float
+    ) -> None:
+        entering = action == provider.__aenter__
+        doing = f"starting {name}" if entering else f"waiting for {name} to {step}"
+        try:
+            with announced(doing, f"; it may take up to {seconds:g} s (timeouts.start)"):
+                async with asyncio.timeout(seconds):
+                    await action()
+        except Exception as error:  # whatever a plugin raises is reported under its name
+            reason = _reason(error, name, step, seconds)
+            if provider in self._started:
+                self._started.remove(provider)
+                await self._exit(provider, seconds)
+            self.failed[name] = reason
+            self._leave_out(name)
+            if self._required(name):
+                raise PluginLoadError(name, f"it could not {step}: {reason}") from error
+            logger.warning("%s could not %s and is left out: %s", name, step, reason)
+        else:
+            if entering:
+                self._started.append(provider)
+
+    async def _exit(self, provider: Provider, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await provider.__aexit__(None, None, None)
+        except Exception as error:  # noqa: BLE001  # a plugin that fails to stop must not stop the shutdown
+            reason = _reason(error, provider.name, "stop", seconds)
+            logger.error("%s did not stop cleanly: %s", provider.name, reason)  # noqa: TRY400  # the reason is enough
+
+    def _leave_out(self, name: str) -> None:
+        provider = self._providers.pop(name)
+        self._manager.unregister(provider)
+
+    def _required(self, name: str) -> bool:
+        item = next(item for item in self.loaded if item.section.name == name)
+        if item.section.required is not None:
+            return item.section.required
+        return not OPTIONAL_HOOKS.issuperset(implemented_hooks(type(item.provider)))  # type: ignore[arg-type]  # it was started
+
+
+def _wraps(implementation: pluggy.HookImpl) -> bool:
+    return implementation.wrapper or implementation.hookwrapper
+
+
+def _reason(error: BaseException, name: str, step: str, seconds: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"it took longer than {seconds:g} s (timeouts.{'stop' if step == 'stop' else 'start'})."
+    if isinstance(error, ConfigError):
+        return str(error)
+    if isinstance(error, OrbitError):
+        return getattr(error, "message", str(error))
+    return attributed(error, name, step).message if not isinstance(error, OSError) else str(error)

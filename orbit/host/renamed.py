@@ -1,0 +1,89 @@
+"""Settings of plugins that are earlier names of the host's: they work as before, and must not contradict it.
+
+A plugin marks such a setting with ``Meta(extra={"renamed": "retrieval.limit"})`` and gives it the default None.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from orbit.config.model import Config
+from orbit.errors import Problem
+from orbit.host.load import Loaded
+from orbit.host.verify import implemented_hooks
+
+_Use = tuple[bool, str, Any]
+"""Whether a reranker has the setting (which acts after all retrievers), where it stands, and its value."""
+
+
+def with_renamed(config: Config, loaded: Sequence[Loaded]) -> tuple[Config, list[Problem], list[str]]:
+    """Return the configuration with what plugins' settings mean for the host's, contradictions, and notices."""
+    problems: list[Problem] = []
+    notices: list[str] = []
+    values: dict[str, Any] = {}
+    for target, uses in _uses(loaded).items():
+        section, _, setting = target.partition(".")
+        now = getattr(getattr(config.host, section), setting)
+        for _, path, value in uses:
+            notices.append(f"{path} is an earlier name of {target}, which now holds for all providers.")
+            if target in config.given and value != now:
+                problems.append(Problem(path, f"is {value}, but {target} is {now}; delete {path}, its earlier name."))
+        problems += _contradictions(uses)
+        if target not in config.given:
+            values[setting] = min(value for _, _, value in uses)
+    host = msgspec.structs.replace(config.host, retrieval=msgspec.structs.replace(config.host.retrieval, **values))
+    given = config.given | {f"retrieval.{setting}" for setting in values}
+    return msgspec.structs.replace(config, host=host, given=given), problems, notices
+
+
+def with_limits(config: Config, retrievers: int) -> tuple[Config, list[Problem]]:
+    """Return the configuration with retrievers asked for as many documents as the model is to get, or the problem."""
+    retrieval = config.host.retrieval
+    found = retrieval.limit * max(1, retrievers)
+    if found >= retrieval.max_documents or "retrieval.max_documents" not in config.given:
+        return config, []
+    if "retrieval.limit" in config.given:
+        sentence = (
+            f"is {retrieval.max_documents}, but retrieval.limit lets retrievers find only {found} documents; "
+            "raise that, or lower this."
+        )
+        return config, [Problem("retrieval.max_documents", sentence)]
+    raised = msgspec.structs.replace(retrieval, limit=retrieval.max_documents)
+    return msgspec.structs.replace(config, host=msgspec.structs.replace(config.host, retrieval=raised)), []
+
+
+def _uses(loaded: Sequence[Loaded]) -> dict[str, list[_Use]]:
+    """Return the settings in use that are earlier names, by what they are called now; rerankers' last."""
+    found: dict[str, list[_Use]] = defaultdict(list)
+    for item in loaded:
+        if item.provider is None:
+            continue
+        late = "rerank" in implemented_hooks(type(item.provider))
+        for field in msgspec.structs.fields(type(item.provider.settings)):
+            target = next(filter(None, ((meta.extra or {}).get("renamed") for meta in _metas(field.type))), "")
+            value = getattr(item.provider.settings, field.name)
+            if target and value is not None:
+                found[target].append((late, f"{item.section.path}.{field.encode_name}", value))
+    return {target: sorted(uses, key=lambda use: use[0]) for target, uses in found.items()}
+
+
+def _contradictions(uses: Sequence[_Use]) -> list[Problem]:
+    """Several retrievers have to agree, and a reranker cannot keep more than they let through."""
+    problems = []
+    (first_late, first, value), *others = uses
+    for late, path, other in others:
+        if late and not first_late:
+            if other > value:
+                problems.append(Problem(path, f"is {other}, but {first} lets only {value} documents through."))
+        elif other != value:
+            sentence = f"is {other}, but {first} is {value}; both are earlier names of one setting."
+            problems.append(Problem(path, sentence))
+    return problems
+
+
+def _metas(kind: Any) -> list[msgspec.Meta]:
+    return [meta for meta in getattr(kind, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]

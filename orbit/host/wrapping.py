@@ -1,0 +1,166 @@
+"""One hook call through its wrappers. Errors carry the name of the instance whose code raised them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import pluggy
+
+from orbit.errors import PromptTooLong, ProviderError
+from orbit.host.calls import attributed, mark, wrong_type
+from orbit.host.verify import HOOKS
+from orbit.types import Chunk
+
+Call = Callable[..., Any]
+
+
+def straight(implementation: pluggy.HookImpl) -> Call:
+    """Return a function that calls an implementation without any wrapper; arguments by name."""
+    function, wanted = implementation.function, implementation.argnames
+
+    def call(**arguments: Any) -> Any:
+        return function(*[arguments[name] for name in wanted])
+
+    return call
+
+
+def wrapped(hook: str, implementation: pluggy.HookImpl, wrappers: Sequence[pluggy.HookImpl]) -> Call:
+    """Return a function that calls an implementation through ``wrappers``, the innermost first; arguments by name.
+
+    pluggy would do the same, but could not say which of them raised an error, or returned something wrong.
+    """
+    name = implementation.plugin_name
+    layer = _owned(hook, name, straight(implementation))
+    for wrapper in wrappers:
+        layer = _owned(hook, wrapper.plugin_name, _around(hook, wrapper, layer))
+
+    def call(**arguments: Any) -> Any:
+        try:
+            return layer(**arguments)
+        except PromptTooLong:
+            raise
+        except Exception as error:
+            raised = attributed(error, name, hook)
+            if raised is error:
+                raise
+            raise raised from error
+
+    return call
+
+
+def _around(hook: str, wrapper: pluggy.HookImpl, inner: Call) -> Call:
+    """Run a wrapper's generator around the call of ``inner``."""
+    name, wanted = wrapper.plugin_name, wrapper.argnames
+    function: Callable[..., Generator[None, Any, Any]] = wrapper.function  # type: ignore[assignment]  # pluggy says object
+
+    def call(**arguments: Any) -> Any:
+        steps = function(*[arguments[argument] for argument in wanted])
+        try:
+            next(steps)
+        except StopIteration:
+            raise _mistake(hook, name, "never yields") from None
+        outcome: pluggy.Result[Any] = pluggy.Result.from_call(lambda: inner(**arguments))
+        try:
+            if wrapper.hookwrapper:  # pluggy's older form, which gets the outcome and changes it in place
+                steps.send(outcome)
+            elif outcome.exception is not None:
+                steps.throw(outcome.exception)
+            else:
+                steps.send(outcome.get_result())
+        except StopIteration as end:
+            if wrapper.hookwrapper:
+                return outcome.get_result()
+            if end.value is None:
+                _discard(outcome)
+            return _closing(end.value, outcome)
+        except BaseException:
+            _discard(outcome)
+            raise
+        steps.close()
+        _discard(outcome)
+        raise _mistake(hook, name, "yields more than once")
+
+    return call
+
+
+def _closing(value: Any, outcome: pluggy.Result[Any]) -> Any:
+    """Return what a wrapper returned. A stream also closes the one inside it, which wrappers tend to forget."""
+    inner = None if outcome.exception is not None else outcome.get_result()
+    if value is inner or not (inspect.isasyncgen(inner) and hasattr(value, "__aiter__")):
+        return value
+
+    async def stream() -> AsyncGenerator[Any, None]:
+        try:
+            async for item in value:
+                yield item
+        finally:
+            if hasattr(value, "aclose"):
+                await value.aclose()
+            with suppress(RuntimeError):  # somebody else is reading it
+                await inner.aclose()
+
+    return stream()
+
+
+def _owned(hook: str, name: str, layer: Call) -> Call:
+    """Check what a layer returns, and put the instance's name on what it raises.
+
+    The layer of a coroutine or a stream runs once somebody awaits it: a wrapper may do without.
+    """
+    if inspect.isasyncgenfunction(HOOKS[hook]):
+        return partial(_stream, hook, name, layer)
+    return partial(_awaited if inspect.iscoroutinefunction(HOOKS[hook]) else _plain, hook, name, layer)
+
+
+def _plain(_hook: str, _name: str, _layer: Call, /, **arguments: Any) -> Any:
+    with _marking(_name):
+        return _layer(**arguments)
+
+
+async def _awaited(_hook: str, _name: str, _layer: Call, /, **arguments: Any) -> Any:
+    with _marking(_name):
+        value = _layer(**arguments)
+        if not inspect.isawaitable(value):
+            raise wrong_type(_name, _hook, "a coroutine", value)
+        return await value
+
+
+async def _stream(_hook: str, _name: str, _layer: Call, /, **arguments: Any) -> AsyncGenerator[Any, None]:
+    with _marking(_name):
+        items = _layer(**arguments)
+        if not hasattr(items, "__aiter__"):
+            raise wrong_type(_name, _hook, "an async iterator of Chunks", items)
+        try:
+            async for item in items:
+                if type(item) is not Chunk:
+                    raise wrong_type(_name, _hook, "Chunks", item)
+                yield item
+        finally:
+            if hasattr(items, "aclose"):
+                await items.aclose()
+
+
+@contextmanager
+def _marking(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (Exception, asyncio.CancelledError) as error:
+        mark(error, name)
+        raise
+
+
+def _discard(outcome: pluggy.Result[Any]) -> None:
+    """Close the coroutine that a failed wrapper leaves behind, so that Python does not warn of it."""
+    value = None if outcome.exception is not None else outcome.get_result()
+    if inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+        value.close()
+
+
+def _mistake(hook: str, name: str, what: str) -> ProviderError:
+    sentence = f"its wrapper of {hook} {what}, and has to yield once; this is a mistake in the plugin."
+    return ProviderError(sentence, provider=name, operation=hook)

@@ -1,0 +1,1 @@
+"""What operators watch: the server log, metrics and their history."""

@@ -1,1 +1,0 @@
-"""Plugins: found by metadata, imported when enabled, verified, started, selected and called by name."""

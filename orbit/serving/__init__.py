@@ -1,0 +1,1 @@
+"""Processes and sockets: uvicorn, workers, TLS, systemd."""

@@ -1,0 +1,117 @@
+"""Mistakes in the settings of the server itself, found without opening anything to the network."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from orbit.auth.admin_token import read_token
+from orbit.chatlog.settings import FileLogSettings
+from orbit.config import Config
+from orbit.config.folders import file_problems, folder_problems
+from orbit.config.load import FILE_LOG
+from orbit.config.model import Cors
+from orbit.database import store_problems
+from orbit.errors import ConfigError, Problem
+from orbit.serving.tls import tls_problems
+
+_WEB_ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
+_ANY_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?/?")
+_DEFAULT_PORT = re.compile(r"(http://.*:80|https://.*:443)/?", re.IGNORECASE)
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def serving_problems(config: Config) -> list[Problem]:
+    """What would keep the server from serving as configured: addresses, files, certificates, proxies, origins."""
+    general = config.host.general
+    return [
+        *_host_problems(general.host),
+        *folder_problems("general.data_dir", config.data_dir),
+        *store_problems(config),
+        *_log_problems(config),
+        *_token_problems(config),
+        *tls_problems(general),
+        *_proxy_problems(general.trusted_proxies),
+        *_cors_problems(config.host.cors),
+        *_embedding_problems(config.host.pages.embed_origins),
+    ]
+
+
+def _host_problems(host: str) -> Iterator[Problem]:
+    try:
+        host.encode("idna")
+        valid = not re.search(r"[/\s\0@]", host)
+    except UnicodeError:
+        valid = False
+    if not valid or (host.count(":") == 1):
+        sentence = "is an address or name alone, such as 127.0.0.1 or 0.0.0.0; the port is general.port."
+        yield Problem("general.host", sentence)
+
+
+def _log_problems(config: Config) -> Iterator[Problem]:
+    """What would keep the server log and the chat log from being written."""
+    if name := config.host.logging.server_file:
+        file = Path(name).expanduser()
+        if file.parent.is_dir():
+            yield from file_problems("logging.server_file", file)
+        else:
+            yield Problem("logging.server_file", f"there is no folder {file.parent}; make it, or name another file.")
+    for section in config.providers:
+        if section.name == FILE_LOG and section.plugin == FILE_LOG:
+            folder = section.settings.get("directory") or FileLogSettings().directory
+            yield from folder_problems(f"{section.path}.directory", Path(str(folder)).expanduser())
+
+
+def _token_problems(config: Config) -> Sequence[Problem]:
+    try:
+        read_token(config)
+    except ConfigError as error:
+        return () if folder_problems("", config.data_dir) else error.problems  # which is said of the folder
+    return ()
+
+
+def _proxy_problems(proxies: tuple[str, ...]) -> list[Problem]:
+    problems = []
+    for number, proxy in enumerate(proxies):
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError:
+            sentence = f"{proxy!r} is neither an IP address nor a network such as 10.0.0.0/8."
+            problems.append(Problem(f"general.trusted_proxies[{number}]", sentence))
+    return problems
+
+
+def _cors_problems(settings: Cors) -> Iterator[Problem]:
+    """What browsers would never match, or would take for something else than what is meant."""
+    for number, origin in enumerate(settings.allow_origins):
+        if sentence := _origin_sentence(origin):
+            yield Problem(f"cors.allow_origins[{number}]", sentence)
+    for number, method in enumerate(settings.allow_methods):
+        if method != "*" and not re.fullmatch(r"[A-Z]+", method):
+            yield Problem(f"cors.allow_methods[{number}]", f"{method!r} is no method such as GET, in capitals.")
+    for number, name in enumerate(settings.allow_headers):
+        if not _TOKEN.fullmatch(name):
+            yield Problem(f"cors.allow_headers[{number}]", f"{name!r} is no name of a header such as Content-Type.")
+
+
+def _origin_sentence(origin: str) -> str:
+    if origin == "*":
+        return ""
+    if origin == "null":
+        return "'null' is the origin of any local file and sandboxed page; name the origin, or '*' if you mean all."
+    if _DEFAULT_PORT.fullmatch(origin):
+        return f"{origin!r} never matches: browsers leave out the port that is the scheme's own."
+    if _ANY_ORIGIN.fullmatch(origin):
+        return ""
+    return f"{origin!r} is no origin such as https://chat.example.org: scheme, host and port, without a path or '*'."
+
+
+def _embedding_problems(origins: tuple[str, ...]) -> list[Problem]:
+    """What could not stand in a Content-Security-Policy as it is meant, or would change what else stands there."""
+    return [
+        Problem(f"pages.embed_origins[{number}]", f"{origin!r} is no origin such as https://www.example.org.")
+        for number, origin in enumerate(origins)
+        if not _WEB_ORIGIN.fullmatch(origin)
+    ]

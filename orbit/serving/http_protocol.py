@@ -1,0 +1,197 @@
+"""uvicorn's HTTP/1.1 protocol with limits on request targets and headers, which uvicorn keeps whatever their size."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+import msgspec
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from orbit.web.http.problems import Problem
+
+MAX_URL = 8192
+"""Longest request target, in bytes; a longer one is 414."""
+MAX_HEAD = 32_768
+"""Most bytes of header fields, and of trailers; more are 431."""
+
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_REQUEST_LINE = 64
+"""Bytes for the rest of the request line: method, version, spaces."""
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 64 * 1024 * 1024
+
+logger = logging.getLogger("orbit.web")
+
+
+class _Refused(Exception):
+    """The request breaks a limit, and the parser must stop."""
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """Refuses long request targets, large headers and what is no HTTP, and closes the connection.
+
+    The parser hands over a header field when it is complete and keeps an incomplete one, so bytes that it has not
+    handed over are counted too. Reading one piece (256 kB) is the most that a sender can have above the limits.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.refused = False
+        """Whether the connection only waits to be closed."""
+        self.resumed = 0
+        """How often the client has read on after the server had to wait for it."""
+        self.url = b""
+        self._problem: tuple[HTTPStatus, str, str] | None = None
+        self._head = 0
+        self._head_complete = False
+        self._body_only = False
+        self._idle = True
+        self._moved = False
+        self._pending = 0
+        self._discarded = 0
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self.refused:
+            self._discard(data)
+            return
+        self._unset_keepalive_if_required()
+        began_here, self._moved = self._idle, False
+        try:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._stay(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(*(self._problem or (HTTPStatus.BAD_REQUEST, "bad_request", "this is no valid HTTP request.")))
+            return
+        if self._moved:
+            self._pending = 0
+        elif not self._idle or began_here:
+            self._pending += len(data)
+            if self._pending > MAX_HEAD + len(self.url) + _REQUEST_LINE:
+                self._refuse(*_HEADERS_TOO_LARGE)
+
+    def _stay(self, rest: bytes) -> None:
+        """Answer a request for another protocol in HTTP/1.1, as Java's client and ``curl --http2`` expect.
+
+        The parser takes the body for the other protocol, so another one reads it.
+        """
+        self.cycle.keep_alive = False
+        framing = [b"%b: %b\r\n" % pair for pair in self.headers if pair[0] in _FRAMING]
+        if framing and not self._body_only:
+            self._body_only = self.cycle.more_body = True
+            self._head_complete = False
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n" + rest)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.refused = True
+
+    @override
+    def resume_writing(self) -> None:
+        self.resumed += 1
+        super().resume_writing()
+
+    @override
+    def on_message_begin(self) -> None:
+        if self._body_only:
+            return
+        super().on_message_begin()
+        self._head, self._head_complete, self._idle = 0, False, False
+
+    @override
+    def on_url(self, url: bytes) -> None:
+        if self._body_only:
+            return
+        super().on_url(url)
+        if len(self.url) > MAX_URL:
+            self._stop(*_URL_TOO_LONG)
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head += len(name) + len(value) + len(": \r\n")
+        if self._head > MAX_HEAD:
+            self._stop(*_HEADERS_TOO_LARGE)
+        if (
+            not self._head_complete and not self._body_only
+        ):  # trailers are no headers: they come after all that headers decide
+            super().on_header(name, value)
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._head, self._head_complete, self._moved = 0, True, True
+        if not self._body_only:
+            super().on_headers_complete()
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        self._moved = True
+        super().on_body(body)
+
+    def on_chunk_header(self) -> None:
+        """Note that the parser has come to the next piece of a body."""
+        self._moved = True
+
+    @override
+    def on_message_complete(self) -> None:
+        self._idle = self._moved = True
+        super().on_message_complete()
+
+    def _stop(self, status: HTTPStatus, code: str, detail: str) -> None:
+        self._problem = (status, code, detail)
+        raise _Refused
+
+    def _refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
+        """Answer, unless an earlier answer is under way, and close.
+
+        Closing at once would reset the connection of a client that still sends, and so take the answer from it.
+        """
+        self.refused = True
+        client = self.client[0] if self.client else "a client"
+        logger.info("refused a request of %s with %d: %s", client, status, detail)
+        cycle: Any = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if cycle.response_started or cycle.scope is not self.scope:
+                self.transport.close()
+                return
+            cycle.disconnected = True  # the application was to answer, and reads the body
+            cycle.message_event.set()
+        self.transport.write(response(status, code, detail, self.server_state.default_headers))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    def _discard(self, data: bytes) -> None:
+        self._discarded += len(data)
+        if self._discarded > _LINGER_BYTES:
+            self.transport.close()
+
+
+_URL_TOO_LONG = (
+    HTTPStatus.REQUEST_URI_TOO_LONG,
+    "uri_too_long",
+    f"the address of the request is longer than {MAX_URL:,} bytes.",
+)
+_HEADERS_TOO_LARGE = (
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "headers_too_large",
+    f"the headers of the request have more than {MAX_HEAD:,} bytes.",
+)
+
+
+def response(status: HTTPStatus, code: str, detail: str, headers: list[tuple[bytes, bytes]]) -> bytes:
+    """A whole response with a problem document, after which the connection is closed."""
+    body = msgspec.json.encode(Problem(status.phrase, status.value, code, detail))
+    more = b"".join(b"%b: %b\r\n" % pair for pair in headers)
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n"
+    )
+    return head.encode() + more + b"\r\n" + body

@@ -1,0 +1,319 @@
+"""Running the application with uvicorn: in one process or several."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from typing_extensions import override
+
+from orbit.config import Config
+from orbit.config.model import Https, Timeouts
+from orbit.errors import ConfigError, OrbitError
+from orbit.host.host import OrbitHost
+from orbit.observing.server_log import configure_logging
+from orbit.serving.http_protocol import LimitedProtocol
+from orbit.serving.slow_senders import SlowSenders
+from orbit.serving.stalled_readers import StalledReaders
+from orbit.serving.systemd import notify
+from orbit.serving.tls import Certificate
+from orbit.serving.watchdog import Watchdog
+from orbit.serving.workers import FORCE, Workers
+from orbit.web.api.metrics import FOLDER_VARIABLE, empty_folder
+from orbit.web.app import Application, create_app
+
+_BACKLOG = 2048
+_UNSENT_BYTES = 65_536
+"""What the kernel holds for a slow reader. By default it is megabytes, and nothing shows whether the client reads."""
+_TICKS_PER_SECOND = 10
+
+SECURITY_HEADERS = [
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+]
+"""Headers of every response, uvicorn's own among them."""
+
+logger = logging.getLogger("orbit")
+
+
+NOTICE_SECONDS = 1.0
+"""Time for load balancers to see that readiness is gone, in seconds."""
+_REPEAT_SECONDS = 0.5
+"""Signals so soon after the first are the same one: terminals and tools send it to a process and to its group."""
+_FORCED_SECONDS = 5.0
+_ABANDON_SECONDS = 5.0
+_LEAVE_SECONDS = 2.0
+"""Time for threads to end once everything is saved."""
+
+
+def application(config: Config) -> Application:
+    """The application of a worker process, which sets up its own logging."""
+    configure_logging(config.host.logging, verbose=config.host.general.verbose)
+    return create_app(config)
+
+
+def bind(host: str, port: int, setting: str = "general.port") -> socket.socket:
+    """Open the listening socket. Raises ConfigError with a sentence if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # connections inherit it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        option = "--port or general.port" if setting == "general.port" else setting
+        advice = {
+            errno.EADDRINUSE: f"Choose another with {option}, or stop the program that uses it.",
+            errno.EACCES: f"Choose a port above 1023 with {option}, or give the server the right to use this one.",
+        }.get(error.errno or 0, "general.host must be an address of this machine, or 0.0.0.0 for all that it has.")
+        raise ConfigError(f"cannot listen on {host}, port {port}: {reason}. {advice}") from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def address_of(listener: socket.socket, scheme: str = "http") -> str:
+    """The address that people can type to reach the server from this machine."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # every interface, this machine's own among them
+        host = "localhost"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def patience(timeouts: Timeouts) -> float:
+    """Seconds within which a server has stopped after a signal: notice, drain, and twice what a provider gets."""
+    return NOTICE_SECONDS + timeouts.drain + 2 * timeouts.stop + _FORCED_SECONDS
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, with a second socket for HTTPS, renewed certificates, no patience for slow senders, and an end.
+
+    SIGTERM, SIGINT and SIGHUP stop it: it says that it is not ready, closes its sockets a little later and lets running
+    answers end. A second SIGINT cuts them; their records are written. While it starts, a signal abandons the start. If
+    a thread or a provider keeps the process from ending in time, a watchdog ends it.
+
+    It can be pickled until it runs, as worker processes need it.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, https: Https, timeouts: Timeouts, build: Callable[[], Application] | None
+    ) -> None:
+        super().__init__(config)
+        self.on_started: Callable[[], object] | None = None
+        self.supervisor: int | None = None
+        """The process whose end is the end of this one too."""
+        self._notice_seconds = NOTICE_SECONDS
+        self._build = build
+        self._https = https
+        self._timeouts = timeouts
+        self._certificate: Certificate | None = None
+        self._slow_senders = SlowSenders(timeouts.receive)
+        self._stalled_readers = StalledReaders(timeouts.send)
+        self._watchdog: Watchdog | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told_at: float | None = None
+
+    @property
+    def told_to_stop(self) -> bool:
+        """Whether a signal to stop has come."""
+        return self._told_at is not None
+
+    def hurry(self) -> None:
+        """Stop without notice, and give running answers a second: for development."""
+        self._notice_seconds = 0.0
+        self.config.timeout_graceful_shutdown = 1
+
+    @override
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._build is not None:
+            self.config.app = self._build()
+        super().run(sockets)
+
+    @override
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().serve(sockets)
+        finally:
+            self._end_within(_LEAVE_SECONDS, 0 if self.started or self.told_to_stop else 1)
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then accept: HTTP on the first socket, HTTPS on the second."""
+        self._loop = asyncio.get_running_loop()
+        plain, secure = (sockets or [])[:1], (sockets or [])[1:]
+        if secure:
+            self._certificate = Certificate(self._https)
+        if self.told_to_stop:
+            self._abandon_start()
+        await super().startup(sockets=plain)
+        for listener in secure:
+            assert self._certificate is not None
+            self.servers.append(
+                await self._loop.create_server(
+                    self._connection,
+                    sock=listener,
+                    ssl=self._certificate.context,
+                    backlog=_BACKLOG,
+                    ssl_handshake_timeout=self._timeouts.receive,
+                )
+            )
+        if self.on_started is not None:
+            self.on_started()
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit and not self.lifespan.shutdown_event.is_set():  # uvicorn would drop what is to be saved
+            cut = list(self.server_state.tasks)
+            for task in cut:
+                task.cancel()
+            if cut:
+                await asyncio.wait(cut, timeout=_FORCED_SECONDS / 2)
+            await self.lifespan.shutdown()
+
+    @override
+    async def on_tick(self, counter: int) -> bool:
+        """Look after what needs it: the end at each tick, the rest once a second."""
+        if counter % _TICKS_PER_SECOND == 0:
+            self._slow_senders.look(self.server_state.connections)
+            self._stalled_readers.look(self.server_state.connections)
+            if self._certificate is not None:
+                self._certificate.refresh()
+            if self.supervisor is not None and os.getppid() != self.supervisor:
+                self.supervisor = None
+                logger.error("the supervising process has gone; this worker ends too")
+                signal.raise_signal(signal.SIGTERM)
+        if self._told_at is not None:
+            draining = self._application.services.draining
+            if not draining.is_set():
+                logger.info("stopping: no longer ready, running answers may end")
+                draining.set()
+            if time.monotonic() >= self._told_at + self._notice_seconds:
+                self.should_exit = True
+        return await super().on_tick(counter)
+
+    @contextmanager
+    @override
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals while entered. A worker leaves those that a terminal sends to its supervisor."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._watchdog = Watchdog()
+        self._watchdog.start()
+        handled = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+        if multiprocessing.parent_process() is not None:
+            handled = {signal.SIGTERM, FORCE}
+        elif signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
+            handled.discard(signal.SIGHUP)
+        former = {number: signal.signal(number, self.handle_exit) for number in handled}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop gracefully; at a second Ctrl-C at once. Unlike uvicorn's, the end is no death by that signal."""
+        now = time.monotonic()
+        if self._told_at is None:
+            self._told_at = now
+            if self.started:
+                self._end_within(patience(self._timeouts))
+            else:
+                self.should_exit = True
+                self._end_within(min(self._timeouts.stop, _ABANDON_SECONDS))
+                if self._loop is not None:
+                    self._loop.call_soon_threadsafe(self._abandon_start)
+        elif sig != signal.SIGHUP and now >= self._told_at + _REPEAT_SECONDS:
+            if sig in (signal.SIGINT, FORCE):
+                self.force_exit = True
+                self._end_within(_FORCED_SECONDS)
+            self.should_exit = True
+
+    @property
+    def _application(self) -> Application:
+        assert isinstance(self.config.app, Application)
+        return self.config.app
+
+    def _abandon_start(self) -> None:
+        logger.info("told to stop while starting")
+        self._application.abandon_start()
+
+    def _end_within(self, seconds: float, status: int = 1) -> None:
+        if self._watchdog is not None:
+            self._watchdog.arm(seconds, status)
+
+    def _connection(self) -> Any:
+        kind: Any = self.config.http_protocol_class
+        return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+def make_server(config: Config, application: Application | Callable[[], Application]) -> Server:
+    """A server for an application, or for what makes it in the process that serves."""
+    host = config.host
+    proxies = list(host.general.trusted_proxies)
+    headers = list(SECURITY_HEADERS)
+    if host.general.https.enabled and host.general.https.hsts_seconds:  # over plain HTTP, browsers do not heed it
+        headers.append(("strict-transport-security", f"max-age={host.general.https.hsts_seconds}"))
+    settings = uvicorn.Config(
+        application,
+        loop="uvloop",
+        http=LimitedProtocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        headers=headers,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        timeout_graceful_shutdown=max(1, round(host.timeouts.drain)),
+        timeout_keep_alive=75,
+    )
+    build = None if isinstance(application, Application) else application
+    return Server(settings, host.general.https, host.timeouts, build)
+
+
+def run(host: OrbitHost, listeners: list[socket.socket], workers: int = 1) -> None:
+    """Serve until a signal ends it. Raises OrbitError if the server could not start."""
+    config = host.config
+    if workers > 1:
+        folder = empty_folder(config.data_dir)
+        server = make_server(config, partial(application, config))
+        environment = {FOLDER_VARIABLE: str(folder.resolve())}
+        Workers(server, listeners, workers, environment, patience(config.host.timeouts)).run()
+        return
+    server = make_server(config, create_app(config, host))
+    server.on_started = lambda: notify("READY=1")
+    serve_here(server, listeners)
+
+
+def serve_here(server: Server, listeners: list[socket.socket]) -> None:
+    """Run a server in this process. Raises OrbitError if it could not start."""
+    try:
+        server.run(sockets=listeners)
+    except KeyboardInterrupt:
+        return
+    except SystemExit:  # how uvicorn ends when the application did not start
+        pass
+    if not server.started and not server.told_to_stop:
+        raise OrbitError("the server did not start; the reason stands above.")

@@ -1,0 +1,65 @@
+"""Clients that send their request too slowly get 408 and are closed, so that they cannot hold connections for ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from orbit.serving.http_protocol import response
+from orbit.web.http.body import UPLOAD_PIECE
+
+
+class SlowSenders:
+    """Looks at all connections now and then; a request costs nothing by it.
+
+    A request, headers and body, must arrive within ``seconds`` of its first byte (of the connection, for its first
+    request), and so must the rest of a body that was answered before it had arrived. Waiting between requests is the
+    keep-alive timeout's affair, and a body that the server does not want to read yet is not the sender's fault.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: dict[Any, tuple[object, float]] = {}
+
+    def look(self, connections: Iterable[Any]) -> None:
+        """Close those of uvicorn's HTTP connections whose sender has taken too long."""
+        now = time.monotonic()
+        since: dict[Any, tuple[object, float]] = {}
+        for connection in connections:
+            request = None if connection.refused else _arriving(connection)
+            if request is None:
+                continue
+            before = self._since.get(connection)
+            started = before[1] if before is not None and before[0] is request else now
+            since[connection] = (request, started)
+            if now - started >= self._seconds:
+                self._give_up(connection)
+        self._since = since
+
+    def _give_up(self, connection: Any) -> None:
+        cycle = connection.cycle
+        begun = connection.scope is not None and (cycle is None or connection.scope is not cycle.scope)
+        unanswered = cycle is not None and not cycle.response_started
+        if begun or unanswered:
+            detail = f"the request did not arrive whole within {self._seconds:g} s (timeouts.receive)."
+            headers = connection.server_state.default_headers
+            connection.transport.write(response(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", detail, headers))
+        connection.transport.close()
+
+
+def _arriving(connection: Any) -> object:
+    """What stands for the request that has not arrived whole, the same object at each look; None if there is none."""
+    cycle: Any = connection.cycle
+    if cycle is None:
+        return connection if connection.scope is None else connection.scope
+    if cycle.response_complete:
+        if (
+            connection.timeout_keep_alive_task is not None and not cycle.more_body
+        ):  # nothing has come since the response
+            return None
+        return connection.scope if connection.scope is not cycle.scope else cycle
+    if cycle.more_body and not connection.flow.read_paused:
+        return cycle.scope["state"].get(UPLOAD_PIECE, cycle)
+    return None

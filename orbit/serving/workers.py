@@ -1,0 +1,194 @@
+"""Several worker processes on the same sockets, and the process that looks after them."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any, Protocol
+
+import uvicorn
+
+from orbit.errors import OrbitError
+from orbit.serving.systemd import notify
+
+logger = logging.getLogger("orbit")
+
+FORCE = signal.SIGQUIT
+"""What a supervisor sends its workers at a second Ctrl-C; they ignore SIGINT, which a terminal sends to them too."""
+
+_OF_TERMINALS = frozenset({signal.SIGINT, signal.SIGHUP})
+_LOOK_SECONDS = 0.5
+_LONGEST_PAUSE = 30.0
+_spawn = multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Start child processes that terminal signals cannot end before they call ``leave_to_parent``."""
+    resource_tracker.ensure_running()  # its own start, with the first child, would let SIGINT through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_to_parent() -> None:
+    """Ignore the signals that a terminal sends to all processes: the parent passes them on in its own way."""
+    for number in _OF_TERMINALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_TERMINALS)
+
+
+class WorkersServer(Protocol):
+    """A server that can be sent to another process and run there."""
+
+    config: uvicorn.Config
+    on_started: Any
+    supervisor: int | None
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal ends it."""
+        ...
+
+
+class _Worker:
+    """One process and what is known of it."""
+
+    def __init__(self, server: WorkersServer, listeners: list[socket.socket], environment: Mapping[str, str]) -> None:
+        self.channel, theirs = _spawn.Pipe(duplex=False)
+        self.process: SpawnProcess = _spawn.Process(
+            target=_serve, args=(server, listeners, theirs, os.getpid(), environment)
+        )
+        with shielded():
+            self.process.start()
+        theirs.close()
+        self.ready = False
+
+    def tell(self, number: int) -> None:
+        if self.process.is_alive() and self.process.pid is not None:
+            os.kill(self.process.pid, number)
+
+
+class Workers:
+    """Keeps ``number`` worker processes running until a signal, then lets each of them end its answers.
+
+    A worker that dies is replaced, after a pause that grows while its successors die before they are ready. If one of
+    the first does not start, none is kept. A second signal is passed on too: SIGTERM ends the notice that workers give,
+    SIGINT cuts their answers. Workers that have not ended after ``patience`` seconds are killed.
+    """
+
+    def __init__(
+        self,
+        server: WorkersServer,
+        listeners: list[socket.socket],
+        number: int,
+        environment: Mapping[str, str],
+        patience: float,
+    ) -> None:
+        """``environment`` is set in each worker."""
+        self._patience = patience
+        self._environment = environment
+        self._server = server
+        self._listeners = listeners
+        self._number = number
+        self._workers: list[_Worker] = []
+        self._stopping = False
+
+    def run(self) -> None:
+        """Run until all workers have ended. Raises OrbitError if they could not start."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                signal.signal(number, self._stop)
+        self._workers = [self._worker() for _ in range(self._number)]
+        if self._all_ready():
+            logger.info("%d workers are ready", self._number)
+            notify("READY=1")
+            self._keep()
+        failed = not self._stopping
+        self._tell_all(signal.SIGTERM)
+        self._join()
+        if failed:
+            raise OrbitError("a worker did not start; the reason stands above.")
+
+    def _worker(self) -> _Worker:
+        return _Worker(self._server, self._listeners, self._environment)
+
+    def _all_ready(self) -> bool:
+        """Wait until each has started; False if one ended instead, or a signal came."""
+        while not self._stopping:
+            self._hear()
+            if all(worker.ready for worker in self._workers):
+                return True
+            if not all(worker.process.is_alive() for worker in self._workers):
+                return False
+        return False
+
+    def _keep(self) -> None:
+        """Replace workers that die, until a signal comes."""
+        pause, replace_at = 0.0, 0.0
+        while not self._stopping:
+            self._hear()
+            dead = [worker for worker in self._workers if not worker.process.is_alive()]
+            for worker in dead:
+                self._workers.remove(worker)
+                logger.error("worker %s died with status %s", worker.process.pid, worker.process.exitcode)
+                pause = 0.0 if worker.ready else min(max(1.0, 2 * pause), _LONGEST_PAUSE)
+                replace_at = time.monotonic() + pause
+            if len(self._workers) < self._number and time.monotonic() >= replace_at and not self._stopping:
+                self._workers.append(self._worker())
+
+    def _hear(self) -> None:
+        """Wait a little for news of the workers."""
+        channels = {worker.channel: worker for worker in self._workers if not worker.ready}
+        ends = {worker.process.sentinel: worker for worker in self._workers}
+        for item in wait([*channels, *ends], _LOOK_SECONDS):
+            if isinstance(item, Connection) and item.poll():
+                try:
+                    channels[item].ready = bool(item.recv())
+                except EOFError:  # it ended before it was ready
+                    time.sleep(_LOOK_SECONDS / 10)
+
+    def _join(self) -> None:
+        """Wait for the workers to end, and kill what has not ended in time."""
+        deadline = time.monotonic() + self._patience + _LOOK_SECONDS
+        while alive := [worker for worker in self._workers if worker.process.is_alive()]:
+            wait([worker.process.sentinel for worker in alive], _LOOK_SECONDS)
+            if time.monotonic() >= deadline:
+                for worker in alive:
+                    logger.error("worker %s did not end and is killed", worker.process.pid)
+                    worker.process.kill()
+
+    def _stop(self, number: int, frame: Any) -> None:  # noqa: ARG002  # a signal handler's signature
+        if self._stopping and number != signal.SIGHUP:
+            self._tell_all(FORCE if number == signal.SIGINT else signal.SIGTERM)
+        self._stopping = True
+
+    def _tell_all(self, number: int) -> None:
+        for worker in self._workers:
+            worker.tell(number)
+
+
+def _serve(
+    server: WorkersServer,
+    listeners: list[socket.socket],
+    channel: Connection,
+    supervisor: int,
+    environment: Mapping[str, str],
+) -> None:
+    """What a worker process does."""
+    leave_to_parent()
+    os.environ.update(environment)
+    server.config.configure_logging()  # which a configuration that was sent here has not done in this process
+    server.on_started = lambda: channel.send(True)  # noqa: FBT003  # the message itself
+    server.supervisor = supervisor
+    server.run(sockets=listeners)

@@ -1,0 +1,1 @@
+"""The routes around the chat: health, metrics, schema, conversations, plugins."""

@@ -1,0 +1,129 @@
+"""``/admin/collections``: what documents there are, and taking them away."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get
+from litestar.params import FromPath, QueryParameter
+
+from orbit.admin.wire import Done
+from orbit.documents.readers import KNOWN
+from orbit.errors import OrbitError
+from orbit.types import CallContext
+from orbit.web.api.admin.upload import upload_route
+from orbit.web.http.problems import RequestError
+from orbit.web.http.request import request_id_of
+from orbit.web.services import Services
+
+logger = logging.getLogger("orbit.admin")
+
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="Documents in a page.")]
+After = Annotated[str, QueryParameter(description="The document after which the page begins.")]
+Contains = Annotated[str, QueryParameter(description="Part of the names that are wanted, in upper or lower case.")]
+Confirm = Annotated[str, QueryParameter(description="The collection's name again.")]
+Source = Annotated[str, QueryParameter(description="The document's name.")]
+
+
+class CollectionInfo(msgspec.Struct, frozen=True):
+    """A collection: how many passages it has, and the model that its vectors were made with."""
+
+    name: str
+    passages: int
+    embedding: str
+    dimension: int | None
+
+
+class Library(msgspec.Struct, frozen=True):
+    """All collections of the store in use, and what can be put into them.
+
+    ``store`` is the store's name, empty if there is none; ``can_remove`` says whether it takes single documents out.
+    ``embedding`` is the model in use, ``readable`` are endings of files, limits are in bytes.
+    """
+
+    store: str
+    embedding: str
+    can_remove: bool
+    readable: tuple[str, ...]
+    max_file_bytes: int
+    max_upload_bytes: int
+    collections: list[CollectionInfo]
+
+
+class StoredDocument(msgspec.Struct, frozen=True):
+    """A file of a collection. One that is not ``complete`` was cut short when it was written."""
+
+    source: str
+    complete: bool
+
+
+class DocumentPage(msgspec.Struct, frozen=True):
+    """Documents by name; ``total`` and ``found`` count those of the collection and those with the wanted name."""
+
+    total: int
+    found: int
+    documents: list[StoredDocument]
+
+
+class UnknownDocument(OrbitError):
+    """The collection, or the document in it, does not exist."""
+
+    code = "unknown_document"
+
+
+def collection_routes(services: Services) -> list[Any]:
+    """The routes of collections."""
+    host = services.host
+    settings = services.config.host.ingest
+
+    def context(request: Request[Any, Any, Any], collection: str | None = None) -> CallContext:
+        return CallContext(request_id_of(request.scope), client_name="admin", collection=collection)
+
+    @get("/collections", summary="All collections, and which files can be put into them")
+    async def list_collections(request: Request[Any, Any, Any]) -> Library:
+        store = host.roles.index
+        stored = await host.list_collections(context(request)) if store else ()
+        return Library(
+            store,
+            host.embedding,
+            store in host.registry.implementing("forget"),
+            KNOWN,
+            settings.max_file_bytes,
+            settings.max_upload_bytes,
+            [CollectionInfo(one.name, one.documents, one.embedding, one.dimension) for one in stored],
+        )
+
+    @delete("/collections/{collection:str}", status_code=200, summary="Delete a collection with all its documents")
+    async def drop_collection(
+        request: Request[Any, Any, Any], collection: FromPath[str], confirm: Confirm = ""
+    ) -> Done:
+        if confirm != collection:
+            raise RequestError(400, "not_confirmed", "to delete a collection, give its name again as ?confirm=NAME.")
+        if not await host.drop(collection, context(request, collection)):
+            raise UnknownDocument(f"There is no collection '{collection}'.")
+        logger.info("deleted collection %s", collection)
+        return Done("Collection deleted")
+
+    @get("/collections/{collection:str}/documents", summary="The documents of a collection, by name")
+    async def list_documents(
+        request: Request[Any, Any, Any],
+        collection: FromPath[str],
+        after: After = "",
+        limit: Limit = 100,
+        contains: Contains = "",
+    ) -> DocumentPage:
+        stored = await host.list_sources(collection, context(request, collection))
+        wanted = sorted(source for source in stored if contains.casefold() in source.casefold())
+        page = [source for source in wanted if source > after][:limit]
+        return DocumentPage(len(stored), len(wanted), [StoredDocument(name, bool(stored[name])) for name in page])
+
+    @delete("/collections/{collection:str}/documents", status_code=200, summary="Take a document out of a collection")
+    async def remove_document(request: Request[Any, Any, Any], collection: FromPath[str], source: Source) -> Done:
+        if not await host.forget(collection, [source], context(request, collection)):
+            raise UnknownDocument(f"Collection '{collection}' has no document '{source}'.")
+        logger.info("removed %s from collection %s", source, collection)
+        return Done("Document removed")
+
+    return [list_collections, drop_collection, list_documents, remove_document, upload_route(services)]

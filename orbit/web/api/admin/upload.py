@@ -1,0 +1,193 @@
+"""``POST /admin/collections/{collection}/documents``: uploaded files are ingested, and how far it is is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Request, post
+from litestar.exceptions import InternalServerException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from orbit.documents import Failed, Input, Progress, Skipped, Summary, ingest
+from orbit.types import CallContext
+from orbit.web.api.admin.multipart import receive_files
+from orbit.web.http.body import UPLOAD_PIECE
+from orbit.web.http.problems import Problem, RequestError, operators_problem_of
+from orbit.web.http.request import request_id_of
+from orbit.web.services import Services
+
+MEDIA_TYPE = "application/x-ndjson"
+
+logger = logging.getLogger("orbit.admin")
+
+
+class Told(msgspec.Struct, frozen=True, tag_field="event"):
+    """A line of the answer."""
+
+
+class ToldProgress(Told, frozen=True, tag="progress"):
+    """How far it is: files done of all, and passages written."""
+
+    done: int
+    total: int
+    passages: int
+
+
+class ToldSummary(Told, frozen=True, tag="summary"):
+    """The last line: what became of every file, as ``orbit ingest`` says it."""
+
+    collection: str
+    added: tuple[str, ...]
+    updated: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    failed: tuple[Failed, ...]
+    passages: int
+    stopped: str
+
+
+class ToldError(Told, frozen=True, tag="error"):
+    """The last line, if the whole run failed after it had begun."""
+
+    problem: Problem
+
+
+@dataclass
+class _UploadOperation(Operation):
+    """The route in the OpenAPI schema, with the body that the handler reads by itself."""
+
+    def __post_init__(self) -> None:
+        file = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+        files = Schema(type=OpenAPIType.ARRAY, items=file)
+        schema = Schema(type=OpenAPIType.OBJECT, properties={"files": files})
+        self.request_body = RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=schema)}, required=True)
+
+
+def upload_route(services: Services) -> Any:
+    """The route of uploads."""
+    settings = services.config.host.ingest
+
+    @post(
+        "/collections/{collection:str}/documents",
+        status_code=200,
+        media_type=MEDIA_TYPE,
+        operation_class=_UploadOperation,
+        request_max_body_size=settings.max_upload_bytes,
+        summary="Put files into a collection, made if there is none; a line for each step tells how far it is",
+    )
+    async def upload(request: Request[Any, Any, Any], collection: FromPath[str]) -> Stream:
+        context = CallContext(request_id_of(request.scope), client_name="admin", collection=collection)
+        async with AsyncExitStack() as stack:
+            files = await _files(request, stack, settings.max_file_bytes, settings.max_upload_bytes)
+            run = _Run(services, collection, files, context)
+            stack.push_async_callback(run.stop)
+            await run.begun()
+            return Stream(_lines(run, stack.pop_all()), media_type=MEDIA_TYPE)
+
+    return upload
+
+
+async def _files(
+    request: Request[Any, Any, Any], stack: AsyncExitStack, file_limit: int, limit: int
+) -> Sequence[Input]:
+    """The files of the body, in a folder that goes with the stack. Raises RequestError."""
+    kind, options = request.content_type
+    if kind != "multipart/form-data":
+        raise RequestError(415, "unsupported_media_type", "send the files as multipart/form-data.")
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="orbit-upload-", ignore_cleanup_errors=True)
+        # Nobody waits for it: what is awaited where a client has left is cancelled before it begins.
+        stack.callback(asyncio.get_running_loop().run_in_executor, None, folder.cleanup)
+        files = await receive_files(_pieces(request), options.get("boundary", ""), Path(folder.name), file_limit)
+    except RequestEntityTooLarge as error:
+        detail = f"the upload is larger than {limit:,} bytes (ingest.max_upload_bytes); send fewer files at once."
+        raise RequestError(413, "body_too_large", detail) from error
+    except OSError as error:
+        detail = f"the server cannot keep the upload until it is read: {error.strerror}."
+        raise RequestError(507, "insufficient_storage", detail) from error
+    except InternalServerException as error:
+        detail = "the connection was closed before the whole upload had arrived."
+        raise RequestError(400, "incomplete_body", detail) from error
+    if not files:
+        raise RequestError(400, "no_file", "there is no file in the upload.")
+    return files
+
+
+async def _pieces(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    async for piece in request.stream():
+        request.scope["state"][UPLOAD_PIECE] = object()
+        yield piece
+
+
+class _Run:
+    """An ingestion under way, and what it has told."""
+
+    def __init__(self, services: Services, collection: str, files: Sequence[Input], context: CallContext) -> None:
+        self._silence = services.config.host.timeouts.ping
+        self._request_id = context.request_id
+        self._progress = Progress(0, len(files), 0)
+        self._news = asyncio.Event()
+        settings = services.config.host.ingest
+        self._task = asyncio.create_task(
+            ingest(services.host, collection, files, settings, context, self._tell), name=f"upload into {collection}"
+        )
+        self._task.add_done_callback(lambda _: self._news.set())
+
+    async def begun(self) -> None:
+        """Wait for the first news. Raises what made it fail before there was any, so that the answer can say so."""
+        await self._wait()
+        if self._task.done():
+            self._task.result()
+
+    async def told(self) -> AsyncIterator[Told]:
+        """What happens, until it is over; at times also that nothing has."""
+        while not self._task.done():
+            self._news.clear()
+            yield msgspec.convert(self._progress, ToldProgress, from_attributes=True)
+            await self._wait()
+        try:
+            summary = self._task.result()
+        except Exception as error:  # noqa: BLE001  # the answer has begun: it can only say so
+            yield ToldError(operators_problem_of(error, self._request_id))
+        else:
+            _log(summary)
+            yield msgspec.convert(summary, ToldSummary, from_attributes=True)
+
+    async def stop(self) -> None:
+        """End it wherever it is; sources are written whole or not at all."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await self._task
+
+    def _tell(self, progress: Progress) -> None:
+        self._progress = progress
+        self._news.set()
+
+    async def _wait(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), self._silence)
+
+
+async def _lines(run: _Run, resources: AsyncExitStack) -> AsyncGenerator[bytes, None]:
+    async with resources:
+        async for told in run.told():
+            yield msgspec.json.encode(told) + b"\n"
+
+
+def _log(summary: Summary) -> None:
+    logger.info(
+        "uploaded into %s: %d added, %d updated, %d unchanged, %d skipped, %d failed",
+        *(summary.collection, len(summary.added), len(summary.updated), len(summary.unchanged)),
+        *(len(summary.skipped), len(summary.failed)),
+    )

@@ -1,0 +1,1 @@
+"""HTTP's own affairs: requests, bodies, problem documents, CORS, access."""

@@ -1,0 +1,60 @@
+"""Reading and decoding the body of a request, with errors that say what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from litestar.types import Receive, Scope
+
+from orbit.web.http.problems import RequestError
+
+UPLOAD_PIECE = "upload_piece"
+"""In a request's state: the last piece of an upload that is given ``seconds`` for each piece, not for the whole."""
+
+
+T = TypeVar("T")
+
+
+def decode(body: bytes, decoder: msgspec.json.Decoder[T], expected: str) -> T:
+    """Decode a JSON body. Raises RequestError with what is wrong, followed by what is ``expected``."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise RequestError(400, "invalid_request", f"{error}. {expected}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RequestError(400, "invalid_json", f"the body is not valid JSON: {error}. {expected}") from error
+    except RecursionError as error:
+        raise RequestError(400, "invalid_json", f"the body is nested too deeply. {expected}") from error
+
+
+def check_length(message: str, limit: int) -> None:
+    """Raise RequestError with 413 if a message is too long."""
+    if len(message) > limit:
+        detail = f"The message has {len(message)} characters; at most {limit} are allowed."
+        raise RequestError(413, "message_too_long", detail)
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """Read the request's body. Raises RequestError with 413 as soon as it is longer than ``limit`` bytes."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise _too_large(limit)
+    message = await receive()
+    body: bytes = message.get("body", b"")  # type: ignore[assignment]  # http.disconnect has none
+    parts = [body]
+    size = len(body)
+    while message.get("more_body") and size <= limit:
+        message = await receive()
+        body = message.get("body", b"")  # type: ignore[assignment]  # the same
+        parts.append(body)
+        size += len(body)
+    if size > limit:  # a body of unknown length may come in one piece
+        raise _too_large(limit)
+    if message["type"] == "http.disconnect":
+        raise RequestError(400, "incomplete_body", "the connection was closed before the whole body had arrived.")
+    return b"".join(parts) if len(parts) > 1 else parts[0]
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(413, "body_too_large", f"The body is larger than {limit} bytes.")

@@ -1,1 +1,0 @@
-"""``/v1``: the wire that OpenAI's clients speak."""

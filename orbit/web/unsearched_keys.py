@@ -1,0 +1,41 @@
+"""API keys whose collections nobody can search."""
+
+from __future__ import annotations
+
+import asyncio
+
+from orbit.config import Config
+from orbit.database import Store, open_store
+from orbit.errors import OrbitError, Problem
+from orbit.host.host import OrbitHost
+
+
+async def unsearched(host: OrbitHost, store: Store) -> str:
+    """Say how many keys name a collection although no provider retrieves; empty if there are none."""
+    if host.registry.implementing("retrieve"):
+        return ""
+    count = sum([1 async for key in store.all_keys() if key.collection_name])
+    if not count:
+        return ""
+    keys = "1 API key names a collection" if count == 1 else f"{count} API keys name a collection"
+    consequence = "their questions are refused" if count > 1 else "its questions are refused"
+    if host.config.host.retrieval.on_error == "answer_without":
+        consequence = "questions are answered without documents"
+    return f"{keys}, but no enabled provider retrieves: {consequence}. Enable one, for example with 'chroma:'."
+
+
+def unsearched_problems(host: OrbitHost) -> list[Problem]:
+    """Return the same as a problem, as far as no connection is needed: for keys in an SQLite file that is there."""
+    config: Config = host.config
+    if config.host.mongodb.enabled or not config.sqlite_path.is_file():
+        return []
+
+    async def look() -> str:
+        async with open_store(config) as store:
+            return await unsearched(host, store)
+
+    try:
+        sentence = asyncio.run(look())
+    except OrbitError as error:
+        return [Problem("sqlite.path", str(error))]
+    return [Problem("", sentence)] if sentence else []

@@ -1,0 +1,214 @@
+"""``POST /v1/chat/completions``: OpenAI's request, checked, as a turn."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar.types import ASGIApp, Scope
+from msgspec import Meta
+
+from orbit.auth.keys import Identity
+from orbit.chat.turn import Turn
+from orbit.types import CallContext, GenerateOptions, Message
+from orbit.web.http.body import check_length, decode
+from orbit.web.http.request import header
+from orbit.web.wires.openai.chat_wire import CompletionWire
+from orbit.web.wires.openai.errors import ErrorResponse, ParameterError
+from orbit.web.wires.openai.parameters import check_parameters
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A piece of a message's content. Only text is supported."""
+
+    type: str
+    text: str = ""
+
+
+class ChatMessage(msgspec.Struct, frozen=True):
+    """A message of the conversation."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[Part] | None = None
+
+
+class StreamOptions(msgspec.Struct, frozen=True):
+    """What a stream carries besides text."""
+
+    include_usage: bool = False
+
+
+class ResponseFormat(msgspec.Struct, frozen=True):
+    """The form the answer must have."""
+
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    json_schema: dict[str, Any] | None = None
+
+
+class CompletionRequest(msgspec.Struct, frozen=True):
+    """The parameters that ORBIT takes; ``parameters`` knows the others."""
+
+    model: str
+    messages: Annotated[list[ChatMessage], Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
+    seed: int | None = None
+    response_format: ResponseFormat | None = None
+    frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    top_k: Annotated[int, Meta(ge=-1)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0)] | None = None
+    repeat_penalty: Annotated[float, Meta(gt=0, description="The same, as llama.cpp calls it.")] | None = None
+
+
+_decoder = msgspec.json.Decoder(CompletionRequest)
+_KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(CompletionRequest))
+_EXPECTED = 'Expected {"model": "...", "messages": [{"role": "user", "content": "..."}], ...}.'
+
+
+class CompletionQuestion(msgspec.Struct, frozen=True):
+    """A checked request, with its conversation as ORBIT has it."""
+
+    request: CompletionRequest
+    system: str
+    history: tuple[Message, ...]
+    text: str
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer is wanted as a stream."""
+        return bool(self.request.stream)
+
+    def turn(self, identity: Identity, context: CallContext) -> Turn:
+        """The turn that the request asks for: the key's prompt first, then the client's own system messages."""
+        prompt = identity.prompt
+        return Turn(
+            self.text,
+            context,
+            prompt.prompt if prompt else None,
+            prompt.id if prompt else None,
+            prompt.version if prompt else None,
+            client_system=self.system,
+            history=self.history,
+            options=self._options(),
+        )
+
+    def wire(self, request_id: str) -> CompletionWire:
+        """How the answer is written."""
+        options = self.request.stream_options
+        include_usage = bool(options and options.include_usage)
+        return CompletionWire(request_id, self.request.model, include_usage=include_usage, ignored=self.ignored)
+
+    def _options(self) -> GenerateOptions:
+        request = self.request
+        stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
+        return GenerateOptions(
+            temperature=request.temperature,
+            top_p=request.top_p,
+            top_k=request.top_k,
+            min_p=request.min_p,
+            repeat_penalty=request.repetition_penalty or request.repeat_penalty,
+            presence_penalty=request.presence_penalty,
+            frequency_penalty=request.frequency_penalty,
+            max_tokens=request.max_completion_tokens or request.max_tokens,
+            seed=request.seed,
+            stop=stop,
+            json_schema=_schema(request.response_format),
+            stream=self.stream,
+            strict=True,
+        )
+
+
+class CompletionProtocol:
+    """``Authorization: Bearer``, OpenAI's request and OpenAI's errors."""
+
+    def __init__(self, models: tuple[str, ...], max_message_chars: int) -> None:
+        """``models`` are the names that a request may give."""
+        self._models = models
+        self._max_chars = max_message_chars
+
+    def secret(self, scope: Scope) -> str | None:
+        """The API key of a request; ORBIT's own header is as good."""
+        return bearer(scope)
+
+    def refusal(self, error: Exception, request_id: str) -> ASGIApp:
+        """An error in OpenAI's shape."""
+        return ErrorResponse(error, request_id)
+
+    def question(self, body: bytes) -> CompletionQuestion:
+        """Decode and check a body. Raises RequestError with what is wrong."""
+        request = decode(body, _decoder, _EXPECTED)
+        check_model(request.model, self._models)
+        ignored = check_parameters(body, _KNOWN)
+        if request.stream_options is not None and not request.stream:
+            raise ParameterError("stream_options", "'stream_options' is only allowed when 'stream' is true.")
+        system, conversation = _conversation(request.messages)
+        *history, last = conversation or [Message("user", "")]
+        if last.role != "user" or not last.content.strip():
+            raise ParameterError("messages", "the last message must be a user's question, and not empty.")
+        check_length(last.content, self._max_chars)
+        return CompletionQuestion(request, system, tuple(history), last.content, ignored)
+
+
+def bearer(scope: Scope) -> str | None:
+    """The key in ``Authorization: Bearer``, or else in ``X-API-Key``."""
+    authorization = header(scope, b"authorization") or ""
+    scheme, _, secret = authorization.partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else header(scope, b"x-api-key")
+
+
+def check_model(model: str, models: tuple[str, ...]) -> None:
+    """Raise ParameterError with 404 if there is no such model."""
+    if model not in models:
+        detail = f"the model '{model}' does not exist here. Models: {', '.join(models)}."
+        raise ParameterError("model", detail, 404, "model_not_found")
+
+
+def _conversation(messages: list[ChatMessage]) -> tuple[str, list[Message]]:
+    """Split the client's system messages from the turns of the conversation."""
+    system: list[str] = []
+    turns: list[Message] = []
+    for number, message in enumerate(messages):
+        text = _text(message.content, number)
+        if message.role in ("system", "developer"):
+            system.append(text)
+        elif message.role == "assistant" and not text.strip():
+            if turns and turns[-1].role == "user":
+                turns.pop()  # a question that got no answer; services refuse an empty message
+        elif message.role in ("user", "assistant"):
+            turns.append(Message("user" if message.role == "user" else "assistant", text))
+        else:
+            raise ParameterError(
+                f"messages[{number}].role", f"messages of the role '{message.role}' are not supported."
+            )
+    return "\n\n".join(system), turns
+
+
+def _text(content: str | list[Part] | None, number: int) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    for part in content:
+        if part.type != "text":
+            detail = f"content of the type '{part.type}' is not supported; only text is."
+            raise ParameterError(f"messages[{number}].content", detail)
+    return "".join(part.text for part in content)
+
+
+def _schema(form: ResponseFormat | None) -> dict[str, Any] | None:
+    if form is None or form.type == "text":
+        return None
+    if form.type == "json_object":
+        return {"type": "object"}
+    schema = (form.json_schema or {}).get("schema")
+    if not isinstance(schema, dict):
+        raise ParameterError("response_format", "'json_schema' must have a 'schema'.")
+    return schema

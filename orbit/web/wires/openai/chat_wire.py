@@ -1,0 +1,128 @@
+"""An answer as ``chat.completion`` objects: pure translation."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from orbit.chat.turn import Answer
+from orbit.types import Source
+from orbit.web.wires.openai.errors import error_body
+
+_encode = msgspec.json.Encoder().encode
+_DONE = b"data: [DONE]\n\n"
+
+
+class CompletionMessage(msgspec.Struct, frozen=True):
+    """The answer's text."""
+
+    content: str
+    role: str = "assistant"
+    refusal: str | None = None
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """The one answer there is."""
+
+    message: CompletionMessage
+    finish_reason: str
+    index: int = 0
+    logprobs: None = None
+
+
+class CompletionUsage(msgspec.Struct, frozen=True):
+    """Tokens read and written; 0 if the provider does not count."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class CompletionExtra(msgspec.Struct, frozen=True):
+    """What ORBIT says besides; clients that know OpenAI's fields only pass it over."""
+
+    request_id: str
+    sources: tuple[Source, ...]
+    blocked: bool
+    dropped_documents: int
+    dropped_turns: int
+    without_documents: bool
+    ignored: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """The parameters that nobody knows; absent if there are none."""
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """The body of a completion that is not streamed."""
+
+    id: str
+    created: int
+    model: str
+    choices: tuple[Choice]
+    usage: CompletionUsage
+    orbit: CompletionExtra
+    object: str = "chat.completion"
+
+
+class CompletionWire:
+    """Writes one completion. Sources and ORBIT's metadata stand in the extra field ``orbit``."""
+
+    def __init__(self, request_id: str, model: str, *, include_usage: bool, ignored: tuple[str, ...] = ()) -> None:
+        """``ignored`` are the parameters that nobody knows."""
+        self._request_id = request_id
+        self._ignored = ignored or msgspec.UNSET
+        self._include_usage = include_usage
+        self._head: dict[str, Any] = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": model}
+        self._before = self._after = b""  # what stands before and after each text, once there is one
+
+    def whole(self, text: str, answer: Answer) -> bytes:
+        """The body of a completion that is not streamed."""
+        choice = Choice(CompletionMessage(text), answer.finish_reason)
+        return _encode(Completion(**self._head, choices=(choice,), usage=_usage(answer), orbit=self._extra(answer)))
+
+    def piece(self, text: str) -> bytes:
+        """One chunk of text; the first comes after the chunk with the role."""
+        opening = b"" if self._before else self._open()
+        return opening + self._before + _encode(text) + self._after
+
+    def end(self, answer: Answer) -> bytes:
+        """The chunk with the finish reason, the usage if it was asked for, and ``[DONE]``."""
+        opening = b"" if self._before else self._open()
+        head = {**self._head, "object": "chat.completion.chunk"}
+        choice = {"index": 0, "delta": {}, "finish_reason": answer.finish_reason}
+        last: dict[str, Any] = {**head, "choices": [choice], "orbit": self._extra(answer)}
+        if self._include_usage:
+            last["usage"] = None
+        frames = opening + b"data: " + _encode(last) + b"\n\n"
+        if self._include_usage:
+            frames += b"data: " + _encode({**head, "choices": [], "usage": _usage(answer)}) + b"\n\n"
+        return frames + _DONE
+
+    def failure(self, error: BaseException) -> bytes:
+        """The error that ends a stream; no ``[DONE]`` follows it."""
+        return b"data: " + _encode(error_body(error, self._request_id)[1]) + b"\n\n"
+
+    def _open(self) -> bytes:
+        """The chunk with the role, the first of a stream."""
+        chunk = _encode({**self._head, "object": "chat.completion.chunk"})[:-1]
+        usage = b',"usage":null' if self._include_usage else b""
+        self._before = b"data: " + chunk + b',"choices":[{"index":0,"delta":{"content":'
+        self._after = b'},"finish_reason":null}]' + usage + b"}\n\n"
+        return self._before + b'"","role":"assistant"' + self._after
+
+    def _extra(self, answer: Answer) -> CompletionExtra:
+        return CompletionExtra(
+            self._request_id,
+            answer.sources,
+            answer.blocked,
+            answer.dropped_documents,
+            answer.dropped_turns,
+            answer.without_documents,
+            self._ignored,
+        )
+
+
+def _usage(answer: Answer) -> CompletionUsage:
+    read, written = answer.usage.prompt_tokens, answer.usage.completion_tokens
+    return CompletionUsage(read, written, read + written)

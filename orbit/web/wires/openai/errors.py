@@ -1,0 +1,70 @@
+"""Errors in OpenAI's shape, so that its clients raise the right exceptions."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar.types import Receive, Scope, Send
+
+from orbit.web.http.problems import RequestError, headers_of, problem_of
+
+_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+_CODES = {
+    "unauthorized": "invalid_api_key",
+    "rate_limited": "rate_limit_exceeded",
+    "prompt_too_long": "context_length_exceeded",
+}
+_CHALLENGE = b'Bearer realm="orbit"'
+
+
+class ParameterError(RequestError):
+    """A parameter of the request is wrong or not supported. ``param`` is its name."""
+
+    def __init__(self, param: str, detail: str, status: int = 400, code: str = "invalid_value") -> None:
+        self.param = param
+        super().__init__(status, code, detail)
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """What is wrong: a sentence, OpenAI's kind of error, the parameter that is to blame, and a stable word."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """An error in OpenAI's shape."""
+
+    error: ErrorDetail
+
+
+def error_body(error: BaseException, request_id: str) -> tuple[int, ErrorBody]:
+    """The status and the body of an error."""
+    problem = problem_of(error, request_id)
+    status = problem.status
+    kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004  # HTTP's border
+    code = _CODES.get(problem.code, problem.code)
+    if code == "context_length_exceeded":
+        status = 400  # as OpenAI has it; its clients look for the code
+    param = getattr(error, "param", None)
+    return status, ErrorBody(ErrorDetail(problem.detail, kind, param, code))
+
+
+class ErrorResponse:
+    """An ASGI application that sends an error in OpenAI's shape."""
+
+    def __init__(self, error: BaseException, request_id: str) -> None:
+        self._status, body = error_body(error, request_id)
+        self._body = msgspec.json.encode(body)
+        self._headers = [*headers_of(error, self._status, _CHALLENGE), (b"x-request-id", request_id.encode())]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
+        """Send it."""
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(self._body)).encode()),
+            *self._headers,
+        ]
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})

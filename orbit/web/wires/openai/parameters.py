@@ -1,0 +1,112 @@
+"""Parameters of a completion that ORBIT does not have: none that would change the answer is dropped in silence."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from orbit.web.wires.openai.errors import ParameterError
+
+_BESIDE: Final = frozenset(
+    {
+        *("user", "metadata", "store", "service_tier", "parallel_tool_calls", "safety_identifier"),
+        *("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "stream_options", "priority"),
+        *("request_id", "cache_salt", "cache_prompt", "id_slot", "keep_alive", "include_stop_str_in_output"),
+        *("skip_special_tokens", "spaces_between_special_tokens", "add_generation_prompt", "include_reasoning"),
+        *("timings_per_token", "return_progress", "return_token_ids", "chat_id", "session_id", "id"),
+    }
+)
+"""They do not change the answer: whose request it is, how it is counted, cached or listed."""
+
+_FALSE: Final = (False,)
+_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
+    # of OpenAI's API
+    "n": (1,),
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "logprobs": _FALSE,
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "modalities": (["text"],),
+    "audio": (),
+    "moderation": (),
+    "prediction": (),
+    "reasoning": (),
+    "reasoning_effort": (),
+    "thinking": (),
+    "verbosity": ("medium",),
+    "web_search_options": (),
+    # of other servers of that API
+    "allowed_token_ids": ([],),
+    "bad_words": ([],),
+    "best_of": (1,),
+    "chat_template": (),
+    "chat_template_kwargs": ({},),
+    "documents": ([],),
+    "dry_multiplier": (0,),
+    "dynatemp_range": (0,),
+    "echo": _FALSE,
+    "enable_thinking": (),
+    "grammar": ("",),
+    "guided_choice": ([],),
+    "guided_decoding_backend": (),
+    "guided_grammar": ("",),
+    "guided_json": (),
+    "guided_regex": ("",),
+    "ignore_eos": _FALSE,
+    "json_schema": (),
+    "length_penalty": (1,),
+    "logits_processors": ([],),
+    "min_tokens": (0,),
+    "mirostat": (0,),
+    "models": ([],),
+    "n_probs": (0,),
+    "no_repeat_ngram_size": (0,),
+    "options": ({},),
+    "plugins": ([],),
+    "prompt_logprobs": (0,),
+    "provider": (),
+    "raw": _FALSE,
+    "reasoning_budget": (-1,),
+    "regex": ("",),
+    "route": (),
+    "stop_token_ids": ([],),
+    "structured_outputs": (),
+    "suffix": ("",),
+    "system": ("",),
+    "tfs_z": (1,),
+    "thinking_budget": (),
+    "top_a": (0,),
+    "top_n_sigma": (-1,),
+    "transforms": ([],),
+    "truncate_prompt_tokens": (),
+    "typical_p": (1,),
+    "use_beam_search": _FALSE,
+    "xtc_probability": (0,),
+}
+"""They would change the answer: refused, but for null and the values with which they change nothing."""
+
+_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def check_parameters(body: bytes, known: frozenset[str]) -> tuple[str, ...]:
+    """Raise ParameterError for a parameter that would change the answer; return those that nobody knows, sorted.
+
+    ``known`` are those that ORBIT takes. Like vLLM, and unlike OpenAI, it lets unknown ones pass, and says so beside
+    the answer.
+    """
+    fields = _decoder.decode(body)
+    unknown = []
+    for name in fields.keys() - known - _BESIDE:
+        if name not in _NEUTRAL:
+            unknown.append(name)
+        elif not _neutral(msgspec.json.decode(fields[name]), _NEUTRAL[name]):
+            raise ParameterError(name, f"'{name}' is not supported with this value.", code="unsupported_value")
+    return tuple(sorted(unknown))
+
+
+def _neutral(value: Any, neutral: tuple[Any, ...]) -> bool:
+    return value is None or any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in neutral)

@@ -1,0 +1,216 @@
+"""``POST /chat``: ORBIT's own wire."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Literal
+
+import msgspec
+from litestar.types import ASGIApp, Scope
+from msgspec import Meta
+
+from orbit.auth.keys import Identity
+from orbit.chat.turn import Answer, Turn
+from orbit.config import HostConfig
+from orbit.types import CallContext, GenerateOptions, Source, Usage
+from orbit.web.http.body import check_length, decode
+from orbit.web.http.problems import ProblemResponse, RequestError, problem_of
+from orbit.web.http.request import header
+
+_MAX_SESSION_ID_CHARS = 200
+_NEW = "new"
+"""The ``session_id`` of a client that leaves it to the server to make one."""
+_STREAMED, _WHOLE = GenerateOptions(stream=True), GenerateOptions(stream=False)
+_encoder = msgspec.json.Encoder()
+
+
+class ChatRequest(msgspec.Struct, frozen=True):
+    """The body of ``POST /chat``."""
+
+    message: Annotated[str, Meta(description="The question.")]
+    stream: Annotated[bool, Meta(description="Whether the answer comes piece by piece.")] = True
+    session_id: Annotated[
+        str | None, Meta(description="The conversation that the question belongs to; 'new' begins one.")
+    ] = None
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What there is to say of an answer besides its text and sources."""
+
+    request_id: str
+    provider: str
+    model: str
+    blocked: bool
+    dropped_documents: int
+    dropped_turns: int
+    without_documents: bool
+    remembered: bool
+
+
+class ChatResponse(msgspec.Struct, frozen=True):
+    """The body of an answer that is not streamed."""
+
+    response: str
+    sources: tuple[Source, ...]
+    usage: Usage
+    finish_reason: str
+    session_id: str | None
+    metadata: Metadata
+
+
+class StreamFrame(msgspec.Struct, frozen=True):
+    """The last frame of a stream. Those before it have `text`, what is new, and `done`, false."""
+
+    text: str
+    done: bool
+    finish_reason: str
+    sources: tuple[Source, ...]
+    usage: Usage
+    session_id: str | None
+    metadata: Metadata
+
+
+_decoder = msgspec.json.Decoder(ChatRequest)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_BESIDE = frozenset(
+    {
+        *(field.encode_name for field in msgspec.structs.fields(ChatRequest)),
+        *("user", "user_id", "metadata", "client", "client_id", "id", "request_id", "timestamp"),
+    }
+)
+"""The fields of a question, and those that clients add without wanting another answer."""
+_WITHOUT_EFFECT = (b"null", b"false", b'""', b"[]", b"{}")
+
+
+class OrbitWire:
+    """ORBIT's frames: ``data: {"text": ..., "done": ...}``. Cumulative text is for clients of earlier servers."""
+
+    def __init__(self, request_id: str, form: Literal["delta", "cumulative"], session_id: str | None) -> None:
+        """``session_id`` is None if the turn is in no session."""
+        self._request_id = request_id
+        self._session_id = session_id
+        self._cumulative = form == "cumulative"
+        self._so_far = ""
+
+    def whole(self, text: str, answer: Answer) -> bytes:
+        """The JSON body."""
+        response = ChatResponse(
+            text, answer.sources, answer.usage, answer.finish_reason, self._session_id, self._metadata(answer)
+        )
+        return _encoder.encode(response)
+
+    def piece(self, text: str) -> bytes:
+        """One frame of text."""
+        if self._cumulative:
+            self._so_far += text
+            text = self._so_far
+        return b'data: {"text":' + _encoder.encode(text) + b',"done":false}\n\n'
+
+    def end(self, answer: Answer) -> bytes:
+        """The frame that says how the answer ended."""
+        frame = StreamFrame(
+            text=self._so_far,
+            done=True,
+            finish_reason=answer.finish_reason,
+            sources=answer.sources,
+            usage=answer.usage,
+            session_id=self._session_id,
+            metadata=self._metadata(answer),
+        )
+        return b"data: " + _encoder.encode(frame) + b"\n\n"
+
+    def failure(self, error: BaseException) -> bytes:
+        """The frame that says that the answer broke off."""
+        problem = problem_of(error, self._request_id)
+        frame = {
+            "error": {"code": problem.code, "message": problem.detail, "request_id": self._request_id},
+            "done": True,
+        }
+        return b"data: " + _encoder.encode(frame) + b"\n\n"
+
+    def _metadata(self, answer: Answer) -> Metadata:
+        return Metadata(
+            self._request_id,
+            answer.provider,
+            answer.model,
+            answer.blocked,
+            answer.dropped_documents,
+            answer.dropped_turns,
+            answer.without_documents,
+            answer.remembered,
+        )
+
+
+class OrbitQuestion(msgspec.Struct, frozen=True):
+    """A checked request."""
+
+    request: ChatRequest
+    form: Literal["delta", "cumulative"]
+    remembers: bool
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer is wanted as a stream."""
+        return self.request.stream
+
+    def turn(self, identity: Identity, context: CallContext) -> Turn:
+        """The turn that the request asks for."""
+        request, prompt = self.request, identity.prompt
+        if request.session_id is not None:
+            context = msgspec.structs.replace(context, session_id=request.session_id)
+        options = _STREAMED if request.stream else _WHOLE
+        if prompt is None:
+            return Turn(request.message, context, options=options)
+        return Turn(request.message, context, prompt.prompt, prompt.id, prompt.version, options=options)
+
+    def wire(self, request_id: str) -> OrbitWire:
+        """How the answer is written."""
+        return OrbitWire(request_id, self.form, self.request.session_id if self.remembers else None)
+
+
+class OrbitProtocol:
+    """``X-API-Key``, ``{"message": ...}`` and problem documents."""
+
+    def __init__(self, config: HostConfig) -> None:
+        self._max_chars = config.limits.max_message_chars
+        self._form = config.general.stream_text
+        self._remembers = config.sessions.enabled
+
+    def secret(self, scope: Scope) -> str | None:
+        """The API key of a request."""
+        return header(scope, b"x-api-key")
+
+    def refusal(self, error: Exception, request_id: str) -> ASGIApp:
+        """A problem document."""
+        return ProblemResponse(error, request_id)
+
+    def question(self, body: bytes) -> OrbitQuestion:
+        """Decode and check a body. Raises RequestError with what is wrong and what is expected."""
+        expected = 'Expected {"message": "...", "stream": true or false}.'
+        request = decode(body, _decoder, expected)
+        _check_fields(body)
+        if not request.message.strip():
+            raise RequestError(400, "empty_message", f"the message is empty. {expected}")
+        check_length(request.message, self._max_chars)
+        if request.session_id is not None:
+            request = _in_session(request, request.session_id)
+        return OrbitQuestion(request, self._form, self._remembers)
+
+
+def _check_fields(body: bytes) -> None:
+    """Raise RequestError for an unknown field: dropping it in silence would give another answer than was asked for."""
+    for name, value in _fields.decode(body).items():
+        if name not in _BESIDE and bytes(value) not in _WITHOUT_EFFECT:
+            detail = (
+                f"Unknown field '{name[:100]}'. POST /chat takes message, stream and session_id; the API key decides "
+                "the collection and the instructions. POST /v1/chat/completions takes options of the model."
+            )
+            raise RequestError(400, "unknown_field", detail)
+
+
+def _in_session(request: ChatRequest, session_id: str) -> ChatRequest:
+    if not 0 < len(session_id) <= _MAX_SESSION_ID_CHARS:
+        detail = f"session_id must have 1 to {_MAX_SESSION_ID_CHARS} characters; '{_NEW}' begins a session."
+        raise RequestError(400, "invalid_session_id", detail)
+    # Users behind one key must not guess each other's sessions, so the id is as good as a secret.
+    return msgspec.structs.replace(request, session_id=secrets.token_urlsafe(16)) if session_id == _NEW else request

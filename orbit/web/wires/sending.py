@@ -1,0 +1,191 @@
+"""Sending the answer of a turn, whole or as a stream, in the form that a wire gives it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Protocol
+
+import msgspec
+from litestar.types import Receive, Send
+
+from orbit.chat.ticker import Ticker
+from orbit.chat.turn import Answer, Event
+from orbit.web.http.problems import ServerStopping
+from orbit.web.wires.client_watch import ClientWatch
+
+logger = logging.getLogger("orbit.web")
+
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),  # or nginx would hold the pieces back
+]
+_PING = b": ping\n\n"
+_GOODBYE_SECONDS = 1.0
+"""What sending the last frame may take once the server stops."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What became of an answer: whether the client was still there, and the error that it got as the last frame."""
+
+    arrived: bool
+    error: BaseException | None = None
+
+
+class Wire(Protocol):
+    """How one protocol writes an answer. Frames are whole server-sent events."""
+
+    def whole(self, text: str, answer: Answer) -> bytes:
+        """The JSON body of an answer that is not streamed."""
+        ...
+
+    def piece(self, text: str) -> bytes:
+        """The frame of a new piece of text."""
+        ...
+
+    def end(self, answer: Answer) -> bytes:
+        """The last frames of an answer."""
+        ...
+
+    def failure(self, error: BaseException) -> bytes:
+        """The last frames of an answer that failed after its first byte."""
+        ...
+
+
+async def send_whole(
+    events: AsyncGenerator[Event, None],
+    wire: Wire,
+    headers: list[tuple[bytes, bytes]],
+    receive: Receive,
+    send: Send,
+    ticker: Ticker,
+) -> Sent:
+    """Send an answer as one JSON body. Raises what the turn raises, before it sends."""
+    text: list[str] = []
+    answer = Answer()
+    with ClientWatch(receive, ticker) as watch:
+        try:
+            async for event in events:
+                if isinstance(event, str):
+                    text.append(event)
+                else:
+                    answer = event
+        finally:
+            await events.aclose()
+        body = wire.whole("".join(text), answer)
+        all_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *headers,
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": all_headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+    return Sent(not watch.gone)
+
+
+async def send_stream(
+    events: AsyncGenerator[Event, None],
+    wire: Wire,
+    headers: list[tuple[bytes, bytes]],
+    receive: Receive,
+    send: Send,
+    ticker: Ticker,
+    ping_seconds: float,
+) -> Sent:
+    """Send an answer as server-sent events.
+
+    The headers leave with the first piece, so that an earlier failure is raised and becomes a real error status.
+    If nothing comes for ``ping_seconds``, they leave with a ping; from then on a failure is an error frame.
+    """
+    stream = _EventStream(headers, send, ticker, ping_seconds)
+    failure: BaseException | None = None
+    with ClientWatch(receive, ticker) as watch:
+        try:
+            try:
+                async for event in events:
+                    if isinstance(event, str):
+                        await stream.send(wire.piece(event))
+                    else:
+                        await stream.send(wire.end(event), last=True)
+            finally:
+                await events.aclose()  # gives the turn's place back before anything else is sent
+        except asyncio.CancelledError:
+            if watch.gone or not stream.started:
+                raise
+            stream.close()
+            with suppress(TimeoutError, asyncio.CancelledError):  # a client that does not read delays no stop
+                async with asyncio.timeout(_GOODBYE_SECONDS):
+                    await stream.fail(wire, ServerStopping())
+        except Exception as error:
+            await stream.settle()
+            if not stream.started:
+                raise
+            failure = error
+        finally:
+            stream.close()
+        if failure is not None:
+            await stream.fail(wire, failure)
+    return Sent(not watch.gone, failure)
+
+
+class _EventStream:
+    """One streamed response, and its pings while nothing else is sent. One frame is sent at a time."""
+
+    def __init__(self, headers: list[tuple[bytes, bytes]], send: Send, ticker: Ticker, ping_seconds: float) -> None:
+        self.started = False
+        self.ended = False
+        self._headers = headers
+        self._send = send
+        self._seconds = ping_seconds
+        self._now = asyncio.get_running_loop().time
+        self._sent_at = self._now()
+        self._sending = False
+        self._ticker = ticker
+        ticker.add(self)
+        self._ping: asyncio.Task[None] | None = None
+
+    async def send(self, frame: bytes, *, last: bool = False) -> None:
+        """Send a frame, after the headers if it is the first."""
+        if self._ping is not None:
+            await self.settle()
+        self._sending = True
+        self.ended = last
+        try:
+            await self._write(frame, more=not last)
+        finally:
+            self._sending = False
+            self._sent_at = self._now()
+
+    async def fail(self, wire: Wire, error: BaseException) -> None:
+        """Send an error as the last frame, unless the last one has left."""
+        if not self.ended:
+            await self.send(wire.failure(error), last=True)
+
+    async def settle(self) -> None:
+        """Wait until a ping that is being sent has left."""
+        if self._ping is not None:
+            await asyncio.wait([self._ping])
+            self._ping = None
+
+    def close(self) -> None:
+        """Send no more pings."""
+        self._ticker.discard(self)
+        if self._ping is not None and self.started:
+            self._ping.cancel()
+
+    def look(self, now: float) -> None:
+        """Ping if it is time; called by the ticker."""
+        if now >= self._sent_at + self._seconds and not self._sending and not self.ended:
+            self._sent_at = now
+            if self._ping is None or self._ping.done():
+                self._ping = asyncio.create_task(self._write(_PING, more=True))
+
+    async def _write(self, frame: bytes, *, more: bool) -> None:
+        if not self.started:
+            self.started = True
+            headers = [*_STREAM_HEADERS, *self._headers]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": frame, "more_body": more})

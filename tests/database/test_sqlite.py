@@ -1,0 +1,168 @@
+import asyncio
+import os
+import sqlite3
+import stat
+import sys
+import time
+
+import pytest
+from store_contract import StoreContract
+
+from orbit.auth.keys import new_key
+from orbit.config import load_config
+from orbit.database import open_store
+from orbit.database.keys import KeyChanges
+from orbit.database.prompts import next_version
+from orbit.database.secrets import digest_of
+from orbit.database.sqlite import SqliteStore
+from orbit.errors import ConfigError, StoreUnavailable
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state" / "orbit.db"
+
+
+@pytest.fixture
+def open_another(path):
+    return lambda: SqliteStore(path)
+
+
+class TestSqlite(StoreContract):
+    pass
+
+
+async def test_only_the_owner_can_read_any_file_of_the_store(path):
+    old = os.umask(0)
+    try:
+        async with SqliteStore(path) as store:
+            await store.create_key(new_key("a")[1])
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    finally:
+        os.umask(old)
+    assert len(modes) >= 3  # the database, its log and the change signal
+    assert set(modes.values()) == {0o600}
+
+
+async def test_no_clear_key_is_in_any_file(path):
+    async with SqliteStore(path) as store:
+        secret, key = new_key("a")
+        await store.create_key(key)
+        dump = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert secret.encode() not in dump
+    assert secret[4:].encode() not in dump
+    assert digest_of(secret).encode() in dump
+
+
+async def test_another_process_sees_changes_and_is_seen(path):
+    async with SqliteStore(path) as store:
+        _, key = new_key("a")
+        await store.create_key(key)
+        before = store.generation()
+        program = (
+            "import asyncio, sys, pathlib\n"
+            "from orbit.database.sqlite import SqliteStore\n"
+            "from orbit.database.keys import KeyChanges\n"
+            "async def main():\n"
+            "    async with SqliteStore(pathlib.Path(sys.argv[1])) as store:\n"
+            "        await store.update_key(sys.argv[2], KeyChanges(notes='from outside'))\n"
+            "asyncio.run(main())\n"
+        )
+        other = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(path), key.id)
+        assert await other.wait() == 0
+        assert store.generation() != before
+        assert (await store.get_key(key.id)).notes == "from outside"
+
+
+async def test_a_cancelled_change_leaves_the_store_usable(path):
+    async with SqliteStore(path) as store:
+        _, key = new_key("a")
+        await store.create_key(key)
+        for pause in (0, 0.0001, 0.0002, 0.0003, 0.0005, 0.001, 0.002) * 5:
+            task = asyncio.create_task(store.update_key(key.id, KeyChanges(notes=str(pause))))
+            await asyncio.sleep(pause)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        changed = await store.update_key(key.id, KeyChanges(notes="at last"))
+        assert changed.notes == "at last"
+        with sqlite3.connect(path, timeout=0) as database:  # nor is anyone else locked out
+            database.execute("BEGIN IMMEDIATE")
+        database.close()
+
+
+async def test_a_newer_schema_is_left_alone(path):
+    async with SqliteStore(path):
+        pass
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 999")
+    database.close()
+    with pytest.raises(ConfigError, match="newer ORBIT"):
+        async with SqliteStore(path):
+            pass
+
+
+async def test_what_is_not_a_database_is_named(path):
+    path.parent.mkdir()
+    path.write_bytes(b"this is not a database at all" * 100)
+    with pytest.raises(StoreUnavailable, match=r"orbit\.db"):
+        async with SqliteStore(path):
+            pass
+
+
+async def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailable, match="file"):
+        async with SqliteStore(tmp_path / "file" / "orbit.db"):
+            pass
+
+
+async def test_many_processes_may_open_a_new_store_at_once(path):
+    stores = [SqliteStore(path) for _ in range(8)]
+
+    async def use(store):
+        async with store:
+            return await store.create_key(new_key("a")[1])
+
+    made = await asyncio.gather(*(use(store) for store in stores))
+    async with SqliteStore(path) as store:
+        assert {key.id async for key in store.all_keys()} == {key.id for key in made}
+
+
+async def test_a_new_store_waits_for_another_that_makes_it(path):
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    asyncio.get_running_loop().call_later(0.2, other.close)
+    async with SqliteStore(path) as store:
+        assert await store.list_keys() == []
+
+
+async def test_a_locked_store_waits_and_then_is_unavailable(path, monkeypatch):
+    monkeypatch.setattr("orbit.database.sqlite.database.BUSY_SECONDS", 0.2)
+    async with SqliteStore(path) as store:
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="locked"):
+            await store.create_key(new_key("a")[1])
+        with pytest.raises(StoreUnavailable):
+            await store.count_request("k", 1, time.time())
+        assert await store.list_keys() == []  # readers never wait for writers
+        holder.execute("COMMIT")
+        holder.close()
+        await store.create_key(new_key("a")[1])
+
+
+async def test_the_configuration_names_the_file(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"general: {{data_dir: {tmp_path}/d}}\nsqlite: {{path: keys.db}}\n")
+    async with open_store(load_config(str(file))) as store:
+        await store.ping()
+    assert (tmp_path / "d" / "keys.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "following"),
+    [("1.0", "1.1"), ("1.9", "1.10"), ("3", "4"), ("v2-beta", "v3-beta"), ("draft", "draft.1"), ("1.0.9", "1.0.10")],
+)
+def test_the_next_version(version, following):
+    assert next_version(version) == following

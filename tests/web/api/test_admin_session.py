@@ -1,0 +1,214 @@
+"""Signing in to the operator's page: the cookie, how long it is good for, and what other pages cannot do with it."""
+
+import time
+from http.cookies import SimpleCookie
+
+import httpx
+import pytest
+
+from orbit.auth.attempts import Attempts
+from orbit.auth.sign_ins import AdminSessions
+from orbit.testing import serve
+
+TOKEN = "the-administrators-own-token"
+RIGHT = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
+        with serve({"echo": {}}, tmp_path_factory.mktemp("admin")) as running:
+            yield running
+
+
+@pytest.fixture
+def anyone(server):
+    with httpx.Client(base_url=server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def page(server):
+    """A client that has signed in, with the token that its changing requests send."""
+    with httpx.Client(base_url=server.url) as client:
+        made = client.post("/admin/session", headers=RIGHT)
+        assert made.status_code == 201, made.text
+        client.csrf = {"X-CSRF-Token": made.json()["csrf_token"]}
+        yield client
+
+
+def cookie_of(response):
+    (morsel,) = SimpleCookie(response.headers["set-cookie"]).values()
+    return morsel
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(anyone):
+    response = anyone.post("/admin/session", headers=RIGHT)
+    cookie = cookie_of(response)
+    assert cookie["httponly"]
+    assert cookie["samesite"].lower() == "strict"
+    assert cookie["path"] == "/admin"
+    assert not cookie["secure"]
+    assert 7 * 3600 < int(cookie["max-age"]) <= 8 * 3600
+    assert time.time() < response.json()["expires_at"] <= time.time() + 8 * 3600
+    assert TOKEN not in cookie.value
+    assert response.headers["cache-control"] == "no-store"
+
+
+def test_over_https_the_cookie_is_for_https_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
+    proxied = {"echo": {}, "general": {"trusted_proxies": ["127.0.0.1"]}}
+    with serve(proxied, tmp_path) as running:
+        headers = {**RIGHT, "X-Forwarded-Proto": "https"}
+        assert cookie_of(httpx.post(f"{running.url}/admin/session", headers=headers))["secure"]
+
+
+def test_signed_in_everything_is_open(page):
+    assert page.get("/admin/session").json()["csrf_token"] == page.csrf["X-CSRF-Token"]
+    assert page.get("/admin/api-keys").status_code == 200
+    made = page.post("/admin/prompts", json={"name": "by session", "prompt": "x"}, headers=page.csrf)
+    assert made.status_code == 201
+    assert page.delete(f"/admin/prompts/{made.json()['id']}", headers=page.csrf).status_code == 200
+
+
+def test_only_the_token_signs_in(server, anyone, page):
+    assert anyone.post("/admin/session").status_code == 401
+    assert anyone.post("/admin/session", headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert anyone.post("/admin/session", headers={"Authorization": f"Bearer {server.key}"}).status_code == 403
+    assert page.post("/admin/session", headers=page.csrf).status_code == 401  # a session does not prolong itself
+    assert "set-cookie" not in anyone.post("/admin/session", headers={"Authorization": "Bearer wrong"}).headers
+
+
+def test_wrong_tokens_are_limited_as_everywhere(server, anyone, monkeypatch, tmp_path):
+    monkeypatch.setattr(server.services.admin_guard, "_attempts", Attempts(tmp_path / "attempts", TOKEN, burst=3))
+    statuses = [anyone.post("/admin/session", headers={"X-Admin-Token": "wrong"}).status_code for _ in range(5)]
+    assert statuses == [401, 401, 401, 429, 429]
+    assert anyone.post("/admin/session", headers=RIGHT).status_code == 201, "guesses of others lock nobody out"
+
+
+def test_signing_out_ends_the_session_for_whoever_has_the_cookie(server, page):
+    copied = dict(page.cookies)
+    done = page.delete("/admin/session", headers=page.csrf)
+    assert done.status_code == 200
+    assert cookie_of(done)["max-age"] == "0"
+    assert not page.cookies
+    refused = httpx.get(f"{server.url}/admin/api-keys", cookies=copied)
+    assert (refused.status_code, refused.json()["detail"]) == (401, "The session has ended; sign in again.")
+    assert httpx.get(f"{server.url}/admin/api-keys", headers=RIGHT, cookies=copied).status_code == 200
+
+
+def test_signing_out_where_that_cannot_be_kept_is_503(server, page, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()  # where the folder should be
+    monkeypatch.setattr(server.services.admin_guard.sessions, "_folder", tmp_path / "file")
+    refused = page.delete("/admin/session", headers=page.csrf)
+    assert refused.status_code == 503, refused.text
+
+
+def test_with_the_token_itself_there_is_no_session(anyone):
+    assert anyone.get("/admin/session", headers=RIGHT).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-CSRF-Token": ""},
+        {"X-CSRF-Token": "0" * 64},
+        {"X-CSRF-Token": "é"},
+    ],
+)
+def test_without_the_sessions_token_nothing_is_changed(page, headers):
+    encoded = {name: value.encode() for name, value in headers.items()}
+    refused = page.post("/admin/prompts", json={"name": "forged", "prompt": "x"}, headers=encoded)
+    assert (refused.status_code, refused.json()["code"]) == (403, "wrong_csrf_token")
+    assert "forged" not in page.get("/admin/prompts").text
+
+
+def test_the_token_of_another_session_does_not_fit(server, page):
+    with httpx.Client(base_url=server.url) as other:
+        token = other.post("/admin/session", headers=RIGHT).json()["csrf_token"]
+    refused = page.post("/admin/prompts", json={"name": "forged", "prompt": "x"}, headers={"X-CSRF-Token": token})
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("sent", "reads", "changes"),
+    [
+        ({}, 200, 201),
+        ({"Sec-Fetch-Site": "same-origin"}, 200, 201),
+        ({"Sec-Fetch-Site": "none"}, 200, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403, 403),
+        ({"Origin": "{server}"}, 200, 201),
+        ({"Origin": "http://127.0.0.1:1"}, 403, 403),
+        ({"Origin": "https://elsewhere.example"}, 403, 403),
+        ({"Origin": "null"}, 403, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://name.that.a.proxy.hides"}, 200, 201),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "{server}"}, 403, 403),
+    ],
+)
+def test_pages_of_other_origins_can_do_nothing_even_with_the_cookie(server, page, sent, reads, changes):
+    headers = {name: value.format(server=server.url) for name, value in sent.items()}
+    assert page.get("/admin/api-keys", headers=headers).status_code == reads
+    made = page.post("/admin/prompts", json={"name": "other", "prompt": "x"}, headers={**headers, **page.csrf})
+    assert made.status_code == changes
+    if made.status_code == 201:
+        page.delete(f"/admin/prompts/{made.json()['id']}", headers=page.csrf)
+
+
+def test_the_cookie_opens_no_route_elsewhere(server, page):
+    everywhere = {"Cookie": "; ".join(f"{name}={value}" for name, value in page.cookies.items())}
+    assert httpx.get(f"{server.url}/metrics", headers=everywhere).status_code == 200  # for Prometheus it is a sign-in
+    assert httpx.get(f"{server.url}/health", headers=everywhere).json() == {"status": "ok"}
+    assert httpx.post(f"{server.url}/chat", json={"message": "hi"}, headers=everywhere).status_code == 401
+
+
+def sessions(folder, token=TOKEN, seconds=60.0):
+    return AdminSessions(token, folder, seconds)
+
+
+def test_all_workers_know_a_session_and_its_end(tmp_path):
+    one, other = sessions(tmp_path), sessions(tmp_path)
+    session = one.begin()
+    cookie = one.cookie_of(session)
+    assert other.find(cookie) == session
+    assert other.csrf_token(session) == one.csrf_token(session)
+    other.end(session)
+    assert one.find(cookie) is None
+
+
+def test_a_new_admin_token_ends_all_sessions(tmp_path):
+    cookie = sessions(tmp_path).cookie_of(sessions(tmp_path).begin())
+    assert sessions(tmp_path).find(cookie) is not None
+    assert sessions(tmp_path, "another-token-of-the-administrator").find(cookie) is None
+
+
+def test_two_servers_on_one_host_do_not_take_each_others_cookies(tmp_path):
+    assert sessions(tmp_path).cookie_name != sessions(tmp_path, "another-token").cookie_name
+
+
+def test_a_session_ends_by_itself(tmp_path):
+    over = sessions(tmp_path, seconds=-1)
+    assert over.find(over.cookie_of(over.begin())) is None
+
+
+def test_no_byte_of_a_cookie_may_be_changed(tmp_path):
+    signed = sessions(tmp_path)
+    cookie = signed.cookie_of(signed.begin())
+    for position, sign in enumerate(cookie):
+        forged = cookie[:position] + ("A" if sign != "A" else "B") + cookie[position + 1 :]
+        assert signed.find(forged) is None
+    later = cookie.split(".")
+    assert signed.find(f"{later[0]}.{int(later[1]) + 1}.{later[2]}") is None
+    for nonsense in ("", ".", "..", cookie + "0", "é" * 22 + ".1." + "0" * 64, "../../etc/passwd.1." + "0" * 64):
+        assert signed.find(nonsense) is None
+
+
+def test_notes_of_ended_sessions_do_not_pile_up(tmp_path):
+    short = sessions(tmp_path, seconds=0.2)
+    for _ in range(5):
+        short.end(short.begin())
+    time.sleep(0.3)
+    short.end(short.begin())
+    assert len(list(tmp_path.iterdir())) == 1
