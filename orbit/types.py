@@ -42,8 +42,8 @@ class Usage(msgspec.Struct, frozen=True):
 class Chunk(msgspec.Struct, frozen=True):
     """One piece of a streamed answer.
 
-    ``text`` is what is new, never split inside a character. ``finish_reason`` and ``usage`` come with the last
-    chunk, if the provider knows them. ``reasoning`` is what the model thinks before its answer: it is no part of the
+    ``text`` is what is new, never split inside a character. The last chunk has the ``finish_reason``, and the
+    ``usage`` if the provider knows it. ``reasoning`` is what the model thinks before its answer: it is no part of the
     answer, but shows that the model is alive.
     """
 

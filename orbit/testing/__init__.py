@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         BaseProviderContract,
         BaseRerankContract,
         BaseRetrieveContract,
+        BaseWrapperContract,
     )
     from orbit.testing.fakes import Backwards, Bag, Cabinet, Clock, Diary, Guard, Script, Shelf
     from orbit.testing.hosting import RunningServer, host, make_host, serve
@@ -32,6 +33,7 @@ __all__ = [
     "BaseProviderContract",
     "BaseRerankContract",
     "BaseRetrieveContract",
+    "BaseWrapperContract",
     "Cabinet",
     "Clock",
     "Diary",

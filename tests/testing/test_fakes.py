@@ -25,12 +25,18 @@ from orbit.testing import (
 
 
 class TestEcho(BaseGenerateContract):
+    test_generate_passes_the_conversation_on = None  # type: ignore[assignment]
+    """It answers with the last message alone, and counts what it says."""
+
     @pytest.fixture
     def provider_class(self) -> type[Provider]:
         return Echo
 
 
 class TestScript(BaseGenerateContract):
+    test_generate_passes_the_conversation_on = None  # type: ignore[assignment]
+    """No model reads what it is asked, and its usage counts messages."""
+
     @pytest.fixture
     def provider_class(self) -> type[Provider]:
         return Script

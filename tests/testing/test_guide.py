@@ -104,7 +104,7 @@ def test_the_guide_lists_every_fake_and_contract() -> None:
 def test_the_guide_names_every_fixture() -> None:
     from orbit.testing import contract
 
-    own = {"promise", "make", "make_down", "subject", "down", "loaded"}
+    own = {"promise", "make", "make_down", "subject", "down", "loaded", "wrapped"}
     for kind in (getattr(contract, name) for name in contract.__all__):
         for name in dir(kind):
             if type(getattr(kind, name)).__name__ == "FixtureFunctionDefinition" and name not in own:

@@ -4,8 +4,15 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
-from orbit.testing import serve
+from orbit.testing import BaseWrapperContract, serve
+
+
+class TestTrace(BaseWrapperContract):
+    @pytest.fixture
+    def plugin_name(self) -> str:
+        return "trace"
 
 
 def test_calls_and_failures_are_counted(tmp_path: Path) -> None:

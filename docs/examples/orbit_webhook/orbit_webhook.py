@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import msgspec
 
 import orbit
+from orbit.upstreams import shown
 
 if TYPE_CHECKING:
     import httpx
@@ -34,11 +35,12 @@ class Webhook(orbit.Provider):
         super().__init__(name, settings, host)
         self._client: httpx.AsyncClient | None = None
         self._failure = ""
+        self._shown = shown(settings.url)  # without a password or a token in it
 
     def validate(self) -> Iterable[str]:
         """Tell of an address that is none."""
         if not self.settings.url.startswith(("http://", "https://")):
-            yield f"url: '{self.settings.url}' is no address of the form https://..."
+            yield f"url: '{shown(self.settings.url)}' is no address of the form https://..."
 
     async def __aenter__(self) -> Self:
         import httpx
@@ -82,5 +84,5 @@ class Webhook(orbit.Provider):
         try:
             response = await self._client.request(method, self.settings.url, content=body)
         except httpx.HTTPError as error:
-            return f"{self.settings.url} cannot be reached: {type(error).__name__}."
-        return "" if response.is_success or body is None else f"{self.settings.url} answered {response.status_code}."
+            return f"{self._shown} cannot be reached: {type(error).__name__}."
+        return "" if response.is_success or body is None else f"{self._shown} answered {response.status_code}."

@@ -11,6 +11,7 @@ from orbit.testing.contract.moderate import BaseModerateContract
 from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.rerank import BaseRerankContract
 from orbit.testing.contract.retrieve import BaseRetrieveContract
+from orbit.testing.contract.wrap import BaseWrapperContract
 
 __all__ = [
     "BaseEmbedContract",
@@ -21,4 +22,5 @@ __all__ = [
     "BaseProviderContract",
     "BaseRerankContract",
     "BaseRetrieveContract",
+    "BaseWrapperContract",
 ]

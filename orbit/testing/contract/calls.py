@@ -110,12 +110,17 @@ async def ended_in_time(promise: Promise, invoke: Callable[[CallContext], Awaita
 
 async def side_by_side(
     promise: Promise, invokes: Sequence[Invoke], same: Callable[[Any, Any], bool] = lambda one, other: one == other
-) -> None:
-    """Make calls one by one, then all at once: what each gives must be the same. An overload may be told."""
+) -> list[tuple[Any, Any]]:
+    """Make calls one by one, then all at once: each must give the same. An overload is no breach.
+
+    Returns for each call what it gave alone and with the others; None where it told of an overload.
+    """
+    pairs: list[tuple[Any, Any]] = []
     alone = [await answered(promise, invoke) for invoke in invokes]
     together = await asyncio.gather(*(invoke() for invoke in invokes), return_exceptions=True)
     for expected, value in zip(alone, together, strict=True):
         if isinstance(value, ProviderError) and value.retryable:
+            pairs.append((expected, None))
             continue
         if isinstance(value, BaseException):
             promise.broken(
@@ -128,6 +133,8 @@ async def side_by_side(
                 f"a call got another result among {len(invokes)} at the same time than alone",
                 "keep what belongs to one call in local variables, not in self",
             )
+        pairs.append((expected, value))
+    return pairs
 
 
 async def left_alone(promise: Promise, invoke: Invoke, patience: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,7 +16,10 @@ from orbit.testing.contract.promise import Promise
 from orbit.testing.contract.subject import Subject, class_of, make_subject
 
 Make: TypeAlias = Callable[..., Subject]
-"""Makes a subject that is not started; settings given to it take the place of the fixture's."""
+"""Makes a subject that is not started.
+
+Settings given to it take the place of the fixture's. ``beside`` has plugins of the kit's own that run in the same host.
+"""
 
 
 class ContractFixtures:
@@ -62,6 +65,11 @@ class ContractFixtures:
         return None
 
     @pytest.fixture
+    def secret_settings(self) -> Sequence[str]:
+        """Names of settings that hold secrets, besides those called key, password, token, secret or credentials."""
+        return ()
+
+    @pytest.fixture
     def open_connections(self) -> Callable[[], int] | None:
         """Tells how many connections the service has open now; None if there is no service or it cannot tell."""
         return None
@@ -88,9 +96,10 @@ class ContractFixtures:
     ) -> Make:
         """Makes the provider in a host, not started."""
 
-        def made(other: Mapping[str, Any] | None = None) -> Subject:
-            given = settings if other is None else other
-            return make_subject(provider_class, plugin_name, given, config, plugins, tmp_path / "data")
+        def made(other: Mapping[str, Any] | None = None, beside: Mapping[str, type[Provider]] | None = None) -> Subject:
+            given, also = settings if other is None else other, beside or {}
+            sections = {**config, **{name: {} for name in also}}
+            return make_subject(provider_class, plugin_name, given, sections, {**plugins, **also}, tmp_path / "data")
 
         return made
 

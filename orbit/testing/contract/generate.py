@@ -10,17 +10,19 @@ from typing import Any, Final, get_args
 
 import pytest
 
-from orbit import CallContext, Chunk, GenerateOptions, Message, TokenCount, Usage
+from orbit import CallContext, Chunk, FinishReason, GenerateOptions, Message, TokenCount, Usage
 from orbit.testing.contract import calls
 from orbit.testing.contract.leftovers import left, running, until
 from orbit.testing.contract.promise import Promise, kind, told
 from orbit.testing.contract.provider import BaseProviderContract
-from orbit.testing.contract.samples import HUGE, UNICODE
+from orbit.testing.contract.samples import HUGE, PARTS_OF_TALK, TALK, UNICODE, longer_talks
 from orbit.testing.contract.subject import CONTEXT, Subject
-from orbit.types import FinishReason
 
 _ANYTHING: Final = GenerateOptions()
 _CALLS: Final = 4
+_NAMES: Final = ("Alfa", "Bravo", "Charlie", "Delta")
+"""Each is in one of the prompts that are answered at the same time."""
+_THOUGHT: Final = "Zebras are pondered first."
 _ROUNDS: Final = 2
 _REPLACEMENT: Final = "\ufffd"
 _TWO: Final = 2
@@ -33,6 +35,21 @@ class BaseGenerateContract(BaseProviderContract):
     def messages(self) -> Sequence[Message]:
         """A conversation that the provider answers with several words."""
         return [Message("user", "Tell me in a few sentences how tea is made.")]
+
+    @pytest.fixture
+    def sent_texts(self) -> Callable[[], Sequence[str]] | None:
+        """Returns the texts that the service has received until now, oldest first; None if nobody can tell."""
+        return None
+
+    @pytest.fixture
+    def think(self) -> Callable[[str], None] | None:
+        """Makes the service think a text before each later answer; None if its models do not think."""
+        return None
+
+    @pytest.fixture
+    def cut_off(self) -> Callable[[], None] | None:
+        """Makes the service break its next answer off after the first words; None if that cannot be arranged."""
+        return None
 
     async def test_generate_is_offered(self, promise: Promise, subject: Subject) -> None:
         """The provider implements `generate` and, with these settings, offers it."""
@@ -58,14 +75,73 @@ class BaseGenerateContract(BaseProviderContract):
     async def test_generate_ends_with_its_reason(
         self, promise: Promise, subject: Subject, messages: Sequence[Message]
     ) -> None:
-        """A `finish_reason` is `stop`, `length` or `content_filter`, and comes with the last chunk."""
+        """The last chunk, and no other, has a `finish_reason`: `stop`, `length` or `content_filter`."""
         chunks = await calls.answered(promise, lambda: _collect(subject, messages))
         for chunk in chunks[:-1]:
             if chunk.finish_reason is not None:
                 promise.broken("chunks followed the one that had it", "give finish_reason with the last chunk only")
         reason = chunks[-1].finish_reason if chunks else None
-        if reason is not None and reason not in get_args(FinishReason):
+        if reason is None:
+            promise.broken("the last one had none", 'end with orbit.Chunk(finish_reason="stop")')
+        if reason not in get_args(FinishReason):
             promise.broken(f"it was {reason!r}", "translate the service's word to one of the three")
+
+    async def test_generate_passes_the_conversation_on(
+        self, promise: Promise, subject: Subject, sent_texts: Callable[[], Sequence[str]] | None
+    ) -> None:
+        """The model reads the whole conversation in order: system prompt, earlier questions and answers, question."""
+        mend = "send every message, with its role, in the order given"
+        before = len(sent_texts()) if sent_texts else 0
+        shortest = await calls.answered(promise, lambda: _prompt_tokens(subject, TALK))
+        if sent_texts is not None:
+            sent = "\n".join(list(sent_texts())[before:])
+            places = [sent.find(message.content) for message in TALK]
+            for part, place in zip(PARTS_OF_TALK, places, strict=True):
+                if place < 0:
+                    promise.broken(f"the {part} did not reach the service", mend)
+            if places != sorted(places):
+                promise.broken("the messages reached the service in another order", mend)
+        elif shortest is None:
+            promise.untold("since the fixture sent_texts is None, and the answers have no usage to tell by")
+        else:
+            for part, talk in longer_talks():
+                if (await calls.answered(promise, partial(_prompt_tokens, subject, talk)) or 0) <= shortest:
+                    promise.broken(f"a longer {part} left usage.prompt_tokens as they were", mend)
+
+    async def test_generate_keeps_thoughts_apart(
+        self, promise: Promise, subject: Subject, messages: Sequence[Message], think: Callable[[str], None] | None
+    ) -> None:
+        """What a model thinks before its answer is no part of the answer's text."""
+        if think is None:
+            promise.untold("since the fixture think is None")
+        think(_THOUGHT)
+        for stream in (True, False):
+            options = GenerateOptions(stream=stream)
+            text = await calls.answered(promise, partial(_text, subject, messages, options))
+            if _THOUGHT in text or "<think" in text:
+                promise.broken(
+                    f"with stream={stream} the answer was {text[:60]!r}",
+                    "yield thoughts as orbit.Chunk(reasoning=...): orbit.Thinking finds them between tags",
+                )
+            if not text.strip():
+                promise.broken(
+                    f"with stream={stream} no answer was left beside them", "yield what follows the thoughts"
+                )
+
+    async def test_generate_tells_of_cut_answers(
+        self, promise: Promise, subject: Subject, messages: Sequence[Message], cut_off: Callable[[], None] | None
+    ) -> None:
+        """An answer that the service breaks off raises ProviderError: it is not taken as complete."""
+        if cut_off is None:
+            promise.untold("since the fixture cut_off is None")
+        whole = await calls.answered(promise, lambda: _text(subject, messages))
+        cut_off()
+        text = await calls.attempted(promise, lambda: _text(subject, messages))
+        if text is not None and text != whole:
+            promise.broken(
+                f"the answer ended after {text[:60]!r} without an error",
+                "raise orbit.ProviderError unless the service said that the answer is complete",
+            )
 
     async def test_generate_counts_usage(self, promise: Promise, subject: Subject, messages: Sequence[Message]) -> None:
         """Usage, where it is given, is an orbit.Usage with numbers of tokens from 0 up."""
@@ -148,13 +224,29 @@ class BaseGenerateContract(BaseProviderContract):
         options = GenerateOptions(max_tokens=_TWO)
         await calls.attempted(promise, lambda: _collect(subject, [Message("user", HUGE)], options))
 
-    async def test_generate_side_by_side(self, promise: Promise, subject: Subject, messages: Sequence[Message]) -> None:
-        """Answers written at the same time do not disturb each other."""
-        asked = [[*messages[:-1], Message("user", f"{messages[-1].content} {number}")] for number in range(_CALLS)]
+    async def test_generate_side_by_side(
+        self,
+        promise: Promise,
+        subject: Subject,
+        messages: Sequence[Message],
+        sent_texts: Callable[[], Sequence[str]] | None,
+    ) -> None:
+        """Answers written at the same time do not disturb each other: each answers its own prompt."""
+        asked = [f"{name}. {messages[-1].content}{' Please.' * number}" for number, name in enumerate(_NAMES)]
         greedy = GenerateOptions(temperature=0.0, seed=1, max_tokens=16)
-        invokes = [partial(_text, subject, one, greedy) for one in asked]
+        invokes = [partial(_text, subject, [*messages[:-1], Message("user", one)], greedy) for one in asked]
+        before = len(sent_texts()) if sent_texts else 0
         # What a model says need not be the same twice; that it says something must be.
-        await calls.side_by_side(promise, invokes, lambda one, other: bool(one) == bool(other))
+        answers = await calls.side_by_side(promise, invokes, lambda one, other: bool(one) == bool(other))
+        mend = "keep what belongs to one call in local variables, not in self"
+        for number, (alone, together) in enumerate(answers):
+            if together is not None and _is_anothers(alone, together, number, [one for one, _ in answers]):
+                promise.broken(f"to {asked[number][:40]!r} came {together[:40]!r}, which belongs to another", mend)
+        if sent_texts is not None:
+            sent = "\n".join(list(sent_texts())[before:])
+            for name, (_, together) in zip(_NAMES, answers, strict=True):
+                if together is not None and sent.count(name) < _TWO:  # alone, and among the others
+                    promise.broken(f"the prompt that begins with {name!r} did not reach the service", mend)
 
     async def test_generate_stops_when_closed(
         self,
@@ -225,7 +317,7 @@ class BaseGenerateContract(BaseProviderContract):
     async def test_count_tokens_measures_the_prompt(
         self, promise: Promise, subject: Subject, messages: Sequence[Message]
     ) -> None:
-        """`count_tokens` returns an orbit.TokenCount; a longer prompt counts more, the window stays the same."""
+        """`count_tokens` returns an orbit.TokenCount: each message counts, and the window stays the same."""
         if not subject.implements("count_tokens"):
             promise.untold("since the provider does not implement count_tokens")
         longer = [*messages[:-1], Message("user", f"{messages[-1].content} " * 3)]
@@ -238,6 +330,11 @@ class BaseGenerateContract(BaseProviderContract):
                 promise.broken(f"it returned {kind(count)}", "return orbit.TokenCount(prompt, window)")
         if not 0 < short.prompt < long.prompt or short.window != long.window or short.window <= 0:
             promise.broken(f"it returned {short} and {long}", "count all messages, as generate would read them")
+        talk = await calls.answered(promise, lambda: subject.call("count_tokens", messages=TALK))
+        for part, longer_talk in longer_talks():
+            count = await calls.answered(promise, partial(subject.call, "count_tokens", messages=longer_talk))
+            if count.prompt <= talk.prompt:
+                promise.broken(f"a longer {part} did not count more", "count all messages, as generate would read them")
 
 
 _DECODE: Final = 'decode bytes with codecs.getincrementaldecoder("utf-8"), which keeps what is not complete yet'
@@ -260,6 +357,22 @@ async def _collect(
 
 async def _text(subject: Subject, messages: Sequence[Message], options: GenerateOptions = _ANYTHING) -> str:
     return "".join(chunk.text for chunk in await _collect(subject, messages, options))
+
+
+async def _prompt_tokens(subject: Subject, messages: Sequence[Message]) -> int | None:
+    """Return how many tokens the model has read, as the usage says; None if the provider does not say."""
+    chunks = await _collect(subject, messages, GenerateOptions(max_tokens=_TWO))
+    return next((chunk.usage.prompt_tokens or None for chunk in reversed(chunks) if chunk.usage), None)
+
+
+def _is_anothers(alone: str, together: str, number: int, answers: Sequence[str]) -> bool:
+    """Whether a call got the answer to another prompt: word for word, or one that another prompt's name is in."""
+    if together == alone:
+        return False
+    if together in answers:
+        return True
+    told = [name for name in _NAMES if name in together]
+    return _NAMES[number] in alone and told != [_NAMES[number]]
 
 
 async def _close(promise: Promise, stream: AsyncGenerator[Chunk, None], patience: float) -> None:

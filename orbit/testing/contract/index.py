@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
+import pytest
 
-from orbit import CallContext, Collection, Document, Query
+from orbit import CallContext, Collection, Document, MetadataValue, Query
+from orbit.host.host import OrbitHost
 from orbit.testing.contract import calls
+from orbit.testing.contract.embed_gate import EmbedGate
+from orbit.testing.contract.fixtures import Make, started
 from orbit.testing.contract.passages import COLLECTION, PassageFixtures
 from orbit.testing.contract.promise import Promise, kind
 from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import Subject
-from orbit.types import MetadataValue
 
 _MANY: Final = 300
+_REVISED: Final = "revised"
 _HOOKS: Final = ("index", "drop", "list_sources", "list_collections")
+_EMBED_FIRST: Final = "embed all of a source before you delete what is stored of it"
+
+Foreign: TypeAlias = Callable[[OrbitHost, Sequence[Document]], Awaitable[str]]
+"""Makes a collection that the store under test did not make, with vectors of the host's embedding."""
 
 
 class BaseIndexContract(PassageFixtures, BaseProviderContract):
-    """For stores: ``index``, ``drop``, ``list_sources``, ``list_collections`` and, if implemented, ``forget``."""
+    """For stores: ``index``, ``drop``, ``list_sources``, ``list_collections``; ``forget`` and ``adopt``."""
+
+    @pytest.fixture
+    def foreign(self) -> Foreign | None:
+        """Stores documents as another program would, and returns the collection's name; None if nobody can."""
+        return None
 
     async def test_index_is_offered(self, promise: Promise, subject: Subject) -> None:
         """A store implements all of `index`, `drop`, `list_sources` and `list_collections`."""
@@ -85,6 +98,84 @@ class BaseIndexContract(PassageFixtures, BaseProviderContract):
         expected = 1 + sum(document.source != source for document in documents)
         if (held := await _count(promise, subject)) != expected:
             promise.broken(f"{held} documents are stored and not {expected}", "delete what is stored of a source")
+
+    async def test_index_keeps_what_was_there(
+        self, promise: Promise, make: Make, documents: Sequence[Document], query: Query
+    ) -> None:
+        """If an embedding fails, `index` raises ProviderError, and what was stored before stays readable."""
+        async with started(make(beside={"contract_gate": EmbedGate}), promise) as subject:
+            gate = subject.host.registry["contract_gate"]
+            assert isinstance(gate, EmbedGate)
+            await calls.answered(promise, lambda: _index(subject, documents))
+            before, held = await _sources(promise, subject), await _count(promise, subject)
+            for passed in (0, 1):  # fail at once, and after the first batch
+                with gate.failing_after(passed):
+                    written = await calls.attempted(promise, lambda: _index(subject, _revised(documents[0])))
+                if not gate.failures:
+                    break
+                if written is not None:
+                    promise.broken(f"it returned {written!r}", "let the ProviderError of host.embed pass")
+                sources, now = await _sources(promise, subject), await _count(promise, subject)
+                if passed == 0 and (sources, now) != (before, held):
+                    promise.broken(
+                        f"{now} documents of {sources} were stored then, not {held} of {before}", _EMBED_FIRST
+                    )
+                if sources.get(documents[0].source) == _REVISED:
+                    promise.broken(
+                        f"list_sources returned {sources} before all was stored", "write a source's digest last of all"
+                    )
+                if subject.implements("retrieve"):
+                    asked = msgspec.structs.replace(query, text=documents[0].text, collection=COLLECTION)
+                    found = await calls.answered(promise, partial(subject.call, "retrieve", query=asked, limit=50))
+                    if documents[0].id not in {document.id for document in found}:
+                        promise.broken(f"{documents[0].id!r} was not found any more", _EMBED_FIRST)
+            if not gate.failures and passed == 0:
+                promise.untold("since index asks the host for no embedding")
+
+    async def test_index_adopts_collections(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document], query: Query, foreign: Foreign | None
+    ) -> None:
+        """`adopt` takes over a collection of another program: it is listed with its embedding and answers questions."""
+        if not subject.implements("adopt"):
+            promise.untold("since the provider does not implement adopt")
+        if foreign is None:
+            promise.untold("since the fixture foreign is None")
+        name = await foreign(subject.host, documents)
+        adopted, again = [
+            await calls.answered(promise, lambda: subject.call("adopt", collection=name)) for _ in range(2)
+        ]
+        if not isinstance(adopted, Collection):
+            promise.broken(f"it returned {kind(adopted)}", "return orbit.Collection(name, documents, ...)")
+        listed = await _listed(promise, subject)
+        if not adopted == again == listed.get(name):
+            promise.broken(
+                f"it returned {adopted}, a second time {again}, and list_collections {listed.get(name)}",
+                "return what list_collections has of it",
+            )
+        if adopted.documents != len(documents) or adopted.embedding != subject.host.embedding:
+            promise.broken(
+                f"it returned {adopted} for {len(documents)} documents with vectors of {subject.host.embedding!r}",
+                "count its documents, and record host.embedding",
+            )
+        if subject.implements("retrieve"):
+            asked = msgspec.structs.replace(query, collection=name)
+            if not await calls.answered(promise, lambda: subject.call("retrieve", query=asked, limit=20)):
+                promise.broken(f"{query.text!r} found nothing in it", "read the texts of the other program")
+
+    async def test_index_adopts_nothing_else(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document]
+    ) -> None:
+        """`adopt` leaves a collection of the store's own as it is, and raises ProviderError for an absent one."""
+        if not subject.implements("adopt"):
+            promise.untold("since the provider does not implement adopt")
+        await calls.answered(promise, lambda: _index(subject, documents))
+        before = await _listed(promise, subject)
+        await calls.attempted(promise, lambda: subject.call("adopt", collection=COLLECTION))
+        value = await calls.attempted(promise, lambda: subject.call("adopt", collection="contract-absent"))
+        if value is not None:
+            promise.broken(f"for an absent one it returned {value}", "raise orbit.ProviderError(kind='not_found')")
+        if (after := await _listed(promise, subject)) != before:
+            promise.broken(f"list_collections returned {after} then, not {before}", "change nothing before you know")
 
     async def test_index_can_be_repeated(
         self, promise: Promise, subject: Subject, documents: Sequence[Document]
@@ -230,7 +321,19 @@ async def _sources(promise: Promise, subject: Subject) -> dict[str, str]:
     return dict(sources)
 
 
+async def _listed(promise: Promise, subject: Subject) -> dict[str, Collection]:
+    return {one.name: one for one in await calls.answered(promise, lambda: subject.call("list_collections"))}
+
+
 async def _count(promise: Promise, subject: Subject) -> int:
-    """How many documents the collection holds, as list_collections tells."""
-    found = await calls.answered(promise, lambda: subject.call("list_collections"))
-    return next((one.documents for one in found if one.name == COLLECTION), 0)
+    """Return how many documents the collection holds, as list_collections says."""
+    listed = await _listed(promise, subject)
+    return listed[COLLECTION].documents if COLLECTION in listed else 0
+
+
+def _revised(document: Document) -> list[Document]:
+    """Return many passages of the same source with another digest, so that stores embed them in several batches."""
+    return [
+        msgspec.structs.replace(document, id=f"revised-{number}", text=f"Passage {number} is new.", digest=_REVISED)
+        for number in range(_MANY)
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -84,10 +85,25 @@ class BaseLogContract(BaseProviderContract):
         for record in (full, *odd):
             await calls.answered(promise, partial(_log, subject, record))
 
-    async def test_log_side_by_side(self, promise: Promise, subject: Subject, records: Sequence[ChatRecord]) -> None:
-        """Calls at the same time do not disturb each other."""
+    async def test_log_side_by_side(
+        self,
+        promise: Promise,
+        make: Make,
+        records: Sequence[ChatRecord],
+        stored: Callable[[], Sequence[str]] | None,
+        patience: float,
+    ) -> None:
+        """Calls at the same time do not disturb each other: each record is kept."""
         many = [msgspec.structs.replace(records[0], request_id=f"side-{number}") for number in range(_SIDES)]
-        await calls.side_by_side(promise, [partial(_log, subject, record) for record in many])
+        async with started(make(), promise) as subject:
+            await calls.side_by_side(promise, [partial(_log, subject, record) for record in records])
+            await calls.answered(promise, lambda: asyncio.gather(*(_log(subject, record) for record in many)))
+        if stored is None:
+            return
+        expected = {record.request_id for record in many}
+        if not await until(lambda: set(stored()) >= expected, patience):
+            lost = len(expected - set(stored()))
+            promise.broken(f"{lost} of {len(many)} were lost", "keep the record of a call in a variable, not in self")
 
     async def test_log_can_be_cancelled(
         self, promise: Promise, subject: Subject, records: Sequence[ChatRecord], patience: float

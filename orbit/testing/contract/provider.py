@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pytest
 
 from orbit import Health, OrbitError, Provider
+from orbit.testing.contract import secrets
 from orbit.testing.contract.calls import answered
 from orbit.testing.contract.fixtures import ContractFixtures, Make, started
 from orbit.testing.contract.fresh_import import look
@@ -129,6 +130,29 @@ class BaseProviderContract(ContractFixtures):
                 f"{still} was left {patience:g} s later",
                 "close in __aenter__ what it has opened before it raises: __aexit__ is not called then",
             )
+
+    async def test_secrets_are_kept(
+        self,
+        promise: Promise,
+        make: Make,
+        provider_class: type[Provider],
+        settings: dict[str, Any],
+        down_settings: dict[str, Any] | None,
+        secret_settings: Sequence[str],
+    ) -> None:
+        """No secret of the settings shows: not in sentences of `validate`, not in `health`, not in errors."""
+        checked = False
+        for given in (settings, *([] if down_settings is None else [down_settings])):
+            for planted in secrets.planted(provider_class, given, secret_settings):
+                checked = True
+                for place, text in await secrets.said(make(planted)):
+                    if secrets.MARK in text:
+                        promise.broken(
+                            f"{place} has one ({' '.join(text.split())[:120]})",
+                            "name the setting instead of its value, and show addresses with orbit.upstreams.shown",
+                        )
+        if not checked:
+            promise.untold("since no setting is a URL or has a secret's name; others stand in secret_settings")
 
     async def test_metrics_are_numbers(self, promise: Promise, subject: Subject) -> None:
         """`metrics` returns numbers by name."""

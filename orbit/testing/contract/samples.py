@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from orbit import ChatRecord, Document, GenerateOptions, Message, Query
 
 UNICODE: Final = (
     "Grüße, 漢字, \u05d0\u05d1\u05d2, \U0001f600, \U0001f1e9\U0001f1ea, e\u0301, \U0001f469\u200d\U0001f52c."
@@ -11,3 +16,39 @@ UNICODE: Final = (
 
 HUGE: Final = "All work and no play makes a dull boy. " * 4000
 """Far more text than a model reads: 156,000 characters."""
+
+TALK: Final = (
+    Message("system", "Speak like a heron."),
+    Message("user", "Who sells plums?"),
+    Message("assistant", "The miller does."),
+    Message("user", "And cherries?"),
+)
+"""A conversation with every role. Its words are rare, so that what a service received can be searched for them."""
+
+PARTS_OF_TALK: Final = ("system prompt", "earlier question", "earlier answer", "question")
+"""What the messages of ``TALK`` are, in words."""
+
+
+def longer_talks() -> Iterator[tuple[str, list[Message]]]:
+    """Yield ``TALK`` with one message made longer, for each message: what it is, and the conversation."""
+    for number, part in enumerate(PARTS_OF_TALK):
+        longer = msgspec.structs.replace(TALK[number], content=f"{TALK[number].content} " * 3)
+        yield part, [*TALK[:number], longer, *TALK[number + 1 :]]
+
+
+ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
+    "generate": {"messages": [Message("user", "How is tea made?")], "options": GenerateOptions()},
+    "count_tokens": {"messages": [Message("user", "How is tea made?")]},
+    "embed": {"texts": ["How is tea made?"], "kind": "query"},
+    "retrieve": {"query": Query("How is tea made?", "contract"), "limit": 3},
+    "index": {"collection": "contract", "documents": [Document("tea-1", "Tea is steeped.", "tea.md", digest="1")]},
+    "list_sources": {"collection": "contract"},
+    "list_collections": {},
+    "forget": {"collection": "contract", "sources": ["tea.md"]},
+    "drop": {"collection": "contract"},
+    "adopt": {"collection": "contract-absent"},
+    "rerank": {"query": Query("How is tea made?"), "documents": [Document("tea-1", "Tea is steeped.")], "limit": 3},
+    "moderate": {"stage": "input", "messages": [Message("user", "How is tea made?")]},
+    "log": {"record": ChatRecord(timestamp=1.8e9, request_id="contract", query="How?", response="So.")},
+}
+"""What each hook can be called with, besides ``context``, in an order in which a store can follow."""

@@ -1,11 +1,15 @@
 """The Chroma provider keeps the contracts of stores and retrievers: embedded, and on a server."""
 
+import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import chromadb
 import pytest
 
+from orbit import CallContext, Document
+from orbit.host.host import OrbitHost
 from orbit.testing import BaseIndexContract, BaseRetrieveContract
 
 
@@ -28,6 +32,22 @@ class TestServer(ChromaFixtures, BaseIndexContract, BaseRetrieveContract):
     def settings(self, shared_server) -> Iterator[dict[str, Any]]:
         yield {"host": "127.0.0.1", "port": shared_server.port}
         shared_server.clean()
+
+    @pytest.fixture
+    def foreign(self, shared_server) -> Any:
+        async def make(host: OrbitHost, documents: Sequence[Document]) -> str:
+            texts = [document.text for document in documents]
+            vectors = await host.embed(texts, "document", CallContext("test"))
+
+            def write() -> None:
+                client = chromadb.HttpClient("127.0.0.1", shared_server.port)
+                made = client.create_collection("theirs", embedding_function=None)
+                made.add(ids=[document.id for document in documents], documents=texts, embeddings=vectors)
+
+            await asyncio.to_thread(write)
+            return "theirs"
+
+        return make
 
     @pytest.fixture
     def down_settings(self) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,6 +36,26 @@ class TestOllama(BaseGenerateContract, BaseEmbedContract):
             taken.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{taken.getsockname()[1]}"
             yield settings | {"base_url": url, "require_server": False, "start_timeout": 0, "retry_delay": 0.01}
+
+    @pytest.fixture
+    def sent_texts(self, wire: OllamaWire) -> Callable[[], Sequence[str]]:
+        return lambda: [message["content"] for body in wire.asked() for message in body["messages"]]
+
+    @pytest.fixture(params=["field", "tags"])
+    def think(self, request: pytest.FixtureRequest, wire: OllamaWire) -> Callable[[str], None]:
+        def in_field(thought: str) -> None:
+            wire.thoughts = thought
+
+        def in_tags(thought: str) -> None:
+            wire.reply = lambda body: f"<think>{thought}</think>\n\nTea is steeped."
+
+        return in_field if request.param == "field" else in_tags
+
+    @pytest.fixture(params=["die", "end"])
+    def cut_off(self, request: pytest.FixtureRequest, wire: OllamaWire) -> Callable[[], None]:
+        from ollama_wire import Fault
+
+        return lambda: wire.faults.append(Fault(request.param, after=2))
 
     @pytest.fixture
     def open_connections(self, wire: OllamaWire) -> Callable[[], int]:

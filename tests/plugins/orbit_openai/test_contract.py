@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 from openai_kit import served_wire
-from openai_wire import OpenAIWire, words
+from openai_wire import Fault, OpenAIWire, words
 
 from orbit.testing.contract import BaseEmbedContract, BaseGenerateContract
 
@@ -40,6 +40,24 @@ class TestGenerate(OnTheWire, BaseGenerateContract):
     @pytest.fixture
     def settings(self, wire: OpenAIWire) -> dict[str, Any]:
         return {"base_url": wire.url, "model": "llama"}
+
+    @pytest.fixture
+    def sent_texts(self, wire: OpenAIWire) -> Callable[[], Sequence[str]]:
+        return lambda: [message["content"] for body in wire.asked() for message in body["messages"]]
+
+    @pytest.fixture(params=["field", "tags"])
+    def think(self, request: pytest.FixtureRequest, wire: OpenAIWire) -> Callable[[str], None]:
+        def in_field(thought: str) -> None:
+            wire.thoughts = thought
+
+        def in_tags(thought: str) -> None:
+            wire.reply = lambda body: f"<think>{thought}</think>\n\n{begin(body)}"
+
+        return in_field if request.param == "field" else in_tags
+
+    @pytest.fixture(params=["die", "end"])
+    def cut_off(self, request: pytest.FixtureRequest, wire: OpenAIWire) -> Callable[[], None]:
+        return lambda: wire.faults.append(Fault(request.param, after=2))
 
     @pytest.fixture
     def down_settings(self) -> dict[str, Any]:

@@ -21,15 +21,35 @@ class RightGenerator(Right):
         self, messages: Sequence[Message], options: GenerateOptions, context: orbit.CallContext
     ) -> AsyncIterator[Chunk]:
         await self.work()
-        text = messages[-1].content or "Well?"
+        sent = self.sent(messages)
+        text = sent[-1] or "Well?"
         for stop in options.stop:
             text = text.partition(stop)[0]
         words = text.split(" ")[: options.max_tokens]
         with self.connect():
+            Service.sent += sent
+            if Service.thought:
+                yield self.thought(Service.thought)
             for word in words:
                 yield self.chunk(f"{word} ")
                 await asyncio.sleep(0)
-        yield Chunk(finish_reason="stop", usage=orbit.Usage(len(words), len(words)))
+                if Service.cuts:
+                    Service.cuts = False
+                    self.cut()
+                    break
+        yield self.end(orbit.Usage(len(" ".join(sent).split()), len(words)))
+
+    def sent(self, messages: Sequence[Message]) -> list[str]:
+        return [message.content for message in messages]
+
+    def thought(self, text: str) -> Chunk:
+        return Chunk(reasoning=text)
+
+    def cut(self) -> None:
+        raise orbit.ProviderError("the service closed the connection.", retryable=True, retried=True)
+
+    def end(self, usage: orbit.Usage) -> Chunk:
+        return Chunk(finish_reason="stop", usage=usage)
 
     def chunk(self, text: str) -> Any:
         return Chunk(text)
@@ -62,6 +82,95 @@ class Silent(RightGenerator):
 class ReasonInEach(RightGenerator):
     def chunk(self, text: str) -> Any:
         return Chunk(text, "stop")
+
+
+class NoReason(RightGenerator):
+    def end(self, usage: orbit.Usage) -> Chunk:
+        return Chunk(usage=usage)
+
+
+class DropsSystem(RightGenerator):
+    def sent(self, messages: Sequence[Message]) -> list[str]:
+        return [message.content for message in messages if message.role != "system"]
+
+
+class DropsAnswers(RightGenerator):
+    def sent(self, messages: Sequence[Message]) -> list[str]:
+        return [message.content for message in messages if message.role != "assistant"]
+
+
+class DropsHistory(RightGenerator):
+    def sent(self, messages: Sequence[Message]) -> list[str]:
+        return [message.content for message in (*[one for one in messages if one.role == "system"], messages[-1])]
+
+
+class Sorts(RightGenerator):
+    """Answers first, then questions."""
+
+    def sent(self, messages: Sequence[Message]) -> list[str]:
+        return [message.content for message in sorted(messages, key=lambda message: message.role)]
+
+
+class DropsSystemUnseen(DropsSystem):
+    pass
+
+
+class DropsHistoryUnseen(DropsHistory):
+    pass
+
+
+TOLD_BY_USAGE = (DropsSystemUnseen, DropsHistoryUnseen)
+"""Generators whose service cannot tell what it received."""
+
+
+class ThinksAloud(RightGenerator):
+    def thought(self, text: str) -> Chunk:
+        return Chunk(f"<think>{text}</think>")
+
+
+class AnswersWithThoughts(RightGenerator):
+    """Takes a field with another name for the answer."""
+
+    def thought(self, text: str) -> Chunk:
+        return Chunk(text)
+
+
+class SwallowsCut(RightGenerator):
+    def cut(self) -> None:
+        """Take what came for all."""
+
+
+class KeepsMessages(RightGenerator):
+    """What one call keeps in self, another overwrites before it is read."""
+
+    @hookimpl
+    async def generate(self, messages: Sequence[Message], options: GenerateOptions) -> AsyncIterator[Chunk]:
+        self.messages = messages
+        await self.work()
+        for word in self.messages[-1].content.split()[: options.max_tokens]:
+            yield Chunk(f"{word} ")
+
+
+class SharesWords(RightGenerator):
+    """Calls take their words from one queue."""
+
+    @hookimpl
+    async def generate(self, messages: Sequence[Message], options: GenerateOptions) -> AsyncIterator[Chunk]:
+        self.words = messages[-1].content.split()[: options.max_tokens]
+        while self.words:
+            yield Chunk(f"{self.words.pop(0)} ")
+            await asyncio.sleep(0)
+
+
+class SendsAnothers(RightGenerator):
+    """The answer does not show what was asked, but the service knows."""
+
+    @hookimpl
+    async def generate(self, messages: Sequence[Message]) -> AsyncIterator[Chunk]:
+        self.messages = messages
+        await self.work()
+        Service.sent += self.sent(self.messages)
+        yield Chunk("Yes.", "stop")
 
 
 class OwnReason(RightGenerator):
@@ -271,6 +380,18 @@ class CountsNothing(RightGenerator):
         return orbit.TokenCount(7, 4096)
 
 
+class CountsFirst(RightGenerator):
+    @hookimpl
+    async def count_tokens(self, messages: Sequence[Message]) -> orbit.TokenCount:
+        return orbit.TokenCount(len(messages[0].content), 4096)
+
+
+class CountsLast(RightGenerator):
+    @hookimpl
+    async def count_tokens(self, messages: Sequence[Message]) -> orbit.TokenCount:
+        return orbit.TokenCount(len(messages[-1].content), 4096)
+
+
 class CountsToNumber(RightGenerator):
     @hookimpl
     async def count_tokens(self, messages: Sequence[Message]) -> Any:
@@ -283,6 +404,19 @@ WRONG = (
     Wrong("test_generate_yields_chunks", YieldsBytes, "a Chunk whose text is a bytes"),
     Wrong("test_generate_says_something", Silent, "all chunks were empty"),
     Wrong("test_generate_ends_with_its_reason", ReasonInEach, "chunks followed the one that had it"),
+    Wrong("test_generate_ends_with_its_reason", NoReason, "the last one had none; end with orbit.Chunk(finish"),
+    Wrong("test_generate_passes_the_conversation_on", DropsSystem, "the system prompt did not reach the service"),
+    Wrong("test_generate_passes_the_conversation_on", DropsAnswers, "the earlier answer did not reach the service"),
+    Wrong("test_generate_passes_the_conversation_on", DropsHistory, "the earlier question did not reach the service"),
+    Wrong("test_generate_passes_the_conversation_on", Sorts, "the messages reached the service in another order"),
+    Wrong("test_generate_passes_the_conversation_on", DropsSystemUnseen, "a longer system prompt left usage.prompt"),
+    Wrong("test_generate_passes_the_conversation_on", DropsHistoryUnseen, "a longer earlier question left usage"),
+    Wrong("test_generate_keeps_thoughts_apart", ThinksAloud, "with stream=True the answer was '<think>Zebras"),
+    Wrong("test_generate_keeps_thoughts_apart", AnswersWithThoughts, "the answer was 'Zebras are pondered first."),
+    Wrong("test_generate_tells_of_cut_answers", SwallowsCut, "the answer ended after 'Tell ' without an error"),
+    Wrong("test_generate_side_by_side", KeepsMessages, "came 'Delta. Tell me in a few"),
+    Wrong("test_generate_side_by_side", SharesWords, "keep what belongs to one call in local variables"),
+    Wrong("test_generate_side_by_side", SendsAnothers, "the prompt that begins with 'Alfa' did not reach"),
     Wrong("test_generate_ends_with_its_reason", OwnReason, "it was 'eos_token'"),
     Wrong("test_generate_counts_usage", HalfTokens, "completion_tokens=0.5"),
     Wrong("test_generate_counts_usage", UsageIsDict, "it is a dict"),
@@ -310,5 +444,7 @@ WRONG = (
     Wrong("test_generate_while_down", GivesUp, "kind='failed' and retryable=False"),
     Wrong("test_generate_while_down", Hangs, "give requests to the service a timeout"),
     Wrong("test_count_tokens_measures_the_prompt", CountsNothing, "TokenCount(prompt=7, window=4096)"),
+    Wrong("test_count_tokens_measures_the_prompt", CountsFirst, "count all messages, as generate would read them"),
+    Wrong("test_count_tokens_measures_the_prompt", CountsLast, "a longer system prompt did not count more"),
     Wrong("test_count_tokens_measures_the_prompt", CountsToNumber, "it returned an int"),
 )

@@ -16,6 +16,14 @@ class Service:
     """Counts the connections to it."""
 
     open: ClassVar[int] = 0
+    sent: ClassVar[list[str]] = []
+    """The texts that it has received."""
+    thought: ClassVar[str] = ""
+    """What it thinks before each answer."""
+    cuts: ClassVar[bool] = False
+    """Whether it breaks off its next answer."""
+    foreign: ClassVar[dict[str, list[orbit.Document]]] = {}
+    """Collections that other programs have made."""
 
     @classmethod
     @contextmanager
@@ -32,6 +40,8 @@ class Right(orbit.Provider):
 
     class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         up: bool = True
+        api_key: str = ""
+        url: str = "http://service.example.com"
 
     settings: Settings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from wrong_kit import Right, Service, Wrong
@@ -129,6 +130,38 @@ class StartLeavesSocket(RightLog):
         return self
 
 
+class LeaksInHealth(RightLog):
+    async def health(self) -> orbit.Health:
+        return orbit.Health() if self.settings.up else orbit.Health("down", f"{self.settings.url} does not answer.")
+
+
+class LeaksInValidate(RightLog):
+    def validate(self) -> Iterator[str]:
+        if "\n" in self.settings.api_key:
+            yield f"api_key: there is a line end in '{self.settings.api_key}'."
+
+
+class LeaksInErrors(RightLog):
+    @orbit.hookimpl
+    async def log(self, record: orbit.ChatRecord) -> None:
+        if not self.settings.up:
+            raise orbit.ProviderError(f"the service refused the key {self.settings.api_key}.")
+
+
+class LeaksToClients(RightLog):
+    @orbit.hookimpl
+    async def log(self, record: orbit.ChatRecord) -> None:
+        if not self.settings.up:
+            raise orbit.ProviderError("it is away.", client=f"Is {self.settings.url} up?")
+
+
+class LeaksAtStart(RightLog):
+    async def __aenter__(self) -> Self:
+        if not self.settings.up:
+            raise orbit.ProviderError(f"nobody listens, even with {self.settings.api_key}.")
+        return self
+
+
 class MetricsAreText(RightLog):
     def metrics(self) -> Any:
         return {"hits": "three"}
@@ -160,6 +193,11 @@ WRONG = (
     Wrong("test_health_while_down", HealthRaises, "the call raised ConnectionRefusedError"),
     Wrong("test_starting_while_down", StartRaisesOddly, "__aenter__ raised KeyError: 'version'"),
     Wrong("test_starting_while_down", StartLeavesSocket, "an open socket was left"),
+    Wrong("test_secrets_are_kept", LeaksInHealth, "the detail of health has one (http://user:"),
+    Wrong("test_secrets_are_kept", LeaksInValidate, "a sentence of validate has one (leaksinvalidate: api_key"),
+    Wrong("test_secrets_are_kept", LeaksInErrors, "an error of log has one (the service refused the key"),
+    Wrong("test_secrets_are_kept", LeaksToClients, "an error of log has one (Is http://user:"),
+    Wrong("test_secrets_are_kept", LeaksAtStart, "the error at the start has one"),
     Wrong("test_metrics_are_numbers", MetricsAreText, "it returned {'hits': 'three'}"),
     Wrong("test_words_are_text", ModelIsNone, "model gave None"),
     Wrong("test_words_are_text", ValidatesToText, "validate gave None"),

@@ -60,6 +60,14 @@ class Stubborn(RightLog):
         await swallow()
 
 
+class SharesRecord(RightLog):
+    @orbit.hookimpl
+    async def log(self, record: orbit.ChatRecord) -> None:
+        self.record = record
+        await asyncio.sleep(0)
+        KEPT.append(self.record.request_id)
+
+
 class Hasty(RightLog):
     @orbit.hookimpl
     async def log(self, record: orbit.ChatRecord, context: orbit.CallContext) -> None:
@@ -92,6 +100,7 @@ WRONG = (
     Wrong("test_log_keeps_every_record", Forgets, "are kept of"),
     Wrong("test_log_keeps_every_record", Repeats, "are kept of"),
     Wrong("test_log_takes_any_record", Choosy, "the call raised AssertionError"),
+    Wrong("test_log_side_by_side", SharesRecord, "keep the record of a call in a variable, not in self"),
     Wrong("test_log_side_by_side", Alone, "at the same time raised RuntimeError: one at a time"),
     Wrong("test_log_can_be_cancelled", Stubborn, "the call went on for"),
     Wrong("test_log_keeps_deadlines", Hasty, "the call raised ValueError: timeout must be positive"),

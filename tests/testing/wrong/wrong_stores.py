@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from wrong_kit import Right, Wrong, swallow
+from wrong_kit import Right, Service, Wrong, swallow
 
 import orbit
 from orbit import Collection, Document, Query, hookimpl
@@ -22,8 +22,9 @@ class RightStore(Right):
         self.kept: dict[str, dict[str, list[Document]]] = {}
 
     @hookimpl
-    async def index(self, collection: str, documents: Sequence[Document]) -> Any:
+    async def index(self, collection: str, documents: Sequence[Document], context: orbit.CallContext) -> Any:
         await self.work()
+        await self.host.embed([document.text for document in documents], "document", context)
         sources = self.kept.setdefault(collection, {})
         for source in {document.source for document in documents}:
             sources[source] = [document for document in documents if document.source == source]
@@ -44,7 +45,17 @@ class RightStore(Right):
 
     @hookimpl
     async def list_collections(self) -> Any:
-        return [Collection(name, sum(map(len, sources.values()))) for name, sources in self.kept.items()]
+        embedding = self.host.embedding
+        return [Collection(name, sum(map(len, sources.values())), embedding) for name, sources in self.kept.items()]
+
+    @hookimpl
+    async def adopt(self, collection: str) -> Any:
+        if collection in Service.foreign:
+            for document in Service.foreign.pop(collection):
+                self.kept.setdefault(collection, {}).setdefault(document.source, []).append(document)
+        if collection not in self.kept:
+            raise orbit.ProviderError(f"There is no collection '{collection}'.", kind="not_found")
+        return next(one for one in await self.list_collections() if one.name == collection)
 
     @hookimpl
     async def retrieve(self, query: Query, limit: int, context: orbit.CallContext) -> Any:
@@ -61,6 +72,55 @@ class RightStore(Right):
 
 class HasNoDrop(RightStore):
     drop = None  # type: ignore[assignment]  # the fault
+
+
+class DeletesFirst(RightStore):
+    """Makes room for the new passages before there are any."""
+
+    @hookimpl
+    async def index(self, collection: str, documents: Sequence[Document], context: orbit.CallContext) -> Any:
+        for document in documents:
+            self.kept.get(collection, {}).pop(document.source, None)
+        return await super().index(collection, documents, context)
+
+
+class WritesInBatches(RightStore):
+    """Writes the first passages of a source before it knows that there will be the others."""
+
+    @hookimpl
+    async def index(self, collection: str, documents: Sequence[Document], context: orbit.CallContext) -> Any:
+        sources: dict[str, list[Document]] = {}
+        for start in range(0, len(documents), 100):
+            batch = documents[start : start + 100]
+            await self.host.embed([document.text for document in batch], "document", context)
+            for document in batch:
+                sources.setdefault(document.source, []).append(document)
+            self.kept.setdefault(collection, {}).update(sources)
+        return len(documents)
+
+
+class HidesFailures(RightStore):
+    @hookimpl
+    async def index(self, collection: str, documents: Sequence[Document], context: orbit.CallContext) -> Any:
+        try:
+            return await super().index(collection, documents, context)
+        except orbit.ProviderError:
+            return len(documents)
+
+
+class AdoptsBlindly(RightStore):
+    """Does not look at what it adopts."""
+
+    @hookimpl
+    async def adopt(self, collection: str) -> Any:
+        self.kept.setdefault(collection, {})
+        return Collection(collection, 0)
+
+
+class AdoptsToTrue(RightStore):
+    @hookimpl
+    async def adopt(self, collection: str) -> Any:
+        return True
 
 
 class CountsSources(RightStore):
@@ -234,6 +294,14 @@ INDEX = (
     Wrong("test_index_keeps_documents", LosesLast, "'full' was not found by its own text"),
     Wrong("test_index_replaces_sources", Adds, "5 documents are stored and not 3"),
     Wrong("test_index_replaces_sources", Overwrites, "the sources are {'tea.md': 'changed'} then"),
+    Wrong("test_index_keeps_what_was_there", DeletesFirst, "embed all of a source before you delete what is stored"),
+    Wrong("test_index_keeps_what_was_there", WritesInBatches, "write a source's digest last of all"),
+    Wrong(
+        "test_index_keeps_what_was_there", HidesFailures, "it returned 300; let the ProviderError of host.embed pass"
+    ),
+    Wrong("test_index_adopts_collections", AdoptsBlindly, "it returned Collection(name='theirs', documents=0"),
+    Wrong("test_index_adopts_collections", AdoptsToTrue, "it returned a bool"),
+    Wrong("test_index_adopts_nothing_else", AdoptsBlindly, "for an absent one it returned Collection"),
     Wrong("test_index_can_be_repeated", Adds, "8 documents are stored after 4 twice"),
     Wrong("test_index_lists_collections", ListsText, "return a list of orbit.Collection"),
     Wrong("test_index_lists_collections", CountsNothing, "count the documents of each collection"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ import wrong_logs
 import wrong_moderators
 import wrong_rerankers
 import wrong_stores
+import wrong_wrappers
 from wrong_kit import Service, Wrong
 
-from orbit import Provider
+from orbit import Document, Provider
 from orbit.testing import (
     BaseEmbedContract,
     BaseGenerateContract,
@@ -31,6 +32,7 @@ from orbit.testing import (
     BaseModerateContract,
     BaseRerankContract,
     BaseRetrieveContract,
+    BaseWrapperContract,
 )
 from orbit.testing.contract import calls
 
@@ -59,6 +61,29 @@ class Told:
         return "Tell me a secret."
 
     @pytest.fixture
+    def sent_texts(self, provider_class: type[Provider]) -> Callable[[], Sequence[str]] | None:
+        Service.sent.clear()
+        return None if provider_class in wrong_generators.TOLD_BY_USAGE else lambda: Service.sent
+
+    @pytest.fixture
+    def think(self) -> Iterator[Callable[[str], None]]:
+        yield lambda thought: setattr(Service, "thought", thought)
+        Service.thought = ""
+
+    @pytest.fixture
+    def cut_off(self) -> Iterator[Callable[[], None]]:
+        yield lambda: setattr(Service, "cuts", True)
+        Service.cuts = False
+
+    @pytest.fixture
+    def foreign(self) -> Any:
+        async def make(host: Any, documents: Sequence[Document]) -> str:
+            Service.foreign["theirs"] = list(documents)
+            return "theirs"
+
+        return make
+
+    @pytest.fixture
     def stored(self) -> Callable[[], Sequence[str]]:
         wrong_lives.KEPT.clear()
         return lambda: wrong_lives.KEPT
@@ -78,6 +103,7 @@ TABLE: dict[type, tuple[type[Provider], tuple[Wrong, ...]]] = {
     BaseRerankContract: (wrong_rerankers.RightReranker, wrong_rerankers.WRONG),
     BaseModerateContract: (wrong_moderators.RightModerator, wrong_moderators.WRONG),
     BaseLogContract: (wrong_lives.RightLog, (*IMPORTS, *wrong_lives.WRONG, *wrong_logs.WRONG)),
+    BaseWrapperContract: (wrong_wrappers.RightWrapper, wrong_wrappers.WRONG),
 }
 """Contract -> a provider that keeps it, and providers that break a rule each."""
 
@@ -89,6 +115,10 @@ def contract_class(contract: type, provider: type[Provider], rules: set[str] | N
         @pytest.fixture
         def provider_class(self) -> type[Provider]:
             return provider
+
+        @pytest.fixture
+        def config(self) -> dict[str, Any]:
+            return {"bag": {}} if issubclass(provider, wrong_stores.RightStore) else {}
 
     for name in dir(Contract):
         if name.startswith("test_") and rules is not None and name not in rules:

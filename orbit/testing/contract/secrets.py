@@ -1,0 +1,85 @@
+"""Plants secrets in the settings of a provider, and collects what the provider says to people."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import msgspec
+
+from orbit import OrbitError, Provider
+from orbit.testing.contract import calls
+from orbit.testing.contract.samples import ARGUMENTS
+from orbit.testing.contract.subject import Subject
+
+MARK: Final = "Zq7kitten"
+"""Part of every secret. It looks like no credential, so that nothing masks it by its form."""
+
+_SECRET_NAME: Final = re.compile(r"(?:^|_)(?:key|password|passwd|token|secret|credentials?)s?$")
+_URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:[^/?#@]*@)?(?=[^/?#])")
+
+
+def planted(kind: type[Provider], settings: Mapping[str, Any], named: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield the settings with secrets in them: right ones, such as break headers, and in addresses and headers."""
+    fields = {field.name: field for field in msgspec.structs.fields(kind.Settings)}
+    names = [name for name, field in fields.items() if name in named or _looks_secret(name, field.type)]
+    if names:
+        yield {**settings, **dict.fromkeys(names, f"{MARK}-secret")}
+        yield {**settings, **dict.fromkeys(names, f"{MARK} \n sec\u00adret")}
+    defaults = {name: field.default for name, field in fields.items() if isinstance(field.default, str)}
+    urls = {
+        name: value for name, value in {**defaults, **settings}.items() if isinstance(value, str) and _URL.match(value)
+    }
+    if urls:
+        shown = {name: _URL.sub(rf"\g<scheme>user:{MARK}@", value, count=1) for name, value in urls.items()}
+        yield {**settings, **shown}
+    headers = [name for name, field in fields.items() if name.endswith("headers") and "dict" in str(field.type)]
+    if headers:
+        yield {**settings, **{name: {"X-Password": f"{MARK}-secret"} for name in headers}}
+        yield {**settings, **{name: {"X-Password": f"{MARK}\n"} for name in headers}}
+
+
+async def said(subject: Subject) -> Iterator[tuple[str, str]]:
+    """Return what a provider says when it is checked, started, asked for its health and called: where, and the text."""
+    texts = [("a sentence of validate", str(problem)) for problem in subject.host.problems]
+    if texts:
+        return iter(texts)
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(subject.host)
+        except OrbitError as error:
+            return iter(_of_error("the error at the start", error))
+        if subject.name not in subject.host.registry:
+            return iter([("the error at the start", subject.host.registry.failed.get(subject.name, ""))])
+        health = await subject.provider.health()
+        texts.append(("the detail of health", health.detail))
+        for hook, arguments in ARGUMENTS.items():
+            if not subject.implements(hook):
+                continue
+            try:
+                async with asyncio.timeout(calls.ANSWER_SECONDS):
+                    await _whole(subject.call(hook, **arguments))
+            except Exception as error:  # noqa: BLE001  # every error has a text
+                texts += _of_error(f"an error of {hook}", error)
+    return iter(texts)
+
+
+async def _whole(call: Any) -> None:
+    """Await a call, or read it to its end."""
+    if inspect.isawaitable(call):
+        await call
+        return
+    async for _ in call:
+        pass
+
+
+def _of_error(place: str, error: Exception) -> list[tuple[str, str]]:
+    return [(place, str(error)), (place, str(getattr(error, "client", "")))]
+
+
+def _looks_secret(name: str, annotation: Any) -> bool:
+    return bool(_SECRET_NAME.search(name)) and "str" in str(annotation)
