@@ -30,7 +30,7 @@ from typing import Any
 import uvloop
 
 from orbit.auth.keys import new_key
-from orbit.database import open_store
+from orbit.database import open_database
 from orbit.serving.server import bind, make_server
 from orbit.testing import make_host
 from orbit.web.app import create_app
@@ -88,9 +88,9 @@ def served(config: dict[str, Any]) -> Iterator[Served]:
         made = {name: new_key(name) for name in KEYS}
 
         async def keep() -> None:
-            async with open_store(host.config) as store:
+            async with open_database(host.config) as database:
                 for _, record in made.values():
-                    await store.create_key(record)
+                    await database.create_key(record)
 
         asyncio.run(keep())
         process = multiprocessing.get_context("fork").Process(target=serve, args=(host, listener))

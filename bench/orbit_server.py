@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from orbit.auth.keys import new_key
-from orbit.database import open_store
+from orbit.database import open_database
 from orbit.observing.server_log import configure_logging
 from orbit.provider import Provider
 from orbit.testing import make_host
@@ -26,8 +26,8 @@ def make_orbit(config: Mapping[str, Any], folder: Path, plugins: Mapping[str, ty
 
     async def first_key() -> None:
         secret, record = new_key("bench")
-        async with open_store(host.config) as store:
-            await store.create_key(record)
+        async with open_database(host.config) as database:
+            await database.create_key(record)
         (folder / "key").write_text(secret)
 
     asyncio.run(first_key())

@@ -132,7 +132,7 @@ class Unauthorized(OrbitError):
     code = "unauthorized"
 
 
-class StoreUnavailable(OrbitError):
+class DatabaseUnavailable(OrbitError):
     """The store of keys and prompts cannot be reached; it says nothing about whether a key is valid."""
 
     code = "store_unavailable"

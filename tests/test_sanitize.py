@@ -20,7 +20,7 @@ from orbit.auth.keys import new_key
 from orbit.cli import orbit as command
 from orbit.config import Config, load_config
 from orbit.config.model import Logging
-from orbit.database import open_store
+from orbit.database import open_database
 from orbit.observing.server_log import configure_logging
 from orbit.sanitize import printable, printable_json, without_secrets
 from orbit.testing import serve
@@ -144,8 +144,8 @@ def run(config: Config, *words: str) -> Any:
 def test_the_lists_of_keys_and_prompts(config: Config, options: tuple[str, ...]) -> None:
     async def filled() -> None:
         config.data_dir.mkdir(parents=True)
-        async with open_store(config) as store:
-            await store.create_key(new_key(HOSTILE, "letters", notes=HOSTILE)[1])
+        async with open_database(config) as database:
+            await database.create_key(new_key(HOSTILE, "letters", notes=HOSTILE)[1])
 
     asyncio.run(filled())
     for words in (("keys", "list"), ("prompts", "list")):

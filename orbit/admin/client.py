@@ -125,8 +125,10 @@ class RemoteAdministration:
         await self._ask("DELETE", f"/admin/prompts/{_part(prompt_id)}?force={str(force).lower()}", dict)
 
     async def migrate(self) -> int:
-        """Not offered over HTTP: it is work on the store itself."""
-        raise Refused("migrate works on the store itself: run it without --url, where the configuration is.", "local")
+        """Not offered over HTTP: it is work on the database itself."""
+        raise Refused(
+            "migrate works on the database itself: run it without --url, where the configuration is.", "local"
+        )
 
     async def _ask(
         self, method: str, path: str, kind: type[T], body: Any = None, headers: dict[str, str] | None = None

@@ -1,4 +1,4 @@
-"""The work of administrators on a store; the HTTP routes and the command line both do it through here."""
+"""The work of administrators on a database; the HTTP routes and the command line both do it through here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from orbit.admin.wire import (
     unix_seconds,
 )
 from orbit.auth.keys import Authenticator, find_key, new_key
-from orbit.database.base import Store
+from orbit.database.base import Database
 from orbit.database.keys import ApiKey, KeyChanges, UnknownKey
 from orbit.database.prompts import PromptChanges, UnknownPrompt
 from orbit.database.records import PAGE, set_fields
@@ -41,13 +41,13 @@ class BadRequest(OrbitError):
 
 
 class Administration:
-    """Keys and prompts of a store, as administrators see them.
+    """Keys and prompts of a database, as administrators see them.
 
-    A ``reference`` is a key's id or the key itself. Errors are those of the store, and BadRequest.
+    A ``reference`` is a key's id or the key itself. Errors are those of the database, and BadRequest.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     # Keys
 
@@ -61,13 +61,13 @@ class Administration:
             expires_at=_future(new.expires_at),
             requests_per_minute=new.requests_per_minute,
         )
-        created = await self._store.create_key(record)
+        created = await self._database.create_key(record)
         logger.info("created key %s of %s", created.id, created.client_name)
         return key_info(created, secret)
 
     async def list_keys(self, after: str = "", limit: int = PAGE) -> list[KeyInfo]:
         """A page of keys, from the one after the id ``after`` on."""
-        return [key_info(key) for key in await self._store.list_keys(after=after, limit=limit)]
+        return [key_info(key) for key in await self._database.list_keys(after=after, limit=limit)]
 
     async def key_status(self, reference: str) -> KeyDetails:
         """All about one key."""
@@ -75,7 +75,7 @@ class Administration:
         prompt = None
         if key.system_prompt_id is not None:
             try:
-                prompt = await self._store.get_prompt(key.system_prompt_id)
+                prompt = await self._database.get_prompt(key.system_prompt_id)
             except UnknownPrompt:
                 prompt = None
         return key_details(key, prompt)
@@ -101,7 +101,7 @@ class Administration:
     async def delete_key(self, reference: str) -> None:
         """Forget a key."""
         key = await self._find(reference)
-        await self._store.delete_key(key.id)
+        await self._database.delete_key(key.id)
         logger.info("deleted key %s of %s", key.id, key.client_name)
 
     async def set_prompt(self, reference: str, prompt_id: str | None) -> KeyInfo:
@@ -113,56 +113,56 @@ class Administration:
         key = await self._find(reference)
         secret = generate_secret()
         until = time.time() + grace_seconds
-        rotated = await self._store.rotate_key(key.id, digest_of(secret), hint_of(secret), until)
+        rotated = await self._database.rotate_key(key.id, digest_of(secret), hint_of(secret), until)
         logger.info("rotated key %s of %s", rotated.id, rotated.client_name)
         return key_info(rotated, secret)
 
     async def test_key(self, secret: str) -> OwnKey:
         """What a client's key may do; Unauthorized if it is not valid."""
-        return own_key((await Authenticator(self._store).authenticate(secret)).key)
+        return own_key((await Authenticator(self._database).authenticate(secret)).key)
 
     # Prompts
 
     async def create_prompt(self, new: NewPrompt) -> PromptInfo:
         """Keep a prompt under a new name."""
-        return prompt_info(await self._store.create_prompt(new.name.strip(), new.prompt, new.version))
+        return prompt_info(await self._database.create_prompt(new.name.strip(), new.prompt, new.version))
 
     async def list_prompts(self, after: str = "", limit: int = PAGE) -> list[PromptInfo]:
         """A page of prompts, from the one after the id ``after`` on."""
-        return [prompt_info(prompt) for prompt in await self._store.list_prompts(after=after, limit=limit)]
+        return [prompt_info(prompt) for prompt in await self._database.list_prompts(after=after, limit=limit)]
 
     async def get_prompt(self, prompt_id: str) -> PromptInfo:
         """One prompt."""
-        return prompt_info(await self._store.get_prompt(prompt_id))
+        return prompt_info(await self._database.get_prompt(prompt_id))
 
     async def prompt_versions(self, prompt_id: str) -> list[PromptInfo]:
         """All that a prompt ever was, the present first."""
-        return [prompt_info(prompt) for prompt in await self._store.prompt_versions(prompt_id)]
+        return [prompt_info(prompt) for prompt in await self._database.prompt_versions(prompt_id)]
 
     async def update_prompt(self, prompt_id: str, update: PromptUpdate) -> PromptInfo:
         """Change a prompt; what it was is kept."""
         name = update.name if update.name is UNSET else update.name.strip()
         changes = PromptChanges(name=name, prompt=update.prompt, version=update.version)
-        updated = await self._store.update_prompt(prompt_id, changes)
+        updated = await self._database.update_prompt(prompt_id, changes)
         logger.info("updated prompt %s (%s), now version %s", updated.id, updated.name, updated.version)
         return prompt_info(updated)
 
     async def delete_prompt(self, prompt_id: str, *, force: bool = False) -> None:
         """Forget a prompt and its versions."""
-        await self._store.delete_prompt(prompt_id, force=force)
+        await self._database.delete_prompt(prompt_id, force=force)
         logger.info("deleted prompt %s", prompt_id)
 
     async def migrate(self) -> int:
         """Replace the clear keys of earlier versions by digests; how many there were."""
-        return await self._store.migrate()
+        return await self._database.migrate()
 
     async def _change(self, reference: str, changes: KeyChanges) -> KeyInfo:
-        key = await self._store.update_key((await self._find(reference)).id, changes)
+        key = await self._database.update_key((await self._find(reference)).id, changes)
         logger.info("changed key %s of %s: %s", key.id, key.client_name, ", ".join(set_fields(changes)) or "nothing")
         return key_info(key)
 
     async def _find(self, reference: str) -> ApiKey:
-        key = await find_key(self._store, reference)
+        key = await find_key(self._database, reference)
         if key is None:
             raise UnknownKey
         return key

@@ -8,16 +8,16 @@ from contextlib import suppress
 
 import msgspec
 
-from orbit.database.base import Store
+from orbit.database.base import Database
 from orbit.database.keys import ApiKey, UnknownKey
 from orbit.database.prompts import SystemPrompt, UnknownPrompt
 from orbit.database.quota import RATE_WINDOW, Quota
 from orbit.database.records import new_id
 from orbit.database.secrets import MAX_SECRET_CHARS, digest_of, generate_secret, hint_of
-from orbit.errors import OrbitError, StoreUnavailable, Unauthorized
+from orbit.errors import DatabaseUnavailable, OrbitError, Unauthorized
 
 AWAY_SECONDS = 1.0
-"""How long a store that was away is not asked to count, so that known keys need not wait for it each time."""
+"""How long a database that was away is not asked to count, so that known keys need not wait for it each time."""
 
 REFUSAL = (
     "A valid API key is required: send it in the X-API-Key header, or under /v1 also as 'Authorization: Bearer KEY'."
@@ -84,13 +84,13 @@ def new_key(
 class Authenticator:
     """Checks the keys of requests, and remembers valid ones for a short time.
 
-    A key that was changed through the same store object is asked for again at once; how soon changes made by
-    other processes are seen is the store's affair, and at the latest after ``cache_seconds``. Expiry is checked at
-    each request. While the store is away, keys that are remembered keep working for the rest of that time.
+    A key that was changed through the same database object is asked for again at once; how soon changes made by
+    other processes are seen is the database's affair, and at the latest after ``cache_seconds``. Expiry is checked at
+    each request. While the database is away, keys that are remembered keep working for the rest of that time.
     """
 
-    def __init__(self, store: Store, cache_seconds: float = 10.0, cache_size: int = 10_000) -> None:
-        self._store = store
+    def __init__(self, database: Database, cache_seconds: float = 10.0, cache_size: int = 10_000) -> None:
+        self._database = database
         self._cache_seconds = cache_seconds
         self._cache_size = cache_size
         self._known: dict[str, _Known] = {}
@@ -98,10 +98,10 @@ class Authenticator:
         self._running: dict[tuple[str, object], asyncio.Task[Identity]] = {}
 
     async def authenticate(self, raw: str | None) -> Identity:
-        """Whom a key stands for. Raises Unauthorized, the same for every reason, or StoreUnavailable."""
+        """Whom a key stands for. Raises Unauthorized, the same for every reason, or DatabaseUnavailable."""
         secret = (raw or "")[:MAX_SECRET_CHARS]
         digest = digest_of(secret)
-        generation = self._store.generation()
+        generation = self._database.generation()
         if generation != self._generation:
             self._known.clear()
             self._generation = generation
@@ -113,7 +113,7 @@ class Authenticator:
         return await self._look_up_once(secret, digest, generation)
 
     async def _look_up_once(self, secret: str, digest: str, generation: object) -> Identity:
-        """Ask the store; requests with the same key at the same time share one look-up."""
+        """Ask the database; requests with the same key at the same time share one look-up."""
         task = self._running.get((digest, generation))
         if task is None:
             task = asyncio.create_task(self._look_up(secret, digest, generation))
@@ -127,10 +127,10 @@ class Authenticator:
             task.exception()  # seen, even if all who waited have gone
 
     async def _look_up(self, secret: str, digest: str, generation: object) -> Identity:
-        key = await self._store.find_by_digest(digest)
+        key = await self._database.find_by_digest(digest)
         if not _works(key, digest):
             # Also for a key that was found, so that the time of a refusal tells nothing.
-            key = await self._store.upgrade_legacy(secret, digest, hint_of(secret)) or key
+            key = await self._database.upgrade_legacy(secret, digest, hint_of(secret)) or key
         if key is None or not _works(key, digest):
             raise Unauthorized(REFUSAL)
         ends = key.valid_until(digest)
@@ -142,13 +142,13 @@ class Authenticator:
         if key.system_prompt_id is None:
             return None
         try:
-            return await self._store.get_prompt(key.system_prompt_id)
+            return await self._database.get_prompt(key.system_prompt_id)
         except UnknownPrompt:  # deleted since the key was read
             return None
 
     def _remember(self, digest: str, known: _Known, generation: object) -> None:
         # What was read before a change may be out of date.
-        if self._cache_seconds <= 0 or generation != self._store.generation():
+        if self._cache_seconds <= 0 or generation != self._database.generation():
             return
         while len(self._known) >= self._cache_size:
             del self._known[next(iter(self._known))]
@@ -156,13 +156,13 @@ class Authenticator:
 
 
 class RateLimiter:
-    """Holds keys to their ``requests_per_minute``, counted by the store for all workers together.
+    """Holds keys to their ``requests_per_minute``, counted by the database for all workers together.
 
-    While the store is away each worker counts for itself, so that known keys keep working within their limit.
+    While the database is away each worker counts for itself, so that known keys keep working within their limit.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._own: dict[str, list[float]] = {}
         self._away_until = 0.0
 
@@ -180,16 +180,16 @@ class RateLimiter:
         if own := self._own.get(key.id):
             own.pop()
         else:
-            with suppress(StoreUnavailable):  # it then counts for its minute
-                await self._store.uncount_request(key.id, quota.second)
+            with suppress(DatabaseUnavailable):  # it then counts for its minute
+                await self._database.uncount_request(key.id, quota.second)
         return msgspec.structs.replace(quota, remaining=quota.remaining + 1)
 
     async def _count(self, key_id: str, limit: int, now: float) -> Quota:
         if time.monotonic() < self._away_until:
             return self._count_alone(key_id, limit, now)
         try:
-            quota = await self._store.count_request(key_id, limit, now)
-        except StoreUnavailable:
+            quota = await self._database.count_request(key_id, limit, now)
+        except DatabaseUnavailable:
             self._away_until = time.monotonic() + AWAY_SECONDS
             return self._count_alone(key_id, limit, now)
         self._own.pop(key_id, None)
@@ -216,11 +216,11 @@ def _or_forever(ends: float | None) -> float:
     return float("inf") if ends is None else ends
 
 
-async def find_key(store: Store, reference: str) -> ApiKey | None:
+async def find_key(database: Database, reference: str) -> ApiKey | None:
     """The key with this id or this secret."""
     try:
-        return await store.get_key(reference)
+        return await database.get_key(reference)
     except UnknownKey:
         secret = reference[:MAX_SECRET_CHARS]
         digest = digest_of(secret)
-        return await store.find_by_digest(digest) or await store.upgrade_legacy(secret, digest, hint_of(secret))
+        return await database.find_by_digest(digest) or await database.upgrade_legacy(secret, digest, hint_of(secret))

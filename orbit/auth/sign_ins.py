@@ -21,14 +21,14 @@ _FORM = re.compile(r"([\w-]{22})\.(\d{1,12})\.([0-9a-f]{64})", re.ASCII)
 COOKIE_PREFIX = "orbit_admin_"
 
 
-class AdminSession(msgspec.Struct, frozen=True):
+class SignIn(msgspec.Struct, frozen=True):
     """Somebody who has shown the admin token, until ``expires_at`` in Unix seconds."""
 
     id: str
     expires_at: int
 
 
-class AdminSessions:
+class SignIns:
     """Makes sessions, knows them again by their cookie, and ends them."""
 
     def __init__(self, token: str, folder: Path, seconds: float) -> None:
@@ -39,33 +39,33 @@ class AdminSessions:
         # Browsers share cookies between the ports of a host, where another ORBIT may have sessions of its own.
         self.cookie_name = f"{COOKIE_PREFIX}{self._signature('cookie')[:8]}"
 
-    def begin(self) -> AdminSession:
+    def begin(self) -> SignIn:
         """A new session."""
-        return AdminSession(secrets.token_urlsafe(16), int(time.time() + self._seconds))
+        return SignIn(secrets.token_urlsafe(16), int(time.time() + self._seconds))
 
-    def cookie_of(self, session: AdminSession) -> str:
+    def cookie_of(self, session: SignIn) -> str:
         """The value of a session's cookie."""
         return f"{session.id}.{session.expires_at}.{self._signature(f'session {session.id} {session.expires_at}')}"
 
-    def find(self, cookie: str) -> AdminSession | None:
+    def find(self, cookie: str) -> SignIn | None:
         """The session of a cookie's value; None if it is forged, over, or was signed out."""
         parts = _FORM.fullmatch(cookie)
         if parts is None:
             return None
-        session = AdminSession(parts[1], int(parts[2]))
+        session = SignIn(parts[1], int(parts[2]))
         if not hmac.compare_digest(self.cookie_of(session), cookie) or session.expires_at <= time.time():
             return None
         return None if (self._folder / session.id).exists() else session
 
-    def seconds_left(self, session: AdminSession) -> int:
+    def seconds_left(self, session: SignIn) -> int:
         """How long a session goes on."""
         return max(0, session.expires_at - int(time.time()))
 
-    def csrf_token(self, session: AdminSession) -> str:
+    def csrf_token(self, session: SignIn) -> str:
         """What requests of a session that change something must send along; pages of other sites cannot know it."""
         return self._signature(f"csrf {session.id}")
 
-    def end(self, session: AdminSession) -> None:
+    def end(self, session: SignIn) -> None:
         """Let nobody use the session any more. Raises OSError if that cannot be noted."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self._folder / session.id).touch(mode=0o600)

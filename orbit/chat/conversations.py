@@ -18,9 +18,9 @@ import msgspec
 from orbit.chat.pipeline import Pipeline
 from orbit.chat.turn import Answer, Event, Turn, in_time
 from orbit.config.model import Sessions as Settings
-from orbit.database.base import Store
+from orbit.database.base import Database
+from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import UnknownKey
-from orbit.database.sessions import SessionTurn
 from orbit.errors import OrbitError
 from orbit.types import Message
 
@@ -29,7 +29,7 @@ logger = logging.getLogger("orbit.sessions")
 _SWEEP_SECONDS = 600.0
 
 
-class UnknownSession(OrbitError):
+class UnknownConversation(OrbitError):
     """The key has no session with this id: it was never begun, or deleted, or its time is over."""
 
     code = "unknown_session"
@@ -41,10 +41,10 @@ class UnknownSession(OrbitError):
 
 
 class Sessions:
-    """Runs the turns of sessions, keeps them in the store, and forgets them when their time is over."""
+    """Runs the turns of sessions, keeps them in the database, and forgets them when their time is over."""
 
-    def __init__(self, store: Store, settings: Settings, pipeline: Pipeline) -> None:
-        self._store = store
+    def __init__(self, database: Database, settings: Settings, pipeline: Pipeline) -> None:
+        self._database = database
         self._settings = settings
         self._pipeline = pipeline
 
@@ -68,17 +68,17 @@ class Sessions:
             return self._pipeline.answer(turn)
         return self._remembering(turn, session_id)
 
-    async def turns(self, key_id: str, session_id: str) -> list[SessionTurn]:
-        """What a session remembers, oldest first. Raises UnknownSession."""
+    async def turns(self, key_id: str, session_id: str) -> list[ConversationTurn]:
+        """What a session remembers, oldest first. Raises UnknownConversation."""
         found = await self._load(key_id, session_id) if self._settings.enabled else []
         if not found:
-            raise UnknownSession
+            raise UnknownConversation
         return found
 
     async def delete(self, key_id: str, session_id: str) -> None:
-        """Forget a session. Raises UnknownSession."""
-        if not await self._store.delete_session(key_id, session_id):
-            raise UnknownSession
+        """Forget a session. Raises UnknownConversation."""
+        if not await self._database.delete_conversation(key_id, session_id):
+            raise UnknownConversation
 
     async def _remembering(self, turn: Turn, session_id: str) -> AsyncGenerator[Event, None]:
         earlier = await in_time(turn.context, self._load(turn.context.key_id, session_id))
@@ -93,19 +93,19 @@ class Sessions:
                     kept = not event.blocked and await self._keep(turn, session_id, "".join(text), event)
                     yield msgspec.structs.replace(event, remembered=kept)
 
-    async def _load(self, key_id: str, session_id: str) -> list[SessionTurn]:
-        return await self._store.session_turns(key_id, session_id, time.time() - self._settings.ttl)
+    async def _load(self, key_id: str, session_id: str) -> list[ConversationTurn]:
+        return await self._database.conversation_turns(key_id, session_id, time.time() - self._settings.ttl)
 
     async def _keep(self, turn: Turn, session_id: str, text: str, answer: Answer) -> bool:
-        """Keep an answered turn. The client has its answer by now, so a store that is away does not spoil it.
+        """Keep an answered turn. The client has its answer by now, so a database that is away does not spoil it.
 
         An answer without text, which a client's ``stop`` may ask for, is not kept: models refuse empty messages.
         """
         if not text.strip():
             return False
-        kept = SessionTurn(turn.question, text, time.time(), answer.sources)
+        kept = ConversationTurn(turn.question, text, time.time(), answer.sources)
         try:
-            keeping = self._store.add_turn(turn.context.key_id, session_id, kept, self._settings.max_turns)
+            keeping = self._database.add_turn(turn.context.key_id, session_id, kept, self._settings.max_turns)
             await in_time(turn.context, keeping)
         except UnknownKey:  # deleted meanwhile, and its sessions with it
             return False
@@ -119,7 +119,7 @@ class Sessions:
         settings = self._settings
         while True:
             try:
-                await self._store.forget_turns(time.time() - (settings.ttl if settings.enabled else 0))
+                await self._database.forget_turns(time.time() - (settings.ttl if settings.enabled else 0))
             except OrbitError as error:
                 logger.warning("turns of sessions whose time is over are not forgotten yet: %s", error)
             else:
@@ -128,7 +128,7 @@ class Sessions:
             await asyncio.sleep(min(_SWEEP_SECONDS, settings.ttl))
 
 
-def history_of(turns: Sequence[SessionTurn], max_chars: int) -> tuple[Message, ...]:
+def history_of(turns: Sequence[ConversationTurn], max_chars: int) -> tuple[Message, ...]:
     """The last turns as the model reads them: the newest in any case, and earlier ones up to ``max_chars`` in all."""
     messages: list[Message] = []
     chars = 0

@@ -28,15 +28,15 @@ T = TypeVar("T")
 REFUSED = 1
 """Exit code: the request makes no sense or names what does not exist."""
 UNREACHABLE = 3
-"""Exit code: the store or the server cannot be reached; trying again may help."""
+"""Exit code: the database or the server cannot be reached; trying again may help."""
 FORBIDDEN = 4
 """Exit code: the admin token is missing or wrong, or a tested key is not valid."""
 
-EXIT_CODES = "Exit codes: 1 refused, 2 wrong usage, 3 store or server unreachable, 4 not permitted."
+EXIT_CODES = "Exit codes: 1 refused, 2 wrong usage, 3 database or server unreachable, 4 not permitted."
 
 
 class Target:
-    """Where a command works: on the store of a configuration, or through a running server."""
+    """Where a command works: on the database of a configuration, or through a running server."""
 
     def __init__(self, config_path: str | None, url: str | None, token_file: str | None, as_json: bool) -> None:
         self.config_path = config_path
@@ -55,10 +55,10 @@ class Target:
             return
         from orbit.admin.service import Administration
         from orbit.config import load_config
-        from orbit.database import open_store
+        from orbit.database import open_database
 
-        async with open_store(load_config(self.config_path)) as store:
-            yield Administration(store)
+        async with open_database(load_config(self.config_path)) as database:
+            yield Administration(database)
 
     def do(self, work: Callable[[AnyAdministration], Awaitable[T]]) -> T:
         """Do work there. An error becomes one sentence on standard error and an exit code."""
@@ -66,7 +66,7 @@ class Target:
 
         from orbit.admin.client import Unreachable
         from orbit.cli.address import distrusted
-        from orbit.errors import ConfigError, OrbitError, StoreUnavailable, Unauthorized
+        from orbit.errors import ConfigError, DatabaseUnavailable, OrbitError, Unauthorized
 
         async def opened() -> T:
             async with self.open() as admin:
@@ -80,7 +80,7 @@ class Target:
             reason = distrusted(error) if isinstance(error, Unreachable) else ""
             sentence = f"{self.url} answers, but {reason}" if reason else str(error)
             click.echo(f"Error: {printable(sentence, keep=LINES)}", err=True)
-            unreachable = isinstance(error, Unreachable | StoreUnavailable)
+            unreachable = isinstance(error, Unreachable | DatabaseUnavailable)
             sys.exit(UNREACHABLE if unreachable else FORBIDDEN if isinstance(error, Unauthorized) else REFUSED)
 
     def show(self, record: Any, sentence: str = "") -> None:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @click.argument("question", nargs=-1)
 @click.option("--url", metavar="URL", help="Server to ask. Default: the address of the configuration.")
 @click.option("--key", envvar="ORBIT_API_KEY", help="API key. Default: $ORBIT_API_KEY.")
-@click.option("--temporary-key", is_flag=True, help="Ask with a key that the configuration's store has until the end.")
+@click.option(
+    "--temporary-key", is_flag=True, help="Ask with a key that the configuration's database has until the end."
+)
 @click.option("--session", metavar="ID", help="Conversation to go on with; 'new' begins one and shows its id.")
 @click.option("--sources/--no-sources", default=True, help="Show the sources after the answer.")
 @config_option
@@ -56,7 +58,7 @@ def chat(
     if not key:
         raise click.ClickException(
             "an API key is needed: --key KEY or ORBIT_API_KEY. Make one: orbit keys create. "
-            "Where the server's store can be reached, --temporary-key does without."
+            "Where the server's database can be reached, --temporary-key does without."
         )
     patience = httpx.Timeout(300, connect=5)
     with httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=patience, verify=trusted) as client:
@@ -79,23 +81,23 @@ def chat(
 
 @contextmanager
 def _temporary_key(config: Config) -> Iterator[str]:
-    """Keep a key in the store of a configuration for as long as this lasts, and for a day at most."""
+    """Keep a key in the database of a configuration for as long as this lasts, and for a day at most."""
     import asyncio
     import time
 
     from orbit.auth.keys import new_key
-    from orbit.database import open_store
+    from orbit.database import open_database
 
     secret, record = new_key("orbit chat", notes="temporary", expires_at=time.time() + 86_400)
 
     async def keep() -> None:
         config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        async with open_store(config) as store:
-            await store.create_key(record)
+        async with open_database(config) as database:
+            await database.create_key(record)
 
     async def delete() -> None:
-        async with open_store(config) as store:
-            await store.delete_key(record.id)
+        async with open_database(config) as database:
+            await database.delete_key(record.id)
 
     asyncio.run(keep())
     try:

@@ -76,9 +76,9 @@ async def _ingest(config: Config) -> None:
 
 async def _first_key(config: Config) -> str:
     from orbit.auth.keys import new_key
-    from orbit.database import open_store
+    from orbit.database import open_database
 
     secret, record = new_key("first key", COLLECTION)
-    async with open_store(config) as store:
-        await store.create_key(record)
+    async with open_database(config) as database:
+        await database.create_key(record)
     return secret

@@ -31,7 +31,7 @@ def keys() -> None:
     """Create, list and revoke API keys.
 
     A key is shown once, when it is made; later it is best named by its id. Without --url, commands work on the
-    store of the configuration, whether a server runs or not.
+    database of the configuration, whether a server runs or not.
     """
 
 

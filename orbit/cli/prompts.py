@@ -29,7 +29,7 @@ def prompts() -> None:
     """Create, list and change system prompts.
 
     A prompt guides the answers to the keys that are tied to it. Changing it keeps what it was. Without --url,
-    commands work on the store of the configuration.
+    commands work on the database of the configuration.
     """
 
 

@@ -4,41 +4,41 @@ from pathlib import Path
 
 from orbit.config import Config
 from orbit.config.folders import file_problems, folder_problems
-from orbit.database.base import Store
+from orbit.database.base import Database
 from orbit.database.keys import ApiKey
 from orbit.database.prompts import SystemPrompt
 from orbit.errors import ConfigError, Problem
 
-__all__ = ["ApiKey", "Store", "SystemPrompt", "open_store", "store_problems"]
+__all__ = ["ApiKey", "Database", "SystemPrompt", "database_problems", "open_database"]
 
 _SQLITE = b"SQLite format 3\0"
 
 
-def open_store(config: Config) -> Store:
-    """The store that a configuration asks for, not opened yet: use it with ``async with``.
+def open_database(config: Config) -> Database:
+    """The database that a configuration asks for, not opened yet: use it with ``async with``.
 
     Raises ConfigError if what it needs is not installed.
     """
     if config.host.mongodb.enabled:
         try:
-            from orbit.database.mongodb import MongoStore  # noqa: PLC0415  # only the chosen backend is imported
+            from orbit.database.mongodb import MongoDatabase  # noqa: PLC0415  # only the chosen backend is imported
         except ModuleNotFoundError as error:
             raise ConfigError([_not_installed(error)]) from error
-        return MongoStore(config.host.mongodb, config.data_dir / "mongodb-changes")
-    from orbit.database.sqlite import SqliteStore  # noqa: PLC0415  # the same
+        return MongoDatabase(config.host.mongodb, config.data_dir / "mongodb-changes")
+    from orbit.database.sqlite import SqliteDatabase  # noqa: PLC0415  # the same
 
-    return SqliteStore(config.sqlite_path)
+    return SqliteDatabase(config.sqlite_path)
 
 
-def store_problems(config: Config) -> list[Problem]:
-    """Return what would keep the store from opening; nothing is made, and nobody is connected to."""
+def database_problems(config: Config) -> list[Problem]:
+    """Return what would keep the database from opening; nothing is made, and nobody is connected to."""
     if not config.host.mongodb.enabled:
         path = config.sqlite_path
         if not config.host.sqlite.path.strip():
             return [Problem("sqlite.path", "is empty; it must name a file, such as orbit.db.")]
         if path.parent == config.data_dir and folder_problems("general.data_dir", config.data_dir):
             return []  # which is said once, of the folder
-        return file_problems("sqlite.path", path) or _database_problems(path)
+        return file_problems("sqlite.path", path) or _format_problems(path)
     try:
         from orbit.database.mongodb.connection import connection_problems  # noqa: PLC0415  # the same
     except ModuleNotFoundError as error:
@@ -46,7 +46,7 @@ def store_problems(config: Config) -> list[Problem]:
     return connection_problems(config.host.mongodb)
 
 
-def _database_problems(path: Path) -> list[Problem]:
+def _format_problems(path: Path) -> list[Problem]:
     """Return a problem if a file is there that SQLite did not write."""
     if not path.is_file():
         return []

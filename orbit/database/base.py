@@ -1,7 +1,7 @@
-"""The contract of the store of API keys, system prompts and conversations.
+"""The contract of a database of API keys, system prompts and conversations.
 
-Every backend passes the same tests (``tests/store/store_contract.py``). No record holds a clear key: only its SHA-256
-digest and a hint.
+Every backend passes the same tests (``tests/database/database_contract.py``). Records hold the SHA-256 digest of a key
+and a hint, never the key itself.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from orbit.database.keys import KeyStore
-from orbit.database.prompts import PromptStore
-from orbit.database.sessions import SessionStore
+from orbit.database.conversations import ConversationRecords
+from orbit.database.keys import KeyRecords
+from orbit.database.prompts import PromptRecords
 from orbit.database.signal import ChangeSignal
-from orbit.errors import StoreUnavailable
+from orbit.errors import DatabaseUnavailable
 from orbit.types import Health
 
 
-class Store(KeyStore, PromptStore, SessionStore):
+class Database(KeyRecords, PromptRecords, ConversationRecords):
     """Where keys, prompts and conversations are kept. Open it with ``async with``.
 
-    Every operation raises StoreUnavailable when the store cannot be reached, which says nothing about the records.
-    Other processes may use the same store at the same time; those of one machine learn of changes at once.
+    Every operation raises DatabaseUnavailable when the database cannot be reached.
+    Other processes may use the same database at the same time; those of one machine learn of changes at once.
     """
 
     def __init__(self, signal_file: Path) -> None:
@@ -33,7 +33,7 @@ class Store(KeyStore, PromptStore, SessionStore):
         self._open = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Open the store and bring what is in it up to date. Raises ConfigError or StoreUnavailable."""
+        """Open the database and bring what is in it up to date. Raises ConfigError or DatabaseUnavailable."""
         async with contextlib.AsyncExitStack() as stack:
             await self._enter(stack)
             self._open = stack.pop_all()
@@ -42,22 +42,22 @@ class Store(KeyStore, PromptStore, SessionStore):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close the store."""
+        """Close the database."""
         await self._open.aclose()
 
     @abc.abstractmethod
     async def _enter(self, stack: contextlib.AsyncExitStack) -> None:
-        """Open what the store needs, the signal included, and leave it to the stack to close it."""
+        """Open what the database needs, the signal included, and leave it to the stack to close it."""
 
     @abc.abstractmethod
     async def ping(self) -> None:
-        """Return if the store can be reached."""
+        """Return if the database can be reached."""
 
     async def health(self) -> Health:
-        """The store's state, for ``/health``."""
+        """The database's state, for ``/health``."""
         try:
             await self.ping()
-        except StoreUnavailable as error:
+        except DatabaseUnavailable as error:
             return Health("down", str(error))
         return Health()
 

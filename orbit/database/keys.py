@@ -1,4 +1,4 @@
-"""API keys: their records, and what every store does with them."""
+"""API keys: their records, and what every database does with them."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ class DuplicateKey(OrbitError):
         super().__init__("A key with the same secret exists already; let ORBIT generate another one.")
 
 
-class KeyStore(abc.ABC):
-    """The part of a store that keeps keys, and counts their requests."""
+class KeyRecords(abc.ABC):
+    """The part of a database that keeps keys, and counts their requests."""
 
     @abc.abstractmethod
     async def create_key(self, key: ApiKey) -> ApiKey:

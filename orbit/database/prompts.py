@@ -1,4 +1,4 @@
-"""System prompts: their records, and what every store does with them."""
+"""System prompts: their records, and what every database does with them."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class PromptInUse(OrbitError):
         super().__init__(f"Keys use this prompt: {names}{more}. Give them another one, or force the deletion.")
 
 
-class PromptStore(abc.ABC):
-    """The part of a store that keeps system prompts, and all that they ever were."""
+class PromptRecords(abc.ABC):
+    """The part of a database that keeps system prompts, and all that they ever were."""
 
     @abc.abstractmethod
     async def create_prompt(self, name: str, prompt: str, version: str = "1.0") -> SystemPrompt:

@@ -1,4 +1,4 @@
-"""How processes that share a SQLite store tell each other that what they remember is out of date."""
+"""How processes that share a SQLite database tell each other that what they remember is out of date."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from orbit.config import Config
 from orbit.config.folders import file_problems, folder_problems
 from orbit.config.load import FILE_LOG
 from orbit.config.model import Cors
-from orbit.database import store_problems
+from orbit.database import database_problems
 from orbit.errors import ConfigError, Problem
 from orbit.serving.tls import tls_problems
 
@@ -29,7 +29,7 @@ def serving_problems(config: Config) -> list[Problem]:
     return [
         *_host_problems(general.host),
         *folder_problems("general.data_dir", config.data_dir),
-        *store_problems(config),
+        *database_problems(config),
         *_log_problems(config),
         *_token_problems(config),
         *tls_problems(general),

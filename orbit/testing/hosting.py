@@ -18,7 +18,7 @@ from orbit import Provider
 from orbit.auth.keys import new_key
 from orbit.config.load import parse_config
 from orbit.config.model import Config
-from orbit.database import open_store
+from orbit.database import open_database
 from orbit.errors import ConfigError
 from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.host import OrbitHost
@@ -88,7 +88,7 @@ def serve(
     plugins: Mapping[str, type[Provider]] | None = None,
     collection: str | None = None,
 ) -> Generator[RunningServer, None, None]:
-    """Run a server in a thread, on a free port of the loopback interface, with one API key in its store."""
+    """Run a server in a thread, on a free port of the loopback interface, with one API key in its database."""
     made = make_host(config, data_dir, plugins)
     made.raise_problems()
     with ThreadPoolExecutor(1) as elsewhere:  # the test may run an event loop of its own here
@@ -101,8 +101,8 @@ def serve(
 async def _first_key(config: Config, collection: str | None) -> str:
     config.data_dir.mkdir(parents=True, exist_ok=True)
     secret, record = new_key("test", collection)
-    async with open_store(config) as store:
-        await store.create_key(record)
+    async with open_database(config) as database:
+        await database.create_key(record)
     return secret
 
 

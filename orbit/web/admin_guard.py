@@ -13,7 +13,7 @@ from litestar.connection import ASGIConnection
 from orbit.auth.admin_token import same_token
 from orbit.auth.attempts import Attempts
 from orbit.auth.keys import Authenticator
-from orbit.auth.sign_ins import AdminSession, AdminSessions
+from orbit.auth.sign_ins import SignIn, SignIns
 from orbit.errors import OrbitError, Unauthorized
 from orbit.web.http.problems import RequestError
 
@@ -50,7 +50,7 @@ class TooManyAttempts(RequestError):
 class AdminGuard:
     """Lets pass only requests with the admin token, or with the cookie of a session that began with it."""
 
-    def __init__(self, token: str, authenticator: Authenticator, sessions: AdminSessions, attempts: Attempts) -> None:
+    def __init__(self, token: str, authenticator: Authenticator, sessions: SignIns, attempts: Attempts) -> None:
         self.sessions = sessions
         self._token = token
         self._authenticator = authenticator
@@ -81,7 +81,7 @@ class AdminGuard:
     async def caller(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
         """Whom a request comes from; one without a token is no failed attempt.
 
-        A key that cannot be checked, because the store is away, is nobody's.
+        A key that cannot be checked, because the database is away, is nobody's.
         """
         headers = connection.headers
         key = headers.get("x-api-key")
@@ -125,9 +125,9 @@ class AdminGuard:
         return True
 
 
-def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> AdminSession | None:
+def sign_in_of(connection: ASGIConnection[Any, Any, Any, Any]) -> SignIn | None:
     """The session that let a checked request pass; None if it was the token itself."""
-    session: AdminSession | None = connection.scope["state"].get(_STATE)
+    session: SignIn | None = connection.scope["state"].get(_STATE)
     return session
 
 

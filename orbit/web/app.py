@@ -45,7 +45,7 @@ logger = logging.getLogger("orbit.web")
 
 
 def create_app(config: Config, host: OrbitHost | None = None) -> Application:
-    """Build the application. Providers and store open in its lifespan and close in reverse order.
+    """Build the application. Providers and database open in its lifespan and close in reverse order.
 
     Raises ConfigError if the configuration has problems; nothing has been opened then.
     """

@@ -24,7 +24,7 @@ _IDENTITY, _QUOTA = "identity", "quota"
 async def admit(services: Services, scope: Scope, secret: str | None, admission: Admission | None = None) -> Identity:
     """Check a request's key and count the request.
 
-    Raises Unauthorized, RateLimited or StoreUnavailable, and Overloaded if ``admission`` would refuse it at once:
+    Raises Unauthorized, RateLimited or DatabaseUnavailable, and Overloaded if ``admission`` would refuse it at once:
     nothing is counted then.
     """
     identity = await services.authenticator.authenticate(secret)

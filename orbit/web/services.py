@@ -10,12 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from orbit.auth.admin_token import ensure_token
 from orbit.auth.attempts import Attempts
 from orbit.auth.keys import Authenticator, RateLimiter
-from orbit.auth.sign_ins import AdminSessions
+from orbit.auth.sign_ins import SignIns
 from orbit.chat.admission import Admission
 from orbit.chat.conversations import Sessions
 from orbit.chat.pipeline import Pipeline
 from orbit.config import Config
-from orbit.database import Store, open_store
+from orbit.database import Database, open_database
 from orbit.errors import ConfigError, Problem
 from orbit.host.host import OrbitHost
 from orbit.web.admin_guard import AdminGuard
@@ -30,19 +30,21 @@ class Services:
     ``admission`` has places for requests that no model answers, as many as chat turns have of their own.
     """
 
-    def __init__(self, config: Config, host: OrbitHost, store: Store, pipeline: Pipeline, sessions: Sessions) -> None:
+    def __init__(
+        self, config: Config, host: OrbitHost, database: Database, pipeline: Pipeline, sessions: Sessions
+    ) -> None:
         auth = config.host.auth
         self.config = config
         self.host = host
-        self.store = store
+        self.database = database
         self.pipeline = pipeline
         self.sessions = sessions
-        self.authenticator = Authenticator(store, auth.cache_seconds, auth.cache_size)
-        self.limiter = RateLimiter(store)
+        self.authenticator = Authenticator(database, auth.cache_seconds, auth.cache_size)
+        self.limiter = RateLimiter(database)
         limits = config.host.limits
         self.admission = Admission(limits.max_concurrent, limits.max_queued, config.host.timeouts.queue)
         token = ensure_token(config)
-        sign_ins = AdminSessions(token, config.data_dir / "admin-signed-out", auth.admin_session_hours * 3600)
+        sign_ins = SignIns(token, config.data_dir / "admin-signed-out", auth.admin_session_hours * 3600)
         attempts = Attempts(config.data_dir / "admin-attempts", token)
         self.admin_guard = AdminGuard(token, self.authenticator, sign_ins, attempts)
         self.draining = asyncio.Event()
@@ -50,16 +52,16 @@ class Services:
 
 @asynccontextmanager
 async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Services, None]:
-    """Open the store, start the providers and the pipeline; close them in reverse order."""
+    """Open the database, start the providers and the pipeline; close them in reverse order."""
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(host)
-            store = await stack.enter_async_context(open_store(config))
-            if sentence := await unsearched(host, store):
+            database = await stack.enter_async_context(open_database(config))
+            if sentence := await unsearched(host, database):
                 logger.warning("%s", sentence)
             pipeline = await stack.enter_async_context(Pipeline(host))
-            sessions = await stack.enter_async_context(Sessions(store, config.host.sessions, pipeline))
-            services = Services(config, host, store, pipeline, sessions)
+            sessions = await stack.enter_async_context(Sessions(database, config.host.sessions, pipeline))
+            services = Services(config, host, database, pipeline, sessions)
         except OSError as error:  # a full disk, a folder that may not be written
             sentence = f"{error.filename or config.data_dir} cannot be used: {error.strerror or error}."
             raise ConfigError([Problem("general.data_dir", sentence)]) from error

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 
 from orbit.config import Config
-from orbit.database import Store, open_store
+from orbit.database import Database, open_database
 from orbit.errors import OrbitError, Problem
 from orbit.host.host import OrbitHost
 
 
-async def unsearched(host: OrbitHost, store: Store) -> str:
+async def unsearched(host: OrbitHost, database: Database) -> str:
     """Say how many keys name a collection although no provider retrieves; empty if there are none."""
     if host.registry.implementing("retrieve"):
         return ""
-    count = sum([1 async for key in store.all_keys() if key.collection_name])
+    count = sum([1 async for key in database.all_keys() if key.collection_name])
     if not count:
         return ""
     keys = "1 API key names a collection" if count == 1 else f"{count} API keys name a collection"
@@ -31,8 +31,8 @@ def unsearched_problems(host: OrbitHost) -> list[Problem]:
         return []
 
     async def look() -> str:
-        async with open_store(config) as store:
-            return await unsearched(host, store)
+        async with open_database(config) as database:
+            return await unsearched(host, database)
 
     try:
         sentence = asyncio.run(look())

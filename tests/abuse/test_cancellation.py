@@ -11,7 +11,7 @@ import orbit
 from orbit.chat.conversations import Sessions
 from orbit.chat.pipeline import Pipeline
 from orbit.chat.turn import Event, Turn
-from orbit.errors import StoreUnavailable
+from orbit.errors import DatabaseUnavailable
 from orbit.testing import host
 
 SENTENCE = "A first sentence. "
@@ -82,7 +82,7 @@ class Drawer:
         await self.provider.pass_by("session write")
 
     async def forget_turns(self, *_: Any) -> None:
-        raise StoreUnavailable("not here")
+        raise DatabaseUnavailable("not here")
 
 
 PHASES = [

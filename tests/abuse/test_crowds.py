@@ -13,7 +13,7 @@ from orbit.testing import serve
 
 def make_key(server: Any, name: str, requests_per_minute: int | None = None) -> str:
     secret, record = new_key(name, requests_per_minute=requests_per_minute)
-    server.call(server.services.store.create_key(record))
+    server.call(server.services.database.create_key(record))
     return secret
 
 

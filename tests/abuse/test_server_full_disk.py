@@ -16,9 +16,9 @@ from serve_kit import eventually, refused, served
 
 from orbit import CallContext, Document, ProviderError
 from orbit.config.load import parse_config
-from orbit.database import open_store
+from orbit.database import open_database
 from orbit.database.prompts import PromptChanges
-from orbit.errors import StoreUnavailable
+from orbit.errors import DatabaseUnavailable
 from orbit.testing import host
 
 TOKEN = "the-administrators-own-token"
@@ -77,16 +77,16 @@ def test_a_server_does_not_start_on_a_full_disk_and_says_so(tmp_path: Path, size
 async def test_nothing_is_signalled_after_a_transaction_that_failed(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "1m") as disk:
         config, _ = parse_config({"sqlite": {"path": str(disk / "orbit.db")}}, "the test", {})
-        async with open_store(config) as store:
-            prompt = await store.create_prompt("a", "b", "1")
+        async with open_database(config) as database:
+            prompt = await database.create_prompt("a", "b", "1")
             fill(disk)
-            before = store.generation()
-            with pytest.raises(StoreUnavailable):
-                await store.update_prompt(prompt.id, PromptChanges(prompt="x" * 400_000))
-            assert store.generation() == before
+            before = database.generation()
+            with pytest.raises(DatabaseUnavailable):
+                await database.update_prompt(prompt.id, PromptChanges(prompt="x" * 400_000))
+            assert database.generation() == before
             (disk / "ballast").unlink()
-            await store.update_prompt(prompt.id, PromptChanges(prompt="c"))
-            assert store.generation() != before
+            await database.update_prompt(prompt.id, PromptChanges(prompt="c"))
+            assert database.generation() != before
 
 
 async def test_documents_that_an_embedded_chroma_has_no_room_for(tmp_path: Path) -> None:

@@ -27,13 +27,13 @@ def test_a_key_that_ends_is_asked_for_again_and_the_conversation_stays(tab: Any,
     with serve({"echo": {}, "auth": {"cache_seconds": 0}}, tmp_path) as server:
         page = tab()
         asked(page, server, "Before")
-        store = server.services.store
-        key = next(iter(server.call(store.list_keys())))
-        server.call(store.update_key(key.id, KeyChanges(active=False)))
+        database = server.services.database
+        key = next(iter(server.call(database.list_keys())))
+        server.call(database.update_key(key.id, KeyChanges(active=False)))
         ask(page, "After")
         page.get_by_text("The server does not accept your key any more.").wait_for()
         secret, record = new_key("another")
-        server.call(store.create_key(record))
+        server.call(database.create_key(record))
         page.get_by_role("button", name="Enter another key").click()
         page.get_by_label("API key").fill(secret)
         page.keyboard.press("Enter")
@@ -107,7 +107,7 @@ def test_an_answer_of_nothing_is_told(tab: Any, tmp_path: Path) -> None:
 def test_a_key_with_a_limit_is_told_how_long_to_wait(tab: Any, tmp_path: Path) -> None:
     with serve({"echo": {}}, tmp_path) as server:
         secret, record = new_key("limited", requests_per_minute=1)
-        server.call(server.services.store.create_key(record))
+        server.call(server.services.database.create_key(record))
         page = tab()
         enter(page, server, secret)
         ask(page, "One")

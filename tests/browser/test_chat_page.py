@@ -125,7 +125,7 @@ def test_the_conversation_outlives_a_reload_until_a_new_one_begins(tab: Any, eve
         page.get_by_text("What would you like to know?").wait_for()
         assert page.locator(".turn").count() == 0
         key_id = script.seen[1][2].key_id
-        eventually(lambda: not server.call(server.services.store.session_turns(key_id, session, 0)))
+        eventually(lambda: not server.call(server.services.database.conversation_turns(key_id, session, 0)))
         ask(page, "Third question")
         page.get_by_role("button", name="Copy the answer").wait_for()
         assert "First question" not in " ".join(message.content for message in script.seen[2][0])

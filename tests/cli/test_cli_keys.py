@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from orbit.auth.keys import Authenticator
 from orbit.cli import orbit as orbit_command
-from orbit.database.sqlite import SqliteStore
+from orbit.database.sqlite import SqliteDatabase
 from orbit.errors import Unauthorized
 from orbit.testing import serve
 
@@ -21,11 +21,11 @@ def config(tmp_path):
     return str(file)
 
 
-@pytest.fixture(params=["store", "server"])
+@pytest.fixture(params=["database", "server"])
 def orbit(request, config, tmp_path, monkeypatch):
-    """Run a command: directly on the store, and through a server that uses it."""
+    """Run a command: directly on the database, and through a server that uses it."""
     monkeypatch.delenv("ORBIT_URL", raising=False)
-    if request.param == "store":
+    if request.param == "database":
         yield runner("--config", config)
     else:
         monkeypatch.setenv("ORBIT_ADMIN_TOKEN", "the-administrators-own-token")
@@ -51,9 +51,9 @@ def create(orbit, *arguments):
 
 def works(tmp_path, secret):
     async def check():
-        async with SqliteStore(tmp_path / "data" / "orbit.db") as store:
+        async with SqliteDatabase(tmp_path / "data" / "orbit.db") as database:
             try:
-                return await Authenticator(store).authenticate(secret)
+                return await Authenticator(database).authenticate(secret)
             except Unauthorized:
                 return None
 
@@ -80,9 +80,9 @@ def test_all_keys_are_listed_beyond_one_page(orbit, tmp_path):
     from orbit.auth.keys import new_key
 
     async def fill():
-        async with SqliteStore(tmp_path / "data" / "orbit.db") as store:
+        async with SqliteDatabase(tmp_path / "data" / "orbit.db") as database:
             for number in range(230):
-                await store.create_key(new_key(f"client {number}")[1])
+                await database.create_key(new_key(f"client {number}")[1])
 
     asyncio.run(fill())
     listed = json.loads(orbit("keys", "list", "--json").stdout)
@@ -143,7 +143,7 @@ def test_mistakes_have_exit_codes(orbit, arguments, code):
     assert "Traceback" not in result.output
 
 
-def test_a_store_that_cannot_be_opened_is_exit_code_3(tmp_path):
+def test_a_database_that_cannot_be_opened_is_exit_code_3(tmp_path):
     (tmp_path / "data").write_text("in the way")
     (tmp_path / "config.yaml").write_text(f"general: {{data_dir: {tmp_path}/data}}\n")
     result = runner("--config", str(tmp_path / "config.yaml"))("keys", "list", code=3)
@@ -304,7 +304,7 @@ class TestThroughAServer:
         result = runner("--url", url)("keys", "list", code=3)
         assert "reached" in result.stderr
 
-    def test_migration_is_work_on_the_store(self, server, monkeypatch):
+    def test_migration_is_work_on_the_database(self, server, monkeypatch):
         monkeypatch.setenv("ORBIT_ADMIN_TOKEN", "any-token")
         result = runner("--url", server.url)("keys", "migrate", code=1)
         assert "without --url" in result.stderr

@@ -1,4 +1,4 @@
-"""The store on MongoDB's wire: a server from a package, and a real one when ``ORBIT_TEST_MONGODB_URL`` names it."""
+"""The database on MongoDB's wire: a server from a package, and a real one when ``ORBIT_TEST_MONGODB_URL`` names it."""
 
 import asyncio
 import gc
@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 
 import pytest
 from bson import ObjectId
+from database_contract import OPERATORS, DatabaseContract
 from mongo_server import MongoServer, free_port
 from pymongo import AsyncMongoClient
-from store_contract import OPERATORS, StoreContract
 
 from orbit.auth.keys import Authenticator, RateLimiter, new_key
 from orbit.config.load import parse_config
 from orbit.config.model import Mongodb
-from orbit.database import open_store
+from orbit.database import open_database
 from orbit.database.keys import KeyChanges
-from orbit.database.mongodb import MongoStore
+from orbit.database.mongodb import MongoDatabase
 from orbit.database.prompts import PromptChanges
 from orbit.database.secrets import digest_of
-from orbit.errors import ConfigError, StoreUnavailable, Unauthorized
+from orbit.errors import ConfigError, DatabaseUnavailable, Unauthorized
 
 REAL = os.environ.get("ORBIT_TEST_MONGODB_URL", "")
 
@@ -48,7 +48,7 @@ def settings(request):
 
 
 @pytest.fixture
-async def database(settings):
+async def mongo(settings):
     client = AsyncMongoClient(settings.uri, tz_aware=True)
     yield client[settings.database]
     await client.drop_database(settings.database)
@@ -56,21 +56,21 @@ async def database(settings):
 
 
 @pytest.fixture
-def open_another(settings, database, tmp_path):
-    return lambda: MongoStore(settings, tmp_path / "mongodb-changes")
+def open_another(settings, mongo, tmp_path):
+    return lambda: MongoDatabase(settings, tmp_path / "mongodb-changes")
 
 
 @pytest.fixture
-async def store(open_another):
-    async with open_another() as store:
-        yield store
+async def database(open_another):
+    async with open_another() as database:
+        yield database
 
 
-class TestMongodb(StoreContract):
-    async def test_a_nul_character_is_data(self, request, store):
+class TestMongodb(DatabaseContract):
+    async def test_a_nul_character_is_data(self, request, database):
         if "wire" in request.node.name:
             pytest.skip("the wire server of the package does not find texts with a NUL character")
-        await super().test_a_nul_character_is_data(store)
+        await super().test_a_nul_character_is_data(database)
 
 
 def old_key(secret, **fields):
@@ -86,135 +86,135 @@ def old_key(secret, **fields):
     }
 
 
-async def dump(database):
+async def dump(mongo):
     text = ""
-    for name in await database.list_collection_names():
-        text += repr(await database[name].find().to_list())
+    for name in await mongo.list_collection_names():
+        text += repr(await mongo[name].find().to_list())
     return text
 
 
-async def test_a_clear_key_works_and_is_upgraded_at_first_use(open_another, database):
+async def test_a_clear_key_works_and_is_upgraded_at_first_use(open_another, mongo):
     secret = "api_legacylegacylegacylegacy1234"
-    prompt = await database.system_prompts.insert_one({"name": "guide", "prompt": "Be kind.", "version": "1.0"})
-    made = await database.api_keys.insert_one(old_key(secret, system_prompt_id=prompt.inserted_id))
-    async with open_another() as store:
-        before = await store.get_key(str(made.inserted_id))
+    prompt = await mongo.system_prompts.insert_one({"name": "guide", "prompt": "Be kind.", "version": "1.0"})
+    made = await mongo.api_keys.insert_one(old_key(secret, system_prompt_id=prompt.inserted_id))
+    async with open_another() as database:
+        before = await database.get_key(str(made.inserted_id))
         assert (before.hint, before.digest) == ("1234", digest_of(secret))
-        identity = await Authenticator(store).authenticate(secret)
-        assert identity.key == await store.get_key(str(made.inserted_id))
+        identity = await Authenticator(database).authenticate(secret)
+        assert identity.key == await database.get_key(str(made.inserted_id))
         assert (identity.key.client_name, identity.key.collection_name) == ("City Assistant", "city")
         assert identity.key.created_at == datetime(2025, 4, 1, 12, tzinfo=UTC).timestamp()
         assert identity.prompt.prompt == "Be kind."
-        assert secret not in await dump(database)
-        stored = await database.api_keys.find_one()
+        assert secret not in await dump(mongo)
+        stored = await mongo.api_keys.find_one()
         assert stored["digest"] == digest_of(secret)
         assert "api_key" not in stored
-        assert (await Authenticator(store).authenticate(secret)).key == identity.key
+        assert (await Authenticator(database).authenticate(secret)).key == identity.key
 
 
-async def test_requests_with_a_clear_key_at_the_same_time_all_pass(open_another, database):
-    await database.api_keys.insert_one(old_key("api_old"))
+async def test_requests_with_a_clear_key_at_the_same_time_all_pass(open_another, mongo):
+    await mongo.api_keys.insert_one(old_key("api_old"))
     async with open_another() as one, open_another() as two:
-        checkers = [Authenticator(store) for store in (one, two) * 10]
+        checkers = [Authenticator(database) for database in (one, two) * 10]
         identities = await asyncio.gather(*(checker.authenticate("api_old") for checker in checkers))
     assert len(identities) == 20
 
 
-async def test_an_inactive_clear_key_stays_refused(open_another, database):
-    await database.api_keys.insert_one(old_key("api_old", active=False))
-    await database.api_keys.insert_one(old_key(""))
-    async with open_another() as store:
+async def test_an_inactive_clear_key_stays_refused(open_another, mongo):
+    await mongo.api_keys.insert_one(old_key("api_old", active=False))
+    await mongo.api_keys.insert_one(old_key(""))
+    async with open_another() as database:
         for secret in ("api_old", "api_old", "", None):
             with pytest.raises(Unauthorized):
-                await Authenticator(store).authenticate(secret)
+                await Authenticator(database).authenticate(secret)
 
 
-async def test_all_clear_keys_are_replaced_at_once(open_another, database):
+async def test_all_clear_keys_are_replaced_at_once(open_another, mongo):
     secrets = [f"api_legacy{number:04d}" for number in range(120)]
-    await database.api_keys.insert_many([old_key(secret) for secret in secrets])
-    async with open_another() as store:
+    await mongo.api_keys.insert_many([old_key(secret) for secret in secrets])
+    async with open_another() as database:
         _, new = new_key("new")
-        await store.create_key(new)
-        assert await store.migrate() == 120
-        assert await store.migrate() == 0
-        text = await dump(database)
+        await database.create_key(new)
+        assert await database.migrate() == 120
+        assert await database.migrate() == 0
+        text = await dump(mongo)
         assert not any(secret in text for secret in secrets)
         for secret in secrets[::40]:
-            assert (await Authenticator(store).authenticate(secret)).key.hint == secret[-4:]
-        assert len([key async for key in store.all_keys()]) == 121
+            assert (await Authenticator(database).authenticate(secret)).key.hint == secret[-4:]
+        assert len([key async for key in database.all_keys()]) == 121
 
 
-async def test_a_clear_key_can_be_rotated_changed_and_deleted(open_another, database):
-    ids = (await database.api_keys.insert_many([old_key(f"api_old{number}") for number in range(3)])).inserted_ids
+async def test_a_clear_key_can_be_rotated_changed_and_deleted(open_another, mongo):
+    ids = (await mongo.api_keys.insert_many([old_key(f"api_old{number}") for number in range(3)])).inserted_ids
     rotated, changed, deleted = (str(key_id) for key_id in ids)
-    async with open_another() as store:
-        await store.rotate_key(rotated, "1" * 64, "1111", time.time() + 100)
-        assert (await Authenticator(store).authenticate("api_old0")).key.id == rotated
-        await store.update_key(changed, KeyChanges(active=False))
-        await store.delete_key(deleted)
+    async with open_another() as database:
+        await database.rotate_key(rotated, "1" * 64, "1111", time.time() + 100)
+        assert (await Authenticator(database).authenticate("api_old0")).key.id == rotated
+        await database.update_key(changed, KeyChanges(active=False))
+        await database.delete_key(deleted)
         for secret in ("api_old1", "api_old2"):
             with pytest.raises(Unauthorized):
-                await Authenticator(store).authenticate(secret)
-    assert "api_old0" not in await dump(database)
+                await Authenticator(database).authenticate(secret)
+    assert "api_old0" not in await dump(mongo)
 
 
-async def test_the_unique_index_of_earlier_servers_gives_way(open_another, database):
-    await database.api_keys.create_index("api_key", unique=True)
-    await database.system_prompts.create_index("name", unique=True)
-    await database.api_keys.insert_many([old_key("api_a"), old_key("api_b")])
-    async with open_another() as store, open_another():
-        assert await store.migrate() == 2
+async def test_the_unique_index_of_earlier_servers_gives_way(open_another, mongo):
+    await mongo.api_keys.create_index("api_key", unique=True)
+    await mongo.system_prompts.create_index("name", unique=True)
+    await mongo.api_keys.insert_many([old_key("api_a"), old_key("api_b")])
+    async with open_another() as database, open_another():
+        assert await database.migrate() == 2
         for _ in range(3):
-            await store.create_key(new_key("new")[1])
-        assert len(await store.list_keys()) == 5
+            await database.create_key(new_key("new")[1])
+        assert len(await database.list_keys()) == 5
 
 
-async def test_documents_have_the_fields_that_operators_know(store, database):
-    prompt = await store.create_prompt("guide", "Be kind.")
+async def test_documents_have_the_fields_that_operators_know(database, mongo):
+    prompt = await database.create_prompt("guide", "Be kind.")
     secret, key = new_key("Ana", "books", system_prompt_id=prompt.id, notes="first")
-    await store.create_key(key)
-    stored = await database.api_keys.find_one()
+    await database.create_key(key)
+    stored = await mongo.api_keys.find_one()
     assert stored["_id"] == ObjectId(key.id)
     assert stored["system_prompt_id"] == ObjectId(prompt.id)
     assert (stored["client_name"], stored["collection_name"], stored["notes"]) == ("Ana", "books", "first")
     assert stored["active"] is True
     assert isinstance(stored["created_at"], datetime)
     assert secret not in repr(stored)
-    stored = await database.system_prompts.find_one()
+    stored = await mongo.system_prompts.find_one()
     assert {"name", "prompt", "version", "created_at", "updated_at"} <= set(stored)
 
 
-async def test_an_earlier_prompt_can_be_changed(open_another, database):
-    made = await database.system_prompts.insert_one({"name": "old", "prompt": "One.", "version": "1.0"})
-    async with open_another() as store:
-        changed = await store.update_prompt(str(made.inserted_id), PromptChanges(prompt="Two."))
+async def test_an_earlier_prompt_can_be_changed(open_another, mongo):
+    made = await mongo.system_prompts.insert_one({"name": "old", "prompt": "One.", "version": "1.0"})
+    async with open_another() as database:
+        changed = await database.update_prompt(str(made.inserted_id), PromptChanges(prompt="Two."))
         assert (changed.version, changed.revision) == ("1.1", 2)
-        assert [item.prompt for item in await store.prompt_versions(str(made.inserted_id))] == ["Two.", "One."]
+        assert [item.prompt for item in await database.prompt_versions(str(made.inserted_id))] == ["Two.", "One."]
 
 
-async def test_a_digest_is_no_key(open_another, database):
+async def test_a_digest_is_no_key(open_another, mongo):
     key = new_key("Ana")[1]
-    async with open_another() as store:
-        await store.create_key(key)
+    async with open_another() as database:
+        await database.create_key(key)
         for raw in (key.digest, str(key.id), *OPERATORS, "\udcff"):
             with pytest.raises(Unauthorized):
-                await Authenticator(store).authenticate(raw)
+                await Authenticator(database).authenticate(raw)
 
 
-async def test_other_collections_may_be_named(settings, database, tmp_path):
+async def test_other_collections_may_be_named(settings, mongo, tmp_path):
     text = {"uri": settings.uri, "database": settings.database, "apikey_collection": "k", "prompts_collection": "p"}
     config, problems = parse_config({"general": {"data_dir": str(tmp_path)}, "mongodb": text}, "test", {})
     assert not problems
-    async with open_store(config) as store:
-        await store.create_key(new_key("a")[1])
-        await store.create_prompt("p", "x")
-    assert {"k", "p"} <= set(await database.list_collection_names())
+    async with open_database(config) as database:
+        await database.create_key(new_key("a")[1])
+        await database.create_prompt("p", "x")
+    assert {"k", "p"} <= set(await mongo.list_collection_names())
 
 
-def test_a_disabled_section_leaves_the_embedded_store(tmp_path):
+def test_a_disabled_section_leaves_the_embedded_database(tmp_path):
     data = {"general": {"data_dir": str(tmp_path)}, "mongodb": {"enabled": False, "host": "x"}}
     config, _ = parse_config(data, "test", {})
-    assert type(open_store(config)).__name__ == "SqliteStore"
+    assert type(open_database(config)).__name__ == "SqliteDatabase"
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_disabled_section_leaves_the_embedded_store(tmp_path):
 async def test_settings_without_sense_are_refused_without_showing_them(mongodb, tmp_path):
     config, _ = parse_config({"general": {"data_dir": str(tmp_path)}, "mongodb": mongodb}, "test", {})
     with pytest.raises(ConfigError) as caught:
-        async with open_store(config):
+        async with open_database(config):
             pass
     assert "se" + "cret" not in str(caught.value)
     assert "me:" not in str(caught.value)
@@ -231,25 +231,25 @@ async def test_settings_without_sense_are_refused_without_showing_them(mongodb, 
 
 async def test_no_server_is_said_with_its_address_and_without_the_password(tmp_path):
     uri = f"mongodb://me:secret@127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=200"
-    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1") as caught:
-        async with MongoStore(Mongodb(uri=uri), tmp_path / "changes"):
+    with pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1") as caught:
+        async with MongoDatabase(Mongodb(uri=uri), tmp_path / "changes"):
             pass
     assert "secret" not in str(caught.value)
 
 
 async def test_an_outage_under_load(tmp_path):
-    """Known keys keep working for the cache's time, others get StoreUnavailable, and all is well soon after."""
+    """Known keys keep working for the cache's time, others get DatabaseUnavailable, and all is well soon after."""
     folder = tmp_path / "mongo"
     folder.mkdir()
     server = MongoServer(folder)
     server.start()
     try:
-        async with MongoStore(Mongodb(uri=server.uri), tmp_path / "changes") as store:
+        async with MongoDatabase(Mongodb(uri=server.uri), tmp_path / "changes") as database:
             known, key = new_key("known", requests_per_minute=100_000)
-            await store.create_key(key)
+            await database.create_key(key)
             other, unknown = new_key("other")
-            await store.create_key(unknown)
-            authenticator, limiter = Authenticator(store, cache_seconds=20), RateLimiter(store)
+            await database.create_key(unknown)
+            authenticator, limiter = Authenticator(database, cache_seconds=20), RateLimiter(database)
             await authenticator.authenticate(known)
             results: list[object] = []
 
@@ -259,7 +259,7 @@ async def test_an_outage_under_load(tmp_path):
                         identity = await authenticator.authenticate(secret)
                         await limiter.admit(identity.key)
                         results.append((secret, "ok"))
-                    except (StoreUnavailable, Unauthorized) as error:
+                    except (DatabaseUnavailable, Unauthorized) as error:
                         results.append((secret, type(error).__name__))
                     await asyncio.sleep(0.02)
 
@@ -279,7 +279,7 @@ async def test_an_outage_under_load(tmp_path):
             await asyncio.gather(*clients)
     finally:
         server.stop()
-    assert during == {(known, "ok"), (other, "StoreUnavailable"), ("api_wrong", "StoreUnavailable")}
+    assert during == {(known, "ok"), (other, "DatabaseUnavailable"), ("api_wrong", "DatabaseUnavailable")}
     assert results[-1][1] in {"ok", "Unauthorized"}
     assert ("api_wrong", "Unauthorized") in results
     assert (known, "Unauthorized") not in results

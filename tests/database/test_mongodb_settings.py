@@ -11,7 +11,7 @@ from pymongo import MongoClient
 
 from orbit.auth.keys import new_key
 from orbit.config.load import parse_config
-from orbit.database import open_store, store_problems
+from orbit.database import database_problems, open_database
 from orbit.errors import ConfigError
 
 ENCODE = "mongodb.uri: characters of the user name or password have to be percent-encoded: write "
@@ -87,12 +87,12 @@ def config_of(mongodb: dict[str, Any], folder: Path) -> Any:
 async def test_a_mistake_is_a_sentence_offline_and_at_the_start(tmp_path: Path, case: str) -> None:
     settings, sentence = WRONG[case]
     config = config_of(settings, tmp_path)
-    told = "\n".join(map(str, store_problems(config)))
+    told = "\n".join(map(str, database_problems(config)))
     assert sentence in told
     for part in ("S3", "cr", "et@", "user:"):
         assert part not in told.replace("percent-encoded", "").replace("cretion", "")
     with pytest.raises(ConfigError) as raised:
-        async with open_store(config):
+        async with open_database(config):
             pass
     assert str(raised.value) == told
 
@@ -110,7 +110,7 @@ async def test_a_mistake_is_a_sentence_offline_and_at_the_start(tmp_path: Path, 
     ],
 )
 def test_settings_that_are_right(tmp_path: Path, settings: dict[str, Any]) -> None:
-    assert store_problems(config_of(settings, tmp_path)) == []
+    assert database_problems(config_of(settings, tmp_path)) == []
 
 
 def test_check_says_so(tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ async def test_the_database_that_the_uri_names_is_used(
     config = config_of({"uri": mongo_server.uri + path, "database": database}, tmp_path)
     with MongoClient(mongo_server.uri) as client:
         before = client[expected].api_keys.count_documents({})
-        async with open_store(config) as store:
-            await store.create_key(new_key("Ada")[1])
+        async with open_database(config) as opened:
+            await opened.create_key(new_key("Ada")[1])
         assert client[expected].api_keys.count_documents({}) == before + 1
 
 

@@ -6,16 +6,16 @@ import sys
 import time
 
 import pytest
-from store_contract import StoreContract
+from database_contract import DatabaseContract
 
 from orbit.auth.keys import new_key
 from orbit.config import load_config
-from orbit.database import open_store
+from orbit.database import open_database
 from orbit.database.keys import KeyChanges
 from orbit.database.prompts import next_version
 from orbit.database.secrets import digest_of
-from orbit.database.sqlite import SqliteStore
-from orbit.errors import ConfigError, StoreUnavailable
+from orbit.database.sqlite import SqliteDatabase
+from orbit.errors import ConfigError, DatabaseUnavailable
 
 
 @pytest.fixture
@@ -25,18 +25,18 @@ def path(tmp_path):
 
 @pytest.fixture
 def open_another(path):
-    return lambda: SqliteStore(path)
+    return lambda: SqliteDatabase(path)
 
 
-class TestSqlite(StoreContract):
+class TestSqlite(DatabaseContract):
     pass
 
 
-async def test_only_the_owner_can_read_any_file_of_the_store(path):
+async def test_only_the_owner_can_read_any_file_of_the_database(path):
     old = os.umask(0)
     try:
-        async with SqliteStore(path) as store:
-            await store.create_key(new_key("a")[1])
+        async with SqliteDatabase(path) as database:
+            await database.create_key(new_key("a")[1])
             modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     finally:
         os.umask(old)
@@ -45,9 +45,9 @@ async def test_only_the_owner_can_read_any_file_of_the_store(path):
 
 
 async def test_no_clear_key_is_in_any_file(path):
-    async with SqliteStore(path) as store:
+    async with SqliteDatabase(path) as database:
         secret, key = new_key("a")
-        await store.create_key(key)
+        await database.create_key(key)
         dump = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert secret.encode() not in dump
     assert secret[4:].encode() not in dump
@@ -55,108 +55,108 @@ async def test_no_clear_key_is_in_any_file(path):
 
 
 async def test_another_process_sees_changes_and_is_seen(path):
-    async with SqliteStore(path) as store:
+    async with SqliteDatabase(path) as database:
         _, key = new_key("a")
-        await store.create_key(key)
-        before = store.generation()
+        await database.create_key(key)
+        before = database.generation()
         program = (
             "import asyncio, sys, pathlib\n"
-            "from orbit.database.sqlite import SqliteStore\n"
+            "from orbit.database.sqlite import SqliteDatabase\n"
             "from orbit.database.keys import KeyChanges\n"
             "async def main():\n"
-            "    async with SqliteStore(pathlib.Path(sys.argv[1])) as store:\n"
-            "        await store.update_key(sys.argv[2], KeyChanges(notes='from outside'))\n"
+            "    async with SqliteDatabase(pathlib.Path(sys.argv[1])) as database:\n"
+            "        await database.update_key(sys.argv[2], KeyChanges(notes='from outside'))\n"
             "asyncio.run(main())\n"
         )
         other = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(path), key.id)
         assert await other.wait() == 0
-        assert store.generation() != before
-        assert (await store.get_key(key.id)).notes == "from outside"
+        assert database.generation() != before
+        assert (await database.get_key(key.id)).notes == "from outside"
 
 
-async def test_a_cancelled_change_leaves_the_store_usable(path):
-    async with SqliteStore(path) as store:
+async def test_a_cancelled_change_leaves_the_database_usable(path):
+    async with SqliteDatabase(path) as database:
         _, key = new_key("a")
-        await store.create_key(key)
+        await database.create_key(key)
         for pause in (0, 0.0001, 0.0002, 0.0003, 0.0005, 0.001, 0.002) * 5:
-            task = asyncio.create_task(store.update_key(key.id, KeyChanges(notes=str(pause))))
+            task = asyncio.create_task(database.update_key(key.id, KeyChanges(notes=str(pause))))
             await asyncio.sleep(pause)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        changed = await store.update_key(key.id, KeyChanges(notes="at last"))
+        changed = await database.update_key(key.id, KeyChanges(notes="at last"))
         assert changed.notes == "at last"
-        with sqlite3.connect(path, timeout=0) as database:  # nor is anyone else locked out
-            database.execute("BEGIN IMMEDIATE")
-        database.close()
+        with sqlite3.connect(path, timeout=0) as other:  # nor is anyone else locked out
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
 
 
 async def test_a_newer_schema_is_left_alone(path):
-    async with SqliteStore(path):
+    async with SqliteDatabase(path):
         pass
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version = 999")
     database.close()
     with pytest.raises(ConfigError, match="newer ORBIT"):
-        async with SqliteStore(path):
+        async with SqliteDatabase(path):
             pass
 
 
 async def test_what_is_not_a_database_is_named(path):
     path.parent.mkdir()
     path.write_bytes(b"this is not a database at all" * 100)
-    with pytest.raises(StoreUnavailable, match=r"orbit\.db"):
-        async with SqliteStore(path):
+    with pytest.raises(DatabaseUnavailable, match=r"orbit\.db"):
+        async with SqliteDatabase(path):
             pass
 
 
 async def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreUnavailable, match="file"):
-        async with SqliteStore(tmp_path / "file" / "orbit.db"):
+    with pytest.raises(DatabaseUnavailable, match="file"):
+        async with SqliteDatabase(tmp_path / "file" / "orbit.db"):
             pass
 
 
-async def test_many_processes_may_open_a_new_store_at_once(path):
-    stores = [SqliteStore(path) for _ in range(8)]
+async def test_many_processes_may_open_a_new_database_at_once(path):
+    databases = [SqliteDatabase(path) for _ in range(8)]
 
-    async def use(store):
-        async with store:
-            return await store.create_key(new_key("a")[1])
+    async def use(database):
+        async with database:
+            return await database.create_key(new_key("a")[1])
 
-    made = await asyncio.gather(*(use(store) for store in stores))
-    async with SqliteStore(path) as store:
-        assert {key.id async for key in store.all_keys()} == {key.id for key in made}
+    made = await asyncio.gather(*(use(database) for database in databases))
+    async with SqliteDatabase(path) as database:
+        assert {key.id async for key in database.all_keys()} == {key.id for key in made}
 
 
-async def test_a_new_store_waits_for_another_that_makes_it(path):
+async def test_a_new_database_waits_for_another_that_makes_it(path):
     path.parent.mkdir()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     asyncio.get_running_loop().call_later(0.2, other.close)
-    async with SqliteStore(path) as store:
-        assert await store.list_keys() == []
+    async with SqliteDatabase(path) as database:
+        assert await database.list_keys() == []
 
 
-async def test_a_locked_store_waits_and_then_is_unavailable(path, monkeypatch):
-    monkeypatch.setattr("orbit.database.sqlite.database.BUSY_SECONDS", 0.2)
-    async with SqliteStore(path) as store:
+async def test_a_locked_database_waits_and_then_is_unavailable(path, monkeypatch):
+    monkeypatch.setattr("orbit.database.sqlite.connections.BUSY_SECONDS", 0.2)
+    async with SqliteDatabase(path) as database:
         holder = sqlite3.connect(path, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreUnavailable, match="locked"):
-            await store.create_key(new_key("a")[1])
-        with pytest.raises(StoreUnavailable):
-            await store.count_request("k", 1, time.time())
-        assert await store.list_keys() == []  # readers never wait for writers
+        with pytest.raises(DatabaseUnavailable, match="locked"):
+            await database.create_key(new_key("a")[1])
+        with pytest.raises(DatabaseUnavailable):
+            await database.count_request("k", 1, time.time())
+        assert await database.list_keys() == []  # readers never wait for writers
         holder.execute("COMMIT")
         holder.close()
-        await store.create_key(new_key("a")[1])
+        await database.create_key(new_key("a")[1])
 
 
 async def test_the_configuration_names_the_file(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text(f"general: {{data_dir: {tmp_path}/d}}\nsqlite: {{path: keys.db}}\n")
-    async with open_store(load_config(str(file))) as store:
-        await store.ping()
+    async with open_database(load_config(str(file))) as database:
+        await database.ping()
     assert (tmp_path / "d" / "keys.db").exists()
 
 

@@ -67,7 +67,7 @@ def test_routes_count_against_the_limit_of_the_key(tmp_path: Path) -> None:
     with serve({"echo": {}, "mine": {"use": "greedy"}}, tmp_path, {"greedy": Greedy}) as server:
         secret, record = new_key("limited", None)
         record = msgspec.structs.replace(record, requests_per_minute=2)
-        server.call(server.services.store.create_key(record))
+        server.call(server.services.database.create_key(record))
         url = f"{server.url}/plugins/mine/"
         answers = [httpx.get(url, headers={"X-API-Key": secret}) for _ in range(3)]
         free = httpx.get(url, headers={"X-API-Key": server.key})

@@ -17,7 +17,7 @@ import httpx
 
 from orbit.auth.keys import new_key
 from orbit.config import load_config
-from orbit.database import open_store
+from orbit.database import open_database
 
 ORBIT = str(Path(sys.executable).with_name("orbit"))
 FAKES = ("script", "shelf")
@@ -126,8 +126,8 @@ class Served:
 
 async def make_key(config: Path) -> str:
     secret, record = new_key("test")
-    async with open_store(load_config(str(config))) as store:
-        await store.create_key(record)
+    async with open_database(load_config(str(config))) as database:
+        await database.create_key(record)
     return secret
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from orbit.auth.keys import new_key
-from orbit.database import open_store
+from orbit.database import open_database
 from orbit.testing import make_host
 from orbit.web.app import create_app
 
@@ -21,8 +21,8 @@ def main(folder: Path) -> None:
     async def key() -> str:
         (folder / "data").mkdir(exist_ok=True)
         secret, record = new_key("torture")
-        async with open_store(host.config) as store:
-            await store.create_key(record)
+        async with open_database(host.config) as database:
+            await database.create_key(record)
         return secret
 
     secret = asyncio.run(key())

@@ -52,7 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def limited_key(server: Any, requests_per_minute: int) -> str:
     secret, record = new_key("limited", requests_per_minute=requests_per_minute)
-    server.call(server.services.store.create_key(record))
+    server.call(server.services.database.create_key(record))
     return secret
 
 

@@ -25,7 +25,7 @@ from orbit.errors import ConfigError, Problem
 
 DEFAULT_DATABASE = "orbit"
 SELECTION_SECONDS = 2.0
-"""How long an operation looks for a server before the store counts as away."""
+"""How long an operation looks for a server before the database counts as away."""
 SOCKET_SECONDS = 5.0
 
 _SCHEMES = ("mongodb://", "mongodb+srv://")

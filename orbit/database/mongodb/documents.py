@@ -1,7 +1,7 @@
-"""The documents of the MongoDB store, in the form that earlier ORBIT servers wrote and read.
+"""The documents of the MongoDB database, in the form that earlier ORBIT servers wrote and read.
 
 They are lenient where earlier servers were: a field may be missing or null. ``record()`` turns them into what the
-store's contract speaks of.
+database's contract speaks of.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from beanie import Document, PydanticObjectId
 from bson import ObjectId
 from pydantic import BaseModel, ConfigDict, Field
 
+from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import ApiKey, FormerSecret
 from orbit.database.prompts import SystemPrompt
 from orbit.database.secrets import digest_of, hint_of
-from orbit.database.sessions import SessionTurn
 from orbit.types import Source
 
 
@@ -126,7 +126,7 @@ class RequestCountDocument(BaseModel):
     revision: int = 0
 
 
-class SessionTurnDocument(BaseModel):
+class TurnDocument(BaseModel):
     """A turn of a conversation. ``at`` in Unix seconds: not all that speak MongoDB's wire compare dates rightly."""
 
     id: PydanticObjectId = Field(default_factory=PydanticObjectId)
@@ -137,19 +137,19 @@ class SessionTurnDocument(BaseModel):
     at: float
     sources: list[dict[str, Any]] = Field(default_factory=list)
 
-    def record(self) -> SessionTurn:
+    def record(self) -> ConversationTurn:
         """The turn as the contract has it."""
         sources = msgspec.convert(self.sources, tuple[Source, ...])
-        return SessionTurn(self.question, self.answer, self.at, sources)
+        return ConversationTurn(self.question, self.answer, self.at, sources)
 
 
-def turn_fields(key_id: str, session_id: str, turn: SessionTurn) -> dict[str, Any]:
+def turn_fields(key_id: str, session_id: str, turn: ConversationTurn) -> dict[str, Any]:
     """The document of a new turn."""
     return {"key_id": key_id, "session_id": session_id, **msgspec.to_builtins(turn)}
 
 
 def bound_to(model: type[BaseModel], collection: str) -> type[Any]:
-    """A Beanie document class for one collection, made anew for each store, so that several can be open at once."""
+    """A Beanie document class for one collection, made anew for each database, so that several can be open at once."""
     name = model.__qualname__
     place = {"__module__": __name__, "__qualname__": f"{name}.Settings"}  # where Pydantic expects a nested class
     settings = type("Settings", (), {"name": collection, **place})

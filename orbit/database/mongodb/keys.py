@@ -13,15 +13,15 @@ from typing_extensions import override
 
 from orbit.config.model import Mongodb
 from orbit.database.keys import ApiKey, DuplicateKey, FormerSecret, KeyChanges, UnknownKey
-from orbit.database.mongodb.database import ATTEMPTS, MongoDatabase, id_of, reference_to
+from orbit.database.mongodb.collections import ATTEMPTS, MongoCollections, id_of, reference_to
 from orbit.database.mongodb.documents import ApiKeyDocument, key_fields, moment, object_id
 from orbit.database.quota import Quota, quota, window_start
 from orbit.database.records import PAGE, set_fields
 from orbit.database.secrets import digest_of, hint_of
 
 
-class MongoKeys(MongoDatabase):
-    """The part of the store that keeps keys."""
+class MongoKeys(MongoCollections):
+    """The part of the database that keeps keys."""
 
     def __init__(self, settings: Mongodb, signal_file: Path) -> None:
         super().__init__(settings, signal_file)

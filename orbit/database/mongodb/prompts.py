@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.errors import DuplicateKeyError
 from typing_extensions import override
 
-from orbit.database.mongodb.database import ATTEMPTS, MongoDatabase, id_of, reference_to
+from orbit.database.mongodb.collections import ATTEMPTS, MongoCollections, id_of, reference_to
 from orbit.database.mongodb.documents import SystemPromptDocument, object_id, prompt_fields
 from orbit.database.prompts import (
     DuplicatePrompt,
@@ -22,8 +22,8 @@ from orbit.database.prompts import (
 from orbit.database.records import PAGE, new_id
 
 
-class MongoPrompts(MongoDatabase):
-    """The part of the store that keeps system prompts."""
+class MongoPrompts(MongoCollections):
+    """The part of the database that keeps system prompts."""
 
     @override
     async def create_prompt(self, name: str, prompt: str, version: str = "1.0") -> SystemPrompt:

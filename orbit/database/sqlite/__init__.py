@@ -1,11 +1,11 @@
-"""The embedded store: one SQLite file that several processes use at once."""
+"""The embedded database: one SQLite file that several processes use at once."""
 
+from orbit.database.sqlite.conversations import SqliteConversations
 from orbit.database.sqlite.keys import SqliteKeys
 from orbit.database.sqlite.prompts import SqlitePrompts
-from orbit.database.sqlite.sessions import SqliteSessions
 
-__all__ = ["SqliteStore"]
+__all__ = ["SqliteDatabase"]
 
 
-class SqliteStore(SqliteKeys, SqlitePrompts, SqliteSessions):
+class SqliteDatabase(SqliteKeys, SqlitePrompts, SqliteConversations):
     """Keys, prompts and conversations in a SQLite file."""

@@ -14,7 +14,7 @@ from typing_extensions import override
 from orbit.database.keys import ApiKey, DuplicateKey, KeyChanges, UnknownKey
 from orbit.database.quota import Quota, quota, window_start
 from orbit.database.records import PAGE, set_fields
-from orbit.database.sqlite.database import SqliteDatabase
+from orbit.database.sqlite.connections import SqliteConnections
 from orbit.database.sqlite.rows import KEY_COLUMNS, SELECT_KEYS, SELECT_PROMPTS, keys_of, one_key, one_prompt
 
 COUNT_REQUEST = """
@@ -26,8 +26,8 @@ COUNT_REQUEST = """
 """One statement, so that no other process can count between the check and the increment."""
 
 
-class SqliteKeys(SqliteDatabase):
-    """The part of the store that keeps keys."""
+class SqliteKeys(SqliteConnections):
+    """The part of the database that keeps keys."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

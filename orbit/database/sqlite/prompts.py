@@ -19,12 +19,12 @@ from orbit.database.prompts import (
     changed_prompt,
 )
 from orbit.database.records import PAGE, new_id
-from orbit.database.sqlite.database import SqliteDatabase
+from orbit.database.sqlite.connections import SqliteConnections
 from orbit.database.sqlite.rows import PROMPT_COLUMNS, SELECT_KEYS, SELECT_PROMPTS, keys_of, one_prompt
 
 
-class SqlitePrompts(SqliteDatabase):
-    """The part of the store that keeps system prompts."""
+class SqlitePrompts(SqliteConnections):
+    """The part of the database that keeps system prompts."""
 
     @override
     async def create_prompt(self, name: str, prompt: str, version: str = "1.0") -> SystemPrompt:

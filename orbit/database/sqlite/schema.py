@@ -1,4 +1,4 @@
-"""The tables of the SQLite store, and how an older file gets to them."""
+"""The tables of the SQLite database, and how an older file gets to them."""
 
 MIGRATIONS = (
     """

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Request, Response, Router, delete, get
 from litestar.params import PathParameter
 
-from orbit.database.sessions import SessionTurn
+from orbit.database.conversations import ConversationTurn
 from orbit.types import Role, Source
 from orbit.web.key_guard import guarded_router, identity_of, place_beside_chats
 from orbit.web.services import Services
@@ -54,7 +54,7 @@ def session_routes(services: Services) -> Router:
     return guarded_router(services, "/chat/sessions", [show_session, delete_session], tags=["chat"])
 
 
-def _messages(turn: SessionTurn) -> tuple[SessionMessage, SessionMessage]:
+def _messages(turn: ConversationTurn) -> tuple[SessionMessage, SessionMessage]:
     return (
         SessionMessage("user", turn.question, turn.at),
         SessionMessage("assistant", turn.answer, turn.at, turn.sources),

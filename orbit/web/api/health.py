@@ -50,7 +50,7 @@ class HealthCheck:
         services = self._services
         registry = services.host.registry
         names = registry.names()
-        asked = {"store": services.store.health, **{name: registry[name].health for name in names}}
+        asked = {"store": services.database.health, **{name: registry[name].health for name in names}}
         answers = await asyncio.gather(*(self._guarded(name, health) for name, health in asked.items()))
         server = Health("down", "stopping: no new requests") if services.draining.is_set() else Health()
         components = {"server": server, **dict(zip(asked, answers, strict=True))}

@@ -11,9 +11,9 @@ from litestar.exceptions import ValidationException
 from litestar.types import Receive, Scope, Send
 
 from orbit.auth.keys import REFUSAL, RateLimited
-from orbit.chat.conversations import UnknownSession
+from orbit.chat.conversations import UnknownConversation
 from orbit.chat.turn import TurnTimeout
-from orbit.errors import OrbitError, Overloaded, PromptTooLong, ProviderError, StoreUnavailable, Unauthorized
+from orbit.errors import DatabaseUnavailable, OrbitError, Overloaded, PromptTooLong, ProviderError, Unauthorized
 from orbit.sanitize import without_secrets
 
 logger = logging.getLogger("orbit.web")
@@ -51,11 +51,11 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _STATUS: dict[type[OrbitError], int] = {
     Unauthorized: 401,
-    UnknownSession: 404,
+    UnknownConversation: 404,
     PromptTooLong: 413,
     RateLimited: 429,
     Overloaded: 503,
-    StoreUnavailable: 503,
+    DatabaseUnavailable: 503,
     TurnTimeout: 504,
 }
 _FAILURE_STATUS = {
@@ -90,7 +90,7 @@ _SENTENCES: dict[type[OrbitError], str] = {
     Unauthorized: REFUSAL,
     PromptTooLong: "The question is too long for the model. Shorten it, or begin a new conversation.",
     Overloaded: "The server is busy. Try again in a moment.",
-    StoreUnavailable: "The server cannot look up its records. Try again in a moment.",
+    DatabaseUnavailable: "The server cannot look up its records. Try again in a moment.",
 }
 _INTERNAL = "The server failed unexpectedly."
 

@@ -16,7 +16,7 @@ import pytest
 
 from orbit.auth.keys import new_key
 from orbit.config import load_config
-from orbit.database import open_store
+from orbit.database import open_database
 
 ORBIT = str(Path(sys.executable).with_name("orbit"))
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not show who holds a lock")
@@ -38,8 +38,8 @@ def serving(folder: Path, node: str) -> Iterator[tuple[int, httpx.Client]]:
         config = load_config(str(file))
         config.data_dir.mkdir(parents=True)
         secret, record = new_key("test")
-        async with open_store(config) as store:
-            await store.create_key(record)
+        async with open_database(config) as database:
+            await database.create_key(record)
         return secret
 
     key = asyncio.run(make_key())

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from orbit.auth.attempts import Attempts
-from orbit.auth.sign_ins import AdminSessions
+from orbit.auth.sign_ins import SignIns
 from orbit.testing import serve
 
 TOKEN = "the-administrators-own-token"
@@ -165,7 +165,7 @@ def test_the_cookie_opens_no_route_elsewhere(server, page):
 
 
 def sessions(folder, token=TOKEN, seconds=60.0):
-    return AdminSessions(token, folder, seconds)
+    return SignIns(token, folder, seconds)
 
 
 def test_all_workers_know_a_session_and_its_end(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 import orbit
 from orbit.auth.keys import new_key
-from orbit.errors import StoreUnavailable
+from orbit.errors import DatabaseUnavailable
 from orbit.testing import Echo, serve
 
 
@@ -48,7 +48,7 @@ def session(server: Any, name: str = "s", method: str = "GET", key: str = "") ->
 
 def another_key(server: Any) -> str:
     secret, record = new_key("another")
-    server.call(server.services.store.create_key(record))
+    server.call(server.services.database.create_key(record))
     return secret
 
 
@@ -69,28 +69,28 @@ def test_a_session_remembers_what_was_said(tmp_path: Path) -> None:
     assert second["session_id"] == "s"
 
 
-def test_a_turn_without_a_session_touches_no_store(tmp_path: Path) -> None:
+def test_a_turn_without_a_session_touches_no_database(tmp_path: Path) -> None:
     with serve(CONFIG, tmp_path, LISTENER) as server:
         ask(server, "to know the key", None)
 
         async def away(*_: Any) -> Any:
-            raise StoreUnavailable("the store is away")
+            raise DatabaseUnavailable("the database is away")
 
-        for name in ("add_turn", "session_turns", "forget_turns", "find_by_digest"):
-            setattr(server.services.store, name, away)
+        for name in ("add_turn", "conversation_turns", "forget_turns", "find_by_digest"):
+            setattr(server.services.database, name, away)
         body = ask(server, "one", None).json()
         refused = ask(server, "one")
     assert (body["session_id"], body["metadata"]["remembered"]) == (None, False)
     assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
 
 
-def test_a_store_that_goes_away_during_the_answer_does_not_spoil_it(tmp_path: Path) -> None:
+def test_a_database_that_goes_away_during_the_answer_does_not_spoil_it(tmp_path: Path) -> None:
     with serve(CONFIG, tmp_path, LISTENER) as server:
 
         async def away(*_: Any) -> Any:
-            raise StoreUnavailable("the store is away")
+            raise DatabaseUnavailable("the database is away")
 
-        server.services.store.add_turn = away
+        server.services.database.add_turn = away
         body = ask(server, "one").json()
     assert (body["response"], body["metadata"]["remembered"]) == ("Re: one", False)
 
@@ -202,7 +202,7 @@ def test_old_turns_and_surplus_turns_are_forgotten(tmp_path: Path) -> None:
 
         async def forgotten() -> bool:
             for _ in range(400):
-                if not await server.services.store.session_turns(key_id, "s", 0):
+                if not await server.services.database.conversation_turns(key_id, "s", 0):
                     return True
                 await asyncio.sleep(0.05)
             return False
@@ -252,14 +252,14 @@ def test_without_sessions_nothing_is_kept_and_what_was_is_forgotten(tmp_path: Pa
 
 def test_a_rotated_key_keeps_its_sessions_and_a_deleted_one_does_not(tmp_path: Path) -> None:
     with serve(CONFIG, tmp_path, LISTENER) as server:
-        store = server.services.store
+        database = server.services.database
         ask(server, "one")
         key_id = server.call(server.services.authenticator.authenticate(server.key)).key.id
         secret, record = new_key("rotated")
-        server.call(store.rotate_key(key_id, record.digest, record.hint, 0))
+        server.call(database.rotate_key(key_id, record.digest, record.hint, 0))
         kept = session(server, key=secret)
-        server.call(store.delete_key(key_id))
-        gone = server.call(store.session_turns(key_id, "s", 0))
+        server.call(database.delete_key(key_id))
+        gone = server.call(database.conversation_turns(key_id, "s", 0))
     assert kept.json()["turns"][0]["text"] == "one"
     assert gone == []
 

@@ -3,7 +3,7 @@
 import pytest
 
 from orbit.chat.turn import TurnTimeout
-from orbit.errors import Overloaded, PromptTooLong, ProviderError, StoreUnavailable
+from orbit.errors import DatabaseUnavailable, Overloaded, PromptTooLong, ProviderError
 from orbit.host.calls import too_slow
 from orbit.web.http.problems import RequestError, ServerStopping, headers_of, status_of
 
@@ -32,7 +32,7 @@ def failure(kind: str, operation: str = "generate", **options: object) -> Provid
         (TurnTimeout(), 504, True, True),
         (PromptTooLong("x"), 413, False, False),
         (Overloaded("x"), 503, True, False),
-        (StoreUnavailable("x"), 503, True, False),
+        (DatabaseUnavailable("x"), 503, True, False),
         (ServerStopping(), 503, True, False),
         (RequestError(400, "x", "x"), 400, False, False),
         (RuntimeError("x"), 500, False, True),

@@ -231,7 +231,7 @@ def test_the_client_tries_again_after_429_when_it_was_told_to(tmp_path: Path, mo
     monkeypatch.setattr("orbit.database.quota.RATE_WINDOW", 1)  # a minute would take too long
     with serve({"script": {}}, tmp_path) as server:
         secret, key = new_key("limited", requests_per_minute=1)
-        server.call(server.services.store.create_key(key))
+        server.call(server.services.database.create_key(key))
         ask(server, HELLO, key=secret)
         with pytest.raises(openai.RateLimitError) as limited:
             ask(server, HELLO, key=secret)

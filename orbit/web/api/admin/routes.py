@@ -64,7 +64,7 @@ STATUS = {
 def admin_routes(services: Services, live: Any) -> list[Any]:
     """The routes of ``/admin`` behind the admin token, and ``/key``, which tells a client about its own key."""
     redact_access_log()
-    admin = Administration(services.store)
+    admin = Administration(services.database)
     guard = services.admin_guard
 
     async def only_administrators(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

@@ -10,9 +10,9 @@ from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 
 from orbit.admin.wire import Done
-from orbit.auth.sign_ins import AdminSession
-from orbit.errors import StoreUnavailable
-from orbit.web.admin_guard import AdminGuard, NotAdministrator, session_of
+from orbit.auth.sign_ins import SignIn
+from orbit.errors import DatabaseUnavailable
+from orbit.web.admin_guard import AdminGuard, NotAdministrator, sign_in_of
 
 logger = logging.getLogger("orbit.admin")
 
@@ -31,7 +31,7 @@ def session_routes(guard: AdminGuard) -> list[Any]:
     """The routes of sessions; the guard has let the request pass."""
     sessions = guard.sessions
 
-    def info(session: AdminSession) -> SessionInfo:
+    def info(session: SignIn) -> SessionInfo:
         return SessionInfo(session.expires_at, sessions.csrf_token(session))
 
     def cookie(request: Request[Any, Any, Any], value: str, seconds: int) -> Cookie:
@@ -45,15 +45,15 @@ def session_routes(guard: AdminGuard) -> list[Any]:
             secure=request.scope["scheme"] == "https",
         )
 
-    def own(request: Request[Any, Any, Any]) -> AdminSession:
-        session = session_of(request)
+    def own(request: Request[Any, Any, Any]) -> SignIn:
+        session = sign_in_of(request)
         if session is None:
             raise NotAdministrator("The request has the admin token and no session's cookie.")
         return session
 
     @post("/session", summary="Sign in with the admin token: the answer sets a session's cookie")
     async def sign_in(request: Request[Any, Any, Any]) -> Response[SessionInfo]:
-        if session_of(request) is not None:
+        if sign_in_of(request) is not None:
             raise NotAdministrator("A session does not begin another; sign in with the admin token.")
         session = sessions.begin()
         logger.info("an administrator signed in from %s", request.client.host if request.client else "somewhere")
@@ -71,7 +71,7 @@ def session_routes(guard: AdminGuard) -> list[Any]:
         try:
             sessions.end(session)
         except OSError as error:
-            raise StoreUnavailable(f"the end of the session cannot be kept: {error.strerror or error}.") from error
+            raise DatabaseUnavailable(f"the end of the session cannot be kept: {error.strerror or error}.") from error
         return Response(Done("Signed out"), cookies=[cookie(request, "", 0)])
 
     return [sign_in, session, sign_out]

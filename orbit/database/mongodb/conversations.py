@@ -6,19 +6,19 @@ from typing import Any
 
 from typing_extensions import override
 
+from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import UnknownKey
-from orbit.database.mongodb.database import MongoDatabase, id_of
+from orbit.database.mongodb.collections import MongoCollections, id_of
 from orbit.database.mongodb.documents import turn_fields
-from orbit.database.sessions import SessionTurn
 
 _LATEST_FIRST = [("at", -1), ("_id", -1)]
 
 
-class MongoSessions(MongoDatabase):
-    """The part of the store that keeps conversations."""
+class MongoConversations(MongoCollections):
+    """The part of the database that keeps conversations."""
 
     @override
-    async def add_turn(self, key_id: str, session_id: str, turn: SessionTurn, keep: int) -> None:
+    async def add_turn(self, key_id: str, session_id: str, turn: ConversationTurn, keep: int) -> None:
         collection = self._turns.get_pymongo_collection()
         session = _session(key_id, session_id)
         with self._as_unavailable():
@@ -32,14 +32,14 @@ class MongoSessions(MongoDatabase):
                 await collection.delete_many({"_id": {"$in": old}})
 
     @override
-    async def session_turns(self, key_id: str, session_id: str, since: float) -> list[SessionTurn]:
+    async def conversation_turns(self, key_id: str, session_id: str, since: float) -> list[ConversationTurn]:
         query = {**_session(key_id, session_id), "at": {"$gt": since}}
         with self._as_unavailable():
             found = await self._turns.find(query).sort(_LATEST_FIRST).to_list()
         return [document.record() for document in reversed(found)]
 
     @override
-    async def delete_session(self, key_id: str, session_id: str) -> bool:
+    async def delete_conversation(self, key_id: str, session_id: str) -> bool:
         with self._as_unavailable():
             result = await self._turns.get_pymongo_collection().delete_many(_session(key_id, session_id))
         return bool(result.deleted_count)

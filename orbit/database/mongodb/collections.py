@@ -13,26 +13,26 @@ from pymongo.errors import OperationFailure, PyMongoError
 from typing_extensions import override
 
 from orbit.config.model import Mongodb
-from orbit.database.base import Store
+from orbit.database.base import Database
 from orbit.database.mongodb.connection import database_name, make_client, shown_address
 from orbit.database.mongodb.documents import (
     ApiKeyDocument,
     PromptVersionDocument,
     RequestCountDocument,
-    SessionTurnDocument,
     SystemPromptDocument,
+    TurnDocument,
     bound_to,
     object_id,
 )
-from orbit.errors import StoreUnavailable
+from orbit.errors import DatabaseUnavailable
 
 ATTEMPTS = 50
 """How often a change is tried again because another process was quicker."""
 
-logger = logging.getLogger("orbit.store")
+logger = logging.getLogger("orbit.database")
 
 
-class MongoDatabase(Store):
+class MongoCollections(Database):
     """The collections of a MongoDB database, through Beanie."""
 
     def __init__(self, settings: Mongodb, signal_file: Path) -> None:
@@ -54,7 +54,7 @@ class MongoDatabase(Store):
         self._prompts = bound_to(SystemPromptDocument, prompts)
         self._versions = bound_to(PromptVersionDocument, f"{prompts}_versions")
         self._counts = bound_to(RequestCountDocument, f"{settings.apikey_collection}_requests")
-        self._turns = bound_to(SessionTurnDocument, f"{settings.apikey_collection}_sessions")
+        self._turns = bound_to(TurnDocument, f"{settings.apikey_collection}_sessions")
         models = [self._keys, self._prompts, self._versions, self._counts, self._turns]
         with self._as_unavailable():
             await client.admin.command("ping")
@@ -95,7 +95,7 @@ class MongoDatabase(Store):
             yield
         except (PyMongoError, OSError) as error:
             reason = str(error).partition(", Timeout:")[0]
-            raise StoreUnavailable(f"MongoDB at {self._where} cannot be used: {reason}") from error
+            raise DatabaseUnavailable(f"MongoDB at {self._where} cannot be used: {reason}") from error
 
     @contextlib.contextmanager
     def _announced(self) -> Iterator[None]:
@@ -104,8 +104,8 @@ class MongoDatabase(Store):
         finally:  # also when cancelled or failed: the change may have been made
             self.changed()
 
-    def _too_busy(self) -> StoreUnavailable:
-        return StoreUnavailable(f"MongoDB at {self._where}: too many changes of the same record at once; try again.")
+    def _too_busy(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"MongoDB at {self._where}: too many changes of the same record at once; try again.")
 
     async def _page(self, model: type[Any], after: str, limit: int) -> list[Any]:
         if after and object_id(after) is None:

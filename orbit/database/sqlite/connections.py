@@ -15,15 +15,15 @@ from typing import Any
 import aiosqlite
 from typing_extensions import override
 
-from orbit.database.base import Store
+from orbit.database.base import Database
 from orbit.database.sqlite.schema import MIGRATIONS
-from orbit.errors import ConfigError, Problem, StoreUnavailable
+from orbit.errors import ConfigError, DatabaseUnavailable, Problem
 
 BUSY_SECONDS = 10.0
 """How long an operation waits while another process writes."""
 
 
-class SqliteDatabase(Store):
+class SqliteConnections(Database):
     """A SQLite file, readable by its owner alone, that several processes use at once.
 
     Two connections: one for transactions, taken in turn, and one for single statements, which so never see
@@ -123,4 +123,4 @@ class SqliteDatabase(Store):
         except (sqlite3.DatabaseError, OSError) as error:
             if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise
-            raise StoreUnavailable(f"The store {self.path} cannot be used: {error}") from error
+            raise DatabaseUnavailable(f"The database {self.path} cannot be used: {error}") from error

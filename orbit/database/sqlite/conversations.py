@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 from typing_extensions import override
 
+from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import UnknownKey
-from orbit.database.sessions import SessionTurn
-from orbit.database.sqlite.database import SqliteDatabase
+from orbit.database.sqlite.connections import SqliteConnections
 from orbit.types import Source
 
 ADD_TURN = """
@@ -15,7 +15,7 @@ ADD_TURN = """
     SELECT :key, :session, :question, :answer, :at, :sources
     WHERE EXISTS (SELECT 1 FROM api_keys WHERE id = :key)
 """
-TRIM_SESSION = """
+TRIM_CONVERSATION = """
     DELETE FROM session_turns WHERE key_id = :key AND session_id = :session AND id <= (
         SELECT id FROM session_turns WHERE key_id = :key AND session_id = :session ORDER BY id DESC LIMIT 1 OFFSET :keep
     )
@@ -25,28 +25,30 @@ TRIM_SESSION = """
 _sources = msgspec.json.Decoder(tuple[Source, ...])
 
 
-class SqliteSessions(SqliteDatabase):
-    """The part of the store that keeps conversations."""
+class SqliteConversations(SqliteConnections):
+    """The part of the database that keeps conversations."""
 
     @override
-    async def add_turn(self, key_id: str, session_id: str, turn: SessionTurn, keep: int) -> None:
+    async def add_turn(self, key_id: str, session_id: str, turn: ConversationTurn, keep: int) -> None:
         where = {"key": key_id, "session": session_id, "keep": keep}
         values = {**msgspec.structs.asdict(turn), "sources": msgspec.json.encode(turn.sources)}
         if not await self._changed_rows(ADD_TURN, {**where, **values}):
             raise UnknownKey
-        await self._changed_rows(TRIM_SESSION, where)
+        await self._changed_rows(TRIM_CONVERSATION, where)
 
     @override
-    async def session_turns(self, key_id: str, session_id: str, since: float) -> list[SessionTurn]:
+    async def conversation_turns(self, key_id: str, session_id: str, since: float) -> list[ConversationTurn]:
         rows = await self._rows(
             "SELECT question, answer, at, sources FROM session_turns"
             " WHERE key_id = ? AND session_id = ? AND at > ? ORDER BY id",
             (key_id, session_id, since),
         )
-        return [SessionTurn(question, answer, at, _sources.decode(sources)) for question, answer, at, sources in rows]
+        return [
+            ConversationTurn(question, answer, at, _sources.decode(sources)) for question, answer, at, sources in rows
+        ]
 
     @override
-    async def delete_session(self, key_id: str, session_id: str) -> bool:
+    async def delete_conversation(self, key_id: str, session_id: str) -> bool:
         sql = "DELETE FROM session_turns WHERE key_id = :key AND session_id = :session"
         return await self._changed_rows(sql, {"key": key_id, "session": session_id}) > 0
 

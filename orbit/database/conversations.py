@@ -9,7 +9,7 @@ import msgspec
 from orbit.types import Source
 
 
-class SessionTurn(msgspec.Struct, frozen=True):
+class ConversationTurn(msgspec.Struct, frozen=True):
     """A question of a conversation and its whole answer. ``at`` is when it was answered, in Unix seconds."""
 
     question: str
@@ -18,19 +18,19 @@ class SessionTurn(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...] = ()
 
 
-class SessionStore(abc.ABC):
-    """The part of a store that keeps the turns of sessions."""
+class ConversationRecords(abc.ABC):
+    """The part of a database that keeps the turns of sessions."""
 
     @abc.abstractmethod
-    async def add_turn(self, key_id: str, session_id: str, turn: SessionTurn, keep: int) -> None:
+    async def add_turn(self, key_id: str, session_id: str, turn: ConversationTurn, keep: int) -> None:
         """Add a turn to a session, of which the last ``keep`` turns stay. Raises UnknownKey."""
 
     @abc.abstractmethod
-    async def session_turns(self, key_id: str, session_id: str, since: float) -> list[SessionTurn]:
+    async def conversation_turns(self, key_id: str, session_id: str, since: float) -> list[ConversationTurn]:
         """The turns of a session that were answered after ``since``, oldest first."""
 
     @abc.abstractmethod
-    async def delete_session(self, key_id: str, session_id: str) -> bool:
+    async def delete_conversation(self, key_id: str, session_id: str) -> bool:
         """Forget a session; False if there was none."""
 
     @abc.abstractmethod
