@@ -1,8 +1,8 @@
-"""Signed-in sessions of administrators: a signed cookie instead of the admin token in every request.
+"""Sign-ins of administrators: a signed cookie instead of the admin token in every request.
 
-The cookie is signed with a key derived from the admin token, and nothing is stored while a session runs: all workers,
-and all servers with the same token, know it, and a new token ends every session. What a signature cannot tell is that
-somebody signed out; that is noted as an empty file in the data folder until the session would have ended anyway.
+The key of the signature comes from the admin token, so every worker, and every server with the same token, recognises a
+sign-in without storing it, and a new token ends them all. Only a sign-out needs storage: an empty file in the data
+folder, kept until the sign-in would have expired.
 """
 
 from __future__ import annotations
@@ -22,53 +22,53 @@ COOKIE_PREFIX = "orbit_admin_"
 
 
 class SignIn(msgspec.Struct, frozen=True):
-    """Somebody who has shown the admin token, until ``expires_at`` in Unix seconds."""
+    """Proof that somebody gave the admin token, valid until ``expires_at`` (Unix seconds)."""
 
     id: str
     expires_at: int
 
 
 class SignIns:
-    """Makes sessions, knows them again by their cookie, and ends them."""
+    """Begins sign-ins, recognises them by their cookie, and ends them."""
 
     def __init__(self, token: str, folder: Path, seconds: float) -> None:
-        """``folder`` keeps notes of who signed out; it is made when the first does."""
+        """``folder`` records who signed out; the first sign-out creates it. A sign-in lasts ``seconds``."""
         self._key = hmac.digest(token.encode(), b"orbit admin session", "sha256")
         self._folder = folder
         self._seconds = seconds
-        # Browsers share cookies between the ports of a host, where another ORBIT may have sessions of its own.
+        # Browsers share cookies between the ports of a host, where another ORBIT may have sign-ins of its own.
         self.cookie_name = f"{COOKIE_PREFIX}{self._signature('cookie')[:8]}"
 
     def begin(self) -> SignIn:
-        """A new session."""
+        """Return a new sign-in."""
         return SignIn(secrets.token_urlsafe(16), int(time.time() + self._seconds))
 
-    def cookie_of(self, session: SignIn) -> str:
-        """The value of a session's cookie."""
-        return f"{session.id}.{session.expires_at}.{self._signature(f'session {session.id} {session.expires_at}')}"
+    def cookie_of(self, sign_in: SignIn) -> str:
+        """Return the value of a sign-in's cookie."""
+        return f"{sign_in.id}.{sign_in.expires_at}.{self._signature(f'session {sign_in.id} {sign_in.expires_at}')}"
 
     def find(self, cookie: str) -> SignIn | None:
-        """The session of a cookie's value; None if it is forged, over, or was signed out."""
+        """Return the sign-in of a cookie's value, or None if it is forged, expired or signed out."""
         parts = _FORM.fullmatch(cookie)
         if parts is None:
             return None
-        session = SignIn(parts[1], int(parts[2]))
-        if not hmac.compare_digest(self.cookie_of(session), cookie) or session.expires_at <= time.time():
+        sign_in = SignIn(parts[1], int(parts[2]))
+        if not hmac.compare_digest(self.cookie_of(sign_in), cookie) or sign_in.expires_at <= time.time():
             return None
-        return None if (self._folder / session.id).exists() else session
+        return None if (self._folder / sign_in.id).exists() else sign_in
 
-    def seconds_left(self, session: SignIn) -> int:
-        """How long a session goes on."""
-        return max(0, session.expires_at - int(time.time()))
+    def seconds_left(self, sign_in: SignIn) -> int:
+        """Return how many seconds a sign-in still lasts."""
+        return max(0, sign_in.expires_at - int(time.time()))
 
-    def csrf_token(self, session: SignIn) -> str:
-        """What requests of a session that change something must send along; pages of other sites cannot know it."""
-        return self._signature(f"csrf {session.id}")
+    def csrf_token(self, sign_in: SignIn) -> str:
+        """Return the token that changing requests must send; pages of other sites cannot know it."""
+        return self._signature(f"csrf {sign_in.id}")
 
-    def end(self, session: SignIn) -> None:
-        """Let nobody use the session any more. Raises OSError if that cannot be noted."""
+    def end(self, sign_in: SignIn) -> None:
+        """End a sign-in for everybody who has its cookie. Raises OSError if that cannot be recorded."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self._folder / session.id).touch(mode=0o600)
+        (self._folder / sign_in.id).touch(mode=0o600)
         over = time.time() - self._seconds
         for note in self._folder.iterdir():
             with contextlib.suppress(FileNotFoundError):  # another worker was faster

@@ -24,7 +24,7 @@ from orbit.database.keys import UnknownKey
 from orbit.errors import OrbitError
 from orbit.types import Message
 
-logger = logging.getLogger("orbit.sessions")
+logger = logging.getLogger("orbit.conversations")
 
 _SWEEP_SECONDS = 600.0
 
@@ -40,7 +40,7 @@ class UnknownConversation(OrbitError):
         super().__init__("there is no such session, or its time is over (sessions.ttl).")
 
 
-class Sessions:
+class Conversations:
     """Runs the turns of sessions, keeps them in the database, and forgets them when their time is over."""
 
     def __init__(self, database: Database, settings: Settings, pipeline: Pipeline) -> None:

@@ -19,7 +19,7 @@ from orbit.web.http.problems import RequestError
 
 CSRF_HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_STATE = "admin_session"
+_STATE = "sign_in"
 Caller: TypeAlias = Literal["administrator", "client", ""]
 """Whoever has the admin token, or a client's key, or neither."""
 
@@ -48,10 +48,10 @@ class TooManyAttempts(RequestError):
 
 
 class AdminGuard:
-    """Lets pass only requests with the admin token, or with the cookie of a session that began with it."""
+    """Admits only requests with the admin token, or with the cookie of a sign-in."""
 
-    def __init__(self, token: str, authenticator: Authenticator, sessions: SignIns, attempts: Attempts) -> None:
-        self.sessions = sessions
+    def __init__(self, token: str, authenticator: Authenticator, sign_ins: SignIns, attempts: Attempts) -> None:
+        self.sign_ins = sign_ins
         self._token = token
         self._authenticator = authenticator
         self._attempts = attempts
@@ -64,7 +64,7 @@ class AdminGuard:
         given = headers.get("x-admin-token") or bearer
         client_key = headers.get("x-api-key") or given
         if not client_key and not authorization:
-            self._check_session(connection)
+            self._check_sign_in(connection)
             return
         if given and same_token(given, self._token):
             return
@@ -95,27 +95,27 @@ class AdminGuard:
         except OrbitError:
             return ""
 
-    def _check_session(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    def _check_sign_in(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """Raise NotAdministrator, or let the request of a signed-in page pass.
 
         Browsers send the cookie with requests that other pages of the same host make too, whatever port they came
         from, so a request must come from a page of this server, and one that changes something must prove it.
         """
-        cookie = connection.cookies.get(self.sessions.cookie_name)
+        cookie = connection.cookies.get(self.sign_ins.cookie_name)
         if cookie is None:
             raise NotAdministrator("The admin token is required: send it as `Authorization: Bearer TOKEN`.")
-        session = self.sessions.find(cookie)
-        if session is None:
-            raise NotAdministrator("The session has ended; sign in again.")
+        sign_in = self.sign_ins.find(cookie)
+        if sign_in is None:
+            raise NotAdministrator("Your sign-in has expired; sign in again.")
         safe = connection.scope.get("method") in _SAFE
         if not _same_origin(connection, safe=safe):
             raise NotAdministrator("This request came from a page of another origin.", forbidden=True)
         if not safe:
             given = connection.headers.get(CSRF_HEADER, "").encode("utf-8", "replace")
-            if not hmac.compare_digest(given, self.sessions.csrf_token(session).encode()):
-                sentence = "A session's requests that change something need its token in the X-CSRF-Token header."
+            if not hmac.compare_digest(given, self.sign_ins.csrf_token(sign_in).encode()):
+                sentence = "A signed-in request that changes something needs its token in the X-CSRF-Token header."
                 raise NotAdministrator(sentence, forbidden=True, code="wrong_csrf_token")
-        connection.scope["state"][_STATE] = session
+        connection.scope["state"][_STATE] = sign_in
 
     async def _is_client_key(self, key: str) -> bool:
         try:
@@ -126,9 +126,9 @@ class AdminGuard:
 
 
 def sign_in_of(connection: ASGIConnection[Any, Any, Any, Any]) -> SignIn | None:
-    """The session that let a checked request pass; None if it was the token itself."""
-    session: SignIn | None = connection.scope["state"].get(_STATE)
-    return session
+    """Return the sign-in that let a checked request pass, or None if it was the admin token."""
+    sign_in: SignIn | None = connection.scope["state"].get(_STATE)
+    return sign_in
 
 
 def _same_origin(connection: ASGIConnection[Any, Any, Any, Any], *, safe: bool) -> bool:

@@ -21,7 +21,7 @@ from orbit.host.host import OrbitHost
 from orbit.observing.metrics_history import History
 from orbit.web.api.admin.activity import kept_history, live_route
 from orbit.web.api.admin.routes import admin_routes
-from orbit.web.api.conversations import session_routes
+from orbit.web.api.conversations import conversation_routes
 from orbit.web.api.health import HealthCheck, health_routes
 from orbit.web.api.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.api.plugin_routes import plugin_routes
@@ -150,7 +150,7 @@ def routes(services: Services, exchange: Exchange, history: History) -> list[Any
         *health_routes(services, check),
         *metrics_routes(services, exchange, check),
         *admin_routes(services, live_route(exchange, history, check)),
-        session_routes(services),
+        conversation_routes(services),
         *plugin_routes(services),
         *page_routes(services),
         asgi("/v1", is_mount=True, copy_scope=False)(OpenAIRoutes(services).__call__),

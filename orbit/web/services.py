@@ -12,7 +12,7 @@ from orbit.auth.attempts import Attempts
 from orbit.auth.keys import Authenticator, RateLimiter
 from orbit.auth.sign_ins import SignIns
 from orbit.chat.admission import Admission
-from orbit.chat.conversations import Sessions
+from orbit.chat.conversations import Conversations
 from orbit.chat.pipeline import Pipeline
 from orbit.config import Config
 from orbit.database import Database, open_database
@@ -31,14 +31,14 @@ class Services:
     """
 
     def __init__(
-        self, config: Config, host: OrbitHost, database: Database, pipeline: Pipeline, sessions: Sessions
+        self, config: Config, host: OrbitHost, database: Database, pipeline: Pipeline, conversations: Conversations
     ) -> None:
         auth = config.host.auth
         self.config = config
         self.host = host
         self.database = database
         self.pipeline = pipeline
-        self.sessions = sessions
+        self.conversations = conversations
         self.authenticator = Authenticator(database, auth.cache_seconds, auth.cache_size)
         self.limiter = RateLimiter(database)
         limits = config.host.limits
@@ -60,8 +60,8 @@ async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Servi
             if sentence := await unsearched(host, database):
                 logger.warning("%s", sentence)
             pipeline = await stack.enter_async_context(Pipeline(host))
-            sessions = await stack.enter_async_context(Sessions(database, config.host.sessions, pipeline))
-            services = Services(config, host, database, pipeline, sessions)
+            conversations = await stack.enter_async_context(Conversations(database, config.host.sessions, pipeline))
+            services = Services(config, host, database, pipeline, conversations)
         except OSError as error:  # a full disk, a folder that may not be written
             sentence = f"{error.filename or config.data_dir} cannot be used: {error.strerror or error}."
             raise ConfigError([Problem("general.data_dir", sentence)]) from error

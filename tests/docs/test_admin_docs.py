@@ -19,7 +19,7 @@ from orbit.observing.metrics_history import Sample
 from orbit.testing import serve
 from orbit.web.api.admin.activity import Live
 from orbit.web.api.admin.collections import CollectionInfo, DocumentPage, Library, StoredDocument
-from orbit.web.api.admin.sign_in import SessionInfo
+from orbit.web.api.admin.sign_in import SignInInfo
 from orbit.web.api.admin.upload import ToldError, ToldProgress, ToldSummary
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -89,7 +89,7 @@ def test_every_route_is_in_the_page(server):
     [
         *(wire.NewKey, wire.KeyUpdate, wire.KeyDetails, wire.NewPrompt, wire.PromptInfo, wire.OwnKey, wire.Rotation),
         *(Library, CollectionInfo, DocumentPage, StoredDocument, ToldProgress, ToldSummary, ToldError),
-        *(ChatPage, Live, Sample, SessionInfo),
+        *(ChatPage, Live, Sample, SignInInfo),
     ],
 )
 def test_every_field_is_in_the_page(struct):

@@ -35,21 +35,21 @@ class Session(msgspec.Struct, frozen=True):
     turns: list[SessionMessage]
 
 
-def session_routes(services: Services) -> Router:
+def conversation_routes(services: Services) -> Router:
     """The routes that show and forget a session of the caller's own key."""
 
     @get("/{session_id:path}", summary="What a session remembers, oldest first")
     async def show_session(request: Request[Any, Any, Any], session_id: SessionId) -> Response[Session]:
         name = session_id.removeprefix("/")
         async with place_beside_chats(services, request.scope):
-            turns = await services.sessions.turns(identity_of(request).key.id, name)
+            turns = await services.conversations.turns(identity_of(request).key.id, name)
         messages = [message for turn in turns for message in _messages(turn)]
         return Response(Session(name, messages), headers={"Cache-Control": "no-store"})
 
     @delete("/{session_id:path}", summary="Forget a session")
     async def delete_session(request: Request[Any, Any, Any], session_id: SessionId) -> None:
         async with place_beside_chats(services, request.scope):
-            await services.sessions.delete(identity_of(request).key.id, session_id.removeprefix("/"))
+            await services.conversations.delete(identity_of(request).key.id, session_id.removeprefix("/"))
 
     return guarded_router(services, "/chat/sessions", [show_session, delete_session], tags=["chat"])
 

@@ -69,7 +69,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> Any:
             headers += quota_headers(scope)
             question = protocol.question(await read_body(scope, receive, settings.limits.max_body_bytes))
             turn = question.turn(identity, _context(identity, request_id, scope, started + settings.timeouts.turn))
-            events = services.sessions.answer(turn)
+            events = services.conversations.answer(turn)
             wire = question.wire(request_id)
             ticker = services.pipeline.ticker
             if question.stream:

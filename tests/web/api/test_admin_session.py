@@ -94,13 +94,13 @@ def test_signing_out_ends_the_session_for_whoever_has_the_cookie(server, page):
     assert cookie_of(done)["max-age"] == "0"
     assert not page.cookies
     refused = httpx.get(f"{server.url}/admin/api-keys", cookies=copied)
-    assert (refused.status_code, refused.json()["detail"]) == (401, "The session has ended; sign in again.")
+    assert (refused.status_code, refused.json()["detail"]) == (401, "Your sign-in has expired; sign in again.")
     assert httpx.get(f"{server.url}/admin/api-keys", headers=RIGHT, cookies=copied).status_code == 200
 
 
 def test_signing_out_where_that_cannot_be_kept_is_503(server, page, monkeypatch, tmp_path):
     (tmp_path / "file").touch()  # where the folder should be
-    monkeypatch.setattr(server.services.admin_guard.sessions, "_folder", tmp_path / "file")
+    monkeypatch.setattr(server.services.admin_guard.sign_ins, "_folder", tmp_path / "file")
     refused = page.delete("/admin/session", headers=page.csrf)
     assert refused.status_code == 503, refused.text
 

@@ -36,7 +36,7 @@ from orbit.errors import OrbitError
 from orbit.web.admin_guard import NotAdministrator, TooManyAttempts
 from orbit.web.api.admin.activity import chats_route
 from orbit.web.api.admin.collections import UnknownDocument, collection_routes
-from orbit.web.api.admin.sign_in import session_routes
+from orbit.web.api.admin.sign_in import sign_in_routes
 from orbit.web.http.problems import RequestError, headers_of, invalid_fields, operators_problem_of, problem_of
 from orbit.web.http.redaction import redact_access_log
 from orbit.web.http.request import request_id_of
@@ -74,7 +74,7 @@ def admin_routes(services: Services, live: Any) -> list[Any]:
     router = Router(
         "/admin",
         route_handlers=[
-            *session_routes(guard),
+            *sign_in_routes(guard),
             *_key_routes(admin),
             *_prompt_routes(admin),
             *collection_routes(services),

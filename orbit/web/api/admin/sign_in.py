@@ -20,23 +20,23 @@ PATH = "/admin"
 """Where browsers send the cookie: nothing else of the server needs it."""
 
 
-class SessionInfo(msgspec.Struct, frozen=True):
-    """A session: until when, in Unix seconds, and what its changing requests send as ``X-CSRF-Token``."""
+class SignInInfo(msgspec.Struct, frozen=True):
+    """A sign-in: when it expires, in Unix seconds, and what its changing requests send as ``X-CSRF-Token``."""
 
     expires_at: float
     csrf_token: str
 
 
-def session_routes(guard: AdminGuard) -> list[Any]:
-    """The routes of sessions; the guard has let the request pass."""
-    sessions = guard.sessions
+def sign_in_routes(guard: AdminGuard) -> list[Any]:
+    """Return the routes of sign-ins; the guard has let the request pass."""
+    sign_ins = guard.sign_ins
 
-    def info(session: SignIn) -> SessionInfo:
-        return SessionInfo(session.expires_at, sessions.csrf_token(session))
+    def info(signed_in: SignIn) -> SignInInfo:
+        return SignInInfo(signed_in.expires_at, sign_ins.csrf_token(signed_in))
 
     def cookie(request: Request[Any, Any, Any], value: str, seconds: int) -> Cookie:
         return Cookie(
-            key=sessions.cookie_name,
+            key=sign_ins.cookie_name,
             value=value,
             path=PATH,
             max_age=seconds,
@@ -46,32 +46,32 @@ def session_routes(guard: AdminGuard) -> list[Any]:
         )
 
     def own(request: Request[Any, Any, Any]) -> SignIn:
-        session = sign_in_of(request)
-        if session is None:
-            raise NotAdministrator("The request has the admin token and no session's cookie.")
-        return session
+        signed_in = sign_in_of(request)
+        if signed_in is None:
+            raise NotAdministrator("The request has the admin token and no cookie of a sign-in.")
+        return signed_in
 
-    @post("/session", summary="Sign in with the admin token: the answer sets a session's cookie")
-    async def sign_in(request: Request[Any, Any, Any]) -> Response[SessionInfo]:
+    @post("/session", summary="Sign in with the admin token: the answer sets a cookie")
+    async def sign_in(request: Request[Any, Any, Any]) -> Response[SignInInfo]:
         if sign_in_of(request) is not None:
-            raise NotAdministrator("A session does not begin another; sign in with the admin token.")
-        session = sessions.begin()
+            raise NotAdministrator("A sign-in cannot begin another; send the admin token.")
+        signed_in = sign_ins.begin()
         logger.info("an administrator signed in from %s", request.client.host if request.client else "somewhere")
         return Response(
-            info(session), cookies=[cookie(request, sessions.cookie_of(session), sessions.seconds_left(session))]
+            info(signed_in), cookies=[cookie(request, sign_ins.cookie_of(signed_in), sign_ins.seconds_left(signed_in))]
         )
 
-    @get("/session", summary="The session of the request's cookie")
-    async def session(request: Request[Any, Any, Any]) -> SessionInfo:
+    @get("/session", summary="The sign-in of the request's cookie")
+    async def session(request: Request[Any, Any, Any]) -> SignInInfo:
         return info(own(request))
 
-    @delete("/session", status_code=200, summary="Sign out: the session ends")
+    @delete("/session", status_code=200, summary="Sign out")
     async def sign_out(request: Request[Any, Any, Any]) -> Response[Done]:
-        session = own(request)
+        signed_in = own(request)
         try:
-            sessions.end(session)
+            sign_ins.end(signed_in)
         except OSError as error:
-            raise DatabaseUnavailable(f"the end of the session cannot be kept: {error.strerror or error}.") from error
+            raise DatabaseUnavailable(f"the sign-out cannot be recorded: {error.strerror or error}.") from error
         return Response(Done("Signed out"), cookies=[cookie(request, "", 0)])
 
     return [sign_in, session, sign_out]
