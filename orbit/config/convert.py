@@ -260,6 +260,8 @@ def in_yaml(value: Any, *, shown: bool = False) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return f"the number {value}" if shown else "a number"
+    if value == "":
+        return "an empty text"
     if isinstance(value, str):
         return f"text '{value}'" if shown and len(value) <= _SHOWN_CHARS else "text"
     kinds: dict[type, str] = {list: "a list", dict: "a section"}

@@ -25,10 +25,20 @@ _FOREIGN = re.compile(
     r"|process\.env\.(?P<node>[A-Za-z_]\w*)"
     r"|\{\{-?(?P<template>[^{}]*)-?\}\}"
     r"|%(?P<windows>[A-Za-z_]\w+)%"
-    r"|(?:env:|!env[: ] *)(?P<prefix>[A-Za-z_]\w*)"
+    r"|%\((?P<python_format>[A-Za-z_]\w*)\)s"
+    r"|(?:env:|!env[: ] *|secretref:)(?P<prefix>[A-Za-z_]\w*)"
+    r"|\{(?:env|ENV)[:.](?P<braces>[A-Za-z_]\w*)\}|(?:#\{|\$ \{) *(?P<hash>[A-Za-z_]\w*) *\}"
+    r"|(?:env|getenv|ENV)[(\[]['\"]?(?P<call>[A-Za-z_]\w*)['\"]?[)\]]"
+    r"|`[^`]+`|\$\([^()]+\)"
+    r"|(?:vault|op|aws-?sm|aws-secretsmanager|gcp-?sm|azkv|akv|keyvault|ssm|doppler|sops):/{0,3}[\w.-]+/\S+"
+    r"|arn:aws[\w-]*:(?:secretsmanager|ssm):\S+"
+    r"|(?:file:(?://)?|@)(?P<file>\.{0,2}/\S+)"
+    r"|(?P<sealed>ENC\[|\$ANSIBLE_VAULT;)[\s\S]*"
     r")"
 )
-"""How other programs refer to variables, as all of a value or after the scheme of an Authorization header."""
+"""How other programs refer to variables and secrets: all of a value, or what follows an Authorization's scheme."""
+_SECRET = re.compile(r"(?:key|password|passwd|token|secret|authorization)$", re.IGNORECASE)
+"""Settings that hold a secret: what looks like the address of a file is one elsewhere, and a reference here."""
 _SUPPORTED = "Supported are ${NAME}, ${NAME:-default}, ${NAME:?message} and ${file:PATH}"
 _SWITCHED = ("", "inference", "general", "logging")
 """Where sections with a switch ``enabled`` of their own stand: at the top, and below these."""
@@ -57,7 +67,7 @@ class References(msgspec.Struct, frozen=True):
         if not isinstance(data, str):
             return data
         try:
-            self._refuse_foreign(data)
+            self._refuse_foreign(data, path)
             return self._expanded(data)
         except _Unresolved as error:
             problems.append(Problem(path, str(error)))
@@ -80,15 +90,17 @@ class References(msgspec.Struct, frozen=True):
                 resolved[key] = entry
         return {key: resolved[key] for key in data if key in resolved}
 
-    def _refuse_foreign(self, text: str) -> None:
+    def _refuse_foreign(self, text: str, path: str) -> None:
         found = _FOREIGN.fullmatch(text.strip())
-        if found is None:
+        if found is None or (found["file"] and not _SECRET.search(path)):
             return
         name = next((name.strip() for name in found.groups()[1:] if name), "")
         if found["shell"] and not found["form"].startswith(("$(", "$env:")) and not self._looks_like(name):
             return  # a text such as $ecret
+        form = f"{found['sealed']}..." if found["sealed"] else found["form"]
+        instead = f"; write ${{file:{found['file']}}}" if found["file"] else self._instead(name)
         raise _Unresolved(
-            f"'{found['form']}' is not a form of reference{self._instead(name)}. {_SUPPORTED}. "
+            f"'{form}' is not a form of reference{instead}. {_SUPPORTED}. "
             "If the text itself is meant, put it into a variable or file: what these hold is taken as it is."
         )
 

@@ -55,6 +55,9 @@ def prompt(value: str) -> str:
         ("%20", "%20"),
         ("environment: prod", "environment: prod"),
         ("env", "env"),
+        ("file:///srv/handbook", "file:///srv/handbook"),
+        ("Answer in one sentence. @/me", "Answer in one sentence. @/me"),
+        ("operation: a/b", "operation: a/b"),
     ],
 )
 def test_what_a_text_stands_for(read: Any, value: str, expected: str) -> None:
@@ -94,6 +97,21 @@ def test_what_a_text_stands_for(read: Any, value: str, expected: str) -> None:
         ("%T_SET%", "'%T_SET%' is not a form of reference; write ${T_SET}."),
         ("env:T_SET", "'env:T_SET' is not a form of reference; write ${T_SET}."),
         ("!env T_SET", "'!env T_SET' is not a form of reference; write ${T_SET}."),
+        ("%(T_SET)s", "'%(T_SET)s' is not a form of reference; write ${T_SET}."),
+        ("{env:T_SET}", "'{env:T_SET}' is not a form of reference; write ${T_SET}."),
+        ("#{T_SET}", "'#{T_SET}' is not a form of reference; write ${T_SET}."),
+        ("$ {T_SET}", "'$ {T_SET}' is not a form of reference; write ${T_SET}."),
+        ("env(T_SET)", "'env(T_SET)' is not a form of reference; write ${T_SET}."),
+        ('ENV["T_SET"]', "is not a form of reference; write ${T_SET}."),
+        ("secretref:T_SET", "'secretref:T_SET' is not a form of reference; write ${T_SET}."),
+        ("$(cat /run/secrets/key)", "'$(cat /run/secrets/key)' is not a form of reference."),
+        ("`cat key`", "'`cat key`' is not a form of reference."),
+        ("vault:secret/data/orbit#key", "'vault:secret/data/orbit#key' is not a form of reference."),
+        ("op://vault/item/field", "'op://vault/item/field' is not a form of reference."),
+        ("awssm://orbit/key", "'awssm://orbit/key' is not a form of reference."),
+        ("arn:aws:secretsmanager:eu:1:secret:x", "is not a form of reference."),
+        ("Bearer op://vault/item/field", "'op://vault/item/field' is not a form of reference."),
+        ("ENC[AES256_GCM,data:hunter2,iv:x]", "'ENC[...' is not a form of reference."),
     ],
 )
 def test_a_reference_that_leads_nowhere(read: Any, value: str, sentence: str) -> None:
@@ -101,6 +119,14 @@ def test_a_reference_that_leads_nowhere(read: Any, value: str, sentence: str) ->
     assert problem.startswith("general.default_system_prompt: ")
     assert sentence in problem
     assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize("value", ["file:///run/secrets/key", "file:/run/secrets/key", "@/run/secrets/key"])
+def test_the_address_of_a_file_is_no_secret(read: Any, value: str) -> None:
+    _, (problem,) = read(f"openai: {{model: m, api_key: '{value}'}}")
+    assert problem.startswith(
+        f"openai.api_key: '{value}' is not a form of reference; write ${{file:/run/secrets/key}}."
+    )
 
 
 def test_a_tag_of_other_programs_is_refused_with_what_is_supported(tmp_path: Path) -> None:

@@ -66,6 +66,11 @@ WRONG = {
     "a URI as host": ({"host": "mongodb://user:S3cret@HOST"}, "mongodb.host: must be a name or an address;"),
     "a password of nobody": ({"password": "S3cret"}, "mongodb.password: is without effect: mongodb.username names"),
     "a user without password": ({"username": "u"}, "mongodb: the connection settings cannot be used: A password is"),
+    "the same of one letter in the URI": ({"uri": "mongodb://u@HOST"}, "A password is required."),
+    "a login that the driver quotes": (
+        {"uri": "mongodb://password@HOST"},
+        "the connection settings cannot be used: the driver refuses them, and its reason quotes the login.",
+    ),
     "one collection for both": (
         {"apikey_collection": "a", "prompts_collection": "a"},
         "mongodb.prompts_collection: is mongodb.apikey_collection already",

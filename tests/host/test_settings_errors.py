@@ -43,7 +43,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         ({"name": 5}, "name: expected text, got a number; put it in quotes."),
         ({"name": True}, "name: expected text, got true; put it in quotes."),
         ({"name": ["secret"]}, "name: expected text, got a list."),
-        ({"model": ""}, "model: expected text that is not empty, got text."),
+        ({"model": ""}, "model: expected text that is not empty, got an empty text."),
         ({"words": "one"}, "words: expected a list, got text."),
         ({"words": ["one", 2]}, "words[1]: expected text, got a number; put it in quotes."),
         ({"headers": ["a"]}, "headers: expected a section, got a list."),

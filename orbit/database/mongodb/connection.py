@@ -97,7 +97,8 @@ def _reason(error: Exception, settings: Mongodb) -> str:
     told = getattr(error, "strerror", None) or str(error).rstrip(".")
     login = split_uri(settings.uri).login or ""
     secrets = {settings.uri, settings.password, login, unquote(login), *login.split(":"), *unquote(login).split(":")}
-    return type(error).__name__ if any(secret and secret in told for secret in secrets) else told
+    quoted = any(secret and re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", told) for secret in secrets)
+    return "the driver refuses them, and its reason quotes the login" if quoted else told
 
 
 def connection_problems(settings: Mongodb) -> list[Problem]:

@@ -75,7 +75,8 @@ class Backoff:
         if not (passing and self._failures == 1):
             if progress.state.status != "unavailable" or self._failures == 1:
                 _log.warning(
-                    "Elasticsearch takes no records: %s. They wait in the log files and are sent later.", reason
+                    "Elasticsearch takes no records: %s. They wait in the log files and are sent later.",
+                    reason.removesuffix("."),
                 )
             progress.set_status("unavailable", reason)
         progress.save()

@@ -67,8 +67,13 @@ def _decoded(data: bytes) -> list[ChatLine]:
         return _lines.decode_lines(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         # Proxies turn lines into events, and nobody promises that each text is whole and each number an integer.
-        found = [_loose(line.strip().removeprefix(b"\xef\xbb\xbf")) for line in data.replace(b"\r", b"\n").split(b"\n")]
-        return [line for line in found if line is not None]
+        found: list[ChatLine] = []
+        for text in data.replace(b"\r", b"\n").split(b"\n"):
+            line = _loose(text.strip().removeprefix(b"\xef\xbb\xbf"))
+            found += [] if line is None else [line]
+            if line is not None and line.done:
+                break  # what follows the end of an answer does not spoil it
+        return found
 
 
 def _loose(line: bytes) -> ChatLine | None:

@@ -162,10 +162,13 @@ class Client:
                     piece = await pieces.next()
                     arrived = lines.feed(piece) if piece else lines.end()
                     for index, line in enumerate(arrived):
-                        if line.error is not None:
+                        if line.error:
                             if index:
                                 yield arrived[:index]
                             raise wire.line_error(line.error)
+                        if line.done:
+                            del arrived[index + 1 :]
+                            break
                     if arrived:
                         pieces.wait_at_most(stall)
                         yield arrived

@@ -125,10 +125,12 @@ class OllamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     def kept_alive(self) -> str | float | None:
         """``keep_alive`` as Ollama takes it: a number is no text, and an empty text is nothing."""
         value = self.keep_alive.strip() if isinstance(self.keep_alive, str) else self.keep_alive
+        if value is None or value == "":
+            return None
         try:
-            seconds = float(value or "")
+            seconds = float(value)
         except ValueError:
-            return value or None
+            return value
         if not math.isfinite(seconds):
             return value
         return int(seconds) if seconds.is_integer() else seconds

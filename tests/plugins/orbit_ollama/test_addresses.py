@@ -187,7 +187,18 @@ def test_a_file_of_authorities_that_cannot_be_used_is_found_by_check(tmp_path: P
 
 @pytest.mark.parametrize(
     ("given", "sent"),
-    [("-1", -1), ("300", 300), (" 300 ", 300), ("5m", "5m"), ("1h30m", "1h30m"), ("-1m", "-1m"), (-1, -1), ("", None)],
+    [
+        ("-1", -1),
+        ("300", 300),
+        (" 300 ", 300),
+        ("5m", "5m"),
+        ("1h30m", "1h30m"),
+        ("-1m", "-1m"),
+        (-1, -1),
+        ("0", 0),
+        (0, 0),
+        ("", None),
+    ],
 )
 async def test_how_long_a_model_is_kept_loaded(
     wire: OllamaWire, start: Start, context: CallContext, given: str | float, sent: Any
@@ -205,7 +216,7 @@ def test_what_is_no_length_of_time_is_found_by_check(given: str) -> None:
     assert f"keep_alive '{given}' is no time: " in problems(keep_alive=given)
 
 
-@pytest.mark.parametrize("value", ["-1", "300", "5m"])
+@pytest.mark.parametrize("value", ["-1", "300", "0", "5m"])
 async def test_a_length_of_time_from_the_environment(
     wire: OllamaWire, context: CallContext, tmp_path: Path, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

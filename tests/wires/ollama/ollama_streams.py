@@ -71,6 +71,8 @@ COMPLETE: dict[str, Stream] = {
     "think tags": Stream([line("<thi"), line("nk>hm</th"), line("ink>\n\n"), *PLAIN]),
     "harmony": Stream([line("<|channel|>analysis<|message|>hm<|end|><|channel|>final<|message|>"), *PLAIN]),
     "cut after the end": Stream(PLAIN, cut=True),
+    "more after the end": Stream([*HELLO, last() + line("!") + b"garbage\n"]),
+    "an error that is empty": Stream([*HELLO, last(error="")]),
     "gzip": Stream([gzip.compress(b"".join(PLAIN))], headers={"Content-Encoding": "gzip"}),
     "deflate": Stream([zlib.compress(b"".join(PLAIN))], headers={"Content-Encoding": "deflate"}),
 }

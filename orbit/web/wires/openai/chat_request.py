@@ -167,7 +167,7 @@ def bearer(scope: Scope) -> str | None:
 def check_model(model: str, models: tuple[str, ...]) -> None:
     """Raise ParameterError with 404 if there is no such model."""
     if model not in models:
-        detail = f"the model '{model}' does not exist here. Models: {', '.join(models)}."
+        detail = f"the model '{model}' does not exist here. Models: {', '.join(models) or 'none'}."
         raise ParameterError("model", detail, 404, "model_not_found")
 
 
