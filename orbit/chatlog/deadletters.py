@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
 from orbit.chatlog.folder import LogFolder
 from orbit.chatlog.followers import DEAD_LETTERS
+from orbit.chatlog.lines import iso
 from orbit.chatlog.reading import read_lines, read_lines_backwards
 from orbit.chatlog.rules import Rules
 
@@ -35,6 +38,12 @@ class DeadLetter(msgspec.Struct, frozen=True):
     status: int
     reason: str
     line: str
+
+    @classmethod
+    def of(cls, line: bytes, file: str, end: int, reason: str, status: int = 0, identity: str = "") -> Self:
+        """Return the letter of a line that was refused now."""
+        text = line.decode("utf-8", "replace")
+        return cls(iso(time.time()), file, end, identity, status, reason, text)
 
 
 class DeadLetters:

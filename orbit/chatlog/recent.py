@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from orbit.chatlog import Naming, read_lines_backwards
+from orbit.chatlog import Naming
+from orbit.chatlog.reading import read_lines_backwards
 from orbit.chatlog.searching import Filter, Found
 
 PATIENCE = 2.0

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from orbit.chatlog import FileLogSettings, Naming
+from orbit.chatlog import Naming
 from orbit.chatlog.searching import Filter, Search, parse_time
+from orbit.chatlog.settings import FileLogSettings
 from orbit.config import load_config
 from orbit.config.convert import convert_all
 from orbit.errors import ConfigError

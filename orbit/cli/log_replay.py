@@ -7,17 +7,17 @@ from pathlib import Path
 
 import click
 
-from orbit.chatlog import (
+from orbit.chatlog import FollowerState
+from orbit.chatlog.followers import (
     REPLAY,
     RESEND,
-    FollowerState,
     follower_folder,
+    known,
     living,
     read_state,
     request_replay,
     request_resend,
 )
-from orbit.chatlog.followers import known
 from orbit.chatlog.locks import is_held
 
 

@@ -95,8 +95,8 @@ def dead_letters(count: int, *, as_json: bool, config_path: str | None) -> None:
 
     They are kept as long as the chat log is. 'orbit logs replay --dead-letters' sends them again.
     """
-    from orbit.chatlog import DeadLetters, follower_folder
-    from orbit.chatlog.followers import names
+    from orbit.chatlog import DeadLetters
+    from orbit.chatlog.followers import follower_folder, names
     from orbit.cli.log_files import readable
     from orbit.cli.log_printing import show_letter
 

@@ -14,7 +14,9 @@ import msgspec
 import pytest
 
 import orbit
-from orbit.chatlog import FileLog, FileLogSettings, has_writers
+from orbit.chatlog import has_writers
+from orbit.chatlog.provider import FileLog
+from orbit.chatlog.settings import FileLogSettings
 
 CONTEXT = orbit.CallContext(request_id="r")
 

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 import orbit
-from orbit.chatlog import FileLog, FileLogSettings
+from orbit.chatlog.provider import FileLog
+from orbit.chatlog.settings import FileLogSettings
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from orbit_es import ElasticsearchSettings
 
-from orbit.chatlog import FileLogSettings
+from orbit.chatlog.settings import FileLogSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "logging.md"
 

@@ -16,8 +16,12 @@ import pytest
 from click.testing import CliRunner
 
 import orbit as api
-from orbit.chatlog import FileLog, FileLogSettings, FollowerState, follower_folder, lock, open_lock, write_state
+from orbit.chatlog import FollowerState
+from orbit.chatlog.followers import follower_folder, write_state
+from orbit.chatlog.locks import lock, open_lock
+from orbit.chatlog.provider import FileLog
 from orbit.chatlog.searching import parse_time
+from orbit.chatlog.settings import FileLogSettings
 from orbit.cli.logs import logs
 
 

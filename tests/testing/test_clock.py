@@ -4,7 +4,8 @@ from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orbit.chatlog import LogFolder, Naming
+from orbit.chatlog import Naming
+from orbit.chatlog.folder import LogFolder
 from orbit.testing import Clock
 
 DAY = 86_400.0

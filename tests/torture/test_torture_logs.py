@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "wires" / "elasticsearch"))
 
 from elasticsearch_wire import FakeElasticsearch, answers, cuts, healthy, stores_and_cuts
 
-from orbit.chatlog import Naming, follower_folder, read_lines, read_state
+from orbit.chatlog import Naming, read_lines
+from orbit.chatlog.followers import follower_folder, read_state
 
 FULL = os.environ.get("ORBIT_TEST_TORTURE") == "full"
 WORKER = Path(__file__).with_name("worker.py")

@@ -36,7 +36,8 @@ def main(orders: Orders) -> None:
         time.time = lambda: real() + (86_400 if tomorrow.exists() else 0)  # before anything binds it
 
     import orbit
-    from orbit.chatlog import FileLog, FileLogSettings
+    from orbit.chatlog.provider import FileLog
+    from orbit.chatlog.settings import FileLogSettings
 
     async def log_all() -> None:
         settings = FileLogSettings(directory=orders.directory, max_size_mb=orders.max_size_mb)

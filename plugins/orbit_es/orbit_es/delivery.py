@@ -10,7 +10,6 @@ from orbit.chatlog import DeadLetter, Naming
 from orbit_es.backoff import Backoff
 from orbit_es.documents import Document, Entry, NotARecord, to_document
 from orbit_es.progress import Progress
-from orbit_es.refusals import letter_of
 from orbit_es.sender import Sender, Unavailable
 from orbit_es.settings import ElasticsearchSettings
 
@@ -75,7 +74,7 @@ class Delivery:
         try:
             self._progress.refusals.keep(letters)
         except OSError as error:
-            return f"what it refused cannot be kept in {self._progress.folder}: {error.strerror}"
+            return f"what it refused cannot be kept in {self._progress.folder.path}: {error.strerror}"
         return ""
 
     async def _send(self, entries: Sequence[Entry]) -> list[DeadLetter]:
@@ -99,7 +98,7 @@ class Delivery:
                     continue
                 counts[outcome.meaning] += 1
                 if outcome.meaning == "rejected":
-                    letters.append(letter_of(document.entry, document.id, outcome.status, outcome.reason))
+                    letters.append(DeadLetter.of(*document.entry, outcome.reason, outcome.status, document.id))
             documents = again
             if again:
                 await self._backoff.failed(reason, passing=True)
@@ -116,5 +115,5 @@ class Delivery:
             try:
                 documents.append(to_document(entry, self._naming, name, self._host, daily=daily))
             except NotARecord as error:
-                letters.append(letter_of(entry, "", 0, f"not a record of a chat: {error}"))
+                letters.append(DeadLetter.of(*entry, f"not a record of a chat: {error}"))
         return documents, letters

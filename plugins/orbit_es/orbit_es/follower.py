@@ -10,10 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from orbit.chatlog import FollowerState, Naming, read_rules, read_state
+from orbit.chatlog import FollowerFolder, FollowerLock, FollowerState, Naming
 from orbit_es.backoff import Backoff, sleep
 from orbit_es.delivery import Delivery
-from orbit_es.host_lock import HostLock
 from orbit_es.progress import Progress
 from orbit_es.refusals import Refusals
 from orbit_es.replay import replay_if_asked, resend_if_asked
@@ -34,8 +33,8 @@ class Follower(threading.Thread):
     works only while it holds the host's lock for this follower; otherwise it stands by.
     """
 
-    def __init__(self, settings: ElasticsearchSettings, log: Path, folder: Path) -> None:
-        """``log`` has the chat log's folder and name, ``folder`` is the follower's own within it. Opens nothing yet."""
+    def __init__(self, settings: ElasticsearchSettings, log: Path, name: str) -> None:
+        """``log`` has the chat log's folder and name, ``name`` is that of the follower. Opens nothing yet."""
         super().__init__(name="elasticsearch-log", daemon=True)  # nothing that hangs may keep the process from ending
         self.settled = threading.Event()
         """Set once the first contact was made or failed, or another process turned out to do the work."""
@@ -44,7 +43,7 @@ class Follower(threading.Thread):
         self._settings = settings
         self._directory = log.parent
         self._naming = Naming(log.name)
-        self._folder = folder
+        self._folder = FollowerFolder(log.parent, name)
         self._last = FollowerState(kind=KIND, status="unavailable")
         self._progress: Progress | None = None
         self._task: asyncio.Task[None] | None = None
@@ -59,7 +58,7 @@ class Follower(threading.Thread):
     def state(self) -> FollowerState | None:
         """How the work goes, whichever process does it."""
         progress = self._progress
-        return progress.state if progress is not None else read_state(self._folder)
+        return progress.state if progress is not None else self._folder.read_state()
 
     def stop(self, patience: float) -> None:
         """Ask to end: send what is waiting if the server answers, for ``patience`` seconds at most. Does not wait."""
@@ -99,9 +98,9 @@ class Follower(threading.Thread):
         finally:
             self.settled.set()
 
-    def _take_lock(self) -> HostLock | None:
+    def _take_lock(self) -> FollowerLock | None:
         try:
-            lock, problem = HostLock.take(self._folder), ""
+            lock, problem = self._folder.take(), ""
         except OSError as error:
             lock, problem = None, f"the chat log in {self._directory} cannot be followed yet: {error.strerror}"
             if problem != self.problem:
@@ -109,14 +108,12 @@ class Follower(threading.Thread):
         self.problem = problem
         return lock
 
-    async def _work(self, lock: HostLock) -> None:
+    async def _work(self, lock: FollowerLock) -> None:
         """Go on from where the last one came, until told to stop or the lock file is gone."""
-        before = read_state(self._folder) or self._last
+        before = self._folder.read_state() or self._last
         before = msgspec.structs.replace(before, kind=KIND, status="unavailable", detail="not reached yet")
         spool = Spool(self._directory, self._naming, before.positions, before.lost_bytes)
-        refusals = Refusals(
-            self._folder, read_rules(self._directory), self._settings.batch_size, self._settings.batch_bytes
-        )
+        refusals = Refusals(self._folder, self._settings.batch_size, self._settings.batch_bytes)
         refusals.tidy()
         self._progress = progress = Progress(self._folder, lock, spool, refusals, before)
         progress.save()

@@ -6,12 +6,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
-from orbit.chatlog import FollowerState, write_state
-from orbit_es.host_lock import HostLock
+from orbit.chatlog import FollowerFolder, FollowerLock, FollowerState
 from orbit_es.refusals import Refusals
 from orbit_es.spool import Spool
 
@@ -23,7 +21,9 @@ SAVE_EVERY = 5.0
 class Progress:
     """The state of the follower in ``folder``, which holds its lock. Other threads may read ``state``."""
 
-    def __init__(self, folder: Path, lock: HostLock, spool: Spool, refusals: Refusals, before: FollowerState) -> None:
+    def __init__(
+        self, folder: FollowerFolder, lock: FollowerLock, spool: Spool, refusals: Refusals, before: FollowerState
+    ) -> None:
         """``before`` is the state to go on from. Saves nothing yet."""
         self.folder = folder
         self.spool = spool
@@ -78,7 +78,7 @@ class Progress:
         self._saved_at = time.monotonic()
         try:
             if self.held:
-                write_state(self.folder, self.state)
+                self.folder.write_state(self.state)
         except OSError as error:
             if not self._complained:
                 self._complained = True

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import orbit
-from orbit.chatlog import FollowerState, follower_folder, has_writers
+from orbit.chatlog import FollowerState, has_writers
 from orbit.upstreams import Address, address_problem, credential_problem, header_problems, shown, tls_problems
 from orbit_es.settings import ElasticsearchSettings
 
@@ -48,7 +48,7 @@ class ElasticsearchLog(orbit.Provider):
                 "its directory, and leave logging.file.enabled on."
             )
         _quieten()
-        self._follower = Follower(self.settings, log, follower_folder(log.parent, self.name))
+        self._follower = Follower(self.settings, log, self.name)
         self._follower.start()
         await _until(self._follower.settled.is_set, FIRST_CONTACT)
 

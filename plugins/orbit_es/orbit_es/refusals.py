@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from orbit.chatlog import DeadLetter, DeadLetters, Rules, iso
+from orbit.chatlog import DeadLetter, FollowerFolder
 from orbit_es.documents import Entry
 
 _log = logging.getLogger(__name__)
@@ -15,26 +15,13 @@ _log = logging.getLogger(__name__)
 COMPLAIN_EVERY = 60.0
 
 
-def letter_of(entry: Entry, identity: str, status: int, reason: str) -> DeadLetter:
-    """The dead letter of a line that was refused now."""
-    return DeadLetter(
-        time=iso(time.time()),
-        file=entry.file,
-        end=entry.end,
-        id=identity,
-        status=status,
-        reason=reason,
-        line=entry.line.decode("utf-8", "replace"),
-    )
-
-
 class Refusals:
     """The dead letters of the follower in ``folder``, which holds its lock. Not for several threads."""
 
-    def __init__(self, folder: Path, rules: Rules, records: int, size: int) -> None:
+    def __init__(self, folder: FollowerFolder, records: int, size: int) -> None:
         """``records`` and ``size`` (in bytes) are how much is sent again in one request. Opens nothing."""
         self._folder = folder
-        self._letters = DeadLetters(folder, rules)
+        self._letters = folder.dead_letters()
         self._records = records
         self._size = size
         self._reason = ""
@@ -64,7 +51,7 @@ class Refusals:
                 "'orbit logs replay --dead-letters' sends them again.",
                 self._reason,
                 self._untold,
-                self._folder,
+                self._folder.path,
             )
             self._untold, self._told_at = 0, time.monotonic()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 
-from orbit.chatlog import REPLAY, RESEND, requested_replay
 from orbit_es.delivery import Delivery
 from orbit_es.progress import Progress
 
@@ -14,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 def replay_if_asked(delivery: Delivery, progress: Progress) -> None:
     """Go back in the log to the time that was asked for; what is there already is not stored twice."""
-    since = requested_replay(progress.folder)
+    since = progress.folder.replay_since()
     if since is None:
         return
     spool = progress.spool
@@ -27,19 +26,18 @@ def replay_if_asked(delivery: Delivery, progress: Progress) -> None:
         progress.refusals.drop(spool.awaits)  # what is refused again comes back
     except OSError as error:
         _log.warning("Dead letters that are refused again now will be there twice: %s", error.strerror)
-    (progress.folder / REPLAY).unlink(missing_ok=True)
+    progress.folder.end_replay()
     _log.info("Replaying the chat log: %d records are sent again where they are missing", lines)
 
 
 async def resend_if_asked(delivery: Delivery, progress: Progress) -> None:
     """Send the dead letters again; those that are refused again stay."""
-    request = progress.folder / RESEND
-    if not request.exists():
+    if not progress.folder.wants_dead_letters():
         return
     delivery.unsure = True
     try:
         await progress.refusals.send_again(delivery.deliver_again)
     except OSError as error:
-        _log.error("The dead letters in %s cannot be sent again: %s", progress.folder, error.strerror)
+        _log.error("The dead letters in %s cannot be sent again: %s", progress.folder.path, error.strerror)
     progress.save()
-    request.unlink(missing_ok=True)
+    progress.folder.end_dead_letters()

@@ -4,23 +4,23 @@ import asyncio
 import threading
 
 from orbit_es.backoff import Backoff
-from orbit_es.host_lock import HostLock
 from orbit_es.progress import Progress
 from orbit_es.refusals import Refusals
 from orbit_es.spool import Spool
 
-from orbit.chatlog import FollowerState, Naming, Rules, read_state
+from orbit.chatlog import FollowerFolder, FollowerState, Naming
 
 
 def progress_in(folder, lock):
-    spool = Spool(folder, Naming("chat.log"), {})
+    spool = Spool(folder.directory, Naming("chat.log"), {})
     state = FollowerState(kind="elasticsearch", status="enabled")
-    return Progress(folder, lock, spool, Refusals(folder, Rules(), 10, 1000), state)
+    return Progress(folder, lock, spool, Refusals(folder, 10, 1000), state)
 
 
 async def test_a_stop_ends_a_pause_at_once(tmp_path, monkeypatch):
     stop = asyncio.Event()
-    progress = progress_in(tmp_path, HostLock.take(tmp_path))
+    folder = FollowerFolder(tmp_path, "elasticsearch")
+    progress = progress_in(folder, folder.take())
     saves = []
     monkeypatch.setattr(progress, "save", lambda: saves.append(1))
     backoff = Backoff(30.0, progress, stop, threading.Event())
@@ -30,18 +30,18 @@ async def test_a_stop_ends_a_pause_at_once(tmp_path, monkeypatch):
 
 
 def test_only_who_holds_the_lock_saves(tmp_path):
-    folder = tmp_path / "follower"
-    lock = HostLock.take(folder)
-    assert HostLock.take(folder) is None
+    folder = FollowerFolder(tmp_path, "elasticsearch")
+    lock = folder.take()
+    assert folder.take() is None
     progress = progress_in(folder, lock)
     progress.save()
-    assert read_state(folder) == progress.state
-    (folder / "lock").unlink()
-    (folder / "state.json").unlink()
+    assert folder.read_state() == progress.state
+    (folder.path / "lock").unlink()
+    (folder.path / "state.json").unlink()
     progress.save()
     assert not progress.held
-    assert read_state(folder) is None
+    assert folder.read_state() is None
     lock.close()
-    again = HostLock.take(folder)
+    again = folder.take()
     assert again is not None
     again.close()

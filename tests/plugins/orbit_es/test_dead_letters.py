@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from elasticsearch_kit import Elastic, eventually, file_log, logging_to, numbers, record
 from elasticsearch_wire import answers
 
-from orbit.chatlog import DeadLetters, follower_folder, read_state
+from orbit.chatlog import DeadLetters
+from orbit.chatlog.followers import follower_folder, read_state
 from orbit.cli.logs import logs
 
 REASON = "[1:2] failed to parse field [durations]"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from elasticsearch_kit import elasticsearch_log, eventually, file_log, logging_to, numbers, record
 
-from orbit.chatlog import follower_folder, read_state, request_replay
+from orbit.chatlog.followers import follower_folder, read_state, request_replay
 
 
 def caught_up(directory, sent: int):

@@ -21,7 +21,7 @@ from elasticsearch_kit import (
 )
 
 import orbit
-from orbit.chatlog import follower_folder, living
+from orbit.chatlog.followers import follower_folder, living
 
 
 def old_file(directory, days: int):

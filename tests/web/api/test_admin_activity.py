@@ -7,7 +7,8 @@ from datetime import date
 import httpx
 import pytest
 
-from orbit.chatlog import Naming, read_lines_backwards, reading
+from orbit.chatlog import Naming, reading
+from orbit.chatlog.reading import read_lines_backwards
 from orbit.chatlog.recent import RecentChats
 from orbit.chatlog.searching import Filter
 from orbit.observing.metrics import BOUNDS, Metrics

@@ -16,7 +16,10 @@ from elasticsearch_wire import FakeElasticsearch
 from orbit_es import ElasticsearchLog, ElasticsearchSettings
 
 import orbit
-from orbit.chatlog import FileLog, FileLogSettings, FollowerState, follower_folder, read_state
+from orbit.chatlog import FollowerState
+from orbit.chatlog.followers import follower_folder, read_state
+from orbit.chatlog.provider import FileLog
+from orbit.chatlog.settings import FileLogSettings
 
 CONTEXT = orbit.CallContext(request_id="r")
 
