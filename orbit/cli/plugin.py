@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -29,6 +30,8 @@ def new(name: str, hooks: str, path: Path | None) -> None:
     package = Package(name, chosen)
     folder = (path or Path()) / package.distribution
     problems = list(problems_of(name, chosen, folder, list(COMMANDS)))
+    if find_spec("jinja2") is None:
+        problems.append('The templates need Jinja. Install it with: pip install "orbit-inference[testing]"')
     if problems:
         raise click.ClickException("\n".join(problems))
     shown = folder if folder.is_absolute() else f"./{folder}"  # pip takes a bare name for one on an index

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,7 +14,6 @@ import msgspec
 from orbit.host.settings_table import markdown_table
 from orbit.scaffold.names import HOOKS_TO_CHOOSE
 
-_REGION = re.compile(r"\s*#\[ (?P<wanted>.+)|\s*#\](?P<end>)")
 _IMPORTS = {
     "collections.abc": ("AsyncIterator", "Iterable", "Mapping", "Sequence"),
     "pathlib": ("Path",),
@@ -71,7 +70,7 @@ class Package(msgspec.Struct, frozen=True):
 
 
 def write_package(package: Package, folder: Path) -> list[Path]:
-    """Write a package into a folder that does not exist yet, and return its files."""
+    """Write a package into a folder that does not exist yet, and return its files. Raises ImportError without Jinja."""
     folder.mkdir()
     written = []
     for path, template in _templates(files("orbit.scaffold") / "templates"):
@@ -103,28 +102,22 @@ def _templates(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, str
 
 
 def render(template: str, package: Package) -> str:
-    """Return a file from its template; empty if there is nothing to write.
+    """Return a file from its Jinja template; empty if there is nothing to write.
 
-    Lines between ``#[ a b`` and ``#]`` stay if the package has one of the features a and b. ``{{imports}}`` becomes
-    the imports that the rest of the file needs, each other ``{{word}}`` what it names.
+    ``has("a", "b")`` is true if the package has one of the features; ``{{imports}}`` becomes the imports that the
+    rest of the file needs.
     """
-    text = "\n".join(_kept(template.split("\n"), package.features))
-    for word, value in _words(package).items():
-        text = text.replace(f"{{{{{word}}}}}", value)
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  # only this command needs it
+
+    def has(*features: str) -> bool:
+        return not package.features.isdisjoint(features)
+
+    environment = Environment(trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined)  # noqa: S701  # no HTML
+    later = {"imports": "{{imports}}", "table": "{{table}}"}
+    text = environment.from_string(template).render(_words(package), has=has, **later)
     if "{{imports}}" in text:
         text = text.replace("{{imports}}\n", _imports(text))
     return text if text.strip() else ""
-
-
-def _kept(lines: Iterable[str], features: frozenset[str]) -> Iterator[str]:
-    keep = True
-    for line in lines:
-        region = _REGION.fullmatch(line)
-        if region is None:
-            if keep:
-                yield line
-        else:
-            keep = region["wanted"] is None or not features.isdisjoint(region["wanted"].split())
 
 
 def _words(package: Package) -> Mapping[str, str]:

@@ -208,6 +208,14 @@ def test_what_cannot_be_is_told_and_nothing_is_written(tmp_path: Path, name: str
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_jinja_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orbit.cli.plugin.find_spec", lambda _name: None)
+    result = new("shout", "generate", tmp_path)
+    assert result.exit_code == 1
+    assert 'pip install "orbit-inference[testing]"' in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     folder = tmp_path / "orbit-shout"
     folder.mkdir()
