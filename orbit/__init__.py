@@ -72,10 +72,10 @@ __all__ = [
     "hookimpl",
 ]
 
-if not TYPE_CHECKING:  # so that mypy still finds misspelt names
+if not TYPE_CHECKING:  # mypy would accept misspelt names if it saw __getattr__
 
     def __getattr__(name: str) -> object:
-        """Import numpy only for those who ask for ``Vectors`` at run time."""
+        """Import numpy only when ``Vectors`` is used at run time."""
         if name != "Vectors":
             raise AttributeError(f"module 'orbit' has no attribute '{name}'")
         import numpy as np  # noqa: PLC0415  # importing a plugin stays cheap

@@ -1,4 +1,4 @@
-"""Errors that ORBIT raises and plugins may raise. Each says what was asked, what exists, and how to mend it."""
+"""Errors that ORBIT and its plugins raise. Each says what was asked, what exists and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ FailureKind: TypeAlias = Literal["failed", "unavailable", "overloaded", "timeout
 
 
 class OrbitError(Exception):
-    """Base of all errors of ORBIT. ``code`` is a stable word that programs can test for.
+    """Base class of ORBIT's errors. ``code`` is a stable word that programs can test for.
 
-    Its text is for operators. ``client`` is a sentence for the client, about what the client itself can mend; if it is
-    empty, the client gets a general sentence.
+    The text is for operators. ``client`` is a sentence for the client about what the client can fix; if it is empty,
+    the client receives a general sentence.
     """
 
     code: str = "internal_error"
     client: str = ""
     logged: bool = False
-    """Whether the server log has it already."""
+    """Whether the server log already contains the error."""
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One mistake in a configuration: where it stands (``general.port``) and what to do about it."""
+    """One mistake in a configuration: the path of the setting (``general.port``) and how to fix it."""
 
     path: str
     message: str
@@ -36,7 +36,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class ConfigError(OrbitError):
-    """The configuration cannot be used. ``problems`` has every mistake found, not just the first."""
+    """The configuration cannot be used. ``problems`` lists every mistake, not only the first."""
 
     code = "config_error"
 
@@ -46,7 +46,7 @@ class ConfigError(OrbitError):
 
 
 class PluginLoadError(OrbitError):
-    """A plugin could not be imported, breaks the plugin contract, or did not start."""
+    """A plugin cannot be imported, breaks the plugin contract, or failed to start."""
 
     code = "plugin_load_error"
 
@@ -57,17 +57,17 @@ class PluginLoadError(OrbitError):
 
 
 class ProviderError(OrbitError):
-    """A provider could not do what it was called for.
+    """A provider failed to do its work.
 
-    ``message`` is a sentence for operators: it goes to the server log, the chat log and the admin pages, with secrets
-    masked. Clients never see it. They get ``client`` if it is set, else a general sentence for the kind of failure.
-    Set ``client`` to say what the client itself can mend, without addresses, settings or an upstream's own words.
+    ``message`` is a sentence for operators. It goes to the server log, the chat log and the admin pages, with secrets
+    masked. Clients never see it: they receive ``client``, or a general sentence for the kind of failure if it is empty.
+    Set ``client`` to say what the client can fix, without addresses, settings or the upstream's own words.
 
-    ``retryable`` says that the same call may succeed a moment later. ``retried`` says that the provider has retried
-    already, or knows that it makes no sense, so clients should not retry at once. The host adds the instance's name
+    ``retryable`` says that the same call may succeed a moment later. ``retried`` says that the provider has already
+    retried, or knows that retrying is pointless, so clients should not retry at once. The host adds the instance's name
     and the hook.
 
-    ``rejected`` becomes HTTP 400: the request is wrong and its sender can mend it (a schema, the order of roles).
+    ``rejected`` becomes HTTP 400: the request is wrong and its sender can fix it (a schema, the order of roles).
     ``failed`` becomes 502, ``unavailable``, ``overloaded`` and ``not_found`` 503, ``timeout`` 504.
     """
 
@@ -94,7 +94,7 @@ class ProviderError(OrbitError):
 
     @property
     def passes(self) -> bool:
-        """Whether the failure may pass by itself, without an operator."""
+        """Whether the failure may pass without an operator's help."""
         return self.retryable or self.kind in ("unavailable", "overloaded", "timeout")
 
     def __str__(self) -> str:
@@ -103,10 +103,10 @@ class ProviderError(OrbitError):
 
 
 class PromptTooLong(OrbitError):
-    """The question alone, without any document, exceeds what the model can read.
+    """The question alone, without any document, exceeds the model's context window.
 
-    The host raises it when it fits the prompt; a provider that finds out by itself may raise it from ``generate``.
-    ``client`` is a sentence for the client, as for ``ProviderError``.
+    The host raises it when it fits the prompt. A provider that notices first may raise it from ``generate``. ``client``
+    is a sentence for the client, as in ``ProviderError``.
     """
 
     code = "prompt_too_long"
@@ -133,6 +133,6 @@ class Unauthorized(OrbitError):
 
 
 class DatabaseUnavailable(OrbitError):
-    """The store of keys and prompts cannot be reached; it says nothing about whether a key is valid."""
+    """The database of keys and prompts is unreachable. This says nothing about whether a key is valid."""
 
     code = "store_unavailable"

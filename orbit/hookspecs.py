@@ -1,7 +1,7 @@
-"""Every hook of ORBIT. A plugin implements any of them, with ``@orbit.hookimpl``, under the same name.
+"""All hooks of ORBIT. A plugin implements any of them with ``@orbit.hookimpl``, under the same name.
 
-An implementation is of the same kind as its specification (a coroutine function, an async generator function or a
-plain function) and takes any subset of its arguments, by name.
+An implementation has the same kind as its specification (coroutine function, async generator function or plain
+function) and takes any subset of its arguments, by name.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec(firstresult=True)
 async def generate(messages: Sequence[Message], options: GenerateOptions, context: CallContext) -> AsyncIterator[Chunk]:
-    """Write the answer to a conversation, piece by piece.
+    """Stream the answer to a conversation.
 
-    Called once a chat turn, on the one selected provider; the pipeline iterates. Closing the iterator early, at any
-    point, must stop the work behind it. Raise ProviderError; after the first chunk it ends the stream with an error.
+    ORBIT calls it once per chat turn, on the selected provider, and iterates over the result. Closing the iterator
+    early, at any point, must stop the work behind it. Raise ProviderError on failure; after the first chunk, the error
+    ends the stream.
     """
     yield Chunk()
     raise NotImplementedError
@@ -49,35 +50,34 @@ async def generate(messages: Sequence[Message], options: GenerateOptions, contex
 
 @hookspec(firstresult=True)
 async def count_tokens(messages: Sequence[Message], context: CallContext) -> TokenCount:
-    """Measure a prompt as ``generate`` would read it, and the model's window.
+    """Return the size of a prompt as ``generate`` would read it, and the model's context window.
 
-    Called before ``generate``, on the selected provider, to fit history and documents to the window; several times if
-    they do not fit. Without it nothing is left out. An error fails the turn.
+    ORBIT calls it before ``generate``, on the selected provider, to fit history and documents into the window; several
+    times if they do not fit. Without this hook ORBIT leaves nothing out. An error fails the turn.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def embed(texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
-    """Turn texts into vectors: one float32 array of shape ``(len(texts), dimension)``, rows in order.
+    """Embed texts: return one float32 array of shape ``(len(texts), dimension)``, rows in the order of the texts.
 
-    Called on the one selected provider by whoever needs vectors, usually a store that retrieves or indexes.
-    ``kind`` tells models with two prefixes which one applies; the dimension is the same for both. The vector of a text
-    does not depend on the texts beside it. No texts give an array without rows, many are divided by the hook itself.
-    An error fails what the vectors were for.
+    ORBIT calls it on the selected provider when a component needs vectors, usually a store that retrieves or indexes.
+    ``kind`` tells models with two prefixes which one to use; both give the same dimension. A text's vector must not
+    depend on the other texts in the call. For no texts, return an array without rows. Split large inputs into batches
+    inside the hook. An error fails the operation that needed the vectors.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def retrieve(query: Query, limit: int, context: CallContext) -> Sequence[Document]:
-    """Find at most ``limit`` documents for a question, best first, each with an id of its own.
+    """Return at most ``limit`` documents for a question, best first, each with a unique id.
 
-    Scores, if any, are from 0 to 1. Nothing of another collection than ``query.collection`` is returned, and a
-    collection that does not exist is an empty list or a ProviderError.
-
-    Called on every enabled provider at the same time, each with its deadline; several lists are fused by rank.
-    An error answers the client with 503 unless ``retrieval.on_error`` says otherwise.
+    Scores are optional and range from 0 to 1. Return only documents of ``query.collection``. For a collection that does
+    not exist, return an empty list or raise ProviderError. ORBIT calls it on every enabled provider concurrently, each
+    with its own deadline, and fuses several lists by rank. After an error the client receives 503, unless
+    ``retrieval.on_error`` says otherwise.
     """
     raise NotImplementedError
 
@@ -86,92 +86,95 @@ async def retrieve(query: Query, limit: int, context: CallContext) -> Sequence[D
 async def index(collection: str, documents: Sequence[Document], context: CallContext) -> int:
     """Store documents and return how many were written.
 
-    Called by ingestion, on the selected store, with all documents of one or more sources: they replace whatever the
-    collection held of those sources. The collection is made if it does not exist. An error reports those sources
-    as failed; what was stored of them before stays readable.
+    Ingestion calls it on the selected store with all documents of one or more sources. They replace everything that the
+    collection holds of those sources. Create the collection if it does not exist. If the hook raises, ingestion reports
+    these sources as failed; their earlier documents must stay readable.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def drop(collection: str, context: CallContext) -> bool:
-    """Delete a collection and all that is in it; False if it did not exist. Called on the selected store."""
+    """Delete a collection with all its documents. Return False if it did not exist.
+
+    ORBIT calls it on the selected store.
+    """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def forget(collection: str, sources: Sequence[str], context: CallContext) -> int:
-    """Delete all documents of some sources and return how many of these sources there were.
+    """Delete all documents of the given sources and return how many of these sources existed.
 
-    Called on the selected store when an administrator takes files out of a collection. A store without it can only
-    drop whole collections.
+    ORBIT calls it on the selected store when an administrator removes files from a collection. A store without this
+    hook can only drop whole collections.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def list_sources(collection: str, context: CallContext) -> Mapping[str, str]:
-    """The sources in a collection, each with the ``digest`` its documents were indexed with.
+    """Return the sources in a collection, each with the ``digest`` its documents were indexed with.
 
-    Called by ingestion on the selected store, to skip what has not changed. Empty if there is no such collection.
+    Ingestion calls it on the selected store, to skip files that have not changed. Return an empty mapping if the
+    collection does not exist.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def list_collections(context: CallContext) -> Sequence[Collection]:
-    """The collections of the selected store, by name."""
+    """Return the collections of the selected store, sorted by name."""
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def adopt(collection: str, context: CallContext) -> Collection:
-    """Take over a collection that another program made, and return it as ``list_collections`` does.
+    """Take over a collection that another program created, and return it as ``list_collections`` does.
 
-    Called on the selected store by ``orbit collections adopt``. The store makes sure that the vectors are those of the
-    embedding in use, and records it. Raise ProviderError to say why the collection cannot be used.
+    ``orbit collections adopt`` calls it on the selected store. The store verifies that the vectors come from the
+    embedding model in use, and records the model. Raise ProviderError to say why the collection cannot be used.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def rerank(query: Query, documents: Sequence[Document], limit: int, context: CallContext) -> Sequence[Document]:
-    """Put documents in a better order and return at most ``limit`` of them, best first.
+    """Reorder documents and return at most ``limit`` of them, best first.
 
-    They are returned as they came but for their ``score``, from 0 to 1. A single one, or none, is returned as it is.
-
-    Called on each enabled provider in the order of the configuration. On an error the order stays as it was, a
-    warning is logged and the failure is counted.
+    Change nothing in them except ``score``, which ranges from 0 to 1. Return a single document, or none, unchanged.
+    ORBIT calls it on each enabled provider, in the order of the configuration. On an error it keeps the previous order,
+    logs a warning and counts the failure.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def moderate(stage: ModerationStage, messages: Sequence[Message], context: CallContext) -> Verdict:
-    """Decide whether a question (``input``) or an answer (``output``) may pass; the last message is in question.
+    """Decide whether a question (``input``) or an answer (``output``) may pass. Judge the last message.
 
-    All of the message is judged, however long it is, and a refusal has a ``reason`` for the operator.
-
-    Called on every enabled provider at the same time; one refusal refuses. An error or a missed deadline answers
-    503: a guard that cannot decide does not let through.
+    Judge the whole message, however long it is, and give each refusal a ``reason`` for the operator. ORBIT calls it on
+    every enabled provider concurrently; one refusal is enough to refuse. After an error or a missed deadline the client
+    receives 503: a guard that cannot decide lets nothing through.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def log(record: ChatRecord, context: CallContext) -> None:
-    """Keep the record of a finished turn, once, at the latest when the provider stops.
+    """Record a finished turn, exactly once, at the latest when the provider stops.
 
-    Called on every enabled provider after the last byte has left. Neither its duration nor an error touches the reply.
+    ORBIT calls it on every enabled provider after it has sent the last byte. Neither delays nor errors affect the
+    reply.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 def register_routes() -> Sequence[Any]:
-    """Litestar route handlers, mounted under ``/plugins/<instance>/`` behind the same key as ``/chat``.
+    """Return Litestar route handlers to mount under ``/plugins/<instance>/``. They require the same key as ``/chat``.
 
-    Called once on every started provider, when the application is built.
+    ORBIT calls it once on every started provider, when it builds the application.
     """
     raise NotImplementedError
 
@@ -180,6 +183,6 @@ def register_routes() -> Sequence[Any]:
 def register_commands(group: click.Group) -> None:
     """Add click commands to ``group``, which is ``orbit <plugin>``.
 
-    Called when that command is used; the provider is not started, its settings are those of the configuration.
+    ORBIT calls it when someone runs that command. The provider has its configured settings but is not started.
     """
     raise NotImplementedError

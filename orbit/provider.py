@@ -1,4 +1,4 @@
-"""The base class of every plugin, and what the host lends to it."""
+"""The base class of all plugins, and the host's interface for them."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ ORBIT_API = 1
 
 
 class NoSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The settings of a plugin that has none."""
+    """Settings of a plugin that takes none."""
 
 
 class Host(Protocol):
-    """What a provider may ask of the host that runs it.
+    """The services of the host for its providers.
 
-    ``data_dir`` and ``default_config`` are there from the start, the rest from ``ready()`` on.
+    ``data_dir`` and ``default_config`` are available from the start, the rest from ``ready()`` on.
     """
 
     @property
     def data_dir(self) -> Path:
-        """The folder for what must survive a restart. It exists."""
+        """The folder for data that must survive a restart. It exists."""
         ...
 
     @property
     def default_config(self) -> str:
-        """The YAML of what runs without a configuration file: what a command begins with that writes the first one."""
+        """Return the YAML that runs without a configuration file. Commands that write a first file start from it."""
         ...
 
     @property
     def chat_log(self) -> Path | None:
-        """The chat log's folder, and the name that its files begin with; None if none is written."""
+        """Return the chat log's folder and the prefix of its file names; None if there is no chat log."""
         ...
 
     @property
     def embedding(self) -> str:
-        """The embedding provider in use and its model, as ``provider/model``; empty if there is none."""
+        """Return the embedding provider in use and its model, as ``provider/model``; empty if there is none."""
         ...
 
     async def embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
@@ -62,86 +62,90 @@ class Host(Protocol):
 class Provider:
     """A plugin: settings, a lifecycle, and hooks marked with ``@orbit.hookimpl``.
 
-    The host makes one object for each instance in the configuration, then enters it (``async with``), calls
-    ``ready()`` when all providers are entered, and leaves it when it shuts down, in reverse order.
+    The host makes one object per instance in the configuration and enters it (``async with``). It calls ``ready()``
+    when it has entered all providers. At shutdown it leaves them in reverse order.
     """
 
     Settings: ClassVar[type[msgspec.Struct]] = NoSettings
-    """A frozen ``msgspec.Struct`` with ``forbid_unknown_fields=True``: the keys of the configuration section."""
+    """A frozen ``msgspec.Struct`` with ``forbid_unknown_fields=True``. Its fields are the keys of the configuration
+    section.
+    """
 
     ORBIT_API: ClassVar[int] = 1
-    """The version of the plugin API that the plugin was written for."""
+    """The plugin API version that the plugin was written for."""
 
     settings: Any
-    """The configured ``Settings``. Annotate it in your class (``settings: Settings``) to have its use checked."""
+    """The configured ``Settings``. Annotate it in your class (``settings: Settings``) so that type checkers know its
+    fields.
+    """
 
     def __init__(self, name: str, settings: msgspec.Struct, host: Host) -> None:
-        """Only keep what is given: nothing opens, connects or loads before ``__aenter__``."""
+        """Store the arguments only: open, connect and load in ``__aenter__``."""
         self.name = name
         self.settings = settings
         self.host = host
 
     async def __aenter__(self) -> Self:
-        """Open what the provider needs. Raise ConfigError or ProviderError to say why it cannot start."""
+        """Acquire the provider's resources. Raise ConfigError or ProviderError to say why it cannot start."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close all that was opened. Also called after a failed ``ready()``."""
+        """Release all resources. The host also calls it after a failed ``ready()``."""
 
     async def ready(self) -> None:
-        """Check what involves other providers, once all are started. Raise ConfigError to refuse the start."""
+        """Check what depends on other providers, after all have started. Raise ConfigError to stop the start."""
 
     async def health(self) -> Health:
-        """The provider's state, found within the host's deadline."""
+        """Return the provider's state, within the host's deadline."""
         return Health()
 
     def metrics(self) -> Mapping[str, float]:
-        """Figures of this instance for ``/metrics``, by name; those that only grow end in ``_total``."""
+        """Return this instance's metrics for ``/metrics``, by name. Names of counters end in ``_total``."""
         return {}
 
     def validate(self) -> Iterable[str]:
-        """Sentences about settings of the right type but without sense (a missing file), found offline."""
+        """Yield sentences about settings that have the right type but cannot work (a missing file). Checks offline."""
         return ()
 
     def model(self, hook: str) -> str:
-        """The name of the model that answers ``hook`` (``generate``, ``embed``): for logs and stored vectors."""
+        """Return the name of the model behind ``hook`` (``generate``, ``embed``), for logs and stored vectors."""
         return str(getattr(self.settings, "model", ""))
 
     def needs(self) -> Iterable[Need]:
-        """What this instance, as it is configured, will ask of the host. ``orbit check`` says what nobody offers."""
+        """Return the hooks that this instance will call. ``orbit check`` reports those that nobody offers."""
         return ()
 
     def default_collection(self) -> str:
-        """The collection that ``retrieve`` searches for API keys that name none; empty if it searches nothing then."""
+        """Return the collection that ``retrieve`` searches for API keys without one; empty to search nothing."""
         return ""
 
     def refuses_model(self, model: str) -> str:
-        """Why ``generate`` cannot answer with the model of this name; empty if it can, or if only asking would tell.
+        """Return why ``generate`` cannot use the model of this name; empty if it can, or if only a request would tell.
 
-        It is called offline, before the start: a judge's or reranker's model is checked with it.
+        The host calls it offline, before the start, to check the models of judges and rerankers.
         """
         return ""
 
     def offers(self, hook: str) -> bool:
-        """Whether this instance, as it is configured, does what a hook that its class implements is for.
+        """Return whether this instance can serve a hook with its current settings.
 
-        A model server that was given no embedding model, for example, does not offer ``embed``.
+        For example, a model server without an embedding model does not offer ``embed``.
         """
         return True
 
     def moderates(self, stage: ModerationStage) -> bool:
-        """Whether ``moderate`` has anything to decide at this stage. Asked once, after the start.
+        """Return whether ``moderate`` has anything to decide at this stage. The host asks once, after the start.
 
-        Answers are then held back until each sentence has passed, so it is not the default.
+        The default is False for output, because output moderation holds answers back until each sentence has passed.
         """
         return stage == "input"
 
     def exclusive(self) -> str:
-        """Why several worker processes cannot share what this instance uses; empty if they can."""
+        """Return why several worker processes cannot share this instance's resources; empty if they can."""
         return ""
 
     def folders(self) -> Iterable[Path]:
-        """Folders that only one server may use at a time; they need not exist. Commands may use them meanwhile."""
+        """Return folders that only one server may use at a time; they need not exist. Commands may still use them."""
         return ()

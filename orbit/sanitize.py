@@ -1,4 +1,4 @@
-"""Makes text from outside fit for logs and terminals: control characters escaped, secrets masked."""
+"""Makes untrusted text safe for logs and terminals: escapes control characters, masks secrets."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["LINES", "printable", "printable_json", "without_secrets"]
 
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: line ends, escape sequences
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # the direction of text
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # text direction
     "\u2028\u2029\ufeff\ufff9-\ufffb"  # line and paragraph separators, the byte order mark, annotations
     "\ud800-\udfff\U000e0000-\U000e007f]"  # lone surrogates and invisible tags
 )
 LINES = "\n\t"
-"""What texts of several lines may keep."""
+"""Characters that multi-line texts keep."""
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 _SECRETS = (
@@ -25,23 +25,23 @@ _SECRETS = (
     ("api_", re.compile(r"\b(api_)[A-Za-z0-9_-]{16,}"), r"\1***"),
     ("sk-", re.compile(r"\b(sk-)[A-Za-z0-9_-]{16,}"), r"\1***"),
 )
-"""What a text must hold for the pattern to be worth a search, the pattern, and what takes the place of a match."""
+"""A substring that every match contains, the pattern, and its replacement. Texts without it are not searched."""
 
 
 def printable(text: str, keep: str = "") -> str:
-    r"""Return ``text`` with each control character as an escape such as ``\x1b``, except those in ``keep``."""
+    r"""Return ``text`` with control characters escaped, such as ``\x1b``, except those in ``keep``."""
     if not _CONTROL.search(text):
         return text
     return _CONTROL.sub(lambda match: match[0] if match[0] in keep else _escaped(match[0]), text)
 
 
 def printable_json(text: str) -> str:
-    """Return JSON with the control characters escaped that JSON itself leaves as they are."""
+    """Return JSON with the control characters escaped that JSON itself allows."""
     return _CONTROL.sub(lambda match: match[0] if match[0] in "\n\r\t" else json.dumps(match[0])[1:-1], text)
 
 
 def without_secrets(text: str) -> str:
-    """Return ``text`` with ``***`` for user information in URLs, API keys and other credentials."""
+    """Return ``text`` with ``***`` in place of API keys, user information in URLs and other credentials."""
     for mark, pattern, mask in _SECRETS:
         if mark in text:
             text = pattern.sub(mask, text)

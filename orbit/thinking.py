@@ -1,7 +1,7 @@
-"""Separates what a model thinks from what it answers, while the text arrives.
+"""Separates a model's thoughts from its answer while the text arrives.
 
-Some servers leave a model's thoughts in the text, between tags that differ by model. ``Thinking`` belongs to a
-provider and remembers what it learns about its models; ``ThinkingSplitter`` reads one answer.
+Some servers leave the thoughts in the text, between tags that differ by model. ``Thinking`` belongs to a provider and
+remembers what it learned about its models; ``ThinkingSplitter`` reads one answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, Literal, Self, TypeAlias
 logger = logging.getLogger("orbit.thinking")
 
 _NAME: Final = r"(?:[a-z]{1,12}[:_])?(?:think|thought)[a-z_]{0,12}|reasoning|reflection|scratchpad"
-"""<think>, <thinking>, <thought> (Gemini), <seed:think>, <longcat_think> and their like."""
+"""<think>, <thinking>, <thought> (Gemini), <seed:think>, <longcat_think> and similar tags."""
 _PAIRS: Final = {
     "[think]": "[/think]",  # Magistral, in capitals
     "◁think▷": "◁/think▷",  # Kimi
@@ -34,16 +34,16 @@ _HARMONY: Final = (
     "commentary<|message|>",
     "final<|message|>",
 )
-"""How an answer in the harmony format (gpt-oss) begins, depending on how much of it the prompt holds."""
+"""Beginnings of an answer in the harmony format (gpt-oss); they depend on how much of it the prompt contains."""
 _STRIPPED: Final = ("analysis", "assistantfinal")
-"""What is left of harmony's marks when a server removes the special tokens: "analysisThe user ...assistantfinal"."""
+"""Remains of harmony's marks when a server removes the special tokens: "analysisThe user ...assistantfinal"."""
 _FINAL: Final = "<|channel|>final<|message|>"
 _HARMONY_PROMPT: Final = "<|start|>assistant"
-"""How a prompt in the harmony format ends."""
+"""The end of a prompt in the harmony format."""
 _LONGEST: Final = 40
-"""No tag has more characters."""
+"""Characters of the longest tag."""
 _WINDOW: Final = 1024
-"""Characters of an answer that are searched together."""
+"""Characters of an answer to search at once."""
 
 
 def _any_of(texts: tuple[str, ...]) -> str:
@@ -62,19 +62,21 @@ _LIKE_THOUGHTS: Final = (
     *("okay,", "okay ", "ok,", "ok ", "alright,", "hmm", "the user ", "we need to ", "we are given "),
     *("嗯", "好的", "用户"),
 )
-"""How thoughts begin, in lower case. An answer may, too, so it is only held back as long as its model is not known."""
+"""Typical first words of thoughts, in lower case. Answers may begin so, too: hold them back only while the model is
+unknown.
+"""
 _ENOUGH: Final = 3
-"""So many answers in a row without thoughts show that the template does not open them. A schema may keep out some."""
+"""Answers without thoughts, in a row, that prove the template does not open them. A schema may suppress a few."""
 
 Split: TypeAlias = tuple[str, str]
-"""What belongs to the answer, and what belongs to the thoughts."""
+"""The parts of a text that belong to the answer and to the thoughts."""
 
 
 class ThinkingSplitter:
-    """Splits the text of one answer into answer and thoughts.
+    """Splits the text of one response into answer and thoughts.
 
-    Thoughts come before the answer: a text that mentions a tag later stays as it is. The splitter holds back only
-    what may be the beginning of a tag.
+    Thoughts precede the answer, so a tag later in the text stays where it is. The splitter holds back only what may be
+    the beginning of a tag.
     """
 
     def __init__(
@@ -85,12 +87,12 @@ class ThinkingSplitter:
         unknown: bool = False,
         learn: Callable[[bool], None] | None = None,
     ) -> None:
-        """``opened`` says that the prompt ends with the opening tag, so the text begins inside the thoughts.
+        """Set up a splitter.
 
-        ``whole`` holds the answer back to its end, for clients that do not stream: then a closing tag without an
-        opening one still takes what is before it out of the answer. ``unknown`` does the same for a text that begins
-        like thoughts ("Okay, the user ..."). ``learn`` is called with True when there was such a tag, and with False
-        when there was none.
+        ``opened``: the prompt ends with the opening tag, so the text begins inside the thoughts. ``whole``: hold the
+        answer back until its end, for clients that do not stream. A closing tag without an opening one then still
+        removes the text before it from the answer. ``unknown``: do the same for a text that begins like thoughts
+        ("Okay, the user ..."). ``learn`` is called with True if there was such a tag, and with False if there was none.
         """
         self._opened = opened
         self._unknown = unknown
@@ -111,9 +113,9 @@ class ThinkingSplitter:
 
     @classmethod
     def after(cls, prompt: str, *, whole: bool = False) -> Self:
-        """Return the splitter for what a model writes after a prompt, which may end inside the thoughts.
+        """Return the splitter for the text after a prompt, which may end inside the thoughts.
 
-        ``whole`` is that of the class.
+        ``whole`` is as in the constructor.
         """
         opening = _open_tag(prompt)
         splitter = cls(whole=whole)
@@ -123,7 +125,7 @@ class ThinkingSplitter:
 
     @staticmethod
     def answer_prefix(prompt: str) -> str:
-        """Return what to put after a prompt so that the answer begins at once, without thoughts; often nothing."""
+        """Return the text to append to a prompt so that the answer begins without thoughts; often empty."""
         if prompt.endswith(_HARMONY_PROMPT):
             return _FINAL
         opening = _open_tag(prompt)
@@ -131,13 +133,13 @@ class ThinkingSplitter:
 
     @staticmethod
     def marks(controls: Iterable[str]) -> frozenset[str]:
-        """Return which of a model's control tokens tell thoughts and answer apart: the text to split must have them."""
+        """Return the control tokens that separate thoughts from the answer. The text to split must contain them."""
         known = frozenset(controls)
         harmony = _MARKS if "<|channel|>" in known else ()
         return frozenset(text for text in known if text in harmony or _TAG.fullmatch(text))
 
     def add(self, text: str) -> Split:
-        """Return what is certain now, of ``text`` and of what was held back before."""
+        """Add ``text`` and return everything that is now certain."""
         if self._state == "answer":
             if self._watches:
                 self._watch(text)
@@ -150,16 +152,16 @@ class ThinkingSplitter:
 
     @property
     def thoughts_end(self) -> str:
-        """What ends the thoughts that the text is in now, as a model would write it; empty outside of them."""
+        """The mark that would end the current thoughts, as the model would write it; empty outside of thoughts."""
         if self._state == "harmony" and self._part == "other":
             return f"<|end|>{_HARMONY_PROMPT}{_FINAL}"
         return f"\n{self._tag}\n\n" if self._state == "thoughts" else ""
 
     def rest(self, *, cut: bool = False) -> Split:
-        """Return what was held back, at the end of the answer. ``cut``: its tokens were used up.
+        """Return the remaining text at the end of the answer. ``cut``: the model ran out of tokens.
 
-        If ``opened`` was wrong, because the model stopped by itself without a closing tag, all text is the answer,
-        although ``add`` took it for thoughts.
+        If the model stopped by itself without a closing tag, ``opened`` was wrong: all text then belongs to the answer,
+        although ``add`` returned it as thoughts.
         """
         held, self._held = self._held, ""
         if self._state == "thoughts":
@@ -192,7 +194,7 @@ class ThinkingSplitter:
     def _begin(self) -> str:
         """Decide what the text begins with, as far as that is certain."""
         begun = self._held.lstrip()
-        while (closing := _CLOSING.match(begun)) and not begun.startswith(_HARMONY):  # thoughts without a word
+        while (closing := _CLOSING.match(begun)) and not begun.startswith(_HARMONY):  # empty thoughts
             begun = begun[closing.end() :].lstrip()
             self._thought()
         if self._has_thought:
@@ -215,7 +217,7 @@ class ThinkingSplitter:
         return held
 
     def _opens(self, begun: str) -> bool:
-        """Go on with the thoughts, if the text begins with a tag that opens them."""
+        """Continue with the thoughts if the text begins with an opening tag."""
         mark, closing = _STRIPPED
         if opening := _OPENING.match(begun):
             begun, closing = begun[opening.end() :], _closing_tag(opening)
@@ -232,7 +234,7 @@ class ThinkingSplitter:
         return True
 
     def _thought(self) -> None:
-        """Note that the thoughts are over, so that no others are looked for."""
+        """Note that the thoughts are over, so that the splitter looks for no others."""
         self._has_thought = True
         self._opened = self._unknown = self._whole = self._watches = False
 
@@ -259,7 +261,7 @@ class ThinkingSplitter:
             end = _certain(self._held) if found is None else found.start()
             text, self._held = self._held[:end], self._held[end:]
             if self._part == "between" and (text := text.lstrip()):
-                self._part = "final"  # it goes on without any marks
+                self._part = "final"  # the text continues without marks
             if self._part == "header":
                 self._header += text
             elif self._part == "final":
@@ -287,10 +289,10 @@ class ThinkingSplitter:
         return text[found.end() :].lstrip(), text[: found.start()]
 
     def _watch(self, text: str) -> None:
-        """Look for a closing tag that nothing opened: the next answers of the model will have one as well.
+        """Look for a closing tag that nothing opened: later answers of the model will have one as well.
 
-        It cannot call back what has left already. The first tag of the text decides; an odd number of backticks
-        before it says that it is part of some code.
+        Text that has already been sent cannot be recalled. The first tag decides. An odd number of backticks before it
+        means that it is part of code.
         """
         self._window += text
         if "<" in text or "[" in text or "◁" in text:
@@ -316,21 +318,22 @@ class ThinkingSplitter:
 class Thinking:
     """What one provider knows about how its models mark their thoughts.
 
-    The chat templates of some models end with the opening tag, so that their answers have a closing one alone. Until
-    a model is known, an answer that begins like thoughts is held back until its end or such a tag. What does not, and
-    has such a tag later, cannot be called back: it shows its thoughts, and the next ones do not.
+    The chat templates of some models end with the opening tag, so their answers contain only a closing one. Until a
+    model is known, the splitter holds back an answer that begins like thoughts, until its end or such a tag. If an
+    answer begins differently and such a tag follows, its thoughts have already been sent; the model's later answers
+    hide theirs.
     """
 
     def __init__(self, *, opened: bool | None = None) -> None:
-        """``opened`` says whether templates open the thoughts; None to learn it for each model."""
+        """Set ``opened`` if templates open the thoughts, or leave it None to learn it for each model."""
         self._always = opened
         self._unthinking: dict[str, int] = {}
-        """Model whose template opens the thoughts -> how many answers in a row had none."""
+        """Model whose template opens the thoughts -> answers in a row without thoughts."""
         self._plain: dict[str, int] = {}
-        """Another model -> how many answers have shown that its template does not."""
+        """Any other model -> answers that showed that its template does not open thoughts."""
 
     def splitter(self, model: str, *, whole: bool = False) -> ThinkingSplitter:
-        """Return the splitter for one answer of a model. ``whole``: nobody wants the pieces of the answer."""
+        """Return the splitter for one answer of a model. ``whole``: the client does not stream."""
         if self._always is not None:
             return ThinkingSplitter(opened=self._always)
 
@@ -340,7 +343,7 @@ class Thinking:
 
     def _learn(self, model: str, opens: bool) -> None:
         if opens and model not in self._unthinking:
-            logger.warning("answers of %s begin inside its thoughts, which are left out from now on", model)
+            logger.warning("answers of %s begin inside its thoughts; ORBIT hides these from now on", model)
         if opens:
             self._unthinking[model] = self._plain[model] = 0
         elif model in self._unthinking:
@@ -352,7 +355,7 @@ class Thinking:
 
 
 def _open_tag(prompt: str) -> re.Match[str] | None:
-    """Return the opening tag that a prompt ends with."""
+    """Return the opening tag at the end of a prompt."""
     end = prompt[-2 * _LONGEST :].rstrip()
     return next((found for found in _OPENING.finditer(end) if found.end() == len(end)), None)
 
@@ -364,7 +367,7 @@ def _closing_tag(opening: re.Match[str]) -> str:
 
 
 def _closes(found: re.Match[str]) -> bool:
-    """Return whether a tag closes thoughts instead of being mentioned: it begins a line, or ends one."""
+    """Return whether a tag closes thoughts, rather than being mentioned in them: it begins or ends a line."""
     rest = found.string[found.end() :].lstrip(" \t")
     ends_line = _at_line_start(found) or rest.startswith(("\n", "\r")) or found[0] == _FINAL
     return found["closing"] is not None and ends_line
@@ -376,7 +379,7 @@ def _at_line_start(found: re.Match[str]) -> bool:
 
 
 def _may_open(begun: str) -> bool:
-    """Return whether more text must come before it is certain that no tag opens the thoughts."""
+    """Return whether an opening tag may still follow, so that more text is needed."""
     start = begun[:_LONGEST].lower()
     unfinished = _UNFINISHED.fullmatch(start) is not None
     return unfinished or any(beginning.startswith(start) for beginning in _BEGINNINGS)

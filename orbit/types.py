@@ -1,6 +1,6 @@
-"""What flows through the hooks: plain, frozen data without behaviour of its own.
+"""The data that hooks exchange: plain, frozen structs without behaviour.
 
-Nothing here imports a web framework, a database or numpy at run time, so that importing a plugin stays cheap.
+Nothing here imports a web framework, a database or numpy at run time, so importing a plugin stays cheap.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Usage(msgspec.Struct, frozen=True):
 class Chunk(msgspec.Struct, frozen=True):
     """One piece of a streamed answer.
 
-    ``text`` is what is new, never split inside a character. The last chunk has the ``finish_reason``, and the
-    ``usage`` if the provider knows it. ``reasoning`` is what the model thinks before its answer: it is no part of the
-    answer, but shows that the model is alive.
+    ``text`` is new text, never split inside a character. The last chunk carries ``finish_reason``, and ``usage`` if the
+    provider knows it. ``reasoning`` is what the model thinks before it answers: it is not part of the answer, but shows
+    that the model is at work.
     """
 
     text: str = ""
@@ -54,7 +54,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
 
 class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one request asks of the sampler. ``None`` leaves the provider's own setting in force."""
+    """Sampling options of one request. ``None`` keeps the provider's own setting."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -65,25 +65,27 @@ class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     seed: int | None = None
     stop: tuple[str, ...] = ()
     json_schema: dict[str, Any] | None = None
-    """The answer must be JSON of this schema. A provider that cannot constrain its output ignores it."""
+    """The JSON schema of the answer. Providers that cannot constrain their output ignore it."""
     stream: bool = True
-    """Whether pieces are wanted as they come. If not, a provider may give the whole answer as one chunk."""
+    """Whether the caller reads the answer as it is written. If False, a provider may return it as a single chunk."""
     model: str = ""
-    """Another model of the same provider, by its own name. A provider that does not have it raises ProviderError of
-    kind ``not_found``.
+    """Another model of the same provider, by the provider's own name for it. If it has no such model, the provider
+    raises ProviderError of kind ``not_found``.
     """
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     strict: bool = False
-    """Whether a client asked for these options. Then a provider raises ProviderError of kind ``rejected`` for an option
-    of the sampler that it cannot follow, unless the value changes nothing. Otherwise it leaves such an option out.
+    """Whether a client chose these options.
+
+    If True, a provider that cannot follow one of the sampling options raises ProviderError of kind ``rejected``, unless
+    the value changes nothing. If False, it leaves the option out.
     """
 
 
 class Need(msgspec.Struct, frozen=True):
-    """What a provider asks of the host: to ``generate`` or to ``embed``.
+    """A hook that a provider calls through the host: ``generate`` or ``embed``.
 
-    ``provider`` is the instance that shall do it, by default the selected one; ``model`` is another model than its own.
+    ``provider`` is the instance to call, by default the selected one. ``model`` replaces that instance's own model.
     """
 
     hook: Literal["generate", "embed"]
@@ -92,14 +94,14 @@ class Need(msgspec.Struct, frozen=True):
 
 
 class TokenCount(msgspec.Struct, frozen=True):
-    """How much of a model's context a prompt takes, in tokens, the chat template included."""
+    """The size of a prompt in tokens, chat template included, and the size of the model's context window."""
 
     prompt: int
     window: int
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What to look for. ``collection`` is the one the caller's key may read; None means the store's default."""
+    """A search. ``collection`` is the one that the caller's key may read; None means the store's default."""
 
     text: str
     collection: str | None = None
@@ -109,9 +111,9 @@ class Query(msgspec.Struct, frozen=True):
 class Document(msgspec.Struct, frozen=True):
     """A passage, stored or found.
 
-    ``source`` names the file or page it came from; all passages of one source are replaced together.
-    ``digest`` identifies the content the source had when it was indexed. ``score`` is the similarity
-    in 0..1 (1 is best) that the retriever or reranker gave; None if it was never scored.
+    ``source`` is the file or page it came from; a store replaces all passages of one source together. ``digest``
+    identifies the content of the source at the time it was indexed. ``score`` is the similarity that the retriever or
+    reranker assigned, from 0 to 1 (best); None if nothing scored it.
     """
 
     id: str
@@ -125,7 +127,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Collection(msgspec.Struct, frozen=True):
-    """A named set of documents in a store, and the embedding model its vectors were made with."""
+    """A named set of documents in a store, and the embedding model that made its vectors."""
 
     name: str
     documents: int
@@ -134,7 +136,7 @@ class Collection(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """A moderator's decision. ``reason`` is for the operator's log, ``message`` for the client if not empty."""
+    """A moderator's decision. ``reason`` goes to the operator's log; ``message``, if not empty, to the client."""
 
     allowed: bool
     reason: str = ""
@@ -142,17 +144,17 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The state of one component. ``detail`` is one sentence for operators; it holds no secrets."""
+    """The state of one component. ``detail`` is one sentence for operators, without secrets."""
 
     status: HealthStatus = "ok"
     detail: str = ""
 
 
 class CallContext(msgspec.Struct, frozen=True):
-    """Who asked, and until when an answer is of use. The same object goes to every hook of one request.
+    """Who asked, and how long the answer is useful. Every hook of one request receives the same object.
 
-    ``deadline`` is in seconds of ``time.monotonic()``; ``key_id`` and ``key_hint`` name the caller's API key
-    without revealing it.
+    ``deadline`` is in seconds of ``time.monotonic()``. ``key_id`` and ``key_hint`` name the caller's API key without
+    revealing it.
     """
 
     request_id: str
@@ -165,12 +167,12 @@ class CallContext(msgspec.Struct, frozen=True):
     deadline: float | None = None
 
     def remaining(self) -> float | None:
-        """Seconds until the deadline, at least 0; None if there is no deadline."""
+        """Return the seconds until the deadline, at least 0; None if there is no deadline."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A passage that the model was given. ``number`` is what the answer cites as ``[number]``."""
+    """A passage that the model read. The answer cites it as ``[number]``."""
 
     number: int
     id: str
@@ -182,7 +184,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class SourceRef(msgspec.Struct, frozen=True):
-    """A document that an answer was given from, as the chat log keeps it."""
+    """A document behind an answer, as the chat log keeps it."""
 
     id: str
     source: str
@@ -190,15 +192,15 @@ class SourceRef(msgspec.Struct, frozen=True):
 
 
 STATUSES_WITHOUT_ERROR = ("ok", "blocked", "cancelled")
-"""How a turn may end, as ``ChatRecord.status`` has it; any other status is the code of an error."""
+"""Values of ``ChatRecord.status`` for turns without an error. Any other status is an error code."""
 
 
 class ChatRecord(msgspec.Struct, frozen=True):
-    """Everything worth keeping of one chat turn, whether it was answered, blocked, cancelled or failed.
+    """The record of one chat turn, whether it was answered, blocked, cancelled or failed.
 
-    ``timestamp`` is when the request arrived, in Unix seconds. ``durations`` are seconds by stage: ``moderate``,
-    ``retrieve``, ``rerank``, ``first_token``, ``generate``, ``total``. ``status`` is one of
-    ``STATUSES_WITHOUT_ERROR`` or the code of the error the client got.
+    ``timestamp`` is the arrival of the request, in Unix seconds. ``durations`` holds seconds by stage: ``moderate``,
+    ``retrieve``, ``rerank``, ``first_token``, ``generate``, ``total``. ``status`` is one of ``STATUSES_WITHOUT_ERROR``
+    or the code of the error that the client received.
     """
 
     timestamp: float

@@ -1,1 +1,1 @@
-"""Providers that ship with the host. They use the public API only, as any other plugin must."""
+"""Providers that ship with the host. Like other plugins, they use only the public API."""

@@ -11,12 +11,12 @@ class Echo(Provider):
     """Answers with the last message, word by word: the passages and the question, as a model would read them."""
 
     def refuses_model(self, model: str) -> str:  # noqa: ARG002  # it refuses all
-        """There is no model at all."""
+        """Refuse every model: there is none."""
         return "it has none."
 
     @hookimpl
     async def generate(self, messages: Sequence[Message], options: GenerateOptions) -> AsyncIterator[Chunk]:
-        """Say again what was said. A token is a word."""
+        """Repeat the last message. A token is a word."""
         text = messages[-1].content
         for stop in options.stop:
             text = text.partition(stop)[0]

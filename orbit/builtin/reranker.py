@@ -1,4 +1,4 @@
-"""Reranking by any model that generates: it scores each passage, and the best come first."""
+"""Reranks with any model that generates: the model scores each passage, and the best come first."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ logger = logging.getLogger("orbit.reranker")
 _HIGHEST: Final = 10
 _TOKENS_FOR_ONE: Final = 8
 _NO_SCORE: Final = (
-    "the model gives no score, so passages keep the order in which they were found. "
-    "Models that think first do not fit; name another with provider or model."
+    "the model returns no score, so passages keep their order. Models that think first are not suitable; choose "
+    "another with provider or model."
 )
 
 _ONE: Final = """\
@@ -55,19 +55,19 @@ class RerankerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="Earlier name of retrieval.max_documents.", extra={"renamed": "retrieval.max_documents"}),
     ] = None
-    batch_size: Annotated[int, Meta(ge=1, description="Requests to the model at the same time.")] = 5
+    batch_size: Annotated[int, Meta(ge=1, description="Concurrent requests to the model.")] = 5
     passages_per_request: Annotated[
-        int, Meta(ge=1, le=50, description="Passages scored in one request; more than one is faster but less exact.")
+        int, Meta(ge=1, le=50, description="Passages scored in one request; more than one is faster but less accurate.")
     ] = 1
-    temperature: Annotated[float, Meta(ge=0, description="Randomness of the scores.")] = 0.0
+    temperature: Annotated[float, Meta(ge=0, description="Sampling temperature of the scores.")] = 0.0
     timeout: Annotated[
         float, Meta(gt=0, description="Seconds for all scores; passages without one by then keep their place.")
     ] = 10.0
-    max_passage_chars: Annotated[int, Meta(ge=100, description="Characters of a passage that are scored.")] = 2000
+    max_passage_chars: Annotated[int, Meta(ge=100, description="Characters of a passage that the model reads.")] = 2000
 
 
 class Reranker(Provider):
-    """Puts passages in the order of scores that a model gives them."""
+    """Orders passages by a model's scores."""
 
     Settings = RerankerSettings
     settings: RerankerSettings
@@ -82,7 +82,7 @@ class Reranker(Provider):
         return (Need("generate", self.settings.provider, self.settings.model),)
 
     async def health(self) -> Health:
-        """Return degraded if the last request brought no score at all."""
+        """Return degraded if the last request produced no score at all."""
         return Health("degraded", self._failing) if self._failing else Health()
 
     def metrics(self) -> Mapping[str, float]:
@@ -93,7 +93,7 @@ class Reranker(Provider):
     async def rerank(
         self, query: Query, documents: Sequence[Document], limit: int, context: CallContext
     ) -> Sequence[Document]:
-        """Score the documents and return the best. Raises ProviderError if the model gives no score at all."""
+        """Score the documents and return the best. Raises ProviderError if the model returns no score at all."""
         if len(documents) < 2:  # noqa: PLR2004  # there is no order to improve
             return documents[:limit]
         try:
@@ -105,14 +105,14 @@ class Reranker(Provider):
         return ordered(documents, scores)[:limit]
 
     def _note(self, failing: str) -> None:
-        """Remember why there was no score, or that there was one; log a change only."""
+        """Remember why there was no score, or that there was one. Log changes only."""
         self._unscored += bool(failing)
         if failing and not self._failing:
             logger.warning("%s: %s", self.name, failing)
         self._failing = failing
 
     async def _scores(self, question: str, documents: Sequence[Document], context: CallContext) -> list[float | None]:
-        """Return the score of each document; None where there is none in time or it cannot be read."""
+        """Return the score of each document; None if it is late or unreadable."""
         size = self.settings.passages_per_request
         places = asyncio.Semaphore(self.settings.batch_size)
         groups = [documents[start : start + size] for start in range(0, len(documents), size)]
@@ -168,7 +168,7 @@ class Reranker(Provider):
 
 
 def conversation(question: str, passages: Sequence[str], *, several: bool) -> list[Message]:
-    """Return the conversation that asks for scores. What is common to all requests comes first."""
+    """Return the conversation that asks for scores. The part common to all requests comes first, for prompt caching."""
     asked = f"Question: {_inert(question)}\n\n"
     if not several:
         return [
@@ -185,7 +185,7 @@ def conversation(question: str, passages: Sequence[str], *, several: bool) -> li
 
 
 def schema(passages: int | None = None) -> dict[str, Any]:
-    """Return the JSON schema of an answer: one score, or an array of as many as there are passages."""
+    """Return the JSON schema of the answer: one score, or an array with one score per passage."""
     score = {"type": "integer", "minimum": 0, "maximum": _HIGHEST}
     if passages is None:
         return score
@@ -193,14 +193,14 @@ def schema(passages: int | None = None) -> dict[str, Any]:
 
 
 def read_score(answer: str) -> float | None:
-    """Return the one score that an answer names, between 0 and 10; None if it names none, or several."""
+    """Return the only score in an answer, between 0 and 10; None if there is none, or several."""
     numbers = set(_WITH_DIGIT.findall(_OUT_OF_TEN.sub("", answer)))
     number = numbers.pop() if len(numbers) == 1 else ""
     return _valid(float(number)) if _NUMBER.fullmatch(number) else None
 
 
 def read_scores(answer: str, passages: int) -> list[float | None]:
-    """Return the scores in an answer's array; None for what is no score, and for all if there are too many or few."""
+    """Return the scores in an answer's array: None for invalid ones, and None for all if their number is wrong."""
     found = _ARRAY.search(answer)
     try:
         scores = json.loads(found.group()) if found else []
@@ -210,7 +210,7 @@ def read_scores(answer: str, passages: int) -> list[float | None]:
 
 
 def ordered(documents: Sequence[Document], scores: Sequence[float | None]) -> list[Document]:
-    """Return the documents by score, best first; equal ones in their order, those without a score in their place."""
+    """Return the documents by score, best first. Ties keep their order; documents without a score keep their place."""
     best = iter(sorted((i for i, score in enumerate(scores) if score is not None), key=lambda i: -(scores[i] or 0.0)))
     result = []
     for document, score in zip(documents, scores, strict=True):
@@ -228,5 +228,5 @@ def _valid(score: Any) -> float | None:
 
 
 def _inert(text: str) -> str:
-    """Return ``text`` without the brackets that tags and chat templates are made of."""
+    """Return ``text`` without the brackets of tags and chat templates."""
     return text.translate(_BRACKETS)

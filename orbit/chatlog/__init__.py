@@ -1,6 +1,6 @@
-"""The chat log: one file a day, one JSON object a line, safe with several processes.
+"""The chat log: one file per day, one JSON object per line, safe with several processes.
 
-What ``__all__`` names is public: it is what a sink needs that follows the log. See docs/logging.md.
+Sinks that follow the log use the public names in ``__all__``. See docs/logging.md.
 """
 
 from orbit.chatlog.deadletters import DeadLetter, DeadLetters

@@ -1,7 +1,7 @@
-"""Dead letters: lines that a sink refused for good, kept with the reason until they are sent again or expire.
+"""Dead letters: lines that a sink rejected permanently, kept with the reason until it resends them or they expire.
 
-They stand in the follower's folder, in files that obey the rules of the log: ``dead-letter-2025-01-31.log`` has those
-of a day and is of limited size, its mode is 0600, and it is deleted when the log's own files of that day would be.
+They are in the follower's folder and follow the rules of the log: ``dead-letter-2025-01-31.log`` holds those of one
+day, has limited size and mode 0600, and expires together with the log's files of that day.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ NEW = "dead-letter.new"
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """A refused line, and why. ``file`` and ``end`` tell where in the log it stands, ``end`` being the byte after it.
+    """A rejected line and the reason. ``file`` and ``end`` locate it in the log; ``end`` is the byte after it.
 
-    ``status`` is the sink's number for the refusal, 0 if the line was never sent; ``id`` is the sink's own.
+    ``status`` is the sink's status code, 0 if the line was never sent; ``id`` is the sink's id for it.
     """
 
     time: str
@@ -47,10 +47,10 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 class DeadLetters:
-    """The dead letters of one follower. Only who holds the follower's lock may change them; anybody may read."""
+    """The dead letters of one follower. Only the holder of the follower's lock may change them; anyone may read."""
 
     def __init__(self, folder: Path, rules: Rules | None = None) -> None:
-        """``folder`` is the follower's, ``rules`` are the log's. Opens nothing."""
+        """Take the follower's ``folder`` and the log's ``rules``. Open nothing."""
         given = rules or Rules()
         self._folder = folder
         self._log = LogFolder(folder, DEAD_LETTERS, max_bytes=given.max_bytes, where=given.zone)
@@ -58,11 +58,11 @@ class DeadLetters:
         self._counted: dict[Path, tuple[tuple[int, int, int], int]] = {}
 
     def files(self) -> list[Path]:
-        """The files, oldest first. Raises OSError."""
+        """Return the files, oldest first. Raises OSError."""
         return [file.path for file in DEAD_LETTERS.files(self._folder)]
 
     def count(self) -> int:
-        """How many letters there are. Raises OSError."""
+        """Return the number of letters. Raises OSError."""
         counted = {}
         for path in self.files():
             with contextlib.suppress(FileNotFoundError):  # it has just expired
@@ -74,12 +74,12 @@ class DeadLetters:
         return sum(number for _, number in counted.values())
 
     def add(self, letters: Iterable[DeadLetter] = ()) -> None:
-        """Append letters. Raises OSError; what is not written then is written with the next call."""
+        """Append letters. Raises OSError; the next call writes what this one could not."""
         self._waiting.extend(_encode(letter) for letter in letters)
         self._log.append(self._waiting)
 
     def batches(self, path: Path, count: int, size: int) -> Iterator[list[DeadLetter]]:
-        """The letters of a file, at most ``count`` and about ``size`` bytes of them at a time. Raises OSError."""
+        """Yield a file's letters in batches of at most ``count`` letters and about ``size`` bytes. Raises OSError."""
         batch: list[DeadLetter] = []
         room = size
         for line in read_lines(path):
@@ -92,7 +92,7 @@ class DeadLetters:
             yield batch
 
     def last(self, count: int) -> list[DeadLetter]:
-        """The last letters, oldest first. Raises OSError."""
+        """Return the last letters, oldest first. Raises OSError."""
         newest: list[DeadLetter] = []
         for path in reversed(self.files()):
             for line in read_lines_backwards(path):
@@ -103,9 +103,9 @@ class DeadLetters:
 
     @contextlib.contextmanager
     def rewriting(self, path: Path) -> Iterator[Callable[[Iterable[DeadLetter]], None]]:
-        """Put into place of a file what the body keeps of it; with nothing kept, the file goes. Raises OSError.
+        """Replace a file by the letters that the body passes on; without any, delete it. Raises OSError.
 
-        When the body fails, the file stays as it was.
+        If the body fails, the file stays as it was.
         """
         new = self._folder / NEW
         try:
@@ -119,12 +119,12 @@ class DeadLetters:
             new.unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """Remove what a process left that was killed while it rewrote a file. That file is still there."""
+        """Remove temporary files of a process that was killed while it rewrote a file. The file itself still exists."""
         with contextlib.suppress(OSError):
             (self._folder / NEW).unlink()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close open files."""
         self._log.close()
 
 
@@ -132,7 +132,7 @@ _decoder = msgspec.json.Decoder(DeadLetter)
 
 
 def _decode(line: bytes) -> list[DeadLetter]:
-    """The letter of a line; none if it was torn, as its writer did not go on then, and the record was sent again."""
+    """Return the letter in a line; none if the line is torn. Its writer then stopped, and its record was sent again."""
     try:
         return [_decoder.decode(line)]
     except (msgspec.DecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""The folder of the log: appending whole lines to it from any number of processes, and dropping old files."""
+"""The folder of the log: any number of processes append whole lines to it and delete old files."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ DAY = 86_400.0
 
 
 class _Open(NamedTuple):
-    """The file being appended to."""
+    """The file that receives new lines."""
 
     fd: int
     file: LogFile
 
 
 class LogFolder:
-    """Appends lines to the newest file of a folder. Not for several threads; any number of processes may have one.
+    """Appends lines to the newest file of a folder. Not thread-safe, but safe with any number of processes.
 
-    All processes take the same lock, find the same newest file and append to it with one write. Nothing is ever
-    renamed. Whoever finds the file full makes the next one, and the others see it with their next lock. The lock is
-    re-opened when someone deleted the folder, and a line torn by a killed process is closed before the next begins.
+    All processes take the same lock, find the same newest file and append to it with one write. Files are never
+    renamed. A process that finds the file full creates the next one; the others see it when they next take the lock. If
+    the folder was deleted, the lock is opened again. A line torn by a killed process is terminated before the next one
+    begins.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class LogFolder:
         fsync: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``where`` is the zone in which days change; ``clock`` gives Unix seconds. Opens nothing."""
+        """Set the time zone where days change (``where``) and the source of Unix seconds (``clock``). Open nothing."""
         self.directory = directory
         self.naming = naming
         self.max_bytes = max_bytes
@@ -64,13 +65,13 @@ class LogFolder:
         self._open: _Open | None = None
 
     def today(self) -> date:
-        """The day it is now where the log's days change."""
+        """Return the current day in the log's time zone."""
         return today(self._clock(), self._where)
 
     def append(self, lines: deque[bytes]) -> None:
-        """Write lines, each with its line feed, and take from ``lines`` what is written.
+        """Write lines, each with its line feed, and remove from ``lines`` what is written.
 
-        Raises OSError; what is still in ``lines`` then is not in the log.
+        Raises OSError; lines that remain in ``lines`` are then not in the log.
         """
         if not lines:
             return
@@ -83,11 +84,11 @@ class LogFolder:
             unlock(self._lock_fd)
 
     def announce(self) -> None:
-        """Show followers that somebody writes here, and by which rules, until ``close``. Raises OSError."""
+        """Announce a writer and its rules to followers, until ``close``. Raises OSError."""
         self._make()
         path = self.directory / WRITERS
         if self._writers_fd is not None and not same_file(self._writers_fd, path):
-            _log.warning("%s was deleted or replaced; it is made again", self.directory)
+            _log.warning("%s was deleted or replaced; ORBIT creates it again", self.directory)
             os.close(self._writers_fd)
             self._writers_fd = None
         if self._writers_fd is None:
@@ -96,7 +97,7 @@ class LogFolder:
             write_rules(self._writers_fd, Rules(self.max_bytes, zone_name(self._where)))
 
     def close(self) -> None:
-        """Close all that is open."""
+        """Close all open files."""
         self._close_file()
         for fd in (self._lock_fd, self._writers_fd):
             if fd is not None:
@@ -104,10 +105,10 @@ class LogFolder:
         self._lock_fd = self._writers_fd = None
 
     def expire(self, days_kept: int, unsent_days: int = 0) -> list[Path]:
-        """Delete files older than ``days_kept`` days, those of dead letters included, and return them.
+        """Delete files older than ``days_kept`` days, including dead letters, and return them.
 
-        A file that a follower has not sent yet stays ``unsent_days`` longer, and is reported when it goes. Followers
-        that have not run for so long do not count.
+        A file that a follower has not sent yet stays ``unsent_days`` longer; deleting it logs a warning. Followers that
+        have not run for that long do not count.
         """
         now = self.today()
         gone = []
@@ -151,12 +152,12 @@ class LogFolder:
             if self._lock_fd is None:
                 self._make()
                 self._lock_fd = open_lock(path)
-                if self._writers_fd is not None:  # also in a folder that was deleted and is made again
+                if self._writers_fd is not None:  # also if the folder was deleted and created again
                     self.announce()
             lock(self._lock_fd)
             if same_file(self._lock_fd, path):
                 return
-            os.close(self._lock_fd)  # The folder was deleted or moved: others lock another file now.
+            os.close(self._lock_fd)  # The folder was deleted or moved: other processes lock another file now.
             self._lock_fd = None
 
     def _append_some(self, lines: deque[bytes]) -> None:
@@ -171,7 +172,7 @@ class LogFolder:
         for _ in whole:
             lines.popleft()
         if written < len(data):
-            with contextlib.suppress(OSError):  # If it cannot be cut off, the next append closes the torn line.
+            with contextlib.suppress(OSError):  # If truncating fails, the next append terminates the torn line.
                 os.ftruncate(fd, size + (whole[-1] if whole else 0))
         if self._fsync:
             os.fsync(fd)
@@ -179,7 +180,7 @@ class LogFolder:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _room_for(self, length: int) -> tuple[int, int]:
-        """The file to append to and its size; it has room for ``length`` bytes, or is empty."""
+        """Return the file to append to and its size. It has room for ``length`` bytes, or is empty."""
         while True:
             current = self._newest()
             size = os.fstat(current.fd).st_size
@@ -212,7 +213,7 @@ class LogFolder:
 
 
 def has_writers(directory: Path) -> bool:
-    """Whether a chat log is being written in this folder now."""
+    """Return whether a process is writing a chat log in this folder now."""
     path = directory / WRITERS
     try:
         fd = open_lock(path) if path.exists() else -1

@@ -1,4 +1,4 @@
-"""The folder of a follower of the log, and the lock that makes one process its owner."""
+"""A follower's folder beside the log, and the lock that gives one process ownership of it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from orbit.chatlog.rules import read_rules
 
 
 class FollowerLock:
-    """The lock of a follower, held until ``close`` or the end of the process, however it ends."""
+    """A follower's lock, held until ``close`` or until the process ends, however it ends."""
 
     def __init__(self, fd: int, path: Path) -> None:
-        """``fd`` is the locked file at ``path``; ``FollowerFolder.take`` makes both."""
+        """Take the locked file ``fd`` at ``path``. Use ``FollowerFolder.take`` instead."""
         self._fd = fd
         self._path = path
 
     @classmethod
     def take(cls, path: Path) -> Self | None:
-        """Lock a file, made if it is missing; None if another process holds it. Raises OSError."""
+        """Lock a file, which is created if missing; return None if another process holds it. Raises OSError."""
         fd = open_lock(path)
         if lock(fd, wait=False):
             return cls(fd, path)
@@ -31,7 +31,7 @@ class FollowerLock:
         return None
 
     def is_there(self) -> bool:
-        """Whether the file still exists. If it was deleted, another process may hold a lock in its place."""
+        """Return whether the file still exists. If it was deleted, another process may lock a new one."""
         return same_file(self._fd, self._path)
 
     def close(self) -> None:
@@ -40,48 +40,51 @@ class FollowerLock:
 
 
 class FollowerFolder:
-    """What the follower ``name`` of the log in ``directory`` keeps, in ``path``: its lock, its state, its dead letters.
+    """The files of the follower ``name`` of the log in ``directory``, under ``path``: lock, state and dead letters.
 
-    Hold the lock before you write a state, change dead letters or end a request. Anybody may read.
+    Hold the lock while you write a state, change dead letters or end a request. Anyone may read.
     """
 
     def __init__(self, directory: Path, name: str) -> None:
-        """Touch nothing: ``take`` makes the folder."""
+        """Set the paths only; ``take`` creates the folder."""
         self.directory = directory
         self.path = followers.follower_folder(directory, name)
 
     def take(self) -> FollowerLock | None:
-        """Take the lock; None while another process holds it. Makes the folder, for its owner only. Raises OSError."""
+        """Take the lock, or return None while another process holds it. Raises OSError.
+
+        Creates the folder, for its owner only.
+        """
         followers.make_private(self.path)
         return FollowerLock.take(self.path / "lock")
 
     def read_state(self) -> FollowerState | None:
-        """Return the state that was saved last; None if there is none, or it cannot be read."""
+        """Return the last saved state; None if it is missing or unreadable."""
         return followers.read_state(self.path)
 
     def write_state(self, state: FollowerState) -> None:
-        """Save a state, whole or not at all. Raises OSError.
+        """Save a state atomically. Raises OSError.
 
-        Save it when it changes and every few seconds: its ``updated`` is the follower's sign of life.
+        Save it when it changes and every few seconds: ``updated`` is the follower's heartbeat.
         """
         followers.write_state(self.path, state)
 
     def dead_letters(self) -> DeadLetters:
-        """Return the dead letters, in files that obey the rules of the log: size, days, mode."""
+        """Return the dead letters. Their files follow the rules of the log: size, days, mode."""
         return DeadLetters(self.path, read_rules(self.directory))
 
     def replay_since(self) -> float | None:
-        """Return from which time (Unix seconds) ``orbit logs replay`` wants records sent again; None if it does not."""
+        """Return the time (Unix seconds) to replay records from, by ``orbit logs replay``; None without a request."""
         return followers.requested_replay(self.path)
 
     def end_replay(self) -> None:
-        """Take the request away. First save a state whose ``lag_records`` counts the records to send again."""
+        """Remove the request. Before that, save a state whose ``lag_records`` counts the records to send again."""
         (self.path / REPLAY).unlink(missing_ok=True)
 
     def wants_dead_letters(self) -> bool:
-        """Whether ``orbit logs replay --dead-letters`` wants them sent again."""
+        """Return whether ``orbit logs replay --dead-letters`` requests them again."""
         return (self.path / RESEND).exists()
 
     def end_dead_letters(self) -> None:
-        """Take the request away, once each letter has been tried and the state is saved."""
+        """Remove the request, after trying each letter and saving the state."""
         (self.path / RESEND).unlink(missing_ok=True)

@@ -1,9 +1,9 @@
-"""What a sink that follows the log leaves beside it, so that writers know how far it has come.
+"""The files with which a sink that follows the log reports its progress to the writers.
 
-A follower named ``x`` owns the folder ``.followers/x`` in the log's directory: it holds the exclusive lock of ``lock``
-as long as it lives, and replaces ``state.json`` as it goes on. What it is asked to do lies there as a file until it is
-done, and so do lines that it cannot deliver (``deadletters.py``). Nothing else is shared between sinks and writers, so
-it works across processes, restarts and plugins.
+A follower named ``x`` owns the folder ``.followers/x`` in the log's directory. While it lives, it holds the exclusive
+lock on ``lock`` and regularly replaces ``state.json``. Requests to it are files in this folder, which it deletes when
+they are done. Lines that it cannot deliver are there, too (``deadletters.py``). Sinks and writers share nothing else,
+so this works across processes, restarts and plugins.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from orbit.chatlog.naming import LogFile, Naming
 
 FOLDER = ".followers"
 TAKEOVER = 10.0
-"""Seconds after its last sign of life in which a follower counts as living: states are saved twice as often."""
+"""Seconds after its last state in which a follower counts as alive. Followers save their state twice as often."""
 REPLAY = "replay.json"
 RESEND = "resend-dead-letters"
 DEAD_LETTERS = Naming("dead-letter.log")
 
 
 class Position(msgspec.Struct, frozen=True):
-    """How far a file was sent: bytes from its start, of how many, and a digest of its first line to know it by."""
+    """How much of a file was sent: offset and size in bytes, and a digest of the first line to identify the file."""
 
     offset: int
     head: str
@@ -33,10 +33,10 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class FollowerState(msgspec.Struct, frozen=True):
-    """``state.json``: who follows, how it fares, and how far it has come.
+    """``state.json``: the follower, its status and its progress.
 
     ``kind`` names the field ``<kind>_status`` of each line. ``lag_seconds`` is the age of the oldest record not sent.
-    ``rejected`` counts refusals for good; ``dead_letters`` is how many of them are kept now.
+    ``rejected`` counts permanent rejections; ``dead_letters`` is the number of them that are kept now.
     """
 
     kind: str
@@ -54,28 +54,29 @@ class FollowerState(msgspec.Struct, frozen=True):
 
 
 def follower_folder(directory: Path, name: str) -> Path:
-    """The folder of a follower of the log in ``directory``."""
+    """Return the folder of a follower of the log in ``directory``."""
     return directory / FOLDER / name
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for their owner only. Raises OSError."""
+    """Create a folder and its missing parents, accessible to the owner only. Raises OSError."""
     if not folder.is_dir():
         make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def request_replay(folder: Path, since: float) -> None:
-    """Ask a follower to send again what is missing of the records made since then (Unix seconds). Raises OSError."""
+    """Ask a follower to resend what is missing of the records since a time in Unix seconds. Raises OSError."""
     new = folder / f"{REPLAY}.new"
     new.write_bytes(msgspec.json.encode(since))
     new.replace(folder / REPLAY)
 
 
 def requested_replay(folder: Path) -> float | None:
-    """What was asked with ``request_replay``; None if nothing was. The follower then deletes ``replay.json``.
+    """Return the time passed to ``request_replay``; None without a request.
 
-    It first saves a state that counts the records to send again, so that who asked can see when all is done.
+    The follower deletes ``replay.json`` after it has saved a state that counts the records to resend, so that the
+    requester can see when all are done.
     """
     try:
         return msgspec.json.decode((folder / REPLAY).read_bytes(), type=float)
@@ -84,12 +85,12 @@ def requested_replay(folder: Path) -> float | None:
 
 
 def request_resend(folder: Path) -> None:
-    """Ask a follower to send its dead letters again. It deletes the file when it has tried each. Raises OSError."""
+    """Ask a follower to resend its dead letters. It deletes the request when it has tried each. Raises OSError."""
     (folder / RESEND).touch(mode=0o600)
 
 
 def read_state(folder: Path) -> FollowerState | None:
-    """The state in a follower's folder; None if there is none that can be read."""
+    """Return the state in a follower's folder; None if no state is readable."""
     try:
         return msgspec.json.decode((folder / "state.json").read_bytes(), type=FollowerState)
     except (OSError, msgspec.DecodeError):
@@ -97,7 +98,7 @@ def read_state(folder: Path) -> FollowerState | None:
 
 
 def write_state(folder: Path, state: FollowerState) -> None:
-    """Replace the state at once, so that no reader sees half of it. Raises OSError."""
+    """Replace the state atomically, so that readers never see half of it. Raises OSError."""
     make_private(folder)
     new = folder / "state.json.new"
     new.write_bytes(msgspec.json.encode(state))
@@ -106,12 +107,12 @@ def write_state(folder: Path, state: FollowerState) -> None:
 
 
 def living(directory: Path) -> dict[str, FollowerState]:
-    """The followers of the log in ``directory`` that are running now, by name."""
+    """Return the running followers of the log in ``directory``, by name."""
     return {name: state for name, state in known(directory).items() if is_held(directory / FOLDER / name / "lock")}
 
 
 def names(directory: Path) -> list[str]:
-    """Everybody who ever followed the log in ``directory``."""
+    """Return the names of all followers that the log in ``directory`` ever had."""
     try:
         return sorted(folder.name for folder in (directory / FOLDER).iterdir())
     except OSError:
@@ -119,20 +120,20 @@ def names(directory: Path) -> list[str]:
 
 
 def dead_letter_files(directory: Path) -> list[LogFile]:
-    """The files of dead letters of all followers of the log in ``directory``. Raises OSError."""
+    """Return the dead letter files of all followers of the log in ``directory``. Raises OSError."""
     return [file for name in names(directory) for file in DEAD_LETTERS.files(follower_folder(directory, name))]
 
 
 def known(directory: Path) -> dict[str, FollowerState]:
-    """All followers that the log in ``directory`` ever had, by name."""
+    """Return all followers that the log in ``directory`` ever had, by name."""
     states = {name: read_state(follower_folder(directory, name)) for name in names(directory)}
     return {name: state for name, state in states.items() if state is not None}
 
 
 def statuses(directory: Path, kinds: tuple[str, ...] = ("elasticsearch",)) -> dict[str, str]:
-    """``{"elasticsearch_status": "enabled"}``: what each line says of the sinks; ``disabled`` where none runs.
+    """Return the sinks' fields of each line: ``{"elasticsearch_status": "enabled"}``; ``disabled`` if none runs.
 
-    A follower that was killed is said to fare as it did, until another process has had time to take its place.
+    A killed follower keeps its last status until another process has had time to replace it.
     """
     found = dict.fromkeys((f"{kind}_status" for kind in kinds), "disabled")
     now = time.time()

@@ -1,4 +1,4 @@
-"""From a chat record to its line in the log: pure translation."""
+"""Converts chat records to lines of the log. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ import orbit
 
 REDACTED = "[redacted]"
 LONGEST = 1_000_000
-"""Bytes of a line, at most: followers and readers take a line at a time."""
+"""Bytes of the longest line: followers and readers read a line at a time."""
 _SHORTEST = 4_096
-"""A line may always be so long: room for all that a record holds besides its texts."""
+"""Bytes that a line may always have: room for everything in a record except its texts."""
 Content = Literal["full", "hash", "none"]
 
 
 def iso(timestamp: float) -> str:
-    """Unix seconds as ISO 8601 in UTC with milliseconds: ``2025-01-31T09:30:00.125Z``."""
+    """Return Unix seconds as ISO 8601 in UTC with milliseconds: ``2025-01-31T09:30:00.125Z``."""
     seconds, milliseconds = divmod(int(timestamp * 1000), 1000)
     return f"{_second(seconds)}.{milliseconds:03d}Z"
 
 
-@lru_cache(maxsize=64)  # records come many in a second, and dates are slow to write
+@lru_cache(maxsize=64)  # many records share a second, and formatting dates is slow
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def ending(statuses: Mapping[str, str]) -> bytes:
-    """The end of a line: ``statuses`` (of sinks that follow the log) as its last fields, and the line feed."""
+    """Return the end of a line: ``statuses`` (of sinks that follow the log) as its last fields, and the line feed."""
     fields = b"".join(b"," + msgspec.json.encode({name: status})[1:-1] for name, status in statuses.items())
     return fields + b"}\n"
 
 
 class LineEncoder:
-    """Turns records into lines, keeping of their texts only what the operator may keep."""
+    """Converts records to lines. Of their texts it keeps only what the operator allows."""
 
     def __init__(
         self, content: Content = "full", redact: Sequence[str] = (), hash_key: str = "", longest: int = LONGEST
     ) -> None:
-        """``redact`` are regular expressions; raises ``re.error`` for one that is none.
+        """Compile the regular expressions in ``redact``. Raises ``re.error`` for an invalid one.
 
-        ``longest`` is in bytes: the texts of a longer line are cut, and say so.
+        ``longest`` is in bytes: in longer lines, the texts are cut and marked as cut.
         """
         self._longest = max(_SHORTEST, min(longest, LONGEST))
         self._patterns = [re.compile(pattern) for pattern in redact]
@@ -62,7 +62,7 @@ class LineEncoder:
         self._json = msgspec.json.Encoder()
 
     def encode(self, record: orbit.ChatRecord, ending: bytes) -> bytes:
-        """One JSON object in UTF-8: the fields of the record, then its ``ending``."""
+        """Return one JSON object in UTF-8: the fields of the record, then its ``ending``."""
         kept = self._kept(record) if self._changes else record
         line = self._line(kept, ending)
         chars = self._longest // 2
@@ -75,9 +75,9 @@ class LineEncoder:
         try:
             fields = self._json.encode(record)
         except UnicodeEncodeError:
-            # A lone surrogate is no text in UTF-8; losing that character is better than losing the record.
+            # UTF-8 cannot encode a lone surrogate. Losing that character is better than losing the record.
             fields = self._json.encode(_without_surrogates(msgspec.to_builtins(record, str_keys=True)))
-        after_the_timestamp = fields[fields.index(b",") : -1]  # which is the first field, and a number
+        after_the_timestamp = fields[fields.index(b",") : -1]  # the first field, and a number
         return b'{"timestamp":"' + iso(record.timestamp).encode() + b'"' + after_the_timestamp + ending
 
     def _kept(self, record: orbit.ChatRecord) -> orbit.ChatRecord:
@@ -101,7 +101,7 @@ class LineEncoder:
 
 
 def _cut(record: orbit.ChatRecord, chars: int) -> orbit.ChatRecord:
-    """Return the record with no more than ``chars`` characters of each text, and as many sources as that is."""
+    """Return the record with at most ``chars`` characters of each text, and correspondingly few sources."""
     texts = {
         name: f"{text[:chars]} [cut: {len(text)} characters]"
         for name in ("query", "response", "reason")

@@ -1,4 +1,4 @@
-"""Advisory locks between processes. The kernel drops them when their holder dies, however it dies."""
+"""Advisory locks between processes. The kernel releases them when their holder dies, however it dies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def lock(fd: int, *, shared: bool = False, wait: bool = True) -> bool:
-    """Lock an open file; False if another process holds it and ``wait`` is not set."""
+    """Lock an open file. Return False if another process holds the lock and ``wait`` is not set."""
     try:
         fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
@@ -17,17 +17,17 @@ def lock(fd: int, *, shared: bool = False, wait: bool = True) -> bool:
 
 
 def unlock(fd: int) -> None:
-    """Give a lock back."""
+    """Release a lock."""
     fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def open_lock(path: Path) -> int:
-    """Open a lock file, made for its owner only when there is none."""
+    """Open a lock file. If it does not exist, create it for its owner only."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def is_held(path: Path) -> bool:
-    """Whether a living process holds the exclusive lock of this file."""
+    """Return whether a living process holds the exclusive lock on this file."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -39,7 +39,7 @@ def is_held(path: Path) -> bool:
 
 
 def same_file(fd: int, path: Path) -> bool:
-    """Whether an open file is still the one at this path: not deleted, moved or replaced."""
+    """Return whether an open file is still the one at this path: not deleted, moved or replaced."""
     try:
         there = path.stat()
     except OSError:

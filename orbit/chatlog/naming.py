@@ -1,4 +1,4 @@
-"""Names of log files and their order: pure."""
+"""Names of log files and their order. Pure functions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class LogFile(NamedTuple):
 
 
 class Naming:
-    """How files are called: ``chat-2025-01-31.log``, then ``chat-2025-01-31.1.log`` and so on."""
+    """The naming scheme of files: ``chat-2025-01-31.log``, then ``chat-2025-01-31.1.log`` and so on."""
 
     def __init__(self, filename: str = "chat.log") -> None:
-        """``filename`` without the day."""
+        """Take the ``filename`` without the day."""
         self.stem = Path(filename).stem
         self.suffix = Path(filename).suffix
         self._pattern = re.compile(
@@ -29,11 +29,11 @@ class Naming:
         )
 
     def name(self, day: date, number: int) -> str:
-        """The name of the file that is number ``number`` of a day; the first is 0."""
+        """Return the name of a day's file by its number, from 0."""
         return f"{self.stem}-{day.isoformat()}{f'.{number}' if number else ''}{self.suffix}"
 
     def parse(self, path: Path) -> LogFile | None:
-        """What a file's name says, or None if it is not one of the log's."""
+        """Return what a file's name means; None if the file does not belong to the log."""
         match = self._pattern.fullmatch(path.name)
         if match is None:
             return None
@@ -43,7 +43,7 @@ class Naming:
             return None
 
     def files(self, directory: Path) -> list[LogFile]:
-        """The log's files in a folder, oldest first; empty if there is no such folder. Raises other OSErrors."""
+        """Return the log's files in a folder, oldest first; none if the folder is missing. Raises other OSErrors."""
         try:
             found = [self.parse(path) for path in directory.iterdir()]
         except FileNotFoundError:
@@ -52,7 +52,7 @@ class Naming:
 
 
 def zone(name: str) -> tzinfo | None:
-    """``UTC``, ``local`` (None, as ``datetime`` has it) or a zone's name. Raises ValueError for an unknown one."""
+    """Return the time zone for ``UTC``, ``local`` (None, as in ``datetime``) or a zone's name. Raises ValueError."""
     if name.lower() == "utc":
         return UTC
     if name.lower() == "local":
@@ -60,9 +60,11 @@ def zone(name: str) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"there is no time zone '{name}'; use UTC, local or a name such as Europe/Berlin") from None
+        raise ValueError(
+            f"the time zone '{name}' does not exist; use UTC, local or a name such as Europe/Berlin"
+        ) from None
 
 
 def today(timestamp: float, where: tzinfo | None) -> date:
-    """The day that a moment (Unix seconds) belongs to."""
+    """Return the day of a time in Unix seconds."""
     return datetime.fromtimestamp(timestamp, where).astimezone(where).date()

@@ -23,11 +23,11 @@ from orbit.chatlog.writer import WriterThread
 STATUS_EVERY = 1.0
 STOP_PATIENCE = 5.0
 _LONGEST_NAME = 200
-"""Bytes of a filename that leave room for the day and a number."""
+"""Longest filename, in bytes, that leaves room for the day and a number."""
 
 
 class FileLog(orbit.Provider):
-    """Every chat as one JSON object a line, in a file a day."""
+    """Writes each chat turn as one line of JSON, into one file per day."""
 
     Settings = FileLogSettings
     settings: FileLogSettings
@@ -63,16 +63,16 @@ class FileLog(orbit.Provider):
         writer, self._writer = self._writer, None
         if writer is None:
             return
-        self._ending_until = float("inf")  # Sinks that stop at the same time must not show as disabled.
+        self._ending_until = float("inf")  # Sinks that stop at the same time must not appear as disabled.
         writer.finish(STOP_PATIENCE)
         deadline = time.monotonic() + STOP_PATIENCE + 1
-        # A thread that joins would itself hang on a hanging disk, and then keep the process from ending.
+        # Polling instead of joining: a hanging disk would block the joining thread, and with it the end of the process.
         while writer.is_alive() and time.monotonic() < deadline:  # noqa: ASYNC110  as said
             await asyncio.sleep(0.005)
 
     @orbit.hookimpl
     async def log(self, record: orbit.ChatRecord) -> None:
-        """Hand the record to the writing thread."""
+        """Pass the record to the writer thread."""
         assert self._writer is not None
         self._writer.put(record)
 
@@ -85,7 +85,7 @@ class FileLog(orbit.Provider):
         await done.wait()
 
     async def health(self) -> orbit.Health:
-        """Degraded while the folder cannot be written: replies go out, records wait in memory."""
+        """Return degraded while the folder is not writable: replies continue, records wait in memory."""
         writer = self._writer
         if writer is None:
             return orbit.Health("down", "not started")
@@ -95,7 +95,7 @@ class FileLog(orbit.Provider):
         return orbit.Health("ok", counts)
 
     def metrics(self) -> Mapping[str, float]:
-        """Figures for monitoring: records on disk, waiting in memory and dropped, and attempts to write that failed."""
+        """Return metrics: records on disk, waiting in memory and dropped, and failed attempts to write."""
         writer = self._writer
         if writer is None:
             return {}
@@ -107,13 +107,13 @@ class FileLog(orbit.Provider):
         }
 
     def validate(self) -> Iterable[str]:
-        """Patterns that are none, unknown zones, a folder that is a file."""
+        """Yield invalid patterns, unknown time zones, and a folder that is a file."""
         for pattern in self.settings.redact:
             try:
                 if re.search(pattern, ""):
-                    yield f"redact: '{pattern}' matches an empty text, and so everywhere"
+                    yield f"redact: '{pattern}' matches an empty text, and therefore everywhere"
             except re.error as error:
-                yield f"redact: '{pattern}' is no regular expression: {error}"
+                yield f"redact: '{pattern}' is not a valid regular expression: {error}"
         try:
             zone(self.settings.timezone)
         except ValueError as error:
@@ -142,7 +142,7 @@ class FileLog(orbit.Provider):
         try:
             self._folder.announce()
         except OSError:
-            return  # The first record will say what is wrong with the folder, and try until it is mended.
+            return  # The first record reports what is wrong with the folder, and retries until it is fixed.
 
     def _keep_house(self) -> None:
         self._announce()
@@ -150,5 +150,5 @@ class FileLog(orbit.Provider):
 
 
 def _tell(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:
-    with contextlib.suppress(RuntimeError):  # The loop may have been closed meanwhile: nobody waits any more.
+    with contextlib.suppress(RuntimeError):  # The loop may be closed: nobody waits any more.
         loop.call_soon_threadsafe(done.set)

@@ -1,4 +1,4 @@
-"""Reading the log while it is written: for followers and for the command line."""
+"""Reads the log while it is being written, for followers and the command line."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class EarlierLine(NamedTuple):
 
 
 def head_of(path: Path) -> str:
-    """A digest of the beginning of the first line: it knows a file again that was deleted and made anew.
+    """Return a digest of the beginning of the first line. It changes if a file is deleted and created again.
 
-    Empty while there is no whole line. Raises OSError.
+    Empty if there is no whole line yet. Raises OSError.
     """
     with path.open("rb") as file:
         start = file.read(HEAD)
@@ -41,9 +41,9 @@ def head_of(path: Path) -> str:
 
 
 def read_lines(path: Path, offset: int = 0, limit: int | None = None) -> Iterator[Line]:
-    """The whole lines of a file from an offset on, until about ``limit`` bytes are read. Raises OSError.
+    """Yield the whole lines of a file from an offset on, about ``limit`` bytes of them. Raises OSError.
 
-    What stands after the last line feed is not given: it may be half a line.
+    Omits the text after the last line feed, which may be half a line.
     """
     with path.open("rb") as file:
         file.seek(offset)
@@ -58,14 +58,14 @@ def read_lines(path: Path, offset: int = 0, limit: int | None = None) -> Iterato
 
 
 def read_lines_backwards(path: Path, end: int | None = None) -> Iterator[EarlierLine]:
-    """The whole lines of a file from its end, or from the line that begins at ``end``, to its beginning.
+    """Yield the whole lines of a file backwards, from its end or from the line that begins at ``end``.
 
-    Raises OSError. What stands after the last line feed is not given: it may be half a line.
+    Raises OSError. Omits the text after the last line feed, which may be half a line.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         start = size if end is None else min(end, size)
-        rest: list[bytes] = []  # the parts of a line whose beginning has not been read yet, last part first
+        rest: list[bytes] = []  # parts of a line whose beginning is still unread, last part first
         at_end = True
         while start:
             step = min(BACKWARDS, start)

@@ -1,4 +1,4 @@
-"""The last chats, as the chat log has them: what it does not hold is not shown."""
+"""The most recent chat turns, read from the chat log."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from orbit.chatlog.reading import read_lines_backwards
 from orbit.chatlog.searching import Filter, Found
 
 PATIENCE = 2.0
-"""Seconds of looking through old files after which what was found is shown, with a place to go on from."""
+"""Seconds to search old files before returning what was found, with a position to continue from."""
 
 _DIGITS = 18
 
 
 class ChatPage(msgspec.Struct, frozen=True):
-    """Chats, newest first. ``before`` is where older ones begin, empty if all were looked at.
+    """Chat turns, newest first. ``before`` is the position of older ones; empty if there are none.
 
     ``kept`` is false if there is no chat log.
     """
@@ -40,7 +40,7 @@ class RecentChats:
         self._decoder = msgspec.json.Decoder(Found)
 
     def page(self, wanted: Filter, before: str, limit: int) -> ChatPage:
-        """At most ``limit`` chats, older than the place ``before``. Blocks. Raises OSError."""
+        """Return at most ``limit`` chat turns older than the position ``before``. Blocks. Raises OSError."""
         until = time.monotonic() + self._patience
         found: list[Found] = []
         for place, line in self._lines(before):
@@ -53,7 +53,7 @@ class RecentChats:
         return ChatPage(found)
 
     def _lines(self, before: str) -> Iterator[tuple[str, bytes]]:
-        """Every line with its place, newest first."""
+        """Yield every line with its position, newest first."""
         name, _, offset = before.rpartition(":")
         last = self._naming.parse(Path(name))
         for file in reversed(self._naming.files(self._directory)):

@@ -1,4 +1,4 @@
-"""The rules of a log, left in its folder for sinks that keep something of their own beside it."""
+"""The rules of a log, stored in its folder for sinks that keep files of their own beside it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import msgspec
 from orbit.chatlog.naming import zone
 
 WRITERS = ".writers"
-"""The file of the rules, which whoever writes the log holds a lock of."""
+"""The file of the rules. Writers of the log hold a lock on it."""
 LONGEST = 4096
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """How large a file may grow, in bytes, and in which zone days change (``UTC``, ``local`` or a zone's name)."""
+    """The largest file in bytes, and the zone in which days change (``UTC``, ``local`` or a zone's name)."""
 
     max_bytes: int = 20_000_000
     timezone: str = "UTC"
@@ -31,12 +31,12 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 def zone_name(where: tzinfo | None) -> str:
-    """The name of a zone as settings have it; None is the local one."""
+    """Return the name of a zone as in settings; None is the local one."""
     return "local" if where is None else str(where)
 
 
 def write_rules(fd: int, rules: Rules) -> None:
-    """Put the rules into the open file, unless they are there. Raises OSError."""
+    """Write the rules to the open file, unless it contains them already. Raises OSError."""
     data = msgspec.json.encode(rules)
     if os.pread(fd, LONGEST, 0) != data:
         os.pwrite(fd, data, 0)
@@ -44,7 +44,7 @@ def write_rules(fd: int, rules: Rules) -> None:
 
 
 def read_rules(directory: Path) -> Rules:
-    """The rules of the log in a folder; the usual ones where none can be read."""
+    """Return the rules of the log in a folder; the defaults if none are readable."""
     try:
         return msgspec.json.decode((directory / WRITERS).read_bytes(), type=Rules)
     except (OSError, msgspec.DecodeError):

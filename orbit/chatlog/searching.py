@@ -1,4 +1,4 @@
-"""Finding records in the log's files: for the command line."""
+"""Searches the log's files for records, for the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A record as its line has it: what people search for and read. Texts are None where they are not kept."""
+    """The searchable and displayed fields of a record. Texts that the log does not keep are None."""
 
     timestamp: datetime
     request_id: str = ""
@@ -42,7 +42,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Which records are wanted; everything given must hold. Times are Unix seconds, ``until`` excluded."""
+    """Criteria for records; all given ones must match. Times are in Unix seconds, ``until`` excluded."""
 
     since: float | None = None
     until: float | None = None
@@ -54,10 +54,10 @@ class Filter(msgspec.Struct, frozen=True):
     """Whether the turn ended with an error."""
     session: str = ""
     text: str = ""
-    """Anywhere in query, response or reason, or the whole request id; upper and lower case are the same."""
+    """A substring of query, response or reason, ignoring case, or the whole request id."""
 
     def wants(self, record: Found) -> bool:
-        """Whether the record is one of those."""
+        """Return whether the record matches."""
         made = record.timestamp.timestamp()
         return (
             (self.since is None or made >= self.since)
@@ -77,7 +77,7 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class Search:
-    """Goes through the files of a log. ``unreadable`` counts lines that are no records."""
+    """Searches the files of a log. ``unreadable`` counts lines that are not records."""
 
     def __init__(self, directory: Path, naming: Naming, wanted: Filter) -> None:
         self.unreadable = 0
@@ -88,12 +88,12 @@ class Search:
         self._ends: dict[Path, int] = {}
 
     def all(self) -> Iterator[tuple[bytes, Found]]:
-        """Every wanted record and its line, oldest first. Raises OSError."""
+        """Yield every matching record and its line, oldest first. Raises OSError."""
         for file in self._files():
             yield from self._wanted_of(file.path)
 
     def last(self, count: int) -> list[tuple[bytes, Found]]:
-        """The last ``count`` wanted records, oldest first. Raises OSError."""
+        """Return the last ``count`` matching records, oldest first. Raises OSError."""
         self._ends = {file.path: file.path.stat().st_size for file in self._naming.files(self._directory)}
         newest: list[tuple[bytes, Found]] = []
         for file in reversed(self._files()):
@@ -103,11 +103,11 @@ class Search:
         return newest
 
     def follow(self, interval: float = 0.2) -> Iterator[tuple[bytes, Found]]:
-        """Wanted records that are written after what ``last`` saw, without end. Raises OSError."""
+        """Yield matching records written after those that ``last`` saw, without end. Raises OSError."""
         while True:
             for file in self._naming.files(self._directory):
                 end = self._ends.get(file.path, 0)
-                # A file that is shorter than before is another one under the same name.
+                # A file that has become shorter is a new one under the same name.
                 yield from self._wanted_of(file.path, end if file.path.stat().st_size >= end else 0)
             time.sleep(interval)
 
@@ -115,7 +115,7 @@ class Search:
         files = self._naming.files(self._directory)
         if self._wanted.since is None:
             return files
-        # A record is never in a file of a day before its own; one day more covers every time zone.
+        # No record is in the file of an earlier day than its own; one more day covers every time zone.
         first = (datetime.fromtimestamp(self._wanted.since, UTC) - timedelta(days=1)).date()
         return [file for file in files if file.day >= first]
 
@@ -135,7 +135,7 @@ class Search:
 
 
 def parse_time(text: str, now: float) -> float:
-    """Unix seconds of ``2025-01-31``, ``2025-01-31T09:30`` (UTC unless it says otherwise), ``90m`` or ``3d`` ago.
+    """Parse ``2025-01-31``, ``2025-01-31T09:30`` (UTC by default), or an age (``90m``, ``3d``) to Unix seconds.
 
     Raises ValueError with a sentence.
     """
@@ -145,6 +145,6 @@ def parse_time(text: str, now: float) -> float:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(
-            f"'{text}' is no time; use 2025-01-31, 2025-01-31T09:30 or an age such as 90m, 2h, 3d"
+            f"'{text}' is not a time; use 2025-01-31, 2025-01-31T09:30 or an age such as 90m, 2h, 3d"
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

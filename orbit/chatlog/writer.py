@@ -1,4 +1,4 @@
-"""The thread that writes the log, so that neither a slow disk nor a full one is felt by a reply."""
+"""The thread that writes the log, so that a slow or full disk never delays a reply."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from orbit.chatlog.folder import LogFolder
 _log = logging.getLogger(__name__)
 
 LINGER = 0.1
-"""Seconds to gather records into one write: fewer switches between threads, and well within a second all the same."""
+"""Seconds to collect records for one write: fewer thread switches, and still well within a second."""
 BATCH = 256
-"""Records encoded at once: a millisecond or so in which the event loop may have to wait for the interpreter."""
+"""Records encoded at once: about a millisecond in which the event loop may wait for the GIL."""
 FIRST_RETRY = 0.1
 LAST_RETRY = 5.0
 COMPLAIN_EVERY = 60.0
@@ -24,10 +24,10 @@ HOUSEKEEPING_EVERY = 3600.0
 
 
 class WriterThread(threading.Thread):
-    """Takes records from any thread and appends their lines to the folder, again and again until it succeeds.
+    """Takes records from any thread and appends their lines to the folder, retrying until it succeeds.
 
-    The counters may be read at any time: ``written``, ``dropped`` (beyond ``max_pending``), ``failures`` (of
-    attempts to write), and ``problem``, which is empty while all is well.
+    The counters can be read at any time: ``written``, ``dropped`` (beyond ``max_pending``) and ``failures`` (of
+    attempts to write). ``problem`` is empty while all is well.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class WriterThread(threading.Thread):
         max_pending: int,
         name: str = "chat-log",
     ) -> None:
-        """``encode`` and ``housekeeping`` (now and then) are called in the thread."""
-        super().__init__(name=name, daemon=True)  # A disk that hangs for good must not keep the process from ending.
+        """Set ``encode`` and ``housekeeping``, which this thread calls; the latter now and then."""
+        super().__init__(name=name, daemon=True)  # A hanging disk must not keep the process from ending.
         self.written = 0
         self.dropped = 0
         self.failures = 0
@@ -59,33 +59,33 @@ class WriterThread(threading.Thread):
 
     @property
     def waiting(self) -> int:
-        """Records taken but not yet on disk."""
+        """Records accepted but not yet on disk."""
         return len(self._records) + len(self._lines)
 
     def put(self, record: orbit.ChatRecord) -> None:
-        """Take a record to write. Never blocks; beyond ``max_pending`` it is dropped and counted."""
+        """Queue a record for writing. Never blocks; beyond ``max_pending`` it drops the record and counts it."""
         if self.waiting >= self._max_pending:
             self.dropped += 1
             return
         self._records.append(record)
-        if not self._wake.is_set():  # the thread clears it before it takes records, so this one is seen
+        if not self._wake.is_set():  # the thread clears it before it takes records, so it will see this one
             self._wake.set()
 
     def when_written(self, callback: Callable[[], None]) -> None:
-        """Call back, in the thread, once all records taken so far are on disk."""
+        """Call back, in the thread, once all records queued so far are on disk."""
         self._records.append(callback)
         self._hurry.set()
         self._wake.set()
 
     def finish(self, patience: float) -> None:
-        """Write what is waiting, then end; after ``patience`` seconds of failures end without it. Does not wait."""
+        """Write the queued records, then end. After ``patience`` seconds of failures, give up. Does not block."""
         self._give_up_at = time.monotonic() + patience
         self._closing.set()
         self._hurry.set()
         self._wake.set()
 
     def run(self) -> None:
-        """Write until told to finish."""
+        """Write until ``finish`` is called."""
         pause = FIRST_RETRY
         next_housekeeping = time.monotonic()
         while True:
@@ -112,12 +112,12 @@ class WriterThread(threading.Thread):
                 pause = min(LAST_RETRY, pause * 2)
         if self.waiting:
             _log.error(
-                "The chat log could not be written to the end: %d records are lost. %s", self.waiting, self.problem
+                "The chat log could not write its last %d records; they are lost. %s", self.waiting, self.problem
             )
         self._folder.close()
 
     def _drain(self) -> bool:
-        """Write all that is waiting; False if it failed, and what is left stays waiting."""
+        """Write all queued records. Return False on failure; the remaining ones stay queued."""
         try:
             while self._records or self._lines:
                 callback = self._take()
@@ -138,11 +138,11 @@ class WriterThread(threading.Thread):
 
     def _recovered(self) -> None:
         if self.problem:
-            _log.warning("The chat log is written again; %d records were dropped while it was not.", self.dropped)
+            _log.warning("The chat log is writable again; %d records were dropped in between.", self.dropped)
             self.problem, self._complained_at = "", float("-inf")
 
     def _take(self) -> Callable[[], None] | None:
-        """Encode some records, up to the first callback, which is returned: it may run when they are written."""
+        """Encode some records, up to the first callback. Return the callback, to run once they are written."""
         while self._records and len(self._lines) < BATCH:
             item = self._records.popleft()
             if not isinstance(item, orbit.ChatRecord):
@@ -151,17 +151,19 @@ class WriterThread(threading.Thread):
                 self._lines.append(self._encode(item))
             except Exception:  # noqa: BLE001  one odd record must not stop the log of all others
                 self.dropped += 1
-                _log.exception("A record could not be put in the chat log (request %s)", item.request_id)
+                _log.exception("The chat log could not encode a record (request %s)", item.request_id)
         return None
 
     def _keep_house(self) -> None:
         try:
             self._housekeeping()
         except OSError as error:
-            _log.warning("Old chat log files could not be deleted: %s", error)
+            _log.warning("The chat log could not delete old files: %s", error)
 
     def _complain(self) -> None:
         now = time.monotonic()
         if now - self._complained_at >= COMPLAIN_EVERY:
             self._complained_at = now
-            _log.error("%s. %d records wait in memory, %d were dropped.", self.problem, self.waiting, self.dropped)
+            _log.error(
+                "%s. %d records are waiting in memory, %d were dropped.", self.problem, self.waiting, self.dropped
+            )

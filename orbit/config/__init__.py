@@ -1,4 +1,4 @@
-"""From a YAML file to a typed, checked configuration."""
+"""Reads a YAML file into a typed, validated configuration."""
 
 from orbit.config.load import find_config, load_config
 from orbit.config.model import Config, HostConfig, ProviderSection

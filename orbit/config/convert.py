@@ -1,4 +1,4 @@
-"""Plain data -> typed Structs, with every mistake reported at once and a suggestion for each."""
+"""Converts plain data to typed Structs. Reports every mistake at once, each with a suggestion."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ _WRONG = re.compile(
     r"Expected `(?P<types>[^`]+)`(?: of length (?P<length>[<>=]+ \d+)| (?P<bound>[<>]=?) (?P<number>[-+.\de]+))?"
     r"(?P<rest>.*?)(?P<got>, got `[^`]+`)?(?: - at `\$`)?$"
 )
-"""What msgspec says of a value that is not of its type."""
+"""msgspec's message about a value of the wrong type."""
 
 _YAML_1_1_BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 _BOOLEANS = {**_YAML_1_1_BOOLEANS, "1": True, "0": False}
 
 
 class FromReference(str):
-    """The text of a variable or file that is a whole value. It becomes what the setting needs, a list included."""
+    """A whole value from a variable or file. It converts to the type of its setting, including lists."""
 
     __slots__ = ()
 
 
 def as_boolean(value: Any) -> Any:
-    """Return True or False for a text that means one of them, and anything else as it is."""
+    """Return True or False for a text that means one of them, and anything else unchanged."""
     return _BOOLEANS.get(value.strip().lower(), value) if isinstance(value, str) else value
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` if a known name is close to ``name``, else nothing."""
+    """Return `` Did you mean 'x'?`` if a known name is close to ``name``, else an empty text."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
 def convert_all(data: Any, struct: type[S], path: str) -> tuple[S | None, list[Problem]]:
-    """Convert ``data`` to ``struct``; returns the Struct, or None and all the problems found.
+    """Convert ``data`` to ``struct``. Return the Struct, or None and all problems.
 
-    Paths of problems start with ``path``. Values are never shown: they may be secrets.
+    Paths of problems start with ``path``. Messages never contain values: they may be secrets.
     """
     problems: list[Problem] = []
     plain = _struct(data, struct, path, problems)
@@ -66,7 +66,7 @@ def convert_all(data: Any, struct: type[S], path: str) -> tuple[S | None, list[P
         return None, problems
     try:
         return msgspec.convert(plain, struct, strict=False), []
-    except msgspec.ValidationError as error:  # a rule that spans fields (__post_init__)
+    except msgspec.ValidationError as error:  # a rule across fields (__post_init__)
         return None, [Problem(path, str(error))]
 
 
@@ -91,7 +91,7 @@ def _struct(data: Any, struct: type[msgspec.Struct], path: str, problems: list[P
         if isinstance(value, str):
             value = _from_text(value, field.type)  # noqa: PLW2901  # from here on, what the text stands for
         if value is None and not _allows_none(field.type):
-            continue  # an empty YAML value is as good as a missing one
+            continue  # an empty YAML value counts as missing
         converted[name] = _value(value, field.type, where, problems)
     for name, field in fields.items():
         if field.required and name not in converted:
@@ -113,7 +113,7 @@ def _value(value: Any, kind: Any, path: str, problems: list[Problem]) -> Any:
     if origin is dict and isinstance(value, Mapping) and arguments:
         return {key: _value(item, arguments[1], f"{path}.{key}", problems) for key, item in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
-        problems.append(Problem(path, f"expected {_expected(kind)}, got {value}, which is no finite number."))
+        problems.append(Problem(path, f"expected {_expected(kind)}, got {value}, which is not a finite number."))
         return None
     try:
         return msgspec.to_builtins(msgspec.convert(_plain(value), kind, strict=False))
@@ -123,9 +123,10 @@ def _value(value: Any, kind: Any, path: str, problems: list[Problem]) -> Any:
 
 
 def _from_text(text: str, kind: Any) -> Any:
-    """Return what a text stands for where a setting needs something else: variables and files hold nothing but text.
+    """Convert a text to the type of its setting: variables and files contain only text.
 
-    An empty text is then nothing. Where the setting takes text besides numbers, only a number becomes one.
+    An empty text then means None. If the setting accepts both text and numbers, only a text that is a number becomes
+    one.
     """
     members = _members(kind)
     kinds = {get_origin(member) or member for member in members}
@@ -147,7 +148,7 @@ def _from_text(text: str, kind: Any) -> Any:
 
 
 def _scalar(text: str, kinds: set[Any]) -> bool | int | float | None:
-    """Return the boolean or number that a text stands for, if the setting takes one."""
+    """Return the boolean or number that a text represents, if the setting accepts one."""
     if bool in kinds and isinstance(as_boolean(text), bool):
         return bool(as_boolean(text))
     number = _number(text) if kinds & {int, float} else None
@@ -164,7 +165,7 @@ def _number(text: str) -> int | float | None:
 
 
 def _plural(text: str, kinds: set[Any]) -> Any:
-    """Return the list or section that a text holds: JSON, or words between commas where only a list will do."""
+    """Return the list or section in a text: JSON, or comma-separated words if the setting accepts only a list."""
     if text[:1] in ("[", "{"):
         try:
             return msgspec.json.decode(text)
@@ -176,7 +177,7 @@ def _plural(text: str, kinds: set[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with plain texts in it: plugins may hand it to what knows no others."""
+    """Replace ``FromReference`` in a value by plain text: plugins may pass it to libraries that accept only ``str``."""
     if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -206,7 +207,7 @@ def _explain(value: Any, inner: Any, kind: Any, error: str) -> str:
         expected += f" {_BOUNDS[found['bound']]} {float(found['number']):g}"
     elif found["rest"] and not found["got"]:
         expected += found["rest"]
-    # A text may be a secret that went astray, and so may a number where text belongs.
+    # A text may be a misplaced secret, and so may a number where text belongs.
     shown = inner is bool if isinstance(value, str) else inner is not str
     return f"expected {expected}, got {in_yaml(value, shown=shown)}."
 
@@ -231,7 +232,7 @@ def _nested(kind: Any) -> Any:
 
 
 def _members(kind: Any) -> tuple[Any, ...]:
-    """Return the alternatives of a type, each without what annotates it."""
+    """Return the alternatives of a type, without annotations."""
     kind = _unwrapped(kind)
     if get_origin(kind) in (Union, types.UnionType):
         return tuple(inner for member in get_args(kind) for inner in _members(member))
@@ -250,9 +251,9 @@ def _expected(kind: Any) -> str:
 
 
 def in_yaml(value: Any, *, shown: bool = False) -> str:
-    """Return a value as somebody who writes YAML would name it: ``text``, ``a number``, ``true``.
+    """Return a value in the words of someone who writes YAML: ``text``, ``a number``, ``true``.
 
-    What is ``shown`` is told in full if it is short: ``text 'yes please'``, ``the number 5``.
+    ``shown`` adds short values: ``text 'yes please'``, ``the number 5``.
     """
     if value is None:
         return "nothing"

@@ -1,4 +1,4 @@
-"""The variables that a configuration may refer to: those of the process and of a ``.env`` file beside it."""
+"""The variables for references in a configuration: those of the process and of the ``.env`` file beside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[
 def environment(folder: Path) -> dict[str, str]:
     """Return the variables of ``folder/.env``, overridden by those of the process.
 
-    Raises ConfigError if the file is there and cannot be read.
+    Raises ConfigError if the file exists but cannot be read.
     """
     from dotenv import dotenv_values  # noqa: PLC0415  # only commands that read a configuration pay for it
 
@@ -32,6 +32,6 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def _named(match: re.Match[str], known: Mapping[str, str]) -> str:
-    """Return what a reference within ``.env`` stands for. One that leads nowhere is the text itself: a password."""
+    """Expand a reference inside ``.env``. Keep it if the variable does not exist: it may be part of a password."""
     value, default = known.get(match["name"]), match["default"]
     return value or (default if default is not None else match[0] if value is None else "")

@@ -1,4 +1,4 @@
-"""Whether the user who runs the server can write its files and folders."""
+"""Checks that the server's user can write its files and folders."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from orbit.errors import Problem
 
 
 def folder_problems(setting: str, folder: Path) -> list[Problem]:
-    """Return what would keep a folder from being made, or files in it."""
+    """Return the problems of creating a folder, or files in it."""
     reason = _unusable(folder)
     return [Problem(setting, f"the folder {folder} cannot be used: {reason}.")] if reason else []
 
 
 def file_problems(setting: str, file: Path) -> list[Problem]:
-    """Return what would keep a file from being made, its folder included, or from being written."""
+    """Return the problems of creating or writing a file, its folder included."""
     reason = ""
     try:
         if file.is_dir():
             reason = "this is a folder"
         elif file.exists():
-            reason = "" if os.access(file, os.R_OK | os.W_OK) else "nothing may be written to it"
+            reason = "" if os.access(file, os.R_OK | os.W_OK) else "it is not writable"
         else:
             reason = _unusable(file.parent)
     except (OSError, ValueError) as error:
@@ -31,15 +31,15 @@ def file_problems(setting: str, file: Path) -> list[Problem]:
 
 
 def _unusable(folder: Path) -> str:
-    """Try it where the folder is, or would be made: neither rights nor the kind of a file system tell for certain."""
+    """Probe by writing, where the folder is or would be: permissions and file system type do not tell for certain."""
     try:
         there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
         if not there.is_dir():
-            return f"{there} is no folder"
+            return f"{there} is not a folder"
         if any(len(os.fsencode(part)) > os.pathconf(there, "PC_NAME_MAX") for part in folder.parts):
             return "a part of its name is too long"
         if not os.access(there, os.W_OK | os.X_OK):
-            return f"nothing may be written into {there}"
+            return f"{there} is not writable"
         with tempfile.TemporaryFile(dir=there):
             return ""
     except (OSError, ValueError) as error:

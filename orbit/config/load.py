@@ -1,4 +1,4 @@
-"""Finding, reading and parsing the configuration file."""
+"""Finds, reads and parses the configuration file."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class _Switches(msgspec.Struct, frozen=True):
 
 
 def find_config(path: str | None) -> Path | None:
-    """Return the configuration file to use: ``path``, else ``$ORBIT_CONFIG``, else ``./config.yaml`` if there is one.
+    """Return the configuration file: ``path``, else ``$ORBIT_CONFIG``, else ``./config.yaml`` if it exists.
 
-    None stands for the embedded default. Raises ConfigError if a named file does not exist.
+    None means the embedded default. Raises ConfigError if a named file does not exist.
     """
     for named, origin in ((path, "--config"), (os.environ.get("ORBIT_CONFIG"), "ORBIT_CONFIG")):
         if named:
@@ -46,7 +46,7 @@ def find_config(path: str | None) -> Path | None:
 
 
 def load_config(path: str | None = None) -> Config:
-    """Read the configuration. Raises ConfigError with every problem of the host's own sections."""
+    """Read the configuration. Raises ConfigError with every problem in the host's own sections."""
     config, problems = read_config(path)
     if problems:
         raise ConfigError(problems)
@@ -54,7 +54,7 @@ def load_config(path: str | None = None) -> Config:
 
 
 def read_config(path: str | None = None) -> tuple[Config, list[Problem]]:
-    """Read the configuration and return it with its problems; a section with problems has its defaults.
+    """Return the configuration and its problems. A section with problems gets its defaults.
 
     Raises ConfigError only if the file cannot be read as YAML at all.
     """
@@ -72,7 +72,7 @@ def embedded_text() -> str:
 def parse_config(
     data: Any, source: str, variables: Mapping[str, str], folder: Path | None = None
 ) -> tuple[Config, list[Problem]]:
-    """Turn parsed YAML into a configuration and the problems found in it.
+    """Convert parsed YAML to a configuration. Also return the problems in it.
 
     Relative paths of ``${file:PATH}`` start at ``folder``, by default the working directory.
     """
@@ -100,7 +100,7 @@ def parse_config(
         if provider is None:
             switched_off.add(name)
             continue
-        if any(other.name == name for other in providers):  # only the chat log has a name that nobody gave it
+        if any(other.name == name for other in providers):  # the user cannot choose the name of the chat log
             sentence = f"is the name of the chat log; put its settings under '{where}:', or choose another name."
             problems.append(Problem(name, sentence))
             continue
@@ -128,19 +128,19 @@ def _named_sections(
         if name not in rest:
             yield str(name), f"inference.{name}", value
         elif not isinstance(value, dict) or as_boolean(value.get("enabled")) is not False:
-            problems.append(Problem(f"inference.{name}", f"there is a section '{name}:' as well; keep one of the two."))
+            problems.append(Problem(f"inference.{name}", f"the section '{name}:' exists as well; keep one of the two."))
     yield FILE_LOG, "logging.file", _chat_log(data, host)
 
 
 def _chat_log(data: Mapping[Any, Any], host: HostConfig) -> Any:
-    """Return the section of the chat log as it is written, for its plugin to convert."""
+    """Return the chat log's section as written; its plugin converts it."""
     logging = data.get("logging")
     written = logging.get("file") if isinstance(logging, Mapping) else None
     return written if isinstance(written, Mapping) and host.logging.file else host.logging.file
 
 
 def _provider_section(name: str, path: str, value: Any, problems: list[Problem]) -> ProviderSection | None:
-    """Return the instance that a section configures, or None if it is switched off or no section at all."""
+    """Return the instance that a section configures; None if it is disabled or not a section."""
     if value is None:
         value = {}
     if not isinstance(value, dict):
@@ -155,7 +155,7 @@ def _provider_section(name: str, path: str, value: Any, problems: list[Problem])
 
 
 def _no_section(name: str) -> str:
-    """Say what is wrong with something at the top that is no section: often a setting that lost its indentation."""
+    """Return why a top-level value is not a section. Often it is a setting that lost its indentation."""
     sections = [
         section.name
         for section in msgspec.structs.fields(HostConfig)
@@ -164,4 +164,4 @@ def _no_section(name: str) -> str:
     if sections:
         belongs = " or ".join(f"'{section}:'" for section in sections)
         return f"is a setting, not a section; indent it below {belongs}."
-    return f"must be a section of settings. A plugin is switched on by a section of its name, such as '{name}: {{}}'."
+    return f"must be a section of settings. A section with a plugin's name enables it, such as '{name}: {{}}'."

@@ -1,4 +1,4 @@
-"""The host's own configuration sections, each a typed Struct. Every other top-level section belongs to a plugin."""
+"""The host's own configuration sections as typed Structs. Every other top-level section belongs to a plugin."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,78 +13,84 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Base of all sections: unknown keys are mistakes."""
+    """Base of all sections. Unknown keys are errors."""
 
 
 class Https(Section, forbid_unknown_fields=True, frozen=True):
-    """``general.https``: TLS of the server itself."""
+    """``general.https``: TLS of the server."""
 
     enabled: Annotated[bool, Meta(description="Serve HTTPS.")] = False
     port: Annotated[Port, Meta(description="Port for HTTPS.")] = 3443
     cert_file: Annotated[str, Meta(description="PEM file with the certificate chain.")] = ""
     key_file: Annotated[str, Meta(description="PEM file with the private key.")] = ""
     redirect_http: Annotated[
-        bool, Meta(description="Send whoever comes by HTTP to HTTPS, certificate challenges excepted.")
+        bool, Meta(description="Redirect HTTP requests to HTTPS, except certificate challenges.")
     ] = False
     hsts_seconds: Annotated[
         int,
-        Meta(ge=0, description="How long browsers shall insist on HTTPS (`Strict-Transport-Security`); 0: not told."),
+        Meta(
+            ge=0,
+            description="Seconds that browsers must insist on HTTPS (`Strict-Transport-Security`); 0: no header.",
+        ),
     ] = 0
     acme_folder: Annotated[
-        str, Meta(description="Folder whose files are served under /.well-known/acme-challenge/; empty for none.")
+        str, Meta(description="Folder of the files under /.well-known/acme-challenge/; empty for none.")
     ] = ""
 
 
 class General(Section, forbid_unknown_fields=True, frozen=True):
-    """``general``: the server and which provider serves which stage."""
+    """``general``: the server, and the provider for each stage."""
 
     host: Annotated[str, Meta(description="Address to listen on; 0.0.0.0 for every interface.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port for HTTP.")] = 3000
     verbose: Annotated[bool, Meta(description="Log at DEBUG level.")] = False
-    https: Annotated[Https, Meta(description="TLS of the server itself.")] = Https()
+    https: Annotated[Https, Meta(description="TLS of the server.")] = Https()
     trusted_proxies: Annotated[
         tuple[str, ...],
-        Meta(description="Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto are believed."),
+        Meta(
+            description="Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto the server trusts."
+        ),
     ] = ()
-    data_dir: Annotated[str, Meta(description="Folder for what must survive a restart.")] = "data"
+    data_dir: Annotated[str, Meta(description="Folder for data that must survive a restart.")] = "data"
     inference_provider: Annotated[
-        str, Meta(description="Provider instance that generates; needed when several can.")
+        str, Meta(description="Provider instance that generates; required if several can.")
     ] = ""
-    embedding_provider: Annotated[str, Meta(description="Provider instance that embeds; needed when several can.")] = ""
+    embedding_provider: Annotated[str, Meta(description="Provider instance that embeds; required if several can.")] = ""
     store_provider: Annotated[
-        str, Meta(description="Provider instance that documents are ingested into; needed when several can.")
+        str, Meta(description="Provider instance that stores documents; required if several can.")
     ] = ""
     stream_text: Annotated[
         Literal["delta", "cumulative"],
-        Meta(description="Text of a stream frame: what is new, or (for older clients) all so far."),
+        Meta(description="Text in a stream frame: only the new text, or (for older clients) all text so far."),
     ] = "delta"
-    default_system_prompt: Annotated[str, Meta(description="System prompt for keys without one of their own.")] = (
+    default_system_prompt: Annotated[str, Meta(description="System prompt for keys without their own.")] = (
         "You are a helpful assistant. Answer briefly and truthfully."
     )
 
 
 class Limits(Section, forbid_unknown_fields=True, frozen=True):
-    """``limits``: what one request, and all of them together, may take."""
+    """``limits``: what a single request, and all requests together, may use."""
 
-    max_body_bytes: Annotated[Count, Meta(description="Largest request body, in bytes; more is refused with 413.")] = (
+    max_body_bytes: Annotated[Count, Meta(description="Largest request body, in bytes; larger ones get 413.")] = (
         1_048_576
     )
-    max_message_chars: Annotated[
-        Count, Meta(description="Longest message, in characters; more is refused with 413.")
-    ] = 32_768
-    max_concurrent: Annotated[Count, Meta(description="Chat turns running at the same time, per worker.")] = 64
+    max_message_chars: Annotated[Count, Meta(description="Longest message, in characters; longer ones get 413.")] = (
+        32_768
+    )
+    max_concurrent: Annotated[Count, Meta(description="Chat turns that run at the same time, per worker.")] = 64
     max_queued: Annotated[
         int,
         Meta(
             ge=0,
-            description="Chat turns waiting for a place. When full, the key with most of them is refused with 503.",
+            description="Chat turns that wait for a free slot. When the queue is full, the key with the most gets 503.",
         ),
     ] = 256
     max_answer_tokens: Annotated[
-        Count, Meta(description="Room kept free for the answer when documents are fitted to the context, in tokens.")
+        Count, Meta(description="Tokens of the context kept free for the answer when documents are fitted into it.")
     ] = 512
     max_answer_chars: Annotated[
-        Count, Meta(description="Longest answer, in characters; there it ends, with the finish reason `length`.")
+        Count,
+        Meta(description="Longest answer, in characters. A longer one ends there, with the finish reason `length`."),
     ] = 200_000
 
 
@@ -93,37 +99,39 @@ class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
 
     start: Annotated[Seconds, Meta(description="For each provider to start.")] = 300.0
     stop: Annotated[Seconds, Meta(description="For each provider to stop.")] = 10.0
-    health: Annotated[Seconds, Meta(description="For each provider to tell its health.")] = 2.0
-    embed: Annotated[Seconds, Meta(description="For one call of the embedding provider.")] = 30.0
+    health: Annotated[Seconds, Meta(description="For each provider to report its health.")] = 2.0
+    embed: Annotated[Seconds, Meta(description="For one call to the embedding provider.")] = 30.0
     retrieve: Annotated[Seconds, Meta(description="For each retriever.")] = 10.0
-    index: Annotated[Seconds, Meta(description="For one write to the store.")] = 300.0
+    index: Annotated[Seconds, Meta(description="For one write to the vector store.")] = 300.0
     rerank: Annotated[Seconds, Meta(description="For each reranker.")] = 20.0
     moderate: Annotated[Seconds, Meta(description="For each moderator.")] = 20.0
     first_token: Annotated[Seconds, Meta(description="For the model to begin its answer, queueing included.")] = 120.0
     thinking: Annotated[
-        Seconds, Meta(description="For the model to think before its answer, once it has begun to.")
+        Seconds, Meta(description="For the model to think before its answer, from its first thought.")
     ] = 600.0
     next_token: Annotated[Seconds, Meta(description="For each later piece of the answer.")] = 60.0
     log: Annotated[Seconds, Meta(description="For each log sink to take a record.")] = 10.0
-    queue: Annotated[Seconds, Meta(description="For a chat turn to wait for a place.")] = 30.0
-    turn: Annotated[Seconds, Meta(description="For a chat turn as a whole, from the request to its end.")] = 600.0
+    queue: Annotated[Seconds, Meta(description="For a chat turn to wait for a free slot.")] = 30.0
+    turn: Annotated[Seconds, Meta(description="For a whole chat turn, from the request to its end.")] = 600.0
     send: Annotated[
-        Seconds, Meta(description="For a client to read on; one that reads nothing for so long is disconnected.")
+        Seconds, Meta(description="For a client to read; one that reads nothing for this long is disconnected.")
     ] = 20.0
-    drain: Annotated[Seconds, Meta(description="For running answers to end when the server stops.")] = 30.0
-    receive: Annotated[Seconds, Meta(description="For a request to arrive whole, headers and body; else 408.")] = 30.0
-    ping: Annotated[Seconds, Meta(description="Silence in a stream after which a ping comment is sent.")] = 15.0
+    drain: Annotated[Seconds, Meta(description="For running answers to finish when the server stops.")] = 30.0
+    receive: Annotated[Seconds, Meta(description="For a request to arrive completely, headers and body; else 408.")] = (
+        30.0
+    )
+    ping: Annotated[Seconds, Meta(description="Silence in a stream before the server sends a ping comment.")] = 15.0
 
 
 class Retrieval(Section, forbid_unknown_fields=True, frozen=True):
-    """``retrieval``: what happens around the retrievers."""
+    """``retrieval``: the search for passages and their place in the prompt."""
 
-    limit: Annotated[Count, Meta(description="Documents asked of each retriever; at least max_documents.")] = 10
+    limit: Annotated[Count, Meta(description="Documents requested from each retriever; at least max_documents.")] = 10
     instruction: Annotated[
-        str, Meta(description="What is said between the passages and the question in the prompt.")
+        str, Meta(description="Instruction between the passages and the question in the prompt.")
     ] = "Answer from the passages:"
     max_documents: Annotated[
-        Count, Meta(description="Documents given to the model, at most: the best ones, after reranking.")
+        Count, Meta(description="Most documents that the model reads: the best ones, after reranking.")
     ] = 4
     on_error: Annotated[
         Literal["refuse", "answer_without"],
@@ -131,17 +139,20 @@ class Retrieval(Section, forbid_unknown_fields=True, frozen=True):
     ] = "refuse"
     on_nothing_found: Annotated[
         Literal["answer_without", "respond"],
-        Meta(description="When a collection, also a default one, has nothing: answer without, or send the fixed text."),
+        Meta(
+            description="When the search of a collection, even a default one, finds nothing: "
+            "answer without documents, or send the fixed text."
+        ),
     ] = "respond"
 
 
 class Messages(Section, forbid_unknown_fields=True, frozen=True):
-    """``messages``: fixed texts that clients see."""
+    """``messages``: fixed texts for clients."""
 
-    no_results_response: Annotated[str, Meta(description="Answer when nothing relevant was found.")] = (
+    no_results_response: Annotated[str, Meta(description="Answer if the search finds nothing relevant.")] = (
         "I could not find anything about that in the documents I have."
     )
-    refusal_response: Annotated[str, Meta(description="Answer to a question that moderation refused.")] = (
+    refusal_response: Annotated[str, Meta(description="Answer to a question that moderation refuses.")] = (
         "I cannot help with that request."
     )
 
@@ -150,52 +161,55 @@ class Ingest(Section, forbid_unknown_fields=True, frozen=True):
     """``ingest``: how files become passages."""
 
     chunk_size: Annotated[Count, Meta(description="Longest passage, in characters.")] = 900
-    chunk_overlap: Annotated[
-        int, Meta(ge=0, description="Characters that neighbouring passages of plain text share.")
-    ] = 100
-    max_file_bytes: Annotated[Count, Meta(description="Largest file read, in bytes.")] = 50_000_000
+    chunk_overlap: Annotated[int, Meta(ge=0, description="Characters that adjacent passages of plain text share.")] = (
+        100
+    )
+    max_file_bytes: Annotated[Count, Meta(description="Largest file, in bytes.")] = 50_000_000
     max_upload_bytes: Annotated[
-        Count, Meta(description="Largest upload on the operator's page, all its files together, in bytes.")
+        Count, Meta(description="Largest upload on the operator's page, all files together, in bytes.")
     ] = 200_000_000
-    batch_size: Annotated[Count, Meta(description="Passages embedded and written at once.")] = 128
+    batch_size: Annotated[Count, Meta(description="Passages per embedding call and write.")] = 128
 
 
 class Sqlite(Section, forbid_unknown_fields=True, frozen=True):
-    """``sqlite``: the embedded store of keys and prompts."""
+    """``sqlite``: the embedded database of keys, prompts and conversations."""
 
     path: Annotated[str, Meta(description="Database file; relative paths start at general.data_dir.")] = "orbit.db"
 
 
 class Mongodb(Section, forbid_unknown_fields=True, frozen=True):
-    """``mongodb``: MongoDB as the store of keys and prompts; the section's presence selects it."""
+    """``mongodb``: MongoDB as the database of keys, prompts and conversations. The section's presence selects it."""
 
-    enabled: Annotated[bool, Meta(description="Keep keys and prompts in MongoDB instead of SQLite.")] = True
+    enabled: Annotated[bool, Meta(description="Use MongoDB instead of SQLite.")] = True
     uri: Annotated[
         str,
-        Meta(description="Connection string, used instead of host and port; it may have user, password and database."),
+        Meta(
+            description="Connection string, used instead of host and port; it may contain user, password and database."
+        ),
     ] = ""
     host: Annotated[str, Meta(description="Host name of the server.")] = "localhost"
     port: Annotated[Port, Meta(description="Port of the server.")] = 27017
-    database: Annotated[
-        str, Meta(description="Database that holds the collections; if empty, the one that uri names, else orbit.")
-    ] = ""
-    username: Annotated[str, Meta(description="User name; empty if the server asks for none, or uri has it.")] = ""
-    password: Annotated[str, Meta(description="Password of the user; best given as ${NAME} from .env.")] = ""
+    database: Annotated[str, Meta(description="Database of the collections; if empty, the one in uri, else orbit.")] = (
+        ""
+    )
+    username: Annotated[str, Meta(description="User name; empty if the server requires none or uri contains it.")] = ""
+    password: Annotated[str, Meta(description="Password of the user; preferably ${NAME} from .env.")] = ""
     apikey_collection: Annotated[str, Meta(min_length=1, description="Collection of API keys.")] = "api_keys"
     prompts_collection: Annotated[
-        str, Meta(min_length=1, description="Collection of system prompts; earlier versions are kept beside it.")
+        str,
+        Meta(min_length=1, description="Collection of system prompts; earlier versions are in a second one beside it."),
     ] = "system_prompts"
 
 
 class Auth(Section, forbid_unknown_fields=True, frozen=True):
-    """``auth``: how API keys are checked."""
+    """``auth``: the check of API keys."""
 
     cache_seconds: Annotated[
-        float, Meta(ge=0, description="How long a valid key is trusted without asking the store again.")
+        float, Meta(ge=0, description="Seconds for which a valid key is trusted without another database query.")
     ] = 10.0
-    cache_size: Annotated[Count, Meta(description="Keys remembered at most.")] = 10_000
+    cache_size: Annotated[Count, Meta(description="Most keys in the cache.")] = 10_000
     admin_session_hours: Annotated[
-        float, Meta(gt=0, description="Hours after which the operator's page asks for the admin token again.")
+        float, Meta(gt=0, description="Hours until the operator's page asks for the admin token again.")
     ] = 8.0
 
 
@@ -203,41 +217,41 @@ class Sessions(Section, forbid_unknown_fields=True, frozen=True):
     """``sessions``: the memory of conversations, for chat turns with a `session_id`."""
 
     enabled: Annotated[
-        bool, Meta(description="Keep conversations; if not, those kept before are forgotten at the next start.")
+        bool, Meta(description="Keep conversations. If false, the next start deletes the stored ones.")
     ] = True
-    ttl: Annotated[Seconds, Meta(description="How long a turn is kept, in seconds.")] = 86_400.0
-    max_turns: Annotated[Count, Meta(description="Turns kept of each session: the last ones.")] = 20
+    ttl: Annotated[Seconds, Meta(description="Seconds that a turn is kept.")] = 86_400.0
+    max_turns: Annotated[Count, Meta(description="Most recent turns kept per session.")] = 20
     max_chars: Annotated[
         Count,
-        Meta(description="Characters of earlier turns given to the model with a question, as far as its context goes."),
+        Meta(description="Characters of earlier turns given to the model with a question, as far as they fit."),
     ] = 8_000
 
 
 class Logging(Section, forbid_unknown_fields=True, frozen=True):
-    """``logging``: the server's own log, and under ``file`` the chat log."""
+    """``logging``: the server log, and the chat log under ``file``."""
 
-    level: Annotated[LogLevel, Meta(description="Least severe level that is logged.")] = "INFO"
-    format: Annotated[Literal["text", "json"], Meta(description="Form of a line of the server log.")] = "text"
+    level: Annotated[LogLevel, Meta(description="Lowest severity that is logged.")] = "INFO"
+    format: Annotated[Literal["text", "json"], Meta(description="Format of the server log.")] = "text"
     console: Annotated[bool, Meta(description="Write the server log to standard error.")] = True
     server_file: Annotated[
-        str, Meta(description="File that the server log is appended to as well; rotate it with logrotate.")
+        str, Meta(description="File that also receives the server log; rotate it with logrotate.")
     ] = ""
-    access: Annotated[bool, Meta(description="Log a line for each HTTP request, without keys.")] = False
+    access: Annotated[bool, Meta(description="Log one line per HTTP request, without keys.")] = False
     file: Annotated[dict[str, Any], Meta(description="The chat log: settings of the provider `files`.")] = {}
 
 
 class Metrics(Section, forbid_unknown_fields=True, frozen=True):
-    """``metrics``: counts for Prometheus on ``/metrics``."""
+    """``metrics``: metrics for Prometheus at ``/metrics``."""
 
-    enabled: Annotated[bool, Meta(description="Count, and serve /metrics.")] = True
+    enabled: Annotated[bool, Meta(description="Collect metrics and serve /metrics.")] = True
     access: Annotated[
         Literal["admin", "loopback", "open"],
-        Meta(description="Who may read them: the holder of the admin token, this machine, or anyone."),
+        Meta(description="Who may read them: holders of the admin token, this machine, or everyone."),
     ] = "admin"
 
 
 class Cors(Section, forbid_unknown_fields=True, frozen=True):
-    """``cors``: web pages of other origins that may use the server from a browser."""
+    """``cors``: web pages of other origins that may call the server from a browser."""
 
     allow_origins: Annotated[
         tuple[str, ...], Meta(description="Origins such as https://chat.example.org; '*' for all. Empty: none.")
@@ -253,16 +267,16 @@ class Cors(Section, forbid_unknown_fields=True, frozen=True):
         "X-API-Key",
         "X-Request-ID",
     )
-    max_age: Annotated[int, Meta(ge=0, description="Seconds that a browser may remember this for.")] = 600
+    max_age: Annotated[int, Meta(ge=0, description="Seconds that a browser may cache this.")] = 600
 
 
 class Pages(Section, forbid_unknown_fields=True, frozen=True):
-    """``pages``: the web pages for people: the chat page at ``/`` and the operator's at ``/admin/``."""
+    """``pages``: the chat page at ``/`` and the operator's page at ``/admin/``."""
 
     enabled: Annotated[bool, Meta(description="Serve the pages.")] = True
-    title: Annotated[str, Meta(min_length=1, description="Name at the head of the chat page.")] = "ORBIT"
-    greeting: Annotated[str, Meta(description="What an empty conversation says.")] = "What would you like to know?"
-    questions: Annotated[tuple[str, ...], Meta(description="Questions that an empty conversation offers.")] = ()
+    title: Annotated[str, Meta(min_length=1, description="Title of the chat page.")] = "ORBIT"
+    greeting: Annotated[str, Meta(description="Text of an empty conversation.")] = "What would you like to know?"
+    questions: Annotated[tuple[str, ...], Meta(description="Questions that an empty conversation suggests.")] = ()
     embed_origins: Annotated[
         tuple[str, ...],
         Meta(description="Origins such as https://www.example.org whose pages may embed the chat page. Empty: none."),
@@ -289,7 +303,7 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
 
 
 class ProviderSection(msgspec.Struct, frozen=True):
-    """One provider instance as configured. ``settings`` is what the plugin's own Struct will check."""
+    """One provider instance as configured. The plugin's own Struct validates ``settings``."""
 
     name: str
     plugin: str
@@ -299,22 +313,22 @@ class ProviderSection(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """A whole configuration: where it came from, the host's sections, and the provider instances in file order."""
+    """A whole configuration: its source, the host's sections, and the provider instances in file order."""
 
     source: str
     host: HostConfig
     providers: tuple[ProviderSection, ...]
     given: frozenset[str] = frozenset()
-    """The host's settings that the file gives, such as ``retrieval.limit``; all others have their defaults."""
+    """The host's settings in the file, such as ``retrieval.limit``. All others have their defaults."""
     switched_off: frozenset[str] = frozenset()
-    """The provider sections with ``enabled: false``."""
+    """Provider sections with ``enabled: false``."""
 
     @property
     def data_dir(self) -> Path:
-        """The folder for what must survive a restart; not made yet."""
+        """The folder for data that must survive a restart. It may not exist yet."""
         return Path(self.host.general.data_dir).expanduser()
 
     @property
     def sqlite_path(self) -> Path:
-        """The file of the embedded store."""
+        """The file of the embedded database."""
         return self.data_dir / Path(self.host.sqlite.path).expanduser()

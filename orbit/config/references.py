@@ -36,29 +36,29 @@ _FOREIGN = re.compile(
     r"|(?P<sealed>ENC\[|\$ANSIBLE_VAULT;)[\s\S]*"
     r")"
 )
-"""How other programs refer to variables and secrets: all of a value, or what follows an Authorization's scheme."""
+"""References in the syntax of other programs, as the whole value or after the scheme of an Authorization header."""
 _SECRET = re.compile(r"(?:key|password|passwd|token|secret|authorization)$", re.IGNORECASE)
-"""Settings that hold a secret: what looks like the address of a file is one elsewhere, and a reference here."""
+"""Names of settings that hold a secret. Only in these, a text like a file's address is a foreign reference."""
 _SUPPORTED = "Supported are ${NAME}, ${NAME:-default}, ${NAME:?message} and ${file:PATH}"
 _SWITCHED = ("", "inference", "general", "logging")
-"""Where sections with a switch ``enabled`` of their own stand: at the top, and below these."""
+"""Parents of the sections that have a switch ``enabled``: the top level and these."""
 
 
 class _Unresolved(Exception):
-    """A reference that leads nowhere; its text says why and what to do."""
+    """A reference that cannot be resolved. The text says why and what to do."""
 
 
 class References(msgspec.Struct, frozen=True):
-    """Where references lead: variables by name, and the folder at which relative paths of files start."""
+    """The targets of references: variables by name, and the folder where relative paths of files start."""
 
     variables: Mapping[str, str]
     folder: Path = Path()
 
     def resolve(self, data: Any, path: str, problems: list[Problem]) -> Any:
-        """Replace the references in every text of ``data``; one that leads nowhere becomes a problem.
+        """Replace the references in every text of ``data``. One that cannot be resolved becomes a problem.
 
-        Nothing is asked for in a section with ``enabled: false``: a value there whose references lead nowhere is left
-        out. What a variable or file holds is never searched for references again.
+        In a section with ``enabled: false``, omit values with unresolvable references without a problem. Do not search
+        the content of variables and files for further references.
         """
         if isinstance(data, dict):
             return self._section(data, path, problems)
@@ -96,12 +96,12 @@ class References(msgspec.Struct, frozen=True):
             return
         name = next((name.strip() for name in found.groups()[1:] if name), "")
         if found["shell"] and not found["form"].startswith(("$(", "$env:")) and not self._looks_like(name):
-            return  # a text such as $ecret
+            return  # a literal text such as $ecret
         form = f"{found['sealed']}..." if found["sealed"] else found["form"]
         instead = f"; write ${{file:{found['file']}}}" if found["file"] else self._instead(name)
         raise _Unresolved(
-            f"'{form}' is not a form of reference{instead}. {_SUPPORTED}. "
-            "If the text itself is meant, put it into a variable or file: what these hold is taken as it is."
+            f"'{form}' is not a form of reference{instead}. {_SUPPORTED}. If you mean this text literally, put it into "
+            "a variable or file: ORBIT does not expand their content."
         )
 
     def _looks_like(self, name: str) -> bool:
@@ -135,7 +135,7 @@ class References(msgspec.Struct, frozen=True):
             return self._file(inside.removeprefix("file:"))
         found = _VARIABLE.fullmatch(inside)
         if found is None:
-            # Only the beginning is told: a default may be a secret.
+            # Show the beginning only: a default may be a secret.
             told = re.match(r"[\w. ]*", inside)
             assert told is not None
             form = f"${{{inside}}}" if told[0] == inside else f"${{{told[0]}...}}"
@@ -163,14 +163,14 @@ class References(msgspec.Struct, frozen=True):
         file = self.folder / Path(name).expanduser()
         try:
             if not stat.S_ISREG(file.stat().st_mode):
-                what = "a folder" if file.is_dir() else "no regular file"
+                what = "a folder" if file.is_dir() else "not a regular file"
                 raise _Unresolved(f"the secret cannot be read: {file} is {what}.")
             with file.open("rb") as stream:
                 data = stream.read(MAX_FILE_BYTES + 1)
         except FileNotFoundError:
             if ":-" in given:
                 return self._expanded(default)
-            raise _Unresolved(f"the secret cannot be read: there is no file {file}.") from None
+            raise _Unresolved(f"the secret cannot be read: the file {file} does not exist.") from None
         except (OSError, ValueError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or "its name cannot be used"
             raise _Unresolved(f"the secret cannot be read: {file}: {reason}.") from None
@@ -183,7 +183,7 @@ class References(msgspec.Struct, frozen=True):
 
 
 def _closing(text: str, start: int) -> int:
-    """Return where the brace that was opened before ``start`` is closed. Raises _Unresolved."""
+    """Return the position of the brace that closes the one before ``start``. Raises _Unresolved."""
     depth = 1
     for position in range(start, len(text)):
         depth += {"{": 1, "}": -1}.get(text[position], 0)

@@ -1,4 +1,4 @@
-"""YAML as a person wrote it: parsed, or one sentence that says where and why it cannot be."""
+"""Parses YAML, or says in one sentence where and why it is invalid."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ if TYPE_CHECKING:
 MAX_BYTES = 512 * 1024
 MAX_VALUES = 20_000
 MAX_DEPTH = 50
-"""What a configuration may take. Beyond it the parser would need seconds, or Python's whole stack."""
+"""Limits of a configuration. Beyond them the parser would need seconds, or Python's whole stack."""
 
 _SENTENCES = (
-    (r"found character '\\t'", "a tab stands here; YAML is indented with spaces"),
+    (r"found character '\\t'", "there is a tab; indent YAML with spaces"),
     (r"found character '(.)'", "a text that begins with {0} needs quotes"),
     (r"found undefined alias", "a text that begins with * needs quotes"),
-    (r'found duplicate key "(.*?)" with', "'{0}' stands here a second time; keep one of them"),
+    (r'found duplicate key "(.*?)" with', "'{0}' appears a second time; keep one of them"),
     (
         r"mapping values are not allowed",
         (
-            "there is a colon where none is expected. The lines of one section begin in the same column, "
-            "a section's name ends with a colon, and a text with ': ' in it needs quotes"
+            "there is a colon where none is expected. The lines of one section begin in the same column, a "
+            "section's name ends with a colon, and a text with ': ' in it needs quotes"
         ),
     ),
-    (r"could not find expected ':'", "a line without a colon; a setting is 'name: value'"),
-    (r"expected <block end>", "the line does not begin in the same column as those it belongs to"),
-    (r"found unexpected end of stream", "a quote is opened here and never closed"),
-    (r"but found another document", "a second document begins here; a configuration is one, without '---' inside"),
+    (r"could not find expected ':'", "this line has no colon; write settings as 'name: value'"),
+    (r"expected <block end>", "the line does not begin in the same column as the rest of its section"),
+    (r"found unexpected end of stream", "a quote opens here and never closes"),
+    (
+        r"but found another document",
+        "a second document begins here; a configuration is one document, without '---' inside",
+    ),
     (
         r"found unhashable key",
-        "a section is used as a name here; a variable is written ${{NAME}}, and a text with {{ or [ in it needs quotes",
+        "a section is used as a name here; write a variable as ${{NAME}}, and quote a text that contains {{ or [",
     ),
     (
         r"could not determine a constructor for the tag '(![\w.-]*)'",
@@ -42,11 +45,11 @@ _SENTENCES = (
     ),
     (r"could not determine a constructor for the tag", "tags such as !!python/object are not supported"),
 )
-"""What the parser says, and what that means to somebody new to YAML. Values are not told: some are secret."""
+"""Messages of the parser -> explanations for people new to YAML. They contain no values: some are secret."""
 
 
 def read_yaml(file: Path) -> Any:
-    """Return what a YAML file says. Raises ConfigError with a sentence if it cannot be read or parsed."""
+    """Return the content of a YAML file. Raises ConfigError with a sentence if it cannot be read or parsed."""
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
@@ -54,8 +57,8 @@ def read_yaml(file: Path) -> Any:
         raise ConfigError(f"{file}: cannot be read: {error.strerror or error}.") from error
     if len(data) > MAX_BYTES:
         raise ConfigError(
-            f"{file}: is larger than {MAX_BYTES // 1024} KiB, which no configuration needs. "
-            "Put long texts and lists into files of their own, such as safety.block_file."
+            f"{file}: is larger than {MAX_BYTES // 1024} KiB, the limit for a configuration. Put long texts and "
+            "lists into separate files, such as safety.block_file."
         )
     try:
         text = data.decode("utf-8-sig")
@@ -65,7 +68,7 @@ def read_yaml(file: Path) -> Any:
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """Return what a text in YAML 1.2 says. Raises ConfigError with the line and column of a mistake."""
+    """Return the content of a text in YAML 1.2. Raises ConfigError with the line and column of a mistake."""
     from ruamel.yaml import YAML  # noqa: PLC0415  # slow to import, and only needed here
     from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415  # the same
     from ruamel.yaml.reader import ReaderError  # noqa: PLC0415  # the same
@@ -78,14 +81,14 @@ def parse_yaml(text: str, source: str) -> Any:
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         character = f"U+{ord(text[error.position]):04X}"
-        raise ConfigError(f"{source}, line {line}: this is not valid YAML: it holds the character {character}.") from (
-            error
-        )
+        raise ConfigError(
+            f"{source}, line {line}: this is not valid YAML: it contains the character {character}."
+        ) from (error)
     except YAMLError as error:
         raise ConfigError(f"{source}: this is not valid YAML: {' '.join(str(error).split())}.") from error
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        # Dates, numbers and booleans that look like some and are none; ruamel lets Python's own errors through.
-        sentence = "a number, date or tag in it cannot be understood; put it in quotes if it is meant as text"
+        # Values that only look like dates, numbers or booleans: ruamel passes on Python's own exceptions for them.
+        sentence = "it contains an invalid number, date or tag; put it in quotes if you mean it as text"
         raise ConfigError(f"{source}: this is not valid YAML: {sentence}.") from error
 
 
@@ -101,7 +104,7 @@ def _see_that_it_is_small(events: Any, source: str) -> None:
 
 
 class _Size:
-    """Counts the values of a document from its events; an alias counts as all that it stands for."""
+    """Counts the values of a document from its events. An alias counts as everything that it refers to."""
 
     def __init__(self) -> None:
         self._values = 0
@@ -109,7 +112,7 @@ class _Size:
         self._open: list[tuple[str | None, int]] = []
 
     def problem_after(self, event: Any) -> str:
-        """Take one event; returns why the document cannot be used, or nothing."""
+        """Add an event. Return why the document cannot be used, or an empty text."""
         from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent  # noqa: PLC0415
 
         if isinstance(event, CollectionEndEvent):
@@ -120,12 +123,12 @@ class _Size:
         self._values += isinstance(event, NodeEvent)
         if isinstance(event, AliasEvent):
             if any(anchor == event.anchor for anchor, _ in self._open):
-                return f"'*{event.anchor}' contains itself; a configuration has an end"
+                return f"'*{event.anchor}' contains itself; remove the loop"
             self._values += self._sizes.get(event.anchor, 0)
         elif isinstance(event, CollectionStartEvent):
             self._open.append((event.anchor, self._values))
         if self._values > MAX_VALUES:
-            return f"there are more than {MAX_VALUES} values up to here, those of aliases included"
+            return f"there are more than {MAX_VALUES} values up to here, including those of aliases"
         return f"this is nested more than {MAX_DEPTH} levels deep" if len(self._open) > MAX_DEPTH else ""
 
 

@@ -1,7 +1,7 @@
-"""Ingestion: files -> text -> passages -> the selected store.
+"""Ingestion: files -> text -> passages -> vector store.
 
-``find_files`` walks folders, ``readers`` turn a file's bytes into sections of text, ``split`` cuts sections into
-passages, ``run`` compares with what the store has and writes what is new.
+``find_files`` walks folders. ``readers`` turn a file's bytes into sections of text. ``split`` cuts sections into
+passages. ``run`` compares them with the store and writes what is new.
 """
 
 from orbit.documents.files import LocalFile, find_files

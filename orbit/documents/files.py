@@ -1,4 +1,4 @@
-"""Which files there are to read below some paths."""
+"""Finds the files to read below given paths."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from orbit.errors import OrbitError
 
 
 class LocalFile(msgspec.Struct, frozen=True):
-    """A file and the name it is stored under: its path relative to the folder that was given.
+    """A file and its source name: its path relative to the given folder.
 
-    ``within`` is that folder, with all links resolved; a file outside of it is not read. ``problem`` is set for an
+    ``within`` is that folder, with all links resolved; ``load`` reads no file outside it. ``problem`` is set for an
     entry that cannot be read at all.
     """
 
@@ -27,7 +27,7 @@ class LocalFile(msgspec.Struct, frozen=True):
     problem: str = ""
 
     def load(self, limit: int) -> bytes:
-        """The content. Raises UnreadableError if there is more than ``limit`` bytes, or none can be had."""
+        """Return the content. Raises UnreadableError if it exceeds ``limit`` bytes or cannot be read."""
         if self.problem:
             raise UnreadableError(self.problem)
         try:
@@ -44,9 +44,11 @@ class LocalFile(msgspec.Struct, frozen=True):
         return content
 
     def _open(self) -> BinaryIO:
-        """Open a regular file. Opening a pipe would wait for a writer, and opening a device may set it off."""
+        """Open a regular file. Opening a pipe would block, and opening a device may have side effects."""
         path = self.path
-        if self.within is not None:  # resolved now, as somebody may have put a link here since the folder was listed
+        if (
+            self.within is not None
+        ):  # resolve now: someone may have replaced a file by a link since the folder was listed
             path = _resolved(path)
             if not path.is_relative_to(self.within):
                 raise UnreadableError(_LEAVES)
@@ -65,11 +67,11 @@ _LEAVES = "is a link that leads out of the folder, so it was not followed"
 
 
 def find_files(paths: Iterable[Path]) -> list[LocalFile]:
-    """All files in the given paths, sorted by name within each.
+    """Return all files in the given paths, sorted by name within each.
 
-    Hidden files and folders are passed over. A link is followed to a file in the same folder that is not read anyway;
-    one that leads out of the folder gets a ``problem``, and so does whatever is neither file nor folder. What is given
-    itself is taken whatever its name. Raises OrbitError for a path that does not exist.
+    Hidden files and folders are skipped, but a given path counts whatever its name. A link is followed to a file in the
+    same folder that would not be read otherwise. A link that leads out of the folder gets a ``problem``, and so does
+    anything that is neither file nor folder. Raises OrbitError for a path that does not exist.
     """
     found: dict[Path, LocalFile] = {}
     for path in paths:
@@ -79,7 +81,7 @@ def find_files(paths: Iterable[Path]) -> list[LocalFile]:
         elif path.exists():
             found.setdefault(path, LocalFile(path, _name(Path(path.name))))
         else:
-            raise OrbitError(f"There is no file or folder '{path}'.")
+            raise OrbitError(f"The file or folder '{path}' does not exist.")
     return list(found.values())
 
 
@@ -102,7 +104,7 @@ def _files_of(folder: Path) -> list[LocalFile]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Entries that are no folders, each with what keeps it from being read; and folders that cannot be listed."""
+    """Yield entries other than folders, each with its problem, if any, and folders that cannot be listed."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -119,7 +121,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _follow(link: Path, root: Path) -> tuple[Path, str]:
-    """Where a link leads, and what keeps that from being read."""
+    """Return the target of a link and why it cannot be read; empty if it can."""
     try:
         target = _resolved(link)
     except OSError as error:
@@ -128,10 +130,10 @@ def _follow(link: Path, root: Path) -> tuple[Path, str]:
 
 
 def _resolved(path: Path) -> Path:
-    """The path without links. Raises OSError."""
+    """Return the path with links resolved. Raises OSError."""
     return Path(os.path.realpath(path, strict=True))
 
 
 def _name(relative: Path) -> str:
-    """With ``/`` on every system, and without the bytes of a name that is not UTF-8."""
+    """Return the path with ``/`` on every system, and without bytes that are not UTF-8."""
     return relative.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""HTML to Markdown, as much as splitting and answering need: headings, paragraphs, lists, tables, code."""
+"""Converts HTML to Markdown, as far as splitting and answering need it: headings, paragraphs, lists, tables, code."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 
 def read_html(content: bytes) -> Content:
-    """Convert a page. The title is that of the page, or else its first heading; the encoding is the declared one."""
+    """Convert a page. Use the page's title, or else its first heading, and the declared encoding."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # bs4 gives advice about markup that we did not write
+        warnings.simplefilter("ignore")  # bs4 warns about markup that is not ours
         try:
             title, text = _convert(content)
         except RecursionError as error:
@@ -65,7 +65,7 @@ def read_html(content: bytes) -> Content:
 
 
 def _convert(content: bytes) -> tuple[str, str]:
-    """Title and Markdown of a page."""
+    """Return the title and the Markdown of a page."""
     from bs4 import BeautifulSoup  # noqa: PLC0415  # only those who read HTML pay for it
 
     page = BeautifulSoup(content, "html.parser")

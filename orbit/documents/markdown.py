@@ -1,4 +1,4 @@
-"""Markdown to sections: one for each heading, which knows the headings above it."""
+"""Splits Markdown into sections, one per heading. Each knows the headings above it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TITLE = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*$", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 
 LONGEST_HEADING = 200
-"""Characters of a heading that are kept: it is repeated in every passage below it."""
+"""Characters of a heading to keep: every passage below repeats it."""
 
 
 def read_markdown(text: str) -> Content:
@@ -34,7 +34,7 @@ def read_markdown(text: str) -> Content:
 
 
 def _front_matter(text: str) -> tuple[str, str]:
-    """The title in a YAML header, and the text without that header."""
+    """Return the title in the YAML front matter, and the text without the front matter."""
     front = _FRONT_MATTER.match(text)
     if front is None:
         return "", text
@@ -43,7 +43,7 @@ def _front_matter(text: str) -> tuple[str, str]:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str, str]]:
-    """Level and name of each heading with the lines below it; level 0 for what comes before the first."""
+    """Yield level and text of each heading with the lines below it; level 0 for the lines before the first."""
     current, body, fence = (0, ""), list[str](), ""
     for line in text.split("\n"):
         mark = opened.group(1) if (opened := _FENCE.match(line)) else ""
@@ -60,12 +60,12 @@ def _blocks(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _heading(line: str, body: list[str]) -> tuple[int, str] | None:
-    """Level and text of the heading that ``line`` is or, underlining the last line of ``body``, completes."""
+    """Return level and text of the heading that ``line`` is, or completes by underlining ``body``'s last line."""
     return _marked(line) or _underlined(line, body)
 
 
 def _marked(line: str) -> tuple[int, str] | None:
-    """A heading that begins with one to six ``#``. By hand, as a pattern would take for ever on some lines."""
+    """Parse a heading that begins with one to six ``#``. A regular expression would never end on some lines."""
     unindented = line.lstrip(" ")
     level = len(unindented) - len(unindented.lstrip("#"))
     rest = unindented[level:]
@@ -79,26 +79,26 @@ def _marked(line: str) -> tuple[int, str] | None:
 
 
 def _underlined(line: str, body: list[str]) -> tuple[int, str] | None:
-    """A heading of one line that stands at the end of ``body``, from where it is taken."""
+    """Return the one-line heading at the end of ``body`` and remove it there."""
     underline = _SETEXT.match(line)
     if underline is None or not body or not (above := body[-1].strip()):
         return None
     before = body[-2].strip() if len(body) > 1 else ""
     if before or above[0] in "#>|-*+`~" or body[-1].startswith("    "):
-        return None  # A paragraph of several lines, a list or a table: the line is a rule or part of it.
+        return None  # after a longer paragraph, a list or a table, the line is a rule or belongs to it
     body.pop()
     return (1 if underline.group(1)[0] == "=" else 2), _plain(above)
 
 
 def _plain(heading: str) -> str:
-    """A heading's words without its markup."""
+    """Return a heading's words without markup."""
     anchor = heading.rfind("{#") if heading.endswith("}") else -1
     words = heading[:anchor] if anchor >= 0 else heading
     return _LINK.sub(r"\1", words[: 10 * LONGEST_HEADING]).replace("`", "").replace("**", "").strip()[:LONGEST_HEADING]
 
 
 def _without_comments(text: str) -> str:
-    """Without ``<!-- ... -->``; one that never ends is no comment."""
+    """Remove ``<!-- ... -->``. Keep one that never ends."""
     kept, position = [], 0
     while (start := text.find("<!--", position)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
         kept.append(text[position:start])

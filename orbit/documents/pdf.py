@@ -1,4 +1,4 @@
-"""PDF to one section for each page that has text."""
+"""Reads a PDF into one section per page with text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orbit.documents.sections import Content, Section, UnreadableError
 
 
 def read_pdf(content: bytes) -> Content:
-    """Extract the text of all pages; ``page`` in a section's metadata counts from 1."""
+    """Extract the text of all pages. ``page`` in a section's metadata counts from 1."""
     from pypdf import PdfReader  # noqa: PLC0415  # only those who read PDF pay for it
     from pypdf.errors import DependencyError, PdfReadError  # noqa: PLC0415  # the same
 
@@ -20,7 +20,7 @@ def read_pdf(content: bytes) -> Content:
         try:
             reader = PdfReader(io.BytesIO(content))
             if reader.is_encrypted and not reader.decrypt(""):
-                raise UnreadableError("is encrypted; store it without a password")
+                raise UnreadableError("is encrypted; save it without a password")
             sections = tuple(
                 Section(text, metadata={"page": number})
                 for number, page in enumerate(reader.pages, start=1)
@@ -30,7 +30,7 @@ def read_pdf(content: bytes) -> Content:
         except UnreadableError:
             raise
         except DependencyError as error:
-            raise UnreadableError("is encrypted; store it without a password") from error
+            raise UnreadableError("is encrypted; save it without a password") from error
         except PdfReadError as error:
             raise UnreadableError(f"is not a readable PDF: {_reason(error, said)}") from error
         except Exception as error:  # pypdf raises anything on a broken file
@@ -47,7 +47,7 @@ def _reason(error: Exception, said: list[str]) -> str:
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """Collect what pypdf logs about a broken file instead of letting it reach the terminal."""
+    """Collect pypdf's log messages about a broken file instead of printing them."""
     said: list[str] = []
 
     class Collector(logging.Handler):

@@ -1,4 +1,4 @@
-"""Which reader takes a file, and the readers for text that need no library."""
+"""Selects the reader for a file, and reads the text formats that need no library."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.documents.table import read_table
 
 VERSION = 1
-"""Raise it when readers or splitter make other passages of the same file: all files are then read again."""
+"""Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
 
 _TEXT_START = 8_192
 
 
 class Question(msgspec.Struct, frozen=True):
-    """One entry of a list of questions and answers; other fields are ignored."""
+    """One entry of a list of questions and answers. Other fields are ignored."""
 
     question: Annotated[str, msgspec.Meta(pattern=r"\S")]
     answer: Annotated[str, msgspec.Meta(pattern=r"\S")]
 
 
 def read_questions(content: bytes) -> Content:
-    """A JSON list of ``{"question": ..., "answer": ...}``: each stays one passage."""
+    """Read a JSON list of ``{"question": ..., "answer": ...}``. Each entry becomes one passage."""
     try:
         entries = msgspec.json.decode(content.removeprefix(codecs.BOM_UTF8), type=list[Question])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -47,7 +47,7 @@ def read_questions(content: bytes) -> Content:
 
 
 def decode(content: bytes) -> str:
-    """UTF-8, or UTF-16 with a byte order mark. Anything else is refused rather than guessed."""
+    """Decode UTF-8, or UTF-16 with a byte order mark. Raise UnreadableError rather than guess."""
     encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     if encoding == "utf-8-sig" and b"\0" in content[:_TEXT_START]:
         raise UnreadableError("is binary, not text")
@@ -84,19 +84,19 @@ _READERS: dict[str, tuple[str, Callable[[bytes], Content]]] = {
 }
 
 KNOWN = tuple(_READERS)
-"""The endings of files that can be read."""
+"""Extensions of the files that can be read."""
 
 
 def check_type(source: str) -> None:
-    """Raise UnreadableError unless there is a reader for the file's ending."""
+    """Raise UnreadableError if no reader supports the file's extension."""
     ending = PurePath(source).suffix.lower()
     if ending not in _READERS:
-        what = f"'{ending}' is not a known type" if ending else "its name has no ending that tells the type"
+        what = f"'{ending}' is not a known type" if ending else "its name has no extension that shows its type"
         raise UnreadableError(f"{what} ({', '.join(KNOWN)})")
 
 
 def read(source: str, content: bytes) -> Content:
-    """A file's text. Raises UnreadableError with the reason."""
+    """Return a file's text. Raises UnreadableError with the reason."""
     check_type(source)
     if not content.strip():
         raise UnreadableError("is empty")
@@ -107,7 +107,7 @@ def read(source: str, content: bytes) -> Content:
 
 
 def fingerprint(source: str, content: bytes, *parameters: int) -> str:
-    """Identify a file's content and the way it is read and split, without reading it."""
+    """Return a digest of a file's content and of the settings that read and split it, without parsing it."""
     check_type(source)
     reader = _READERS[PurePath(source).suffix.lower()][0]
     digest = hashlib.sha256(f"{VERSION}:{reader}:{':'.join(map(str, parameters))}\0".encode())

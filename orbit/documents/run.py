@@ -1,4 +1,4 @@
-"""Bring a collection up to date with some files, and say what was done with each."""
+"""Updates a collection from files, and reports the outcome for each file."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ from orbit.errors import PromptTooLong, ProviderError
 from orbit.types import CallContext, Document
 
 PATIENCE = 3
-"""After so many sources in a row that the store refuses, the fault is not in the sources: stop trying."""
+"""Sources in a row that the store may reject before ingestion stops: the fault is then not in the sources."""
 
 
 class Store(Protocol):
-    """What ingestion needs of a store; ``OrbitHost`` is one."""
+    """The interface that ingestion needs of a store. ``OrbitHost`` implements it."""
 
     async def index(self, collection: str, documents: Sequence[Document], context: CallContext) -> int:
         """Replace all passages of the documents' sources."""
         ...
 
     async def list_sources(self, collection: str, context: CallContext) -> Mapping[str, str]:
-        """The sources in a collection, each with its digest."""
+        """Return the sources in a collection, each with its digest."""
         ...
 
 
 class Input(Protocol):
-    """Something to ingest: a local file, or what was uploaded."""
+    """Something to ingest: a local file or an upload."""
 
     @property
     def source(self) -> str:
-        """The name it is stored under; its ending tells how to read it."""
+        """The source name. Its extension selects the reader."""
         ...
 
     def load(self, limit: int) -> bytes:
-        """The content, in a thread. Raises UnreadableError, also for more than ``limit`` bytes."""
+        """Return the content, in a thread. Raises UnreadableError, also for more than ``limit`` bytes."""
         ...
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """A file that gave no text. ``reason`` continues the sentence that its name begins."""
+    """A file without usable text. ``reason`` continues a sentence that begins with the file's name."""
 
     source: str
     reason: str
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """A file whose passages the store, or the embedding model, did not take."""
+    """A file whose passages the store or the embedding model rejected."""
 
     source: str
     reason: str
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What became of every file. ``stopped`` says why the rest was not tried; empty if all were."""
+    """The outcome for every file. ``stopped`` says why the rest was not tried; empty if all were."""
 
     collection: str
     added: tuple[str, ...] = ()
@@ -74,12 +74,12 @@ class Summary(msgspec.Struct, frozen=True):
 
     @property
     def usable(self) -> int:
-        """Files that are in the collection now."""
+        """The number of files that are in the collection now."""
         return len(self.added) + len(self.updated) + len(self.unchanged)
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far it is: files done of all, and passages written."""
+    """Progress: files done out of all, and passages written."""
 
     done: int
     total: int
@@ -107,10 +107,10 @@ async def ingest(
     context: CallContext,
     progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
-    """Read what has changed, split it and write it, in batches that never divide a file.
+    """Read changed files, split them and write them, in batches that never divide a file.
 
-    A file that cannot be read is skipped and one that the store refuses has failed, each with the reason, and the
-    others go on. Raises ProviderError if the collection cannot be used at all.
+    An unreadable file is skipped and one that the store rejects fails, each with the reason. The others continue.
+    Raises ProviderError if the collection cannot be used at all.
     """
     known = await store.list_sources(collection, context)
     run = _Run(store, collection, settings, context, known, progress or (lambda _: None), len(inputs))
@@ -155,7 +155,7 @@ class _Run:
         self.stopped = ""
 
     def summary(self) -> Summary:
-        """What was done so far."""
+        """Return the outcome so far."""
         return Summary(
             self._collection,
             tuple(self._added),
@@ -168,10 +168,10 @@ class _Run:
         )
 
     async def take(self, item: Input) -> None:
-        """Read one input, if it is new or has changed, and put its passages with those to be written."""
+        """Read one input, if it is new or has changed, and queue its passages for writing."""
         try:
             if item.source in self._seen:
-                raise UnreadableError("has the name of another file of this run; ingest the folder above both")
+                raise UnreadableError("has the same name as another file of this run; ingest the folder above both")
             self._seen.add(item.source)
             documents = await asyncio.to_thread(self._read, item)
         except UnreadableError as error:
@@ -189,7 +189,7 @@ class _Run:
             self._waiting[item.source] = documents
 
     def _read(self, item: Input) -> list[Document]:
-        """The passages of an input; none if the collection has them already."""
+        """Return the passages of an input; none if the collection is up to date."""
         settings = self._settings
         content = item.load(settings.max_file_bytes)
         digest = fingerprint(item.source, content, settings.chunk_size, settings.chunk_overlap)
@@ -198,7 +198,7 @@ class _Run:
         return passages(item.source, read(item.source, content), digest, settings)
 
     async def flush(self) -> None:
-        """Write what is waiting; if the store refuses, one source at a time, to find which it takes."""
+        """Write the queued passages. If the store rejects them, write source by source to find what it accepts."""
         batch, self._waiting = self._waiting, {}
         if not batch:
             return
@@ -225,15 +225,15 @@ class _Run:
         self._tell(len(batch))
 
     def _refuse(self, source: str, error: ProviderError | PromptTooLong) -> None:
-        if isinstance(error, PromptTooLong):  # says something about this file alone; the next may well be taken
-            reason = f"a passage is longer than the embedding model reads; set a smaller ingest.chunk_size. ({error})"
+        if isinstance(error, PromptTooLong):  # concerns this file alone; the store may accept the next one
+            reason = f"a passage exceeds the embedding model's context; set a smaller ingest.chunk_size. ({error})"
             self._failed.append(Failed(source, reason))
         else:
             self._failed.append(Failed(source, str(error)))
             self._refused += 1
         if self._refused >= PATIENCE:
             self._waiting.clear()
-            self.stopped = f"{PATIENCE} files in a row were refused; the last time: {error}"
+            self.stopped = f"{PATIENCE} files in a row failed; the last error: {error}"
         self._tell(1)
 
     def _tell(self, files: int) -> None:

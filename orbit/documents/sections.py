@@ -1,4 +1,4 @@
-"""What a reader makes of a file: titled sections of text, not yet cut to size."""
+"""Output of the readers: titled sections of text, not yet cut to size."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from orbit.types import MetadataValue
 
 
 class Section(msgspec.Struct, frozen=True):
-    """A piece of a file that belongs together.
+    """A coherent piece of a file.
 
-    ``path`` are the headings above it, outermost first. ``markdown`` tells how to cut it; ``whole`` says not to.
+    ``path`` is the list of headings above it, outermost first. ``markdown`` selects the splitter; ``whole`` forbids
+    splitting.
     """
 
     text: str
@@ -22,11 +23,11 @@ class Section(msgspec.Struct, frozen=True):
 
 
 class Content(msgspec.Struct, frozen=True):
-    """All of a file's text. ``title`` is empty if the file does not tell it."""
+    """All of a file's text. ``title`` is empty if the file has none."""
 
     sections: tuple[Section, ...]
     title: str = ""
 
 
 class UnreadableError(Exception):
-    """The file gives no text. Its message says why, as the end of a sentence that begins with the file's name."""
+    """The file has no readable text. The message continues a sentence that begins with the file's name."""

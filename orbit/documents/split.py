@@ -1,4 +1,4 @@
-"""Sections to passages of at most the configured size, each with enough around it to stand alone."""
+"""Splits sections into passages of at most the configured size, each with enough context to be understood alone."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from orbit.documents.sections import Content, Section
 from orbit.types import Document
 
 BLOCK = 20_000
-"""Characters handed to the splitter at once."""
+"""Characters passed to the splitter at once."""
 
 if TYPE_CHECKING:
     from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 
 def passages(source: str, content: Content, digest: str, settings: Ingest) -> list[Document]:
-    """The passages of one file, in its order.
+    """Return the passages of one file, in order.
 
-    A passage's text begins with the headings above it, so that it says what it is about wherever it is read.
+    Each passage begins with the headings above it, so that it names its topic wherever it is read.
     """
     title = content.title or PurePath(source).stem
     documents: list[Document] = []
@@ -62,7 +62,7 @@ def _pieces(section: Section, room: int, settings: Ingest) -> Iterator[str]:
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """Cut a very long text at paragraphs, lines or spaces: the splitter's time grows with the square of some texts."""
+    """Cut a very long text at paragraphs, lines or spaces: on some texts the splitter's time grows quadratically."""
     start = 0
     while len(text) - start > BLOCK:
         end = start + BLOCK
@@ -76,7 +76,7 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 def _clean(text: str) -> str:
-    """Without what no database and no JSON takes: NUL and halves of surrogate pairs, which PDFs are full of."""
+    """Remove NUL and lone surrogates, common in PDFs: databases and JSON reject them."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 

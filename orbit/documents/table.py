@@ -1,4 +1,4 @@
-"""CSV: each row is a passage of its own, with the names of the columns."""
+"""Reads CSV: each row becomes a passage with the column names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _DELIMITERS = ",;\t|"
 
 
 def read_table(text: str) -> Content:
-    """Read a line with the names of the columns, then records, whose number is ``row`` in their passage's metadata.
+    """Read a header line with the column names, then records. ``row`` in a passage's metadata is the record's number.
 
-    The delimiter is the one that the first line has most of.
+    The delimiter is the candidate that occurs most often in the first line.
     """
     names = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=names.count)
@@ -28,5 +28,5 @@ def read_table(text: str) -> Content:
     except csv.Error as error:
         raise UnreadableError(f"is not a readable table: {error}") from error
     if not sections:
-        raise UnreadableError("is a table without rows below the names of its columns")
+        raise UnreadableError("is a table without rows below the column names")
     return Content(tuple(sections))

@@ -1,1 +1,1 @@
-"""What operators watch: the server log, metrics and their history."""
+"""Observability for operators: the server log, metrics and their history."""

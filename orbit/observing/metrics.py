@@ -1,4 +1,4 @@
-"""What a process counts: plain numbers, added up once a turn, and read only when somebody looks."""
+"""The metrics of a process: plain numbers, updated once per turn and read on demand."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from orbit.errors import ProviderError
 from orbit.types import ChatRecord
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-"""Upper bounds of the buckets of durations, in seconds; there is one more bucket for what is longer."""
+"""Upper bounds of the duration buckets, in seconds. One more bucket holds what is longer."""
 
 
 class Durations(msgspec.Struct):
-    """How long something took: how often each bucket's bounds held, not cumulative, and the sum in seconds."""
+    """A histogram of durations: counts per bucket, not cumulative, and the sum in seconds."""
 
     buckets: list[int]
     sum: float = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one."""
+        """Add one observation."""
         self.buckets[bisect_left(BOUNDS, seconds)] += 1
         self.sum += seconds
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """Everything counted so far, in a form that can be sent. Labels stand before each number."""
+    """All metrics at one moment, in a form that can be sent between processes. Labels precede each number."""
 
     requests: list[tuple[str, str, str, int]] = []
     turns: list[tuple[str, int]] = []
@@ -40,19 +40,19 @@ class Snapshot(msgspec.Struct, frozen=True):
     in_flight: int = 0
     queued: int = 0
     figures: list[tuple[str, str, str, float]] = []
-    """What providers tell of themselves: instance, figure, process, value."""
+    """Metrics that providers report: instance, name, process, value."""
 
 
 class Metrics:
-    """The counts of one process; they only grow."""
+    """The counters of one process."""
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, str, str]] = Counter()
         """HTTP requests by route, method and status."""
         self.turns: Counter[str] = Counter()
-        """Chat turns by how they ended, see ``ChatRecord.status``."""
+        """Chat turns by outcome; see ``ChatRecord.status``."""
         self.failures: Counter[tuple[str, str, str]] = Counter()
-        """Errors of providers by instance, operation and kind, also those that no client noticed."""
+        """Provider errors by instance, operation and kind, including those that no client noticed."""
         self.durations: dict[str, Durations] = {}
         """Seconds by stage of a turn."""
         self.prompt_tokens = 0
@@ -70,11 +70,11 @@ class Metrics:
             durations.add(seconds)
 
     def failed(self, error: ProviderError) -> None:
-        """Count an error of a provider."""
+        """Count a provider's error."""
         self.failures[error.provider, error.operation, error.kind] += 1
 
     def snapshot(self, *, lost: int = 0, in_flight: int = 0, queued: int = 0) -> Snapshot:
-        """What is counted so far, and what others count: records lost, turns running and waiting now."""
+        """Return all metrics, including what others count: lost records, running and waiting turns."""
         return Snapshot(
             [(*labels, number) for labels, number in self.requests.items()],
             list(self.turns.items()),
@@ -89,7 +89,7 @@ class Metrics:
 
 
 def total(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """The counts of several processes together."""
+    """Return the sum over several processes."""
     requests: Counter[tuple[str, str, str]] = Counter()
     turns: Counter[str] = Counter()
     failures: Counter[tuple[str, str, str]] = Counter()

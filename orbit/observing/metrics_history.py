@@ -1,4 +1,4 @@
-"""What the server did in the last hour, as samples of its counts: what the operator's page draws."""
+"""The last hour of metrics as samples, for the charts of the operator's page."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from orbit.observing.metrics import Snapshot
 from orbit.types import STATUSES_WITHOUT_ERROR
 
 SECONDS = 10.0
-"""Time between samples."""
+"""Seconds between samples."""
 
 KEPT = 360
-"""Samples kept: an hour."""
+"""Number of samples kept: one hour."""
 
 _STAGES = ("first_token", "total")
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """The counts of all workers at one time, in Unix seconds; they only grow, so differences are what happened between.
+    """The counters of all workers at a time in Unix seconds. Differences between samples show what happened in between.
 
-    ``failed`` are turns that ended with an error. ``durations`` are the buckets of the stages ``first_token`` and
-    ``total``, not cumulative; their bounds stand beside the samples.
+    ``failed`` counts turns that ended with an error. ``durations`` holds the buckets of the stages ``first_token`` and
+    ``total``, not cumulative; their bounds accompany the samples.
     """
 
     at: float
@@ -37,7 +37,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 def sample_of(counts: Snapshot, at: float) -> Sample:
-    """What the page draws of all counts."""
+    """Return the part of all metrics that the page draws."""
     turns = dict(counts.turns)
     return Sample(
         at,
@@ -52,15 +52,15 @@ def sample_of(counts: Snapshot, at: float) -> Sample:
 
 
 class History:
-    """The last samples."""
+    """The most recent samples."""
 
     def __init__(self, samples: Iterable[Sample] = (), kept: int = KEPT) -> None:
         self._samples: deque[Sample] = deque(samples, maxlen=kept)
 
     def add(self, sample: Sample) -> None:
-        """Keep a sample, and forget the oldest if there are too many."""
+        """Add a sample and drop the oldest ones beyond the limit."""
         self._samples.append(sample)
 
     def since(self, at: float) -> list[Sample]:
-        """The samples taken after a time in Unix seconds."""
+        """Return the samples after a time in Unix seconds."""
         return [sample for sample in self._samples if sample.at > at]

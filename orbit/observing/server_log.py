@@ -1,4 +1,4 @@
-"""The server's own log: level, form, console and file from ``logging``."""
+"""The server log: level, format, console and file from ``logging``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from orbit.errors import ConfigError, Problem
 from orbit.sanitize import printable, without_secrets
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that the current task serves; empty outside of requests."""
+"""The id of the request that the current task serves; empty outside requests."""
 
 
 class _WithRequestId(logging.Filter):
-    """Puts the request's id into records: as a field for JSON, as a suffix for text. Gives uvicorn its plain name."""
+    """Adds the request id to records: a field in JSON, a suffix in text. Also shortens uvicorn's logger name."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass."""
@@ -29,13 +29,13 @@ class _WithRequestId(logging.Filter):
         record.suffix = f" [{current}]" if current else ""
         if current:
             record.request_id = current
-        if record.name == "uvicorn.error":  # where it logs all there is, of errors or not
+        if record.name == "uvicorn.error":  # uvicorn logs everything under this name, errors or not
             record.name = "uvicorn"
         return True
 
 
 def configure_logging(settings: Logging, *, verbose: bool) -> None:
-    """Set up the root logger once, for this process. Raises ConfigError if the log file cannot be written."""
+    """Configure the root logger of this process. Raises ConfigError if the log file is not writable."""
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
@@ -56,12 +56,12 @@ def configure_logging(settings: Logging, *, verbose: bool) -> None:
 
 
 def _file(path: str) -> WatchedFileHandler:
-    """Append to a file and notice when it was rotated. Lines of several processes do not mix: each is one write."""
+    """Append to a file and detect its rotation. Each line is one write, so lines of several processes do not mix."""
     try:
         return WatchedFileHandler(Path(path).expanduser(), encoding="utf-8")
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConfigError([Problem("logging.server_file", f"{path} cannot be written: {reason}.")]) from error
+        raise ConfigError([Problem("logging.server_file", f"{path} is not writable: {reason}.")]) from error
 
 
 def _formatter(form: str) -> logging.Formatter:
@@ -73,26 +73,26 @@ def _formatter(form: str) -> logging.Formatter:
 
 
 def _is_the_journal(handler: logging.Handler) -> bool:
-    """Whether systemd's journal reads what the handler writes; it names the device and inode of its stream."""
+    """Return whether the handler writes to systemd's journal, which announces the device and inode of its stream."""
     journal = os.environ.get("JOURNAL_STREAM")
     if not journal or not isinstance(handler, logging.StreamHandler):
         return False
     try:
         status = os.fstat(handler.stream.fileno())
-    except (OSError, ValueError):  # standard error was replaced by something that is no file
+    except (OSError, ValueError):  # standard error is not a file
         return False
     return journal == f"{status.st_dev}:{status.st_ino}"
 
 
 class _Json(JsonFormatter):
-    """JSON, which escapes control characters itself, without secrets."""
+    """JSON without secrets. JSON itself escapes control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         return without_secrets(super().format(record))
 
 
 class _Text(logging.Formatter):
-    """Text without secrets: one line a record, then its traceback, indented so that no text can pass for a record."""
+    """Text without secrets: one line per record, then its traceback, indented so that it cannot imitate a record."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name is logging's
         return without_secrets(printable(super().formatMessage(record)))
@@ -103,7 +103,7 @@ class _Text(logging.Formatter):
 
 
 class _JournalFormatter(_Text):
-    """Lines that begin with their priority, as sd-daemon(3) has it, and without the time, which the journal adds."""
+    """Lines that begin with their priority, as in sd-daemon(3), without the time, which the journal adds."""
 
     def __init__(self) -> None:
         super().__init__("%(name)s: %(message)s%(suffix)s")
@@ -116,4 +116,4 @@ class _JournalFormatter(_Text):
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.NOTSET, 7))
 
 _RESERVED = [*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"]
-"""Attributes of records that are no fields of a JSON line, unless it asks for them."""
+"""Record attributes that are not fields of a JSON line, unless requested."""

@@ -1,4 +1,4 @@
-"""Helpers for plugins that call a server. Public, like all that ``import orbit`` has."""
+"""Helpers for plugins that call a server. Public API, like everything in ``import orbit``."""
 
 from orbit.upstreams.addresses import Address, address_problem, credential_problem, shown
 from orbit.upstreams.connections import (

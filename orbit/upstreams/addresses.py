@@ -1,4 +1,4 @@
-"""Addresses of HTTP servers, with user, password and query apart from what may be shown."""
+"""Addresses of HTTP servers, with user, password and query kept apart from what may be shown."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _PORTS: Final = range(1, 65_536)
 class Address(msgspec.Struct, frozen=True):
     """The address of an HTTP server, with its secrets apart.
 
-    ``url`` may be shown: it has neither user and password, which ``authorization`` holds as the value of a header,
-    nor ``query``, which goes with every request.
+    ``url`` is safe to show. It contains neither user and password (``authorization`` holds them as a header value) nor
+    ``query``, which every request carries.
     """
 
     url: str
@@ -30,11 +30,11 @@ class Address(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str, strip: str = "") -> Self:
-        """Split a URL. ``strip`` is a regular expression for what may be too much at the end of its path."""
+        """Parse a URL. ``strip`` is a regular expression that removes a superfluous end of its path."""
         parts = _parts(text)
         host = parts["host"] + parts["path"]
         url = (f"{parts['scheme'].lower()}://" if parts["scheme"] else "") + host.rstrip("/")
-        if "#" in text or "@" in host + parts["query"]:  # it cannot be used, and who knows where its password ends
+        if "#" in text or "@" in host + parts["query"]:  # invalid, and unclear where its password ends
             url = shown(text)
         if strip:
             url = re.sub(f"(?:{strip})$", "", url).rstrip("/")
@@ -47,7 +47,7 @@ class Address(msgspec.Struct, frozen=True):
         return f"{self.url}{path}?{self.query}" if self.query else self.url + path
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that carry the user and password."""
+        """Return the headers that carry user and password."""
         return {"Authorization": self.authorization} if self.authorization else {}
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def shown(text: str) -> str:
-    """Return a URL, however wrong, without what may be a secret in it."""
+    """Return a URL, even a malformed one, without anything that may be a secret."""
     scheme, there, rest = text.strip().partition("://")
     if not there:
         scheme, rest = "", text.strip()
@@ -66,14 +66,14 @@ def shown(text: str) -> str:
 
 
 def address_problem(text: str, form: str = "http://HOST:PORT") -> str:
-    """Return why a text is no address of an HTTP server, in one sentence without secrets; empty if it is one."""
+    """Return why a text is not the address of an HTTP server, in one sentence without secrets; empty if it is one."""
     reason = _reason(text)
     return f"'{shown(text)}' is not of the form {form}: {reason}." if reason else ""
 
 
 def _parts(text: str) -> dict[str, str]:
     found = _URL.match(text.strip())
-    assert found is not None  # everything matches
+    assert found is not None  # the pattern matches every text
     return {name: value or "" for name, value in found.groupdict().items()}
 
 
@@ -85,7 +85,7 @@ def _reason(text: str) -> str:  # noqa: C901, PLR0911  # one return for each mis
     if not text.strip():
         return "it is empty"
     if re.search(r"[\s\x00-\x1f\x7f]", text.strip()):
-        return "there is a space or a control character in it"
+        return "it contains a space or a control character"
     if not parts["scheme"]:
         return (
             f"it has no scheme, as in http://{shown(text)}" if "://" not in text else "its scheme is not http or https"
@@ -93,25 +93,25 @@ def _reason(text: str) -> str:  # noqa: C901, PLR0911  # one return for each mis
     if parts["scheme"].lower() not in ("http", "https"):
         return f"its scheme is {parts['scheme']}, not http or https"
     if "#" in text or "@" in parts["path"] + parts["query"]:
-        return "the characters / ? # @ in a user, a password or a path are written %2F %3F %23 %40"
+        return "write the characters / ? # @ in a user, a password or a path as %2F %3F %23 %40"
     if "," in parts["host"]:
-        return "there is a comma in its host; several servers are a list"
+        return "its host contains a comma; write several servers as a list"
     if "[" in host or ":" in host:
         return _ipv6_reason(host)
     if not host:
-        return "it names no host"
+        return "it has no host"
     if not re.fullmatch(r"[\w.~-]+", host):
-        return "there is a character in its host that no name has"
-    return "" if not colon or _is_port(port) else "its port is no number from 1 to 65535"
+        return "its host contains a character that host names cannot have"
+    return "" if not colon or _is_port(port) else "its port is not a number from 1 to 65535"
 
 
 def _ipv6_reason(host: str) -> str:
     if not (host.startswith("[") and host.endswith("]")):
-        return "an IPv6 address is put in brackets, as in http://[::1]:8000"
+        return "an IPv6 address needs brackets, as in http://[::1]:8000"
     try:
         IPv6Address(host.strip("[]").partition("%")[0])
     except ValueError:
-        return "what is in brackets is no IPv6 address"
+        return "the text in brackets is not an IPv6 address"
     return ""
 
 
@@ -120,12 +120,12 @@ def _is_port(text: str) -> bool:
 
 
 def credential_problem(addresses: Iterable[Address], others: Mapping[str, object], setting: str = "base_url") -> str:
-    """Return why user and password of an address cannot be sent; empty if they can.
+    """Return why the user and password of an address cannot be sent; empty if they can.
 
-    ``others`` are the settings that are sent as the same header, by name; only those with a value count. ``setting`` is
-    the name of the addresses'.
+    ``others`` maps the settings that use the same header to their values; empty values do not count. ``setting`` is the
+    name of the setting that holds the addresses.
     """
     given = [name for name, value in others.items() if value]
     if not given or not any(address.authorization for address in addresses):
         return ""
-    return f"{setting} has a user, and {given[0]} is set: both are sent as the header Authorization. Keep one of them."
+    return f"{setting} contains a user, and {given[0]} is set: both use the header Authorization. Keep one of them."

@@ -1,4 +1,4 @@
-"""Why a connection fails, which certificates are trusted, and when to come back."""
+"""TLS settings, reasons of failed connections, and ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def tls_problems(ca_certs: str, *, verify_certs: bool) -> Iterator[str]:
-    """Yield sentences about settings of TLS that cannot work."""
+    """Yield sentences about TLS settings that cannot work."""
     if not ca_certs:
         return
     if not verify_certs:
@@ -27,7 +27,7 @@ def tls_problems(ca_certs: str, *, verify_certs: bool) -> Iterator[str]:
 
 
 def tls_context(ca_certs: str = "", *, verify_certs: bool = True) -> ssl.SSLContext:
-    """Return how to check certificates: against the file ``ca_certs``, else the authorities of the system.
+    """Return a TLS context that trusts the certificates in ``ca_certs``, by default the system's authorities.
 
     Raises ConfigError if the file cannot be used.
     """
@@ -39,9 +39,9 @@ def tls_context(ca_certs: str = "", *, verify_certs: bool = True) -> ssl.SSLCont
     try:
         context = ssl.create_default_context(cafile=None if file is None else str(file))
     except ssl.SSLError as error:
-        raise ConfigError(f"ca_certs: '{ca_certs}' holds no certificate in PEM form.") from error
+        raise ConfigError(f"ca_certs: '{ca_certs}' contains no certificate in PEM form.") from error
     except FileNotFoundError as error:
-        raise ConfigError(f"ca_certs: there is no file '{ca_certs}'.") from error
+        raise ConfigError(f"ca_certs: the file '{ca_certs}' does not exist.") from error
     except OSError as error:
         raise ConfigError(f"ca_certs: '{ca_certs}' cannot be read: {error.strerror}.") from error
     if not verify_certs:
@@ -56,21 +56,21 @@ _OF_CERTIFICATES: Final = {
     19: "Set ca_certs to the certificate of the authority that signed it.",
     20: "Set ca_certs to the certificate of the authority that signed it.",
     21: "Set ca_certs to the certificate of the authority that signed it.",
-    62: "Use a name that the certificate is for.",
-    64: "Use a name that the certificate is for.",
+    62: "Use a host name that the certificate covers.",
+    64: "Use a host name that the certificate covers.",
 }
-"""OpenSSL's code of what is wrong with a certificate -> how to mend it."""
+"""OpenSSL's verification error code -> how to fix it."""
 
 
 def is_of_tls(error: BaseException) -> bool:
-    """Tell whether a connection failed for its certificate or the protocol, which waiting does not mend."""
+    """Return whether a connection failed because of its certificate or protocol, so that waiting would not help."""
     import ssl  # noqa: PLC0415  # importing a plugin stays light
 
     return isinstance(error, ssl.SSLError)
 
 
 def tls_reason(error: BaseException | None) -> str:
-    """Return what is wrong with a certificate or the protocol, if that is the cause of an error; else nothing."""
+    """Return the TLS fault behind an error; empty if there is none."""
     while error is not None:
         if is_of_tls(error):
             return failed_connection(error)
@@ -80,9 +80,9 @@ def tls_reason(error: BaseException | None) -> str:
 
 
 def failed_connection(error: BaseException) -> str:
-    """Return why a connection failed: what is wrong with the certificate, or the system's words, with a full stop.
+    """Return why a connection failed, as a phrase with a full stop: the certificate's fault, or the system's message.
 
-    Event loops put words of their own into errors, which the system's replace.
+    Event loops put their own wording into errors; the system's message replaces it.
     """
     import ssl  # noqa: PLC0415  # importing a plugin stays light
 
@@ -92,16 +92,16 @@ def failed_connection(error: BaseException) -> str:
         return f"certificate verify failed: {error.verify_message.rstrip('.')}. {mend}".rstrip()
     if isinstance(error, ssl.SSLError):
         if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
-            return "it does not speak TLS. Write http:// if that is intended."
+            return "the server does not speak TLS. Write http:// if that is intended."
         return f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}."
     if not isinstance(error, OSError):
         return f"{str(error) or type(error).__name__}."
-    known = error.errno is not None and error.errno > 0  # names that cannot be resolved have negative numbers
+    known = error.errno is not None and error.errno > 0  # name resolution errors have negative numbers
     return f"{os.strerror(error.errno or 0) if known else error.strerror or str(error)}."
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a server asks to be left alone; None if it does not say."""
+    """Return the seconds that a server asks clients to wait; None if it gives none."""
     milliseconds, seconds = headers.get("retry-after-ms"), headers.get("Retry-After")
     try:
         if milliseconds is not None:

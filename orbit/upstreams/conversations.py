@@ -1,4 +1,4 @@
-"""Conversations that a model's chat template refuses."""
+"""Conversations that a model's chat template rejects."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _ROLES: Final = re.compile(
 
 
 def refuses_system(said: str) -> bool:
-    """Tell whether an error of a server may say that the model's chat template takes no system message."""
+    """Return whether a server's error may mean that the model's chat template accepts no system message."""
     return _NO_SYSTEM.search(said) is not None
 
 
 def refuses_roles(said: str) -> bool:
-    """Tell whether an error of a server says that the order of roles in a conversation is wrong."""
+    """Return whether a server's error means that the roles of a conversation are in the wrong order."""
     return _ROLES.search(said) is not None
 
 
 def without_system(messages: Sequence[Message]) -> Sequence[Message]:
-    """Return a conversation with its system messages at the beginning of the first message of the user."""
+    """Return a conversation with its system messages moved to the start of the first user message."""
     system = [message.content for message in messages if message.role == "system"]
     rest = [message for message in messages if message.role != "system"]
     if not system:

@@ -1,4 +1,4 @@
-"""Texts that are more than an embedding model reads."""
+"""Texts that exceed an embedding model's context."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ _MUCH: Final = re.compile(
 )
 _SHARE_KEPT = 0.7
 _CUTS = 24
-"""To a five-thousandth: a text of a megabyte for a model that reads 200 characters."""
+"""Enough to cut a text to a five-thousandth: from a megabyte to the 200 characters that a small model reads."""
 
 
 def too_much(said: str) -> bool:
-    """Tell whether an error of a server says that a text or a batch to embed is too large."""
+    """Return whether a server's error means that a text or batch to embed is too large."""
     return _MUCH.search(said) is not None
 
 
 async def embed_in_parts(
     texts: Sequence[str], embed: Callable[[Sequence[str]], Awaitable[Sequence[V] | None]]
 ) -> tuple[list[V], list[tuple[int, int]]]:
-    """Embed texts of which some may be more than a server takes, at once or at all.
+    """Embed texts that may exceed the server's limits, alone or as a batch.
 
-    ``embed`` returns None for a batch that is too much. It is halved then; a single text is shortened until it fits.
-    Returns the vectors in the order of the texts, and of each shortened text its characters and how many were kept.
-    A text of which not even the beginning is taken gives None again, and the vectors are empty.
+    ``embed`` returns None for a batch that is too large. The batch is then halved; a single text is cut until it fits.
+
+    Returns the vectors in the order of the texts, and for each cut text its length and the length kept, in characters.
+    If the server rejects even the beginning of a text, the vectors are empty.
     """
     vectors = await embed(texts)
     if vectors is not None:
@@ -55,11 +56,11 @@ async def embed_in_parts(
 
 
 def shortened_sentence(model: str, shortened: Sequence[tuple[int, int]]) -> str:
-    """Return what to log of texts that ``embed_in_parts`` shortened."""
+    """Return the log message about texts that ``embed_in_parts`` cut."""
     length, kept = min(shortened, key=lambda one: one[1] / one[0])
     if len(shortened) == 1:
-        return f"{model} reads less than a text of {length} characters; the first {kept} were embedded."
+        return f"{model} cannot read a text of {length} characters; ORBIT embedded only the first {kept}."
     return (
-        f"{model} reads less than {len(shortened)} texts have; only the beginning of each was embedded "
-        f"(of the worst, {kept} of {length} characters)."
+        f"{model} cannot read {len(shortened)} texts in full; ORBIT embedded only the beginning of each (of the "
+        f"worst, {kept} of {length} characters)."
     )

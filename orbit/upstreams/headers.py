@@ -1,4 +1,4 @@
-"""Credentials and headers of a configuration, checked before a client refuses to send them."""
+"""Validation of configured credentials and headers, so that mistakes surface before the first request."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def header_problems(headers: Mapping[str, str], **credentials: str) -> Iterator[str]:
-    """Yield what HTTP cannot send, by the name of the setting. Values are never shown: they may be secrets."""
+    """Yield problems by name of the setting. Never show values: they may be secrets."""
     for name, value in headers.items():
         if not _NAME.fullmatch(name):
-            yield f"headers: {name!r} is no name of a header such as X-Tenant."
+            yield f"headers: {name!r} is not a valid header name, such as X-Tenant."
         elif reason := _unsendable(value):
             yield f"headers.{name} {reason}."
     for setting, value in credentials.items():
@@ -22,7 +22,7 @@ def header_problems(headers: Mapping[str, str], **credentials: str) -> Iterator[
 
 def _unsendable(value: str) -> str:
     if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
-        return "holds a line break or another control character, which HTTP cannot send"
+        return "contains a line break or another control character, which HTTP cannot send"
     if not value.isascii():
-        return "holds a character beyond ASCII, which HTTP cannot send"
+        return "contains a character outside ASCII, which HTTP cannot send"
     return "begins or ends with a space" if value != value.strip() else ""

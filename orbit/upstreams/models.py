@@ -1,4 +1,4 @@
-"""Names of models: the one that is configured, and those that a server lists."""
+"""Matching of configured model names with the names that a server lists."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 _ROUTES: Final = (":free", ":nitro", ":floor", ":online", ":extended", ":exacto")
-"""Endings by which OpenRouter chooses how a model is served; its list names the model alone."""
+"""Suffixes by which OpenRouter chooses how to serve a model. Its model list omits them."""
 
 
 def listed_name(wanted: str, listed: Iterable[str]) -> str | None:
-    """Return the name to ask a server for a model by, None if its list of models has it under no name.
+    """Return the name to request a model by; None if the server does not list it under any spelling.
 
-    ``:latest``, ``models/`` and the case of letters make no difference, a ``*`` stands for any text. The name is
-    ``wanted``, unless the server writes its letters in another case.
+    ``:latest``, ``models/`` and upper or lower case make no difference; ``*`` matches any text. The result is
+    ``wanted``, unless the server's spelling differs in case.
     """
     names = list(listed)
     if wanted in names:

@@ -258,7 +258,7 @@ async def test_a_model_that_gives_no_score_is_degraded_until_it_does(
         found = await provider.rerank(Query("What is it?"), documents(1, 9), 2, CallContext("test"))
         assert [document.id for document in found] == ["0", "1"]
     assert (await provider.health()).status == "degraded"
-    assert "gives no score" in (await provider.health()).detail
+    assert "returns no score" in (await provider.health()).detail
     assert provider.metrics() == {"unscored_total": 3}
     assert [record.message for record in caplog.records if "no score" in record.message] == [caplog.messages[0]]
     scorer.score = lambda passages: passages[0].split()[-1]

@@ -147,7 +147,7 @@ def test_times():
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["tail", "--since", "yesterday"], 2, "'yesterday' is no time; use 2025-01-31"),
+        (["tail", "--since", "yesterday"], 2, "'yesterday' is not a time; use 2025-01-31"),
         (["tail"], 1, "there is no folder"),
         (["replay", "--since", "1h"], 1, "no sink follows the chat log"),
         (["replay"], 2, "say what to send: either --since TIME or --dead-letters"),

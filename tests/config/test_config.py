@@ -55,20 +55,20 @@ auth:
     [
         ("general:\n  port: [", "config.yaml, line 2, column"),
         ("general: {\n", "this is not valid YAML"),
-        ("a: 1\na: 2\n", "line 2, column 1: this is not valid YAML: 'a' stands here a second time"),
-        ("general:\n\tport: 1\n", "line 2, column 1: this is not valid YAML: a tab stands here"),
+        ("a: 1\na: 2\n", "line 2, column 1: this is not valid YAML: 'a' appears a second time"),
+        ("general:\n\tport: 1\n", "line 2, column 1: this is not valid YAML: there is a tab"),
         ("general:\n  host: x\n   port: 1\n", "line 3, column 8: this is not valid YAML: there is a colon where none"),
         ("messages:\n  refusal_response: Sorry: no.\n", "line 2, column 26: this is not valid YAML: there is a colon"),
         ("general:\n  port 1\n  host: x\n", "this is not valid YAML: there is a colon where none is expected"),
-        ("general:\n  host: x\n  port\n", "this is not valid YAML: a line without a colon"),
+        ("general:\n  host: x\n  port\n", "this is not valid YAML: this line has no colon"),
         ("general:\n  host: @x\n", "this is not valid YAML: a text that begins with @ needs quotes"),
         ("general:\n  host: *x\n", "this is not valid YAML: a text that begins with * needs quotes"),
-        ("general:\n  host: 'x\nlogging:\n", "line 2, column 9: this is not valid YAML: a quote is opened here"),
+        ("general:\n  host: 'x\nlogging:\n", "line 2, column 9: this is not valid YAML: a quote opens here"),
         ("general:\nport: 1\n", "port: is a setting, not a section; indent it below 'general:' or 'mongodb:'."),
         ("- a\n- b\n", "must be a mapping of sections"),
         ("just text", "must be a mapping of sections"),
         ("chroma: 5\n", "chroma: must be a section of settings"),
-        ("echo: yes\n", "switched on by a section of its name, such as 'echo: {}'."),
+        ("echo: yes\n", "A section with a plugin's name enables it, such as 'echo: {}'."),
         ("chroma:\n  enabled: perhaps\n", "chroma.enabled: expected true or false, got text 'perhaps'."),
     ],
 )
@@ -87,7 +87,7 @@ def test_names_that_nothing_has(tmp_path: Path) -> None:
 
 def test_a_secret_that_stands_twice_is_not_shown(tmp_path: Path) -> None:
     (problem,) = problems_of("openai:\n  api_key: sk-secret-1\n  api_key: sk-secret-2\n", tmp_path)
-    assert "'api_key' stands here a second time" in problem
+    assert "'api_key' appears a second time" in problem
     assert "sk-secret" not in problem
 
 
@@ -107,7 +107,7 @@ def test_a_data_folder_that_cannot_be_is_told_before_the_start(tmp_path: Path, c
     assert ran.stdout == ""
     assert ran.stderr.splitlines() == [
         "The configuration has 1 problem:",
-        f"  - general.data_dir: the folder {tmp_path}/file/data cannot be used: {tmp_path}/file is no folder.",
+        f"  - general.data_dir: the folder {tmp_path}/file/data cannot be used: {tmp_path}/file is not a folder.",
     ]
 
 
@@ -209,7 +209,7 @@ def test_a_section_that_stands_twice() -> None:
     twice = {"ollama": {"model": "a"}, "inference": {"ollama": {"model": "b"}}}
     _, problems = parse_config(twice, "a test", {})
     assert [str(problem) for problem in problems] == [
-        "inference.ollama: there is a section 'ollama:' as well; keep one of the two."
+        "inference.ollama: the section 'ollama:' exists as well; keep one of the two."
     ]
     twice["inference"]["ollama"]["enabled"] = "no"
     assert parse_config(twice, "a test", {})[1] == []

@@ -161,11 +161,11 @@ def test_a_secret_that_cannot_be_read_is_one_sentence(read: Any, tmp_path: Path)
     (tmp_path / "binary").write_bytes(b"\xff\x00")
     os.mkfifo(tmp_path / "pipe")
     for name, reason in {
-        "nowhere": f"there is no file {tmp_path}/nowhere.",
+        "nowhere": f"the file {tmp_path}/nowhere does not exist.",
         ".": f"{tmp_path} is a folder.",
         "large": f"{tmp_path}/large is larger than 64 KiB.",
         "binary": f"{tmp_path}/binary is not UTF-8 text.",
-        "pipe": f"{tmp_path}/pipe is no regular file.",
+        "pipe": f"{tmp_path}/pipe is not a regular file.",
         "large/x": f"{tmp_path}/large/x: Not a directory.",
         "x" * 300: "File name too long.",
     }.items():

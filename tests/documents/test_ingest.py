@@ -260,7 +260,7 @@ def test_names_that_are_not_unicode(tmp_path):
 
 
 def test_a_path_that_does_not_exist_is_an_error(tmp_path):
-    with pytest.raises(orbit.OrbitError, match=r"There is no file or folder '.*nowhere'"):
+    with pytest.raises(orbit.OrbitError, match=r"The file or folder '.*nowhere' does not exist"):
         find_files([tmp_path / "nowhere"])
 
 
@@ -288,7 +288,7 @@ async def test_a_store_that_refuses_everything_is_not_asked_for_ever(store, tmp_
         store.refused.add(f"{number:02}.txt")
     summary = await run(store, tmp_path, batch_size=2)
     assert len(summary.failed) == 3
-    assert summary.stopped.startswith("3 files in a row were refused; the last time: does not take")
+    assert summary.stopped.startswith("3 files in a row failed; the last error: does not take")
 
 
 async def test_a_collection_that_cannot_be_used_is_an_error(folder):

@@ -265,7 +265,7 @@ def test_questions_and_answers_stay_together():
         ("a.txt", "caf\xe9".encode("latin-1"), "is not UTF-8 text (byte 3)"),
         ("a.txt", b"\xff\xfea\x00b", "is not UTF-16 text (byte 4)"),
         ("a.png", b"x", "'.png' is not a known type (.md, "),
-        ("Makefile", b"x", "no ending that tells the type (.md, "),
+        ("Makefile", b"x", "no extension that shows its type (.md, "),
         ("a.html", b"<script>only()</script>", "has no text"),
         ("a.html", b"<div>" * 5000 + b"deep", "is nested too deeply"),
         ("a.json", b"{", "is not a JSON list"),
@@ -350,7 +350,7 @@ def test_each_row_of_a_table_is_a_passage():
     [
         ("a.docx", b"this is no archive", "is not a readable Word document"),
         ("a.docx", make_docx(("Normal", "Cut"))[:-60], "is not a readable Word document"),
-        ("a.docx", b"\xd0\xcf\x11\xe0 of an old Word", "is encrypted or of an old Word"),
+        ("a.docx", b"\xd0\xcf\x11\xe0 of an old Word", "is encrypted or in the format of an old Word"),
         ("a.docx", make_docx(("Normal", "Bomb"), padding=60_000_000), "unpacks to 600"),
         ("a.csv", b"name,phone\n", "is a table without rows"),
         ("a.csv", b'name,phone\n"Anna"x,1\n', "is not a readable table"),

@@ -11,18 +11,18 @@ from orbit.testing import make_host
 INSTALLED = installed_plugins()
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
-    ("openai", {"model": "m", "api_key": "S3cret\nX: y"}, "api_key holds a line break or another control character"),
-    ("openai", {"model": "m", "api_key": "S3cretü"}, "api_key holds a character beyond ASCII"),
+    ("openai", {"model": "m", "api_key": "S3cret\nX: y"}, "api_key contains a line break or another control character"),
+    ("openai", {"model": "m", "api_key": "S3cretü"}, "api_key contains a character outside ASCII"),
     ("openai", {"model": "m", "api_key": " S3cret"}, "api_key begins or ends with a space."),
-    ("openai", {"model": "m", "headers": {"a b": "S3cret"}}, "headers: 'a b' is no name of a header"),
+    ("openai", {"model": "m", "headers": {"a b": "S3cret"}}, "headers: 'a b' is not a valid header name"),
     ("openai", {"model": "m", "extra_body": {"stream": False}}, "extra_body.stream belongs to the request itself"),
     ("openai", {"model": "m", "max_tokens": 9000, "context_window": 4096}, "max_tokens (9000) leaves no room in"),
-    ("ollama", {"model": "m", "headers": {"X-Key": "S3cret\r"}}, "headers.X-Key holds a line break"),
-    ("chroma", {"host": "h", "headers": {"X-Key": "S3cret\0"}}, "headers.X-Key holds a line break"),
+    ("ollama", {"model": "m", "headers": {"X-Key": "S3cret\r"}}, "headers.X-Key contains a line break"),
+    ("chroma", {"host": "h", "headers": {"X-Key": "S3cret\0"}}, "headers.X-Key contains a line break"),
     ("chroma", {"host": "localhost:8000"}, "host is a name or an address, not 'localhost:8000'; its port is set by"),
     ("chroma", {"path": "{tmp}/file"}, "path: {tmp}/file cannot be a folder, for {tmp}/file is none"),
     ("chroma", {"path": "{tmp}/file/x"}, "path: {tmp}/file/x cannot be a folder, for {tmp}/file is none"),
-    ("elasticsearch", {"api_key": "S3cret\n"}, "api_key holds a line break"),
+    ("elasticsearch", {"api_key": "S3cret\n"}, "api_key contains a line break"),
     ("elasticsearch", {}, "it sends what the chat log holds, and none is written; leave logging.file.enabled on"),
     ("llama_cpp", {"stop": ["end", ""]}, "stop: an empty text would end each answer before it begins"),
     ("llama_cpp", {"tensor_split": [-1, 2]}, "tensor_split: a share of the model cannot be below 0"),
@@ -30,7 +30,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("logging.file", {"filename": "x" * 250}, "filename: cannot name a file"),
     ("logging.file", {"filename": "a\0b"}, "filename: cannot name a file"),
     ("logging.file", {"directory": "a\0b"}, "directory: its name cannot be used"),
-    ("logging.file", {"redact": ["a*"]}, "redact: 'a*' matches an empty text, and so everywhere"),
+    ("logging.file", {"redact": ["a*"]}, "redact: 'a*' matches an empty text, and therefore everywhere"),
 ]
 
 

@@ -132,6 +132,6 @@ echo: {{}}
     assert ran.returncode == 1
     assert "cors.allow_origins[0]: 'chat.example.org' is no origin such as https://chat.example.org" in ran.stderr
     assert (
-        f"logging.file.directory: the folder {tmp_path}/file cannot be used: {tmp_path}/file is no folder."
+        f"logging.file.directory: the folder {tmp_path}/file cannot be used: {tmp_path}/file is not a folder."
         in ran.stderr
     )

@@ -239,5 +239,5 @@ def test_the_journal_gets_priorities_and_no_second_time(tmp_path: Path, monkeypa
 
 @pytest.mark.usefixtures("own_logging")
 def test_a_log_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"logging\.server_file: .* cannot be written: Is a directory\."):
+    with pytest.raises(ConfigError, match=r"logging\.server_file: .* is not writable: Is a directory\."):
         configure_logging(Logging(server_file=str(tmp_path)), verbose=False)

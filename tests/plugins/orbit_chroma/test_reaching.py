@@ -105,7 +105,7 @@ def test_settings_of_a_connection_that_cannot_be_meant(host):
     (told,) = problems(host="http://svc:S3cret@chroma:8000")
     assert "host is a name or an address, not 'http://chroma:8000'" in told
     assert "S3cret" not in told + str(problems(host="svc:S3cret@chroma"))
-    assert "there is no file" in problems(ssl=True, ca_certs="/gone.pem")[0]
+    assert "does not exist" in problems(ssl=True, ca_certs="/gone.pem")[0]
     assert "no effect without ssl" in problems(verify_certs=False)[0]
     assert "proxy 'socks5://h:1' is not of the form" in problems(proxy="socks5://h:1")[0]
     assert problems(host="::1", ssl=True, verify_certs=False) == []

@@ -129,12 +129,12 @@ async def test_the_retention_of_daily_indices(tmp_path, wire):
         ({"node": "http://es.example.com"}, "has no port; write it as http://es.example.com:9200"),
         ({"nodes": ["http://a:9200", "b"]}, "'b' is no address"),
         ({"index": "Chat"}, "cannot be a name in Elasticsearch"),
-        ({"ca_certs": "/nowhere.pem"}, "there is no file '/nowhere.pem'"),
+        ({"ca_certs": "/nowhere.pem"}, "the file '/nowhere.pem' does not exist"),
         ({"api_key": "a", "username": "b"}, "not both"),
         ({"node": "https://svc:S3cret@es"}, "node: 'https://es' has no port; write it as https://es:9200"),
         ({"node": "svc:S3cret@es:9200"}, "node: 'es:9200' is no address"),
         ({"node": "http://es:92000"}, "is no address"),
-        ({"node": "http://svc:S3cret@es:9200", "api_key": "a"}, "node has a user, and api_key is set"),
+        ({"node": "http://svc:S3cret@es:9200", "api_key": "a"}, "node contains a user, and api_key is set"),
     ],
 )
 def test_settings_without_sense_are_named(tmp_path, settings, message):

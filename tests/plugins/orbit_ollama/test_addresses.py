@@ -94,10 +94,10 @@ async def test_a_path_that_no_server_has_is_named(wire: OllamaWire, start: Start
     [
         ("localhost:11434", "it has no scheme, as in http://localhost:11434"),
         ("ws://localhost:11434", "its scheme is ws"),
-        ("http://localhost:114340", "its port is no number"),
-        ("http://::1:11434", "an IPv6 address is put in brackets"),
+        ("http://localhost:114340", "its port is not a number"),
+        ("http://::1:11434", "an IPv6 address needs brackets"),
         ("http://my host:11434", "a space"),
-        (f"http://svc:{SECRET}/@localhost:11434", "written %2F"),
+        (f"http://svc:{SECRET}/@localhost:11434", "as %2F"),
     ],
 )
 def test_what_is_no_address_is_told_in_one_sentence(url: str, sentence: str) -> None:
@@ -117,7 +117,7 @@ def test_check_names_credentials_that_exclude_each_other(tmp_path: Path) -> None
 
     told = f"{result.output} {result.exception}"
     assert result.exit_code != 0
-    assert "base_url has a user, and headers.Authorization is set" in told
+    assert "base_url contains a user, and headers.Authorization is set" in told
     assert SECRET not in told
 
 
@@ -167,7 +167,7 @@ async def test_a_private_authority(tmp_path: Path, start: Start, context: CallCo
     ("name", "how", "sentence"),
     [
         ("localhost", {"expired": True}, "certificate has expired. Renew it"),
-        ("elsewhere", {}, "certificate is not valid for 'localhost'. Use a name that the certificate is for"),
+        ("elsewhere", {}, "certificate is not valid for 'localhost'. Use a host name that the certificate covers"),
     ],
 )
 async def test_the_certificate_is_the_reason(
@@ -181,7 +181,7 @@ async def test_the_certificate_is_the_reason(
 
 
 def test_a_file_of_authorities_that_cannot_be_used_is_found_by_check(tmp_path: Path) -> None:
-    assert "there is no file" in problems(ca_certs=str(tmp_path / "gone.pem"))
+    assert "does not exist" in problems(ca_certs=str(tmp_path / "gone.pem"))
     assert "is a folder" in problems(ca_certs=str(tmp_path))
 
 

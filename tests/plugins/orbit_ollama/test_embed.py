@@ -111,7 +111,7 @@ async def test_a_text_that_is_too_long_is_shortened_and_the_others_are_whole(
     assert 300 < len(sent[-1]) <= 600
     assert np.allclose(vectors[0], embedding("search_document: cats"))
     assert np.allclose(vectors[1], embedding(sent[-1]))
-    assert "nomic-embed-text reads less than a text of 5000 characters" in caplog.text
+    assert "nomic-embed-text cannot read a text of 5000 characters" in caplog.text
     assert "secret" not in caplog.text
     assert len(await provider.embed([long], "query", context)) == 1
 

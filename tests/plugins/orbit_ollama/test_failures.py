@@ -303,4 +303,4 @@ async def test_a_schema_that_ollama_cannot_use_is_the_clients_to_mend(
 
     with pytest.raises(ProviderError) as raised:
         await ask(provider, context, options=GenerateOptions(json_schema={"type": "odd"}))
-    assert (raised.value.kind, raised.value.client) == ("rejected", "The model cannot use this JSON schema.")
+    assert (raised.value.kind, raised.value.client) == ("rejected", "The model cannot follow this JSON schema.")

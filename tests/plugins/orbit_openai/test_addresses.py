@@ -88,16 +88,16 @@ def test_nothing_public_shows_them(tmp_path: Path, caplog: pytest.LogCaptureFixt
         ("localhost:8000/v1", "it has no scheme, as in http://localhost:8000/v1"),
         (f"svc:{SECRET}@localhost:8000/v1", "it has no scheme, as in http://localhost:8000/v1"),
         ("ftp://localhost/v1", "its scheme is ftp"),
-        ("http://localhost:80000/v1", "its port is no number from 1 to 65535"),
-        ("http://localhost:port/v1", "its port is no number from 1 to 65535"),
-        ("http://::1:8000/v1", "an IPv6 address is put in brackets"),
-        ("http://[::g]:8000/v1", "no IPv6 address"),
+        ("http://localhost:80000/v1", "its port is not a number from 1 to 65535"),
+        ("http://localhost:port/v1", "its port is not a number from 1 to 65535"),
+        ("http://::1:8000/v1", "an IPv6 address needs brackets"),
+        ("http://[::g]:8000/v1", "not an IPv6 address"),
         ("http://local host:8000/v1", "a space"),
-        ("http:///v1", "it names no host"),
-        ("http://<host>:8000/v1", "a character in its host"),
-        ("http://one:8000,http://two:8000", "several servers are a list"),
-        (f"http://svc:{SECRET}/x@localhost:8000/v1", "written %2F"),
-        (f"http://svc:{SECRET}#x@localhost:8000/v1", "written %2F"),
+        ("http:///v1", "it has no host"),
+        ("http://<host>:8000/v1", "its host contains a character"),
+        ("http://one:8000,http://two:8000", "write several servers as a list"),
+        (f"http://svc:{SECRET}/x@localhost:8000/v1", "as %2F"),
+        (f"http://svc:{SECRET}#x@localhost:8000/v1", "as %2F"),
         ("", "it is empty"),
     ],
 )
@@ -125,7 +125,7 @@ def test_check_names_credentials_that_exclude_each_other(tmp_path: Path) -> None
 
     assert result.exit_code != 0
     told = f"{result.output} {result.exception}"
-    assert "openai: base_url has a user, and api_key is set" in told
+    assert "openai: base_url contains a user, and api_key is set" in told
     assert SECRET not in told
     assert "headers.Authorization is set" in problems(base_url="http://a:b@h/v1", headers={"authorization": "x"})
 
@@ -190,7 +190,7 @@ async def test_a_private_authority(tmp_path: Path, start: Start, context: CallCo
     ("name", "how", "sentence"),
     [
         ("localhost", {"expired": True}, "certificate has expired. Renew it"),
-        ("elsewhere", {}, "certificate is not valid for 'localhost'. Use a name that the certificate is for"),
+        ("elsewhere", {}, "certificate is not valid for 'localhost'. Use a host name that the certificate covers"),
         ("localhost", {"self_signed": True}, "certificate verify failed: self-signed certificate"),
     ],
 )
@@ -205,7 +205,7 @@ async def test_the_certificate_is_the_reason(
 
 
 async def test_a_server_without_tls(wire: OpenAIWire, start: Start) -> None:
-    with pytest.raises(ProviderError, match=r"it does not speak TLS\. Write http://"):
+    with pytest.raises(ProviderError, match=r"the server does not speak TLS\. Write http://"):
         await start(base_url=wire.url.replace("http://", "https://"))
 
 
@@ -213,8 +213,8 @@ def test_a_file_of_authorities_that_cannot_be_used_is_found_by_check(tmp_path: P
     junk = tmp_path / "junk.pem"
     junk.write_text("no certificate")
 
-    assert "there is no file" in problems(ca_certs=str(tmp_path / "gone.pem"))
-    assert "holds no certificate in PEM form" in problems(ca_certs=str(junk))
+    assert "does not exist" in problems(ca_certs=str(tmp_path / "gone.pem"))
+    assert "contains no certificate in PEM form" in problems(ca_certs=str(junk))
     assert "is a folder" in problems(ca_certs=str(tmp_path))
     assert "no effect" in problems(ca_certs=str(Authority(tmp_path).file), verify_certs=False)
 

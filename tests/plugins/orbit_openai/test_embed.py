@@ -105,7 +105,7 @@ async def test_a_text_that_is_too_long_is_shortened_and_the_others_are_whole(
     assert 50 < len(kept) <= 100
     assert long.startswith(kept.removeprefix("passage: "))
     assert np.allclose(vectors[[0, 1, 2]], [embedding(text) for text in ("passage: cats", kept, "passage: dogs")])
-    assert "embedder reads less than a text of 1000 characters" in caplog.text
+    assert "embedder cannot read a text of 1000 characters" in caplog.text
     assert "secret" not in caplog.text
 
 
