@@ -3,15 +3,11 @@
 import contextlib
 import re
 import socket
-import sys
 import time
 from pathlib import Path
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "integration"))
-
 from serve_kit import Served, eventually, served
 
 BOTH = pytest.mark.parametrize("workers", ["1", "2"])

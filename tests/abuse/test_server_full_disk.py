@@ -2,15 +2,10 @@
 
 import contextlib
 import sqlite3
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "integration"))
-
 from disk_kit import fill, small_disk
 from serve_kit import eventually, refused, served
 

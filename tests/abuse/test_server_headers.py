@@ -5,19 +5,14 @@ import json
 import select
 import socket
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "serving"))
-
-from test_tls import Pair  # type: ignore[import-not-found]  # a file of that folder
+from certificates import Pair
 
 from orbit.testing import RunningServer, serve
 

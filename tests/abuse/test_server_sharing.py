@@ -3,15 +3,11 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "integration"))
-
 from serve_kit import ORBIT, Served, eventually, refused, served
 
 BOTH = pytest.mark.parametrize("workers", ["1", "2"])

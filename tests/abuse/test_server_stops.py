@@ -4,15 +4,11 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "integration"))
-
 from serve_kit import Reader, Served, eventually, make_key, served
 
 BOTH = pytest.mark.parametrize("workers", ["1", "2"])

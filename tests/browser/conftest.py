@@ -2,21 +2,16 @@
 
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
 import pytest
+from admin_kit import CONFIG, RIGHT, TOKEN
 
 from orbit.testing import serve
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from admin_kit import CONFIG, RIGHT, TOKEN
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 WAIT_MILLISECONDS = 20_000

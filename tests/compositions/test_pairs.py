@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from world import can, completed, expect
+from world import World, can, completed, expect
 
 from orbit.host.discover import FIRST_PARTY
-
-if TYPE_CHECKING:
-    from world import World
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "echo": {},

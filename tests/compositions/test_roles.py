@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from world import expect
-
-if TYPE_CHECKING:
-    from world import World
+from world import World, expect
 
 GENERAL = {"inference_provider": "large"}
 SECTIONS: dict[str, dict[str, Any]] = {

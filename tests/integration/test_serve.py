@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import sqlite3
-import sys
 import threading
 import time
 from contextlib import closing
@@ -12,9 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from serve_kit import Reader, eventually, refused, served
 
 

@@ -13,9 +13,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "database"))
-
 from mongo_server import MongoServer, free_port
 
 TOKEN = "the-administrators-own-token"

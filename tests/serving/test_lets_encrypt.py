@@ -20,16 +20,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from test_documented_tools import (  # type: ignore[import-not-found]  # a file beside this one
-    PAGE,
-    eventually,
-    running,
-    snippet,
-    tool,
-)
+import tools_kit
+from tools_kit import PAGE, eventually, running, snippet, tool
 
 NAME, AUTHORITY = "chat.example.org", "ca.example.org"
 ORBIT = str(Path(sys.executable).with_name("orbit"))
@@ -57,11 +49,12 @@ https://{AUTHORITY}:4443 {{
 """
 
 
-def test_the_walk_through(tmp_path: Path) -> None:
+def test_the_walk_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("certbot", "caddy", "unshare", "ip", "mount"):
         tool(name)
     if subprocess.run([*NAMESPACES, "true"], check=False, capture_output=True).returncode:
         pytest.skip("this machine allows no namespaces")
+    monkeypatch.setenv("PYTHONPATH", str(Path(tools_kit.__file__).parent))
     command = [*NAMESPACES, sys.executable, __file__, str(tmp_path)]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout

@@ -6,12 +6,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from wrong_suite import TABLE, name_of
 
 FOLDER = Path(__file__).parent / "wrong"
-sys.path.insert(0, str(FOLDER))
-
-from wrong_suite import TABLE, name_of  # noqa: E402  # found by the path above
-
 ROWS = [(contract, row) for contract, (_, rows) in TABLE.items() for row in rows]
 RIGHT = [name_of(contract, right) for contract, (right, _) in TABLE.items()]
 

@@ -22,9 +22,6 @@ from typing import Any
 
 import httpx
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "wires" / "elasticsearch"))
-
 from elasticsearch_wire import FakeElasticsearch, answers, cuts, healthy, stores_and_cuts
 
 from orbit.chatlog import Naming, read_lines

@@ -2,19 +2,14 @@
 
 import asyncio
 import ssl
-import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from orbit_chroma import ChromaProvider
+from proxy_kit import proxy
+from tls_kit import Authority
 
 import orbit
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "wires"))
-
-from proxy_kit import proxy  # found by the line above
-from tls_kit import Authority  # the same
 
 CONTEXT = orbit.CallContext("test")
 DOCUMENT = orbit.Document("1", "cats purr", "cats.md")

@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+import chroma_kit
 import pytest
 from orbit_chroma import embedded
 from orbit_chroma.sharing import Gate, WriteLog
@@ -16,11 +17,10 @@ CONTEXT = orbit.CallContext(request_id="test")
 MANY = {"max_results": 100, "return_results": 100}
 
 OTHER_PROCESS = """
-import asyncio, sys
+import asyncio
 from pathlib import Path
-sys.path.insert(0, {here!r})
 import orbit
-from conftest import WordHost
+from chroma_kit import WordHost
 from orbit_chroma import ChromaProvider
 
 async def main():
@@ -33,8 +33,14 @@ asyncio.run(main())
 """
 
 
+@pytest.fixture(autouse=True)
+def _kits(monkeypatch):
+    """Other processes find the kit, too."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(chroma_kit.__file__).parent))
+
+
 def other_process(host, first, last):
-    code = OTHER_PROCESS.format(here=str(Path(__file__).parent), data=str(host.data_dir), first=first, last=last)
+    code = OTHER_PROCESS.format(data=str(host.data_dir), first=first, last=last)
     return [sys.executable, "-c", code]
 
 

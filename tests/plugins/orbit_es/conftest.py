@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "wires" / "elasticsearch"))
-
 from elasticsearch_kit import Elastic, stand_in
 from elasticsearch_wire import FakeElasticsearch
 

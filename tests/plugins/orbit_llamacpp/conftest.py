@@ -1,11 +1,11 @@
 """Doubles and short forms for the tests of the llama.cpp plugin."""
 
-import importlib.util
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
+import gguf_models
 import pytest
 import pytest_asyncio
 from orbit_llamacpp import LlamaCppProvider, LlamaCppSettings
@@ -13,23 +13,6 @@ from orbit_llamacpp.engine.chat_template import ChatTemplate
 from orbit_llamacpp.engine.model import Model
 
 from orbit.types import CallContext, Chunk, GenerateOptions, Message
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-
-def _load(name: str) -> "ModuleType":
-    """A helper beside this file: test folders are not packages, so it is imported by its path, once."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-write_decoder: Callable[..., Path] = _load("gguf_models").write_decoder
 
 
 def make(**settings: Any) -> LlamaCppProvider:
@@ -68,9 +51,9 @@ def make_provider() -> Callable[..., LlamaCppProvider]:
 
 
 @pytest.fixture(scope="session")
-def gguf() -> "ModuleType":
+def gguf() -> ModuleType:
     """Writes GGUF files: ``write_gguf``, ``write_decoder``, ``write_embedder``."""
-    return _load("gguf_models")
+    return gguf_models
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +81,7 @@ def reader(gguf: Any, templates: dict[str, str], tmp_path: Path) -> Iterator[Cal
 
     def make_reader(template: str | None, **settings: Any) -> Reader:
         source = templates.get(template, template)
-        path = gguf.write_decoder(tmp_path / f"{len(models)}.gguf", "llama", template=source)
+        path = gguf.gguf_models.write_decoder(tmp_path / f"{len(models)}.gguf", "llama", template=source)
         models.append(Model(path, LlamaCppSettings()))
         return Reader(models[-1], **settings)
 
@@ -123,6 +106,6 @@ async def smollm() -> AsyncIterator[Asker]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def tiny(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asker]:
     """A tiny random model: what it says is noise, and always the same noise."""
-    path = write_decoder(tmp_path_factory.mktemp("model") / "tiny.gguf", "llama")
+    path = gguf_models.write_decoder(tmp_path_factory.mktemp("model") / "tiny.gguf", "llama")
     async with make(model_path=str(path), n_ctx=512, temperature=0.0, max_tokens=48) as provider:
         yield Asker(provider)

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
+from ollama_kit import Served, Start
+from ollama_wire import OllamaWire
 from orbit_ollama import OllamaProvider, OllamaSettings
 
 from orbit import CallContext
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "wires" / "ollama"))
-
-if TYPE_CHECKING:
-    from ollama_kit import Served, Start
-    from ollama_wire import OllamaWire
-
 
 @pytest.fixture
 async def wire() -> AsyncIterator[OllamaWire]:
-    from ollama_wire import OllamaWire
-
     async with OllamaWire() as server:
         yield server
 
@@ -52,9 +44,6 @@ def context() -> CallContext:
 
 @pytest.fixture(params=["wire", "real"])
 async def served(request: pytest.FixtureRequest, start: Start) -> AsyncIterator[Served]:
-    from ollama_kit import Served
-    from ollama_wire import OllamaWire
-
     if request.param == "wire":
         async with OllamaWire() as server:
             yield Served(await start(base_url=server.url), real=False)

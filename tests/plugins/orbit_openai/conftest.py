@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
+from openai_kit import Start
+from openai_wire import OpenAIWire
 from orbit_openai import OpenAIProvider, OpenAISettings
 
 from orbit import CallContext
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "wires" / "openai"))
-
-if TYPE_CHECKING:
-    from openai_kit import Start
-    from openai_wire import OpenAIWire
-
 
 @pytest.fixture
 async def wire() -> AsyncIterator[OpenAIWire]:
-    from openai_wire import OpenAIWire
-
     async with OpenAIWire() as server:
         yield server
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from orbit_safety import SafetyProvider, SafetySettings
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-if TYPE_CHECKING:
-    from safety_kit import Judge, Start
+from safety_kit import Judge, Start
 
 
 @pytest.fixture
 def judge() -> Judge:
-    from safety_kit import Judge
-
     return Judge()
 
 

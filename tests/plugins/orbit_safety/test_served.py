@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from ollama_kit import served_wire
+from ollama_wire import Fault, OllamaWire
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "wires" / "ollama"))
-
-from ollama_kit import served_wire  # found by the line above
-from ollama_wire import Fault, OllamaWire  # the same
-
-from orbit.testing import RunningServer, serve  # the same
+from orbit.testing import RunningServer, serve
 
 
 def reply(body: dict[str, Any]) -> str:

@@ -15,19 +15,14 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from aiohttp import web
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "ollama"))
-
-from ollama_wire import DIMENSION, Raw, Request, embedding, raw_answers, words  # found by the line above
+from ollama_wire import DIMENSION, Raw, Request, embedding, raw_answers, words
 
 CREATED = 1_767_607_200
 __all__ = ["Fault", "Flavour", "OpenAIWire", "Raw"]

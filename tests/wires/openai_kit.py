@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from openai_wire import OpenAIWire
 from orbit_openai import OpenAIProvider
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from wire_kit import ANYTHING, QUESTION, ask, served_in_thread, text, until
 
 __all__ = ["ANYTHING", "QUESTION", "Start", "ask", "served_wire", "text", "until"]

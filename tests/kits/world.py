@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import httpx
 import msgspec
+from certificates import Pair
 from elasticsearch_wire import FakeElasticsearch
 from gguf_models import write_decoder, write_embedder
 from mongo_server import MongoServer
@@ -24,7 +25,6 @@ from ollama_wire import OllamaWire
 from openai_kit import served_wire as served_openai
 from openai_wire import OpenAIWire
 from ruamel.yaml import YAML
-from test_tls import Pair
 
 from orbit import CallContext, Document, Provider
 from orbit.config.model import HostConfig

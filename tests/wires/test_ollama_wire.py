@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import ollama
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from ollama_wire import TOO_LONG, Fault, OllamaWire  # found by the line above
+from ollama_wire import TOO_LONG, Fault, OllamaWire
 
 HELLO = [{"role": "user", "content": "hello to you"}]
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from openai_wire import Fault, OpenAIWire  # found by the line above
+from openai_wire import Fault, OpenAIWire
 
 HELLO: list[Any] = [{"role": "user", "content": "hello to you"}]
 

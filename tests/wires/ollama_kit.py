@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,8 +12,6 @@ import msgspec
 from click.testing import CliRunner
 from ollama_wire import OllamaWire
 from orbit_ollama import OllamaProvider, OllamaSettings
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from wire_kit import ANYTHING, QUESTION, ask, served_in_thread, text, until
 
 __all__ = ["ANYTHING", "QUESTION", "Served", "Start", "ask", "command", "served_wire", "text", "until"]
