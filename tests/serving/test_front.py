@@ -197,7 +197,7 @@ def test_the_log_file_has_request_ids_and_access_records_without_keys(tmp_path: 
         httpx.get(f"{server.url}/admin/api-keys/{server.key}/status", headers={"X-Request-ID": "request-2"})
         httpx.get(f"{server.url}/health?api_key={server.key}")
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    warning = next(line for line in lines if line["logger"] == "orbit.chat.pipeline")
+    warning = next(line for line in lines if line["logger"] == "orbit.pipeline")
     assert warning["request_id"] == "request-1"
     access = {line["request_id"]: line for line in lines if line["logger"] == "orbit.access"}
     assert len(access) == 3

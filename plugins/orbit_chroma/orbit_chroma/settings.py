@@ -63,8 +63,8 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             yield f"collection: {problem}"
         if re.search(r"[/@\s]", self.host) or self.host.count(":") == 1:
             yield (
-                f"host is a name or an address, not '{shown(self.host)}'; for HTTPS set ssl: true, for its port port, "
-                "and for a password headers"
+                f"host is a name or an address, not '{shown(self.host)}'; its port is set by port, HTTPS by ssl: true, "
+                "a password by headers"
             )
         if self.proxy and (problem := address_problem(self.proxy)):
             yield f"proxy {problem}"
