@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import orbit
-from orbit.chat.conversations import Sessions
+from orbit.chat.conversations import Conversations
 from orbit.chat.pipeline import Pipeline
 from orbit.chat.turn import Event, Turn
 from orbit.errors import DatabaseUnavailable
@@ -103,7 +103,7 @@ async def ask(running: Any, turn: Turn, *, hang_after: int = -1) -> list[Event]:
     store: Any = Drawer(running.registry["stuck"])
     async with (
         Pipeline(running) as pipeline,
-        Sessions(store, running.config.host.sessions, pipeline) as sessions,
+        Conversations(store, running.config.host.sessions, pipeline) as sessions,
     ):
         events = sessions.answer(turn)
         got: list[Event] = []

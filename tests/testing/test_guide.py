@@ -37,9 +37,7 @@ def write(folder: Path, wiki: str) -> None:
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: wiki\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[orbit]\nwiki = wiki:Wiki\n")
     (folder / "wiki.py").write_text(wiki)
-    (folder / "conftest.py").write_text(
-        "import sys\nsys.path.insert(0, str(__import__('pathlib').Path(__file__).parent))\n"
-    )
+    (folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
     (folder / "test_contract.py").write_text(CONTRACT)
 
 

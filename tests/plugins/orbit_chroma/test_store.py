@@ -105,7 +105,7 @@ async def test_an_interrupted_replacement_keeps_the_old_and_is_not_called_done(s
     host.fail_after = None
     assert await store.list_sources(name) == {"a": ""}
     found = await store.retrieve(ask("old 7", name), 10, CONTEXT)
-    assert "old 7" in {document.text for document in found}  # beside the few whose number has the same hash
+    assert found[0].text.startswith("old ")  # that of 7 or of a number with the same hash
 
 
 async def test_an_interrupted_first_write_is_not_called_done(store, host, name):
