@@ -74,7 +74,7 @@ class Drawer:
     def __init__(self, provider: Any) -> None:
         self.provider = provider
 
-    async def session_turns(self, *_: Any) -> list[Any]:
+    async def conversation_turns(self, *_: Any) -> list[Any]:
         await self.provider.pass_by("session read")
         return []
 
