@@ -20,7 +20,7 @@ from typing import Any
 
 from orbit import CallContext, Document, GenerateOptions, Message
 from orbit.chat.prompting import build
-from orbit.config.model import General, Retrieval
+from orbit.config.model import General, RetrievalSettings
 from orbit.host.host import OrbitHost
 from orbit.testing import host
 
@@ -66,12 +66,12 @@ async def _measure(kinds: Sequence[str], every: int, settings: dict[str, Any], s
 def fenced(case: dict[str, Any]) -> tuple[Message, ...]:
     """The prompt as ORBIT makes it."""
     documents = [Document("fact", FACT), Document("case", case["text"])]
-    return build(General().default_system_prompt, (), QUESTION, documents, Retrieval().instruction)
+    return build(General().default_system_prompt, (), QUESTION, documents, RetrievalSettings().instruction)
 
 
 def bare(case: dict[str, Any]) -> tuple[Message, ...]:
     """The prompt without fence and rules."""
-    question = f"{FACT}\n\n{case['text']}\n\n{Retrieval().instruction} {QUESTION}"
+    question = f"{FACT}\n\n{case['text']}\n\n{RetrievalSettings().instruction} {QUESTION}"
     return Message("system", General().default_system_prompt), Message("user", question)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
@@ -54,7 +54,7 @@ class Host(Protocol):
 
     def generate(
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk, None]:
         """Generate with the named provider instance, or the selected one. Raises ProviderError."""
         ...
 

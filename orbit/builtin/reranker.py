@@ -155,9 +155,7 @@ class Reranker(Provider):
         )
         async with (
             places,
-            aclosing(
-                self.host.generate(messages, options, context, provider=self.settings.provider)  # type: ignore[type-var]  # hosts give a generator
-            ) as chunks,
+            aclosing(self.host.generate(messages, options, context, provider=self.settings.provider)) as chunks,
         ):
             answer = "".join([chunk.text async for chunk in chunks])
         return read_scores(answer, len(group)) if several else [read_score(answer)]

@@ -1,32 +1,58 @@
-"""The text of an answer as it may leave: without made-up citations, and no longer than allowed."""
+"""The text of an answer, without made-up citations and within its longest length, and how the model ended it."""
 
 from __future__ import annotations
 
 from orbit.chat.citations import CitationFilter
+from orbit.types import Chunk, FinishReason, Usage
 
 
 class AnswerText:
-    """Passes the pieces of an answer on. ``ended`` tells that nothing more may follow, ``cut`` that it was too long."""
+    """Turns the chunks of an answer into the pieces that a client may read.
+
+    ``pieces`` counts them. Once ``ended`` is true, nothing more may follow.
+    """
+
+    __slots__ = ("_citations", "_room", "_usage", "ended", "finish_reason", "pieces")
 
     def __init__(self, passages: int, longest: int) -> None:
         """``passages`` is how many the model was given, ``longest`` the most characters of an answer."""
         self._citations = CitationFilter(passages) if passages else None
         self._room = longest
-        self.cut = False
+        self._usage: Usage | None = None
+        self.finish_reason: FinishReason = "stop"
+        self.pieces = 0
         self.ended = False
 
-    def add(self, piece: str) -> str:
-        """Take a piece; return what may be passed on, possibly nothing."""
+    def add(self, chunk: Chunk) -> str:
+        """Take a chunk; return the text to pass on, possibly none."""
+        if chunk.finish_reason is not None:
+            self.finish_reason = chunk.finish_reason
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        piece = chunk.text
         if self._citations is not None:
             piece = self._citations.add(piece)
             self.ended = self._citations.ended
+        if not piece:
+            return piece
+        self.pieces += 1
         self._room -= len(piece)
         return piece if self._room >= 0 else self._cut(piece)
 
     def rest(self) -> str:
-        """Return what is still held back when the model has ended."""
-        return self._citations.rest() if self._citations is not None and not self.cut else ""
+        """Return the text still held back when the model has ended."""
+        return self._citations.rest() if self._citations is not None and self._room >= 0 else ""
+
+    def usage(self, prompt_tokens: int) -> Usage:
+        """Return the tokens that the provider counted, or about as many if the answer ended before the model did."""
+        if self.ended:
+            return Usage(prompt_tokens, self.pieces)
+        return self._usage or _NOTHING
 
     def _cut(self, piece: str) -> str:
-        self.cut = self.ended = True
+        self.ended = True
+        self.finish_reason = "length"
         return piece[: self._room]
+
+
+_NOTHING = Usage()

@@ -15,9 +15,10 @@ from typing import Self
 
 import msgspec
 
+from orbit.chat.outcome import Ending, Event, Refused
 from orbit.chat.pipeline import Pipeline
-from orbit.chat.turn import Answer, Event, Turn, in_time
-from orbit.config.model import Sessions as Settings
+from orbit.chat.turn import Turn, in_time
+from orbit.config.model import SessionsSettings
 from orbit.database.base import Database
 from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import UnknownKey
@@ -43,7 +44,7 @@ class UnknownConversation(OrbitError):
 class Conversations:
     """Runs the turns of sessions, keeps them in the database, and forgets them when their time is over."""
 
-    def __init__(self, database: Database, settings: Settings, pipeline: Pipeline) -> None:
+    def __init__(self, database: Database, settings: SessionsSettings, pipeline: Pipeline) -> None:
         self._database = database
         self._settings = settings
         self._pipeline = pipeline
@@ -90,20 +91,21 @@ class Conversations:
                     text.append(event)
                     yield event
                 else:
-                    kept = not event.blocked and await self._keep(turn, session_id, "".join(text), event)
+                    kept = not isinstance(event, Refused) and await self._keep(turn, session_id, "".join(text), event)
                     yield msgspec.structs.replace(event, remembered=kept)
 
     async def _load(self, key_id: str, session_id: str) -> list[ConversationTurn]:
         return await self._database.conversation_turns(key_id, session_id, time.time() - self._settings.ttl)
 
-    async def _keep(self, turn: Turn, session_id: str, text: str, answer: Answer) -> bool:
+    async def _keep(self, turn: Turn, session_id: str, text: str, ending: Ending) -> bool:
         """Keep an answered turn. The client has its answer by now, so a database that is away does not spoil it.
 
         An answer without text, which a client's ``stop`` may ask for, is not kept: models refuse empty messages.
         """
-        if not text.strip():
+        answer = text + ending.text
+        if not answer.strip():
             return False
-        kept = ConversationTurn(turn.question, text, time.time(), answer.sources)
+        kept = ConversationTurn(turn.question, answer, time.time(), ending.sources)
         try:
             keeping = self._database.add_turn(turn.context.key_id, session_id, kept, self._settings.max_turns)
             await in_time(turn.context, keeping)

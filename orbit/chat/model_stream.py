@@ -9,13 +9,14 @@ from collections.abc import AsyncGenerator
 
 from orbit.chat.ticker import Ticker
 from orbit.chat.turn import TurnTimeout
+from orbit.config.model import Timeouts
 from orbit.errors import ProviderError
 from orbit.host.calls import WHATEVER_A_HOOK_RAISES, failure_of, raised_by, too_slow, wrong_type
 from orbit.host.interrupt import Interrupt
 from orbit.types import Chunk
 
 
-class ChunkReader:
+class ModelStream:
     """Pulls the chunks of one provider; ends the wait for one that takes too long, and only that wait.
 
     Time that the consumer spends between chunks counts towards the turn's deadline only.
@@ -26,14 +27,10 @@ class ChunkReader:
         provider: str,
         chunks: AsyncGenerator[Chunk, None],
         ticker: Ticker,
-        *,
-        thinking: float = math.inf,
+        timeouts: Timeouts,
         deadline: float | None = None,
     ) -> None:
-        """``thinking`` is how many seconds the model may go on yielding thoughts without any text.
-
-        ``deadline`` is the turn's, in seconds of ``time.monotonic()``.
-        """
+        """``deadline`` is the turn's, in seconds of ``time.monotonic()``."""
         self._provider = provider
         self._chunks = chunks
         self._ticker = ticker
@@ -41,24 +38,25 @@ class ChunkReader:
         self._end = math.inf if deadline is None else self._now() + deadline - time.monotonic()
         self._due = math.inf
         self._interrupt: Interrupt | None = None
-        self._thinking = thinking
+        self._seconds = timeouts.first_token
+        self._timeouts = timeouts
         self._thinking_due = math.inf
         self.thought = False
         ticker.add(self)
 
-    async def next(self, seconds: float) -> Chunk | None:
-        """Return the next chunk, or None at the end.
+    async def next(self) -> Chunk | None:
+        """Return the next chunk, or None at the end. Raises ProviderError, and TurnTimeout at the turn's deadline.
 
-        Raises ProviderError, also when ``seconds`` have passed, and TurnTimeout when the turn's deadline has.
+        The first text may take ``timeouts.first_token``, each later chunk ``timeouts.next_token``.
         """
-        interrupt = self._armed(seconds)
+        interrupt = self._armed()
         try:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
             return None
         except asyncio.CancelledError as error:
             if interrupt.take_back():
-                raise self._late(raised_by(error, self._provider), seconds) from None
+                raise self._late(raised_by(error, self._provider)) from None
             if interrupt.wanted_by_others():
                 raise
             raise failure_of(error, self._provider, "generate") from error
@@ -74,19 +72,20 @@ class ChunkReader:
         if type(chunk) is not Chunk:
             raise wrong_type(self._provider, "generate", "Chunks", chunk)
         if chunk.text:
+            self._seconds = self._timeouts.next_token
             self._thinking_due = math.inf
         elif chunk.reasoning:
             self._think()
         return chunk
 
-    def _armed(self, seconds: float) -> Interrupt:
+    def _armed(self) -> Interrupt:
         """Begin to count the time for the next chunk, and return what ends the wait for it."""
         now = self._now()
         if now >= self._end:
             raise TurnTimeout
         if self._interrupt is None or self._interrupt.task is not asyncio.current_task():
             self._interrupt = Interrupt()
-        due = now + seconds
+        due = now + self._seconds
         # min() would cost each token more than all the rest here.
         limit = self._end if self._end < self._thinking_due else self._thinking_due  # noqa: FURB136
         self._due = due if due < limit else limit  # noqa: FURB136
@@ -96,18 +95,18 @@ class ChunkReader:
         """Begin to count the time for thoughts, or raise ProviderError if it is over."""
         now, self.thought = self._now(), True
         if self._thinking_due == math.inf:
-            self._thinking_due = now + self._thinking
+            self._thinking_due = now + self._timeouts.thinking
         elif now >= self._thinking_due:
-            raise self._too_slow(self._provider, self._thinking)
+            raise self._too_slow(self._provider)
 
-    def _late(self, provider: str, seconds: float) -> ProviderError | TurnTimeout:
-        return TurnTimeout() if self._now() >= self._end else self._too_slow(provider, seconds)
+    def _late(self, provider: str) -> ProviderError | TurnTimeout:
+        return TurnTimeout() if self._now() >= self._end else self._too_slow(provider)
 
-    def _too_slow(self, provider: str, seconds: float) -> ProviderError:
+    def _too_slow(self, provider: str) -> ProviderError:
         if self._now() < self._thinking_due:
-            return too_slow(provider, "generate", seconds)
-        said = f"the model was still thinking after {self._thinking:g} s (timeouts.thinking)."
-        return ProviderError(said, kind="timeout", retried=True, provider=provider, operation="generate")
+            return too_slow(provider, "generate", self._seconds)
+        sentence = f"the model was still thinking after {self._timeouts.thinking:g} s (timeouts.thinking)."
+        return ProviderError(sentence, kind="timeout", retried=True, provider=provider, operation="generate")
 
     async def aclose(self) -> None:
         """Close the stream, and with it the work behind it."""

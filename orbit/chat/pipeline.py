@@ -1,4 +1,4 @@
-"""One chat turn: moderate beside retrieve, rerank, fit the prompt, generate, log. Knows no HTTP and no YAML."""
+"""One chat turn: moderate beside retrieve, rerank, fit the prompt, generate, log. It knows no HTTP and no YAML."""
 
 from __future__ import annotations
 
@@ -8,34 +8,36 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 
 from orbit.chat.admission import Admission
+from orbit.chat.answer_guard import AnswerGuard
 from orbit.chat.answer_text import AnswerText
-from orbit.chat.model_stream import ChunkReader
+from orbit.chat.journal import Journal
+from orbit.chat.model_stream import ModelStream
 from orbit.chat.moderation import ALLOWED, Moderation
-from orbit.chat.prompting import Prompt, fit
+from orbit.chat.outcome import CANCELLED, Answered, Ending, EndsEarly, Event, Failed, NothingFound, Outcome, Refused
+from orbit.chat.prompting import Prompt, fit, sources_of
 from orbit.chat.recorder import Recorder
 from orbit.chat.retrieval import Retrieval
 from orbit.chat.ticker import Ticker
-from orbit.chat.turn import Answer, Event, Journal, Turn, TurnTimeout, in_time, sources_of
+from orbit.chat.turn import Turn, TurnTimeout, in_time
 from orbit.errors import OrbitError, ProviderError
 from orbit.host.calls import call, settled, wrong_type
 from orbit.host.host import OrbitHost
 from orbit.observing.metrics import Metrics
 from orbit.types import (
-    Chunk,
     Document,
     FinishReason,
     GenerateOptions,
     Message,
     TokenCount,
-    Usage,
     Verdict,
 )
 
+E = TypeVar("E", bound=Ending)
 logger = logging.getLogger("orbit.pipeline")
 
 
@@ -58,9 +60,7 @@ class Pipeline:
         self.ticker = Ticker()
         self.recorder = Recorder(registry.callers("log"), settings.timeouts.log, self.metrics.failed)
         self._retrieval = Retrieval(registry, settings.retrieval, settings.timeouts, self._failed)
-        self._moderation = Moderation(
-            registry, settings.timeouts.moderate, settings.messages.refusal_response, self._failed
-        )
+        self._moderation = Moderation(registry, settings.timeouts.moderate, settings.messages.refusal_response)
 
     async def __aenter__(self) -> Self:
         await self.recorder.__aenter__()
@@ -72,97 +72,90 @@ class Pipeline:
         await self.recorder.__aexit__(kind, error, traceback)
 
     def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
-        """Answer one turn: pieces of text, then an Answer.
+        """Answer one turn: pieces of text, then its ending.
 
         Raises OrbitError, before the first text or after some. Closing the generator, or cancelling its task, stops
-        whatever is running, in every phase. The turn is logged however it ends. It has the deadline of its context, or
-        else ``timeouts.turn`` from now on.
+        whatever runs, in every phase. However the turn ends, the log sinks get its record. Its deadline is that of its
+        context, or else ``timeouts.turn`` from now on.
         """
         if turn.context.deadline is None:
             deadline = time.monotonic() + self._settings.timeouts.turn
             turn = msgspec.structs.replace(turn, context=msgspec.structs.replace(turn.context, deadline=deadline))
-        journal = Journal(turn)
-        events = self._run(turn, journal)
-        return self._moderation.guard(events, turn, journal) if self._moderation.judges_answers else events
+        return self._run(turn, Journal(turn))
 
     async def _run(self, turn: Turn, journal: Journal) -> AsyncGenerator[Event, None]:
-        """Run the stages. The inner loop is passed for every piece of every answer, so it does little."""
+        """Run the stages. Each piece of each answer passes the inner loop, so it does little."""
         text = journal.text
-        seconds = self._settings.timeouts.first_token
-        finish_reason: FinishReason = "stop"
-        try:
-            async with self.admission.place(turn.context.key_id):
-                prompt = await in_time(turn.context, self._prepare(turn, journal))
-                if isinstance(prompt, Answer):
-                    yield text[0]
-                    yield prompt
-                    return
-                journal.provider, journal.model = self._provider, self._model
-                started = time.perf_counter()
-                chunks = self._generate(messages=prompt.messages, options=_options(turn, prompt), context=turn.context)
-                answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
-                reader = self._reader(chunks, turn)
-                try:
-                    while (chunk := await reader.next(seconds)) is not None:
-                        if piece := answer.add(chunk.text):
-                            if not text:
-                                journal.took("first_token", started)
-                                seconds = self._settings.timeouts.next_token
-                            text.append(piece)
-                            yield piece
-                        journal.usage = chunk.usage or journal.usage
-                        finish_reason = chunk.finish_reason or finish_reason
-                        if answer.ended:
-                            journal.usage = Usage(prompt.tokens, len(text))  # about: the provider has not counted
-                            break
-                finally:
-                    await reader.aclose()
-                if piece := answer.rest():
-                    text.append(piece)
-                    yield piece
-                journal.took("generate", started)
-            journal.status = "ok"
-            if not any(map(str.strip, text)) and not turn.options.stop:
-                yield self._without_text(finish_reason, journal, thought=reader.thought)
-            yield self._end(prompt, "length" if answer.cut else finish_reason, journal)
-        except OrbitError as error:
-            journal.status, journal.reason = error.code, str(error)
-            self._failed("not answered", error)
-            raise
-        except Exception as error:
-            journal.status, journal.reason = OrbitError.code, type(error).__name__
-            raise
-        finally:
-            self._finished(turn, journal)
+        with _Recorded(self, turn, journal) as end:
+            try:
+                async with self.admission.place(turn.context.key_id):
+                    prompt = await in_time(turn.context, self._prepare(turn, journal))
+                    journal.provider, journal.model = self._provider, self._model
+                    guard = AnswerGuard(self._moderation, turn, journal) if self._moderation.judges_answers else None
+                    answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
+                    started = time.perf_counter()
+                    stream = self._stream(turn, prompt)
+                    try:
+                        while (chunk := await stream.next()) is not None:
+                            if piece := answer.add(chunk):
+                                if answer.pieces == 1:
+                                    journal.took("first_token", started)
+                                if guard is not None:
+                                    piece = await guard.add(piece)  # what remains of it
+                                if piece:
+                                    text.append(piece)
+                                    yield piece
+                            if answer.ended:
+                                break
+                    finally:
+                        journal.usage = answer.usage(prompt.tokens)
+                        await stream.aclose()
+                    if piece := answer.rest() if guard is None else await guard.rest(answer.rest()):
+                        text.append(piece)
+                        yield piece
+                    journal.took("generate", started)
+                self._require_text(turn, prompt, answer, journal, thought=stream.thought)
+                end.outcome = self._ending(Answered, prompt, journal, finish_reason=answer.finish_reason)
+                yield end.outcome
+            except EndsEarly as early:
+                text.append(early.ending.text)
+                end.outcome = msgspec.structs.replace(early.ending, usage=journal.usage, provider=journal.provider)
+                yield end.outcome
 
-    def _reader(self, chunks: AsyncGenerator[Chunk, None], turn: Turn) -> ChunkReader:
-        thinking = self._settings.timeouts.thinking
-        return ChunkReader(self._provider, chunks, self.ticker, thinking=thinking, deadline=turn.context.deadline)
-
-    def _end(self, prompt: Prompt, finish_reason: FinishReason, journal: Journal) -> Answer:
-        return Answer(
-            finish_reason,
-            sources_of(prompt.documents),
-            journal.usage,
+    def _stream(self, turn: Turn, prompt: Prompt) -> ModelStream:
+        """Ask the model."""
+        return ModelStream(
             self._provider,
-            self._model,
-            blocked=journal.fixed,
-            dropped_documents=prompt.dropped_documents,
-            dropped_turns=prompt.dropped_turns,
-            without_documents=journal.reason == "retrieval failed",
+            self._generate(messages=prompt.messages, options=_options(turn, prompt), context=turn.context),
+            self.ticker,
+            self._settings.timeouts,
+            turn.context.deadline,
         )
 
-    def _without_text(self, finish_reason: FinishReason, journal: Journal, *, thought: bool) -> str:
-        """Return what a client reads if the model's own filter took all of the answer. Else raises ProviderError.
+    def _ending(self, kind: type[E], prompt: Prompt, journal: Journal, **fields: Any) -> E:
+        """Return the ending of a turn in which the model was asked."""
+        return kind(
+            sources=sources_of(prompt.documents),
+            usage=journal.usage,
+            provider=self._provider,
+            model=self._model,
+            dropped_documents=prompt.dropped_documents,
+            dropped_turns=prompt.dropped_turns,
+            without_documents=journal.without_documents,
+            **fields,
+        )
 
-        An empty answer is a failure: nothing was answered, and remembered it would spoil the conversation.
+    def _require_text(self, turn: Turn, prompt: Prompt, answer: AnswerText, journal: Journal, *, thought: bool) -> None:
+        """Raise ProviderError for an answer without text, or EndsEarly if the model's own filter took all of it.
+
+        A conversation that remembered an empty answer would be spoilt. A client's ``stop`` may leave one.
         """
-        if finish_reason != "content_filter":
-            raise _no_answer(self._provider, finish_reason, thought=thought)
-        journal.fixed = True
-        journal.status, journal.reason = "blocked", "the model's own filter left nothing of the answer"
-        journal.text[:] = [self._moderation.refusal]
-        return self._moderation.refusal
+        if any(map(str.strip, journal.text)) or turn.options.stop:
+            return
+        if answer.finish_reason != "content_filter":
+            raise _no_answer(self._provider, answer.finish_reason, thought=thought)
+        reason = "the model's own filter left nothing of the answer"
+        raise EndsEarly(self._ending(Refused, prompt, journal, text=self._moderation.refusal, reason=reason))
 
     def _failed(self, consequence: str, error: OrbitError) -> None:
         """Report to operators what a client cannot mend."""
@@ -174,13 +167,15 @@ class Pipeline:
             error.logged = True
             self.metrics.failed(error)
 
-    def _finished(self, turn: Turn, journal: Journal) -> None:
-        record = journal.record()
+    def _finished(self, turn: Turn, journal: Journal, outcome: Outcome) -> None:
+        if isinstance(outcome, Failed) and isinstance(outcome.error, OrbitError):
+            self._failed("not answered", outcome.error)
+        record = journal.record(outcome)
         self.metrics.turn(record)
         self.recorder.record(record, turn.context)
 
-    async def _prepare(self, turn: Turn, journal: Journal) -> Prompt | Answer:
-        """Do all that comes before the model. An Answer means that the model is not asked at all."""
+    async def _prepare(self, turn: Turn, journal: Journal) -> Prompt:
+        """Do all that comes before the model. Raises EndsEarly if nobody has to ask the model."""
         settings = self._settings
         verdict = ALLOWED
         documents: list[Document] | None = None
@@ -188,15 +183,11 @@ class Pipeline:
         if self._retrieval.available or self._moderation.judges_questions:
             verdict, documents = await self._moderate_and_retrieve(turn, journal)
         if not verdict.allowed:
-            journal.status, journal.reason, journal.fixed = "blocked", verdict.reason, True
-            journal.text.append(verdict.message or self._moderation.refusal)
-            return Answer("content_filter", blocked=True)
+            raise EndsEarly(self._moderation.refusal_of(verdict))
         if documents:
             documents = await self._retrieval.rerank(turn, documents, journal)
         elif documents is not None and self._retrieval.responds(turn):
-            journal.status, journal.reason, journal.fixed = "ok", "nothing found", True
-            journal.text.append(settings.messages.no_results_response)
-            return Answer()
+            raise EndsEarly(NothingFound(settings.messages.no_results_response))
         system_prompt = self._default_prompt if turn.system_prompt is None else turn.system_prompt
         prompt = await fit(
             "\n\n".join(filter(None, (system_prompt, turn.client_system))),
@@ -208,12 +199,12 @@ class Pipeline:
             count=None if self._count is None else partial(self._count_tokens, turn),
         )
         journal.documents = prompt.documents
-        asked = self._retrieval.available or bool(turn.context.collection)
-        journal.reason = "retrieval failed" if documents is None and asked else ""
+        searched = self._retrieval.available or bool(turn.context.collection)
+        journal.without_documents = documents is None and searched
         return prompt
 
     async def _moderate_and_retrieve(self, turn: Turn, journal: Journal) -> tuple[Verdict, list[Document] | None]:
-        """Run both at the same time. Documents are None if there was nothing to ask or all that was asked failed."""
+        """Run both at the same time. Documents are None if there is no retriever, or if every one failed."""
         if not self._retrieval.available:
             return await self._moderation.judge("input", (Message("user", turn.question),), turn, journal), None
         if not self._moderation.judges_questions:
@@ -246,6 +237,28 @@ class Pipeline:
         if not isinstance(size, TokenCount):
             raise wrong_type(self._provider, "count_tokens", "a TokenCount", size)
         return size
+
+
+class _Recorded:
+    """Gives a turn its one outcome, and its record to the log and the metrics, however it ends."""
+
+    __slots__ = ("_journal", "_pipeline", "_turn", "outcome")
+
+    def __init__(self, pipeline: Pipeline, turn: Turn, journal: Journal) -> None:
+        self.outcome: Outcome = CANCELLED
+        self._pipeline = pipeline
+        self._turn = turn
+        self._journal = journal
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            self.outcome = Failed(error)
+        self._pipeline._finished(self._turn, self._journal, self.outcome)  # noqa: SLF001  # one class in two
 
 
 def _no_answer(provider: str, finish_reason: FinishReason, *, thought: bool) -> ProviderError:

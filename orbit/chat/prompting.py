@@ -8,7 +8,7 @@ import msgspec
 
 from orbit.chat.fencing import fenced
 from orbit.errors import PromptTooLong
-from orbit.types import Document, Message, TokenCount
+from orbit.types import Document, Message, Source, TokenCount
 
 _RULES = (
     "Answer from the passages that the user gives, and say so if they do not hold the answer. "
@@ -46,6 +46,24 @@ def build(
         question = f"{passages}\n\n{instruction} {question}"
     system = [Message("system", system_prompt)] if system_prompt else []
     return (*system, *history, Message("user", question))
+
+
+def sources_of(documents: Sequence[Document]) -> tuple[Source, ...]:
+    """Number the documents of a prompt in the order in which the prompt numbers them."""
+    return tuple(
+        [
+            Source(
+                number,
+                document.id,
+                document.title,
+                document.source,
+                document.link,
+                None if document.score is None else round(document.score, 4),
+                document.text,
+            )
+            for number, document in enumerate(documents, start=1)
+        ]
+    )
 
 
 async def fit(

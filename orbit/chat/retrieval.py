@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 from orbit.chat.fusion import fuse
-from orbit.chat.turn import Journal, Turn, questions_of
-from orbit.config.model import Retrieval as RetrievalSettings
-from orbit.config.model import Timeouts
+from orbit.chat.journal import Journal
+from orbit.chat.questions import questions_of
+from orbit.chat.turn import Turn
+from orbit.config.model import RetrievalSettings, Timeouts
 from orbit.errors import OrbitError, PromptTooLong, ProviderError
 from orbit.host.calls import Outcome, attributed, call, fan_out, is_list_of, leaf_of, wrong_type
 from orbit.host.registry import Registry

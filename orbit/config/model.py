@@ -123,7 +123,7 @@ class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
     ping: Annotated[Seconds, Meta(description="Silence in a stream before the server sends a ping comment.")] = 15.0
 
 
-class Retrieval(Section, forbid_unknown_fields=True, frozen=True):
+class RetrievalSettings(Section, forbid_unknown_fields=True, frozen=True):
     """``retrieval``: the search for passages and their place in the prompt."""
 
     limit: Annotated[Count, Meta(description="Documents requested from each retriever; at least max_documents.")] = 10
@@ -213,7 +213,7 @@ class Auth(Section, forbid_unknown_fields=True, frozen=True):
     ] = 8.0
 
 
-class Sessions(Section, forbid_unknown_fields=True, frozen=True):
+class SessionsSettings(Section, forbid_unknown_fields=True, frozen=True):
     """``sessions``: the memory of conversations, for chat turns with a `session_id`."""
 
     enabled: Annotated[
@@ -240,7 +240,7 @@ class Logging(Section, forbid_unknown_fields=True, frozen=True):
     file: Annotated[dict[str, Any], Meta(description="The chat log: settings of the provider `files`.")] = {}
 
 
-class Metrics(Section, forbid_unknown_fields=True, frozen=True):
+class MetricsSettings(Section, forbid_unknown_fields=True, frozen=True):
     """``metrics``: metrics for Prometheus at ``/metrics``."""
 
     enabled: Annotated[bool, Meta(description="Collect metrics and serve /metrics.")] = True
@@ -289,15 +289,15 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     general: General = General()
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
-    retrieval: Retrieval = Retrieval()
+    retrieval: RetrievalSettings = RetrievalSettings()
     messages: Messages = Messages()
     ingest: Ingest = Ingest()
     sqlite: Sqlite = Sqlite()
     mongodb: Mongodb = Mongodb(enabled=False)
     auth: Auth = Auth()
-    sessions: Sessions = Sessions()
+    sessions: SessionsSettings = SessionsSettings()
     logging: Logging = Logging()
-    metrics: Metrics = Metrics()
+    metrics: MetricsSettings = MetricsSettings()
     cors: Cors = Cors()
     pages: Pages = Pages()
 

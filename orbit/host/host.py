@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -180,7 +180,7 @@ class OrbitHost:
 
     async def generate(
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk, None]:
         """Generate with the named instance, or the selected one. Raises ProviderError."""
         name = provider or self.roles.generate
         caller = self._caller("generate", name)
@@ -296,9 +296,13 @@ def _incapable(hook: str, name: str, able: Sequence[str]) -> str:
 def _select(
     config: Config, registry: Registry, *, complete: bool, needed: Collection[str] | None
 ) -> tuple[Roles, list[Problem]]:
-    """Choose the one provider for each role. Problems are only told of a configuration that is otherwise right."""
+    """Choose the one provider for each role.
+
+    A role without a provider is a problem only of a configuration that is otherwise right: another mistake may be why.
+    """
     general = config.host.general
-    problems: list[Problem] = []
+    unclear: list[Problem] = []
+    missing: list[Problem] = []
     chosen: dict[str, str] = {}
     generating = registry.implementing("generate")
     for hook, wanted, setting in (
@@ -311,15 +315,15 @@ def _select(
         if wanted and wanted in able:
             chosen[hook] = wanted
         elif wanted:
-            problems.append(Problem(path, f"{cannot(config, registry, wanted, hook)}; providers that can: {can}."))
+            missing.append(Problem(path, f"{cannot(config, registry, wanted, hook)}; providers that can: {can}."))
         elif len(able) == 1:
             chosen[hook] = able[0]
         elif hook == "embed" and general.inference_provider in able and set(able) <= set(generating):
             chosen[hook] = general.inference_provider  # model servers side by side: the one in use, as ever
         elif len(able) > 1:
-            problems.append(Problem(path, f"several providers can {VERBS[hook]}: {can}. Name the one to use here."))
+            unclear.append(Problem(path, f"several providers can {VERBS[hook]}: {can}. Name the one to use here."))
         elif hook == "generate" and (needed is None or hook in needed):
-            problems.append(
+            missing.append(
                 Problem(path, "no enabled provider can generate. Enable one by its section, such as 'ollama:'.")
             )
-    return Roles(**chosen), problems if complete else [p for p in problems if "several" in p.message]
+    return Roles(**chosen), [*unclear, *missing] if complete else unclear

@@ -45,7 +45,7 @@ def import_plugin(plugin: InstalledPlugin) -> type[Provider]:
         raise PluginLoadError(plugin.name, reason)
     try:
         with announced(f"importing {plugin.target} for {plugin.name}"):
-            target = importlib.import_module(module_name)
+            target: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
             target = getattr(target, part)
     except (Exception, SystemExit) as error:
@@ -53,7 +53,7 @@ def import_plugin(plugin: InstalledPlugin) -> type[Provider]:
     sentences = breaches(target)
     if sentences:
         raise PluginLoadError(plugin.name, " ".join(sentences))
-    kind: type[Provider] = target  # type: ignore[assignment]  # breaches() has checked that
+    kind: type[Provider] = target
     for sentence in deprecations(kind):
         warnings.warn_explicit(sentence, DeprecationWarning, inspect.getfile(kind), 1, kind.__module__)
     return kind

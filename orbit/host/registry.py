@@ -22,7 +22,7 @@ from orbit.types import ModerationStage
 logger = logging.getLogger("orbit.plugins")
 
 OPTIONAL_HOOKS = frozenset({"log", "rerank", "register_routes", "register_commands"})
-"""A provider of these alone may fail to start without the server refusing to: nothing right depends on it."""
+"""Providers that implement only these hooks are optional: if one fails to start, the server starts without it."""
 
 
 class Registry:
@@ -156,7 +156,8 @@ class Registry:
         item = next(item for item in self.loaded if item.section.name == name)
         if item.section.required is not None:
             return item.section.required
-        return not OPTIONAL_HOOKS.issuperset(implemented_hooks(type(item.provider)))  # type: ignore[arg-type]  # it was started
+        assert item.provider is not None  # it was started
+        return not OPTIONAL_HOOKS.issuperset(implemented_hooks(type(item.provider)))
 
 
 def _wraps(implementation: pluggy.HookImpl) -> bool:

@@ -70,8 +70,8 @@ def with_tables(page: str) -> str:
 
     def table(match: re.Match[str]) -> str:
         module, _, attribute = match["target"].partition(":")
-        struct = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-        return f"{match[1]}{markdown_table(struct)}{match[3]}"  # type: ignore[arg-type]  # the page names a Struct
+        struct: Any = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+        return f"{match[1]}{markdown_table(struct)}{match[3]}"
 
     return _MARKED.sub(table, page)
 

@@ -41,10 +41,10 @@ def deprecations(plugin: type[Provider]) -> list[str]:
     """Return what a class uses of the plugin API that will go, as sentences for its author."""
     sentences = []
     for item in DEPRECATIONS:
-        function = getattr(plugin, item.name, None)
+        function: Any = getattr(plugin, item.name, None)
         used = {
             "hook": _options(function) is not None,
-            "argument": _options(function) is not None and item.argument in inspect.signature(function).parameters,  # type: ignore[arg-type]  # a hook is a function
+            "argument": _options(function) is not None and item.argument in inspect.signature(function).parameters,
             "method": function is not getattr(Provider, item.name, None),
         }
         if used[item.kind]:

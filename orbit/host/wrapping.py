@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 
@@ -56,7 +56,7 @@ def wrapped(hook: str, implementation: pluggy.HookImpl, wrappers: Sequence[plugg
 def _around(hook: str, wrapper: pluggy.HookImpl, inner: Call) -> Call:
     """Run a wrapper's generator around the call of ``inner``."""
     name, wanted = wrapper.plugin_name, wrapper.argnames
-    function: Callable[..., Generator[None, Any, Any]] = wrapper.function  # type: ignore[assignment]  # pluggy says object
+    function = cast("Callable[..., Generator[None, Any, Any]]", wrapper.function)
 
     def call(**arguments: Any) -> Any:
         steps = function(*[arguments[argument] for argument in wanted])

@@ -11,7 +11,7 @@ import msgspec
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from orbit.web.http.problems import Problem
+from orbit.web.http.problems import ProblemDetails
 
 MAX_URL = 8192
 """Longest request target, in bytes; a longer one is 414."""
@@ -188,7 +188,7 @@ _HEADERS_TOO_LARGE = (
 
 def response(status: HTTPStatus, code: str, detail: str, headers: list[tuple[bytes, bytes]]) -> bytes:
     """A whole response with a problem document, after which the connection is closed."""
-    body = msgspec.json.encode(Problem(status.phrase, status.value, code, detail))
+    body = msgspec.json.encode(ProblemDetails(status.phrase, status.value, code, detail))
     more = b"".join(b"%b: %b\r\n" % pair for pair in headers)
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"

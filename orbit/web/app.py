@@ -30,7 +30,7 @@ from orbit.web.garbage import settled
 from orbit.web.http.access import Front
 from orbit.web.http.cors import CrossOrigin
 from orbit.web.http.plain_http import Challenges, ToHttps
-from orbit.web.http.problems import Problem, RequestError, headers_of, invalid_fields, problem_of
+from orbit.web.http.problems import ProblemDetails, RequestError, headers_of, invalid_fields, problem_of
 from orbit.web.http.request import request_id_of
 from orbit.web.pages.admin import admin_page_routes
 from orbit.web.pages.assets import Assets
@@ -166,7 +166,7 @@ def page_routes(services: Services) -> list[Any]:
     return [*assets.routes(), *chat_page_routes(config, assets), *admin_page_routes(config, assets)]
 
 
-def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
     """Turn an exception of any handler into a problem document."""
     if isinstance(error, HTTPException):
         error = _of_litestar(error, request_id_of(request.scope))

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 import orbit
+from orbit.chat.outcome import Answered, Event
 from orbit.chat.ticker import Ticker
-from orbit.chat.turn import Answer, Event
 from orbit.testing import serve
 from orbit.web.wires.orbit import OrbitWire
 from orbit.web.wires.sending import send_stream
@@ -118,7 +118,7 @@ async def test_pings_do_not_pile_up_behind_a_reader_that_stalls() -> None:
         yield "first"
         await asyncio.sleep(0.6)
         yield "second"
-        yield Answer()
+        yield Answered()
 
     before = len(asyncio.all_tasks())
     wire, ticker = OrbitWire("r", "delta", None), Ticker()

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from orbit.auth.sign_ins import COOKIE_PREFIX
-from orbit.web.http.problems import Problem
+from orbit.web.http.problems import ProblemDetails
 from orbit.web.wires.openai.chat_request import CompletionRequest
 from orbit.web.wires.openai.chat_wire import Completion
 from orbit.web.wires.openai.errors import ErrorBody
@@ -79,7 +79,7 @@ def complete(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     described = (
-        *(ChatRequest, ChatResponse, StreamFrame, Problem, CompletionRequest, Completion),
+        *(ChatRequest, ChatResponse, StreamFrame, ProblemDetails, CompletionRequest, Completion),
         *(EmbeddingRequest, EmbeddingList, ModelInfo, ModelList, ErrorBody),
     )
     return msgspec.json.schema_components(described, ref_template="#/components/schemas/{name}")[1]
@@ -117,7 +117,7 @@ def _operation(
 
 
 def _with_access(path: str, item: Mapping[str, Any]) -> dict[str, Any]:
-    errors = _json(ErrorBody) if path.startswith("/v1/") else _json(Problem, "application/problem+json")
+    errors = _json(ErrorBody) if path.startswith("/v1/") else _json(ProblemDetails, "application/problem+json")
     return dict(_secured(path, item, {"description": "An error", "content": errors}))
 
 

@@ -38,7 +38,7 @@ class ServerStopping(RequestError):
         super().__init__(503, "server_stopping", "The server is stopping. Try again in a moment.")
 
 
-class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     """The body of an error response. ``provider`` is for operators only."""
 
     title: str
@@ -110,7 +110,7 @@ def status_of(error: BaseException) -> int:
     return next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
 
 
-def problem_of(error: BaseException, request_id: str = "") -> Problem:
+def problem_of(error: BaseException, request_id: str = "") -> ProblemDetails:
     """What a client gets of an error: a code, a sentence without internals, and the request id.
 
     The cause goes to the server log here, unless it is there already.
@@ -121,10 +121,10 @@ def problem_of(error: BaseException, request_id: str = "") -> Problem:
     detail = _sentence(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and request_id:
         detail += f" Request id: {request_id}."
-    return Problem(HTTPStatus(status).phrase, status, code, detail, request_id)
+    return ProblemDetails(HTTPStatus(status).phrase, status, code, detail, request_id)
 
 
-def operators_problem_of(error: BaseException, request_id: str = "") -> Problem:
+def operators_problem_of(error: BaseException, request_id: str = "") -> ProblemDetails:
     """What a signed-in operator gets of an error: all that ORBIT knows, without secrets."""
     problem = problem_of(error, request_id)
     if not isinstance(error, OrbitError):

@@ -10,7 +10,8 @@ from litestar.types import ASGIApp, Scope
 from msgspec import Meta
 
 from orbit.auth.keys import Identity
-from orbit.chat.turn import Answer, Turn
+from orbit.chat.outcome import Ending, Refused
+from orbit.chat.turn import Turn
 from orbit.config import HostConfig
 from orbit.types import CallContext, GenerateOptions, Source, Usage
 from orbit.web.http.body import check_length, decode
@@ -92,10 +93,10 @@ class OrbitWire:
         self._cumulative = form == "cumulative"
         self._so_far = ""
 
-    def whole(self, text: str, answer: Answer) -> bytes:
+    def whole(self, text: str, ending: Ending) -> bytes:
         """The JSON body."""
         response = ChatResponse(
-            text, answer.sources, answer.usage, answer.finish_reason, self._session_id, self._metadata(answer)
+            text, ending.sources, ending.usage, ending.finish_reason, self._session_id, self._metadata(ending)
         )
         return _encoder.encode(response)
 
@@ -106,16 +107,16 @@ class OrbitWire:
             text = self._so_far
         return b'data: {"text":' + _encoder.encode(text) + b',"done":false}\n\n'
 
-    def end(self, answer: Answer) -> bytes:
+    def end(self, ending: Ending) -> bytes:
         """The frame that says how the answer ended."""
         frame = StreamFrame(
             text=self._so_far,
             done=True,
-            finish_reason=answer.finish_reason,
-            sources=answer.sources,
-            usage=answer.usage,
+            finish_reason=ending.finish_reason,
+            sources=ending.sources,
+            usage=ending.usage,
             session_id=self._session_id,
-            metadata=self._metadata(answer),
+            metadata=self._metadata(ending),
         )
         return b"data: " + _encoder.encode(frame) + b"\n\n"
 
@@ -128,16 +129,16 @@ class OrbitWire:
         }
         return b"data: " + _encoder.encode(frame) + b"\n\n"
 
-    def _metadata(self, answer: Answer) -> Metadata:
+    def _metadata(self, ending: Ending) -> Metadata:
         return Metadata(
             self._request_id,
-            answer.provider,
-            answer.model,
-            answer.blocked,
-            answer.dropped_documents,
-            answer.dropped_turns,
-            answer.without_documents,
-            answer.remembered,
+            ending.provider,
+            ending.model,
+            isinstance(ending, Refused),
+            ending.dropped_documents,
+            ending.dropped_turns,
+            ending.without_documents,
+            ending.remembered,
         )
 
 

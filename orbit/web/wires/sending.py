@@ -11,8 +11,8 @@ from typing import Protocol
 import msgspec
 from litestar.types import Receive, Send
 
+from orbit.chat.outcome import Answered, Ending, Event
 from orbit.chat.ticker import Ticker
-from orbit.chat.turn import Answer, Event
 from orbit.web.http.problems import ServerStopping
 from orbit.web.wires.client_watch import ClientWatch
 
@@ -38,7 +38,7 @@ class Sent(msgspec.Struct, frozen=True):
 class Wire(Protocol):
     """How one protocol writes an answer. Frames are whole server-sent events."""
 
-    def whole(self, text: str, answer: Answer) -> bytes:
+    def whole(self, text: str, ending: Ending) -> bytes:
         """The JSON body of an answer that is not streamed."""
         ...
 
@@ -46,7 +46,7 @@ class Wire(Protocol):
         """The frame of a new piece of text."""
         ...
 
-    def end(self, answer: Answer) -> bytes:
+    def end(self, ending: Ending) -> bytes:
         """The last frames of an answer."""
         ...
 
@@ -65,17 +65,18 @@ async def send_whole(
 ) -> Sent:
     """Send an answer as one JSON body. Raises what the turn raises, before it sends."""
     text: list[str] = []
-    answer = Answer()
+    ending: Ending = Answered()
     with ClientWatch(receive, ticker) as watch:
         try:
             async for event in events:
                 if isinstance(event, str):
                     text.append(event)
                 else:
-                    answer = event
+                    ending = event
+                    text.append(event.text)
         finally:
             await events.aclose()
-        body = wire.whole("".join(text), answer)
+        body = wire.whole("".join(text), ending)
         all_headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -109,6 +110,8 @@ async def send_stream(
                     if isinstance(event, str):
                         await stream.send(wire.piece(event))
                     else:
+                        if event.text:
+                            await stream.send(wire.piece(event.text))
                         await stream.send(wire.end(event), last=True)
             finally:
                 await events.aclose()  # gives the turn's place back before anything else is sent

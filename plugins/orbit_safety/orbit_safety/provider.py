@@ -200,7 +200,7 @@ class SafetyProvider(Provider):
     async def _ask(self, stage: Stage, text: str, context: CallContext) -> str:
         messages = conversation(self._instructions, stage, text)
         async with aclosing(
-            self.host.generate(messages, self._options, context, provider=self.settings.provider)  # type: ignore[type-var]  # hosts give a generator
+            self.host.generate(messages, self._options, context, provider=self.settings.provider)
         ) as chunks:
             return "".join([chunk.text async for chunk in chunks])
 

@@ -23,7 +23,7 @@ from orbit.documents import Failed, Input, Progress, Skipped, Summary, ingest
 from orbit.types import CallContext
 from orbit.web.api.admin.multipart import receive_files
 from orbit.web.http.body import UPLOAD_PIECE
-from orbit.web.http.problems import Problem, RequestError, operators_problem_of
+from orbit.web.http.problems import ProblemDetails, RequestError, operators_problem_of
 from orbit.web.http.request import request_id_of
 from orbit.web.services import Services
 
@@ -60,7 +60,7 @@ class ToldSummary(Told, frozen=True, tag="summary"):
 class ToldError(Told, frozen=True, tag="error"):
     """The last line, if the whole run failed after it had begun."""
 
-    problem: Problem
+    problem: ProblemDetails
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from orbit.chat.turn import Answer
+from orbit.chat.outcome import Ending, Refused
 from orbit.types import Source
 from orbit.web.wires.openai.errors import error_body
 
@@ -76,27 +76,27 @@ class CompletionWire:
         self._head: dict[str, Any] = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": model}
         self._before = self._after = b""  # what stands before and after each text, once there is one
 
-    def whole(self, text: str, answer: Answer) -> bytes:
+    def whole(self, text: str, ending: Ending) -> bytes:
         """The body of a completion that is not streamed."""
-        choice = Choice(CompletionMessage(text), answer.finish_reason)
-        return _encode(Completion(**self._head, choices=(choice,), usage=_usage(answer), orbit=self._extra(answer)))
+        choice = Choice(CompletionMessage(text), ending.finish_reason)
+        return _encode(Completion(**self._head, choices=(choice,), usage=_usage(ending), orbit=self._extra(ending)))
 
     def piece(self, text: str) -> bytes:
         """One chunk of text; the first comes after the chunk with the role."""
         opening = b"" if self._before else self._open()
         return opening + self._before + _encode(text) + self._after
 
-    def end(self, answer: Answer) -> bytes:
+    def end(self, ending: Ending) -> bytes:
         """The chunk with the finish reason, the usage if it was asked for, and ``[DONE]``."""
         opening = b"" if self._before else self._open()
         head = {**self._head, "object": "chat.completion.chunk"}
-        choice = {"index": 0, "delta": {}, "finish_reason": answer.finish_reason}
-        last: dict[str, Any] = {**head, "choices": [choice], "orbit": self._extra(answer)}
+        choice = {"index": 0, "delta": {}, "finish_reason": ending.finish_reason}
+        last: dict[str, Any] = {**head, "choices": [choice], "orbit": self._extra(ending)}
         if self._include_usage:
             last["usage"] = None
         frames = opening + b"data: " + _encode(last) + b"\n\n"
         if self._include_usage:
-            frames += b"data: " + _encode({**head, "choices": [], "usage": _usage(answer)}) + b"\n\n"
+            frames += b"data: " + _encode({**head, "choices": [], "usage": _usage(ending)}) + b"\n\n"
         return frames + _DONE
 
     def failure(self, error: BaseException) -> bytes:
@@ -111,18 +111,18 @@ class CompletionWire:
         self._after = b'},"finish_reason":null}]' + usage + b"}\n\n"
         return self._before + b'"","role":"assistant"' + self._after
 
-    def _extra(self, answer: Answer) -> CompletionExtra:
+    def _extra(self, ending: Ending) -> CompletionExtra:
         return CompletionExtra(
             self._request_id,
-            answer.sources,
-            answer.blocked,
-            answer.dropped_documents,
-            answer.dropped_turns,
-            answer.without_documents,
+            ending.sources,
+            isinstance(ending, Refused),
+            ending.dropped_documents,
+            ending.dropped_turns,
+            ending.without_documents,
             self._ignored,
         )
 
 
-def _usage(answer: Answer) -> CompletionUsage:
-    read, written = answer.usage.prompt_tokens, answer.usage.completion_tokens
+def _usage(ending: Ending) -> CompletionUsage:
+    read, written = ending.usage.prompt_tokens, ending.usage.completion_tokens
     return CompletionUsage(read, written, read + written)

@@ -1,0 +1,39 @@
+"""Holding an answer back until the moderators of answers have passed it."""
+
+from __future__ import annotations
+
+from orbit.chat.journal import Journal
+from orbit.chat.moderation import Moderation
+from orbit.chat.outcome import EndsEarly
+from orbit.chat.sentences import SentenceBuffer
+from orbit.chat.turn import Turn, in_time
+from orbit.types import Message
+
+
+class AnswerGuard:
+    """Releases one answer sentence by sentence. Moderators judge each one together with all before it."""
+
+    def __init__(self, moderation: Moderation, turn: Turn, journal: Journal) -> None:
+        self._moderation = moderation
+        self._turn = turn
+        self._journal = journal
+        self._buffer = SentenceBuffer()
+        self._passed = ""
+
+    async def add(self, piece: str) -> str:
+        """Take a piece; return the text to release, possibly none. Raises EndsEarly, ProviderError and TurnTimeout."""
+        return await self._judged(self._buffer.add(piece))
+
+    async def rest(self, piece: str) -> str:
+        """Take the last piece; return all that is left. Raises EndsEarly, ProviderError and TurnTimeout."""
+        return await self._judged(self._buffer.add(piece) + self._buffer.rest())
+
+    async def _judged(self, text: str) -> str:
+        if text and not text.isspace():
+            turn = self._turn
+            asked = (Message("user", turn.question), Message("assistant", self._passed + text))
+            verdict = await in_time(turn.context, self._moderation.judge("output", asked, turn, self._journal))
+            if not verdict.allowed:
+                raise EndsEarly(self._moderation.refusal_of(verdict))
+        self._passed += text
+        return text

@@ -1,0 +1,71 @@
+"""How a chat turn ends: the one typed outcome that the client's answer and the chat log both follow from."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from orbit.types import FinishReason, Source, Usage
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """The last event of a turn that has an answer.
+
+    ``text`` is the operator's own text, if one replaces the model's or follows it; no event repeats it.
+    ``dropped_documents`` and ``dropped_turns`` did not fit the model's context. ``without_documents`` is true if
+    retrieval failed and the operator chose to answer anyway. ``remembered`` is true if a conversation keeps the turn.
+    """
+
+    text: str = ""
+    finish_reason: FinishReason = "stop"
+    sources: tuple[Source, ...] = ()
+    usage: Usage = Usage()
+    provider: str = ""
+    model: str = ""
+    dropped_documents: int = 0
+    dropped_turns: int = 0
+    without_documents: bool = False
+    remembered: bool = False
+
+
+class Answered(Ending, frozen=True):
+    """The model answered."""
+
+
+class NothingFound(Ending, frozen=True):
+    """No document matched, and the operator's text answers in the model's place."""
+
+
+class Refused(Ending, frozen=True):
+    """A moderator, or the model's own filter, refused the question or the answer. ``reason`` is for operators."""
+
+    finish_reason: FinishReason = "content_filter"
+    reason: str = ""
+
+
+class EndsEarly(Exception):
+    """Ends a turn before the model has given its whole answer. It never leaves the pipeline."""
+
+    def __init__(self, ending: NothingFound | Refused) -> None:
+        super().__init__()
+        self.ending = ending
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """An error ended the turn; the client gets it too."""
+
+    error: Exception
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """The client left, or the server stopped, before the turn had another outcome."""
+
+
+CANCELLED = Cancelled()
+
+
+Outcome: TypeAlias = Answered | NothingFound | Refused | Failed | Cancelled
+
+Event: TypeAlias = str | Ending
+"""A new piece of the answer's text, or (last, once) its ending."""
