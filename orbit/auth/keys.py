@@ -12,7 +12,7 @@ from orbit.database.base import Database
 from orbit.database.keys import ApiKey, UnknownKey
 from orbit.database.prompts import SystemPrompt, UnknownPrompt
 from orbit.database.quota import RATE_WINDOW, Quota
-from orbit.database.records import new_id
+from orbit.database.records import new_id, now
 from orbit.database.secrets import MAX_SECRET_CHARS, digest_of, generate_secret, hint_of
 from orbit.errors import DatabaseUnavailable, OrbitError, Unauthorized
 
@@ -74,7 +74,7 @@ def new_key(
         collection_name=collection_name,
         system_prompt_id=system_prompt_id,
         notes=notes,
-        created_at=time.time(),
+        created_at=now(),
         expires_at=expires_at,
         requests_per_minute=requests_per_minute,
     )

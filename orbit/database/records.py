@@ -1,4 +1,4 @@
-"""What all records have in common: their ids, how they are changed, and how they are listed."""
+"""Ids, times, changes and pages of records."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ PAGE = 100
 
 
 def new_id() -> str:
-    """An id of 24 hexadecimal digits that sorts by the time it was made (as MongoDB's ObjectId does)."""
+    """Return an id of 24 hexadecimal digits that sorts by its time, as MongoDB's ObjectId does."""
     seconds, fraction = divmod(time.time(), 1)
     return (int(seconds).to_bytes(4, "big") + int(fraction * 2**24).to_bytes(3, "big") + os.urandom(5)).hex()
 
 
+def now() -> float:
+    """Return the time in Unix seconds, in whole milliseconds: what MongoDB's dates can hold."""
+    return round(time.time(), 3)
+
+
 def set_fields(changes: msgspec.Struct) -> dict[str, Any]:
-    """The fields of changes that are set, by name."""
+    """Return the fields of changes that are set, by name."""
     return {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}

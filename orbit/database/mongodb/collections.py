@@ -6,9 +6,9 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from beanie import init_beanie
+from beanie import UpdateResponse, init_beanie
 from pymongo.errors import OperationFailure, PyMongoError
 from typing_extensions import override
 
@@ -17,6 +17,7 @@ from orbit.database.base import Database
 from orbit.database.mongodb.connection import database_name, make_client, shown_address
 from orbit.database.mongodb.documents import (
     ApiKeyDocument,
+    D,
     PromptVersionDocument,
     RequestCountDocument,
     SystemPromptDocument,
@@ -49,22 +50,24 @@ class MongoCollections(Database):
         client = make_client(self._settings)
         stack.push_async_callback(client.close)
         settings = self._settings
-        prompts = settings.prompts_collection
-        self._keys = bound_to(ApiKeyDocument, settings.apikey_collection)
-        self._prompts = bound_to(SystemPromptDocument, prompts)
-        self._versions = bound_to(PromptVersionDocument, f"{prompts}_versions")
-        self._counts = bound_to(RequestCountDocument, f"{settings.apikey_collection}_requests")
-        self._turns = bound_to(TurnDocument, f"{settings.apikey_collection}_sessions")
+        keys, prompts = settings.apikey_collection, settings.prompts_collection
+        self._keys = bound_to(keys, ApiKeyDocument)
+        self._counts = bound_to(f"{keys}_requests", RequestCountDocument)
+        self._turns = bound_to(f"{keys}_sessions", TurnDocument)
+        self._prompts = bound_to(prompts, SystemPromptDocument)
+        self._versions = bound_to(f"{prompts}_versions", PromptVersionDocument)
+        self._database = client[database_name(settings)]
         models = [self._keys, self._prompts, self._versions, self._counts, self._turns]
         with self._as_unavailable():
             await client.admin.command("ping")
-            await init_beanie(database=client[database_name(settings)], document_models=models, skip_indexes=True)
+            # Beanie cannot drop or skip an index that does not fit the records, so ORBIT makes its own.
+            await init_beanie(database=self._database, document_models=models, skip_indexes=True)
             await self._make_indexes()
 
     @override
     async def ping(self) -> None:
         with self._as_unavailable():
-            await self._keys.get_pymongo_collection().database.command("ping")
+            await self._database.command("ping")
 
     async def _make_indexes(self) -> None:
         """Make what lookups need, and let go of an index of earlier versions under which clear keys cannot go."""
@@ -107,13 +110,18 @@ class MongoCollections(Database):
     def _too_busy(self) -> DatabaseUnavailable:
         return DatabaseUnavailable(f"MongoDB at {self._where}: too many changes of the same record at once; try again.")
 
-    async def _page(self, model: type[Any], after: str, limit: int) -> list[Any]:
+    async def _page(self, model: type[D], after: str, limit: int) -> list[D]:
         if after and object_id(after) is None:
             return []
         query = {"_id": {"$gt": object_id(after)}} if after else {}
         with self._as_unavailable():
-            found = await model.find(query).sort("_id").limit(limit).to_list()
-        return [document.record() for document in found]
+            return await model.find(query).sort("_id").limit(limit).to_list()
+
+    @staticmethod
+    async def _changed(model: type[D], query: dict[str, Any], change: dict[str, Any]) -> D | None:
+        """Change the document that a query finds and return it as it is now; None if there is none."""
+        found = await model.find_one(query).update(change, response_type=UpdateResponse.NEW_DOCUMENT)
+        return cast("D | None", found)  # of the response's three types, the one that was asked for
 
 
 def id_of(text: str) -> Any:

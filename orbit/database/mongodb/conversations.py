@@ -4,53 +4,54 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+from beanie.operators import In
 from typing_extensions import override
 
 from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import UnknownKey
 from orbit.database.mongodb.collections import MongoCollections, id_of
-from orbit.database.mongodb.documents import turn_fields
+from orbit.database.mongodb.documents import TurnId
 
-_LATEST_FIRST = [("at", -1), ("_id", -1)]
+_LATEST_FIRST = ("-at", "-_id")
 
 
 class MongoConversations(MongoCollections):
-    """The part of the database that keeps conversations."""
+    """The conversations of a MongoDB database."""
 
     @override
     async def add_turn(self, key_id: str, session_id: str, turn: ConversationTurn, keep: int) -> None:
-        collection = self._turns.get_pymongo_collection()
-        session = _session(key_id, session_id)
         with self._as_unavailable():
-            added = await collection.insert_one(turn_fields(key_id, session_id, turn))
-            # Looked for after the insertion: whoever deletes a key deletes the key first, so that no turn is left over.
+            added = await self._turns(key_id=key_id, session_id=session_id, **msgspec.to_builtins(turn)).insert()
+            # After the insertion: whoever deletes a key deletes the key first, so that no turn is left over.
             if await self._keys.find_one({"_id": id_of(key_id)}) is None:
-                await collection.delete_one({"_id": added.inserted_id})
+                await added.delete()
                 raise UnknownKey
-            surplus = collection.find(session, {"_id": 1}).sort(_LATEST_FIRST).skip(keep)
-            if old := [document["_id"] async for document in surplus]:
-                await collection.delete_many({"_id": {"$in": old}})
+            surplus = self._turns.find(_conversation(key_id, session_id)).sort(*_LATEST_FIRST).skip(keep)
+            if old := [turn.id for turn in await surplus.project(TurnId).to_list()]:
+                await self._turns.find(In(self._turns.id, old)).delete()
 
     @override
     async def conversation_turns(self, key_id: str, session_id: str, since: float) -> list[ConversationTurn]:
-        query = {**_session(key_id, session_id), "at": {"$gt": since}}
+        query = {**_conversation(key_id, session_id), "at": {"$gt": since}}
         with self._as_unavailable():
-            found = await self._turns.find(query).sort(_LATEST_FIRST).to_list()
-        return [document.record() for document in reversed(found)]
+            found = await self._turns.find(query).sort(*_LATEST_FIRST).to_list()
+        return [turn.record() for turn in reversed(found)]
 
     @override
     async def delete_conversation(self, key_id: str, session_id: str) -> bool:
-        with self._as_unavailable():
-            result = await self._turns.get_pymongo_collection().delete_many(_session(key_id, session_id))
-        return bool(result.deleted_count)
+        return await self._delete_turns(_conversation(key_id, session_id)) > 0
 
     @override
     async def forget_turns(self, before: float) -> int:
+        return await self._delete_turns({"at": {"$lte": before}})
+
+    async def _delete_turns(self, query: dict[str, Any]) -> int:
         with self._as_unavailable():
-            result = await self._turns.get_pymongo_collection().delete_many({"at": {"$lte": before}})
-        return int(result.deleted_count)
+            deleted = await self._turns.find(query).delete()
+        return deleted.deleted_count if deleted else 0
 
 
-def _session(key_id: str, session_id: str) -> dict[str, Any]:
-    """The turns of a session."""
+def _conversation(key_id: str, session_id: str) -> dict[str, Any]:
+    """Return the query for the turns of a conversation."""
     return {"key_id": {"$eq": key_id}, "session_id": {"$eq": session_id}}

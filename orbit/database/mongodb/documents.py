@@ -1,135 +1,131 @@
 """The documents of the MongoDB database, in the form that earlier ORBIT servers wrote and read.
 
-They are lenient where earlier servers were: a field may be missing or null. ``record()`` turns them into what the
-database's contract speaks of.
+They are as lenient as earlier servers: a field may be missing or null.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 import msgspec
 from beanie import Document, PydanticObjectId
 from bson import ObjectId
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from orbit.database.conversations import ConversationTurn
-from orbit.database.keys import ApiKey, FormerSecret
+from orbit.database.keys import ApiKey
 from orbit.database.prompts import SystemPrompt
 from orbit.database.secrets import digest_of, hint_of
-from orbit.types import Source
+
+
+def moment(at: float | datetime | None) -> datetime | None:
+    """Return Unix seconds as a date; pydantic alone would read those after the year 2603 as milliseconds."""
+    return datetime.fromtimestamp(at, UTC) if isinstance(at, int | float) else at
+
+
+def seconds(at: datetime) -> float:
+    """Return a date as Unix seconds; dates without a zone are UTC, as MongoDB stores them."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+Moment = Annotated[datetime, PlainSerializer(seconds)]
+"""A date in MongoDB, Unix seconds in a record."""
+Text = Annotated[str, BeforeValidator(lambda text: text or "")]
+D = TypeVar("D", bound=Document)
+
+if TYPE_CHECKING:
+    Fields = Document
+else:  # Beanie binds a document class to one client, so ``bound_to`` makes each database its own from these fields
+    Fields = BaseModel
+
+
+class Stored(Fields):
+    """A document with the fields of a record."""
+
+    model_config = ConfigDict(extra="ignore", from_attributes=True)
+
+    @classmethod
+    def of(cls, record: msgspec.Struct) -> Self:
+        """Return the document of a record."""
+        return cls(**msgspec.structs.asdict(record))
 
 
 class FormerSecretDocument(BaseModel):
     """A secret from before a rotation."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     digest: str
     hint: str
-    expires_at: datetime
+    expires_at: Annotated[Moment, BeforeValidator(moment)]
 
 
-class ApiKeyDocument(BaseModel):
-    """A key. ``api_key`` is the clear key of an earlier version, until it is upgraded."""
+class ApiKeyDocument(Stored):
+    """A key. ``api_key`` is the clear key of an earlier version, until it is upgraded; it is never written."""
 
-    model_config = ConfigDict(extra="ignore")
-
-    id: PydanticObjectId = Field(default_factory=PydanticObjectId)
-    api_key: str | None = None
-    digest: str | None = None
-    hint: str | None = None
-    client_name: str | None = None
+    id: PydanticObjectId
+    api_key: str | None = Field(None, exclude=True)
+    digest: Text = ""
+    hint: Text = ""
+    client_name: Text = ""
     collection_name: str | None = None
     system_prompt_id: PydanticObjectId | None = None
     active: bool = True
-    notes: str | None = None
-    created_at: datetime | None = None
-    expires_at: datetime | None = None
+    notes: Text = ""
+    created_at: Annotated[Moment, BeforeValidator(lambda at: moment(at or 0.0))] = datetime.fromtimestamp(0, UTC)
+    expires_at: Annotated[Moment | None, BeforeValidator(moment)] = None
     requests_per_minute: int | None = None
     former: list[FormerSecretDocument] = Field(default_factory=list)
 
     def record(self) -> ApiKey:
-        """The key as the contract has it; one that is still in clear appears with its digest."""
-        return ApiKey(
-            id=str(self.id),
-            digest=self.digest or (digest_of(self.api_key) if self.api_key else ""),
-            hint=self.hint or hint_of(self.api_key or ""),
-            client_name=self.client_name or "",
-            collection_name=self.collection_name,
-            system_prompt_id=str(self.system_prompt_id) if self.system_prompt_id else None,
-            active=self.active,
-            notes=self.notes or "",
-            created_at=seconds(self.created_at) or 0.0,
-            expires_at=seconds(self.expires_at),
-            requests_per_minute=self.requests_per_minute,
-            former=tuple(FormerSecret(item.digest, item.hint, seconds(item.expires_at) or 0.0) for item in self.former),
-        )
+        """Return the key; one that is still in clear appears with its digest."""
+        fields = self.model_dump(mode="json")
+        if self.api_key and not self.digest:
+            fields.update(digest=digest_of(self.api_key), hint=hint_of(self.api_key))
+        return msgspec.convert(fields, ApiKey)
 
 
-class SystemPromptDocument(BaseModel):
+class SystemPromptDocument(Stored):
     """A prompt as it is now; earlier servers wrote no ``revision``."""
 
-    model_config = ConfigDict(extra="ignore")
-
-    id: PydanticObjectId = Field(default_factory=PydanticObjectId)
+    id: PydanticObjectId
     name: str
-    prompt: str = ""
-    version: str | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    prompt: Text = ""
+    version: Annotated[str, BeforeValidator(lambda version: version or "1.0")] = "1.0"
+    created_at: Annotated[Moment | None, BeforeValidator(moment)] = None
+    updated_at: Annotated[Moment | None, BeforeValidator(moment)] = None
     revision: int | None = None
 
     def record(self) -> SystemPrompt:
-        """The prompt as the contract has it."""
-        created = seconds(self.created_at) or 0.0
-        return SystemPrompt(
-            id=str(self.id),
-            name=self.name,
-            prompt=self.prompt,
-            version=self.version or "1.0",
-            created_at=created,
-            updated_at=seconds(self.updated_at) or created,
-            revision=self.revision or 1,
-        )
+        """Return the prompt."""
+        created = seconds(self.created_at) if self.created_at else 0.0
+        fields = {"created_at": created, "updated_at": created, **self.model_dump(mode="json", exclude_none=True)}
+        return msgspec.convert(fields, SystemPrompt)
 
 
-class PromptVersionDocument(BaseModel):
-    """What a prompt was before an update; the id is ``<prompt>:<revision>``, so that writing it twice is harmless."""
+class PromptVersionDocument(SystemPromptDocument):
+    """What a prompt was before an update. The id is ``<prompt>:<revision>``, so that writing it twice is harmless."""
 
-    id: str
+    id: str  # type: ignore[assignment]  # each collection has its own kind of id
     prompt_id: PydanticObjectId
-    name: str
-    prompt: str
-    version: str
-    created_at: datetime
-    updated_at: datetime
-    revision: int
 
     def record(self) -> SystemPrompt:
-        """The earlier prompt as the contract has it."""
-        return SystemPrompt(
-            id=str(self.prompt_id),
-            name=self.name,
-            prompt=self.prompt,
-            version=self.version,
-            created_at=seconds(self.created_at) or 0.0,
-            updated_at=seconds(self.updated_at) or 0.0,
-            revision=self.revision,
-        )
+        """Return the earlier prompt."""
+        return msgspec.structs.replace(super().record(), id=str(self.prompt_id))
 
 
-class RequestCountDocument(BaseModel):
+class RequestCountDocument(Fields):
     """The requests of a key in the last minute, as ``[second, number]``; ``revision`` guards each change."""
 
-    id: str
+    id: str  # type: ignore[assignment]  # the key's
     counts: list[tuple[int, int]] = Field(default_factory=list)
     revision: int = 0
 
 
-class TurnDocument(BaseModel):
+class TurnDocument(Fields):
     """A turn of a conversation. ``at`` in Unix seconds: not all that speak MongoDB's wire compare dates rightly."""
 
-    id: PydanticObjectId = Field(default_factory=PydanticObjectId)
     key_id: str
     session_id: str
     question: str
@@ -138,66 +134,26 @@ class TurnDocument(BaseModel):
     sources: list[dict[str, Any]] = Field(default_factory=list)
 
     def record(self) -> ConversationTurn:
-        """The turn as the contract has it."""
-        sources = msgspec.convert(self.sources, tuple[Source, ...])
-        return ConversationTurn(self.question, self.answer, self.at, sources)
+        """Return the turn."""
+        return msgspec.convert(self, ConversationTurn, from_attributes=True)
 
 
-def turn_fields(key_id: str, session_id: str, turn: ConversationTurn) -> dict[str, Any]:
-    """The document of a new turn."""
-    return {"key_id": key_id, "session_id": session_id, **msgspec.to_builtins(turn)}
+class TurnId(BaseModel):
+    """The part of a turn that is read to delete it."""
+
+    id: PydanticObjectId = Field(alias="_id")
 
 
-def bound_to(model: type[BaseModel], collection: str) -> type[Any]:
-    """A Beanie document class for one collection, made anew for each database, so that several can be open at once."""
-    name = model.__qualname__
-    place = {"__module__": __name__, "__qualname__": f"{name}.Settings"}  # where Pydantic expects a nested class
-    settings = type("Settings", (), {"name": collection, **place})
-    return type(name, (model, Document), {"Settings": settings, "__module__": __name__, "__qualname__": name})
+def bound_to(collection: str, model: type[D]) -> type[D]:
+    """Return the document class of one database for one collection."""
 
+    class Bound(model, Document):  # type: ignore[valid-type,misc]  # a base that only the caller knows
+        class Settings:
+            name = collection
 
-def key_fields(key: ApiKey) -> dict[str, Any]:
-    """The document of a new key."""
-    return {
-        "_id": ObjectId(key.id),
-        "digest": key.digest,
-        "hint": key.hint,
-        "client_name": key.client_name,
-        "collection_name": key.collection_name,
-        "system_prompt_id": object_id(key.system_prompt_id),
-        "active": key.active,
-        "notes": key.notes,
-        "created_at": moment(key.created_at),
-        "expires_at": moment(key.expires_at),
-        "requests_per_minute": key.requests_per_minute,
-        "former": [],
-    }
-
-
-def prompt_fields(prompt: SystemPrompt) -> dict[str, Any]:
-    """A prompt's document without its id."""
-    return {
-        "name": prompt.name,
-        "prompt": prompt.prompt,
-        "version": prompt.version,
-        "created_at": moment(prompt.created_at),
-        "updated_at": moment(prompt.updated_at),
-        "revision": prompt.revision,
-    }
+    return Bound
 
 
 def object_id(text: str | None) -> ObjectId | None:
-    """An id as MongoDB has it; None if the text is no id."""
+    """Return an id as MongoDB has it; None if the text is no id."""
     return ObjectId(text) if text is not None and ObjectId.is_valid(text) else None
-
-
-def moment(at: float | None) -> datetime | None:
-    """Unix seconds as a date."""
-    return None if at is None else datetime.fromtimestamp(at, UTC)
-
-
-def seconds(at: datetime | None) -> float | None:
-    """A date as Unix seconds; dates without a zone are UTC, as MongoDB stores them."""
-    if at is None:
-        return None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

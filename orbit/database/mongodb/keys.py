@@ -14,14 +14,20 @@ from typing_extensions import override
 from orbit.config.model import Mongodb
 from orbit.database.keys import ApiKey, DuplicateKey, FormerSecret, KeyChanges, UnknownKey
 from orbit.database.mongodb.collections import ATTEMPTS, MongoCollections, id_of, reference_to
-from orbit.database.mongodb.documents import ApiKeyDocument, key_fields, moment, object_id
+from orbit.database.mongodb.documents import (
+    ApiKeyDocument,
+    FormerSecretDocument,
+    RequestCountDocument,
+    moment,
+    object_id,
+)
 from orbit.database.quota import Quota, quota, window_start
 from orbit.database.records import PAGE, set_fields
 from orbit.database.secrets import digest_of, hint_of
 
 
 class MongoKeys(MongoCollections):
-    """The part of the database that keeps keys."""
+    """The keys of a MongoDB database."""
 
     def __init__(self, settings: Mongodb, signal_file: Path) -> None:
         super().__init__(settings, signal_file)
@@ -33,10 +39,10 @@ class MongoKeys(MongoCollections):
             await self._require_prompt(key.system_prompt_id)
             await self._require_new_digest(key.digest)
             try:
-                await self._keys.get_pymongo_collection().insert_one(key_fields(key))
+                await self._keys.of(key).insert()
             except DuplicateKeyError as error:
                 raise DuplicateKey from error
-        return await self.get_key(key.id)
+        return key
 
     @override
     async def find_by_digest(self, digest: str) -> ApiKey | None:
@@ -49,23 +55,20 @@ class MongoKeys(MongoCollections):
         if not _storable(secret):
             return None
         with self._as_unavailable():
-            await self._keys.get_pymongo_collection().update_one(
-                {"api_key": {"$eq": secret, "$ne": ""}}, _upgrade(digest, hint)
-            )
+            await self._changed(self._keys, {"api_key": {"$eq": secret, "$ne": ""}}, _upgrade(digest, hint))
         # Found also if another request with the same key was quicker.
         found = await self._find_key({"digest": {"$eq": digest}})
         return found.record() if found else None
 
     @override
     async def migrate(self) -> int:
-        collection = self._keys.get_pymongo_collection()
         number = 0
         with self._as_unavailable():
-            async for document in collection.find({"api_key": {"$type": "string"}}):
-                secret = document["api_key"]
+            async for document in self._keys.find({"api_key": {"$type": "string"}}):
+                secret = document.api_key or ""
+                unchanged = {"_id": document.id, "api_key": {"$eq": secret}}
                 change = _upgrade(digest_of(secret), hint_of(secret))
-                result = await collection.update_one({"_id": document["_id"], "api_key": {"$eq": secret}}, change)
-                number += result.modified_count
+                number += await self._changed(self._keys, unchanged, change) is not None
         return number
 
     @override
@@ -74,7 +77,7 @@ class MongoKeys(MongoCollections):
 
     @override
     async def list_keys(self, *, after: str = "", limit: int = PAGE) -> list[ApiKey]:
-        return await self._page(self._keys, after, limit)
+        return [document.record() for document in await self._page(self._keys, after, limit)]
 
     @override
     async def keys_with_prompt(self, prompt_id: str) -> list[ApiKey]:
@@ -91,97 +94,92 @@ class MongoKeys(MongoCollections):
                 values["system_prompt_id"] = object_id(values["system_prompt_id"])
             if "expires_at" in values:
                 values["expires_at"] = moment(values["expires_at"])
-            if values:
-                with self._announced():
-                    await self._keys.get_pymongo_collection().update_one({"_id": id_of(key_id)}, {"$set": values})
-        return await self.get_key(key_id)
+            if not values:
+                return await self.get_key(key_id)
+            with self._announced():
+                changed = await self._changed(self._keys, {"_id": id_of(key_id)}, {"$set": values})
+        if changed is None:
+            raise UnknownKey
+        return changed.record()
 
     @override
     async def rotate_key(self, key_id: str, digest: str, hint: str, former_until: float) -> ApiKey:
-        collection = self._keys.get_pymongo_collection()
         with self._as_unavailable(), self._announced():
             for _ in range(ATTEMPTS):
                 present = (await self._get_key(key_id)).record()
                 await self._require_new_digest(digest)
                 kept = [secret for secret in present.former if secret.expires_at > time.time()]
                 kept.append(FormerSecret(present.digest, present.hint, former_until))
-                former = [{"digest": s.digest, "hint": s.hint, "expires_at": moment(s.expires_at)} for s in kept]
-                change = {"$set": {"digest": digest, "hint": hint, "former": former}, "$unset": {"api_key": ""}}
+                former = [FormerSecretDocument.model_validate(secret) for secret in kept]
                 unchanged = {
                     "_id": id_of(key_id),
                     "$or": [{"digest": present.digest}, {"api_key": {"$type": "string"}}],
                 }
                 try:
-                    result = await collection.update_one(unchanged, change)
+                    if changed := await self._changed(self._keys, unchanged, _upgrade(digest, hint, former=former)):
+                        return changed.record()
                 except DuplicateKeyError as error:
                     raise DuplicateKey from error
-                if result.matched_count:
-                    return await self.get_key(key_id)
         raise self._too_busy()
 
     @override
     async def delete_key(self, key_id: str) -> None:
         with self._as_unavailable(), self._announced():
-            result = await self._keys.get_pymongo_collection().delete_one({"_id": id_of(key_id)})
-            await self._counts.get_pymongo_collection().delete_one({"_id": key_id})
-            await self._turns.get_pymongo_collection().delete_many({"key_id": {"$eq": key_id}})
-        if not result.deleted_count:
+            deleted = await self._keys.find_one({"_id": id_of(key_id)}).delete()
+            await self._counts.find_one({"_id": key_id}).delete()
+            await self._turns.find({"key_id": {"$eq": key_id}}).delete()
+        if not deleted or not deleted.deleted_count:
             raise UnknownKey
 
     @override
     async def count_request(self, key_id: str, limit: int, now: float) -> Quota:
-        collection = self._counts.get_pymongo_collection()
         second = int(now)
         # One request of a key at a time in this process, so that only processes have to try again.
         async with self._counting[key_id]:
             for _ in range(ATTEMPTS):
                 with self._as_unavailable():
                     document = await self._counts.find_one({"_id": key_id})
-                    counts = (
-                        {at: number for at, number in document.counts if at >= window_start(now)} if document else {}
-                    )
+                    counted = document.counts if document else []
+                    counts = {at: number for at, number in counted if at >= window_start(now)}
                     if sum(counts.values()) >= limit:
                         return quota(limit, sorted(counts.items()), now, allowed=False)
                     counts[second] = counts.get(second, 0) + 1
-                    ordered = sorted(counts.items())
-                    changed = {"counts": [list(item) for item in ordered]}
-                    if document is None:
-                        try:
-                            await collection.insert_one({"_id": key_id, "revision": 1, **changed})
-                        except DuplicateKeyError:
-                            continue
-                        return quota(limit, ordered, now, allowed=True)
-                    unchanged = {"_id": key_id, "revision": document.revision}
-                    result = await collection.update_one(
-                        unchanged, {"$set": {**changed, "revision": document.revision + 1}}
-                    )
-                if result.matched_count:
-                    return quota(limit, ordered, now, allowed=True)
+                    if await self._keep_counts(key_id, document, counts):
+                        return quota(limit, sorted(counts.items()), now, allowed=True)
         raise self._too_busy()
 
     @override
     async def uncount_request(self, key_id: str, second: int) -> None:
-        collection = self._counts.get_pymongo_collection()
         async with self._counting[key_id]:
             for _ in range(ATTEMPTS):
                 with self._as_unavailable():
                     document = await self._counts.find_one({"_id": key_id})
                     counts = dict(document.counts) if document else {}
-                    if document is None or not counts.get(second):
+                    if not counts.get(second):
                         return
                     counts[second] -= 1
-                    left = [[at, number] for at, number in sorted(counts.items()) if number]
-                    changed = {"counts": left, "revision": document.revision + 1}
-                    unchanged = {"_id": key_id, "revision": document.revision}
-                    result = await collection.update_one(unchanged, {"$set": changed})
-                if result.matched_count:
-                    return
+                    if await self._keep_counts(key_id, document, counts):
+                        return
         raise self._too_busy()
+
+    async def _keep_counts(self, key_id: str, read: RequestCountDocument | None, counts: dict[int, int]) -> bool:
+        """Write the counts of a key; False if they have changed since they were read."""
+        ordered = [[at, number] for at, number in sorted(counts.items()) if number]
+        if read is None:
+            try:
+                await self._counts(id=key_id, revision=1, counts=ordered).insert()
+            except DuplicateKeyError:
+                return False
+            return True
+        unchanged, change = (
+            {"_id": key_id, "revision": read.revision},
+            {"counts": ordered, "revision": read.revision + 1},
+        )
+        return await self._changed(self._counts, unchanged, {"$set": change}) is not None
 
     async def _find_key(self, query: dict[str, Any]) -> ApiKeyDocument | None:
         with self._as_unavailable():
-            found: ApiKeyDocument | None = await self._keys.find_one(query)
-        return found
+            return await self._keys.find_one(query)
 
     async def _get_key(self, key_id: str) -> ApiKeyDocument:
         found = await self._find_key({"_id": id_of(key_id)})
@@ -207,5 +205,6 @@ def _storable(text: str) -> bool:
     return True
 
 
-def _upgrade(digest: str, hint: str) -> dict[str, Any]:
-    return {"$set": {"digest": digest, "hint": hint}, "$unset": {"api_key": ""}}
+def _upgrade(digest: str, hint: str, **fields: Any) -> dict[str, Any]:
+    """Return the update that gives a key a secret and takes a clear one away."""
+    return {"$set": {"digest": digest, "hint": hint, **fields}, "$unset": {"api_key": ""}}

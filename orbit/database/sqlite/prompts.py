@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import time
-
 import aiosqlite
 import msgspec
 from typing_extensions import override
@@ -18,7 +16,7 @@ from orbit.database.prompts import (
     UnknownPrompt,
     changed_prompt,
 )
-from orbit.database.records import PAGE, new_id
+from orbit.database.records import PAGE, new_id, now
 from orbit.database.sqlite.connections import SqliteConnections
 from orbit.database.sqlite.rows import PROMPT_COLUMNS, SELECT_KEYS, SELECT_PROMPTS, keys_of, one_prompt
 
@@ -28,8 +26,8 @@ class SqlitePrompts(SqliteConnections):
 
     @override
     async def create_prompt(self, name: str, prompt: str, version: str = "1.0") -> SystemPrompt:
-        now = time.time()
-        created = SystemPrompt(new_id(), name, prompt, version, now, now)
+        at = now()
+        created = SystemPrompt(new_id(), name, prompt, version, at, at)
         async with self._transaction() as db:
             await self._require_new_name(db, name, created.id)
             await self._insert_prompt(db, "system_prompts", created)
@@ -52,7 +50,7 @@ class SqlitePrompts(SqliteConnections):
     async def update_prompt(self, prompt_id: str, changes: PromptChanges) -> SystemPrompt:
         async with self._transaction(changes_records=True) as db:
             present = await self._prompt_in(db, prompt_id)
-            updated = changed_prompt(present, changes, time.time())
+            updated = changed_prompt(present, changes, now())
             if updated is present:
                 return present
             await self._require_new_name(db, updated.name, prompt_id)
