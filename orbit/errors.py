@@ -29,7 +29,9 @@ class Problem(msgspec.Struct, frozen=True):
     """One mistake in a configuration: the path of the setting (``general.port``) and how to fix it."""
 
     path: str
+    """The setting, such as ``general.port``; empty if the problem concerns the whole file."""
     message: str
+    """What is wrong and how to fix it."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message

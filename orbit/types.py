@@ -29,41 +29,52 @@ class Message(msgspec.Struct, frozen=True):
     """One turn of a conversation as the model sees it."""
 
     role: Role
+    """Who says it: the operator's prompt, the user, or the model."""
     content: str
+    """The text."""
 
 
 class Usage(msgspec.Struct, frozen=True):
     """Tokens read and written for one answer."""
 
     prompt_tokens: int = 0
+    """Tokens read; 0 if the provider does not count."""
     completion_tokens: int = 0
+    """Tokens written; 0 if the provider does not count."""
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """One piece of a streamed answer.
-
-    ``text`` is new text, never split inside a character. The last chunk carries ``finish_reason``, and ``usage`` if the
-    provider knows it. ``reasoning`` is what the model thinks before it answers: it is not part of the answer, but shows
-    that the model is at work.
-    """
+    """One piece of a streamed answer."""
 
     text: str = ""
+    """New text, never split inside a character."""
     finish_reason: FinishReason | None = None
+    """Why the answer ends; set on the last chunk alone."""
     usage: Usage | None = None
+    """Tokens of the whole answer, on the last chunk, if the provider knows them."""
     reasoning: str = ""
+    """New thoughts of the model. They are no part of the answer, but show that the model is alive."""
 
 
 class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """Sampling options of one request. ``None`` keeps the provider's own setting."""
 
     temperature: float | None = None
+    """Randomness from 0, the likeliest token, upwards."""
     top_p: float | None = None
+    """Sample from the likeliest tokens that together have this probability, 0 to 1."""
     top_k: int | None = None
+    """Sample from this many of the likeliest tokens; 0 is all."""
     min_p: float | None = None
+    """Drop tokens less likely than this share of the likeliest one's probability."""
     repeat_penalty: float | None = None
+    """Above 1 makes recent tokens less likely; 1 is off."""
     max_tokens: int | None = None
+    """The longest answer, in tokens."""
     seed: int | None = None
+    """Makes sampling repeatable."""
     stop: tuple[str, ...] = ()
+    """The answer ends before the first of these texts."""
     json_schema: dict[str, Any] | None = None
     """The JSON schema of the answer. Providers that cannot constrain their output ignore it."""
     stream: bool = True
@@ -73,7 +84,9 @@ class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     raises ProviderError of kind ``not_found``.
     """
     presence_penalty: float | None = None
+    """Above 0 makes tokens that occurred less likely."""
     frequency_penalty: float | None = None
+    """Above 0 makes tokens less likely the more often they occurred."""
     strict: bool = False
     """Whether a client chose these options.
 
@@ -83,88 +96,109 @@ class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Need(msgspec.Struct, frozen=True):
-    """A hook that a provider calls through the host: ``generate`` or ``embed``.
-
-    ``provider`` is the instance to call, by default the selected one. ``model`` replaces that instance's own model.
-    """
+    """A hook that a provider calls through the host."""
 
     hook: Literal["generate", "embed"]
+    """The hook."""
     provider: str = ""
+    """The instance to call; empty means the selected one."""
     model: str = ""
+    """Another model than the instance's own."""
 
 
 class TokenCount(msgspec.Struct, frozen=True):
     """The size of a prompt in tokens, chat template included, and the size of the model's context window."""
 
     prompt: int
+    """Tokens of the prompt, the chat template included."""
     window: int
+    """Tokens that the model can read and write together."""
 
 
 class Query(msgspec.Struct, frozen=True):
-    """A search. ``collection`` is the one that the caller's key may read; None means the store's default."""
+    """A search."""
 
     text: str
+    """The question."""
     collection: str | None = None
+    """The collection that the caller's key may read; None means the retriever's default."""
     history: tuple[Message, ...] = ()
+    """Earlier turns of the conversation, oldest first."""
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A passage, stored or found.
-
-    ``source`` is the file or page it came from; a store replaces all passages of one source together. ``digest``
-    identifies the content of the source at the time it was indexed. ``score`` is the similarity that the retriever or
-    reranker assigned, from 0 to 1 (best); None if nothing scored it.
-    """
+    """A passage, stored or found."""
 
     id: str
+    """Names the passage; passages of several retrievers with one id are the same."""
     text: str
+    """The passage itself."""
     source: str = ""
+    """The file or page that it came from. All passages of one source are replaced together."""
     title: str = ""
+    """The title of the source."""
     link: str = ""
+    """An address where people can read the source."""
     digest: str = ""
+    """Identifies the content that the source had when it was indexed."""
     score: float | None = None
+    """Similarity to the question, 0 to 1 (1 is best), by the retriever or reranker; None if nothing scored it."""
     metadata: dict[str, MetadataValue] = {}
+    """Further facts, such as ``page`` or ``row``."""
 
 
 class Collection(msgspec.Struct, frozen=True):
     """A named set of documents in a store, and the embedding model that made its vectors."""
 
     name: str
+    """The name of the collection."""
     documents: int
+    """The number of passages."""
     embedding: str = ""
+    """Provider and model of its vectors, as ``provider/model``; empty if unknown."""
     dimension: int | None = None
+    """The length of its vectors; None if unknown."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """A moderator's decision. ``reason`` goes to the operator's log; ``message``, if not empty, to the client."""
+    """A moderator's decision."""
 
     allowed: bool
+    """Whether the text may pass."""
     reason: str = ""
+    """Why not, for the operator's log."""
     message: str = ""
+    """What the client reads instead; empty means the configured message."""
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The state of one component. ``detail`` is one sentence for operators, without secrets."""
+    """The state of one component."""
 
     status: HealthStatus = "ok"
+    """The state."""
     detail: str = ""
+    """One sentence for operators, without secrets."""
 
 
 class CallContext(msgspec.Struct, frozen=True):
-    """Who asked, and how long the answer is useful. Every hook of one request receives the same object.
-
-    ``deadline`` is in seconds of ``time.monotonic()``. ``key_id`` and ``key_hint`` name the caller's API key without
-    revealing it.
-    """
+    """Who asks, and until when. Every hook of one request gets the same object."""
 
     request_id: str
+    """Names the request in answers, errors and logs."""
     key_id: str = ""
+    """The id of the caller's API key; empty without a key."""
     key_hint: str = ""
+    """The last four characters of that key."""
     client_name: str = ""
+    """Who the key is for."""
     collection: str | None = None
+    """The key's collection; None if it has none."""
     session_id: str | None = None
+    """The conversation that the client named; None if it named none."""
     client_ip: str = ""
+    """The client's address."""
     deadline: float | None = None
+    """When the answer is of no use any more, in seconds of ``time.monotonic()``; None means never."""
 
     def remaining(self) -> float | None:
         """Return the seconds until the deadline, at least 0; None if there is no deadline."""
@@ -172,23 +206,33 @@ class CallContext(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A passage that the model read. The answer cites it as ``[number]``."""
+    """A passage that the model was given."""
 
     number: int
+    """What the answer cites as ``[number]``."""
     id: str
+    """The id of the passage."""
     title: str
+    """The title of its source."""
     source: str
+    """The file or page that it came from."""
     link: str
+    """An address where people can read the source; empty if unknown."""
     score: float | None
+    """Similarity to the question, 0 to 1; None if nothing scored it."""
     text: str
+    """The passage itself."""
 
 
 class SourceRef(msgspec.Struct, frozen=True):
     """A document behind an answer, as the chat log keeps it."""
 
     id: str
+    """The id of the passage."""
     source: str
+    """The file or page that it came from."""
     score: float | None
+    """Similarity to the question, 0 to 1; None if nothing scored it."""
 
 
 STATUSES_WITHOUT_ERROR = ("ok", "blocked", "cancelled")
@@ -196,31 +240,47 @@ STATUSES_WITHOUT_ERROR = ("ok", "blocked", "cancelled")
 
 
 class ChatRecord(msgspec.Struct, frozen=True):
-    """The record of one chat turn, whether it was answered, blocked, cancelled or failed.
-
-    ``timestamp`` is the arrival of the request, in Unix seconds. ``durations`` holds seconds by stage: ``moderate``,
-    ``retrieve``, ``rerank``, ``first_token``, ``generate``, ``total``. ``status`` is one of ``STATUSES_WITHOUT_ERROR``
-    or the code of the error that the client received.
-    """
+    """One chat turn as logs keep it, whether it was answered, blocked, cancelled or failed."""
 
     timestamp: float
+    """When the request arrived, in Unix seconds."""
     request_id: str
+    """The id of the request."""
     query: str
+    """The question."""
     response: str = ""
+    """What the client received of the answer."""
     status: str = "ok"
+    """One of ``STATUSES_WITHOUT_ERROR``, or the code of the error that the client got."""
     blocked: bool = False
+    """Whether moderation refused the question or the rest of the answer."""
     reason: str = ""
+    """Why it was refused or failed, for operators."""
     backend: str = ""
+    """The provider instance that answered; empty if no model was asked."""
     model: str = ""
+    """The model that answered."""
     session_id: str | None = None
+    """The conversation; None if the client named none."""
     client_ip: str = ""
+    """The client's address."""
     key_id: str = ""
+    """The id of the API key."""
     key_hint: str = ""
+    """The last four characters of that key."""
     client_name: str = ""
+    """Who the key is for."""
     collection: str | None = None
+    """The collection that was searched; None if the key has none."""
     prompt_id: str | None = None
+    """The system prompt of the key; None if it has none."""
     prompt_version: str | None = None
+    """The version of that prompt."""
     sources: tuple[SourceRef, ...] = ()
+    """The passages that the model was given."""
     durations: dict[str, float] = {}
+    """Seconds by stage: ``moderate``, ``retrieve``, ``rerank``, ``first_token``, ``generate``, ``total``."""
     prompt_tokens: int = 0
+    """Tokens read."""
     completion_tokens: int = 0
+    """Tokens written."""

@@ -6,8 +6,10 @@ python scripts/write_docs.py [--check]
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+import itertools
 import re
 import sys
 import textwrap
@@ -108,61 +110,140 @@ def reference_page() -> str:
     kinds = {name: kind for name, kind in names.items() if isinstance(kind, type)}
     errors = {name: kind for name, kind in kinds.items() if issubclass(kind, Exception)}
     data = {name: kind for name, kind in kinds.items() if issubclass(kind, msgspec.Struct)}
-    others = {name: kind for name, kind in kinds.items() if name not in errors and name not in data}
+    classes = {name: kind for name, kind in kinds.items() if name not in errors and name not in data}
+    others = {name: value for name, value in names.items() if name not in kinds}
     parts = [
         "# Reference\n",
-        "Every name of the plugin API: what `import orbit` has. [Hooks](hooks.md) describes the hooks.\n",
+        "After this page you know each name that `import orbit` has. [Hooks](hooks.md) describes the hooks, and\n\
+[compatibility](compatibility.md) what may change.\n",
+        "\n".join(
+            f"- {title}: " + ", ".join(f"[`{name}`](#{name.lower()})" for name in found)
+            for title, found in (("Classes", classes), ("Data", data), ("Errors", errors))
+        ),
+        "- [Types and constants](#types-and-constants): " + ", ".join(f"`{name}`" for name in others) + "\n",
         "## Classes\n",
-        *(_class_reference(name, kind) for name, kind in others.items()),
-        "## Data\n\nFrozen structs of msgspec. Make them with field names, as later versions may add fields.\n",
+        *(_class_reference(name, kind) for name, kind in classes.items()),
+        "## Data\n\nFrozen msgspec structs. Make them with field names, because later versions may add fields.\n",
         *(_data_reference(name, kind) for name, kind in data.items()),
-        "## Errors\n",
-        *(f"### {name}\n\n{_plain(kind)}\n" for name, kind in errors.items()),
-        "## Other names\n",
-        "\n".join(_other_name(name, value) for name, value in names.items() if name not in kinds) + "\n",
+        '## Errors\n\nRaise an error with its message first: `raise orbit.ProviderError("...", kind="unavailable")`.\n',
+        *(_error_reference(name, kind) for name, kind in errors.items()),
+        "## Types and constants\n\n| name | what it is |\n|---|---|",
+        "\n".join(_other_name(name, value) for name, value in others.items()) + "\n",
     ]
     return "\n".join(parts)
 
 
 def _other_name(name: str, value: object) -> str:
-    """Return a line about a constant, or about a type alias and what it means."""
+    """Return a row about a constant, or about a type alias and what it means."""
     if name == "Vectors":  # how numpy writes it differs from version to version
-        return "- `Vectors`: `NDArray[np.float32]` of shape `(number of texts, dimension)`"
-    shown = str(value).removeprefix("typing.")
-    return f"- `{name}`" if name.islower() or name.isupper() else f"- `{name}`: `{shown}`"
+        shown = "`NDArray[np.float32]` of shape `(number of texts, dimension)`"
+    elif name == "hookimpl":
+        shown = (
+            "decorator that marks a method as the implementation of a hook; `@hookimpl(wrapper=True)` marks a wrapper"
+        )
+    elif isinstance(value, int):
+        shown = f"`{value}`, the version of the plugin API that this host speaks"
+    else:
+        shown = f"`{str(value).removeprefix('typing.')}`".replace("|", "\\|")
+    return f"| `{name}` | {shown} |"
 
 
 def _plain(item: object) -> str:
     return (inspect.getdoc(item) or "").replace("``", "`")
 
 
+class _Bare(str):
+    """An annotation that ``inspect`` shows without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
 def _signature(function: Any) -> str:
-    shown = re.sub(r"'([^']+)'", r"\1", str(inspect.signature(function)))
+    """Return the signature as the source has it, without modules in front of names."""
+    signature = inspect.signature(function)
+    parameters = [
+        one.replace(annotation=_Bare(one.annotation)) if isinstance(one.annotation, str) else one
+        for one in signature.parameters.values()
+        if one.name != "self"
+    ]
+    returns = signature.return_annotation
+    bare = _Bare(returns) if isinstance(returns, str) else returns
+    shown = str(signature.replace(parameters=parameters, return_annotation=bare))
     return re.sub(r"\b(?:orbit|collections\.abc|typing|pathlib)\.(?:\w+\.)*", "", shown)
 
 
-def _class_reference(name: str, kind: type) -> str:
-    """Return a class's docstring, and signature and docstring of each public method."""
-    lines = [f"### {name}\n", f"{_plain(kind)}\n"]
+def _methods(kind: type) -> Iterator[str]:
+    """Yield a block for each public method: its signature and docstring."""
     for member, value in vars(kind).items():
-        if member.startswith("_"):
+        function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+        if not inspect.isfunction(function) or (member.startswith("_") and member not in ("__aenter__", "__aexit__")):
             continue
+        kept = "async " if inspect.iscoroutinefunction(function) else ""
+        shown = f"{kept}{member}{_signature(function)}"
+        yield f"#### {kind.__name__}.{member}\n\n```text\n{shown}\n```\n\n{_plain(function)}\n"
+
+
+def _class_reference(name: str, kind: type) -> str:
+    """Return a class's docstring, how it is made, a table of its attributes, and its public methods."""
+    lines = [f"### {name}\n", f"{_plain(kind)}\n"]
+    made = vars(kind).get("__init__")
+    if inspect.isfunction(made) and not getattr(kind, "_is_protocol", False):
+        shown = _signature(made).removesuffix(" -> None")
+        lines += [f"```text\n{name}{shown}\n```\n", f"{_plain(made)}\n" if made.__doc__ else ""]
+    rows = list(_attributes(kind))
+    if rows:
+        lines += ["| attribute | type | meaning |", "|---|---|---|", *rows, ""]
+    return "\n".join([*lines, *_methods(kind)])
+
+
+def _attributes(kind: type) -> Iterator[str]:
+    """Yield a row for each public attribute and property of a class."""
+    meanings = _meanings(kind)
+    found = {
+        name: (str(annotation), meanings[name])
+        for name, annotation in inspect.get_annotations(kind).items()
+        if name in meanings
+    }
+    for name, value in vars(kind).items():
         if isinstance(value, property):
-            lines.append(f"**`{member}`**\n\n{_plain(value)}\n")
-        elif inspect.isfunction(value):
-            kept = "async " if inspect.iscoroutinefunction(value) else ""
-            lines.append(f"**`{kept}{member}{_signature(value)}`**\n\n{_plain(value)}\n")
-    return "\n".join(lines)
+            found[name] = (str(inspect.get_annotations(value.fget).get("return", "")), _plain(value))  # type: ignore[arg-type]  # a getter there is
+    for name, (annotation, meaning) in found.items():
+        if not name.startswith("_"):
+            shown = annotation.replace("|", "\\|")
+            yield f"| `{name}` | `{shown}` | {meaning} |".replace("\n", " ")
 
 
 def _data_reference(name: str, kind: type[msgspec.Struct]) -> str:
-    """Return a struct's docstring and a table of its fields."""
-    lines = [f"### {name}\n", f"{_plain(kind)}\n", "| field | type | default |", "|---|---|---|"]
-    for field in msgspec.structs.fields(kind):
+    """Return a struct's docstring, a table of its fields, and its public methods."""
+    lines = [f"### {name}\n", f"{_plain(kind)}\n"]
+    meanings = _meanings(kind)
+    fields = msgspec.structs.fields(kind)
+    if fields:
+        lines += ["| field | type | default | meaning |", "|---|---|---|---|"]
+    for field in fields:
         annotation = str(inspect.get_annotations(kind).get(field.name, field.type)).replace("|", "\\|")
-        default = "" if field.required else f"`{_default_of(field)!r}`"
-        lines.append(f"| `{field.name}` | `{annotation}` | {default} |")
-    return "\n".join(lines) + "\n"
+        default = "required" if field.required else f"`{_default_of(field)!r}`"
+        lines.append(f"| `{field.name}` | `{annotation}` | {default} | {meanings[field.name]} |")
+    return "\n".join([*lines, *([""] if fields else []), *_methods(kind)])
+
+
+def _meanings(kind: type) -> dict[str, str]:
+    """Return the docstring below each field of a class."""
+    (body,) = (node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef))
+    found = {}
+    for field, below in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            text = inspect.cleandoc(str(below.value.value))
+            found[ast.unparse(field.target)] = text.replace("``", "`").replace("\n", " ")
+    return found
+
+
+def _error_reference(name: str, kind: type) -> str:
+    """Return an error's signature and docstring."""
+    made = vars(kind).get("__init__")
+    shown = f"```text\n{name}{_signature(made).removesuffix(' -> None')}\n```\n\n" if made else ""
+    return f"### {name}\n\n{shown}{_plain(kind)}\n"
 
 
 def _default_of(field: Any) -> object:
