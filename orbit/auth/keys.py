@@ -1,23 +1,19 @@
-"""Who is asking: API keys, how they are made, and how a request's key is checked."""
+"""API keys: making them, and finding out whom a request's key belongs to."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from contextlib import suppress
 
 import msgspec
 
 from orbit.database.base import Database
 from orbit.database.keys import ApiKey, UnknownKey
 from orbit.database.prompts import SystemPrompt, UnknownPrompt
-from orbit.database.quota import RATE_WINDOW, Quota
 from orbit.database.records import new_id, now
 from orbit.database.secrets import MAX_SECRET_CHARS, digest_of, generate_secret, hint_of
-from orbit.errors import DatabaseUnavailable, OrbitError, Unauthorized
-
-AWAY_SECONDS = 1.0
-"""How long a database that was away is not asked to count, so that known keys need not wait for it each time."""
+from orbit.errors import Unauthorized
 
 REFUSAL = (
     "A valid API key is required: send it in the X-API-Key header, or under /v1 also as 'Authorization: Bearer KEY'."
@@ -25,30 +21,14 @@ REFUSAL = (
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Whom a valid key stands for, and the system prompt it is tied to."""
+    """The owner of a valid key, and the key's system prompt."""
 
     key: ApiKey
     prompt: SystemPrompt | None = None
 
 
-class RateLimited(OrbitError):
-    """A key has used up its requests for now."""
-
-    code = "rate_limited"
-
-    def __init__(self, quota: Quota) -> None:
-        self.quota = quota
-        self.retry_after = quota.reset
-        self.client = f"This key may make {quota.limit} requests a minute; try again in {quota.reset} s."
-        super().__init__(self.client)
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """The ``RateLimit`` headers of the refusal."""
-        return self.quota.headers()
-
-
 class _Known(msgspec.Struct, frozen=True):
-    """An identity in the cache: good until ``fresh_until`` (monotonic) and ``valid_until`` (Unix seconds)."""
+    """A cached identity, usable until ``fresh_until`` (monotonic clock) and ``valid_until`` (Unix seconds)."""
 
     identity: Identity
     fresh_until: float
@@ -64,7 +44,7 @@ def new_key(
     expires_at: float | None = None,
     requests_per_minute: int | None = None,
 ) -> tuple[str, ApiKey]:
-    """A clear key and the record to store for it."""
+    """Return a clear key and the record to store for it."""
     secret = generate_secret()
     record = ApiKey(
         id=new_id(),
@@ -82,11 +62,10 @@ def new_key(
 
 
 class Authenticator:
-    """Checks the keys of requests, and remembers valid ones for a short time.
+    """Checks the keys of requests, and caches the identities of valid ones for ``cache_seconds``.
 
-    A key that was changed through the same database object is asked for again at once; how soon changes made by
-    other processes are seen is the database's affair, and at the latest after ``cache_seconds``. Expiry is checked at
-    each request. While the database is away, keys that are remembered keep working for the rest of that time.
+    A change of keys or prompts empties the cache: at once if a process of this machine made it, else when the entries
+    expire. The cache never outlives a key. While the database is unavailable, cached keys keep working until then.
     """
 
     def __init__(self, database: Database, cache_seconds: float = 10.0, cache_size: int = 10_000) -> None:
@@ -98,8 +77,10 @@ class Authenticator:
         self._running: dict[tuple[str, object], asyncio.Task[Identity]] = {}
 
     async def authenticate(self, raw: str | None) -> Identity:
-        """Whom a key stands for. Raises Unauthorized, the same for every reason, or DatabaseUnavailable."""
-        secret = (raw or "")[:MAX_SECRET_CHARS]
+        """Return whom a key belongs to. Raises Unauthorized, with one text for every reason, or DatabaseUnavailable."""
+        if not raw:
+            raise Unauthorized(REFUSAL)
+        secret = raw[:MAX_SECRET_CHARS]
         digest = digest_of(secret)
         generation = self._database.generation()
         if generation != self._generation:
@@ -113,7 +94,7 @@ class Authenticator:
         return await self._look_up_once(secret, digest, generation)
 
     async def _look_up_once(self, secret: str, digest: str, generation: object) -> Identity:
-        """Ask the database; requests with the same key at the same time share one look-up."""
+        """Ask the database; concurrent requests with the same key share one look-up."""
         task = self._running.get((digest, generation))
         if task is None:
             task = asyncio.create_task(self._look_up(secret, digest, generation))
@@ -124,18 +105,19 @@ class Authenticator:
     def _looked_up(self, digest: str, generation: object, task: asyncio.Task[Identity]) -> None:
         self._running.pop((digest, generation), None)
         if not task.cancelled():
-            task.exception()  # seen, even if all who waited have gone
+            task.exception()  # retrieved, even if every waiting request was cancelled
 
     async def _look_up(self, secret: str, digest: str, generation: object) -> Identity:
         key = await self._database.find_by_digest(digest)
         if not _works(key, digest):
-            # Also for a key that was found, so that the time of a refusal tells nothing.
+            # Also for a key that was found, so that the time of a refusal gives nothing away.
             key = await self._database.upgrade_legacy(secret, digest, hint_of(secret)) or key
         if key is None or not _works(key, digest):
             raise Unauthorized(REFUSAL)
         ends = key.valid_until(digest)
         identity = Identity(key, await self._prompt_of(key))
-        self._remember(digest, _Known(identity, time.monotonic() + self._cache_seconds, _or_forever(ends)), generation)
+        valid_until = math.inf if ends is None else ends
+        self._remember(digest, _Known(identity, time.monotonic() + self._cache_seconds, valid_until), generation)
         return identity
 
     async def _prompt_of(self, key: ApiKey) -> SystemPrompt | None:
@@ -147,62 +129,12 @@ class Authenticator:
             return None
 
     def _remember(self, digest: str, known: _Known, generation: object) -> None:
-        # What was read before a change may be out of date.
+        # A revocation during the look-up makes what was read stale.
         if self._cache_seconds <= 0 or generation != self._database.generation():
             return
         while len(self._known) >= self._cache_size:
             del self._known[next(iter(self._known))]
         self._known[digest] = known
-
-
-class RateLimiter:
-    """Holds keys to their ``requests_per_minute``, counted by the database for all workers together.
-
-    While the database is away each worker counts for itself, so that known keys keep working within their limit.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._own: dict[str, list[float]] = {}
-        self._away_until = 0.0
-
-    async def admit(self, key: ApiKey) -> Quota | None:
-        """Count one request: what is left, or None if the key has no limit. Raises RateLimited."""
-        if key.requests_per_minute is None:
-            return None
-        quota = await self._count(key.id, key.requests_per_minute, time.time())
-        if not quota.allowed:
-            raise RateLimited(quota)
-        return quota
-
-    async def give_back(self, key: ApiKey, quota: Quota) -> Quota:
-        """Take back a request that was counted and then refused for want of room. Returns what is left."""
-        if own := self._own.get(key.id):
-            own.pop()
-        else:
-            with suppress(DatabaseUnavailable):  # it then counts for its minute
-                await self._database.uncount_request(key.id, quota.second)
-        return msgspec.structs.replace(quota, remaining=quota.remaining + 1)
-
-    async def _count(self, key_id: str, limit: int, now: float) -> Quota:
-        if time.monotonic() < self._away_until:
-            return self._count_alone(key_id, limit, now)
-        try:
-            quota = await self._database.count_request(key_id, limit, now)
-        except DatabaseUnavailable:
-            self._away_until = time.monotonic() + AWAY_SECONDS
-            return self._count_alone(key_id, limit, now)
-        self._own.pop(key_id, None)
-        return quota
-
-    def _count_alone(self, key_id: str, limit: int, now: float) -> Quota:
-        times = [at for at in self._own.get(key_id, ()) if at > now - RATE_WINDOW]
-        allowed = len(times) < limit
-        if allowed:
-            times.append(now)
-        self._own[key_id] = times
-        reset = max(1, int(times[0] + RATE_WINDOW - now) + 1) if times else RATE_WINDOW
-        return Quota(allowed=allowed, limit=limit, remaining=limit - len(times), reset=reset)
 
 
 def _works(key: ApiKey | None, digest: str) -> bool:
@@ -212,12 +144,8 @@ def _works(key: ApiKey | None, digest: str) -> bool:
     return ends is None or ends > time.time()
 
 
-def _or_forever(ends: float | None) -> float:
-    return float("inf") if ends is None else ends
-
-
 async def find_key(database: Database, reference: str) -> ApiKey | None:
-    """The key with this id or this secret."""
+    """Return the key with this id or this secret, or None."""
     try:
         return await database.get_key(reference)
     except UnknownKey:

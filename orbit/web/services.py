@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from orbit.auth.admin_token import ensure_token
 from orbit.auth.attempts import Attempts
-from orbit.auth.keys import Authenticator, RateLimiter
+from orbit.auth.keys import Authenticator
+from orbit.auth.rate_limits import RateLimiter
 from orbit.auth.sign_ins import SignIns
 from orbit.chat.admission import Admission
 from orbit.chat.conversations import Conversations

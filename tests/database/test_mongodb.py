@@ -13,7 +13,8 @@ from database_contract import OPERATORS, DatabaseContract
 from mongo_server import MongoServer, free_port
 from pymongo import AsyncMongoClient
 
-from orbit.auth.keys import Authenticator, RateLimiter, new_key
+from orbit.auth.keys import Authenticator, new_key
+from orbit.auth.rate_limits import RateLimiter
 from orbit.config.load import parse_config
 from orbit.config.model import Mongodb
 from orbit.database import open_database

@@ -10,7 +10,8 @@ import msgspec
 from litestar.exceptions import ValidationException
 from litestar.types import Receive, Scope, Send
 
-from orbit.auth.keys import REFUSAL, RateLimited
+from orbit.auth.keys import REFUSAL
+from orbit.auth.rate_limits import RateLimited
 from orbit.chat.conversations import UnknownConversation
 from orbit.chat.turn import TurnTimeout
 from orbit.errors import DatabaseUnavailable, OrbitError, Overloaded, PromptTooLong, ProviderError, Unauthorized

@@ -1,10 +1,8 @@
 import logging
-import time
 
 import httpx
 import pytest
 
-from orbit.auth.attempts import Attempts
 from orbit.testing import serve
 from orbit.web.http.redaction import redacted
 
@@ -75,42 +73,12 @@ def test_malformed_credentials_are_only_client_errors(anyone):
     assert statuses <= {400, 401, 403, 429, 431}
 
 
-def test_attempts_of_one_address_do_not_count_for_another(tmp_path):
-    attempts = Attempts(tmp_path / "attempts", TOKEN, burst=3)
-    assert [attempts.allow("a") for _ in range(5)] == [True] * 3 + [False] * 2
-    assert attempts.allow("b")
-
-
-def test_attempts_are_counted_again_after_somebody_deleted_the_file(tmp_path):
-    attempts = Attempts(tmp_path / "attempts", TOKEN, burst=3)
-    (tmp_path / "attempts").unlink()
-    assert [attempts.allow("a") for _ in range(5)] == [True] * 3 + [False] * 2
-
-
 def test_metrics_refuse_a_guesser_and_let_the_right_token_pass(anyone):
     guesses = [anyone.get("/metrics", headers={"X-Admin-Token": f"wrong-{number}"}) for number in range(40)]
     assert {guess.status_code for guess in guesses} == {401, 429}
     refused = next(guess for guess in guesses if guess.status_code == 429)
     assert (refused.json()["code"], refused.headers["retry-after"]) == ("too_many_attempts", "1")
     assert anyone.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
-
-
-def test_no_number_of_addresses_makes_the_file_grow(tmp_path):
-    file = tmp_path / "attempts"
-    attempts = Attempts(file, TOKEN, slots=5)
-    for number in range(100):
-        attempts.allow(str(number))
-    assert (file.stat().st_size, file.stat().st_mode & 0o777) == (40, 0o600)
-
-
-def test_a_clock_that_was_set_back_locks_nobody_out(tmp_path, monkeypatch):
-    attempts = Attempts(tmp_path / "attempts", TOKEN, burst=3)
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 1e6)
-    while attempts.allow("a"):
-        pass
-    monkeypatch.setattr(time, "time", lambda: now)
-    assert attempts.allow("a")
 
 
 @pytest.mark.parametrize(

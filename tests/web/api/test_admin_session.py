@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 from orbit.auth.attempts import Attempts
-from orbit.auth.sign_ins import SignIns
 from orbit.testing import serve
 
 TOKEN = "the-administrators-own-token"
@@ -162,53 +161,3 @@ def test_the_cookie_opens_no_route_elsewhere(server, page):
     assert httpx.get(f"{server.url}/metrics", headers=everywhere).status_code == 200  # for Prometheus it is a sign-in
     assert httpx.get(f"{server.url}/health", headers=everywhere).json() == {"status": "ok"}
     assert httpx.post(f"{server.url}/chat", json={"message": "hi"}, headers=everywhere).status_code == 401
-
-
-def sessions(folder, token=TOKEN, seconds=60.0):
-    return SignIns(token, folder, seconds)
-
-
-def test_all_workers_know_a_session_and_its_end(tmp_path):
-    one, other = sessions(tmp_path), sessions(tmp_path)
-    session = one.begin()
-    cookie = one.cookie_of(session)
-    assert other.find(cookie) == session
-    assert other.csrf_token(session) == one.csrf_token(session)
-    other.end(session)
-    assert one.find(cookie) is None
-
-
-def test_a_new_admin_token_ends_all_sessions(tmp_path):
-    cookie = sessions(tmp_path).cookie_of(sessions(tmp_path).begin())
-    assert sessions(tmp_path).find(cookie) is not None
-    assert sessions(tmp_path, "another-token-of-the-administrator").find(cookie) is None
-
-
-def test_two_servers_on_one_host_do_not_take_each_others_cookies(tmp_path):
-    assert sessions(tmp_path).cookie_name != sessions(tmp_path, "another-token").cookie_name
-
-
-def test_a_session_ends_by_itself(tmp_path):
-    over = sessions(tmp_path, seconds=-1)
-    assert over.find(over.cookie_of(over.begin())) is None
-
-
-def test_no_byte_of_a_cookie_may_be_changed(tmp_path):
-    signed = sessions(tmp_path)
-    cookie = signed.cookie_of(signed.begin())
-    for position, sign in enumerate(cookie):
-        forged = cookie[:position] + ("A" if sign != "A" else "B") + cookie[position + 1 :]
-        assert signed.find(forged) is None
-    later = cookie.split(".")
-    assert signed.find(f"{later[0]}.{int(later[1]) + 1}.{later[2]}") is None
-    for nonsense in ("", ".", "..", cookie + "0", "é" * 22 + ".1." + "0" * 64, "../../etc/passwd.1." + "0" * 64):
-        assert signed.find(nonsense) is None
-
-
-def test_notes_of_ended_sessions_do_not_pile_up(tmp_path):
-    short = sessions(tmp_path, seconds=0.2)
-    for _ in range(5):
-        short.end(short.begin())
-    time.sleep(0.3)
-    short.end(short.begin())
-    assert len(list(tmp_path.iterdir())) == 1
