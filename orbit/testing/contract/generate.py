@@ -23,6 +23,8 @@ _CALLS: Final = 4
 _NAMES: Final = ("Alfa", "Bravo", "Charlie", "Delta")
 """Each is in one of the prompts that are answered at the same time."""
 _THOUGHT: Final = "Zebras are pondered first."
+_THINKING: Final = ("<think", "</think", "[THINK]", "<|channel|>")
+"""What begins or ends thoughts in the text of a model."""
 _ROUNDS: Final = 2
 _REPLACEMENT: Final = "\ufffd"
 _TWO: Final = 2
@@ -93,6 +95,8 @@ class BaseGenerateContract(BaseProviderContract):
         mend = "send every message, with its role, in the order given"
         before = len(sent_texts()) if sent_texts else 0
         shortest = await calls.answered(promise, lambda: _prompt_tokens(subject, TALK))
+        answer = await calls.answered(promise, lambda: _text(subject, TALK, GenerateOptions(temperature=0.0)))
+        echoed = [part for part, message in zip(PARTS_OF_TALK, TALK, strict=True) if message.content in answer]
         if sent_texts is not None:
             sent = "\n".join(list(sent_texts())[before:])
             places = [sent.find(message.content) for message in TALK]
@@ -101,6 +105,11 @@ class BaseGenerateContract(BaseProviderContract):
                     promise.broken(f"the {part} did not reach the service", mend)
             if places != sorted(places):
                 promise.broken("the messages reached the service in another order", mend)
+        elif len(echoed) == len(TALK):
+            return
+        elif len(echoed) >= (_TWO if shortest is None else _TWO + 1):  # a model that repeats what it reads
+            missing = next(part for part in PARTS_OF_TALK if part not in echoed)
+            promise.broken(f"the answer repeats it without the {missing}", mend)
         elif shortest is None:
             promise.untold("since the fixture sent_texts is None, and the answers have no usage to tell by")
         else:
@@ -112,13 +121,12 @@ class BaseGenerateContract(BaseProviderContract):
         self, promise: Promise, subject: Subject, messages: Sequence[Message], think: Callable[[str], None] | None
     ) -> None:
         """What a model thinks before its answer is no part of the answer's text."""
-        if think is None:
-            promise.untold("since the fixture think is None")
-        think(_THOUGHT)
+        if think is not None:
+            think(_THOUGHT)
         for stream in (True, False):
             options = GenerateOptions(stream=stream)
             text = await calls.answered(promise, partial(_text, subject, messages, options))
-            if _THOUGHT in text or "<think" in text:
+            if any(mark in text for mark in (_THOUGHT, *_THINKING)):
                 promise.broken(
                     f"with stream={stream} the answer was {text[:60]!r}",
                     "yield thoughts as orbit.Chunk(reasoning=...): orbit.Thinking finds them between tags",
@@ -127,6 +135,9 @@ class BaseGenerateContract(BaseProviderContract):
                 promise.broken(
                     f"with stream={stream} no answer was left beside them", "yield what follows the thoughts"
                 )
+
+        if think is None:
+            promise.untold("since the fixture think is None")
 
     async def test_generate_tells_of_cut_answers(
         self, promise: Promise, subject: Subject, messages: Sequence[Message], cut_off: Callable[[], None] | None

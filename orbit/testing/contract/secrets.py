@@ -37,6 +37,7 @@ def planted(kind: type[Provider], settings: Mapping[str, Any], named: Iterable[s
     if urls:
         shown = {name: _URL.sub(rf"\g<scheme>user:{MARK}@", value, count=1) for name, value in urls.items()}
         yield {**settings, **shown}
+        yield {**settings, **{name: f"{value.partition('?')[0]}?code={MARK}" for name, value in urls.items()}}
     headers = [name for name, field in fields.items() if name.endswith("headers") and "dict" in str(field.type)]
     if headers:
         yield {**settings, **{name: {"X-Password": f"{MARK}-secret"} for name in headers}}
@@ -55,8 +56,10 @@ async def said(subject: Subject) -> Iterator[tuple[str, str]]:
             return iter(_of_error("the error at the start", error))
         if subject.name not in subject.host.registry:
             return iter([("the error at the start", subject.host.registry.failed.get(subject.name, ""))])
-        health = await subject.provider.health()
-        texts.append(("the detail of health", health.detail))
+        provider = subject.provider
+        texts.append(("the detail of health", (await provider.health()).detail))
+        texts.append(("exclusive", provider.exclusive()))
+        texts += [("the name of the model", provider.model(hook)) for hook in ("generate", "embed")]
         for hook, arguments in ARGUMENTS.items():
             if not subject.implements(hook):
                 continue

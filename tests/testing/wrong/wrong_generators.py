@@ -119,7 +119,22 @@ class DropsHistoryUnseen(DropsHistory):
     pass
 
 
-TOLD_BY_USAGE = (DropsSystemUnseen, DropsHistoryUnseen)
+class Repeats(RightGenerator):
+    """Answers with all that it reads, but for the system prompt; it counts nothing."""
+
+    @hookimpl
+    async def generate(self, messages: Sequence[Message]) -> AsyncIterator[Chunk]:
+        yield Chunk("\n".join(message.content for message in messages if message.role != "system"), "stop")
+
+
+class ThinksInTags(RightGenerator):
+    """Its own model thinks aloud, whatever the service does."""
+
+    def chunk(self, text: str) -> Chunk:
+        return Chunk(f"<think>hm</think>{text}")
+
+
+TOLD_BY_USAGE = (DropsSystemUnseen, DropsHistoryUnseen, Repeats)
 """Generators whose service cannot tell what it received."""
 
 
@@ -411,6 +426,8 @@ WRONG = (
     Wrong("test_generate_passes_the_conversation_on", Sorts, "the messages reached the service in another order"),
     Wrong("test_generate_passes_the_conversation_on", DropsSystemUnseen, "a longer system prompt left usage.prompt"),
     Wrong("test_generate_passes_the_conversation_on", DropsHistoryUnseen, "a longer earlier question left usage"),
+    Wrong("test_generate_passes_the_conversation_on", Repeats, "the answer repeats it without the system prompt"),
+    Wrong("test_generate_keeps_thoughts_apart", ThinksInTags, "the answer was '<think>hm</think>Tell"),
     Wrong("test_generate_keeps_thoughts_apart", ThinksAloud, "with stream=True the answer was '<think>Zebras"),
     Wrong("test_generate_keeps_thoughts_apart", AnswersWithThoughts, "the answer was 'Zebras are pondered first."),
     Wrong("test_generate_tells_of_cut_answers", SwallowsCut, "the answer ended after 'Tell ' without an error"),

@@ -141,6 +141,12 @@ class LeaksInValidate(RightLog):
             yield f"api_key: there is a line end in '{self.settings.api_key}'."
 
 
+class LeaksQueries(RightLog):
+    async def health(self) -> orbit.Health:
+        url = self.settings.url.rpartition("@")[2]
+        return orbit.Health() if self.settings.up else orbit.Health("down", f"{url} does not answer.")
+
+
 class LeaksInErrors(RightLog):
     @orbit.hookimpl
     async def log(self, record: orbit.ChatRecord) -> None:
@@ -195,6 +201,7 @@ WRONG = (
     Wrong("test_starting_while_down", StartLeavesSocket, "an open socket was left"),
     Wrong("test_secrets_are_kept", LeaksInHealth, "the detail of health has one (http://user:"),
     Wrong("test_secrets_are_kept", LeaksInValidate, "a sentence of validate has one (leaksinvalidate: api_key"),
+    Wrong("test_secrets_are_kept", LeaksQueries, "the detail of health has one (http://service.example.com?code="),
     Wrong("test_secrets_are_kept", LeaksInErrors, "an error of log has one (the service refused the key"),
     Wrong("test_secrets_are_kept", LeaksToClients, "an error of log has one (Is http://user:"),
     Wrong("test_secrets_are_kept", LeaksAtStart, "the error at the start has one"),

@@ -32,12 +32,15 @@ from orbit.testing import (
 )
 from orbit.testing.contract import calls
 
-calls.STALL_SECONDS = 0.1  # type: ignore[misc]  # so that the faults need not last
-calls.ANSWER_SECONDS = 2.0  # type: ignore[misc]  # the same
-
 
 class Told:
     """All fixtures given, so that no rule is skipped."""
+
+    @pytest.fixture(autouse=True)
+    def _brief(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Make the limits short, so that the faults need not last."""
+        monkeypatch.setattr(calls, "STALL_SECONDS", 0.1)
+        monkeypatch.setattr(calls, "ANSWER_SECONDS", 2.0)
 
     @pytest.fixture
     def down_settings(self) -> dict[str, Any]:
