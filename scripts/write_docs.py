@@ -90,9 +90,9 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 
 def help_of(name: str, command: click.Command) -> str:
-    """Return what ``--help`` prints."""
+    """Return what ``--help`` prints, without the versions of plugins: they differ from one environment to the next."""
     context = click.Context(command, info_name=name, terminal_width=100, help_option_names=["-h", "--help"])
-    return command.get_help(context).rstrip()
+    return re.sub(r"\((orbit-\w+) [^)]+\)", r"(\1)", command.get_help(context)).rstrip()
 
 
 def cli_page() -> str:
