@@ -1,6 +1,7 @@
 """Helpers for plugins that call a server. Public API, like everything in ``import orbit``."""
 
 from orbit.upstreams.addresses import Address, address_problem, credential_problem, shown
+from orbit.upstreams.batches import embed_in_batches
 from orbit.upstreams.connections import (
     failed_connection,
     is_of_tls,
@@ -14,15 +15,20 @@ from orbit.upstreams.embedding import embed_in_parts, shortened_sentence
 from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, is_final, is_too_much
 from orbit.upstreams.headers import header_problems
 from orbit.upstreams.models import listed_name
+from orbit.upstreams.pool import Attempts, Server, ServerPool, seconds_left
 
 __all__ = [
     "Address",
+    "Attempts",
     "Busy",
     "Refused",
+    "Server",
+    "ServerPool",
     "WrongCertificate",
     "address_problem",
     "blamed",
     "credential_problem",
+    "embed_in_batches",
     "embed_in_parts",
     "failed_connection",
     "header_problems",
@@ -33,6 +39,7 @@ __all__ = [
     "refuses_roles",
     "refuses_system",
     "retry_after",
+    "seconds_left",
     "shortened_sentence",
     "shown",
     "tls_context",

@@ -215,7 +215,7 @@ def test_a_number_for_a_setting_that_takes_text_too(read: Any, tmp_path: Path, t
 def test_a_time_that_ollama_cannot_read_is_a_problem(read: Any, tmp_path: Path, text: str) -> None:
     read("ollama: {model: m, keep_alive: '${T_KEEP}'}", T_KEEP=text)
     (problem,) = OrbitHost.from_file(str(tmp_path / "config.yaml")).problems
-    assert problem.message.startswith(f"keep_alive '{text}' is no time: ")
+    assert problem.message.startswith(f"keep_alive '{text}' is not a time: ")
 
 
 def test_text_of_variables_in_the_section_of_the_chat_log(read: Any, tmp_path: Path) -> None:

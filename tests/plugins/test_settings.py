@@ -15,7 +15,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("openai", {"model": "m", "api_key": "S3cretü"}, "api_key contains a character outside ASCII"),
     ("openai", {"model": "m", "api_key": " S3cret"}, "api_key begins or ends with a space."),
     ("openai", {"model": "m", "headers": {"a b": "S3cret"}}, "headers: 'a b' is not a valid header name"),
-    ("openai", {"model": "m", "extra_body": {"stream": False}}, "extra_body.stream belongs to the request itself"),
+    ("openai", {"model": "m", "extra_body": {"stream": False}}, "extra_body.stream is set by ORBIT for each request"),
     ("openai", {"model": "m", "max_tokens": 9000, "context_window": 4096}, "max_tokens (9000) leaves no room in"),
     ("ollama", {"model": "m", "headers": {"X-Key": "S3cret\r"}}, "headers.X-Key contains a line break"),
     ("chroma", {"host": "h", "headers": {"X-Key": "S3cret\0"}}, "headers.X-Key contains a line break"),

@@ -87,13 +87,13 @@ BROKEN: dict[str, Stream] = {
     "a tool": Stream([line(tool_calls=[{"function": {"name": "f", "arguments": {}}}]), last()], "", error="a tool"),
     "cut": Stream(HELLO, error="closed the connection", cut=True),
     "ended too early": Stream(HELLO, error="in the middle of the answer"),
-    "half a line": Stream([line("Hel"), b'{"model": "lla\n', last()], "Hel", error="not what Ollama sends"),
-    "one object, cut": Stream([last(ANSWER)[:60]], "", error="not what Ollama sends"),
+    "half a line": Stream([line("Hel"), b'{"model": "lla\n', last()], "Hel", error="not Ollama's"),
+    "one object, cut": Stream([last(ANSWER)[:60]], "", error="not Ollama's"),
     "nothing at all": Stream([], "", error="closed the connection"),
-    "a web page": Stream([b"<html><body>It works!</body></html>"], "", error="not what Ollama sends"),
-    "deep nesting": Stream([b"[" * 100_000 + b"\n"], "", error="not what Ollama sends"),
-    "broken gzip": Stream([b"no gzip at all"], "", error="not what Ollama sends", headers={"Content-Encoding": "gzip"}),
-    "br": Stream([b"\x0b\x02\x80"], "", error="not what Ollama sends", headers={"Content-Encoding": "br"}),
+    "a web page": Stream([b"<html><body>It works!</body></html>"], "", error="not Ollama's"),
+    "deep nesting": Stream([b"[" * 100_000 + b"\n"], "", error="not Ollama's"),
+    "broken gzip": Stream([b"no gzip at all"], "", error="not Ollama's", headers={"Content-Encoding": "gzip"}),
+    "br": Stream([b"\x0b\x02\x80"], "", error="not Ollama's", headers={"Content-Encoding": "br"}),
 }
 """Answers that are not complete, however they look; the text is what came before that was known."""
 

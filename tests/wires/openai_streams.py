@@ -147,7 +147,7 @@ COMPLETE: dict[str, Stream] = {
 BROKEN: dict[str, Stream] = {
     "abort": Stream([delta("Hel"), delta(reason="abort"), DONE], "Hel", error="finish_reason 'abort'"),
     "error": Stream([delta("Hel"), delta(reason="error"), DONE], "Hel", error="finish_reason 'error'"),
-    "cancelled": Stream([delta("Hel"), delta(reason="CANCELLED"), DONE], "Hel", error="broke the answer off"),
+    "cancelled": Stream([delta("Hel"), delta(reason="CANCELLED"), DONE], "Hel", error="broke off the answer"),
     "no resources": Stream([delta("Hel"), delta(reason="insufficient_system_resource"), DONE], "Hel", error="broke"),
     "rate limit": Stream([delta("Hel"), delta(reason="rate_limit_exceeded"), DONE], "Hel", error="broke"),
     "error and reason at once": Stream([delta("Hel") + delta(reason="error") + DONE], "Hel", error="broke"),
@@ -172,12 +172,12 @@ BROKEN: dict[str, Stream] = {
     "half a frame": Stream([delta("Hel"), b'data: {"model": "llama", "cho\n\n', DONE], "Hel", error="not JSON"),
     "nothing at all": Stream([], "", error="closed the connection"),
     "only pings": Stream([b": ping\n\n", DONE], "", error="closed the connection"),
-    "a web page": Stream([b"<html><body>It works!</body></html>"], "", error="does not answer as OpenAI's API"),
+    "a web page": Stream([b"<html><body>It works!</body></html>"], "", error="does not answer like OpenAI's API"),
     "deep nesting": Stream([b"data: " + b"[" * 100_000 + b"\n\n"], "", error="not JSON"),
     "a tool": Stream(
         [delta(None, tool_calls=[{"index": 0, "function": {"name": "f"}}]), delta(reason="tool_calls"), DONE],
         "",
-        error="asked for a tool",
+        error="called a tool",
     ),
 }
 """Answers that are not complete, however they look; the text is what came before that was known."""

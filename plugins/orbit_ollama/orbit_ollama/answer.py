@@ -1,4 +1,4 @@
-"""The lines of an answer of ``/api/chat`` -> chunks. What arrived decides whether the answer is complete."""
+"""Converts the lines of an answer of ``/api/chat`` to chunks. The lines decide whether the answer is complete."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from orbit import Chunk, FinishReason, ProviderError, ThinkingSplitter, Usage
 from orbit_ollama.wire import not_ollama, oversized
 
 LONGEST_LINE: Final = 8 * 1024 * 1024
-"""Bytes."""
+"""Limit of a line, in bytes."""
 _FAILED: Final = re.compile(r"load|abort|cancel|error|fail|closed|time_?d?_?out|kill|interrupt|exceed")
 _NOT_DATA: Final = (b":", b"event:", b"id:", b"retry:")
 
@@ -31,20 +31,20 @@ class ChatLine(msgspec.Struct):
     eval_count: int | None = None
     error: Any = None
     strict: bool = True
-    """Whether its text is certain to be valid Unicode."""
+    """Whether its text is certainly valid Unicode."""
 
 
 _lines = msgspec.json.Decoder(ChatLine)
 
 
 class ChatLines:
-    """Splits a body into its lines, as their bytes arrive."""
+    """Splits a body into lines as its bytes arrive."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[ChatLine]:
-        """Return the lines that ``data`` completes. Raises ProviderError if they cannot be read, or grow too long."""
+        """Return the lines that ``data`` completes. Raises ProviderError if they are unreadable or too long."""
         head, newline, rest = data.rpartition(b"\n")
         if not newline:
             self._rest += data
@@ -57,7 +57,7 @@ class ChatLines:
         return _decoded(head)
 
     def end(self) -> list[ChatLine]:
-        """Return the last line, if the stream ended without a line end (an answer that is not streamed)."""
+        """Return the last line, if the stream ended without a line end (as an answer without streaming does)."""
         rest, self._rest = self._rest, b""
         return _decoded(rest) if rest.strip() else []
 
@@ -66,13 +66,13 @@ def _decoded(data: bytes) -> list[ChatLine]:
     try:
         return _lines.decode_lines(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        # Proxies turn lines into events, and nobody promises that each text is whole and each number an integer.
+        # Proxies turn lines into events, and texts may be broken or numbers not integers.
         found: list[ChatLine] = []
         for text in data.replace(b"\r", b"\n").split(b"\n"):
             line = _loose(text.strip().removeprefix(b"\xef\xbb\xbf"))
             found += [] if line is None else [line]
             if line is not None and line.done:
-                break  # what follows the end of an answer does not spoil it
+                break  # ignore anything after the end of the answer
         return found
 
 
@@ -101,7 +101,7 @@ def _loose(line: bytes) -> ChatLine | None:
 
 
 def _text(value: Any) -> str:
-    """Return the text of what may be a text or a list of parts."""
+    """Return the text in a string or a list of parts."""
     if isinstance(value, dict):
         value = value.get("text")
     if isinstance(value, list):
@@ -110,7 +110,7 @@ def _text(value: Any) -> str:
 
 
 def _count(value: Any) -> int | None:
-    """Return a number of tokens, also if it is a float or a text."""
+    """Return a token count, also from a float or a text."""
     try:
         return max(0, int(float(value)))
     except (TypeError, ValueError, OverflowError):
@@ -118,10 +118,10 @@ def _count(value: Any) -> int | None:
 
 
 class ChatReader:
-    """Lines of an answer -> at most one chunk for all that arrived together."""
+    """Converts lines that arrived together to at most one chunk."""
 
     def __init__(self, splitter: ThinkingSplitter, *, whole: bool) -> None:
-        """``whole`` says that nobody wants the pieces: the splitter may hold back all of them."""
+        """Set ``whole`` if the client does not stream: the splitter may then hold back everything."""
         self._splitter = splitter
         self._whole = whole
         self._half = ""
@@ -129,9 +129,9 @@ class ChatReader:
         self._called = False
 
     def read(self, lines: list[ChatLine]) -> Chunk | None:
-        """Return what the lines add to the answer; None if that is nothing. An ``error`` line is the caller's.
+        """Return what the lines add to the answer; None if they add nothing. Leave ``error`` lines to the caller.
 
-        Raises ProviderError if the last line says that the answer is not complete.
+        Raises ProviderError if the last line says that the answer is incomplete.
         """
         messages = [line.message for line in lines if line.message is not None]
         text = "".join([message.content or "" for message in messages])
@@ -155,7 +155,7 @@ class ChatReader:
             what = f"Ollama ended before the answer was complete (done_reason '{line.done_reason}')."
             raise ProviderError(what, retryable=True)
         if self._called and not self._said:
-            raise ProviderError("the model asked for a tool instead of giving an answer.")
+            raise ProviderError("the model called a tool instead of answering.")
         rest, _ = self._splitter.rest(cut=reason == "length")
         usage = None
         if line.prompt_eval_count is not None or line.eval_count is not None:
@@ -163,7 +163,7 @@ class ChatReader:
         return Chunk(text + rest + "\ufffd" * len(self._half), reason, usage, reasoning=thoughts)
 
     def _characters(self, text: str) -> str:
-        """Join halves of characters, which some servers send apart; what stays half becomes U+FFFD."""
+        """Join surrogate halves that some servers send separately; replace a lone one by U+FFFD."""
         text, self._half = self._half + text, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]

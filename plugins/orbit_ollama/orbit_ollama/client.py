@@ -1,6 +1,6 @@
-"""The connection to Ollama: the ``ollama`` package over httpx-aiohttp's transport, with answers decoded by msgspec.
+"""The client of an Ollama server: the ``ollama`` package over httpx-aiohttp's transport, with msgspec as decoder.
 
-Heavy modules are imported when a client is opened, so that importing the plugin costs nothing.
+Opening a client imports the heavy modules, so that importing the plugin stays cheap.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _SECONDS_TO_END = 1.0
 
 
 class InstalledModel(msgspec.Struct, frozen=True):
-    """A model that a server has. ``size`` is in bytes."""
+    """A model on a server. ``size`` is in bytes."""
 
     name: str
     size: int
@@ -36,7 +36,7 @@ class InstalledModel(msgspec.Struct, frozen=True):
 
 
 class Client:
-    """One server's connections. Make it with ``open``; ``close`` it when done."""
+    """The connections to one server. Create it with ``open``; ``close`` it when done."""
 
     def __init__(
         self, address: Address, settings: OllamaSettings, api: "ollama.AsyncClient", transport: "AiohttpTransport"
@@ -52,7 +52,7 @@ class Client:
 
     @classmethod
     def open(cls, address: Address, settings: OllamaSettings) -> Self:
-        """Return a client for a server; nothing connects yet. Call it inside an event loop. Raises ConfigError."""
+        """Return a client for a server, without connecting yet. Call it inside an event loop. Raises ConfigError."""
         import aiohttp  # noqa: PLC0415  # heavy; only those who start the provider pay
         import httpx  # noqa: PLC0415  # the same
         import ollama  # noqa: PLC0415  # the same
@@ -61,7 +61,7 @@ class Client:
 
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0,  # the host limits what runs at once
+                limit=0,  # the host limits concurrency
                 keepalive_timeout=30.0,
                 ssl=tls_context(settings.ca_certs, verify_certs=settings.verify_certs),
             ),
@@ -73,7 +73,7 @@ class Client:
             by = Address.parse(settings.proxy)
             authorization = {"Proxy-Authorization": by.authorization} if by.authorization else {}
             proxy = httpx.Proxy(by.url, headers=authorization)
-            if address.url.startswith("http:"):  # there is no tunnel, so the proxy reads the request itself
+            if address.url.startswith("http:"):  # without a tunnel, the proxy itself reads the request
                 headers |= authorization
         transport = LimitedTransport(client=session, proxy=proxy)
         api = ollama.AsyncClient(
@@ -86,7 +86,7 @@ class Client:
         return cls(address, settings, api, transport)
 
     async def close(self) -> None:
-        """Close all connections, running answers included."""
+        """Close all connections, including those of running answers."""
         await self._http.aclose()
 
     async def version(self) -> str:
@@ -98,7 +98,7 @@ class Client:
             raise wire.not_ollama("no version") from error
 
     async def models(self) -> list[InstalledModel]:
-        """Return the models that the server has. Raises ProviderError: Refused if it does not list them."""
+        """Return the models on the server. Raises ProviderError: Refused if the server does not list them."""
         async with self._failures(""):
             async with asyncio.timeout(self._settings.connect_timeout * 2):
                 listed = await self._api.list()
@@ -113,7 +113,7 @@ class Client:
             ]
 
     async def trained_context(self, model: str) -> int | None:
-        """Return the longest context that a model was trained for, if the server tells. Raises ProviderError."""
+        """Return a model's longest context, in tokens; None if the server does not report it. Raises ProviderError."""
         async with self._failures(model):
             async with asyncio.timeout(self._settings.connect_timeout * 2):
                 shown = await self._api.show(model)
@@ -121,13 +121,13 @@ class Client:
             return min(lengths, default=None)
 
     async def pull(self, model: str) -> AsyncIterator[tuple[str, int, int]]:
-        """Download a model; yield its progress as what is done, bytes so far and bytes in all. Raises ProviderError."""
+        """Download a model. Yield its progress: status, bytes so far, total bytes. Raises ProviderError."""
         async with self._failures(model):
             async for step in await self._api.pull(model, stream=True):
                 yield step.status or "", step.completed or 0, step.total or 0
 
     async def call(self, method: str, path: str, body: bytes | None, model: str, seconds: float) -> bytes:
-        """Return the body of an answer that is not streamed. Raises ProviderError."""
+        """Return the body of a response that is not streamed. Raises ProviderError."""
         async with self._failures(model), asyncio.timeout(seconds):
             response = await self._transport.handle_async_request(self._request(method, path, body))
             try:
@@ -141,7 +141,7 @@ class Client:
     async def chat(self, body: bytes, model: str, first: float, stall: float) -> AsyncGenerator[list[ChatLine]]:
         """Yield the lines of an answer as they arrive together; the last one is ``done``. Raises ProviderError.
 
-        ``first`` and ``stall`` are the seconds until the first bytes and between later ones. Leaving the generator
+        ``first`` and ``stall`` limit the seconds until the first bytes and between later ones. Closing the generator
         closes the connection, which makes Ollama stop.
         """
         import httpx  # noqa: PLC0415  # loaded by open()
@@ -181,7 +181,9 @@ class Client:
                             retryable=True,
                         )
                 pieces.wait_at_most(_SECONDS_TO_END)
-                with suppress(TimeoutError, httpx.HTTPError, OSError):  # its end lets the connection be used again
+                with suppress(
+                    TimeoutError, httpx.HTTPError, OSError
+                ):  # read to the end, so that the connection can be reused
                     await pieces.next()
             finally:
                 await pieces.close()
@@ -190,8 +192,8 @@ class Client:
     def _request(self, method: str, path: str, body: bytes | None) -> "httpx.Request":
         """Return a request as the package would send it.
 
-        It goes straight to the transport: the package's answers are pydantic models, and cookies, redirects and
-        authentication that httpx looks for on the way are of no use here. Together they cost more than all the rest.
+        It goes straight to the transport. This avoids the package's pydantic models and httpx's handling of cookies,
+        redirects and authentication, which together cost more than everything else.
         """
         import httpx  # noqa: PLC0415  # loaded by open()
 
@@ -204,7 +206,7 @@ class Client:
 
     @asynccontextmanager
     async def _failures(self, model: str) -> AsyncIterator[None]:
-        """Turn what the packages below raise into ProviderError."""
+        """Convert the exceptions of the packages below to ProviderError."""
         import httpx  # noqa: PLC0415  # loaded by open()
         import ollama  # noqa: PLC0415  # the same
 
@@ -218,14 +220,14 @@ class Client:
         except TimeoutError as error:
             raise ProviderError(f"{self.url} did not answer in time.", kind="timeout", retryable=True) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise self._connection_error(error) from None  # its text may have the whole address
-        except ValueError as error:  # pydantic's and json's errors
+            raise self._connection_error(error) from None  # its text may contain the whole address
+        except ValueError as error:  # from pydantic or json
             raise wire.not_ollama(str(error).partition("\n")[0]) from error
 
     def _connection_error(self, error: Exception) -> ProviderError | PromptTooLong:
         import aiohttp  # noqa: PLC0415  # loaded by open()
 
-        # The package hides the cause of an error of its own.
+        # The package hides the cause behind its own exception.
         cause = error.__cause__ or (error.__context__ and error.__context__.__cause__) or error
         url = self.url
         if isinstance(cause, aiohttp.ConnectionTimeoutError):
@@ -246,7 +248,7 @@ class Client:
 
 
 async def _explanation(pieces: Silence) -> bytes:
-    """Return the beginning of the body of an error."""
+    """Return the beginning of an error's body."""
     body = b""
     pieces.wait_at_most(_SECONDS_TO_END)
     with suppress(TimeoutError):

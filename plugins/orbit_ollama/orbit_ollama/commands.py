@@ -13,11 +13,11 @@ from orbit_ollama.settings import OllamaSettings
 
 
 def add_commands(group: click.Group, settings: OllamaSettings) -> None:
-    """Add the commands to ``orbit ollama``; they ask the servers of ``settings``."""
+    """Add the commands to ``orbit ollama``, for the servers in ``settings``."""
 
     @group.command()
     def models() -> None:
-        """List the models that each server has; the configured ones are marked."""
+        """List the models on each server, and mark those in the configuration."""
         failed = False
         for address in settings.addresses:
             click.echo(str(address))
@@ -35,7 +35,7 @@ def add_commands(group: click.Group, settings: OllamaSettings) -> None:
     @group.command()
     @click.argument("names", metavar="[MODEL]...", nargs=-1)
     def pull(names: tuple[str, ...]) -> None:
-        """Download models to each server: the named ones, or those of the configuration that are missing."""
+        """Download models to each server: the named ones, or all missing ones of the configuration."""
         for address in settings.addresses:
             try:
                 asyncio.run(_pull(address, settings, names))
@@ -68,7 +68,7 @@ async def _pull(address: Address, settings: OllamaSettings, names: tuple[str, ..
 
 
 def _table(installed: list[InstalledModel], settings: OllamaSettings) -> list[str]:
-    """Return one line for each model, then one for each configured model that is missing."""
+    """Return one line per model, then one per missing model of the configuration."""
     if not installed:
         return ["no models"]
     width = max(len(model.name) for model in installed)

@@ -1,4 +1,4 @@
-"""The prefixes that embedding models were trained with. Without them their vectors are measurably worse."""
+"""The prefixes that embedding models were trained with. Without them, vectors are measurably worse."""
 
 from orbit_ollama.settings import OllamaSettings
 
@@ -21,7 +21,7 @@ BY_MODEL: dict[str, tuple[str, str]] = {
 
 
 def prefixes(settings: OllamaSettings) -> tuple[str, str]:
-    """Return what goes before a query and before a document."""
+    """Return the prefix of queries and the prefix of documents."""
     name = settings.embed_model.rsplit("/", 1)[-1].lower()
     known = next((pair for start, pair in BY_MODEL.items() if name.startswith(start)), ("", ""))
     query = known[0] if settings.query_prefix is None else settings.query_prefix

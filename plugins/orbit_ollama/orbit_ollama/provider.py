@@ -16,7 +16,6 @@ from orbit import (
     Health,
     Host,
     Message,
-    OrbitError,
     Provider,
     ProviderError,
     Thinking,
@@ -25,15 +24,19 @@ from orbit import (
 )
 from orbit.upstreams import (
     Address,
+    Attempts,
     Refused,
+    Server,
+    ServerPool,
     address_problem,
     blamed,
     credential_problem,
-    embed_in_parts,
+    embed_in_batches,
     header_problems,
     is_too_much,
     listed_name,
     refuses_system,
+    seconds_left,
     shortened_sentence,
     tls_problems,
 )
@@ -42,7 +45,6 @@ from orbit_ollama.answer import ChatReader
 from orbit_ollama.client import Client
 from orbit_ollama.prefixes import prefixes
 from orbit_ollama.pulling import follow
-from orbit_ollama.servers import Retries, RetryBudget, Server
 from orbit_ollama.settings import ROUTES, OllamaSettings
 from orbit_ollama.tokens import estimate_prompt
 
@@ -55,34 +57,33 @@ logger = logging.getLogger("orbit.ollama")
 
 _FAST_SECONDS = 5.0
 _NO_LIST = (403, 404, 405, 501)
-"""What gateways answer that have no list of models, or no right for a user to see it."""
+"""Responses of gateways that have no model list, or do not show it to this user."""
 """A duration as Go writes it, which Ollama reads: 10m, 1h30m, -1s; empty is the server's own choice."""
 
 
 class OllamaProvider(Provider):
-    """Chat and embeddings by Ollama."""
+    """Chat and embeddings with Ollama."""
 
     Settings = OllamaSettings
     settings: OllamaSettings
 
     def __init__(self, name: str, settings: OllamaSettings, host: Host) -> None:
         super().__init__(name, settings, host)
-        self._servers = [Server(address) for address in settings.addresses]
+        self._pool = ServerPool(settings.addresses, settings.max_retries, settings.retry_delay)
         self._clients: dict[Address, Client] = {}
-        self._budget = RetryBudget()
         self._thinking = Thinking(opened=settings.template_opens_thoughts)
         self._window = settings.num_ctx
         self._longest = float("inf")
         self._without_system: set[str] = set()
-        """Models whose chat templates take no system message."""
+        """Models whose chat templates accept no system message."""
 
     def validate(self) -> Iterable[str]:
-        """Sentences about settings that cannot work."""
+        """Yield settings that cannot work."""
         if not (self.settings.model or self.settings.embed_model):
             yield "set `model` (to chat), `embed_model` (to embed), or both."
         settings = self.settings
         if not settings.given:
-            yield "base_url names no server."
+            yield "base_url contains no server."
         for url in settings.given:
             if problem := address_problem(url):
                 yield f"base_url {problem}"
@@ -97,11 +98,11 @@ class OllamaProvider(Provider):
         yield from tls_problems(settings.ca_certs, verify_certs=settings.verify_certs)
 
     def offers(self, hook: str) -> bool:
-        """What a model is set for."""
+        """Return whether a model is configured for a hook."""
         return bool(self.settings.embed_model if hook == "embed" else self.settings.model)
 
     def model(self, hook: str) -> str:
-        """The model that answers a hook."""
+        """Return the model behind a hook."""
         return self.settings.embed_model if hook == "embed" else self.settings.model
 
     async def __aenter__(self) -> Self:
@@ -121,45 +122,41 @@ class OllamaProvider(Provider):
         await self._close()
 
     async def health(self) -> Health:
-        """Ask every server for its version. Down if none answers, degraded if one does not."""
-        answers = await asyncio.gather(*(self._probe(server) for server in self._servers))
+        """Ask every server for its version. Down if none responds, degraded if one does not."""
+        answers = await asyncio.gather(*(self._probe(server) for server in self._pool.servers))
         silent = [error for error in answers if error]
         if not silent:
             return Health(detail=self.settings.model or self.settings.embed_model)
-        return Health("down" if len(silent) == len(self._servers) else "degraded", " ".join(silent))
+        return Health("down" if len(silent) == len(self._pool.servers) else "degraded", " ".join(silent))
 
     @hookimpl
     async def generate(
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext
     ) -> AsyncGenerator[Chunk]:
-        """Answer a conversation. Thoughts of the model are left out."""
+        """Answer a conversation, without the model's thoughts."""
         model = self._asked(options)
         stream, system = self._streams(options), model not in self._without_system
-        retries = self._retries()
+        attempts = self._attempts(context)
         while True:
-            server, begun = retries.server(), False
+            server, begun = attempts.next(), False
             name = server.names.get(model, model)
             body = wire.chat_body(self.settings, messages, options, stream=stream, model=name, system=system)
-            server.in_flight += 1
-            started, pause = time.monotonic(), 0.0
+            whole, started = not options.stream, time.monotonic()
+            reader = ChatReader(self._thinking.splitter(model, whole=whole), whole=whole)
+            first = seconds_left(self.settings.first_token_timeout, context)
             try:
-                whole = not options.stream
-                reader = ChatReader(self._thinking.splitter(model, whole=whole), whole=whole)
-                first = _at_most(self.settings.first_token_timeout, context)
-                async with aclosing(
-                    self._clients[server.address].chat(body, model, first, self.settings.stall_timeout)
-                ) as answer:
-                    async for lines in answer:
-                        chunk = reader.read(lines)
-                        if chunk is not None:
-                            if not (begun or system):
-                                self._without_system.add(model)
-                            begun = True
-                            yield chunk
-                server.succeeded()
-                self._took(time.monotonic() - started)
+                with server.call():
+                    async with aclosing(
+                        self._clients[server.address].chat(body, model, first, self.settings.stall_timeout)
+                    ) as answer:
+                        async for lines in answer:
+                            chunk = reader.read(lines)
+                            if chunk is not None:
+                                if not (begun or system):
+                                    self._without_system.add(model)
+                                begun = True
+                                yield chunk
             except ProviderError as error:
-                server.failed(error)
                 if begun:
                     raise
                 if system and isinstance(error, Refused) and refuses_system(error.marks) and self._has_system(messages):
@@ -168,51 +165,29 @@ class OllamaProvider(Provider):
                 problem = blamed(error, options)
                 if problem is not error:
                     raise problem from error
-                pause = retries.pause(error, context.remaining())
+                await attempts.retry_after(error)
             else:
+                self._took(time.monotonic() - started)
                 return
-            finally:
-                server.in_flight -= 1
-            await asyncio.sleep(pause)
 
     @hookimpl
     async def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
-        """Estimate, on the high side: Ollama cannot count over its API. The window is ``num_ctx``."""
+        """Estimate the tokens, rather too high: Ollama's API cannot count them. The window is ``num_ctx``."""
         complete = wire.with_system_prompt(messages, self.settings.default_system_prompt)
         return TokenCount(estimate_prompt(complete), self._window)
 
     @hookimpl
     async def embed(self, texts: Sequence[str], kind: str, context: CallContext) -> "NDArray[np.float32]":
         """Embed texts in batches, each text with the prefix that the model was trained with."""
-        import numpy as np  # noqa: PLC0415  # only those who embed pay for it
-
         if not self.settings.embed_model:
             raise ProviderError(f"no model is set to embed with; set {self.name}.embed_model.")
         prefix = prefixes(self.settings)[0 if kind == "query" else 1]
-        size = self.settings.embed_batch_size
-        batches = [texts[start : start + size] for start in range(0, len(texts), size)]
-        if not batches:
-            return np.zeros((0, 0), dtype=np.float32)
-        shortened: list[tuple[int, int]] = []
-        places = asyncio.Semaphore(len(self._servers))
-
-        async def one(batch: Sequence[str]) -> "NDArray[np.float32]":
-            async with places:
-                rows, cut = await self._embed_batch(batch, prefix, context)
-            if len({len(row) for row in rows}) != 1:
-                raise wire.not_ollama("vectors of several lengths")
-            shortened.extend(cut)
-            return np.asarray(rows, dtype=np.float32)
-
-        if len(batches) == 1:
-            vectors = await one(texts)
-        else:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(one(batch)) for batch in batches]
-            except ExceptionGroup as failed:
-                raise failed.exceptions[0] from failed
-            vectors = np.concatenate([task.result() for task in tasks])
+        vectors, shortened = await embed_in_batches(
+            texts,
+            lambda batch: self._embed(batch, prefix, context),
+            size=self.settings.embed_batch_size,
+            concurrency=len(self._pool.servers),
+        )
         if shortened:
             logger.warning("%s: %s", self.name, shortened_sentence(self.settings.embed_model, shortened))
         return vectors
@@ -225,110 +200,79 @@ class OllamaProvider(Provider):
         add_commands(group, self.settings)
 
     def _streams(self, options: GenerateOptions) -> bool:
-        """Return whether to fetch an answer piece by piece.
+        """Return whether to fetch an answer as a stream.
 
-        One that nobody wants in pieces costs less as a whole, but then a server that hangs looks like one that
-        writes. So it is fetched whole only if lately no answer took long.
+        For clients that do not stream, a whole answer is cheaper, but then a hanging server looks like a writing one.
+        So fetch it whole only if no recent answer took long.
         """
         return self.settings.stream and (options.stream or self._longest > _FAST_SECONDS)
 
     def _took(self, seconds: float) -> None:
-        """Note how long an answer took; the longest of those before counts for ever less."""
+        """Record how long an answer took; the longest earlier one gradually loses weight."""
         self._longest = max(seconds, 0.9 * self._longest if self._longest < float("inf") else 0.0)
 
     def _asked(self, options: GenerateOptions) -> str:
         model = options.model or self.settings.model
         if not model:
-            raise ProviderError(f"no model is set to chat with; set {self.name}.model.")
+            raise ProviderError(f"no model for chat is configured; set {self.name}.model.")
         return model
 
     def _has_system(self, messages: Sequence[Message]) -> bool:
         complete = wire.with_system_prompt(messages, self.settings.default_system_prompt)
         return any(message.role == "system" for message in complete)
 
-    async def _embed_batch(
-        self, batch: Sequence[str], prefix: str, context: CallContext
-    ) -> tuple[list[list[float]], list[tuple[int, int]]]:
-        """Return the vectors of a batch, and what had to be shortened."""
-        refusal: OrbitError | None = None
-
-        async def embed(texts: Sequence[str]) -> list[list[float]] | None:
-            nonlocal refusal
-            try:
-                rows = wire.embeddings_from(await self._embed(texts, prefix, context))
-            except OrbitError as error:
-                if not is_too_much(error):
-                    raise
-                refusal = error
-                return None
-            if len(rows) != len(texts):
-                raise wire.not_ollama(f"{len(rows)} vectors for {len(texts)} texts")
-            return rows
-
-        rows, shortened = await embed_in_parts(batch, embed)
-        if not rows and refusal is not None:
-            raise ProviderError(str(refusal)) from refusal
-        return rows, shortened
-
-    async def _embed(self, texts: Sequence[str], prefix: str, context: CallContext) -> bytes:
+    async def _embed(self, texts: Sequence[str], prefix: str, context: CallContext) -> list[list[float]]:
         model = self.settings.embed_model
-        retries = self._retries()
+        attempts = self._attempts(context)
         while True:
-            server = retries.server()
+            server = attempts.next()
             body = wire.embed_body(self.settings, texts, prefix, server.names.get(model, model))
-            server.in_flight += 1
+            seconds = seconds_left(self.settings.embed_timeout, context)
             try:
-                seconds = _at_most(self.settings.embed_timeout, context)
-                client = self._clients[server.address]
-                answer = await client.call("POST", "/api/embed", body, model, seconds)
-                server.succeeded()
+                with server.call():
+                    answer = await self._clients[server.address].call("POST", "/api/embed", body, model, seconds)
             except ProviderError as error:
-                server.failed(error)
                 if is_too_much(error):
                     raise
-                pause = retries.pause(error, context.remaining())
+                await attempts.retry_after(error)
             else:
-                return answer
-            finally:
-                server.in_flight -= 1
-            await asyncio.sleep(pause)
+                return wire.embeddings_from(answer, len(texts))
 
-    def _retries(self) -> Retries:
+    def _attempts(self, context: CallContext) -> Attempts:
         if not self._clients:
             raise ProviderError("the provider is not started.", kind="unavailable")
-        return Retries(self._servers, self._budget, self.settings.max_retries, self.settings.retry_delay)
+        return self._pool.attempts(context)
 
     async def _close(self) -> None:
         clients, self._clients = self._clients, {}
         await asyncio.gather(*(client.close() for client in clients.values()))
 
     async def _probe(self, server: Server) -> str:
-        """Return why a server does not answer, or nothing."""
+        """Return why a server does not respond; empty if it does."""
         try:
-            await self._clients[server.address].version()
+            with server.call():
+                await self._clients[server.address].version()
         except ProviderError as error:
-            server.failed(error)
             return error.message
-        server.succeeded()
         return ""
 
     async def _check_servers(self) -> None:
-        """Make sure that a server answers and has the models; say of the others what they lack."""
-        results = await asyncio.gather(*(self._check(server) for server in self._servers), return_exceptions=True)
+        """Require one server that responds and has the models; log what the others lack."""
+        results = await asyncio.gather(*(self._check(server) for server in self._pool.servers), return_exceptions=True)
         problems: list[OSError | ConfigError | ProviderError] = []
-        for server, result in zip(self._servers, results, strict=True):
+        for server, result in zip(self._pool.servers, results, strict=True):
             if isinstance(result, ProviderError | ConfigError):
                 server.failed(ProviderError(str(result), kind="unavailable"))
                 problems.append(result)
             elif isinstance(result, BaseException):
                 raise result
-        if len(problems) == len(self._servers) and self.settings.require_server:
+        if len(problems) == len(self._pool.servers) and self.settings.require_server:
             raise problems[0]
         for problem in problems:
             logger.warning("%s: %s", self.name, problem)
 
     async def _check(self, server: Server) -> None:
-        """Raise ProviderError if a server does not answer in time, ConfigError if it lacks a model."""
+        """Raise ProviderError if a server does not respond in time, ConfigError if it lacks a model."""
         client = self._clients[server.address]
         version = await self._await_server(client)
         wanted = [model for model in dict.fromkeys((self.settings.model, self.settings.embed_model)) if model]
@@ -337,7 +281,7 @@ class OllamaProvider(Provider):
         except Refused as error:
             if error.status not in _NO_LIST:
                 raise
-            sentence = "%s: %s lists no models, so nobody knows whether it has %s: %s"
+            sentence = "%s: %s lists no models, so ORBIT cannot check that it has %s: %s"
             logger.warning(sentence, self.name, server.url, wanted, error.message)
             installed = ["*"]
         names = {model: listed_name(model, installed) for model in wanted}
@@ -352,11 +296,11 @@ class OllamaProvider(Provider):
         logger.info("%s: Ollama %s at %s has %s", self.name, version, server.url, ", ".join(wanted))
 
     def _notice_routes(self) -> None:
-        """Tell of a base_url that names a part of the API: it is asked without it."""
+        """Log a warning if base_url contains a path of the API; requests append it."""
         for url in self.settings.given:
             written, used = Address.parse(url).url, Address.parse(url, strip=ROUTES).url
             if written != used:
-                sentence = "%s: base_url names a part of the API (%s), which is added to it, so %s is used"
+                sentence = "%s: base_url contains a path of the API (%s); ORBIT appends it itself, so it uses %s"
                 logger.warning(sentence, self.name, written, used)
 
     async def _await_server(self, client: Client) -> str:
@@ -378,12 +322,6 @@ class OllamaProvider(Provider):
             logger.info("%s: the context length of %s is unknown: %s", self.name, self.settings.model, error)
             return
         if trained is not None and trained < self._window:
-            message = "%s: %s reads at most %d tokens; num_ctx %d is reduced to that"
+            message = "%s: %s reads at most %d tokens, so ORBIT reduces num_ctx from %d to that"
             logger.warning(message, self.name, self.settings.model, trained, self._window)
             self._window = trained
-
-
-def _at_most(seconds: float, context: CallContext) -> float:
-    """Return the seconds to wait: those of the settings, or what is left until the deadline if that is less."""
-    remaining = context.remaining()
-    return seconds if remaining is None else min(seconds, remaining)

@@ -1,4 +1,4 @@
-"""Downloading models, with a progress bar for people and log lines for everybody else."""
+"""Downloads models, with a progress bar on terminals and log lines elsewhere."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ _TENTHS = 10
 
 
 async def follow(model: str, url: str, steps: AsyncIterator[tuple[str, int, int]]) -> None:
-    """Show the progress of a download until it is complete; ``steps`` are what ``Client.pull`` yields."""
+    """Show the progress of a download until it is complete; ``steps`` come from ``Client.pull``."""
     if sys.stderr.isatty():
         await _bar(model, steps)
     else:

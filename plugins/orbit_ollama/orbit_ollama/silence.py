@@ -1,14 +1,13 @@
-"""Noticing that a server has fallen silent, at almost no cost for each piece that it sends."""
+"""Detects a silent server, at almost no cost per piece."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 
 class Silence:
-    """Reads pieces, and hangs up if one is waited for longer than ``seconds``.
+    """Reads pieces, and closes the connection after more than ``seconds`` of silence.
 
-    One timer looks now and then, instead of one being set and cancelled for every piece. Time in which nobody reads
-    does not count.
+    One periodic timer replaces a timer per piece. Time in which nobody reads does not count.
     """
 
     def __init__(self, pieces: AsyncIterator[bytes], hang_up: Callable[[], Awaitable[None]], seconds: float) -> None:
@@ -21,7 +20,7 @@ class Silence:
         self._hanging_up: asyncio.Future[None] | None = None
 
     async def next(self) -> bytes:
-        """Return the next piece, empty at the end. Raises TimeoutError after too long a silence."""
+        """Return the next piece; empty at the end. Raises TimeoutError after too long a silence."""
         self._since = self._loop.time()
         try:
             return await anext(self._pieces, b"")
@@ -33,14 +32,14 @@ class Silence:
             self._since = None
 
     def wait_at_most(self, seconds: float) -> None:
-        """Set another limit, from the next piece on."""
+        """Change the limit, from the next piece on."""
         if seconds != self._seconds:
             self._seconds = seconds
             self._timer.cancel()
             self._timer = self._loop.call_later(seconds, self._look)
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop the timer."""
         self._timer.cancel()
         if self._hanging_up is not None:
             await self._hanging_up

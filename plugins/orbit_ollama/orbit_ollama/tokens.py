@@ -1,7 +1,7 @@
-"""How many tokens a prompt takes, without a tokenizer.
+"""Estimates the tokens of a prompt without a tokenizer.
 
-Ollama cannot count tokens over its API, so this is an estimate that errs on the high side: a prompt that is thought
-too long loses a document, one that is too long is refused by the server.
+Ollama's API cannot count tokens. The estimate is rather too high: overestimating a prompt drops a document,
+underestimating it makes the server reject the request.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from orbit import Message
 
 MESSAGE_TOKENS = 8
-"""What a chat template puts around one message (role markers, line ends), at most."""
+"""The most that a chat template adds to a message (role markers, line ends)."""
 
 _WORDS = re.compile(r"[A-Za-z]+")
 _OTHER_ASCII = re.compile(r"[!-@\[-`{-~\n\t]")
@@ -20,8 +20,8 @@ _SPACES = re.compile(r" {2,}| (?=[0-9])")
 def estimate(text: str) -> int:
     """Return an upper estimate of the tokens in ``text``.
 
-    One for each word and another for every four letters after the first six; one for each digit, punctuation mark,
-    line end, run of spaces and space before a digit; one for each character of other scripts, three for an emoji.
+    Count one per word and one more for every four letters after the first six; one per digit, punctuation mark, line
+    end, run of spaces and space before a digit; one per character of other scripts, three per emoji.
     """
     words = _WORDS.findall(text)
     total = len(words) + sum((len(word) - 3) // 4 for word in words if len(word) > 6)  # noqa: PLR2004  # long words
@@ -32,5 +32,5 @@ def estimate(text: str) -> int:
 
 
 def estimate_prompt(messages: Sequence[Message]) -> int:
-    """Return an upper estimate of the tokens in a conversation, chat template included."""
+    """Return an upper estimate of the tokens in a conversation, including the chat template."""
     return sum(estimate(message.content) + MESSAGE_TOKENS for message in messages) + MESSAGE_TOKENS

@@ -1,4 +1,4 @@
-"""The way to the server: aiohttp's, with a limit on what one answer may hold. Importing it costs as much as httpx."""
+"""aiohttp's transport for httpx, with a limit on the size of responses. Importing it costs as much as httpx."""
 
 import zlib
 from collections.abc import AsyncIterator
@@ -10,24 +10,24 @@ from httpx_aiohttp import AiohttpTransport
 from orbit_ollama.wire import not_ollama, oversized
 
 LONGEST_ANSWER: Final = 128 * 1024 * 1024
-"""Bytes of one body, unpacked: the largest batch of embeddings, or half a million lines of an answer."""
+"""Limit of a decompressed body, in bytes: the largest batch of embeddings, or half a million lines of an answer."""
 _PIECE: Final = 64 * 1024
 
 
 class LimitedTransport(AiohttpTransport):
-    """Sends requests, and counts what comes back."""
+    """Sends requests and counts the bytes of the responses."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. Raises ProviderError, also while its answer is read."""
+        """Send a request. Raises ProviderError, also while the caller reads the response."""
         response = await super().handle_async_request(request)
         stream = response.stream
         assert isinstance(stream, httpx.AsyncByteStream)
         packing = response.headers.get("content-encoding", "identity").lower()
         if packing not in ("identity", "", "gzip", "x-gzip", "deflate"):
             await stream.aclose()
-            raise not_ollama(f"it is packed with {packing}, which was not asked for")
+            raise not_ollama(f"it is compressed with {packing}, which the request did not allow")
         if packing not in ("identity", ""):
-            del response.headers["content-encoding"]  # or httpx would unpack it again
+            del response.headers["content-encoding"]  # otherwise httpx would decompress it again
             response.stream = _Limited(_Unpacked(stream))
         else:
             response.stream = _Limited(stream)
@@ -35,7 +35,7 @@ class LimitedTransport(AiohttpTransport):
 
 
 class _Limited(httpx.AsyncByteStream):
-    """A body that ends with an error once it is too long."""
+    """A body that raises an error once it is too long."""
 
     def __init__(self, stream: httpx.AsyncByteStream) -> None:
         self._stream = stream
@@ -53,13 +53,13 @@ class _Limited(httpx.AsyncByteStream):
 
 
 class _Unpacked(httpx.AsyncByteStream):
-    """A packed body, unpacked in small pieces: a few bytes may stand for gigabytes."""
+    """Decompresses a body in small pieces: a few bytes may expand to gigabytes."""
 
     def __init__(self, stream: httpx.AsyncByteStream) -> None:
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as its beginning says
+        unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its first bytes
         try:
             async for data in self._stream:
                 packed = data

@@ -1,4 +1,4 @@
-"""Ollama's JSON <-> ORBIT's types. Pure: nothing here opens a connection."""
+"""Converts between Ollama's JSON and ORBIT's types. Pure functions, without connections."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -37,14 +37,14 @@ _failure = msgspec.json.Decoder(_Failure)
 
 
 def load_options(settings: OllamaSettings) -> dict[str, Any]:
-    """Return the options that a model is loaded with: the same in every call, or Ollama loads it anew."""
+    """Return the options for loading a model. They are the same in every call, or Ollama would reload the model."""
     options: dict[str, Any] = {"num_ctx": settings.num_ctx}
     if settings.num_threads is not None:
         options["num_thread"] = settings.num_threads
     return options
 
 
-def chat_body(  # all of a request
+def chat_body(  # all parts of a request
     settings: OllamaSettings,
     messages: Sequence[Message],
     options: GenerateOptions,
@@ -53,12 +53,10 @@ def chat_body(  # all of a request
     model: str = "",
     system: bool = True,
 ) -> bytes:
-    """Return the body of ``POST /api/chat``. ``model`` is the server's name of it.
+    """Return the body of ``POST /api/chat``. ``model`` is the server's name for it.
 
-    Without ``system``, system messages go into the first message of the user.
-
-    ``truncate`` and ``shift`` off make the server refuse what does not fit its context, instead of cutting it
-    silently; servers too old to know them ignore them.
+    Without ``system``, the first user message absorbs the system messages. Disabling ``truncate`` and ``shift`` makes
+    the server reject prompts that exceed its context, instead of truncating them silently; old servers ignore both.
     """
     own = load_options(settings)
     for name, setting, asked in _SAMPLING:
@@ -67,7 +65,7 @@ def chat_body(  # all of a request
             value = getattr(settings, setting)
         if value is not None:
             own[name] = value
-    own.setdefault("num_predict", settings.num_ctx)  # without a limit, servers that know no ``shift`` never end
+    own.setdefault("num_predict", settings.num_ctx)  # without a limit, servers that ignore ``shift`` never end
     if options.stop:
         own["stop"] = options.stop
     complete = with_system_prompt(messages, settings.default_system_prompt)
@@ -89,14 +87,14 @@ def chat_body(  # all of a request
 
 
 def with_system_prompt(messages: Sequence[Message], prompt: str) -> Sequence[Message]:
-    """Return the conversation, begun with ``prompt`` if it has no system message of its own."""
+    """Return the conversation, beginning with ``prompt`` if it has no system message."""
     if not prompt or (messages and messages[0].role == "system"):
         return messages
     return [Message("system", prompt), *messages]
 
 
 def embed_body(settings: OllamaSettings, texts: Sequence[str], prefix: str, model: str = "") -> bytes:
-    """Return the body of ``POST /api/embed``. Ollama has no vector for an empty text, so a space stands for it."""
+    """Return the body of ``POST /api/embed``. Replace empty texts, for which Ollama has no vector, by a space."""
     body: dict[str, Any] = {
         "model": model or settings.embed_model,
         "input": [prefix + text or " " for text in texts],
@@ -111,21 +109,26 @@ def embed_body(settings: OllamaSettings, texts: Sequence[str], prefix: str, mode
     return msgspec.json.encode(body)
 
 
-def embeddings_from(body: bytes) -> list[list[float]]:
-    """Decode the answer of ``/api/embed``. Raises ProviderError."""
+def embeddings_from(body: bytes, count: int) -> list[list[float]]:
+    """Decode the ``count`` vectors in a response of ``/api/embed``. Raises ProviderError."""
     try:
-        return _embedded.decode(body).embeddings
+        rows = _embedded.decode(body).embeddings
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise not_ollama(str(error)) from error
+    if len(rows) != count:
+        raise not_ollama(f"{len(rows)} vectors for {count} texts")
+    if len({len(row) for row in rows}) > 1:
+        raise not_ollama("vectors of several lengths")
+    return rows
 
 
 def not_ollama(detail: str) -> ProviderError:
-    """Return the error for an answer that is not of Ollama's form."""
-    return ProviderError(f"the answer is not what Ollama sends ({detail}). Is base_url an Ollama server?")
+    """Return the error for a response that is not in Ollama's format."""
+    return ProviderError(f"the response is not Ollama's ({detail}). Is base_url an Ollama server?")
 
 
 def oversized(what: str, limit: int) -> ProviderError:
-    """Return the error for what is longer than any answer; ``limit`` is in bytes."""
+    """Return the error for an implausibly long response; ``limit`` is in bytes."""
     return ProviderError(f"the server sent {what} of more than {limit >> 20} MiB; the rest was not read.")
 
 
@@ -136,11 +139,11 @@ def line_error(error: Any) -> ProviderError:
 
 
 _STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
-    401: ("{url} refused access: {said}. Set the `headers` that it asks for, or a user in base_url.", "failed", False),
-    403: ("{url} refused access: {said}. Set the `headers` that it asks for, or a user in base_url.", "failed", False),
+    401: ("{url} denied access: {said}. Set the `headers` that it requires, or a user in base_url.", "failed", False),
+    403: ("{url} denied access: {said}. Set the `headers` that it requires, or a user in base_url.", "failed", False),
     404: ("{url} does not know that address: {said}. Is base_url an Ollama server, without /v1?", "failed", False),
     407: (
-        "the proxy before {url} wants a user and a password. Write them into `proxy`: http://USER:PASSWORD@HOST:PORT.",
+        "the proxy before {url} requires a user and a password. Set `proxy` to http://USER:PASSWORD@HOST:PORT.",
         "failed",
         False,
     ),
@@ -150,13 +153,13 @@ _STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
     503: ("{url} is busy: {said}", "overloaded", True),
     504: ("{url} gave up waiting: {said}", "timeout", True),
 }
-"""Status -> sentence, kind, retryable. Some of them come from proxies only."""
+"""Status -> sentence, kind, retryable. Some of them come only from proxies."""
 
 
 _TOO_LONG: Final = re.compile(
     r"longer than the context|exceeds? (the |available |maximum )*context|input length exceeds", re.IGNORECASE
 )
-"""What servers say of a prompt that they were asked not to cut."""
+"""Messages of servers about a prompt that they were asked not to truncate."""
 _USED_UP: Final = re.compile(r"usage limit|upgrade for|quota", re.IGNORECASE)
 
 
@@ -174,7 +177,7 @@ def status_error(
     if status == 404 and re.search("model.* not found", said):  # noqa: PLR2004  # a proxy's says something else
         return ProviderError(f"{missing([model], url)}", kind="not_found")
     if status == 429 and _USED_UP.search(said):  # noqa: PLR2004  # Ollama's cloud
-        return ProviderError(f"{url} wants to be paid first: {said}")
+        return ProviderError(f"{url} requires payment: {said}")
     if status in (429, 503):
         return Busy(_STATUS[status][0].format(url=url, said=said), retry_after(headers or {}))
     own_fault = status >= 500  # noqa: PLR2004  # the server's, which may pass; 4xx is the request's

@@ -1,4 +1,4 @@
-"""OpenAI-compatible servers for ORBIT: chat and embeddings of vLLM, llama.cpp, Ray Serve LLM and hosted services."""
+"""OpenAI-compatible servers for ORBIT: chat and embeddings with vLLM, llama.cpp, Ray Serve LLM and hosted services."""
 
 from orbit_openai.provider import OpenAIProvider
 from orbit_openai.settings import OpenAISettings

@@ -1,4 +1,4 @@
-"""The connections to the servers: requests over aiohttp, its exceptions as ORBIT's errors."""
+"""The HTTP client: sends requests with aiohttp and converts its exceptions to ORBIT's errors."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -31,15 +31,15 @@ _NO_LIST = frozenset(
         HTTPStatus.NOT_IMPLEMENTED,
     }
 )
-"""What gateways answer that have no list of models, or no right for a key to see it."""
+"""Responses of gateways that have no model list, or do not show it to this key."""
 LONGEST_ANSWER = 64 * 1024 * 1024
-"""Bytes of one streamed answer: a quarter of a million tokens, each in a frame of its own."""
+"""Limit of a streamed answer, in bytes: a quarter of a million tokens, each in its own frame."""
 _LONGEST_LIST = 8 * 1024 * 1024
 _LONGEST_VECTOR = 256 * 1024
 
 
 class Client:
-    """Connections to all servers of an instance. Make it inside an event loop; ``close`` it when done."""
+    """Connections to all servers of an instance. Create it inside an event loop; ``close`` it when done."""
 
     def __init__(self, settings: OpenAISettings) -> None:
         import aiohttp  # noqa: PLC0415  # heavy; only those who start the provider pay
@@ -51,19 +51,19 @@ class Client:
         self._proxy_headers = {"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else {}
         tls = tls_context(settings.ca_certs, verify_certs=settings.verify_certs)
         self._session = aiohttp.ClientSession(
-            # The host limits what runs at once.
+            # The host limits concurrency.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={
                 "Content-Type": "application/json",
-                "Accept-Encoding": "identity",  # packing costs time for each piece
+                "Accept-Encoding": "identity",  # compressing every piece is slow
                 **authorization,
                 **settings.headers,
             },
         )
 
     async def close(self) -> None:
-        """Close all connections, running answers included."""
+        """Close all connections, including those of running answers."""
         await self._session.close()
 
     async def models(self, address: Address) -> list[Model]:
@@ -77,7 +77,7 @@ class Client:
             raise
 
     async def answers(self, address: Address, path: str, model: str) -> None:
-        """Raise ProviderError if a server does not know a route; what else it says of an empty request is right."""
+        """Raise ProviderError if a server does not know a route. Ignore other complaints about the empty request."""
         body = b'{"model": %b}' % msgspec.json.encode(model)
         try:
             async with self._asked("POST", address, path, body, model, seconds=self._settings.connect_timeout):
@@ -99,7 +99,7 @@ class Client:
     ) -> AsyncGenerator[Chunk]:
         """Yield the pieces of an answer; ``silence`` is in seconds. Raises ProviderError or PromptTooLong.
 
-        Leaving the generator closes the connection, which makes the server stop.
+        Closing the generator closes the connection, which makes the server stop.
         """
         import aiohttp  # noqa: PLC0415  # loaded by __init__
 
@@ -115,7 +115,7 @@ class Client:
             chunk = reader.end(response.content_type)
             if chunk is not None:
                 yield chunk
-            # What follows is the end of the body; it frees the connection for others.
+            # Read to the end of the body, so that the connection can be reused.
             with suppress(TimeoutError, aiohttp.ClientError, OSError):
                 async with asyncio.timeout(_SECONDS_TO_END):
                     await response.content.readany()
@@ -132,9 +132,10 @@ class Client:
         seconds: float | None = None,
         silence: float | None = None,
     ) -> "AsyncIterator[aiohttp.ClientResponse]":
-        """Send a request; what goes wrong, also while its answer is read, becomes an error of ORBIT.
+        """Send a request. Convert exceptions to ORBIT's errors, also while the caller reads the response.
 
-        ``seconds`` is for all of it, ``silence`` for each wait; aiohttp takes 0 for no limit, so they are never 0.
+        ``seconds`` limits the whole call, ``silence`` each wait. They are never 0, which aiohttp would take for no
+        limit.
         """
         import aiohttp  # noqa: PLC0415  # loaded by __init__
 
@@ -161,8 +162,8 @@ class Client:
                     raise status_error(response.status, response.headers, said, model, url)
                 yield response
             finally:
-                response.close()  # without it, aiohttp would wait for the rest of an answer nobody wants
-        except aiohttp.ConnectionTimeoutError:  # its text has the whole address, and so have some of those below
+                response.close()  # otherwise aiohttp would wait for the rest of the answer
+        except aiohttp.ConnectionTimeoutError:  # its text contains the whole address, and so do some of those below
             seconds = self._settings.connect_timeout
             raise cut_off(url, f"cannot be reached: no connection within {seconds:g} s") from None
         except TimeoutError as error:
@@ -178,13 +179,13 @@ class Client:
         except aiohttp.ClientResponseError as error:
             raise not_compatible(url, error.message.partition("\n")[0]) from None
         except aiohttp.InvalidURL:
-            raise not_compatible(url, "it is no address") from None
+            raise not_compatible(url, "it is not a valid address") from None
         except (aiohttp.ClientError, OSError) as error:
             raise cut_off(url, "closed the connection") from error
 
 
 async def _piece(response: "aiohttp.ClientResponse", reader: ChatReader) -> bytes:
-    """Return what has arrived, nothing at the end. Once the answer is complete, not much is waited for."""
+    """Return the data that has arrived; empty at the end. Once the answer is complete, wait only briefly."""
     import aiohttp  # noqa: PLC0415  # loaded by Client
 
     if not reader.finished:
@@ -197,7 +198,7 @@ async def _piece(response: "aiohttp.ClientResponse", reader: ChatReader) -> byte
 
 
 async def _body(response: "aiohttp.ClientResponse", limit: int, url: str) -> bytes:
-    """Return a whole body of at most ``limit`` bytes, unpacked. Raises ProviderError."""
+    """Return a whole decompressed body of at most ``limit`` bytes. Raises ProviderError."""
     body = bytearray()
     async for data in response.content.iter_any():
         body += data

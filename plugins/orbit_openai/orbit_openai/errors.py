@@ -1,4 +1,4 @@
-"""What a server says when it cannot, as ORBIT's errors. Pure: nothing here opens a connection."""
+"""Error responses of a server, as ORBIT's errors. Pure functions, without connections."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,16 +16,16 @@ _TOO_LONG: Final = re.compile(
     r"|input token count .* exceeds|must have less than|exceeds the available context|reduce the length",
     re.IGNORECASE | re.DOTALL,
 )
-"""In the code, type or message: OpenAI's, llama.cpp's, vLLM's until 0.15 and since, other services'."""
+"""In the code, type or message: OpenAI's, llama.cpp's, vLLM's until 0.15 and later, other services'."""
 _NO_MONEY: Final = ("insufficient_quota", "billing_hard_limit_reached", "insufficient credit", "insufficient balance")
 _SITE_OVERLOADED = 529
 
 _STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
-    HTTPStatus.UNAUTHORIZED: ("{url} refused the API key. Set `api_key` to one that it accepts.", "failed", False),
-    HTTPStatus.FORBIDDEN: ("{url} does not allow this key to do that: {said}", "failed", False),
+    HTTPStatus.UNAUTHORIZED: ("{url} rejected the API key. Set `api_key` to a valid one.", "failed", False),
+    HTTPStatus.FORBIDDEN: ("{url} does not permit this for the API key: {said}", "failed", False),
     HTTPStatus.NOT_FOUND: ("{url} does not know that address: {said}. Does base_url end in /v1?", "failed", False),
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (
-        "the proxy before {url} wants a user and a password. Write them into `proxy`: http://USER:PASSWORD@HOST:PORT.",
+        "the proxy before {url} requires a user and a password. Set `proxy` to http://USER:PASSWORD@HOST:PORT.",
         "failed",
         False,
     ),
@@ -36,19 +36,19 @@ _STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
     HTTPStatus.GATEWAY_TIMEOUT: ("{url} gave up waiting: {said}", "timeout", True),
     _SITE_OVERLOADED: ("{url} is busy: {said}", "overloaded", True),
 }
-"""Status -> sentence, kind, retryable. Some of them come from proxies only."""
+"""Status -> sentence, kind, retryable. Some of them come only from proxies."""
 
 
 class NoModelList(Refused):
-    """A server is there, and does not list its models."""
+    """A server is up but does not list its models."""
 
 
 class _Fault(msgspec.Struct):
-    """What is told of an error, under whichever names."""
+    """The information in an error response, under any of the usual names."""
 
     said: str
     marks: str
-    """Code, type and message, to look for words in."""
+    """Code, type and message, to search for keywords."""
     status: int | None = None
 
 
@@ -60,17 +60,17 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes, model: st
         fault = _Fault("", "")
     said = fault.said or f"status {status} without an explanation"
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or _TOO_LONG.search(fault.marks):
-        return PromptTooLong(f"the model cannot read that much: {said}")
+        return PromptTooLong(f"the prompt exceeds the model's context: {said}")
     if status == HTTPStatus.PAYMENT_REQUIRED or any(mark in fault.marks.lower() for mark in _NO_MONEY):
-        return ProviderError(f"{url} wants to be paid first: {said}")
+        return ProviderError(f"{url} requires payment: {said}")
     if status == HTTPStatus.NOT_FOUND and "model" in fault.marks:
         return ProviderError(f"{url} does not have the model '{model}': {said}", kind="not_found")
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, _SITE_OVERLOADED):
         return Busy(_STATUS[status][0].format(url=url, said=said), retry_after(headers))
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         moved = Address.parse(headers["Location"]).url if headers.get("Location") else "another address"
-        return ProviderError(f"{url} has moved to {moved}; set base_url to that.")
-    own_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR  # the server's, which may pass; 4xx is the request's
+        return ProviderError(f"{url} has moved to {moved}; set base_url to that address.")
+    own_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR  # the server's fault, which may pass; 4xx is the request's
     otherwise = "{url} failed: {said}" if own_fault else "{url} refused the request: {said}"
     passing = own_fault and not is_final(fault.marks)
     sentence, kind, retryable = _STATUS.get(status, (otherwise, "failed", passing))
@@ -78,18 +78,18 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes, model: st
 
 
 def frame_error(frame: Any, model: str, url: str) -> OrbitError:
-    """Return the error that a server tells of within a stream that began with status 200."""
+    """Return the error that a server reports within a stream that began with status 200."""
     fault = _read(frame)
     if fault.status is not None and fault.status >= HTTPStatus.BAD_REQUEST:
         return status_error(fault.status, {}, msgspec.json.encode(frame), model, url)
     if _TOO_LONG.search(fault.marks):
-        return PromptTooLong(f"the model cannot read that much: {fault.said}")
-    said = f"{url} failed: {fault.said or 'it does not say how'}"
+        return PromptTooLong(f"the prompt exceeds the model's context: {fault.said}")
+    said = f"{url} failed: {fault.said or 'it gave no reason'}"
     return Refused(said, HTTPStatus.OK, fault.marks, kind="failed", retryable=not is_final(fault.marks))
 
 
 def _unknown(field: str) -> re.Pattern[str]:
-    """What servers say of a field of a request that they do not take."""
+    """Match servers' messages about a request field that they do not accept."""
     wrong = r"(not supported|unsupported|not permitted|not allowed|unknown|unrecognized|unexpected|extra)"
     return re.compile(rf"{wrong}[^.]{{0,80}}\b{field}\b|\b{field}\b[^.]{{0,80}}{wrong}", re.IGNORECASE)
 
@@ -99,11 +99,11 @@ QUIRKS: Final = {
     "max_tokens": _unknown("max_completion_tokens"),
     "no stream_options": _unknown("stream_options"),
 }
-"""How to ask a model otherwise, and what a server says that wants it so."""
+"""Name of a workaround -> the server's message that calls for it."""
 
 
 def quirk(error: OrbitError, messages: Sequence[Message]) -> str:
-    """Return how to ask instead, if a server refuses a request for its form; empty if it does not."""
+    """Return the name of a workaround if a server rejects the form of a request; else an empty text."""
     if not isinstance(error, Refused):
         return ""
     if refuses_system(error.marks) and any(message.role == "system" for message in messages):
@@ -114,28 +114,28 @@ def quirk(error: OrbitError, messages: Sequence[Message]) -> str:
 
 
 def not_compatible(url: str, detail: str) -> ProviderError:
-    """Return the error for an answer that is not of OpenAI's form."""
-    return ProviderError(f"{url} does not answer as OpenAI's API does ({detail}). Does base_url end in /v1?")
+    """Return the error for a response that is not in OpenAI's format."""
+    return ProviderError(f"{url} does not answer like OpenAI's API ({detail}). Does base_url end in /v1?")
 
 
 def oversized(url: str, what: str, limit: int) -> ProviderError:
-    """Return the error for what is longer than any answer; ``limit`` is in bytes."""
+    """Return the error for an implausibly long response; ``limit`` is in bytes."""
     return ProviderError(f"{url} sent {what} of more than {limit >> 20} MiB; the rest was not read.")
 
 
 def broken_off(url: str, reason: str) -> ProviderError:
-    """Return the error for an answer that the server itself calls a failure."""
-    return ProviderError(f"{url} broke the answer off (finish_reason '{reason[:50]}').", retryable=True)
+    """Return the error for an answer that the server itself reports as failed."""
+    return ProviderError(f"{url} broke off the answer (finish_reason '{reason[:50]}').", retryable=True)
 
 
 def cut_off(url: str, what: str) -> ProviderError:
-    """Return the error for a connection that is not there, or not any more."""
+    """Return the error for a connection that failed or broke."""
     return ProviderError(f"{url} {what.rstrip('.')}.", kind="unavailable", retryable=True)
 
 
 def _read(body: Any) -> _Fault:
     """Read ``{"error": {...}}``, ``{"error": "..."}``, ``{"object": "error", ...}`` and ``{"detail": ...}``."""
-    if isinstance(body, list) and body:  # Gemini's
+    if isinstance(body, list) and body:  # Gemini sends a list
         body = body[0]
     error = body.get("error", body) if isinstance(body, dict) else body
     if isinstance(error, str):

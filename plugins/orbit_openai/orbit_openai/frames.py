@@ -1,4 +1,4 @@
-"""The body of an answer, as its bytes arrive -> frames. It takes what servers send, not only what they should."""
+"""Splits the body of an answer into frames. Accepts what servers send, not only what the standard allows."""
 
 import json
 from typing import Any, Final, Literal
@@ -9,13 +9,13 @@ from orbit import ProviderError
 from orbit_openai.errors import not_compatible, oversized
 
 LONGEST_FRAME: Final = 8 * 1024 * 1024
-"""Bytes of one line, or of one event of several lines."""
+"""Limit of one line, or of one event with several lines, in bytes."""
 _LINE_COST: Final = 64
-"""Bytes that a line takes besides its own."""
+"""Overhead that each line counts for, in bytes."""
 
 
 class Part(msgspec.Struct):
-    """A message, or what is new of it. Servers differ in where they put thoughts, and in what form."""
+    """A message or a delta. Servers differ in where they put thoughts, and in which form."""
 
     content: Any = None
     refusal: Any = None
@@ -27,7 +27,7 @@ class Part(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    """One of the answers to a question. ``message`` is a whole one, ``delta`` what is new."""
+    """One of the answers to a question: ``message`` is a whole one, ``delta`` the new part."""
 
     index: int | None = None
     delta: Part | None = None
@@ -38,7 +38,7 @@ class Choice(msgspec.Struct):
 
 
 class Counts(msgspec.Struct):
-    """Tokens."""
+    """Token counts."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -51,12 +51,12 @@ class Frame(msgspec.Struct):
     usage: Counts | None = None
     error: Any = None
     other: Any = msgspec.field(default=None, name="(other)")
-    """All of a document that has nothing of the above."""
+    """The whole document, if it has none of the fields above."""
     strict: bool = msgspec.field(default=True, name="(strict)")
-    """Whether its text is certain to be valid Unicode."""
+    """Whether its text is certainly valid Unicode."""
 
     def plain(self) -> str:
-        """Return the text of a frame that has nothing but text, as nearly all have; else an empty one."""
+        """Return the text of a frame that contains only text, as nearly all do; empty for all others."""
         choices = self.choices
         if not self.strict or choices is None or len(choices) != 1 or self.usage is not None or self.error:
             return ""
@@ -70,7 +70,7 @@ class Frame(msgspec.Struct):
 
 
 Kind = Literal["event", "document", "error", "done"]
-"""An event of a stream, a JSON document outside of one, an event that tells of an error, or ``[DONE]``."""
+"""An event of a stream, a JSON document outside one, an event that reports an error, or ``[DONE]``."""
 _frame = msgspec.json.Decoder(Frame)
 _MARK: Final = b"\xef\xbb\xbf"
 
@@ -88,7 +88,7 @@ class Frames:
         self._is_document = False
         self._size = 0
         self.failure: ProviderError | None = None
-        """Why what follows the frames that were returned cannot be read: it is no JSON, or too long."""
+        """The reason why the data after the returned frames is unreadable: it is not JSON, or too long."""
 
     def feed(self, data: bytes) -> list[tuple[Kind, Frame]]:
         """Return the frames that ``data`` completes."""
@@ -156,7 +156,7 @@ class Frames:
             self._keep(data)
 
     def _flush(self, found: list[tuple[Kind, Frame]], kind: Kind = "event") -> None:
-        """Decode what has several lines, at the empty line after an event and at the end of a document."""
+        """Decode collected lines at the empty line after an event, or at the end of a document."""
         self._event = b""
         if self._pending:
             data = b"\n".join(self._pending)
@@ -175,7 +175,7 @@ class Frames:
 
 
 def decoded(data: bytes) -> Frame | None:
-    """Return the frame of a JSON document, None if it is no JSON."""
+    """Return the frame of a JSON document; None if it is not JSON."""
     try:
         frame = _frame.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -183,7 +183,7 @@ def decoded(data: bytes) -> Frame | None:
     else:
         if frame.choices is not None or frame.usage is not None or frame.error:
             return frame
-    try:  # it takes NaN, half a character, and control characters
+    try:  # accepts NaN, lone surrogates and control characters
         return _loose(json.loads(data.decode(errors="replace"), strict=False))
     except (ValueError, RecursionError):
         return None
@@ -191,7 +191,7 @@ def decoded(data: bytes) -> Frame | None:
 
 def _loose(document: Any) -> Frame:
     if isinstance(document, list) and document:
-        document = document[0]  # as Gemini sends errors
+        document = document[0]  # Gemini sends errors in a list
     if not isinstance(document, dict):
         return Frame()
     choices, usage, error = document.get("choices"), document.get("usage"), document.get("error")
@@ -228,7 +228,7 @@ def _part(item: Any) -> Part | None:
 
 
 def _count(value: Any) -> int | None:
-    """Return a number of tokens, also if it is a float or a text."""
+    """Return a token count, also from a float or a text."""
     try:
         return max(0, int(float(value)))
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""The frames of one answer -> chunks. What arrived decides whether the answer is complete."""
+"""Converts the frames of an answer to chunks. The frames decide whether the answer is complete."""
 
 import logging
 import re
@@ -12,7 +12,7 @@ from orbit_openai.frames import Choice, Frame, Frames, Kind, Part
 logger = logging.getLogger("orbit.openai")
 
 _SHORT: Final = 4
-"""So many characters may well be followed by the same again."""
+"""Characters of a piece that may legitimately repeat the previous one."""
 
 _FAILED: Final = re.compile(
     r"abort|cancel|error|fail|exception|time_?d?_?out|interrupt|malformed|insufficient|kill|unavail|disconnect|load"
@@ -27,10 +27,10 @@ _ENDED: Final = re.compile(r"stop|eos|end|done|finish|complete|tool|function|suc
 
 
 class ChatReader:
-    """Reads one answer: a stream of server-sent events, or all of it as one object."""
+    """Reads one answer: a stream of server-sent events, or a single JSON object."""
 
     def __init__(self, model: str, url: str, splitter: ThinkingSplitter, *, whole: bool) -> None:
-        """``whole`` says that nobody wants the pieces: the splitter may hold back all of them."""
+        """Set ``whole`` if the client does not stream: the splitter may then hold back everything."""
         self._model = model
         self._url = url
         self._frames = Frames(url)
@@ -46,14 +46,14 @@ class ChatReader:
         self._first = ""
         self._repeats = False
         self._flows = False
-        """Whether there is nothing left to find out about the form of the pieces."""
+        """Whether the form of the pieces is known."""
         self._counted_last = False
         self._has_deltas = False
         self._recognized = False
         self._remark: Any = None
         self._failure: OrbitError | None = None
         self.done = False
-        """Whether nothing that follows matters."""
+        """Whether the rest of the body is irrelevant."""
 
     @property
     def finished(self) -> bool:
@@ -61,13 +61,13 @@ class ChatReader:
         return self._reason is not None
 
     def feed(self, data: bytes) -> Chunk | None:
-        """Return what ``data`` adds to the answer. Raises ProviderError or PromptTooLong if it tells of an error."""
+        """Return what ``data`` adds to the answer. Raises ProviderError or PromptTooLong if it reports an error."""
         return self._read(self._frames.feed(data))
 
     def end(self, content_type: str = "text/event-stream") -> Chunk | None:
-        """Return what is left when the body has ended.
+        """Return the remaining chunk at the end of the body.
 
-        Raises OrbitError if that was not the end of the answer, or if ``feed`` has found an error after some text.
+        Raises OrbitError if the answer is incomplete, or if ``feed`` found an error after some text.
         """
         if self._failure is None and self.done:
             return None
@@ -82,15 +82,15 @@ class ChatReader:
         return None
 
     def _unfinished(self, content_type: str) -> None:
-        """Raise the error for a body that ended without any sign that the answer is complete."""
+        """Raise the error for a body that ends although the answer is not complete."""
         if self._remark is not None:
             raise frame_error(self._remark, self._model, self._url)
         if not self._recognized and content_type != "text/event-stream":
-            raise not_compatible(self._url, f"what it sends is {content_type}")
+            raise not_compatible(self._url, f"it sends {content_type}")
         raise cut_off(self._url, "closed the connection in the middle of the answer")
 
     def _read(self, frames: list[tuple[Kind, Frame]]) -> Chunk | None:
-        """Return what frames add to the answer. An error after some text waits until the text has left."""
+        """Return what frames add to the answer. Hold back an error until the text before it has been sent."""
         self._text = self._thoughts = ""
         self._holds = False
         try:
@@ -128,7 +128,7 @@ class ChatReader:
             self._thoughts += "" if answer else thoughts
 
     def _judge(self, kind: Kind, frame: Frame) -> None:
-        """Raise what a frame tells of an error; once the answer is complete, nothing can spoil it."""
+        """Raise the error in a frame. Ignore it once the answer is complete."""
         if self._reason is not None:
             return
         other = frame.other
@@ -143,7 +143,7 @@ class ChatReader:
                 raise frame_error({"error": choice.error}, self._model, self._url)
 
     def _parts(self, frame: Frame, *, whole: bool) -> Iterator[tuple[str, str]]:
-        """Yield answer and thoughts of a frame, and note what it says of the end."""
+        """Yield answer and thoughts of a frame, and note the end of the answer."""
         if frame.usage is not None:
             usage = frame.usage
             self._usage = Usage(max(0, usage.prompt_tokens or 0), max(0, usage.completion_tokens or 0))
@@ -176,21 +176,21 @@ class ChatReader:
             self._has_deltas = True
             return choice.delta
         if choice.message is not None:
-            return None if self._has_deltas else choice.message  # after pieces it repeats them
+            return None if self._has_deltas else choice.message  # after deltas it repeats them
         return None if choice.text is None else Part(choice.text)
 
     def _new(self, answer: str) -> str:
-        """Return what is new of a piece; a few servers repeat all that was before in each one."""
+        """Return the new part of a piece: a few servers repeat everything before it each time."""
         before = self._first
         if before and answer.startswith(before) and (self._repeats or len(answer) > len(before) > _SHORT):
             self._repeats, self._first = True, answer
             return answer[len(before) :]
         if not self._repeats:
-            self._first, self._flows = "", not self._half  # the second piece has decided
+            self._first, self._flows = "", not self._half  # the second piece decides
         return answer
 
     def _end(self, given: Any) -> None:
-        """Understand a finish reason. Raises ProviderError if it says that the answer is not complete."""
+        """Interpret a finish reason. Raises ProviderError if it means that the answer is incomplete."""
         if isinstance(given, dict):
             given = given.get("type") or given.get("reason")
         reason = "" if given in (None, False) else str(given).lower()
@@ -208,19 +208,19 @@ class ChatReader:
             self._reason = "stop"
 
     def _last(self) -> Chunk:
-        """Return the last chunk, with all that was read beside it."""
+        """Return the last chunk, with finish reason and usage."""
         self.done = True
         reason = self._reason or "stop"
         rest, _ = self._splitter.rest(cut=reason == "length")
         text = self._text + rest + "\ufffd" * len(self._half)
         if self._called and not self._said:
-            raise ProviderError(f"{self._url}: the model asked for a tool instead of giving an answer.")
+            raise ProviderError(f"{self._url}: the model called a tool instead of answering.")
         if self._refused and reason == "stop":
             reason = "content_filter"
         return Chunk(text, reason, self._usage, reasoning=self._thoughts)
 
     def _characters(self, text: str) -> str:
-        """Join halves of characters, which some servers send apart; what stays half becomes U+FFFD."""
+        """Join surrogate halves that some servers send separately; replace a lone one by U+FFFD."""
         text, self._half = self._half + text, ""
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._half, self._flows = text[:-1], text[-1], False
@@ -228,7 +228,7 @@ class ChatReader:
 
 
 def _text(content: Any) -> str:
-    """Return the text of what may be a text, a part, or a list of parts."""
+    """Return the text in a string, a part, or a list of parts."""
     if isinstance(content, str):
         return content
     if isinstance(content, dict):
@@ -240,7 +240,7 @@ def _text(content: Any) -> str:
 
 
 def _thoughts(content: Any) -> str:
-    """Return what parts of other kinds hold: Mistral's thoughts stand beside the text."""
+    """Return the text of other kinds of parts: Mistral sends thoughts beside the text."""
     if not isinstance(content, list):
         return ""
     parts = [item for item in content if isinstance(item, dict) and item.get("type") in ("thinking", "reasoning")]

@@ -10,98 +10,102 @@ from orbit.upstreams import Address
 Seconds = Annotated[float, Meta(gt=0)]
 Dialect = Literal["openai", "vllm", "llama.cpp"]
 ROUTES = "/(chat/completions|completions|embeddings|models|responses)"
-"""What people copy from documentation beyond the base of the address."""
+"""Routes that people copy from documentation together with the base URL."""
 
 
 class OpenAISettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Where the models are and how they are asked. ``None`` leaves the choice to the server."""
+    """Servers and their models, and options of requests. ``None`` leaves the choice to the server."""
 
     base_url: Annotated[
         str | tuple[str, ...],
         Meta(
-            description="URL of the server up to and with /v1, or a list of several that share the load. A user, a "
-            "password (http://USER:PASSWORD@HOST/v1) and a query (?api-version=1) are sent with every request."
+            description="URL of the server up to and including /v1, or a list of several to balance the "
+            "load. Every request carries its user, password (http://USER:PASSWORD@HOST/v1) and "
+            "query (?api-version=1)."
         ),
     ] = "http://localhost:8000/v1"
-    api_key: Annotated[str, Meta(description="Key for the server, if it wants one; best given as ${NAME}.")] = ""
-    model: Annotated[str, Meta(description="Model that answers, as the server's /v1/models names it.")] = ""
+    api_key: Annotated[str, Meta(description="API key, if the server requires one; preferably ${NAME}.")] = ""
+    model: Annotated[str, Meta(description="Model that answers, as named by the server's /v1/models.")] = ""
     embed_model: Annotated[str, Meta(description="Model that embeds.")] = ""
     temperature: Annotated[
-        Annotated[float, Meta(ge=0)] | None, Meta(description="Randomness of the answer; 0 is the most likely one.")
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="Sampling temperature; 0 always picks the most likely token."),
     ] = None
     top_p: Annotated[
-        Annotated[float, Meta(ge=0, le=1)] | None, Meta(description="Sample from the likeliest tokens of this total.")
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        Meta(description="Sample from the most likely tokens with this total probability."),
     ] = None
     max_tokens: Annotated[Annotated[int, Meta(ge=1)] | None, Meta(description="Longest answer, in tokens.")] = None
     max_tokens_field: Annotated[
         Literal["max_tokens", "max_completion_tokens"],
-        Meta(description="What the server calls it; OpenAI's newer models know only max_completion_tokens."),
+        Meta(description="Name of this option on the server; OpenAI's newer models accept only max_completion_tokens."),
     ] = "max_tokens"
     think: Annotated[
         bool | Literal["minimal", "low", "medium", "high"] | None,
-        Meta(description="Whether (or how much) a thinking model thinks; the thoughts are never part of the answer."),
+        Meta(description="Whether (or how much) a thinking model thinks; thoughts are never part of the answer."),
     ] = None
     template_opens_thoughts: Annotated[
         bool | None,
-        Meta(description="Whether answers begin inside the thoughts, with a closing tag alone; null finds out."),
+        Meta(description="Whether answers begin inside the thoughts, with only a closing tag; null detects it."),
     ] = None
     context_window: Annotated[
         Annotated[int, Meta(ge=128)] | None,
-        Meta(description="Context of the model, in tokens; by default what the server tells of it, if it does."),
+        Meta(description="Context window in tokens; by default the server's own figure, if it gives one."),
     ] = None
     dialect: Annotated[
         Literal["auto", Dialect],
-        Meta(description="Whose sampling options may be sent besides OpenAI's own; auto asks the server who it is."),
+        Meta(description="Server whose sampling options ORBIT may send besides OpenAI's; auto detects it."),
     ] = "auto"
     extra_body: Annotated[
         dict[str, Any],
-        Meta(description="Further fields of every chat request, such as chat_template_kwargs; null removes a field."),
+        Meta(
+            description="Additional fields of every chat request, such as chat_template_kwargs; null removes a field."
+        ),
     ] = {}
     extra_embed_body: Annotated[
-        dict[str, Any], Meta(description="Further fields of every request for embeddings; null removes a field.")
+        dict[str, Any], Meta(description="Additional fields of every embedding request; null removes a field.")
     ] = {}
     dimensions: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="Length of a vector, for models that can shorten theirs.")
     ] = None
     query_prefix: Annotated[
-        str, Meta(description="Put before questions to embed, if the model was trained so, such as 'query: '.")
+        str, Meta(description="Prefix of questions to embed, if the model was trained with one, such as 'query: '.")
     ] = ""
     document_prefix: Annotated[
-        str, Meta(description="Put before passages to embed, if the model was trained so, such as 'passage: '.")
+        str, Meta(description="Prefix of passages to embed, if the model was trained with one, such as 'passage: '.")
     ] = ""
-    embed_batch_size: Annotated[int, Meta(ge=1, le=2048, description="Texts embedded in one request.")] = 64
-    headers: Annotated[dict[str, str], Meta(description="Extra request headers.")] = {}
+    embed_batch_size: Annotated[int, Meta(ge=1, le=2048, description="Texts embedded per request.")] = 64
+    headers: Annotated[dict[str, str], Meta(description="Additional request headers.")] = {}
     proxy: Annotated[
-        str, Meta(description="URL of an HTTP proxy on the way to the server; empty for none. HTTP_PROXY is not read.")
+        str, Meta(description="URL of an HTTP proxy to the server; empty for none. HTTP_PROXY is ignored.")
     ] = ""
     ca_certs: Annotated[
-        str, Meta(description="PEM file of the authorities to trust instead of the system's, for https.")
+        str, Meta(description="PEM file of the certificate authorities to trust for https, instead of the system's.")
     ] = ""
-    verify_certs: Annotated[bool, Meta(description="Check the server's certificate.")] = True
-    connect_timeout: Annotated[Seconds, Meta(description="Seconds to connect.")] = 5.0
+    verify_certs: Annotated[bool, Meta(description="Verify the server's certificate.")] = True
+    connect_timeout: Annotated[Seconds, Meta(description="Timeout for connecting, in seconds.")] = 5.0
     silence_timeout: Annotated[
-        Seconds, Meta(description="Seconds of silence, before the answer or within it, after which it is given up.")
+        Seconds, Meta(description="Seconds of silence, before or within an answer, after which ORBIT gives up.")
     ] = 120.0
-    embed_timeout: Annotated[Seconds, Meta(description="Seconds for one batch of embeddings.")] = 60.0
+    embed_timeout: Annotated[Seconds, Meta(description="Timeout for one batch of embeddings, in seconds.")] = 60.0
     start_timeout: Annotated[
-        float, Meta(ge=0, description="Seconds to wait at start for a server that does not answer yet.")
+        float, Meta(ge=0, description="Seconds to wait at the start for a server that does not respond yet.")
     ] = 5.0
-    max_retries: Annotated[
-        int, Meta(ge=0, le=10, description="Further attempts when a call fails before its first byte.")
-    ] = 2
+    max_retries: Annotated[int, Meta(ge=0, le=10, description="Retries when a call fails before its first byte.")] = 2
     retry_delay: Annotated[
-        float, Meta(ge=0, description="Seconds before the first retry at most; each later one waits twice as long.")
+        float,
+        Meta(ge=0, description="Longest pause before the first retry, in seconds; it doubles with each further one."),
     ] = 0.2
     require_server: Annotated[
-        bool, Meta(description="Refuse to start without a server that has the models; false only warns.")
+        bool, Meta(description="Do not start without a server that has the models; false only logs a warning.")
     ] = True
 
     @property
     def given(self) -> tuple[str, ...]:
-        """What base_url names, as it is written."""
+        """The servers in base_url, as written."""
         return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """Every server, without duplicates, and without a route at the end, which is added to each request."""
+        """All servers, without duplicates and without a route at the end, which each request appends."""
         return tuple(dict.fromkeys(Address.parse(url, strip=ROUTES) for url in self.given))

@@ -1,4 +1,4 @@
-"""OpenAI's JSON <-> ORBIT's types. Pure: nothing here opens a connection."""
+"""Converts between OpenAI's JSON and ORBIT's types. Pure functions, without connections."""
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -16,17 +16,17 @@ _EXTENSIONS: Final[dict[str, dict[str, str]]] = {
     "vllm": {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repetition_penalty"},
     "llama.cpp": {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "repeat_penalty"},
 }
-"""Options that are not OpenAI's, under the names that a server has for them."""
+"""Sampling options beyond OpenAI's, under each server's name for them."""
 _WITHOUT_EFFECT: Final[dict[str, tuple[float, ...]]] = {"top_k": (-1, 0), "min_p": (0,), "repeat_penalty": (1,)}
-"""The values with which such an option changes nothing."""
+"""Values of these options that change nothing."""
 _OWNERS: Final[dict[str, Dialect]] = {"vllm": "vllm", "sglang": "vllm", "llamacpp": "llama.cpp"}
-"""What a server's list of models names as their owner -> who it is."""
+"""``owned_by`` in a server's model list -> the kind of server."""
 _WINDOWS: Final = ("max_model_len", "context_length", "context_window", "max_context_length")
-"""What servers call a model's context in their list of models: vLLM's first; others tell it too."""
+"""Names of the context window in model lists: vLLM's first, then those of other servers."""
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A model that a server has. ``window`` is in tokens, None if the server does not tell."""
+    """A model of a server. ``window`` is in tokens; None if the server gives none."""
 
     name: str
     window: int | None = None
@@ -45,7 +45,7 @@ class _Embeddings(msgspec.Struct):
 _embeddings = msgspec.json.Decoder(_Embeddings)
 
 
-def chat_body(  # all of a request
+def chat_body(  # all parts of a request
     settings: OpenAISettings,
     dialect: Dialect,
     messages: Sequence[Message],
@@ -54,9 +54,10 @@ def chat_body(  # all of a request
     model: str = "",
     quirks: AbstractSet[str] = frozenset(),
 ) -> bytes:
-    """Return the body of ``POST /chat/completions``. ``model`` is the server's name of it, ``quirks`` those of errors.
+    """Return the body of ``POST /chat/completions``. ``model`` is the server's name for it; ``quirks`` are workarounds.
 
-    It is always a stream, even if nobody wants the pieces: a server that hangs is then told from one that writes.
+    It always requests a stream, even for clients that do not stream: this distinguishes a hanging server from a writing
+    one.
     """
     max_tokens = settings.max_tokens_field
     for field in ("max_tokens", "max_completion_tokens"):
@@ -81,7 +82,7 @@ def chat_body(  # all of a request
         body[field] = getattr(options, option)
     body |= _thinking(settings.think, dialect)
     if options.json_schema is not None:
-        # "strict" makes OpenAI refuse schemas that leave anything open; other servers always hold to the schema.
+        # "strict" makes OpenAI reject schemas that leave anything open; other servers always enforce the schema.
         strict = options.json_schema.get("additionalProperties") is False
         schema = {"name": "answer", "schema": options.json_schema, "strict": strict}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -93,12 +94,14 @@ def _check_options(dialect: Dialect, options: GenerateOptions) -> None:
     for option, values in _WITHOUT_EFFECT.items():
         asked = getattr(options, option)
         if asked is not None and asked not in values and option not in _EXTENSIONS[dialect]:
-            sentence = f"the dialect '{dialect}' has no {option}; set `dialect` to that of the server."
-            raise ProviderError(sentence, kind="rejected", client=f"This model does not take the parameter '{option}'.")
+            sentence = f"the dialect '{dialect}' has no {option}; set `dialect` to the server's."
+            raise ProviderError(
+                sentence, kind="rejected", client=f"This model does not accept the parameter '{option}'."
+            )
 
 
 def _thinking(think: bool | str | None, dialect: Dialect) -> dict[str, Any]:
-    """Return the fields that switch thinking; servers of open models pass them on to the chat template."""
+    """Return the fields that control thinking. Servers of open models pass them on to the chat template."""
     if think is None:
         return {}
     effort = think if isinstance(think, str) else None
@@ -111,7 +114,7 @@ def _thinking(think: bool | str | None, dialect: Dialect) -> dict[str, Any]:
 
 
 def embed_body(settings: OpenAISettings, texts: Sequence[str], prefix: str, model: str = "") -> bytes:
-    """Return the body of ``POST /embeddings``. Servers refuse an empty text, so a space stands for it."""
+    """Return the body of ``POST /embeddings``. Replace empty texts, which servers reject, by a space."""
     body: dict[str, Any] = {
         "model": model or settings.embed_model,
         "input": [prefix + text or " " for text in texts],
@@ -130,7 +133,7 @@ def _encoded(body: dict[str, Any]) -> bytes:
 
 
 def vectors_from(body: bytes, count: int, url: str) -> list[list[float]]:
-    """Return the ``count`` vectors of an answer, in the order of the texts. Raises ProviderError."""
+    """Return the ``count`` vectors of a response, in the order of the texts. Raises ProviderError."""
     try:
         data = sorted(_embeddings.decode(body).data, key=lambda item: item.index)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -142,11 +145,11 @@ def vectors_from(body: bytes, count: int, url: str) -> list[list[float]]:
 
 
 def models_from(body: bytes, url: str) -> list[Model]:
-    """Return the models of ``GET /models``; none if it is no list. Raises ProviderError for what is no JSON."""
+    """Return the models of ``GET /models``; none if it is not a list. Raises ProviderError if it is not JSON."""
     try:
         found = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise not_compatible(url, "no list of models") from error
+        raise not_compatible(url, "it is not a list of models") from error
     if isinstance(found, dict):
         found = next((found[name] for name in ("data", "models", "result") if isinstance(found.get(name), list)), [])
     return [model for item in found for model in _models(item)] if isinstance(found, list) else []
@@ -158,7 +161,7 @@ def _models(item: Any) -> Iterator[Model]:
         yield Model(item)
     if not isinstance(item, dict):
         return
-    meta = item.get("meta")  # llama.cpp's
+    meta = item.get("meta")  # llama.cpp
     facts = item | meta if isinstance(meta, dict) else item
     windows = [window for name in (*_WINDOWS, "n_ctx", "n_ctx_train") if (window := _whole(facts.get(name)))]
     owner = _OWNERS.get(str(item.get("owned_by")), "openai")
@@ -170,7 +173,7 @@ def _models(item: Any) -> Iterator[Model]:
 
 
 def _whole(value: Any) -> int | None:
-    """Return a number that may be written as text or with a point."""
+    """Return a whole number, also from a text or a float."""
     try:
         return int(float(value))
     except (TypeError, ValueError, OverflowError):

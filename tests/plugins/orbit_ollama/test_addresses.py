@@ -81,7 +81,7 @@ async def test_a_part_of_the_api_at_the_end_is_left_out_with_a_notice(
     provider = await start(base_url=wire.url + ending)
 
     assert text(await ask(provider, context)) == "one two three"
-    assert f"so {wire.url} is used" in caplog.text
+    assert f"so it uses {wire.url}" in caplog.text
 
 
 async def test_a_path_that_no_server_has_is_named(wire: OllamaWire, start: Start) -> None:
@@ -127,7 +127,7 @@ async def test_a_proxy_is_used_with_its_own_password(wire: OllamaWire, start: St
         assert text(await ask(provider, context)) == "one two three"
         assert seen[-1] == f"{wire.url}/api/chat"
 
-        with pytest.raises(ProviderError, match=r"the proxy before .* wants a user and a password"):
+        with pytest.raises(ProviderError, match=r"the proxy before .* requires a user and a password"):
             await start(base_url=wire.url, proxy=url)
 
     with pytest.raises(ProviderError) as raised:
@@ -213,7 +213,7 @@ async def test_how_long_a_model_is_kept_loaded(
 
 @pytest.mark.parametrize("given", ["forever", "5 m", "1d", "10min", "m", "${KEEP}", "nan", "inf"])
 def test_what_is_no_length_of_time_is_found_by_check(given: str) -> None:
-    assert f"keep_alive '{given}' is no time: " in problems(keep_alive=given)
+    assert f"keep_alive '{given}' is not a time: " in problems(keep_alive=given)
 
 
 @pytest.mark.parametrize("value", ["-1", "300", "0", "5m"])

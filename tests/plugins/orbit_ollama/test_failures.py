@@ -24,7 +24,7 @@ async def failure(start: Start, context: CallContext, url: str, **settings: obje
             async for chunk in chunks:
                 arrived += chunk.text
         except ProviderError as error:
-            assert provider._servers[0].in_flight == 0
+            assert provider._pool.servers[0].in_flight == 0
             return error, arrived
     raise AssertionError("it did not fail")
 
@@ -42,7 +42,7 @@ FAILURES = [
     (Fault("status", status=504, error=""), "timeout", True, "gave up"),
     (Fault("die"), "unavailable", True, "closed the connection"),
     (Fault("hang"), "timeout", True, "in time"),
-    (Fault("garbage"), "failed", False, "not what Ollama sends"),
+    (Fault("garbage"), "failed", False, "not Ollama's"),
     (Fault("hang", after=0), "timeout", True, "in time"),
     (Fault("error", after=0), "failed", True, "error was encountered"),
     (Fault("end", after=0), "unavailable", True, "closed the connection"),
@@ -69,7 +69,7 @@ async def test_before_the_first_piece(
         (Fault("die", after=2), "unavailable", "closed the connection"),
         (Fault("end", after=2), "unavailable", "in the middle of the answer"),
         (Fault("hang", after=2), "timeout", "in time"),
-        (Fault("garbage", after=2), "failed", "not what Ollama sends"),
+        (Fault("garbage", after=2), "failed", "not Ollama's"),
     ],
     ids=lambda value: value.kind if isinstance(value, Fault) else "",
 )

@@ -81,7 +81,7 @@ EARLY = [
     (Fault("hang", after=0), 504, "provider_timeout", "in time"),
     (Fault("error", after=0), 502, "provider_failed", "error was encountered"),
     (Fault("end", after=0), 503, "provider_unavailable", "closed the connection"),
-    (Fault("garbage"), 502, "provider_failed", "not what Ollama sends"),
+    (Fault("garbage"), 502, "provider_failed", "not Ollama's"),
 ]
 
 

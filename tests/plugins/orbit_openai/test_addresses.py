@@ -62,7 +62,7 @@ async def test_no_error_shows_user_password_or_query(
     with pytest.raises(ProviderError) as raised:
         await ask(provider, context)
 
-    told = "".join(traceback.format_exception(raised.value)) + repr(provider._upstreams.all[0].address)
+    told = "".join(traceback.format_exception(raised.value)) + repr(provider._pool.servers[0].address)
     assert wire.url in told
     assert not any(secret in told for secret in (SECRET, "svc", "Qu3rySecret"))
 
@@ -136,7 +136,7 @@ async def test_a_route_at_the_end_is_left_out_with_a_notice(
     provider = await start(base_url=f"{wire.url}/chat/completions?api-version=1")
 
     assert text(await ask(provider, context)) == "one two three"
-    assert f"so {wire.url} is used" in caplog.text
+    assert f"so it uses {wire.url}" in caplog.text
     assert wire.requests[0].query == "api-version=1"
 
 
@@ -146,7 +146,7 @@ async def test_a_proxy_is_used_with_its_own_password(wire: OpenAIWire, start: St
         assert text(await ask(provider, context)) == "one two three"
         assert seen == [f"{wire.url}/models", f"{wire.url}/chat/completions"]
 
-        with pytest.raises(ProviderError, match=r"the proxy before .* wants a user and a password"):
+        with pytest.raises(ProviderError, match=r"the proxy before .* requires a user and a password"):
             await start(base_url=wire.url, proxy=url)
 
 

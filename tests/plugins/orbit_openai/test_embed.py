@@ -63,7 +63,7 @@ async def test_failures_are_retried_or_named(wire: OpenAIWire, start: Start, con
     assert raised.value.kind == "timeout"
 
     wire.faults += [Fault("garbage")]
-    with pytest.raises(ProviderError, match="does not answer as OpenAI's API"):
+    with pytest.raises(ProviderError, match="does not answer like OpenAI's API"):
         await provider.embed(["cats"], "query", context)
 
 

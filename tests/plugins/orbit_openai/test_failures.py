@@ -23,7 +23,7 @@ async def failure(start: Start, context: CallContext, url: str, **settings: obje
             async for chunk in chunks:
                 arrived += chunk.text
         except ProviderError as error:
-            assert provider._upstreams.all[0].in_flight == 0
+            assert provider._pool.servers[0].in_flight == 0
             return error, arrived
     raise AssertionError("it did not fail")
 
@@ -37,12 +37,12 @@ FAILURES = [
     # fault, kind, retryable, part of the sentence
     (status(400), "failed", False, "refused the request: it says so"),
     (status(401), "failed", False, "Set `api_key`"),
-    (status(403), "failed", False, "does not allow"),
+    (status(403), "failed", False, "does not permit"),
     (status(404, "The model `llama` does not exist"), "not_found", False, "does not have the model 'llama'"),
     (status(404, {"detail": "Not Found"}), "failed", False, "Does base_url end in /v1?"),
     (status(422, {"detail": [{"msg": "Field required"}]}), "failed", False, "Field required"),
     (status(429), "overloaded", True, "is busy: it says so"),
-    (status(429, NO_MONEY), "failed", False, "wants to be paid"),
+    (status(429, NO_MONEY), "failed", False, "requires payment"),
     (status(500), "failed", True, "failed: it says so"),
     (status(500, {"error": "said in a string"}), "failed", True, "said in a string"),
     (status(502, ""), "unavailable", True, "no model server"),
@@ -51,7 +51,7 @@ FAILURES = [
     (status(301, "", Location="https://elsewhere/v1"), "failed", False, "https://elsewhere/v1"),
     (Fault("die"), "unavailable", True, "closed the connection"),
     (Fault("hang"), "timeout", True, "in time"),
-    (Fault("garbage"), "failed", False, "does not answer as OpenAI's API"),
+    (Fault("garbage"), "failed", False, "does not answer like OpenAI's API"),
     (Fault("hang", after=0), "timeout", True, "in time"),
     (Fault("error", after=0), "failed", True, "had an error"),
     (Fault("error", after=0, error={"object": "error", "message": "CUDA", "code": 500}), "failed", True, "CUDA"),
@@ -86,7 +86,7 @@ async def test_before_the_first_piece(
         (Fault("die", after=2), "unavailable", "closed the connection"),
         (Fault("end", after=2), "unavailable", "in the middle of the answer"),
         (Fault("hang", after=2), "timeout", "in time"),
-        (Fault("garbage", after=2), "failed", "does not answer as OpenAI's API"),
+        (Fault("garbage", after=2), "failed", "does not answer like OpenAI's API"),
     ],
     ids=lambda value: value.kind if isinstance(value, Fault) else "",
 )

@@ -101,7 +101,7 @@ async def test_the_window_is_what_the_server_tells(
     ("settings", "sentence"),
     [
         ({}, "set `model`"),
-        ({"model": "m", "base_url": []}, "base_url names no server"),
+        ({"model": "m", "base_url": []}, "base_url contains no server"),
         ({"model": "m", "base_url": "localhost:8000"}, "is not of the form http"),
     ],
 )
