@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orbit.cli.options import config_option
+from orbit.cli.shared.options import config_option
 from orbit.sanitize import LINES, printable
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def chat(
     """
     import httpx
 
-    from orbit.cli.address import distrusted, trust_of, url_of
+    from orbit.cli.shared.address import distrusted, trust_of, url_of
     from orbit.config import load_config
 
     trusted: ssl.SSLContext | bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orbit.cli.options import config_option
+from orbit.cli.shared.options import config_option
 
 
 @click.command()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from orbit.cli.options import config_option, json_option
-from orbit.cli.printing import print_json, print_table
+from orbit.cli.shared.options import config_option, json_option
+from orbit.cli.shared.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from orbit.host.host import OrbitHost

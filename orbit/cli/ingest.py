@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orbit.cli.options import config_option, json_option
+from orbit.cli.shared.options import config_option, json_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,7 +90,7 @@ def _progress_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
 
 def _print(summary: Summary, console: Console) -> None:
     """The counts on standard output; what needs attention on standard error."""
-    from orbit.cli.printing import print_table
+    from orbit.cli.shared.printing import print_table
     from orbit.sanitize import printable
 
     counts = {

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from orbit.cli.check import show_tracebacks
-from orbit.cli.options import config_option, json_option
-from orbit.cli.printing import print_json
+from orbit.cli.shared.options import config_option, json_option
+from orbit.cli.shared.printing import print_json
 from orbit.sanitize import printable
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _health(config: Config, instance: str) -> str:
     import httpx
 
     from orbit.auth.admin_token import read_token
-    from orbit.cli.address import trust_of, url_of
+    from orbit.cli.shared.address import trust_of, url_of
 
     token = read_token(config)
     headers = {"Authorization": f"Bearer {token}"} if token else {}

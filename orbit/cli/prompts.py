@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orbit.cli.administration import (
+from orbit.cli.shared.printing import moment
+from orbit.cli.shared.target import (
     EXIT_CODES,
     Target,
     checked,
@@ -17,11 +18,10 @@ from orbit.cli.administration import (
     target_options,
     text_of,
 )
-from orbit.cli.printing import moment
 
 if TYPE_CHECKING:
     from orbit.admin.wire import KeyInfo, PromptInfo
-    from orbit.cli.administration import AnyAdministration
+    from orbit.cli.shared.target import AnyAdministration
 
 
 @click.group(epilog=EXIT_CODES)

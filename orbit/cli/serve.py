@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orbit.cli.options import config_option
+from orbit.cli.shared.options import config_option
 
 if TYPE_CHECKING:
     from orbit.host.host import OrbitHost

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
-from orbit.cli.options import config_option, json_option
-from orbit.cli.printing import print_fields, print_json, print_table
+from orbit.cli.shared.options import config_option, json_option
+from orbit.cli.shared.printing import print_fields, print_json, print_table
 from orbit.sanitize import LINES, printable
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Target:
         import asyncio
 
         from orbit.admin.client import Unreachable
-        from orbit.cli.address import distrusted
+        from orbit.cli.shared.address import distrusted
         from orbit.errors import ConfigError, DatabaseUnavailable, OrbitError, Unauthorized
 
         async def opened() -> T:

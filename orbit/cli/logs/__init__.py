@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from orbit.cli.options import config_option
+from orbit.cli.shared.options import config_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,8 +46,8 @@ def _filters(function: F) -> F:
 @_filters
 def tail(count: int, *, follow: bool, as_json: bool, config_path: str | None, **wanted: Any) -> None:
     """Show the last records."""
-    from orbit.cli.log_files import search_in, wanted_by
-    from orbit.cli.log_printing import show
+    from orbit.cli.logs.files import search_in, wanted_by
+    from orbit.cli.logs.printing import show
 
     search = search_in(config_path, wanted_by(**wanted))
     for line, found in search.last(count):
@@ -70,8 +70,8 @@ def search(text: str, limit: int | None, *, as_json: bool, config_path: str | No
 
     The exit status is 1 if there is none, as with grep.
     """
-    from orbit.cli.log_files import search_in, wanted_by
-    from orbit.cli.log_printing import show
+    from orbit.cli.logs.files import search_in, wanted_by
+    from orbit.cli.logs.printing import show
 
     looking = search_in(config_path, wanted_by(text=text, **wanted))
     count = 0
@@ -97,8 +97,8 @@ def dead_letters(count: int, *, as_json: bool, config_path: str | None) -> None:
     """
     from orbit.chatlog import DeadLetters
     from orbit.chatlog.followers import follower_folder, names
-    from orbit.cli.log_files import readable
-    from orbit.cli.log_printing import show_letter
+    from orbit.cli.logs.files import readable
+    from orbit.cli.logs.printing import show_letter
 
     directory, _ = readable(config_path)
     total = 0
@@ -127,8 +127,8 @@ def replay(since: str | None, name: str | None, *, dead_letters: bool, wait: boo
     Either those made since a time, or the dead letters. The running server does it, or the next one that is started.
     Nothing is stored twice.
     """
-    from orbit.cli.log_files import place, time_of
-    from orbit.cli.log_replay import request
+    from orbit.cli.logs.files import place, time_of
+    from orbit.cli.logs.replay import request
 
     if dead_letters == (since is not None):
         raise click.UsageError("say what to send: either --since TIME or --dead-letters.")

@@ -1,0 +1,43 @@
+"""``orbit check``."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ORBIT = [sys.executable, "-m", "orbit"]
+
+
+def typed(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*ORBIT, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_check_prints_five_sentences_for_five_mistakes(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(
+        """
+general:
+  prot: 3000
+  stream_text: cumul
+ollma:
+  model: x
+chroma:
+  relevance_threshold: high
+elasticsearch:
+  enabled: maybe
+"""
+    )
+    shown = typed("check", cwd=tmp_path)
+    assert shown.returncode == 1
+    lines = shown.stderr.splitlines()
+    assert lines[0] == "The configuration has 5 problems:"
+    assert len(lines) == 6
+    assert "general.prot: there is no such setting. Did you mean 'port'?" in lines[1]
+    assert any("ollma: no section or plugin is named 'ollma'. Did you mean 'ollama'?" in line for line in lines)
+    assert any("chroma.relevance_threshold: expected a number" in line for line in lines)
+    assert "Traceback" not in shown.stderr
+
+
+def test_check_of_a_good_configuration(tmp_path: Path) -> None:
+    shown = typed("check", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout == "the embedded default is right. Enabled: llama_cpp, wordllama, chroma, files.\n"
+    assert list(tmp_path.iterdir()) == [], "nothing is started, nothing is made"

@@ -1,0 +1,153 @@
+"""``orbit keys``, on the database and through a server."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from cli_kit import create, runner, works
+
+from orbit.database.sqlite import SqliteDatabase
+
+
+def test_a_created_key_works_and_is_shown_once(orbit, tmp_path):
+    made = create(orbit, "--collection", "books", "--notes", "first")
+    assert works(tmp_path, made["api_key"]).key.collection_name == "books"
+    assert made["collection"] == "books"
+    listed = orbit("keys", "list")
+    assert made["api_key"] not in listed.output
+    assert "***" + made["api_key"][-4:] in listed.output
+    assert "Ana" in listed.output
+
+
+def test_people_are_told_to_keep_the_key(orbit):
+    result = orbit("keys", "create", "--name", "Ana")
+    assert "api_" in result.stdout
+    assert "cannot be shown again" in result.stderr
+
+
+def test_all_keys_are_listed_beyond_one_page(orbit, tmp_path):
+    from orbit.auth.keys import new_key
+
+    async def fill():
+        async with SqliteDatabase(tmp_path / "data" / "orbit.db") as database:
+            for number in range(230):
+                await database.create_key(new_key(f"client {number}")[1])
+
+    asyncio.run(fill())
+    listed = json.loads(orbit("keys", "list", "--json").stdout)
+    assert len(listed) == 230
+    assert len(orbit("keys", "list").stdout.splitlines()) == 231
+
+
+def test_an_empty_list_says_how_to_begin(orbit):
+    assert "orbit keys create" in orbit("keys", "list").output
+    assert json.loads(orbit("keys", "list", "--json").stdout) == []
+
+
+@pytest.mark.parametrize("named", [["{id}"], ["--key", "{id}"], ["{key}"], ["--key", "{key}"]])
+def test_status_by_id_or_key(orbit, named):
+    made = create(orbit)
+    arguments = [part.format(id=made["id"], key=made["api_key"]) for part in named]
+    found = json.loads(orbit("keys", "status", *arguments, "--json").stdout)
+    assert found["id"] == made["id"]
+    assert found["status"] == "active"
+    assert found["api_key"] == "***" + made["api_key"][-4:]
+
+
+def test_deactivate_and_delete(orbit, tmp_path):
+    made = create(orbit)
+    orbit("keys", "deactivate", made["id"])
+    assert works(tmp_path, made["api_key"]) is None
+    assert json.loads(orbit("keys", "status", made["id"], "--json").stdout)["status"] == "inactive"
+    orbit("keys", "delete", made["id"])
+    orbit("keys", "status", made["id"], code=1)
+
+
+def test_expiry_and_limit(orbit):
+    end = int(time.time()) + 1000
+    made = create(orbit, "--expires-at", str(end), "--requests-per-minute", "5")
+    assert made["expires_at"] == end
+    assert made["requests_per_minute"] == 5
+    made = create(orbit, "--expires-at", "2099-01-01T00:00:00Z")
+    assert made["expires_at"] == 4070908800
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["keys", "create", "--name", "a", "--expires-at", "5"], 1),
+        (["keys", "create", "--name", "a", "--expires-at", "tomorrow"], 2),
+        (["keys", "create", "--name", "  "], 2),
+        (["keys", "create"], 2),
+        (["keys", "status"], 2),
+        (["keys", "status", "one", "--key", "two"], 2),
+        (["keys", "status", "unknown"], 1),
+        (["keys", "deactivate", "unknown"], 1),
+        (["keys", "delete", "unknown"], 1),
+    ],
+)
+def test_mistakes_have_exit_codes(orbit, arguments, code):
+    result = orbit(*arguments, code=code)
+    assert result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_database_that_cannot_be_opened_is_exit_code_3(tmp_path):
+    (tmp_path / "data").write_text("in the way")
+    (tmp_path / "config.yaml").write_text(f"general: {{data_dir: {tmp_path}/data}}\n")
+    result = runner("--config", str(tmp_path / "config.yaml"))("keys", "list", code=3)
+    assert "data" in result.stderr
+
+
+def test_a_missing_configuration_is_an_error(tmp_path):
+    result = runner("--config", str(tmp_path / "none.yaml"))("keys", "list", code=1)
+    assert "none.yaml" in str(result.exception)
+
+
+def test_a_key_is_tried_as_a_client_would(orbit):
+    made = create(orbit, "--collection", "books")
+    assert "books" in orbit("keys", "test", "--key", made["api_key"]).output
+    assert json.loads(orbit("keys", "test", "--key", made["api_key"], "--json").stdout)["client_name"] == "Ana"
+    orbit("keys", "deactivate", made["id"])
+    orbit("keys", "test", "--key", made["api_key"], code=4)
+    orbit("keys", "test", "--key", made["id"], code=4)
+
+
+def test_rotation_shows_the_new_key_once(orbit, tmp_path):
+    made = create(orbit)
+    new = json.loads(orbit("keys", "rotate", made["id"], "--grace", "600", "--json").stdout)
+    assert works(tmp_path, made["api_key"])
+    assert works(tmp_path, new["api_key"])
+    newest = json.loads(orbit("keys", "rotate", "--key", new["api_key"], "--json").stdout)
+    assert works(tmp_path, newest["api_key"])
+    assert works(tmp_path, new["api_key"]) is None
+    assert works(tmp_path, made["api_key"])  # its grace time goes on
+    orbit("keys", "rotate", made["id"], "--grace", "-1", code=2)
+
+
+def test_a_key_is_changed(orbit, tmp_path):
+    made = create(orbit, "--collection", "books", "--requests-per-minute", "5", "--expires-at", "2099-01-01")
+    changes = ["--collection", "", "--requests-per-minute", "0", "--expires-at", "", "--name", "Bo", "--notes", "n"]
+    changed = json.loads(orbit("keys", "update", made["id"], *changes, "--json").stdout)
+    expected = {"collection": None, "requests_per_minute": None, "expires_at": None, "client_name": "Bo", "notes": "n"}
+    assert changed == {**made, **expected, "api_key": changed["api_key"]}
+    orbit("keys", "deactivate", made["id"])
+    orbit("keys", "update", made["id"], "--activate")
+    assert works(tmp_path, made["api_key"])
+    orbit("keys", "update", made["id"], code=2)
+    orbit("keys", "update", made["id"], "--expires-at", "5", code=1)
+    orbit("keys", "update", made["id"], "--requests-per-minute", "-1", code=2)
+    orbit("keys", "update", "unknown", "--notes", "x", code=1)
+
+
+def test_the_module_imports_nothing_heavy():
+    program = (
+        "import sys, orbit.cli.keys, orbit.cli.prompts; "
+        "heavy = {'aiosqlite', 'rich', 'litestar', 'httpx', 'msgspec', 'chromadb', 'asyncpg'} & set(sys.modules); "
+        "print(heavy)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {name for name in ("aiosqlite", "litestar", "httpx") if name in done.stdout} == set()
