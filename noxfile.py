@@ -46,3 +46,11 @@ def pythons(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation site into build/site."""
     session.run(PYTHON, "scripts/build_site.py", external=True)
+
+
+@nox.session(venv_backend="venv")
+def mutants(session: nox.Session) -> None:
+    """Count the faults put into orbit/chat that its tests notice: nox -s mutants -- "orbit.chat.admission.*"."""
+    session.install("-c", "constraints.txt", "-e", ".[testing]", "mutmut==3.8.1")
+    session.run("python", "-m", "mutmut", "run", *session.posargs)
+    session.run("python", "-m", "mutmut", "results")

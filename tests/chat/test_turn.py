@@ -1,0 +1,69 @@
+"""A part of a turn ends at the turn's deadline, and nobody else's timeout suffers."""
+
+import asyncio
+import time
+
+import pytest
+
+from orbit import CallContext
+from orbit.chat.turn import TurnTimeout, in_time
+
+
+def context(seconds: float | None) -> CallContext:
+    return CallContext("r", deadline=None if seconds is None else time.monotonic() + seconds)
+
+
+async def slow(seconds: float = 60) -> str:
+    await asyncio.sleep(seconds)
+    return "done"
+
+
+async def late() -> str:
+    raise TimeoutError
+
+
+@pytest.mark.parametrize("seconds", [None, 60])
+async def test_work_within_the_deadline_is_done(seconds: float | None) -> None:
+    assert await in_time(context(seconds), slow(0.001)) == "done"
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0, -5])
+async def test_the_deadline_ends_the_work(seconds: float) -> None:
+    with pytest.raises(TurnTimeout) as raised:
+        await in_time(context(seconds), slow())
+    assert raised.value.client
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+@pytest.mark.parametrize("seconds", [None, 60])
+async def test_a_timeout_around_is_its_own(seconds: float | None) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await in_time(context(seconds), slow())
+
+
+async def test_a_timeout_within_is_the_works_own() -> None:
+    with pytest.raises(TimeoutError):
+        await in_time(context(60), late())
+
+
+async def test_the_timer_ends_with_the_work() -> None:
+    await in_time(context(0.02), slow(0))
+    await asyncio.sleep(0.05)  # a timer that goes on would cancel this
+
+
+async def test_work_that_overhears_the_deadline_keeps_its_result() -> None:
+    async def deaf() -> str:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return "late"
+        return "never"
+
+    assert await in_time(context(0.01), deaf()) == "late"
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
