@@ -98,7 +98,8 @@ def help_of(name: str, command: click.Command) -> str:
 def cli_page() -> str:
     """Return ``docs/cli.md``."""
     parts = [
-        "# Commands\n\nThe command `orbit` runs and administers the server. This page is what `--help` prints.\n",
+        "# Commands\n\nAfter this page you know each command of `orbit`; `orbit COMMAND --help` prints the same.\n",
+        "\n".join(f"- [`{name}`](#{name.replace(' ', '-')})" for name, _ in commands() if name.count(" ") == 1) + "\n",
     ]
     parts += [f"## {name}\n\n```text\n{help_of(name, command)}\n```\n" for name, command in commands()]
     return "\n".join(parts)
