@@ -47,7 +47,7 @@ class BaseEmbedContract(BaseProviderContract):
             promise.broken("there are NaN or infinite numbers", "raise orbit.ProviderError where a vector is none")
 
     async def test_embed_keeps_the_order(self, promise: Promise, subject: Subject, texts: Sequence[str]) -> None:
-        """Each row belongs to the text of its place, whatever stands beside it."""
+        """Each row is the vector of the text at its place, whatever the other texts are."""
         together = await calls.answered(promise, lambda: _embed(subject, texts))
         for number, text in enumerate(texts):
             (alone,) = await calls.answered(promise, partial(_embed, subject, [text]))
@@ -100,7 +100,7 @@ class BaseEmbedContract(BaseProviderContract):
         calls.unchanged(promise, list(texts), given)
 
     async def test_embed_side_by_side(self, promise: Promise, subject: Subject, texts: Sequence[str]) -> None:
-        """Calls at the same time do not disturb each other."""
+        """Concurrent calls do not affect each other."""
         invokes = [partial(_embed, subject, [*texts[number:], *texts[:count]]) for number, count in _UNEQUAL]
         await calls.side_by_side(promise, invokes, _alike)
 
@@ -113,7 +113,7 @@ class BaseEmbedContract(BaseProviderContract):
     async def test_embed_keeps_deadlines(
         self, promise: Promise, subject: Subject, texts: Sequence[str], patience: float
     ) -> None:
-        """A call past its deadline ends, by cancellation or with a ProviderError, and with nothing else."""
+        """A call past its deadline ends: cancelled, or with a ProviderError."""
         await calls.ended_in_time(
             promise, lambda context: subject.call("embed", context, texts=texts, kind="query"), patience
         )
@@ -126,7 +126,7 @@ class BaseEmbedContract(BaseProviderContract):
     async def test_embed_leaves_nothing_running(
         self, promise: Promise, subject: Subject, texts: Sequence[str], patience: float
     ) -> None:
-        """Nothing runs on after the call."""
+        """Nothing keeps running after the call."""
         await calls.left_alone(promise, lambda: _embed(subject, texts), patience)
 
     async def test_embed_while_down(self, promise: Promise, down: Subject, texts: Sequence[str]) -> None:

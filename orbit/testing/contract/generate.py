@@ -8,6 +8,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Final, get_args
 
+import msgspec
 import pytest
 
 from orbit import CallContext, Chunk, FinishReason, GenerateOptions, Message, TokenCount, Usage
@@ -70,7 +71,7 @@ class BaseGenerateContract(BaseProviderContract):
     async def test_generate_says_something(
         self, promise: Promise, subject: Subject, messages: Sequence[Message]
     ) -> None:
-        """An answer that raises nothing has text."""
+        """An answer without an error has text."""
         if not await calls.answered(promise, lambda: _text(subject, messages)):
             promise.broken("all chunks were empty", "yield the model's text, or raise orbit.ProviderError")
 
@@ -155,7 +156,7 @@ class BaseGenerateContract(BaseProviderContract):
             )
 
     async def test_generate_counts_usage(self, promise: Promise, subject: Subject, messages: Sequence[Message]) -> None:
-        """Usage, where it is given, is an orbit.Usage with numbers of tokens from 0 up."""
+        """Usage, if given, is an orbit.Usage with token counts of 0 or more."""
         for chunk in await calls.answered(promise, lambda: _collect(subject, messages)):
             usage = chunk.usage
             if usage is None:
@@ -169,7 +170,7 @@ class BaseGenerateContract(BaseProviderContract):
     async def test_generate_keeps_characters_whole(
         self, promise: Promise, subject: Subject, messages: Sequence[Message]
     ) -> None:
-        """No chunk ends inside a character, in whatever pieces the service sends its bytes."""
+        """No chunk ends inside a character, however the service splits its bytes."""
         asked = [*messages[:-1], Message("user", f"{messages[-1].content} {UNICODE}")]
         for chunk in await calls.attempted(promise, lambda: _collect(subject, asked)) or ():
             try:
@@ -182,8 +183,9 @@ class BaseGenerateContract(BaseProviderContract):
     async def test_generate_keeps_to_max_tokens(
         self, promise: Promise, subject: Subject, messages: Sequence[Message]
     ) -> None:
-        """No answer has more tokens than options.max_tokens."""
-        options = GenerateOptions(max_tokens=_TWO)
+        """No answer has more tokens than options.max_tokens, and one that they cut ends with `length`."""
+        greedy = GenerateOptions(temperature=0.0, seed=1)
+        options = msgspec.structs.replace(greedy, max_tokens=_TWO)
         chunks = await calls.answered(promise, lambda: _collect(subject, messages, options))
         counted = next((chunk.usage.completion_tokens for chunk in reversed(chunks) if chunk.usage), None)
         words = len("".join(chunk.text for chunk in chunks).split())
@@ -191,6 +193,13 @@ class BaseGenerateContract(BaseProviderContract):
             promise.broken(
                 f"with max_tokens={_TWO} it gave {f'{counted} tokens' if (counted or 0) > _TWO else f'{words} words'}",
                 "pass max_tokens on to the service, or stop by yourself",
+            )
+        text = "".join(chunk.text for chunk in chunks).rstrip()
+        whole = (await calls.answered(promise, lambda: _text(subject, messages, greedy))).rstrip()
+        if whole.startswith(text) and len(whole) > len(text) and chunks[-1].finish_reason == "stop":
+            promise.broken(
+                f"with max_tokens={_TWO} it ended with 'stop' after {text[:40]!r} of {whole[:60]!r}",
+                "tell the service's reason, or 'length' where you cut",
             )
 
     async def test_generate_stops_at_stop_texts(
@@ -208,7 +217,7 @@ class BaseGenerateContract(BaseProviderContract):
     async def test_generate_gives_whole_answers_too(
         self, promise: Promise, subject: Subject, messages: Sequence[Message]
     ) -> None:
-        """With options.stream off, the answer is yielded as well, in one chunk or in several."""
+        """With options.stream off, `generate` yields the answer in one chunk or in several."""
         if not await calls.answered(promise, lambda: _text(subject, messages, GenerateOptions(stream=False))):
             promise.broken("nothing came", "yield the whole answer as one Chunk")
 
@@ -242,7 +251,7 @@ class BaseGenerateContract(BaseProviderContract):
         messages: Sequence[Message],
         sent_texts: Callable[[], Sequence[str]] | None,
     ) -> None:
-        """Answers written at the same time do not disturb each other: each answers its own prompt."""
+        """Concurrent answers do not affect each other: each answers its own prompt."""
         asked = [f"{name}. {messages[-1].content}{' Please.' * number}" for number, name in enumerate(_NAMES)]
         greedy = GenerateOptions(temperature=0.0, seed=1, max_tokens=16)
         invokes = [partial(_text, subject, [*messages[:-1], Message("user", one)], greedy) for one in asked]
@@ -302,7 +311,7 @@ class BaseGenerateContract(BaseProviderContract):
     async def test_generate_keeps_deadlines(
         self, promise: Promise, subject: Subject, messages: Sequence[Message], patience: float
     ) -> None:
-        """A call past its deadline ends, by cancellation or with a ProviderError, and with nothing else."""
+        """A call past its deadline ends: cancelled, or with a ProviderError."""
 
         def ask(context: CallContext) -> Any:
             return _collect(subject, messages, context=context)
@@ -318,7 +327,7 @@ class BaseGenerateContract(BaseProviderContract):
     async def test_generate_leaves_nothing_running(
         self, promise: Promise, subject: Subject, messages: Sequence[Message], patience: float
     ) -> None:
-        """Nothing runs on after the last chunk."""
+        """Nothing keeps running after the last chunk."""
         await calls.left_alone(promise, lambda: _collect(subject, messages), patience)
 
     async def test_generate_while_down(self, promise: Promise, down: Subject, messages: Sequence[Message]) -> None:

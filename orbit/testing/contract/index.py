@@ -63,7 +63,7 @@ class BaseIndexContract(PassageFixtures, BaseProviderContract):
     async def test_index_keeps_documents(
         self, promise: Promise, subject: Subject, documents: Sequence[Document], query: Query
     ) -> None:
-        """What is indexed is found again as it was: id, text, source, title, link and metadata."""
+        """`retrieve` returns documents as they were indexed: id, text, source, title, link and metadata."""
         if not subject.implements("retrieve"):
             promise.untold("since the provider does not implement retrieve")
         metadata: dict[str, MetadataValue] = {"page": 3, "draft": False, "weight": 0.5, "language": "de"}
@@ -86,7 +86,7 @@ class BaseIndexContract(PassageFixtures, BaseProviderContract):
     async def test_index_replaces_sources(
         self, promise: Promise, subject: Subject, documents: Sequence[Document]
     ) -> None:
-        """Documents replace all that the collection held of their sources, and nothing of others."""
+        """New documents replace all earlier ones of their sources, and none of other sources."""
         await calls.answered(promise, lambda: _index(subject, documents))
         source = documents[0].source
         others = {document.source: document.digest for document in documents if document.source != source}
@@ -265,7 +265,7 @@ class BaseIndexContract(PassageFixtures, BaseProviderContract):
         calls.unchanged(promise, list(documents), given)
 
     async def test_index_side_by_side(self, promise: Promise, subject: Subject, documents: Sequence[Document]) -> None:
-        """Sources written at the same time are all kept."""
+        """Sources written concurrently are all kept."""
         groups = [
             [msgspec.structs.replace(documents[0], id=f"side-{number}", source=f"side-{number}.md")]
             for number in range(6)
@@ -286,7 +286,7 @@ class BaseIndexContract(PassageFixtures, BaseProviderContract):
     async def test_index_keeps_deadlines(
         self, promise: Promise, subject: Subject, documents: Sequence[Document], patience: float
     ) -> None:
-        """A call past its deadline ends, by cancellation or with a ProviderError, and with nothing else."""
+        """A call past its deadline ends: cancelled, or with a ProviderError."""
 
         def write(context: CallContext) -> Any:
             return subject.call("index", context, collection=COLLECTION, documents=documents)
@@ -301,7 +301,7 @@ class BaseIndexContract(PassageFixtures, BaseProviderContract):
     async def test_index_leaves_nothing_running(
         self, promise: Promise, subject: Subject, documents: Sequence[Document], patience: float
     ) -> None:
-        """Nothing runs on after the call."""
+        """Nothing keeps running after the call."""
         await calls.left_alone(promise, lambda: _index(subject, documents), patience)
 
     async def test_index_while_down(self, promise: Promise, down: Subject, documents: Sequence[Document]) -> None:

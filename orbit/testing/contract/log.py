@@ -93,7 +93,7 @@ class BaseLogContract(BaseProviderContract):
         stored: Callable[[], Sequence[str]] | None,
         patience: float,
     ) -> None:
-        """Calls at the same time do not disturb each other: each record is kept."""
+        """Concurrent calls do not affect each other: each record is kept."""
         many = [msgspec.structs.replace(records[0], request_id=f"side-{number}") for number in range(_SIDES)]
         async with started(make(), promise) as subject:
             await calls.side_by_side(promise, [partial(_log, subject, record) for record in records])
@@ -114,7 +114,7 @@ class BaseLogContract(BaseProviderContract):
     async def test_log_keeps_deadlines(
         self, promise: Promise, subject: Subject, records: Sequence[ChatRecord], patience: float
     ) -> None:
-        """A call past its deadline ends, by cancellation or with a ProviderError, and with nothing else."""
+        """A call past its deadline ends: cancelled, or with a ProviderError."""
         await calls.ended_in_time(promise, lambda context: _log(subject, records[0], context), patience)
 
     async def test_log_leaves_the_loop_free(
@@ -126,7 +126,7 @@ class BaseLogContract(BaseProviderContract):
     async def test_log_leaves_nothing_running(
         self, promise: Promise, subject: Subject, records: Sequence[ChatRecord], patience: float
     ) -> None:
-        """Calls leave nothing running that was not running before, such as a task for each."""
+        """Nothing keeps running after the calls, such as a task for each."""
         await calls.left_alone(promise, lambda: _log(subject, records[0]), patience)
 
     async def test_log_while_down(self, promise: Promise, down: Subject, records: Sequence[ChatRecord]) -> None:

@@ -46,7 +46,7 @@ class BaseModerateContract(BaseProviderContract):
                 promise.broken(f"it returned {verdict}", "give allowed as a bool, reason and message as text")
 
     async def test_moderate_lets_pass(self, promise: Promise, subject: Subject, allowed: str) -> None:
-        """What is allowed passes, at every stage."""
+        """An allowed text passes at every stage."""
         for stage in _stages(subject):
             verdict = await calls.answered(promise, partial(_judge, subject, allowed, stage))
             if not verdict.allowed:
@@ -55,7 +55,7 @@ class BaseModerateContract(BaseProviderContract):
                 )
 
     async def test_moderate_refuses(self, promise: Promise, subject: Subject, refused: str | None) -> None:
-        """What is forbidden is refused at every stage, with a reason for the operator."""
+        """A forbidden text is refused at every stage, with a reason for the operator."""
         text = _needed(promise, refused)
         for stage in _stages(subject):
             verdict = await calls.answered(promise, partial(_judge, subject, text, stage))
@@ -67,7 +67,7 @@ class BaseModerateContract(BaseProviderContract):
     async def test_moderate_judges_the_last_message(
         self, promise: Promise, subject: Subject, allowed: str, refused: str | None
     ) -> None:
-        """The last message is in question, whatever stands before it."""
+        """`moderate` judges the last message, whatever comes before it."""
         text = _needed(promise, refused)
         for stage in _stages(subject):
             before = [Message("user", allowed), Message("assistant", "Two minutes.")]
@@ -89,7 +89,7 @@ class BaseModerateContract(BaseProviderContract):
             await calls.attempted(promise, partial(_judge, subject, text))
 
     async def test_moderate_finds_it_anywhere(self, promise: Promise, subject: Subject, refused: str | None) -> None:
-        """What is forbidden does not pass for standing in a huge text: it is refused, or a ProviderError is raised."""
+        """A forbidden text inside a huge one does not pass: `moderate` refuses it or raises ProviderError."""
         text = f"{HUGE} {_needed(promise, refused)}"
         verdict = await calls.attempted(promise, lambda: _judge(subject, text))
         if verdict is not None and verdict.allowed:
@@ -98,7 +98,7 @@ class BaseModerateContract(BaseProviderContract):
     async def test_moderate_side_by_side(
         self, promise: Promise, subject: Subject, allowed: str, refused: str | None
     ) -> None:
-        """Calls at the same time do not disturb each other."""
+        """Concurrent calls do not affect each other."""
         texts = [allowed, refused or f"{allowed} And coffee?"] * 4
         invokes = [partial(_judge, subject, text) for text in texts]
         await calls.side_by_side(promise, invokes, lambda one, other: one.allowed == other.allowed)
@@ -112,7 +112,7 @@ class BaseModerateContract(BaseProviderContract):
     async def test_moderate_keeps_deadlines(
         self, promise: Promise, subject: Subject, allowed: str, patience: float
     ) -> None:
-        """A call past its deadline ends, by cancellation or with a ProviderError, and with nothing else."""
+        """A call past its deadline ends: cancelled, or with a ProviderError."""
         await calls.ended_in_time(promise, lambda context: _judge(subject, allowed, context=context), patience)
 
     async def test_moderate_leaves_the_loop_free(self, promise: Promise, subject: Subject) -> None:
@@ -122,11 +122,11 @@ class BaseModerateContract(BaseProviderContract):
     async def test_moderate_leaves_nothing_running(
         self, promise: Promise, subject: Subject, allowed: str, patience: float
     ) -> None:
-        """Nothing runs on after the call."""
+        """Nothing keeps running after the call."""
         await calls.left_alone(promise, lambda: _judge(subject, allowed), patience)
 
     async def test_moderate_while_down(self, promise: Promise, down: Subject, allowed: str) -> None:
-        """While its service is down, `moderate` raises a retryable ProviderError: it does not let pass."""
+        """While its service is down, `moderate` raises a retryable ProviderError and lets nothing pass."""
         await calls.told_of_the_outage(promise, lambda: _judge(down, allowed))
 
 

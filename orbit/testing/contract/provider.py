@@ -58,7 +58,7 @@ class BaseProviderContract(ContractFixtures):
             promise.broken(" and ".join(seen["did"][:3]), "do that in __aenter__")
 
     async def test_making_opens_nothing(self, promise: Promise, make: Make) -> None:
-        """A provider that is made but not started has opened nothing and runs nothing."""
+        """A provider that is not started has opened nothing and runs nothing."""
         make()  # what imports bring with them does not count
         before = running()
         subject = make()
@@ -76,7 +76,7 @@ class BaseProviderContract(ContractFixtures):
                 promise.broken(f"it is down then: {health.detail}", "release in __aexit__ what __aenter__ takes")
 
     async def test_stopping_leaves_nothing(self, promise: Promise, make: Make, patience: float) -> None:
-        """A stopped provider has closed all that it opened, and runs nothing."""
+        """A stopped provider has closed everything it opened, and runs nothing."""
         async with started(make(), promise):
             pass  # libraries may keep something for the whole process, once
         before = running()
@@ -121,7 +121,7 @@ class BaseProviderContract(ContractFixtures):
     async def test_starting_while_down(
         self, promise: Promise, make_down: Callable[[], Subject], patience: float
     ) -> None:
-        """While its service is down, the provider starts all the same or says why not, and leaves nothing behind."""
+        """While its service is down, the provider starts or says why not, and leaves nothing behind."""
         await _start_and_stop(promise, make_down())
         before = running()
         await _start_and_stop(promise, make_down())

@@ -36,7 +36,7 @@ class BaseRerankContract(PassageFixtures, BaseProviderContract):
     async def test_rerank_invents_nothing(
         self, promise: Promise, subject: Subject, documents: Sequence[Document], query: Query
     ) -> None:
-        """What `rerank` returns is among what it was given, unchanged but for the score."""
+        """`rerank` returns documents that it was given, unchanged except for the score."""
         given = {document.id: document for document in documents}
         ranked = await calls.answered(promise, lambda: _rerank(subject, query, documents))
         for document in ranked:
@@ -93,7 +93,7 @@ class BaseRerankContract(PassageFixtures, BaseProviderContract):
     async def test_rerank_side_by_side(
         self, promise: Promise, subject: Subject, documents: Sequence[Document], query: Query
     ) -> None:
-        """Calls at the same time do not disturb each other."""
+        """Concurrent calls do not affect each other."""
         turned = [[*documents[number:], *documents[:number]] for number in range(len(documents))]
         invokes = [partial(_rerank, subject, query, given) for given in (*turned, *turned)]
         await calls.side_by_side(
@@ -109,7 +109,7 @@ class BaseRerankContract(PassageFixtures, BaseProviderContract):
     async def test_rerank_keeps_deadlines(
         self, promise: Promise, subject: Subject, documents: Sequence[Document], query: Query, patience: float
     ) -> None:
-        """A call past its deadline ends, by cancellation or with a ProviderError, and with nothing else."""
+        """A call past its deadline ends: cancelled, or with a ProviderError."""
 
         def ask(context: CallContext) -> Any:
             return subject.call("rerank", context, query=query, documents=documents, limit=_LIMIT)
@@ -125,7 +125,7 @@ class BaseRerankContract(PassageFixtures, BaseProviderContract):
     async def test_rerank_leaves_nothing_running(
         self, promise: Promise, subject: Subject, documents: Sequence[Document], query: Query, patience: float
     ) -> None:
-        """Nothing runs on after the call."""
+        """Nothing keeps running after the call."""
         await calls.left_alone(promise, lambda: _rerank(subject, query, documents), patience)
 
     async def test_rerank_while_down(

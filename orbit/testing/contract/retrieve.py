@@ -58,7 +58,7 @@ class BaseRetrieveContract(PassageFixtures, BaseProviderContract):
         are_documents(promise, found)
 
     async def test_retrieve_finds_what_there_is(self, promise: Promise, loaded: Subject, query: Query) -> None:
-        """The documents that a question has to do with are found."""
+        """`retrieve` finds the documents that a question is about."""
         found = await calls.answered(promise, lambda: _retrieve(loaded, query))
         if len(found) < 2:  # noqa: PLR2004  # as the fixture says
             promise.broken(
@@ -77,7 +77,7 @@ class BaseRetrieveContract(PassageFixtures, BaseProviderContract):
             promise.broken(f"the best of several is {many[0].id!r}, alone it is {first!r}", "sort before you cut")
 
     async def test_retrieve_puts_the_best_first(self, promise: Promise, loaded: Subject, query: Query) -> None:
-        """Scores, where they are given, are from 0 to 1, and the best comes first."""
+        """Scores, if given, are from 0 to 1, and the best comes first."""
         are_in_order(promise, await calls.answered(promise, lambda: _retrieve(loaded, query)))
 
     async def test_retrieve_takes_any_question(self, promise: Promise, loaded: Subject, query: Query) -> None:
@@ -115,7 +115,7 @@ class BaseRetrieveContract(PassageFixtures, BaseProviderContract):
     async def test_retrieve_side_by_side(
         self, promise: Promise, loaded: Subject, query: Query, documents: Sequence[Document]
     ) -> None:
-        """Calls at the same time do not disturb each other."""
+        """Concurrent calls do not affect each other."""
         asked = [query, *(msgspec.structs.replace(query, text=document.text) for document in documents)]
         invokes = [partial(_retrieve, loaded, one) for one in (*asked, *asked)]
         await calls.side_by_side(promise, invokes, _same_documents)
@@ -129,7 +129,7 @@ class BaseRetrieveContract(PassageFixtures, BaseProviderContract):
     async def test_retrieve_keeps_deadlines(
         self, promise: Promise, loaded: Subject, query: Query, patience: float
     ) -> None:
-        """A call past its deadline ends, by cancellation or with a ProviderError, and with nothing else."""
+        """A call past its deadline ends: cancelled, or with a ProviderError."""
 
         def ask(context: CallContext) -> Any:
             return loaded.call("retrieve", context, query=query, limit=_LIMIT)
@@ -143,7 +143,7 @@ class BaseRetrieveContract(PassageFixtures, BaseProviderContract):
     async def test_retrieve_leaves_nothing_running(
         self, promise: Promise, loaded: Subject, query: Query, patience: float
     ) -> None:
-        """Nothing runs on after the call."""
+        """Nothing keeps running after the call."""
         await calls.left_alone(promise, lambda: _retrieve(loaded, query), patience)
 
     async def test_retrieve_while_down(self, promise: Promise, down: Subject, query: Query) -> None:

@@ -105,7 +105,7 @@ class BaseWrapperContract(BaseProviderContract):
                 promise.broken(f"the call of {hook.name} inside went on", "await it in the same task")
 
     async def test_wrapper_side_by_side(self, promise: Promise, wrapped: list[Wrapped]) -> None:
-        """Calls at the same time do not disturb each other: each gives the result of its own call inside."""
+        """Concurrent calls do not affect each other: each returns the result of its own call."""
         for hook in wrapped:
             invokes = [partial(_called, promise, hook, number) for number in range(_SIDES)]
             await calls.side_by_side(promise, invokes, lambda one, other: repr(one) == repr(other))
@@ -113,7 +113,7 @@ class BaseWrapperContract(BaseProviderContract):
     async def test_wrapper_leaves_nothing_running(
         self, promise: Promise, wrapped: list[Wrapped], patience: float
     ) -> None:
-        """Nothing runs on after the call."""
+        """Nothing keeps running after the call."""
         for hook in wrapped:
             await calls.left_alone(promise, partial(_called, promise, hook), patience)
 

@@ -37,7 +37,8 @@ class RightGenerator(Right):
                     Service.cuts = False
                     self.cut()
                     break
-        yield self.end(orbit.Usage(len(" ".join(sent).split()), len(words)))
+        reason = "length" if len(words) == options.max_tokens else "stop"
+        yield self.end(reason, orbit.Usage(len(" ".join(sent).split()), len(words)))
 
     def sent(self, messages: Sequence[Message]) -> list[str]:
         return [message.content for message in messages]
@@ -48,8 +49,8 @@ class RightGenerator(Right):
     def cut(self) -> None:
         raise orbit.ProviderError("the service closed the connection.", retryable=True, retried=True)
 
-    def end(self, usage: orbit.Usage) -> Chunk:
-        return Chunk(finish_reason="stop", usage=usage)
+    def end(self, reason: orbit.FinishReason, usage: orbit.Usage) -> Chunk:
+        return Chunk(finish_reason=reason, usage=usage)
 
     def chunk(self, text: str) -> Any:
         return Chunk(text)
@@ -85,8 +86,13 @@ class ReasonInEach(RightGenerator):
 
 
 class NoReason(RightGenerator):
-    def end(self, usage: orbit.Usage) -> Chunk:
+    def end(self, reason: orbit.FinishReason, usage: orbit.Usage) -> Chunk:
         return Chunk(usage=usage)
+
+
+class AlwaysStops(RightGenerator):
+    def end(self, reason: orbit.FinishReason, usage: orbit.Usage) -> Chunk:
+        return Chunk(finish_reason="stop", usage=usage)
 
 
 class DropsSystem(RightGenerator):
@@ -440,6 +446,7 @@ WRONG = (
     Wrong("test_generate_keeps_characters_whole", SplitsBytes, "U+FFFD"),
     Wrong("test_generate_keeps_characters_whole", SplitsPairs, "a chunk had half of one"),
     Wrong("test_generate_keeps_to_max_tokens", Chatters, "with max_tokens=2 it gave 10 words"),
+    Wrong("test_generate_keeps_to_max_tokens", AlwaysStops, "it ended with 'stop' after 'Tell me' of 'Tell me in"),
     Wrong("test_generate_stops_at_stop_texts", Chatters, "with stop=('sentences',) it said"),
     Wrong("test_generate_gives_whole_answers_too", OnlyStreams, "nothing came"),
     Wrong("test_generate_leaves_messages_alone", Appends, "the call changed the list"),
