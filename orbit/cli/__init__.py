@@ -1,4 +1,4 @@
-"""The command ``orbit``. Each subcommand is a module of this package, imported when it is used."""
+"""The command ``orbit``. Each subcommand is a module of this package, imported on first use."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from orbit.sanitize import LINES, printable
 COMMANDS = {
     "serve": "Run the server.",
     "check": "Check the configuration without starting anything.",
-    "plugins": "Show the plugins that are installed and what the configuration makes of them.",
+    "plugins": "List installed plugins and their state in the configuration.",
     "plugin": "Write a plugin of your own.",
     "keys": "Create, list and revoke API keys.",
     "prompts": "Create, list and change system prompts.",
     "ingest": "Add files to a collection.",
-    "collections": "List collections, and take over those of other programs.",
-    "chat": "Ask from the terminal.",
+    "collections": "List collections and adopt those of other programs.",
+    "chat": "Ask questions in the terminal.",
     "logs": "Read, search and resend the chat log.",
 }
 """Subcommand -> its line in the help. The module ``orbit.cli.<name>`` has a click command of that name."""
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are imported one by one, so that help is quick."""
+    """A group that imports each command on first use, so that help is quick."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except click.ClickException as error:  # its text may be a server's or a file's
+        except click.ClickException as error:  # its text may come from a server or a file
             error.message = printable(error.message, keep=LINES)  # type: ignore[misc]  # click marks it final
             raise
 
@@ -76,7 +76,7 @@ def orbit() -> None:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn errors of ORBIT into sentences, and the exit status 1."""
+    """Print ORBIT's errors as sentences and exit with status 1."""
     try:
         yield
     except ConfigError as error:

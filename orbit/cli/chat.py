@@ -1,4 +1,4 @@
-"""``orbit chat``: ask from the terminal."""
+"""``orbit chat``: questions in the terminal."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @click.option("--url", metavar="URL", help="Server to ask. Default: the address of the configuration.")
 @click.option("--key", envvar="ORBIT_API_KEY", help="API key. Default: $ORBIT_API_KEY.")
 @click.option(
-    "--temporary-key", is_flag=True, help="Ask with a key that the configuration's database has until the end."
+    "--temporary-key", is_flag=True, help="Make a key in the configuration's database, and delete it afterwards."
 )
-@click.option("--session", metavar="ID", help="Conversation to go on with; 'new' begins one and shows its id.")
+@click.option("--session", metavar="ID", help="Conversation to continue; 'new' begins one and shows its id.")
 @click.option("--sources/--no-sources", default=True, help="Show the sources after the answer.")
 @config_option
 def chat(
@@ -40,9 +40,9 @@ def chat(
     sources: bool,
     config_path: str | None,
 ) -> None:
-    """Ask a running server and print the answer as it is written.
+    """Ask a running server and stream the answer.
 
-    Without QUESTION it asks for one after the other, until Ctrl-D; they are one conversation.
+    Without QUESTION it prompts for one question after another, in one conversation, until Ctrl-D.
     """
     import httpx
 
@@ -58,7 +58,7 @@ def chat(
     if not key:
         raise click.ClickException(
             "an API key is needed: --key KEY or ORBIT_API_KEY. Make one: orbit keys create. "
-            "Where the server's database can be reached, --temporary-key does without."
+            "Or, where the server's database is reachable, use --temporary-key."
         )
     patience = httpx.Timeout(300, connect=5)
     with httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=patience, verify=trusted) as client:
@@ -81,7 +81,7 @@ def chat(
 
 @contextmanager
 def _temporary_key(config: Config) -> Iterator[str]:
-    """Keep a key in the database of a configuration for as long as this lasts, and for a day at most."""
+    """Make a key in a configuration's database for the time of the context, and for a day at most."""
     import asyncio
     import time
 
@@ -118,7 +118,7 @@ def _questions() -> Iterator[str]:
 
 
 def _ask(client: httpx.Client, question: str, session: str | None, *, sources: bool) -> str | None:
-    """Print the answer; returns the session that it is in, None if the server keeps none."""
+    """Print the answer and return its ``session_id``, None if the server keeps no conversations."""
     import msgspec
 
     body = {"message": question, "stream": True, "session_id": session}
@@ -151,7 +151,7 @@ def _ask(client: httpx.Client, question: str, session: str | None, *, sources: b
 
 
 def _lines(response: httpx.Response) -> Iterator[bytes]:
-    """Yield the lines of a stream; httpx's own take other characters than line feeds for their ends, too."""
+    """Yield the lines of a stream; httpx's own iterator also splits at characters other than line feeds."""
     rest = b""
     for piece in response.iter_bytes():
         *lines, rest = (rest + piece).split(b"\n")

@@ -1,4 +1,4 @@
-"""``orbit check``: is the configuration right? Nothing is started and no connection is made."""
+"""``orbit check``: the problems of a configuration, found without starting or connecting to anything."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check(config_path: str | None, *, traceback: bool) -> None:
     for notice in host.notices:
         click.echo(f"Note: {notice}")
     enabled = ", ".join(host.registry.names())
-    click.echo(f"{host.config.source} is right. Enabled: {enabled}.")
+    click.echo(f"{host.config.source} is valid. Enabled: {enabled}.")
 
 
 def show_tracebacks(host: object) -> None:

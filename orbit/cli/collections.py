@@ -1,4 +1,4 @@
-"""``orbit collections``: what the selected store holds, and taking over what another program put there."""
+"""``orbit collections``: the collections of the selected store, and the adoption of other programs' collections."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 @click.group()
 def collections() -> None:
-    """List collections, and take over those of other programs."""
+    """List collections and adopt those of other programs."""
 
 
 @collections.command("list")
 @config_option
 @json_option
 def list_collections(config_path: str | None, *, as_json: bool) -> None:
-    """List the collections of the store, and the embedding that made their vectors."""
+    """List the collections of the store and the embedding of their vectors."""
     from orbit.types import CallContext
 
     found = _on_host(config_path, lambda host: host.list_collections(CallContext("orbit-collections")))
@@ -47,14 +47,14 @@ def list_collections(config_path: str | None, *, as_json: bool) -> None:
 
 @collections.command()
 @click.argument("name")
-@click.option("--embedding", metavar="PROVIDER/MODEL", help="The embedding that you expect to be in use.")
+@click.option("--embedding", metavar="PROVIDER/MODEL", help="Fail unless this embedding is in use.")
 @config_option
 @json_option
 def adopt(name: str, embedding: str | None, config_path: str | None, *, as_json: bool) -> None:
-    """Take over a collection that another program made, such as LangChain or an earlier ORBIT.
+    """Adopt a collection that another program made, such as LangChain or an earlier ORBIT.
 
-    Embeds a sample of its texts again. If the vectors are those of the embedding in use, the collection is marked
-    with it, and keys may name it from then on. Nothing else in it changes.
+    Embeds a sample of its texts again. If the vectors match the embedding in use, the collection records that
+    embedding, and keys may name it. Nothing else changes.
     """
     from orbit.errors import OrbitError
     from orbit.types import CallContext, Collection
@@ -78,9 +78,9 @@ def adopt(name: str, embedding: str | None, config_path: str | None, *, as_json:
 
 
 def _on_host(config_path: str | None, work: Callable[[OrbitHost], Awaitable[T]]) -> T:
-    """Start the store and the embedder of a configuration, and do some work on them.
+    """Start the store and the embedder of a configuration, and run ``work`` on them.
 
-    The store is not asked whether it is ready: a default collection that waits to be adopted would refuse.
+    Skips the store's readiness check, which fails while the default collection waits to be adopted.
     """
     from orbit.host.host import OrbitHost
 

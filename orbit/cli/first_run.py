@@ -1,4 +1,4 @@
-"""The first start of the embedded default: something to ask about, and a key to ask with."""
+"""The first start of the embedded default: documents to ask about, and a key to ask with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLLECTION = "orbit-docs"
 
 
 def is_first_run(config: Config) -> bool:
-    """Whether this is the embedded default and nothing has been kept yet."""
+    """Return whether this is the embedded default, without a database yet."""
     from orbit.config.load import EMBEDDED
 
     return config.source == EMBEDDED and not config.sqlite_path.exists()
@@ -40,14 +40,14 @@ def prepare(config: Config, address: str) -> None:
 
 
 def _token(config: Config) -> str:
-    """What the operator's page asks for: the token of the environment, or the one that the server will make."""
+    """Return where the operator finds the admin token: in the environment, or in the file that the server will make."""
     from orbit.auth.admin_token import VARIABLE, read_token, token_file
 
     return VARIABLE if read_token(config) else f"the token in {token_file(config)}"
 
 
 def _command() -> str:
-    """How to type ``orbit`` here: by its path, if it is not on the path of commands."""
+    """Return how to type ``orbit`` here: by its path if it is not on ``PATH``."""
     used = Path(sys.argv[0])
     if shutil.which("orbit") or used.name != "orbit":
         return "orbit"
@@ -55,7 +55,7 @@ def _command() -> str:
 
 
 def documentation() -> list[Path]:
-    """ORBIT's own pages: packed into the installed distribution, or in the source tree beside it."""
+    """Return ORBIT's own pages: those of the installed distribution, or of the source tree."""
     package = Path(str(files("orbit")))
     packed = package / "docs"
     if packed.is_dir():

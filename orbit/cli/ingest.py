@@ -1,4 +1,4 @@
-"""``orbit ingest``: files and folders into a collection."""
+"""``orbit ingest``: the ingestion of files and folders."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from orbit.host.host import OrbitHost
 
 SHOWN = 10
-"""Files that are named for one and the same reason; JSON lists all."""
+"""Files to name for the same reason; JSON lists all."""
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True, path_type=Path))
-@click.option("--collection", required=True, metavar="NAME", help="Collection to add to; made if it does not exist.")
+@click.option("--collection", required=True, metavar="NAME", help="Collection to add to; created if it does not exist.")
 @config_option
 @json_option
 def ingest(paths: tuple[Path, ...], collection: str, config_path: str | None, *, as_json: bool) -> None:
     """Add files and folders to a collection.
 
-    Reads Markdown, text, HTML, PDF and JSON lists of questions and answers. Files that have not changed since they
-    were last added are left alone; those that have are replaced. What cannot be read is skipped and named.
+    Reads Markdown, text, HTML, PDF and JSON lists of questions and answers. Skips unchanged files, replaces changed
+    ones, and names those that it cannot read.
 
-    Exits with 1 if no file could be read, or the store refused any.
+    Exits with 1 if it could read no file, or the store refused one.
     """
     import msgspec
     from rich.console import Console
@@ -68,7 +68,7 @@ async def _ingest(host: OrbitHost, collection: str, paths: Sequence[Path], conso
 
 @contextmanager
 def _progress_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
-    """A bar that counts files, and disappears when it is done."""
+    """Show a bar that counts files, until the context ends."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
@@ -89,7 +89,7 @@ def _progress_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
 
 
 def _print(summary: Summary, console: Console) -> None:
-    """The counts on standard output; what needs attention on standard error."""
+    """Print counts on standard output, and what needs attention on standard error."""
     from orbit.cli.shared.printing import print_table
     from orbit.sanitize import printable
 

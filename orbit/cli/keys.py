@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from orbit.admin.wire import KeyInfo
     from orbit.cli.shared.target import AnyAdministration
 
-KEEP = "\nKeep the key now: it is not stored and cannot be shown again."
+KEEP = "\nKeep the key now: ORBIT stores only its digest and cannot show it again."
 
 
 @click.group(epilog=EXIT_CODES)
 def keys() -> None:
     """Create, list and revoke API keys.
 
-    A key is shown once, when it is made; later it is best named by its id. Without --url, commands work on the
+    Only `create` and `rotate` show a key; name it by its id later. Without --url, commands work on the
     database of the configuration, whether a server runs or not.
     """
 
 
 @keys.command()
 @click.option("--name", "client_name", required=True, help="Who the key is for.")
-@click.option("--collection", metavar="NAME", help="Collection that it answers from; without it, the default one.")
+@click.option("--collection", metavar="NAME", help="Collection to answer from. Default: the default collection.")
 @click.option("--notes", help="Anything worth remembering.")
-@click.option("--prompt-id", metavar="ID", help="System prompt that guides its answers.")
-@click.option("--prompt-name", metavar="NAME", help="The same by name; with --prompt-file, the name of a new prompt.")
+@click.option("--prompt-id", metavar="ID", help="System prompt for its answers.")
+@click.option("--prompt-name", metavar="NAME", help="System prompt by name; with --prompt-file, the name of a new one.")
 @click.option("--prompt-file", metavar="FILE", help="Text of a new prompt; - reads standard input.")
-@click.option("--expires-at", metavar="TIME", help="When it ends: Unix seconds or ISO 8601.")
-@click.option("--requests-per-minute", type=int, metavar="N", help="How often it may ask; without it, no limit.")
+@click.option("--expires-at", metavar="TIME", help="Expiry: Unix seconds or ISO 8601.")
+@click.option("--requests-per-minute", type=int, metavar="N", help="Rate limit. Default: none.")
 @target_options
 def create(  # click passes options by name
     target: Target,
@@ -56,7 +56,7 @@ def create(  # click passes options by name
     expires_at: str | None,
     requests_per_minute: int | None,
 ) -> None:
-    """Make a key and show it, this once."""
+    """Create a key and show it, this once."""
     import msgspec
 
     from orbit.admin.wire import NewKey, NewPrompt
@@ -64,7 +64,7 @@ def create(  # click passes options by name
     if prompt_id and (prompt_name or prompt_file):
         raise click.UsageError("Give either --prompt-id, or --prompt-name with or without --prompt-file.")
     if prompt_file and not prompt_name:
-        raise click.UsageError("--prompt-file makes a new prompt: name it with --prompt-name.")
+        raise click.UsageError("--prompt-file creates a prompt: name it with --prompt-name.")
     new = checked(
         NewKey,
         given(
@@ -106,7 +106,7 @@ def list_(target: Target) -> None:
 @key_options
 @target_options
 def status(target: Target, reference: str) -> None:
-    """Show all about one key."""
+    """Show one key in full."""
     target.show(target.do(lambda admin: admin.key_status(reference)))
 
 
@@ -114,7 +114,7 @@ def status(target: Target, reference: str) -> None:
 @key_options
 @target_options
 def test(target: Target, reference: str) -> None:
-    """Try whether a key works, as a client would. Exit code 4: it does not."""
+    """Test a key as a client would use it. Exit code 4: it is not valid."""
     found = target.do(lambda admin: admin.test_key(reference))
     target.show(
         found, f"{found.api_key} of {found.client_name} works; collection: {found.collection or 'the default'}."
@@ -124,10 +124,10 @@ def test(target: Target, reference: str) -> None:
 @keys.command()
 @key_options
 @click.option("--name", "client_name", help="Who the key is for.")
-@click.option("--collection", metavar="NAME", help="Collection that it answers from; '' for the default one.")
+@click.option("--collection", metavar="NAME", help="Collection to answer from; '' for the default one.")
 @click.option("--notes", help="Anything worth remembering.")
-@click.option("--expires-at", metavar="TIME", help="When it ends: Unix seconds, ISO 8601, or '' for never.")
-@click.option("--requests-per-minute", type=int, metavar="N", help="How often it may ask; 0 for no limit.")
+@click.option("--expires-at", metavar="TIME", help="Expiry: Unix seconds, ISO 8601, or '' for never.")
+@click.option("--requests-per-minute", type=int, metavar="N", help="Rate limit; 0 for none.")
 @click.option("--activate", is_flag=True, help="Let a deactivated key work again.")
 @target_options
 def update(  # click passes options by name
@@ -140,7 +140,7 @@ def update(  # click passes options by name
     requests_per_minute: int | None,
     activate: bool,
 ) -> None:
-    """Change a key; the next request with it notices."""
+    """Change a key, from its next request on."""
     from orbit.admin.wire import KeyUpdate
 
     changes = given(
@@ -152,7 +152,7 @@ def update(  # click passes options by name
         active=activate or None,
     )
     if not changes:
-        raise click.UsageError("Say what to change; `orbit keys update --help` shows what can be.")
+        raise click.UsageError("Give at least one option to change; see `orbit keys update --help`.")
     for name, none in (("collection_name", ""), ("expires_at", ""), ("requests_per_minute", 0)):
         if changes.get(name) == none:
             changes[name] = None
@@ -164,7 +164,7 @@ def update(  # click passes options by name
 @key_options
 @target_options
 def deactivate(target: Target, reference: str) -> None:
-    """Revoke a key; its record stays."""
+    """Revoke a key and keep its record."""
     done = target.do(lambda admin: admin.deactivate_key(reference))
     target.show(done, f"Deactivated {done.api_key} of {done.client_name}.")
 
@@ -173,7 +173,7 @@ def deactivate(target: Target, reference: str) -> None:
 @key_options
 @target_options
 def delete(target: Target, reference: str) -> None:
-    """Forget a key."""
+    """Delete a key and its conversations."""
     from orbit.admin.wire import Done
 
     target.do(lambda admin: admin.delete_key(reference))
@@ -187,7 +187,7 @@ def delete(target: Target, reference: str) -> None:
     type=click.FloatRange(0, 31_536_000),
     default=0.0,
     metavar="SECONDS",
-    help="How long the present key stays valid beside the new one. Default: 0.",
+    help="How long the old secret stays valid. Default: 0.",
 )
 @target_options
 def rotate(target: Target, reference: str, grace: float) -> None:
@@ -198,7 +198,7 @@ def rotate(target: Target, reference: str, grace: float) -> None:
 @keys.command()
 @target_options
 def migrate(target: Target) -> None:
-    """Replace the clear keys that an earlier ORBIT stored by digests."""
+    """Replace clear keys of an earlier ORBIT by their digests."""
     number = target.do(lambda admin: admin.migrate())
     target.show({"migrated": number}, f"Replaced {number} clear keys by digests.")
 
@@ -210,7 +210,7 @@ def _show_secret(target: Target, key: KeyInfo) -> None:
 
 
 def _time(text: str | None) -> float | str | None:
-    """Unix seconds or ISO 8601 as Unix seconds; anything else is left to be refused."""
+    """Return Unix seconds or ISO 8601 as Unix seconds; other text stays, for validation to refuse."""
     if not text:
         return text
     try:

@@ -1,4 +1,4 @@
-"""``orbit plugin``: a plugin of one's own."""
+"""``orbit plugin``: the skeleton of a new plugin."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ def plugin() -> None:
 
 @plugin.command()
 @click.argument("name")
-@click.option("--hooks", required=True, metavar="HOOK,...", help="What it is to do, such as generate or retrieve,log.")
+@click.option(
+    "--hooks", required=True, metavar="HOOK,...", help="Hooks to implement, such as generate or retrieve,log."
+)
 @click.option("--path", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write it. Default: here.")
 def new(name: str, hooks: str, path: Path | None) -> None:
-    """Write a package for a plugin NAME that works at once, with settings, tests and a README.
+    """Write a working package for a plugin NAME, with settings, tests and a README.
 
-    NAME is what its section in the configuration will be called. Each hook does something small and useful, to be
-    replaced. Hooks: generate, embed, retrieve, index, rerank, moderate, log, register_routes, register_commands.
+    NAME will be the plugin's section in the configuration. Each hook does something small and useful; replace it.
+    Hooks: generate, embed, retrieve, index, rerank, moderate, log, register_routes, register_commands.
     """
     from orbit.cli import COMMANDS
     from orbit.scaffold import Package, problems_of, write_package
@@ -34,7 +36,7 @@ def new(name: str, hooks: str, path: Path | None) -> None:
         problems.append('The templates need Jinja. Install it with: pip install "orbit-inference[testing]"')
     if problems:
         raise click.ClickException("\n".join(problems))
-    shown = folder if folder.is_absolute() else f"./{folder}"  # pip takes a bare name for one on an index
+    shown = folder if folder.is_absolute() else f"./{folder}"  # pip would look for a bare name on an index
     for file in write_package(package, folder):
         click.echo(f"  {file}")
     click.echo(

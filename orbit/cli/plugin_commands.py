@@ -1,4 +1,4 @@
-"""``orbit PLUGIN ...``: the commands that plugins add, found when they are asked for."""
+"""``orbit PLUGIN ...``: the commands that plugins add, imported on first use."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def plugin_group(ctx: click.Context, name: str) -> click.Group | None:
-    """The commands of the instance or installed plugin ``name`` (dashes stand for underscores), or None if it has none.
+    """Return the commands of the instance or plugin ``name`` (dashes count as underscores); None if it has none.
 
-    It is made with the settings of the section of that name, else of the plugin's first section, else with its
-    defaults; it is not started.
+    The provider gets the settings of the section of that name, else of the plugin's first section, else the
+    defaults. It does not start.
     """
     from orbit.config.load import read_config
     from orbit.config.model import Config, ProviderSection
@@ -53,19 +53,19 @@ def plugin_group(ctx: click.Context, name: str) -> click.Group | None:
 
 
 def _instance(ctx: click.Context, names: Collection[str]) -> ProviderSection | None:
-    """Return the section of an instance that is called otherwise than its plugin."""
+    """Return the section of an instance whose name is not its plugin's."""
     from orbit.config.load import read_config
     from orbit.errors import ConfigError
 
     try:
         config, _ = read_config(_config_path(ctx))
-    except ConfigError:  # told by the commands that need it
+    except ConfigError:  # reported by the commands that need it
         return None
     return next((item for item in config.providers if item.name in names), None)
 
 
 def _without_underscores(name: str, installed: Mapping[str, InstalledPlugin]) -> InstalledPlugin | None:
-    """``orbit llamacpp`` is as good as ``orbit llama_cpp``."""
+    """Return the plugin for a name without underscores: ``orbit llamacpp`` works like ``orbit llama_cpp``."""
     return next((plugin for key, plugin in installed.items() if key.replace("_", "") == name), None)
 
 

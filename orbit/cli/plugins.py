@@ -1,4 +1,4 @@
-"""``orbit plugins``: what is installed, what is enabled, what failed and why; and all about one of them."""
+"""``orbit plugins``: the installed plugins and their state, or the details of one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEALTH_SECONDS = 3.0
 @click.option("--traceback", is_flag=True, help="Show the traceback of plugins that failed to import.")
 @click.pass_context
 def plugins(ctx: click.Context, config_path: str | None, *, as_json: bool, traceback: bool) -> None:
-    """List installed plugins: version, whether the configuration enables them, the hooks they implement.
+    """List installed plugins with their version, state and hooks.
 
     Only enabled plugins are imported, so only their hooks are known.
     """
@@ -60,10 +60,10 @@ def plugins(ctx: click.Context, config_path: str | None, *, as_json: bool, trace
 @click.option("--markdown", is_flag=True, help="Print the settings as a Markdown table, for a README.")
 @click.option("--traceback", is_flag=True, help="Show the traceback if the plugin fails to import.")
 def show(name: str, config_path: str | None, *, as_json: bool, markdown: bool, traceback: bool) -> None:
-    """Show all about one plugin, or one instance of the configuration: version, hooks, settings, health.
+    """Show version, hooks, settings and health of one plugin or instance.
 
-    NAME may be any installed plugin, enabled or not; it is imported. Its health is asked of the running server, if
-    there is one.
+    NAME may be any installed plugin, enabled or not; the command imports it. The health comes from the running
+    server, if there is one.
     """
     import msgspec
 
@@ -138,7 +138,7 @@ def _print(described: Description) -> None:
 
 
 def _health(config: Config, instance: str) -> str:
-    """Ask the running server of this configuration; empty if none answers or the admin token is not here."""
+    """Return the health that the running server reports; empty if none answers or the admin token is unknown."""
     import httpx
 
     from orbit.auth.admin_token import read_token

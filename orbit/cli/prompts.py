@@ -1,4 +1,4 @@
-"""`orbit prompts`: the system prompts that guide answers."""
+"""`orbit prompts`: system prompts."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 def prompts() -> None:
     """Create, list and change system prompts.
 
-    A prompt guides the answers to the keys that are tied to it. Changing it keeps what it was. Without --url,
-    commands work on the database of the configuration.
+    A prompt applies to the keys that are tied to it. ORBIT keeps all versions of a prompt. Without --url, commands
+    work on the database of the configuration.
     """
 
 
 @prompts.command()
-@click.option("--name", required=True, help="A name that no other prompt has.")
+@click.option("--name", required=True, help="Unique name of the prompt.")
 @click.option("--file", required=True, metavar="FILE", help="File with the text; - reads standard input.")
-@click.option("--version", metavar="TEXT", help="Your label for this text. Default: 1.0.")
+@click.option("--version", metavar="TEXT", help="Label of this version. Default: 1.0.")
 @target_options
 def create(target: Target, name: str, file: str, version: str | None) -> None:
-    """Keep a prompt under a new name."""
+    """Create a prompt."""
     from orbit.admin.wire import NewPrompt
 
     new = checked(NewPrompt, given(name=name, prompt=text_of(file), version=version))
@@ -68,7 +68,7 @@ def get(target: Target, reference: str) -> None:
 @prompt_options
 @target_options
 def versions(target: Target, reference: str) -> None:
-    """Show all that a prompt ever was, the present first."""
+    """Show all versions of a prompt, newest first."""
 
     async def work(admin: AnyAdministration) -> list[PromptInfo]:
         return await admin.prompt_versions((await find_prompt(admin, reference)).id)
@@ -81,15 +81,15 @@ def versions(target: Target, reference: str) -> None:
 @prompts.command()
 @prompt_options
 @click.option("--file", metavar="FILE", help="File with the new text; - reads standard input.")
-@click.option("--version", metavar="TEXT", help="Your label for the new text; without it, the next number.")
+@click.option("--version", metavar="TEXT", help="Label of the new version. Default: the next number.")
 @click.option("--name", help="A new name.")
 @target_options
 def update(target: Target, reference: str, file: str | None, version: str | None, name: str | None) -> None:
-    """Change a prompt; what it was is kept."""
+    """Change a prompt and keep the earlier version."""
     from orbit.admin.wire import PromptUpdate
 
     if file is None and version is None and name is None:
-        raise click.UsageError("Say what to change: --file, --version or --name.")
+        raise click.UsageError("Give at least one of --file, --version and --name.")
     change = checked(PromptUpdate, given(prompt=None if file is None else text_of(file), version=version, name=name))
 
     async def work(admin: AnyAdministration) -> PromptInfo:
@@ -100,10 +100,10 @@ def update(target: Target, reference: str, file: str | None, version: str | None
 
 @prompts.command()
 @prompt_options
-@click.option("--force", is_flag=True, help="Delete it also if keys use it; they are detached.")
+@click.option("--force", is_flag=True, help="Delete it even if keys use it, and detach them.")
 @target_options
 def delete(target: Target, reference: str, force: bool) -> None:
-    """Forget a prompt that no key uses."""
+    """Delete a prompt that no key uses."""
     from orbit.admin.wire import Done
 
     async def work(admin: AnyAdministration) -> None:
@@ -116,10 +116,10 @@ def delete(target: Target, reference: str, force: bool) -> None:
 @prompts.command()
 @click.option("--key", required=True, metavar="KEY", help="The key or its id.")
 @click.option("--prompt-id", metavar="ID", help="The id or name of the prompt.")
-@click.option("--detach", is_flag=True, help="Tie the key to no prompt.")
+@click.option("--detach", is_flag=True, help="Detach the key from its prompt.")
 @target_options
 def associate(target: Target, key: str, prompt_id: str | None, detach: bool) -> None:
-    """Tie a key to a prompt, which guides its answers from the next request on."""
+    """Tie a key to a prompt, from its next request on."""
     if bool(prompt_id) == detach:
         raise click.UsageError("Give either --prompt-id or --detach.")
 

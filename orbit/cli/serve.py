@@ -23,12 +23,12 @@ CONFIG_VARIABLE = "ORBIT_CONFIG"
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. Default: general.host.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port to listen on. Default: general.port.")
 @click.option("--workers", type=click.IntRange(1), default=1, metavar="N", help="Worker processes. Default: 1.")
-@click.option("--reload", is_flag=True, help="Start again when code or configuration change; for development.")
+@click.option("--reload", is_flag=True, help="Restart when code or configuration change; for development.")
 @config_option
 def serve(host: str | None, port: int | None, workers: int, *, reload: bool, config_path: str | None) -> None:
-    """Run the server until SIGTERM, SIGHUP or Ctrl-C, then let running answers end.
+    """Run the server until SIGTERM, SIGHUP or Ctrl-C. Running answers may finish.
 
-    A second Ctrl-C cuts them.
+    A second Ctrl-C ends them at once.
     """
     from orbit.cli.first_run import is_first_run, prepare
     from orbit.config import find_config
@@ -65,7 +65,7 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
 
 
 def _checked(workers: int) -> OrbitHost:
-    """The host of the configuration, with logging set up for it. Raises ConfigError with every problem."""
+    """Return the host of the configuration and set up logging. Raises ConfigError with all problems."""
     from orbit.errors import ConfigError, Problem
     from orbit.host.host import OrbitHost
     from orbit.observing.server_log import configure_logging
@@ -78,7 +78,9 @@ def _checked(workers: int) -> OrbitHost:
     if workers > 1:
         reasons = {name: checked.registry[name].exclusive() for name in checked.registry.names()}
         problems = [
-            Problem(name, f"{reason} Use --workers 1, or mend that.") for name, reason in reasons.items() if reason
+            Problem(name, f"{reason} Use --workers 1, or change that setting.")
+            for name, reason in reasons.items()
+            if reason
         ]
         if problems:
             raise ConfigError(problems)

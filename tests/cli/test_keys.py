@@ -25,7 +25,7 @@ def test_a_created_key_works_and_is_shown_once(orbit, tmp_path):
 def test_people_are_told_to_keep_the_key(orbit):
     result = orbit("keys", "create", "--name", "Ana")
     assert "api_" in result.stdout
-    assert "cannot be shown again" in result.stderr
+    assert "cannot show it again" in result.stderr
 
 
 def test_all_keys_are_listed_beyond_one_page(orbit, tmp_path):

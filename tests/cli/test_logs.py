@@ -133,7 +133,7 @@ def test_lines_that_are_no_records_are_counted(tmp_path, run):
         file.write('{"half\n')
     result = run("search", "--json")
     assert ids(result) == ["r1"]
-    assert "1 lines are no records" in result.stderr
+    assert "1 lines are not records" in result.stderr
 
 
 def test_times():
@@ -150,7 +150,7 @@ def test_times():
         (["tail", "--since", "yesterday"], 2, "'yesterday' is not a time; use 2025-01-31"),
         (["tail"], 1, "there is no folder"),
         (["replay", "--since", "1h"], 1, "no sink follows the chat log"),
-        (["replay"], 2, "say what to send: either --since TIME or --dead-letters"),
+        (["replay"], 2, "give either --since TIME or --dead-letters"),
     ],
 )
 def test_mistakes(run, arguments, code, message):
@@ -173,14 +173,14 @@ def test_somebody_else_is_told_that_the_log_is_private(command):
         finally:
             os.seteuid(0)
     assert result.exit_code == 1
-    assert "logs is private to the user that the server runs as." in result.stderr
+    assert "logs is readable only by the user that runs the server." in result.stderr
 
 
 def test_replay_without_a_server_is_done_later(tmp_path, run):
     write(tmp_path, chat(1))
     folder = follower_folder(tmp_path / "logs", "elasticsearch")
     write_state(folder, FollowerState(kind="elasticsearch", status="unavailable"))
-    assert "when one is started" in run("replay", "--since", "2h").stdout
+    assert "when one starts" in run("replay", "--since", "2h").stdout
     assert json.loads((folder / "replay.json").read_bytes()) == pytest.approx(time.time() - 7200, abs=60)
     assert "these do: elasticsearch" in run("replay", "--since", "2h", "--to", "mongo", code=2).stderr
 
@@ -192,7 +192,7 @@ def test_replay_tells_when_the_sink_is_unavailable(tmp_path, run):
     held = open_lock(folder / "lock")
     try:
         lock(held)
-        assert "it is unavailable now: HTTP 503" in run("replay", "--since", "2h", code=1).stderr
+        assert "the sink is unavailable: HTTP 503" in run("replay", "--since", "2h", code=1).stderr
         assert "was asked" in run("replay", "--since", "2h", "--no-wait").stdout
     finally:
         os.close(held)

@@ -22,18 +22,20 @@ def logs() -> None:
 
 
 def _filters(function: F) -> F:
-    """Options that say which records are wanted."""
+    """Add the options that select records."""
     for option in reversed(
         (
             click.option("--since", metavar="TIME", help="Only records made at or after this time."),
             click.option("--until", metavar="TIME", help="Only records made before this time."),
-            click.option("--key", default="", metavar="KEY", help="Only of this API key: its id, hint or client name."),
-            click.option("--session", default="", metavar="ID", help="Only of this session."),
+            click.option(
+                "--key", default="", metavar="KEY", help="Only of this API key, by its id, hint or client name."
+            ),
+            click.option("--session", default="", metavar="ID", help="Only of this conversation."),
             click.option(
                 "--status", default="", metavar="WORD", help="Only with this status: ok, blocked, cancelled, ..."
             ),
             click.option("--blocked/--not-blocked", default=None, help="Only what moderation refused, or the rest."),
-            click.option("--json", "as_json", is_flag=True, help="Print the lines as they are in the files."),
+            click.option("--json", "as_json", is_flag=True, help="Print the lines unchanged."),
         )
     ):
         function = option(function)
@@ -42,7 +44,7 @@ def _filters(function: F) -> F:
 
 @logs.command()
 @click.option("-n", "count", type=click.IntRange(0), default=10, metavar="N", help="How many records. Default: 10.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with new records as they come, until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Show new records as they arrive, until Ctrl-C.")
 @_filters
 def tail(count: int, *, follow: bool, as_json: bool, config_path: str | None, **wanted: Any) -> None:
     """Show the last records."""
@@ -66,9 +68,9 @@ def tail(count: int, *, follow: bool, as_json: bool, config_path: str | None, **
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after this many records.")
 @_filters
 def search(text: str, limit: int | None, *, as_json: bool, config_path: str | None, **wanted: Any) -> None:
-    """Show records with TEXT in their query, response or reason, or with this request id; oldest first.
+    """Show records with TEXT in their query, response or reason, or with TEXT as request id; oldest first.
 
-    The exit status is 1 if there is none, as with grep.
+    Exits with 1 if there is none, as grep does.
     """
     from orbit.cli.logs.files import search_in, wanted_by
     from orbit.cli.logs.printing import show
@@ -81,19 +83,19 @@ def search(text: str, limit: int | None, *, as_json: bool, config_path: str | No
         if count == limit:
             break
     if looking.unreadable:
-        click.echo(f"{looking.unreadable} lines are no records and were passed over.", err=True)
+        click.echo(f"{looking.unreadable} lines are not records; skipped.", err=True)
     if not count:
         sys.exit(1)
 
 
 @logs.command("dead-letters")
 @click.option("-n", "count", type=click.IntRange(0), default=10, metavar="N", help="How many records. Default: 10.")
-@click.option("--json", "as_json", is_flag=True, help="Print them as they are in the files.")
+@click.option("--json", "as_json", is_flag=True, help="Print them unchanged.")
 @config_option
 def dead_letters(count: int, *, as_json: bool, config_path: str | None) -> None:
-    """Show the last records that a sink, such as Elasticsearch, refused for good, and why.
+    """Show the last records that a sink, such as Elasticsearch, rejected permanently, and why.
 
-    They are kept as long as the chat log is. 'orbit logs replay --dead-letters' sends them again.
+    ORBIT keeps them as long as the chat log. 'orbit logs replay --dead-letters' sends them again.
     """
     from orbit.chatlog import DeadLetters
     from orbit.chatlog.followers import follower_folder, names
@@ -110,27 +112,27 @@ def dead_letters(count: int, *, as_json: bool, config_path: str | None) -> None:
         number = kept.count()
         total += number
         if number:
-            click.echo(f"{number} dead letters of '{name}' are kept in {folder}.", err=True)
+            click.echo(f"{number} dead letters of '{name}' in {folder}.", err=True)
     if not total:
         click.echo("There are no dead letters.", err=True)
 
 
 @logs.command()
-@click.option("--since", metavar="TIME", help="Send what is missing of the records from then on.")
-@click.option("--dead-letters", is_flag=True, help="Send what was refused for good, once the reason is mended.")
-@click.option("--to", "name", metavar="NAME", help="The sink to send to; needed when several follow the log.")
-@click.option("--wait/--no-wait", default=True, help="Wait until the running server has done it. Default: wait.")
+@click.option("--since", metavar="TIME", help="Send missing records from this time on.")
+@click.option("--dead-letters", is_flag=True, help="Send rejected records again, once the cause is fixed.")
+@click.option("--to", "name", metavar="NAME", help="Sink to send to; required when several follow the log.")
+@click.option("--wait/--no-wait", default=True, help="Wait until the running server has sent them. Default: wait.")
 @config_option
 def replay(since: str | None, name: str | None, *, dead_letters: bool, wait: bool, config_path: str | None) -> None:
-    """Send records again to a sink that follows the log, such as Elasticsearch, where they are missing there.
+    """Send missing records to a sink that follows the log, such as Elasticsearch.
 
-    Either those made since a time, or the dead letters. The running server does it, or the next one that is started.
-    Nothing is stored twice.
+    Choose records by time, or the dead letters. The running server sends them, or else the next one to start. No
+    record is stored twice.
     """
     from orbit.cli.logs.files import place, time_of
     from orbit.cli.logs.replay import request
 
     if dead_letters == (since is not None):
-        raise click.UsageError("say what to send: either --since TIME or --dead-letters.")
+        raise click.UsageError("give either --since TIME or --dead-letters.")
     directory, _ = place(config_path)
     request(directory, name, None if since is None else time_of(since, "--since"), wait=wait)

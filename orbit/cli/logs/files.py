@@ -1,4 +1,4 @@
-"""Where the commands of ``orbit logs`` look, and for what."""
+"""The folder and the filters of ``orbit logs``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HOST_KEYS = ("use", "enabled", "required")
 
 
 def place(config_path: str | None) -> tuple[Path, FileLogSettings]:
-    """The log's folder and settings. Raises ConfigError."""
+    """Return the log's folder and settings. Raises ConfigError."""
     values = {key: value for key, value in load_config(config_path).host.logging.file.items() if key not in _HOST_KEYS}
     settings, problems = convert_all(values, FileLogSettings, "logging.file")
     if settings is None:
@@ -28,27 +28,27 @@ def place(config_path: str | None) -> tuple[Path, FileLogSettings]:
 
 
 def readable(config_path: str | None) -> tuple[Path, FileLogSettings]:
-    """The log's folder and settings, if this user may look into it."""
+    """Return the log's folder and settings, if this user may read the folder. Raises ClickException."""
     directory, settings = place(config_path)
     try:
         next(directory.iterdir(), None)
     except FileNotFoundError:
         raise click.ClickException(f"there is no folder {directory} yet; see logging.file.directory.") from None
     except PermissionError:
-        raise click.ClickException(f"{directory} is private to the user that the server runs as.") from None
+        raise click.ClickException(f"{directory} is readable only by the user that runs the server.") from None
     except OSError as error:
         raise click.ClickException(f"{directory} cannot be read: {error.strerror}.") from error
     return directory, settings
 
 
 def search_in(config_path: str | None, wanted: Filter) -> Search:
-    """A search in the log of a configuration."""
+    """Return a search in the log of a configuration."""
     directory, settings = readable(config_path)
     return Search(directory, Naming(settings.filename), wanted)
 
 
 def wanted_by(*, since: str | None, until: str | None, **rest: Any) -> Filter:
-    """Which records are wanted, from the options of a command."""
+    """Return the filter for the options of a command."""
     return Filter(
         since=None if since is None else time_of(since, "--since"),
         until=None if until is None else time_of(until, "--until"),
@@ -57,7 +57,7 @@ def wanted_by(*, since: str | None, until: str | None, **rest: Any) -> Filter:
 
 
 def time_of(text: str, option: str) -> float:
-    """The time that an option says, in Unix seconds."""
+    """Return the time that an option gives, in Unix seconds."""
     try:
         return parse_time(text, time.time())
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Records and dead letters as ``orbit logs`` prints them."""
+"""The printing of records and dead letters."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from orbit.chatlog.searching import Found
 from orbit.sanitize import printable, printable_json
 
 WIDTH = 60
-"""Characters of a text that are shown of it."""
+"""Longest text to print, in characters."""
 
 
 def show(line: bytes, found: Found, *, as_json: bool) -> None:
-    """A record in one line: when, how it ended, who asked, how long it took, what, the answer, and what went wrong."""
+    """Print a record on one line: time, status, client, duration, question, answer and reason."""
     if as_json:
         click.echo(printable_json(line.decode("utf-8", "replace")))
         return
@@ -36,24 +36,24 @@ def show(line: bytes, found: Found, *, as_json: bool) -> None:
 
 
 def show_letter(letter: DeadLetter, *, as_json: bool) -> None:
-    """A dead letter in one line: when, which request, the status, and why it was refused."""
+    """Print a dead letter on one line: time, request id, status and reason."""
     if as_json:
         click.echo(printable_json(msgspec.json.encode(letter).decode()))
         return
     request_id = ""
-    with suppress(msgspec.DecodeError, RecursionError):  # what is no record has none
+    with suppress(msgspec.DecodeError, RecursionError):  # only records have one
         request_id = msgspec.json.decode(letter.line, type=Found).request_id
     status = str(letter.status or "-")
     click.echo("  ".join((letter.time, _one_line(request_id) or "-", status, _one_line(letter.reason))))
 
 
 def _one_line(text: str) -> str:
-    """A text on one line, printable whatever is in it."""
+    """Return a text as one printable line."""
     return printable(" ".join(text.split()))
 
 
 def _short(text: str | None) -> str:
-    """The beginning of a text."""
+    """Return the beginning of a text."""
     if text is None:
         return "(not kept)"
     line = _one_line(text)

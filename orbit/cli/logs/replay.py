@@ -1,4 +1,4 @@
-"""Asking a sink that follows the log to send records again, and waiting until it has."""
+"""Requests to a sink that follows the log: send records again."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from orbit.chatlog.locks import is_held
 
 
 def request(directory: Path, name: str | None, since: float | None, *, wait: bool) -> None:
-    """Ask for the records made since a time (Unix seconds), or for the dead letters if it is None.
+    """Ask a sink to send the records since a time (Unix seconds), or the dead letters if it is None.
 
-    ``directory`` is the log's; ``name`` is the sink's, needed where there are several.
+    ``directory`` is the log's. ``name`` is the sink's, required if there are several.
     """
     followers = known(directory)
     if not followers:
@@ -46,26 +46,28 @@ def request(directory: Path, name: str | None, since: float | None, *, wait: boo
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error.strerror}") from error
     if name not in living(directory):
-        click.echo(f"No server is running here. '{name}' sends what is missing when one is started.")
+        click.echo(f"No server is running here. '{name}' sends the missing records when one starts.")
     elif wait:
         _wait(folder, followers[name], folder / (RESEND if since is None else REPLAY))
     else:
-        click.echo(f"'{name}' was asked to send what is missing.")
+        click.echo(f"'{name}' will send the missing records.")
 
 
 def _wait(folder: Path, before: FollowerState, request: Path) -> None:
     while True:
-        taken = not request.exists()  # looked at before the state, which is saved before the request goes
+        taken = not request.exists()  # before the state: the server saves the state, then deletes the request
         state = read_state(folder) or before
         if taken and state.updated > before.updated and (request.name != REPLAY or not state.lag_records):
             break
         if not is_held(folder / "lock"):
-            raise click.ClickException("the server was stopped; the rest is sent when it is started again.")
+            raise click.ClickException("the server stopped; it sends the rest after the next start.")
         if state.status != "enabled":
-            raise click.ClickException(f"it is {state.status} now: {state.detail}. It is done when that has passed.")
+            raise click.ClickException(
+                f"the sink is {state.status}: {state.detail}. It sends the records once that is over."
+            )
         time.sleep(0.1)
     sent, there = state.sent - before.sent, state.duplicates - before.duplicates
     refused = state.rejected - before.rejected
-    click.echo(f"{sent} records sent, {there} were there already{f', {refused} were refused' if refused else ''}.")
+    click.echo(f"{sent} records sent, {there} already there{f', {refused} rejected' if refused else ''}.")
     if state.dead_letters:
-        click.echo(f"{state.dead_letters} dead letters are kept; 'orbit logs dead-letters' shows why.")
+        click.echo(f"{state.dead_letters} dead letters remain; 'orbit logs dead-letters' shows why.")

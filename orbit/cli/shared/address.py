@@ -1,4 +1,4 @@
-"""Where the server of a configuration listens, as commands on the same machine reach it, and what they trust."""
+"""The address of a configuration's server for commands on the same machine, and the certificate to trust there."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ def url_of(config: Config) -> str:
 
 
 def trust_of(config: Config) -> ssl.SSLContext | bool:
-    """Return what to trust at that address: the certificate of the configuration itself.
+    """Return a context that trusts the certificate of the configuration itself.
 
-    Nobody but the server of this configuration has its key, whoever signed it and whatever name it is for; it is
-    hardly ever for the local address. True, the usual authorities, if there is none that can be read.
+    Only this configuration's server has the key of that certificate, so neither its issuer nor its name matters; it
+    hardly ever names the local address. Return True, for the usual authorities, if no certificate can be read.
     """
     https = config.host.general.https
     if not https.enabled:
         return True
     try:
-        first, end, _ = Path(https.cert_file).read_text("ascii").partition(_END)  # the rest are its authorities
+        first, end, _ = Path(https.cert_file).read_text("ascii").partition(_END)  # the rest is the chain of its issuers
         trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         trusted.load_verify_locations(cadata=first + end)
     except (OSError, ValueError):
         return True
     trusted.check_hostname = False
-    trusted.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it need not have signed itself
+    trusted.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it need not be self-signed
     return trusted
 
 
 def distrusted(error: BaseException) -> str:
-    """Return what to do about a server whose certificate is not trusted; empty if an error is about something else."""
+    """Return what to do about an untrusted certificate; an empty string if the error has another cause."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
                 f"its certificate is not trusted: {cause.verify_message}. If it is your own, or your organisation's, "
-                "name the file that vouches for it: SSL_CERT_FILE=FILE."
+                "name the file of the authority that issued it: SSL_CERT_FILE=FILE."
             )
         cause = cause.__cause__ or cause.__context__
     return ""

@@ -11,7 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def config_option(function: F) -> F:
-    """``--config FILE``."""
+    """Add ``--config FILE``."""
     return click.option(
         "--config",
         "config_path",
@@ -21,5 +21,5 @@ def config_option(function: F) -> F:
 
 
 def json_option(function: F) -> F:
-    """``--json``."""
+    """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(function)

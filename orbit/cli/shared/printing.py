@@ -1,4 +1,4 @@
-"""Records as commands print them: JSON for programs, tables and fields for people."""
+"""Printing of records: JSON for programs, tables and fields for people."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from orbit.sanitize import printable, printable_json
 
 
 def print_json(value: Any) -> None:
-    """A value as JSON, indented."""
+    """Print a value as indented JSON."""
     import msgspec
 
     click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value)).decode()))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
-    """A table for people; every row is on one line when the output is not a terminal."""
+    """Print a table; every row is on one line when the output is not a terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -39,7 +39,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty:
 
 
 def print_fields(value: Any) -> None:
-    """One record, a field on each line."""
+    """Print one record, a field on each line."""
     import msgspec
 
     fields = msgspec.to_builtins(value)
@@ -51,5 +51,5 @@ def print_fields(value: Any) -> None:
 
 
 def moment(seconds: float | None) -> str:
-    """A time for people, in UTC."""
+    """Return a time for people, in UTC."""
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

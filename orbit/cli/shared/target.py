@@ -1,4 +1,4 @@
-"""What the commands `keys` and `prompts` share: where they work, what they are told, and their exit codes."""
+"""The target of `keys` and `prompts` commands, their options and their exit codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REFUSED = 1
-"""Exit code: the request makes no sense or names what does not exist."""
+"""Exit code: the request is invalid or names something that does not exist."""
 UNREACHABLE = 3
 """Exit code: the database or the server cannot be reached; trying again may help."""
 FORBIDDEN = 4
@@ -36,7 +36,7 @@ EXIT_CODES = "Exit codes: 1 refused, 2 wrong usage, 3 database or server unreach
 
 
 class Target:
-    """Where a command works: on the database of a configuration, or through a running server."""
+    """Where a command works: on a configuration's database, or through a running server."""
 
     def __init__(self, config_path: str | None, url: str | None, token_file: str | None, as_json: bool) -> None:
         self.config_path = config_path
@@ -46,7 +46,7 @@ class Target:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AnyAdministration]:
-        """The administration of this target."""
+        """Open the administration of this target."""
         if self.url:
             from orbit.admin.client import RemoteAdministration
 
@@ -61,7 +61,7 @@ class Target:
             yield Administration(database)
 
     def do(self, work: Callable[[AnyAdministration], Awaitable[T]]) -> T:
-        """Do work there. An error becomes one sentence on standard error and an exit code."""
+        """Run ``work`` there. Print an error as one sentence on standard error and exit with its code."""
         import asyncio
 
         from orbit.admin.client import Unreachable
@@ -84,7 +84,7 @@ class Target:
             sys.exit(UNREACHABLE if unreachable else FORBIDDEN if isinstance(error, Unauthorized) else REFUSED)
 
     def show(self, record: Any, sentence: str = "") -> None:
-        """Print a record: as JSON if programs asked, else as a sentence for people, or without one field by field."""
+        """Print a record as JSON if asked to, else as a sentence, else field by field."""
         if self.as_json:
             print_json(record)
         elif sentence:
@@ -93,14 +93,14 @@ class Target:
             print_fields(record)
 
     def show_all(self, records: Any, columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str = "") -> None:
-        """Print records: as JSON if programs asked, else as a table for people, or ``empty`` if there are none."""
+        """Print records as JSON if asked to, else as a table, or ``empty`` if there are none."""
         if self.as_json:
             print_json(records)
         else:
             print_table(columns, rows, empty=empty)
 
     def _token(self) -> str:
-        """The admin token: of ``--token-file``, of the environment, or of a server on this machine."""
+        """Return the admin token: from ``--token-file``, the environment, or a server on this machine."""
         if self.token_file:
             try:
                 return Path(self.token_file).read_text("utf-8").strip()
@@ -117,7 +117,7 @@ class Target:
 
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every verb: where to work and how to print. The command receives them as ``target``."""
+    """Add the options of every verb: where to work and how to print. The command receives a ``target``."""
 
     @config_option
     @click.option(
@@ -126,8 +126,8 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "url",
         envvar="ORBIT_URL",
         metavar="URL",
-        help="Work through a running server instead; default: $ORBIT_URL. The admin token is $ORBIT_ADMIN_TOKEN, "
-        "or that of the configuration.",
+        help="Work through a running server, with the admin token of $ORBIT_ADMIN_TOKEN or the configuration. "
+        "Default: $ORBIT_URL.",
     )
     @click.option("--token-file", metavar="FILE", help="File with the admin token.")
     @json_option
@@ -139,7 +139,7 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A key, named as an argument or with ``--key``; the command receives it as ``reference``."""
+    """Add a key as an argument or ``--key``; the command receives it as ``reference``."""
 
     @click.argument("key_or_id", required=False)
     @click.option("--key", "key_option", metavar="KEY", help="The key or its id (`orbit keys list` shows ids).")
@@ -151,7 +151,7 @@ def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def prompt_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A prompt, named as an argument or with ``--id``; the command receives it as ``reference``."""
+    """Add a prompt as an argument or ``--id``; the command receives it as ``reference``."""
 
     @click.argument("id_or_name", required=False)
     @click.option("--id", "id_option", metavar="ID", help="The id or name of the prompt.")
@@ -170,12 +170,12 @@ def _one(argument: str | None, option: str | None, sentence: str) -> str:
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """The options that were given."""
+    """Return the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def checked(kind: type[T], values: dict[str, Any]) -> T:
-    """Options as a request, checked as the HTTP API checks it."""
+    """Return options as a request, validated as the HTTP API does."""
     import msgspec
 
     try:
@@ -185,7 +185,7 @@ def checked(kind: type[T], values: dict[str, Any]) -> T:
 
 
 async def every(list_page: Callable[[str], Awaitable[list[T]]]) -> list[T]:
-    """All records of a paged listing."""
+    """Return all records of a paged listing."""
     records: list[T] = []
     after = ""
     while page := await list_page(after):
@@ -195,7 +195,7 @@ async def every(list_page: Callable[[str], Awaitable[list[T]]]) -> list[T]:
 
 
 async def find_prompt(admin: AnyAdministration, reference: str) -> PromptInfo:
-    """The prompt with this id, or else with this name."""
+    """Return the prompt with this id, or else with this name."""
     from orbit.database.prompts import UnknownPrompt
 
     try:
@@ -208,7 +208,7 @@ async def find_prompt(admin: AnyAdministration, reference: str) -> PromptInfo:
 
 
 def text_of(file: str) -> str:
-    """The text of a prompt file; ``-`` is standard input."""
+    """Return the text of a prompt file; ``-`` is standard input."""
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -90,7 +90,7 @@ async def test_they_are_kept_with_the_reason_and_told(folder, wire, caplog, run)
     assert [letter["reason"] for letter in letters] == [f"document_parsing_exception: {REASON}"] * 2
     assert {letter["status"] for letter in letters} == {400}
     assert f"r3  400  document_parsing_exception: {REASON}\n" in output
-    assert output.endswith(f"2 dead letters of 'elasticsearch' are kept in {folder}/.followers/elasticsearch.\n")
+    assert output.endswith(f"2 dead letters of 'elasticsearch' in {folder}/.followers/elasticsearch.\n")
     told = [entry.getMessage() for entry in caplog.records if entry.levelno >= logging.WARNING]
     assert len(told) == 1, "once a minute, however many there are"
     assert "orbit logs replay --dead-letters" in told[0]
@@ -163,11 +163,11 @@ async def test_they_are_sent_again_when_the_reason_is_mended(folder, wire, run, 
         await eventually(dealt_with(folder, 6))
         refusing(wire, "r3")
         sent, left = (await run("replay", "--dead-letters")).splitlines()
-        assert sent == "2 records sent, 0 were there already, 1 were refused."
-        assert left == "1 dead letters are kept; 'orbit logs dead-letters' shows why."
+        assert sent == "2 records sent, 0 already there, 1 rejected."
+        assert left == "1 dead letters remain; 'orbit logs dead-letters' shows why."
         assert refused(folder) == ["r3"]
         refusing(wire)
-        assert await run("replay", "--dead-letters") == "1 records sent, 0 were there already.\n"
+        assert await run("replay", "--dead-letters") == "1 records sent, 0 already there.\n"
         assert log.metrics()["dead_letters"] == 0
         assert "refused" not in (await log.health()).detail
     assert kept(folder) == []

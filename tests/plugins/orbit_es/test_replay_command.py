@@ -22,5 +22,5 @@ async def test_what_is_missing_is_sent_again(tmp_path, wire):
         result = await asyncio.to_thread(
             CliRunner().invoke, logs, ["replay", "--since", "1h", "--config", str(config)], catch_exceptions=False
         )
-    assert result.output == "3 records sent, 7 were there already.\n"
+    assert result.output == "3 records sent, 7 already there.\n"
     assert sorted({document["request_id"] for document in wire.all_documents()}) == numbers(10)
