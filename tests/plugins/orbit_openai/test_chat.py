@@ -97,12 +97,16 @@ async def test_an_option_that_a_client_asked_for_is_never_dropped(
     wire: OpenAIWire, start: Start, context: CallContext
 ) -> None:
     provider = await start(base_url=wire.url)
-    askable: list[dict[str, Any]] = [{"top_k": 3}, {"min_p": 0.1}, {"repeat_penalty": 1.1}]
-    for asked in askable:
+    askable: list[tuple[str, dict[str, Any]]] = [
+        ("top_k", {"top_k": 3}),
+        ("min_p", {"min_p": 0.1}),
+        ("repetition_penalty", {"repeat_penalty": 1.1}),
+    ]
+    for name, asked in askable:
         with pytest.raises(ProviderError, match=next(iter(asked))) as raised:
             await ask(provider, context, options=GenerateOptions(**asked, strict=True))
         assert raised.value.kind == "rejected"
-        assert next(iter(asked)) in raised.value.client
+        assert f"'{name}'" in raised.value.client
     neutral = GenerateOptions(top_k=-1, min_p=0, repeat_penalty=1, strict=True)
     await ask(provider, context, options=neutral)
     await ask(provider, context, options=GenerateOptions(presence_penalty=0.5, frequency_penalty=-1, strict=True))

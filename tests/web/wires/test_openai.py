@@ -167,6 +167,15 @@ def test_options_of_other_servers_reach_the_model(tmp_path: Path) -> None:
     assert second.repeat_penalty == 1.3
 
 
+def test_options_that_would_break_the_answer_do_not_reach_the_model(tmp_path: Path) -> None:
+    with serve({"script": {}}, tmp_path) as server:
+        for stop in ("", ["", "END"]):
+            ask(server, HELLO, stop=stop)
+        with pytest.raises(openai.BadRequestError, match="seed"):
+            ask(server, HELLO, seed=2**63)
+        assert [options.stop for _, options, _ in server.provider("script").seen] == [(), ("END",)]
+
+
 def test_embeddings_of_tokens_are_refused_with_the_mend(tmp_path: Path) -> None:
     with serve({"echo": {}, "wordllama": {}}, tmp_path) as server, client(server) as api:
         model = server.provider("wordllama").model("embed")

@@ -57,7 +57,7 @@ class CompletionRequest(msgspec.Struct, frozen=True):
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
-    seed: int | None = None
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     response_format: ResponseFormat | None = None
     frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
@@ -108,7 +108,8 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
 
     def _options(self) -> GenerateOptions:
         request = self.request
-        stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
+        given = [request.stop] if isinstance(request.stop, str) else request.stop or []
+        stop = tuple(text for text in given if text)  # an empty one would end every answer before it begins
         return GenerateOptions(
             temperature=request.temperature,
             top_p=request.top_p,
