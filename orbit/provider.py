@@ -106,7 +106,10 @@ class Provider:
         return {}
 
     def validate(self) -> Iterable[str]:
-        """Yield sentences about settings that have the right type but cannot work (a missing file). Checks offline."""
+        """Yield sentences about settings that have the right type but cannot work (a missing file). Checks offline.
+
+        A sentence names a setting that holds a secret, but never its value.
+        """
         return ()
 
     def model(self, hook: str) -> str:
