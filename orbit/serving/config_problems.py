@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -43,7 +44,11 @@ def _host_problems(host: str) -> Iterator[Problem]:
     try:
         host.encode("idna")
         valid = not re.search(r"[/\s\0@]", host)
-    except UnicodeError:
+        if host.count(":") > 1:
+            ipaddress.IPv6Address(host)
+        elif re.fullmatch(r"[0-9.]+", host):
+            socket.inet_aton(host)  # also short forms, such as 127.1
+    except (ValueError, OSError):
         valid = False
     if not valid or (host.count(":") == 1):
         sentence = "is an address or name alone, such as 127.0.0.1 or 0.0.0.0; the port is general.port."

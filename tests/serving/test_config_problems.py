@@ -70,6 +70,8 @@ def test_an_origin_that_browsers_never_send(tmp_path: Path, origin: str, right: 
             {"general": {"data_dir": "{tmp}", "host": "0.0.0.0:80"}},
             "general.host: is an address or name alone, such as",
         ),
+        ({"general": {"data_dir": "{tmp}", "host": "300.1.1.1"}}, "general.host: is an address or name alone, such as"),
+        ({"general": {"data_dir": "{tmp}", "host": "[::1]"}}, "general.host: is an address or name alone, such as"),
         ({"general": {"data_dir": "{tmp}", "host": "x" * 80}}, "general.host: is an address or name alone, such as"),
         ({"general": {"data_dir": "{tmp}", "trusted_proxies": ["x"]}}, "general.trusted_proxies[0]: 'x' is neither"),
         ({"general": {"data_dir": "{tmp}", "trusted_proxies": ["10.0.0.1/8"]}}, "general.trusted_proxies[0]: "),
