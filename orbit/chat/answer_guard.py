@@ -6,6 +6,7 @@ from orbit.chat.journal import Journal
 from orbit.chat.moderation import Moderation
 from orbit.chat.outcome import EndsEarly
 from orbit.chat.sentences import SentenceBuffer
+from orbit.chat.ticker import Ticker
 from orbit.chat.turn import Turn, in_time
 from orbit.types import Message
 
@@ -13,10 +14,11 @@ from orbit.types import Message
 class AnswerGuard:
     """Releases one answer sentence by sentence. Moderators judge each one together with all before it."""
 
-    def __init__(self, moderation: Moderation, turn: Turn, journal: Journal) -> None:
+    def __init__(self, moderation: Moderation, turn: Turn, journal: Journal, ticker: Ticker) -> None:
         self._moderation = moderation
         self._turn = turn
         self._journal = journal
+        self._ticker = ticker
         self._buffer = SentenceBuffer()
         self._passed = ""
 
@@ -32,7 +34,8 @@ class AnswerGuard:
         if text and not text.isspace():
             turn = self._turn
             asked = (Message("user", turn.question), Message("assistant", self._passed + text))
-            verdict = await in_time(turn.context, self._moderation.judge("output", asked, turn, self._journal))
+            judging = self._moderation.judge("output", asked, turn, self._journal)
+            verdict = await in_time(turn.context, judging, self._ticker)
             if not verdict.allowed:
                 raise EndsEarly(self._moderation.refusal_of(verdict))
         self._passed += text

@@ -82,7 +82,7 @@ class Conversations:
             raise UnknownConversation
 
     async def _remembering(self, turn: Turn, session_id: str) -> AsyncGenerator[Event, None]:
-        earlier = await in_time(turn.context, self._load(turn.context.key_id, session_id))
+        earlier = await in_time(turn.context, self._load(turn.context.key_id, session_id), self._pipeline.ticker)
         turn = msgspec.structs.replace(turn, history=history_of(earlier, self._settings.max_chars))
         text: list[str] = []
         async with aclosing(self._pipeline.answer(turn)) as events:
@@ -108,7 +108,7 @@ class Conversations:
         kept = ConversationTurn(turn.question, answer, time.time(), ending.sources)
         try:
             keeping = self._database.add_turn(turn.context.key_id, session_id, kept, self._settings.max_turns)
-            await in_time(turn.context, keeping)
+            await in_time(turn.context, keeping, self._pipeline.ticker)
         except UnknownKey:  # deleted meanwhile, and its sessions with it
             return False
         except OrbitError as error:

@@ -15,6 +15,9 @@ from orbit.host.calls import WHATEVER_A_HOOK_RAISES, failure_of, raised_by, too_
 from orbit.host.interrupt import Interrupt
 from orbit.types import Chunk
 
+_CHECKED = 32
+"""Check the turn's deadline once in so many chunks, apart from the looks."""
+
 
 class ModelStream:
     """Pulls the chunks of one provider; ends the wait for one that takes too long, and only that wait.
@@ -36,7 +39,10 @@ class ModelStream:
         self._ticker = ticker
         self._now = asyncio.get_running_loop().time
         self._end = math.inf if deadline is None else self._now() + deadline - time.monotonic()
-        self._due = math.inf
+        self._waiting = False
+        self._wait = 0  # the number of the wait, and what look() knows of it: comparing them costs a token the least
+        self._seen = 0
+        self._since = 0.0
         self._interrupt: Interrupt | None = None
         self._seconds = timeouts.first_token
         self._timeouts = timeouts
@@ -49,7 +55,7 @@ class ModelStream:
 
         The first text may take ``timeouts.first_token``, each later chunk ``timeouts.next_token``.
         """
-        interrupt = self._armed()
+        interrupt = self._begin()
         try:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
@@ -66,7 +72,7 @@ class ModelStream:
             raised = failure_of(error, self._provider, "generate")
             raise raised from (None if raised is error else error)
         finally:
-            self._due = math.inf
+            self._waiting = False
             if interrupt.pending:
                 interrupt.take_back()
         if type(chunk) is not Chunk:
@@ -78,18 +84,16 @@ class ModelStream:
             self._think()
         return chunk
 
-    def _armed(self) -> Interrupt:
-        """Begin to count the time for the next chunk, and return what ends the wait for it."""
-        now = self._now()
-        if now >= self._end:
+    def _begin(self) -> Interrupt:
+        """Begin to wait for a chunk, and return what ends the wait. Raises TurnTimeout."""
+        interrupt = self._interrupt
+        if interrupt is None or interrupt.task is not asyncio.current_task():
+            interrupt = self._interrupt = Interrupt()
+        self._wait += 1
+        if not self._wait % _CHECKED and self._now() >= self._end:  # the ticker cannot look at a model that never waits
             raise TurnTimeout
-        if self._interrupt is None or self._interrupt.task is not asyncio.current_task():
-            self._interrupt = Interrupt()
-        due = now + self._seconds
-        # min() would cost each token more than all the rest here.
-        limit = self._end if self._end < self._thinking_due else self._thinking_due  # noqa: FURB136
-        self._due = due if due < limit else limit  # noqa: FURB136
-        return self._interrupt
+        self._waiting = True
+        return interrupt
 
     def _think(self) -> None:
         """Begin to count the time for thoughts, or raise ProviderError if it is over."""
@@ -114,7 +118,10 @@ class ModelStream:
         await self._chunks.aclose()
 
     def look(self, now: float) -> None:
-        """Cancel the wait if it has taken too long."""
-        if now >= self._due and self._interrupt is not None:
-            self._due = math.inf
+        """Cancel a wait that takes too long. Its time counts from the first look at it."""
+        if not self._waiting or self._interrupt is None:
+            return
+        if self._seen != self._wait:
+            self._seen, self._since = self._wait, now
+        if now >= min(self._since + self._seconds, self._end, self._thinking_due):
             self._interrupt.cancel()

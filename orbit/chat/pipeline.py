@@ -89,9 +89,9 @@ class Pipeline:
         with _Recorded(self, turn, journal) as end:
             try:
                 async with self.admission.place(turn.context.key_id):
-                    prompt = await in_time(turn.context, self._prepare(turn, journal))
+                    prompt = await in_time(turn.context, self._prepare(turn, journal), self.ticker)
                     journal.provider, journal.model = self._provider, self._model
-                    guard = AnswerGuard(self._moderation, turn, journal) if self._moderation.judges_answers else None
+                    guard = self._guard(turn, journal)
                     answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
                     started = time.perf_counter()
                     stream = self._stream(turn, prompt)
@@ -121,6 +121,11 @@ class Pipeline:
                 text.append(early.ending.text)
                 end.outcome = msgspec.structs.replace(early.ending, usage=journal.usage, provider=journal.provider)
                 yield end.outcome
+
+    def _guard(self, turn: Turn, journal: Journal) -> AnswerGuard | None:
+        if not self._moderation.judges_answers:
+            return None
+        return AnswerGuard(self._moderation, turn, journal, self.ticker)
 
     def _stream(self, turn: Turn, prompt: Prompt) -> ModelStream:
         """Ask the model."""

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import msgspec
 
+from orbit.chat.ticker import Ticker
 from orbit.errors import OrbitError
-from orbit.host.interrupt import Deadline
+from orbit.host.interrupt import Interrupt
 from orbit.types import CallContext, GenerateOptions, Message
 
 T = TypeVar("T")
@@ -41,12 +42,13 @@ class TurnTimeout(OrbitError):
         super().__init__(self.client)
 
 
-async def in_time(context: CallContext, work: Awaitable[T]) -> T:
+async def in_time(context: CallContext, work: Awaitable[T], ticker: Ticker) -> T:
     """Await a part of a turn until the turn's deadline. Raises TurnTimeout."""
     seconds = context.remaining()
     if seconds is None:
         return await work
-    deadline = Deadline(seconds)
+    deadline = _TurnDeadline(seconds)
+    ticker.add(deadline)
     try:
         return await work
     except asyncio.CancelledError as error:
@@ -54,4 +56,20 @@ async def in_time(context: CallContext, work: Awaitable[T]) -> T:
             raise TurnTimeout from error
         raise
     finally:
-        deadline.end()
+        ticker.discard(deadline)
+        deadline.take_back()
+
+
+class _TurnDeadline(Interrupt):
+    """Cancels its task once the turn's time is over. A timer of its own would cost every turn more."""
+
+    __slots__ = ("_end",)
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._end = asyncio.get_running_loop().time() + seconds
+
+    def look(self, now: float) -> None:
+        """Cancel the task if it is time; called by the ticker."""
+        if now >= self._end:
+            self.cancel()

@@ -11,6 +11,7 @@ from orbit.chat.answer_guard import AnswerGuard
 from orbit.chat.journal import Journal
 from orbit.chat.moderation import ALLOWED
 from orbit.chat.outcome import EndsEarly, Refused
+from orbit.chat.ticker import Ticker
 from orbit.chat.turn import TurnTimeout
 
 
@@ -34,7 +35,7 @@ class Moderators:
 def made(**fields: Any) -> tuple[AnswerGuard, Moderators]:
     moderators: Any = Moderators()
     asked = turn(**fields)
-    return AnswerGuard(moderators, asked, Journal(asked)), moderators
+    return AnswerGuard(moderators, asked, Journal(asked), Ticker()), moderators
 
 
 async def test_each_sentence_is_judged_with_all_before_it() -> None:

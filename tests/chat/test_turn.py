@@ -6,6 +6,7 @@ import time
 import pytest
 
 from orbit import CallContext
+from orbit.chat.ticker import Ticker
 from orbit.chat.turn import TurnTimeout, in_time
 
 
@@ -24,14 +25,14 @@ async def late() -> str:
 
 @pytest.mark.parametrize("seconds", [None, 60])
 async def test_work_within_the_deadline_is_done(seconds: float | None) -> None:
-    assert await in_time(context(seconds), slow(0.001)) == "done"
+    assert await in_time(context(seconds), slow(0.001), Ticker()) == "done"
     await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0, -5])
 async def test_the_deadline_ends_the_work(seconds: float) -> None:
     with pytest.raises(TurnTimeout) as raised:
-        await in_time(context(seconds), slow())
+        await in_time(context(seconds), slow(), Ticker())
     assert raised.value.client
     task = asyncio.current_task()
     assert task is not None
@@ -42,17 +43,17 @@ async def test_the_deadline_ends_the_work(seconds: float) -> None:
 async def test_a_timeout_around_is_its_own(seconds: float | None) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await in_time(context(seconds), slow())
+            await in_time(context(seconds), slow(), Ticker())
 
 
 async def test_a_timeout_within_is_the_works_own() -> None:
     with pytest.raises(TimeoutError):
-        await in_time(context(60), late())
+        await in_time(context(60), late(), Ticker())
 
 
 async def test_the_timer_ends_with_the_work() -> None:
-    await in_time(context(0.02), slow(0))
-    await asyncio.sleep(0.05)  # a timer that goes on would cancel this
+    await in_time(context(0.02), slow(0), Ticker())
+    await asyncio.sleep(0.15)  # a timer that goes on would cancel this
 
 
 async def test_work_that_overhears_the_deadline_keeps_its_result() -> None:
@@ -63,7 +64,7 @@ async def test_work_that_overhears_the_deadline_keeps_its_result() -> None:
             return "late"
         return "never"
 
-    assert await in_time(context(0.01), deaf()) == "late"
+    assert await in_time(context(0.01), deaf(), Ticker()) == "late"
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
