@@ -18,6 +18,11 @@ from orbit.errors import OrbitError, Unauthorized
 from orbit.web.http.problems import RequestError
 
 CSRF_HEADER = "x-csrf-token"
+ADMIN_TOKEN: list[dict[str, list[str]]] = [{"adminToken": []}, {"adminTokenHeader": []}]
+"""The alternatives that the OpenAPI document gives for the admin token."""
+ADMIN_SESSION: list[dict[str, list[str]]] = [{"adminSession": []}]
+CHANGING_SESSION: list[dict[str, list[str]]] = [{"adminSession": [], "csrfToken": []}]
+"""A session, and one whose request changes something."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATE = "sign_in"
 Caller: TypeAlias = Literal["administrator", "client", ""]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from litestar import Litestar, Request, Response, asgi
-from litestar.exceptions import HTTPException, ValidationException
-from litestar.types import ASGIApp
+from litestar import Litestar, Request, Response, Router, post
+from litestar.exceptions import HTTPException
+from litestar.types import ASGIApp, Receive, Send
 
 from orbit.config import Config
 from orbit.errors import OrbitError
@@ -27,25 +25,28 @@ from orbit.web.api.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.api.plugin_routes import plugin_routes
 from orbit.web.api.schema_page import openapi_config
 from orbit.web.garbage import settled
-from orbit.web.http.access import Front
-from orbit.web.http.cors import CrossOrigin
-from orbit.web.http.plain_http import Challenges, ToHttps
-from orbit.web.http.problems import ProblemDetails, RequestError, headers_of, invalid_fields, problem_of
+from orbit.web.http.access import Access
+from orbit.web.http.cors import VARY, cors_config
+from orbit.web.http.head import HeadBesideGet
+from orbit.web.http.operation import operation
+from orbit.web.http.plain_http import RedirectToHttps, challenge_route
+from orbit.web.http.problems import of_litestar, problem_response
 from orbit.web.http.request import request_id_of
+from orbit.web.key_guard import API_KEY
 from orbit.web.pages.admin import admin_page_routes
 from orbit.web.pages.assets import Assets
 from orbit.web.pages.chat import chat_page_routes
 from orbit.web.services import Services, open_services
-from orbit.web.wires.openai.chat_request import CompletionProtocol
-from orbit.web.wires.openai.models import OpenAIRoutes, chat_models
-from orbit.web.wires.orbit import OrbitProtocol
+from orbit.web.wires.openai.chat_request import CompletionProtocol, CompletionRequest
+from orbit.web.wires.openai.chat_wire import COMPLETION_STREAM, Completion
+from orbit.web.wires.openai.errors import error_response
+from orbit.web.wires.openai.models import chat_models, model_routes
+from orbit.web.wires.orbit import ORBIT_STREAM, ChatRequest, ChatResponse, OrbitProtocol
 from orbit.web.wires.route import chat_handler
-
-logger = logging.getLogger("orbit.web")
 
 
 def create_app(config: Config, host: OrbitHost | None = None) -> Application:
-    """Build the application. Providers and database open in its lifespan and close in reverse order.
+    """Build the application. Its lifespan opens providers and the database, and closes them in reverse order.
 
     Raises ConfigError if the configuration has problems; nothing has been opened then.
     """
@@ -55,32 +56,29 @@ def create_app(config: Config, host: OrbitHost | None = None) -> Application:
 
 
 class Application:
-    """The ASGI application: Litestar, and in front of it the routes that answer.
-
-    Those routes read the body to their own limit, watch the connection while the model works, and send thousands of
-    frames a second; routing, exception and response machinery around each send would cost as much as all that ORBIT
-    itself does, so they take the request as the server gives it.
-    """
+    """The ASGI application: Litestar, inside the middleware that every request passes."""
 
     def __init__(self, host: OrbitHost) -> None:
         self.services: Services
         self.start_error = ""
         self._host = host
-        self._front: ASGIApp
+        self._entry: ASGIApp
         self._starting: asyncio.Task[Any] | None = None
         self._abandoned = False
         self.litestar = Litestar(
             [],
             lifespan=[self._lifespan],
-            exception_handlers={Exception: _problem},
+            cors_config=cors_config(host.config.host.cors),
+            exception_handlers={Exception: _error_response},
             openapi_config=openapi_config(),
+            plugins=[HeadBesideGet()],
             logging_config=None,
         )
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http":
-            await self._front(scope, receive, send)
+            await self._entry(scope, receive, send)
             return
 
         async def tell(message: Any) -> None:
@@ -112,76 +110,94 @@ class Application:
             history = await stack.enter_async_context(kept_history(exchange))
             for route in routes(services, exchange, history):
                 app.register(route)
-            self._front = front(services, app)
+            self._entry = middleware(services, app)
             stack.enter_context(settled())
             self._starting = None
             yield
 
 
-def answering_routes(services: Services) -> dict[str, Any]:
-    """The routes that a model answers, by path."""
-    settings = services.config.host
-    completions = CompletionProtocol(chat_models(services.host), settings.limits.max_message_chars)
-    return {
-        "/chat": chat_handler(services, OrbitProtocol(settings)),
-        "/v1/chat/completions": chat_handler(services, completions),
-    }
-
-
-def front(services: Services, framework: ASGIApp) -> ASGIApp:
-    """What stands before all routes: the answering ones, ids and counts, cross-origin rules, what HTTP is left for."""
+def middleware(services: Services, app: ASGIApp) -> ASGIApp:
+    """Wrap Litestar in the middleware stack: request ids, metrics, the access log and the redirect to HTTPS."""
     host = services.config.host
-    https = host.general.https
-    metrics = services.pipeline.metrics if host.metrics.enabled else None
-    app: ASGIApp = Front(answering_routes(services), framework, metrics, log=host.logging.access)
-    if host.cors.allow_origins:
-        app = CrossOrigin(app, host.cors)
+    https, origins = host.general.https, host.cors.allow_origins
     if https.enabled and https.redirect_http:
-        app = ToHttps(app, https.port)
-    if https.acme_folder:
-        app = Challenges(app, Path(https.acme_folder))
-    return app
+        app = RedirectToHttps(app, https.port)
+    metrics = services.pipeline.metrics if host.metrics.enabled else None
+    headers = (VARY,) if origins and "*" not in origins else ()
+    return Access(app, metrics, headers, log=host.logging.access)
 
 
 def routes(services: Services, exchange: Exchange, history: History) -> list[Any]:
-    """The routes that Litestar serves."""
+    """Return all routes."""
     check = HealthCheck(services)
     return [
+        *chat_routes(services),
         *health_routes(services, check),
         *metrics_routes(services, exchange, check),
         *admin_routes(services, live_route(exchange, history, check)),
         conversation_routes(services),
         *plugin_routes(services),
         *page_routes(services),
-        asgi("/v1", is_mount=True, copy_scope=False)(OpenAIRoutes(services).__call__),
     ]
 
 
+def chat_routes(services: Services) -> list[Any]:
+    """Return the routes of ORBIT's own protocol and of OpenAI's."""
+    settings = services.config.host
+    answer = chat_handler(services, OrbitProtocol(settings))
+    protocol = CompletionProtocol(chat_models(services.host), settings.limits.max_message_chars)
+    complete = chat_handler(services, protocol)
+
+    @post(
+        "/chat",
+        status_code=200,
+        operation_id="chat",
+        operation_class=operation(ChatResponse, ChatRequest, stream=ORBIT_STREAM),
+        summary="Ask a question",
+        tags=["chat"],
+        security=[{API_KEY: []}],
+        middleware=[instead(answer)],
+    )
+    async def chat() -> None: ...
+
+    @post(
+        "/chat/completions",
+        status_code=200,
+        operation_id="completions",
+        operation_class=operation(Completion, CompletionRequest, stream=COMPLETION_STREAM),
+        summary="Answer a conversation",
+        middleware=[instead(complete)],
+    )
+    async def completions() -> None: ...
+
+    openai = [completions, *model_routes(services)]
+    return [chat, Router("/v1", route_handlers=openai, tags=["openai"], security=[{"bearerKey": []}, {API_KEY: []}])]
+
+
+def instead(app: ASGIApp) -> Any:
+    """Return middleware that serves a handler's requests by ``app``, without Litestar's request and response."""
+
+    def middleware(app: ASGIApp, serving: ASGIApp = app) -> ASGIApp:  # noqa: ARG001  # Litestar's signature
+        return serving
+
+    return middleware
+
+
 def page_routes(services: Services) -> list[Any]:
-    """The web pages for people."""
-    if not services.config.host.pages.enabled:
-        return []
-    assets = Assets()
+    """Return the web pages, and the certificate challenges if they have a folder."""
     config = services.config.host
-    return [*assets.routes(), *chat_page_routes(config, assets), *admin_page_routes(config, assets)]
+    acme_folder = config.general.https.acme_folder
+    challenges = [challenge_route(Path(acme_folder))] if acme_folder else []
+    if not config.pages.enabled:
+        return challenges
+    assets = Assets()
+    return [*assets.routes(), *chat_page_routes(config, assets), *admin_page_routes(config, assets), *challenges]
 
 
-def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
-    """Turn an exception of any handler into a problem document."""
+def _error_response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Turn an exception of Litestar or of a handler into an error in the shape of the protocol."""
+    request_id = request_id_of(request.scope)
     if isinstance(error, HTTPException):
-        error = _of_litestar(error, request_id_of(request.scope))
-    problem = problem_of(error, request_id_of(request.scope))
-    headers = {name.decode(): value.decode() for name, value in headers_of(error, problem.status)}
-    return Response(problem, status_code=problem.status, headers=headers, media_type="application/problem+json")
-
-
-def _of_litestar(error: HTTPException, request_id: str) -> RequestError:
-    """Translate Litestar's errors, those of plugins' routes included. A status of 5xx keeps its details to the log."""
-    status = error.status_code
-    code = HTTPStatus(status).phrase.lower().replace(" ", "_")
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        logger.error("request %s failed: %s", request_id, error.detail, exc_info=error)
-        return RequestError(status, code, "The server could not do this.")
-    if isinstance(error, ValidationException):
-        return RequestError(status, "invalid_request", invalid_fields(error))
-    return RequestError(status, code, error.detail)
+        error = of_litestar(error, request_id)
+    respond = error_response if request.scope["path"].startswith("/v1/") else problem_response
+    return respond(error, request_id)

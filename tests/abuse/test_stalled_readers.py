@@ -122,7 +122,7 @@ async def test_pings_do_not_pile_up_behind_a_reader_that_stalls() -> None:
 
     before = len(asyncio.all_tasks())
     wire, ticker = OrbitWire("r", "delta", None), Ticker()
-    answering = asyncio.create_task(send_stream(events(), wire, [], receive, send, ticker, 0.05))
+    answering = asyncio.create_task(send_stream(events(), wire, receive, send, send, ticker, 0.05))
     await asyncio.sleep(1.0)
     assert len(sending) == 2  # the first piece and one ping
     assert len(asyncio.all_tasks()) <= before + 3  # the answer, the ping, the watch for the client

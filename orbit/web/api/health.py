@@ -1,4 +1,4 @@
-"""``/health``: alive, ready, and the state of each component."""
+"""``/health``: liveness, readiness and the state of each component."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import msgspec
 from litestar import MediaType, Request, Response, get
 
 from orbit.types import Health
+from orbit.web.admin_guard import ADMIN_TOKEN
+from orbit.web.key_guard import API_KEY
 from orbit.web.services import Services
 
 _CACHE_SECONDS = 1.0
@@ -88,9 +90,14 @@ async def _answer(ask: Callable[[], Awaitable[Health]]) -> Health:
 
 
 def health_routes(services: Services, check: HealthCheck) -> list[Any]:
-    """The routes of ``/health``."""
+    """Return the routes of ``/health``."""
+    public: list[dict[str, list[str]]] = [{}]
 
-    @get("/health", summary="The state of the server; of its components for clients, with details for operators")
+    @get(
+        "/health",
+        summary="The state of the server; of its components for clients, with details for operators",
+        security=[*public, {API_KEY: []}, *ADMIN_TOKEN],
+    )
     async def health(request: Request[Any, Any, Any]) -> HealthReport:
         report = await check.report()
         caller = await services.admin_guard.caller(request)
@@ -100,11 +107,13 @@ def health_routes(services: Services, check: HealthCheck) -> list[Any]:
         names = report.components if caller == "client" else {}
         return HealthReport(report.status, {name: Health(names[name].status) for name in names})
 
-    @get("/health/live", summary="Whether the process runs", media_type=MediaType.JSON)
+    @get("/health/live", summary="Whether the process runs", media_type=MediaType.JSON, security=public)
     async def live() -> dict[str, str]:
         return {"status": "ok"}
 
-    @get("/health/ready", summary="Whether the server should be sent requests", media_type=MediaType.JSON)
+    @get(
+        "/health/ready", summary="Whether the server should be sent requests", media_type=MediaType.JSON, security=[{}]
+    )
     async def ready() -> Response[dict[str, str]]:
         report = await check.report()
         if not services.draining.is_set() and check.ready(report):

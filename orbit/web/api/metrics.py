@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from orbit.errors import ConfigError, Problem
 from orbit.observing.metrics import BOUNDS, Snapshot, total
-from orbit.web.admin_guard import NotAdministrator
+from orbit.web.admin_guard import ADMIN_TOKEN, NotAdministrator
 from orbit.web.api.health import HealthCheck, HealthReport
 from orbit.web.http.problems import RequestError
 from orbit.web.services import Services
@@ -210,7 +210,9 @@ def metrics_routes(services: Services, exchange: Exchange, check: HealthCheck) -
     if not settings.enabled:
         return []
 
-    @get("/metrics", summary="What the server has counted, for Prometheus", tags=["operations"])
+    security = [{}, *ADMIN_TOKEN]
+
+    @get("/metrics", summary="The server's metrics, for Prometheus", tags=["operations"], security=security)
     async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         if settings.access == "admin":
             try:

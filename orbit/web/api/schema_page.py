@@ -1,4 +1,4 @@
-"""``/schema``: the OpenAPI document, and a page that shows it without asking any other host for anything."""
+"""``/schema``: the OpenAPI document, and a page that shows it without a request to any other host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from litestar.enums import OpenAPIMediaType
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
-from orbit.web.api.openapi import DESCRIPTION, complete
+from orbit.web.api.openapi import COMPONENTS, DESCRIPTION, complete
 
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -32,12 +32,13 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; f
 
 
 def openapi_config() -> OpenAPIConfig:
-    """What Litestar is to serve under ``/schema``."""
+    """Return the configuration of Litestar's ``/schema``."""
     policy = ResponseHeader(name="Content-Security-Policy", value=_POLICY)
     return OpenAPIConfig(
         title="ORBIT",
         version="1",
         description=DESCRIPTION,
+        components=COMPONENTS,
         openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, response_headers=[policy]),
         render_plugins=[
             _Page(path="/"),
@@ -48,7 +49,7 @@ def openapi_config() -> OpenAPIConfig:
 
 
 class _Once(OpenAPIRenderPlugin):
-    """Renders a document once, however often it is asked for: that takes longer than anything else the server does."""
+    """Renders a document once and keeps it: rendering takes longer than any other request."""
 
     _document: Mapping[str, Any] | None = None
     _rendered = b""

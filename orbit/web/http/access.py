@@ -1,10 +1,10 @@
-"""What happens to every request, whoever serves it: an id, a count, a line in the access log."""
+"""The middleware around every route: request ids, rate-limit headers, request counts and the access log."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable
 from typing import Any
 
 from litestar.types import ASGIApp, Receive, Send
@@ -14,51 +14,72 @@ from orbit.observing.server_log import request_id as current_request
 from orbit.web.http.redaction import redacted
 from orbit.web.http.request import request_id_of
 
+QUOTA = "quota"
+"""The key in a request's state that holds the ``Quota`` of its API key."""
+SERVER_SEND = "server_send"
+"""The key in a request's state that holds the server's own ``send``.
+
+Middleware changes only the start of a response, so streams may send their frames straight to the server.
+"""
+
 access = logging.getLogger("orbit.access")
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Front:
-    """Leads requests to the routes that answer, or else to the framework.
+class Access:
+    """ASGI middleware that identifies, counts and logs every request, whatever route serves it.
 
-    Those that answer say what became of the request in ``scope["state"]``: ``status``, if it is not 200, and
-    ``key_id``. Their messages pass untouched; the framework's get the request's id.
+    Routes may set ``status`` and ``key_id`` in ``scope["state"]``, for the access log and the metrics. ``headers`` go
+    with every response that does not have them already.
     """
 
     def __init__(
-        self, answering: Mapping[str, ASGIApp], others: ASGIApp, metrics: Metrics | None, *, log: bool
+        self, app: ASGIApp, metrics: Metrics | None, headers: tuple[tuple[bytes, bytes], ...] = (), *, log: bool
     ) -> None:
-        self._answering = answering
-        self._others = others
+        self._app = app
         self._metrics = metrics
+        self._headers = headers
         self._log = log
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
-        path = scope["path"]
+        path, method = scope["path"], scope["method"]  # Litestar writes its own form of the path into the scope
         state: dict[str, Any] = scope["state"]
-        state["request_id"] = request_id = request_id_of(scope)
-        current_request.set(request_id)
+        state[SERVER_SEND] = send
+        current_request.set(request_id_of(scope))
         log = self._log and access.isEnabledFor(logging.INFO)
         started = time.perf_counter() if log else 0.0
-        handler = self._answering.get(path)
+
+        def sending(message: Any) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                state["status"] = message["status"]
+                message = {**message, "headers": self._complete(message.get("headers", ()), state)}
+            return send(message)
+
         try:
-            if handler is not None:
-                await handler(scope, receive, send)
-            else:
-                await self._others(scope, receive, _noting(state, request_id, send))
+            await self._app(scope, receive, sending)
         finally:
-            route = path if handler is not None else scope.get("path_template") or "other"
-            method, status = scope["method"], state.get("status", 200)
+            status = state.get("status", 200)
             if self._metrics is not None:
+                route = scope.get("path_template") or "other"
                 self._metrics.requests[route, method if method in _METHODS else "other", str(status)] += 1
             if log:
-                _log(scope, redacted(path), status, time.perf_counter() - started)
+                _log(scope, method, redacted(path), status, time.perf_counter() - started)
+
+    def _complete(self, headers: Any, state: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+        """Return the headers of a response with the request id, what is left of the key's limit, and our own."""
+        complete = [*headers, (b"x-request-id", state["request_id"].encode())]
+        if (quota := state.get(QUOTA)) is not None:
+            complete += quota.headers()
+        for header in self._headers:
+            if header not in complete:
+                complete.append(header)
+        return complete
 
 
-def _log(scope: Any, path: str, status: int, seconds: float) -> None:
-    method, milliseconds = scope["method"], round(seconds * 1000, 1)
+def _log(scope: Any, method: str, path: str, status: int, seconds: float) -> None:
+    milliseconds = round(seconds * 1000, 1)
     client = scope.get("client")
     key_id = scope["state"].get("key_id", "")
     access.info(
@@ -77,16 +98,3 @@ def _log(scope: Any, path: str, status: int, seconds: float) -> None:
             "key_id": key_id,
         },
     )
-
-
-def _noting(state: dict[str, Any], request_id: str, send: Send) -> Send:
-    """Add the request's id to the response, and note its status."""
-
-    async def noting(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            state["status"] = message["status"]
-            headers = [pair for pair in message.get("headers", ()) if pair[0] != b"x-request-id"]
-            message = {**message, "headers": [*headers, (b"x-request-id", request_id.encode())]}
-        await send(message)
-
-    return noting

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from litestar.exceptions import ValidationException
-from litestar.types import Receive, Scope, Send
+from litestar import Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 
 from orbit.auth.keys import REFUSAL
 from orbit.auth.rate_limits import RateLimited
@@ -23,17 +24,21 @@ KEY_CHALLENGE = b'ApiKey realm="orbit", header="X-API-Key"'
 
 
 class RequestError(OrbitError):
-    """The request itself is wrong. ``status`` is the HTTP status, ``code`` a stable word, ``detail`` for the client."""
+    """The request itself is wrong. ``status`` is the HTTP status, ``code`` a stable word, ``detail`` for the client.
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    ``headers`` go with the response.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
         self.status = status
         self.code = code
         self.client = detail
+        self.headers = dict(headers or {})
         super().__init__(detail)
 
 
 class ServerStopping(RequestError):
-    """The server stops, and its time to let answers end is over."""
+    """The server is stopping, and the time for answers to finish has run out."""
 
     def __init__(self) -> None:
         super().__init__(503, "server_stopping", "The server is stopping. Try again in a moment.")
@@ -69,7 +74,6 @@ _FAILURE_STATUS = {
 }
 _ANSWERING = frozenset({"generate", "count_tokens", "embed"})
 
-
 _PARTS = {
     "generate": "The model",
     "count_tokens": "The model",
@@ -78,7 +82,7 @@ _PARTS = {
     "rerank": "The document search",
     "moderate": "The content check",
 }
-"""What a client may know of the part that failed, by its operation."""
+"""Names of parts for clients, by operation: none of them gives a provider or a setting away."""
 _FAILURES = {
     "rejected": "cannot process this request. Check its messages and parameters",
     "failed": "could not answer",
@@ -97,11 +101,11 @@ _INTERNAL = "The server failed unexpectedly."
 
 
 def status_of(error: BaseException) -> int:
-    """The HTTP status of an error.
+    """Return the HTTP status of an error.
 
-    A model that fails is a bad gateway (502, 504); a request that it rejects is the client's to mend (400). A guard or
-    a retriever that fails makes the service unavailable (503) whatever went wrong with it: the operator chose that
-    nothing is answered without it.
+    A failing model is a bad gateway (502, 504). A request that the model rejects is the client's to mend (400). A
+    failing guard or retriever makes the service unavailable (503) whatever the reason: the operator chose not to answer
+    without it.
     """
     if isinstance(error, RequestError):
         return error.status
@@ -112,9 +116,9 @@ def status_of(error: BaseException) -> int:
 
 
 def problem_of(error: BaseException, request_id: str = "") -> ProblemDetails:
-    """What a client gets of an error: a code, a sentence without internals, and the request id.
+    """Return what a client reads of an error: a code, a sentence without internals, and the request id.
 
-    The cause goes to the server log here, unless it is there already.
+    Logs the cause, unless the server log has it already.
     """
     status = status_of(error)
     _log(error, status, request_id)
@@ -126,7 +130,7 @@ def problem_of(error: BaseException, request_id: str = "") -> ProblemDetails:
 
 
 def operators_problem_of(error: BaseException, request_id: str = "") -> ProblemDetails:
-    """What a signed-in operator gets of an error: all that ORBIT knows, without secrets."""
+    """Return what a signed-in operator reads of an error: everything that ORBIT knows, without secrets."""
     problem = problem_of(error, request_id)
     if not isinstance(error, OrbitError):
         return problem
@@ -135,12 +139,14 @@ def operators_problem_of(error: BaseException, request_id: str = "") -> ProblemD
 
 
 def headers_of(error: BaseException, status: int, challenge: bytes = KEY_CHALLENGE) -> list[tuple[bytes, bytes]]:
-    """The headers that go with an error: whether and when to try again, and how to sign in (``challenge``).
+    """Return the headers of an error: its own, whether and when to retry, and how to authenticate (``challenge``).
 
-    ``Retry-After`` comes with what passes by itself. ``x-should-retry: false`` keeps OpenAI's clients from repeating
-    what ORBIT has repeated already, or what only an operator can mend.
+    Failures that pass by themselves have ``Retry-After``. ``x-should-retry: false`` stops OpenAI's clients from
+    repeating what ORBIT has repeated already, or what only an operator can mend.
     """
     headers: list[tuple[bytes, bytes]] = []
+    if isinstance(error, RequestError):
+        headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     passes, retried = status in (503, 504), isinstance(error, TurnTimeout)
     if isinstance(error, ProviderError):
         passes, retried = error.passes, error.retried or not error.passes
@@ -157,7 +163,7 @@ def headers_of(error: BaseException, status: int, challenge: bytes = KEY_CHALLEN
 
 
 def invalid_fields(error: ValidationException) -> str:
-    """Say which fields of a body or parameters have the wrong shape, never what was sent."""
+    """Name the fields or parameters with the wrong shape, without the values that the client sent."""
     details = error.extra if isinstance(error.extra, list) else []
     return "; ".join(f"{_field(item)}: {item.get('message')}" for item in details) or "The request is not valid."
 
@@ -180,7 +186,7 @@ def _sentence(error: BaseException) -> str:
 
 
 def _log(error: BaseException, status: int, request_id: str) -> None:
-    """Log what operators need to know of a failed request; what clients do wrong is in the access log."""
+    """Log a failure for operators. Mistakes of clients are in the access log only."""
     if not isinstance(error, OrbitError):
         logger.error("request %s failed unexpectedly", request_id, exc_info=error)
         return
@@ -193,23 +199,34 @@ def _log(error: BaseException, status: int, request_id: str) -> None:
     logger.log(level, "request %s failed: %s", request_id, error)
 
 
-class ProblemResponse:
-    """An ASGI application that sends a problem."""
+def problem_response(error: BaseException, request_id: str = "") -> Response[ProblemDetails]:
+    """Return the response to a request that failed."""
+    problem = problem_of(error, request_id)
+    return Response(
+        problem,
+        status_code=problem.status,
+        headers=as_strings(headers_of(error, problem.status)),
+        media_type="application/problem+json",
+    )
 
-    def __init__(self, error: BaseException, request_id: str = "") -> None:
-        problem = problem_of(error, request_id)
-        self._status = problem.status
-        self._body = msgspec.json.encode(problem)
-        self._headers = headers_of(error, problem.status)
-        if request_id:
-            self._headers.append((b"x-request-id", request_id.encode()))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
-        """Send it."""
-        headers = [
-            (b"content-type", b"application/problem+json"),
-            (b"content-length", str(len(self._body)).encode()),
-            *self._headers,
-        ]
-        await send({"type": "http.response.start", "status": self._status, "headers": headers})
-        await send({"type": "http.response.body", "body": self._body, "more_body": False})
+def as_strings(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return ASGI's headers in the form that Litestar's responses take."""
+    return {name.decode(): value.decode() for name, value in headers}
+
+
+def of_litestar(error: HTTPException, request_id: str) -> RequestError:
+    """Translate an error of Litestar or of a plugin's route. The details of a 5xx go to the server log only."""
+    status = error.status_code
+    code = HTTPStatus(status).phrase.lower().replace(" ", "_")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("request %s failed: %s", request_id, error.detail, exc_info=error)
+        return RequestError(status, code, "The server could not do this.", headers=error.headers)
+    if isinstance(error, ValidationException):
+        return RequestError(status, "invalid_request", invalid_fields(error), headers=error.headers)
+    detail = error.detail
+    if isinstance(error, MethodNotAllowedException):
+        detail = f"This path takes {(error.headers or {}).get('allow', 'other methods')} only."
+    elif isinstance(error, NotFoundException) and detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = "There is no such path."
+    return RequestError(status, code, detail, headers=error.headers)

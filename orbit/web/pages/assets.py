@@ -12,7 +12,7 @@ from string import Template
 from typing import Any
 
 import msgspec
-from litestar import HttpMethod, Request, Response, route
+from litestar import Request, Response, get
 from litestar.params import FromPath
 
 from orbit.web.http.problems import RequestError
@@ -86,6 +86,7 @@ class Assets:
     def routes(self) -> list[Any]:
         """The route of all files."""
 
+        @get("/assets/{version:str}/{file:path}", include_in_schema=False)
         async def asset(
             request: Request[Any, Any, Any], version: FromPath[str], file: FromPath[str]
         ) -> Response[bytes]:
@@ -94,21 +95,17 @@ class Assets:
                 raise RequestError(404, "not_found", "there is no such file; reload the page.")
             return content.response(request)
 
-        return [served("/assets/{version:str}/{file:path}", asset)]
+        return [asset]
 
 
 def content_route(path: str, content: Content) -> Any:
     """The route of one page or file."""
 
+    @get(path, include_in_schema=False)
     async def show(request: Request[Any, Any, Any]) -> Response[bytes]:
         return content.response(request)
 
-    return served(path, show)
-
-
-def served(path: str, handler: Any) -> Any:
-    """A route for GET and HEAD that is none of the API's."""
-    return route(path, http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)(handler)
+    return show
 
 
 def _media_type(name: str) -> str:

@@ -6,7 +6,7 @@ import secrets
 from typing import Annotated, Literal
 
 import msgspec
-from litestar.types import ASGIApp, Scope
+from litestar.types import Scope
 from msgspec import Meta
 
 from orbit.auth.keys import Identity
@@ -15,7 +15,7 @@ from orbit.chat.turn import Turn
 from orbit.config import HostConfig
 from orbit.types import CallContext, GenerateOptions, Source, Usage
 from orbit.web.http.body import check_length, decode
-from orbit.web.http.problems import ProblemResponse, RequestError, problem_of
+from orbit.web.http.problems import RequestError, problem_of
 from orbit.web.http.request import header
 
 _MAX_SESSION_ID_CHARS = 200
@@ -28,11 +28,21 @@ _encoder = msgspec.json.Encoder()
 class ChatRequest(msgspec.Struct, frozen=True):
     """The body of ``POST /chat``."""
 
-    message: Annotated[str, Meta(description="The question.")]
+    message: Annotated[str, Meta(description="The question.", extra_json_schema={"minLength": 1})]
     stream: Annotated[bool, Meta(description="Whether the answer comes piece by piece.")] = True
     session_id: Annotated[
-        str | None, Meta(description="The conversation that the question belongs to; 'new' begins one.")
+        str | None,
+        Meta(
+            description="The conversation that the question belongs to; 'new' begins one.",
+            extra_json_schema={"minLength": 1, "maxLength": _MAX_SESSION_ID_CHARS},
+        ),
     ] = None
+
+
+ORBIT_STREAM = (
+    'Server-sent events. Each `data:` is JSON: `{"text": ..., "done": false}`, and last a `StreamFrame` or '
+    '`{"error": {"code", "message", "request_id"}, "done": true}`.'
+)
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -170,7 +180,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
 
 
 class OrbitProtocol:
-    """``X-API-Key``, ``{"message": ...}`` and problem documents."""
+    """``X-API-Key`` and ``{"message": ...}``."""
 
     def __init__(self, config: HostConfig) -> None:
         self._max_chars = config.limits.max_message_chars
@@ -180,10 +190,6 @@ class OrbitProtocol:
     def secret(self, scope: Scope) -> str | None:
         """The API key of a request."""
         return header(scope, b"x-api-key")
-
-    def refusal(self, error: Exception, request_id: str) -> ASGIApp:
-        """A problem document."""
-        return ProblemResponse(error, request_id)
 
     def question(self, body: bytes) -> OrbitQuestion:
         """Decode and check a body. Raises RequestError with what is wrong and what is expected."""

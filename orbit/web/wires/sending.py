@@ -58,7 +58,6 @@ class Wire(Protocol):
 async def send_whole(
     events: AsyncGenerator[Event, None],
     wire: Wire,
-    headers: list[tuple[bytes, bytes]],
     receive: Receive,
     send: Send,
     ticker: Ticker,
@@ -77,12 +76,8 @@ async def send_whole(
         finally:
             await events.aclose()
         body = wire.whole("".join(text), ending)
-        all_headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            *headers,
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": all_headers})
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
     return Sent(not watch.gone)
 
@@ -90,18 +85,18 @@ async def send_whole(
 async def send_stream(
     events: AsyncGenerator[Event, None],
     wire: Wire,
-    headers: list[tuple[bytes, bytes]],
     receive: Receive,
     send: Send,
+    send_frame: Send,
     ticker: Ticker,
     ping_seconds: float,
 ) -> Sent:
-    """Send an answer as server-sent events.
+    """Send an answer as server-sent events: the headers by ``send``, all else by ``send_frame``.
 
     The headers leave with the first piece, so that an earlier failure is raised and becomes a real error status.
     If nothing comes for ``ping_seconds``, they leave with a ping; from then on a failure is an error frame.
     """
-    stream = _EventStream(headers, send, ticker, ping_seconds)
+    stream = _EventStream(send, send_frame, ticker, ping_seconds)
     failure: BaseException | None = None
     with ClientWatch(receive, ticker) as watch:
         try:
@@ -137,11 +132,11 @@ async def send_stream(
 class _EventStream:
     """One streamed response, and its pings while nothing else is sent. One frame is sent at a time."""
 
-    def __init__(self, headers: list[tuple[bytes, bytes]], send: Send, ticker: Ticker, ping_seconds: float) -> None:
+    def __init__(self, send: Send, send_frame: Send, ticker: Ticker, ping_seconds: float) -> None:
         self.started = False
         self.ended = False
-        self._headers = headers
         self._send = send
+        self._send_frame = send_frame
         self._seconds = ping_seconds
         self._now = asyncio.get_running_loop().time
         self._sent_at = self._now()
@@ -189,6 +184,5 @@ class _EventStream:
     async def _write(self, frame: bytes, *, more: bool) -> None:
         if not self.started:
             self.started = True
-            headers = [*_STREAM_HEADERS, *self._headers]
-            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send({"type": "http.response.body", "body": frame, "more_body": more})
+            await self._send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
+        await self._send_frame({"type": "http.response.body", "body": frame, "more_body": more})

@@ -33,13 +33,14 @@ from orbit.database.keys import DuplicateKey, UnknownKey
 from orbit.database.prompts import DuplicatePrompt, PromptInUse, UnknownPrompt
 from orbit.database.records import PAGE
 from orbit.errors import OrbitError
-from orbit.web.admin_guard import NotAdministrator, TooManyAttempts
+from orbit.web.admin_guard import ADMIN_SESSION, ADMIN_TOKEN, CHANGING_SESSION, NotAdministrator, TooManyAttempts
 from orbit.web.api.admin.activity import chats_route
 from orbit.web.api.admin.collections import UnknownDocument, collection_routes
 from orbit.web.api.admin.sign_in import sign_in_routes
 from orbit.web.http.problems import RequestError, headers_of, invalid_fields, operators_problem_of, problem_of
 from orbit.web.http.redaction import redact_access_log
 from orbit.web.http.request import request_id_of
+from orbit.web.key_guard import API_KEY
 from orbit.web.services import Services
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="Records in a page.")]
@@ -71,15 +72,21 @@ def admin_routes(services: Services, live: Any) -> list[Any]:
         await guard.check(connection)
         connection.scope["state"][_ADMITTED] = True
 
+    handlers = [
+        *_key_routes(admin),
+        *_prompt_routes(admin),
+        *collection_routes(services),
+        chats_route(services.host.chat_log),
+        live,
+    ]
+    reading = [handler for handler in handlers if "GET" in handler.http_methods]
+    changing = [handler for handler in handlers if "GET" not in handler.http_methods]
     router = Router(
         "/admin",
         route_handlers=[
             *sign_in_routes(guard),
-            *_key_routes(admin),
-            *_prompt_routes(admin),
-            *collection_routes(services),
-            chats_route(services.host.chat_log),
-            live,
+            Router("/", route_handlers=reading, security=[*ADMIN_TOKEN, *ADMIN_SESSION]),
+            Router("/", route_handlers=changing, security=[*ADMIN_TOKEN, *CHANGING_SESSION]),
         ],
         guards=[only_administrators],  # a function: Litestar makes a deep copy of anything else
         exception_handlers={OrbitError: _refusal, ValidationException: _invalid, RecursionError: _too_deep},
@@ -157,7 +164,7 @@ def _prompt_routes(admin: Administration) -> list[Any]:
 
 
 def _own_key_route(services: Services) -> Any:
-    @get("/key", summary="What the caller's own key may do", tags=["administration"])
+    @get("/key", summary="What the caller's own key may do", tags=["administration"], security=[{API_KEY: []}])
     async def key(request: Request[Any, Any, Any]) -> Response[OwnKey]:
         identity = await services.authenticator.authenticate(request.headers.get("x-api-key"))
         return Response(own_key(identity.key), headers={"Cache-Control": "no-store"})

@@ -12,7 +12,14 @@ from litestar.datastructures import Cookie
 from orbit.admin.wire import Done
 from orbit.auth.sign_ins import SignIn
 from orbit.errors import DatabaseUnavailable
-from orbit.web.admin_guard import AdminGuard, NotAdministrator, sign_in_of
+from orbit.web.admin_guard import (
+    ADMIN_SESSION,
+    ADMIN_TOKEN,
+    CHANGING_SESSION,
+    AdminGuard,
+    NotAdministrator,
+    sign_in_of,
+)
 
 logger = logging.getLogger("orbit.admin")
 
@@ -51,7 +58,7 @@ def sign_in_routes(guard: AdminGuard) -> list[Any]:
             raise NotAdministrator("The request has the admin token and no cookie of a sign-in.")
         return signed_in
 
-    @post("/session", summary="Sign in with the admin token: the answer sets a cookie")
+    @post("/session", summary="Sign in with the admin token: the answer sets a cookie", security=ADMIN_TOKEN)
     async def sign_in(request: Request[Any, Any, Any]) -> Response[SignInInfo]:
         if sign_in_of(request) is not None:
             raise NotAdministrator("A sign-in cannot begin another; send the admin token.")
@@ -61,11 +68,11 @@ def sign_in_routes(guard: AdminGuard) -> list[Any]:
             info(signed_in), cookies=[cookie(request, sign_ins.cookie_of(signed_in), sign_ins.seconds_left(signed_in))]
         )
 
-    @get("/session", summary="The sign-in of the request's cookie")
+    @get("/session", summary="The sign-in of the request's cookie", security=ADMIN_SESSION)
     async def session(request: Request[Any, Any, Any]) -> SignInInfo:
         return info(own(request))
 
-    @delete("/session", status_code=200, summary="Sign out")
+    @delete("/session", status_code=200, summary="Sign out", security=CHANGING_SESSION)
     async def sign_out(request: Request[Any, Any, Any]) -> Response[Done]:
         signed_in = own(request)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar.types import ASGIApp, Scope
+from litestar.types import Scope
 from msgspec import Meta
 
 from orbit.auth.keys import Identity
@@ -14,7 +14,7 @@ from orbit.types import CallContext, GenerateOptions, Message
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.request import header
 from orbit.web.wires.openai.chat_wire import CompletionWire
-from orbit.web.wires.openai.errors import ErrorResponse, ParameterError
+from orbit.web.wires.openai.errors import ParameterError
 from orbit.web.wires.openai.parameters import check_parameters
 
 
@@ -128,7 +128,7 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
 
 
 class CompletionProtocol:
-    """``Authorization: Bearer``, OpenAI's request and OpenAI's errors."""
+    """``Authorization: Bearer`` and OpenAI's request."""
 
     def __init__(self, models: tuple[str, ...], max_message_chars: int) -> None:
         """``models`` are the names that a request may give."""
@@ -138,10 +138,6 @@ class CompletionProtocol:
     def secret(self, scope: Scope) -> str | None:
         """The API key of a request; ORBIT's own header is as good."""
         return bearer(scope)
-
-    def refusal(self, error: Exception, request_id: str) -> ASGIApp:
-        """An error in OpenAI's shape."""
-        return ErrorResponse(error, request_id)
 
     def question(self, body: bytes) -> CompletionQuestion:
         """Decode and check a body. Raises RequestError with what is wrong."""

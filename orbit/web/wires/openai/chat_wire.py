@@ -13,6 +13,10 @@ from orbit.web.wires.openai.errors import error_body
 
 _encode = msgspec.json.Encoder().encode
 _DONE = b"data: [DONE]\n\n"
+COMPLETION_STREAM = (
+    "Server-sent events. Each `data:` is a `chat.completion.chunk` of OpenAI's API, the last one with ORBIT's `orbit`, "
+    "and then `[DONE]`; or an `ErrorBody`, which ends the stream."
+)
 
 
 class CompletionMessage(msgspec.Struct, frozen=True):
@@ -59,7 +63,7 @@ class Completion(msgspec.Struct, frozen=True):
     id: str
     created: int
     model: str
-    choices: tuple[Choice]
+    choices: tuple[Choice, ...]
     usage: CompletionUsage
     orbit: CompletionExtra
     object: str = "chat.completion"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import msgspec
-from litestar.types import Receive, Scope, Send
+from litestar import Response
 
-from orbit.web.http.problems import RequestError, headers_of, problem_of
+from orbit.web.http.problems import RequestError, as_strings, headers_of, problem_of
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 _CODES = {
@@ -51,20 +51,7 @@ def error_body(error: BaseException, request_id: str) -> tuple[int, ErrorBody]:
     return status, ErrorBody(ErrorDetail(problem.detail, kind, param, code))
 
 
-class ErrorResponse:
-    """An ASGI application that sends an error in OpenAI's shape."""
-
-    def __init__(self, error: BaseException, request_id: str) -> None:
-        self._status, body = error_body(error, request_id)
-        self._body = msgspec.json.encode(body)
-        self._headers = [*headers_of(error, self._status, _CHALLENGE), (b"x-request-id", request_id.encode())]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
-        """Send it."""
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(self._body)).encode()),
-            *self._headers,
-        ]
-        await send({"type": "http.response.start", "status": self._status, "headers": headers})
-        await send({"type": "http.response.body", "body": self._body, "more_body": False})
+def error_response(error: BaseException, request_id: str) -> Response[ErrorBody]:
+    """Return the response to a request under ``/v1`` that failed."""
+    status, body = error_body(error, request_id)
+    return Response(body, status_code=status, headers=as_strings(headers_of(error, status, _CHALLENGE)))

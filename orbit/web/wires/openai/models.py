@@ -8,18 +8,21 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar.types import Receive, Scope, Send
+from litestar import Request, get, post
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath
 from msgspec import Meta
 
 from orbit.host.host import OrbitHost
 from orbit.types import CallContext
 from orbit.web.http.body import decode, read_body
-from orbit.web.http.problems import RequestError
+from orbit.web.http.operation import operation
 from orbit.web.http.request import request_id_of
-from orbit.web.key_guard import admit, place_beside_chats, telling_quota
+from orbit.web.key_guard import admit, place_beside_chats
 from orbit.web.services import Services
 from orbit.web.wires.openai.chat_request import bearer, check_model
-from orbit.web.wires.openai.errors import ErrorResponse, ParameterError
+from orbit.web.wires.openai.errors import ParameterError
 
 _BATCH = 2048
 
@@ -34,7 +37,7 @@ class EmbeddingRequest(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """A model that may be asked for, and the provider instance that has it."""
+    """A model, and the provider instance that serves it."""
 
     id: str
     owned_by: str
@@ -43,7 +46,7 @@ class ModelInfo(msgspec.Struct, frozen=True):
 
 
 class ModelList(msgspec.Struct, frozen=True):
-    """All models that may be asked for."""
+    """All models that a request may name."""
 
     data: tuple[ModelInfo, ...]
     object: str = "list"
@@ -58,7 +61,7 @@ class Embedding(msgspec.Struct, frozen=True):
 
 
 class EmbeddingUsage(msgspec.Struct, frozen=True):
-    """The words of the inputs: embedding providers do not tell their tokens."""
+    """The words of the inputs: embedding providers do not count tokens."""
 
     prompt_tokens: int
     total_tokens: int
@@ -78,83 +81,72 @@ _EXPECTED = 'Expected {"model": "...", "input": "..." or ["...", ...]}.'
 
 
 def chat_models(host: OrbitHost) -> tuple[str, ...]:
-    """The names under which the generating model may be asked for."""
+    """Return the names of the generating model."""
     name = host.roles.generate
     return tuple(dict.fromkeys((host.registry.model(name, "generate") or name, "orbit")))
 
 
 def embedding_models(host: OrbitHost) -> tuple[str, ...]:
-    """The names of the embedding model; empty if there is none."""
+    """Return the names of the embedding model; empty if there is none."""
     name = host.roles.embed
     return (host.registry.model(name, "embed") or name,) if name else ()
 
 
-class OpenAIRoutes:
-    """An ASGI application for what stands under ``/v1`` besides chat."""
+def model_routes(services: Services) -> list[Any]:
+    """Return the routes of models and embeddings."""
+    host, settings = services.host, services.config.host
+    models = {
+        name: ModelInfo(name, owner)
+        for names, owner in (
+            (chat_models(host), host.roles.generate),
+            (embedding_models(host), host.roles.embed),
+        )
+        for name in names
+    }
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        host = services.host
-        self._models = {
-            name: ModelInfo(name, owner)
-            for names, owner in (
-                (chat_models(host), host.roles.generate),
-                (embedding_models(host), host.roles.embed),
-            )
-            for name in names
-        }
+    async def only_with_a_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        await services.authenticator.authenticate(bearer(connection.scope))  # lists of models cost the key nothing
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        request_id = request_id_of(scope)
-        send = telling_quota(scope, send)
-        try:
-            body = await self._answer(scope, receive, request_id)
-        except Exception as error:  # noqa: BLE001  # the last place where it can become an answer
-            await ErrorResponse(error, request_id)(scope, receive, send)
-            return
-        encoded = msgspec.json.encode(body)
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(encoded)).encode()),
-            (b"x-request-id", request_id.encode()),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": encoded, "more_body": False})
+    @get("/models", guards=[only_with_a_key], operation_id="models", summary="The models that may be asked for")
+    async def list_models() -> ModelList:
+        return ModelList(tuple(models.values()))
 
-    async def _answer(self, scope: Any, receive: Receive, request_id: str) -> ModelList | ModelInfo | EmbeddingList:
-        services = self._services
-        method, path = scope["method"], scope["path"].removeprefix("/v1").rstrip("/")
-        if path == "/embeddings" and method == "POST":
-            settings = services.config.host
-            key = (await admit(services, scope, bearer(scope), services.admission)).key
-            deadline = time.monotonic() + settings.timeouts.turn
-            context = CallContext(request_id, key.id, key.hint, key.client_name, deadline=deadline)
-            body = await read_body(scope, receive, settings.limits.max_body_bytes)
-            async with place_beside_chats(services, scope):
-                return await self._embed(decode(body, _decoder, _EXPECTED), context)
-        await services.authenticator.authenticate(bearer(scope))
-        if path == "/models" and method == "GET":
-            return ModelList(tuple(self._models.values()))
-        if path.startswith("/models/") and method == "GET":
-            name = path.removeprefix("/models/")
-            check_model(name, tuple(self._models))
-            return self._models[name]
-        raise RequestError(404, "not_found", f"there is no {method} {scope['path']}.")
+    @get("/models/{model:path}", guards=[only_with_a_key], operation_id="model", summary="One model")
+    async def show_model(model: FromPath[str]) -> ModelInfo:
+        name = model.removeprefix("/")  # a name may have slashes
+        check_model(name, tuple(models))
+        return models[name]
 
-    async def _embed(self, request: EmbeddingRequest, context: CallContext) -> EmbeddingList:
-        host = self._services.host
-        check_model(request.model, embedding_models(host))
-        texts = _texts(request.input)
-        if any(not text for text in texts):
-            raise ParameterError("input", "an input must not be empty.")
-        vectors = await host.embed(texts, "document", context)
-        if request.dimensions not in (None, vectors.shape[1]):
-            raise ParameterError("dimensions", f"this model's vectors have {vectors.shape[1]} dimensions.")
-        encode: Callable[[Any], list[float] | str] = _base64 if request.encoding_format == "base64" else _floats
-        data = [Embedding(index, encode(vector)) for index, vector in enumerate(vectors)]
-        words = sum(len(text.split()) for text in texts)
-        return EmbeddingList(data, request.model, EmbeddingUsage(words, words))
+    @post(
+        "/embeddings",
+        status_code=200,
+        operation_id="embeddings",
+        operation_class=operation(EmbeddingList, EmbeddingRequest),
+        summary="Embed texts",
+    )
+    async def embeddings(request: Request[Any, Any, Any]) -> EmbeddingList:
+        key = (await admit(services, request.scope, bearer(request.scope), services.admission)).key
+        deadline = time.monotonic() + settings.timeouts.turn
+        context = CallContext(request_id_of(request.scope), key.id, key.hint, key.client_name, deadline=deadline)
+        body = await read_body(request.scope, request.receive, settings.limits.max_body_bytes)
+        async with place_beside_chats(services, request.scope):
+            return await _embed(host, decode(body, _decoder, _EXPECTED), context)
+
+    return [list_models, show_model, embeddings]
+
+
+async def _embed(host: OrbitHost, request: EmbeddingRequest, context: CallContext) -> EmbeddingList:
+    check_model(request.model, embedding_models(host))
+    texts = _texts(request.input)
+    if any(not text for text in texts):
+        raise ParameterError("input", "an input must not be empty.")
+    vectors = await host.embed(texts, "document", context)
+    if request.dimensions not in (None, vectors.shape[1]):
+        raise ParameterError("dimensions", f"this model's vectors have {vectors.shape[1]} dimensions.")
+    encode: Callable[[Any], list[float] | str] = _base64 if request.encoding_format == "base64" else _floats
+    data = [Embedding(index, encode(vector)) for index, vector in enumerate(vectors)]
+    words = sum(len(text.split()) for text in texts)
+    return EmbeddingList(data, request.model, EmbeddingUsage(words, words))
 
 
 def _texts(given: str | list[str | int | list[int]]) -> list[str]:
