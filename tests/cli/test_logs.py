@@ -193,7 +193,7 @@ def test_replay_tells_when_the_sink_is_unavailable(tmp_path, run):
     try:
         lock(held)
         assert "the sink is unavailable: HTTP 503" in run("replay", "--since", "2h", code=1).stderr
-        assert "was asked" in run("replay", "--since", "2h", "--no-wait").stdout
+        assert "will send the missing records" in run("replay", "--since", "2h", "--no-wait").stdout
     finally:
         os.close(held)
 

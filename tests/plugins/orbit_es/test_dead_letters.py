@@ -213,7 +213,7 @@ async def test_asked_for_while_no_server_runs(folder, wire, run):
         await log_numbers(files, 3)
         await eventually(dealt_with(folder, 3))
     refusing(wire)
-    assert "when one is started" in await run("replay", "--dead-letters")
+    assert "when one starts" in await run("replay", "--dead-letters")
     wire.fail(answers(503), answers(503))
     async with logging_to(folder, wire.url):
         await eventually(lambda: kept(folder) == [])
@@ -230,7 +230,7 @@ async def test_elasticsearch_goes_away_in_the_middle(folder, wire, run):
         wire.fail_always(answers(503))
         await run("replay", "--dead-letters", "--no-wait")
         await eventually(lambda: len(wire.requests) > before)
-        assert "unavailable now: HTTP 503" in await run("replay", "--dead-letters", code=1)
+        assert "is unavailable: HTTP 503" in await run("replay", "--dead-letters", code=1)
     assert refused(folder) == numbers(6), "none is lost when the server ends meanwhile"
     wire.fail_always(None)
     async with logging_to(folder, wire.url, batch_size=2):
