@@ -1,1 +1,1 @@
-"""What administrators do with API keys and system prompts, over HTTP or directly on the database."""
+"""Administration of API keys and system prompts, over HTTP or directly on the database."""

@@ -29,13 +29,13 @@ TIMEOUT = 30.0
 
 
 class Unreachable(OrbitError):
-    """The server gives no answer, or says that it cannot at the moment."""
+    """The server does not answer, or answers that it cannot at the moment."""
 
     code = "unreachable"
 
 
 class Refused(OrbitError):
-    """The server refuses the request; ``code`` is the one of its answer."""
+    """The server refuses the request; ``code`` comes from its answer."""
 
     def __init__(self, sentence: str, code: str) -> None:
         self.code = code
@@ -43,9 +43,9 @@ class Refused(OrbitError):
 
 
 class RemoteAdministration:
-    """What ``Administration`` does, done by a server. Open it with ``async with``.
+    """``Administration`` by a running server. Open it with ``async with``.
 
-    Errors: Unreachable, Unauthorized (the token), UnknownKey, UnknownPrompt, and Refused for all else.
+    Methods raise Unreachable, Unauthorized (the token), UnknownKey, UnknownPrompt, and Refused for everything else.
     """
 
     def __init__(self, url: str, token: str = "") -> None:
@@ -64,27 +64,27 @@ class RemoteAdministration:
         await self._http.__aexit__(kind, error, traceback)
 
     async def create_key(self, new: NewKey) -> KeyInfo:
-        """Make a key; only this answer shows it."""
+        """Create a key; only this answer shows it."""
         return await self._ask("POST", "/admin/api-keys", KeyInfo, new)
 
     async def list_keys(self, after: str = "", limit: int = PAGE) -> list[KeyInfo]:
-        """A page of keys, from the one after the id ``after`` on."""
+        """Return a page of keys after the id ``after``."""
         return await self._ask("GET", f"/admin/api-keys?after={_part(after)}&limit={limit}", list[KeyInfo])
 
     async def key_status(self, reference: str) -> KeyDetails:
-        """All about one key."""
+        """Return one key in full."""
         return await self._ask("GET", f"/admin/api-keys/{_part(reference)}/status", KeyDetails)
 
     async def update_key(self, reference: str, update: KeyUpdate) -> KeyInfo:
-        """Change a key; the next request with it notices."""
+        """Change a key, from its next request on."""
         return await self._ask("PATCH", f"/admin/api-keys/{_part(reference)}", KeyInfo, update)
 
     async def deactivate_key(self, reference: str) -> KeyInfo:
-        """Let a key no longer work; its record stays."""
+        """Revoke a key and keep its record."""
         return await self._ask("POST", "/admin/api-keys/deactivate", KeyInfo, {"api_key": reference})
 
     async def delete_key(self, reference: str) -> None:
-        """Forget a key."""
+        """Delete a key and its conversations."""
         await self._ask("DELETE", f"/admin/api-keys/{_part(reference)}", dict)
 
     async def set_prompt(self, reference: str, prompt_id: str | None) -> KeyInfo:
@@ -97,35 +97,35 @@ class RemoteAdministration:
         return await self._ask("POST", f"/admin/api-keys/{_part(reference)}/rotate", KeyInfo, body)
 
     async def test_key(self, secret: str) -> OwnKey:
-        """What a client's key may do; Unauthorized if it is not valid. Needs no admin token."""
+        """Return what a client's key may do. Raises Unauthorized if it is not valid. Needs no admin token."""
         return await self._ask("GET", "/key", OwnKey, headers={"X-API-Key": secret})
 
     async def create_prompt(self, new: NewPrompt) -> PromptInfo:
-        """Keep a prompt under a new name."""
+        """Create a prompt."""
         return await self._ask("POST", "/admin/prompts", PromptInfo, new)
 
     async def list_prompts(self, after: str = "", limit: int = PAGE) -> list[PromptInfo]:
-        """A page of prompts, from the one after the id ``after`` on."""
+        """Return a page of prompts after the id ``after``."""
         return await self._ask("GET", f"/admin/prompts?after={_part(after)}&limit={limit}", list[PromptInfo])
 
     async def get_prompt(self, prompt_id: str) -> PromptInfo:
-        """One prompt."""
+        """Return one prompt."""
         return await self._ask("GET", f"/admin/prompts/{_part(prompt_id)}", PromptInfo)
 
     async def prompt_versions(self, prompt_id: str) -> list[PromptInfo]:
-        """All that a prompt ever was, the present first."""
+        """Return all versions of a prompt, newest first."""
         return await self._ask("GET", f"/admin/prompts/{_part(prompt_id)}/versions", list[PromptInfo])
 
     async def update_prompt(self, prompt_id: str, update: PromptUpdate) -> PromptInfo:
-        """Change a prompt; what it was is kept."""
+        """Change a prompt and keep the earlier version."""
         return await self._ask("PUT", f"/admin/prompts/{_part(prompt_id)}", PromptInfo, update)
 
     async def delete_prompt(self, prompt_id: str, *, force: bool = False) -> None:
-        """Forget a prompt and its versions."""
+        """Delete a prompt and its versions."""
         await self._ask("DELETE", f"/admin/prompts/{_part(prompt_id)}?force={str(force).lower()}", dict)
 
     async def migrate(self) -> int:
-        """Not offered over HTTP: it is work on the database itself."""
+        """Refuse: the HTTP API does not offer this work on the database itself."""
         raise Refused(
             "migrate works on the database itself: run it without --url, where the configuration is.", "local"
         )
@@ -144,7 +144,7 @@ class RemoteAdministration:
         try:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.DecodeError as error:
-            raise Unreachable(f"{self._url} does not answer as an ORBIT server does: {error}") from error
+            raise Unreachable(f"{self._url} does not answer like an ORBIT server: {error}") from error
 
     def _failure(self, response: httpx.Response) -> OrbitError:
         try:
@@ -163,7 +163,7 @@ class RemoteAdministration:
 
 
 class _UnknownRemotePrompt(UnknownPrompt):
-    """The server's own sentence about a prompt that it does not have."""
+    """The server's own sentence about an unknown prompt."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__("")

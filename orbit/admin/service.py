@@ -1,4 +1,4 @@
-"""The work of administrators on a database; the HTTP routes and the command line both do it through here."""
+"""Administration of a database, for the HTTP routes and the command line."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ logger = logging.getLogger("orbit.admin")
 
 
 class BadRequest(OrbitError):
-    """A value is of the right type but makes no sense."""
+    """A value has the right type but is impossible."""
 
     code = "bad_request"
 
@@ -43,7 +43,7 @@ class BadRequest(OrbitError):
 class Administration:
     """Keys and prompts of a database, as administrators see them.
 
-    A ``reference`` is a key's id or the key itself. Errors are those of the database, and BadRequest.
+    A ``reference`` is a key's id or the key itself. Methods raise the database's errors and BadRequest.
     """
 
     def __init__(self, database: Database) -> None:
@@ -52,7 +52,7 @@ class Administration:
     # Keys
 
     async def create_key(self, new: NewKey) -> KeyInfo:
-        """Make a key; only this answer shows it."""
+        """Create a key; only this answer shows it."""
         secret, record = new_key(
             new.client_name.strip(),
             new.collection_name,
@@ -66,11 +66,11 @@ class Administration:
         return key_info(created, secret)
 
     async def list_keys(self, after: str = "", limit: int = PAGE) -> list[KeyInfo]:
-        """A page of keys, from the one after the id ``after`` on."""
+        """Return a page of keys after the id ``after``."""
         return [key_info(key) for key in await self._database.list_keys(after=after, limit=limit)]
 
     async def key_status(self, reference: str) -> KeyDetails:
-        """All about one key."""
+        """Return one key in full."""
         key = await self._find(reference)
         prompt = None
         if key.system_prompt_id is not None:
@@ -81,7 +81,7 @@ class Administration:
         return key_details(key, prompt)
 
     async def update_key(self, reference: str, update: KeyUpdate) -> KeyInfo:
-        """Change a key; the next request with it notices."""
+        """Change a key, from its next request on."""
         name = update.client_name if update.client_name is UNSET else update.client_name.strip()
         ends = update.expires_at if update.expires_at is UNSET else _future(update.expires_at)
         changes = KeyChanges(
@@ -95,11 +95,11 @@ class Administration:
         return await self._change(reference, changes)
 
     async def deactivate_key(self, reference: str) -> KeyInfo:
-        """Let a key no longer work; its record stays."""
+        """Revoke a key and keep its record."""
         return await self._change(reference, KeyChanges(active=False))
 
     async def delete_key(self, reference: str) -> None:
-        """Forget a key."""
+        """Delete a key and its conversations."""
         key = await self._find(reference)
         await self._database.delete_key(key.id)
         logger.info("deleted key %s of %s", key.id, key.client_name)
@@ -118,29 +118,29 @@ class Administration:
         return key_info(rotated, secret)
 
     async def test_key(self, secret: str) -> OwnKey:
-        """What a client's key may do; Unauthorized if it is not valid."""
+        """Return what a client's key may do. Raises Unauthorized if it is not valid."""
         return own_key((await Authenticator(self._database).authenticate(secret)).key)
 
     # Prompts
 
     async def create_prompt(self, new: NewPrompt) -> PromptInfo:
-        """Keep a prompt under a new name."""
+        """Create a prompt."""
         return prompt_info(await self._database.create_prompt(new.name.strip(), new.prompt, new.version))
 
     async def list_prompts(self, after: str = "", limit: int = PAGE) -> list[PromptInfo]:
-        """A page of prompts, from the one after the id ``after`` on."""
+        """Return a page of prompts after the id ``after``."""
         return [prompt_info(prompt) for prompt in await self._database.list_prompts(after=after, limit=limit)]
 
     async def get_prompt(self, prompt_id: str) -> PromptInfo:
-        """One prompt."""
+        """Return one prompt."""
         return prompt_info(await self._database.get_prompt(prompt_id))
 
     async def prompt_versions(self, prompt_id: str) -> list[PromptInfo]:
-        """All that a prompt ever was, the present first."""
+        """Return all versions of a prompt, newest first."""
         return [prompt_info(prompt) for prompt in await self._database.prompt_versions(prompt_id)]
 
     async def update_prompt(self, prompt_id: str, update: PromptUpdate) -> PromptInfo:
-        """Change a prompt; what it was is kept."""
+        """Change a prompt and keep the earlier version."""
         name = update.name if update.name is UNSET else update.name.strip()
         changes = PromptChanges(name=name, prompt=update.prompt, version=update.version)
         updated = await self._database.update_prompt(prompt_id, changes)
@@ -148,12 +148,12 @@ class Administration:
         return prompt_info(updated)
 
     async def delete_prompt(self, prompt_id: str, *, force: bool = False) -> None:
-        """Forget a prompt and its versions."""
+        """Delete a prompt and its versions."""
         await self._database.delete_prompt(prompt_id, force=force)
         logger.info("deleted prompt %s", prompt_id)
 
     async def migrate(self) -> int:
-        """Replace the clear keys of earlier versions by digests; how many there were."""
+        """Replace clear keys of earlier versions by digests and return their number."""
         return await self._database.migrate()
 
     async def _change(self, reference: str, changes: KeyChanges) -> KeyInfo:
@@ -169,7 +169,7 @@ class Administration:
 
 
 def _future(at: float | datetime | None) -> float | None:
-    """A time in Unix seconds. Raises BadRequest if it has passed."""
+    """Return a time in Unix seconds. Raises BadRequest if it has passed."""
     seconds = None if at is None else unix_seconds(at)
     if seconds is not None and seconds <= time.time():
         raise BadRequest("expires_at lies in the past; give a later time, in Unix seconds or ISO 8601.")

@@ -1,4 +1,4 @@
-"""The JSON of the administration API: what goes in, what comes out, and how records become it."""
+"""The JSON of the administration API: requests, answers, and the conversion of records."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PerMinute = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of what clients send: unknown names are mistakes."""
+    """Base of request bodies; unknown fields are errors."""
 
 
 class NewKey(Body, frozen=True):
-    """A key to make. ``expires_at`` is in Unix seconds or ISO 8601; without ``collection_name`` the default is used."""
+    """A key to create. ``expires_at`` is in Unix seconds or ISO 8601. Without ``collection_name``, the default one."""
 
     client_name: Name
     collection_name: Name | None = None
@@ -37,7 +37,7 @@ class NewKey(Body, frozen=True):
 
 
 class KeyUpdate(Body, frozen=True):
-    """What to change of a key; null takes away the collection, the expiry or the limit."""
+    """Changes of a key; null removes the collection, the expiry or the limit."""
 
     client_name: Name | UnsetType = UNSET
     collection_name: Name | UnsetType | None = UNSET
@@ -60,13 +60,13 @@ class PromptReference(Body, frozen=True):
 
 
 class Rotation(Body, frozen=True):
-    """How long, in seconds, the present secret stays valid beside the new one."""
+    """How long the old secret stays valid, in seconds."""
 
     grace_seconds: Annotated[float, Meta(ge=0, le=31_536_000)] = 0.0
 
 
 class NewPrompt(Body, frozen=True):
-    """A prompt to make."""
+    """A prompt to create."""
 
     name: Name
     prompt: PromptText
@@ -74,7 +74,7 @@ class NewPrompt(Body, frozen=True):
 
 
 class PromptUpdate(Body, frozen=True):
-    """What to change of a prompt."""
+    """Changes of a prompt."""
 
     name: Name | UnsetType = UNSET
     prompt: PromptText | UnsetType = UNSET
@@ -85,7 +85,7 @@ KeyStatus = Literal["active", "inactive", "expired"]
 
 
 class PromptLabel(msgspec.Struct, frozen=True):
-    """Enough of a prompt to recognise it."""
+    """The name and version of a prompt."""
 
     id: str
     name: str
@@ -109,14 +109,14 @@ class KeyInfo(msgspec.Struct, frozen=True):
 
 
 class KeyDetails(KeyInfo, frozen=True):
-    """A key with its prompt, and until when secrets from before its last rotations are valid."""
+    """A key with its prompt and its former secrets that are still valid."""
 
     system_prompt: PromptLabel | None
     former_secrets: list[dict[str, Any]]
 
 
 class OwnKey(msgspec.Struct, frozen=True):
-    """What the holder of a key may know about it."""
+    """A key as its holder sees it."""
 
     api_key: str
     client_name: str
@@ -144,19 +144,19 @@ class Done(msgspec.Struct, frozen=True):
 
 
 def unix_seconds(at: float | datetime) -> float:
-    """A time in Unix seconds; one without a zone is UTC."""
+    """Return a time in Unix seconds; one without a zone is UTC."""
     if isinstance(at, datetime):
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     return at
 
 
 def masked(hint: str) -> str:
-    """How a key is shown: its last four characters."""
+    """Return a key masked to its last four characters."""
     return f"***{hint}"
 
 
 def status_of(key: ApiKey) -> KeyStatus:
-    """Whether a key works now."""
+    """Return whether a key works now."""
     if not key.active:
         return "inactive"
     return "expired" if key.expires_at is not None and key.expires_at <= time.time() else "active"
@@ -179,17 +179,17 @@ def _key_fields(key: ApiKey, secret: str | None) -> dict[str, Any]:
 
 
 def key_info(key: ApiKey, secret: str | None = None) -> KeyInfo:
-    """A key to show, with its secret only where it was just made."""
+    """Return a key to show, with its secret if it was just made."""
     return KeyInfo(**_key_fields(key, secret))
 
 
 def own_key(key: ApiKey) -> OwnKey:
-    """A key as its holder sees it."""
+    """Return a key as its holder sees it."""
     return OwnKey(masked(key.hint), key.client_name, key.collection_name, key.expires_at, key.requests_per_minute)
 
 
 def key_details(key: ApiKey, prompt: SystemPrompt | None) -> KeyDetails:
-    """A key to show in full."""
+    """Return a key to show in full."""
     now = time.time()
     former = [
         {"api_key": masked(secret.hint), "expires_at": secret.expires_at}
@@ -201,5 +201,5 @@ def key_details(key: ApiKey, prompt: SystemPrompt | None) -> KeyDetails:
 
 
 def prompt_info(prompt: SystemPrompt) -> PromptInfo:
-    """A prompt to show."""
+    """Return a prompt to show."""
     return PromptInfo(prompt.id, prompt.name, prompt.prompt, prompt.version, prompt.created_at, prompt.updated_at)

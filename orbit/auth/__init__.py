@@ -1,1 +1,1 @@
-"""Who asks: API keys, the admin token, operators' sign-ins."""
+"""Authentication: API keys, rate limits, the admin token and sign-ins."""

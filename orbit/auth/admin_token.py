@@ -1,4 +1,4 @@
-"""The admin token: from the environment, or made once and kept in a file that only its owner can read."""
+"""The admin token: from the environment, or generated once into a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from orbit.errors import ConfigError, Problem
 
 VARIABLE = "ORBIT_ADMIN_TOKEN"
 SHORT = 20
-"""Tokens of fewer characters may be guessed; the log says so."""
+"""The server log warns of shorter tokens, in characters."""
 
 logger = logging.getLogger("orbit.admin")
 
 
 def token_file(config: Config) -> Path:
-    """Where a generated token is kept."""
+    """Return the path of the generated token."""
     return config.data_dir / "admin-token"
 
 
 def read_token(config: Config, variables: Mapping[str, str] | None = None) -> str | None:
-    """The token that is in force, or None if none was made yet. Raises ConfigError for one that cannot be used."""
+    """Return the token, or None if there is none yet. Raises ConfigError for an unusable one."""
     folder = Path(config.source).parent if config.source else Path()
     token = (environment(folder) if variables is None else variables).get(VARIABLE, "").strip()
     if token:
@@ -43,7 +43,7 @@ def read_token(config: Config, variables: Mapping[str, str] | None = None) -> st
 
 
 def ensure_token(config: Config, variables: Mapping[str, str] | None = None) -> str:
-    """The token that is in force; it is made if there is none. Several processes may ask for it at once."""
+    """Return the token, and generate it if there is none; safe for several processes at once."""
     token = read_token(config, variables)
     if token is None:
         file = token_file(config)
@@ -60,7 +60,7 @@ def ensure_token(config: Config, variables: Mapping[str, str] | None = None) -> 
 
 
 def same_token(given: str, token: str) -> bool:
-    """Compare in a time that tells nothing of the token, its length included."""
+    """Compare in constant time, whatever the length."""
     return hmac.compare_digest(_digest(given), _digest(token))
 
 
@@ -76,9 +76,9 @@ def _usable(token: str, where: str) -> str:
 
 
 def _write_once(file: Path, token: str) -> bool:
-    """Write the whole file at once, unless another process was first."""
+    """Write the whole file atomically; return False if another process was first."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".admin-token-")  # made with mode 0600
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".admin-token-")  # has mode 0600
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as stream:
             stream.write(token + "\n")

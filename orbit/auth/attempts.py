@@ -1,4 +1,4 @@
-"""Failed attempts to administer, by address: counted by all workers of a machine together."""
+"""The limit of failed admin attempts by address, for all workers of a machine together."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _SLOT = struct.Struct("<d")
 
 
 class Attempts:
-    """An address may fail ``burst`` times at once, then once each second.
+    """Lets each address fail ``burst`` times at once, then once a second.
 
-    Only failures count: whoever has the right token passes, even where others of the same address guess.
+    Only failures count: the right token always passes, even if others at the same address guess.
 
-    The workers share a small file with ``slots`` numbers: until when, in Unix seconds, the failures of the addresses
-    that share the slot are paid for. Its size is fixed, so neither the memory nor the disk can be filled from outside,
-    and which addresses share a slot depends on the token, so nobody can aim at another's.
+    The workers share a file of ``slots`` numbers: the Unix time until which the failures of a slot's addresses block
+    new ones. The file's size is fixed, so attackers cannot fill memory or disk. The token decides which addresses share
+    a slot, so attackers cannot aim at somebody else's.
     """
 
     def __init__(self, file: Path, token: str, burst: int = 20, slots: int = 4096) -> None:
-        """Make the file if there is none. Raises OSError."""
+        """Create the file if there is none. Raises OSError."""
         self._file = file
         self._key = hmac.digest(token.encode(), b"orbit admin attempts", "sha256")
         self._burst = burst
@@ -38,15 +38,15 @@ class Attempts:
             os.close(descriptor)
 
     def allow(self, address: str) -> bool:
-        """Count a failed attempt of an address; False if it has failed too often, or that cannot be counted."""
+        """Count a failed attempt of an address; return False if it failed too often or the count cannot be written."""
         digest = hmac.digest(self._key, address.encode(), "sha256")
         place = int.from_bytes(digest[:8], "big") % self._slots * _SLOT.size
         try:
-            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)  # made again if somebody deleted it
+            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)  # created again if somebody deleted it
         except OSError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # no other worker may look between this look and the note
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # no other worker may read before this one has written
             now = time.time()
             (paid_until,) = _SLOT.unpack(os.pread(descriptor, _SLOT.size, place).ljust(_SLOT.size, b"\0"))
             ahead = max(0.0, paid_until - now)
@@ -55,7 +55,7 @@ class Attempts:
             if ahead > self._burst - 1:
                 return False
             os.pwrite(descriptor, _SLOT.pack(now + ahead + 1.0), place)
-        except OSError:  # a full disk is no way around the limit
+        except OSError:  # a full disk must not lift the limit
             return False
         finally:
             os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Where API keys, system prompts and conversations are kept."""
+"""The database of API keys, system prompts and conversations."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ _SQLITE = b"SQLite format 3\0"
 
 
 def open_database(config: Config) -> Database:
-    """The database that a configuration asks for, not opened yet: use it with ``async with``.
+    """Return the database of a configuration, not opened yet: use it with ``async with``.
 
-    Raises ConfigError if what it needs is not installed.
+    Raises ConfigError if a required package is not installed.
     """
     if config.host.mongodb.enabled:
         try:
@@ -31,13 +31,13 @@ def open_database(config: Config) -> Database:
 
 
 def database_problems(config: Config) -> list[Problem]:
-    """Return what would keep the database from opening; nothing is made, and nobody is connected to."""
+    """Return what would keep the database from opening, without creating a file or connecting."""
     if not config.host.mongodb.enabled:
         path = config.sqlite_path
         if not config.host.sqlite.path.strip():
             return [Problem("sqlite.path", "is empty; it must name a file, such as orbit.db.")]
         if path.parent == config.data_dir and folder_problems("general.data_dir", config.data_dir):
-            return []  # which is said once, of the folder
+            return []  # reported once, for the folder
         return file_problems("sqlite.path", path) or _format_problems(path)
     try:
         from orbit.database.mongodb.connection import connection_problems  # noqa: PLC0415  # the same
@@ -47,12 +47,12 @@ def database_problems(config: Config) -> list[Problem]:
 
 
 def _format_problems(path: Path) -> list[Problem]:
-    """Return a problem if a file is there that SQLite did not write."""
+    """Return a problem if SQLite did not write the file."""
     if not path.is_file():
         return []
     with path.open("rb") as file:
         start = file.read(len(_SQLITE))
-    return [] if start in (b"", _SQLITE) else [Problem("sqlite.path", f"the file {path} is no SQLite database.")]
+    return [] if start in (b"", _SQLITE) else [Problem("sqlite.path", f"the file {path} is not a SQLite database.")]
 
 
 def _not_installed(error: ModuleNotFoundError) -> Problem:

@@ -21,19 +21,19 @@ from orbit.types import Health
 
 
 class Database(KeyRecords, PromptRecords, ConversationRecords):
-    """Where keys, prompts and conversations are kept. Open it with ``async with``.
+    """Keys, prompts and conversations. Open it with ``async with``.
 
     Every operation raises DatabaseUnavailable when the database cannot be reached.
-    Other processes may use the same database at the same time; those of one machine learn of changes at once.
+    Several processes may use the same database; those of one machine notice each other's changes at once.
     """
 
     def __init__(self, signal_file: Path) -> None:
-        """``signal_file`` is the file by which processes tell each other of changes."""
+        """``signal_file`` is the file that announces changes to the other processes."""
         self._signal = ChangeSignal(signal_file)
         self._open = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Open the database and bring what is in it up to date. Raises ConfigError or DatabaseUnavailable."""
+        """Open the database and migrate its content. Raises ConfigError or DatabaseUnavailable."""
         async with contextlib.AsyncExitStack() as stack:
             await self._enter(stack)
             self._open = stack.pop_all()
@@ -47,14 +47,14 @@ class Database(KeyRecords, PromptRecords, ConversationRecords):
 
     @abc.abstractmethod
     async def _enter(self, stack: contextlib.AsyncExitStack) -> None:
-        """Open what the database needs, the signal included, and leave it to the stack to close it."""
+        """Open connections and the signal, and register their closing with the stack."""
 
     @abc.abstractmethod
     async def ping(self) -> None:
-        """Return if the database can be reached."""
+        """Do nothing. Raises DatabaseUnavailable if the database cannot be reached."""
 
     async def health(self) -> Health:
-        """The database's state, for ``/health``."""
+        """Return the database's state, for ``/health``."""
         try:
             await self.ping()
         except DatabaseUnavailable as error:
@@ -62,12 +62,12 @@ class Database(KeyRecords, PromptRecords, ConversationRecords):
         return Health()
 
     def generation(self) -> object:
-        """A value that differs from an earlier one if known keys or prompts may have changed since.
+        """Return a value that differs from an earlier one if keys or prompts may have changed since.
 
-        It costs next to nothing and never waits.
+        Reads eight bytes of memory and never waits.
         """
         return self._signal.read()
 
     def changed(self) -> None:
-        """Tell that records may have changed: called after each change of an existing record. Raises OSError."""
+        """Announce a change of an existing record to all processes. Raises OSError."""
         self._signal.send()

@@ -1,4 +1,4 @@
-"""Conversations: a session belongs to the key that it was begun with, and is named by both."""
+"""The turns of conversations, and the contract of their storage. A key and a ``session_id`` name a conversation."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ class ConversationTurn(msgspec.Struct, frozen=True):
 
 
 class ConversationRecords(abc.ABC):
-    """The part of a database that keeps the turns of sessions."""
+    """The conversations of a database."""
 
     @abc.abstractmethod
     async def add_turn(self, key_id: str, session_id: str, turn: ConversationTurn, keep: int) -> None:
-        """Add a turn to a session, of which the last ``keep`` turns stay. Raises UnknownKey."""
+        """Add a turn to a conversation and keep its last ``keep`` turns. Raises UnknownKey."""
 
     @abc.abstractmethod
     async def conversation_turns(self, key_id: str, session_id: str, since: float) -> list[ConversationTurn]:
-        """The turns of a session that were answered after ``since``, oldest first."""
+        """Return the turns answered after ``since``, oldest first."""
 
     @abc.abstractmethod
     async def delete_conversation(self, key_id: str, session_id: str) -> bool:
-        """Forget a session; False if there was none."""
+        """Delete a conversation; return False if there was none."""
 
     @abc.abstractmethod
     async def forget_turns(self, before: float) -> int:
-        """Forget the turns of all sessions that were answered before a time; how many there were."""
+        """Delete the turns of all conversations answered before a time; return their number."""

@@ -1,4 +1,4 @@
-"""API keys: their records, and what every database does with them."""
+"""The records of API keys, and the contract of their storage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orbit.errors import OrbitError
 
 
 class FormerSecret(msgspec.Struct, frozen=True):
-    """A secret that a key had before it was rotated, valid until ``expires_at`` (Unix seconds)."""
+    """A secret from before a rotation, valid until ``expires_at`` (Unix seconds)."""
 
     digest: str
     hint: str
@@ -22,7 +22,7 @@ class FormerSecret(msgspec.Struct, frozen=True):
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """A client's key: who it is for, what it may read, and until when.
+    """A client's key: its owner, collection, prompt, expiry and rate limit.
 
     ``digest`` is the SHA-256 of the secret in hexadecimal, ``hint`` its last four characters. Times are in Unix
     seconds. ``collection_name`` None means the default collection.
@@ -42,7 +42,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     former: tuple[FormerSecret, ...] = ()
 
     def valid_until(self, digest: str) -> float | None:
-        """When the secret with this digest ends, in Unix seconds: 0 if it is not this key's, None if never."""
+        """Return when the secret with this digest expires (Unix seconds): 0 if it is not this key's, None for never."""
         if digest == self.digest:
             return self.expires_at
         ends = next((secret.expires_at for secret in self.former if secret.digest == digest), 0.0)
@@ -50,7 +50,7 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 class KeyChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to change of a key; a field that is not set stays as it is."""
+    """Changes of a key; unset fields stay as they are."""
 
     client_name: str | UnsetType = UNSET
     collection_name: str | UnsetType | None = UNSET
@@ -80,35 +80,35 @@ class DuplicateKey(OrbitError):
 
 
 class KeyRecords(abc.ABC):
-    """The part of a database that keeps keys, and counts their requests."""
+    """The keys of a database, and the counts of their requests."""
 
     @abc.abstractmethod
     async def create_key(self, key: ApiKey) -> ApiKey:
-        """Keep a new key. Raises DuplicateKey and UnknownPrompt."""
+        """Insert a new key. Raises DuplicateKey and UnknownPrompt."""
 
     @abc.abstractmethod
     async def find_by_digest(self, digest: str) -> ApiKey | None:
-        """The key whose current or former secret has this digest, active and unexpired or not."""
+        """Return the key whose current or former secret has this digest, even if it is inactive or expired."""
 
     async def upgrade_legacy(self, secret: str, digest: str, hint: str) -> ApiKey | None:  # noqa: ARG002 - for backends with such records
-        """The key that an earlier ORBIT stored in clear, now with a digest instead; None if there is none."""
+        """Replace a clear key of an earlier ORBIT by its digest and return it; None if there is none."""
         return None
 
     async def migrate(self) -> int:
-        """Replace all clear keys of earlier versions by digests; how many there were."""
+        """Replace all clear keys of earlier versions by digests and return their number."""
         return 0
 
     @abc.abstractmethod
     async def get_key(self, key_id: str) -> ApiKey:
-        """The key with this id. Raises UnknownKey."""
+        """Return the key with this id. Raises UnknownKey."""
 
     @abc.abstractmethod
     async def list_keys(self, *, after: str = "", limit: int = PAGE) -> list[ApiKey]:
-        """Keys in the order of their ids (about that of their creation), from the one after ``after`` on."""
+        """Return a page of keys after the id ``after``, ordered by id, which is about the order of creation."""
 
     @abc.abstractmethod
     async def keys_with_prompt(self, prompt_id: str) -> list[ApiKey]:
-        """The keys that use a prompt."""
+        """Return the keys that use a prompt."""
 
     @abc.abstractmethod
     async def update_key(self, key_id: str, changes: KeyChanges) -> ApiKey:
@@ -116,22 +116,22 @@ class KeyRecords(abc.ABC):
 
     @abc.abstractmethod
     async def rotate_key(self, key_id: str, digest: str, hint: str, former_until: float) -> ApiKey:
-        """Give a key a new secret; the present one stays valid until ``former_until``. Raises UnknownKey."""
+        """Give a key a new secret; the old one stays valid until ``former_until``. Raises UnknownKey, DuplicateKey."""
 
     @abc.abstractmethod
     async def delete_key(self, key_id: str) -> None:
-        """Forget a key and its conversations. Raises UnknownKey."""
+        """Delete a key and its conversations. Raises UnknownKey."""
 
     @abc.abstractmethod
     async def count_request(self, key_id: str, limit: int, now: float) -> Quota:
-        """Count a request if fewer than ``limit`` were counted in the last minute, all processes together."""
+        """Count a request if all processes together counted fewer than ``limit`` in the last minute."""
 
     @abc.abstractmethod
     async def uncount_request(self, key_id: str, second: int) -> None:
-        """Take back a request that was counted under ``second`` (``Quota.second``)."""
+        """Take back a request counted under ``second`` (``Quota.second``)."""
 
     async def all_keys(self) -> AsyncIterator[ApiKey]:
-        """Every key, page by page."""
+        """Yield every key, page by page."""
         after = ""
         while page := await self.list_keys(after=after):
             for key in page:

@@ -1,4 +1,4 @@
-"""System prompts: their records, and what every database does with them."""
+"""The records of system prompts, and the contract of their storage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orbit.errors import OrbitError
 
 
 class SystemPrompt(msgspec.Struct, frozen=True):
-    """A named text that guides the model. ``revision`` counts its updates, ``version`` is the operator's label."""
+    """A named instruction for the model. ``revision`` counts its updates, ``version`` is the operator's label."""
 
     id: str
     name: str
@@ -27,7 +27,7 @@ class SystemPrompt(msgspec.Struct, frozen=True):
 
 
 class PromptChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to change of a prompt. A new text without a new version gets the next one (1.0 becomes 1.1)."""
+    """Changes of a prompt. A new text without a new version gets the next one (1.0 becomes 1.1)."""
 
     name: str | UnsetType = UNSET
     prompt: str | UnsetType = UNSET
@@ -53,7 +53,7 @@ class DuplicatePrompt(OrbitError):
 
 
 class PromptInUse(OrbitError):
-    """Keys use the prompt that should be deleted; ``keys`` are their records."""
+    """Keys use the prompt to delete; ``keys`` are their records."""
 
     code = "prompt_in_use"
 
@@ -65,38 +65,38 @@ class PromptInUse(OrbitError):
 
 
 class PromptRecords(abc.ABC):
-    """The part of a database that keeps system prompts, and all that they ever were."""
+    """The system prompts of a database and their versions."""
 
     @abc.abstractmethod
     async def create_prompt(self, name: str, prompt: str, version: str = "1.0") -> SystemPrompt:
-        """Keep a new prompt. Raises DuplicatePrompt."""
+        """Insert a new prompt. Raises DuplicatePrompt."""
 
     @abc.abstractmethod
     async def get_prompt(self, prompt_id: str) -> SystemPrompt:
-        """The prompt with this id. Raises UnknownPrompt."""
+        """Return the prompt with this id. Raises UnknownPrompt."""
 
     @abc.abstractmethod
     async def get_prompt_by_name(self, name: str) -> SystemPrompt:
-        """The prompt with this name. Raises UnknownPrompt."""
+        """Return the prompt with this name. Raises UnknownPrompt."""
 
     @abc.abstractmethod
     async def list_prompts(self, *, after: str = "", limit: int = PAGE) -> list[SystemPrompt]:
-        """Prompts in the order of their ids, from the one after ``after`` on."""
+        """Return a page of prompts after the id ``after``, ordered by id."""
 
     @abc.abstractmethod
     async def update_prompt(self, prompt_id: str, changes: PromptChanges) -> SystemPrompt:
-        """Change a prompt and keep what it was. Raises UnknownPrompt and DuplicatePrompt."""
+        """Change a prompt and keep the earlier version. Raises UnknownPrompt and DuplicatePrompt."""
 
     @abc.abstractmethod
     async def prompt_versions(self, prompt_id: str) -> list[SystemPrompt]:
-        """All that a prompt ever was, the present first. Raises UnknownPrompt."""
+        """Return all versions of a prompt, newest first. Raises UnknownPrompt."""
 
     @abc.abstractmethod
     async def delete_prompt(self, prompt_id: str, *, force: bool = False) -> None:
-        """Forget a prompt. Raises UnknownPrompt, and PromptInUse unless ``force``, which detaches the keys."""
+        """Delete a prompt. Raises UnknownPrompt, and PromptInUse unless ``force``, which detaches the keys."""
 
     async def all_prompts(self) -> AsyncIterator[SystemPrompt]:
-        """Every prompt, page by page."""
+        """Yield every prompt, page by page."""
         after = ""
         while page := await self.list_prompts(after=after):
             for prompt in page:
@@ -105,13 +105,13 @@ class PromptRecords(abc.ABC):
 
 
 def next_version(version: str) -> str:
-    """The version after this one: its last number counted up, or ``.1`` added."""
+    """Return the version after this one: its last number plus one, or ``.1`` appended."""
     parts = re.fullmatch(r"(.*?)(\d+)(\D*)", version, re.DOTALL)
     return f"{parts[1]}{int(parts[2]) + 1}{parts[3]}" if parts else f"{version}.1"
 
 
 def changed_prompt(prompt: SystemPrompt, changes: PromptChanges, now: float) -> SystemPrompt:
-    """The next revision of a prompt; the same object if the changes change nothing."""
+    """Return the next revision of a prompt, or the same object if nothing changes."""
     name = prompt.name if changes.name is UNSET else changes.name
     text = prompt.prompt if changes.prompt is UNSET else changes.prompt
     version = prompt.version if changes.version is UNSET else changes.version

@@ -1,4 +1,4 @@
-"""The limit of a key: how many requests it may make in a minute, and what is left of them."""
+"""The rate limit of a key: requests a minute, and what is left of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ RATE_WINDOW = 60
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """The answer to one request against a limit: whether it may pass, and what is left.
+    """The result of counting one request: whether it may pass, and what is left.
 
-    ``reset`` is in whole seconds: until the oldest counted requests leave the window. ``second`` is the one under which
-    the request was counted, in Unix seconds.
+    ``reset`` is the time in seconds until the oldest counted requests leave the window. ``second`` is the Unix second
+    under which the request was counted.
     """
 
     allowed: bool
@@ -24,7 +24,7 @@ class Quota(msgspec.Struct, frozen=True):
     second: int = 0
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The usual ``RateLimit`` headers, in ASGI's form."""
+        """Return the ``RateLimit`` headers in ASGI's form."""
         return [
             (b"ratelimit-limit", b"%d" % self.limit),
             (b"ratelimit-remaining", b"%d" % self.remaining),
@@ -34,12 +34,12 @@ class Quota(msgspec.Struct, frozen=True):
 
 
 def window_start(now: float) -> int:
-    """The first second that counts at a time."""
+    """Return the first second that counts at a time."""
     return int(now) - RATE_WINDOW
 
 
 def quota(limit: int, counts: Sequence[tuple[int, int]], now: float, *, allowed: bool) -> Quota:
-    """What is left of a limit, given the requests counted as ``(second, number)`` within the window, oldest first."""
+    """Return what is left of a limit. ``counts`` are ``(second, number)`` within the window, oldest first."""
     used = sum(number for _, number in counts)
     oldest = counts[0][0] if counts else int(now)
     reset = max(1, oldest + RATE_WINDOW + 1 - int(now))

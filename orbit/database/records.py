@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 PAGE = 100
-"""Records in a page of a listing, unless the caller says otherwise."""
+"""Default page size of a listing, in records."""
 
 
 def new_id() -> str:

@@ -1,4 +1,4 @@
-"""The clear form of an API key, and what is stored instead of it."""
+"""The clear form of an API key, and the digest that the database stores."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import hashlib
 import secrets
 
 MAX_SECRET_CHARS = 256
-"""Characters of a presented key that are looked at; more than any key has."""
+"""Longest part of a key to digest, in characters; every real key is shorter."""
 
 
 def generate_secret() -> str:
-    """A new clear key: ``api_`` and 32 random bytes, URL-safe."""
+    """Return a new clear key: ``api_`` and 32 random bytes, URL-safe."""
     return "api_" + secrets.token_urlsafe(32)
 
 
 def digest_of(secret: str) -> str:
-    """The SHA-256 of a key in hexadecimal: what is stored instead of it."""
+    """Return the SHA-256 of a key in hexadecimal."""
     return hashlib.sha256(secret[:MAX_SECRET_CHARS].encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def hint_of(secret: str) -> str:
-    """The end of a key, by which people recognise it."""
+    """Return the end of a key, by which people recognise it."""
     return secret[-4:]

@@ -1,4 +1,4 @@
-"""How processes that share a SQLite database tell each other that what they remember is out of date."""
+"""The signal by which processes of one machine announce changes, so that the others empty their caches."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SIZE = 8
 class ChangeSignal:
     """Eight bytes in a small file, mapped into memory for reading.
 
-    Whoever changes a record writes a new random value; whoever remembers records compares. Reading makes no system
-    call, so it never releases the interpreter. Writing does, because a write that the disk has no room for raises an
-    error there, where one to mapped memory would kill the process. The file must not get shorter while it is in use.
+    A process that changes a record writes a new random value; a process with a cache compares values. Reading makes no
+    system call. Writing makes one, because on a full disk it raises an error, while a write to mapped memory would kill
+    the process. The file must not get shorter while it is in use.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,7 +25,7 @@ class ChangeSignal:
     def __enter__(self) -> Self:
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            self.send()  # takes the space on the disk, also where the file has a size already and no content
+            self.send()  # reserves the disk space, even if the file is sparse
             self._shared = mmap.mmap(self._file, SIZE, prot=mmap.PROT_READ)
         except BaseException:
             os.close(self._file)
@@ -39,7 +39,7 @@ class ChangeSignal:
         os.close(self._file)
 
     def read(self) -> bytes:
-        """The present value."""
+        """Return the current value."""
         return self._shared[:]
 
     def send(self) -> None:

@@ -1,7 +1,7 @@
 """MongoDB as the database, through Beanie: the collections that earlier ORBIT servers used.
 
-No operation needs a transaction, so a single server is as good as a replica set. What must change together is one
-document, changed only if it still is what was read.
+No operation needs a transaction, so a single server works as well as a replica set. Data that must change together is
+one document, which an update changes only if nobody else has changed it since it was read.
 """
 
 from orbit.database.mongodb.conversations import MongoConversations

@@ -1,4 +1,4 @@
-"""The MongoDB database: its collections, and what reading and changing them has in common."""
+"""The collections of the MongoDB database, and what all their operations share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from orbit.database.mongodb.documents import (
 from orbit.errors import DatabaseUnavailable
 
 ATTEMPTS = 50
-"""How often a change is tried again because another process was quicker."""
+"""Attempts at a change when other processes change the same document."""
 
 logger = logging.getLogger("orbit.database")
 
@@ -70,7 +70,7 @@ class MongoCollections(Database):
             await self._database.command("ping")
 
     async def _make_indexes(self) -> None:
-        """Make what lookups need, and let go of an index of earlier versions under which clear keys cannot go."""
+        """Create the indexes, and drop the one of earlier versions that needs every key in clear."""
         keys = self._keys.get_pymongo_collection()
         for name, index in (await keys.index_information()).items():
             plain = not index.get("sparse") and not index.get("partialFilterExpression")
@@ -125,10 +125,10 @@ class MongoCollections(Database):
 
 
 def id_of(text: str) -> Any:
-    """The value of ``_id`` to look for; what is no id is looked for as it stands, and never found."""
+    """Return the value of ``_id`` for a text; a text that is no id stays, and matches nothing."""
     return object_id(text) or text
 
 
 def reference_to(text: str) -> dict[str, Any]:
-    """A reference to a record, as an id or (written by other tools) as text."""
+    """Return a condition for a reference to a record, an id or (as other tools write it) a text."""
     return {"$in": [id_of(text), text]}

@@ -1,6 +1,6 @@
-"""Where MongoDB is: the connection that the settings ask for, and what is wrong with them, found offline.
+"""The connection to MongoDB, and the problems of its settings, found offline.
 
-No sentence shows a connection string or a part of one: its password may stand anywhere if it is not encoded.
+No message shows a connection string or a part of it: an unencoded password may be anywhere in it.
 """
 
 from __future__ import annotations

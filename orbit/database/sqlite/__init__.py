@@ -1,4 +1,4 @@
-"""The embedded database: one SQLite file that several processes use at once."""
+"""The embedded database: one SQLite file for all processes of a machine."""
 
 from orbit.database.sqlite.conversations import SqliteConversations
 from orbit.database.sqlite.keys import SqliteKeys

@@ -1,4 +1,4 @@
-"""The SQLite file: opening it, and the two ways to work with it."""
+"""The connections to the SQLite file: one for transactions, one for single statements."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ BUSY_SECONDS = 10.0
 
 
 class SqliteConnections(Database):
-    """A SQLite file, readable by its owner alone, that several processes use at once.
+    """Two connections to a SQLite file that only its owner can read.
 
-    Two connections: one for transactions, taken in turn, and one for single statements, which so never see
-    another coroutine's unfinished transaction.
+    Transactions take turns on one. Single statements run on the other, so that they never see an unfinished
+    transaction of another coroutine.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,7 +50,7 @@ class SqliteConnections(Database):
             await self._writer.execute("PRAGMA foreign_keys = ON")
             await self._migrate_schema()
             self._single = await stack.enter_async_context(self._connect())
-            # Losing the last counts in a power cut is harmless, waiting for the disk at each request is not.
+            # A power cut may cost the last counts; waiting for the disk at each request would cost more.
             await self._single.execute("PRAGMA synchronous = NORMAL")
 
     @override
@@ -61,7 +61,7 @@ class SqliteConnections(Database):
         return aiosqlite.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
 
     async def _use_wal(self) -> None:
-        """Switch a new file to a write-ahead log. SQLite itself does not wait for another that writes meanwhile."""
+        """Switch a new file to a write-ahead log. SQLite does not wait for another writer here, so retry."""
         end = time.monotonic() + BUSY_SECONDS
         while True:
             try:
@@ -74,7 +74,7 @@ class SqliteConnections(Database):
                 return
 
     async def _migrate_schema(self) -> None:
-        """Bring the file to the newest schema; another process may be doing the same at this moment."""
+        """Migrate the file to the newest schema; another process may do the same at this moment."""
         async with self._transaction() as db:
             ((version,),) = await db.execute_fetchall("PRAGMA user_version")
             if version > len(MIGRATIONS):
@@ -87,7 +87,7 @@ class SqliteConnections(Database):
 
     @contextlib.asynccontextmanager
     async def _transaction(self, *, changes_records: bool = False) -> AsyncIterator[aiosqlite.Connection]:
-        """One transaction at a time. ``changes_records``: what others may remember is then out of date."""
+        """Run one transaction at a time. ``changes_records`` announces the change to the other processes."""
         with self._as_unavailable():
             async with self._write_lock:
                 db = self._writer
@@ -111,7 +111,7 @@ class SqliteConnections(Database):
             return list(await self._single.execute_fetchall(sql, values))
 
     async def _changed_rows(self, sql: str, values: Mapping[str, Any]) -> int:
-        """Run one statement, a transaction of its own; how many rows it changed."""
+        """Run one statement in a transaction of its own; return how many rows it changed."""
         with self._as_unavailable():
             async with self._single.execute(sql, values) as cursor:
                 return cursor.rowcount

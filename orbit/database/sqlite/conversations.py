@@ -20,13 +20,13 @@ TRIM_CONVERSATION = """
         SELECT id FROM session_turns WHERE key_id = :key AND session_id = :session ORDER BY id DESC LIMIT 1 OFFSET :keep
     )
 """
-"""Conversations are written by single statements, which do not wait for the disk: a power cut may cost a turn."""
+"""Single statements, which do not wait for the disk: a power cut may cost a turn."""
 
 _sources = msgspec.json.Decoder(tuple[Source, ...])
 
 
 class SqliteConversations(SqliteConnections):
-    """The part of the database that keeps conversations."""
+    """The conversations of a SQLite database."""
 
     @override
     async def add_turn(self, key_id: str, session_id: str, turn: ConversationTurn, keep: int) -> None:

@@ -27,7 +27,7 @@ COUNT_REQUEST = """
 
 
 class SqliteKeys(SqliteConnections):
-    """The part of the database that keeps keys."""
+    """The keys of a SQLite database."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

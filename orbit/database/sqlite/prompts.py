@@ -22,7 +22,7 @@ from orbit.database.sqlite.rows import PROMPT_COLUMNS, SELECT_KEYS, SELECT_PROMP
 
 
 class SqlitePrompts(SqliteConnections):
-    """The part of the database that keeps system prompts."""
+    """The system prompts of a SQLite database."""
 
     @override
     async def create_prompt(self, name: str, prompt: str, version: str = "1.0") -> SystemPrompt:

@@ -1,4 +1,4 @@
-"""Records from rows: what is selected, and what is made of it."""
+"""The columns to select, and the records made of their rows."""
 
 # ruff: noqa: S608 - the SQL is put together from constants of this file
 
@@ -25,7 +25,7 @@ SELECT_KEYS = f"""
 
 
 def keys_of(rows: Any) -> Iterator[ApiKey]:
-    """Records from the rows of ``SELECT_KEYS``: one row for each former secret, or one without."""
+    """Yield records from the rows of ``SELECT_KEYS``, which repeat a key for each former secret."""
     key: ApiKey | None = None
     for *fields, digest, hint, expires_at in rows:
         if key is None or key.id != fields[0]:
@@ -40,7 +40,7 @@ def keys_of(rows: Any) -> Iterator[ApiKey]:
 
 
 def one_key(rows: Any) -> ApiKey:
-    """The key of the rows of ``SELECT_KEYS``. Raises UnknownKey."""
+    """Return the key of the rows of ``SELECT_KEYS``. Raises UnknownKey."""
     key = next(keys_of(rows), None)
     if key is None:
         raise UnknownKey
@@ -48,7 +48,7 @@ def one_key(rows: Any) -> ApiKey:
 
 
 def one_prompt(rows: Any, reference: str) -> SystemPrompt:
-    """The prompt of a row of ``SELECT_PROMPTS``. Raises UnknownPrompt, which names the ``reference``."""
+    """Return the prompt of a row of ``SELECT_PROMPTS``. Raises UnknownPrompt, which names the ``reference``."""
     for row in rows:
         return SystemPrompt(*row)
     raise UnknownPrompt(reference)

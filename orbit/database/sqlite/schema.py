@@ -1,4 +1,4 @@
-"""The tables of the SQLite database, and how an older file gets to them."""
+"""The tables of the SQLite database, and the migrations of older files."""
 
 MIGRATIONS = (
     """
@@ -63,4 +63,4 @@ MIGRATIONS = (
     CREATE INDEX session_turns_by_time ON session_turns (at);
     """,
 )
-"""What brings a database from each schema version (``PRAGMA user_version``) to the next."""
+"""The statements from each schema version (``PRAGMA user_version``) to the next."""
