@@ -1,4 +1,4 @@
-"""Mistakes in the settings of the server itself, found without opening anything to the network."""
+"""Checks of the server's own settings, made without opening a socket."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def serving_problems(config: Config) -> list[Problem]:
-    """What would keep the server from serving as configured: addresses, files, certificates, proxies, origins."""
+    """Return what would keep the server from serving: addresses, files, certificates, proxies, origins."""
     general = config.host.general
     return [
         *_host_problems(general.host),
@@ -56,7 +56,7 @@ def _host_problems(host: str) -> Iterator[Problem]:
 
 
 def _log_problems(config: Config) -> Iterator[Problem]:
-    """What would keep the server log and the chat log from being written."""
+    """Return what would keep the server log and the chat log from being written."""
     if name := config.host.logging.server_file:
         file = Path(name).expanduser()
         if file.parent.is_dir():
@@ -73,7 +73,7 @@ def _token_problems(config: Config) -> Sequence[Problem]:
     try:
         read_token(config)
     except ConfigError as error:
-        return () if folder_problems("", config.data_dir) else error.problems  # which is said of the folder
+        return () if folder_problems("", config.data_dir) else error.problems  # the check of the folder reports it
     return ()
 
 
@@ -89,7 +89,7 @@ def _proxy_problems(proxies: tuple[str, ...]) -> list[Problem]:
 
 
 def _cors_problems(settings: Cors) -> Iterator[Problem]:
-    """What browsers would never match, or would take for something else than what is meant."""
+    """Return origins that no browser would match, or that mean something else than intended."""
     for number, origin in enumerate(settings.allow_origins):
         if sentence := _origin_sentence(origin):
             yield Problem(f"cors.allow_origins[{number}]", sentence)
@@ -114,7 +114,7 @@ def _origin_sentence(origin: str) -> str:
 
 
 def _embedding_problems(origins: tuple[str, ...]) -> list[Problem]:
-    """What could not stand in a Content-Security-Policy as it is meant, or would change what else stands there."""
+    """Return origins that a Content-Security-Policy cannot hold, or that would change its other parts."""
     return [
         Problem(f"pages.embed_origins[{number}]", f"{origin!r} is no origin such as https://www.example.org.")
         for number, origin in enumerate(origins)

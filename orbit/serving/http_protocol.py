@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 protocol with limits on request targets and headers, which uvicorn keeps whatever their size."""
+"""uvicorn's HTTP/1.1 protocol, with limits on request targets and headers that uvicorn itself does not have."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from orbit.web.http.problems import ProblemDetails
 
 MAX_URL = 8192
-"""Longest request target, in bytes; a longer one is 414."""
+"""Longest request target, in bytes. A longer one gets 414."""
 MAX_HEAD = 32_768
-"""Most bytes of header fields, and of trailers; more are 431."""
+"""Most bytes of header fields, and of trailers. More get 431."""
 
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _REQUEST_LINE = 64
@@ -28,14 +28,14 @@ logger = logging.getLogger("orbit.web")
 
 
 class _Refused(Exception):
-    """The request breaks a limit, and the parser must stop."""
+    """The request exceeds a limit; the parser must stop."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """Refuses long request targets, large headers and what is no HTTP, and closes the connection.
+    """Refuses long request targets, large headers and anything but HTTP, and closes the connection.
 
-    The parser hands over a header field when it is complete and keeps an incomplete one, so bytes that it has not
-    handed over are counted too. Reading one piece (256 kB) is the most that a sender can have above the limits.
+    The parser keeps a header field until it is complete, so the protocol also counts bytes that the parser still
+    holds. A sender can exceed the limits by one read (256 kB) at most.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -77,9 +77,9 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._refuse(*_HEADERS_TOO_LARGE)
 
     def _stay(self, rest: bytes) -> None:
-        """Answer a request for another protocol in HTTP/1.1, as Java's client and ``curl --http2`` expect.
+        """Answer an upgrade request in HTTP/1.1, as Java's client and ``curl --http2`` expect.
 
-        The parser takes the body for the other protocol, so another one reads it.
+        The parser takes the body for the other protocol, so a new parser reads it.
         """
         self.cycle.keep_alive = False
         framing = [b"%b: %b\r\n" % pair for pair in self.headers if pair[0] in _FRAMING]
@@ -119,9 +119,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head += len(name) + len(value) + len(": \r\n")
         if self._head > MAX_HEAD:
             self._stop(*_HEADERS_TOO_LARGE)
-        if (
-            not self._head_complete and not self._body_only
-        ):  # trailers are no headers: they come after all that headers decide
+        if not self._head_complete and not self._body_only:  # trailers come too late to change how the request is read
             super().on_header(name, value)
 
     @override
@@ -136,7 +134,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_chunk_header(self) -> None:
-        """Note that the parser has come to the next piece of a body."""
+        """Note that a new chunk of the body begins."""
         self._moved = True
 
     @override
@@ -149,9 +147,9 @@ class LimitedProtocol(HttpToolsProtocol):
         raise _Refused
 
     def _refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
-        """Answer, unless an earlier answer is under way, and close.
+        """Send a refusal, unless an earlier response is under way, and close.
 
-        Closing at once would reset the connection of a client that still sends, and so take the answer from it.
+        Closing at once would reset the connection of a client that still sends, which would lose the response.
         """
         self.refused = True
         client = self.client[0] if self.client else "a client"
@@ -161,7 +159,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if cycle.response_started or cycle.scope is not self.scope:
                 self.transport.close()
                 return
-            cycle.disconnected = True  # the application was to answer, and reads the body
+            cycle.disconnected = True  # the application is reading the body
             cycle.message_event.set()
         self.transport.write(response(status, code, detail, self.server_state.default_headers))
         if self.transport.can_write_eof():
@@ -187,7 +185,7 @@ _HEADERS_TOO_LARGE = (
 
 
 def response(status: HTTPStatus, code: str, detail: str, headers: list[tuple[bytes, bytes]]) -> bytes:
-    """A whole response with a problem document, after which the connection is closed."""
+    """Return a complete response with a problem document that closes the connection."""
     body = msgspec.json.encode(ProblemDetails(status.phrase, status.value, code, detail))
     more = b"".join(b"%b: %b\r\n" % pair for pair in headers)
     head = (

@@ -1,4 +1,4 @@
-"""``--reload``: the server starts again when its code or its configuration changes."""
+"""``--reload``: restarts the server when its code or its configuration changes."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _spawn = multiprocessing.get_context("spawn")
 
 
 class Reloader:
-    """Runs ``target(listeners)`` in a process of its own, and anew after each change.
+    """Runs ``target(listeners)`` in a child process, and restarts it after each change.
 
-    A process that ends by itself, for a mistake in a file as a rule, is started again by the next change.
+    A process that ends by itself, usually because of a mistake in a file, restarts with the next change.
     """
 
     def __init__(
         self, target: Callable[[list[socket.socket]], None], listeners: list[socket.socket], files: Iterable[Path]
     ) -> None:
-        """``files`` are watched besides all Python files of ORBIT and its plugins; they need not exist."""
+        """Watch ``files`` besides all Python files of ORBIT and its plugins. They need not exist."""
         self._target = target
         self._listeners = listeners
         self._files = tuple(files)
@@ -78,7 +78,7 @@ class Reloader:
         self._stopping = True
 
     def _state(self) -> dict[str, tuple[int, int]]:
-        """When each watched file was last written, and its size."""
+        """Return the time of the last change and the size of each watched file."""
         state: dict[str, tuple[int, int]] = {}
         code = (file for folder in self._folders for file in _python_files(folder))
         paths: list[str] = [*map(str, self._files), *code]
@@ -92,7 +92,7 @@ class Reloader:
 
 
 def _code_folders() -> list[str]:
-    """Where the code of ORBIT and of the installed plugins is. Imports no plugin."""
+    """Return the folders with the code of ORBIT and of the installed plugins, without importing a plugin."""
     packages = {
         "orbit",
         *(plugin.target.partition(":")[0].partition(".")[0] for plugin in installed_plugins().values()),
@@ -101,7 +101,7 @@ def _code_folders() -> list[str]:
     for package in packages:
         try:
             spec = importlib.util.find_spec(package)
-        except (ImportError, ValueError):  # a broken plugin is reported when it is loaded
+        except (ImportError, ValueError):  # loading reports broken plugins
             continue
         if spec is not None:
             found.update(spec.submodule_search_locations or ([spec.origin] if spec.origin else []))

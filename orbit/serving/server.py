@@ -1,4 +1,4 @@
-"""Running the application with uvicorn: in one process or several."""
+"""Runs the application with uvicorn, in one process or several."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from orbit.web.app import Application, create_app
 
 _BACKLOG = 2048
 _UNSENT_BYTES = 65_536
-"""What the kernel holds for a slow reader. By default it is megabytes, and nothing shows whether the client reads."""
+"""How much unsent data the kernel holds for a slow reader. The default is megabytes, which hides stalled clients."""
 _TICKS_PER_SECOND = 10
 
 SECURITY_HEADERS = [
@@ -45,29 +45,29 @@ SECURITY_HEADERS = [
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
 ]
-"""Headers of every response, uvicorn's own among them."""
+"""Headers of every response, including uvicorn's own."""
 
 logger = logging.getLogger("orbit")
 
 
 NOTICE_SECONDS = 1.0
-"""Time for load balancers to see that readiness is gone, in seconds."""
+"""Seconds for load balancers to notice that the server is no longer ready."""
 _REPEAT_SECONDS = 0.5
-"""Signals so soon after the first are the same one: terminals and tools send it to a process and to its group."""
+"""A signal within so many seconds of the first is the same one: terminals signal a process and its whole group."""
 _FORCED_SECONDS = 5.0
 _ABANDON_SECONDS = 5.0
 _LEAVE_SECONDS = 2.0
-"""Time for threads to end once everything is saved."""
+"""Seconds for threads to end once everything is saved."""
 
 
 def application(config: Config) -> Application:
-    """The application of a worker process, which sets up its own logging."""
+    """Return the application of a worker process, and configure the logging of that process."""
     configure_logging(config.host.logging, verbose=config.host.general.verbose)
     return create_app(config)
 
 
 def bind(host: str, port: int, setting: str = "general.port") -> socket.socket:
-    """Open the listening socket. Raises ConfigError with a sentence if the address cannot be had."""
+    """Open the listening socket. Raises ConfigError if the address is not available."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -90,7 +90,7 @@ def bind(host: str, port: int, setting: str = "general.port") -> socket.socket:
 
 
 def address_of(listener: socket.socket, scheme: str = "http") -> str:
-    """The address that people can type to reach the server from this machine."""
+    """Return the URL at which this machine reaches the server."""
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104  # every interface, this machine's own among them
         host = "localhost"
@@ -98,18 +98,18 @@ def address_of(listener: socket.socket, scheme: str = "http") -> str:
 
 
 def patience(timeouts: Timeouts) -> float:
-    """Seconds within which a server has stopped after a signal: notice, drain, and twice what a provider gets."""
+    """Return how many seconds a server may take to stop: notice, drain, and twice a provider's time to close."""
     return NOTICE_SECONDS + timeouts.drain + 2 * timeouts.stop + _FORCED_SECONDS
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, with a second socket for HTTPS, renewed certificates, no patience for slow senders, and an end.
+    """uvicorn's server with HTTPS on a second socket, certificate renewal, connection limits and a bounded shutdown.
 
-    SIGTERM, SIGINT and SIGHUP stop it: it says that it is not ready, closes its sockets a little later and lets running
-    answers end. A second SIGINT cuts them; their records are written. While it starts, a signal abandons the start. If
-    a thread or a provider keeps the process from ending in time, a watchdog ends it.
+    SIGTERM, SIGINT and SIGHUP stop it: readiness fails first, the sockets close a little later, and running answers may
+    finish. A second SIGINT cuts them short, and still writes their records. A signal during start-up abandons the
+    start. If a thread or a provider keeps the process alive too long, a watchdog ends it.
 
-    It can be pickled until it runs, as worker processes need it.
+    The server can be pickled until it runs, because worker processes receive it that way.
     """
 
     def __init__(
@@ -132,11 +132,11 @@ class Server(uvicorn.Server):
 
     @property
     def told_to_stop(self) -> bool:
-        """Whether a signal to stop has come."""
+        """Whether the server has received a signal to stop."""
         return self._told_at is not None
 
     def hurry(self) -> None:
-        """Stop without notice, and give running answers a second: for development."""
+        """Stop without notice and give running answers one second, for development."""
         self._notice_seconds = 0.0
         self.config.timeout_graceful_shutdown = 1
 
@@ -180,7 +180,8 @@ class Server(uvicorn.Server):
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
-        if self.force_exit and not self.lifespan.shutdown_event.is_set():  # uvicorn would drop what is to be saved
+        # uvicorn would skip the shutdown that saves records.
+        if self.force_exit and not self.lifespan.shutdown_event.is_set():
             cut = list(self.server_state.tasks)
             for task in cut:
                 task.cancel()
@@ -190,7 +191,7 @@ class Server(uvicorn.Server):
 
     @override
     async def on_tick(self, counter: int) -> bool:
-        """Look after what needs it: the end at each tick, the rest once a second."""
+        """Check for the end of the drain at each tick, and connections and certificates once a second."""
         if counter % _TICKS_PER_SECOND == 0:
             self._slow_senders.look(self.server_state.connections)
             self._stalled_readers.look(self.server_state.connections)
@@ -212,7 +213,7 @@ class Server(uvicorn.Server):
     @contextmanager
     @override
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals while entered. A worker leaves those that a terminal sends to its supervisor."""
+        """Handle signals while entered. Workers leave signals from a terminal to their supervisor."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -232,7 +233,7 @@ class Server(uvicorn.Server):
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop gracefully; at a second Ctrl-C at once. Unlike uvicorn's, the end is no death by that signal."""
+        """Stop gracefully, or at once at a second Ctrl-C. Unlike uvicorn, do not die by the signal itself."""
         now = time.monotonic()
         if self._told_at is None:
             self._told_at = now
@@ -268,11 +269,11 @@ class Server(uvicorn.Server):
 
 
 def make_server(config: Config, application: Application | Callable[[], Application]) -> Server:
-    """A server for an application, or for what makes it in the process that serves."""
+    """Return a server for an application, or for a function that builds the application in the serving process."""
     host = config.host
     proxies = list(host.general.trusted_proxies)
     headers = list(SECURITY_HEADERS)
-    if host.general.https.enabled and host.general.https.hsts_seconds:  # over plain HTTP, browsers do not heed it
+    if host.general.https.enabled and host.general.https.hsts_seconds:  # browsers ignore the header over plain HTTP
         headers.append(("strict-transport-security", f"max-age={host.general.https.hsts_seconds}"))
     settings = uvicorn.Config(
         application,

@@ -1,4 +1,4 @@
-"""Clients that send their request too slowly get 408 and are closed, so that they cannot hold connections for ever."""
+"""A time limit for arriving requests: 408 for clients that send too slowly."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from orbit.web.http.body import UPLOAD_PIECE
 
 
 class SlowSenders:
-    """Looks at all connections now and then; a request costs nothing by it.
+    """Checks all connections at intervals, so a request pays nothing.
 
-    A request, headers and body, must arrive within ``seconds`` of its first byte (of the connection, for its first
-    request), and so must the rest of a body that was answered before it had arrived. Waiting between requests is the
-    keep-alive timeout's affair, and a body that the server does not want to read yet is not the sender's fault.
+    A request, headers and body, must arrive within ``seconds`` of its first byte (for the first request: of the
+    connection). So must the rest of a body that the server answered early. The keep-alive timeout limits the time
+    between requests. Time in which the server itself does not read the body does not count.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -24,7 +24,7 @@ class SlowSenders:
         self._since: dict[Any, tuple[object, float]] = {}
 
     def look(self, connections: Iterable[Any]) -> None:
-        """Close those of uvicorn's HTTP connections whose sender has taken too long."""
+        """Close the connections of clients that have taken too long."""
         now = time.monotonic()
         since: dict[Any, tuple[object, float]] = {}
         for connection in connections:
@@ -50,7 +50,7 @@ class SlowSenders:
 
 
 def _arriving(connection: Any) -> object:
-    """What stands for the request that has not arrived whole, the same object at each look; None if there is none."""
+    """Return an object that identifies the unfinished request, the same at each check, or None."""
     cycle: Any = connection.cycle
     if cycle is None:
         return connection if connection.scope is None else connection.scope

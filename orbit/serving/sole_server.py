@@ -1,4 +1,4 @@
-"""One server for a folder: a second one would empty its metrics, and embedded databases know no other writer."""
+"""A lock on the data folder: a second server would empty the metrics and corrupt embedded databases."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ logger = logging.getLogger("orbit")
 
 @contextmanager
 def sole_server(folder: Path, setting: str = "general.data_dir") -> Iterator[None]:
-    """While entered, no other server can use the folder; commands such as ``orbit keys`` can.
+    """Keep other servers from the folder while entered. Commands such as ``orbit keys`` may still use it.
 
-    The system gives the lock back when the process ends, however it ends. Raises ConfigError, under the name of
-    ``setting``, if another server has it.
+    The system releases the lock when the process ends, however it ends. Raises ConfigError, for ``setting``, if another
+    server holds the lock.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def sole_server(folder: Path, setting: str = "general.data_dir") -> Iterator[Non
             raise ConfigError([Problem(setting, sentence)]) from error
         except OSError as error:  # some network file systems have no locks
             logger.warning("%s cannot be locked against a second server: %s", folder, error.strerror or error)
-        with contextlib.suppress(OSError):  # on a full disk the lock holds all the same
+        with contextlib.suppress(OSError):  # the lock works on a full disk too
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         yield

@@ -1,4 +1,4 @@
-"""Clients that do not read their response are disconnected, so that they cannot hold places for ever."""
+"""A time limit for clients that do not read their response."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 
 _STEP_BYTES = 16_384
-"""What a client must take within the time: less is no better than nothing."""
+"""Bytes that a client must read within the time limit."""
 
 
 class StalledReaders:
-    """Looks at all connections now and then; a response costs nothing by it.
+    """Checks all connections at intervals, so a response pays nothing.
 
-    A connection counts once so much waits to be sent that the server has to wait for its client. The connection is
-    closed if the client then takes next to nothing for ``seconds``: its turn ends as for any client that leaves.
+    A connection counts once the server has to wait for its client before it can send more. If the client then reads
+    next to nothing for ``seconds``, the connection closes, and its turn ends as for any client that leaves.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -22,7 +22,7 @@ class StalledReaders:
         self._since: dict[Any, tuple[float, int, int]] = {}
 
     def look(self, connections: Iterable[Any]) -> None:
-        """Disconnect those of uvicorn's HTTP connections whose client has stopped reading."""
+        """Close the connections of clients that have stopped reading."""
         now = time.monotonic()
         since: dict[Any, tuple[float, int, int]] = {}
         for connection in connections:

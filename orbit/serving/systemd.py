@@ -1,4 +1,4 @@
-"""Telling systemd (or any manager that sets ``NOTIFY_SOCKET``) how the server is."""
+"""Notifications of the server's state to systemd, or to any manager that sets ``NOTIFY_SOCKET``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 
 
 def notify(state: str) -> None:
-    """Send a state such as ``READY=1``; does nothing without a manager that listens."""
+    """Send a state such as ``READY=1``. Does nothing without a manager that listens."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

@@ -1,4 +1,4 @@
-"""TLS of the server itself: the certificate is checked before the start, and renewed while the server runs."""
+"""TLS: checks the certificate before the start and reloads it while the server runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _Signature: TypeAlias = tuple[tuple[int, int, int], ...]
 
 
 class Certificate:
-    """A certificate chain and its key, as they stand in two PEM files that may be replaced at any time.
+    """A certificate chain and its key, in two PEM files that may be replaced at any time.
 
-    ``context`` is for the listening socket. Each handshake takes the newest pair that was good, so a renewal drops no
-    connection and a broken one changes nothing.
+    ``context`` is for the listening socket. Each handshake uses the newest valid pair, so a renewal drops no connection
+    and a broken pair changes nothing.
     """
 
     def __init__(self, settings: Https) -> None:
@@ -31,11 +31,11 @@ class Certificate:
         self.context.sni_callback = self._choose
 
     def refresh(self) -> bool:
-        """Take up files that have changed since the last look; True if there is a new certificate in force."""
+        """Load the files if they have changed. Returns whether a new certificate is in use."""
         signature = self._signature()
         if signature == self._seen:
             return False
-        self._seen = signature  # a broken pair is told once, and looked at again when it changes
+        self._seen = signature  # report a broken pair once, and try again when it changes
         try:
             self._newest = _load(self._settings)
         except ConfigError as error:
@@ -63,7 +63,7 @@ class Certificate:
 
 
 def tls_problems(general: General) -> list[Problem]:
-    """What is wrong with ``general.https``; its files are read, nothing is opened to the network."""
+    """Return what is wrong with ``general.https``. Reads its files, opens no socket."""
     settings = general.https
     problems: list[Problem] = []
     if settings.acme_folder and not Path(settings.acme_folder).is_dir():
@@ -90,7 +90,7 @@ def tls_problems(general: General) -> list[Problem]:
 
 
 def _load(settings: Https) -> ssl.SSLContext:
-    """A server's context with the certificate. Raises ConfigError with every problem of the two files."""
+    """Return a server's TLS context. Raises ConfigError with every problem of the two files."""
     problems = [
         *_file_problems("cert_file", settings.cert_file, "-----BEGIN CERTIFICATE-----", "the certificate chain"),
         *_file_problems("key_file", settings.key_file, "PRIVATE KEY-----", "the private key"),

@@ -1,4 +1,4 @@
-"""The end of a process that does not end by itself, whatever its threads and its event loop are doing."""
+"""Ends a process that does not end by itself, whatever its threads and its event loop are doing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Watchdog(threading.Thread):
         os.read(self._woken, 1)
         while time.monotonic() < self._deadline:
             time.sleep(_LOOK_SECONDS)
-        last = threading.Thread(target=self._last, daemon=True)  # what holds a lock must not hold this thread too
+        last = threading.Thread(target=self._last, daemon=True)  # a held lock must not block this thread
         last.start()
         last.join(_LAST_SECONDS)
         os._exit(self._status)

@@ -1,4 +1,4 @@
-"""Several worker processes on the same sockets, and the process that looks after them."""
+"""Worker processes on shared sockets, and their supervisor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from orbit.serving.systemd import notify
 logger = logging.getLogger("orbit")
 
 FORCE = signal.SIGQUIT
-"""What a supervisor sends its workers at a second Ctrl-C; they ignore SIGINT, which a terminal sends to them too."""
+"""The signal for workers at a second Ctrl-C. They ignore SIGINT, because a terminal sends it to them too."""
 
 _OF_TERMINALS = frozenset({signal.SIGINT, signal.SIGHUP})
 _LOOK_SECONDS = 0.5
@@ -33,8 +33,8 @@ _spawn = multiprocessing.get_context("spawn")
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Start child processes that terminal signals cannot end before they call ``leave_to_parent``."""
-    resource_tracker.ensure_running()  # its own start, with the first child, would let SIGINT through again
+    """Start child processes that ignore a terminal's signals until they call ``leave_to_parent``."""
+    resource_tracker.ensure_running()  # starting it with the first child would unblock SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
     try:
         yield
@@ -43,14 +43,14 @@ def shielded() -> Iterator[None]:
 
 
 def leave_to_parent() -> None:
-    """Ignore the signals that a terminal sends to all processes: the parent passes them on in its own way."""
+    """Ignore the signals that a terminal sends to the whole group; the parent forwards them."""
     for number in _OF_TERMINALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_TERMINALS)
 
 
 class WorkersServer(Protocol):
-    """A server that can be sent to another process and run there."""
+    """A server that can be pickled and run in another process."""
 
     config: uvicorn.Config
     on_started: Any
@@ -62,7 +62,7 @@ class WorkersServer(Protocol):
 
 
 class _Worker:
-    """One process and what is known of it."""
+    """One worker process and its state."""
 
     def __init__(self, server: WorkersServer, listeners: list[socket.socket], environment: Mapping[str, str]) -> None:
         self.channel, theirs = _spawn.Pipe(duplex=False)
@@ -80,11 +80,11 @@ class _Worker:
 
 
 class Workers:
-    """Keeps ``number`` worker processes running until a signal, then lets each of them end its answers.
+    """Keeps ``number`` worker processes running until a signal, then lets each finish its answers.
 
-    A worker that dies is replaced, after a pause that grows while its successors die before they are ready. If one of
-    the first does not start, none is kept. A second signal is passed on too: SIGTERM ends the notice that workers give,
-    SIGINT cuts their answers. Workers that have not ended after ``patience`` seconds are killed.
+    It replaces a worker that dies, after a pause that grows while successors die before they are ready. If one of the
+    first workers does not start, it stops them all. It forwards a second signal too: SIGTERM ends the workers' notice,
+    SIGINT cuts their answers short. After ``patience`` seconds it kills workers that are still running.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Workers:
         environment: Mapping[str, str],
         patience: float,
     ) -> None:
-        """``environment`` is set in each worker."""
+        """Set ``environment`` in each worker."""
         self._patience = patience
         self._environment = environment
         self._server = server
@@ -124,7 +124,7 @@ class Workers:
         return _Worker(self._server, self._listeners, self._environment)
 
     def _all_ready(self) -> bool:
-        """Wait until each has started; False if one ended instead, or a signal came."""
+        """Wait until all workers have started. Returns False if one ended or a signal came."""
         while not self._stopping:
             self._hear()
             if all(worker.ready for worker in self._workers):
@@ -148,7 +148,7 @@ class Workers:
                 self._workers.append(self._worker())
 
     def _hear(self) -> None:
-        """Wait a little for news of the workers."""
+        """Wait briefly for a worker to start or end."""
         channels = {worker.channel: worker for worker in self._workers if not worker.ready}
         ends = {worker.process.sentinel: worker for worker in self._workers}
         for item in wait([*channels, *ends], _LOOK_SECONDS):
@@ -159,7 +159,7 @@ class Workers:
                     time.sleep(_LOOK_SECONDS / 10)
 
     def _join(self) -> None:
-        """Wait for the workers to end, and kill what has not ended in time."""
+        """Wait for the workers to end, and kill those that do not end in time."""
         deadline = time.monotonic() + self._patience + _LOOK_SECONDS
         while alive := [worker for worker in self._workers if worker.process.is_alive()]:
             wait([worker.process.sentinel for worker in alive], _LOOK_SECONDS)
@@ -185,10 +185,10 @@ def _serve(
     supervisor: int,
     environment: Mapping[str, str],
 ) -> None:
-    """What a worker process does."""
+    """Run one worker process."""
     leave_to_parent()
     os.environ.update(environment)
-    server.config.configure_logging()  # which a configuration that was sent here has not done in this process
+    server.config.configure_logging()  # unpickling the configuration does not configure logging
     server.on_started = lambda: channel.send(True)  # noqa: FBT003  # the message itself
     server.supervisor = supervisor
     server.run(sockets=listeners)

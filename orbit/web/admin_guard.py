@@ -1,4 +1,4 @@
-"""Who may administer: the holder of the admin token, or who has signed in with it, and no client key."""
+"""Authentication of operators: by the admin token or a sign-in, never by a client's key."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ CHANGING_SESSION: list[dict[str, list[str]]] = [{"adminSession": [], "csrfToken"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATE = "sign_in"
 Caller: TypeAlias = Literal["administrator", "client", ""]
-"""Whoever has the admin token, or a client's key, or neither."""
+"""Who sent a request: an operator, a client with a key, or neither."""
 
 logger = logging.getLogger("orbit.admin")
 
 
 class NotAdministrator(OrbitError):
-    """No admin token was given, or a wrong one (401); or a client key, which is never enough (403)."""
+    """The request has no admin token, a wrong one (401) or a client's key (403)."""
 
     code = "unauthorized"
 
@@ -43,7 +43,7 @@ class NotAdministrator(OrbitError):
 
 
 class TooManyAttempts(RequestError):
-    """An address has given too many wrong tokens."""
+    """An address has sent too many wrong tokens."""
 
     retry_after = 1
 
@@ -84,9 +84,9 @@ class AdminGuard:
         raise NotAdministrator("This is not the admin token.")
 
     async def caller(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
-        """Whom a request comes from; one without a token is no failed attempt.
+        """Return who sent the request. A request without a token does not count as a failed attempt.
 
-        A key that cannot be checked, because the database is away, is nobody's.
+        If the database is down, a key identifies nobody.
         """
         headers = connection.headers
         key = headers.get("x-api-key")
@@ -103,8 +103,8 @@ class AdminGuard:
     def _check_sign_in(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """Raise NotAdministrator, or let the request of a signed-in page pass.
 
-        Browsers send the cookie with requests that other pages of the same host make too, whatever port they came
-        from, so a request must come from a page of this server, and one that changes something must prove it.
+        Browsers send the cookie with requests of any page of the same host, whatever its port. So a request must come
+        from a page of this server, and a request that changes something must prove it with the CSRF token.
         """
         cookie = connection.cookies.get(self.sign_ins.cookie_name)
         if cookie is None:
@@ -137,10 +137,10 @@ def sign_in_of(connection: ASGIConnection[Any, Any, Any, Any]) -> SignIn | None:
 
 
 def _same_origin(connection: ASGIConnection[Any, Any, Any, Any], *, safe: bool) -> bool:
-    """Whether a browser says that a page of this server asks, or, for reading, the person at the address bar.
+    """Whether the request comes from a page of this server or, if it only reads, from the address bar.
 
-    ``Sec-Fetch-Site`` is right behind every proxy, but browsers send it only over HTTPS and to this machine; else
-    ``Origin`` must name the host that was asked. What sends neither is no browser that could be misled.
+    ``Sec-Fetch-Site`` is correct behind every proxy, but browsers send it over HTTPS and to localhost only. Otherwise
+    ``Origin`` must name the requested host. A client that sends neither is no browser, so no page can misuse it.
     """
     site = connection.headers.get("sec-fetch-site")
     if site is not None:

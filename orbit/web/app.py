@@ -1,4 +1,4 @@
-"""``create_app``: a configuration becomes an ASGI application."""
+"""``create_app``: builds the ASGI application from a configuration."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Application:
         await self.litestar(scope, receive, tell)
 
     def abandon_start(self) -> None:
-        """Cancel the start, if it is under way; what has started stops."""
+        """Cancel a start that is under way; everything that has started stops again."""
         if self._starting is not None:
             self._abandoned = True
             self._starting.cancel()
@@ -101,7 +101,7 @@ class Application:
             try:
                 services = await stack.enter_async_context(open_services(self._host.config, self._host))
             except OrbitError as error:
-                self.start_error = str(error)  # told in one sentence, where the server would print a traceback
+                self.start_error = str(error)  # one sentence instead of uvicorn's traceback
                 raise
             self.services = services
             folder = os.environ.get(FOLDER_VARIABLE)

@@ -1,4 +1,4 @@
-"""What is there when the server has started stays until it ends."""
+"""Moves start-up objects out of the garbage collector's reach (``gc.freeze``)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def settled() -> Generator[None, None, None]:
-    """Spare the garbage collector from going through everything that start-up has made, again and again.
+    """Keep the garbage collector from scanning all start-up objects again and again.
 
-    That is some hundred thousand objects, and each time it would hold up every stream for tens of milliseconds.
+    There are some hundred thousand of them, and each scan would stall every stream for tens of milliseconds.
     """
     gc.freeze()
     try:

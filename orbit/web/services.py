@@ -1,4 +1,4 @@
-"""What the routes of one server share, opened and closed by the application's lifespan."""
+"""The shared parts of a running server, opened and closed by the application's lifespan."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ logger = logging.getLogger("orbit")
 
 
 class Services:
-    """The parts of a running server. ``draining`` is set once it has been told to stop.
+    """The parts of a running server. ``draining`` is set once the server is stopping.
 
-    ``admission`` has places for requests that no model answers, as many as chat turns have of their own.
+    ``admission`` has places for requests that need no model, as many as there are for chat turns.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Servi
             pipeline = await stack.enter_async_context(Pipeline(host))
             conversations = await stack.enter_async_context(Conversations(database, config.host.sessions, pipeline))
             services = Services(config, host, database, pipeline, conversations)
-        except OSError as error:  # a full disk, a folder that may not be written
+        except OSError as error:  # a full disk, a read-only folder
             sentence = f"{error.filename or config.data_dir} cannot be used: {error.strerror or error}."
             raise ConfigError([Problem("general.data_dir", sentence)]) from error
         yield services

@@ -1,4 +1,4 @@
-"""API keys whose collections nobody can search."""
+"""A check for API keys whose collections no provider can search."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def unsearched(host: OrbitHost, database: Database) -> str:
 
 
 def unsearched_problems(host: OrbitHost) -> list[Problem]:
-    """Return the same as a problem, as far as no connection is needed: for keys in an SQLite file that is there."""
+    """Return the same as a problem, for keys in an existing SQLite file only: it opens no connection."""
     config: Config = host.config
     if config.host.mongodb.enabled or not config.sqlite_path.is_file():
         return []

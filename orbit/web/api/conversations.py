@@ -1,4 +1,4 @@
-"""``/chat/sessions``: what a key's own conversations remember."""
+"""``/chat/sessions``: the remembered conversations of a key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SessionId = Annotated[str, PathParameter(description="The session's id, as it wa
 class SessionMessage(msgspec.Struct, frozen=True):
     """A question (role ``user``) or an answer (``assistant``), with the sources of the answer.
 
-    ``timestamp`` is when the turn was answered, in Unix seconds.
+    ``timestamp`` is the time of the answer, in Unix seconds.
     """
 
     role: Role
@@ -29,14 +29,14 @@ class SessionMessage(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What a session remembers, oldest first."""
+    """The remembered messages of a conversation, oldest first."""
 
     session_id: str
     turns: list[SessionMessage]
 
 
 def conversation_routes(services: Services) -> Router:
-    """The routes that show and forget a session of the caller's own key."""
+    """Return the routes that show and delete a conversation of the caller's own key."""
 
     @get("/{session_id:path}", summary="What a session remembers, oldest first")
     async def show_session(request: Request[Any, Any, Any], session_id: SessionId) -> Response[Session]:

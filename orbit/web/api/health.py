@@ -19,14 +19,14 @@ _CACHE_SECONDS = 1.0
 
 
 class HealthReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The state of the server: the worst of its components, and each of them by name."""
+    """The state of the server, which is that of its worst component, and the state of each component by name."""
 
     status: str
     components: dict[str, Health] = {}
 
 
 class HealthCheck:
-    """Asks every component at the same time, each with its deadline, at most once a second."""
+    """Checks all components concurrently, each with a deadline, at most once a second."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -36,7 +36,7 @@ class HealthCheck:
         self._asking: dict[str, asyncio.Task[Health]] = {}
 
     async def report(self) -> HealthReport:
-        """The state of all components, at most a second old."""
+        """Return the state of all components, at most one second old."""
         async with self._lock:
             if self._report is None or time.monotonic() >= self._until:
                 self._report = await self._ask()
@@ -44,7 +44,7 @@ class HealthCheck:
             return self._report
 
     def ready(self, report: HealthReport) -> bool:
-        """Whether the server should be sent requests: not draining, and no part that answers need is down."""
+        """Whether the server should receive requests: not draining, and all components that answers need are up."""
         needed = {"server", "store", *self._services.host.registry.names()}
         return all(report.components[name].status != "down" for name in needed if name in report.components)
 
@@ -62,11 +62,11 @@ class HealthCheck:
         return HealthReport(status, components)
 
     async def _guarded(self, name: str, ask: Callable[[], Awaitable[Health]]) -> Health:
-        """Ask one component. Whatever it does, there is an answer in time; one that still hangs is not asked again."""
+        """Check one component within its deadline. A check that still hangs from last time is not repeated."""
         seconds = self._services.config.host.timeouts.health
         task = self._asking.pop(name, None)
         if task is not None and task.done():
-            # It ended after its time, as it was told to; whatever came of it is old by now.
+            # It ended after its deadline; its result is out of date.
             if not task.cancelled():
                 task.exception()
             task = None
@@ -103,7 +103,7 @@ def health_routes(services: Services, check: HealthCheck) -> list[Any]:
         caller = await services.admin_guard.caller(request)
         if caller == "administrator":
             return report
-        # The details name addresses and settings.
+        # details name addresses and settings: they are for operators
         names = report.components if caller == "client" else {}
         return HealthReport(report.status, {name: Health(names[name].status) for name in names})
 

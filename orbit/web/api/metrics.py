@@ -1,4 +1,4 @@
-"""``GET /metrics``: what all workers of the server have counted, in Prometheus' text form."""
+"""``GET /metrics``: the metrics of all workers in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from orbit.web.http.problems import RequestError
 from orbit.web.services import Services
 
 FOLDER_VARIABLE = "ORBIT_METRICS_FOLDER"
-"""Names the folder through which worker processes tell each other their counts; unset if there is only one."""
+"""The variable that names the folder through which workers share metrics; unset for a single process."""
 
 _PUBLISH_SECONDS = 1.0
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
@@ -36,7 +36,7 @@ logger = logging.getLogger("orbit.metrics")
 
 
 def empty_folder(data_dir: Path) -> Path:
-    """The folder of the workers' counts, without those of an earlier run."""
+    """Return the folder for the workers' metrics, emptied of those of an earlier run."""
     folder = data_dir / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
     try:
@@ -49,22 +49,22 @@ def empty_folder(data_dir: Path) -> Path:
 
 
 class Exchange:
-    """The counts of this worker and, through files, of the others.
+    """The metrics of this worker and, through files, of the others.
 
-    A worker writes its counts before it shows them, so that whoever shows them next shows at least as much: a counter
-    that fell would look like a restart. Counts of workers that have died are kept, but not what they had running.
+    A worker writes its counters before it shows them, so the next worker shows at least as much: a counter that fell
+    would look like a restart. Counters of dead workers stay; their gauges do not.
     """
 
     def __init__(self, services: Services, folder: Path | None) -> None:
         self._services = services
         self.folder = folder
-        """Through which the workers tell each other; None if there is only one."""
+        """Where the workers share their metrics; None for a single process."""
         self._file = f"{os.getpid()}-{secrets.token_hex(4)}.json"
         self._written = b""
         self._writing = asyncio.Lock()
 
     def own(self) -> Snapshot:
-        """The counts of this process."""
+        """Return the metrics of this process."""
         pipeline = self._services.pipeline
         admission = pipeline.admission
         counts = pipeline.metrics.snapshot(
@@ -78,32 +78,32 @@ class Exchange:
             try:
                 told = registry[name].metrics()
                 yield from [(name, figure, process, float(value)) for figure, value in told.items()]
-            except Exception:  # whatever a plugin raises hides its own figures only
+            except Exception:  # a failing plugin hides its own figures only
                 logger.exception("%s could not tell its figures", name)
 
     async def all(self) -> Snapshot:
-        """The counts of all processes together, at most a second old."""
+        """Return the metrics of all processes together, at most one second old."""
         if self.folder is None:
             return self.own()
         try:
             own = await self.publish()
-        except OSError:  # what publishes every second logs it
+        except OSError:  # the publishing task logs it
             own = self.own()
         return total([own, *await asyncio.to_thread(self._others)])
 
     async def publish(self) -> Snapshot:
-        """Write the counts of this process for the others, if they have changed."""
+        """Write the metrics of this process for the others if they have changed."""
         async with self._writing:
             own = self.own()
             data = msgspec.json.encode(own)
             if self.folder is not None and data != self._written:
                 await asyncio.to_thread(self._write, self.folder, data)
                 self._written = data
-            return msgspec.json.decode(data, type=Snapshot)  # as it was written, whatever has happened since
+            return msgspec.json.decode(data, type=Snapshot)  # exactly what was written
 
     @asynccontextmanager
     async def publishing(self) -> AsyncGenerator[None, None]:
-        """While entered, write the counts every second; and once more at the end."""
+        """Write the metrics every second while entered, and once more at the end."""
         if self.folder is None:
             yield
             return
@@ -162,7 +162,7 @@ def _runs(process: int) -> bool:
 
 
 class _Families(Collector):
-    """A snapshot and a health report as Prometheus' metric families."""
+    """Turns a snapshot and a health report into Prometheus' metric families."""
 
     def __init__(self, counts: Snapshot, health: HealthReport) -> None:
         self._counts = counts
@@ -205,7 +205,7 @@ def _counter(name: str, help_text: str, labels: tuple[str, ...], rows: Iterable[
 
 
 def metrics_routes(services: Services, exchange: Exchange, check: HealthCheck) -> list[Any]:
-    """``/metrics``, open to whom the configuration says; nothing if metrics are switched off."""
+    """Return the route of ``/metrics``, or none if metrics are off."""
     settings = services.config.host.metrics
     if not settings.enabled:
         return []

@@ -1,4 +1,4 @@
-"""Routes that plugins add, under ``/plugins/<instance>/`` and behind the same keys and limits as ``/chat``."""
+"""Routes of plugins, under ``/plugins/<instance>/``, behind the same keys and limits as ``/chat``."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ logger = logging.getLogger("orbit.plugins")
 
 
 def plugin_routes(services: Services) -> list[Router]:
-    """One router for each started provider that has routes; one that fails to give them is left without."""
+    """Return a router for each started provider that has routes. Leaves out providers that fail to give theirs."""
     routers: list[Router] = []
     for name, caller in services.host.registry.callers("register_routes").items():
         try:
             handlers = caller()
             if not isinstance(handlers, list | tuple):
-                raise wrong_type(name, "register_routes", "a list of route handlers", handlers)  # told below
-            # A router alone does not find what is wrong with its routes; an application does, and keeps the router.
+                raise wrong_type(name, "register_routes", "a list of route handlers", handlers)  # logged below
+            # Only an application validates its routes; a router alone does not.
             Litestar(
                 [guarded_router(services, f"/plugins/{name}", handlers)],
                 openapi_config=None,
-                logging_config=None,  # the server's logging stays as it is
+                logging_config=None,  # keep the server's logging
             )
             routers.append(guarded_router(services, f"/plugins/{name}", handlers, tags=[name]))
         except ProviderError as error:
             told = error.message if error.provider in ("", name) else error  # a wrapper's fault, with its name
             logger.error("the routes of %s are left out: %s", name, told)  # noqa: TRY400  # it says enough
-        except Exception as error:  # whatever a plugin raises concerns its own routes only
+        except Exception as error:  # a failing plugin loses its own routes only
             logger.exception("the routes of %s are left out: %s: %s", name, type(error).__name__, error)  # noqa: TRY401  # before the traceback
     return routers

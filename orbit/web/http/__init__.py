@@ -1,1 +1,1 @@
-"""HTTP's own affairs: requests, bodies, problem documents, CORS, access."""
+"""HTTP: middleware, requests, bodies, problem documents, CORS, redirects."""

@@ -1,4 +1,4 @@
-"""Reading and decoding the body of a request, with errors that say what is wrong with it."""
+"""Reads and decodes the body of a request, with errors that say what is wrong."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from litestar.types import Receive, Scope
 from orbit.web.http.problems import RequestError
 
 UPLOAD_PIECE = "upload_piece"
-"""In a request's state: the last piece of an upload that is given ``seconds`` for each piece, not for the whole."""
+"""The key in a request's state for the last piece of an upload, whose time limit applies to each piece."""
 
 
 T = TypeVar("T")
 
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[T], expected: str) -> T:
-    """Decode a JSON body. Raises RequestError with what is wrong, followed by what is ``expected``."""
+    """Decode a JSON body. Raises RequestError with the mistake, followed by ``expected``."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -49,7 +49,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         body = message.get("body", b"")  # type: ignore[assignment]  # the same
         parts.append(body)
         size += len(body)
-    if size > limit:  # a body of unknown length may come in one piece
+    if size > limit:  # a body of unknown length may arrive in one piece
         raise _too_large(limit)
     if message["type"] == "http.disconnect":
         raise RequestError(400, "incomplete_body", "the connection was closed before the whole body had arrived.")

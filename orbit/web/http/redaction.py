@@ -1,4 +1,4 @@
-"""Keeping keys that stand in the path of a request out of the access log."""
+"""Keeps API keys in request paths out of the access log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SECRET = re.compile(r"api_[A-Za-z0-9_-]{8,}")
 
 
 def redacted(text: str) -> str:
-    """A text without the keys and key ids in it."""
+    """Return a text with its keys and key ids masked."""
     return _SECRET.sub("api_***", _IN_PATH.sub(r"\1***", text))
 
 

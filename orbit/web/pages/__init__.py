@@ -1,1 +1,1 @@
-"""The web pages that the server shows people: no build step, no request to any other host."""
+"""The web pages for people: no build step, no request to any other host."""

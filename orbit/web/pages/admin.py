@@ -1,4 +1,4 @@
-"""The operator's page at ``/admin/``: what it shows and does goes through the routes of the administration API."""
+"""The operator's page at ``/admin``, a client of the administration API."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from orbit.web.pages.headers import page_headers
 
 
 def admin_page_routes(config: HostConfig, assets: Assets) -> list[Any]:
-    """The route of the page. It holds nothing that is secret; what is comes from routes that ask who wants it."""
+    """Return the route of the page. The page holds nothing secret: its data comes from authenticated routes."""
     page = assets.page("admin.html", page_headers(), title=config.pages.title)
     return [content_route("/admin", page)]

@@ -1,4 +1,4 @@
-"""The files of the pages: read once, compressed once, at addresses that change with their content."""
+"""The files of the pages: read and compressed once, at URLs that change with their content."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ASK_AGAIN = "no-cache"
 
 
 class Content(msgspec.Struct, frozen=True):
-    """Something to serve: its bytes, also compressed, and what goes with them."""
+    """A file to serve: its bytes, plain and compressed, and its headers."""
 
     body: bytes
     compressed: bytes
@@ -34,12 +34,12 @@ class Content(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, body: bytes, media_type: str, headers: Mapping[str, str]) -> Content:
-        """Compress the bytes and name them by their content."""
+        """Compress the bytes and derive the ETag."""
         etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
         return cls(body, gzip.compress(body, mtime=0), media_type, etag, {**headers, "ETag": etag})
 
     def response(self, request: Request[Any, Any, Any]) -> Response[bytes]:
-        """The response to a GET or HEAD, 304 if the browser has it already."""
+        """Return the response, 304 if the browser has the content already."""
         headers = {**self.headers, "Vary": "Accept-Encoding"}
         known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
         if self.etag in known:
@@ -51,9 +51,9 @@ class Content(msgspec.Struct, frozen=True):
 
 
 class Assets:
-    """All files below a folder. ``base`` is the path at which they are served; it holds a digest of them all.
+    """All files below a folder. ``base`` is their URL path, which holds a digest of them all.
 
-    A page names its files by ``base``, and they name each other relatively, so browsers may keep them for ever.
+    A page refers to files by ``base``, and files refer to each other relatively, so browsers may cache them for ever.
     """
 
     def __init__(self, folder: Path = STATIC) -> None:
@@ -73,18 +73,18 @@ class Assets:
         }
 
     def page(self, name: str, headers: Mapping[str, str], **values: str) -> Content:
-        """An HTML file with ``$assets`` and the given values filled in, escaped; browsers ask each time."""
+        """Return an HTML file with ``$assets`` and the escaped values filled in; browsers revalidate it each time."""
         escaped = {key: html.escape(value) for key, value in values.items()}
         text = Template(self._templates[name]).substitute(escaped, assets=self.base)
         return Content.of(text.encode(), "text/html", {**headers, "Cache-Control": _ASK_AGAIN})
 
     def file(self, name: str, headers: Mapping[str, str]) -> Content:
-        """A file for an address that stays the same; browsers ask each time."""
+        """Return a file for a fixed URL; browsers revalidate it each time."""
         content = self._served[name]
         return Content.of(content.body, content.media_type, {**headers, "Cache-Control": _ASK_AGAIN})
 
     def routes(self) -> list[Any]:
-        """The route of all files."""
+        """Return the route of all files."""
 
         @get("/assets/{version:str}/{file:path}", include_in_schema=False)
         async def asset(
@@ -99,7 +99,7 @@ class Assets:
 
 
 def content_route(path: str, content: Content) -> Any:
-    """The route of one page or file."""
+    """Return the route of one page or file."""
 
     @get(path, include_in_schema=False)
     async def show(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -110,5 +110,5 @@ def content_route(path: str, content: Content) -> Any:
 
 def _media_type(name: str) -> str:
     if name.endswith(".js"):
-        return "text/javascript"  # some systems' tables say otherwise
+        return "text/javascript"  # some systems map it to something else
     return mimetypes.guess_type(name)[0] or "application/octet-stream"

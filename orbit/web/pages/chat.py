@@ -1,4 +1,4 @@
-"""The chat page at ``/``, and the script with which other sites embed it."""
+"""The chat page at ``/``, and the script that embeds it in other sites."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orbit.web.pages.headers import file_headers, page_headers
 
 
 def chat_page_routes(config: HostConfig, assets: Assets) -> list[Any]:
-    """The routes of the chat page; the one of the script only if there are sites that may use it."""
+    """Return the routes of the chat page, and of the script if any site may use it."""
     settings = config.pages
     page = assets.page(
         "chat.html",

@@ -1,7 +1,7 @@
-"""The headers that keep the pages harmless, whatever an answer, a file name or an error text says.
+"""Security headers of the pages, against markup in answers, file names and error texts.
 
-``nosniff``, ``Referrer-Policy`` and ``X-Frame-Options`` go with every response of the server. Browsers that know
-``frame-ancestors`` let it overrule ``X-Frame-Options``, which cannot name origins.
+Every response of the server has ``nosniff``, ``Referrer-Policy`` and ``X-Frame-Options``. In current browsers
+``frame-ancestors`` overrules ``X-Frame-Options``, which cannot name origins.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _POLICY = {
     "connect-src": "'self'",
     "base-uri": "'none'",
     "form-action": "'none'",
-    # Text cannot become markup but through DOMPurify, even where a script forgets to ask it.
+    # Text becomes markup through DOMPurify only, even if a script forgets to call it.
     "require-trusted-types-for": "'script'",
     "trusted-types": "dompurify",
 }
 
 
 def page_headers(frame_ancestors: Sequence[str] = ()) -> dict[str, str]:
-    """The headers of a page, which only pages of the origins ``frame_ancestors`` may show in a frame."""
+    """Return the headers of a page that only the origins ``frame_ancestors`` may frame."""
     policy = {**_POLICY, "frame-ancestors": " ".join(frame_ancestors) or "'none'"}
     return {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
@@ -34,5 +34,5 @@ def page_headers(frame_ancestors: Sequence[str] = ()) -> dict[str, str]:
 
 
 def file_headers(*, cross_origin: bool = False) -> dict[str, str]:
-    """The headers of a script or style sheet; ``cross_origin`` if pages of other origins may load it."""
+    """Return the headers of a script or style sheet. ``cross_origin`` lets pages of other origins load it."""
     return {"Cross-Origin-Resource-Policy": "cross-origin" if cross_origin else "same-origin"}

@@ -1,1 +1,1 @@
-"""The protocols that clients chat in, one module or folder each."""
+"""The chat protocols, one module or folder each."""

@@ -1,4 +1,4 @@
-"""Stopping the work for a client that has gone away."""
+"""Cancels the work for a client that has disconnected."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from orbit.web.http.problems import ServerStopping
 
 
 class ClientWatch:
-    """While entered, cancels the current task when the client closes its connection; then it exits quietly.
+    """Cancels the current task when the client disconnects while entered, and absorbs that cancellation.
 
-    Enter it after the request's body has been read. A cancellation from elsewhere means that the server's time to drain
-    is over: it leaves as ServerStopping. The watch begins with the ticker's next look: an answer that is there sooner
-    need not pay for it.
+    Enter it after reading the body. A cancellation from elsewhere means that the time to drain is over, and becomes
+    ServerStopping. The watch begins with the ticker's next look, so a quick answer does not pay for it.
     """
 
     def __init__(self, receive: Receive, ticker: Ticker) -> None:
@@ -33,7 +32,7 @@ class ClientWatch:
         return self
 
     def look(self, now: float) -> None:  # noqa: ARG002  # the ticker's signature
-        """Begin to watch; called by the ticker."""
+        """Start the watch; the ticker calls it."""
         self._ticker.discard(self)
         self._watcher = asyncio.create_task(self._watch())
 

@@ -1,4 +1,4 @@
-"""``POST /chat``: ORBIT's own wire."""
+"""``POST /chat``: ORBIT's own protocol."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from orbit.web.http.request import header
 
 _MAX_SESSION_ID_CHARS = 200
 _NEW = "new"
-"""The ``session_id`` of a client that leaves it to the server to make one."""
+"""The ``session_id`` that asks the server to make one."""
 _STREAMED, _WHOLE = GenerateOptions(stream=True), GenerateOptions(stream=False)
 _encoder = msgspec.json.Encoder()
 
@@ -46,7 +46,7 @@ ORBIT_STREAM = (
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What there is to say of an answer besides its text and sources."""
+    """The metadata of an answer."""
 
     request_id: str
     provider: str
@@ -59,7 +59,7 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class ChatResponse(msgspec.Struct, frozen=True):
-    """The body of an answer that is not streamed."""
+    """The body of a whole answer."""
 
     response: str
     sources: tuple[Source, ...]
@@ -70,7 +70,7 @@ class ChatResponse(msgspec.Struct, frozen=True):
 
 
 class StreamFrame(msgspec.Struct, frozen=True):
-    """The last frame of a stream. Those before it have `text`, what is new, and `done`, false."""
+    """The last frame of a stream. Earlier frames have the new `text` and `done`, false."""
 
     text: str
     done: bool
@@ -89,7 +89,7 @@ _BESIDE = frozenset(
         *("user", "user_id", "metadata", "client", "client_id", "id", "request_id", "timestamp"),
     }
 )
-"""The fields of a question, and those that clients add without wanting another answer."""
+"""The fields of a question, and fields that clients add without expecting another answer."""
 _WITHOUT_EFFECT = (b"null", b"false", b'""', b"[]", b"{}")
 
 
@@ -97,28 +97,28 @@ class OrbitWire:
     """ORBIT's frames: ``data: {"text": ..., "done": ...}``. Cumulative text is for clients of earlier servers."""
 
     def __init__(self, request_id: str, form: Literal["delta", "cumulative"], session_id: str | None) -> None:
-        """``session_id`` is None if the turn is in no session."""
+        """``session_id`` is None if the turn belongs to no conversation."""
         self._request_id = request_id
         self._session_id = session_id
         self._cumulative = form == "cumulative"
         self._so_far = ""
 
     def whole(self, text: str, ending: Ending) -> bytes:
-        """The JSON body."""
+        """Return the JSON body."""
         response = ChatResponse(
             text, ending.sources, ending.usage, ending.finish_reason, self._session_id, self._metadata(ending)
         )
         return _encoder.encode(response)
 
     def piece(self, text: str) -> bytes:
-        """One frame of text."""
+        """Return a frame of text."""
         if self._cumulative:
             self._so_far += text
             text = self._so_far
         return b'data: {"text":' + _encoder.encode(text) + b',"done":false}\n\n'
 
     def end(self, ending: Ending) -> bytes:
-        """The frame that says how the answer ended."""
+        """Return the last frame, which says how the answer ended."""
         frame = StreamFrame(
             text=self._so_far,
             done=True,
@@ -131,7 +131,7 @@ class OrbitWire:
         return b"data: " + _encoder.encode(frame) + b"\n\n"
 
     def failure(self, error: BaseException) -> bytes:
-        """The frame that says that the answer broke off."""
+        """Return the frame for an answer that failed half-way."""
         problem = problem_of(error, self._request_id)
         frame = {
             "error": {"code": problem.code, "message": problem.detail, "request_id": self._request_id},
@@ -161,11 +161,11 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
 
     @property
     def stream(self) -> bool:
-        """Whether the answer is wanted as a stream."""
+        """Whether the client wants a stream."""
         return self.request.stream
 
     def turn(self, identity: Identity, context: CallContext) -> Turn:
-        """The turn that the request asks for."""
+        """Return the turn that the request asks for."""
         request, prompt = self.request, identity.prompt
         if request.session_id is not None:
             context = msgspec.structs.replace(context, session_id=request.session_id)
@@ -175,7 +175,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
         return Turn(request.message, context, prompt.prompt, prompt.id, prompt.version, options=options)
 
     def wire(self, request_id: str) -> OrbitWire:
-        """How the answer is written."""
+        """Return the wire that writes the answer."""
         return OrbitWire(request_id, self.form, self.request.session_id if self.remembers else None)
 
 
@@ -188,11 +188,11 @@ class OrbitProtocol:
         self._remembers = config.sessions.enabled
 
     def secret(self, scope: Scope) -> str | None:
-        """The API key of a request."""
+        """Return the API key of a request."""
         return header(scope, b"x-api-key")
 
     def question(self, body: bytes) -> OrbitQuestion:
-        """Decode and check a body. Raises RequestError with what is wrong and what is expected."""
+        """Decode and check a body. Raises RequestError with the mistake and the expected form."""
         expected = 'Expected {"message": "...", "stream": true or false}.'
         request = decode(body, _decoder, expected)
         _check_fields(body)
@@ -205,7 +205,7 @@ class OrbitProtocol:
 
 
 def _check_fields(body: bytes) -> None:
-    """Raise RequestError for an unknown field: dropping it in silence would give another answer than was asked for."""
+    """Raise RequestError for an unknown field: ignoring it would answer another request than the client's."""
     for name, value in _fields.decode(body).items():
         if name not in _BESIDE and bytes(value) not in _WITHOUT_EFFECT:
             detail = (
@@ -219,5 +219,5 @@ def _in_session(request: ChatRequest, session_id: str) -> ChatRequest:
     if not 0 < len(session_id) <= _MAX_SESSION_ID_CHARS:
         detail = f"session_id must have 1 to {_MAX_SESSION_ID_CHARS} characters; '{_NEW}' begins a session."
         raise RequestError(400, "invalid_session_id", detail)
-    # Users behind one key must not guess each other's sessions, so the id is as good as a secret.
+    # Users who share a key must not guess each other's conversations, so the id is a secret.
     return msgspec.structs.replace(request, session_id=secrets.token_urlsafe(16)) if session_id == _NEW else request

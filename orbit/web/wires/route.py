@@ -46,15 +46,15 @@ class ChatProtocol(Protocol):
         ...
 
     def question(self, body: bytes) -> Question:
-        """Decode a body. Raises RequestError with what is wrong and what is expected."""
+        """Decode a body. Raises RequestError with the mistake and the expected form."""
         ...
 
 
 def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
     """Return the ASGI application of one protocol: key, limits, body, turn, answer.
 
-    A Litestar handler returns it as its response, so Litestar routes to it and answers what it raises, and it still
-    reads the body to its own limit, watches the connection while the model works, and sends frames itself.
+    Litestar routes to it and turns what it raises into responses. The application reads the body up to its own limit,
+    watches the connection while the model works, and sends frames itself.
     """
     settings = services.config.host
 

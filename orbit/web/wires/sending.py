@@ -1,4 +1,4 @@
-"""Sending the answer of a turn, whole or as a stream, in the form that a wire gives it."""
+"""Sends the answer of a turn, whole or as a stream, in the form of its protocol."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ logger = logging.getLogger("orbit.web")
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),  # or nginx would hold the pieces back
+    (b"x-accel-buffering", b"no"),  # keeps nginx from buffering the pieces
 ]
 _PING = b": ping\n\n"
 _GOODBYE_SECONDS = 1.0
-"""What sending the last frame may take once the server stops."""
+"""Seconds for sending the last frame once the server stops."""
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """What became of an answer: whether the client was still there, and the error that it got as the last frame."""
+    """The fate of an answer: whether the client was still connected, and the error sent as the last frame."""
 
     arrived: bool
     error: BaseException | None = None
 
 
 class Wire(Protocol):
-    """How one protocol writes an answer. Frames are whole server-sent events."""
+    """The form of answers in one protocol. Frames are complete server-sent events."""
 
     def whole(self, text: str, ending: Ending) -> bytes:
-        """The JSON body of an answer that is not streamed."""
+        """Return the JSON body of a whole answer."""
         ...
 
     def piece(self, text: str) -> bytes:
-        """The frame of a new piece of text."""
+        """Return the frame of a new piece of text."""
         ...
 
     def end(self, ending: Ending) -> bytes:
-        """The last frames of an answer."""
+        """Return the last frames of an answer."""
         ...
 
     def failure(self, error: BaseException) -> bytes:
-        """The last frames of an answer that failed after its first byte."""
+        """Return the last frames of an answer that failed after its first byte."""
         ...
 
 
@@ -62,7 +62,7 @@ async def send_whole(
     send: Send,
     ticker: Ticker,
 ) -> Sent:
-    """Send an answer as one JSON body. Raises what the turn raises, before it sends."""
+    """Send an answer as one JSON body. Raises the turn's errors before it sends anything."""
     text: list[str] = []
     ending: Ending = Answered()
     with ClientWatch(receive, ticker) as watch:
@@ -91,10 +91,10 @@ async def send_stream(
     ticker: Ticker,
     ping_seconds: float,
 ) -> Sent:
-    """Send an answer as server-sent events: the headers by ``send``, all else by ``send_frame``.
+    """Send an answer as server-sent events: the headers through ``send``, the frames through ``send_frame``.
 
-    The headers leave with the first piece, so that an earlier failure is raised and becomes a real error status.
-    If nothing comes for ``ping_seconds``, they leave with a ping; from then on a failure is an error frame.
+    The headers leave with the first piece, so an earlier failure can still become an error status. If nothing comes for
+    ``ping_seconds``, they leave with a ping; from then on, a failure becomes an error frame.
     """
     stream = _EventStream(send, send_frame, ticker, ping_seconds)
     failure: BaseException | None = None
@@ -109,12 +109,12 @@ async def send_stream(
                             await stream.send(wire.piece(event.text))
                         await stream.send(wire.end(event), last=True)
             finally:
-                await events.aclose()  # gives the turn's place back before anything else is sent
+                await events.aclose()  # frees the turn's place before the last frame leaves
         except asyncio.CancelledError:
             if watch.gone or not stream.started:
                 raise
             stream.close()
-            with suppress(TimeoutError, asyncio.CancelledError):  # a client that does not read delays no stop
+            with suppress(TimeoutError, asyncio.CancelledError):  # a client that does not read must not delay the stop
                 async with asyncio.timeout(_GOODBYE_SECONDS):
                     await stream.fail(wire, ServerStopping())
         except Exception as error:
@@ -130,7 +130,7 @@ async def send_stream(
 
 
 class _EventStream:
-    """One streamed response, and its pings while nothing else is sent. One frame is sent at a time."""
+    """One streamed response, with pings while nothing else is sent. It sends one frame at a time."""
 
     def __init__(self, send: Send, send_frame: Send, ticker: Ticker, ping_seconds: float) -> None:
         self.started = False
@@ -158,12 +158,12 @@ class _EventStream:
             self._sent_at = self._now()
 
     async def fail(self, wire: Wire, error: BaseException) -> None:
-        """Send an error as the last frame, unless the last one has left."""
+        """Send an error as the last frame, unless the last frame has left."""
         if not self.ended:
             await self.send(wire.failure(error), last=True)
 
     async def settle(self) -> None:
-        """Wait until a ping that is being sent has left."""
+        """Wait until a ping in flight has left."""
         if self._ping is not None:
             await asyncio.wait([self._ping])
             self._ping = None
@@ -175,7 +175,7 @@ class _EventStream:
             self._ping.cancel()
 
     def look(self, now: float) -> None:
-        """Ping if it is time; called by the ticker."""
+        """Send a ping if one is due; the ticker calls it."""
         if now >= self._sent_at + self._seconds and not self._sending and not self.ended:
             self._sent_at = now
             if self._ping is None or self._ping.done():

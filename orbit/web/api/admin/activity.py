@@ -1,4 +1,4 @@
-"""``/admin/chats`` and ``/admin/live``: what happened lately, and what happens now."""
+"""``/admin/chats`` and ``/admin/live``: recent chats and live metrics."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ Since = Annotated[float, QueryParameter(description="The time of the last sample
 
 
 class Live(msgspec.Struct, frozen=True):
-    """The server now, and how it came there.
+    """The server's health and load, now and over the last hour.
 
-    ``samples`` are of the last hour, oldest first, the last taken for this answer; ``bounds`` are those of their
-    durations, in seconds, and there is one bucket more for what is longer.
+    ``samples`` run from the oldest to one taken for this response. ``bounds`` are the upper bounds of their histogram
+    buckets, in seconds; one more bucket holds everything longer.
     """
 
     health: HealthReport
@@ -51,10 +51,10 @@ class Live(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def kept_history(exchange: Exchange) -> AsyncGenerator[History, None]:
-    """A history that grows while it is entered.
+    """Collect samples while entered.
 
-    Where there are several workers, each leaves it in a file: a worker that takes the place of one that died would
-    otherwise know of no more than happened since then.
+    With several workers, each saves the history in a file. Otherwise the replacement of a dead worker would know
+    nothing of the time before its own start.
     """
     file = exchange.folder / "history" if exchange.folder is not None else None
     history = History(await asyncio.to_thread(_read, file) if file is not None else ())
@@ -71,7 +71,7 @@ async def kept_history(exchange: Exchange) -> AsyncGenerator[History, None]:
                 if not failing:
                     logger.warning("the counts of the last hour cannot be written for other workers: %s", error)
                 failing = True
-            except Exception:  # whatever it is, it must not end the history
+            except Exception:  # no failure may end the history
                 logger.exception("the counts of the workers cannot be read")
             await asyncio.sleep(SECONDS)
 
@@ -101,7 +101,7 @@ def _write(file: Path, samples: list[Sample]) -> None:
 
 
 def live_route(exchange: Exchange, history: History, check: HealthCheck) -> Any:
-    """The route that the page asks again and again."""
+    """Return the route that the operator's page polls."""
 
     @get("/live", summary="Health, and the counts of the last hour")
     async def live(since: Since = 0.0) -> Live:
@@ -113,7 +113,7 @@ def live_route(exchange: Exchange, history: History, check: HealthCheck) -> Any:
 
 
 def chats_route(log: Path | None) -> Any:
-    """The route of the chat log's end, if there is one. One page at a time is looked for: others wait."""
+    """Return the route of recent chats. It searches the log for one page at a time; other requests wait."""
     recent = RecentChats(log.parent, Naming(log.name)) if log is not None else None
     one_at_a_time = asyncio.Lock()
 

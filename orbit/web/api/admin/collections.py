@@ -1,4 +1,4 @@
-"""``/admin/collections``: what documents there are, and taking them away."""
+"""``/admin/collections``: lists and deletes collections and their documents."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class CollectionInfo(msgspec.Struct, frozen=True):
 
 
 class Library(msgspec.Struct, frozen=True):
-    """All collections of the store in use, and what can be put into them.
+    """All collections of the store, and which files they accept.
 
-    ``store`` is the store's name, empty if there is none; ``can_remove`` says whether it takes single documents out.
-    ``embedding`` is the model in use, ``readable`` are endings of files, limits are in bytes.
+    ``store`` is the store's name, or empty. ``can_remove`` tells whether the store can delete single documents.
+    ``embedding`` is the embedding model, ``readable`` lists file endings, and limits are in bytes.
     """
 
     store: str
@@ -53,14 +53,14 @@ class Library(msgspec.Struct, frozen=True):
 
 
 class StoredDocument(msgspec.Struct, frozen=True):
-    """A file of a collection. One that is not ``complete`` was cut short when it was written."""
+    """A file of a collection. If it is not ``complete``, its ingestion was interrupted."""
 
     source: str
     complete: bool
 
 
 class DocumentPage(msgspec.Struct, frozen=True):
-    """Documents by name; ``total`` and ``found`` count those of the collection and those with the wanted name."""
+    """Documents by name. ``total`` counts the collection, ``found`` the documents that match."""
 
     total: int
     found: int
@@ -68,13 +68,13 @@ class DocumentPage(msgspec.Struct, frozen=True):
 
 
 class UnknownDocument(OrbitError):
-    """The collection, or the document in it, does not exist."""
+    """The collection or the document does not exist."""
 
     code = "unknown_document"
 
 
 def collection_routes(services: Services) -> list[Any]:
-    """The routes of collections."""
+    """Return the routes of collections."""
     host = services.host
     settings = services.config.host.ingest
 

@@ -1,4 +1,4 @@
-"""Files from a ``multipart/form-data`` body, written to a folder as they arrive."""
+"""Streams the files of a ``multipart/form-data`` body into a folder."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from orbit.web.http.problems import RequestError
 MAX_FILES = 10_000
 _MAX_HEADER_BYTES = 65_536
 _HEAD, _TAIL = 200, 100
-"""Characters that are kept of a name longer than both together, from its beginning and from its end."""
+"""How many characters a shortened name keeps from its beginning and from its end."""
 
 
 def clean_name(name: str) -> str:
-    """A file's name as what it is stored under: a relative path of printable characters, not longer than people read.
+    """Return a safe form of a file's name: a relative path of printable characters, shortened to a readable length.
 
-    It is only ever data, but it goes to prompts, pages and logs, where a line feed or an invisible character could
-    pretend to be something else.
+    The name is only data, but prompts, pages and logs show it, where a line feed or an invisible character could
+    disguise it.
     """
     printable = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)
     parts = [part for part in PurePosixPath(printable).parts if part not in ("/", "//", "..", ".")]
@@ -35,10 +35,10 @@ def clean_name(name: str) -> str:
 
 
 async def receive_files(pieces: AsyncIterator[bytes], boundary: str, folder: Path, limit: int) -> list[LocalFile]:
-    """The files of a body, in ``folder``, whatever their fields are called. Fields that are no files are passed over.
+    """Write the files of a body to ``folder``, whatever their field names. Skips fields that are no files.
 
-    A little more than ``limit`` bytes are kept of each, enough to tell that it is too large. Raises RequestError for
-    a body that is no multipart.
+    Keeps one byte more than ``limit`` of each file, enough to see that it is too large. Raises RequestError if the body
+    is not multipart.
     """
     files: list[LocalFile] = []
     open_file: IO[bytes] | None = None

@@ -1,4 +1,4 @@
-"""``/admin``: API keys, system prompts and all else that the holder of the admin token may see and do."""
+"""``/admin``: the administration API."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ STATUS = {
 
 
 def admin_routes(services: Services, live: Any) -> list[Any]:
-    """The routes of ``/admin`` behind the admin token, and ``/key``, which tells a client about its own key."""
+    """Return the routes of ``/admin``, behind the admin token, and ``/key``, which shows a client its own key."""
     redact_access_log()
     admin = Administration(services.database)
     guard = services.admin_guard
@@ -173,7 +173,7 @@ def _own_key_route(services: Services) -> Any:
 
 
 def _page(path: str, records: Sequence[Any], limit: int) -> Response[Any]:
-    """Records as an array; a full page links to the one after it."""
+    """Return records as an array; a full page links to the next one."""
     headers = {}
     if len(records) == limit:
         headers["Link"] = f'<{path}?after={records[-1].id}&limit={limit}>; rel="next"'
@@ -181,7 +181,7 @@ def _page(path: str, records: Sequence[Any], limit: int) -> Response[Any]:
 
 
 def _refusal(request: Request[Any, Any, Any], error: OrbitError) -> Response[Any]:
-    """An error of ORBIT as a problem document; only who has been let in reads the cause."""
+    """Turn an error of ORBIT into a problem document. Only an authenticated operator reads the cause."""
     status = error.status if isinstance(error, NotAdministrator) else STATUS.get(type(error))
     told = operators_problem_of if request.scope["state"].get(_ADMITTED) else problem_of
     request_id = request_id_of(request.scope)
@@ -196,10 +196,10 @@ def _refusal(request: Request[Any, Any, Any], error: OrbitError) -> Response[Any
 
 
 def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Response[Any]:
-    """A body or parameter of the wrong shape: say which, never what was sent."""
+    """Name the field or parameter of the wrong shape, without the value that was sent."""
     return _refusal(request, RequestError(400, "invalid_request", invalid_fields(error)))
 
 
 def _too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[Any]:
-    """A body nested so deeply that reading it is refused."""
+    """Refuse a body that is nested too deeply to decode."""
     return _refusal(request, RequestError(400, "invalid_json", "the body is nested too deeply."))

@@ -1,4 +1,4 @@
-"""``/admin/session``: signing in to the operator's page with the admin token, and out again."""
+"""``/admin/session``: signs operators in with the admin token, and out again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SignInInfo(msgspec.Struct, frozen=True):
 
 
 def sign_in_routes(guard: AdminGuard) -> list[Any]:
-    """Return the routes of sign-ins; the guard has let the request pass."""
+    """Return the routes of sign-ins. The router's guard has admitted the request."""
     sign_ins = guard.sign_ins
 
     def info(signed_in: SignIn) -> SignInInfo:

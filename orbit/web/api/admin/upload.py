@@ -1,4 +1,4 @@
-"""``POST /admin/collections/{collection}/documents``: uploaded files are ingested, and how far it is is told."""
+"""``POST /admin/collections/{collection}/documents``: ingests uploads and streams their progress."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ logger = logging.getLogger("orbit.admin")
 
 
 class Told(msgspec.Struct, frozen=True, tag_field="event"):
-    """A line of the answer."""
+    """A line of the response."""
 
 
 class ToldProgress(Told, frozen=True, tag="progress"):
-    """How far it is: files done of all, and passages written."""
+    """Progress: files done and in total, and passages written."""
 
     done: int
     total: int
@@ -45,7 +45,7 @@ class ToldProgress(Told, frozen=True, tag="progress"):
 
 
 class ToldSummary(Told, frozen=True, tag="summary"):
-    """The last line: what became of every file, as ``orbit ingest`` says it."""
+    """The last line: the outcome of every file, as ``orbit ingest`` reports it."""
 
     collection: str
     added: tuple[str, ...]
@@ -58,14 +58,14 @@ class ToldSummary(Told, frozen=True, tag="summary"):
 
 
 class ToldError(Told, frozen=True, tag="error"):
-    """The last line, if the whole run failed after it had begun."""
+    """The last line if the run failed after the response had begun."""
 
     problem: ProblemDetails
 
 
 @dataclass
 class _UploadOperation(Operation):
-    """The route in the OpenAPI schema, with the body that the handler reads by itself."""
+    """The operation in the OpenAPI document, with the body that the handler reads itself."""
 
     def __post_init__(self) -> None:
         file = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
@@ -75,7 +75,7 @@ class _UploadOperation(Operation):
 
 
 def upload_route(services: Services) -> Any:
-    """The route of uploads."""
+    """Return the route of uploads."""
     settings = services.config.host.ingest
 
     @post(
@@ -101,13 +101,13 @@ def upload_route(services: Services) -> Any:
 async def _files(
     request: Request[Any, Any, Any], stack: AsyncExitStack, file_limit: int, limit: int
 ) -> Sequence[Input]:
-    """The files of the body, in a folder that goes with the stack. Raises RequestError."""
+    """Receive the files of the body in a folder that the stack deletes. Raises RequestError."""
     kind, options = request.content_type
     if kind != "multipart/form-data":
         raise RequestError(415, "unsupported_media_type", "send the files as multipart/form-data.")
     try:
         folder = tempfile.TemporaryDirectory(prefix="orbit-upload-", ignore_cleanup_errors=True)
-        # Nobody waits for it: what is awaited where a client has left is cancelled before it begins.
+        # Not awaited: after a client has left, an await here would be cancelled before it began.
         stack.callback(asyncio.get_running_loop().run_in_executor, None, folder.cleanup)
         files = await receive_files(_pieces(request), options.get("boundary", ""), Path(folder.name), file_limit)
     except RequestEntityTooLarge as error:
@@ -131,7 +131,7 @@ async def _pieces(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
 
 
 class _Run:
-    """An ingestion under way, and what it has told."""
+    """A running ingestion and its latest progress."""
 
     def __init__(self, services: Services, collection: str, files: Sequence[Input], context: CallContext) -> None:
         self._silence = services.config.host.timeouts.ping
@@ -145,13 +145,13 @@ class _Run:
         self._task.add_done_callback(lambda _: self._news.set())
 
     async def begun(self) -> None:
-        """Wait for the first news. Raises what made it fail before there was any, so that the answer can say so."""
+        """Wait for the first progress. Raises an error that comes before it, which can still set the status."""
         await self._wait()
         if self._task.done():
             self._task.result()
 
     async def told(self) -> AsyncIterator[Told]:
-        """What happens, until it is over; at times also that nothing has."""
+        """Yield progress until the run ends, and repeat it while nothing happens."""
         while not self._task.done():
             self._news.clear()
             yield msgspec.convert(self._progress, ToldProgress, from_attributes=True)
@@ -165,7 +165,7 @@ class _Run:
             yield msgspec.convert(summary, ToldSummary, from_attributes=True)
 
     async def stop(self) -> None:
-        """End it wherever it is; sources are written whole or not at all."""
+        """Cancel the run. Each source is either written completely or not at all."""
         self._task.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await self._task

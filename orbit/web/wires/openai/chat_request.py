@@ -1,4 +1,4 @@
-"""``POST /v1/chat/completions``: OpenAI's request, checked, as a turn."""
+"""``POST /v1/chat/completions``: translates OpenAI's request into a turn."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 
 class ResponseFormat(msgspec.Struct, frozen=True):
-    """The form the answer must have."""
+    """The format of the answer."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     json_schema: dict[str, Any] | None = None
 
 
 class CompletionRequest(msgspec.Struct, frozen=True):
-    """The parameters that ORBIT takes; ``parameters`` knows the others."""
+    """The parameters that ORBIT supports; the module ``parameters`` handles all others."""
 
     model: str
     messages: Annotated[list[ChatMessage], Meta(min_length=1)]
@@ -73,7 +73,7 @@ _EXPECTED = 'Expected {"model": "...", "messages": [{"role": "user", "content": 
 
 
 class CompletionQuestion(msgspec.Struct, frozen=True):
-    """A checked request, with its conversation as ORBIT has it."""
+    """A checked request and its conversation."""
 
     request: CompletionRequest
     system: str
@@ -83,11 +83,11 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
 
     @property
     def stream(self) -> bool:
-        """Whether the answer is wanted as a stream."""
+        """Whether the client wants a stream."""
         return bool(self.request.stream)
 
     def turn(self, identity: Identity, context: CallContext) -> Turn:
-        """The turn that the request asks for: the key's prompt first, then the client's own system messages."""
+        """Return the turn: the key's prompt first, then the client's own system messages."""
         prompt = identity.prompt
         return Turn(
             self.text,
@@ -101,7 +101,7 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
         )
 
     def wire(self, request_id: str) -> CompletionWire:
-        """How the answer is written."""
+        """Return the wire that writes the answer."""
         options = self.request.stream_options
         include_usage = bool(options and options.include_usage)
         return CompletionWire(request_id, self.request.model, include_usage=include_usage, ignored=self.ignored)
@@ -131,12 +131,12 @@ class CompletionProtocol:
     """``Authorization: Bearer`` and OpenAI's request."""
 
     def __init__(self, models: tuple[str, ...], max_message_chars: int) -> None:
-        """``models`` are the names that a request may give."""
+        """``models`` are the names that a request may use."""
         self._models = models
         self._max_chars = max_message_chars
 
     def secret(self, scope: Scope) -> str | None:
-        """The API key of a request; ORBIT's own header is as good."""
+        """Return the API key of a request. ORBIT's own header works too."""
         return bearer(scope)
 
     def question(self, body: bytes) -> CompletionQuestion:
@@ -155,14 +155,14 @@ class CompletionProtocol:
 
 
 def bearer(scope: Scope) -> str | None:
-    """The key in ``Authorization: Bearer``, or else in ``X-API-Key``."""
+    """Return the key in ``Authorization: Bearer``, or else in ``X-API-Key``."""
     authorization = header(scope, b"authorization") or ""
     scheme, _, secret = authorization.partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else header(scope, b"x-api-key")
 
 
 def check_model(model: str, models: tuple[str, ...]) -> None:
-    """Raise ParameterError with 404 if there is no such model."""
+    """Raise ParameterError with 404 if the model does not exist."""
     if model not in models:
         detail = f"the model '{model}' does not exist here. Models: {', '.join(models) or 'none'}."
         raise ParameterError("model", detail, 404, "model_not_found")
@@ -178,7 +178,7 @@ def _conversation(messages: list[ChatMessage]) -> tuple[str, list[Message]]:
             system.append(text)
         elif message.role == "assistant" and not text.strip():
             if turns and turns[-1].role == "user":
-                turns.pop()  # a question that got no answer; services refuse an empty message
+                turns.pop()  # an unanswered question; model servers refuse an empty answer to it
         elif message.role in ("user", "assistant"):
             turns.append(Message("user" if message.role == "user" else "assistant", text))
         else:

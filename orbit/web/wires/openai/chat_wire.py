@@ -1,4 +1,4 @@
-"""An answer as ``chat.completion`` objects: pure translation."""
+"""Translates answers into ``chat.completion`` objects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CompletionMessage(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """The one answer there is."""
+    """The only answer."""
 
     message: CompletionMessage
     finish_reason: str
@@ -45,7 +45,7 @@ class CompletionUsage(msgspec.Struct, frozen=True):
 
 
 class CompletionExtra(msgspec.Struct, frozen=True):
-    """What ORBIT says besides; clients that know OpenAI's fields only pass it over."""
+    """ORBIT's metadata; OpenAI's clients ignore it."""
 
     request_id: str
     sources: tuple[Source, ...]
@@ -54,11 +54,11 @@ class CompletionExtra(msgspec.Struct, frozen=True):
     dropped_turns: int
     without_documents: bool
     ignored: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    """The parameters that nobody knows; absent if there are none."""
+    """Unknown parameters of the request; absent if there are none."""
 
 
 class Completion(msgspec.Struct, frozen=True):
-    """The body of a completion that is not streamed."""
+    """The body of a whole completion."""
 
     id: str
     created: int
@@ -70,28 +70,28 @@ class Completion(msgspec.Struct, frozen=True):
 
 
 class CompletionWire:
-    """Writes one completion. Sources and ORBIT's metadata stand in the extra field ``orbit``."""
+    """Writes one completion. The extra field ``orbit`` holds sources and ORBIT's metadata."""
 
     def __init__(self, request_id: str, model: str, *, include_usage: bool, ignored: tuple[str, ...] = ()) -> None:
-        """``ignored`` are the parameters that nobody knows."""
+        """``ignored`` are the unknown parameters of the request."""
         self._request_id = request_id
         self._ignored = ignored or msgspec.UNSET
         self._include_usage = include_usage
         self._head: dict[str, Any] = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": model}
-        self._before = self._after = b""  # what stands before and after each text, once there is one
+        self._before = self._after = b""  # the JSON around each text, from the first piece on
 
     def whole(self, text: str, ending: Ending) -> bytes:
-        """The body of a completion that is not streamed."""
+        """The body of a whole completion."""
         choice = Choice(CompletionMessage(text), ending.finish_reason)
         return _encode(Completion(**self._head, choices=(choice,), usage=_usage(ending), orbit=self._extra(ending)))
 
     def piece(self, text: str) -> bytes:
-        """One chunk of text; the first comes after the chunk with the role."""
+        """Return a chunk of text, the first one after the chunk with the role."""
         opening = b"" if self._before else self._open()
         return opening + self._before + _encode(text) + self._after
 
     def end(self, ending: Ending) -> bytes:
-        """The chunk with the finish reason, the usage if it was asked for, and ``[DONE]``."""
+        """Return the chunk with the finish reason, the usage if requested, and ``[DONE]``."""
         opening = b"" if self._before else self._open()
         head = {**self._head, "object": "chat.completion.chunk"}
         choice = {"index": 0, "delta": {}, "finish_reason": ending.finish_reason}
@@ -104,11 +104,11 @@ class CompletionWire:
         return frames + _DONE
 
     def failure(self, error: BaseException) -> bytes:
-        """The error that ends a stream; no ``[DONE]`` follows it."""
+        """Return the error that ends a stream. No ``[DONE]`` follows it."""
         return b"data: " + _encode(error_body(error, self._request_id)[1]) + b"\n\n"
 
     def _open(self) -> bytes:
-        """The chunk with the role, the first of a stream."""
+        """Return the first chunk of a stream, which has the role."""
         chunk = _encode({**self._head, "object": "chat.completion.chunk"})[:-1]
         usage = b',"usage":null' if self._include_usage else b""
         self._before = b"data: " + chunk + b',"choices":[{"index":0,"delta":{"content":'

@@ -1,4 +1,4 @@
-"""Errors in OpenAI's shape, so that its clients raise the right exceptions."""
+"""Errors in OpenAI's shape, which make its clients raise the right exceptions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ParameterError(RequestError):
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
-    """What is wrong: a sentence, OpenAI's kind of error, the parameter that is to blame, and a stable word."""
+    """A message, OpenAI's type of error, the parameter at fault, and a stable code."""
 
     message: str
     type: str
@@ -40,13 +40,13 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 
 def error_body(error: BaseException, request_id: str) -> tuple[int, ErrorBody]:
-    """The status and the body of an error."""
+    """Return the status and the body of an error."""
     problem = problem_of(error, request_id)
     status = problem.status
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")  # noqa: PLR2004  # HTTP's border
     code = _CODES.get(problem.code, problem.code)
     if code == "context_length_exceeded":
-        status = 400  # as OpenAI has it; its clients look for the code
+        status = 400  # OpenAI's status; its clients look for the code
     param = getattr(error, "param", None)
     return status, ErrorBody(ErrorDetail(problem.detail, kind, param, code))
 

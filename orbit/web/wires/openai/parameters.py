@@ -1,4 +1,4 @@
-"""Parameters of a completion that ORBIT does not have: none that would change the answer is dropped in silence."""
+"""Unsupported parameters of a completion: refused if they would change the answer, never silently dropped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BESIDE: Final = frozenset(
         *("timings_per_token", "return_progress", "return_token_ids", "chat_id", "session_id", "id"),
     }
 )
-"""They do not change the answer: whose request it is, how it is counted, cached or listed."""
+"""They do not change the answer: they say whose request it is, or how to count, cache or list it."""
 
 _FALSE: Final = (False,)
 _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
@@ -87,16 +87,16 @@ _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "use_beam_search": _FALSE,
     "xtc_probability": (0,),
 }
-"""They would change the answer: refused, but for null and the values with which they change nothing."""
+"""They would change the answer, so they are refused unless null or neutral. Name -> neutral values."""
 
 _decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def check_parameters(body: bytes, known: frozenset[str]) -> tuple[str, ...]:
-    """Raise ParameterError for a parameter that would change the answer; return those that nobody knows, sorted.
+    """Raise ParameterError for a parameter that would change the answer. Returns the unknown ones, sorted.
 
-    ``known`` are those that ORBIT takes. Like vLLM, and unlike OpenAI, it lets unknown ones pass, and says so beside
-    the answer.
+    ``known`` are the supported ones. Like vLLM and unlike OpenAI, ORBIT lets unknown parameters pass, and lists them
+    beside the answer.
     """
     fields = _decoder.decode(body)
     unknown = []
