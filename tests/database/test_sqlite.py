@@ -12,7 +12,6 @@ from orbit.auth.keys import new_key
 from orbit.config import load_config
 from orbit.database import open_database
 from orbit.database.keys import KeyChanges
-from orbit.database.prompts import next_version
 from orbit.database.secrets import digest_of
 from orbit.database.sqlite import SqliteDatabase
 from orbit.errors import ConfigError, DatabaseUnavailable
@@ -158,11 +157,3 @@ async def test_the_configuration_names_the_file(tmp_path):
     async with open_database(load_config(str(file))) as database:
         await database.ping()
     assert (tmp_path / "d" / "keys.db").exists()
-
-
-@pytest.mark.parametrize(
-    ("version", "following"),
-    [("1.0", "1.1"), ("1.9", "1.10"), ("3", "4"), ("v2-beta", "v3-beta"), ("draft", "draft.1"), ("1.0.9", "1.0.10")],
-)
-def test_the_next_version(version, following):
-    assert next_version(version) == following
