@@ -1,4 +1,4 @@
-"""How many turns run and wait at the same time, shared fairly between keys."""
+"""Admission control: limits running and waiting turns, and shares places fairly between keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking out of an answer what a model makes up: citations of passages that it was never given, and passages."""
+"""Removes from an answer what a model makes up: citations of passages that it never got, and passages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One list of documents out of several."""
+"""Merges ranked lists of documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hands the records of finished turns to the log sinks, in the background."""
+"""Delivers the records of finished turns to the log sinks in the background."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("orbit.log")
 _CAPACITY = 10_000
 _GATHER_SECONDS = 0.01
 _TURN = 64
-"""Records delivered before requests have their turn again."""
+"""Records delivered in one go; then requests run."""
 
 
 class Recorder:
@@ -30,9 +30,9 @@ class Recorder:
     def __init__(
         self, sinks: Mapping[str, Callable[..., Any]], seconds: float, failed: Callable[[ProviderError], None]
     ) -> None:
-        """``sinks`` are the callers of the hook ``log`` by name; each record may take them ``seconds``.
+        """``sinks`` are the callers of the hook ``log`` by name. Each has ``seconds`` for a record.
 
-        ``failed`` is told of every record that a sink did not take.
+        The recorder calls ``failed`` for every record that a sink did not take.
         """
         self.lost = 0
         self._seconds = seconds
@@ -84,12 +84,12 @@ class _Sink:
         self._finishing = asyncio.Event()
 
     def finish(self) -> None:
-        """Deliver what is waiting, and end."""
+        """Deliver the waiting records, then end."""
         self._finishing.set()
         self.wake.set()
 
     async def deliver(self) -> None:
-        """Give the sink one record after the other, until told to finish."""
+        """Deliver the records in order until ``finish``."""
         loop = asyncio.get_running_loop()
         ended = float("-inf")
         while not (self._finishing.is_set() and not self.waiting):

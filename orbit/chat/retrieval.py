@@ -1,4 +1,4 @@
-"""Finding documents: asking the retrievers, making one list of theirs, and having it reranked."""
+"""Document search: asks the retrievers, merges their lists and has the result reranked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Retrieval:
         timeouts: Timeouts,
         failed: Callable[[str, OrbitError], None],
     ) -> None:
-        """``failed`` is told consequences and errors."""
+        """``failed`` reports a consequence and its error to operators."""
         self._settings = settings
         self._timeouts = timeouts
         self._failed = failed
@@ -41,7 +41,7 @@ class Retrieval:
         self._has_default = any(registry[name].default_collection() for name in self._retrievers)
 
     def responds(self, turn: Turn) -> bool:
-        """Tell whether a fixed text answers when nothing is found: if a collection was searched, named or default."""
+        """Return whether the fixed text answers if a search finds nothing: the turn must search a collection."""
         searched = turn.context.collection or self._has_default
         return bool(searched) and self._settings.on_nothing_found == "respond"
 
@@ -62,7 +62,7 @@ class Retrieval:
         self._failed("answering without its documents", error)
 
     async def retrieve(self, turn: Turn, journal: Journal) -> list[Document] | None:
-        """The documents for a question, best first; None if all that was asked failed. Raises ProviderError."""
+        """Return the documents for a question, best first; None if every retriever failed. Raises ProviderError."""
         started = time.perf_counter()
         outcomes: list[Outcome[Any]] = await fan_out(
             "retrieve",
@@ -95,7 +95,7 @@ class Retrieval:
         return fuse(lists) if lists else None
 
     async def rerank(self, turn: Turn, documents: list[Document], journal: Journal) -> list[Document]:
-        """The best documents, in the order of the last reranker that did not fail."""
+        """Return the best documents, in the order of the last reranker that did not fail."""
         limit = self._settings.max_documents
         query = Query(turn.question, turn.context.collection, turn.history)
         started = time.perf_counter()

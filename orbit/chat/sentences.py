@@ -1,4 +1,4 @@
-"""Cutting a stream of text at the ends of sentences, so that each can be judged before it is sent."""
+"""Splits a stream of text into sentences, so that moderators can judge each before the client reads it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _END = re.compile(r"[.!?。！？…]+[\"'”’)\]]*(?=\s)|\n{2,}|[。！？]")
 
 
 class SentenceBuffer:
-    """Collects pieces of text and gives back whole sentences, white space included: nothing is lost or changed."""
+    """Collects pieces of text and returns whole sentences, including all white space."""
 
     def __init__(self, longest: int = 2000) -> None:
-        """A run of ``longest`` characters without an end is given back as if it were a sentence."""
+        """Treat ``longest`` characters without an end as a sentence."""
         self._text = ""
         self._longest = longest
 

@@ -1,4 +1,4 @@
-"""Many deadlines watched by one timer."""
+"""One timer for many deadlines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from typing import Protocol
 
 PERIOD = 0.05
-"""Seconds between two looks: how late a deadline may be noticed."""
+"""Seconds between two looks. A deadline that starts with its first look may pass twice as long unnoticed."""
 
 
 class Watched(Protocol):
@@ -18,9 +18,9 @@ class Watched(Protocol):
 
 
 class Ticker:
-    """Calls ``look`` of everything added, each ``PERIOD``, while there is anything.
+    """Calls ``look`` of each watched object every ``PERIOD`` seconds.
 
-    Setting and cancelling a timer of its own for each wait costs a request more than all else that watches it.
+    A timer for each wait would cost a request more than all other supervision.
     """
 
     def __init__(self) -> None:
@@ -28,14 +28,14 @@ class Ticker:
         self._ticking = False
 
     def add(self, watched: Watched) -> None:
-        """Begin to look at it."""
+        """Start looking at an object."""
         self._watched.add(watched)
         if not self._ticking:
             self._ticking = True
             asyncio.get_running_loop().call_later(PERIOD, self._tick)
 
     def discard(self, watched: Watched) -> None:
-        """Look at it no more."""
+        """Stop looking at an object."""
         self._watched.discard(watched)
 
     def _tick(self) -> None:

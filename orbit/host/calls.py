@@ -146,7 +146,7 @@ async def fan_out(
 
 
 async def settled(work: Callable[[], Awaitable[T]]) -> tuple[T | None, Exception | None]:
-    """Call ``work`` and return its value or its error, so that a task group's other tasks go on."""
+    """Return the value of ``work`` or its error, so that the other tasks of a task group go on."""
     try:
         return await work(), None
     except Exception as error:  # noqa: BLE001  # the caller raises it when its turn has come
@@ -154,12 +154,12 @@ async def settled(work: Callable[[], Awaitable[T]]) -> tuple[T | None, Exception
 
 
 def is_list_of(value: Any, kind: type) -> bool:
-    """Tell whether ``value`` is a list or tuple whose every item is a ``kind``."""
+    """Return whether ``value`` is a list or tuple of ``kind`` only."""
     return isinstance(value, list | tuple) and all(isinstance(item, kind) for item in value)
 
 
 def _kind(value: object) -> str:
-    """The type of a value, and of what is in it if it is a list."""
+    """Return the type of a value, and the types of its items if it is a list."""
     if not isinstance(value, list | tuple):
         return "None" if value is None else type(value).__name__
     kinds = ", ".join(sorted({type(item).__name__ for item in value}))

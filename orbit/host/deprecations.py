@@ -1,4 +1,4 @@
-"""What of the plugin API is on its way out. Authors are told when their plugin is loaded; nothing breaks before."""
+"""Deprecated parts of the plugin API. The loader warns authors who use them; they work until their removal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Deprecation(msgspec.Struct, frozen=True):
     argument: str = ""
 
     def sentence(self, where: str) -> str:
-        """Return what the author of ``where`` (``WikiProvider.retrieve``) is told."""
+        """Return the warning for the author of ``where`` (``WikiProvider.retrieve``)."""
         what = f"its argument '{self.argument}'" if self.kind == "argument" else f"this {self.kind}"
         return f"{where}: {what} is deprecated since {self.since} and goes with {self.removal}; use {self.instead}."
 

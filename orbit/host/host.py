@@ -1,4 +1,4 @@
-"""The host: a configuration brought to life, and what it lends to its providers."""
+"""The host: runs the providers of a configuration and lends them to each other."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _OF_STORES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 class Roles(msgspec.Struct, frozen=True):
-    """Which instance does what only one can do; empty where none is enabled, or it could not start."""
+    """The instance for each role that only one can have; empty if none is enabled, or if it could not start."""
 
     generate: str = ""
     embed: str = ""
@@ -231,7 +231,7 @@ class OrbitHost:
         return adopted
 
     def _warn_of_unmet_needs(self) -> None:
-        """Say who has to do without an instance that is not required and could not start."""
+        """Warn of instances that need an optional one which could not start."""
         if self._needed is None:
             for problem in unmet_needs(self.config, self.registry, msgspec.structs.asdict(self.roles)):
                 logger.warning("%s", problem)
@@ -285,7 +285,7 @@ def _within(hook: str, name: str) -> Iterator[None]:
 
 
 def _incapable(hook: str, name: str, able: Sequence[str]) -> str:
-    """Say that an instance, or with an empty ``name`` nobody, can do what a hook is for, and who can."""
+    """Say that an instance (or, if ``name`` is empty, no instance) implements a hook, and which instances do."""
     verb = VERBS.get(hook, hook.replace("_", " "))
     who = f"'{name}' cannot" if name else "no enabled provider can"
     if able:

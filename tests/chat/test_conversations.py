@@ -97,6 +97,19 @@ async def test_without_a_conversation_nothing_is_kept(room: Room, session_id: st
     assert room.drawer.calls == []
 
 
+async def test_an_answer_in_pieces_is_kept_whole_and_an_old_one_is_not_read(room: Room) -> None:
+    async def pieces() -> AsyncIterator[orbit.Chunk]:
+        yield orbit.Chunk("At ")
+        yield orbit.Chunk("nine.")
+
+    room.model.acts["generate"] = pieces
+    await room.ask("first " * 20)
+    await room.ask("second")
+    assert [item.answer for item in room.drawer.turns] == ["At nine.", "At nine."]
+    await room.ask("third", max_chars=20)
+    assert "first" not in str(room.model.made("generate")[-1][0])
+
+
 async def test_a_refused_turn_is_not_kept(room: Room) -> None:
     room.judge.acts["moderate"] = returns(orbit.Verdict(allowed=False))
     assert not (await room.ask()).remembered
@@ -121,7 +134,7 @@ async def test_a_turn_that_cannot_be_kept_is_still_answered(
 ) -> None:
     room.drawer.error = error
     assert not (await room.ask()).remembered
-    assert ("not remembered: it is away." in caplog.text) is warns
+    assert ("a turn of a session is not remembered: it is away." in caplog.messages) is warns
 
 
 async def test_a_conversation_may_be_read_and_deleted(room: Room) -> None:
@@ -132,6 +145,7 @@ async def test_a_conversation_may_be_read_and_deleted(room: Room) -> None:
     assert UnknownConversation.client
     await room.ask()
     assert [item.question for item in await conversations.turns("k", "s")] == ["When?"]
+    assert room.drawer.calls[-1][:3] == ("read", "k", "s")
     await conversations.delete("k", "s")
     assert room.drawer.calls[-1] == ("delete", "k", "s")
     with pytest.raises(UnknownConversation):
@@ -157,7 +171,7 @@ async def test_a_database_that_is_away_does_not_end_the_sweep(room: Room, caplog
                 break
             await asyncio.sleep(0.01)
     assert len(room.drawer.calls) > 1
-    assert "it is away." in caplog.text
+    assert "turns of sessions whose time is over are not forgotten yet: it is away." in caplog.messages
 
 
 async def test_what_the_model_raises_is_raised(room: Room) -> None:

@@ -95,7 +95,8 @@ async def test_who_thinks_too_long_is_ended() -> None:
 
     with pytest.raises(ProviderError, match=r"still thinking after 0\.03 s \(timeouts\.thinking\)") as raised:
         await read(stream_of(muse, thinking=0.03))
-    assert (raised.value.kind, raised.value.retried, raised.value.operation) == ("timeout", True, "generate")
+    error = raised.value
+    assert (error.provider, error.kind, error.retried, error.operation) == ("p", "timeout", True, "generate")
 
 
 async def test_a_silent_thinker_is_ended_too() -> None:

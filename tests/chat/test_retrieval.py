@@ -1,5 +1,6 @@
 """Every retriever is asked for every text; what they find becomes one list, and rerankers put it in order."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -151,8 +152,6 @@ async def test_only_the_question_is_cut_not_its_context(desk: Desk) -> None:
 
 
 async def test_slow_retrievers_are_left_out(desk: Desk) -> None:
-    import asyncio
-
     async def sleep(_: str) -> list[orbit.Document]:
         await asyncio.sleep(60)
         return []
@@ -173,6 +172,7 @@ async def test_rerankers_sort_one_after_the_other(desk: Desk) -> None:
     assert [item.id for item in sorted_] == ["a", "b"]
     query = orbit.Query(FOLLOW_UP.question, "books", FOLLOW_UP.history)
     assert desk.sorter.made("rerank") == [(query, ["a", "b", "c"], 2)]
+    assert desk.sorter.contexts == [FOLLOW_UP.context]
     assert desk.last.made("rerank") == [(query, ["c", "b", "a"], 2)]
     assert list(desk.journal.durations) == ["rerank"]
 
@@ -187,6 +187,22 @@ async def test_a_reranker_that_fails_keeps_the_order(desk: Desk, failure: Any) -
     assert [item.id for item in sorted_] == ["b", "a"]
     assert desk.failures[0][0] == "keeping the retrieved order"
     assert desk.failures[0][1].startswith("sorter could not rerank: ")
+
+
+async def test_a_rerankers_wrong_result_and_lateness_are_named(desk: Desk) -> None:
+    async def sleep(_: Any) -> None:
+        await asyncio.sleep(60)
+
+    desk.sorter.acts["rerank"], desk.last.acts["rerank"] = returns(["text"]), sleep
+    retrieval = desk.retrieval(Timeouts(rerank=0.02))
+    assert await retrieval.rerank(turn(), [document("a")], desk.journal) == [document("a")]
+    assert [sentence for _, sentence in desk.failures] == [
+        (
+            "sorter could not rerank: the hook returned a list of str instead of a list of Documents; "
+            "this is a mistake in the plugin."
+        ),
+        "last could not rerank: no answer within 0.02 s.",
+    ]
 
 
 async def test_without_rerankers_the_best_are_kept(tmp_path: Path) -> None:

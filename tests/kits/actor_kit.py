@@ -20,6 +20,7 @@ class Actor(orbit.Provider):
         super().__init__(*arguments)
         self.acts: dict[str, Callable[..., Any]] = {}
         self.calls: list[tuple[Any, ...]] = []
+        self.contexts: list[orbit.CallContext] = []
 
     def moderates(self, stage: str) -> bool:
         return stage in self.stages
@@ -42,7 +43,10 @@ class Actor(orbit.Provider):
         return await self.acts["retrieve"](query.text) if "retrieve" in self.acts else []
 
     @orbit.hookimpl
-    async def rerank(self, query: orbit.Query, documents: Sequence[orbit.Document], limit: int) -> Any:
+    async def rerank(
+        self, query: orbit.Query, documents: Sequence[orbit.Document], limit: int, context: orbit.CallContext
+    ) -> Any:
+        self.contexts.append(context)
         self.calls.append(("rerank", query, [document.id for document in documents], limit))
         return await self.acts["rerank"](documents) if "rerank" in self.acts else documents
 
