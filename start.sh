@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets everything up in .venv and runs the server.
+# Installs ORBIT into .venv and runs the server.
 #   ./start.sh [--host=H] [--port=N] [--workers=N] [--reload] [--config=FILE]
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -10,7 +10,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     -h | --help)
         echo "Usage: ./start.sh [--host=H] [--port=N] [--workers=N] [--reload] [--config=FILE]"
-        echo "Sets everything up in .venv and runs the server. Without a configuration it runs the embedded default."
+        echo "Installs ORBIT into .venv and runs the server, without a configuration the embedded default."
         exit 0
         ;;
     --config=*) config=${1#*=} ;;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets everything up in .venv and runs the tests. Arguments go to pytest: ./test.sh tests/web -k stream
+# Installs ORBIT and its test tools into .venv and runs the tests. Passes arguments to pytest: ./test.sh tests/web -k stream
 set -euo pipefail
 cd "$(dirname "$0")"
 scripts/setup.sh --dev

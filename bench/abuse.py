@@ -1,13 +1,13 @@
-"""A server with too much to do: how soon it refuses, how fairly it shares, and what is left afterwards.
+"""Overloads a server: time to a refusal, fairness among keys, and memory afterwards.
 
     .venv/bin/python bench/abuse.py [--short]
 
-Three runs against a real server in a process of its own, whose model is a script:
+Three runs against a real server in its own process, whose model is a script:
 
-1. Overload: two keys, one with four times as many clients, offer about five times what the server can do. Printed are
-   the time to a refusal (aim: a 99th percentile of 100 ms) and the answers of each key (aim: within 20 %).
-2. 1,000 streams at the same time: how many came whole and in order (aim: all).
-3. Many turns, one after the other from 16 clients: memory after a third of them and at the end (aim: flat).
+1. Overload: two keys, one with four times as many clients, offer about five times the server's capacity. Prints the
+   time to a refusal (aim: a 99th percentile of 100 ms) and the answers of each key (aim: within 20 %).
+2. 1,000 concurrent streams: how many arrive complete and in order (aim: all).
+3. Many consecutive turns from 16 clients: memory after a third of them and at the end (aim: flat).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PLACES, QUEUE, TURN_SECONDS = 16, 32, 0.05
 KEYS = ("crowd", "modest")
 STREAMS, WORDS = 1_000, 20
 _WARM_UP = 3.0
-"""Seconds that are not counted: 500 clients connect at once."""
+"""Seconds excluded from the figures: 500 clients connect at once."""
 
 
 def main() -> None:
@@ -54,20 +54,20 @@ def main() -> None:
     limits = {"max_concurrent": STREAMS, "max_queued": STREAMS}
     with served({"script": {"words": WORDS, "delay": 0.2}, "limits": limits}) as server:
         uvloop.run(streams(server))
-    with served({"echo": {}}) as server:  # the script remembers what it was asked
+    with served({"echo": {}}) as server:  # the script remembers its questions
         uvloop.run(memory(server, 3_000 if short else 30_000))
 
 
 @dataclass
 class Served:
-    """A running server: its port, its process and a secret for each of ``KEYS``."""
+    """A running server: port, process and a secret for each of ``KEYS``."""
 
     port: int
     pid: int
     secrets: dict[str, str]
 
     def rss(self) -> float:
-        """Its memory, in MB."""
+        """Return its memory in MB."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * resource.getpagesize() / 1e6
 
@@ -109,7 +109,7 @@ def serve(host: Any, listener: socket.socket) -> None:
 
 @dataclass
 class Seen:
-    """What the clients of a key saw."""
+    """The observations of a key's clients."""
 
     answered: int = 0
     refusals: list[float] = field(default_factory=list)
@@ -119,7 +119,9 @@ async def overload(server: Served, seconds: float) -> None:
     seen = {name: Seen() for name in KEYS}
     begins = time.perf_counter() + _WARM_UP
     ends = begins + seconds
-    pause = 400 / (4 * PLACES / TURN_SECONDS)  # of about 400 refused clients, so that five times too much is asked
+    pause = 400 / (
+        4 * PLACES / TURN_SECONDS
+    )  # so that, with about 400 refused clients, the load is five times the capacity
 
     async def client(name: str, number: int) -> None:
         await asyncio.sleep(pause * number / 500)
@@ -184,7 +186,7 @@ async def memory(server: Served, turns: int) -> None:
 
 
 async def whole(reader: asyncio.StreamReader) -> int:
-    """Read a response; its status."""
+    """Read a response and return its status."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
     await reader.readexactly(length)

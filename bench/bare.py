@@ -1,4 +1,4 @@
-"""The reference: an ASGI application that does the upstream call and nothing else (no keys, log, limits, or checks)."""
+"""The reference: an ASGI application that only makes the upstream call (no keys, log, limits or checks)."""
 
 from __future__ import annotations
 

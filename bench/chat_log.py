@@ -1,13 +1,13 @@
-"""What the chat log costs: requests/s with the log off, in files, in files and Elasticsearch, and with a hanging one.
+"""The cost of the chat log: requests/s with it off, in files, in files and Elasticsearch, and with a hanging one.
 
     .venv/bin/python bench/chat_log.py [--clients 16] [--seconds 3] [--rounds 5] [--stream]
 
-Each variant is an ORBIT process of its own in front of the fake upstream; rounds alternate between them. Elasticsearch
-is the stand-in of the tests, in a process of its own; it shares the cores with all others. Aims: files at least 0.95
-of off, and hanging no worse than healthy. The processor time of the ORBIT process for each request says the same
-and is steadier on a busy machine. After the rounds the files must hold one whole line for each answer.
+Each variant is a separate ORBIT process in front of the fake upstream; rounds alternate between them. Elasticsearch is
+the stand-in of the tests, in another process that shares the cores. Aims: files at least 0.95 of off, and hanging not
+worse than healthy. CPU time per request shows the same, more steadily on a busy machine. After the rounds the files
+must contain one whole line per answer.
 
-(The name is not ``logging.py``: scripts of this folder would then import it instead of Python's own module.)
+(The name is not ``logging.py``, because scripts in this folder would import it instead of Python's own module.)
 """
 
 from __future__ import annotations
@@ -74,14 +74,16 @@ def compare(options: argparse.Namespace) -> None:
         for variant, (port, request) in targets.items():
             answers[variant] += len(load.run(port, request, options.clients, 0.5).latencies)
         for number in range(options.rounds):
-            for variant in VARIANTS[number % 4 :] + VARIANTS[: number % 4]:  # nobody always follows the same one
+            for variant in (
+                VARIANTS[number % 4 :] + VARIANTS[: number % 4]
+            ):  # vary the order, so that no variant always follows the same one
                 before = _cpu_seconds(pids[variant])
                 seen = load.run(*targets[variant], options.clients, options.seconds)
                 costs[variant].append((_cpu_seconds(pids[variant]) - before) / len(seen.latencies) * 1e6)
                 answers[variant] += len(seen.latencies)
                 rates[variant].append(seen.per_second)
         print(f"{'':16}{'req/s':>8}{'of off':>9}{'CPU/req':>12}{'of off':>9}{'lines':>9}{'answers':>9}")
-        time.sleep(1.0)  # by then every record is promised to be on disk
+        time.sleep(1.0)  # every record must be on disk by then
         for variant in VARIANTS:
             ratio = statistics.median(rate / base for rate, base in zip(rates[variant], rates["off"], strict=True))
             lines = _lines(Path(folder) / variant / "logs")
@@ -94,7 +96,7 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def serve(variant: str, folder: str, upstream: str, elasticsearch: str) -> None:
-    """One ORBIT process; prints its port."""
+    """Run one ORBIT process and print its port."""
     # ruff: noqa: PLC0415  the comparing process needs nothing of this
     import uvicorn
     from gateway_plugin import FakeUpstream
@@ -137,7 +139,7 @@ def _upstream() -> Iterator[int]:
 
 @contextlib.contextmanager
 def _printing_port(command: list[str]) -> Iterator[tuple[int, int]]:
-    """Run a program that prints its port; yields the port and the process id."""
+    """Run a program that prints its port. Yields the port and the process id."""
     process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     try:
         assert process.stdout is not None
@@ -148,7 +150,7 @@ def _printing_port(command: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """What a process has used of the processors so far, all threads together."""
+    """Return the CPU seconds that a process has used so far, over all threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

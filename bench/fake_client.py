@@ -1,4 +1,4 @@
-"""The call of the fake upstream that the bare application and the ORBIT plugin of the benchmark share."""
+"""The call to the fake upstream, shared by the bare application and the ORBIT plugin of the benchmark."""
 
 from __future__ import annotations
 

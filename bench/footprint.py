@@ -1,10 +1,10 @@
-"""What ORBIT takes before it does anything: process time of ``orbit --help`` and memory of an idle server.
+"""ORBIT's footprint before any work: CPU time of ``orbit --help`` and memory of an idle server.
 
     .venv/bin/python bench/footprint.py
 
-Aims: help within 0.35 s of process time (user and system), without importing chromadb, llama_cpp or litestar; an
-idle server without a model at most 200 MB resident. The reference of the first figure is an empty Python process,
-measured in turn with it.
+Aims: help within 0.35 s of CPU time (user and system), without importing chromadb, llama_cpp or litestar; an idle
+server without a model at most 200 MB resident. The reference for the first figure is an empty Python process, measured
+alternately.
 """
 
 from __future__ import annotations

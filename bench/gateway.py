@@ -1,15 +1,15 @@
-"""What ORBIT adds to a model's own time: whole chat turns against a bare ASGI application with the same upstream call.
+"""ORBIT's overhead on top of a model: whole chat turns against a bare ASGI application with the same upstream call.
 
     .venv/bin/python bench/gateway.py [--upstream fake|ollama] [--route chat|openai] [--clients 1,16]
 
-The turn includes the key check and the chat log on disk. Both applications run under uvicorn (uvloop, httptools) in
-processes of their own; rounds alternate between them. Printed are requests/s, the ratio of their medians over the
-rounds (aim: at least 0.70 at 16 clients), and at one client the difference of the median latencies (aim: 1 ms).
+A turn includes the key check and the chat log on disk. Both applications run under uvicorn (uvloop, httptools) in
+separate processes; rounds alternate between them. Prints requests/s, the ratio of their medians over the rounds (aim:
+at least 0.70 at 16 clients), and at one client the difference of the median latencies (aim: 1 ms).
 
-With ``--upstream ollama`` ORBIT answers through orbit_ollama, and the bare application through the same client and
+With ``--upstream ollama``, ORBIT answers through orbit_ollama, and the bare application through the same client and
 transport (aims: at least 0.80 at 1, 16 and 128 clients, and at most 0.8 ms added).
 
-With ``--route openai`` the same turn by ``/v1/chat/completions`` is compared with ``/chat`` (aim: within 5 %).
+With ``--route openai``, it compares the same turn by ``/v1/chat/completions`` with ``/chat`` (aim: within 5 %).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ UPSTREAMS = {
     "fake": ("fake_upstream:app", "bare:app", "/generate"),
     "ollama": ("ollama_upstream:app", "ollama_bare:app", ""),
 }
-"""Name -> the model server, the bare application, and the path that both bare application and plugin ask."""
+"""Name -> the model server, the bare application, and the path that both bare application and plugin request."""
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _compared(route: str, bare: int, orbit: int, key: str, *, stream: bool) -> list[tuple[int, bytes]]:
-    """The reference and what is measured: the port and the request of each."""
+    """Return port and request of the reference and of the measured route."""
     chat = msgspec.json.encode({"message": QUESTION, "stream": stream})
     asked = (orbit, load.post(orbit, "/chat", chat, {"X-API-Key": key}))
     if route == "chat":
@@ -74,7 +74,7 @@ def _compared(route: str, bare: int, orbit: int, key: str, *, stream: bool) -> l
 
 
 def _compare(compared: list[tuple[int, bytes]], clients: int, seconds: float, rounds: int, what: str) -> None:
-    """Measure both in turn and print a line."""
+    """Measure both alternately and print a line."""
     for port, request in compared:
         load.run(port, request, clients, 0.5)  # warm up
     seen = [[load.run(port, request, clients, seconds) for port, request in compared] for _ in range(rounds)]
@@ -90,18 +90,18 @@ def _compare(compared: list[tuple[int, bytes]], clients: int, seconds: float, ro
 
 @contextlib.contextmanager
 def _serving(application: str, **environment: str) -> Iterator[int]:
-    """Run an ASGI application of this folder under uvicorn; yields its port."""
+    """Run an ASGI application of this folder under uvicorn. Yields its port."""
     port = _free_port()
     command = [sys.executable, "-m", "uvicorn", application, "--app-dir", str(HERE), "--port", str(port)]
     command += ["--no-proxy-headers", "--loop", "uvloop", "--http", "httptools", "--no-access-log"]
-    command += ["--log-level", "warning", "--timeout-keep-alive", "75"]  # connections live from round to round
+    command += ["--log-level", "warning", "--timeout-keep-alive", "75"]  # connections survive from round to round
     with _process(command, port, environment):
         yield port
 
 
 @contextlib.contextmanager
 def _orbit(folder: Path, upstream: str, url: str) -> Iterator[tuple[int, str]]:
-    """Run ORBIT with the plugin for this upstream; yields its port and a key."""
+    """Run ORBIT with the plugin for this upstream. Yields its port and a key."""
     port = _free_port()
     command = [sys.executable, str(HERE / "gateway_orbit.py"), str(folder), upstream, url, str(port)]
     with _process(command, port, {}):

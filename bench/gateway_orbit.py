@@ -1,6 +1,6 @@
 """The ORBIT process of ``gateway.py``.
 
-``gateway_orbit.py FOLDER UPSTREAM URL PORT``; writes a key to ``FOLDER/key``.
+``gateway_orbit.py FOLDER UPSTREAM URL PORT`` writes a key to ``FOLDER/key``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PLUGINS: dict[str, tuple[type[Provider], dict[str, str]]] = {
     "fake": (FakeUpstream, {"url": "{url}"}),
     "ollama": (OllamaProvider, {"base_url": "{url}", "model": "bench"}),
 }
-"""Upstream -> the plugin that speaks to it, and its settings."""
+"""Upstream -> its plugin and settings."""
 
 
 def main() -> None:

@@ -15,13 +15,13 @@ import orbit
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Where the upstream is."""
+    """The upstream's address."""
 
     url: str
 
 
 class FakeUpstream(orbit.Provider):
-    """Answers come from the fake upstream."""
+    """Answers from the fake upstream."""
 
     Settings = Settings
     settings: Settings

@@ -1,10 +1,10 @@
-"""What the host adds to one call of a hook: a provider called as the pipeline calls it, and directly.
+"""The host's overhead on a hook call: a provider called directly, and through the host as the pipeline does it.
 
     .venv/bin/python bench/hooks.py [--rounds 40] [--calls 500] [--wrapped]
 
-The provider does nothing, so what is left is the host: pluggy, the deadline, the error with a name, the check of what
-came back. Blocks of calls take turns, direct and through the host, in one process on uvloop; the figures are medians of
-CPU time, so that other work on the machine counts little. ``--wrapped`` puts the example ``orbit_trace`` around hooks.
+The provider does nothing, so the difference is the host: pluggy, the deadline, named errors, the check of results.
+Blocks of calls alternate between both ways, in one process on uvloop. The figures are medians of CPU time, so other
+work on the machine matters little. ``--wrapped`` adds the example ``orbit_trace`` around the hooks.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Call = Callable[[], Awaitable[Any]]
 
 
 class Nothing(orbit.Provider):
-    """Implements the hooks of a turn, and does nothing in them."""
+    """Implements the hooks of a turn without doing anything."""
 
     @orbit.hookimpl
     async def generate(
@@ -91,7 +91,7 @@ class Nothing(orbit.Provider):
 
 
 def sides(host: OrbitHost) -> dict[str, tuple[Call, Call]]:
-    """Each hook: the direct call, and the call as ``orbit/chat/pipeline.py`` and ``orbit/host/host.py`` make it."""
+    """Return for each hook the direct call, and the call as the pipeline and the host make it."""
     provider: Any = host.registry["nothing"]
     stream = {"messages": MESSAGES, "options": OPTIONS, "context": CONTEXT}
     generate = host.registry.caller("generate", "nothing")
@@ -107,7 +107,7 @@ def sides(host: OrbitHost) -> dict[str, tuple[Call, Call]]:
         elif hook in ("embed", "index"):
             found[hook] = (direct, partial(getattr(host, hook), **arguments))
         elif hook == "log":
-            found[hook] = (direct, caller)  # one deadline watches over a block of records
+            found[hook] = (direct, caller)  # one deadline covers a block of records
         else:
             found[hook] = (direct, partial(called, hook, caller))
     return found
@@ -145,7 +145,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 
 async def microseconds(make: Call, calls: int) -> float:
-    """CPU time of one call, in microseconds, over a block of calls."""
+    """Return the CPU time of one call in microseconds, over a block of calls."""
     started = time.process_time()
     for _ in range(calls):
         await make()

@@ -1,11 +1,11 @@
-"""How often documents that give orders mislead the bundled model although their fence holds.
+"""How often documents with instructions mislead the bundled model, although their fence holds.
 
     .venv/bin/python bench/injections.py [--kinds fences,orders] [--every 1] [--model PATH] [--threads 1] [--show]
 
-Each case of tests/data/injections is put, as a document beside one that has the answer, into the prompt of a question,
-as ORBIT does it; it orders to say BANANA. Printed is the share of answers that do, by kind, and as the reference the
-same without fence and rules: the texts as they are before the question. Answers are at most 24 tokens, the likeliest
-ones. That the fences hold is shown by tests/test_injections.py, for any model.
+Puts each case of tests/data/injections into a prompt as ORBIT does, as a document beside one that contains the answer.
+The case orders the model to say BANANA. Prints the share of answers that obey, by kind, and as the reference the same
+without fence and rules: the plain texts before the question. Answers are greedy and have at most 24 tokens.
+tests/test_injections.py shows for any model that the fences hold.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ async def _measure(kinds: Sequence[str], every: int, settings: dict[str, Any], s
 
 
 def fenced(case: dict[str, Any]) -> tuple[Message, ...]:
-    """The prompt as ORBIT makes it."""
+    """Return the prompt as ORBIT builds it."""
     documents = [Document("fact", FACT), Document("case", case["text"])]
     return build(General().default_system_prompt, (), QUESTION, documents, RetrievalSettings().instruction)
 
 
 def bare(case: dict[str, Any]) -> tuple[Message, ...]:
-    """The prompt without fence and rules."""
+    """Return the prompt without fence and rules."""
     question = f"{FACT}\n\n{case['text']}\n\n{RetrievalSettings().instruction} {QUESTION}"
     return Message("system", General().default_system_prompt), Message("user", question)
 

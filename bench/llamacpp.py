@@ -1,19 +1,19 @@
-"""ORBIT on llama.cpp against llama-cpp-python and against llama.cpp's own C++ server, alternating in one run.
+"""ORBIT on llama.cpp against llama-cpp-python and llama.cpp's own C++ server, alternating in one run.
 
     .venv/bin/python bench/llamacpp.py [--rounds 5] [--tokens 64] [--references PYTHON] [--model GGUF]
 
-SmolLM2-135M Q4_1 (or another model), two threads, greedy, a shared system prompt of about 120 tokens that is new in
-every round (so that nobody has it in a cache), ``POST /chat`` of a real ORBIT server with key check and chat log.
-PYTHON is an interpreter with ``bench/requirements.txt`` installed. Printed for each contestant: tokens/s in all, the
-median time to the first token, then the ratios and the aims:
+SmolLM2-135M Q4_1 (or another model), two threads, greedy, a shared system prompt of about 120 tokens that changes every
+round (so that no cache contains it), ``POST /chat`` of a real ORBIT server with key check and chat log. PYTHON is an
+interpreter with ``bench/requirements.txt`` installed. Prints total tokens/s and the median time to the first token of
+each contestant, then the ratios and the aims:
 
 - 1 client: at least 0.97 of direct calls' tokens/s, at most 15 ms more to the first token; at least 0.97 of B's;
 - 8 clients: at least 1.0 of B's and 3 times A's tokens/s, first token at most 0.7 of B's;
 - the same question again: its first token at least 5 times sooner than cold.
 
 A is llama-cpp-python's server with ``interrupt_requests`` off, B llama.cpp's C++ server with 8 slots. "Decoding alone"
-is no server: llama.cpp reads and writes the same eight conversations in one batch, with nothing around it. No server
-on this library can be faster than that with this model on this machine.
+is not a server: llama.cpp reads and writes the same eight conversations in one batch, without anything else. No server
+on this library can be faster with this model on this machine.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ RULES = (
 
 @dataclass
 class Answer:
-    """How one request went; times in seconds from its start."""
+    """The course of one request; times in seconds from its start."""
 
     first: float = 0.0
     seconds: float = 0.0
@@ -70,17 +70,17 @@ class Answer:
 
 @dataclass
 class Results:
-    """What one contestant did in all rounds of one scenario."""
+    """One contestant's figures over all rounds of one scenario."""
 
     per_second: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
 
 
 Ask = Callable[[str, str], Any]
-"""Asks with (system prompt, question); a coroutine that returns an ``Answer``."""
+"""Takes (system prompt, question); a coroutine that returns an ``Answer``."""
 
 AskAll = Callable[[str, list[str]], Any]
-"""Asks with (system prompt, questions) at once; a coroutine that returns a list of ``Answer``."""
+"""Takes (system prompt, questions) and asks concurrently; a coroutine that returns a list of ``Answer``."""
 
 
 def system_prompt(number: int) -> str:
@@ -122,7 +122,7 @@ def process(*command: str, port: int | None = None, pipes: bool = False) -> Iter
 async def post(
     port: int, path: str, body: dict[str, Any], headers: dict[str, str], read: Callable[[Any, Answer], bool]
 ) -> Answer:
-    """A streamed request; ``read`` takes each event and tells whether it has text."""
+    """Send a streamed request. ``read`` takes each event and returns whether it contains text."""
     answer = Answer()
     payload = json.dumps(body).encode()
     lines = {
@@ -179,7 +179,7 @@ def conversation(system: str, question: str) -> list[dict[str, str]]:
 
 
 def piped(running: subprocess.Popen[str]) -> Callable[[dict[str, Any]], Any]:
-    """Requests to a reference that reads a line of JSON and writes one."""
+    """Send requests to a reference that reads and writes lines of JSON."""
     assert running.stdin is not None
     assert running.stdout is not None
     running.stdout.readline()
@@ -216,7 +216,7 @@ def at_once(running: subprocess.Popen[str], tokens: int) -> AskAll:
 
 
 def each(ask: Ask) -> AskAll:
-    """Clients that ask at the same time, each for itself."""
+    """Ask concurrently, with one client per question."""
 
     async def ask_all(system: str, questions: list[str]) -> list[Answer]:
         return await asyncio.gather(*(ask(system, question) for question in questions))
@@ -226,7 +226,7 @@ def each(ask: Ask) -> AskAll:
 
 @contextlib.contextmanager
 def orbit_server(folder: Path, model: str, tokens: int, systems: list[str]) -> Iterator[Ask]:
-    """A real server with a key for each system prompt."""
+    """Run a real server with a key for each system prompt."""
     config, port = folder / "config.yaml", free_port()
     config.write_text(
         json.dumps(
@@ -258,7 +258,7 @@ def orbit_server(folder: Path, model: str, tokens: int, systems: list[str]) -> I
 
 
 async def scenario(name: str, contestants: dict[str, AskAll], clients: int, systems: list[str]) -> dict[str, Results]:
-    """Rounds of all contestants in turns; the order changes so that none always follows the same one."""
+    """Run rounds of all contestants, in changing order so that none always follows the same one."""
     results = {contestant: Results() for contestant in contestants}
     for number, system in enumerate(systems):
         order = list(contestants)
@@ -334,7 +334,7 @@ async def run(options: argparse.Namespace, folder: Path) -> None:
 
 
 async def repeated(ask: Ask, systems: list[str]) -> None:
-    """The same question on the same passages, cold and again."""
+    """Ask the same question on the same passages, cold and again."""
     passages = " ".join(f"Hall {i} shows {thing} from every side." for i, thing in enumerate(THINGS * 3))
     cold, again = [], []
     for system in systems:

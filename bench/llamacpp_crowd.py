@@ -1,11 +1,11 @@
-"""Many clients, and as many who leave in the middle, on a server with the llama.cpp engine.
+"""Many clients, and as many that disconnect midway, on a server with the llama.cpp engine.
 
     .venv/bin/python bench/llamacpp_crowd.py [--rounds 20] [--people 50]
 
-In each round 50 clients ask for an answer and wait for it, 50 more leave at a random moment, and a process of its own
-asks ``/health`` all the while. The model is tiny (made on the spot), so that the server has most of the work. Printed:
-how long ``/health`` took (aim: the slowest under 50 ms), and what the engine has left behind (nothing). Anything wrong
-is printed and makes the exit status 1.
+In each round, 50 clients wait for an answer and 50 more disconnect at a random moment, while a separate process keeps
+requesting ``/health``. The model is tiny (generated on the spot), so the server does most of the work. Prints the
+latency of ``/health`` (aim: slowest under 50 ms) and leftovers in the engine (aim: none). Prints faults and exits with
+status 1 if there are any.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SETTLED = ("sequences_busy", "queued", "failed_total")
 
 
 def watch(port: int, stop: Connection) -> None:
-    """Ask ``/health`` fifty times a second until told to stop; send the seconds each took, and what was wrong."""
+    """Request ``/health`` fifty times a second until told to stop. Send the durations in seconds, and the faults."""
     waits: list[float] = []
     problems: list[str] = []
     while not stop.poll(0.02):
@@ -47,12 +47,12 @@ def watch(port: int, stop: Connection) -> None:
         waits.append(time.perf_counter() - start)
         if json.loads(text)["status"] != "ok":
             problems.append(text)
-    stop.send((sorted(waits[1:]), problems))  # the first one waited for imports here
+    stop.send((sorted(waits[1:]), problems))  # the first request waited for imports
 
 
 @contextlib.contextmanager
 def server(folder: Path, people: int) -> Iterator[tuple[int, str]]:
-    """A running ``orbit serve``: its port and a key."""
+    """Run ``orbit serve``. Yields its port and a key."""
     config, port = folder / "config.yaml", free_port()
     engine = {"model_path": str(write_model(folder / "tiny.gguf")), "n_ctx": 512, "n_threads": 1, "max_tokens": 96}
     content = {
@@ -70,7 +70,7 @@ def server(folder: Path, people: int) -> Iterator[tuple[int, str]]:
 
 
 async def leave(port: int, key: str, seconds: float) -> None:
-    """Ask for a stream and hang up after so many seconds."""
+    """Request a stream and disconnect after so many seconds."""
     body = json.dumps({"message": "Go on.", "stream": True})
     head = f"Host: 127.0.0.1\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -102,7 +102,7 @@ async def run(rounds: int, people: int, folder: Path) -> int:
         here.send(None)
         waits, problems = await asyncio.to_thread(here.recv)
         watcher.join()
-        await asyncio.sleep(2)  # the engine tells its figures once a second
+        await asyncio.sleep(2)  # the engine reports its counters once a second
         left = figures(port)
     problems += [f"{name} is {left[name]:g}" for name in SETTLED if left[name]]
     problems += [] if answered == rounds * people else [f"only {answered} answers"]

@@ -1,10 +1,10 @@
-"""What it costs that the engine is a process of its own: the same engine in a thread of this one, alternating.
+"""The overhead of running the engine in a separate process, against the same engine in a thread, alternating.
 
     .venv/bin/python bench/llamacpp_process.py [--rounds 7] [--tokens 400]
 
-The model is tiny (made on the spot, 2 layers of 32 values), so that what is measured is the way of a token and not its
-making. Printed: microseconds for a token with one and with eight clients, and their difference. A token of a 135
-million parameter model takes some 12,000 microseconds on two cores, one of a larger model more.
+The model is tiny (generated on the spot, 2 layers of 32 values), so the transport of a token dominates, not its
+computation. Prints microseconds per token with one and with eight clients, and their difference. A token of a model
+with 135 million parameters takes some 12,000 microseconds on two cores, and more with larger models.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def write_model(path: Path) -> Path:
 
 
 class InThread:
-    """The engine in this process; its events reach the loop as the client's do."""
+    """The engine in this process. Its events reach the loop as the client's do."""
 
     def __init__(self, path: Path, settings: LlamaCppSettings) -> None:
         self.queues: dict[int, asyncio.Queue[Event]] = {}
@@ -50,17 +50,17 @@ class InThread:
         self.engine = Engine(path, settings, self.emit)
 
     def emit(self, events: list[Event]) -> None:
-        """Called by the engine's thread."""
+        """Pass events to the loop. Called by the engine's thread."""
         self.loop.call_soon_threadsafe(self.route, events)
 
     def route(self, events: list[Event]) -> None:
-        """Hand out the events of one step."""
+        """Dispatch the events of one step."""
         for event in events:
-            if event.id in self.queues:  # else the engine tells its figures
+            if event.id in self.queues:  # otherwise the engine reports its counters
                 self.queues[event.id].put_nowait(event)
 
     async def answer(self, command: Generate) -> int:
-        """Read an answer to its end; returns the number of events."""
+        """Read an answer to its end and return the number of events."""
         queue = self.queues[command.id] = asyncio.Queue()
         self.engine.send(command)
         count = 1

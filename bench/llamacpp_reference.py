@@ -1,8 +1,8 @@
-"""The references of ``llamacpp.py``, each a process of its own.
+"""The references of ``llamacpp.py``, each in a separate process.
 
 llamacpp_reference.py direct MODEL THREADS            llama-cpp-python called directly; a request per line of JSON
 llamacpp_reference.py server MODEL THREADS PORT       llama-cpp-python's own server, requests not interrupted
-llamacpp_reference.py slots MODEL THREADS PORT SLOTS  llama.cpp's C++ server, as the xllamacpp package ships it
+llamacpp_reference.py slots MODEL THREADS PORT SLOTS  llama.cpp's C++ server, from the xllamacpp package
 llamacpp_reference.py batch MODEL THREADS             llama.cpp's decoding alone: all conversations of a line at once
 """
 
@@ -61,7 +61,7 @@ def slots(model: str, threads: int, port: int, count: int) -> None:
 
 
 def batch(model: str, threads: int) -> None:
-    """Conversations that begin alike, and as many tokens for each: what is left if nothing but decoding takes time."""
+    """Decode conversations with a common prefix, with as many tokens for each: the time of decoding alone."""
     import llama_cpp as lib  # noqa: PLC0415 - each reference needs only its own package
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter  # noqa: PLC0415
 
@@ -80,7 +80,7 @@ def batch(model: str, threads: int) -> None:
 
 
 def decode(lib: Any, model: Any, prompts: list[list[int]], count: int, threads: int) -> float:
-    """Read what the prompts share once, then their rest, then write ``count`` tokens each; when the first was there."""
+    """Read the shared prefix once, then the rests, then write ``count`` tokens each. Return the time of the first."""
     params = lib.llama_context_default_params()
     params.n_ctx, params.n_batch, params.n_seq_max, params.kv_unified = (
         WINDOW * len(prompts),
@@ -93,7 +93,7 @@ def decode(lib: Any, model: Any, prompts: list[list[int]], count: int, threads: 
     room = lib.llama_batch_init(WINDOW, 0, 1)
 
     def read(rows: list[tuple[int, int, int, bool]]) -> None:
-        """Rows of (sequence, token, position, whether its scores are wanted)."""
+        """Decode rows of (sequence, token, position, whether its scores are needed)."""
         for at, (sequence, token, position, wanted) in enumerate(rows):
             room.token[at], room.pos[at], room.n_seq_id[at], room.logits[at] = token, position, 1, wanted
             room.seq_id[at][0] = sequence

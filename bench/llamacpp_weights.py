@@ -1,11 +1,12 @@
-"""What the form of a model's weights is worth on this machine: the same model in several forms, alternating.
+"""The effect of a model's weight format on this machine: the same model in several formats, alternating.
 
     .venv/bin/python bench/llamacpp_weights.py [--model GGUF] [--threads 2] [--rounds 3]
 
-llama.cpp has fast kernels for some forms of weights on some processors, and plain ones for the rest. The model is
-rewritten into each form (in a temporary folder), a prompt of 150 tokens is read, and tokens are written for 1 and for 8
-sequences in one batch, by llama.cpp's decoding alone. Printed are tokens/s and the ratio to the file as it is.
-Rewritten weights are good for measuring only: take the form from whoever made the model.
+llama.cpp has fast kernels for some formats on some processors, and generic ones for the rest. The model is converted to
+each format (in a temporary folder). Then llama.cpp alone reads a prompt of 150 tokens, and writes tokens for 1 and for
+8 sequences in one batch. Prints tokens/s and the ratio to the original file.
+
+Converted weights are for measuring only: get the format from the publisher of the model.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ PROMPT, STEPS = 150, 24
 
 @lib.llama_log_callback
 def quiet(_level: int, _text: bytes, _data: object) -> None:
-    """Say nothing."""
+    """Ignore messages."""
 
 
 def rewrite(source: Path, target: Path, form: int) -> Path:
@@ -44,7 +45,7 @@ def rewrite(source: Path, target: Path, form: int) -> Path:
 
 
 def speeds(file: Path, sequences: int, threads: int) -> tuple[float, float]:
-    """Tokens/s of reading a prompt and of writing for all sequences."""
+    """Return tokens/s of reading a prompt and of writing, for all sequences."""
     model = lib.llama_model_load_from_file(str(file).encode(), lib.llama_model_default_params())
     params = lib.llama_context_default_params()
     params.n_ctx, params.n_seq_max, params.kv_unified = 256 * sequences, sequences, True
@@ -53,7 +54,7 @@ def speeds(file: Path, sequences: int, threads: int) -> tuple[float, float]:
     batch = lib.llama_batch_init(PROMPT, 0, 1)
 
     def decode(rows: list[tuple[int, int, int]]) -> float:
-        """Rows of (sequence, token, position); returns the seconds it took."""
+        """Decode rows of (sequence, token, position) and return the seconds."""
         for at, (sequence, token, position) in enumerate(rows):
             batch.token[at], batch.pos[at], batch.n_seq_id[at] = token, position, 1
             batch.seq_id[at][0], batch.logits[at] = sequence, at >= len(rows) - sequences

@@ -1,4 +1,4 @@
-"""A load generator: keep-alive clients that ask one request after the other and count whole, good answers."""
+"""A load generator: keep-alive clients that repeat one request and count complete, successful answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import uvloop
 
 @dataclass
 class Load:
-    """What a run of clients saw. ``latencies`` and ``first_bytes`` are in seconds, one for each answer."""
+    """The observations of a run. ``latencies`` and ``first_bytes`` are in seconds, one per answer."""
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Load:
 
 
 class _Client(asyncio.Protocol):
-    """One connection. An answer is whole when its content length or its last chunk has come."""
+    """One connection. An answer ends with its content length or its last chunk."""
 
     def __init__(self, request: bytes, end: float, load: Load) -> None:
         self._request, self._end, self._load = request, end, load
@@ -72,14 +72,14 @@ class _Client(asyncio.Protocol):
 
 
 def post(port: int, path: str, body: bytes, headers: dict[str, str]) -> bytes:
-    """The bytes of a POST request to this machine."""
+    """Return the bytes of a POST request to this machine."""
     lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Type: application/json"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join([*lines, f"Content-Length: {len(body)}"]) + "\r\n\r\n").encode() + body
 
 
 def run(port: int, request: bytes, clients: int, seconds: float) -> Load:
-    """Send the request from so many clients for so long."""
+    """Send the request from this many clients for this many seconds."""
 
     async def main() -> Load:
         load = Load()

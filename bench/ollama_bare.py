@@ -1,6 +1,6 @@
-"""The reference for Ollama: an ASGI application that passes on what the ``ollama`` client gives, and nothing else.
+"""The reference for Ollama: an ASGI application that only passes on what the ``ollama`` client returns.
 
-Client and transport are those of the plugin: the package's own calls, over httpx-aiohttp.
+Client and transport are those of the plugin: the package's own calls over httpx-aiohttp.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An Ollama server without a model that writes at a fixed pace: ``ollama_slow.py PORT GAP_SECONDS TOKENS``.
 
-Each answer is the numbers from 0 on, one a line, so that a client can tell what is lost or out of order. It is a bare
-protocol because it must keep the pace of hundreds of answers with little of the machine.
+Each answer is the numbers from 0 on, one per line, so that a client detects lost or reordered ones. It is a bare
+protocol, because it must keep the pace of hundreds of answers with little CPU.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """An Ollama server without a model: 64 tokens for every question, at once, whole or as newline-delimited JSON.
 
-Only what the benchmark calls; ``tests/wires/ollama`` has the faithful stand-in.
+It serves only the benchmark; ``tests/wires/ollama`` has the faithful stand-in.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OTHERS = {
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer ``POST /api/chat``, and what the provider asks when it starts."""
+    """Answer ``POST /api/chat``, and the provider's requests at its start."""
     if scope["type"] != "http":
         return
     body = b""

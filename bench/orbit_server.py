@@ -1,4 +1,4 @@
-"""An ORBIT server in this process, with one key, for benchmarks that drive it from another."""
+"""An ORBIT server in this process, with one key, for benchmarks that drive it from another process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from orbit.web.app import Application, create_app
 
 
 def make_orbit(config: Mapping[str, Any], folder: Path, plugins: Mapping[str, type[Provider]]) -> Application:
-    """Make the application, and a key, which is written to ``FOLDER/key``; the process id is in ``FOLDER/pid``."""
+    """Create the application and a key. Writes the key to ``FOLDER/key`` and the process id to ``FOLDER/pid``."""
     logging = {"level": "WARNING", "file": {"directory": str(folder / "logs")}}
     host = make_host({"logging": logging, **config}, folder, plugins)
     host.raise_problems()

@@ -1,10 +1,10 @@
-"""How soon the chat page can be used, and what its first load transfers, in a headless Chromium on loopback.
+"""Load time and size of the chat page, in a headless Chromium on loopback.
 
     .venv/bin/python bench/page.py [--rounds 9]
 
-Aims: usable within 1 s of asking for it, at most 100 kB transferred. Usable means that the field for the key has the
-focus, so all scripts have run. Every load is a first one, in a browser profile of its own; the reference, measured in
-turn with it, is how long the same browser takes for ``/health/live``, a few bytes of JSON.
+Aims: usable within 1 s of the request, at most 100 kB transferred. Usable means that the key field has the focus, so
+all scripts have run. Every load uses a new browser profile. The reference, measured alternately, is how long the same
+browser takes to load ``/health/live``, a few bytes of JSON.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _load(browser: Any, url: str, focus: str = "key") -> tuple[float, list[float]]:
-    """Seconds until an address is loaded and the element ``focus`` has the focus; bytes of each response."""
+    """Return the seconds until the element ``focus`` has the focus, and the bytes of each response."""
     context = browser.new_context()
     page = context.new_page()
     session = context.new_cdp_session(page)

@@ -1,10 +1,10 @@
-"""Scoring passages one by one or several in one request, by the bundled model on llama.cpp.
+"""Scoring passages one by one against several in one request, with the bundled model on llama.cpp.
 
     .venv/bin/python bench/reranking.py [--passages 8] [--rounds 3]
 
-Each way answers new questions, so that nothing computed before can be reused but the common instructions. Printed are
-the median seconds for all passages, how many of them got a score that could be read, and what share of the engine's
-time went into writing scores: what reading a score from the probabilities of its first token could save at most.
+Each way gets new questions, so that only the common instructions are reusable. Prints the median seconds for all
+passages, how many of them got a readable score, and the share of the engine's time spent on writing scores. That share
+is the most that reading a score from the probabilities of its first token could save.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What the host adds to retrieval: one question embedded and looked up, through ORBIT and directly.
+"""The host's overhead on retrieval: one question embedded and searched, through ORBIT and directly.
 
     .venv/bin/python bench/retrieval.py [--passages 20000] [--questions 400]
 
-The direct side is what one would write without ORBIT: WordLlama's own ``embed`` and Chroma's own ``query``, one after
-the other, on the same collection in the same process. Both take turns, question by question, so that whatever else
-the machine does hits both alike. Prints one table and the ratio of the medians.
+The direct side is code without ORBIT: WordLlama's ``embed``, then Chroma's ``query``, on the same collection in the
+same process. Both alternate, question by question, so that other load on the machine affects both alike. Prints one
+table and the ratio of the medians.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ WORDS = (  # noqa: SIM905  # a list of fifty quoted words is no easier to read
 
 
 def sentence(words: int, seed: int) -> str:
-    """The same words in another order for each seed."""
+    """Return the same words in another order for each seed."""
     return " ".join(random.Random(seed).choices(WORDS, k=words))
 
 
@@ -57,7 +57,7 @@ async def fill(host: OrbitHost, passages: int) -> None:
 
 
 async def measure(sides: dict[str, Callable[[str], Awaitable[Any]]], questions: int) -> dict[str, list[float]]:
-    """Milliseconds of each question on each side, the sides taking turns in going first."""
+    """Return milliseconds per question for each side. The sides take turns in going first."""
     took: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(-20, questions):
         question = sentence(9, 1_000_000 + number)
@@ -65,7 +65,7 @@ async def measure(sides: dict[str, Callable[[str], Awaitable[Any]]], questions: 
         for name, ask in order:
             start = time.perf_counter()
             await ask(question)
-            if number >= 0:  # The first ones warm up.
+            if number >= 0:  # the first ones warm up
                 took[name].append((time.perf_counter() - start) * 1000)
     return took
 

@@ -1,11 +1,11 @@
-"""Half an hour of everything at once for the llama.cpp engine: nothing may fail, leak or change an answer.
+"""Half an hour of mixed load on the llama.cpp engine: nothing may fail, leak or change an answer.
 
     .venv/bin/python bench/soak_llamacpp.py [--minutes 30] [--clients 12] [--threads 2]
 
-Clients come at random times with prompts and answers of random lengths; a third gives up at a random moment, a tenth
-asks more than fits the window, and the rest checks that greedy answers are those the model gives alone. The end prints
-what was done and the memory of the engine's process over time; any error that was not asked for is printed and
-makes the exit status 1.
+Clients arrive at random times with prompts and answers of random lengths. A third gives up at a random moment, a tenth
+exceeds the window, and the rest checks that greedy answers equal those that the model gives alone. At the end it prints
+the counts and the memory of the engine's process over time. It also prints unexpected errors and then exits with status
+1.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WINDOW = 1024
 
 
 class Soak:
-    """Asks, compares, and keeps count."""
+    """Asks, compares and counts."""
 
     def __init__(self, provider: LlamaCppProvider) -> None:
         self.provider = provider
@@ -47,7 +47,7 @@ class Soak:
         self.problems: list[str] = []
 
     async def ask(self, question: str, tokens: int, key: str = "", give_up: float | None = None) -> str:
-        """The answer, or what there was of it after ``give_up`` seconds."""
+        """Return the answer, or the part of it after ``give_up`` seconds."""
         options = GenerateOptions(temperature=0.0, max_tokens=tokens)
         stream = self.provider.generate([SYSTEM, Message("user", question)], options, CallContext("soak", key_id=key))
         text = ""
@@ -58,7 +58,7 @@ class Soak:
         return text
 
     async def client(self, number: int, until: float) -> None:
-        """One client: asks, waits, asks again."""
+        """Run one client: ask, wait, ask again."""
         chance = random.Random(number)
         while time.monotonic() < until:
             await asyncio.sleep(chance.expovariate(1.0))
@@ -79,7 +79,7 @@ class Soak:
                 self.problems.append(repr(error))
 
     async def too_long(self, chance: random.Random) -> None:
-        """A prompt over the window must be refused as that."""
+        """Check that a prompt over the window is refused as such."""
         try:
             await self.ask("word " * chance.randint(WINDOW, 4 * WINDOW), 8)
         except PromptTooLong:
@@ -88,7 +88,7 @@ class Soak:
             self.problems.append("a prompt over the window was answered")
 
     def memory(self) -> int:
-        """MiB that the engine's process has resident."""
+        """Return the resident memory of the engine's process, in MiB."""
         engine = self.provider._engine  # noqa: SLF001 - no other way to the process
         assert engine is not None
         status = Path(f"/proc/{engine.pid}/status").read_text("ascii")

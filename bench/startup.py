@@ -1,10 +1,10 @@
-"""What installed but disabled plugins cost at the start: nothing but reading their metadata.
+"""The start-up cost of installed but disabled plugins: only reading their metadata.
 
     .venv/bin/python bench/startup.py [--rounds 7]
 
-Starts a host with the plugin ``echo`` in a fresh process, with 0, 5 and 50 further plugins on the path. Their modules
-raise an error when they are imported, so a start that succeeds has imported none. The figures are medians of the
-process's CPU time (user and system), the cases taking turns.
+Starts a host with the plugin ``echo`` in a new process, with 0, 5 and 50 other plugins on the path. Their modules raise
+an error on import, so a successful start has imported none. The figures are medians of the process's CPU time (user and
+system), with alternating cases.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ asyncio.run(main())
 
 
 def install(site: Path, number: int) -> None:
-    """Put a distribution with a plugin into a folder, as pip would leave it."""
+    """Install a distribution with a plugin into a folder, as pip would."""
     name = f"disabled_{number}"
     (site / f"{name}.py").write_text("raise RuntimeError('a disabled plugin was imported')\n")
     metadata = site / f"{name}-1.0.dist-info"
@@ -44,7 +44,7 @@ def install(site: Path, number: int) -> None:
 
 
 def process_seconds(folder: Path, site: Path) -> float:
-    """CPU time of a process that starts and stops a host."""
+    """Return the CPU time of a process that starts and stops a host."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "PYTHONPATH": str(site)}
     subprocess.run([sys.executable, "-c", START], cwd=folder, env=environment, check=True)

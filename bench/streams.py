@@ -1,11 +1,10 @@
-"""Many slow streams at the same time, through orbit_ollama: whether anything is lost, late or out of order.
+"""Many concurrent slow streams through orbit_ollama: lost, late or reordered tokens.
 
     .venv/bin/python bench/streams.py [--streams 500] [--rate 20] [--seconds 60]
 
-Every stream writes ``rate`` numbered tokens a second for so many seconds. Printed are the tokens lost or out of
-order (aim: none), the time between two tokens as a client sees it (aim: the 99th percentile at most 1.5 times the
-upstream's pace), the CPU and the memory that ORBIT needs for each stream. Beside them a few streams come from the
-upstream directly: what they see is the machine's own unrest.
+Every stream writes ``rate`` numbered tokens a second for so many seconds. Prints the tokens lost or out of order (aim:
+none), the time between two tokens at the client (aim: the 99th percentile at most 1.5 times the upstream's pace), and
+CPU and memory per stream. A few streams come from the upstream directly: they show the jitter of the machine itself.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _DIRECT = 10
 
 
 class Stream(asyncio.Protocol):
-    """A client that reads one answer and notes when each token came."""
+    """A client that reads one answer and records when each token arrives."""
 
     def __init__(self, request: bytes) -> None:
         self._request = request
@@ -44,12 +43,12 @@ class Stream(asyncio.Protocol):
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask."""
+        """Send the request."""
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # a TCP connection
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Note the tokens of whole frames."""
+        """Record the tokens of whole frames."""
         now = time.perf_counter()
         frames, found, self._rest = (self._rest + data).rpartition(b"\n")
         if not found:
@@ -67,7 +66,7 @@ class Stream(asyncio.Protocol):
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # the protocol's signature
-        """Report that it is over."""
+        """Report the end."""
         if not self.done.done():
             self.done.set_result(None)
 
@@ -86,7 +85,7 @@ async def open_streams(port: int, request: bytes, streams: int) -> list[Stream]:
 async def run(
     port: int, request: bytes, upstream: int, streams: int, gap: float, seconds: float, process: int
 ) -> tuple[list[Stream], list[Stream]]:
-    """Run the streams through ORBIT, and a few from the upstream directly; print CPU and memory."""
+    """Run the streams through ORBIT, and a few from the upstream directly. Print CPU and memory."""
     before = _resident(process)
     direct_request = load.post(upstream, "/api/chat", b"{}", {})
     started, direct = await asyncio.gather(
@@ -104,14 +103,14 @@ async def run(
 
 
 def percentiles(streams: list[Stream]) -> tuple[float, float, float]:
-    """Return the median, the 99th percentile and the largest of the times between two tokens."""
+    """Return the median, the 99th percentile and the largest time between two tokens."""
     gaps = sorted(value for stream in streams for value in stream.gaps)
     p50, p99, worst = (gaps[min(len(gaps) - 1, int(len(gaps) * share))] for share in (0.5, 0.99, 1.0))
     return p50, p99, worst
 
 
 def report(streams: list[Stream], direct: list[Stream], tokens: int, gap: float) -> bool:
-    """Print what was seen; return whether the aims are met."""
+    """Print the figures and return whether they meet the aims."""
     wrong = sum(stream.tokens != list(range(tokens)) for stream in streams)
     lost = sum(tokens - len(set(stream.tokens)) for stream in streams)
     unfinished = sum(not stream.finished for stream in streams)

@@ -1,4 +1,4 @@
-"""Build the documentation site into build/site; a broken link is an error.
+"""Build the documentation site into build/site. Broken links are errors.
 
 python scripts/build_site.py
 """
@@ -20,7 +20,7 @@ _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s
 
 
 def sources() -> dict[Path, Path]:
-    """Return where each page of the repository stands in the site, relative to its root."""
+    """Return the location of each page of the repository in the site, relative to its root."""
     docs = {path: path.relative_to(ROOT / "docs") for path in (ROOT / "docs").glob("*.md")}
     plugins = {path: Path("plugins", f"{path.parent.name}.md") for path in ROOT.glob("plugins/*/README.md")}
     top = {ROOT / name: Path(name.lower()) for name in TOP}
@@ -28,7 +28,7 @@ def sources() -> dict[Path, Path]:
 
 
 def moved(text: str, page: Path, places: dict[Path, Path]) -> str:
-    """Return a page with its links to other files as they are in the site; files that are no pages lose theirs."""
+    """Return a page with its links adapted to the site. Links to files that are not pages are removed."""
     here = places[page].parent
 
     def link(match: re.Match[str]) -> str:
@@ -44,12 +44,12 @@ def moved(text: str, page: Path, places: dict[Path, Path]) -> str:
 
 
 def main() -> int:
-    """Gather the pages and build them."""
+    """Collect the pages and build the site."""
     places = sources()
     shutil.rmtree(PAGES, ignore_errors=True)
     for page, place in places.items():
         if page == ROOT / "README.md":
-            continue  # docs/index.md takes its place
+            continue  # docs/index.md replaces it
         target = PAGES / place
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(moved(page.read_text("utf-8"), page, places), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Take the pictures of the chat page in ``docs/images`` from a running server, with whatever it answers.
+"""Take the screenshots of the chat page in ``docs/images`` from a running server.
 
 python scripts/chat_screenshots.py http://localhost:3000 KEY
 """
@@ -29,7 +29,7 @@ PICTURES: dict[str, dict[str, Any]] = {
 
 
 def main(url: str, key: str) -> None:
-    """Ask the same questions in each form."""
+    """Ask the same questions in each layout."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
         for name, options in PICTURES.items():

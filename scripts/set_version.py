@@ -14,7 +14,7 @@ _UNRELEASED = "## [Unreleased]\n"
 
 
 def main(arguments: list[str]) -> int:
-    """Change the files. Returns the exit status."""
+    """Change the files. Return the exit status."""
     if len(arguments) != 1 or not re.fullmatch(r"\d+\.\d+\.\d+", arguments[0]):
         sys.stderr.write("Usage: python scripts/set_version.py MAJOR.MINOR.PATCH\n")
         return 2

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv with ORBIT, its embedded plugins and (with --dev) the tools for tests. Does nothing if all is up to date.
+# Creates .venv with ORBIT, its embedded plugins and (with --dev) the test tools. Does nothing if it is up to date.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,21 +11,21 @@ dev=no
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
     say "ORBIT needs Python 3.11 or newer; '$python' is $("$python" --version 2>&1 || echo 'not installed')."
-    say "Install it (Debian: apt install python3 python3-venv), or name one: PYTHON=/path/to/python3.11 $0"
+    say "Install it (Debian: apt install python3 python3-venv), or choose one: PYTHON=/path/to/python3.11 $0"
     exit 1
 }
 
 plugins=(plugins/orbit_llamacpp plugins/orbit_chroma plugins/orbit_wordllama)
 [ "$dev" = yes ] && plugins=(plugins/orbit_*)
 
-# What decides whether the installation is still right: all that is declared, and for which purpose.
+# The installation is current while the declared dependencies and the purpose (run or dev) are unchanged.
 stamp=.venv/.orbit-setup
 wanted=$(cat pyproject.toml constraints.txt requirements-dev.txt plugins/*/pyproject.toml tests/clients/package.json scripts/setup.sh | sha256sum | cut -c1-64)
 if [ -x .venv/bin/orbit ] && grep -qsx "$wanted dev" "$stamp"; then exit 0; fi
 if [ "$dev" = no ] && [ -x .venv/bin/orbit ] && grep -qsx "$wanted run" "$stamp"; then exit 0; fi
 
 if [ ! -x .venv/bin/python ]; then
-    say "Making the virtual environment .venv ..."
+    say "Creating the virtual environment .venv ..."
     "$python" -m venv .venv || {
         say "That failed. On Debian: apt install python3-venv"
         exit 1
@@ -33,7 +33,7 @@ if [ ! -x .venv/bin/python ]; then
 fi
 pip() { .venv/bin/python -m pip --disable-pip-version-check --no-input "$@"; }
 
-quietly() { # run with the output in a log that is shown only if it fails
+quietly() { # run a command; print its output only if it fails
     local log
     log=$(mktemp)
     "$@" >"$log" 2>&1 || {
@@ -47,13 +47,13 @@ quietly() { # run with the output in a log that is shown only if it fails
 if ! .venv/bin/python -c 'import llama_cpp' 2>/dev/null; then
     for tool in cc c++ cmake; do
         command -v "$tool" >/dev/null || {
-            say "'$tool' is needed to compile llama.cpp. On Debian: apt install build-essential cmake"
+            say "Compiling llama.cpp requires '$tool'. On Debian: apt install build-essential cmake"
             exit 1
         }
     done
     say "Compiling llama.cpp for this machine; this happens once and takes a few minutes."
     log=$(mktemp)
-    # The server and tools of llama.cpp are not used; leaving them out halves the time.
+    # ORBIT does not use llama.cpp's server and tools; leaving them out halves the time.
     CMAKE_ARGS="${CMAKE_ARGS:-} -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TESTS=OFF" \
         .venv/bin/python -m pip --disable-pip-version-check --no-input install -v -c constraints.txt llama-cpp-python >"$log" 2>&1 &
     build=$!
@@ -92,6 +92,6 @@ if [ "$dev" = yes ] && command -v npm >/dev/null; then
     mkdir -p .venv/node
     cp tests/clients/package.json .venv/node/
     (cd .venv/node && npm install --no-audit --no-fund --ignore-scripts >/dev/null 2>&1) ||
-        say "That failed; the test that runs it will be skipped."
+        say "That failed; pytest will skip its test."
 fi
 if [ "$dev" = yes ]; then echo "$wanted dev" >"$stamp"; else echo "$wanted run" >"$stamp"; fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages whose programs tests run, so that no test is skipped. Does nothing if all are there, and
-# only says what is missing where it may not install.
+# Installs the Debian packages that tests need, so that pytest skips none. Does nothing if all are installed. Without
+# root, it only lists the missing ones.
 set -euo pipefail
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin
@@ -31,7 +31,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     exit 0
 fi
 echo "Installing ${missing[*]} ..." >&2
-policy=/usr/sbin/policy-rc.d # 101: the tests start servers themselves, so the packages must start none
+policy=/usr/sbin/policy-rc.d # 101: packages must not start servers, because the tests do
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"
     trap 'rm -f "$policy"' EXIT

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Copies the front-end libraries of the web pages, at the versions below, from npm into the package, with their
-# licences. The files are committed: nobody who installs ORBIT needs npm.
+# Copies the web pages' front-end libraries and their licences from npm into the package, at the versions below. The
+# files are committed, so installing ORBIT does not require npm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 marked=18.2.1    # Markdown, into a syntax tree and HTML
-dompurify=3.4.18 # lets only harmless HTML pass
+dompurify=3.4.18 # sanitizes HTML
 
 into=$PWD/orbit/web/pages/static/vendor
 work=$(mktemp -d)
@@ -17,7 +17,7 @@ take() { # package version file licence...
     shift 3
     npm pack --silent "$package@$version" >/dev/null
     tar -xzf "$package-$version.tgz"
-    # The maps that the files name are not served, and browsers' developer tools would ask for them.
+    # ORBIT does not serve source maps; developer tools would request them.
     sed '/^\/\/# sourceMappingURL=/d' "package/$file" >"$into/$(basename "$file")"
     for licence in "$@"; do cp "package/$licence" "$into/$package.$licence.txt"; done
     rm -rf package

@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that follow from the code; ``--check`` only tells which are out of date.
+"""Write the generated parts of the documentation. ``--check`` only lists outdated ones.
 
 python scripts/write_docs.py [--check]
 """
@@ -31,16 +31,16 @@ from orbit.testing import contract
 
 ROOT = Path(__file__).resolve().parent.parent
 ENABLED = ("llama_cpp", "wordllama", "chroma")
-"""The plugins of the embedded default: their sections are not commented out in the example."""
+"""The plugins of the embedded default. Their sections are active in the example."""
 CHOSEN = {"general.embedding_provider": "wordllama"}
-"""What the example sets although it is no default."""
+"""Settings in the example that differ from their default."""
 _HOST = re.compile(r"(<!-- host sections -->\n).*?(<!-- end of host sections -->)", re.DOTALL)
 _RULES = re.compile(r"(<!-- rules -->\n).*?(<!-- end -->)", re.DOTALL)
 _HOOK = re.compile(r"(<!-- hook: (?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def hook_signature(name: str) -> str:
-    """Return the signature of a hook as ``orbit/hookspecs.py`` has it, in one line."""
+    """Return the signature of a hook in ``orbit/hookspecs.py``, on one line."""
     function = HOOKS[name]
     is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
     shown = re.sub(r"'([^']*)'", r"\1", str(inspect.signature(function)))
@@ -75,7 +75,7 @@ def host_sections(page: str) -> str:
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
-    """Yield each command with its whole name: the host's, then those of first-party plugins."""
+    """Yield each command with its full name: the host's, then those of first-party plugins."""
     top = click.Context(orbit, info_name="orbit")
     names = [*orbit.list_commands(top), *(name for name in sorted(FIRST_PARTY) if name in installed_plugins())]
     yield "orbit", orbit
@@ -90,7 +90,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 
 def help_of(name: str, command: click.Command) -> str:
-    """Return what ``--help`` prints, without the versions of plugins: they differ from one environment to the next."""
+    """Return the output of ``--help`` without plugin versions, which differ between environments."""
     context = click.Context(command, info_name=name, terminal_width=100, help_option_names=["-h", "--help"])
     return re.sub(r"\((orbit-\w+) [^)]+\)", r"(\1)", command.get_help(context)).rstrip()
 
@@ -106,7 +106,7 @@ def cli_page() -> str:
 
 
 def reference_page() -> str:
-    """Return ``docs/reference.md``: every public name of ``orbit``, grouped by what it is."""
+    """Return ``docs/reference.md``: every public name of ``orbit``, grouped by kind."""
     names = {name: getattr(public, name) for name in public.__all__}
     kinds = {name: kind for name, kind in names.items() if isinstance(kind, type)}
     errors = {name: kind for name, kind in kinds.items() if issubclass(kind, Exception)}
@@ -135,8 +135,8 @@ def reference_page() -> str:
 
 
 def _other_name(name: str, value: object) -> str:
-    """Return a row about a constant, or about a type alias and what it means."""
-    if name == "Vectors":  # how numpy writes it differs from version to version
+    """Return a table row for a constant or a type alias."""
+    if name == "Vectors":  # numpy's own notation differs between versions
         shown = "`NDArray[np.float32]` of shape `(number of texts, dimension)`"
     elif name == "hookimpl":
         shown = (
@@ -154,14 +154,14 @@ def _plain(item: object) -> str:
 
 
 class _Bare(str):
-    """An annotation that ``inspect`` shows without quotes."""
+    """An annotation that ``inspect`` prints without quotes."""
 
     __slots__ = ()
     __repr__ = str.__str__
 
 
 def _signature(function: Any) -> str:
-    """Return the signature as the source has it, without modules in front of names."""
+    """Return the signature as in the source, without module prefixes."""
     signature = inspect.signature(function)
     parameters = [
         one.replace(annotation=_Bare(one.annotation)) if isinstance(one.annotation, str) else one
@@ -175,7 +175,7 @@ def _signature(function: Any) -> str:
 
 
 def _methods(kind: type) -> Iterator[str]:
-    """Yield a block for each public method: its signature and docstring."""
+    """Yield a block for each public method: signature and docstring."""
     for member, value in vars(kind).items():
         function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
         if not inspect.isfunction(function) or (member.startswith("_") and member not in ("__aenter__", "__aexit__")):
@@ -186,7 +186,7 @@ def _methods(kind: type) -> Iterator[str]:
 
 
 def _class_reference(name: str, kind: type) -> str:
-    """Return a class's docstring, how it is made, a table of its attributes, and its public methods."""
+    """Return a class's docstring, its constructor, a table of its attributes, and its public methods."""
     lines = [f"### {name}\n", f"{_plain(kind)}\n"]
     made = vars(kind).get("__init__")
     if inspect.isfunction(made) and not getattr(kind, "_is_protocol", False):
@@ -283,7 +283,7 @@ def rules_page(page: str) -> str:
 
 
 def rules() -> str:
-    """Return what the contracts of ``orbit.testing`` promise: a heading for each, and a line for each rule."""
+    """Return the rules in the contracts of ``orbit.testing``: a heading per contract, a line per rule."""
     contracts = [getattr(contract, name) for name in sorted(contract.__all__)]
     contracts.sort(key=lambda kind: kind is not contract.BaseProviderContract)
     shared = {name for name in dir(contract.BaseProviderContract) if name.startswith("test_")}
@@ -320,7 +320,7 @@ def _with_chat_log(section: str, settings: list[Setting]) -> Iterator[Setting]:
 
 
 def pages() -> dict[Path, str]:
-    """Return the files that this script writes, with what they should hold."""
+    """Return the files that this script writes, with their content."""
     docs = ROOT / "docs"
     readmes = ROOT.glob("plugins/*/README.md")
     texts = {path: path.read_text(encoding="utf-8") for path in (*docs.glob("*.md"), *readmes)}
@@ -334,7 +334,7 @@ def pages() -> dict[Path, str]:
 
 
 def main() -> int:
-    """Write, or check, all pages."""
+    """Write or check all pages."""
     check = "--check" in sys.argv[1:]
     importlib.invalidate_caches()
     stale = [

@@ -1,4 +1,4 @@
-"""``orbit plugin new``: a complete package for a plugin, ready to be changed."""
+"""``orbit plugin new``: generates a complete, working plugin package."""
 
 from orbit.scaffold.names import HOOKS_TO_CHOOSE, problems_of
 from orbit.scaffold.package import Package, write_package

@@ -1,4 +1,4 @@
-"""Whether a new plugin may have a name, and which hooks there are to choose from."""
+"""Validates the name of a new plugin and its choice of hooks."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from orbit.host.discover import FIRST_PARTY, installed_plugins
 
 HOOKS_TO_CHOOSE = {
     "generate": "quotes the sentences of the passages that answer the question",
-    "embed": "makes vectors of words by hashing, without a model",
-    "retrieve": "explains the terms of a glossary that occur in the question",
-    "index": "stores passages in SQLite and finds them by full text",
-    "rerank": "puts passages first that share words with the question",
-    "moderate": "refuses what matches a pattern",
-    "log": "counts turns, and warns of slow ones",
+    "embed": "embeds words by hashing, without a model",
+    "retrieve": "explains glossary terms that occur in the question",
+    "index": "stores passages in SQLite and finds them with full-text search",
+    "rerank": "moves passages up that share words with the question",
+    "moderate": "refuses texts that match a pattern",
+    "log": "counts turns and warns of slow ones",
     "register_routes": "adds a page that shows a motto",
     "register_commands": "adds a command that prints it",
 }
-"""Hook -> what the generated provider does for it."""
+"""Hook -> what the generated provider does in it."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED = frozenset({"inference"})
-"""Sections that are neither the host's nor a plugin's."""
+"""Sections that belong neither to the host nor to a plugin."""
 
 
 def problems_of(name: str, hooks: Sequence[str], folder: Path, commands: Sequence[str]) -> Iterator[str]:
-    """Yield why a plugin cannot be written, as sentences. ``commands`` are those of ``orbit`` itself."""
+    """Yield the reasons why a plugin cannot be generated, as sentences. ``commands`` are those of ``orbit`` itself."""
     yield from _problems_of_name(name, commands)
     known = ", ".join(HOOKS_TO_CHOOSE)
     for hook in hooks:
         if hook not in HOOKS_TO_CHOOSE:
-            yield f"There is no hook '{hook}' to write.{suggest(hook, HOOKS_TO_CHOOSE)} Hooks: {known}."
+            yield f"The hook '{hook}' does not exist.{suggest(hook, HOOKS_TO_CHOOSE)} Hooks: {known}."
     if not hooks:
-        yield f"Say which hooks it has, such as --hooks generate,embed. Hooks: {known}."
+        yield f"Choose its hooks, as in --hooks generate,embed. Hooks: {known}."
     if folder.exists():
-        yield f"{folder} is already there. Choose another name, or another place with --path."
+        yield f"{folder} already exists. Choose another name, or another place with --path."
     elif not folder.parent.is_dir():
-        yield f"There is no folder {folder.parent}."
+        yield f"The folder {folder.parent} does not exist."
 
 
 def _problems_of_name(name: str, commands: Sequence[str]) -> Iterator[str]:
@@ -52,8 +52,7 @@ def _problems_of_name(name: str, commands: Sequence[str]) -> Iterator[str]:
         usual = re.sub(r"\W+", "_", name.lower()).strip("_")
         better = usual if _NAME.fullmatch(usual) and not keyword.iskeyword(usual) else "my_plugin"
         yield (
-            f"'{name}' is no name for a plugin: it is to be of small letters, digits and underscores, "
-            f"such as '{better}'."
+            f"'{name}' is not a valid plugin name: use lower-case letters, digits and underscores, such as '{better}'."
         )
         return
     installed = installed_plugins()
@@ -63,8 +62,8 @@ def _problems_of_name(name: str, commands: Sequence[str]) -> Iterator[str]:
     elif name in FIRST_PARTY:
         yield f"'{name}' is the name of the plugin in {FIRST_PARTY[name]}. Choose another."
     elif name in _RESERVED or name in {field.name for field in msgspec.structs.fields(HostConfig)}:
-        yield f"'{name}' is a section of ORBIT's own in the configuration. Choose another name."
+        yield f"'{name}' is one of ORBIT's own sections in the configuration. Choose another name."
     elif name in commands:
         yield f"'{name}' is a command of orbit. Choose another name."
     elif importlib.util.find_spec(f"orbit_{name}") is not None:
-        yield f"There is a Python package orbit_{name} already. Choose another name."
+        yield f"The Python package orbit_{name} already exists. Choose another name."

@@ -1,4 +1,4 @@
-"""Writes the files of a new plugin from templates."""
+"""Generates the files of a new plugin from templates."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _IMPORTS = {
     "types": ("TracebackType",),
     "typing": ("TYPE_CHECKING", "Annotated", "Any", "Self"),
 }
-"""Names that templates use -> the modules they come from. Modules themselves stand in ``_MODULES``."""
+"""Names used in templates -> the modules that define them. ``_MODULES`` lists the modules themselves."""
 _MODULES = ("asyncio", "logging", "re", "sqlite3", "threading", "zlib")
 
 
 class Package(msgspec.Struct, frozen=True):
-    """A plugin to be written: its name in the configuration, and its hooks."""
+    """A plugin to generate: its name in the configuration, and its hooks."""
 
     name: str
     hooks: tuple[str, ...]
 
     @property
     def distribution(self) -> str:
-        """The name under which pip knows it; also the folder."""
+        """The distribution's name for pip, and the folder's name."""
         return f"orbit-{self.name.replace('_', '-')}"
 
     @property
     def module(self) -> str:
-        """The name under which Python imports it."""
+        """The package's import name."""
         return f"orbit_{self.name}"
 
     @property
@@ -47,10 +47,10 @@ class Package(msgspec.Struct, frozen=True):
 
     @property
     def features(self) -> frozenset[str]:
-        """What the templates ask for: the hooks, and what follows from them."""
+        """The conditions in templates: the hooks, and features derived from them."""
         features = set(self.hooks)
         if "index" in features:
-            features.add("store")  # it has a retrieve of its own
+            features.add("store")  # it has its own retrieve
         elif "retrieve" in features:
             features.add("glossary")
         if "generate" not in features:
@@ -70,7 +70,7 @@ class Package(msgspec.Struct, frozen=True):
 
 
 def write_package(package: Package, folder: Path) -> list[Path]:
-    """Write a package into a folder that does not exist yet, and return its files. Raises ImportError without Jinja."""
+    """Write a package into a new folder and return its files. Raises ImportError without Jinja."""
     folder.mkdir()
     written = []
     for path, template in _templates(files("orbit.scaffold") / "templates"):
@@ -88,7 +88,7 @@ def write_package(package: Package, folder: Path) -> list[Path]:
 
 
 def _table(package: Package, folder: Path) -> str:
-    """Return the table of the settings that were written. The package is not installed yet, so its file is run."""
+    """Return the table of the generated settings. The package is not installed yet, so this executes its file."""
     scope = runpy.run_path(str(folder / package.module / "settings.py"))
     return markdown_table(scope[f"{package.class_name}Settings"])
 
@@ -102,10 +102,10 @@ def _templates(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, str
 
 
 def render(template: str, package: Package) -> str:
-    """Return a file from its Jinja template; empty if there is nothing to write.
+    """Render a file from its Jinja template; empty if it has no content.
 
-    ``has("a", "b")`` is true if the package has one of the features; ``{{imports}}`` becomes the imports that the
-    rest of the file needs.
+    ``has("a", "b")`` is true if the package has one of the features. ``{{imports}}`` becomes the imports that the rest
+    of the file needs.
     """
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  # only this command needs it
 
@@ -132,7 +132,7 @@ def _words(package: Package) -> Mapping[str, str]:
 
 
 def _imports(text: str) -> str:
-    """Return the import lines for the names that a text uses, in the order of isort; its own package's stand below."""
+    """Return imports for the names in a text, in isort's order, without those of its own package."""
     code = re.sub(r'"""[^"]*"""|#.*', "", text)
     used = set(re.findall(r"[A-Za-z_]\w*", code))
     standard = [f"import {module}\n" for module in _MODULES if re.search(rf"(?<![\w.]){module}\.", code)]

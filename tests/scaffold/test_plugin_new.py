@@ -140,7 +140,7 @@ def serving(environment: Path, config: str, folder: Path, port: int) -> Iterator
     [
         ("generate_one", "have none about this: What is a plugin?"),
         ("of_all", "I quote from passages"),
-        ("retrieve_one", "teaches ORBIT"),
+        ("retrieve_one", "adds a capability to ORBIT"),
     ],
 )
 def test_three_commands_to_the_first_answer(written: Path, environment: Path, name: str, said: str) -> None:
@@ -189,16 +189,16 @@ def test_three_commands_to_the_first_answer(written: Path, environment: Path, na
         (
             "my-plugin",
             "generate",
-            "it is to be of small letters, digits and underscores, such as 'my_plugin'.",
+            "use lower-case letters, digits and underscores, such as 'my_plugin'.",
         ),
-        ("class", "generate", "'class' is no name for a plugin"),
+        ("class", "generate", "'class' is not a valid plugin name"),
         ("9lives", "generate", "such as 'my_plugin'"),
         ("chroma", "generate", "'chroma' is the name of an installed plugin (orbit-chroma"),
-        ("general", "generate", "'general' is a section of ORBIT's own in the configuration."),
-        ("inference", "generate", "'inference' is a section of ORBIT's own"),
+        ("general", "generate", "'general' is one of ORBIT's own sections in the configuration."),
+        ("inference", "generate", "'inference' is one of ORBIT's own sections"),
         ("keys", "generate", "'keys' is a command of orbit."),
-        ("testing_of", "generat", "There is no hook 'generat' to write. Did you mean 'generate'?"),
-        ("testing_of", ",", "Say which hooks it has, such as --hooks generate,embed."),
+        ("testing_of", "generat", "The hook 'generat' does not exist. Did you mean 'generate'?"),
+        ("testing_of", ",", "Choose its hooks, as in --hooks generate,embed."),
     ],
 )
 def test_what_cannot_be_is_told_and_nothing_is_written(tmp_path: Path, name: str, hooks: str, sentence: str) -> None:
@@ -222,9 +222,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (folder / "mine").write_text("work")
     result = new("shout", "generate", tmp_path)
     assert result.exit_code == 1
-    assert f"{folder} is already there." in result.output
+    assert f"{folder} already exists." in result.output
     assert [file.name for file in folder.iterdir()] == ["mine"]
-    assert "There is no folder" in new("shout", "generate", tmp_path / "absent").output
+    assert "does not exist" in new("shout", "generate", tmp_path / "absent").output
 
 
 def test_the_readme_has_its_table(tmp_path: Path) -> None:

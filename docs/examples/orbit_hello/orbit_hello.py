@@ -1,4 +1,4 @@
-"""Greets whoever asks: a whole plugin in one file."""
+"""Greets the user: a whole plugin in one file."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
@@ -11,11 +11,11 @@ import orbit
 class HelloSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The keys of a section `hello:`."""
 
-    greeting: Annotated[str, msgspec.Meta(description="How to greet.")] = "Hello"
+    greeting: Annotated[str, msgspec.Meta(description="Greeting at the start of an answer.")] = "Hello"
 
 
 class Hello(orbit.Provider):
-    """Greets, and says again what was asked."""
+    """Greets the user and repeats the question."""
 
     Settings = HelloSettings
     settings: HelloSettings

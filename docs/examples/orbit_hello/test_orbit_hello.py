@@ -1,4 +1,4 @@
-"""A question to a server that runs the plugin."""
+"""Asks a server that runs the plugin."""
 
 from pathlib import Path
 

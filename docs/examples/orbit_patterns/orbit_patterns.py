@@ -1,4 +1,4 @@
-"""Refuses what matches a pattern: questions, answers, or both."""
+"""Refuses questions or answers that match a pattern."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,11 +14,11 @@ Stage = Literal["input", "output"]
 class PatternsSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The keys of a section `patterns:`."""
 
-    refuse: Annotated[dict[str, str], msgspec.Meta(description="Reason -> regular expression; case does not matter.")]
+    refuse: Annotated[dict[str, str], msgspec.Meta(description="Reason -> regular expression, ignoring case.")]
     stages: Annotated[
-        tuple[Stage, ...], msgspec.Meta(description="What is judged: questions (input), answers (output).")
+        tuple[Stage, ...], msgspec.Meta(description="What to judge: questions (input), answers (output).")
     ] = ("input",)
-    message: Annotated[str, msgspec.Meta(description="What the client is told; empty: the server's own text.")] = ""
+    message: Annotated[str, msgspec.Meta(description="Reply to the client; empty: the server's own text.")] = ""
 
 
 class Patterns(orbit.Provider):
@@ -28,15 +28,15 @@ class Patterns(orbit.Provider):
     settings: PatternsSettings
 
     def validate(self) -> Iterable[str]:
-        """Tell of expressions that are none; `orbit check` shows it."""
+        """Yield invalid expressions; `orbit check` shows them."""
         for reason, pattern in self.settings.refuse.items():
             try:
                 re.compile(pattern)
             except re.error as error:
-                yield f"refuse.{reason}: '{pattern}' is no regular expression: {error}."
+                yield f"refuse.{reason}: '{pattern}' is not a valid regular expression: {error}."
 
     def moderates(self, stage: str) -> bool:
-        """Judge only what is configured: answers are held back sentence by sentence while they are judged."""
+        """Judge only the configured stages: judging answers holds them back, sentence by sentence."""
         return stage in self.settings.stages
 
     @orbit.hookimpl

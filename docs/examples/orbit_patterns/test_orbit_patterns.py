@@ -1,4 +1,4 @@
-"""The contract of moderate, and a refusal as a client sees it."""
+"""The contract of moderate, and a refusal from the client's view."""
 
 from pathlib import Path
 from typing import Any
@@ -41,5 +41,5 @@ def test_a_client_is_refused(tmp_path: Path) -> None:
 
 def test_a_wrong_pattern_is_told_before_anything_starts(tmp_path: Path) -> None:
     host = make_host({"echo": {}, "patterns": {"refuse": {"brackets": "("}}}, tmp_path)
-    with pytest.raises(ConfigError, match=r"refuse.brackets: '\(' is no regular expression"):
+    with pytest.raises(ConfigError, match=r"refuse.brackets: '\(' is not a valid regular expression"):
         host.raise_problems()

@@ -1,4 +1,4 @@
-"""Measures every call of every plugin, and tells at /metrics: how often, how long, how often in vain."""
+"""Measures the calls of all plugins, and reports number, duration and failures at /metrics."""
 
 import time
 from collections import Counter
@@ -12,19 +12,19 @@ T = TypeVar("T")
 
 
 class Trace(orbit.Provider):
-    """A wrapper of all hooks that do work: each call passes through it, whichever plugin answers."""
+    """Wraps all hooks that do work: every call passes through it, whichever plugin serves it."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._figures: Counter[str] = Counter()
 
     def metrics(self) -> Mapping[str, float]:
-        """Seconds, calls and failures of each hook."""
+        """Return seconds, calls and failures of each hook."""
         return dict(self._figures)
 
     @orbit.hookimpl(wrapper=True)
     def embed(self) -> Generator[None, Any, Any]:
-        """Measure `embed`. What comes back from `yield` is the coroutine of the plugin, not awaited yet."""
+        """Measure `embed`. `yield` returns the plugin's coroutine, not awaited yet."""
         return self._awaited("embed", (yield))
 
     @orbit.hookimpl(wrapper=True)
@@ -44,7 +44,7 @@ class Trace(orbit.Provider):
 
     @orbit.hookimpl(wrapper=True)
     def generate(self) -> Generator[None, Any, Any]:
-        """Measure `generate`. Of this one hook, `yield` gives the async iterator of the plugin."""
+        """Measure `generate`. For this hook alone, `yield` returns the plugin's async iterator."""
         return self._iterated("generate", (yield))
 
     async def _awaited(self, hook: str, call: Awaitable[T]) -> T:
@@ -60,7 +60,7 @@ class Trace(orbit.Provider):
     async def _iterated(
         self, hook: str, chunks: AsyncGenerator[orbit.Chunk, None]
     ) -> AsyncGenerator[orbit.Chunk, None]:
-        """Pass chunks on. `aclosing` closes the plugin's stream when this one is closed: a model stops at once."""
+        """Pass chunks on. `aclosing` closes the plugin's stream together with this one, so the model stops at once."""
         started = time.perf_counter()
         try:
             async with aclosing(chunks):

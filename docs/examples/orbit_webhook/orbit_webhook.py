@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 class WebhookSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The keys of a section `webhook:`."""
 
-    url: Annotated[str, msgspec.Meta(description="Where records are posted to.")]
-    headers: Annotated[dict[str, str], msgspec.Meta(description="Extra headers, such as Authorization.")] = {}
-    texts: Annotated[bool, msgspec.Meta(description="Send the texts of questions and answers too.")] = True
-    attempts: Annotated[int, msgspec.Meta(ge=1, le=10, description="Attempts for each record.")] = 3
-    delay: Annotated[float, msgspec.Meta(ge=0, description="Seconds before the second attempt; then twice that.")] = 0.5
-    timeout: Annotated[float, msgspec.Meta(gt=0, description="Seconds for one attempt.")] = 2.0
+    url: Annotated[str, msgspec.Meta(description="URL that receives the records.")]
+    headers: Annotated[dict[str, str], msgspec.Meta(description="Additional headers, such as Authorization.")] = {}
+    texts: Annotated[bool, msgspec.Meta(description="Include the texts of questions and answers.")] = True
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=10, description="Attempts per record.")] = 3
+    delay: Annotated[
+        float, msgspec.Meta(ge=0, description="Seconds before the second attempt; doubles for each further one.")
+    ] = 0.5
+    timeout: Annotated[float, msgspec.Meta(gt=0, description="Timeout of one attempt, in seconds.")] = 2.0
 
 
 class Webhook(orbit.Provider):
-    """The chat log, delivered while it happens."""
+    """The chat log, delivered in real time."""
 
     Settings = WebhookSettings
     settings: WebhookSettings
@@ -35,12 +37,12 @@ class Webhook(orbit.Provider):
         super().__init__(name, settings, host)
         self._client: httpx.AsyncClient | None = None
         self._failure = ""
-        self._shown = shown(settings.url)  # without a password or a token in it
+        self._shown = shown(settings.url)  # without passwords and tokens
 
     def validate(self) -> Iterable[str]:
-        """Tell of an address that is none."""
+        """Yield an invalid URL."""
         if not self.settings.url.startswith(("http://", "https://")):
-            yield f"url: '{shown(self.settings.url)}' is no address of the form https://..."
+            yield f"url: '{shown(self.settings.url)}' is not an address of the form https://..."
 
     async def __aenter__(self) -> Self:
         import httpx
@@ -57,13 +59,13 @@ class Webhook(orbit.Provider):
             await client.aclose()
 
     async def health(self) -> orbit.Health:
-        """Tell whether the last record could be delivered, and the address can be reached."""
+        """Return whether the last delivery succeeded and the URL is reachable."""
         failure = self._failure or await self._send("HEAD")
         return orbit.Health("degraded", failure) if failure else orbit.Health("ok")
 
     @orbit.hookimpl
     async def log(self, record: orbit.ChatRecord) -> None:
-        """Deliver a record. The host calls in the background, one record after the other, and counts errors."""
+        """Deliver a record. The host calls this in the background, one record after the other, and counts errors."""
         if not self.settings.texts:
             record = msgspec.structs.replace(record, query="", response="")
         body = msgspec.json.encode(record)
@@ -76,7 +78,7 @@ class Webhook(orbit.Provider):
         raise orbit.ProviderError(self._failure, kind="unavailable", retryable=True)
 
     async def _send(self, method: str, body: bytes | None = None) -> str:
-        """Return why a request did not arrive, or nothing. Any answer to a HEAD says that somebody is there."""
+        """Return why a request failed; empty if it arrived. Any response to HEAD proves that the server is up."""
         import httpx
 
         if self._client is None:

@@ -1,4 +1,4 @@
-"""The contract of log, with a small server that keeps what it is sent; and what happens when that is away."""
+"""The contract of log, with a small server that stores what it receives, and the behaviour while it is down."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ ABSENT = "http://127.0.0.1:9/log"
 
 
 class Receiver:
-    """A server that keeps the records it is sent. It answers 503 to the first ``busy`` of them."""
+    """A server that stores the records it receives. It answers 503 to the first ``busy`` of them."""
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
@@ -76,7 +76,7 @@ class TestLog(BaseLogContract):
 
 
 def ask(webhook: dict[str, Any], folder: Path) -> tuple[str, str]:
-    """Ask a server with a webhook; return its answer, and the webhook's health when the server has stopped."""
+    """Ask a server with a webhook. Return its answer, and the webhook's health after the server has stopped."""
     with serve({"echo": {}, "webhook": webhook}, folder) as server:
         body = {"message": "Hello?", "stream": False}
         answer = httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}).json()

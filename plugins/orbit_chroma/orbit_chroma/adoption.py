@@ -1,4 +1,4 @@
-"""Whether the vectors of a collection that another program made are those of the embedding in use."""
+"""Verifies that the vectors of another program's collection come from the embedding model in use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLE: Final = 20
 _ALIKE: Final = 0.95
 """Median cosine similarity from which two vectors count as the same model's.
 
-Other hardware and other precision of the same weights stay above 0.99; another model, or another prefix before the
+The same weights on other hardware or in another precision stay above 0.99. Another model, or another prefix of the
 text, falls far below.
 """
 
@@ -34,7 +34,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 def take_sample(collection: Collection) -> Sample:
-    """Read records from all over a collection; blocks."""
+    """Read records from all parts of a collection. Blocks."""
     import numpy as np  # noqa: PLC0415 - importing a plugin stays light
 
     count = collection.count()
@@ -49,12 +49,14 @@ def take_sample(collection: Collection) -> Sample:
         if len(texts) == SAMPLE:
             break
     if count and not texts:
-        raise orbit.ProviderError(f"Collection '{collection.name}' keeps no texts, so there is nothing to answer from.")
+        raise orbit.ProviderError(
+            f"Collection '{collection.name}' contains no texts, so there is nothing to answer from."
+        )
     return Sample(tuple(texts), np.array(vectors, dtype=np.float32))
 
 
 def problem(sample: Sample, again: Vectors, metric: str, embedding: str) -> str:
-    """Say why a collection cannot be used with ``embedding``, whose vectors of the same texts are ``again``."""
+    """Return why ``embedding`` cannot use a collection; empty if it can. ``again``: its vectors of the same texts."""
     import numpy as np  # noqa: PLC0415 - importing a plugin stays light
 
     if sample.vectors.shape[1] != again.shape[1]:
@@ -63,12 +65,12 @@ def problem(sample: Sample, again: Vectors, metric: str, embedding: str) -> str:
     alike = float(np.median(np.sum(stored * fresh, axis=1)))
     if alike < _ALIKE:
         return (
-            f"{embedding} did not make its vectors: embedded again, {len(sample.texts)} of its texts have a median "
-            f"similarity of {alike:.2f} to what is stored, and the same model would reach {_ALIKE}"
+            f"{embedding} did not make its vectors: for {len(sample.texts)} of its texts, new vectors have a median "
+            f"similarity of {alike:.2f} to the stored ones, and the same model would reach {_ALIKE}"
         )
     lengths = np.linalg.norm(sample.vectors, axis=1)
     if metric != "cosine" and float(np.max(np.abs(lengths - 1))) > _UNIT_TOLERANCE:
-        return f"it measures {metric}, and its vectors are not of length 1, so its distances are no similarities"
+        return f"its metric is {metric} and its vectors do not have length 1, so its distances are not similarities"
     return ""
 
 

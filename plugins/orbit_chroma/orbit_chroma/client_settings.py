@@ -1,4 +1,4 @@
-"""Chroma's own settings, as ORBIT wants them in both modes."""
+"""Settings of the Chroma client for both modes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def quiet_settings() -> Settings:
-    """Chroma's settings without telemetry, and without reading ``.env`` or variables that are not meant for it."""
+    """Return settings without telemetry that ignore ``.env`` and unrelated environment variables."""
     from chromadb.config import Settings  # noqa: PLC0415 - importing a plugin stays light
 
     return Settings(

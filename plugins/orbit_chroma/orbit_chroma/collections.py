@@ -1,6 +1,6 @@
-"""Collections by name: handles kept, and each checked to hold vectors that can be compared with today's.
+"""Caches collection handles by name, and checks that each collection's vectors are comparable with new ones.
 
-All of it blocks, and runs inside ``Connection.call``.
+Everything here blocks, and runs inside ``Connection.call``.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 METRIC: Final = "cosine"
-"""The metric of the collections that ORBIT makes."""
+"""The metric of the collections that ORBIT creates."""
 
 _EMBEDDING, _DIMENSION, _METRIC = "orbit_embedding", "orbit_dimension", "orbit_metric"
 _ADOPTED = "orbit_adopted"
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """What a collection's vectors were made with; recorded in its metadata. Empty where nothing is recorded."""
+    """The embedding model of a collection, from its metadata. Fields are empty if nothing is recorded."""
 
     embedding: str
     dimension: int | None
     metric: str
     adopted: bool = False
-    """Whether another program made the collection, so that its records may lack ORBIT's metadata."""
+    """Whether another program created the collection, so that its records may lack ORBIT's metadata."""
 
     @classmethod
     def of(cls, collection: Collection) -> Origin:
-        """Read what a collection records, and the metric that its index really has."""
+        """Read a collection's metadata, and the metric that its index really uses."""
         metadata: Mapping[str, Any] = collection.metadata or {}
         dimension = metadata.get(_DIMENSION)
         index = collection.configuration_json.get("hnsw") or collection.configuration_json.get("spann") or {}
@@ -49,36 +49,38 @@ class Origin(msgspec.Struct, frozen=True):
         )
 
     def problem(self, name: str, embedding: str, dimension: int | None = None) -> str:
-        """Why vectors of ``embedding`` cannot be compared with the collection's; empty if they can."""
+        """Return why vectors of ``embedding`` are not comparable with the collection's; empty if they are."""
         way_out = "Ingest the documents again into a new collection"
         adopt = f"If {embedding} made them, run: orbit collections adopt {name}"
         if not self.embedding:
-            reason = f"Collection '{name}' does not record what made its vectors, so {embedding} may not fit"
+            reason = f"Collection '{name}' does not record which model made its vectors, so {embedding} may not fit"
             return f"{reason}. {adopt}. {way_out} otherwise."
         if self.embedding != embedding or (dimension is not None and self.dimension != dimension):
             now = embedding or "no embedding provider"
             return (
-                f"Collection '{name}' holds vectors of {self.embedding} ({self.dimension} dimensions), but "
-                f"{now}{f' ({dimension} dimensions)' if dimension else ''} is in use. "
-                f"{way_out}, or set the embedding provider back (general.embedding_provider)."
+                f"Collection '{name}' contains vectors of {self.embedding} ({self.dimension} dimensions), but "
+                f"{now}{f' ({dimension} dimensions)' if dimension else ''} is in use. {way_out}, or restore the "
+                "embedding provider (general.embedding_provider)."
             )
         if self.metric != METRIC and not self.adopted:
-            return f"Collection '{name}' measures {self.metric} instead of {METRIC}. {adopt}. {way_out} otherwise."
+            return (
+                f"Collection '{name}' uses the metric {self.metric} instead of {METRIC}. {adopt}. {way_out} otherwise."
+            )
         return ""
 
 
 class Collections:
     """Handles of collections by name.
 
-    Getting a handle costs a third of a query, so they are kept; one whose collection was dropped meanwhile, and
-    perhaps made again by another process, is noticed when it is used, and replaced.
+    Getting a handle takes a third of a query's time, so handles are cached. If a collection was dropped, and perhaps
+    created again by another process, using its old handle fails, and a new one replaces it.
     """
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[ClientAPI, Collection, Origin]] = {}
 
     def origin(self, client: ClientAPI, name: str) -> Origin | None:
-        """What the collection's vectors were made with; None if there is no such collection."""
+        """Return the origin of a collection's vectors; None if the collection does not exist."""
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
         try:
@@ -94,7 +96,7 @@ class Collections:
         dimension: int | None,
         work: Callable[[Collection, Origin], T],
     ) -> T:
-        """Give the collection to ``work``, after checking it. Raises Chroma's NotFoundError if there is none."""
+        """Check the collection and pass it to ``work``. Raises Chroma's NotFoundError if it does not exist."""
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
         known = name in self._kept
@@ -107,7 +109,7 @@ class Collections:
             return work(*self._checked(client, name, embedding, dimension))
 
     def make(self, client: ClientAPI, name: str, embedding: str, dimension: int) -> None:
-        """Make the collection unless it exists."""
+        """Create the collection unless it exists."""
         from chromadb.errors import ChromaError, NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
         if problem := name_problem(name):
@@ -124,24 +126,24 @@ class Collections:
                     metadata={_EMBEDDING: embedding, _DIMENSION: dimension, _METRIC: METRIC},
                 )
             except ChromaError:
-                client.get_collection(name, embedding_function=None)  # Made by another process in between.
+                client.get_collection(name, embedding_function=None)  # another process created it in between
 
     def mark(self, client: ClientAPI, name: str, embedding: str, dimension: int) -> None:
-        """Record what made the vectors of a collection that another program made."""
+        """Record the embedding model of a collection that another program created."""
         collection, origin = self._get(client, name)
-        # Chroma refuses to set its own keys again, such as hnsw:space, and keeps them where they count.
+        # Chroma refuses to set its own keys, such as hnsw:space, again, and keeps them where they matter.
         kept = {key: value for key, value in (collection.metadata or {}).items() if not key.startswith("hnsw:")}
         marks = {_EMBEDDING: embedding, _DIMENSION: dimension, _METRIC: origin.metric, _ADOPTED: True}
         collection.modify(metadata={**kept, **marks})
         self.forget(name)
 
     def forget(self, name: str) -> None:
-        """Drop the kept handle."""
+        """Remove the handle from the cache."""
         self._kept.pop(name, None)
 
     def _get(self, client: ClientAPI, name: str) -> tuple[Collection, Origin]:
         kept = self._kept.get(name)
-        if kept is None or kept[0] is not client:  # The database was opened again: the handle belongs to the past.
+        if kept is None or kept[0] is not client:  # the database was opened again, so old handles are invalid
             if problem := name_problem(name):
                 raise orbit.ProviderError(problem)
             collection = client.get_collection(name, embedding_function=None)
@@ -153,6 +155,6 @@ class Collections:
     ) -> tuple[Collection, Origin]:
         collection, origin = self._get(client, name)
         if problem := origin.problem(name, embedding, dimension):
-            self.forget(name)  # The way out may be taken by another process: look again next time.
+            self.forget(name)  # another process may fix it: check again next time
             raise orbit.ProviderError(problem)
         return collection, origin

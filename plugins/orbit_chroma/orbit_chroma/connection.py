@@ -1,4 +1,4 @@
-"""The threads that a database's blocking calls run in."""
+"""A thread pool for the database's blocking calls."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 THREADS = 8
-"""Of our own, so that a Chroma server that hangs cannot use up the threads that the rest of the process shares."""
+"""Separate threads, so that a hanging Chroma server cannot exhaust the thread pool of the process."""
 
 
 class Database(Protocol):
-    """A place where Chroma keeps collections. Everything here blocks."""
+    """A Chroma database. All methods block."""
 
     @property
     def where(self) -> str:
-        """The database, as sentences name it."""
+        """The database's name in messages."""
         ...
 
     def reading(self) -> AbstractContextManager[ClientAPI]:
-        """A client to read with. Opens the database when it is first needed, and again after that failed."""
+        """Return a client for reading. Opens the database at first use, and again after a failure."""
         ...
 
     def writing(self) -> AbstractContextManager[ClientAPI]:
-        """A client to write with."""
+        """Return a client for writing."""
         ...
 
     def writes(self) -> int | None:
-        """A number that changes when anybody begins or ends to write; None if reading may not show all of it."""
+        """Return a number that changes when anyone begins or ends to write; None if reads may miss writes."""
         ...
 
     def close(self) -> None:
-        """Let go of all that was opened."""
+        """Release all resources."""
         ...
 
 
@@ -48,23 +48,24 @@ class Connection:
     """Runs work on a database without blocking the event loop."""
 
     def __init__(self, database: Database) -> None:
-        """Threads start when there is work."""
+        """Threads start on demand."""
         self._database = database
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="chroma")
 
     async def read(self, work: Callable[[ClientAPI], T]) -> T:
         """Run ``work`` with a client in a thread.
 
-        Raises ProviderError; only Chroma's ``NotFoundError`` passes through, for ``work`` alone knows what is missing.
+        Raises ProviderError. Only Chroma's ``NotFoundError`` passes through, because only ``work`` knows what is
+        missing.
         """
         return await self._in_thread(self._database.reading, work)
 
     async def write(self, work: Callable[[ClientAPI], T]) -> T:
-        """The same for work that changes something."""
+        """Run ``work`` that changes something, as in ``read``."""
         return await self._in_thread(self._database.writing, work)
 
     def writes(self) -> int | None:
-        """See ``Database``; blocks no longer than looking at a file takes."""
+        """See ``Database``. Blocks no longer than a file system call."""
         return self._database.writes()
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A database embedded in the process, in a folder."""
+"""A database in a folder, embedded in the process."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
 REFRESH_SECONDS = 2.0
-"""Readers open the database again at most this often while another process writes."""
+"""Shortest interval in which readers reopen the database while another process writes, in seconds."""
 
 
 class Embedded:
-    """One client for all threads, opened again when another process has written."""
+    """One client for all threads, reopened after another process has written."""
 
     def __init__(self, folder: Path) -> None:
-        """Opens the database when it is first used; the folder is made if need be."""
+        """Set the folder, created if missing. The database opens at first use."""
         self._folder = folder
         self._writes = WriteLog(folder)
         self._gate = Gate()
@@ -32,12 +32,12 @@ class Embedded:
 
     @property
     def where(self) -> str:
-        """The database, as sentences name it."""
+        """The database's name in messages."""
         return f"the Chroma database in {self._folder}"
 
     @contextmanager
     def reading(self) -> Iterator[ClientAPI]:
-        """The client, at most a few seconds behind what other processes write."""
+        """Return the client, at most a few seconds behind the writes of other processes."""
         self._refresh(REFRESH_SECONDS)
         with self._gate.shared():
             assert self._client is not None
@@ -45,7 +45,7 @@ class Embedded:
 
     @contextmanager
     def writing(self) -> Iterator[ClientAPI]:
-        """The client, up to date, while no other process writes."""
+        """Return the client, up to date, while no other process writes."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._writes.turn() as sign:
             self._refresh(0.0)
@@ -58,7 +58,7 @@ class Embedded:
                 self._seen = sign()
 
     def writes(self) -> int | None:
-        """How often any process has written; None while the client has not seen all of it."""
+        """Return the number of writes by all processes; None while the client has not seen all of them."""
         size = self._writes.size()
         return size if size == self._seen and self._client is not None else None
 

@@ -1,4 +1,4 @@
-"""What Chroma and its HTTP client raise, in ORBIT's terms."""
+"""Converts exceptions of Chroma and its HTTP client to ORBIT's errors."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from orbit.upstreams import WrongCertificate, tls_reason
 
 
 def translate(error: BaseException, where: str) -> BaseException:  # noqa: PLR0911 - one for each kind
-    """The error to raise instead of ``error``; ``where`` names the database in sentences.
+    """Return the error to raise instead of ``error``; ``where`` is the database's name in messages.
 
-    Cancellation, interrupts and ORBIT's own errors stay as they are. A panic in Chroma's native code arrives as a
+    Cancellation, interrupts and ORBIT's own errors pass unchanged. A panic in Chroma's native code arrives as a
     BaseException and becomes an ordinary failure.
     """
     import httpx  # noqa: PLC0415 - importing a plugin stays light
@@ -19,7 +19,7 @@ def translate(error: BaseException, where: str) -> BaseException:  # noqa: PLR09
     if isinstance(error, orbit.OrbitError) or not (panic or isinstance(error, Exception)):
         return error
     if isinstance(error, ValueError) and isinstance(error.__context__, httpx.TransportError):
-        error = error.__context__  # Chroma's client says "could not connect" with a ValueError.
+        error = error.__context__  # Chroma's client reports "could not connect" as a ValueError
     sentence = str(error).strip() or type(error).__name__
     match error:
         case httpx.TimeoutException():
@@ -27,13 +27,13 @@ def translate(error: BaseException, where: str) -> BaseException:  # noqa: PLR09
         case httpx.TransportError() if tls_reason(error):
             return WrongCertificate(f"{where} cannot be reached: {tls_reason(error)}")
         case httpx.TransportError():
-            way = " by way of the proxy" if isinstance(error, httpx.ProxyError) else ""
+            way = "via the proxy" if isinstance(error, httpx.ProxyError) else ""
             return orbit.ProviderError(
                 f"{where} cannot be reached{way}: {sentence}", kind="unavailable", retryable=True
             )
         case errors.RateLimitError():
             return orbit.ProviderError(f"{where} is busy: {sentence}", kind="overloaded", retryable=True)
         case errors.ChromaAuthError() | errors.AuthorizationError():
-            return orbit.ProviderError(f"{where} refuses the credentials; set them under headers")
+            return orbit.ProviderError(f"{where} rejected the credentials; set them under headers")
         case _:
             return orbit.ProviderError(f"{where} failed: {sentence}")

@@ -1,4 +1,4 @@
-"""Chroma's HTTP client over a session of our own: with deadlines, a proxy and the authorities that are trusted."""
+"""Chroma's HTTP client over our own session: with timeouts, a proxy and configured certificate authorities."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def http_session(settings: ChromaSettings, connect_seconds: float) -> httpx.Client:
-    """A session as it is configured; the environment has no part in it. Raises ConfigError."""
+    """Return a configured session that ignores the environment. Raises ConfigError."""
     import httpx  # noqa: PLC0415 - importing a plugin stays light
 
     from orbit_chroma.limits import UNPACKED, limit  # noqa: PLC0415 - the same
@@ -36,10 +36,10 @@ def http_session(settings: ChromaSettings, connect_seconds: float) -> httpx.Clie
 
 
 def client_over(session: httpx.Client, settings: ChromaSettings, host: str) -> ClientAPI:
-    """A client of the server at ``host`` that asks by way of ``session``.
+    """Return a client of the server at ``host`` that uses ``session``.
 
-    ``chromadb.HttpClient`` makes a session of its own, without a deadline (a thread would wait for ever for a server
-    that hangs) or a way to name a proxy or an authority, and asks the server with it at once.
+    ``chromadb.HttpClient`` creates its own session without a timeout (a hanging server would block a thread for ever),
+    proxy or certificate authorities, and sends a request at once.
     """
     from chromadb.api import ServerAPI  # noqa: PLC0415 - takes a second, and not before the provider starts
     from chromadb.api.client import Client  # noqa: PLC0415 - the same
@@ -60,7 +60,7 @@ def client_over(session: httpx.Client, settings: ChromaSettings, host: str) -> C
     server._session = session  # type: ignore[attr-defined] # noqa: SLF001 - the same
     system.start()
 
-    client = Client.__new__(Client)  # its __init__ would make another system
+    client = Client.__new__(Client)  # its __init__ would create another system
     client._identifier = SharedSystemClient._populate_data_from_system(system)  # noqa: SLF001 - what __init__ does
     SharedSystemClient._increment_refcount(client._identifier)  # noqa: SLF001 - the same
     client._server = server  # noqa: SLF001 - the same

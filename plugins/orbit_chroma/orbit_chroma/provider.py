@@ -43,23 +43,23 @@ T = TypeVar("T")
 logger = logging.getLogger("orbit.chroma")
 
 WRITE_SIZE = 128
-"""Documents embedded and written at once: a large source must not need one embedding call of any length."""
+"""Documents per embedding call and write, so that a large source does not need one huge embedding call."""
 
 READ_SIZE = 5_000
-"""Records read at once when all of a collection are looked through."""
+"""Records per read when scanning a whole collection."""
 
 DELETE_SIZE = 1_000
-"""Ids deleted at once; the database limits the variables of a statement."""
+"""Ids per delete: the database limits the variables of a statement."""
 
 
 class ChromaProvider(orbit.Provider):
-    """Retrieves from, and writes to, one Chroma database; every API key has its collection."""
+    """Searches and writes one Chroma database. Every API key has its collection."""
 
     Settings = ChromaSettings
     settings: ChromaSettings
 
     def __init__(self, name: str, settings: msgspec.Struct, host: orbit.Host) -> None:
-        """Keep the arguments; the database is opened in ``__aenter__``."""
+        """Store the arguments; ``__aenter__`` opens the database."""
         super().__init__(name, settings, host)
         self._opened: Connection | None = None
         self._collections = Collections()
@@ -67,7 +67,7 @@ class ChromaProvider(orbit.Provider):
         self._sources: dict[str, tuple[int, Mapping[str, str]]] = {}
 
     async def __aenter__(self) -> Self:
-        """Open the database. A server that cannot be reached yet is tried again at each use."""
+        """Open the database. If the server is unreachable, each use tries again."""
         self._opened = Connection(Server(self.settings) if self.settings.host else Embedded(self._folder()))
         try:
             await self._opened.read(lambda client: client.heartbeat())
@@ -87,12 +87,12 @@ class ChromaProvider(orbit.Provider):
             await connection.close()
 
     async def ready(self) -> None:
-        """Refuse a default collection whose vectors do not compare with those of the embedding provider."""
+        """Reject a default collection whose vectors are not comparable with the embedding provider's."""
         embedding = self.host.embedding
         if not embedding:
             raise orbit.ConfigError(
-                f"{self.name} needs a provider that embeds, and none is enabled; "
-                "enable one, for example with a section 'wordllama:'."
+                f"{self.name} needs a provider that embeds, but none is enabled; enable one, for example with a "
+                "section 'wordllama:'."
             )
         name = self.settings.collection
         if not name:
@@ -100,14 +100,14 @@ class ChromaProvider(orbit.Provider):
         try:
             origin = await self._connection.read(lambda client: self._collections.origin(client, name))
         except orbit.ProviderError as error:
-            if error.retryable:  # Said when it was opened; the collection is checked at each use anyway.
+            if error.retryable:  # already logged on opening; each use checks the collection anyway
                 return
             raise
         if origin is not None and (problem := origin.problem(name, embedding)):
             raise orbit.ConfigError([orbit.Problem(f"{self.name}.collection", problem)])
 
     async def health(self) -> orbit.Health:
-        """Ask the database for a sign of life."""
+        """Check that the database responds."""
         try:
             await self._connection.read(lambda client: client.heartbeat())
         except orbit.ProviderError as error:
@@ -115,38 +115,38 @@ class ChromaProvider(orbit.Provider):
         return orbit.Health()
 
     def validate(self) -> Iterable[str]:
-        """Find values that cannot be meant."""
+        """Yield values that cannot be intended."""
         yield from self.settings.problems()
         if not self.settings.host:
             folder = self._folder()
             there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
             if not there.is_dir():
-                yield f"path: {folder} cannot be a folder, for {there} is none"
+                yield f"path: {folder} cannot be a folder, because {there} is not one"
 
     def needs(self) -> Iterable[orbit.Need]:
-        """Questions and passages are embedded."""
+        """Return ``embed``, for questions and passages."""
         return (orbit.Need("embed"),)
 
     def default_collection(self) -> str:
-        """What keys without a collection of their own search."""
+        """Return the collection for keys without one."""
         return self.settings.collection
 
     def exclusive(self) -> str:
-        """Embedded databases belong to one process: another would read stale vectors."""
+        """Return why an embedded database must belong to one process: others would read stale vectors."""
         if self.settings.host:
             return ""
         return (
-            f"{self.name} keeps its Chroma database inside the process, where others would read stale vectors; "
+            f"{self.name} runs its Chroma database inside the process, so other workers would read stale vectors; "
             "run a Chroma server ('chroma run') and set host and port, or use one worker"
         )
 
     def folders(self) -> Iterable[Path]:
-        """The folder of an embedded database: two servers on it would keep each other reopening it."""
+        """Return the folder of an embedded database: two servers on it would keep reopening it."""
         return () if self.settings.host else (self._folder(),)
 
     @orbit.hookimpl
     async def retrieve(self, query: orbit.Query, limit: int, context: orbit.CallContext) -> Sequence[orbit.Document]:
-        """Ask the key's collection, or the default one, for the passages nearest to the question."""
+        """Search the key's collection, or the default one, for the passages nearest to the question."""
         name = query.collection or self.settings.collection
         if not name:
             return []
@@ -164,10 +164,10 @@ class ChromaProvider(orbit.Provider):
 
     @orbit.hookimpl
     async def index(self, collection: str, documents: Sequence[orbit.Document], context: orbit.CallContext) -> int:
-        """Write all documents of some sources, then delete what those sources had before.
+        """Write all documents of some sources, then delete the sources' earlier documents.
 
-        Interrupted at any point, the old or the new passages are there, and ``list_sources`` shows no digest for a
-        source that is not complete.
+        If interrupted at any point, the old or the new passages exist, and ``list_sources`` returns no digest for an
+        incomplete source.
         """
         ids = {document.id for document in documents}
         if len(ids) != len(documents):
@@ -218,7 +218,7 @@ class ChromaProvider(orbit.Provider):
     async def list_sources(self, collection: str) -> Mapping[str, str]:
         """Read the digests from the metadata of all records.
 
-        That takes seconds for tens of thousands, so what was read is kept until somebody writes, where that is known.
+        This takes seconds for tens of thousands, so the result is cached until someone writes, if that can be detected.
         """
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
@@ -238,7 +238,7 @@ class ChromaProvider(orbit.Provider):
 
     @orbit.hookimpl
     async def list_collections(self) -> Sequence[orbit.Collection]:
-        """Name the collections, whoever made them."""
+        """Return all collections, including those of other programs."""
         return await self._connection.read(_collections)
 
     @orbit.hookimpl
@@ -255,7 +255,7 @@ class ChromaProvider(orbit.Provider):
         try:
             origin, sample = await self._connection.read(look)
         except NotFoundError as error:
-            raise orbit.ProviderError(f"There is no collection '{collection}'.", kind="not_found") from error
+            raise orbit.ProviderError(f"The collection '{collection}' does not exist.", kind="not_found") from error
         if origin.embedding and origin.embedding != embedding:
             raise orbit.ProviderError(origin.problem(collection, embedding))
         again = await self.host.embed(sample.texts or ["ORBIT"], "document", context)
@@ -279,7 +279,7 @@ class ChromaProvider(orbit.Provider):
     async def _use(
         self, name: str, dimension: int | None, work: Callable[[Collection, Origin], T], *, write: bool = False
     ) -> T:
-        """Give the checked collection to ``work``, in a thread."""
+        """Pass the checked collection to ``work``, in a thread."""
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
         embedding = self.host.embedding
@@ -288,7 +288,8 @@ class ChromaProvider(orbit.Provider):
             return await run(lambda client: self._collections.use(client, name, embedding, dimension, work))
         except NotFoundError as error:
             raise orbit.ProviderError(
-                f"There is no collection '{name}'. Ingest documents into it: orbit ingest PATH --collection {name}",
+                f"The collection '{name}' does not exist. Ingest documents into it: orbit ingest PATH --collection "
+                f"{name}",
                 kind="not_found",
             ) from error
 
@@ -325,7 +326,7 @@ class ChromaProvider(orbit.Provider):
 
 
 def _comparable(vectors: Vectors, origin: Origin) -> Vectors:
-    """Return vectors at length 1 for the metrics that do not disregard it."""
+    """Return the vectors at length 1 for the metrics that depend on length."""
     return vectors if origin.metric == METRIC else adoption.normalized(vectors)
 
 

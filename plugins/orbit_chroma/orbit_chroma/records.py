@@ -1,4 +1,4 @@
-"""Pure translation: documents to Chroma's records and back, and which of the found ones are good enough."""
+"""Converts documents to Chroma's records and back, and filters results by similarity. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orbit import MetadataValue
 from orbit_chroma.settings import ChromaSettings
 
 PREFIX = "orbit_"
-"""Begins the metadata keys that carry a document's own fields; all others are the document's metadata."""
+"""Prefix of the metadata keys for a document's own fields. All other keys are the document's metadata."""
 
 SOURCE = PREFIX + "source"
 DIGEST = PREFIX + "digest"
@@ -20,16 +20,16 @@ _TITLE = PREFIX + "title"
 _LINK = PREFIX + "link"
 
 FOREIGN_SOURCE = "source"
-"""The key that LangChain, LlamaIndex and others keep the source under."""
+"""LangChain's, LlamaIndex's and others' key for the source."""
 
 ADOPTED = "adopted"
-"""The digest of a source that another program wrote: it is complete, and differs from that of any file."""
+"""The digest of another program's source: it is complete, and differs from any file's digest."""
 
 
 def to_metadatas(documents: Sequence[orbit.Document], parts: Mapping[str, int]) -> list[dict[str, MetadataValue]]:
-    """The metadata of each document. ``parts`` says how many documents its whole source has.
+    """Return the metadata of each document. ``parts`` holds the number of documents of each source.
 
-    The count is what tells a source that was written completely from one whose writing was cut short.
+    The number shows whether a source was written completely.
     """
     return [
         {
@@ -45,7 +45,7 @@ def to_metadatas(documents: Sequence[orbit.Document], parts: Mapping[str, int]) 
 
 
 def to_documents(found: Mapping[str, Any], metric: str) -> list[orbit.Document]:
-    """Return the documents of Chroma's answer to a query with one vector, as ordered there: nearest first."""
+    """Return the documents of Chroma's result for a query with one vector, nearest first."""
     rows = zip(found["ids"][0], found["documents"][0], found["metadatas"][0], found["distances"][0], strict=True)
     return [
         _to_document(record_id, text or "", metadata or {}, similarity(distance, metric))
@@ -54,7 +54,7 @@ def to_documents(found: Mapping[str, Any], metric: str) -> list[orbit.Document]:
 
 
 def source_of(metadata: Mapping[str, Any]) -> str:
-    """Return the source of a record, ORBIT's or another program's; empty if it names none."""
+    """Return the source of a record, ORBIT's or another program's; empty if there is none."""
     return str(metadata.get(SOURCE, metadata.get(FOREIGN_SOURCE, "")))
 
 
@@ -84,7 +84,7 @@ def similarity(distance: float, metric: str) -> float:
 
 
 def good_enough(documents: Sequence[orbit.Document], settings: ChromaSettings, limit: int) -> list[orbit.Document]:
-    """Apply the thresholds to documents ordered best first: nothing if even the best is in doubt."""
+    """Apply the thresholds to documents ordered best first. Return nothing if even the best is doubtful."""
     if not documents or (documents[0].score or 0.0) < settings.confidence_threshold:
         return []
     relevant = [document for document in documents if (document.score or 0.0) >= settings.relevance_threshold]
@@ -92,11 +92,10 @@ def good_enough(documents: Sequence[orbit.Document], settings: ChromaSettings, l
 
 
 def digests(metadatas: Iterable[Mapping[str, Any] | None]) -> dict[str, str]:
-    """Each source with its digest, from the metadata of all records of a collection.
+    """Return each source with its digest, from the metadata of all records of a collection.
 
-    A source whose records differ in digest, or are not as many as they should be, was not written completely: its
-    digest is empty, so that whoever compares digests writes it again. A source that another program wrote has the
-    digest ``ADOPTED``.
+    If the digests of a source's records differ, or records are missing, the source was not written completely. Its
+    digest is then empty, so that ingestion writes it again. A source of another program has the digest ``ADOPTED``.
     """
     counts: Counter[str] = Counter()
     first: dict[str, tuple[str, int]] = {}

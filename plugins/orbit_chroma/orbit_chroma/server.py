@@ -21,10 +21,10 @@ CONNECT_SECONDS = 5.0
 
 
 class Server:
-    """One client for all threads; the server looks after readers and writers."""
+    """One client for all threads. The server coordinates readers and writers."""
 
     def __init__(self, settings: ChromaSettings) -> None:
-        """Connects when it is first used."""
+        """Connects at first use."""
         self._settings = settings
         self._connecting = threading.Lock()
         self._client: ClientAPI | None = None
@@ -32,22 +32,22 @@ class Server:
 
     @property
     def where(self) -> str:
-        """The database, as sentences name it."""
+        """The database's name in messages."""
         return f"the Chroma server at {self._settings.host}:{self._settings.port}"
 
     @contextmanager
     def reading(self) -> Iterator[ClientAPI]:
-        """The client, connected."""
+        """Return the connected client."""
         with self._connecting:
             client = self._client = self._client or self._connect()
         yield client
 
     def writing(self) -> AbstractContextManager[ClientAPI]:
-        """The same client."""
+        """Return the same client."""
         return self.reading()
 
     def writes(self) -> None:
-        """A server does not tell who writes."""
+        """Return None: a server does not report writes."""
 
     def close(self) -> None:
         """Close the client and its connections."""
@@ -66,7 +66,7 @@ class Server:
         return client_over(session, settings, host)
 
     def _too_old(self, session: httpx.Client, url: str) -> str:
-        """Return the version of a server before 1.0; those before 0.6 have another address for it."""
+        """Return the version of a server before 1.0. Those before 0.6 have another URL for it."""
         import httpx  # noqa: PLC0415 - importing a plugin stays light
 
         for api in ("v2", "v1"):
@@ -76,22 +76,22 @@ class Server:
         return ""
 
     def _greet(self, session: httpx.Client, url: str) -> None:
-        """Ask for the database once: Chroma's client is made without looking whether there is one."""
+        """Request the database once: creating Chroma's client does not check that it exists."""
         import httpx  # noqa: PLC0415 - importing a plugin stays light
 
         if too_old := self._too_old(session, url):
             raise orbit.ProviderError(
-                f"{self.where} is Chroma {too_old}, and this plugin needs 1.0 or newer. Upgrade the server; "
-                "Chroma's migration guide says how its data moves"
+                f"{self.where} is Chroma {too_old}, but this plugin needs 1.0 or newer. Upgrade the server; "
+                "Chroma's migration guide explains how to move its data"
             )
         path = f"/api/v2/tenants/{quote(self._settings.tenant)}/databases/{quote(self._settings.database)}"
         answer = session.get(url + path)
         if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-            raise orbit.ProviderError(f"{self.where} refuses the credentials; set them under headers")
+            raise orbit.ProviderError(f"{self.where} rejected the credentials; set them under headers")
         if answer.status_code == httpx.codes.NOT_FOUND:
             raise orbit.ProviderError(
-                f"{self.where} has no database '{self._settings.database}' of tenant '{self._settings.tenant}', "
-                "or is no Chroma server"
+                f"{self.where} has no database '{self._settings.database}' of tenant '{self._settings.tenant}', or "
+                "is not a Chroma server"
             )
         if answer.is_error:
             raise orbit.ProviderError(
@@ -100,7 +100,7 @@ class Server:
 
 
 def _old_version(answer: httpx.Response) -> str:
-    """Return the version that a server tells, if it is older than 1.0; else an empty string."""
+    """Return the version in a response if it is older than 1.0; else an empty text."""
     try:
         version = answer.json() if answer.is_success else ""
     except ValueError:

@@ -1,4 +1,4 @@
-"""The keys of the configuration section, and what makes no sense among them."""
+"""The keys of the configuration section, and checks of their combinations."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     path: Annotated[
         str,
-        Meta(description="Folder of the embedded database; a relative one starts at general.data_dir."),
+        Meta(description="Folder of the embedded database; relative paths start at general.data_dir."),
     ] = "chroma"
-    host: Annotated[str, Meta(description="Name or address of a Chroma server; empty: embedded.")] = ""
+    host: Annotated[str, Meta(description="Host name or address of a Chroma server; empty: embedded.")] = ""
     port: Annotated[int, Meta(description="Port of the Chroma server.", ge=1, le=65535)] = 8000
-    ssl: Annotated[bool, Meta(description="Speak HTTPS with the server.")] = False
+    ssl: Annotated[bool, Meta(description="Use HTTPS.")] = False
     ca_certs: Annotated[
-        str, Meta(description="PEM file of the authorities to trust instead of the system's, with ssl.")
+        str, Meta(description="PEM file of the certificate authorities to trust with ssl, instead of the system's.")
     ] = ""
-    verify_certs: Annotated[bool, Meta(description="Check the server's certificate.")] = True
+    verify_certs: Annotated[bool, Meta(description="Verify the server's certificate.")] = True
     proxy: Annotated[
-        str, Meta(description="URL of an HTTP proxy on the way to the server; empty for none. HTTP_PROXY is not read.")
+        str, Meta(description="URL of an HTTP proxy to the server; empty for none. HTTP_PROXY is ignored.")
     ] = ""
-    headers: Annotated[dict[str, str], Meta(description="Headers for the server, for instance `X-Chroma-Token`.")] = (
-        msgspec.field(default_factory=dict)
+    headers: Annotated[dict[str, str], Meta(description="Request headers, such as `X-Chroma-Token`.")] = msgspec.field(
+        default_factory=dict
     )
     tenant: Annotated[str, Meta(description="Tenant on the server.", min_length=1)] = "default_tenant"
     database: Annotated[str, Meta(description="Database on the server.", min_length=1)] = "default_database"
-    timeout: Annotated[float, Meta(description="Seconds for one request to the server.", gt=0)] = 10.0
+    timeout: Annotated[float, Meta(description="Timeout for one request to the server, in seconds.", gt=0)] = 10.0
     collection: Annotated[
-        str, Meta(description="Collection for API keys that name none; empty: they search nothing here.")
+        str, Meta(description="Collection for API keys without one; empty: they search nothing here.")
     ] = ""
     max_results: Annotated[
         Annotated[int, Meta(ge=1)] | None,
@@ -51,20 +51,20 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Meta(description="Earlier name of retrieval.max_documents.", extra={"renamed": "retrieval.max_documents"}),
     ] = None
     relevance_threshold: Annotated[
-        Similarity, Meta(description="Passages less similar to the question are dropped (cosine, 0..1).")
+        Similarity, Meta(description="Drop passages that are less similar to the question (cosine, 0..1).")
     ] = 0.25
     confidence_threshold: Annotated[
-        Similarity, Meta(description="If the best passage is less similar than this, nothing is returned.")
+        Similarity, Meta(description="Return nothing if even the best passage is less similar.")
     ] = 0.3
 
     def problems(self) -> Iterable[str]:
-        """Sentences about values that are each allowed but cannot be meant."""
+        """Yield sentences about values that are individually valid but cannot be intended."""
         if self.collection and (problem := name_problem(self.collection)):
             yield f"collection: {problem}"
         if re.search(r"[/@\s]", self.host) or self.host.count(":") == 1:
             yield (
-                f"host is a name or an address, not '{shown(self.host)}'; its port is set by port, HTTPS by ssl: true, "
-                "a password by headers"
+                f"host is a name or an address, not '{shown(self.host)}'; its port is set by port, HTTPS by ssl: "
+                "true, and a password by headers"
             )
         if self.proxy and (problem := address_problem(self.proxy)):
             yield f"proxy {problem}"
@@ -76,10 +76,10 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 def name_problem(name: str) -> str:
-    """Why Chroma would refuse a collection's name; empty if it takes it."""
+    """Return why Chroma would reject a collection's name; empty if it accepts it."""
     if _NAME.fullmatch(name):
         return ""
     return (
-        f"'{name}' cannot name a collection; use 3 to 512 letters, digits, '.', '_' or '-', "
-        "beginning and ending with a letter or digit"
+        f"'{name}' cannot name a collection; use 3 to 512 letters, digits, '.', '_' or '-', beginning and ending "
+        "with a letter or digit"
     )

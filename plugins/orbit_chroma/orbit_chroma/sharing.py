@@ -1,8 +1,8 @@
-"""Several processes on one embedded database: ``orbit ingest`` beside a running server.
+"""Coordinates several processes on one embedded database: ``orbit ingest`` beside a running server.
 
-Chroma's embedded client never looks at what other processes write: it goes on answering from its own picture of the
-index, and writing from an old picture would lose the others' work. So writers take turns, each leaves a sign in the
-folder, and a process that sees a new sign opens the database again.
+Chroma's embedded client never notices the writes of other processes. It keeps answering from its own copy of the index,
+and writing from an old copy would lose the others' writes. So writers take turns, each marks its writes in the folder,
+and a process that sees a new mark reopens the database.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Not on Windows: there, one process must do.
+except ImportError:  # not on Windows, which supports only one process
     fcntl = None  # type: ignore[assignment] # as above
 
 
 class WriteLog:
-    """A file that grows by a byte with every write to the database: its size tells whether there was any."""
+    """A file that grows by a byte with every write to the database. Its size shows whether there was any."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path = folder / "orbit-writes"
 
     def size(self) -> int:
-        """Changes whenever some process has written."""
+        """Return a number that changes with every write of any process."""
         try:
             return self._path.stat().st_size
-        except OSError:  # Not written yet; what else is wrong with the folder, opening the database will tell.
+        except OSError:  # not written yet; opening the database reports other faults of the folder
             return 0
 
     @contextmanager
     def turn(self) -> Iterator[Callable[[], int]]:
-        """Wait until no other process writes, and keep the others waiting.
+        """Wait until no other process writes, and block the others.
 
-        Gives a function to call before and after writing: it leaves the sign, and returns the size with it.
+        Yields a function to call before and after writing. It marks the write and returns the new size.
         """
         with self._path.open("ab", buffering=0) as file:
             if fcntl is not None:
@@ -50,7 +50,7 @@ class WriteLog:
 
 
 class Gate:
-    """Lets many threads in at a time, or one that has the place to itself."""
+    """A readers-writer lock for threads."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -59,7 +59,7 @@ class Gate:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Come in together with others."""
+        """Enter together with other readers."""
         with self._changed:
             self._changed.wait_for(lambda: not self._alone)
             self._inside += 1
@@ -72,7 +72,7 @@ class Gate:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Come in when all others have left, and keep them out."""
+        """Enter alone, after all others have left."""
         with self._changed:
             self._changed.wait_for(lambda: not self._alone)
             self._alone = True

@@ -1,4 +1,4 @@
-"""Every chat in Elasticsearch, exactly once, whatever fails."""
+"""Sends every chat turn to Elasticsearch, exactly once, whatever fails."""
 
 from orbit_es.provider import ElasticsearchLog
 from orbit_es.settings import ElasticsearchSettings

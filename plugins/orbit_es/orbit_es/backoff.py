@@ -1,4 +1,4 @@
-"""Waiting for Elasticsearch: longer after each failure, telling operators once, and never past a stop."""
+"""Exponential backoff with one log message per outage. Never delays a stop."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ LOOK_EVERY = 1.0
 
 
 async def sleep(seconds: float, stop: asyncio.Event) -> None:
-    """Sleep, but notice a stop at once."""
+    """Sleep, but return at once when asked to stop."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
 
 
 class Backoff:
-    """Pauses between attempts, during which the figures of ``progress`` stay right."""
+    """Pauses between attempts that keep the metrics of ``progress`` up to date."""
 
     def __init__(self, longest: float, progress: Progress, stop: asyncio.Event, settled: threading.Event) -> None:
-        """``longest`` is in seconds; ``settled`` is set once something succeeded or failed."""
+        """Set the longest pause in seconds. ``settled`` is set at the first success or failure."""
         self._longest = longest
         self._progress = progress
         self._stop = stop
@@ -40,7 +40,7 @@ class Backoff:
         self._failures = 0
 
     async def answer(self, request: Coroutine[Any, Any, T]) -> T:
-        """Wait for an answer, which may take ``request_timeout``."""
+        """Wait for a response, which may take ``request_timeout``."""
         task = asyncio.create_task(request)
         try:
             while not task.done():
@@ -52,12 +52,12 @@ class Backoff:
             task.cancel()
 
     def succeeded(self) -> None:
-        """Elasticsearch takes records."""
+        """Record that Elasticsearch accepts records."""
         progress = self._progress
         if progress.state.status != "enabled":
             if self._failures:
                 _log.warning(
-                    "Elasticsearch takes records again; %d waited in the log files and are sent now.",
+                    "Elasticsearch accepts records again; sending the %d that waited in the log files.",
                     progress.spool.pending,
                 )
             progress.set_status("enabled")
@@ -66,16 +66,16 @@ class Backoff:
         self._settled.set()
 
     async def failed(self, reason: str, *, passing: bool = False) -> None:
-        """Say so once, and pause; CancelledError if there is to be no further attempt.
+        """Log the first failure and pause. Raises CancelledError if no further attempt should follow.
 
-        ``passing``: being asked to slow down once is daily life, and not told.
+        ``passing``: a single request to slow down is normal, so it is not logged.
         """
         progress = self._progress
         self._failures += 1
         if not (passing and self._failures == 1):
             if progress.state.status != "unavailable" or self._failures == 1:
                 _log.warning(
-                    "Elasticsearch takes no records: %s. They wait in the log files and are sent later.",
+                    "Elasticsearch accepts no records: %s. They wait in the log files and are sent later.",
                     reason.removesuffix("."),
                 )
             progress.set_status("unavailable", reason)

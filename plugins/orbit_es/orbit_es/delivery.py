@@ -1,4 +1,4 @@
-"""Lines of the chat log are brought to Elasticsearch, or to the dead letters; nothing goes on before that is done."""
+"""Delivers lines of the chat log to Elasticsearch or the dead letters, and only then continues with the next ones."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ REACH_EVERY = 10.0
 
 
 class Delivery:
-    """Sends by one ``Sender``, again and again until there is an outcome for each line."""
+    """Retries with one ``Sender`` until each line has an outcome."""
 
     def __init__(
         self, settings: ElasticsearchSettings, naming: Naming, sender: Sender, backoff: Backoff, progress: Progress
     ) -> None:
         self.unsure = True
-        """Whether what is sent next may have been sent before."""
+        """Whether the next records may have been sent before."""
         self._settings = settings
         self._naming = naming
         self._sender = sender
@@ -34,7 +34,7 @@ class Delivery:
         self._reached_at = 0.0
 
     async def keep_contact(self) -> None:
-        """Prepare the server once, and ask now and then whether it is there; returns when it is."""
+        """Prepare the server once, and check now and then whether it is up. Return when it is."""
         while True:
             try:
                 if not self._prepared:
@@ -50,7 +50,7 @@ class Delivery:
                 self._reached()
 
     async def deliver(self, entries: Sequence[Entry]) -> None:
-        """Send the next entries of the log, and keep what is refused; only then save how far it has come."""
+        """Send the next entries of the log and store rejected ones. Save the progress only after that."""
         letters = await self._send(entries)
         while problem := self._keep(letters):
             letters = []
@@ -60,7 +60,7 @@ class Delivery:
         self._progress.save()
 
     async def deliver_again(self, entries: Sequence[Entry]) -> list[DeadLetter]:
-        """Send what was refused before; returns what is refused again."""
+        """Send previously rejected entries. Return those that are rejected again."""
         letters = await self._send(entries)
         self._reached()
         return letters
@@ -70,15 +70,15 @@ class Delivery:
         self._backoff.succeeded()
 
     def _keep(self, letters: Sequence[DeadLetter]) -> str:
-        """Keep what was refused; returns why it cannot be, and then keeps it with the next call."""
+        """Store rejected entries. Return why this fails; the next call then stores them as well."""
         try:
             self._progress.refusals.keep(letters)
         except OSError as error:
-            return f"what it refused cannot be kept in {self._progress.folder.path}: {error.strerror}"
+            return f"rejected records cannot be stored in {self._progress.folder.path}: {error.strerror}"
         return ""
 
     async def _send(self, entries: Sequence[Entry]) -> list[DeadLetter]:
-        """Send entries until Elasticsearch has each or has refused it for good; returns what it refused."""
+        """Send entries until Elasticsearch has stored or permanently rejected each. Return the rejected ones."""
         documents, letters = self._translate(entries)
         counts = dict.fromkeys(("stored", "duplicate", "rejected"), 0)
         counts["rejected"] = len(letters)
@@ -86,7 +86,7 @@ class Delivery:
             try:
                 outcomes = await self._backoff.answer(self._sender.send(documents, unsure=self.unsure))
             except Unavailable as error:
-                self.unsure = True  # the request may have been carried out all the same
+                self.unsure = True  # the server may have executed the request nevertheless
                 await self._backoff.failed(str(error), passing=error.passing)
                 continue
             again: list[Document] = []

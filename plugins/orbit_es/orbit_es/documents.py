@@ -1,4 +1,4 @@
-"""From lines of the chat log to documents of Elasticsearch: pure translation."""
+"""Converts lines of the chat log to documents of Elasticsearch. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import msgspec
 from orbit.chatlog import Naming
 
 VERSION = 2
-"""Of the index template; raise it with every change, so that templates say which one they are."""
+"""Version of the index template. Increase it with every change, so that installed templates show theirs."""
 
 
 class Entry(NamedTuple):
-    """A line of the chat log and where it stands."""
+    """A line of the chat log and its position."""
 
     line: bytes
     file: str
@@ -24,9 +24,9 @@ class Entry(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A line as Elasticsearch takes it; ``target`` is an index or a data stream.
+    """A line as a document of Elasticsearch; ``target`` is an index or a data stream.
 
-    ``id`` depends on the line alone, so that sending it twice stores it once.
+    ``id`` depends on the line alone, so sending it twice stores it once.
     """
 
     id: str
@@ -36,7 +36,7 @@ class Document(NamedTuple):
 
 
 class NotARecord(ValueError):
-    """The line is not a record of a chat: torn by a killed process, or not ours."""
+    """The line is not a chat record: a killed process tore it, or another program wrote it."""
 
 
 class _Stamp(msgspec.Struct):
@@ -47,7 +47,7 @@ _stamps = msgspec.json.Decoder(_Stamp)
 
 
 def timestamp_of(line: bytes) -> datetime:
-    """The ``timestamp`` of a line, in UTC. Raises NotARecord."""
+    """Return the ``timestamp`` of a line, in UTC. Raises NotARecord."""
     try:
         return _stamps.decode(line).timestamp.astimezone(UTC)
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, RecursionError) as error:
@@ -55,10 +55,10 @@ def timestamp_of(line: bytes) -> datetime:
 
 
 def to_document(entry: Entry, naming: Naming, name: str, host: str, *, daily: bool) -> Document:
-    """Make a line a document of the data stream ``name``, or of the daily index of the record's own day (in UTC).
+    """Convert a line to a document of the data stream ``name``, or of the daily index of its day (in UTC).
 
-    The line stays as it is; added are ``@timestamp``, ``host.name``, where in the log it stands (``log.file.path``,
-    ``log.offset``), and ``log.position``, by which the records of a host sort in the order in which they were written.
+    The line stays unchanged. Added are ``@timestamp``, ``host.name``, its position in the log (``log.file.path``,
+    ``log.offset``), and ``log.position``, which sorts the records of a host in the order in which they were written.
     Raises NotARecord.
     """
     timestamp = timestamp_of(entry.line)
@@ -74,13 +74,13 @@ def to_document(entry: Entry, naming: Naming, name: str, host: str, *, daily: bo
 
 
 def _position(naming: Naming, file: str, offset: int) -> str:
-    """Where in the log something stands, so that it sorts as text: names of files do not."""
+    """Return a position in the log that sorts as text; file names do not."""
     parsed = naming.parse(Path(file))
     return f"{parsed.day}.{parsed.number:06}.{offset:012}" if parsed else f"{file}.{offset:012}"
 
 
 def operations(documents: list[Document]) -> list[bytes]:
-    """The lines of a ``_bulk`` body. ``create`` refuses what is there already, so nothing is stored twice."""
+    """Return the lines of a ``_bulk`` body. ``create`` rejects existing documents, so nothing is stored twice."""
     lines = []
     for document in documents:
         lines.append(msgspec.json.encode({"create": {"_index": document.target, "_id": document.id}}))
@@ -89,15 +89,15 @@ def operations(documents: list[Document]) -> list[bytes]:
 
 
 def template_name(name: str) -> str:
-    """The index template of ``name``."""
+    """Return the name of the index template of ``name``."""
     return f"{name}-template"
 
 
 def index_template(name: str, *, daily: bool, retention_days: int) -> dict[str, Any]:
-    """The body of the index template: mappings, and how long records stay."""
+    """Return the body of the index template: mappings and retention."""
     template: dict[str, Any] = {"mappings": _MAPPINGS}
     body: dict[str, Any] = {
-        "priority": 200,  # above the templates that Elasticsearch brings for logs-*-*
+        "priority": 200,  # above Elasticsearch's own templates for logs-*-*
         "version": VERSION,
         "_meta": {"description": "Chats of ORBIT", "managed_by": "orbit-es"},
         "template": template,
@@ -114,12 +114,12 @@ def index_template(name: str, *, daily: bool, retention_days: int) -> dict[str, 
 
 
 def policy_name(name: str) -> str:
-    """The lifecycle policy of the daily indices."""
+    """Return the name of the lifecycle policy of the daily indices."""
     return f"{name}-retention"
 
 
 def lifecycle_policy(retention_days: int) -> dict[str, Any]:
-    """A policy that deletes an index once the last of its records is ``retention_days`` old."""
+    """Return a policy that deletes an index once its last record is ``retention_days`` old."""
     return {
         "phases": {"hot": {"actions": {}}, "delete": {"min_age": f"{retention_days + 1}d", "actions": {"delete": {}}}}
     }
@@ -141,7 +141,7 @@ _KEYWORDS = (
 )
 _KEYWORD = {"type": "keyword", "ignore_above": 1024}
 _MAPPINGS: dict[str, Any] = {
-    "dynamic": False,  # fields of later versions are kept and not indexed, rather than refused
+    "dynamic": False,  # keep fields of later versions without indexing them, rather than reject them
     "properties": {
         "@timestamp": {"type": "date"},
         "timestamp": {"type": "date"},

@@ -1,4 +1,4 @@
-"""The follower: a thread that brings the chat log to Elasticsearch, one on each host, whatever fails on the way."""
+"""A thread on each host that sends the chat log to Elasticsearch, whatever fails on the way."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ STANDBY_EVERY = 1.0
 
 
 class Follower(threading.Thread):
-    """Sends what is appended to the chat log, and keeps ``state.json`` beside it.
+    """Sends new lines of the chat log, and keeps ``state.json`` beside it.
 
-    It has an event loop of its own, so that neither its file reading nor a hanging server is felt by replies. It
-    works only while it holds the host's lock for this follower; otherwise it stands by.
+    It has its own event loop, so that neither file reading nor a hanging server delays replies. It works only while it
+    holds the host's lock for this follower; otherwise it stands by.
     """
 
     def __init__(self, settings: ElasticsearchSettings, log: Path, name: str) -> None:
-        """``log`` has the chat log's folder and name, ``name`` is that of the follower. Opens nothing yet."""
-        super().__init__(name="elasticsearch-log", daemon=True)  # nothing that hangs may keep the process from ending
+        """Take the chat log's folder and name (``log``) and the follower's name. Open nothing yet."""
+        super().__init__(name="elasticsearch-log", daemon=True)  # hanging I/O must not keep the process from ending
         self.settled = threading.Event()
-        """Set once the first contact was made or failed, or another process turned out to do the work."""
+        """Set after the first contact succeeded or failed, or when another process holds the lock."""
         self.problem = ""
         """Why there is no state: the folder cannot be used."""
         self._settings = settings
@@ -56,12 +56,12 @@ class Follower(threading.Thread):
         return self._progress is not None
 
     def state(self) -> FollowerState | None:
-        """How the work goes, whichever process does it."""
+        """The state of the follower, whichever process runs it."""
         progress = self._progress
         return progress.state if progress is not None else self._folder.read_state()
 
     def stop(self, patience: float) -> None:
-        """Ask to end: send what is waiting if the server answers, for ``patience`` seconds at most. Does not wait."""
+        """Ask the thread to end after sending what is waiting, within ``patience`` seconds. Does not block."""
         self._stop_requested = True
         task = self._task
         if task is not None:
@@ -69,7 +69,7 @@ class Follower(threading.Thread):
                 task.get_loop().call_soon_threadsafe(self._begin_stop, task, patience)
 
     def run(self) -> None:
-        """Follow until told to stop."""
+        """Follow the log until ``stop``."""
         with asyncio.Runner() as runner:
             runner.run(self._main())
 
@@ -82,7 +82,7 @@ class Follower(threading.Thread):
 
     async def _main(self) -> None:
         self._task = asyncio.current_task()
-        if self._stop_requested:  # before there was a loop to tell it
+        if self._stop_requested:  # before there was a loop to notify
             self._stop_event.set()
         try:
             while not self._stop_event.is_set():
@@ -94,7 +94,7 @@ class Follower(threading.Thread):
                     self.settled.set()
                     await sleep(STANDBY_EVERY, self._stop_event)
         except asyncio.CancelledError:
-            pass  # told to stop; what is not sent stays in the files
+            pass  # stopped; unsent records stay in the files
         finally:
             self.settled.set()
 
@@ -102,14 +102,14 @@ class Follower(threading.Thread):
         try:
             lock, problem = self._folder.take(), ""
         except OSError as error:
-            lock, problem = None, f"the chat log in {self._directory} cannot be followed yet: {error.strerror}"
+            lock, problem = None, f"the chat log in {self._directory} is not accessible yet: {error.strerror}"
             if problem != self.problem:
-                _log.warning("Elasticsearch gets no records: %s", problem)
+                _log.warning("Elasticsearch receives no records: %s", problem)
         self.problem = problem
         return lock
 
     async def _work(self, lock: FollowerLock) -> None:
-        """Go on from where the last one came, until told to stop or the lock file is gone."""
+        """Continue at the last position, until asked to stop or until the lock file is gone."""
         before = self._folder.read_state() or self._last
         before = msgspec.structs.replace(before, kind=KIND, status="unavailable", detail="not reached yet")
         spool = Spool(self._directory, self._naming, before.positions, before.lost_bytes)
@@ -122,7 +122,7 @@ class Follower(threading.Thread):
             while progress.held and not self._stop_event.is_set():
                 await self._follow_or_recover(backoff, progress)
         finally:
-            progress.set_status("unavailable", "who sent has ended")
+            progress.set_status("unavailable", "the sending process has ended")
             progress.save()
             refusals.close()
             self._last, self._progress = progress.state, None
@@ -133,11 +133,11 @@ class Follower(threading.Thread):
                 delivery = Delivery(self._settings, self._naming, sender, backoff, progress)
                 await self._follow(delivery, backoff, progress)
         except Exception as error:  # noqa: BLE001  whatever it was, the next record is not to be lost for it
-            _log.exception("Sending the chat log to Elasticsearch failed; it is tried again")
+            _log.exception("Sending the chat log to Elasticsearch failed; ORBIT tries again")
             await backoff.failed(f"{type(error).__name__}: {error}")
 
     async def _follow(self, delivery: Delivery, backoff: Backoff, progress: Progress) -> None:
-        """Send what comes, until told to stop and nothing is waiting, or the lock file is gone."""
+        """Send new records, until asked to stop with nothing waiting, or until the lock file is gone."""
         settings, spool = self._settings, progress.spool
         while progress.held:
             replay_if_asked(delivery, progress)

@@ -1,4 +1,4 @@
-"""The transport of the Elasticsearch client, with a limit on what an answer may hold."""
+"""The transport of the Elasticsearch client, with a limit on the size of responses."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import aiohttp
 from elastic_transport import AiohttpHttpNode
 
 LONGEST_ANSWER: Final = 64 * 1024 * 1024
-"""Bytes, unpacked: many times what the largest batch of records is answered with."""
+"""Limit of a decompressed response, in bytes: many times the response to the largest batch."""
 
 
 class LimitedNode(AiohttpHttpNode):
-    """Reads no more than ``LONGEST_ANSWER`` of an answer."""
+    """Reads at most ``LONGEST_ANSWER`` bytes of a response."""
 
     def _create_aiohttp_session(self) -> None:
         super()._create_aiohttp_session()
@@ -29,6 +29,6 @@ class _LimitedResponse(aiohttp.ClientResponse):
             if len(body) > LONGEST_ANSWER:
                 self.close()
                 raise aiohttp.ClientPayloadError(
-                    f"an answer of more than {LONGEST_ANSWER >> 20} MiB; the rest was not read"
+                    f"the response exceeds {LONGEST_ANSWER >> 20} MiB; the rest was not read"
                 )
         return bytes(body)

@@ -1,4 +1,4 @@
-"""What Elasticsearch's answers mean for the records that were sent: pure."""
+"""Interprets Elasticsearch's response for each record. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 Meaning: TypeAlias = Literal["stored", "duplicate", "retry", "rejected"]
 
 RETRIED_STATUSES = frozenset({401, 403, 404, 408, 429})
-"""Refusals that are about the server's state or our rights, not about the document."""
+"""Rejections that concern the server's state or permissions, not the document."""
 RETRIED_TYPES = frozenset(
     {
         "cluster_block_exception",
@@ -18,13 +18,13 @@ RETRIED_TYPES = frozenset(
         "invalid_index_name_exception",
         "process_cluster_event_timeout_exception",
         "unavailable_shards_exception",
-        "validation_exception",  # such as the cluster's limit of shards, when a day's index is to be made
+        "validation_exception",  # such as the cluster's shard limit, when a day's index has to be created
     }
 )
 
 
 class Outcome(NamedTuple):
-    """What became of one document. ``reason`` is Elasticsearch's, for operators."""
+    """The outcome for one document. ``reason`` is Elasticsearch's, for operators."""
 
     meaning: Meaning
     status: int
@@ -53,7 +53,7 @@ def outcomes_of(items: Iterable[Mapping[str, Any]]) -> list[Outcome]:
 
 
 def describe(error: Any) -> str:
-    """An ``error`` object as one sentence: its type, its reason and the root of it."""
+    """Return an ``error`` object as one sentence: its type, reason and root cause."""
     if not isinstance(error, Mapping):
         return str(error)
     text = ": ".join(str(error[key]) for key in ("type", "reason") if error.get(key))

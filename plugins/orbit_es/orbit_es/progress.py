@@ -1,4 +1,4 @@
-"""How far the follower has come: the figures in ``state.json``, and the position from which the next one goes on."""
+"""The follower's progress: the counters in ``state.json``, and the position where the next follower continues."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SAVE_EVERY = 5.0
 
 
 class Progress:
-    """The state of the follower in ``folder``, which holds its lock. Other threads may read ``state``."""
+    """The state of the follower in ``folder``, whose lock it holds. Other threads may read ``state``."""
 
     def __init__(
         self, folder: FollowerFolder, lock: FollowerLock, spool: Spool, refusals: Refusals, before: FollowerState
     ) -> None:
-        """``before`` is the state to go on from. Saves nothing yet."""
+        """Continue from the state ``before``. Save nothing yet."""
         self.folder = folder
         self.spool = spool
         self.refusals = refusals
@@ -35,15 +35,15 @@ class Progress:
 
     @property
     def held(self) -> bool:
-        """Whether the lock is held still: someone may have deleted the whole folder."""
+        """Return whether the lock is still held: someone may have deleted the whole folder."""
         return self._lock.is_there()
 
     def set_status(self, status: str, detail: str = "") -> None:
-        """Note whether Elasticsearch takes records: ``enabled``, or ``unavailable`` for a reason."""
+        """Set whether Elasticsearch accepts records: ``enabled``, or ``unavailable`` with a reason."""
         self.state = msgspec.structs.replace(self.state, status=status, detail=detail)
 
     def count(self, outcomes: Mapping[str, int]) -> None:
-        """Note what became of records: how many were ``stored``, ``duplicate`` or ``rejected``."""
+        """Count outcomes: how many records were ``stored``, ``duplicate`` or ``rejected``."""
         self.state = msgspec.structs.replace(
             self.state,
             sent=self.state.sent + outcomes["stored"],
@@ -52,18 +52,18 @@ class Progress:
         )
 
     def look(self) -> None:
-        """Find what was written meanwhile, and save how much is waiting."""
+        """Find new lines and save how many are waiting."""
         with contextlib.suppress(OSError):
             self.spool.look()
         self.save()
 
     def save_now_and_then(self) -> None:
-        """Save as a sign of life, without writing all the time."""
+        """Save as a heartbeat, but not too often."""
         if time.monotonic() - self._saved_at >= SAVE_EVERY:
             self.save()
 
     def save(self) -> None:
-        """Bring the figures up to date and write them; a failure is told once."""
+        """Update and write the counters. Log the first failure only."""
         oldest = self.spool.oldest()
         self.state = msgspec.structs.replace(
             self.state,

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from orbit_es.follower import Follower
 
 FIRST_CONTACT = 2.0
-"""Seconds that the start of the server waits at most, so that the first records already tell the state."""
+"""Longest delay of the server's start, in seconds, so that the first records already contain the status."""
 STOP_PATIENCE = 3.0
 FORBIDDEN_IN_INDEX = frozenset('\\/*?"<>| ,#:')
 
 
 class ElasticsearchLog(orbit.Provider):
-    """Every chat in Elasticsearch, sent from the log files.
+    """Sends every chat turn from the log files to Elasticsearch.
 
-    It does not take part in the hook ``log``: what it sends, it reads from the files, so that nothing is lost while
-    Elasticsearch or this very process is away.
+    It does not implement the hook ``log``: it reads from the files, so that nothing is lost while Elasticsearch or this
+    process is down.
     """
 
     Settings = ElasticsearchSettings
@@ -38,14 +38,14 @@ class ElasticsearchLog(orbit.Provider):
     _follower: Follower | None = None
 
     async def ready(self) -> None:
-        """Begin to follow the chat log, which is open by now."""
+        """Start to follow the chat log, which is open by now."""
         from orbit_es.follower import Follower  # noqa: PLC0415  the client takes half a second; commands need it not
 
         log = self._chat_log()
         if not has_writers(log.parent) and _writable(log.parent):
             raise orbit.ConfigError(
-                f"no chat log is written in {log.parent}, and '{self.name}' sends what the chat log holds. Leave out "
-                "its directory, and leave logging.file.enabled on."
+                f"there is no chat log in {log.parent}, and '{self.name}' sends what the chat log contains. Remove "
+                "its setting directory, and leave logging.file.enabled on."
             )
         _quieten()
         self._follower = Follower(self.settings, log, self.name)
@@ -61,7 +61,7 @@ class ElasticsearchLog(orbit.Provider):
             await _until(lambda: not follower.is_alive(), STOP_PATIENCE + 1)
 
     async def health(self) -> orbit.Health:
-        """Degraded while Elasticsearch takes nothing: records wait in the files."""
+        """Return degraded while Elasticsearch accepts nothing: records wait in the files."""
         follower = self._follower
         state = follower.state() if follower is not None else None
         if state is None:
@@ -71,7 +71,7 @@ class ElasticsearchLog(orbit.Provider):
         return orbit.Health("ok", _figures(state))
 
     def metrics(self) -> Mapping[str, float]:
-        """Figures for monitoring: how far behind Elasticsearch is, and what became of the records."""
+        """Return metrics: the lag behind the log, and the outcomes of records."""
         state = self._follower.state() if self._follower is not None else None
         if state is None:
             return {"up": 0.0}
@@ -87,25 +87,25 @@ class ElasticsearchLog(orbit.Provider):
         }
 
     def _chat_log(self) -> Path:
-        """The chat log's folder and the name of its files: as set here, else as the host writes it."""
+        """Return the chat log's folder and file name: from these settings, else the host's."""
         directory, filename = self.settings.directory, self.settings.filename
         if directory and filename:
             return Path(directory).expanduser().absolute() / filename
         written = self.host.chat_log
         if written is None:
             raise orbit.ConfigError(
-                f"no chat log is written, and '{self.name}' sends what the chat log holds. "
-                "Leave logging.file.enabled on."
+                f"there is no chat log, and '{self.name}' sends what the chat log contains. Leave "
+                "logging.file.enabled on."
             )
         folder = Path(directory).expanduser().absolute() if directory else written.parent
         return folder / (filename or written.name)
 
     def validate(self) -> Iterable[str]:
-        """Addresses and names that cannot be, half of a login, missing files."""
+        """Yield invalid addresses and names, incomplete credentials and missing files."""
         for host in self.settings.hosts:
             url = Address.parse(host).url
             if address_problem(host):
-                yield f"node: '{shown(host)}' is no address; write it as https://es.example.com:9200"
+                yield f"node: '{shown(host)}' is not an address; write it as https://es.example.com:9200"
             elif urlsplit(url).port is None:
                 yield f"node: '{url}' has no port; write it as {url}:9200"
         addresses = [Address.parse(host) for host in self.settings.hosts]
@@ -119,14 +119,14 @@ class ElasticsearchLog(orbit.Provider):
         if self.settings.username and self.settings.api_key:
             yield "api_key: set either an API key or a username, not both"
         if not (self.settings.directory and self.settings.filename) and self.host.chat_log is None:
-            yield "it sends what the chat log holds, and none is written; leave logging.file.enabled on"
+            yield "there is no chat log to send; leave logging.file.enabled on"
         yield from header_problems({}, api_key=self.settings.api_key)
 
 
 def _figures(state: FollowerState) -> str:
     text = f"{state.lag_records} records waiting, {state.lag_seconds:.0f} s behind, {state.sent} sent"
     if state.dead_letters:
-        text += f", {state.dead_letters} refused for good: see orbit logs dead-letters"
+        text += f", {state.dead_letters} rejected permanently: see orbit logs dead-letters"
     if state.lost_bytes:
         text += f", {state.lost_bytes} bytes deleted before they were sent"
     return text
@@ -139,14 +139,14 @@ async def _until(done: Callable[[], bool], seconds: float) -> None:
 
 
 def _writable(directory: Path) -> bool:
-    """Whether a chat log could be written here; if not, the file log waits as well, and complains itself."""
+    """Return whether a chat log could be written here. If not, the file log reports it itself."""
     while not directory.exists() and directory != directory.parent:
         directory = directory.parent
     return directory.is_dir() and os.access(directory, os.W_OK)
 
 
 def _quieten() -> None:
-    """The client tells each request and failure; the follower says once what an operator must know."""
+    """Silence the client's messages about each request; the follower reports what operators must know, once."""
     for name in ("elastic_transport", "elasticsearch"):
         if logging.getLogger(name).level == logging.NOTSET:
             logging.getLogger(name).setLevel(logging.ERROR)

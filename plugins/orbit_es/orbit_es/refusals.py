@@ -1,4 +1,4 @@
-"""What Elasticsearch refused for good: kept as dead letters, told to operators, and sent again when they ask."""
+"""Permanently rejected records: stores them as dead letters, reports them, and resends them on request."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ COMPLAIN_EVERY = 60.0
 
 
 class Refusals:
-    """The dead letters of the follower in ``folder``, which holds its lock. Not for several threads."""
+    """The dead letters of the follower in ``folder``, whose lock it holds. Not thread-safe."""
 
     def __init__(self, folder: FollowerFolder, records: int, size: int) -> None:
-        """``records`` and ``size`` (in bytes) are how much is sent again in one request. Opens nothing."""
+        """Set the size of a resend request: ``records`` and ``size`` in bytes. Open nothing."""
         self._folder = folder
         self._letters = folder.dead_letters()
         self._records = records
@@ -29,26 +29,26 @@ class Refusals:
         self._told_at = float("-inf")
 
     def count(self) -> int:
-        """How many are kept. Raises OSError."""
+        """Return the number of dead letters. Raises OSError."""
         return self._letters.count()
 
     def tidy(self) -> None:
-        """Remove what a killed process left; call it once, with the lock."""
+        """Remove leftovers of a killed process. Call it once, with the lock."""
         self._letters.tidy()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close open files."""
         self._letters.close()
 
     def keep(self, letters: Sequence[DeadLetter] = ()) -> None:
-        """Keep letters, and say so once a minute. Raises OSError; call it again then, without them."""
+        """Store letters, with a warning at most once a minute. Raises OSError; then call it again without letters."""
         self._untold += len(letters)
         self._reason = letters[-1].reason if letters else self._reason
         self._letters.add(letters)
         if self._untold and time.monotonic() - self._told_at >= COMPLAIN_EVERY:
             _log.error(
-                "Elasticsearch refuses records for good: %s (%d, kept in %s). When that is mended, "
-                "'orbit logs replay --dead-letters' sends them again.",
+                "Elasticsearch rejects records permanently: %s (%d, kept in %s). After fixing the cause, run "
+                "'orbit logs replay --dead-letters' to send them again.",
                 self._reason,
                 self._untold,
                 self._folder.path,
@@ -63,7 +63,7 @@ class Refusals:
                     keep(letter for letter in batch if not unwanted(_entry_of(letter)))
 
     async def send_again(self, send: Callable[[list[Entry]], Awaitable[list[DeadLetter]]]) -> None:
-        """Send all of them; what ``send`` returns, as it was refused again, stays. Raises OSError."""
+        """Send all letters again and keep those that ``send`` returns as rejected. Raises OSError."""
         for path in self._letters.files():
             with self._letters.rewriting(path) as keep:
                 for batch in self._batches(path):

@@ -1,4 +1,4 @@
-"""What operators ask for with ``orbit logs replay``: sending again what is in the files, or what was refused."""
+"""Executes ``orbit logs replay``: resends records from the files, or the dead letters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 def replay_if_asked(delivery: Delivery, progress: Progress) -> None:
-    """Go back in the log to the time that was asked for; what is there already is not stored twice."""
+    """Go back in the log to the requested time. Records that are already stored are not stored twice."""
     since = progress.folder.replay_since()
     if since is None:
         return
@@ -23,15 +23,15 @@ def replay_if_asked(delivery: Delivery, progress: Progress) -> None:
     delivery.unsure = True
     progress.save()
     try:
-        progress.refusals.drop(spool.awaits)  # what is refused again comes back
+        progress.refusals.drop(spool.awaits)  # those that are rejected again come back
     except OSError as error:
-        _log.warning("Dead letters that are refused again now will be there twice: %s", error.strerror)
+        _log.warning("Dead letters that are rejected again will be there twice: %s", error.strerror)
     progress.folder.end_replay()
-    _log.info("Replaying the chat log: %d records are sent again where they are missing", lines)
+    _log.info("Replaying the chat log: sending the missing ones of %d records", lines)
 
 
 async def resend_if_asked(delivery: Delivery, progress: Progress) -> None:
-    """Send the dead letters again; those that are refused again stay."""
+    """Send the dead letters again; those that are rejected again stay."""
     if not progress.folder.wants_dead_letters():
         return
     delivery.unsure = True

@@ -1,4 +1,4 @@
-"""Speaking with Elasticsearch: one attempt at a time; when to try again is for the follower to say."""
+"""Talks to Elasticsearch, one attempt per call. The follower decides when to retry."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _WHERE = "ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PAS
 
 
 class Unavailable(Exception):
-    """Elasticsearch takes nothing now. ``passing`` if it only asks to slow down."""
+    """Elasticsearch accepts nothing now. ``passing``: it only asks to slow down."""
 
     def __init__(self, reason: str, *, passing: bool = False) -> None:
         self.passing = passing
@@ -41,10 +41,10 @@ class Unavailable(Exception):
 
 
 class Sender:
-    """A client for one server or cluster. Retries nothing by itself."""
+    """A client for one server or cluster. It never retries."""
 
     def __init__(self, settings: ElasticsearchSettings) -> None:
-        """Opens nothing yet."""
+        """Set up without connecting."""
         self._settings = settings
         self._daily = settings.storage == "daily"
         self._credentials = credentials(settings)
@@ -70,11 +70,11 @@ class Sender:
             await client.close()
 
     async def reach(self) -> None:
-        """Find out whether the server answers. Raises Unavailable."""
+        """Check whether the server responds. Raises Unavailable."""
         try:
             await self._open().info()
         except AuthorizationException:
-            return  # it answers; this right is not needed for anything else
+            return  # it responds; nothing else needs this permission
         except Exception as error:
             raise self._unavailable(error) from error
 
@@ -100,7 +100,7 @@ class Sender:
             )
         except AuthorizationException as error:
             _log.warning(
-                "No right to manage the index template '%s'; grant it, or set manage_template: false. (%s)",
+                "Missing permission for the index template '%s'; grant it, or set manage_template: false. (%s)",
                 template_name(name),
                 _reason(error),
             )
@@ -108,14 +108,14 @@ class Sender:
             raise self._unavailable(error) from error
 
     async def send(self, documents: list[Document], *, unsure: bool = False) -> list[Outcome]:
-        """Send documents in their order; one outcome for each. Raises Unavailable.
+        """Send documents in order. Return one outcome per document. Raises Unavailable.
 
-        ``unsure`` tells that they may be there already. What is too large for one request is sent in halves; a
-        document that is too large alone is rejected.
+        ``unsure`` says that they may already be stored. A request that is too large is split in halves; a document that
+        is too large alone is rejected.
         """
         if self._daily or not unsure:
             return await self._create(documents)
-        # A data stream refuses a double only within its newest backing index, so it is asked what it has.
+        # A data stream rejects duplicates only within its newest backing index, so query what it has.
         there = await self._stored([document.id for document in documents])
         missing = [document for document in documents if document.id not in there]
         outcomes = iter(await self._create(missing) if missing else [])
@@ -133,11 +133,11 @@ class Sender:
             return [*await self._create(documents[:half]), *await self._create(documents[half:])]
         outcomes = outcomes_of(response["items"])
         if len(outcomes) != len(documents):
-            raise Unavailable(f"the answer is about {len(outcomes)} documents, but {len(documents)} were sent")
+            raise Unavailable(f"the response covers {len(outcomes)} documents, but {len(documents)} were sent")
         return outcomes
 
     async def _stored(self, ids: list[str]) -> set[str]:
-        """Which of these documents are there already, in any backing index of the data stream."""
+        """Return which of these documents are already stored, in any backing index of the data stream."""
         client, name = self._open(), self._settings.index
         try:
             await client.indices.refresh(index=name, ignore_unavailable=True, allow_no_indices=True)
@@ -160,14 +160,14 @@ class Sender:
     def _unavailable(self, error: Exception) -> Unavailable:
         if isinstance(error, AuthenticationException):
             if self._credentials:
-                return Unavailable(f"it does not accept the credentials; check {_WHERE} ({_reason(error)})")
-            return Unavailable(f"it asks for credentials and none are configured; set {_WHERE}")
+                return Unavailable(f"the credentials are not valid; check {_WHERE} ({_reason(error)})")
+            return Unavailable(f"it requires credentials, but none are configured; set {_WHERE}")
         passing = isinstance(error, ApiError) and error.status_code == TOO_MANY
         return Unavailable(_reason(error), passing=passing)
 
 
 def credentials(settings: ElasticsearchSettings) -> dict[str, Any]:
-    """How to authenticate, for the client; empty if nothing is configured, here, in the environment or in ``.env``."""
+    """Return the client's credentials from the settings, the environment or ``.env``; empty if there are none."""
     if authorization := next((one.authorization for one in settings.addresses if one.authorization), ""):
         return {"headers": {"authorization": authorization}}
     file = Path(os.environ.get("ORBIT_CONFIG") or "config.yaml").parent / ".env"
@@ -178,7 +178,7 @@ def credentials(settings: ElasticsearchSettings) -> dict[str, Any]:
     password = settings.password or given.get("ELASTICSEARCH_PASSWORD")
     if not (username and password):
         return {}
-    # The client's own basic_auth takes ASCII alone; Elasticsearch reads UTF-8.
+    # The client's own basic_auth accepts only ASCII; Elasticsearch reads UTF-8.
     return {"headers": {"authorization": "Basic " + b64encode(f"{username}:{password}".encode()).decode()}}
 
 
@@ -187,7 +187,7 @@ def _tls(settings: ElasticsearchSettings) -> dict[str, Any]:
         return {}
     options: dict[str, Any] = {"verify_certs": settings.verify_certs}
     if not settings.verify_certs:
-        options["ssl_show_warn"] = False  # the operator has just said so
+        options["ssl_show_warn"] = False  # the operator has just chosen this
     if settings.ca_certs:
         options["ca_certs"] = settings.ca_certs
     return options
@@ -195,14 +195,14 @@ def _tls(settings: ElasticsearchSettings) -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnsupportedProductError):
-        return "what answers there is not Elasticsearch (it does not send the X-Elastic-Product header)"
+        return "the server is not Elasticsearch (it does not send the X-Elastic-Product header)"
     if isinstance(error, ApiError):
         body = error.body.get("error", error.body) if isinstance(error.body, dict) else error.message
         return f"HTTP {error.status_code}: {describe(body)}"
     if reason := tls_reason(error):
         return reason
     if isinstance(error, ConnectionTimeout):
-        return "no answer within request_timeout"
+        return "no response within request_timeout"
     if isinstance(error, TransportError):
         return f"{type(error).__name__}: {error.message}"
     return f"{type(error).__name__}: {error}"

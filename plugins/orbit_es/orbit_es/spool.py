@@ -1,4 +1,4 @@
-"""The chat log as a spool: what has not been sent yet, in the order in which it was written."""
+"""The chat log as a spool: its unsent lines, in the order in which they were written."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from orbit_es.documents import Entry, NotARecord, timestamp_of
 _log = logging.getLogger(__name__)
 
 ABANDONED = 60.0
-"""Seconds after which half a line at the end of an older file will not be completed any more."""
+"""Seconds after which nobody will complete a partial line at the end of an older file."""
 
 
 class _Track(msgspec.Struct):
-    """What is known of one file: bytes sent, bytes counted, whole lines between the two, bytes in all."""
+    """The state of one file: bytes sent, bytes counted, whole lines in between, total bytes."""
 
     file: LogFile
     sent: int = 0
@@ -29,18 +29,18 @@ class _Track(msgspec.Struct):
     size: int = 0
     head: str = ""
     stamp: tuple[int, int, int] = (0, 0, 0)
-    """Inode, time of change and size at the last look: as long as they stay, it is the same file."""
+    """Inode, modification time and size at the last look. If they are unchanged, it is the same file."""
 
 
 class Spool:
-    """Reads what was appended to any of the log's files, from positions that survive a restart.
+    """Reads new lines of all the log's files, from positions that survive a restart.
 
-    Each file has a position of its own, so nothing is missed however writers and clocks behave. Not for several
-    threads. All methods do file I/O; they raise OSError only where they say so.
+    Each file has its own position, so nothing is missed however writers and clocks behave. Not thread-safe. All methods
+    do file I/O; they raise OSError only where documented.
     """
 
     def __init__(self, directory: Path, naming: Naming, positions: Mapping[str, Position], lost_bytes: int = 0) -> None:
-        """``positions`` as ``positions()`` gave them; ``lost_bytes`` are counted on."""
+        """Continue from ``positions``, as the method ``positions`` returned them, and from ``lost_bytes``."""
         self.lost_bytes = lost_bytes
         self._directory = directory
         self._naming = naming
@@ -54,17 +54,17 @@ class Spool:
 
     @property
     def pending(self) -> int:
-        """Whole lines not sent yet, as of the last ``look``."""
+        """Unsent whole lines, as of the last ``look``."""
         return sum(track.lines for track in self._tracks.values())
 
     def positions(self) -> dict[str, Position]:
-        """How far each file has been sent."""
+        """Return the position in each file."""
         return {
             name: Position(offset=track.sent, head=track.head, size=track.size) for name, track in self._tracks.items()
         }
 
     def look(self) -> None:
-        """Find new files and new lines, and note what was deleted before it was sent. Raises OSError."""
+        """Find new files and new lines, and count what was deleted unsent. Raises OSError."""
         files = {file.path.name: file for file in self._naming.files(self._directory)}
         for name in [name for name in self._tracks if name not in files]:
             self._lose(self._tracks.pop(name))
@@ -78,10 +78,10 @@ class Spool:
                     self._count(track)
                     track.stamp = stamp
             except FileNotFoundError:
-                continue  # deleted just now; the next look will say so
+                continue  # deleted just now; the next look will notice
 
     def read(self, records: int, size: int) -> list[Entry]:
-        """The next lines, at most ``records`` and about ``size`` bytes of them. Raises OSError."""
+        """Return the next lines, at most ``records`` and about ``size`` bytes of them. Raises OSError."""
         entries: list[Entry] = []
         for track in self._in_order():
             if track.sent >= track.size:
@@ -97,7 +97,7 @@ class Spool:
         return entries
 
     def advance(self, entries: Iterable[Entry]) -> None:
-        """Take note that these, the next entries, are dealt with."""
+        """Mark these entries, the next ones, as done."""
         for entry in entries:
             track = self._tracks.get(entry.file)
             if track is not None and entry.end > track.sent:
@@ -106,7 +106,7 @@ class Spool:
                 track.counted = max(track.counted, entry.end)
 
     def oldest(self) -> float | None:
-        """When the oldest record not sent was made, in Unix seconds; None if there is none."""
+        """Return the time of the oldest unsent record, in Unix seconds; None if there is none."""
         for track in self._in_order():
             if track.lines:
                 try:
@@ -117,7 +117,7 @@ class Spool:
         return None
 
     def rewind(self, since: float) -> int:
-        """Go back to the first record made at or after ``since`` in each file; returns how many are read again."""
+        """Go back to the first record made at or after ``since`` in each file. Return how many are read again."""
         before = self.pending
         for track in self._in_order():
             end = 0
@@ -134,7 +134,7 @@ class Spool:
         return self.pending - before
 
     def awaits(self, entry: Entry) -> bool:
-        """Whether this line is one of those to be sent yet."""
+        """Return whether this line is still unsent."""
         track = self._tracks.get(entry.file)
         start = entry.end - len(entry.line) - 1
         if track is None or not track.sent <= start:
@@ -150,7 +150,7 @@ class Spool:
         return sorted(self._tracks.values(), key=lambda track: track.file)
 
     def _recognise(self, track: _Track, size: int) -> None:
-        """Begin anew with a file that is another one than before under the same name."""
+        """Start over with a file that has replaced another one of the same name."""
         head = head_of(track.file.path)
         if (track.head and head != track.head) or size < track.sent:
             self._lose(track)
@@ -170,14 +170,14 @@ class Spool:
         if lost:
             self.lost_bytes += lost
             _log.error(
-                "%s was deleted before all of it was sent: %d bytes (%d records) are lost",
+                "%s was deleted before ORBIT had sent all of it: %d bytes (%d records) are lost",
                 track.file.path,
                 lost,
                 track.lines,
             )
 
     def _abandoned(self, track: _Track) -> list[Entry]:
-        """Half a line at the end of a file that nobody writes to any more."""
+        """Return a partial line at the end of a file that nobody writes to any more."""
         path = track.file.path
         if track.file == self._in_order()[-1].file or time.time() - path.stat().st_mtime < ABANDONED:
             return []

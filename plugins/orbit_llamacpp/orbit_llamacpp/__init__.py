@@ -1,4 +1,4 @@
-"""ORBIT answers and embeddings from GGUF models, in llama.cpp."""
+"""Answers and embeddings from GGUF models with llama.cpp."""
 
 from orbit_llamacpp.provider import LlamaCppProvider
 from orbit_llamacpp.settings import LlamaCppSettings

@@ -1,4 +1,4 @@
-"""The prompt formats that ``chat_format`` may name, besides the template inside the model."""
+"""The prompt formats for ``chat_format``, besides the model's own template."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ CHAT_FORMATS: Final = {
     "vicuna": "format",
     "zephyr": "format_zephyr",
 }
-"""Name to function in ``llama_cpp.llama_chat_format``: known without importing it, so that a config can be checked."""
+"""Name -> function in ``llama_cpp.llama_chat_format``. A static table, so that a configuration check need not import
+it.
+"""
 
 LOSSY: Final = {"open-orca": "it loses messages of the user", "saiga": "it loses earlier answers"}
-"""The formats that no conversation can be given, and why."""
+"""Formats that cannot represent every conversation, and why."""

@@ -1,4 +1,4 @@
-"""The provider's side of the engine: starts and watches its process, sends requests, hands out events."""
+"""The provider's side of the engine: starts and watches its process, sends requests, dispatches events."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from orbit_llamacpp.settings import LlamaCppSettings
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 30.0
 _SPINS: Final = "10000"
-"""How long a computing thread waits for the others before it sleeps, in turns of its loop. OpenMP's own default is
-to wait without end, which on a busy machine keeps the very processors that the others need: up to ten times slower.
+"""Spin iterations before a waiting OpenMP thread sleeps. By default it spins for ever: on a busy machine it then takes
+processors from the threads it waits for, up to ten times slower.
 """
 
 _STABLE: Final = 60.0
-"""A process that lived this long, in seconds, was well: the next restart comes without a long pause."""
+"""Seconds after which a process counts as stable: its next restart comes without a long pause."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +39,15 @@ class EngineError(Exception):
 
 
 class EngineKilledError(EngineError):
-    """The engine's process died while it loaded the model."""
+    """The engine's process died while loading the model."""
 
 
 class EngineBusyError(Exception):
-    """More requests wait than may."""
+    """The queue is full."""
 
 
 class State(msgspec.Struct):
-    """What there is to say about the engine's process."""
+    """The state of the engine's process."""
 
     running: bool = False
     restarts: int = 0
@@ -55,10 +55,10 @@ class State(msgspec.Struct):
 
 
 class EngineClient:
-    """Owns the engine's process. If that dies, requests in flight fail, and it is started again."""
+    """Owns the engine's process. If the process dies, its requests fail, and it starts again."""
 
     def __init__(self, path: Path, settings: LlamaCppSettings) -> None:
-        """Nothing starts before ``start``."""
+        """Store the arguments; ``start`` starts the process."""
         self._path = path
         self._settings = settings
         self._ids = itertools.count(1)
@@ -69,22 +69,22 @@ class EngineClient:
         self._watcher: asyncio.Task[None] | None = None
         self.ready = Ready(0, 0, 0)
         self.stats = Stats()
-        """What the engine last told of itself; it begins anew with a new process."""
+        """The engine's latest counters. A new process starts from zero."""
         self.state = State()
 
     async def start(self) -> None:
-        """Start the process and load the model; once more if something kills it meanwhile. Raises EngineError."""
+        """Start the process and load the model. If something kills it meanwhile, retry once. Raises EngineError."""
         try:
             connection = await self._launch()
         except EngineKilledError as error:
-            logger.warning("%s: %s; it is started once more", self._path.name, error)
+            logger.warning("%s: %s; starting it once more", self._path.name, error)
             connection = await self._launch()
         for notice in self.ready.notices:
             logger.warning("%s: %s", self._path.name, notice)
         self._watcher = asyncio.create_task(self._watch(connection), name="llama.cpp engine")
 
     async def close(self) -> None:
-        """End the process at once; what is in flight fails."""
+        """End the process at once; running requests fail."""
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
@@ -93,18 +93,18 @@ class EngineClient:
         self._fail_all("the engine was stopped")
 
     def next_id(self) -> int:
-        """A number for a new request."""
+        """Return an id for a new request."""
         return next(self._ids)
 
     @property
     def pid(self) -> int | None:
-        """The process's number, while it runs."""
+        """The process id while it runs."""
         return None if self._process is None else self._process.pid
 
     async def events(self, command: Command) -> AsyncGenerator[Event, None]:
-        """Send a command and yield what the engine says to it. Closing the iterator cancels the request.
+        """Send a command and yield the engine's events for it. Closing the iterator cancels the request.
 
-        Raises EngineBusyError if too many answers are asked for at once.
+        Raises EngineBusyError if the queue is full.
         """
         connection = self._connection
         if connection is None or not self.state.running:
@@ -113,7 +113,7 @@ class EngineClient:
             return
         counted = isinstance(command, Generate)
         if counted and self._answers >= self._settings.parallel + self._settings.queue_size:
-            raise EngineBusyError(f"{self._settings.queue_size} requests wait already")
+            raise EngineBusyError(f"the queue is full ({self._settings.queue_size} requests)")
         self._answers += counted
         events: asyncio.Queue[Event] = asyncio.Queue()
         self._waiting[command.id] = events
@@ -173,22 +173,22 @@ class EngineClient:
             if loaded.done():
                 return loaded.result()
             loaded.cancel()
-            message = f"the engine's process ended while it loaded the model: {await self._how_it_ended()}"
+            message = f"the engine's process ended while loading the model: {await self._how_it_ended()}"
             if message.endswith("SIGKILL"):
-                message += ", as when memory runs out: take a smaller model, n_ctx or parallel"
+                message += ", perhaps because memory ran out: choose a smaller model, n_ctx or parallel"
             return Failed(command.id, "crashed", message)
         finally:
             del self._waiting[command.id]
 
     async def _watch(self, connection: Connection) -> None:
-        """Hand out events until the process dies; start it again, each time after a longer pause."""
+        """Dispatch events until the process dies. Restart it, with increasing pauses."""
         pause = _FIRST_PAUSE
         while True:
             born = time.monotonic()
             await asyncio.shield(connection.lost)
             self.state.running = False
             self.state.last_end = await self._how_it_ended()
-            logger.error("The llama.cpp engine died (%s) and is started again.", self.state.last_end)
+            logger.error("The llama.cpp engine died (%s); restarting it.", self.state.last_end)
             await self._end()
             self._fail_all(f"the engine died: {self.state.last_end}")
             if time.monotonic() - born > _STABLE:
@@ -211,7 +211,7 @@ class EngineClient:
                 self.stats = event
                 continue
             waiting = self._waiting.get(event.id)
-            if waiting is not None:  # else it was cancelled meanwhile
+            if waiting is not None:  # otherwise it was cancelled meanwhile
                 waiting.put_nowait(event)
 
     async def _how_it_ended(self) -> str:
@@ -226,7 +226,7 @@ class EngineClient:
         return f"exit status {status}"
 
     async def _end(self) -> None:
-        """Close the connection, on which the process ends by itself; kill it if it does not."""
+        """Close the connection, which ends the process; kill it if it stays."""
         connection, self._connection = self._connection, None
         process, self._process = self._process, None
         self.state.running = False

@@ -25,7 +25,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def add_commands(group: click.Group, settings: LlamaCppSettings, section: str, default_config: str) -> None:
-    """Put the plugin's commands into ``orbit llamacpp``. ``default_config`` is what a new config.yaml begins as."""
+    """Add the plugin's commands to ``orbit llamacpp``. ``default_config`` is the content of a new config.yaml."""
     group.add_command(_pull(settings, section, default_config))
     group.add_command(_info(settings))
 
@@ -33,15 +33,17 @@ def add_commands(group: click.Group, settings: LlamaCppSettings, section: str, d
 def _pull(settings: LlamaCppSettings, section: str, default_config: str) -> click.Command:
     @click.command()
     @click.option("--repo-id", required=True, metavar="OWNER/NAME", help="Repository on the Hugging Face hub.")
-    @click.option("--filename", metavar="FILE", help="The GGUF file to fetch; needed if there are several.")
-    @click.option("--list-files", "only_list", is_flag=True, help="Show the GGUF files there are, and fetch nothing.")
-    @click.option("--folder", default="models", show_default=True, type=_FOLDER, help="Where models are kept.")
-    @click.option("--config", default="config.yaml", envvar="ORBIT_CONFIG", type=_FILE, help="What gets the path.")
+    @click.option("--filename", metavar="FILE", help="The GGUF file to download; required if there are several.")
+    @click.option("--list-files", "only_list", is_flag=True, help="List the GGUF files without downloading any.")
+    @click.option("--folder", default="models", show_default=True, type=_FOLDER, help="Folder of the models.")
+    @click.option(
+        "--config", default="config.yaml", envvar="ORBIT_CONFIG", type=_FILE, help="Configuration file to update."
+    )
     def pull(repo_id: str, filename: str | None, only_list: bool, folder: Path, config: Path) -> None:
-        """Fetch a model from the Hugging Face hub and write its path into the configuration.
+        """Download a model from the Hugging Face hub and write its path into the configuration.
 
-        A download that was cut short goes on where it stopped. HF_TOKEN is used if it is set. Where there is no
-        configuration yet, one is written that does what ran without it, retrieval included.
+        An interrupted download continues where it stopped. HF_TOKEN is used if it is set. If there is no configuration
+        file, the command creates one that behaves like running without it, retrieval included.
         """
         console = Console()
         try:
@@ -51,7 +53,7 @@ def _pull(settings: LlamaCppSettings, section: str, default_config: str) -> clic
                 return
             parts = _choose(repo_id, files, filename)
             for part in parts:
-                target(folder, part.name)  # before anything is made on disk
+                target(folder, part.name)  # before creating anything on disk
             folder.mkdir(parents=True, exist_ok=True)
             path, *_ = [fetch(repo_id, part, folder) for part in parts]
             header = inspect(path)
@@ -63,7 +65,7 @@ def _pull(settings: LlamaCppSettings, section: str, default_config: str) -> clic
         new: dict[str, object] = {"model_path": str(path)}
         if header.context_length and settings.n_ctx > header.context_length:
             new["n_ctx"] = header.context_length
-        made = "" if config.exists() else f" {config} is new: it has what ran without it."
+        made = "" if config.exists() else f" Created {config} with the defaults for running without a configuration."
         try:
             write_settings(config, section, new, default_config)
         except (OSError, YAMLError, UnicodeDecodeError) as error:
@@ -75,7 +77,7 @@ def _pull(settings: LlamaCppSettings, section: str, default_config: str) -> clic
 
 
 def _embeds(settings: LlamaCppSettings, *, configured: bool) -> bool:
-    """Whether the configured model, which the fetched one would replace, is an embedding model too."""
+    """Return whether the configured model, which the new one would replace, is an embedding model too."""
     try:
         return inspect(locate(settings.model_path)).embeds
     except ModelFileError:
@@ -93,7 +95,7 @@ def _info(settings: LlamaCppSettings) -> click.Command:
     @click.command()
     @click.argument("model_path", default=settings.model_path)
     def info(model_path: str) -> None:
-        """Show what is in a GGUF file, what memory it takes with the configured context, and whether that fits."""
+        """Show the metadata of a GGUF file, its memory use with the configured context, and whether that fits."""
         try:
             path = locate(model_path)
             header = inspect(path)
@@ -107,7 +109,7 @@ def _info(settings: LlamaCppSettings) -> click.Command:
 
 
 def _choose(repository: str, files: list[RemoteFile], name: str | None) -> list[RemoteFile]:
-    """The file to fetch, with all its parts in order if the model is in several."""
+    """Return the file to download, with all its parts in order if the model has several."""
     by_name = {file.name: file for file in files}
     models = list(dict.fromkeys((part_names(file.name) or [file.name])[0] for file in files))
     if name is None and len(models) == 1:
@@ -115,11 +117,13 @@ def _choose(repository: str, files: list[RemoteFile], name: str | None) -> list[
     if name in by_name:
         names = part_names(name) or [name]
         if missing := [part for part in names if part not in by_name]:
-            raise click.ClickException(f"{repository} lacks parts of this model: {', '.join(missing)}")
+            raise click.ClickException(f"parts of this model are missing in {repository}: {', '.join(missing)}")
         return [by_name[part] for part in names]
     listed = ", ".join(models)
     asked = (
-        f"{repository} has no {name}; it has" if name else f"{repository} has several models; name one by --filename"
+        f"{repository} has no {name}; it has"
+        if name
+        else f"{repository} has several models; choose one with --filename"
     )
     raise click.ClickException(f"{asked}: {listed}")
 
@@ -167,7 +171,7 @@ def _needs(header: Header, settings: LlamaCppSettings) -> Table:
     free = memory_available()
     if free is not None:
         table.add_row("free on this machine", _size(free))
-        fits = "yes" if need.total <= free else "no: take a smaller n_ctx, fewer in parallel, or a smaller model"
+        fits = "yes" if need.total <= free else "no: choose a smaller n_ctx, fewer in parallel, or a smaller model"
         table.add_row("does it fit", fits)
     return table
 

@@ -1,4 +1,4 @@
-"""Write a model's settings into config.yaml, and leave all else in it as it was, comments included."""
+"""Writes a model's settings into config.yaml and preserves everything else, including comments."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from ruamel.yaml.comments import CommentedMap
 
 
 def write_settings(config: Path, section: str, settings: Mapping[str, object], default: str) -> None:
-    """Set keys of the plugin's section, at the top or under ``inference``; the section is made if need be.
+    """Set keys of the plugin's section, at the top level or under ``inference``. Create the section if necessary.
 
-    A file that does not exist begins as ``default``. It is replaced as a whole, so that a reader never meets half of
-    it. Raises OSError or YAMLError.
+    A file that does not exist starts as ``default``. The file is replaced atomically. Raises OSError or YAMLError.
     """
     yaml = YAML()
     yaml.preserve_quotes = True

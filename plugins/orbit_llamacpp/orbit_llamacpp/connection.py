@@ -10,10 +10,10 @@ from orbit_llamacpp.protocol import HEADER, Command, Event, decode_events, encod
 
 
 class Connection(asyncio.Protocol):
-    """Writes commands, cuts what comes back into frames and hands out their events; no task stands in between."""
+    """Writes commands, splits incoming data into frames and dispatches their events, without a task in between."""
 
     def __init__(self, on_events: Callable[[list[Event]], None]) -> None:
-        """``on_events`` is called on the event loop."""
+        """Set the callback for events, which runs on the event loop."""
         self._on_events = on_events
         self._received = bytearray()
         self._transport: asyncio.WriteTransport | None = None
@@ -21,28 +21,28 @@ class Connection(asyncio.Protocol):
         """Done when the other end has closed."""
 
     def send(self, command: Command) -> None:
-        """Write a command; nothing happens on a lost connection."""
+        """Write a command; do nothing on a lost connection."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(encode(command))
 
     async def close(self) -> None:
-        """Close, and wait until the socket is."""
+        """Close the socket and wait until it is closed."""
         if self._transport is not None:
             self._transport.close()
             await asyncio.wait([self.lost])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by asyncio."""
-        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's are none by inheritance
+        """Store the transport. Called by asyncio."""
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's do not inherit from it
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by asyncio."""
+        """Resolve ``lost``. Called by asyncio."""
         del exc
         if not self.lost.done():
             self.lost.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio."""
+        """Decode complete frames. Called by asyncio."""
         received = self._received
         received += data
         at = 0

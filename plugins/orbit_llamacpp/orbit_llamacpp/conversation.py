@@ -1,8 +1,8 @@
-"""What a chat template makes of a conversation, found by trying it, and conversations brought into the form it needs.
+"""Probes what a chat template does with conversations, and adapts conversations to the form that it needs.
 
-Templates refuse or silently drop what their model was not trained for: a system message, two messages of one role in
-a row, a conversation that the assistant begins, content as plain text. Everything but a lost user or assistant message
-can be mended.
+Templates reject or silently drop what their model was not trained for: a system message, two consecutive messages of
+one role, a conversation that begins with the assistant, content as plain text. All of this can be adapted, except lost
+user or assistant messages.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import msgspec
 from orbit import Message, Role
 
 _OPENING: Final = "(The assistant begins.)"
-"""The user's message before an assistant's first one, for templates that need one there."""
+"""The user message inserted before a leading assistant message, for templates that need one there."""
 
 _SYSTEM: Final = "You are a helpful assistant."
-"""The system message for templates that do not work without one."""
+"""The system message for templates that require one."""
 
 
 class TemplateError(Exception):
-    """A conversation does not fit the chat template; the message completes the sentence "The template: ..."."""
+    """A conversation does not fit the chat template. The message completes the sentence "The template: ..."."""
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -33,15 +33,15 @@ class Rendered(msgspec.Struct, frozen=True):
 
 
 Render: TypeAlias = Callable[[Sequence[dict[str, Any]], Mapping[str, Any]], Rendered]
-"""Messages as OpenAI's API has them, and variables for the template."""
+"""Takes messages as in OpenAI's API, and variables for the template."""
 
 
 class Form(msgspec.Struct, frozen=True):
-    """The form of conversations that a template takes.
+    """The form of conversations that a template accepts.
 
-    ``parts``: content is a list of parts. ``system``: it has a place for a system message at the beginning,
-    ``late_system``: and for one in the middle; ``needs_system``: it does not work without one. ``repeats``: two
-    messages of one role may follow each other. ``any_first``: the assistant may begin.
+    ``parts``: content is a list of parts. ``system``: it accepts a system message at the beginning; ``late_system``:
+    also in the middle; ``needs_system``: it requires one. ``repeats``: consecutive messages may have the same role.
+    ``any_first``: the assistant may begin.
     """
 
     parts: bool = False
@@ -67,7 +67,7 @@ class Form(msgspec.Struct, frozen=True):
 
 
 def find_form(render: Render, variables: Mapping[str, Any]) -> Form:
-    """Try a template with conversations of marked messages. Raises TemplateError if it loses what cannot be mended."""
+    """Try a template with conversations of marked messages. Raises TemplateError if a loss cannot be prevented."""
 
     def lost(form: Form, *roles: Role) -> str:
         return _lost(render, variables, form, roles)
@@ -81,7 +81,7 @@ def find_form(render: Render, variables: Mapping[str, Any]) -> Form:
             break
         reasons.append(reason)
     else:
-        raise TemplateError(reasons[2])  # that of plain text, with the system message out of the way
+        raise TemplateError(reasons[2])  # the reason for plain text, without a system message
     start: tuple[Role, ...] = ("system",) if form.system else ()
     any_first = not lost(form, *start, "assistant", "user")
     repeats = not (lost(form, *start, "user", "user") or lost(form, *start, "user", "assistant", "assistant", "user"))
@@ -90,23 +90,23 @@ def find_form(render: Render, variables: Mapping[str, Any]) -> Form:
 
 
 def _lost(render: Render, variables: Mapping[str, Any], form: Form, roles: Sequence[Role]) -> str:
-    """Why a conversation of these roles does not reach the model whole; empty if it does."""
+    """Return why the model would not receive a conversation of these roles completely; empty if it would."""
     messages = [Message(role, f"orbit{number}{role}mark") for number, role in enumerate(roles)]
     try:
         text = render(form.write(messages), variables).text
     except TemplateError as error:
-        return f"it refuses a conversation: {error}"
+        return f"it rejects a conversation: {error}"
     for message in messages:
         if message.content not in text:
             whose = {"system": "system messages", "user": "messages of the user", "assistant": "earlier answers"}
             return f"it loses {whose[message.role]}"
         if f"'{message.content}'" in text:
-            return "it writes a list of parts as Python would show it"
+            return "it prints a list of parts in Python syntax"
     return ""
 
 
 def _without_system(messages: Iterable[Message], *, first: bool, later: bool) -> Iterator[Message]:
-    """Put system messages that have no place of their own before the text of the user's next message."""
+    """Move unsupported system messages to the start of the user's next message."""
     held: list[str] = []
     begun = False
     for message in messages:
@@ -124,7 +124,7 @@ def _without_system(messages: Iterable[Message], *, first: bool, later: bool) ->
 
 
 def _joined(messages: Iterable[Message], *, all_roles: bool) -> Iterator[Message]:
-    """Make one of messages of the same role in a row; of system messages only, unless ``all_roles``."""
+    """Merge consecutive messages of the same role; only system messages unless ``all_roles``."""
     last: Message | None = None
     for message in messages:
         if last is not None and last.role == message.role and (all_roles or message.role == "system"):
@@ -138,7 +138,7 @@ def _joined(messages: Iterable[Message], *, all_roles: bool) -> Iterator[Message
 
 
 def _opened(messages: Iterable[Message]) -> Iterator[Message]:
-    """Let the user begin."""
+    """Begin with a user message."""
     begun = False
     for message in messages:
         if message.role == "assistant" and not begun:

@@ -1,4 +1,4 @@
-"""The engine's counters as figures for monitoring."""
+"""The engine's counters as metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orbit_llamacpp.protocol import Stats
 
 
 def figures(stats: Stats, state: State) -> Mapping[str, float]:
-    """By name, as the README lists them; those that only grow end in ``_total``."""
+    """Return the metrics by name, as listed in the README. Names of counters end in ``_total``."""
     return {
         "up": state.running,
         "restarts_total": state.restarts,

@@ -1,7 +1,7 @@
-"""Read what a GGUF file says about itself, without llama.cpp.
+"""Reads the metadata of GGUF files without llama.cpp.
 
-The format: a magic, a version, counts, key-value pairs, then one record for each tensor; the weights follow, aligned.
-Long lists (the vocabulary) are stepped over, not read.
+The format: a magic, a version, counts, key-value pairs, then one record per tensor; the aligned weights follow. Long
+lists (the vocabulary) are skipped.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import msgspec
 
 _MAGIC: Final = b"GGUF"
 _OTHERS: Final = {
-    b"version https://git-lfs": "is the pointer of a file in Git LFS, not the file; run: git lfs pull",
-    b"PK": "is a ZIP or PyTorch file, not GGUF; convert it, or take a repository whose name ends in GGUF",
-    b"tjgg": "is in the format before GGUF, which llama.cpp no longer reads; take a newer file of the model",
-    b"lmgg": "is in the format before GGUF, which llama.cpp no longer reads; take a newer file of the model",
+    b"version https://git-lfs": "is a Git LFS pointer, not the file itself; run: git lfs pull",
+    b"PK": "is a ZIP or PyTorch file, not GGUF; convert it, or choose a repository whose name ends in GGUF",
+    b"tjgg": "is in the format before GGUF, which llama.cpp no longer reads; choose a newer file of the model",
+    b"lmgg": "is in the format before GGUF, which llama.cpp no longer reads; choose a newer file of the model",
 }
-"""How other files begin that are taken for GGUF, and what to do about them."""
+"""Beginnings of other files that people mistake for GGUF, and the remedy."""
 _SAFETENSORS: Final = re.compile(rb".{8}\{\s*\"", re.DOTALL)
 _SCALARS: Final = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING: Final = 8
@@ -43,9 +43,9 @@ _ENCODERS: Final = frozenset(
         "t5encoder",
     )
 )
-"""Architectures that llama.cpp has without a decoder."""
+"""Architectures without a decoder in llama.cpp."""
 
-# ggml's storage types: the name, values in a block, bytes of a block
+# ggml's storage types: name, values per block, bytes per block
 TENSOR_TYPES: Final = {
     0: ("F32", 1, 4),
     1: ("F16", 1, 2),
@@ -75,17 +75,17 @@ TENSOR_TYPES: Final = {
 
 
 class NotGGUFError(Exception):
-    """The file is not a GGUF that can be read; the message completes the sentence "FILE ..."."""
+    """The file is not a readable GGUF. The message completes the sentence "FILE ..."."""
 
 
 class Array(msgspec.Struct, frozen=True):
-    """A list that was stepped over: only its length is known."""
+    """A skipped list: only its length is known."""
 
     length: int
 
 
 class Tensor(msgspec.Struct, frozen=True):
-    """One tensor: its shape (innermost dimension first), storage type, and bytes (None for an unknown type)."""
+    """One tensor: shape (innermost dimension first), storage type, and bytes (None for an unknown type)."""
 
     name: str
     shape: tuple[int, ...]
@@ -94,7 +94,7 @@ class Tensor(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True):
-    """What stands before the weights, and the size of the whole file in bytes."""
+    """The metadata before the weights, and the size of the whole file in bytes."""
 
     version: int
     metadata: dict[str, Any]
@@ -103,7 +103,7 @@ class Header(msgspec.Struct, frozen=True):
 
     @property
     def embeds(self) -> bool:
-        """Whether it is an embedding model: an encoder, or a model that says how its vectors are pooled."""
+        """Whether it is an embedding model: an encoder, or a model that specifies how to pool its vectors."""
         return self.architecture in _ENCODERS or self.number("pooling_type") > 0
 
     @property
@@ -113,12 +113,12 @@ class Header(msgspec.Struct, frozen=True):
 
     @property
     def part(self) -> tuple[int, int]:
-        """Which part of a model in several files this is, from 0 on, and how many there are."""
+        """The number of this part of a model in several files, from 0 on, and the number of parts."""
         number, count = self.metadata.get("split.no", 0), self.metadata.get("split.count", 1)
         return (number, count) if isinstance(number, int) and isinstance(count, int) else (0, 1)
 
     def number(self, key: str, default: int = 0) -> int:
-        """A whole number of this architecture: ``number("context_length")``. For a list per layer, its maximum."""
+        """Return a number of this architecture: ``number("context_length")``. Of a list per layer, the maximum."""
         value = self.metadata.get(f"{self.architecture}.{key}", default)
         if isinstance(value, list):
             value = max((item for item in value if isinstance(item, int)), default=default)
@@ -126,7 +126,7 @@ class Header(msgspec.Struct, frozen=True):
 
     @property
     def context_length(self) -> int:
-        """Tokens the model was trained to read at once; 0 if the file does not say."""
+        """The context length in tokens that the model was trained for; 0 if the file does not say."""
         return self.number("context_length")
 
 
@@ -181,7 +181,7 @@ class _Reader:
         self.at = at
 
     def tensor(self) -> tuple[Tensor, int]:
-        """A tensor's record and the offset of its data."""
+        """Return a tensor's record and the offset of its data."""
         name = self.text()
         dimensions = self.unpack("<I")
         if dimensions > _MAX_DIMENSIONS:
@@ -215,7 +215,7 @@ def _what_else(beginning: bytes) -> str:
         if beginning.startswith(magic):
             return sentence
     if _SAFETENSORS.match(beginning):
-        return "is a safetensors file, not GGUF; convert it, or take a repository whose name ends in GGUF"
+        return "is a safetensors file, not GGUF; convert it, or choose a repository whose name ends in GGUF"
     return "is not a GGUF file"
 
 
@@ -224,9 +224,9 @@ def _read(data: mmap.mmap) -> Header:
     reader.at = len(_MAGIC)
     version = reader.unpack("<I")
     if version in (2 << 24, 3 << 24):
-        raise NotGGUFError("is written for machines of the other byte order")
+        raise NotGGUFError("has the byte order of other machines")
     if version not in (2, 3):
-        raise NotGGUFError(f"is GGUF version {version}; versions 2 and 3 can be read")
+        raise NotGGUFError(f"is GGUF version {version}; ORBIT reads versions 2 and 3")
     tensor_count, pair_count = reader.unpack("<Q"), reader.unpack("<Q")
     metadata: dict[str, Any] = {}
     for _ in range(pair_count):
@@ -239,5 +239,5 @@ def _read(data: mmap.mmap) -> Header:
     start = -(-reader.at // alignment) * alignment
     end = max((start + offset + (tensor.size or 0) for tensor, offset in records))
     if end > len(data):
-        raise NotGGUFError(f"is incomplete: {len(data):,} of {end:,} bytes are there")
+        raise NotGGUFError(f"is incomplete: it has {len(data):,} of {end:,} bytes")
     return Header(version, metadata, tuple(tensor for tensor, _ in records), len(data))

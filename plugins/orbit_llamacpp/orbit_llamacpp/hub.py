@@ -1,4 +1,4 @@
-"""Models from the Hugging Face hub: what a repository offers, and one file fetched whole and checked."""
+"""Downloads models from the Hugging Face hub: lists a repository's files, fetches one and verifies it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _BLOCK: Final = 1 << 20
 
 
 class HubError(Exception):
-    """The file could not be fetched; the message says why and what to do."""
+    """The download failed; the message says why and what to do."""
 
 
 class RemoteFile(msgspec.Struct, frozen=True):
-    """A GGUF file in a repository; ``size`` in bytes and ``sha256`` as the hub knows them."""
+    """A GGUF file in a repository; ``size`` in bytes and ``sha256`` come from the hub."""
 
     name: str
     size: int | None
@@ -28,7 +28,7 @@ class RemoteFile(msgspec.Struct, frozen=True):
 
 
 def list_files(repository: str) -> list[RemoteFile]:
-    """The GGUF files of a repository. Raises HubError."""
+    """Return the GGUF files of a repository. Raises HubError."""
     hub = _hub()
     try:
         info = hub.HfApi().model_info(repository, files_metadata=True)
@@ -42,15 +42,15 @@ def list_files(repository: str) -> list[RemoteFile]:
 
 
 def target(folder: Path, name: str) -> Path:
-    """Where a file of a repository is put. Raises HubError for a name that would leave the folder."""
+    """Return the local path of a repository's file. Raises HubError for a name that would leave the folder."""
     path = (folder / name).resolve()
     if PurePosixPath(name).is_absolute() or "\\" in name or not path.is_relative_to(folder.resolve()):
-        raise HubError(f"the file name {name!r} leads out of {folder}; it is not written")
+        raise HubError(f"the file name {name!r} leads out of {folder}; ORBIT does not write it")
     return path
 
 
 def fetch(repository: str, file: RemoteFile, folder: Path) -> Path:
-    """Download a file into a folder, going on where an earlier try stopped, and check its contents. Raises HubError."""
+    """Download a file into a folder, resume an earlier attempt, and verify the content. Raises HubError."""
     path = target(folder, file.name)
     hub = _hub()
     try:
@@ -59,12 +59,12 @@ def fetch(repository: str, file: RemoteFile, folder: Path) -> Path:
         raise _explained(error, repository) from error
     if file.sha256 is not None and sha256(path) != file.sha256:
         path.unlink()
-        raise HubError(f"{file.name} arrived damaged (its checksum is not the hub's) and was deleted; try again")
+        raise HubError(f"{file.name} arrived damaged (its checksum differs from the hub's) and was deleted; try again")
     return path
 
 
 def sha256(path: Path, progress: Callable[[int], None] | None = None) -> str:
-    """The checksum of a file, in hexadecimal; ``progress`` is told the bytes of each block."""
+    """Return the checksum of a file, in hexadecimal; ``progress`` receives the bytes of each block."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -90,9 +90,9 @@ def _explained(error: Exception, repository: str) -> HubError:
             "token of your account"
         )
     if kind in ("RepositoryNotFoundError", "HFValidationError"):
-        return HubError(f"there is no repository {repository}, or it is private; for a private one set HF_TOKEN")
+        return HubError(f"the repository {repository} does not exist or is private; for a private one set HF_TOKEN")
     if kind in ("EntryNotFoundError", "RemoteEntryNotFoundError"):
         return HubError(f"{repository} has no such file; --list-files shows what it has")
     return HubError(
-        f"the hub could not be asked for {repository}: {str(error).splitlines()[0] if str(error) else kind}"
+        f"the request to the hub for {repository} failed: {str(error).splitlines()[0] if str(error) else kind}"
     )

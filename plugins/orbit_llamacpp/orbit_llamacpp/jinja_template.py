@@ -1,6 +1,6 @@
-"""The chat template inside a model file: a Jinja program that writes a conversation as one text.
+"""Runs the chat template in a model file: a Jinja program that formats a conversation as one text.
 
-No part of llama.cpp is needed, so ``orbit check`` can try a template too.
+It needs nothing of llama.cpp, so ``orbit check`` can try templates, too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from orbit_llamacpp.conversation import Rendered, TemplateError
 
 
 class _GenerationTag(Extension):
-    """``{% generation %}`` marks what training looks at; for a prompt it means nothing."""
+    """Ignores ``{% generation %}``, which marks text for training and means nothing in a prompt."""
 
     tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
 
@@ -30,10 +30,10 @@ class _GenerationTag(Extension):
 
 
 class JinjaTemplate:
-    """A parsed template. It runs in a sandbox: it came with the model, from whoever made that."""
+    """A parsed template. It runs in a sandbox, because it comes from whoever published the model."""
 
     def __init__(self, source: str, bos: str = "", eos: str = "") -> None:
-        """``bos`` and ``eos`` are the texts of the model's first and last token. Raises TemplateError."""
+        """Parse a template; ``bos`` and ``eos`` are the texts of the first and last token. Raises TemplateError."""
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationTag, LoopControlExtension]
         )
@@ -49,17 +49,17 @@ class JinjaTemplate:
             tree = environment.parse(source)
             self._template = environment.from_string(source)
         except JinjaError as error:
-            raise TemplateError(f"it cannot be read: {error}") from error
+            raise TemplateError(f"it cannot be parsed: {error}") from error
         self.variables = frozenset(meta.find_undeclared_variables(tree))
-        """The names that it looks up without setting them."""
+        """The names that it reads without setting them."""
         self.texts = frozenset(node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str))
         """The texts that it compares with or writes, such as ``"none"``."""
 
     def __call__(self, messages: Sequence[dict[str, Any]], variables: Mapping[str, Any]) -> Rendered:
-        """Write the conversation, ready for the answer. Raises TemplateError."""
+        """Format the conversation, ready for the answer. Raises TemplateError."""
         try:
             text = self._template.render(messages=messages, tools=None, documents=None, **variables)
-        except Exception as error:  # it may raise whatever a program can
+        except Exception as error:  # it may raise anything
             raise TemplateError(str(error) or type(error).__name__) from error
         return Rendered(text)
 
@@ -73,5 +73,5 @@ def _now(layout: str) -> str:
 
 
 def _to_json(value: Any, ensure_ascii: bool = False, **layout: Any) -> str:
-    """Without the HTML escapes of Jinja's own filter, which no model has learnt."""
+    """Dump JSON without the HTML escapes of Jinja's own filter, which no model has learned."""
     return json.dumps(value, ensure_ascii=ensure_ascii, **layout)

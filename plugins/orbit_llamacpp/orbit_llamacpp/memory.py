@@ -1,4 +1,4 @@
-"""What a model takes in memory, from its file's header alone."""
+"""Estimates a model's memory use from its file's header alone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import msgspec
 
 from orbit_llamacpp.gguf import Header
 
-_HALF: Final = 2  # bytes of a value in the cache: f16
+_HALF: Final = 2  # bytes per value in the cache: f16
 _OVERHEAD: Final = 64 * 1024 * 1024  # the library, its tables, the process
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """Bytes by what they are for. ``cache_token`` is the share of one token of context."""
+    """Bytes by purpose. ``cache_token`` is the share of one token of context."""
 
     weights: int
     cache_token: int
@@ -25,12 +25,12 @@ class Estimate(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """All together."""
+        """The sum of all purposes."""
         return self.weights + self.cache + self.work + _OVERHEAD
 
 
 def estimate(header: Header, window: int, parallel: int, n_batch: int) -> Estimate:
-    """What ``parallel`` conversations of ``window`` tokens take. Good to some ten percent."""
+    """Estimate the memory of ``parallel`` conversations of ``window`` tokens, to within some ten percent."""
     heads = header.number("attention.head_count")
     width = header.number("embedding_length")
     size = width // heads if heads else 0
@@ -43,7 +43,7 @@ def estimate(header: Header, window: int, parallel: int, n_batch: int) -> Estima
 
 
 def too_large(header: Header, window: int, parallel: int, n_batch: int) -> str:
-    """Why so many conversations can never fit into this machine's memory; empty if they may, or nobody can know."""
+    """Return why so many conversations can never fit into this machine's memory; empty if they may."""
     memory, need = memory_total(), estimate(header, window, parallel, n_batch)
     unknown = (f"{header.architecture}.ssm.", f"{header.architecture}.attention.kv_lora_rank")
     if memory is None or any(key.startswith(unknown) for key in header.metadata):
@@ -51,18 +51,18 @@ def too_large(header: Header, window: int, parallel: int, n_batch: int) -> str:
     if need.cache + need.work <= memory:
         return ""
     return (
-        f"{parallel} conversations of {window:,} tokens take about {gibibytes(need.cache + need.work)}, "
-        f"and this machine has {gibibytes(memory)}; set fewer tokens, or fewer in parallel"
+        f"{parallel} conversations of {window:,} tokens take about {gibibytes(need.cache + need.work)}, and this "
+        f"machine has {gibibytes(memory)}; reduce the tokens or the number of conversations"
     )
 
 
 def gibibytes(size: int) -> str:
-    """Bytes in GiB, for people."""
+    """Format bytes in GiB."""
     return f"{size / 1024**3:,.1f} GiB"
 
 
 def memory_total() -> int | None:
-    """Bytes of memory that this machine, or this container, has; None where that is not known."""
+    """Return the memory of this machine or container in bytes; None if unknown."""
     try:
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
@@ -74,7 +74,7 @@ def memory_total() -> int | None:
 
 
 def memory_available() -> int | None:
-    """Bytes this machine could still give to a process, or None where that is not known."""
+    """Return the memory still available to a process in bytes; None if unknown."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123 - not a path of anybody's choosing
             for line in file:

@@ -1,4 +1,4 @@
-"""Find the model file that ``model_path`` names, and say plainly what is wrong with it."""
+"""Finds the model file for ``model_path``, and explains what is wrong with it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ENCODER_DECODERS: Final = ("t5",)
 
 
 class ModelFileError(Exception):
-    """There is no usable model where ``model_path`` points; the message says what is there instead."""
+    """``model_path`` leads to no usable model; the message says what is there instead."""
 
 
 def locate(model_path: str) -> Path:
-    """The file that ``model_path`` names. Nothing is imported. Raises ModelFileError."""
+    """Return the file for ``model_path``, without importing anything. Raises ModelFileError."""
     if model_path.startswith(_PACKAGE):
         return _in_package(model_path.removeprefix(_PACKAGE))
     path = Path(model_path).expanduser()
@@ -30,12 +30,12 @@ def locate(model_path: str) -> Path:
     if path.is_dir():
         raise ModelFileError(f"{path} is a folder; {_choice(path)}")
     if not path.parent.is_dir():
-        raise ModelFileError(f"{path} does not exist, nor does its folder")
+        raise ModelFileError(f"{path} does not exist, and neither does its folder")
     raise ModelFileError(f"{path} does not exist; {_choice(path.parent)}")
 
 
 def inspect(path: Path) -> Header:
-    """The header of a model file. Raises ModelFileError."""
+    """Return the header of a model file. Raises ModelFileError."""
     header = _header(path)
     if reason := _no_model(header):
         raise ModelFileError(f"{path} {reason}")
@@ -44,16 +44,16 @@ def inspect(path: Path) -> Header:
     if count == 1 or not parts:
         return header
     if number:
-        raise ModelFileError(f"{path} is part {number + 1} of {count} of a model; name the first, {parts[0]}")
+        raise ModelFileError(f"{path} is part {number + 1} of {count} of a model; choose the first, {parts[0]}")
     missing = [name for name in parts if not path.with_name(name).is_file()]
     if missing:
-        raise ModelFileError(f"{path} is one of {count} parts of a model; beside it is missing: {', '.join(missing)}")
+        raise ModelFileError(f"{path} is one of {count} parts of a model; missing beside it: {', '.join(missing)}")
     size = sum(path.with_name(name).stat().st_size for name in parts)
     return msgspec.structs.replace(header, file_size=size)
 
 
 def part_names(name: str, count: int | None = None) -> list[str]:
-    """The names of all parts of a model in several files, by the name of one; empty for a model in one file."""
+    """Return the names of all parts of a model in several files, from the name of one; empty for a single file."""
     found = _PART.fullmatch(name)
     if found is None or count not in (None, int(found["count"])):
         return []
@@ -70,19 +70,19 @@ def _header(path: Path) -> Header:
 
 
 def _no_model(header: Header) -> str:
-    """What a GGUF file holds instead of a model; empty if it holds one."""
+    """Return what a GGUF file contains instead of a model; empty if it contains one."""
     kind = header.metadata.get("general.type", "model")
     if kind == "mmproj" or header.architecture in ("clip", "mmproj"):
-        return "lets a model see images (mmproj) and is no model by itself; name the file of the model beside it"
+        return "lets a model see images (mmproj) and is not a model itself; choose the model's file beside it"
     if kind == "adapter" or "adapter.type" in header.metadata:
         return "is an adapter (LoRA), not a model; merge it into its model first"
     if kind == "imatrix":
         return "is an importance matrix for quantizing a model, not a model"
     if header.architecture in _ENCODER_DECODERS:
-        return f"is an encoder-decoder model ({header.architecture}); only decoders and embedding models are served"
+        return f"is an encoder-decoder model ({header.architecture}); ORBIT supports only decoders and embedding models"
     if not header.architecture:
-        return "does not name the architecture of a model"
-    return "" if header.tensors else "holds a vocabulary and no weights"
+        return "does not contain the architecture of a model"
+    return "" if header.tensors else "contains a vocabulary but no weights"
 
 
 def _in_package(reference: str) -> Path:
@@ -96,9 +96,9 @@ def _in_package(reference: str) -> Path:
     if len(found) == 1:
         return folder / found[0]
     if not found:
-        raise ModelFileError(f"the package {package} ships no .gguf file")
+        raise ModelFileError(f"the package {package} contains no .gguf file")
     listed = ", ".join(f"{_PACKAGE}{package}/{path}" for path in found)
-    raise ModelFileError(f"the package {package} ships several models; name one: {listed}")
+    raise ModelFileError(f"the package {package} contains several models; choose one: {listed}")
 
 
 def _folder_of(package: str) -> Path:
@@ -115,4 +115,4 @@ def _folder_of(package: str) -> Path:
 
 def _choice(folder: Path) -> str:
     names = sorted(path.name for path in folder.glob("*.gguf"))
-    return f"there are: {', '.join(names)}" if names else f"{folder} holds no .gguf file"
+    return f"available: {', '.join(names)}" if names else f"{folder} contains no .gguf file"

@@ -1,4 +1,4 @@
-"""What the provider and its engine say to each other, and how it travels between their processes."""
+"""The protocol between the provider and its engine: commands, events and their frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orbit_llamacpp.settings import LlamaCppSettings
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How one answer's tokens are drawn, every choice made. ``grammar`` is GBNF, and empty for none."""
+    """Sampling options of one answer, without defaults. ``grammar`` is GBNF, and empty for none."""
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -26,7 +26,7 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
-    """Load a model. The first command, once; answered by ``Ready`` or ``Failed``."""
+    """Loads a model. The first command, sent once; answered by ``Ready`` or ``Failed``."""
 
     path: str
     settings: LlamaCppSettings
@@ -34,9 +34,9 @@ class Start(msgspec.Struct, frozen=True, tag=True):
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
-    """Answer a conversation. ``key`` names whose request it is, for fairness; ``schema`` is a JSON schema in JSON.
+    """Answers a conversation. ``key`` is the API key's id, for fairness; ``schema`` is a JSON schema in JSON.
 
-    ``whole``: nobody wants the answer in pieces.
+    ``whole``: the client does not stream.
     """
 
     id: int
@@ -50,35 +50,36 @@ class Generate(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
 
 
 class Count(msgspec.Struct, frozen=True, tag=True):
-    """Count the tokens of a conversation as ``Generate`` would read it."""
+    """Counts the tokens of a conversation as ``Generate`` would read it."""
 
     id: int
     messages: tuple[Message, ...]
 
 
 class Embed(msgspec.Struct, frozen=True, tag=True):
-    """Turn texts into vectors."""
+    """Embeds texts."""
 
     id: int
     texts: tuple[str, ...]
 
 
 class GetStats(msgspec.Struct, frozen=True, tag=True):
-    """Ask for the engine's counters."""
+    """Requests the engine's counters."""
 
     id: int
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """Stop the request with this id; nothing more is said about it."""
+    """Stops the request with this id; no further events follow."""
 
     id: int
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The model is loaded. ``window`` is what one conversation may hold, ``dimension`` that of its vectors or 0.
+    """The model is loaded.
 
-    ``notices`` are what the operator should know.
+    ``window`` is the size of one conversation in tokens, ``dimension`` that of its vectors or 0. ``notices`` are for
+    the operator.
     """
 
     is_last: ClassVar[bool] = True
@@ -131,11 +132,11 @@ class Embedded(msgspec.Struct, frozen=True, tag=True):
 
 
 class Stats(msgspec.Struct, tag=True):
-    """What the engine has done since it started, and what it is doing.
+    """The engine's counters since its start, and its current load.
 
-    The answer to ``GetStats``, and told unasked, with id 0, when work is done and once a second while it goes on.
-    ``decode_steps`` is how often a batch was decoded, ``decoded_tokens`` how many tokens that gave: their ratio is
-    the occupancy. ``prompt_tokens`` were read, ``cached_tokens`` reused instead. Times are in seconds.
+    Answers ``GetStats``. The engine also sends it unrequested, with id 0, at the end of work and once a second during
+    work. ``decode_steps`` counts decoded batches, ``decoded_tokens`` the resulting tokens: their ratio is the batch
+    occupancy. ``prompt_tokens`` were read, ``cached_tokens`` reused instead. Times are in seconds.
     """
 
     is_last: ClassVar[bool] = True
@@ -160,10 +161,10 @@ class Stats(msgspec.Struct, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """A request could not be done.
+    """A request failed.
 
-    ``too_long``: the prompt exceeds the window; ``rejected``: nobody could do this request, its sender must change it;
-    ``refused``: this model cannot do it; ``crashed``: the engine's process died.
+    ``too_long``: the prompt exceeds the window; ``rejected``: the request is wrong, and its sender must change it;
+    ``refused``: this model cannot serve it; ``crashed``: the engine's process died.
     """
 
     is_last: ClassVar[bool] = True
@@ -176,10 +177,10 @@ Command: TypeAlias = Start | Generate | Count | Embed | GetStats | Cancel
 Event: TypeAlias = Ready | Delta | Finished | Counted | Embedded | Stats | Failed
 
 UNASKED: Final = 0
-"""The id of an event that answers no command but the first."""
+"""The id of events that answer no command except the first."""
 
 HEADER: Final = struct.Struct("<I")
-"""Before every frame: its length in bytes."""
+"""Precedes every frame: its length in bytes."""
 
 _encoder = msgspec.msgpack.Encoder()
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
@@ -187,16 +188,16 @@ _events = msgspec.msgpack.Decoder(list[Event])
 
 
 def encode(content: Command | list[Event]) -> bytes:
-    """One frame: a command, or the events of one step together."""
+    """Encode one frame: a command, or the events of one step together."""
     body = _encoder.encode(content)
     return HEADER.pack(len(body)) + body
 
 
 def decode_command(body: bytes) -> Command:
-    """A frame's body as the engine reads it."""
+    """Decode a frame's body in the engine."""
     return _commands.decode(body)
 
 
 def decode_events(body: bytes) -> list[Event]:
-    """A frame's body as the provider reads it."""
+    """Decode a frame's body in the provider."""
     return _events.decode(body)

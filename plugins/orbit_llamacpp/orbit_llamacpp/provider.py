@@ -1,4 +1,4 @@
-"""The plugin: ORBIT's hooks, answered by the engine."""
+"""The provider: ORBIT's hooks on the engine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 class LlamaCppProvider(orbit.Provider):
-    """Answers from a GGUF model, in llama.cpp, on this machine."""
+    """Answers from a GGUF model with llama.cpp, on this machine."""
 
     Settings: ClassVar[type[msgspec.Struct]] = LlamaCppSettings
 
@@ -55,10 +55,10 @@ class LlamaCppProvider(orbit.Provider):
     _has_split: bool = False
 
     def validate(self) -> Iterable[str]:
-        """What is wrong with the model file and with what is asked of it. Reads only the file's header."""
+        """Yield faults of the model file and of the settings. Reads only the file's header."""
         yield from chat_format_problems(self.settings)
         if "" in self.settings.stop:
-            yield "stop: an empty text would end each answer before it begins; leave it out"
+            yield "stop: an empty text would end each answer before it begins; remove it"
         if any(share < 0 for share in self.settings.tensor_split or ()):
             yield "tensor_split: a share of the model cannot be below 0"
         try:
@@ -102,7 +102,7 @@ class LlamaCppProvider(orbit.Provider):
     async def generate(
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext
     ) -> AsyncIterator[Chunk]:
-        """Write the answer; closing the iterator stops the engine's work on it."""
+        """Generate the answer. Closing the iterator stops the engine's work on it."""
         engine = self._started()
         if options.model and (reason := self.refuses_model(options.model)):
             raise orbit.ProviderError(reason, kind="not_found")
@@ -128,7 +128,7 @@ class LlamaCppProvider(orbit.Provider):
 
     @orbit.hookimpl
     async def count_tokens(self, messages: Sequence[Message], context: CallContext) -> TokenCount:
-        """Count as the model's own tokeniser and template do."""
+        """Count with the model's own tokenizer and template."""
         del context
         engine = self._started()
         event = await _only(engine, Count(engine.next_id(), _encodable(messages)))
@@ -138,7 +138,7 @@ class LlamaCppProvider(orbit.Provider):
 
     @orbit.hookimpl
     async def embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
-        """Vectors of an embedding model: pooled as it says, of length one."""
+        """Return the vectors of an embedding model: pooled as it specifies, of length one."""
         import numpy as np  # noqa: PLC0415 - the plugin's import stays light
 
         del context
@@ -151,21 +151,21 @@ class LlamaCppProvider(orbit.Provider):
         if event.split and not self._has_split:
             self._has_split = True
             logger.warning(
-                "%s: %d of %d texts are longer than the %d tokens that the model reads at once; such texts are read in "
-                "parts. Shorter passages are found better. This is logged once; split_texts_total counts them.",
+                "%s: %d of %d texts exceed the %d tokens that the model reads at once, so they are read in parts. "
+                "Shorter passages are found better. This is logged once; split_texts_total counts such texts.",
                 *(self.name, event.split, len(texts), engine.ready.window),
             )
         return np.frombuffer(event.vectors, "<f4").reshape(len(texts), engine.ready.dimension)
 
     @orbit.hookimpl
     def register_commands(self, group: click.Group) -> None:
-        """``orbit llamacpp pull`` and ``orbit llamacpp info``."""
+        """Add ``orbit llamacpp pull`` and ``orbit llamacpp info``."""
         from orbit_llamacpp.commands import add_commands  # noqa: PLC0415 - the plugin's import stays light
 
         add_commands(group, self.settings, self.name, self.host.default_config)
 
     async def stats(self) -> Stats:
-        """The engine's counters. Raises ProviderError while it is down."""
+        """Return the engine's counters. Raises ProviderError while it is down."""
         engine = self._started()
         event = await _only(engine, GetStats(engine.next_id()))
         if not isinstance(event, Stats):
@@ -173,24 +173,24 @@ class LlamaCppProvider(orbit.Provider):
         return event
 
     def metrics(self) -> Mapping[str, float]:
-        """The engine's counters since its process started, what it is doing, and how often it was started again."""
+        """Return the engine's counters since its process started, its load, and its number of restarts."""
         if self._engine is None:
             return {}
         return figures(self._engine.stats, self._engine.state)
 
     async def health(self) -> Health:
-        """Whether the engine runs, and whether it had to be started again."""
+        """Return whether the engine is running, and whether it has restarted."""
         if self._engine is None:
             return Health("down", "the model is not loaded")
         state = self._engine.state
         if not state.running:
-            return Health("down", f"the engine died ({state.last_end}) and is being started again")
+            return Health("down", f"the engine died ({state.last_end}) and is restarting")
         if state.restarts:
-            return Health("ok", f"the engine was started again {state.restarts} times, last after {state.last_end}")
+            return Health("ok", f"the engine restarted {state.restarts} times, last after {state.last_end}")
         return Health()
 
     def model(self, hook: str) -> str:
-        """The model file's name without its ending."""
+        """Return the model file's name without its extension."""
         del hook
         try:
             return locate(self.settings.model_path).stem
@@ -198,15 +198,15 @@ class LlamaCppProvider(orbit.Provider):
             return self.settings.model_path
 
     def refuses_model(self, model: str) -> str:
-        """An engine has loaded one model, known by its file and by this instance's name."""
+        """Refuse all names except the loaded model's file and this instance's name."""
         own = self.model("generate")
         names = (own, f"{own}.gguf", self.settings.model_path, self.name)
         if model.casefold() in (name.casefold() for name in names):
             return ""
-        return f"there is no model '{model}': {self.name} answers with {own} alone"
+        return f"the model '{model}' does not exist: {self.name} only has {own}"
 
     def offers(self, hook: str) -> bool:
-        """An embedding model embeds and the others write; both have commands."""
+        """Embedding models embed and others generate; both have commands."""
         if hook == "embed":
             return self._embeds is not False
         if hook in ("generate", "count_tokens"):
@@ -215,14 +215,14 @@ class LlamaCppProvider(orbit.Provider):
 
     @cached_property
     def _embeds(self) -> bool | None:
-        """What the model is for, by its file; None if that cannot be read, which ``validate`` tells."""
+        """Return whether the file is an embedding model; None if it is unreadable, which ``validate`` reports."""
         try:
             return inspect(locate(self.settings.model_path)).embeds
         except ModelFileError:
             return None
 
     def exclusive(self) -> str:
-        """Every process would hold its own copy of the model's working memory and compete for the processors."""
+        """Return why several workers do not make sense: each would load the model and compete for the processors."""
         return (
             "each worker process would load the model and compete for the same processors; "
             "one process serves many clients at once"
@@ -236,7 +236,7 @@ class LlamaCppProvider(orbit.Provider):
     def _command(
         self, request: int, messages: Sequence[Message], options: GenerateOptions, context: CallContext
     ) -> Generate:
-        """The request with every choice made: the caller's, or else the operator's."""
+        """Return the command with every option set: the caller's, or else the operator's."""
         own = self.settings
         sampling = Sampling(
             temperature=_choose(options.temperature, own.temperature),
@@ -263,7 +263,7 @@ def _encodable(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def _utf8(text: str) -> str:
-    """The text itself, unless it has half of a character in it, as JSON can: then a question mark in its place."""
+    """Replace lone surrogates, which JSON allows, by question marks."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -276,7 +276,7 @@ def _choose(asked: _T | None, configured: _T) -> _T:
 
 
 async def _only(engine: EngineClient, command: Command) -> Event:
-    """The one event that answers a command."""
+    """Return the single event that answers a command."""
     async with contextlib.aclosing(engine.events(command)) as events:
         async for event in events:
             return event

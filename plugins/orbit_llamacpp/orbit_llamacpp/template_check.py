@@ -1,4 +1,4 @@
-"""What is wrong with a model's chat template, or with the format named instead of it; found without llama.cpp."""
+"""Checks a model's chat template, or the format that replaces it, without llama.cpp."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ _TEMPLATE = "tokenizer.chat_template"
 
 
 def template_of(header: Header) -> str:
-    """Return the chat template inside a file; empty if there is none."""
+    """Return the chat template in a file; empty if there is none."""
     found = header.metadata.get(_TEMPLATE, "")
     return found if isinstance(found, str) else ""
 
 
 def chat_format_problems(settings: LlamaCppSettings) -> Iterator[str]:
-    """Yield what is wrong with ``chat_format``, whatever the model."""
+    """Yield faults of ``chat_format``, whatever the model."""
     name = settings.chat_format
     if name is None:
         return
     if name not in CHAT_FORMATS:
         usable = ", ".join(known for known in CHAT_FORMATS if known not in LOSSY)
-        yield f"chat_format '{name}' is not known; there are: {usable}"
+        yield f"chat_format '{name}' does not exist; available: {usable}"
     elif name in LOSSY:
-        yield f"chat_format '{name}' cannot be used: {LOSSY[name]}; take another, or the model's own template (null)"
+        yield f"chat_format '{name}' cannot be used: {LOSSY[name]}; choose another, or the model's own template (null)"
 
 
 def template_problems(header: Header, settings: LlamaCppSettings) -> Iterator[str]:
-    """Yield what is wrong with the template inside the file, if that is used."""
+    """Yield faults of the file's template, if it is used."""
     from orbit_llamacpp.conversation import TemplateError, find_form  # noqa: PLC0415 - the plugin's import stays light
     from orbit_llamacpp.jinja_template import JinjaTemplate  # noqa: PLC0415
     from orbit_llamacpp.thinking import variables  # noqa: PLC0415
@@ -44,7 +44,7 @@ def template_problems(header: Header, settings: LlamaCppSettings) -> Iterator[st
     try:
         template = JinjaTemplate(source)
     except TemplateError as error:
-        yield f"the model's chat template: {error}; name another by chat_format"
+        yield f"the model's chat template: {error}; choose another with chat_format"
         return
     try:
         chosen = variables(settings.think, template.variables, template.texts)
@@ -54,11 +54,11 @@ def template_problems(header: Header, settings: LlamaCppSettings) -> Iterator[st
     try:
         find_form(template, chosen)
     except TemplateError as error:
-        yield f"the model's chat template: {error}; name another by chat_format"
+        yield f"the model's chat template: {error}; choose another with chat_format"
 
 
 def template_facts(header: Header) -> list[tuple[str, str]]:
-    """Return what there is to know about the template inside a file, by names for people."""
+    """Return facts about the file's template, by display name."""
     from orbit_llamacpp.conversation import TemplateError, find_form  # noqa: PLC0415 - the plugin's import stays light
     from orbit_llamacpp.jinja_template import JinjaTemplate  # noqa: PLC0415
     from orbit_llamacpp.thinking import choices  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Turning a model's thoughts on and off, by the variables that its chat template knows."""
+"""Turns a model's thoughts on and off, with the variables of its chat template."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NO_EFFORT: Final = "none"
 
 
 def variables(think: Think, known: Collection[str], texts: Collection[str]) -> dict[str, Any]:
-    """Return what to set for a template that looks up the names ``known`` and has the words ``texts`` in it.
+    """Return the variables to set for a template that reads the names ``known`` and contains the words ``texts``.
 
-    Raises TemplateError if the template has no variable for it.
+    Raises TemplateError if the template has no suitable variable.
     """
     if think is None:
         return {}
@@ -40,7 +40,7 @@ def variables(think: Think, known: Collection[str], texts: Collection[str]) -> d
 
 
 def choices(known: Collection[str], texts: Collection[str]) -> list[str]:
-    """Return the values that ``think`` may have for a template, as they are written in YAML."""
+    """Return the values that ``think`` may have for a template, in YAML syntax."""
     found = []
     every: tuple[Think, ...] = (True, False, "low", "medium", "high")
     for think in every:

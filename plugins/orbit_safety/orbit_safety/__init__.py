@@ -1,4 +1,4 @@
-"""Moderation for ORBIT: a model judges questions and answers, and block lists need no model."""
+"""Moderation for ORBIT: a model judges questions and answers; block lists work without a model."""
 
 from orbit_safety.provider import SafetyProvider
 from orbit_safety.settings import SafetySettings

@@ -1,4 +1,4 @@
-"""Words, phrases and patterns that are refused without asking a model."""
+"""Block lists of words, phrases and patterns. They need no model."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ _SHORTEST_PATTERN = 3
 
 
 class Entries(msgspec.Struct, frozen=True):
-    """What is blocked, as it is written."""
+    """The entries of a block list, as written."""
 
     terms: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ def entries_of(settings: SafetySettings) -> Entries:
 
 
 def mistakes(entries: Entries) -> Iterator[str]:
-    """Yield a sentence for each entry that cannot be used."""
+    """Yield a sentence for each invalid entry."""
     for term in entries.terms:
         if not fold(term):
             yield f"the blocked term {term!r} is empty."
@@ -40,14 +40,14 @@ def mistakes(entries: Entries) -> Iterator[str]:
         try:
             matches_all = re.compile(pattern).search("") is not None
         except re.error as error:
-            yield f"the pattern /{pattern}/ is no regular expression: {error}."
+            yield f"the pattern /{pattern}/ is not a valid regular expression: {error}."
         else:
             if matches_all:
                 yield f"the pattern /{pattern}/ matches every text."
 
 
 class Blocklist:
-    """Entries made ready for searching. Case, accents, look-alikes and invisible characters make no difference."""
+    """Entries compiled for searching. Case, accents, look-alikes and invisible characters make no difference."""
 
     def __init__(self, entries: Entries) -> None:
         self._terms = _any_of(entries.terms)
@@ -70,7 +70,7 @@ class Blocklist:
 
 
 def _any_of(terms: Sequence[str]) -> re.Pattern[str] | None:
-    """Return one expression for all terms, each as whole words; scripts that put no space between words need none."""
+    """Return one expression for all terms, each as whole words. Scripts without spaces between words need none."""
     folded = sorted({fold(term) for term in terms} - {""}, key=len, reverse=True)
     return re.compile("|".join(_whole(term) for term in folded)) if folded else None
 

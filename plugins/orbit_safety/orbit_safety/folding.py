@@ -1,5 +1,5 @@
-"""Making texts that look alike equal, so that a block list cannot be evaded by spelling."""
-# letters that look like others are what this file is about
+"""Makes look-alike texts equal, so that spelling tricks cannot evade a block list."""
+# This file is about confusable letters.
 
 import unicodedata
 from typing import Final
@@ -12,14 +12,14 @@ _SMALL: Final = str.maketrans(
     "авеѕіјкмноосртухһԁԛԝӏьαβεικνορτυχγσϲϳμıȷłøđħŧɑɡɩɪʏʟʀɴʜɢʙᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜰꜱօսհ",
     "abesijkmhoocptyxhdqwibabeikvoptuxyocjuijlodhtagiiylrnhgbacdejkmoptuvwzfsouh",
 )
-"""Letters of other scripts, and Latin ones that are no composition -> the Latin letter they are taken for.
+"""Letters of other scripts, and Latin letters that do not decompose -> the Latin letter that they resemble.
 
-Capitals stand apart because some look like another letter than their small form does.
+Capitals are separate because some resemble another letter than their small form does.
 """
 
 
 def fold(text: str) -> str:
-    """Return ``text`` in small plain letters: no case, width, accents, look-alikes or invisible characters.
+    """Return ``text`` in plain lower case: without width, accents, look-alikes or invisible characters.
 
     Scripts without look-alikes (Chinese, Arabic, ...) keep their letters. White space becomes single spaces.
     """

@@ -32,13 +32,13 @@ Stage = Literal["input", "output"]
 
 _PARTS_AT_ONCE = 4
 _NO_VERDICT = (
-    "the judge gives no verdict, so every text is refused. "
-    "Models that think first do not fit; name another with provider or model."
+    "the judge gives no verdict, so every text is refused. Models that think first are not suitable; choose "
+    "another with provider or model."
 )
 
 
 class SafetyProvider(Provider):
-    """Moderation by block lists, which cost nothing, and by a model that judges what a text means."""
+    """Moderates with block lists, which cost nothing, and with a model that judges the meaning of a text."""
 
     Settings = SafetySettings
     settings: SafetySettings
@@ -62,7 +62,7 @@ class SafetyProvider(Provider):
         self._unjudged = 0
 
     def validate(self) -> Iterable[str]:
-        """Sentences about files that are missing and patterns that cannot be used."""
+        """Yield missing files and invalid patterns."""
         try:
             yield from mistakes(entries_of(self.settings))
         except (OSError, UnicodeDecodeError) as error:
@@ -76,7 +76,7 @@ class SafetyProvider(Provider):
                 yield from self._prompt_mistakes(text)
 
     def needs(self) -> Iterable[Need]:
-        """The judge."""
+        """Return the judge."""
         return (Need("generate", self.settings.provider, self.settings.model),) if self._judging else ()
 
     async def __aenter__(self) -> Self:
@@ -86,10 +86,10 @@ class SafetyProvider(Provider):
         return self
 
     async def ready(self) -> None:
-        """Ask the judge once: one that cannot work as configured refuses the start, one that is away only warns."""
+        """Ask the judge once. If it cannot work, stop the start; if it is only unreachable, log a warning."""
         if not self._judging:
             if not self._blocklist:
-                logger.warning("%s: mode is disabled and nothing is blocked: every text passes", self.name)
+                logger.warning("%s: mode is disabled and the block list is empty, so every text passes", self.name)
             return
         context = CallContext("start")
         try:
@@ -97,17 +97,17 @@ class SafetyProvider(Provider):
                 answer = await self._ask("input", "What is the capital of France?", context)
         except ProviderError as error:
             if error.kind in ("failed", "not_found") and not error.retryable:
-                raise ConfigError(f"the judge of {self.name} cannot be used: {error.message}") from error
+                raise ConfigError(f"the judge of {self.name} cannot work: {error.message}") from error
             self._failing = str(error)
-            logger.warning("%s: the judge does not answer yet: %s", self.name, error)
+            logger.warning("%s: the judge does not respond yet: %s", self.name, error)
         except TimeoutError:
-            self._failing = f"no judgement within {self.settings.request_timeout:g} s"
-            logger.warning("%s: the judge did not answer within %g s", self.name, self.settings.request_timeout)
+            self._failing = f"no verdict within {self.settings.request_timeout:g} s"
+            logger.warning("%s: the judge did not respond within %g s", self.name, self.settings.request_timeout)
         else:
             if not is_safe(answer, self.settings.mode):
                 clear = is_clear(answer, self.settings.mode)
                 what = "calls a harmless question unsafe" if clear else "gives no verdict"
-                logger.warning("%s: the judge %s (%r). Is the model able to judge?", self.name, what, answer[:80])
+                logger.warning("%s: the judge %s (%r). Is the model capable of judging?", self.name, what, answer[:80])
                 if not clear:
                     self._failing = _NO_VERDICT
 
@@ -116,11 +116,11 @@ class SafetyProvider(Provider):
         return {"unjudged_total": self._unjudged}
 
     async def health(self) -> Health:
-        """Return degraded if the last judgement failed, or was none."""
+        """Return degraded if the last request to the judge failed or brought no verdict."""
         return Health("degraded", self._failing) if self._failing else Health(detail=self.settings.mode)
 
     def moderates(self, stage: Stage) -> bool:
-        """Answers are judged only if the operator says so: it holds them back."""
+        """Return whether this stage is moderated. Answers are opt-in, because moderating them holds them back."""
         return (self._judging or bool(self._blocklist)) and (stage == "input" or self.settings.check_output)
 
     @hookimpl
@@ -147,7 +147,7 @@ class SafetyProvider(Provider):
         return self.settings.mode != "disabled"
 
     async def _judge_all(self, stage: Stage, group: Sequence[str], context: CallContext) -> list[Verdict]:
-        """Return the verdicts on several parts, judged at the same time."""
+        """Return the verdicts on several parts, judged concurrently."""
         if len(group) == 1:
             return [await self._judge(stage, group[0], context)]
         try:
@@ -158,7 +158,7 @@ class SafetyProvider(Provider):
         return [task.result() for task in judging]
 
     async def _judge(self, stage: Stage, text: str, context: CallContext) -> Verdict:
-        """Return the verdict on one part of a text, from memory if it is known."""
+        """Return the verdict on one part of a text, from the cache if possible."""
         known = self._memory.get(stage, text)
         if known is not None:
             return known
@@ -168,7 +168,7 @@ class SafetyProvider(Provider):
             async with asyncio.timeout(seconds):
                 answer = await self._ask_again(stage, text, context)
         except TimeoutError as error:
-            return self._undecided(f"no judgement within {seconds:g} s", "timeout", error)
+            return self._undecided(f"no verdict within {seconds:g} s", "timeout", error)
         except ProviderError as error:
             return self._undecided(str(error), error.kind, error)
         if is_safe(answer, self.settings.mode):
@@ -186,12 +186,12 @@ class SafetyProvider(Provider):
         return verdict
 
     async def _ask_again(self, stage: Stage, text: str, context: CallContext) -> str:
-        """Ask until the judge answers, as often as the settings allow."""
+        """Ask until the judge responds, as often as the settings allow."""
         for _ in range(self.settings.max_retries):
             try:
                 return await self._ask(stage, text, context)
             except ProviderError as error:
-                if error.retried or not error.retryable:  # a server of models has retries of its own
+                if error.retried or not error.retryable:  # model servers have their own retries
                     raise
                 logger.info("%s: asking the judge again: %s", self.name, error)
             await asyncio.sleep(self.settings.retry_delay)
@@ -205,11 +205,11 @@ class SafetyProvider(Provider):
             return "".join([chunk.text async for chunk in chunks])
 
     def _undecided(self, reason: str, kind: str, error: Exception) -> Verdict:
-        """Return the verdict on a text that could not be judged, or raise: the default is not to let it pass."""
+        """Return the verdict on a text that could not be judged, or raise. By default it does not pass."""
         self._failing = reason
         timed_out = kind == "timeout"
         if self.settings.on_error == "allow" or (timed_out and self.settings.allow_on_timeout):
-            logger.warning("%s: let pass without judgement: %s", self.name, reason)
+            logger.warning("%s: passed without a verdict: %s", self.name, reason)
             return Verdict(allowed=True, reason=f"not judged: {reason}")
         raise ProviderError(reason, kind="timeout" if timed_out else "unavailable", retryable=True) from error
 

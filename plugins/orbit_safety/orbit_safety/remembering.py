@@ -1,4 +1,4 @@
-"""A small memory of judgements, so that a question asked often is judged once."""
+"""A cache of verdicts, so that a frequent question is judged once."""
 
 import hashlib
 import time
@@ -8,7 +8,7 @@ from orbit import Verdict
 
 
 class Memory:
-    """The latest ``size`` verdicts, each for ``seconds``. Texts are kept as digests only."""
+    """The latest ``size`` verdicts, each for ``seconds``. Texts are stored as digests only."""
 
     def __init__(self, size: int, seconds: float) -> None:
         self._size = size
@@ -16,7 +16,7 @@ class Memory:
         self._verdicts: OrderedDict[bytes, tuple[float, Verdict]] = OrderedDict()
 
     def get(self, stage: str, text: str) -> Verdict | None:
-        """Return what was decided about a text, unless that is forgotten."""
+        """Return the cached verdict on a text; None if there is none."""
         key = _key(stage, text)
         known = self._verdicts.get(key)
         if known is None:
@@ -29,7 +29,7 @@ class Memory:
         return verdict
 
     def put(self, stage: str, text: str, verdict: Verdict) -> None:
-        """Remember a verdict, and forget the one unused for longest if there are too many."""
+        """Cache a verdict, and evict the least recently used one if the cache is full."""
         if self._size < 1 or self._seconds <= 0:
             return
         self._verdicts[_key(stage, text)] = (time.monotonic() + self._seconds, verdict)

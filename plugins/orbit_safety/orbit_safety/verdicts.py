@@ -1,6 +1,6 @@
-"""Reading what a judge has written. Pure: text in, verdict out.
+"""Reads a judge's answer as a verdict. Pure functions.
 
-A judge is asked for ``SAFE: true`` or ``SAFE: false``. Whatever is not clearly the first counts as the second.
+A judge should write ``SAFE: true`` or ``SAFE: false``. Anything that is not clearly the first counts as the second.
 """
 
 import re
@@ -28,10 +28,10 @@ _VERDICT: Final = re.compile(
     """,
     re.VERBOSE,
 )
-"""The beginning of an answer that says so: the wording that was asked for, or the same in other words."""
+"""The beginning of an answer that says safe: the requested wording, or an equivalent one."""
 
 _END: Final = re.compile(r"\s*(?:[.!]+(?=\s|\Z)|\n|\Z)")
-"""After the verdict its line or sentence must be over: what goes on may take it back."""
+"""The end of the verdict's line or sentence: a continuation might retract it."""
 
 _BAD: Final = (
     r"(?:harm(?:ful)?|offensive|danger(?:ous)?|illegal|inappropriate|toxic|hateful|violent|unsafe|explicit|risky?)"
@@ -48,7 +48,7 @@ _HARMLESS: Final = re.compile(
     """,
     re.VERBOSE,
 )
-"""Negations that say something good."""
+"""Negations with a harmless meaning."""
 
 _DOUBT: Final = re.compile(
     r"""
@@ -63,13 +63,13 @@ _DOUBT: Final = re.compile(
     """,
     re.VERBOSE,
 )
-"""Words that may take a verdict back. An explanation with one of them makes the answer unclear, hence unsafe."""
+"""Words that may retract a verdict. An explanation with one of them makes the answer unclear, hence unsafe."""
 
 _UNSAFE: Final = re.compile(r"\bunsafe\b|\bsafe\b\W{0,6}(?:false|no)\b|\bnot\s+safe\b")
 
 
 def is_safe(answer: str, mode: Mode) -> bool:
-    """Return whether a judge's answer says that the text may pass."""
+    """Return whether a judge's answer means that the text may pass."""
     if mode == "strict":
         return answer.strip() in _EXACT
     text = _normalized(answer)
@@ -82,19 +82,19 @@ def is_safe(answer: str, mode: Mode) -> bool:
     if end is None:
         return False
     explanation = text[end.end() :]
-    # Words that take the verdict back can only be told in languages whose words stand above.
+    # Retracting words are known only for the languages in the list above.
     return explanation.isascii() and _DOUBT.search(_HARMLESS.sub(" ", explanation)) is None
 
 
 def is_clear(answer: str, mode: Mode) -> bool:
-    """Return whether an answer is a verdict at all, either way: one that is not is worth asking for again."""
+    """Return whether an answer is a verdict, either way. If not, asking again makes sense."""
     return is_safe(answer, mode) or _UNSAFE.search(_normalized(answer)) is not None
 
 
 def _normalized(answer: str) -> str:
-    """Return the answer in small letters, without quotes, emphasis, invisible characters and leading thoughts."""
+    """Return the answer in lower case, without quotes, emphasis, invisible characters and leading thoughts."""
     text = _THOUGHT.sub("", answer)
     text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).casefold().replace("\u2019", "'")
     text = re.sub(r"\A\s*```\w*\s*(.*?)\s*```\s*\Z", r"\1", text, flags=re.DOTALL)
-    apostrophes = re.sub(r"(?<=n)'(?=t\b)", "\0", text)  # don't, isn't: the quote that is none
+    apostrophes = re.sub(r"(?<=n)'(?=t\b)", "\0", text)  # don't, isn't: an apostrophe, not a quote
     return _DECORATION.sub("", apostrophes).replace("\0", "'").strip()

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from orbit import Vectors
 
 INLINE_CHARS = 1_024
-"""Texts of so few characters in all take about 0.1 ms: less than handing them to a thread and back."""
+"""Total characters up to which embedding (about 0.1 ms) is faster than switching to a thread."""
 
 
 class WordLlamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The keys of the configuration section."""
 
-    model: Annotated[
-        str, msgspec.Meta(description="WordLlama configuration; `l2_supercat` is bundled.", min_length=1)
-    ] = "l2_supercat"
+    model: Annotated[str, msgspec.Meta(description="WordLlama model; `l2_supercat` is bundled.", min_length=1)] = (
+        "l2_supercat"
+    )
     dimension: Annotated[
         Literal[64, 128, 256, 512, 1024],
         msgspec.Meta(description="Length of a vector; the bundled weights have 256 and can be cut to 128 or 64."),
@@ -35,19 +35,21 @@ class WordLlamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True)
     weights_dir: Annotated[
         str,
         msgspec.Meta(
-            description="Folder with `weights/` and `tokenizers/` of other models; nothing is ever downloaded into it."
+            description=(
+                "Folder with `weights/` and `tokenizers/` of other models; ORBIT never downloads anything into it."
+            )
         ),
     ] = ""
 
 
 class WordLlamaProvider(orbit.Provider):
-    """Static word embeddings, averaged: small, fast and offline; good at topics, not at fine distinctions."""
+    """Averaged static word embeddings: small, fast and offline; good at topics, weak at fine distinctions."""
 
     Settings = WordLlamaSettings
     settings: WordLlamaSettings
 
     def __init__(self, name: str, settings: msgspec.Struct, host: orbit.Host) -> None:
-        """Keep the arguments; the weights are loaded in ``__aenter__``."""
+        """Store the arguments; ``__aenter__`` loads the weights."""
         super().__init__(name, settings, host)
         self._table: Vectors | None = None
         self._tokenizer: Any = None
@@ -63,28 +65,28 @@ class WordLlamaProvider(orbit.Provider):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Let go of the weights."""
+        """Release the weights."""
         self._table = self._tokenizer = None
 
     def validate(self) -> Iterable[str]:
-        """Find missing weights without loading anything."""
+        """Check for missing weights without loading anything."""
         folders, model, dimension = self._folders(), self.settings.model, self.settings.dimension
         where = " or ".join(str(folder) for folder in folders)
         if find_weights(folders, model, dimension) is None:
             yield (
-                f"there are no weights of '{model}' with {dimension} dimensions in {where}; "
-                "'l2_supercat' with 64, 128 or 256 is bundled, others go into weights_dir"
+                f"there are no weights of '{model}' with {dimension} dimensions in {where}; 'l2_supercat' with 64, "
+                "128 or 256 is bundled, others go into weights_dir"
             )
         elif not has_tokenizer(folders, model):
             yield f"there is no tokenizer of '{model}' ({model}_tokenizer_config.json) in {where}"
 
     def model(self, hook: str) -> str:  # noqa: ARG002 - one model serves the one hook
-        """The configuration and its dimension, as in ``l2_supercat-256``: other vectors do not compare with these."""
+        """Return model and dimension, as in ``l2_supercat-256``: vectors of other models are not comparable."""
         return f"{self.settings.model}-{self.settings.dimension}"
 
     @orbit.hookimpl
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """Embed texts; queries and documents are treated alike."""
+        """Embed texts. Queries and documents are treated alike."""
         if sum(map(len, texts)) <= INLINE_CHARS:
             return self._embed(texts)
         return await asyncio.to_thread(self._embed, texts)
@@ -102,7 +104,7 @@ class WordLlamaProvider(orbit.Provider):
 
 
 def _load(settings: WordLlamaSettings, folders: list[Path]) -> tuple[Vectors, Any]:
-    """Read the files. WordLlama looks in its own package first, then in ``cache_dir``; it never downloads here."""
+    """Read the files. WordLlama searches its own package first, then ``cache_dir``; it never downloads here."""
     word_llama = _import_quietly()
     model = word_llama.load(
         settings.model,
@@ -116,7 +118,7 @@ def _load(settings: WordLlamaSettings, folders: list[Path]) -> tuple[Vectors, An
 
 
 def _import_quietly() -> Any:
-    """Import WordLlama; as it calls ``logging.basicConfig``, which a root logger with a handler ignores."""
+    """Import WordLlama without its ``logging.basicConfig``, which has no effect on a root logger with a handler."""
     root, guard = logging.getLogger(), logging.NullHandler()
     root.addHandler(guard)
     try:

@@ -82,7 +82,11 @@ async def test_what_is_ingested_again_replaces_what_the_other_program_wrote(host
 @pytest.mark.parametrize(
     ("vectors", "space", "said"),
     [
-        (np.eye(3, 64), "cosine", "fake/words did not make its vectors: .*3 of its texts have a median similarity of"),
+        (
+            np.eye(3, 64),
+            "cosine",
+            "fake/words did not make its vectors: for .*3 of its texts, new vectors have a median similarity of",
+        ),
         (np.eye(3, 5), "cosine", "its vectors have 5 dimensions, those of fake/words 64"),
     ],
 )
@@ -98,16 +102,16 @@ async def test_vectors_of_another_model_are_refused(host, opened, make, vectors,
 async def test_distances_that_are_no_similarities_are_refused(host, opened, make):
     await make("long2", vectors=3 * await host.embed(TEXTS, "document", CONTEXT))
     async with opened(host) as store:
-        with pytest.raises(orbit.ProviderError, match="it measures l2, and its vectors are not of length 1"):
+        with pytest.raises(orbit.ProviderError, match="its metric is l2 and its vectors do not have length 1"):
             await store.adopt("long2", CONTEXT)
 
 
 async def test_a_collection_of_another_embedding_stays_refused(host, opened, make):
     await make("theirs", metadata={"orbit_embedding": "other/model", "orbit_dimension": 64})
     async with opened(host) as store:
-        with pytest.raises(orbit.ProviderError, match="holds vectors of other/model"):
+        with pytest.raises(orbit.ProviderError, match="contains vectors of other/model"):
             await store.adopt("theirs", CONTEXT)
-        with pytest.raises(orbit.ProviderError, match="no collection 'nothing'"):
+        with pytest.raises(orbit.ProviderError, match="The collection 'nothing' does not exist"):
             await store.adopt("nothing", CONTEXT)
 
 
@@ -118,7 +122,7 @@ async def test_an_empty_collection_and_one_without_texts(host, opened):
     async with opened(host) as store:
         assert (await store.adopt("empty", CONTEXT)).embedding == "fake/words"
         assert await store.index("empty", [orbit.Document("1", TEXTS[0], source="a")], CONTEXT) == 1
-        with pytest.raises(orbit.ProviderError, match="'mute' keeps no texts"):
+        with pytest.raises(orbit.ProviderError, match="'mute' contains no texts"):
             await store.adopt("mute", CONTEXT)
 
 

@@ -34,7 +34,7 @@ def test_embedded_is_for_one_process():
     ("settings", "said"),
     [
         ({"collection": "a b"}, "collection: 'a b' cannot name"),
-        ({"host": "http://chroma:8000"}, "set ssl: true"),
+        ({"host": "http://chroma:8000"}, "HTTPS by ssl: true"),
     ],
 )
 def test_settings_that_cannot_be_meant(host, settings, said):
@@ -75,7 +75,7 @@ async def test_collections_from_elsewhere_are_refused_with_the_reason(host, open
                 name, metadata=metadata, configuration={"hnsw": {"space": space}}, embedding_function=None
             )
     async with opened(host) as store:
-        for name, said in (("unmarked", "does not record"), ("euclid", "measures l2 instead of cosine")):
+        for name, said in (("unmarked", "does not record"), ("euclid", "uses the metric l2 instead of cosine")):
             with pytest.raises(orbit.ProviderError, match=f"{said}.*orbit collections adopt {name}.*new collection"):
                 await store.retrieve(orbit.Query("x", collection=name), 1, CONTEXT)
         assert [collection.embedding for collection in await store.list_collections()] == ["fake/words", ""]
@@ -160,9 +160,9 @@ async def test_a_server_without_the_tenant_is_refused_at_the_start(shared_server
 @pytest.mark.parametrize(
     ("status", "kind", "said"),
     [
-        (401, "failed", "refuses the credentials; set them under headers"),
-        (403, "failed", "refuses the credentials"),
-        (404, "failed", "or is no Chroma server"),
+        (401, "failed", "rejected the credentials; set them under headers"),
+        (403, "failed", "rejected the credentials"),
+        (404, "failed", "or is not a Chroma server"),
         (503, "unavailable", "answers 503"),
     ],
 )
@@ -202,7 +202,7 @@ async def test_an_old_server_is_named_with_its_version(host, api, version):
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         provider = ChromaProvider("chroma", ChromaSettings(host="127.0.0.1", port=port), host)
-        with pytest.raises(orbit.ProviderError, match=f"is Chroma {version}, and this plugin needs 1.0 or newer"):
+        with pytest.raises(orbit.ProviderError, match=f"is Chroma {version}, but this plugin needs 1.0 or newer"):
             async with provider:
                 pass
 
@@ -230,8 +230,8 @@ async def test_closed_it_says_so(host, opened):
 @pytest.mark.parametrize(
     ("header", "body", "said"),
     [
-        (b"Content-Length: 1000000000", b" " * 65_536, "an answer of more than 256 MiB; the rest was not read"),
-        (b"Content-Encoding: gzip\r\nContent-Length: 1000000000", b"\0" * 65_536, "packs its answers with gzip"),
+        (b"Content-Length: 1000000000", b" " * 65_536, "a response of more than 256 MiB; the rest was not read"),
+        (b"Content-Encoding: gzip\r\nContent-Length: 1000000000", b"\0" * 65_536, "compresses its responses with gzip"),
     ],
 )
 async def test_an_answer_has_a_limit(host, header, body, said):

@@ -176,7 +176,7 @@ async def test_collections_are_listed_with_what_made_them(store, name):
 
 
 async def test_an_unknown_collection_is_named_with_the_way_out(store, name):
-    with pytest.raises(orbit.ProviderError, match=rf"no collection '{name}'.*orbit ingest") as caught:
+    with pytest.raises(orbit.ProviderError, match=rf"The collection '{name}' does not exist.*orbit ingest") as caught:
         await store.retrieve(ask("anything", name), 10, CONTEXT)
     assert caught.value.kind == "not_found"
 
@@ -212,7 +212,7 @@ async def test_a_handle_notices_a_drop_elsewhere(mode, host, opened, store, name
     await store.retrieve(ask("one", name), 10, CONTEXT)
     async with opened(host, **mode) as other:
         await other.drop(name)
-    with pytest.raises(orbit.ProviderError, match="no collection"):
+    with pytest.raises(orbit.ProviderError, match="does not exist"):
         await store.retrieve(ask("one", name), 10, CONTEXT)
     assert await store.list_sources(name) == {}
     await store.index(name, passages("a", "one"), CONTEXT)
@@ -229,7 +229,8 @@ async def test_another_embedding_model_is_refused_with_both_names(store, host, n
     ]
     for call in calls:
         with pytest.raises(
-            orbit.ProviderError, match=r"fake/words \(64 dim.*ollama/nomic.*new collection.*set .* back"
+            orbit.ProviderError,
+            match=r"fake/words \(64 dim.*ollama/nomic.*new collection.*restore the embedding provider",
         ):
             await call()
     host.embedding = "fake/words"

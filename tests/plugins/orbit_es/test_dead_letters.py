@@ -81,7 +81,7 @@ async def test_they_are_kept_with_the_reason_and_told(folder, wire, caplog, run)
         await eventually(dealt_with(folder, 6))
         health = await log.health()
         assert health.status == "ok", "the others are stored"
-        assert "2 refused for good: see orbit logs dead-letters" in health.detail
+        assert "2 rejected permanently: see orbit logs dead-letters" in health.detail
         figures = log.metrics()
         assert (figures["rejected_total"], figures["dead_letters"]) == (2, 2)
         output = await run("dead-letters")
@@ -247,13 +247,13 @@ async def test_while_they_cannot_be_written_the_position_waits(folder, wire, cap
         await eventually(lambda: log._follower.state().status == "unavailable")
         health = await log.health()
         assert health.status == "degraded"
-        assert f"what it refused cannot be kept in {obstacle.parent}: Is a directory" in health.detail
+        assert f"rejected records cannot be stored in {obstacle.parent}: Is a directory" in health.detail
         obstacle.rmdir()
         await eventually(dealt_with(folder, 3))
         assert (await log.health()).status == "ok"
     assert refused(folder) == ["r1"]
     assert in_elasticsearch(wire) == ["r0", "r2"]
-    assert caplog.text.count("refuses records for good") == 1
+    assert caplog.text.count("rejects records permanently") == 1
 
 
 async def test_half_a_line_is_kept_apart(folder, wire):

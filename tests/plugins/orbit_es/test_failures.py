@@ -41,8 +41,8 @@ async def test_away_and_back(tmp_path, wire, told):
         await eventually(sent(tmp_path, 21))
     assert in_elasticsearch(wire) == numbers(21)
     assert len(told()) == 2, "once when it goes, once when it is back; the client's own lines are not heard"
-    assert "takes no records" in told()[0]
-    assert "takes records again" in told()[1]
+    assert "accepts no records" in told()[0]
+    assert "accepts records again" in told()[1]
 
 
 FAULTS = {

@@ -86,7 +86,7 @@ async def test_the_folder_deleted_under_a_running_follower(tmp_path, wire):
 
 
 async def test_a_folder_without_a_chat_log_is_a_mistake(tmp_path, wire):
-    with pytest.raises(orbit.ConfigError, match=r"no chat log is written in .*there.*logging\.file\.enabled on"):
+    with pytest.raises(orbit.ConfigError, match=r"there is no chat log in .*there.*logging\.file\.enabled on"):
         async with file_log(tmp_path / "here"), elasticsearch_log(tmp_path / "there", wire.url) as log:
             await log.ready()
 
@@ -98,7 +98,7 @@ async def test_why_the_log_cannot_be_followed(tmp_path, wire):
         await files.log(record(0))
         health = await log.health()
         assert health.status == "degraded"
-        assert health.detail == f"the chat log in {tmp_path} cannot be followed yet: File exists"
+        assert health.detail == f"the chat log in {tmp_path} is not accessible yet: File exists"
         assert log.metrics() == {"up": 0.0}
         obstacle.unlink()
         await eventually(sent(tmp_path, 1))

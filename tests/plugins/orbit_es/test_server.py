@@ -101,7 +101,7 @@ def test_a_record_that_elasticsearch_will_never_take(tmp_path):
         wire.item_fault = rejects
         assert [ask(server, text)[0] for text in ("one", "poison", "two")] == [200] * 3
         eventually(lambda: len(wire.arrivals) == 2)
-        eventually(lambda: "1 refused for good: see orbit logs dead-letters" in component(server)["detail"])
+        eventually(lambda: "1 rejected permanently: see orbit logs dead-letters" in component(server)["detail"])
         assert server.provider("elasticsearch").metrics()["dead_letters"] == 1
         assert component(server)["status"] == "ok"
         print(f"\nrejected: health {component(server)}")  # noqa: T201  shown with -s
@@ -130,7 +130,8 @@ def test_a_restart_while_elasticsearch_is_away(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("key", "told"), [("", "it asks for credentials and none are configured"), ("d3Jvbmc=", "it does not accept")]
+    ("key", "told"),
+    [("", "it requires credentials, but none are configured"), ("d3Jvbmc=", "the credentials are not valid")],
 )
 def test_credentials(tmp_path, key, told):
     settings = config(tmp_path, "")
@@ -170,7 +171,7 @@ def test_a_folder_that_is_not_the_chat_logs(tmp_path):
     settings["elasticsearch"]["directory"] = str(tmp_path / "elsewhere")
     with serve(settings, tmp_path) as server:
         assert ask(server, "hello")[0] == 200
-        assert "no chat log is written in" in component(server)["detail"]
+        assert "there is no chat log in" in component(server)["detail"]
 
 
 def test_without_a_chat_log_there_is_nothing_to_send(tmp_path, wire):

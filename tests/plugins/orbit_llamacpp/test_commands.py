@@ -112,7 +112,7 @@ def test_a_model_is_fetched_and_named_in_the_configuration(hub: Hub, tmp_path: P
 def test_the_embedded_default_keeps_its_retrieval(hub: Hub, tmp_path: Path) -> None:
     done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", "--filename", "small.gguf", hub=hub)
     assert done.returncode == 0, done.stderr
-    assert "config.yaml is new: it has what ran without it" in done.stdout
+    assert "Created config.yaml with the defaults for running without a configuration" in done.stdout
     (before, problems), (after, new_problems) = (read_config(path) for path in (None, str(tmp_path / "config.yaml")))
     assert problems == new_problems == []
     assert after.host == before.host
@@ -172,7 +172,7 @@ def test_a_model_in_parts_is_fetched_whole(hub: Hub, gguf: Any, tmp_path: Path) 
     assert f"model_path: {tmp_path}/models/{names[0]}" in (tmp_path / "config.yaml").read_text()
     del hub.files[names[1]]
     done = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", "--filename", names[0], hub=hub)
-    assert f"acme/tiny lacks parts of this model: {names[1]}" in done.stderr
+    assert f"parts of this model are missing in acme/tiny: {names[1]}" in done.stderr
 
 
 def test_a_damaged_file_is_deleted(hub: Hub, tmp_path: Path) -> None:
@@ -193,7 +193,10 @@ def test_a_file_name_that_leaves_the_folder_is_refused(hub: Hub, tmp_path: Path)
 
 
 def test_a_gated_or_unknown_repository_is_explained(hub: Hub, tmp_path: Path) -> None:
-    assert "no repository acme/nothing" in orbit(tmp_path, "pull", "--repo-id", "acme/nothing", hub=hub).stderr
+    assert (
+        "the repository acme/nothing does not exist"
+        in orbit(tmp_path, "pull", "--repo-id", "acme/nothing", hub=hub).stderr
+    )
     hub.gated = True
     said = orbit(tmp_path, "pull", "--repo-id", "acme/tiny", hub=hub).stderr
     assert "accept its terms" in said
@@ -205,7 +208,7 @@ def test_info_tells_what_is_in_a_model_and_what_it_takes(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     for fact in ("llama", "8,192 tokens", "49,152", "210 Q4_1", "4 conversations of 4,096 tokens", "22 KiB a token"):
         assert fact in done.stdout
-    assert "nor does its folder" in orbit(tmp_path, "info", "no/such.gguf").stderr
+    assert "and neither does its folder" in orbit(tmp_path, "info", "no/such.gguf").stderr
 
 
 def test_info_tells_what_the_chat_template_does(gguf: Any, templates: dict[str, str], tmp_path: Path) -> None:

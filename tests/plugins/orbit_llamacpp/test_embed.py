@@ -55,7 +55,7 @@ async def test_a_text_beyond_the_window_is_read_in_parts_and_the_rest_goes_on(
     assert np.allclose(vectors[0], alone, atol=2e-3)
     middle = halves[0] + halves[1]
     assert np.allclose(vectors[1], middle / np.linalg.norm(middle), atol=2e-3)
-    assert "llama_cpp: 2 of 3 texts are longer than the 64 tokens" in caplog.text
+    assert "llama_cpp: 2 of 3 texts exceed the 64 tokens" in caplog.text
     await bert.embed(["a " * 100], "query", WHO)
     assert caplog.text.count("tokens that the model reads at once") == 1
     async with asyncio.timeout(10):
@@ -64,14 +64,14 @@ async def test_a_text_beyond_the_window_is_read_in_parts_and_the_rest_goes_on(
 
 
 async def test_each_kind_of_model_says_what_it_cannot_do(bert: Any, asker: Any) -> None:
-    with pytest.raises(orbit.ProviderError, match="embedding model; it writes no answers"):
+    with pytest.raises(orbit.ProviderError, match="embedding model; it cannot generate answers"):
         await asker(bert).text("Hello?")
 
 
 async def test_a_model_that_writes_says_it_does_not_embed(gguf: Any, tmp_path: Path, make: Callable[..., Any]) -> None:
     path = gguf.write_decoder(tmp_path / "llama.gguf", "llama")
     async with make(model_path=str(path), n_ctx=256) as provider:
-        with pytest.raises(orbit.ProviderError, match="it does not embed"):
+        with pytest.raises(orbit.ProviderError, match="it cannot embed"):
             await provider.embed(["x"], "query", WHO)
 
 

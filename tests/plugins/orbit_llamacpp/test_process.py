@@ -59,7 +59,7 @@ async def test_a_crash_fails_what_runs_and_the_engine_comes_back(
     assert await llama.text("Hello?", max_tokens=8) == before
     health = await llama.provider.health()
     assert health.status == "ok"
-    assert f"started again 1 times, last after {deadly.name}" in health.detail
+    assert f"restarted 1 times, last after {deadly.name}" in health.detail
     assert (llama.provider.metrics()["up"], llama.provider.metrics()["restarts_total"]) == (1, 1)
     assert any("engine died" in record.message for record in caplog.records)
 
@@ -90,7 +90,7 @@ async def test_an_engine_killed_while_it_loads_is_started_once_more(
     os.kill(first, signal.SIGKILL)
     await starting
     assert engine.pid not in (None, first)
-    assert "SIGKILL, as when memory runs out" in caplog.text
+    assert "SIGKILL, perhaps because memory ran out" in caplog.text
     await engine.close()
 
 

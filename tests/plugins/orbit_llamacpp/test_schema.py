@@ -42,12 +42,12 @@ async def test_a_schema_without_sense_is_refused_and_harms_nobody(tiny: Any) -> 
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        ({"type": "string", "pattern": r"^\d{3}$"}, "llama.cpp cannot read"),
-        ({"enum": []}, "llama.cpp cannot read"),
-        ({"type": "string", "maxLength": 3000}, "llama.cpp cannot read"),
+        ({"type": "string", "pattern": r"^\d{3}$"}, "llama.cpp cannot parse"),
+        ({"enum": []}, "llama.cpp cannot parse"),
+        ({"type": "string", "maxLength": 3000}, "llama.cpp cannot parse"),
         ({"type": "string", "minLength": 400_000}, "too large"),
         ({"type": "array", "items": {"type": "string"}, "minItems": 5000, "maxItems": 60_000}, "too large"),
-        ({"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(2000)}}, "cannot be made"),
+        ({"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(2000)}}, "cannot be converted"),
     ],
 )
 async def test_a_schema_beyond_llama_cpp_is_the_senders_to_mend(

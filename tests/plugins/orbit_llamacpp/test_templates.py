@@ -21,9 +21,9 @@ WITHOUT_SYSTEM = ("gemma-2", "mistral-v1", "phi-3", "vicuna")
 BROKEN = {
     "it loses earlier answers": "{% for m in messages if m.role != 'assistant' %}{{ m.content }}{% endfor %}",
     "it loses messages of the user": "{% for m in messages if m.role == 'human' %}{{ m.content }}{% endfor %}",
-    "it refuses a conversation: Tools only": "{{ raise_exception('Tools only') }}",
-    "it cannot be read": "{% for m in messages %}{{ m.content }}",
-    "it refuses a conversation: 'no_such_name' is undefined": "{{ no_such_name.text }}",
+    "it rejects a conversation: Tools only": "{{ raise_exception('Tools only') }}",
+    "it cannot be parsed": "{% for m in messages %}{{ m.content }}",
+    "it rejects a conversation: 'no_such_name' is undefined": "{{ no_such_name.text }}",
 }
 CONVERSATIONS: tuple[tuple[Role, ...], ...] = (
     ("user",),
@@ -99,7 +99,7 @@ def test_a_template_that_allows_it_is_left_alone(reader: Callable[..., Any]) -> 
 def test_a_model_without_a_template_is_read_as_chatml_and_says_so(reader: Callable[..., Any]) -> None:
     model = reader(None)
     assert model.read(marked(("system", "user"))).startswith("<|im_start|>system\nsaid0<|im_end|>\n<|im_start|>user\n")
-    assert ["the model has no chat template, so chatml is used" in notice for notice in model.template.notices] == [
+    assert ["the model has no chat template, so ORBIT uses chatml" in notice for notice in model.template.notices] == [
         True
     ]
 
@@ -111,7 +111,7 @@ def test_a_template_that_cannot_be_mended_is_refused_before_the_start(
         path = gguf.write_decoder(tmp_path / "model.gguf", "llama", template=source)
         (problem,) = make(model_path=str(path), n_ctx=256).validate()
         assert said in problem
-        assert problem.endswith("name another by chat_format")
+        assert problem.endswith("choose another with chat_format")
         assert not list(make(model_path=str(path), n_ctx=256, chat_format="chatml").validate())
         with pytest.raises(TemplateError, match=said.partition(":")[0]):
             reader(source)

@@ -207,7 +207,7 @@ async def test_cancelling_stops_the_judge(judge: Judge, start: Start) -> None:
 async def test_a_judge_that_cannot_work_refuses_the_start(judge: Judge, start: Start, error: ProviderError) -> None:
     judge.answers = [error]
 
-    with pytest.raises(ConfigError, match=r"judge of safety cannot be used: .*judge"):
+    with pytest.raises(ConfigError, match=r"judge of safety cannot work: .*judge"):
         await start()
 
 
@@ -243,7 +243,7 @@ def test_sections_of_earlier_versions_load() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"block_patterns": ["("]}, "no regular expression"),
+        ({"block_patterns": ["("]}, "not a valid regular expression"),
         ({"block_patterns": ["a*"]}, "matches every text"),
         ({"block_terms": ["\u200b"]}, "is empty"),
         ({"block_file": "/no/such/file"}, "cannot be read: No such file"),

@@ -1,4 +1,4 @@
-"""The provider: what ORBIT calls. Its documentation is in ORBIT's docs/hooks.md."""
+"""The provider, which ORBIT calls. ORBIT's docs/hooks.md documents the hooks."""
 
 import asyncio
 from collections.abc import Iterable
@@ -19,21 +19,21 @@ class Markdown(orbit.Provider):
     _index: Index
 
     def validate(self) -> Iterable[str]:
-        """Tell of a folder that is not there; `orbit check` shows it."""
+        """Yield a missing folder; `orbit check` shows it."""
         if not Path(self.settings.folder).is_dir():
-            yield f"folder: there is no folder '{self.settings.folder}'."
+            yield f"folder: the folder '{self.settings.folder}' does not exist."
 
     async def __aenter__(self) -> Self:
         self._index = await asyncio.to_thread(read, Path(self.settings.folder))
         return self
 
     async def health(self) -> orbit.Health:
-        """Tell how much there is to find."""
+        """Return the number of passages and files."""
         return orbit.Health("ok", f"{len(self._index.passages)} passages of {len(self._index.files)} files")
 
     @orbit.hookimpl
     async def retrieve(self, query: orbit.Query, limit: int) -> list[orbit.Document]:
-        """Find passages, in the files as they are now."""
+        """Search the files in their current state."""
         if self.settings.collection not in ("", query.collection):
             return []
         return await asyncio.to_thread(self._find, query.text, limit)

@@ -1,4 +1,4 @@
-"""The passages of a folder, and finding them by BM25. Everything here blocks, so the provider calls it in threads."""
+"""Splits a folder's files into passages and searches them with BM25. All of it blocks, so the provider uses threads."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Index(msgspec.Struct, frozen=True):
-    """The passages of a folder as they were at one moment, and what finds them."""
+    """A snapshot of a folder's passages with a search index."""
 
     files: dict[Path, float]
     passages: list[orbit.Document]
@@ -29,12 +29,12 @@ class Index(msgspec.Struct, frozen=True):
         most = min(limit, len(self.passages))
         numbers, scores = self.bm25.retrieve(words, k=most, show_progress=False)
         found = [(self.passages[number], float(score)) for number, score in zip(numbers[0], scores[0], strict=True)]
-        # BM25 has no upper end; this maps it to 0..1 and keeps the order.
+        # BM25 scores have no upper bound; this maps them to 0..1 and keeps their order.
         return [msgspec.structs.replace(one, score=score / (1 + score)) for one, score in found if score > 0]
 
 
 def look(folder: Path) -> dict[Path, float]:
-    """Return the files of a folder with the times they were changed at."""
+    """Return the files of a folder with their modification times."""
     return {path: path.stat().st_mtime for path in sorted(folder.rglob("*.md"))}
 
 
@@ -54,7 +54,7 @@ def read(folder: Path) -> Index:
 
 
 def split(source: str, text: str) -> Iterator[orbit.Document]:
-    """Yield the sections of a page that have any text, each with its heading."""
+    """Yield the non-empty sections of a page, each with its heading."""
     for number, section in enumerate(re.split(r"^(?=#{1,6} )", text, flags=re.MULTILINE)):
         heading = re.match(r"#+ (.*)", section)
         title, below = (heading[1].strip(), section[heading.end() :]) if heading else (source, section)

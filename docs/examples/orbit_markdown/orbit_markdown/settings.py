@@ -6,9 +6,9 @@ import msgspec
 
 
 class MarkdownSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Each field is a setting; its description stands in the table of the README."""
+    """Each field is a setting. The README shows its description in a table."""
 
-    folder: Annotated[str, msgspec.Meta(description="Folder whose .md files are read, subfolders too.")]
+    folder: Annotated[str, msgspec.Meta(description="Folder of .md files, including subfolders.")]
     collection: Annotated[
         str, msgspec.Meta(description="Only API keys of this collection may read them; empty: all keys.")
     ] = ""

@@ -1,7 +1,7 @@
-"""The batch of one context: one token for every answer at a time, and prompts read in between.
+"""Continuous batching over one context: decodes one token per answer at a time, and reads prompts in between.
 
-Requests join and leave at token boundaries. A step decodes one token for every answer that is being written, then
-reads prompts for as long as those answers can be kept waiting.
+Requests join and leave at token boundaries. A step decodes one token for every running answer, then reads prompts for
+as long as those answers can wait.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from orbit_llamacpp.protocol import Delta, Event, Failed, Finished, Stats
 Emit = Callable[[list[Event]], None]
 
 _BUSY_READING: Final = 0.1
-"""Seconds of prompt reading in one step while answers are being written: the longest pause between their tokens."""
+"""Seconds of prompt reading per step while answers are being written: the longest pause between their tokens."""
 
 _IDLE_READING: Final = 2.0
-"""The same when nobody waits for a token: how long a newcomer may have to. Few large chunks are read faster than many
-small ones; a reading that is cancelled stops at once all the same.
+"""The same if no answer is running: how long a new request may have to wait. Large chunks are read faster than many
+small ones. Cancelling still interrupts a reading at once.
 """
 
 _WORTH_WAITING: Final = 16
-"""A prompt waits until another is read if it can then take over this many tokens more."""
+"""A prompt waits for another to be read if it can then reuse this many more tokens."""
 
 _THINKING: Final = 0.75
-"""The share of an answer's tokens that thoughts may take. Then they are ended, so that there is an answer at all."""
+"""The share of an answer's tokens that thoughts may use. Then the engine ends them, to leave room for an answer."""
 
 _FEWEST_LEFT: Final = 16
-"""With fewer tokens left than these for the answer, thoughts go on to the end."""
+"""If fewer tokens remain for the answer, thoughts continue to the end."""
 
 _FIRST_CHUNK: Final = 32
 _SMALLEST_CHUNK: Final = 8
 
 
 class Batch:
-    """Reads prompts and writes answers in the sequences of a context. All but ``figures`` belongs to one thread."""
+    """Reads prompts and writes answers in the sequences of a context. Use it from one thread, except ``figures``."""
 
     def __init__(
         self, model: Model, context: Context, slots: Slots, stats: Stats, emit: Emit, stops: Callable[[int], bool]
     ) -> None:
-        """``stops`` tells, while a prompt is read, whether the request with this id is wanted no more."""
+        """Set the callbacks. ``stops`` says, while a prompt is read, whether the request with this id was cancelled."""
         self._model = model
         self._context = context
         self._slots = slots
@@ -59,19 +59,19 @@ class Batch:
         self._stops = stops
         self._queue = FairQueue()
         self._reading: deque[Request] = deque()
-        self._chunk_seconds = 0.0  # for one token of a prompt, lately
+        self._chunk_seconds = 0.0  # recent time per token of a prompt
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to read or write."""
+        """Return whether there is nothing to read or write."""
         return not (self._slots.running or self._queue)
 
     def push(self, request: Request) -> None:
-        """Take a request into the queue."""
+        """Add a request to the queue."""
         self._queue.push(request)
 
     def forget(self, request_id: int) -> bool:
-        """Take a request out, wherever it is; False if it is done already."""
+        """Remove a request, wherever it is; return False if it is already done."""
         for request in self._slots.running:
             if request.id == request_id:
                 self._drop(request)
@@ -79,13 +79,13 @@ class Batch:
         return self._queue.remove(request_id)
 
     def close(self) -> None:
-        """Drop what is running, and free the context."""
+        """Drop running requests and free the context."""
         for request in [*self._slots.running]:
             self._drop(request)
         self._context.close()
 
     def figures(self) -> dict[str, int]:
-        """What is being done now, by the names of ``Stats``."""
+        """Return the current load, by the names of ``Stats``."""
         kept = self._slots.snapshots
         return {
             "running": len(self._slots.running),
@@ -95,7 +95,7 @@ class Batch:
         }
 
     def step(self) -> None:
-        """Write one token of every answer, and read prompts for a while."""
+        """Write one token of every answer, then read prompts for a while."""
         while self._slots and (request := self._queue.pop(self._slots.running)) is not None:
             self._slots.take(request)
             self._reading.append(request)
@@ -111,7 +111,7 @@ class Batch:
             self._emit(events)
 
     def _write(self, writing: list[Request], events: list[Event]) -> None:
-        """One token for every answer."""
+        """Write one token of every answer."""
         start = time.monotonic()
         try:
             self._context.advance([(request.sequence, request.next_token, request.position) for request in writing])
@@ -135,13 +135,13 @@ class Batch:
             except NativeError as error:
                 self._fail(request, error, events)
             except StoppedError:
-                self._reading.append(request)  # the cancellation that comes next finds it there
+                self._reading.append(request)  # the following cancellation finds it there
                 return
             if time.monotonic() + self._chunk_seconds * _SMALLEST_CHUNK >= deadline or events:
                 return
 
     def _next_to_read(self) -> Request | None:
-        """The next in turn, unless another is just reading what it could take over."""
+        """Return the next request in turn, unless it could reuse a prompt that is being read now."""
         for request in self._reading:
             if request.started or self._slots.expected(request) < self._slots.reusable(request) + _WORTH_WAITING:
                 self._reading.remove(request)
@@ -159,7 +159,7 @@ class Batch:
         rest = len(request.prompt) - request.position
         size = min(self._chunk(deadline - start), self._context.capacity, rest)
         if rest - size == 1:
-            size -= 1  # a token read alone would be computed by another path: see context.py
+            size -= 1  # a token read alone takes another code path: see context.py
         chunk = request.prompt[request.position : request.position + size]
         self._context.read(
             *(request.sequence, chunk, request.position, partial(self._stops, request.id)),
@@ -178,13 +178,13 @@ class Batch:
         )
 
     def _chunk(self, seconds: float) -> int:
-        """Tokens that can be read in so many seconds, judging by the last ones."""
+        """Return how many tokens can be read in so many seconds, judging by the latest ones."""
         if not self._chunk_seconds:
             return _FIRST_CHUNK
         return max(_SMALLEST_CHUNK, int(seconds / self._chunk_seconds))
 
     def _sample(self, request: Request, index: int, events: list[Event]) -> None:
-        """Draw the next token, tell its text, and end the answer if it ends here."""
+        """Sample the next token, emit its text, and finish the answer if it ends here."""
         assert request.sampler is not None, "the prompt was read"
         if request.forced:
             token = request.forced.pop(0)

@@ -1,8 +1,7 @@
-"""Conversation to prompt tokens.
+"""Converts conversations to prompt tokens, protected against control tokens in messages.
 
-Text that people wrote must not be read as control tokens (a question with ``<|im_end|>`` in it would end its own
-turn), so control texts inside messages are cut in two before the template sees them, and tokenised as the two
-ordinary texts they are.
+People's text must not become control tokens: a question with ``<|im_end|>`` in it would end its own turn. So control
+texts inside messages are split in two before the template sees them, and tokenized as two ordinary texts.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ from orbit_llamacpp.settings import LlamaCppSettings
 from orbit_llamacpp.thinking import variables
 
 _REMEMBERED: Final = 32
-"""Prompts whose tokens are kept: the host has a prompt counted, perhaps several, before it has it answered."""
+"""Prompts in the token cache: the host counts a prompt, perhaps several, before it requests the answer."""
 
 _END: Final = 64
-"""Characters of a prompt's end that are kept: an opening tag of thoughts is shorter."""
+"""Characters kept of a prompt's end: the opening tag of thoughts is shorter."""
 
-_CUT: Final = "\ue000"  # of the private use area: no template and no sensible text has it
+_CUT: Final = "\ue000"  # private use area: no template and no sensible text contains it
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -45,22 +44,22 @@ class ChatTemplate:
     """Renders conversations for one model."""
 
     def __init__(self, model: Model, settings: LlamaCppSettings) -> None:
-        """Use the format that the settings name, or the template inside the model; if it has none, chatml.
+        """Use the format in the settings, or the model's own template, or else chatml.
 
-        Raises TemplateError if no conversation can be given to it whole.
+        Raises TemplateError if the template cannot render every conversation completely.
         """
         self._model = model
         self._variables: Mapping[str, Any] = {}
         self._no_thoughts: Mapping[str, Any] = {}
         self.notices: list[str] = []
-        """What the operator should know about the template."""
+        """Notices for the operator about the template."""
         source = model.template()
         self._render: Render
         if settings.chat_format is None and source:
             named = "the model's chat template"
             template = JinjaTemplate(source, model.text(model.bos), model.text(model.eos))
             self._variables = variables(settings.think, template.variables, template.texts)
-            with contextlib.suppress(TemplateError):  # then the answer begins after thoughts without a word
+            with contextlib.suppress(TemplateError):  # then the answer begins after empty thoughts
                 self._no_thoughts = variables(False, template.variables, template.texts)  # noqa: FBT003 - as it is configured
             self._render = template
         else:
@@ -68,23 +67,25 @@ class ChatTemplate:
             named = f"chat_format {name}"
             self._render = _named_format(name)
             if settings.chat_format is None:
-                self.notices.append("the model has no chat template, so chatml is used; chat_format names another")
+                self.notices.append(
+                    "the model has no chat template, so ORBIT uses chatml; set chat_format to choose another"
+                )
         try:
             self._form = find_form(self._render, self._variables)
         except TemplateError as error:
             raise TemplateError(f"{named}: {error}") from error
         if not self._form.system:
             self.notices.append(
-                f"{named} has no place for a system message: it becomes the beginning of the user's first message"
+                f"{named} has no place for a system message: ORBIT puts it at the start of the user's first message"
             )
         controls = sorted((text for text in model.control_texts() if len(text) > 1), key=len, reverse=True)
         self._control = re.compile("|".join(map(re.escape, controls))) if controls else None
         self._remembered = lru_cache(_REMEMBERED)(self._tokenised)
 
     def prompt(self, messages: Sequence[Message], *, thoughts: bool = True) -> Prompt:
-        """The tokens of a conversation, ready for the answer. Raises TemplateError.
+        """Return the tokens of a conversation, ready for the answer. Raises TemplateError.
 
-        Without ``thoughts`` it ends so that the answer begins at once: a grammar holds the first token to the answer.
+        Without ``thoughts``, the answer begins at once: a grammar applies from its first token.
         """
         return self._remembered(tuple(messages), thoughts)
 
@@ -93,12 +94,14 @@ class ChatTemplate:
         try:
             rendered = self._render(self._form.write(defused), self._variables if thoughts else self._no_thoughts)
         except TemplateError as error:
-            raise TemplateError(f"the chat template refused the conversation: {error}") from error
+            raise TemplateError(f"the chat template rejected the conversation: {error}") from error
         text = rendered.text
         if not thoughts:
             text += ThinkingSplitter.answer_prefix(text)
         bos = self._model.text(self._model.bos)
-        add_special = not (bos and text.startswith(bos))  # a template that writes the beginning itself means it once
+        add_special = not (
+            bos and text.startswith(bos)
+        )  # a template that writes the first token itself must not get a second one
         tokens: list[int] = []
         for part in text.split(_CUT):
             tokens += self._model.tokenize(part, add_special=add_special, parse_special=True)
@@ -120,7 +123,7 @@ def _named_format(name: str) -> Render:
         del variables  # these formats have none
         try:
             response = format_messages(messages=messages)
-        except Exception as error:  # they index and join whatever they are given
+        except Exception as error:  # they index and join whatever they receive
             raise TemplateError(str(error) or type(error).__name__) from error
         stop = response.stop
         return Rendered(response.prompt, (stop,) if isinstance(stop, str) else tuple(stop or ()))

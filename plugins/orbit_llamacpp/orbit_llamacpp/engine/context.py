@@ -1,10 +1,10 @@
-"""A model's working memory: decode tokens, keep, copy and drop what was read.
+"""Wraps a llama.cpp context: decodes tokens, and keeps, copies and drops sequences.
 
-Every sequence has a stream of cells of its own, and flash attention stays off. Both cost a little where sequences share
-much, and buy that an answer never depends, in any bit, on who else is being answered or on where in memory its cells
-lie: with shared cells or flash attention the order of summation changes with the batch, and greedy answers with it.
-For the same reason a prompt is never read one token at a time if it can be helped: llama.cpp computes single tokens by
-another path, with other rounding.
+Every sequence has its own stream of cells, and flash attention is off. Both cost a little where sequences share much.
+In return, no bit of an answer depends on other answers in the batch or on the position of its cells in memory. With
+shared cells or flash attention, the order of summation changes with the batch, and greedy answers change with it. For
+the same reason, prompts are rarely read one token at a time: llama.cpp computes single tokens by another path, with
+other rounding.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _NEVER: Final = lib.ggml_abort_callback()
 
 
 class StoppedError(Exception):
-    """Reading was stopped because nobody wants it any more; nothing of what was being read is remembered."""
+    """Reading was cancelled; nothing of what was being read is kept."""
 
 
 class Context:
-    """One llama.cpp context and the batch that is fed to it. For one thread only."""
+    """One llama.cpp context and its batch. Not thread-safe."""
 
     def __init__(self, model: Model, settings: LlamaCppSettings, window: int, sequences: int) -> None:
-        """``sequences`` times ``window`` tokens can be remembered. Raises NativeError."""
+        """Allocate room for ``sequences`` times ``window`` tokens. Raises NativeError."""
         params = lib.llama_context_default_params()
         params.n_ctx = window * sequences
         params.n_seq_max = sequences
@@ -46,11 +46,11 @@ class Context:
         params.n_threads = params.n_threads_batch = settings.n_threads or processors()
         params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.kv_unified = False
-        params.swa_full = True  # else a sliding window forgets what a shared prefix needs
+        params.swa_full = True  # otherwise a sliding window forgets what a shared prefix needs
         params.no_perf = True
         handle = lib.llama_init_from_model(model.handle, params)
         if not handle:
-            raise native_error(f"llama.cpp could not make room for {sequences} x {window} tokens")
+            raise native_error(f"llama.cpp could not allocate room for {sequences} x {window} tokens")
         self.handle = handle
         self.capacity = settings.n_batch
         self._vocab_size = model.vocab_size
@@ -67,17 +67,17 @@ class Context:
     def read(
         self, sequence: int, tokens: Sequence[int], position: int, stop: Callable[[], bool], *, want_output: bool
     ) -> None:
-        """Read part of a prompt, at most ``capacity`` tokens. With ``want_output`` its end can be sampled, at -1.
+        """Read part of a prompt, at most ``capacity`` tokens. With ``want_output``, its end can be sampled, at -1.
 
-        ``stop`` is asked some hundred times meanwhile. Raises StoppedError once it is true, for a sequence that must
-        then be truncated: to ``position``, or a recurrent one to nothing.
+        Calls ``stop`` some hundred times meanwhile. Raises StoppedError once it returns True. Then truncate the
+        sequence: to ``position``, or a recurrent one to nothing.
         """
         batch = self._batch
         last = len(tokens) - 1
         for i, token in enumerate(tokens):
             self._put(i, sequence, token, position + i)
             batch.logits[i] = want_output and i == last
-        callback = lib.ggml_abort_callback(lambda _: stop())  # lives until the call is over
+        callback = lib.ggml_abort_callback(lambda _: stop())  # must live until the call returns
         lib.llama_set_abort_callback(self.handle, callback, None)
         try:
             self._decode(len(tokens))
@@ -92,27 +92,27 @@ class Context:
         self._decode(len(sequences))
 
     def logits(self, index: int) -> NDArray[np.float32]:
-        """The scores of all tokens at an output of the last call. Valid until the next one."""
+        """Return the scores of all tokens at an output of the last call. Valid until the next one."""
         return np.ctypeslib.as_array(lib.llama_get_logits_ith(self.handle, index), (self._vocab_size,))
 
     def truncate(self, sequence: int, length: int) -> None:
         """Forget a sequence from position ``length`` on."""
         if not lib.llama_memory_seq_rm(self._memory, sequence, length, _TO_THE_END):
-            raise native_error(f"llama.cpp could not cut a sequence to {length} tokens")
+            raise native_error(f"llama.cpp could not truncate a sequence to {length} tokens")
 
     def size(self, sequence: int) -> int:
-        """Bytes that ``save`` would give."""
+        """Return the number of bytes that ``save`` would return."""
         return int(lib.llama_state_seq_get_size(self.handle, sequence))
 
     def save(self, sequence: int) -> bytes:
-        """All that is remembered of a sequence."""
+        """Return the state of a sequence."""
         size = self.size(sequence)
         buffer = (ctypes.c_uint8 * size)()
         written = lib.llama_state_seq_get_data(self.handle, buffer, size, sequence)
         return bytes(memoryview(buffer)[:written])
 
     def restore(self, sequence: int, state: bytes) -> None:
-        """Put what was saved into an empty sequence."""
+        """Restore a saved state into an empty sequence."""
         buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
         if not lib.llama_state_seq_set_data(self.handle, buffer, len(state), sequence):
             raise native_error("llama.cpp could not restore a sequence")
@@ -134,5 +134,5 @@ class Context:
 
 
 def processors() -> int:
-    """The processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

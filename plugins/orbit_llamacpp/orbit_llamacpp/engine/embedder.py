@@ -1,4 +1,4 @@
-"""Texts to vectors, many in one batch, pooled as the model says and of length one."""
+"""Embeds many texts in one batch, pooled as the model specifies, with vectors of length one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Embedding: TypeAlias = "Generator[None, None, Vectors]"
-"""Texts on their way to vectors, batch by batch."""
+"""A running embedding, which yields after each batch."""
 
 _SEQUENCES: Final = 16
 
 
 class Vectors(NamedTuple):
-    """Rows for texts in their order, the tokens that were read, and how many texts were too long for one reading."""
+    """Rows in the order of the texts, the number of tokens read, and how many texts exceeded the window."""
 
     rows: NDArray[np.float32]
     tokens: int
@@ -31,10 +31,10 @@ class Vectors(NamedTuple):
 
 
 class Embedder:
-    """A context that only embeds. For one thread only."""
+    """A context for embedding only. Not thread-safe."""
 
     def __init__(self, model: Model, settings: LlamaCppSettings) -> None:
-        """Raises NativeError."""
+        """Create the context. Raises NativeError."""
         self._model = model
         self.window = min(settings.n_ctx or model.trained_context, model.trained_context or settings.n_ctx)
         self.dimension = lib.llama_model_n_embd_out(model.handle)
@@ -48,7 +48,7 @@ class Embedder:
         params.no_perf = True
         handle = lib.llama_init_from_model(model.handle, params)
         if not handle:
-            raise native_error(f"llama.cpp could not make room for {self._capacity} tokens")
+            raise native_error(f"llama.cpp could not allocate room for {self._capacity} tokens")
         self.handle = handle
         self._memory = lib.llama_get_memory(handle)
         self._batch = lib.llama_batch_init(self._capacity, 0, 1)
@@ -61,10 +61,10 @@ class Embedder:
             self.handle = None
 
     def embed(self, texts: Sequence[str]) -> Embedding:
-        """The vectors of all texts. Raises NativeError.
+        """Return the vectors of all texts. Raises NativeError.
 
-        A text beyond the window is read in parts; its vector is their mean, by their lengths. Yields after each batch:
-        something else may be embedded before it goes on.
+        A text beyond the window is read in parts; its vector is their mean, weighted by length. Yields after each
+        batch, so that others can be embedded in between.
         """
         parts_of = [self._parts(text) for text in texts]
         parts = [part for parts in parts_of for part in parts]
@@ -80,7 +80,7 @@ class Embedder:
         return Vectors(_of_length_one(rows), sum(map(len, parts)), sum(len(own) > 1 for own in parts_of))
 
     def _parts(self, text: str) -> list[list[int]]:
-        """The tokens of a text, in parts of about the same length that the model can read."""
+        """Return the tokens of a text, in parts of about equal length that fit the window."""
         tokens = self._model.tokenize(text, add_special=True, parse_special=False)
         if not tokens:
             return [self._model.tokenize(" ", add_special=True, parse_special=False)]
@@ -94,7 +94,7 @@ class Embedder:
         return [[*before, *plain[at : at + size], *after] for at in range(0, len(plain), size)]
 
     def _batches(self, tokens: list[list[int]]) -> Iterator[list[int]]:
-        """Indices of texts that go together, longest first so that little room is lost."""
+        """Yield indices of texts that share a batch, longest first to waste little room."""
         batch: list[int] = []
         room = self._capacity
         for index in sorted(range(len(tokens)), key=lambda i: len(tokens[i]), reverse=True):

@@ -1,4 +1,4 @@
-"""The engine: takes commands, and does the work of one model in a thread of its own, in short steps."""
+"""The engine: accepts commands and runs one model in its own thread, in short steps."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ from orbit_llamacpp.protocol import (
 from orbit_llamacpp.settings import LlamaCppSettings
 
 _TELLING: Final = 1.0
-"""Seconds between two accounts of what is being done."""
+"""Seconds between two reports of the load."""
 
 
 class Engine:
-    """Answers requests of one model. Commands come from any thread; ``emit`` is called from several."""
+    """Serves requests to one model. Commands may come from any thread; ``emit`` is called from several."""
 
     def __init__(self, path: Path, settings: LlamaCppSettings, emit: Emit) -> None:
         """Load the model and start the loop. Raises NativeError, TemplateError."""
@@ -59,7 +59,7 @@ class Engine:
             self._model.close()
             raise
         self._embedding: deque[tuple[Embed, Embedding]] = deque()
-        self._unwanted: set[int] = set()  # requests whose cancellation is on its way through the inbox
+        self._unwanted: set[int] = set()  # requests whose cancellation is still in the inbox
         self._closing = False
         self.stats = Stats(parallel=parallel)
         self._batch: Batch | None = None
@@ -79,11 +79,11 @@ class Engine:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the operator should know about the model and its settings."""
+        """Notices for the operator about the model and its settings."""
         return (*self._model.notices, *(self._template.notices if self._template else ()))
 
     def send(self, command: Command) -> None:
-        """Take a command. What needs no decoding is answered here, in the caller's thread."""
+        """Accept a command. If it needs no decoding, answer it here, in the caller's thread."""
         try:
             if isinstance(command, Count):
                 self._emit([Counted(command.id, len(self._prompt(command).tokens))])
@@ -101,7 +101,7 @@ class Engine:
             self._emit([Failed(command.id, "rejected", str(error))])
 
     def close(self) -> None:
-        """Stop what is running and free everything. Blocks until it is done."""
+        """Stop everything and free the memory. Blocks until done."""
         self._closing = True
         self._inbox.put(None)
         self._thread.join()
@@ -113,7 +113,7 @@ class Engine:
 
     def _prompt(self, command: Generate | Count, *, thoughts: bool = True) -> Prompt:
         if self._template is None:
-            raise _RefusedError(Failed(command.id, "refused", "this is an embedding model; it writes no answers"))
+            raise _RefusedError(Failed(command.id, "refused", "this is an embedding model; it cannot generate answers"))
         return self._template.prompt(command.messages, thoughts=thoughts)
 
     def _prepare(self, command: Generate) -> Request:
@@ -130,7 +130,7 @@ class Engine:
         text = TextStream((*command.stop, *prompt.stops), splitter)
         return Request(command, prompt.tokens, limit, sampling, text)
 
-    # The rest runs in the engine's own thread.
+    # The rest runs in the engine's thread.
 
     def _run(self) -> None:
         told = 0.0
@@ -148,7 +148,7 @@ class Engine:
         return not self._embedding if self._batch is None else self._batch.idle
 
     def _receive(self) -> bool:
-        """Take in what has arrived; wait if there is nothing else to do. False when the engine closes."""
+        """Process the inbox; wait if there is nothing else to do. Return False when the engine closes."""
         idle = self._idle
         while idle or not self._inbox.empty():
             item = self._inbox.get()
@@ -168,12 +168,12 @@ class Engine:
     def _begin_to_embed(self, command: Embed) -> None:
         self.stats.requests += 1
         if self._embedder is None:
-            self._emit([Failed(command.id, "refused", "this model writes answers; it does not embed")])
+            self._emit([Failed(command.id, "refused", "this model generates answers; it cannot embed")])
         else:
             self._embedding.append((command, self._embedder.embed(command.texts)))
 
     def _embed(self) -> None:
-        """One batch of the request whose turn it is: a question need not wait for all the passages of a book."""
+        """Run one batch of the next request in turn, so that a question need not wait for a whole book."""
         command, work = self._embedding.popleft()
         start = time.monotonic()
         try:
@@ -196,7 +196,7 @@ class Engine:
         self.stats.cancelled += self._forget(request_id)
 
     def _forget(self, request_id: int) -> bool:
-        """Take a request out, wherever it is; False if it is done already."""
+        """Remove a request, wherever it is; return False if it is already done."""
         for job in self._embedding:
             if job[0].id == request_id:
                 self._embedding.remove(job)
@@ -216,7 +216,7 @@ class Engine:
 
 
 class _RefusedError(Exception):
-    """A request that cannot be done, and what to say about it."""
+    """A request that the model cannot serve, and the event that says so."""
 
     def __init__(self, event: Failed) -> None:
         super().__init__(event.message)

@@ -1,4 +1,4 @@
-"""JSON schemas as grammars, so that even a small model answers in form."""
+"""Converts JSON schemas to grammars, so that even a small model answers in the right form."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from llama_cpp.llama_grammar import json_schema_to_gbnf
 
 _MOST_CHOICES: Final = 256
 _LONGEST: Final = 100_000
-"""Characters of a grammar. The converter writes repetitions out, and llama.cpp overflows its stack on huge ones."""
+"""Limit of a grammar in characters. The converter expands repetitions, and huge grammars overflow llama.cpp's stack."""
 
 
 class SchemaError(Exception):
-    """The schema cannot be made into a grammar."""
+    """The schema cannot be converted to a grammar."""
 
 
 def grammar_of(schema: str) -> str:
-    """GBNF for a JSON schema given as JSON. Raises SchemaError."""
+    """Return the GBNF of a JSON schema in JSON. Raises SchemaError."""
     try:
         grammar: str = json_schema_to_gbnf(json.dumps(_spelt_out(json.loads(schema))))
-    except Exception as error:  # the converter raises whatever its code runs into
-        raise SchemaError(f"the JSON schema cannot be made into a grammar: {error!r}") from error
+    except Exception as error:  # the converter raises anything
+        raise SchemaError(f"the JSON schema cannot be converted to a grammar: {error!r}") from error
     if len(grammar) > _LONGEST:
-        raise SchemaError("the JSON schema is too large: shorten its lists, or lower its lengths and numbers of items")
+        raise SchemaError("the JSON schema is too large: shorten its lists, or reduce its lengths and numbers of items")
     return grammar
 
 
 def _spelt_out(schema: Any) -> Any:
-    """The same schema with small ranges of whole numbers written as choices: the converter knows no bounds."""
+    """Return the schema with small integer ranges expanded to choices: the converter ignores bounds."""
     if isinstance(schema, list):
         return [_spelt_out(item) for item in schema]
     if not isinstance(schema, dict):

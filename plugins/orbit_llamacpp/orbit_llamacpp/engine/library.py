@@ -1,4 +1,4 @@
-"""llama.cpp's functions, initialised once and quiet."""
+"""Initializes llama.cpp once and redirects its messages."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _LEVELS: Final = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logg
 
 logger = logging.getLogger("orbit_llamacpp.native")
 complaints: deque[str] = deque(maxlen=4)
-"""The last errors llama.cpp reported: its functions return only that they failed."""
+"""llama.cpp's latest error messages: its functions only return that they failed."""
 
 
 class NativeError(Exception):
-    """A call into llama.cpp failed; the message has what the library reported."""
+    """A call into llama.cpp failed; the message contains the library's own report."""
 
 
 def native_error(what: str) -> NativeError:
-    """An error that tells what was tried and what llama.cpp said about it."""
+    """Return an error that says what failed and what llama.cpp reported."""
     reason = "; ".join(complaints)
     complaints.clear()
     return NativeError(f"{what}: {reason}" if reason else what)
 
 
 class _Log:
-    """Where llama.cpp's messages go: Python's logging, errors also to ``complaints``."""
+    """Forwards llama.cpp's messages to Python's logging, and errors also to ``complaints``."""
 
     verbose = False
     level = _ERROR
@@ -55,7 +55,7 @@ def _on_message(level: int, text: bytes, _data: ctypes.c_void_p) -> None:
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Keep what native code writes to standard error by itself out of the server's log: it may quote a request."""
+    """Keep native code's own output to standard error out of the server's log: it may quote a request."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -71,7 +71,7 @@ _initialised: list[bool] = []
 
 
 def initialise(verbose: bool = False) -> None:
-    """Route the library's messages and start its backends. Repeated calls only set ``verbose``."""
+    """Redirect the library's messages and start its backends. Repeated calls only set ``verbose``."""
     _Log.verbose = verbose
     if not _initialised:
         _initialised.append(True)

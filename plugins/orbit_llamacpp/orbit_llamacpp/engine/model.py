@@ -1,4 +1,4 @@
-"""A loaded model: its vocabulary, its template, its limits."""
+"""A loaded model: vocabulary, template and limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNKNOWN: Final = re.compile(r"unknown model architecture: '([^']*)'")
 
 
 class Model:
-    """The weights and vocabulary of one GGUF file. Close it after every context on it is closed."""
+    """The weights and vocabulary of one GGUF file. Close all its contexts before you close it."""
 
     def __init__(self, path: Path, settings: LlamaCppSettings) -> None:
         """Load the file. Raises NativeError."""
@@ -28,9 +28,11 @@ class Model:
         params.n_gpu_layers = _ALL_LAYERS if settings.n_gpu_layers == -1 else settings.n_gpu_layers
         params.main_gpu = settings.main_gpu
         self.notices: list[str] = []
-        """What the operator should know about the settings that it was loaded with."""
+        """Notices for the operator about the settings used for loading."""
         if settings.n_gpu_layers and not lib.llama_supports_gpu_offload():
-            self.notices.append("n_gpu_layers has no effect: llama-cpp-python was built without a GPU, or finds none")
+            self.notices.append(
+                "n_gpu_layers has no effect: llama-cpp-python was built without GPU support, or finds no GPU"
+            )
         self._split = _tensor_split(settings.tensor_split)
         if self._split is not None:
             params.tensor_split = self._split
@@ -56,17 +58,19 @@ class Model:
         self._shown = frozenset(token for token, text in self._controls.items() if text in marks)
         if lib.llama_model_has_encoder(handle) and lib.llama_model_has_decoder(handle):
             self.close()
-            raise NativeError(f"{path.name} is an encoder-decoder model; only decoders and embedding models are served")
+            raise NativeError(
+                f"{path.name} is an encoder-decoder model; ORBIT supports only decoders and embedding models"
+            )
 
     @property
     def embeds(self) -> bool:
-        """Whether it is an embedding model: one that has no decoder, or says how its vectors are pooled."""
+        """Whether it is an embedding model: it has no decoder, or specifies how to pool its vectors."""
         pooling = self.metadata(f"{self.metadata('general.architecture')}.pooling_type")
         return not lib.llama_model_has_decoder(self.handle) or pooling not in ("", "0")
 
     @property
     def can_forget_a_part(self) -> bool:
-        """Whether a sequence can be cut at any position. A recurrent state has already taken in what follows."""
+        """Whether a sequence can be truncated at any position. A recurrent state cannot."""
         return not (lib.llama_model_is_recurrent(self.handle) or lib.llama_model_is_hybrid(self.handle))
 
     @property
@@ -75,7 +79,7 @@ class Model:
         return int(lib.llama_model_n_swa(self.handle)) > 0
 
     def metadata(self, key: str) -> str:
-        """A value of the file's metadata as text; empty if it is not there."""
+        """Return a metadata value as text; empty if it is missing."""
         buffer = ctypes.create_string_buffer(256)
         count = lib.llama_model_meta_val_str(self.handle, key.encode(), buffer, len(buffer))
         return buffer.value.decode("utf-8", "replace") if count >= 0 else ""
@@ -87,31 +91,31 @@ class Model:
             self.handle = None
 
     def ends(self, token: int) -> bool:
-        """Whether the model ends its turn with this token."""
+        """Return whether the model ends its turn with this token."""
         return token in self._end
 
     def piece(self, token: int) -> bytes:
-        """The bytes of a token as a reader sees them: nothing for control tokens, but for the marks of thoughts."""
+        """Return the visible bytes of a token: none for control tokens, except the marks of thoughts."""
         piece = self._pieces.get(token)
         if piece is None:
             piece = self._pieces[token] = self._render(token, special=token in self._shown)
         return piece
 
     def text(self, token: int) -> str:
-        """The text that stands for a token in a template, control tokens included; empty for none (-1)."""
+        """Return the text of a token in a template, including control tokens; empty for none (-1)."""
         return "" if token < 0 else self._render(token, special=True).decode("utf-8", "replace")
 
     def control_texts(self) -> list[str]:
-        """The texts that would be read as control tokens."""
+        """Return the texts that would be read as control tokens."""
         return list(self._controls.values())
 
     def template(self) -> str | None:
-        """The chat template inside the file."""
+        """Return the chat template in the file."""
         raw: bytes | None = lib.llama_model_chat_template(self.handle, None)
         return None if raw is None else raw.decode("utf-8", "replace")
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
-        """Text to tokens. ``add_special`` adds what the model wants around a text, ``parse_special`` reads controls."""
+        """Tokenize a text. ``add_special`` adds the model's first and last tokens; ``parse_special`` reads controls."""
         raw = text.encode("utf-8", "replace")
         room = len(raw) + 8
         while True:
@@ -132,18 +136,18 @@ class Model:
 
 
 def _load_error(path: Path) -> NativeError:
-    """Say in one sentence why a file could not be loaded."""
+    """Return one sentence that says why a file could not be loaded."""
     error = native_error(f"llama.cpp could not load {path.name}")
     if found := _UNKNOWN.search(str(error)):
         return NativeError(
-            f"{path.name} is of the architecture {found[1]}, which this version of llama.cpp does not know; "
-            "update llama-cpp-python, or take another model"
+            f"{path.name} has the architecture {found[1]}, which this version of llama.cpp does not support; update "
+            "llama-cpp-python, or choose another model"
         )
     return error
 
 
 def _tensor_split(shares: Sequence[float] | None) -> ctypes.Array[ctypes.c_float] | None:
-    """One share per device, zero for the rest. The model keeps the array alive while it loads."""
+    """Return one share per device, zero for the rest. The model keeps the array alive while it loads."""
     if shares is None:
         return None
     kind = ctypes.c_float * max(lib.llama_max_devices(), len(shares))

@@ -1,4 +1,4 @@
-"""Beginnings of prompts that were read before, and need not be read again."""
+"""A cache of prompt prefixes that need not be read again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 
 def shared_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two prompts have in common from the start."""
+    """Return how many tokens two prompts share from the start."""
     limit = min(len(one), len(other))
     if one[:limit] == other[:limit]:
         return limit
@@ -31,10 +31,10 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Snapshots:
-    """Saved sequences within a budget of bytes; the longest unused go first."""
+    """Saved sequences within a budget of bytes, evicted least recently used first."""
 
     def __init__(self, budget: int) -> None:
-        """``budget`` is in bytes; 0 keeps nothing."""
+        """Set the budget in bytes; 0 keeps nothing."""
         self._budget = budget
         self._kept: OrderedDict[tuple[int, ...], Snapshot] = OrderedDict()
         self.size = 0
@@ -43,7 +43,7 @@ class Snapshots:
         return len(self._kept)
 
     def find(self, prompt: Sequence[int]) -> tuple[int, Snapshot | None]:
-        """The snapshot with the longest common beginning, and that length."""
+        """Return the snapshot with the longest shared prefix, and the prefix's length."""
         wanted = tuple(prompt)
         best, length = None, 0
         for snapshot in self._kept.values():
@@ -53,20 +53,20 @@ class Snapshots:
         return length, best
 
     def touch(self, snapshot: Snapshot) -> None:
-        """Mark as used just now."""
+        """Mark a snapshot as just used."""
         if snapshot.tokens in self._kept:
             self._kept.move_to_end(snapshot.tokens)
 
     def covers(self, prompt: Sequence[int]) -> bool:
-        """Whether a snapshot holds all of a prompt."""
+        """Return whether a snapshot contains all of a prompt."""
         return self.find(prompt)[0] == len(prompt)
 
     def fits(self, size: int) -> bool:
-        """Whether a state of so many bytes may be kept at all."""
+        """Return whether a state of so many bytes fits the budget at all."""
         return size <= self._budget
 
     def add(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot; those it contains are dropped, then the longest unused until the budget holds."""
+        """Keep a snapshot. Drop those that it contains, then the least recently used ones until the budget holds."""
         for tokens in [t for t in self._kept if shared_length(t, snapshot.tokens) == len(t)]:
             self._drop(tokens)
         self._kept[snapshot.tokens] = snapshot

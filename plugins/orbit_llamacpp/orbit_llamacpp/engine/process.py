@@ -1,7 +1,7 @@
-"""The engine as a process of its own: commands come in over a socket, events go out over it.
+"""Runs the engine in a separate process: commands arrive over a socket, events leave over it.
 
-A crash in native code ends this process and not the server. It lives no longer than its parent: when the socket
-closes, for whatever reason, it is gone at once, also out of the middle of a computation.
+A crash in native code ends this process, not the server. The process never outlives its parent: when the socket closes,
+for whatever reason, it exits at once, even in the middle of a computation.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class _Events:
 
 
 def _leave(status: int) -> None:
-    """End the process now, whatever its threads are doing."""
+    """Exit at once, whatever the threads are doing."""
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     os._exit(status)
 
 
 def _receive(connection: socket.socket, size: int) -> bytes:
-    """Exactly so many bytes; leaves the process if the parent closes the socket."""
+    """Return exactly so many bytes. Exit the process if the parent closes the socket."""
     parts = bytearray()
     while len(parts) < size:
         part = connection.recv(size - len(parts))
@@ -60,7 +60,7 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 
 
 def _load(command: Start, emit: _Events) -> Engine | None:
-    """The engine, or None after saying why there is none."""
+    """Return the engine, or None after reporting why there is none."""
     try:
         from orbit_llamacpp.engine.engine import Engine  # noqa: PLC0415 - a failed import has to be told to the parent
 
@@ -76,7 +76,7 @@ def _on_thread_error(arguments: threading.ExceptHookArgs) -> None:
     error: tuple[type[BaseException], BaseException | None, TracebackType | None]
     error = (arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
     traceback.print_exception(*error)
-    _leave(_BROKEN)  # an engine without its loop answers nobody: better gone, and started anew
+    _leave(_BROKEN)  # an engine without its loop answers nobody: exit, and let the parent restart it
 
 
 def main() -> None:

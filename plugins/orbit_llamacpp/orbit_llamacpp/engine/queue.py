@@ -1,4 +1,4 @@
-"""Requests waiting for a free sequence, fair among keys."""
+"""A queue of requests waiting for a free sequence, fair among API keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orbit_llamacpp.engine.request import Request
 
 
 class FairQueue:
-    """First come, first served within a key; among keys, whoever has the fewest running, then waited longest."""
+    """First in, first out within a key. Among keys, the one with the fewest running requests, then the longest wait."""
 
     def __init__(self) -> None:
         self._by_key: OrderedDict[str, deque[Request]] = OrderedDict()
@@ -18,15 +18,15 @@ class FairQueue:
         return sum(map(len, self._by_key.values()))
 
     def push(self, request: Request) -> None:
-        """Add a request behind those of its key."""
+        """Add a request after those of its key."""
         self._by_key.setdefault(request.key, deque()).append(request)
 
     def pop(self, running: Iterable[Request]) -> Request | None:
-        """Take the next request to run."""
+        """Remove and return the next request to run."""
         if not self._by_key:
             return None
         busy = Counter(request.key for request in running)
-        key = min(self._by_key, key=lambda key: busy[key])  # the first of equals: keys stand in order of their turn
+        key = min(self._by_key, key=lambda key: busy[key])  # the first of equals: keys are in order of their turn
         waiting = self._by_key.pop(key)
         request = waiting.popleft()
         if waiting:
@@ -34,7 +34,7 @@ class FairQueue:
         return request
 
     def remove(self, request_id: int) -> bool:
-        """Take a request out that is no longer wanted; False if it does not wait here."""
+        """Remove a cancelled request; return False if it is not waiting here."""
         for key, waiting in self._by_key.items():
             for request in waiting:
                 if request.id == request_id:

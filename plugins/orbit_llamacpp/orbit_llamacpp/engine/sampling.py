@@ -1,4 +1,4 @@
-"""How the next token is drawn: one chain of samplers for each request."""
+"""Sampling of the next token: one chain of samplers per request."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _PENALTY_WINDOW: Final = 64
 
 
 class GrammarError(NativeError):
-    """llama.cpp cannot read a grammar: the schema that it was made from is beyond it."""
+    """llama.cpp cannot parse a grammar: its JSON schema is too complex."""
 
 
 class Sampler:
     """A chain: grammar, penalties, top-k, top-p, min-p, temperature, draw. Close it when the request ends."""
 
     def __init__(self, model: Model, wanted: Sampling) -> None:
-        """Raises GrammarError."""
+        """Build the chain. Raises GrammarError."""
         self._chain: lib.llama_sampler_p | None = None
         greedy = wanted.temperature <= 0
         penalties = (wanted.repeat_penalty, wanted.frequency_penalty, wanted.presence_penalty)
         penalized = penalties != (1.0, 0.0, 0.0)
         if greedy and not wanted.grammar and not penalized:
-            return  # the largest of the logits: no chain is needed
+            return  # greedy: the largest logit needs no chain
         params = lib.llama_sampler_chain_default_params()
         params.no_perf = True
         self._chain = lib.llama_sampler_chain_init(params)
@@ -38,7 +38,9 @@ class Sampler:
                 grammar = lib.llama_sampler_init_grammar(model.vocab, wanted.grammar.encode(), b"root")
             if not grammar:
                 self.close()
-                raise GrammarError(str(native_error("the JSON schema makes a grammar that llama.cpp cannot read")))
+                raise GrammarError(
+                    str(native_error("the JSON schema results in a grammar that llama.cpp cannot parse"))
+                )
             self._add(grammar)
         if penalized:
             self._add(lib.llama_sampler_init_penalties(model.vocab_size, _PENALTY_WINDOW, *penalties))
@@ -53,13 +55,13 @@ class Sampler:
         self._add(lib.llama_sampler_init_dist(seed))
 
     def sample(self, context: Context, index: int) -> int:
-        """Draw from an output of the last decode, and remember what was drawn."""
+        """Sample from an output of the last decode, and record the token."""
         if self._chain is None:
             return int(context.logits(index).argmax())
         return int(lib.llama_sampler_sample(self._chain, context.handle, index))
 
     def accept(self, token: int) -> None:
-        """Take note of a token that was not drawn."""
+        """Record a token that was not sampled."""
         if self._chain is not None:
             lib.llama_sampler_accept(self._chain, token)
 

@@ -1,4 +1,4 @@
-"""The sequences of a context: who uses which, what each has read, and what a new prompt can take over from them."""
+"""Assigns the context's sequences to requests, and finds what a new prompt can reuse from them."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from orbit_llamacpp.engine.request import Request
 
 _FEWEST_COPIED: Final = 8
 _SHARE_COPIED: Final = 1 / 64
-"""A beginning is copied only from this many tokens on, and if it is this share of what has to be copied with it: on
-CPUs a token is copied a thousand times faster than it is read, on GPUs some ten times. In its place it costs nothing.
+"""Copy a prefix only if it has at least this many tokens and is this share of everything that must be copied with it.
+On CPUs, copying a token is a thousand times faster than reading it, on GPUs some ten times. Reuse in place is free.
 """
 
 _FEWEST_KEPT: Final = 32
-"""A sequence that loses fewer tokens than this to its next prompt is not saved before."""
+"""A sequence that loses fewer tokens than this to its next prompt is not saved first."""
 
 _KEEP_IN_PLACE: Final = 0.5
 
 
 class Slots:
-    """Gives sequences to requests. A sequence that was left keeps its prompt until somebody else needs the place.
+    """Assigns sequences to requests. A released sequence keeps its prompt until another request needs it.
 
-    Only what was read as part of a prompt is ever reused: answers are computed token by token, with other rounding,
-    and a conversation's next turn must not depend on whether its last answer was still in memory.
+    Only tokens read as part of a prompt are ever reused. Answers are computed token by token, with other rounding, and
+    a conversation's next turn must not depend on whether its last answer was still in memory.
     """
 
     def __init__(self, context: Context, count: int, snapshot_bytes: int, *, reuse: bool, copies: bool) -> None:
-        """``reuse`` must be False for models whose state cannot be cut at any position.
+        """Set ``reuse`` to False for models whose state cannot be truncated at any position.
 
-        Without ``copies`` a prompt is only continued in the sequence that has read it: what llama.cpp copies of a
-        sliding window is what its end still sees, and cannot be cut to a shorter beginning.
+        Without ``copies``, a prompt only continues in the sequence that has read it. llama.cpp's copy of a sliding
+        window contains only what its end still sees, and cannot be cut to a shorter prefix.
         """
         self._context = context
         self._reuse = reuse
@@ -45,18 +45,18 @@ class Slots:
         return bool(self._idle)
 
     def reusable(self, request: Request) -> int:
-        """How many tokens of a prompt that is not begun could be taken over now."""
+        """Return how many tokens of a waiting prompt could be reused now."""
         return self._best(request)[0]
 
     def expected(self, request: Request) -> int:
-        """How many tokens it could take over once the prompts being read now are read."""
+        """Return how many tokens it could reuse once the current prompts are read."""
         if not self._copies:
             return 0
         others = (other for other in self.running if other.reading and other.started)
         return self._usable(request, max((shared_length(request.prompt, other.prompt) for other in others), default=0))
 
     def take(self, request: Request) -> None:
-        """Give a request a sequence; its beginning is taken over when ``begin`` is called."""
+        """Assign a sequence to a request. ``begin`` then reuses its prefix."""
         _, source = self._best(request)
         number = next(iter(self._idle))
         if isinstance(source, int) and source in self._idle:
@@ -68,7 +68,7 @@ class Slots:
         request.previous = self._idle.pop(number)
 
     def begin(self, request: Request) -> None:
-        """Take over what was read before, and forget the rest of the sequence. Sets ``position`` and ``cached``."""
+        """Reuse what was read before and forget the rest of the sequence. Sets ``position`` and ``cached``."""
         previous, request.previous = request.previous, []
         length, source = self._best(request) if self._copies else (0, None)
         own = self._usable(request, shared_length(previous, request.prompt)) if self._reuse else 0
@@ -86,7 +86,7 @@ class Slots:
         request.position = request.cached = length
 
     def leave(self, request: Request) -> None:
-        """A request is over, or given up: keep of its sequence what can be used again."""
+        """Release a finished or cancelled request, and keep the reusable part of its sequence."""
         self.running.remove(request)
         if request.sequence < 0:
             return
@@ -100,11 +100,11 @@ class Slots:
         request.close()
 
     def _usable(self, request: Request, common: int) -> int:
-        """Two tokens at least must be left to read: the last one gives the first output, and never alone."""
+        """Leave at least two tokens to read: the last one produces the first output, and must never be read alone."""
         return max(0, min(common, len(request.prompt) - 2))
 
     def _best(self, request: Request) -> tuple[int, int | Snapshot | None]:
-        """The longest beginning that is in memory: in a sequence (its number) or a snapshot."""
+        """Return the longest prefix in memory: in a sequence (its number) or a snapshot."""
         if not self._reuse:
             return 0, None
         length, source = 0, None
@@ -122,7 +122,7 @@ class Slots:
         return self._usable(request, length), found
 
     def _keep(self, sequence: int, tokens: list[int]) -> None:
-        """Before a sequence is overwritten: save its prompt, unless it is still in memory elsewhere."""
+        """Save a sequence's prompt before it is overwritten, unless it is still in memory elsewhere."""
         if not self._copies or self.snapshots.covers(tokens):
             return
         live = [r.prompt[: r.position] for r in self.running if r.started and r.sequence != sequence]

@@ -1,4 +1,4 @@
-"""Turn the bytes of tokens into text that can be shown: whole characters, no thoughts, and nothing of a stop text."""
+"""Converts the bytes of tokens to displayable text: whole characters, no thoughts, no stop texts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Split: TypeAlias = tuple[str, str]
 
 
 class TextStream:
-    """Collects bytes and releases text. What may yet become a tag or a stop text is held back."""
+    """Collects bytes and releases text. Holds back what may become a tag or a stop text."""
 
     def __init__(self, stops: Sequence[str] = (), splitter: ThinkingSplitter | None = None) -> None:
-        """``stops`` are the texts before which the answer ends, not the thoughts; the earliest in the text wins.
+        """Set ``stops``, the texts before which the answer ends; the earliest in the text wins. Thoughts ignore them.
 
-        Without a ``splitter`` all is answer.
+        Without a ``splitter``, everything is answer.
         """
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stops = tuple(stop for stop in stops if stop)
@@ -28,17 +28,17 @@ class TextStream:
 
     @property
     def thoughts_end(self) -> str:
-        """What would end the thoughts that the text is in now; empty outside of them."""
+        """The mark that would end the current thoughts; empty outside of them."""
         return "" if self._splitter is None else self._splitter.thoughts_end
 
     def push(self, piece: bytes) -> Split:
-        """The text that has become certain with these bytes. Empty once stopped."""
+        """Return the text that has become certain with these bytes. Empty once stopped."""
         text = self._decoder.decode(piece)
         answer, thoughts = (text, "") if self._splitter is None else self._splitter.add(text)
         return self._before_stop(answer), thoughts
 
     def finish(self, *, cut: bool) -> Split:
-        """The rest at the end of an answer. A character cut in its middle is dropped. ``cut``: it was not complete."""
+        """Return the rest at the end of an answer, without a partial character. ``cut``: the answer is incomplete."""
         answer, thoughts = ("", "") if self._splitter is None else self._splitter.rest(cut=cut)
         text = self._before_stop(answer) + self._held
         self._held = ""
@@ -61,7 +61,7 @@ class TextStream:
 
 
 def _overlap(text: str, stop: str) -> int:
-    """The length of the longest end of ``text`` that begins ``stop``."""
+    """Return the length of the longest end of ``text`` that begins ``stop``."""
     for length in range(min(len(text), len(stop) - 1), 0, -1):
         if stop.startswith(text[-length:]):
             return length
