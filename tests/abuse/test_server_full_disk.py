@@ -16,6 +16,8 @@ from orbit.database.prompts import PromptChanges
 from orbit.errors import DatabaseUnavailable
 from orbit.testing import host
 
+pytestmark = pytest.mark.processes
+
 TOKEN = "the-administrators-own-token"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 

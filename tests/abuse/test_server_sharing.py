@@ -10,6 +10,8 @@ import httpx
 import pytest
 from serve_kit import ORBIT, Served, eventually, refused, served
 
+pytestmark = pytest.mark.processes
+
 BOTH = pytest.mark.parametrize("workers", ["1", "2"])
 
 SPEAKER = """

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from serve_kit import Reader, Served, eventually, make_key, served
 
+pytestmark = pytest.mark.processes
+
 BOTH = pytest.mark.parametrize("workers", ["1", "2"])
 SHORT = "timeouts: {drain: 1, stop: 1}\n"
 

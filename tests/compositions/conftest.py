@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture
-def examples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plugins of the tutorial, importable."""
+def examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The plugins of the tutorial, importable; later tests must not find them."""
     for folder in ("orbit_hello", "orbit_markdown"):
         monkeypatch.syspath_prepend(EXAMPLES / folder)
+    yield
+    for name in [name for name in sys.modules if name.startswith(("orbit_hello", "orbit_markdown"))]:
+        del sys.modules[name]

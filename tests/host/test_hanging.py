@@ -12,6 +12,8 @@ import pytest
 from orbit.host import announce
 from orbit.testing import make_host
 
+pytestmark = pytest.mark.processes
+
 HANGS = {
     "importing": "import time\ntime.sleep(600)\nclass Plugin(orbit.Provider): pass",
     "checking": """

@@ -13,6 +13,8 @@ import pytest
 
 from orbit.testing import serve
 
+pytestmark = pytest.mark.processes
+
 SECONDS = 110
 
 

@@ -13,6 +13,8 @@ import httpx
 import pytest
 from serve_kit import Reader, eventually, refused, served
 
+pytestmark = pytest.mark.processes
+
 
 def test_a_running_answer_ends_properly_after_readiness_is_gone(tmp_path: Path) -> None:
     with served(tmp_path, "script: {words: 20, delay: 0.15}\n") as server:

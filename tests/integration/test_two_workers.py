@@ -15,6 +15,8 @@ import httpx
 import pytest
 from mongo_server import MongoServer, free_port
 
+pytestmark = pytest.mark.processes
+
 TOKEN = "the-administrators-own-token"
 CLIENTS = 50
 ORBIT = str(Path(sys.executable).with_name("orbit"))

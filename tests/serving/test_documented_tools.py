@@ -15,6 +15,8 @@ from tools_kit import eventually, free_port, running, snippet, tool
 
 from orbit.testing import RunningServer, serve
 
+pytestmark = pytest.mark.processes
+
 ENDLESS = {"script": {"words": -1, "delay": 0.05}, "diary": {}, "general": {"trusted_proxies": ["127.0.0.1"]}}
 
 

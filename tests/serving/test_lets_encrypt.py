@@ -23,6 +23,8 @@ import pytest
 import tools_kit
 from tools_kit import PAGE, eventually, running, snippet, tool
 
+pytestmark = pytest.mark.processes
+
 NAME, AUTHORITY = "chat.example.org", "ca.example.org"
 ORBIT = str(Path(sys.executable).with_name("orbit"))
 NAMESPACES = [

@@ -30,7 +30,7 @@ from orbit.chatlog.followers import follower_folder, read_state
 FULL = os.environ.get("ORBIT_TEST_TORTURE") == "full"
 WORKER = Path(__file__).with_name("worker.py")
 
-pytestmark = pytest.mark.timeout(1800 if FULL else 300)
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(1800 if FULL else 300)]
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from orbit_chroma.sharing import Gate, WriteLog
 
 import orbit
 
+pytestmark = pytest.mark.processes
+
 CONTEXT = orbit.CallContext(request_id="test")
 MANY = {"max_results": 100, "return_results": 100}
 

@@ -19,7 +19,10 @@ from orbit.config import load_config
 from orbit.database import open_database
 
 ORBIT = str(Path(sys.executable).with_name("orbit"))
-pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not show who holds a lock")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not show who holds a lock"),
+]
 
 
 @contextlib.contextmanager

@@ -17,6 +17,8 @@ from orbit_llamacpp.client import EngineClient
 
 import orbit
 
+pytestmark = pytest.mark.processes
+
 
 @pytest_asyncio.fixture
 async def llama(gguf: Any, tmp_path: Path, make: Callable[..., Any], asker: Any) -> AsyncIterator[Any]:
