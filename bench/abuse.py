@@ -19,7 +19,6 @@ import json
 import multiprocessing
 import resource
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -194,4 +193,4 @@ async def whole(reader: asyncio.StreamReader) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

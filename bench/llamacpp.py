@@ -219,7 +219,7 @@ def each(ask: Ask) -> AskAll:
     """Ask concurrently, with one client per question."""
 
     async def ask_all(system: str, questions: list[str]) -> list[Answer]:
-        return await asyncio.gather(*(ask(system, question) for question in questions))
+        return list(await asyncio.gather(*(ask(system, question) for question in questions)))
 
     return ask_all
 

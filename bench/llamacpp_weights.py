@@ -31,7 +31,7 @@ FORMS = {
 PROMPT, STEPS = 150, 24
 
 
-@lib.llama_log_callback
+@lib.llama_log_callback  # type: ignore[untyped-decorator]  # ctypes
 def quiet(_level: int, _text: bytes, _data: object) -> None:
     """Ignore messages."""
 

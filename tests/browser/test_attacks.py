@@ -140,7 +140,7 @@ def test_attacks_do_nothing(tab: Any, tmp_path: Path, fail: str) -> None:
         page.keyboard.press("Enter")
         if fail:
             page.get_by_role("alert").wait_for()
-            assert "<script>window.hacked = 1</script>" in page.get_by_role("alert").inner_text()
+            assert "The model could not answer." in page.get_by_role("alert").inner_text()
         else:
             page.get_by_role("button", name="Copy the answer").wait_for()
             assert page.locator(".sources li").count() == 4

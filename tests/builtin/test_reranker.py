@@ -69,7 +69,7 @@ async def rerank(
     scorer: Scorer, given: Sequence[Document], limit: int = 10, deadline: float | None = None, **settings: Any
 ) -> list[str]:
     """Return the ids in their new order."""
-    provider = Reranker("reranker", msgspec.convert(settings, RerankerSettings), scorer)
+    provider = Reranker("reranker", msgspec.convert(settings, RerankerSettings), scorer)  # type: ignore[arg-type]  # what it asks of the host
     context = CallContext("test", deadline=deadline)
     found = await provider.rerank(Query("What is it?"), given, limit, context)
     assert scorer.running == 0
@@ -92,7 +92,7 @@ async def test_at_most_the_limit(scorer: Scorer, limit: int, count: int) -> None
 
 
 async def test_the_new_score_is_between_0_and_1(scorer: Scorer) -> None:
-    provider = Reranker("reranker", RerankerSettings(), scorer)
+    provider = Reranker("reranker", RerankerSettings(), scorer)  # type: ignore[arg-type]  # what it asks of the host
     found = await provider.rerank(Query("?"), documents(10, 0, 5), 10, CallContext("test"))
 
     assert [document.score for document in found] == [1.0, 0.5, 0.0]
@@ -252,7 +252,7 @@ def test_sections_of_earlier_versions_load() -> None:
 async def test_a_model_that_gives_no_score_is_degraded_until_it_does(
     scorer: Scorer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    provider = Reranker("reranker", RerankerSettings(), scorer)
+    provider = Reranker("reranker", RerankerSettings(), scorer)  # type: ignore[arg-type]  # what it asks of the host
     scorer.score = lambda passages: ""  # all of its tokens went into thoughts
     for _ in range(3):
         found = await provider.rerank(Query("What is it?"), documents(1, 9), 2, CallContext("test"))
@@ -267,7 +267,7 @@ async def test_a_model_that_gives_no_score_is_degraded_until_it_does(
 
 
 async def test_a_model_that_fails_is_degraded(scorer: Scorer) -> None:
-    provider = Reranker("reranker", RerankerSettings(), scorer)
+    provider = Reranker("reranker", RerankerSettings(), scorer)  # type: ignore[arg-type]  # what it asks of the host
     scorer.score = lambda passages: ProviderError("broken")
     with pytest.raises(ProviderError):
         await provider.rerank(Query("What is it?"), documents(1, 9), 2, CallContext("test"))

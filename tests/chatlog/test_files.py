@@ -9,6 +9,7 @@ import stat
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -33,7 +34,7 @@ def provider(directory: Path, **settings: object) -> FileLog:
     return FileLog("files", given, None)  # type: ignore[arg-type]  # the chat log asks nothing of its host
 
 
-def lines(directory: Path) -> list[dict[str, object]]:
+def lines(directory: Path) -> list[dict[str, Any]]:
     return [
         json.loads(line) for path in sorted(directory.glob("chat-*.log")) for line in path.read_bytes().splitlines()
     ]
@@ -291,7 +292,7 @@ async def test_records_wait_for_a_folder_that_cannot_be_written(tmp_path, caplog
             folder.write_text("a file where the folder should be")
             for number in range(5):
                 await log.log(record(number))
-            await eventually(lambda: log._writer.failures >= 2)
+            await eventually(lambda: log._writer is not None and log._writer.failures >= 2)
             health = await log.health()
             assert health.status == "degraded"
             assert "3 waiting, 2 dropped" in health.detail

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,8 @@ def test_the_example_sends_each_line_once(tmp_path: Path) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```$", SINKS, re.MULTILINE | re.DOTALL)
     scope: dict[str, object] = {}
     exec(example, scope)  # the documentation's own code
-    send_new, sent = scope["send_new"], []
+    send_new: Any = scope["send_new"]
+    sent: list[Any] = []
     assert callable(send_new)
     log = tmp_path / "chat.log"
     (tmp_path / "chat-2025-01-31.log").write_bytes(b"one\ntwo\n")

@@ -215,6 +215,7 @@ def test_follow_prints_new_records_until_interrupted(tmp_path, config):
     finally:
         process.kill()
         process.wait()
+        assert process.stdout is not None
         process.stdout.close()
 
 

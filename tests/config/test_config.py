@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -206,7 +206,7 @@ def test_a_section_cannot_take_the_name_of_the_chat_log() -> None:
 
 
 def test_a_section_that_stands_twice() -> None:
-    twice = {"ollama": {"model": "a"}, "inference": {"ollama": {"model": "b"}}}
+    twice: dict[str, Any] = {"ollama": {"model": "a"}, "inference": {"ollama": {"model": "b"}}}
     _, problems = parse_config(twice, "a test", {})
     assert [str(problem) for problem in problems] == [
         "inference.ollama: the section 'ollama:' exists as well; keep one of the two."

@@ -6,6 +6,7 @@ import os
 import time
 import warnings
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -50,7 +51,7 @@ def settings(request):
 
 @pytest.fixture
 async def mongo(settings):
-    client = AsyncMongoClient(settings.uri, tz_aware=True)
+    client: AsyncMongoClient[Any] = AsyncMongoClient(settings.uri, tz_aware=True)
     yield client[settings.database]
     await client.drop_database(settings.database)
     await client.close()
@@ -68,7 +69,7 @@ async def database(open_another):
 
 
 class TestMongodb(DatabaseContract):
-    async def test_a_nul_character_is_data(self, request, database):
+    async def test_a_nul_character_is_data(self, request, database):  # type: ignore[override]  # asks for one more fixture
         if "wire" in request.node.name:
             pytest.skip("the wire server of the package does not find texts with a NUL character")
         await super().test_a_nul_character_is_data(database)
@@ -105,6 +106,7 @@ async def test_a_clear_key_works_and_is_upgraded_at_first_use(open_another, mong
         assert identity.key == await database.get_key(str(made.inserted_id))
         assert (identity.key.client_name, identity.key.collection_name) == ("City Assistant", "city")
         assert identity.key.created_at == datetime(2025, 4, 1, 12, tzinfo=UTC).timestamp()
+        assert identity.prompt is not None
         assert identity.prompt.prompt == "Be kind."
         assert secret not in await dump(mongo)
         stored = await mongo.api_keys.find_one()

@@ -139,6 +139,7 @@ async def test_the_database_that_the_uri_names_is_used(
     tmp_path: Path, mongo_server: MongoServer, database: str, path: str, expected: str
 ) -> None:
     config = config_of({"uri": mongo_server.uri + path, "database": database}, tmp_path)
+    client: MongoClient[Any]
     with MongoClient(mongo_server.uri) as client:
         before = client[expected].api_keys.count_documents({})
         async with open_database(config) as opened:

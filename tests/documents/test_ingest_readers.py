@@ -17,8 +17,8 @@ SAMPLES = Path(__file__).parents[1] / "data" / "ingest"
 
 
 def passages_of(source, content, **settings):
-    settings = Ingest(**settings)
-    return passages(source, read(source, content), "digest", settings)
+    chosen = Ingest(**settings)
+    return passages(source, read(source, content), "digest", chosen)
 
 
 def sample(name, **settings):

@@ -3,6 +3,7 @@
 import inspect
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ MESSAGES = [Message("user", "you")]
 QUERY = Query("you", "c")
 DOCUMENTS = [Document("1", "text", "a.md", digest="d")]
 
-CALLS = {
+CALLS: dict[str, dict[str, Any]] = {
     "generate": {"messages": MESSAGES, "options": GenerateOptions(), "context": CONTEXT},
     "count_tokens": {"messages": MESSAGES, "context": CONTEXT},
     "embed": {"texts": ["one"], "kind": "query", "context": CONTEXT},
@@ -36,7 +37,7 @@ CALLS = {
 @pytest.fixture
 def frozen(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
-    from frozen_api_1 import Frozen
+    from frozen_api_1 import Frozen  # type: ignore[import-not-found]  # found by the line above
 
     yield Frozen
     sys.modules.pop("frozen_api_1", None)
@@ -48,7 +49,7 @@ def longer_hooks(monkeypatch):
     for name in CALLS:
         hook = getattr(hookspecs, name)
         body = "yield" if name == "generate" else "..."
-        namespace: dict = {}
+        namespace: dict[str, Any] = {}
         exec(f"async def {name}({', '.join(inspect.signature(hook).parameters)}, budget): {body}", namespace)
         longer = hookspecs.hookspec(firstresult=True)(namespace[name])
         monkeypatch.setattr(hookspecs, name, longer)

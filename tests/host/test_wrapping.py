@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +14,12 @@ from orbit.testing import make_host, serve
 
 CONTEXT = CallContext("r")
 QUESTION = (Message("user", "one two three"),)
+
+
+def own(host: Any, name: str) -> Any:
+    """A provider with its own attributes."""
+    return host.registry[name]
+
 
 HEAD = """
 from contextlib import aclosing
@@ -131,7 +138,7 @@ async def test_an_error_of_the_wrapped_plugin_stays_its_own(install, tmp_path: P
         with pytest.raises(ProviderError) as raised:
             await host.embed(["x"], "query", CONTEXT)
         assert raised.value.provider == "failing"
-        assert type(host.registry["sees"].seen) is KeyError
+        assert type(own(host, "sees").seen) is KeyError
 
 
 OLD = """
@@ -170,11 +177,11 @@ async def test_the_older_form_of_wrappers_works(install, tmp_path: Path) -> None
 @pytest.mark.parametrize("order", [("echo", "other"), ("other", "echo")])
 async def test_a_hook_under_another_name_is_a_hook(order: tuple[str, str], install, tmp_path: Path) -> None:
     install("other", OTHER_NAME)
-    config = {name: {} for name in order} | {"general": {"inference_provider": "echo"}}
+    config: dict[str, Any] = {name: {} for name in order} | {"general": {"inference_provider": "echo"}}
     async with make_host(config, tmp_path) as host:
         assert host.registry.implementing("generate") == order
         assert (await text_of(host), await text_of(host, "other")) == ("one two three", "other")
-        assert host.registry["other"].calls == 2
+        assert own(host, "other").calls == 2
 
 
 FORGETFUL = """
@@ -205,7 +212,7 @@ async def test_a_wrapper_that_forgets_to_close_stops_the_model_all_the_same(inst
         chunks = host.generate(QUESTION, GenerateOptions(), CONTEXT)
         await anext(chunks)
         await chunks.aclose()
-        assert host.registry["endless"].stopped
+        assert own(host, "endless").stopped
 
 
 CIRCLES = """
@@ -234,7 +241,7 @@ class Plugin(orbit.Provider):
     ],
 )
 def test_a_provider_that_asks_itself_is_refused(
-    config: dict, circle: str, install, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    config: dict[str, Any], circle: str, install, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     install("circles", CIRCLES)
     roles = {"inference_provider": "a", "embedding_provider": "a"}
@@ -251,5 +258,5 @@ async def test_what_others_ask_meanwhile_is_no_circle(tmp_path: Path) -> None:
         one = host.generate(QUESTION, GenerateOptions(), CONTEXT)
         await anext(one)  # not read to its end
         assert await text_of(host) == "one two three"
-        assert await asyncio.gather(text_of(host), text_of(host)) == ["one two three"] * 2
+        assert list(await asyncio.gather(text_of(host), text_of(host))) == ["one two three"] * 2
         await one.aclose()

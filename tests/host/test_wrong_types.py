@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -94,9 +95,9 @@ def offered(monkeypatch):
 @pytest.mark.parametrize("hook", CHAT)
 def test_in_a_chat_turn(offered, tmp_path: Path, hook: str, caplog) -> None:
     hooks, verb, got, expected = CHAT[hook]
-    config = {"odd": {}} if "generate" in hooks else {"echo": {}, "odd": {}}
+    config: dict[str, Any] = {"odd": {}} if "generate" in hooks else {"echo": {}, "odd": {}}
     with serve(config, tmp_path, {"odd": offered(only(*hooks))}) as server:
-        asked = {"json": {"message": "hi", "stream": False}, "headers": {"X-API-Key": server.key}}
+        asked: dict[str, Any] = {"json": {"message": "hi", "stream": False}, "headers": {"X-API-Key": server.key}}
         answer = httpx.post(f"{server.url}/chat", **asked)
     assert answer.status_code == (502 if "generate" in hooks else 503)
     assert "could not answer" in answer.json()["detail"]
@@ -106,7 +107,7 @@ def test_in_a_chat_turn(offered, tmp_path: Path, hook: str, caplog) -> None:
 def test_in_reranking_the_order_stays_and_the_log_says_why(offered, tmp_path: Path, caplog) -> None:
     caplog.set_level(logging.WARNING)
     with serve({"echo": {}, "shelf": {}, "odd": {}}, tmp_path, {"odd": offered(only("rerank"))}) as server:
-        asked = {"json": {"message": "hi", "stream": False}, "headers": {"X-API-Key": server.key}}
+        asked: dict[str, Any] = {"json": {"message": "hi", "stream": False}, "headers": {"X-API-Key": server.key}}
         assert httpx.post(f"{server.url}/chat", **asked).status_code == 200
     assert sentence("odd", "rerank", "a list of int", "a list of Documents") in caplog.text
 

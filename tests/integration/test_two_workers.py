@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -277,7 +278,7 @@ async def test_all_workers_tell_the_same_live_numbers(server):
     async with httpx.AsyncClient(base_url=server.url, timeout=30) as page:
         before = (await page.get("/admin/live", headers=right)).json()["samples"][-1]["ok"]
         assert statuses(await server.chats(key, 20)) == {200}
-        told = set()
+        told: set[Any] = set()
         async with asyncio.timeout(10):
             while told != {20}:
                 answers = await from_all(page, "/admin/live", right)

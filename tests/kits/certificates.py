@@ -53,7 +53,8 @@ def signed_pem(key: Any, authority: Any, name: str) -> bytes:
 
 def key_pem(key: Any, passphrase: bytes = b"") -> bytes:
     encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    pem: bytes = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    return pem
 
 
 class Pair:

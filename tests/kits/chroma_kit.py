@@ -49,7 +49,7 @@ class ChromaServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [Path(sys.executable).with_name("chroma"), "run", "--path", self.folder]
+        command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(self.folder)]
         self.process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(self.port)],
             stdout=subprocess.DEVNULL,

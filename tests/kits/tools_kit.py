@@ -20,6 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 def snippet(marker: str) -> str:
     """The code block of the page that has these words."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    found: str
     (found,) = [block for block in blocks if marker in block]
     return found
 

@@ -31,7 +31,7 @@ def private_uses(tree: ast.AST) -> Iterator[str]:
                     yield f"line {node.lineno}: import {alias.name}"
         elif isinstance(node, ast.ImportFrom) and re.match(r"orbit(\.|$)", node.module or "") and not node.level:
             names = [alias.name for alias in node.names]
-            public = import_module(node.module).__all__ if node.module in PUBLIC else ()
+            public = import_module(node.module).__all__ if node.module and node.module in PUBLIC else ()
             if hidden := [name for name in names if name not in public]:
                 yield f"line {node.lineno}: from {node.module} import {', '.join(hidden)}"
         elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "orbit" and node.attr not in orbit.__all__:

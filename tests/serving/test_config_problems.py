@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_an_admin_token_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.
     assert "ORBIT_ADMIN_TOKEN" in problem
 
 
-def filled(value: object, tmp_path: Path) -> object:
+def filled(value: Any, tmp_path: Path) -> Any:
     if isinstance(value, dict):
         return {key: filled(entry, tmp_path) for key, entry in value.items()}
     return value.replace("{tmp}", str(tmp_path)) if isinstance(value, str) else value

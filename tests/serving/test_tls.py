@@ -48,7 +48,7 @@ async def test_renewing_twenty_times_under_load_drops_nothing(tmp_path: Path) ->
         done = asyncio.Event()
         answered: list[str] = []
         headers = {"X-API-Key": server.key}
-        insecure = {"verify": False, "base_url": server.https_url, "headers": headers, "timeout": 30}
+        insecure: dict[str, Any] = {"verify": False, "base_url": server.https_url, "headers": headers, "timeout": 30}
 
         async def keep_asking(*, kept: bool) -> None:
             """Over one connection, or over a new one each time."""

@@ -14,6 +14,7 @@ import msgspec
 from elasticsearch import Elasticsearch
 from elasticsearch_wire import FakeElasticsearch
 from orbit_es import ElasticsearchLog, ElasticsearchSettings
+from orbit_es.follower import Follower
 
 import orbit
 from orbit.chatlog import FollowerState
@@ -111,9 +112,25 @@ def numbers(count: int, start: int = 0) -> list[str]:
     return [f"r{number}" for number in range(start, start + count)]
 
 
-def state_of(directory: Path) -> FollowerState | None:
+def state_of(directory: Path) -> FollowerState:
     """What the follower has saved."""
-    return read_state(follower_folder(directory, "elasticsearch"))
+    state = read_state(follower_folder(directory, "elasticsearch"))
+    assert state is not None
+    return state
+
+
+def follower_of(log: Any) -> Follower:
+    """The follower of a started provider."""
+    follower = log._follower
+    assert isinstance(follower, Follower)
+    return follower
+
+
+def state_in(log: Any) -> FollowerState:
+    """How far a started provider is."""
+    state = follower_of(log).state()
+    assert isinstance(state, FollowerState)
+    return state
 
 
 def sent(directory: Path, count: int) -> Callable[[], bool]:

@@ -163,6 +163,12 @@ class OllamaWire:
         self._runner: web.AppRunner | None = None
 
     @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        server = self._runner.server if self._runner else None
+        return len(server.connections) if server else 0
+
+    @property
     def url(self) -> str:
         """Where the server listens."""
         return f"http{'s' if self.tls else ''}://{'localhost' if self.tls else '127.0.0.1'}:{self.port}"
@@ -437,7 +443,9 @@ class OllamaWire:
         return full if full in self.models else None
 
     def _load(self, name: str, options: dict[str, Any]) -> None:
-        runner = {key: options[key] for key in ("num_ctx", "num_thread", "num_gpu", "num_batch") if key in options}
+        runner: dict[str, Any] = {
+            key: options[key] for key in ("num_ctx", "num_thread", "num_gpu", "num_batch") if key in options
+        }
         if self._loaded.get(name) != runner:
             self._loaded[name] = runner
             self.loads.append((name, runner))

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -21,13 +22,14 @@ DOCUMENT = orbit.Document(id="1", text="one two", source="a", digest="d")
 
 def test_the_section_operators_have_loads_and_means_a_server():
     settings = msgspec.convert({"host": "localhost", "port": 8000, "collection": "docs"}, ChromaSettings)
-    provider = ChromaProvider("chroma", settings, host=None)
+    provider = ChromaProvider("chroma", settings, host=None)  # type: ignore[arg-type]  # asks nothing of the host
     assert list(provider.validate()) == []
     assert provider.exclusive() == ""
 
 
 def test_embedded_is_for_one_process():
-    assert "run a Chroma server" in ChromaProvider("chroma", ChromaSettings(), host=None).exclusive()
+    provider = ChromaProvider("chroma", ChromaSettings(), host=None)  # type: ignore[arg-type]  # the same
+    assert "run a Chroma server" in provider.exclusive()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ async def test_collections_from_elsewhere_are_refused_with_the_reason(host, open
     import chromadb
 
     path = host.data_dir / "chroma"
-    with chromadb.PersistentClient(path=path) as client:
+    with closing(chromadb.PersistentClient(path=path)) as client:
         for name, metadata, space in (
             ("unmarked", {"by": "hand"}, "cosine"),
             ("euclid", {"orbit_embedding": "fake/words", "orbit_dimension": 64}, "l2"),

@@ -263,7 +263,7 @@ async def test_unusual_text_and_metadata_survive(store, name):
 async def test_the_sources_of_an_embedded_database_are_read_once_until_somebody_writes(host, opened, monkeypatch):
     reads = []
     monkeypatch.setattr(
-        provider, "_digests", lambda *arguments, read=provider._digests: reads.append(1) or read(*arguments)
+        provider, "_digests", lambda *arguments, read=provider._digests: (reads.append(1), read(*arguments))[1]
     )
     async with opened(host) as store, opened(host) as other:
         await store.index("docs", passages("a", "one"), CONTEXT)

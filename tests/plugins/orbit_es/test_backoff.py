@@ -41,6 +41,7 @@ def test_only_who_holds_the_lock_saves(tmp_path):
     progress.save()
     assert not progress.held
     assert folder.read_state() is None
+    assert lock is not None
     lock.close()
     again = folder.take()
     assert again is not None

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
-from elasticsearch_kit import Elastic, eventually, file_log, logging_to, numbers, record
+from elasticsearch_kit import Elastic, eventually, file_log, logging_to, numbers, record, state_in
 from elasticsearch_wire import answers
 
 from orbit.chatlog import DeadLetters
@@ -244,7 +244,7 @@ async def test_while_they_cannot_be_written_the_position_waits(folder, wire, cap
     refusing(wire, "r1")
     async with logging_to(folder, wire.url) as (files, log):
         await log_numbers(files, 3)
-        await eventually(lambda: log._follower.state().status == "unavailable")
+        await eventually(lambda: state_in(log).status == "unavailable")
         health = await log.health()
         assert health.status == "degraded"
         assert f"rejected records cannot be stored in {obstacle.parent}: Is a directory" in health.detail

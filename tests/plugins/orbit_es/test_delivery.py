@@ -4,7 +4,7 @@ import json
 import time
 from datetime import UTC, datetime
 
-from elasticsearch_kit import elasticsearch_log, eventually, file_log, logging_to, numbers, record
+from elasticsearch_kit import elasticsearch_log, eventually, file_log, follower_of, logging_to, numbers, record
 
 from orbit.chatlog.followers import follower_folder, read_state, request_replay
 
@@ -132,13 +132,13 @@ async def test_one_follower_on_a_host(tmp_path, elastic):
         elasticsearch_log(tmp_path, elastic.url, elastic.index) as second,
     ):
         await second.ready()
-        assert [log._follower.active for log in (first, second)] == [True, False]
+        assert [follower_of(log).active for log in (first, second)] == [True, False]
         await files.log(record(0))
         await eventually(caught_up(tmp_path, 1))
         assert (await second.health()).status == "ok", "who stands by tells what the other one reports"
         assert second.metrics()["sent_total"] == 1
         await first.__aexit__(None, None, None)
-        await eventually(lambda: second._follower.active)
+        await eventually(lambda: follower_of(second).active)
         await files.log(record(1))
         await eventually(caught_up(tmp_path, 2))
     assert elastic.request_ids() == numbers(2)

@@ -12,6 +12,7 @@ from elasticsearch_kit import (
     numbers,
     record,
     sent,
+    state_in,
     state_of,
 )
 from elasticsearch_wire import answers, bad_gateway, cuts, hangs, healthy, stores_and_cuts
@@ -24,7 +25,7 @@ async def test_away_and_back(tmp_path, wire, told):
         for number in range(20):
             await files.log(record(number))
         await files.flush()
-        await eventually(lambda: log._follower.state().lag_records == 20)
+        await eventually(lambda: state_in(log).lag_records == 20)
         assert {line["elasticsearch_status"] for line in lines(tmp_path)} == {"unavailable"}
         health = await log.health()
         assert health.status == "degraded"

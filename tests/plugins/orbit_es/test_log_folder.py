@@ -18,6 +18,7 @@ from elasticsearch_kit import (
     logging_to,
     record,
     sent,
+    state_in,
 )
 
 import orbit
@@ -39,7 +40,7 @@ async def test_old_files_wait_until_they_are_sent(tmp_path, wire, told):
     kept, too_old = old_file(tmp_path, 5), old_file(tmp_path, 9)
     keep = {"retention_days": 3, "unsent_days": 5}
     async with logging_to(tmp_path, url, file_settings=keep) as (files, log):
-        await eventually(lambda: log._follower.state().lag_records > 0)
+        await eventually(lambda: state_in(log).lag_records > 0)
         files._keep_house()
         assert kept.exists()
         assert not too_old.exists()
@@ -59,7 +60,7 @@ async def test_what_is_deleted_before_it_was_sent_is_told(tmp_path, wire, told):
         for number in range(3):
             await files.log(record(number))
         await files.flush()
-        await eventually(lambda: log._follower.state().lag_records == 3)
+        await eventually(lambda: state_in(log).lag_records == 3)
         for path in tmp_path.glob("chat-*.log"):
             path.unlink()
         await files.log(record(3))

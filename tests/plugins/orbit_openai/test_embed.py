@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ollama_wire import embedding
 from openai_kit import Start
-from openai_wire import Fault, OpenAIWire, embedding
+from openai_wire import Fault, OpenAIWire
 
 from orbit import CallContext, ProviderError
 
@@ -18,7 +19,7 @@ async def test_one_row_for_each_text(wire: OpenAIWire, start: Start, context: Ca
     provider = await start(base_url=wire.url)
     vectors = await provider.embed(["cats", "", "dogs"], "document", context)
 
-    assert (vectors.shape, vectors.dtype) == ((3, 32), np.float32)
+    assert (vectors.shape, vectors.dtype) == ((3, 32), np.dtype(np.float32))
     assert np.allclose(vectors[2], embedding("dogs"))
     assert np.isfinite(vectors).all()
 

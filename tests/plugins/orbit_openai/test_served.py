@@ -176,7 +176,7 @@ async def test_on_a_real_server(context: CallContext) -> None:
         assert (await provider.health()).status == "ok"
         if own["embed_model"]:
             vectors = await provider.embed(["a cat", "a kitten", "a bridge"], "document", context)
-            assert (vectors.dtype, len(vectors)) == (np.float32, 3)
+            assert (vectors.dtype, len(vectors)) == (np.dtype(np.float32), 3)
 
 
 def test_a_judge_on_a_busy_server_is_one_chain_of_retries(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ async def start(judge: Judge) -> AsyncIterator[Start]:
 
         async def _start(**settings: Any) -> SafetyProvider:
             own = msgspec.convert({"retry_delay": 0.0} | settings, SafetySettings)
-            provider = SafetyProvider("safety", own, judge)
+            provider = SafetyProvider("safety", own, judge)  # type: ignore[arg-type]  # what it asks of the host
             assert list(provider.validate()) == []
             await stack.enter_async_context(provider)
             await provider.ready()

@@ -14,7 +14,7 @@ CONTEXT = orbit.CallContext(request_id="test")
 
 
 def make(**settings) -> WordLlamaProvider:
-    return WordLlamaProvider("mini", WordLlamaProvider.Settings(**settings), host=None)
+    return WordLlamaProvider("mini", WordLlamaProvider.Settings(**settings), host=None)  # type: ignore[arg-type]  # asks nothing of the host
 
 
 async def test_vectors_are_float32_normalised_and_in_order():

@@ -6,7 +6,7 @@ from wrong_kit import Right
 
 import orbit
 
-TABLE = []
+TABLE: list[int] = []
 _END = time.process_time() + 0.5
 while time.process_time() < _END:
     TABLE.append(len(TABLE))

@@ -135,10 +135,10 @@ class OnlyIterates(RightWrapper):
 
         class Chunks:
             def __aiter__(self) -> AsyncIterator[Chunk]:
-                return self  # type: ignore[return-value]  # it is one
+                return self
 
             async def __anext__(self) -> Chunk:
-                return await anext(chunks)  # type: ignore[no-any-return]  # a Chunk
+                return await anext(chunks)
 
         return Chunks()
 

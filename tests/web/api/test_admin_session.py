@@ -27,10 +27,16 @@ def anyone(server):
         yield client
 
 
+class Page(httpx.Client):
+    """A browser's page."""
+
+    csrf: dict[str, str]
+
+
 @pytest.fixture
 def page(server):
     """A client that has signed in, with the token that its changing requests send."""
-    with httpx.Client(base_url=server.url) as client:
+    with Page(base_url=server.url) as client:
         made = client.post("/admin/session", headers=RIGHT)
         assert made.status_code == 201, made.text
         client.csrf = {"X-CSRF-Token": made.json()["csrf_token"]}

@@ -18,12 +18,12 @@ from orbit.testing import Echo, serve
 class Listener(Echo):
     """Repeats the question and keeps what it was given."""
 
-    def __init__(self, *arguments: object) -> None:
+    def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.seen: list[list[tuple[str, str]]] = []
 
     @orbit.hookimpl
-    async def generate(self, messages: Any) -> Any:
+    async def generate(self, messages: Any) -> Any:  # type: ignore[override]  # hooks take the arguments that they name
         self.seen.append([(message.role, message.content) for message in messages])
         if "fail" in messages[-1].content:
             raise orbit.ProviderError("as it was asked.")
@@ -90,7 +90,7 @@ def test_a_database_that_goes_away_during_the_answer_does_not_spoil_it(tmp_path:
         async def away(*_: Any) -> Any:
             raise DatabaseUnavailable("the database is away")
 
-        server.services.database.add_turn = away
+        server.services.database.add_turn = away  # type: ignore[method-assign]  # the only one that fails
         body = ask(server, "one").json()
     assert (body["response"], body["metadata"]["remembered"]) == ("Re: one", False)
 

@@ -175,7 +175,7 @@ def test_no_component_can_make_the_whole_fail(tmp_path: Path, monkeypatch: Any) 
 @pytest.mark.parametrize("raises", [asyncio.CancelledError, OSError])
 def test_what_is_back_is_well_at_the_first_question(tmp_path: Path, raises: type[BaseException]) -> None:
     with serve({"echo": {}, "away": {}, "timeouts": {"health": 0.3}}, tmp_path, {"away": Away}) as server:
-        away = server.services.host.registry["away"]
+        away: Any = server.services.host.registry["away"]
         away.raises = raises
         assert httpx.get(f"{server.url}/health/ready", timeout=20).status_code == 503
         away.away = False

@@ -244,7 +244,7 @@ def test_a_store_that_is_away(tmp_path: Path, key: str) -> None:
                 "PRAGMA foreign_keys = OFF; DROP TABLE api_keys; DROP TABLE system_prompts; DROP TABLE session_turns"
             )
         token = {"Authorization": "Bearer api_junk"} if key != "none" else {}
-        for method, path, extra in [
+        asked: list[tuple[str, str, dict[str, Any]]] = [
             ("POST", "/chat", {"json": {"message": "x", "session_id": "s"}}),
             (
                 "POST",
@@ -260,8 +260,9 @@ def test_a_store_that_is_away(tmp_path: Path, key: str) -> None:
             ("GET", "/metrics", {"headers": {**headers, **token}}),
             ("GET", "/health", {}),
             ("GET", "/health/ready", {}),
-        ]:
-            answer = httpx.request(method, server.url + path, **{"headers": headers, **extra})
+        ]
+        for method, path, extra in asked:
+            answer = httpx.request(method, server.url + path, **({"headers": headers} | extra))
             text = "" if path == "/v1/models" and answer.is_success else answer.text.replace('"leaky":{', "")
             assert not FORBIDDEN.search(text), (path, answer.status_code, answer.text)
         assert "Retry-After" in httpx.post(f"{server.url}/chat", headers={"X-API-Key": "api_x"}, json={}).headers

@@ -44,7 +44,7 @@ def test_a_completion(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("include_usage", [True, False])
 def test_a_streamed_completion(tmp_path: Path, *, include_usage: bool) -> None:
-    options = {"stream_options": {"include_usage": True}} if include_usage else {}
+    options: Any = {"stream_options": {"include_usage": True}} if include_usage else {}
     with serve({"script": {}}, tmp_path) as server, client(server) as api:
         chunks = list(api.chat.completions.create(model="script", messages=HELLO, stream=True, **options))
     pieces = [chunk for chunk in chunks if chunk.choices]
@@ -157,7 +157,7 @@ def test_what_changes_nothing_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_options_of_other_servers_reach_the_model(tmp_path: Path) -> None:
-    penalties = {"presence_penalty": 0.5, "frequency_penalty": -0.5}
+    penalties: dict[str, Any] = {"presence_penalty": 0.5, "frequency_penalty": -0.5}
     with serve({"script": {}}, tmp_path) as server:
         ask(server, HELLO, **penalties, extra_body={"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.2})
         ask(server, HELLO, extra_body={"repeat_penalty": 1.3})
@@ -226,7 +226,7 @@ async def test_the_clients_try_again_after_503(tmp_path: Path, *, stream: bool) 
     with serve({"waking": {}}, tmp_path, {"waking": Waking}) as server:
         address: Any = {"base_url": f"{server.url}/v1", "api_key": server.key, "max_retries": 2}
         async with openai.AsyncOpenAI(**address) as api:
-            answer = await api.chat.completions.create(model="orbit", messages=HELLO, stream=stream)
+            answer: Any = await api.chat.completions.create(model="orbit", messages=HELLO, stream=stream)
             if stream:
                 assert "awake" in [chunk.choices[0].delta.content async for chunk in answer]
         server.provider("waking").asked = 0

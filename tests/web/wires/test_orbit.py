@@ -158,7 +158,7 @@ def test_a_field_that_would_change_the_answer_is_not_dropped(tmp_path: Path, fie
 
 
 def test_fields_that_change_nothing_are_passed_over(tmp_path: Path) -> None:
-    beside = {"user": "u", "metadata": {"a": 1}, "tools": [], "model": None, "voiceEnabled": False}
+    beside: dict[str, Any] = {"user": "u", "metadata": {"a": 1}, "tools": [], "model": None, "voiceEnabled": False}
     with serve({"echo": {}}, tmp_path) as server:
         assert ask(server, {"message": "hello", "stream": False, **beside}).json()["response"] == "hello"
 
