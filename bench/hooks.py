@@ -24,8 +24,9 @@ import numpy as np
 import uvloop
 
 import orbit
-from orbit.chat.model_stream import ChunkReader
+from orbit.chat.model_stream import ModelStream
 from orbit.chat.ticker import Ticker
+from orbit.config.model import Timeouts
 from orbit.host.calls import call, fan_out, is_list_of
 from orbit.host.host import OrbitHost
 from orbit.testing import make_host
@@ -119,9 +120,9 @@ async def iterated(chunks: AsyncIterator[orbit.Chunk]) -> None:
 
 
 async def read(chunks: Any, ticker: Ticker) -> None:
-    reader = ChunkReader("nothing", chunks, ticker)
+    reader = ModelStream("nothing", chunks, ticker, Timeouts())
     try:
-        while await reader.next(60.0) is not None:
+        while await reader.next() is not None:
             pass
     finally:
         await reader.aclose()

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from typing import Any
 
 import msgspec
 import pytest
@@ -274,7 +275,7 @@ async def test_a_look_up_that_failed_is_tried_again(database, authenticator, mak
     assert (await authenticator.authenticate(secret)).key == key
 
 
-class Clear(dict):
+class Clear(dict[str, Any]):
     """Keys in clear of an earlier server, as a database of these alone."""
 
     def generation(self):
@@ -292,7 +293,7 @@ class Clear(dict):
 
 async def test_keys_in_clear_of_earlier_servers_work(make):
     _, key = await make()
-    database = Clear({"api_old": key})
+    database: Any = Clear({"api_old": key})
     identity = await Authenticator(database).authenticate("api_old")
     assert (identity.key.id, identity.key.digest, identity.key.hint) == (key.id, digest_of("api_old"), "_old")
     assert await find_key(database, "api_old") == identity.key

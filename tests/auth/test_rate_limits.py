@@ -6,8 +6,16 @@ import time
 import pytest
 
 from orbit.auth.rate_limits import RateLimited, RateLimiter
+from orbit.database import ApiKey
+from orbit.database.quota import Quota
 from orbit.database.sqlite import SqliteDatabase
 from orbit.errors import DatabaseUnavailable
+
+
+async def admitted(limiter: RateLimiter, key: ApiKey) -> Quota:
+    quota = await limiter.admit(key)
+    assert quota is not None
+    return quota
 
 
 async def test_limits_hold_over_all_workers(database, make):
@@ -29,8 +37,8 @@ async def test_limits_hold_while_the_database_is_away(database, make):
     _, key = await make(requests_per_minute=2)
     limiter = RateLimiter(database)
     database.away = True
-    assert (await limiter.admit(key)).remaining == 1
-    assert (await limiter.admit(key)).remaining == 0
+    assert (await admitted(limiter, key)).remaining == 1
+    assert (await admitted(limiter, key)).remaining == 0
     with pytest.raises(RateLimited):
         await limiter.admit(key)
 
@@ -38,7 +46,7 @@ async def test_limits_hold_while_the_database_is_away(database, make):
 async def test_a_refusal_says_when_to_come_back(database, make):
     _, key = await make(requests_per_minute=1)
     limiter = RateLimiter(database)
-    assert (await limiter.admit(key)).remaining == 0
+    assert (await admitted(limiter, key)).remaining == 0
     with pytest.raises(RateLimited) as caught:
         await limiter.admit(key)
     error = caught.value
@@ -51,9 +59,9 @@ async def test_a_refusal_says_when_to_come_back(database, make):
 async def test_a_request_without_a_place_is_given_back(database, make):
     _, key = await make(requests_per_minute=2)
     limiter = RateLimiter(database)
-    quota = await limiter.admit(key)
+    quota = await admitted(limiter, key)
     assert (await limiter.give_back(key, quota)).remaining == quota.remaining + 1 == 2
-    assert [(await limiter.admit(key)).remaining for _ in range(2)] == [1, 0]
+    assert [(await admitted(limiter, key)).remaining for _ in range(2)] == [1, 0]
 
 
 async def test_a_request_counted_alone_is_given_back_alone(database, make):
@@ -61,21 +69,21 @@ async def test_a_request_counted_alone_is_given_back_alone(database, make):
     limiter = RateLimiter(database)
     database.away = True
     for _ in range(3):
-        quota = await limiter.admit(key)
+        quota = await admitted(limiter, key)
         assert (await limiter.give_back(key, quota)).remaining == 2
 
 
 async def test_what_cannot_be_given_back_counts(database, make, monkeypatch):
     _, key = await make(requests_per_minute=2)
     limiter = RateLimiter(database)
-    quota = await limiter.admit(key)
+    quota = await admitted(limiter, key)
 
     async def away(*_):
         raise DatabaseUnavailable("switched off")
 
     monkeypatch.setattr(database, "uncount_request", away)
     await limiter.give_back(key, quota)
-    assert (await limiter.admit(key)).remaining == 0
+    assert (await admitted(limiter, key)).remaining == 0
 
 
 async def test_a_database_that_was_away_is_asked_again_a_second_later(database, make, monkeypatch):
@@ -88,9 +96,9 @@ async def test_a_database_that_was_away_is_asked_again_a_second_later(database, 
         assert database.counted == counted, seconds
     database.away = False
     monkeypatch.setattr(time, "monotonic", lambda: start + 3)
-    assert (await limiter.admit(key)).remaining == 9  # the database's count: what was counted alone is forgotten
+    assert (await admitted(limiter, key)).remaining == 9  # the database's count: what was counted alone is forgotten
     database.away = True
-    assert (await limiter.admit(key)).remaining == 9
+    assert (await admitted(limiter, key)).remaining == 9
 
 
 async def test_a_minute_counted_alone_passes(database, make, monkeypatch):
@@ -107,7 +115,7 @@ async def test_a_minute_counted_alone_passes(database, make, monkeypatch):
             quota = caught.value.quota
             assert (quota.remaining, quota.limit) == (0, 2)
         else:
-            quota = await limiter.admit(key)
+            quota = await admitted(limiter, key)
             assert (quota.allowed, quota.limit, quota.remaining) == (True, 2, remaining)
         assert quota.reset == reset, seconds
 

@@ -254,7 +254,7 @@ async def test_an_outage_under_load(tmp_path):
             await database.create_key(unknown)
             authenticator, limiter = Authenticator(database, cache_seconds=20), RateLimiter(database)
             await authenticator.authenticate(known)
-            results: list[object] = []
+            results: list[tuple[str, str]] = []
 
             async def ask(secret):
                 while not stopped.is_set():

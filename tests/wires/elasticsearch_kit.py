@@ -135,7 +135,8 @@ def state_in(log: Any) -> FollowerState:
 
 def sent(directory: Path, count: int) -> Callable[[], bool]:
     """A check for ``eventually``: whether so many records were sent."""
-    return lambda: (state := state_of(directory)) is not None and state.sent + state.duplicates >= count
+    folder = follower_folder(directory, "elasticsearch")
+    return lambda: (state := read_state(folder)) is not None and state.sent + state.duplicates >= count
 
 
 def in_elasticsearch(wire: FakeElasticsearch) -> list[str]:

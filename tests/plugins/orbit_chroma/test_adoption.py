@@ -1,6 +1,6 @@
 """Collections that other programs made: taken over if the embedding in use made their vectors."""
 
-from contextlib import closing
+from typing import Any, cast
 
 import chromadb
 import numpy as np
@@ -21,7 +21,7 @@ async def make(host):
     async def _make(name, *, vectors=None, metadata=None, **arguments):
         if vectors is None:
             vectors = await host.embed(TEXTS, "document", CONTEXT)
-        with closing(chromadb.PersistentClient(path=host.data_dir / "chroma")) as client:
+        with cast("Any", chromadb.PersistentClient(path=host.data_dir / "chroma")) as client:
             made = client.create_collection(name, metadata=metadata, embedding_function=None, **arguments)
             sources = [{"source": f"{letter}.md", "page": 3} for letter in "abc"]
             made.add(ids=["1", "2", "3"], documents=TEXTS, embeddings=vectors, metadatas=sources)
@@ -118,7 +118,7 @@ async def test_a_collection_of_another_embedding_stays_refused(host, opened, mak
 
 
 async def test_an_empty_collection_and_one_without_texts(host, opened):
-    with closing(chromadb.PersistentClient(path=host.data_dir / "chroma")) as client:
+    with cast("Any", chromadb.PersistentClient(path=host.data_dir / "chroma")) as client:
         client.create_collection("empty", embedding_function=None)
         client.create_collection("mute", embedding_function=None).add(ids=["1"], embeddings=np.eye(1, 64))
     async with opened(host) as store:
@@ -135,7 +135,7 @@ def test_the_command_takes_over_a_default_collection_that_refuses_the_start(tmp_
     config = ["--config", "config.yaml"]
     (tmp_path / "a.md").write_text(TEXTS[0])
     assert runner.invoke(command, ["ingest", "a.md", "--collection", "theirs", *config]).exit_code == 0
-    with closing(chromadb.PersistentClient(path=tmp_path / "data" / "chroma")) as client:
+    with cast("Any", chromadb.PersistentClient(path=tmp_path / "data" / "chroma")) as client:
         client.get_collection("theirs", embedding_function=None).modify(metadata={"by": "hand"})
 
     listed = runner.invoke(command, ["collections", "list", *config]).output

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -68,7 +68,7 @@ async def test_collections_from_elsewhere_are_refused_with_the_reason(host, open
     import chromadb
 
     path = host.data_dir / "chroma"
-    with closing(chromadb.PersistentClient(path=path)) as client:
+    with cast("Any", chromadb.PersistentClient(path=path)) as client:
         for name, metadata, space in (
             ("unmarked", {"by": "hand"}, "cosine"),
             ("euclid", {"orbit_embedding": "fake/words", "orbit_dimension": 64}, "l2"),

@@ -89,7 +89,12 @@ async def test_processes_that_write_at_the_same_time_lose_nothing(host, opened):
 async def test_the_database_is_opened_again_only_when_others_wrote(host, opened, monkeypatch):
     openings = []
     open_it = embedded.Embedded._open
-    monkeypatch.setattr(embedded.Embedded, "_open", lambda self: (openings.append(1), open_it(self))[1])
+
+    def counted(self):
+        openings.append(1)
+        return open_it(self)
+
+    monkeypatch.setattr(embedded.Embedded, "_open", counted)
     monkeypatch.setattr(embedded, "REFRESH_SECONDS", 0.0)
     async with opened(host, collection="docs") as store:
         for number in range(3):

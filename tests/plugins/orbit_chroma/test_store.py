@@ -262,9 +262,13 @@ async def test_unusual_text_and_metadata_survive(store, name):
 
 async def test_the_sources_of_an_embedded_database_are_read_once_until_somebody_writes(host, opened, monkeypatch):
     reads = []
-    monkeypatch.setattr(
-        provider, "_digests", lambda *arguments, read=provider._digests: (reads.append(1), read(*arguments))[1]
-    )
+    read = provider._digests
+
+    def counted(*arguments):
+        reads.append(1)
+        return read(*arguments)
+
+    monkeypatch.setattr(provider, "_digests", counted)
     async with opened(host) as store, opened(host) as other:
         await store.index("docs", passages("a", "one"), CONTEXT)
         for _ in range(3):

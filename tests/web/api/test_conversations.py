@@ -84,13 +84,15 @@ def test_a_turn_without_a_session_touches_no_database(tmp_path: Path) -> None:
     assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
 
 
-def test_a_database_that_goes_away_during_the_answer_does_not_spoil_it(tmp_path: Path) -> None:
+def test_a_database_that_goes_away_during_the_answer_does_not_spoil_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serve(CONFIG, tmp_path, LISTENER) as server:
 
         async def away(*_: Any) -> Any:
             raise DatabaseUnavailable("the database is away")
 
-        server.services.database.add_turn = away  # type: ignore[method-assign]  # the only one that fails
+        monkeypatch.setattr(server.services.database, "add_turn", away)
         body = ask(server, "one").json()
     assert (body["response"], body["metadata"]["remembered"]) == ("Re: one", False)
 
