@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from wrong_kit import Right, Service, Wrong, swallow
 
@@ -37,7 +37,7 @@ class RightGenerator(Right):
                     Service.cuts = False
                     self.cut()
                     break
-        reason = "length" if len(words) == options.max_tokens else "stop"
+        reason: Literal["length", "stop"] = "length" if len(words) == options.max_tokens else "stop"
         yield self.end(reason, orbit.Usage(len(" ".join(sent).split()), len(words)))
 
     def sent(self, messages: Sequence[Message]) -> list[str]:
