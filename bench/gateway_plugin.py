@@ -14,7 +14,7 @@ from fake_client import generate
 import orbit
 
 
-class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class UpstreamSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The upstream's address."""
 
     url: str
@@ -23,8 +23,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class FakeUpstream(orbit.Provider):
     """Answers from the fake upstream."""
 
-    Settings = Settings
-    settings: Settings
+    Settings = UpstreamSettings
+    settings: UpstreamSettings
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
