@@ -9,7 +9,7 @@ nox.options.error_on_missing_interpreters = False
 nox.options.default_venv_backend = "none"  # all but the tests on other Pythons use .venv, which ./test.sh makes
 
 PYTHON = ".venv/bin/python"
-PLATFORMS = ("linux", "darwin", "win32")
+PLATFORMS = ("linux", "darwin")
 
 
 @nox.session
@@ -31,6 +31,16 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments go to pytest: nox -s tests -- tests/web -k stream."""
     session.run("./test.sh", *session.posargs, external=True)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests and print the share of the host's lines and branches that they reach; arguments go to pytest."""
+    session.run(PYTHON, "-m", "coverage", "erase", external=True)
+    run = (PYTHON, "-m", "coverage", "run", "-m", "pytest", *session.posargs)
+    session.run(*run, external=True, success_codes=[0, 1])  # a failure is a matter of the session "tests"
+    session.run(PYTHON, "-m", "coverage", "combine", "--quiet", external=True)
+    session.run(PYTHON, "-m", "coverage", "report", external=True)
 
 
 @nox.session(venv_backend="venv", python=["3.11", "3.12", "3.13", "3.14"])
