@@ -72,7 +72,7 @@ async def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setattr(Judge, "stages", ("input",))
     monkeypatch.setattr(Finder, "collection", "books")
     retrieval = {"on_nothing_found": "respond", "max_documents": 2}
-    async for stage in staged(tmp_path, ["judge", "finder", "sorter"], retrieval=retrieval):
+    async for stage in staged(tmp_path, ["judge", "finder", "sorter"], retrieval=retrieval, timeouts={"retrieve": 600}):
         yield stage
 
 
