@@ -50,10 +50,13 @@ def _any_of(texts: tuple[str, ...]) -> str:
     return "|".join(map(re.escape, texts))
 
 
-_OPENING: Final = re.compile(rf"<(?P<name>{_NAME})>|(?P<mark>{_any_of(tuple(_PAIRS))})", re.IGNORECASE)
+_ATTRIBUTES: Final = r"(?:\s[^<>\n]{0,100})?"
+_OPENING: Final = re.compile(
+    rf"<(?P<name>{_NAME}){_ATTRIBUTES}(?<!/)>|(?P<mark>{_any_of(tuple(_PAIRS))})", re.IGNORECASE
+)
 _CLOSING: Final = re.compile(rf"</(?:{_NAME})>|{_any_of((*_PAIRS.values(), _FINAL))}", re.IGNORECASE)
 _TAG: Final = re.compile(rf"{_OPENING.pattern}|(?P<closing>{_CLOSING.pattern})", re.IGNORECASE)
-_UNFINISHED: Final = re.compile(r"</?[a-z:_]{0,30}", re.IGNORECASE)
+_UNFINISHED: Final = re.compile(rf"</?[a-z:_]{{0,30}}|<(?:{_NAME}){_ATTRIBUTES}", re.IGNORECASE)
 _BEGINNINGS: Final = (*_PAIRS, *_PAIRS.values(), *_HARMONY, _STRIPPED[0])
 _MARK: Final = re.compile(r"<\|(start|channel|message|end|return|call|constrain)\|>")
 _MARKS: Final = tuple(f"<|{name}|>" for name in ("start", "channel", "message", "end", "return", "call", "constrain"))
@@ -205,6 +208,10 @@ class ThinkingSplitter:
         if self._opened or (self._unknown and start.startswith(_LIKE_THOUGHTS)):
             self._state, self._kept = "thoughts", []
             return ""
+        closing = _unopened(self._held) if self._watches and not self._whole else None
+        if closing is not None and closing[0] != _FINAL:  # none of it has been sent
+            self._state, self._kept = "thoughts", []
+            return ""
         if self._unknown and any(like.startswith(start) for like in _LIKE_THOUGHTS):
             return ""
         held, self._held = self._held, ""
@@ -281,8 +288,8 @@ class ThinkingSplitter:
                 self._part = "between"
 
     def _split_whole(self, text: str) -> Split:
-        found = _TAG.search(text)
-        if found is None or not _closes(found) or text.count("`", 0, found.start()) % 2:
+        found = _unopened(text)
+        if found is None:
             self._tell(opened=False)
             return text, ""
         self._tell(opened=True)
@@ -373,6 +380,20 @@ def _closes(found: re.Match[str]) -> bool:
     return found["closing"] is not None and ends_line
 
 
+def _unopened(text: str) -> re.Match[str] | None:
+    """Return the tag that closes thoughts which begin with the text itself.
+
+    Within a line, the tag must touch the end of a word or sentence, or the beginning of a word: ``so it is
+    4.</think>Four``. One between spaces, in quotes or in code is mentioned.
+    """
+    found = _TAG.search(text)
+    if found is None or found["closing"] is None or text.count("`", 0, found.start()) % 2:
+        return None
+    before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
+    touches = before.isalnum() or (before != "" and before in ".!?…。！？") or after.isalnum()  # noqa: RUF001  # Chinese
+    return found if touches or _closes(found) else None
+
+
 def _at_line_start(found: re.Match[str]) -> bool:
     _, newline, line = found.string[: found.start()].rpartition("\n")
     return bool(newline) and not line.strip()
@@ -381,7 +402,7 @@ def _at_line_start(found: re.Match[str]) -> bool:
 def _may_open(begun: str) -> bool:
     """Return whether an opening tag may still follow, so that more text is needed."""
     start = begun[:_LONGEST].lower()
-    unfinished = _UNFINISHED.fullmatch(start) is not None
+    unfinished = _UNFINISHED.fullmatch(begun) is not None
     return unfinished or any(beginning.startswith(start) for beginning in _BEGINNINGS)
 
 

@@ -20,6 +20,8 @@ TAGGED = [
     "<reasoning>plan</reasoning>\n",
     "[THINK]plan[/THINK]",
     "◁think▷plan◁/think▷",
+    '<think type="deep">plan</think>\n',
+    "<think level=3>plan</think>",
     "<|begin_of_thought|>plan<|end_of_thought|>\n",
     "<|START_THINKING|>plan<|END_THINKING|>",
     "<|channel>thought\nplan<channel|>",
@@ -208,3 +210,22 @@ def test_the_control_tokens_that_must_stay_in_the_text() -> None:
     assert ThinkingSplitter.marks(known) == {"[THINK]", "[/THINK]", "<seed:think>"}
     harmony = {"<|channel|>", "<|message|>", "<|end|>", "<|start|>"}
     assert ThinkingSplitter.marks({*harmony, "<|endoftext|>"}) == harmony
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize(
+    "text", ["secret</think>Hello world", "It is 4.</think> Hello world", "secret\n</think>\n\nHello world"]
+)
+def test_an_answer_in_one_piece_with_a_closing_tag_alone(text: str, whole: bool) -> None:
+    answer, thoughts = split([text], Thinking().splitter("m", whole=whole))
+
+    assert answer.strip() == "Hello world"
+    assert thoughts.strip() in ("secret", "It is 4.")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize(
+    "text", ["The tag </think> ends them.", "Write `a</think>b`.", 'The tag "</think>" ends them.']
+)
+def test_an_answer_in_one_piece_that_mentions_a_closing_tag(text: str, whole: bool) -> None:
+    assert split([text], Thinking().splitter("m", whole=whole)) == (text, "")

@@ -103,6 +103,24 @@ COMPLETE: dict[str, Stream] = {
     "several choices": Stream(
         before(event({"choices": [{"index": 1, "delta": {"content": "B"}}, {"index": 0, "delta": {"content": ""}}]}))
     ),
+    "another choice between": Stream(
+        [
+            HELLO[0],
+            event({"choices": [{"index": 1, "delta": {"content": "B"}, "finish_reason": "stop"}]}),
+            *HELLO[1:],
+            event({"choices": [{"index": 2, "delta": {}, "error": {"message": "gone"}}]}),
+            *STOP,
+        ]
+    ),
+    "another choice first": Stream(before(event({"choices": [{"index": 1, "delta": {"role": "assistant"}}]}))),
+    "choices counted from 1": Stream(
+        [
+            *[event({"choices": [{"index": 1, "delta": {"content": part}}]}) for part in ("Hel", "lo", " wor", "ld")],
+            event({"choices": [{"index": 0, "delta": {"content": "B"}}]}),
+            event({"choices": [{"index": 1, "delta": {}, "finish_reason": "stop"}]}),
+            DONE,
+        ]
+    ),
     "message instead of delta": Stream([b"data: " + message(ANSWER) + b"\n\n", DONE]),
     "message repeats the deltas": Stream([*HELLO, b"data: " + message(ANSWER) + b"\n\n", DONE]),
     "text of old completions": Stream([event({"choices": [{"text": ANSWER, "finish_reason": "stop"}]}), DONE]),

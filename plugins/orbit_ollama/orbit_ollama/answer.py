@@ -12,6 +12,8 @@ from orbit_ollama.wire import not_ollama, oversized
 LONGEST_LINE: Final = 8 * 1024 * 1024
 """Limit of a line, in bytes."""
 _FAILED: Final = re.compile(r"load|abort|cancel|error|fail|closed|time_?d?_?out|kill|interrupt|exceed")
+_PREAMBLE: Final = 100
+"""Lines before the first JSON line that are skipped: notices of proxies and wrappers."""
 _NOT_DATA: Final = (b":", b"event:", b"id:", b"retry:")
 
 
@@ -42,6 +44,8 @@ class ChatLines:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._begun = False
+        self._skipped: list[ProviderError] = []
 
     def feed(self, data: bytes) -> list[ChatLine]:
         """Return the lines that ``data`` completes. Raises ProviderError if they are unreadable or too long."""
@@ -54,26 +58,45 @@ class ChatLines:
         if self._rest:
             head = self._rest + head
         self._rest = rest
-        return _decoded(head)
+        return self._decoded(head)
 
     def end(self) -> list[ChatLine]:
-        """Return the last line, if the stream ended without a line end (as an answer without streaming does)."""
+        """Return the last line, if the stream ended without a line end (as an answer without streaming does).
+
+        Raises ProviderError if the whole body has no such line.
+        """
         rest, self._rest = self._rest, b""
-        return _decoded(rest) if rest.strip() else []
-
-
-def _decoded(data: bytes) -> list[ChatLine]:
-    try:
-        return _lines.decode_lines(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        # Proxies turn lines into events, and texts may be broken or numbers not integers.
-        found: list[ChatLine] = []
-        for text in data.replace(b"\r", b"\n").split(b"\n"):
-            line = _loose(text.strip().removeprefix(b"\xef\xbb\xbf"))
-            found += [] if line is None else [line]
-            if line is not None and line.done:
-                break  # ignore anything after the end of the answer
+        found = self._decoded(rest) if rest.strip() else []
+        if self._skipped and not self._begun:
+            raise self._skipped[0]
         return found
+
+    def _decoded(self, data: bytes) -> list[ChatLine]:
+        try:
+            found = _lines.decode_lines(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            # Proxies turn lines into events, and texts may be broken or numbers not integers.
+            found = []
+            for text in data.replace(b"\r", b"\n").split(b"\n"):
+                line = self._line(text.strip().removeprefix(b"\xef\xbb\xbf"))
+                found += [] if line is None else [line]
+                if line is not None and line.done:
+                    break  # ignore anything after the end of the answer
+        self._begun = self._begun or bool(found)
+        return found
+
+    def _line(self, text: bytes) -> ChatLine | None:
+        """Return a line; None if it is none. Raises ProviderError, but not for a few lines before the first one."""
+        try:
+            line = _loose(text)
+        except ProviderError as error:
+            broken = text.removeprefix(b"data:").lstrip().startswith(b"{")
+            if self._begun or broken or len(self._skipped) >= _PREAMBLE:
+                raise
+            self._skipped.append(error)
+            return None
+        self._begun = self._begun or line is not None
+        return line
 
 
 def _loose(line: bytes) -> ChatLine | None:

@@ -48,6 +48,8 @@ class ChatReader:
         self._flows = False
         """Whether the form of the pieces is known."""
         self._counted_last = False
+        self._index = 0
+        """The choice that is the answer: the first one, also where a server counts from 1."""
         self._has_deltas = False
         self._recognized = False
         self._remark: Any = None
@@ -95,7 +97,7 @@ class ChatReader:
         self._holds = False
         try:
             for kind, frame in frames:
-                if self._flows and kind == "event" and (answer := frame.plain()):
+                if self._flows and not self._index and kind == "event" and (answer := frame.plain()):
                     self._add(answer)
                 elif kind != "done":
                     self._take(kind, frame)
@@ -121,13 +123,21 @@ class ChatReader:
         self._holds = True
 
     def _take(self, kind: Kind, frame: Frame) -> None:
-        self._judge(kind, frame)
-        for answer, thoughts in self._parts(frame, whole=kind == "document"):
+        choice = self._chosen(frame.choices or [])
+        self._judge(kind, frame, choice)
+        for answer, thoughts in self._parts(frame, choice, whole=kind == "document"):
             if answer:
                 self._add(answer, thoughts)
             self._thoughts += "" if answer else thoughts
 
-    def _judge(self, kind: Kind, frame: Frame) -> None:
+    def _chosen(self, choices: list[Choice]) -> Choice | None:
+        """Return the choice that continues the answer; None if a frame only continues others."""
+        if not self._said and choices:  # until then, index 0 replaces any other
+            first = next((item for item in choices if not item.index), choices[0] if not self._recognized else None)
+            self._index = self._index if first is None else first.index or 0
+        return next((item for item in choices if item.index is None or item.index == self._index), None)
+
+    def _judge(self, kind: Kind, frame: Frame, choice: Choice | None) -> None:
         """Raise the error in a frame. Ignore it once the answer is complete."""
         if self._reason is not None:
             return
@@ -138,12 +148,11 @@ class ChatReader:
             if other.get("object") == "error" or str(other.get("type", "")).endswith("error"):
                 raise frame_error(other, self._model, self._url)
             self._remark = self._remark or other
-        for choice in frame.choices or ():
-            if choice.error:
-                raise frame_error({"error": choice.error}, self._model, self._url)
+        if choice is not None and choice.error:
+            raise frame_error({"error": choice.error}, self._model, self._url)
 
-    def _parts(self, frame: Frame, *, whole: bool) -> Iterator[tuple[str, str]]:
-        """Yield answer and thoughts of a frame, and note the end of the answer."""
+    def _parts(self, frame: Frame, choice: Choice | None, *, whole: bool) -> Iterator[tuple[str, str]]:
+        """Yield answer and thoughts of a frame, and note its counts."""
         if frame.usage is not None:
             usage = frame.usage
             self._usage = Usage(max(0, usage.prompt_tokens or 0), max(0, usage.completion_tokens or 0))
@@ -152,7 +161,11 @@ class ChatReader:
         if not frame.choices:
             return
         self._recognized, self._counted_last = True, False
-        choice = next((item for item in frame.choices if not item.index), frame.choices[0])
+        if choice is not None:
+            yield from self._continuation(frame, choice, whole=whole)
+
+    def _continuation(self, frame: Frame, choice: Choice, *, whole: bool) -> Iterator[tuple[str, str]]:
+        """Yield what a choice adds to the answer, and note the end of the answer."""
         part = self._part(choice)
         if part is not None:
             self._called = self._called or bool(part.tool_calls or part.function_call)
