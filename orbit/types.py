@@ -180,6 +180,15 @@ class Health(msgspec.Struct, frozen=True):
     """One sentence for operators, without secrets."""
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """A text that a provider could only use in part."""
+
+    text: str
+    """The text as the hook was given it."""
+    reason: str
+    """What happened to it, for operators: continues a sentence that begins with the name of its source."""
+
+
 class CallContext(msgspec.Struct, frozen=True):
     """Who asks, and until when. Every hook of one request gets the same object."""
 
@@ -199,6 +208,9 @@ class CallContext(msgspec.Struct, frozen=True):
     """The client's address."""
     deadline: float | None = None
     """When the answer is of no use any more, in seconds of ``time.monotonic()``; None means never."""
+
+    notices: list[Notice] | None = None
+    """Where ``embed`` may append a notice for each text that it shortened; None if nobody reads them."""
 
     def remaining(self) -> float | None:
         """Return the seconds until the deadline, at least 0; None if there is no deadline."""

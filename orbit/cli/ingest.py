@@ -110,6 +110,10 @@ def _print(summary: Summary, console: Console) -> None:
             more = f" and {len(sources) - SHOWN} more (--json lists all)" if len(sources) > SHOWN else ""
             line = f"{name}: {', '.join(sources[:SHOWN])}{more}: {reason}"
             console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+    for cut in summary.shortened:
+        passages = "a passage" if cut.passages == 1 else f"{cut.passages} passages, the first"
+        line = f"Shortened: {cut.source}: {passages}: {cut.reason}; set a smaller ingest.chunk_size"
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     if summary.stopped:
         console.print(f"Stopped: {summary.stopped}", markup=False, highlight=False, soft_wrap=True)
     elif not summary.usable:

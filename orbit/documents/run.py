@@ -15,7 +15,7 @@ from orbit.documents.readers import fingerprint, read
 from orbit.documents.sections import UnreadableError
 from orbit.documents.split import passages
 from orbit.errors import PromptTooLong, ProviderError
-from orbit.types import CallContext, Document
+from orbit.types import CallContext, Document, Notice
 
 PATIENCE = 3
 """Sources in a row that the store may reject before ingestion stops: the fault is then not in the sources."""
@@ -60,6 +60,16 @@ class Failed(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Shortened(msgspec.Struct, frozen=True):
+    """A stored file with passages too long for the embedding model, which read them cut or in parts."""
+
+    source: str
+    passages: int
+    """The number of such passages."""
+    reason: str
+    """What happened to the first of them."""
+
+
 class Summary(msgspec.Struct, frozen=True):
     """The outcome for every file. ``stopped`` says why the rest was not tried; empty if all were."""
 
@@ -71,6 +81,7 @@ class Summary(msgspec.Struct, frozen=True):
     failed: tuple[Failed, ...] = ()
     passages: int = 0
     stopped: str = ""
+    shortened: tuple[Shortened, ...] = ()
 
     @property
     def usable(self) -> int:
@@ -152,6 +163,7 @@ class _Run:
         self._unchanged: list[str] = []
         self._skipped: list[Skipped] = []
         self._failed: list[Failed] = []
+        self._shortened: list[Shortened] = []
         self.stopped = ""
 
     def summary(self) -> Summary:
@@ -165,6 +177,7 @@ class _Run:
             tuple(self._failed),
             self._passages,
             self.stopped,
+            tuple(self._shortened),
         )
 
     async def take(self, item: Input) -> None:
@@ -218,8 +231,14 @@ class _Run:
 
     async def _write(self, batch: Mapping[str, Sequence[Document]]) -> None:
         documents = [document for documents in batch.values() for document in documents]
-        self._passages += await self._store.index(self._collection, documents, self._context)
+        notices: list[Notice] = []
+        context = msgspec.structs.replace(self._context, notices=notices)
+        self._passages += await self._store.index(self._collection, documents, context)
         self._refused = 0
+        reasons = {notice.text: notice.reason for notice in notices}
+        for source, own in batch.items():
+            if cut := [reasons[document.text] for document in own if document.text in reasons]:
+                self._shortened.append(Shortened(source, len(cut), cut[0]))
         for source in batch:
             (self._updated if source in self._known else self._added).append(source)
         self._tell(len(batch))

@@ -11,7 +11,7 @@ from orbit.upstreams.embedding import embed_in_parts
 from orbit.upstreams.failures import is_too_much
 
 if TYPE_CHECKING:
-    from orbit.types import Vectors
+    from orbit.types import Notice, Vectors
 
 Rows: TypeAlias = Sequence[Sequence[float]]
 
@@ -23,11 +23,13 @@ async def embed_in_batches(
     size: int,
     concurrency: int,
     dimension: int = 0,
+    notices: list[Notice] | None = None,
 ) -> tuple[Vectors, list[tuple[int, int]]]:
     """Embed texts in batches of ``size``, ``concurrency`` at a time. Cut texts that the server rejects as too long.
 
     Returns float32 vectors of shape ``(len(texts), dimension)``, and for each cut text its length and the length kept,
-    in characters. ``dimension`` only matters if there are no texts. Raises the first error of ``embed``.
+    in characters. ``dimension`` only matters if there are no texts. ``notices`` is that of the
+    context: it gets a notice for each cut text. Raises the first error of ``embed``.
     """
     import numpy as np  # noqa: PLC0415  # importing a plugin stays cheap
 
@@ -39,7 +41,7 @@ async def embed_in_batches(
 
     async def one(batch: Sequence[str]) -> Vectors:
         async with slots:
-            rows, cut = await _embed_batch(batch, embed)
+            rows, cut = await _embed_batch(batch, embed, notices)
         shortened.extend(cut)
         return np.asarray(rows, dtype=np.float32)
 
@@ -54,7 +56,7 @@ async def embed_in_batches(
 
 
 async def _embed_batch(
-    batch: Sequence[str], embed: Callable[[Sequence[str]], Awaitable[Rows]]
+    batch: Sequence[str], embed: Callable[[Sequence[str]], Awaitable[Rows]], notices: list[Notice] | None
 ) -> tuple[Rows, list[tuple[int, int]]]:
     """Return the vectors of a batch, and the lengths of the texts that were cut."""
     refusal: OrbitError | None = None
@@ -69,7 +71,7 @@ async def _embed_batch(
             refusal = error
             return None
 
-    rows, shortened = await embed_in_parts(batch, attempt)
+    rows, shortened = await embed_in_parts(batch, attempt, notices)
     if not rows and refusal is not None:
         raise ProviderError(str(refusal)) from refusal
     return rows, shortened

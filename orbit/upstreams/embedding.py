@@ -6,6 +6,8 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
+from orbit.types import Notice
+
 V = TypeVar("V")
 
 _MUCH: Final = re.compile(
@@ -25,24 +27,27 @@ def too_much(said: str) -> bool:
 
 
 async def embed_in_parts(
-    texts: Sequence[str], embed: Callable[[Sequence[str]], Awaitable[Sequence[V] | None]]
+    texts: Sequence[str],
+    embed: Callable[[Sequence[str]], Awaitable[Sequence[V] | None]],
+    notices: list[Notice] | None = None,
 ) -> tuple[list[V], list[tuple[int, int]]]:
     """Embed texts that may exceed the server's limits, alone or as a batch.
 
     ``embed`` returns None for a batch that is too large. The batch is then halved; a single text is cut until it fits.
 
     Returns the vectors in the order of the texts, and for each cut text its length and the length kept, in characters.
-    If the server rejects even the beginning of a text, the vectors are empty.
+    If the server rejects even the beginning of a text, the vectors are empty. ``notices`` is that of the context: it
+    gets a notice for each cut text.
     """
     vectors = await embed(texts)
     if vectors is not None:
         return list(vectors), []
     if len(texts) > 1:
         half = len(texts) // 2
-        first, cut_first = await embed_in_parts(texts[:half], embed)
+        first, cut_first = await embed_in_parts(texts[:half], embed, notices)
         if not first:
             return [], []
-        second, cut_second = await embed_in_parts(texts[half:], embed)
+        second, cut_second = await embed_in_parts(texts[half:], embed, notices)
         return ([*first, *second], [*cut_first, *cut_second]) if second else ([], [])
     text, kept = texts[0], len(texts[0])
     for _ in range(_CUTS):
@@ -51,6 +56,8 @@ async def embed_in_parts(
             break
         vectors = await embed([text[:kept]])
         if vectors is not None:
+            if notices is not None:
+                notices.append(Notice(text, f"the embedding model read only {kept} of {len(text)} characters"))
             return list(vectors), [(len(text), kept)]
     return [], []
 

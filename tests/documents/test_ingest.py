@@ -10,7 +10,7 @@ import pytest
 
 import orbit
 from orbit.config.model import Ingest
-from orbit.documents import Failed, Progress, Skipped, Summary, find_files, ingest_paths
+from orbit.documents import Failed, Progress, Shortened, Skipped, Summary, find_files, ingest_paths
 from orbit.documents.sections import UnreadableError
 
 SAMPLES = Path(__file__).parents[1] / "data" / "ingest"
@@ -25,6 +25,7 @@ class MemoryStore:
         self.calls = []
         self.refused = set()
         self.too_long = set()
+        self.cut = set()
 
     async def index(self, collection, documents, context):
         sources = {document.source for document in documents}
@@ -32,6 +33,8 @@ class MemoryStore:
             raise orbit.ProviderError(f"does not take {min(self.refused & sources)}")
         if self.too_long & sources:
             raise orbit.PromptTooLong("the input exceeds the context length.")
+        cut = [document.text for document in documents if document.source in self.cut]
+        context.notices.extend(orbit.Notice(text, "read only in part") for text in cut)
         self.calls.append(len(documents))
         held = self.collections.setdefault(collection, {})
         for source in sources:
@@ -328,3 +331,13 @@ async def test_passages_too_long_to_embed_fail_their_file_alone(store, tmp_path)
     assert (summary.added, summary.stopped) == (("e.txt", "f.txt"), "")
     assert [failed.source for failed in summary.failed] == names[:4]
     assert "set a smaller ingest.chunk_size" in summary.failed[0].reason
+
+
+async def test_files_with_passages_that_were_cut_to_be_embedded_are_named(store, folder):
+    store.cut = {"notes.txt", "page.html"}
+    store.refused = {"questions.json"}
+    summary = await run(store, folder)
+    assert [cut.source for cut in summary.shortened] == ["notes.txt", "page.html"]
+    assert summary.shortened[0] == Shortened("notes.txt", 1, "read only in part")
+    assert set(store.cut) < set(summary.added), "they are stored"
+    assert (await run(store, folder)).shortened == ()

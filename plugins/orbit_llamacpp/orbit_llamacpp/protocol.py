@@ -122,13 +122,13 @@ class Counted(msgspec.Struct, frozen=True, tag=True):
 class Embedded(msgspec.Struct, frozen=True, tag=True):
     """The vectors, as the bytes of a little-endian float32 array of shape ``(texts, dimension)``.
 
-    ``split`` of the texts were longer than the model's window.
+    ``split`` has the indices of texts that were longer than the model's window.
     """
 
     is_last: ClassVar[bool] = True
     id: int
     vectors: bytes
-    split: int = 0
+    split: tuple[int, ...] = ()
 
 
 class Stats(msgspec.Struct, tag=True):

@@ -141,19 +141,22 @@ class LlamaCppProvider(orbit.Provider):
         """Return the vectors of an embedding model: pooled as it specifies, of length one."""
         import numpy as np  # noqa: PLC0415 - the plugin's import stays light
 
-        del context
         engine = self._started()
         prefix = self.settings.query_prefix if kind == "query" else self.settings.document_prefix
         command = Embed(engine.next_id(), tuple(_utf8(prefix + text) for text in texts))
         event = await _only(engine, command)
         if not isinstance(event, Embedded):
             raise _error(event)
+        if context.notices is not None:
+            window = engine.ready.window
+            reason = f"longer than the {window} tokens that the embedding model reads at once, so it was read in parts"
+            context.notices.extend(orbit.Notice(texts[index], reason) for index in event.split)
         if event.split and not self._has_split:
             self._has_split = True
             logger.warning(
                 "%s: %d of %d texts exceed the %d tokens that the model reads at once, so they are read in parts. "
                 "Shorter passages are found better. This is logged once; split_texts_total counts such texts.",
-                *(self.name, event.split, len(texts), engine.ready.window),
+                *(self.name, len(event.split), len(texts), engine.ready.window),
             )
         return np.frombuffer(event.vectors, "<f4").reshape(len(texts), engine.ready.dimension)
 

@@ -187,6 +187,7 @@ class OllamaProvider(Provider):
             lambda batch: self._embed(batch, prefix, context),
             size=self.settings.embed_batch_size,
             concurrency=len(self._pool.servers),
+            notices=context.notices,
         )
         if shortened:
             logger.warning("%s: %s", self.name, shortened_sentence(self.settings.embed_model, shortened))

@@ -185,6 +185,7 @@ class OpenAIProvider(Provider):
             size=self.settings.embed_batch_size,
             concurrency=len(self._pool.servers),
             dimension=self.settings.dimensions or 0,
+            notices=context.notices,
         )
         if shortened:
             logger.warning("%s: %s", self.name, shortened_sentence(self.settings.embed_model, shortened))

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ollama_kit import Served, Start
@@ -123,3 +129,21 @@ async def test_another_refusal_of_a_batch_stays_an_error(wire: OllamaWire, start
     with pytest.raises(ProviderError, match="invalid option"):
         await provider.embed(["cats", "dogs"], "document", context)
     assert len(wire.asked("/api/embed")) == 1
+
+
+async def test_ingest_names_the_files_whose_passages_were_shortened(wire: OllamaWire, tmp_path: Path) -> None:
+    wire.refuse = lambda _, body: (400, "input is too long") if max(map(len, body.get("input", [""]))) > 400 else None
+    settings = {"base_url": wire.url, "model": "llama3.2", "embed_model": "nomic-embed-text"}
+    sections = {"general": {"data_dir": str(tmp_path / "data")}, "ollama": settings, "chroma": {}}
+    (tmp_path / "config.yaml").write_text(json.dumps(sections))
+    (tmp_path / "long.txt").write_text("secret words of somebody " * 30)
+    (tmp_path / "short.txt").write_text("cats and dogs")
+    command = [sys.executable, "-m", "orbit", "ingest", "long.txt", "short.txt", "--collection", "docs"]
+
+    ingesting = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=PIPE, stderr=PIPE)
+    printed, said = (stream.decode() for stream in await ingesting.communicate())
+
+    assert ingesting.returncode == 0, said
+    assert "Shortened: long.txt: a passage: the embedding model read only " in said
+    assert "added      2" in printed
+    assert "Shortened: short.txt" not in said

@@ -26,8 +26,10 @@ class SlowCabinet(Cabinet):
     allowed = threading.Event()
 
     @orbit.hookimpl
-    async def index(self, collection, documents):
+    async def index(self, collection, documents, context):
         import asyncio
+
+        context.notices.extend(orbit.Notice(one.text, "read in part") for one in documents if "long" in one.text)
 
         if any("refuse me" in document.text for document in documents):
             raise orbit.ProviderError("the cabinet is full", kind="unavailable")
@@ -104,6 +106,12 @@ def test_uploaded_files_are_ingested_and_each_is_accounted_for(admin):
 
     _, again = upload(admin, "museum", files[0], ("tickets.txt", b"A ticket costs eleven."))
     assert (again["added"], again["updated"], again["unchanged"]) == ([], ["tickets.txt"], ["hours.md"])
+
+
+def test_files_with_passages_too_long_to_embed_are_named(admin):
+    _, summary = upload(admin, "museum", ("hours.md", b"It opens at nine."), ("history.txt", b"A long story."))
+    assert summary["shortened"] == [{"source": "history.txt", "passages": 1, "reason": "read in part"}]
+    assert summary["added"] == ["hours.md", "history.txt"]
 
 
 def test_what_was_uploaded_answers_questions(server, admin):

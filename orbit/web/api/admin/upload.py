@@ -19,7 +19,7 @@ from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, 
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from orbit.documents import Failed, Input, Progress, Skipped, Summary, ingest
+from orbit.documents import Failed, Input, Progress, Shortened, Skipped, Summary, ingest
 from orbit.types import CallContext
 from orbit.web.api.admin.multipart import receive_files
 from orbit.web.http.body import UPLOAD_PIECE
@@ -55,6 +55,7 @@ class ToldSummary(Told, frozen=True, tag="summary"):
     failed: tuple[Failed, ...]
     passages: int
     stopped: str
+    shortened: tuple[Shortened, ...]
 
 
 class ToldError(Told, frozen=True, tag="error"):

@@ -23,11 +23,11 @@ _SEQUENCES: Final = 16
 
 
 class Vectors(NamedTuple):
-    """Rows in the order of the texts, the number of tokens read, and how many texts exceeded the window."""
+    """Rows in the order of the texts, the number of tokens read, and the indices of texts beyond the window."""
 
     rows: NDArray[np.float32]
     tokens: int
-    split: int
+    split: tuple[int, ...]
 
 
 class Embedder:
@@ -77,7 +77,8 @@ class Embedder:
                 vector = _of_length_one(np.ctypeslib.as_array(pointer, (1, self.dimension)))[0]
                 rows[owners[index]] += vector * len(parts[index])
             yield
-        return Vectors(_of_length_one(rows), sum(map(len, parts)), sum(len(own) > 1 for own in parts_of))
+        split = tuple(index for index, own in enumerate(parts_of) if len(own) > 1)
+        return Vectors(_of_length_one(rows), sum(map(len, parts)), split)
 
     def _parts(self, text: str) -> list[list[int]]:
         """Return the tokens of a text, in parts of about equal length that fit the window."""

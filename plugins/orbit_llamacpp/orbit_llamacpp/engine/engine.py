@@ -181,7 +181,7 @@ class Engine:
         except StopIteration as done:
             vectors = done.value
             self.stats.embedded_texts += len(command.texts)
-            self.stats.split_texts += vectors.split
+            self.stats.split_texts += len(vectors.split)
             self.stats.prompt_tokens += vectors.tokens
             self._emit([Embedded(command.id, vectors.rows.tobytes(), vectors.split)])
         except NativeError as error:

@@ -163,6 +163,14 @@ function summary(done) {
         { class: "plain left-out", "aria-label": "Files that were not added" },
         left.map(({ source, reason }) => h("li", {}, h("span", { class: "file", dir: "auto" }, source), h("span", {}, reason))),
       ),
+    done.shortened.length > 0 &&
+      h(
+        "ul",
+        { class: "plain left-out", "aria-label": "Files with passages too long to embed whole" },
+        done.shortened.map(({ source, reason }) =>
+          h("li", {}, h("span", { class: "file", dir: "auto" }, source), h("span", {}, sentence(`Shortened: ${reason}`))),
+        ),
+      ),
     done.stopped && h("p", { class: "problem" }, sentence(`Stopped: ${done.stopped}`)),
   );
 }
