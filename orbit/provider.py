@@ -112,6 +112,10 @@ class Provider:
         """
         return ()
 
+    def remarks(self) -> Iterable[str]:
+        """Yield sentences about settings that work, but hardly as intended. Only ``orbit check`` shows them."""
+        return ()
+
     def model(self, hook: str) -> str:
         """Return the name of the model behind ``hook`` (``generate``, ``embed``), for logs and stored vectors."""
         return str(getattr(self.settings, "model", ""))

@@ -61,7 +61,12 @@ class RerankerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ] = 1
     temperature: Annotated[float, Meta(ge=0, description="Sampling temperature of the scores.")] = 0.0
     timeout: Annotated[
-        float, Meta(gt=0, description="Seconds for all scores; passages without one by then keep their place.")
+        float,
+        Meta(
+            gt=0,
+            description="Seconds for all scores; passages without one by then keep their place.",
+            extra={"within": "timeouts.rerank"},
+        ),
     ] = 10.0
     max_passage_chars: Annotated[int, Meta(ge=100, description="Characters of a passage that the model reads.")] = 2000
 

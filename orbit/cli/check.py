@@ -14,6 +14,7 @@ def check(config_path: str | None, *, traceback: bool) -> None:
     """Check the configuration and the settings of every enabled plugin. Exits with 1 if anything is wrong."""
     from orbit.errors import ConfigError
     from orbit.host.host import OrbitHost
+    from orbit.sanitize import printable
     from orbit.serving.config_problems import serving_problems
     from orbit.web.unsearched_keys import unsearched_problems
 
@@ -26,6 +27,9 @@ def check(config_path: str | None, *, traceback: bool) -> None:
         raise ConfigError(problems)
     for notice in host.notices:
         click.echo(f"Note: {notice}")
+    for item in host.registry.loaded:
+        for sentence in item.provider.remarks() if item.provider else ():
+            click.echo(f"Note: {item.section.path}: {printable(sentence)}")
     enabled = ", ".join(host.registry.names())
     click.echo(f"{host.config.source} is valid. Enabled: {enabled}.")
 

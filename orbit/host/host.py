@@ -20,7 +20,7 @@ from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.load import load, validated
 from orbit.host.needs import EXAMPLES, VERBS, cannot, unmet_needs
 from orbit.host.registry import Registry
-from orbit.host.renamed import with_limits, with_renamed
+from orbit.host.renamed import shorter_deadlines, with_limits, with_renamed
 from orbit.types import CallContext, Chunk, Document, EmbedKind, GenerateOptions, Message
 from orbit.types import Collection as StoredCollection
 
@@ -78,6 +78,7 @@ class OrbitHost:
         found = [*problems, *(problem for item in self.registry.loaded for problem in validated(item))]
         config, contradictions, self.notices = with_renamed(config, self.registry.loaded)
         config, impossible = with_limits(config, len(self.registry.implementing("retrieve")))
+        self.notices += shorter_deadlines(config, self.registry.loaded)
         self.config = config
         found += [*contradictions, *impossible]
         self._selected, unclear = _select(config, self.registry, complete=not found, needed=needed)

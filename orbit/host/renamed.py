@@ -6,7 +6,7 @@ A plugin marks such a setting with ``Meta(extra={"renamed": "retrieval.limit"})`
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -40,6 +40,19 @@ def with_renamed(config: Config, loaded: Sequence[Loaded]) -> tuple[Config, list
     return msgspec.structs.replace(config, host=host, given=given), problems, notices
 
 
+def shorter_deadlines(config: Config, loaded: Sequence[Loaded]) -> Iterator[str]:
+    """Yield a notice for each deadline of a plugin that exceeds the host's own.
+
+    A plugin marks such a setting with ``Meta(extra={"within": "timeouts.rerank"})``.
+    """
+    for item in loaded:
+        for path, target, seconds in _marked(item, "within"):
+            section, _, setting = target.partition(".")
+            limit: float = getattr(getattr(config.host, section), setting)
+            if seconds > limit:
+                yield f"{path} is {seconds:g} s, but {target} is {limit:g} s: the shorter one counts."
+
+
 def with_limits(config: Config, retrievers: int) -> tuple[Config, list[Problem]]:
     """Return the configuration with retrievers asked for as many documents as the model is to get, or the problem."""
     retrieval = config.host.retrieval
@@ -63,12 +76,20 @@ def _uses(loaded: Sequence[Loaded]) -> dict[str, list[_Use]]:
         if item.provider is None:
             continue
         late = "rerank" in implemented_hooks(type(item.provider))
-        for field in msgspec.structs.fields(type(item.provider.settings)):
-            target = next(filter(None, ((meta.extra or {}).get("renamed") for meta in _metas(field.type))), "")
-            value = getattr(item.provider.settings, field.name)
-            if target and value is not None:
-                found[target].append((late, f"{item.section.path}.{field.encode_name}", value))
+        for path, target, value in _marked(item, "renamed"):
+            found[target].append((late, path, value))
     return {target: sorted(uses, key=lambda use: use[0]) for target, uses in found.items()}
+
+
+def _marked(item: Loaded, mark: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield the path, the host's setting and the value of each setting of a plugin that ``Meta.extra`` marks."""
+    if item.provider is None:
+        return
+    for field in msgspec.structs.fields(type(item.provider.settings)):
+        target = next(filter(None, ((meta.extra or {}).get(mark) for meta in _metas(field.type))), "")
+        value = getattr(item.provider.settings, field.name)
+        if target and value is not None:
+            yield f"{item.section.path}.{field.encode_name}", target, value
 
 
 def _contradictions(uses: Sequence[_Use]) -> list[Problem]:

@@ -53,6 +53,12 @@ def _host_problems(host: str) -> Iterator[Problem]:
     if not valid or (host.count(":") == 1):
         sentence = "is an address or name alone, such as 127.0.0.1 or 0.0.0.0; the port is general.port."
         yield Problem("general.host", sentence)
+        return
+    try:
+        socket.getaddrinfo(host or None, 0, type=socket.SOCK_STREAM)  # asks nobody about an address
+    except OSError as error:
+        sentence = f"'{host}' does not resolve ({error.strerror}); use a name or address of this machine, or 0.0.0.0."
+        yield Problem("general.host", sentence)
 
 
 def _log_problems(config: Config) -> Iterator[Problem]:

@@ -41,3 +41,24 @@ def test_check_of_a_good_configuration(tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout == "the embedded default is valid. Enabled: llama_cpp, wordllama, chroma, files.\n"
     assert list(tmp_path.iterdir()) == [], "nothing is started, nothing is made"
+
+
+def test_check_notes_what_works_but_hardly_as_intended(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(
+        """
+echo: {}
+reranker: {timeout: 50}
+safety: {mode: disabled, request_timeout: 60}
+elasticsearch: {node: "http://127.0.0.1:9200", directory: elsewhere}
+"""
+    )
+    shown = typed("check", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    notes = [line for line in shown.stdout.splitlines() if line.startswith("Note: ")]
+    where = tmp_path / "elsewhere"
+    assert notes == [
+        "Note: reranker.timeout is 50 s, but timeouts.rerank is 20 s: the shorter one counts.",
+        "Note: safety.request_timeout is 60 s, but timeouts.moderate is 20 s: the shorter one counts.",
+        "Note: safety: mode is disabled and the block list is empty, so every text passes.",
+        f"Note: elasticsearch: directory: {where} has no running writer of a chat log; start that server first.",
+    ]

@@ -72,6 +72,10 @@ def test_an_origin_that_browsers_never_send(tmp_path: Path, origin: str, right: 
             "general.host: is an address or name alone, such as",
         ),
         ({"general": {"data_dir": "{tmp}", "host": "300.1.1.1"}}, "general.host: is an address or name alone, such as"),
+        (
+            {"general": {"data_dir": "{tmp}", "host": "no-such-host.invalid"}},
+            "general.host: 'no-such-host.invalid' does",
+        ),
         ({"general": {"data_dir": "{tmp}", "host": "[::1]"}}, "general.host: is an address or name alone, such as"),
         ({"general": {"data_dir": "{tmp}", "host": "x" * 80}}, "general.host: is an address or name alone, such as"),
         ({"general": {"data_dir": "{tmp}", "trusted_proxies": ["x"]}}, "general.trusted_proxies[0]: 'x' is neither"),

@@ -51,7 +51,7 @@ def split_uri(uri: str) -> Address:
     login = rest[:end] if end >= 0 else None
     where, _, options = rest[end + 1 :].partition("?")
     hosts, _, database = where.partition("/")
-    return Address(login, hosts, unquote(database).partition(".")[0], options)
+    return Address(login, hosts, unquote(database), options)
 
 
 def database_name(settings: Mongodb) -> str:

@@ -100,6 +100,13 @@ class ElasticsearchLog(orbit.Provider):
         folder = Path(directory).expanduser().absolute() if directory else written.parent
         return folder / (filename or written.name)
 
+    def remarks(self) -> Iterable[str]:
+        """Yield a sentence if nobody writes a chat log in ``directory`` now."""
+        own, given = self.host.chat_log, self.settings.directory
+        folder = Path(given).expanduser().absolute()
+        if given and (own is None or own.parent != folder) and not has_writers(folder):
+            yield f"directory: {folder} has no running writer of a chat log; start that server first."
+
     def validate(self) -> Iterable[str]:
         """Yield invalid addresses and names, incomplete credentials and missing files."""
         for host in self.settings.hosts:

@@ -75,6 +75,11 @@ class SafetyProvider(Provider):
             else:
                 yield from self._prompt_mistakes(text)
 
+    def remarks(self) -> Iterable[str]:
+        """Yield a sentence if nothing is moderated."""
+        if not self._judging and not Blocklist(entries_of(self.settings)):
+            yield "mode is disabled and the block list is empty, so every text passes."
+
     def needs(self) -> Iterable[Need]:
         """Return the judge."""
         return (Need("generate", self.settings.provider, self.settings.model),) if self._judging else ()

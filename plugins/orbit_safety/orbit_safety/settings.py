@@ -40,7 +40,12 @@ class SafetySettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ] = 3
     retry_delay: Annotated[float, Meta(ge=0, description="Seconds between attempts.")] = 1.0
     request_timeout: Annotated[
-        float, Meta(gt=0, description="Seconds for a verdict, including retries; set it below timeouts.moderate.")
+        float,
+        Meta(
+            gt=0,
+            description="Seconds for a verdict, including retries; set it below timeouts.moderate.",
+            extra={"within": "timeouts.moderate"},
+        ),
     ] = 15.0
     allow_on_timeout: Annotated[
         bool, Meta(description="Let messages pass if there is no verdict in time; otherwise the client gets 503.")

@@ -185,6 +185,16 @@ def test_embeddings_of_tokens_are_refused_with_the_mend(tmp_path: Path) -> None:
             assert raised.value.param == "input"
 
 
+@pytest.mark.parametrize("spelling", ["script:latest", "SCRIPT", "Script:latest", "models/script"])
+def test_a_model_by_another_spelling_of_its_name(tmp_path: Path, spelling: str) -> None:
+    with serve({"script": {}}, tmp_path) as server, client(server) as api:
+        assert api.chat.completions.create(model=spelling, messages=HELLO).choices[0].message.content
+        assert api.models.retrieve(spelling).id == "script"
+        assert {model.id for model in api.models.list()} == {"script", "orbit"}
+        with pytest.raises(openai.NotFoundError):
+            api.chat.completions.create(model=f"{spelling}x", messages=HELLO)
+
+
 def test_errors_are_the_right_exceptions(tmp_path: Path) -> None:
     with serve({"script": {}}, tmp_path) as server:
         with client(server, key="api_wrong") as api, pytest.raises(openai.AuthenticationError) as wrong:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
 from orbit.types import CallContext, GenerateOptions, Message
+from orbit.upstreams import listed_name
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.request import header
 from orbit.web.wires.openai.chat_wire import CompletionWire
@@ -161,11 +162,16 @@ def bearer(scope: Scope) -> str | None:
     return secret.strip() if scheme.lower() == "bearer" else header(scope, b"x-api-key")
 
 
-def check_model(model: str, models: tuple[str, ...]) -> None:
-    """Raise ParameterError with 404 if the model does not exist."""
-    if model not in models:
+def check_model(model: str, models: tuple[str, ...]) -> str:
+    """Return the name by which a model is listed. Raise ParameterError with 404 if it does not exist.
+
+    ``:latest`` and upper or lower case make no difference, as with the servers of models.
+    """
+    listed = next((name for name in models if listed_name(model, (name,))), None) if model not in models else model
+    if listed is None:
         detail = f"the model '{model}' does not exist here. Models: {', '.join(models) or 'none'}."
         raise ParameterError("model", detail, 404, "model_not_found")
+    return listed
 
 
 def _conversation(messages: list[ChatMessage]) -> tuple[str, list[Message]]:

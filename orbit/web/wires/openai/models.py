@@ -114,8 +114,7 @@ def model_routes(services: Services) -> list[Any]:
     @get("/models/{model:path}", guards=[only_with_a_key], operation_id="model", summary="One model")
     async def show_model(model: FromPath[str]) -> ModelInfo:
         name = model.removeprefix("/")  # a name may have slashes
-        check_model(name, tuple(models))
-        return models[name]
+        return models[check_model(name, tuple(models))]
 
     @post(
         "/embeddings",
