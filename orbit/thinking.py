@@ -40,6 +40,8 @@ _STRIPPED: Final = ("analysis", "assistantfinal")
 _FINAL: Final = "<|channel|>final<|message|>"
 _HARMONY_PROMPT: Final = "<|start|>assistant"
 """The end of a prompt in the harmony format."""
+_RESPONSE: Final = ("<|start_response|>", "<|end_response|>")
+"""Marks around the answer after the thoughts (Command A, in capitals)."""
 _LONGEST: Final = 40
 """Characters of the longest tag."""
 _WINDOW: Final = 1024
@@ -57,7 +59,7 @@ _OPENING: Final = re.compile(
 _CLOSING: Final = re.compile(rf"</(?:{_NAME})>|{_any_of((*_PAIRS.values(), _FINAL))}", re.IGNORECASE)
 _TAG: Final = re.compile(rf"{_OPENING.pattern}|(?P<closing>{_CLOSING.pattern})", re.IGNORECASE)
 _UNFINISHED: Final = re.compile(rf"</?[a-z:_]{{0,30}}|<(?:{_NAME}){_ATTRIBUTES}", re.IGNORECASE)
-_BEGINNINGS: Final = (*_PAIRS, *_PAIRS.values(), *_HARMONY, _STRIPPED[0])
+_BEGINNINGS: Final = (_RESPONSE[0], *_PAIRS, *_PAIRS.values(), *_HARMONY, _STRIPPED[0])
 _MARK: Final = re.compile(r"<\|(start|channel|message|end|return|call|constrain)\|>")
 _MARKS: Final = tuple(f"<|{name}|>" for name in ("start", "channel", "message", "end", "return", "call", "constrain"))
 
@@ -101,7 +103,7 @@ class ThinkingSplitter:
         self._unknown = unknown
         self._whole = whole
         self._learn = learn
-        self._state: Literal["begin", "thoughts", "harmony", "whole", "answer"] = "begin"
+        self._state: Literal["begin", "thoughts", "harmony", "whole", "response", "answer"] = "begin"
         self._held = ""
         self._closing = _CLOSING
         self._tag = "</think>"
@@ -176,6 +178,8 @@ class ThinkingSplitter:
             return self._split_whole("".join(self._kept))
         if self._state == "harmony" and self._part in ("header", "other"):
             return "", held
+        if self._state == "response" and held.rstrip().lower() == _RESPONSE[1]:
+            return "", ""
         if self._state == "answer" and self._watches:
             self._tell(opened=False)
         return held, ""
@@ -188,6 +192,8 @@ class ThinkingSplitter:
                 answer += self._begin()
             elif state == "thoughts":
                 thoughts += self._think()
+            elif state == "response":
+                return answer + self._respond(), thoughts
             elif state == "harmony":
                 said, thought = self._read_harmony()
                 return answer + said, thoughts + thought
@@ -224,7 +230,10 @@ class ThinkingSplitter:
         return held
 
     def _opens(self, begun: str) -> bool:
-        """Continue with the thoughts if the text begins with an opening tag."""
+        """Continue with the thoughts, or with an answer between marks, if the text begins with an opening tag."""
+        if self._has_thought and begun[: len(_RESPONSE[0])].lower() == _RESPONSE[0]:
+            self._state, self._held = "response", begun[len(_RESPONSE[0]) :].lstrip()
+            return True
         mark, closing = _STRIPPED
         if opening := _OPENING.match(begun):
             begun, closing = begun[opening.end() :], _closing_tag(opening)
@@ -260,6 +269,14 @@ class ThinkingSplitter:
         if self._kept is not None and thought:
             self._kept.append(thought)
         return thought
+
+    def _respond(self) -> str:
+        """Return the text before what may be the mark at the end of the answer."""
+        start = self._held.rfind("<")
+        may_end = start >= 0 and _RESPONSE[1].startswith(self._held[start:].rstrip().lower())
+        end = start if may_end else len(self._held)
+        text, self._held = self._held[:end], self._held[end:]
+        return text
 
     def _read_harmony(self) -> Split:
         answer, thoughts = "", ""

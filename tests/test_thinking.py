@@ -229,3 +229,14 @@ def test_an_answer_in_one_piece_with_a_closing_tag_alone(text: str, whole: bool)
 )
 def test_an_answer_in_one_piece_that_mentions_a_closing_tag(text: str, whole: bool) -> None:
     assert split([text], Thinking().splitter("m", whole=whole)) == (text, "")
+
+
+def test_marks_around_the_whole_answer_after_thoughts_are_removed() -> None:
+    thoughts = "<|START_THINKING|>plan<|END_THINKING|>"
+    for pieces in cuts(f"{thoughts}<|START_RESPONSE|>{ANSWER}<|END_RESPONSE|>\n"):
+        assert split(pieces) == (ANSWER, "plan"), pieces
+    for pieces in cuts(f"{thoughts}<|START_RESPONSE|>{ANSWER}"):
+        assert split(pieces, cut=True) == (ANSWER, "plan"), pieces
+    for answer in ("<p>Yes.</p>", "<response>Yes.</response> is XML.", "Use <|START_RESPONSE|> and <|END_RESPONSE|>"):
+        for pieces in cuts(thoughts + answer):
+            assert split(pieces) == (answer, "plan"), pieces

@@ -62,7 +62,7 @@ def test_an_origin_that_browsers_never_send(tmp_path: Path, origin: str, right: 
         ({"sqlite": {"path": "{tmp}/folder"}}, "sqlite.path: the file {tmp}/folder cannot be used: this is a folder."),
         ({"sqlite": {"path": ""}}, "sqlite.path: is empty; it must name a file, such as orbit.db."),
         ({"sqlite": {"path": "{tmp}/file/x"}}, "sqlite.path: the file {tmp}/file/x cannot be used: {tmp}/file is no"),
-        ({"sqlite": {"path": "{tmp}/file"}}, "sqlite.path: the file {tmp}/file is no SQLite database."),
+        ({"sqlite": {"path": "{tmp}/file"}}, "sqlite.path: the file {tmp}/file is not a SQLite database."),
         ({"sqlite": {"path": "x" * 300}}, "sqlite.path: "),
         ({"general": {"data_dir": "{tmp}/file/x"}}, "general.data_dir: the folder {tmp}/file/x cannot be used: "),
         ({"general": {"data_dir": "/proc/orbit"}}, "general.data_dir: the folder /proc/orbit cannot be used: no such"),
