@@ -12,13 +12,13 @@ from orbit.errors import Overloaded
 class Admission:
     """A bounded number of places, and a bounded queue for them.
 
-    A place that comes free goes to the waiting key that holds fewest, keys with equally many in turn; within a key the
-    first comes first. When the queue is full, the key with most turns in it gives way: its newest turn is refused, so
-    that no key can fill the queue for the others.
+    A free place goes to the waiting key that holds the fewest places, round-robin among equals. Each key's turns are
+    served first come, first served. When the queue is full, the key with the most waiting turns loses its newest one,
+    so that no key can fill the queue for the others.
     """
 
     def __init__(self, places: int, queue: int, seconds: float) -> None:
-        """``seconds`` is the longest wait."""
+        """Take the number of places, the length of the queue, and the longest wait in seconds."""
         self._free = places
         self._queue_size = queue
         self._seconds = seconds
@@ -28,20 +28,20 @@ class Admission:
 
     @property
     def waiting(self) -> int:
-        """How many turns wait for a place."""
+        """The number of turns that wait for a place."""
         return sum(map(len, self._queues.values()))
 
     def place(self, key: str = "") -> Place:
-        """Return a place for a turn of ``key``, to be held with ``async with``. Entering it raises Overloaded."""
+        """Return an async context manager that holds a place for a turn of ``key``. Entering it raises Overloaded."""
         return Place(self, key)
 
     def check(self, key: str) -> None:
-        """Raise Overloaded if a turn of ``key`` would be refused at once."""
+        """Raise Overloaded if ``enter`` would refuse a turn of ``key`` at once."""
         if not self._free and self._full_for(key):
             raise _full()
 
     async def enter(self, key: str) -> None:
-        """Wait for a place; ``leave`` gives it back. Raises Overloaded."""
+        """Wait for a place; ``leave`` releases it. Raises Overloaded if the queue is full or the wait too long."""
         if self._free:
             self._free -= 1
             self._hold(key)
@@ -49,7 +49,7 @@ class Admission:
             await self._wait(key)
 
     def leave(self, key: str) -> None:
-        """Give a place back: it goes straight to the next in line."""
+        """Release a place and hand it to the next turn in line."""
         self.running -= 1
         self._held[key] -= 1
         if not self._held[key]:
@@ -86,7 +86,7 @@ class Admission:
             raise
 
     def _full_for(self, key: str) -> bool:
-        """Whether the queue is full and no other key would have to give way."""
+        """Whether the queue is full and, with one more turn of ``key``, no other key would have more turns in it."""
         longest = max(map(len, self._queues.values()), default=0)
         return self.waiting >= self._queue_size and longest <= len(self._queues.get(key, ())) + 1
 
@@ -108,7 +108,7 @@ class Admission:
 
 
 class Place:
-    """A place for one turn, while it is entered."""
+    """An async context manager that holds a place for one turn."""
 
     __slots__ = ("_admission", "_key")
 

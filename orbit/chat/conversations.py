@@ -1,6 +1,6 @@
-"""Conversations: what was said in a session goes before the next question in it.
+"""Conversations: the earlier turns of a session precede its next question.
 
-A session belongs to the key it was begun with: to every other key it does not exist.
+A session belongs to the API key that began it. For every other key it does not exist.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SWEEP_SECONDS = 600.0
 
 
 class UnknownConversation(OrbitError):
-    """The key has no session with this id: it was never begun, or deleted, or its time is over."""
+    """The key has no session with this id: it never existed, was deleted, or has expired."""
 
     code = "unknown_session"
 
@@ -42,7 +42,7 @@ class UnknownConversation(OrbitError):
 
 
 class Conversations:
-    """Runs the turns of sessions, keeps them in the database, and forgets them when their time is over."""
+    """Runs the turns of sessions, stores them in the database, and deletes them when they expire."""
 
     def __init__(self, database: Database, settings: SessionsSettings, pipeline: Pipeline) -> None:
         self._database = database
@@ -60,9 +60,9 @@ class Conversations:
         await asyncio.wait([self._sweeper])
 
     def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
-        """Answer a turn with what its session, ``turn.context.session_id``, remembers; see ``Pipeline.answer``.
+        """Answer a turn with the history of its session, ``turn.context.session_id``. See ``Pipeline.answer``.
 
-        The turn is kept if it was answered to its end, before its Answer comes, so that the next question finds it.
+        A complete answer is stored before the Answer event, so that the next question finds it.
         """
         session_id = turn.context.session_id
         if session_id is None or not self._settings.enabled:
@@ -70,14 +70,14 @@ class Conversations:
         return self._remembering(turn, session_id)
 
     async def turns(self, key_id: str, session_id: str) -> list[ConversationTurn]:
-        """What a session remembers, oldest first. Raises UnknownConversation."""
+        """Return the stored turns of a session, oldest first. Raises UnknownConversation."""
         found = await self._load(key_id, session_id) if self._settings.enabled else []
         if not found:
             raise UnknownConversation
         return found
 
     async def delete(self, key_id: str, session_id: str) -> None:
-        """Forget a session. Raises UnknownConversation."""
+        """Delete a session. Raises UnknownConversation."""
         if not await self._database.delete_conversation(key_id, session_id):
             raise UnknownConversation
 
@@ -98,9 +98,9 @@ class Conversations:
         return await self._database.conversation_turns(key_id, session_id, time.time() - self._settings.ttl)
 
     async def _keep(self, turn: Turn, session_id: str, text: str, ending: Ending) -> bool:
-        """Keep an answered turn. The client has its answer by now, so a database that is away does not spoil it.
+        """Store an answered turn. Returns whether it was stored: a database error must not spoil the answer.
 
-        An answer without text, which a client's ``stop`` may ask for, is not kept: models refuse empty messages.
+        Answers without text, which a client's ``stop`` can cause, are left out: models refuse empty messages.
         """
         answer = text + ending.text
         if not answer.strip():
@@ -109,7 +109,7 @@ class Conversations:
         try:
             keeping = self._database.add_turn(turn.context.key_id, session_id, kept, self._settings.max_turns)
             await in_time(turn.context, keeping, self._pipeline.ticker)
-        except UnknownKey:  # deleted meanwhile, and its sessions with it
+        except UnknownKey:  # somebody deleted the key meanwhile, and its sessions with it
             return False
         except OrbitError as error:
             logger.warning("a turn of a session is not remembered: %s", error)
@@ -117,7 +117,7 @@ class Conversations:
         return True
 
     async def _sweep(self) -> None:
-        """Forget turns whose time is over; without sessions, once, whatever was kept when there were some."""
+        """Delete expired turns again and again. If sessions are disabled, delete all stored turns once."""
         settings = self._settings
         while True:
             try:
@@ -131,12 +131,12 @@ class Conversations:
 
 
 def history_of(turns: Sequence[ConversationTurn], max_chars: int) -> tuple[Message, ...]:
-    """The last turns as the model reads them: the newest in any case, and earlier ones up to ``max_chars`` in all."""
+    """Return the last turns as messages: always the newest, and earlier ones up to ``max_chars`` in total."""
     messages: list[Message] = []
     chars = 0
     for turn in reversed(turns):
         if not turn.answer.strip():
-            continue  # kept by an earlier version; services refuse an empty message
+            continue  # an earlier version stored these; services refuse an empty message
         chars += len(turn.question) + len(turn.answer)
         if messages and chars > max_chars:
             break

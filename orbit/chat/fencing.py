@@ -1,7 +1,7 @@
-"""The fence around a passage in a prompt, and what keeps a document from breaking it.
+"""Fences passages in a prompt, as a defence against prompt injection by documents.
 
-A document may have been written to give orders. Its text must not close its fence, open another one, or look to a model
-as if it did; nor may it hold what chat templates mark roles with, or what its readers cannot see.
+A document's text must not close its fence or open another one, nor look to the model as if it did. It must not contain
+the role markers of chat templates or invisible characters either.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _BREAKING = re.compile(
     rf"|(?=\s*\||{_TOKENS}\s*>))"  # <|im_start|> and its kin, <s>, <start_of_turn>
     rf"|\[(?=/?(?:inst|system_prompt|{_TOOLS}|gmask)\])"
 )
-"""What begins with a bracket to be taken away, in a text as ``_plain`` gives it."""
+"""Fences and control tokens, in the output of ``_plain``. Each match starts at the bracket to replace."""
 _SUSPECT = re.compile(rf"[{_BRACKETS}&%\\\[\uff3b]")
-"""What a would-be bracket begins with: most texts have none of these, and are done with."""
+"""First characters of anything that reads as a bracket. Most texts have none, and need no further work."""
 
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e"
     "\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]+"
 )
-"""What no reader sees. The joiners U+200C and U+200D are not among it: Persian and Hindi are spelt with them."""
+"""Invisible characters, except the joiners U+200C and U+200D, which Persian and Hindi need."""
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
 
 _LOOK_ALIKES = {
@@ -42,16 +42,16 @@ _LOOK_ALIKES = {
     **dict.fromkeys("\u200c\u200d", ""),
     "\u2800": " ",
 }
-"""Letters of other alphabets, strokes and blanks that look like those of a fence or a control token."""
+"""Homoglyphs: characters that look like those of a fence or a control token."""
 
 
 def fenced(number: int, text: str) -> str:
-    """A passage within its fence, which is the only one there, whatever the text is."""
+    """Return a passage within its fence. No text can add another fence."""
     return f'<passage number="{number}">\n{inert(text)}\n</passage>'
 
 
 def inert(text: str) -> str:
-    """``text`` without what is invisible, and with ``(`` for the brackets of would-be fences and control tokens."""
+    """Return ``text`` without invisible characters, and with ``(`` as the bracket of fake fences and control tokens."""
     text = _HIDDEN.sub("", _LINE_END.sub("\n", text))
     if not _SUSPECT.search(text):
         return text
@@ -66,7 +66,7 @@ def inert(text: str) -> str:
 
 
 def _plain(text: str) -> tuple[str, range | list[int]]:
-    """``text`` as a reader takes it, in small letters, and for each of its characters the place it came from."""
+    """Return ``text`` in lower case with homoglyphs replaced, and each character's position in the original."""
     if text.isascii():
         return text.lower(), range(len(text))
     folded = [_folded(character) for character in text]

@@ -18,21 +18,21 @@ logger = logging.getLogger("orbit.log")
 _CAPACITY = 10_000
 _GATHER_SECONDS = 0.01
 _TURN = 64
-"""Records delivered in one go; then requests run."""
+"""Records delivered before the event loop serves requests again."""
 
 
 class Recorder:
     """A queue and a task for each sink, so that a slow sink delays neither replies nor the other sinks.
 
-    A sink keeps its own spool; if it cannot even take records, the newest beyond the capacity are counted as lost.
+    Sinks spool records themselves. If a sink is so slow that its queue is full, new records are counted as lost.
     """
 
     def __init__(
         self, sinks: Mapping[str, Callable[..., Any]], seconds: float, failed: Callable[[ProviderError], None]
     ) -> None:
-        """``sinks`` are the callers of the hook ``log`` by name. Each has ``seconds`` for a record.
+        """Take the callers of the hook ``log`` by name. Each has ``seconds`` for a record.
 
-        The recorder calls ``failed`` for every record that a sink did not take.
+        The recorder calls ``failed`` for every record that a sink fails to take.
         """
         self.lost = 0
         self._seconds = seconds
@@ -95,7 +95,7 @@ class _Sink:
         while not (self._finishing.is_set() and not self.waiting):
             await self.wake.wait()
             if not self._finishing.is_set() and loop.time() - ended < _GATHER_SECONDS:
-                # Records of a busy moment share one turn of this task; alone, each would cost as much as ten.
+                # Batch the records of a busy moment: waking this task for a single record costs as much as ten records.
                 await asyncio.sleep(_GATHER_SECONDS)
             self.wake.clear()
             while self.waiting:
@@ -104,11 +104,11 @@ class _Sink:
                 except ProviderError as error:
                     logger.warning("%s", error)
                     self._failed(error)
-                await asyncio.sleep(0)  # a sink that never waits must not keep requests waiting
+                await asyncio.sleep(0)  # let requests run even if the sink never awaits anything
             ended = loop.time()
 
     async def _deliver_some(self) -> None:
-        """Deliver up to a turn of records. Raises ProviderError for one that the sink did not take; it is gone."""
+        """Deliver up to ``_TURN`` records. Drops a record that the sink fails to take, and raises ProviderError."""
         loop = asyncio.get_running_loop()
         deadline = asyncio.timeout(self._seconds)
         armed = loop.time()
@@ -119,7 +119,7 @@ class _Sink:
                     await self._caller(record=record, context=context)
                     self.waiting.popleft()
                     now = loop.time()
-                    if now - armed > self._seconds / 10:  # setting the deadline anew for each record costs too much
+                    if now - armed > self._seconds / 10:  # rescheduling for each record costs too much
                         deadline.reschedule(now + self._seconds)
                         armed = now
         except TimeoutError as error:
@@ -127,7 +127,7 @@ class _Sink:
             if deadline.expired():
                 raise too_slow(self.name, "log", self._seconds) from error
             raise attributed(error, self.name, "log") from error
-        except Exception as error:  # whatever a plugin raises is attributed to it
+        except Exception as error:  # plugin code can raise anything
             self.waiting.popleft()
             raised = attributed(error, self.name, "log")
             if raised is error:

@@ -1,4 +1,4 @@
-"""Names in the log what takes long, so that a start that hangs says where."""
+"""Logs slow steps while they run, so that the log shows where a start hangs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from contextlib import contextmanager
 logger = logging.getLogger("orbit.plugins")
 
 SECONDS = 5.0
-"""After this time, and then again after twice, four times ... as long, the log names what is still going on."""
+"""The log names a step that still runs after this time, then again after 2, 4, 8 ... times as long."""
 
 
 @contextmanager
 def announced(what: str, limit: str = "") -> Iterator[None]:
-    """Log a warning while the block runs, once it has taken ``SECONDS``. It works even if the event loop is blocked."""
+    """Log a warning if the block still runs after ``SECONDS``. A thread keeps time, in case the event loop blocks."""
     done = threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""All there is to say about one plugin: what ``orbit plugins show`` prints."""
+"""Describes one plugin in full, for ``orbit plugins show``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from orbit.provider import Provider
 
 
 class Description(msgspec.Struct, frozen=True):
-    """One plugin, or one instance of it. What only an import can tell is empty if the import fails.
+    """One plugin, or one instance of it. Fields that need the plugin's import are empty if the import fails.
 
-    ``api`` is the version of the plugin API that it was written for, ``source`` the file of its class. ``health`` is
-    what a running server says of the instance; empty if there is none to ask.
+    ``api`` is the version of the plugin API that the plugin targets, ``source`` the file of its class. ``health`` comes
+    from a running server and is empty without one.
     """
 
     plugin: str
@@ -44,9 +44,10 @@ class Description(msgspec.Struct, frozen=True):
 def describe(
     name: str, loaded: Mapping[str, Loaded], installed: Mapping[str, InstalledPlugin], failed: Mapping[str, str]
 ) -> tuple[Description, type[Provider] | None, BaseException | None]:
-    """Describe an instance of the configuration, or else an installed plugin of that name, which is imported.
+    """Describe the configured instance of this name, or else the installed plugin of this name. Imports the plugin.
 
-    Returns the class as well, and the exception behind a failed import. Raises LookupError, with a sentence.
+    Also returns the class, and the exception behind a failure. Raises LookupError, with a sentence, if nothing has
+    the name.
     """
     item = loaded.get(name)
     if item is not None and item.plugin is None:

@@ -1,4 +1,4 @@
-"""Which plugins are installed, read from package metadata alone: nothing is imported."""
+"""Finds installed plugins by their package metadata, without importing them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIRST_PARTY = {
     "safety": "orbit-safety",
     "wordllama": "orbit-wordllama",
 }
-"""Plugin name -> the distribution that has it, for those of this project that may not be installed."""
+"""The project's own plugins and their distributions, to suggest one that is not installed."""
 
 
 class InstalledPlugin(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class InstalledPlugin(msgspec.Struct, frozen=True):
 
 
 class _Installed(Mapping[str, InstalledPlugin]):
-    """Plugins by name. The metadata of a distribution are read when somebody asks for its plugin: most never do."""
+    """Plugins by name. Reads a distribution's metadata only on lookup, because most plugins are never looked up."""
 
     def __init__(self, entries: Iterable[EntryPoint]) -> None:
         self._entries: dict[str, list[EntryPoint]] = {}
@@ -65,7 +65,7 @@ def installed_plugins() -> Mapping[str, InstalledPlugin]:
 
 
 def _distribution(entry: EntryPoint) -> tuple[str, str]:
-    """Return the name and the version of the distribution that an entry point is of."""
+    """Return the name and the version of an entry point's distribution."""
     if entry.dist is None:
         return "unknown", "unknown"
     metadata = entry.dist.metadata
@@ -73,7 +73,7 @@ def _distribution(entry: EntryPoint) -> tuple[str, str]:
 
 
 def not_installed(name: str, installed: Mapping[str, InstalledPlugin]) -> str:
-    """Return the sentence for a section whose plugin is not there: what to install, or what may have been meant."""
+    """Return the sentence about a section whose plugin is missing: what to install, or a similar name."""
     if name in FIRST_PARTY:
         return f"the plugin '{name}' is not installed. Install it: pip install {FIRST_PARTY[name]}."
     there = ", ".join(installed) or "none"

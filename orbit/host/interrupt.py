@@ -1,4 +1,4 @@
-"""Cancelling a task for a reason of one's own, and taking the cancellation back."""
+"""Cancels tasks for the host's own reasons, and tells those cancellations from others."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 
 class Interrupt:
-    """Cancels the task that made it, for example when a client leaves.
+    """Cancels the task that created it, for example when a client disconnects.
 
-    It does by other triggers what ``asyncio.timeout`` does by time: a cancellation that came from here alone ends here,
-    and every other one passes through.
+    It works like ``asyncio.timeout``, with triggers other than time. It absorbs a cancellation of its own, and lets
+    every other one pass.
     """
 
     __slots__ = ("_before", "pending", "task")
@@ -22,34 +22,34 @@ class Interrupt:
         self.pending = False
 
     def cancel(self) -> None:
-        """Cancel the task, once until it is taken back."""
+        """Cancel the task. Further calls do nothing until ``take_back``."""
         if not self.pending:
             self.pending = True
             self.task.cancel()
 
     def take_back(self) -> bool:
-        """Return whether the task was cancelled from here, and from nowhere else."""
+        """Undo the cancellation. Returns whether it was the only one."""
         if not self.pending:
             return False
         self.pending = False
         return self.task.uncancel() <= self._before
 
     def forget_leaked(self, error: BaseException) -> None:
-        """Take back what a failed task group leaves: before Python 3.13 it counts its task as cancelled for good.
+        """Undo the cancellation that a failed task group leaks: before Python 3.13, its task stays marked as cancelled.
 
-        Without it, no ``asyncio.timeout`` around would work.
+        Otherwise no enclosing ``asyncio.timeout`` would work.
         """
         if isinstance(error, BaseExceptionGroup):
             while self.task.cancelling() > self._before:
                 self.task.uncancel()
 
     def wanted_by_others(self) -> bool:
-        """Whether somebody else has cancelled the task. Without it, a CancelledError is a plugin's own failure."""
+        """Whether another part has cancelled the task. If none has, a CancelledError is the plugin's own failure."""
         return self.task.cancelling() > self._before
 
 
 class Deadline(Interrupt):
-    """Cancels its task after some seconds: ``asyncio.timeout`` at a third of its cost, for what each hook pays."""
+    """Cancels its task after some seconds, at a third of the cost of ``asyncio.timeout``: every hook call needs one."""
 
     __slots__ = ("_timer",)
 
@@ -58,7 +58,7 @@ class Deadline(Interrupt):
         self._timer = asyncio.get_running_loop().call_later(seconds, self.cancel)
 
     def end(self) -> None:
-        """Stop counting, and take back what no longer matters."""
+        """Stop the timer, and undo a cancellation that came too late to matter."""
         self._timer.cancel()
         if self.pending:
             self.take_back()

@@ -1,4 +1,4 @@
-"""From a configured section to a provider object: import, verify, convert its settings. Nothing starts here."""
+"""Makes the provider of a configured section: imports and verifies the class, converts the settings. Starts nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from orbit.provider import Host, NoSettings, Provider
 
 
 class Loaded(msgspec.Struct):
-    """A provider instance that is ready to start, or why it is not: ``provider`` is None if it could not be made."""
+    """A provider instance that is ready to start, or the reasons why it is not: ``provider`` is then None."""
 
     section: ProviderSection
     plugin: InstalledPlugin | None = None
@@ -60,9 +60,9 @@ def import_plugin(plugin: InstalledPlugin) -> type[Provider]:
 
 
 def load(section: ProviderSection, installed: Mapping[str, InstalledPlugin], host: Host) -> Loaded:
-    """Make the provider of a section. Problems are returned, not raised, so that all can be shown at once.
+    """Make the provider of a section. Returns problems instead of raising, so that one run can show all of them.
 
-    What ``validate`` says comes from ``validated``, once all providers are made.
+    Does not call the provider's ``validate``: ``validated`` does, once all providers exist.
     """
     plugin = installed.get(section.plugin)
     if plugin is None:
@@ -73,7 +73,7 @@ def load(section: ProviderSection, installed: Mapping[str, InstalledPlugin], hos
         return Loaded(section, plugin, problems=(Problem(section.path, error.reason),), error=error.__cause__)
     try:
         settings, problems = convert_all(section.settings, kind.Settings, section.path)
-    except Exception as error:  # noqa: BLE001  # __post_init__ and default factories are a plugin's code
+    except Exception as error:  # noqa: BLE001  # __post_init__ and default factories are plugin code
         return _unmade(section, plugin, f"{kind.__name__}.Settings could not be made", error)
     if settings is None:
         if kind.Settings is NoSettings:
@@ -83,21 +83,21 @@ def load(section: ProviderSection, installed: Mapping[str, InstalledPlugin], hos
         with announced(f"making {section.name}"):
             provider = kind(section.name, settings, host)
             _see_that_it_was_made(provider)
-            offered_hooks(provider)  # these are asked here, so that what they raise is reported like the rest
+            offered_hooks(provider)  # called here so that their errors are reported like the constructor's
             provider.exclusive()
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin raises is reported under its name
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # plugin code can raise anything
         return _unmade(section, plugin, f"{kind.__name__} could not be made", error)
     return Loaded(section, plugin, provider)
 
 
 def validated(loaded: Loaded) -> tuple[Problem, ...]:
-    """Ask a provider what is wrong with its settings, keep that in ``loaded``, and return all its problems."""
+    """Call a provider's ``validate``, store its problems in ``loaded``, and return them."""
     section, provider = loaded.section, loaded.provider
     if provider is not None:
         try:
             with announced(f"checking {section.name}"):
                 loaded.problems = tuple(Problem(section.path, sentence) for sentence in _sentences(provider))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin raises is reported under its name
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # plugin code can raise anything
             assert loaded.plugin is not None
             failed = _unmade(section, loaded.plugin, f"{type(provider).__name__} could not be checked", error)
             loaded.problems, loaded.error = failed.problems, failed.error
@@ -109,7 +109,7 @@ def _unmade(section: ProviderSection, plugin: InstalledPlugin, what: str, error:
 
 
 def _sentences(provider: Provider) -> list[str]:
-    """Return what ``validate`` says. Raises TypeError if that is no list of sentences."""
+    """Return the sentences of ``validate``. Raises TypeError if it returns anything but a list of strings."""
     found: Any = provider.validate()
     where = f"{type(provider).__name__}.validate"
     if isinstance(found, str) and found:
@@ -133,9 +133,9 @@ def _see_that_it_was_made(provider: Provider) -> None:
 
 
 def _told(error: BaseException) -> str:
-    """An exception in one line, with the file and line that raised it, if that was no file of Python's or ours."""
+    """Return an exception in one line, with the file and line that raised it unless that is this file."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
     told = f"{type(error).__name__}: {error}"
-    if not frames or frames[-1].filename == __file__ or isinstance(error, SyntaxError):  # which says it itself
+    if not frames or frames[-1].filename == __file__ or isinstance(error, SyntaxError):  # its text names the line
         return told
     return f"{told} ({frames[-1].filename}, line {frames[-1].lineno})"

@@ -1,4 +1,4 @@
-"""What instances need of each other, checked before anything starts and once everything has."""
+"""Checks that each provider finds the other providers it needs, before anything starts and again afterwards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXAMPLES = {"generate": "one, for example with 'ollama:'", "embed": "one, for ex
 
 
 def unmet_needs(config: Config, registry: Registry, selected: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield a problem for each need that no instance meets. ``selected`` has the instance of each hook."""
+    """Yield a problem for each need that no instance meets. ``selected`` names the chosen instance for each hook."""
     for item in registry.loaded:
         if item.provider is None or item.section.name not in registry:
             continue
@@ -29,7 +29,7 @@ def _unmet(path: str, need: Need, config: Config, registry: Registry, selected: 
     if need.provider and need.provider not in able:
         can = ", ".join(able) or "none"
         yield Problem(f"{path}.provider", f"{cannot(config, registry, name, need.hook)}; providers that can: {can}.")
-    elif not able and need.hook != "generate":  # that nobody generates is told of the role already
+    elif not able and need.hook != "generate":  # the check of the generating role reports that one
         does, example = DOES[need.hook], EXAMPLES[need.hook]
         yield Problem(path, f"needs a provider that {does}, and none is enabled; enable {example}.")
     elif name and need.model and (reason := registry[name].refuses_model(need.model)):
@@ -37,7 +37,7 @@ def _unmet(path: str, need: Need, config: Config, registry: Registry, selected: 
 
 
 def cannot(config: Config, registry: Registry, name: str, hook: str) -> str:
-    """Say why the instance of a name cannot do what a hook is for: half a sentence."""
+    """Return, as half a sentence, why the instance ``name`` cannot serve a hook."""
     if name in registry:
         return f"'{name}' cannot {VERBS[hook]}"
     if name in registry.failed:

@@ -1,4 +1,4 @@
-"""What ``orbit plugins`` shows, as data."""
+"""Lists configured instances and installed plugins, for ``orbit plugins``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orbit.host.verify import offered_hooks
 
 
 class PluginRow(msgspec.Struct, frozen=True):
-    """One instance of a plugin, or an installed plugin without any. ``reason`` is set where ``state`` is failed."""
+    """One instance of a plugin, or an installed plugin without instances. ``reason`` says why ``state`` is failed."""
 
     plugin: str
     instance: str
@@ -24,7 +24,7 @@ class PluginRow(msgspec.Struct, frozen=True):
 
 
 def overview(host: OrbitHost) -> list[PluginRow]:
-    """Every configured instance in the order of the configuration, then the plugins that are only installed."""
+    """Return all configured instances in the order of the configuration, then the plugins without an instance."""
     rows: list[PluginRow] = []
     for item in host.registry.loaded:
         name, plugin = item.section.name, item.plugin

@@ -1,6 +1,6 @@
-"""Settings of plugins that are earlier names of the host's: they work as before, and must not contradict it.
+"""Maps renamed plugin settings to the host's settings that replaced them, and reports contradictions.
 
-A plugin marks such a setting with ``Meta(extra={"renamed": "retrieval.limit"})`` and gives it the default None.
+A plugin marks a renamed setting with ``Meta(extra={"renamed": "retrieval.limit"})`` and gives it the default None.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from orbit.host.load import Loaded
 from orbit.host.verify import implemented_hooks
 
 _Use = tuple[bool, str, Any]
-"""Whether a reranker has the setting (which acts after all retrievers), where it stands, and its value."""
+"""Whether a reranker has the setting (rerankers run after all retrievers), its path, and its value."""
 
 
 def with_renamed(config: Config, loaded: Sequence[Loaded]) -> tuple[Config, list[Problem], list[str]]:
-    """Return the configuration with what plugins' settings mean for the host's, contradictions, and notices."""
+    """Return the configuration with renamed settings moved to the host's, the contradictions, and the notices."""
     problems: list[Problem] = []
     notices: list[str] = []
     values: dict[str, Any] = {}
@@ -54,7 +54,7 @@ def shorter_deadlines(config: Config, loaded: Sequence[Loaded]) -> Iterator[str]
 
 
 def with_limits(config: Config, retrievers: int) -> tuple[Config, list[Problem]]:
-    """Return the configuration with retrievers asked for as many documents as the model is to get, or the problem."""
+    """Increase ``retrieval.limit`` to find ``retrieval.max_documents``. Returns a problem if the file sets both."""
     retrieval = config.host.retrieval
     found = retrieval.limit * max(1, retrievers)
     if found >= retrieval.max_documents or "retrieval.max_documents" not in config.given:
@@ -70,7 +70,7 @@ def with_limits(config: Config, retrievers: int) -> tuple[Config, list[Problem]]
 
 
 def _uses(loaded: Sequence[Loaded]) -> dict[str, list[_Use]]:
-    """Return the settings in use that are earlier names, by what they are called now; rerankers' last."""
+    """Return the renamed settings that the configuration sets, by their new names; those of rerankers come last."""
     found: dict[str, list[_Use]] = defaultdict(list)
     for item in loaded:
         if item.provider is None:
@@ -93,7 +93,7 @@ def _marked(item: Loaded, mark: str) -> Iterator[tuple[str, str, Any]]:
 
 
 def _contradictions(uses: Sequence[_Use]) -> list[Problem]:
-    """Several retrievers have to agree, and a reranker cannot keep more than they let through."""
+    """Report retrievers that disagree, and rerankers that keep more documents than the retrievers return."""
     problems = []
     (first_late, first, value), *others = uses
     for late, path, other in others:

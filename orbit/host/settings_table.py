@@ -1,6 +1,6 @@
-"""Settings of plugins and of the host as Markdown tables, read from the annotations of their Structs.
+"""Generates Markdown tables of settings from the annotations of Structs.
 
-``python -m orbit.host.settings_table --write FILE...`` rewrites the tables between such markers in a page::
+``python -m orbit.host.settings_table --write FILE...`` rewrites the tables between markers like these::
 
     <!-- settings: orbit_chroma.settings:ChromaSettings -->
     <!-- end -->
@@ -24,12 +24,12 @@ import msgspec
 _MARKED = re.compile(r"(<!-- settings: (?P<target>[\w.]+:[\w.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z_/.][\w/.-]*(:[\w/.-]+)*")
 _WORDS = ("null", "true", "false", "yes", "no", "on", "off")
-"""Texts that YAML would read as something else."""
+"""Strings that YAML 1.1 reads as null or as a boolean unless they are quoted."""
 _NAMES = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "null", Any: "any"}
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One setting: its dotted name in its section, what it takes, its default as YAML, and what it does.
+    """One setting: its dotted name within the section, its type in words, its default as YAML, and its description.
 
     ``default`` is None if the setting must be given.
     """
@@ -66,7 +66,7 @@ def markdown_table(struct: type[msgspec.Struct]) -> str:
 
 
 def with_tables(page: str) -> str:
-    """Return a page with the table between each pair of markers as the Struct named there has it now."""
+    """Return a page with the table between each pair of markers generated from the Struct that the marker names."""
 
     def table(match: re.Match[str]) -> str:
         module, _, attribute = match["target"].partition(":")
@@ -77,7 +77,7 @@ def with_tables(page: str) -> str:
 
 
 def _yaml(field: msgspec.structs.FieldInfo) -> str:
-    """Return the default of a field as YAML in one line; JSON is YAML. Texts that need no quotes have none."""
+    """Return a field's default as one line of YAML. Strings have quotes only where YAML needs them."""
     value = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value not in _WORDS:
         return value
@@ -128,7 +128,7 @@ def _bounds(metas: Sequence[msgspec.Meta]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Rewrite the tables of pages, or tell which are out of date; the exit status is then 1."""
+    """Rewrite the tables of pages, or list the outdated pages and return the exit status 1."""
     parser = argparse.ArgumentParser(description="Write settings tables between the markers of Markdown pages.")
     parser.add_argument("--write", action="store_true", help="Rewrite the pages; without it, only compare.")
     parser.add_argument("pages", nargs="+", type=Path, metavar="FILE")

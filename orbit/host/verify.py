@@ -1,4 +1,4 @@
-"""Does a plugin class keep the contract? Each breach is one sentence that says how to mend it."""
+"""Checks that a plugin class follows the plugin API. Each breach is one sentence that says how to fix it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SUPPORTED_APIS = range(1, ORBIT_API + 1)
 HOOKS: dict[str, Callable[..., Any]] = {
     name: function for name, function in vars(hookspecs).items() if hasattr(function, f"{hookspecs.PROJECT}_spec")
 }
-"""Hook name -> its specification, in the order of the file."""
+"""Each hook's name and specification, in the order of ``orbit.hookspecs``."""
 
 
 def implemented_hooks(plugin: type[Provider]) -> tuple[str, ...]:
-    """Return the hooks that a class implements itself (wrappers not counted), in the order of the specifications."""
+    """Return the hooks that a class implements, without those it only wraps, in the order of the specifications."""
     return _hooks(plugin, wrappers=False)
 
 
 def offered_hooks(provider: Provider) -> tuple[str, ...]:
-    """Return the hooks that an instance implements and, with its settings, offers."""
+    """Return the hooks that an instance implements and can serve with its current settings."""
     return tuple(hook for hook in implemented_hooks(type(provider)) if provider.offers(hook))
 
 
@@ -38,7 +38,7 @@ def wrapped_hooks(plugin: type[Provider]) -> tuple[str, ...]:
 
 
 def deprecations(plugin: type[Provider]) -> list[str]:
-    """Return what a class uses of the plugin API that will go, as sentences for its author."""
+    """Return a sentence for the author about each deprecated part of the plugin API that a class uses."""
     sentences = []
     for item in DEPRECATIONS:
         function: Any = getattr(plugin, item.name, None)
@@ -55,7 +55,7 @@ def deprecations(plugin: type[Provider]) -> list[str]:
 
 
 def breaches(plugin: Any) -> list[str]:
-    """Return what is wrong with a plugin class, as sentences; empty if it keeps the contract."""
+    """Return a sentence for each breach of the plugin API; an empty list if the class follows it."""
     if not (isinstance(plugin, type) and issubclass(plugin, Provider)):
         return [f"{_name(plugin)} is {_what(plugin)}, no subclass of orbit.Provider; the entry point must name one."]
     return [
@@ -76,7 +76,7 @@ def _api_breaches(plugin: type[Provider]) -> Iterator[str]:
 
 
 def _method_breaches(plugin: type[Provider]) -> Iterator[str]:
-    """Breaches of the methods that ``Provider`` has itself: how they are made, and what the host calls them with."""
+    """Yield the breaches in overridden methods of ``Provider``: wrong kind of function, or wrong arguments."""
     for name, original in vars(Provider).items():
         function = getattr(plugin, name)
         if not inspect.isfunction(original) or function is original or not inspect.isfunction(function):
@@ -143,7 +143,7 @@ def _kind_breaches(where: str, function: Callable[..., Any], spec: Callable[...,
 
 
 def _argument_breaches(where: str, static: Any, spec: Callable[..., Any]) -> Iterator[str]:
-    """Breaches of the arguments of a hook; ``static`` is the attribute as the class holds it."""
+    """Yield the breaches in a hook's arguments. ``static`` is the class attribute, unbound."""
     known = list(inspect.signature(spec).parameters)
     passed = ", ".join(known) or "nothing"
     taken = list(inspect.signature(getattr(static, "__func__", static)).parameters.values())
@@ -162,7 +162,7 @@ def _argument_breaches(where: str, static: Any, spec: Callable[..., Any]) -> Ite
 
 
 def _hooks(plugin: type[Provider], *, wrappers: bool) -> tuple[str, ...]:
-    """Return the hooks of a class's marked functions, whose names are the hooks' unless ``specname`` says otherwise."""
+    """Return the hooks that a class marks. A function's name is its hook's name unless ``specname`` gives another."""
     functions = {
         name: function for name in dir(plugin) if _options(function := getattr(plugin, name, None)) is not None
     }

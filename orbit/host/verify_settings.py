@@ -1,4 +1,4 @@
-"""Can a configuration fill a plugin's ``Settings``? Each breach is one sentence with the name of the field."""
+"""Checks that YAML can fill a plugin's ``Settings``. Each breach is one sentence that names the field."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import msgspec
 import msgspec.inspect
 
 HOST_KEYS = ("use", "enabled", "required")
-"""The keys that the host reads in every provider section; plugins never see them."""
+"""Keys of every provider section that only the host reads. Plugins never see them."""
 
 _YAML_VALUES: tuple[Any, ...] = ("", 0, 0.0, False, None, [], {})
 _MAPPING_TYPES = "text, numbers, booleans, lists, dicts and msgspec.Structs of these"
 
 
 def settings_breaches(owner: str, settings: Any) -> Iterator[str]:
-    """Yield what is wrong with the ``Settings`` of the class ``owner``."""
+    """Yield a sentence for each breach in the ``Settings`` of the class named ``owner``."""
     name = f"{owner}.Settings"
     if not (isinstance(settings, type) and issubclass(settings, msgspec.Struct)):
         given = repr(getattr(settings, "__qualname__", settings))
@@ -28,7 +28,7 @@ def settings_breaches(owner: str, settings: Any) -> Iterator[str]:
         yield f"{name} must be declared with forbid_unknown_fields=True, so that a misspelt setting is an error."
     try:
         fields = msgspec.structs.fields(settings)
-    except Exception as error:  # noqa: BLE001  # annotations are code: whatever they raise is a breach
+    except Exception as error:  # noqa: BLE001  # annotations are code and can raise anything
         yield f"{_culprit(name, settings)}: its annotation cannot be read: {type(error).__name__}: {error}."
         return
     for field in fields:
@@ -38,7 +38,7 @@ def settings_breaches(owner: str, settings: Any) -> Iterator[str]:
             yield f"{where}: the host reads the keys {keys} of a section itself; give the field another name."
         try:
             unusable = _unusable(msgspec.inspect.type_info(field.type), set())
-        except Exception as error:  # noqa: BLE001  # the same, for nested Structs
+        except Exception as error:  # noqa: BLE001  # nested Structs have annotations, too
             yield f"{where}: its annotation cannot be used: {' '.join(str(error).replace('`', '').split())}."
             continue
         if unusable:
@@ -52,13 +52,13 @@ def _culprit(name: str, settings: type[msgspec.Struct]) -> str:
         for field, annotation in vars(kind).get("__annotations__", {}).items():
             try:
                 get_type_hints(SimpleNamespace(__annotations__={field: annotation}), names, include_extras=True)
-            except Exception:  # noqa: BLE001  # this is the one
+            except Exception:  # noqa: BLE001  # annotations are code and can raise anything
                 return f"{name}.{field}"
     return name
 
 
 def _unusable(kind: msgspec.inspect.Type, seen: set[type]) -> str:
-    """Return the name of a type within ``kind`` that nothing in YAML is a value of, or nothing."""
+    """Return the name of the first type within ``kind`` that no YAML value fits, or an empty string."""
     if isinstance(kind, msgspec.inspect.CustomType):
         accepts = any(isinstance(value, kind.cls) for value in _YAML_VALUES)
         return "" if accepts else f"'{kind.cls.__qualname__}'"

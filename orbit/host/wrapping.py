@@ -1,4 +1,4 @@
-"""One hook call through its wrappers. Errors carry the name of the instance whose code raised them."""
+"""Calls a hook through its wrappers. Errors carry the name of the instance whose code raised them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Call = Callable[..., Any]
 
 
 def straight(implementation: pluggy.HookImpl) -> Call:
-    """Return a function that calls an implementation without any wrapper; arguments by name."""
+    """Return a function that calls an implementation without its wrappers. It takes arguments by name."""
     function, wanted = implementation.function, implementation.argnames
 
     def call(**arguments: Any) -> Any:
@@ -30,9 +30,9 @@ def straight(implementation: pluggy.HookImpl) -> Call:
 
 
 def wrapped(hook: str, implementation: pluggy.HookImpl, wrappers: Sequence[pluggy.HookImpl]) -> Call:
-    """Return a function that calls an implementation through ``wrappers``, the innermost first; arguments by name.
+    """Return a function that calls an implementation through ``wrappers``, innermost first. It takes arguments by name.
 
-    pluggy would do the same, but could not say which of them raised an error, or returned something wrong.
+    pluggy could make this call, but not name the plugin that raised an error or returned a wrong type.
     """
     name = implementation.plugin_name
     layer = _owned(hook, name, straight(implementation))
@@ -54,7 +54,7 @@ def wrapped(hook: str, implementation: pluggy.HookImpl, wrappers: Sequence[plugg
 
 
 def _around(hook: str, wrapper: pluggy.HookImpl, inner: Call) -> Call:
-    """Run a wrapper's generator around the call of ``inner``."""
+    """Return a function that runs a wrapper's generator around the call of ``inner``."""
     name, wanted = wrapper.plugin_name, wrapper.argnames
     function = cast("Callable[..., Generator[None, Any, Any]]", wrapper.function)
 
@@ -66,7 +66,7 @@ def _around(hook: str, wrapper: pluggy.HookImpl, inner: Call) -> Call:
             raise _mistake(hook, name, "never yields") from None
         outcome: pluggy.Result[Any] = pluggy.Result.from_call(lambda: inner(**arguments))
         try:
-            if wrapper.hookwrapper:  # pluggy's older form, which gets the outcome and changes it in place
+            if wrapper.hookwrapper:  # pluggy's older form changes the outcome in place
                 steps.send(outcome)
             elif outcome.exception is not None:
                 steps.throw(outcome.exception)
@@ -89,7 +89,7 @@ def _around(hook: str, wrapper: pluggy.HookImpl, inner: Call) -> Call:
 
 
 def _closing(value: Any, outcome: pluggy.Result[Any]) -> Any:
-    """Return what a wrapper returned. A stream also closes the one inside it, which wrappers tend to forget."""
+    """Return a wrapper's value. Closing a returned stream also closes the inner one, which wrappers often forget."""
     inner = None if outcome.exception is not None else outcome.get_result()
     if value is inner or not (inspect.isasyncgen(inner) and hasattr(value, "__aiter__")):
         return value
@@ -101,16 +101,16 @@ def _closing(value: Any, outcome: pluggy.Result[Any]) -> Any:
         finally:
             if hasattr(value, "aclose"):
                 await value.aclose()
-            with suppress(RuntimeError):  # somebody else is reading it
+            with suppress(RuntimeError):  # another task is reading it
                 await inner.aclose()
 
     return stream()
 
 
 def _owned(hook: str, name: str, layer: Call) -> Call:
-    """Check what a layer returns, and put the instance's name on what it raises.
+    """Return the layer with its return type checked and its errors marked with the instance's name.
 
-    The layer of a coroutine or a stream runs once somebody awaits it: a wrapper may do without.
+    Coroutines and streams run only when the caller awaits them: a wrapper may skip the inner call.
     """
     if inspect.isasyncgenfunction(HOOKS[hook]):
         return partial(_stream, hook, name, layer)
@@ -155,7 +155,7 @@ def _marking(name: str) -> Iterator[None]:
 
 
 def _discard(outcome: pluggy.Result[Any]) -> None:
-    """Close the coroutine that a failed wrapper leaves behind, so that Python does not warn of it."""
+    """Close the coroutine that a failed wrapper never awaited, so that Python does not warn about it."""
     value = None if outcome.exception is not None else outcome.get_result()
     if inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
         value.close()
