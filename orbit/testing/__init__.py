@@ -1,6 +1,6 @@
-"""For tests of hosts and plugins: contracts that say whether a plugin is right, fakes, and a real host that runs them.
+"""Tools to test hosts and plugins: contract test suites, fake providers, and a real host to run them.
 
-The contracts need pytest (``pip install "orbit-inference[testing]"``); the rest does not, nor does importing this.
+Only the contracts need pytest (``pip install "orbit-inference[testing]"``). Importing this package does not.
 """
 
 from importlib import import_module
@@ -51,7 +51,7 @@ _HOSTING = ("RunningServer", "host", "make_host", "serve")
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: pytest loads this package in suites that use none of it."""
+    """Import names on first use: pytest loads this package even in suites that use none of it."""
     if name not in __all__:
         raise AttributeError(f"module 'orbit.testing' has no attribute '{name}'")
     part = "contract" if name.startswith("Base") else "hosting" if name in _HOSTING else "fakes"

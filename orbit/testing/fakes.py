@@ -1,4 +1,4 @@
-"""Providers to test with: real plugins in every respect but that there is no model behind them."""
+"""Fake providers for tests: real plugins without a model behind them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 
 class Script(Provider):
-    """Answers as its settings say: slowly, endlessly, or with an error after some words.
+    """Generates answers as its settings say: slowly, endlessly, or with an error after some words.
 
-    ``running`` counts the answers under way; ``closed`` those that were closed before their end. ``seen`` has the
-    messages, options and contexts of all calls.
+    ``running`` counts the answers in progress, ``closed`` the answers closed early. ``seen`` has the messages, options
+    and contexts of all calls.
     """
 
     class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-        """How the answer goes."""
+        """The length, the pace and the error of an answer."""
 
         words: Annotated[int, Meta(ge=-1, description="Words to say; -1 for no end.")] = 3
         first_delay: Annotated[float, Meta(ge=0, description="Seconds before the first word.")] = 0.0
@@ -63,7 +63,7 @@ class Script(Provider):
 
     @hookimpl
     async def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
-        """A token is a word."""
+        """Count each word as one token."""
         return TokenCount(sum(len(message.content.split()) for message in messages), self.settings.window)
 
     @hookimpl
@@ -95,10 +95,10 @@ class Script(Provider):
 
 
 class Shelf(Provider):
-    """Finds the same documents for every question, after a delay."""
+    """Returns the same documents for every question, after a delay."""
 
     class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-        """What is on the shelf."""
+        """The documents, and how retrieval behaves."""
 
         texts: Annotated[tuple[str, ...], Meta(description="Texts of the documents, best first.")] = ("the passage",)
         delay: Annotated[float, Meta(ge=0, description="Seconds before the answer.")] = 0.0
@@ -112,7 +112,7 @@ class Shelf(Provider):
 
     @hookimpl
     async def retrieve(self, query: Query, limit: int) -> list[Document]:
-        """Return the texts, whatever the question."""
+        """Return the same texts for every question."""
         self.running += 1
         try:
             await asyncio.sleep(self.settings.delay)
@@ -128,7 +128,7 @@ class Shelf(Provider):
 
 
 class Cabinet(Provider):
-    """A store in memory: finds documents that share words with the question, those that share most first."""
+    """An in-memory store. Ranks documents by the number of words they share with the question."""
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)  # type: ignore[arg-type]  # passed on as they are
@@ -137,7 +137,7 @@ class Cabinet(Provider):
 
     @hookimpl
     async def index(self, collection: str, documents: Sequence[Document]) -> int:
-        """Keep the documents instead of what their sources had."""
+        """Store the documents. They replace earlier documents of the same sources."""
         drawer = self.drawers.setdefault(collection, {})
         for source in {document.source for document in documents}:
             drawer[source] = [document for document in documents if document.source == source]
@@ -145,28 +145,28 @@ class Cabinet(Provider):
 
     @hookimpl
     async def drop(self, collection: str) -> bool:
-        """Empty a drawer."""
+        """Delete a collection."""
         return self.drawers.pop(collection, None) is not None
 
     @hookimpl
     async def forget(self, collection: str, sources: Sequence[str]) -> int:
-        """Throw sources away."""
+        """Delete sources, and return how many existed."""
         drawer = self.drawers.get(collection, {})
         return sum(drawer.pop(source, None) is not None for source in sources)
 
     @hookimpl
     async def list_sources(self, collection: str) -> dict[str, str]:
-        """The digests of the sources in a drawer."""
+        """Return the digest of each source in a collection."""
         return {source: documents[0].digest for source, documents in self.drawers.get(collection, {}).items()}
 
     @hookimpl
     async def list_collections(self) -> list[Collection]:
-        """The drawers."""
+        """Return all collections with their number of documents."""
         return [Collection(name, sum(map(len, drawer.values()))) for name, drawer in sorted(self.drawers.items())]
 
     @hookimpl
     async def retrieve(self, query: Query, limit: int) -> list[Document]:
-        """The documents with most words of the question."""
+        """Return the documents that share the most words with the question."""
         words = set(query.text.lower().split())
         stored = [document for kept in self.drawers.get(query.collection or "", {}).values() for document in kept]
         scored = [
@@ -177,10 +177,10 @@ class Cabinet(Provider):
 
 
 class Bag(Provider):
-    """Embeds a text as the bag of its words: texts that share words are near each other."""
+    """Embeds a text as a bag of words: texts that share words have similar vectors."""
 
     class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-        """How large the bag is."""
+        """The dimension of the vectors, and the name of the model."""
 
         dimension: Annotated[int, Meta(ge=2, description="Numbers in a vector.")] = 64
         model: Annotated[str, Meta(description="Name of the model.")] = "words"
@@ -189,7 +189,7 @@ class Bag(Provider):
 
     @hookimpl
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """Count words, each at the place that its hash says."""
+        """Count the words of each text, at the index that the word's hash gives, and normalise the vector."""
         import numpy as np  # noqa: PLC0415  # only tests that embed need it
 
         vectors = np.zeros((len(texts), self.settings.dimension), dtype=np.float32)
@@ -201,10 +201,10 @@ class Bag(Provider):
 
 
 class Guard(Provider):
-    """Refuses whatever holds a forbidden word."""
+    """Refuses messages that contain a forbidden word."""
 
     class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-        """What is forbidden, where, and how the guard behaves."""
+        """The forbidden word, the stages, and how the guard behaves."""
 
         word: Annotated[str, Meta(description="The forbidden word.")] = "forbidden"
         stages: Annotated[tuple[str, ...], Meta(description="Stages that are judged.")] = ("input",)
@@ -214,12 +214,12 @@ class Guard(Provider):
     settings: Settings
 
     def moderates(self, stage: str) -> bool:
-        """The configured stages."""
+        """Return whether the settings include the stage."""
         return stage in self.settings.stages
 
     @hookimpl
     async def moderate(self, messages: Sequence[Message]) -> Verdict:
-        """Refuse if the last message holds the word."""
+        """Refuse the last message if it contains the word."""
         await asyncio.sleep(self.settings.delay)
         if self.settings.fail:
             raise ProviderError("the guard is asleep.", kind="timeout")
@@ -228,7 +228,7 @@ class Guard(Provider):
 
 
 class Backwards(Provider):
-    """Reranks by turning the order round."""
+    """Reranks by reversing the order."""
 
     class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         """How the reranker behaves."""
@@ -239,7 +239,7 @@ class Backwards(Provider):
 
     @hookimpl
     async def rerank(self, documents: Sequence[Document], limit: int) -> list[Document]:
-        """Return the worst first."""
+        """Return the documents in reverse order."""
         if self.settings.fail:
             raise ProviderError("it cannot tell.")
         return list(reversed(documents))[:limit]
@@ -254,25 +254,25 @@ class Diary(Provider):
 
     @hookimpl
     async def log(self, record: ChatRecord) -> None:
-        """Keep a record."""
+        """Store a record."""
         self.records.append(record)
 
 
 class Clock:
-    """A clock that stands still until it is moved, for whatever takes a ``clock`` that gives seconds.
+    """A clock that moves only when a test advances it, for code that takes a ``clock`` function.
 
-    ``clock()`` is the time it shows, in Unix seconds.
+    ``clock()`` returns the time in Unix seconds.
     """
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self.now = now
 
     def __call__(self) -> float:
-        """Return the time it shows."""
+        """Return the time in Unix seconds."""
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Move it forward."""
+        """Move the clock forward."""
         self.now += seconds
 
 

@@ -36,12 +36,11 @@ def make_host(
     plugins: Mapping[str, type[Provider]] | None = None,
     installed: Mapping[str, InstalledPlugin] | None = None,
 ) -> OrbitHost:
-    """Make a host of a configuration in the form of ``config.yaml``, not started.
+    """Make a host from a configuration in the form of ``config.yaml``. Does not start it.
 
-    ``plugins`` are classes under plugin names, besides the fakes and the ``installed`` plugins (looked up if not given,
-    which takes a while). Data and chat logs go
-    under ``data_dir``; the chat log is off unless the configuration says otherwise. ``problems`` of the host has the
-    mistakes.
+    ``plugins`` adds classes by plugin name to the fakes and the ``installed`` plugins. Without ``installed``, looks the
+    plugins up, which takes a while. Data and chat logs go to ``data_dir``; the chat log is off unless the configuration
+    enables it. The host's ``problems`` lists the mistakes in the configuration.
     """
     settings = {"logging": {"file": {"enabled": False}}, **config}
     settings["general"] = {"data_dir": str(data_dir), **settings.get("general", {})}
@@ -55,13 +54,13 @@ def make_host(
 async def host(
     config: Mapping[str, Any], data_dir: Path, plugins: Mapping[str, type[Provider]] | None = None
 ) -> AsyncGenerator[OrbitHost, None]:
-    """Run a host in this event loop. Raises ConfigError with all problems."""
+    """Run a host in the current event loop. Raises ConfigError with all problems."""
     async with make_host(config, data_dir, plugins) as running:
         yield running
 
 
 class RunningServer(msgspec.Struct):
-    """A server on a real socket. ``services`` and ``loop`` are its own: touch them through ``call``.
+    """A server on a real socket. ``services`` belong to its event loop ``loop``: use them through ``call``.
 
     ``https_url`` is empty unless the configuration enables HTTPS.
     """
@@ -73,7 +72,7 @@ class RunningServer(msgspec.Struct):
     loop: asyncio.AbstractEventLoop
 
     def provider(self, name: str) -> Any:
-        """A provider instance of the server."""
+        """Return the server's provider instance of this name."""
         return self.services.host.registry[name]
 
     def call(self, coroutine: Any) -> Any:
@@ -88,10 +87,10 @@ def serve(
     plugins: Mapping[str, type[Provider]] | None = None,
     collection: str | None = None,
 ) -> Generator[RunningServer, None, None]:
-    """Run a server in a thread, on a free port of the loopback interface, with one API key in its database."""
+    """Run a server in a thread, on a free loopback port, with one API key in its database."""
     made = make_host(config, data_dir, plugins)
     made.raise_problems()
-    with ThreadPoolExecutor(1) as elsewhere:  # the test may run an event loop of its own here
+    with ThreadPoolExecutor(1) as elsewhere:  # the calling test may already run an event loop in this thread
         key = elsewhere.submit(lambda: asyncio.run(_first_key(made.config, collection))).result()
     app = create_app(made.config, made)
     with _in_thread(app, made.config) as (urls, loop):
@@ -121,7 +120,7 @@ def _in_thread(
 
     async def main() -> None:
         loops.append(asyncio.get_running_loop())
-        with contextlib.suppress(SystemExit):  # uvicorn's way to say that the application did not start
+        with contextlib.suppress(SystemExit):  # uvicorn exits like this if the application did not start
             await server.serve(listeners)
         ready.set()
 

@@ -1,4 +1,4 @@
-"""What pytest loads of ORBIT, by the entry point ``orbit``: fixtures that import nothing until a test uses them."""
+"""ORBIT's pytest plugin (entry point ``orbit``). Its fixtures import nothing until a test uses them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Serve(Protocol):
     """Runs a server until the test ends; see ``orbit.testing.serve``."""
 
     def __call__(self, config: Mapping[str, Any], plugins: Mapping[str, type[Provider]] | None = None) -> RunningServer:
-        """Start a server with these sections of ``config.yaml``, and plugin classes by name."""
+        """Start a server with these sections of ``config.yaml`` and these plugin classes by name."""
         ...
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Tell in a sentence also what trips a rule of a contract, such as None where a list should be."""
+    """Turn an exception inside a contract rule into a sentence, such as one about None in place of a list."""
     try:
         return (yield)
     except Exception as error:
@@ -42,7 +42,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 @pytest.fixture
 def orbit_server(tmp_path: Path) -> Iterator[Serve]:
-    """Start servers on real sockets, such as ``orbit_server({"parrot": {}}, {"parrot": Parrot})``."""
+    """Start servers on real sockets, for example ``orbit_server({"parrot": {}}, {"parrot": Parrot})``."""
     from orbit.testing.hosting import serve  # noqa: PLC0415  # only suites that use it pay for it
 
     with ExitStack() as servers:

@@ -1,4 +1,4 @@
-"""What the documentation of the hooks promises, as tests: an author subclasses, and overrides fixtures only.
+"""Tests of what the hooks' documentation promises. Plugin authors subclass a contract and override its fixtures.
 
 Importing this package needs pytest and pytest-asyncio: ``pip install "orbit-inference[testing]"``.
 """

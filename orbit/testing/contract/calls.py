@@ -1,4 +1,4 @@
-"""Rules that hold for every hook: what a call may raise, how it ends when given up, and what it leaves to others."""
+"""Rules for the calls of every hook: errors, cancellation, deadlines, concurrency and the event loop."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from orbit.testing.contract.promise import Promise, told
 from orbit.testing.contract.subject import CONTEXT, Subject
 
 Invoke: TypeAlias = Callable[[], Awaitable[Any]]
-"""Makes one call, new each time."""
+"""Makes a new call each time."""
 
 ANSWER_SECONDS: Final = 60.0
-"""How long a call may take when all is well. No rule is about speed; this only ends a hang."""
+"""Longest time for a call that works. No rule checks speed: this only ends a call that hangs."""
 
 STALL_SECONDS: Final = 1.0
-"""How long a hook may keep the event loop from everybody else; generous, for busy machines."""
+"""Longest time that a hook may block the event loop. Generous, for busy machines."""
 
 _BEAT_SECONDS: Final = 0.01
 _TURNS: Final = (1, 2, 5, 20, 100)
-"""Turns of the event loop after which a call is cancelled, one after the other."""
+"""Iterations of the event loop after which the rule cancels a call, one call for each number."""
 
 _RAISE: Final = "raise orbit.ProviderError with a sentence for operators instead"
 
 
 def offered(promise: Promise, subject: Subject, hook: str) -> None:
-    """See that the host sees a hook."""
+    """Check that the host finds the hook."""
     if not subject.implements(hook):
         promise.broken(
             "the host does not see it",
@@ -40,7 +40,7 @@ def offered(promise: Promise, subject: Subject, hook: str) -> None:
 
 
 async def answered(promise: Promise, invoke: Invoke) -> Any:
-    """Return what a call gives that has no reason to fail."""
+    """Return the result of a call. Fails the rule if the call raises anything."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await invoke()
@@ -51,7 +51,7 @@ async def answered(promise: Promise, invoke: Invoke) -> Any:
 
 
 async def attempted(promise: Promise, invoke: Invoke) -> Any:
-    """Return what a call gives, or None if it fails as it may: with a ProviderError."""
+    """Return the result of a call, or None if it raises a permitted error, such as ProviderError."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             return await invoke()
@@ -64,8 +64,8 @@ async def attempted(promise: Promise, invoke: Invoke) -> Any:
 
 
 async def cancelled(promise: Promise, invoke: Invoke, patience: float) -> None:
-    """Cancel calls, each a little later in its course: they must end, as cancelled, and leave no task."""
-    await attempted(promise, invoke)  # what starts with the first call may stay
+    """Cancel calls, each a little later than the one before. They must end as cancelled and leave no task."""
+    await attempted(promise, invoke)  # whatever the first call starts may stay
     before = running()
     swallowed = 0
     for turns in _TURNS:
@@ -86,14 +86,14 @@ async def cancelled(promise: Promise, invoke: Invoke, patience: float) -> None:
                 f"it became {told(error)}", "catch Exception, not BaseException, and re-raise CancelledError"
             )
         swallowed += 1
-        if swallowed > 1:  # once, the call may just have ended
+        if swallowed > 1:  # a single one may have ended just before
             promise.broken("the call returned as if nothing had been", "let asyncio.CancelledError pass")
     if still := await left(before, patience, "tasks"):
         promise.broken(f"{still} still ran {patience:g} s later", "await or cancel in `finally` what the call starts")
 
 
 async def ended_in_time(promise: Promise, invoke: Callable[[CallContext], Awaitable[Any]], patience: float) -> None:
-    """Call with a deadline that has passed, and one that passes during the call."""
+    """Make calls with a deadline in the past, and with one that expires during the call."""
     await attempted(promise, lambda: invoke(_due(-1.0)))
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -111,9 +111,9 @@ async def ended_in_time(promise: Promise, invoke: Callable[[CallContext], Awaita
 async def side_by_side(
     promise: Promise, invokes: Sequence[Invoke], same: Callable[[Any, Any], bool] = lambda one, other: one == other
 ) -> list[tuple[Any, Any]]:
-    """Make calls one by one, then all at once: each must give the same. An overload is no breach.
+    """Make calls one by one, then concurrently. Each must return the same result, but may raise a retryable error.
 
-    Returns for each call what it gave alone and with the others; None where it told of an overload.
+    Returns each call's result alone and its result with the others, which is None after a retryable error.
     """
     pairs: list[tuple[Any, Any]] = []
     alone = [await answered(promise, invoke) for invoke in invokes]
@@ -138,7 +138,7 @@ async def side_by_side(
 
 
 async def left_alone(promise: Promise, invoke: Invoke, patience: float) -> None:
-    """Make calls to their end: no task or process may remain of them."""
+    """Complete some calls. They must leave no task or process."""
     await answered(promise, invoke)
     before = running()
     for _ in range(3):
@@ -148,7 +148,7 @@ async def left_alone(promise: Promise, invoke: Invoke, patience: float) -> None:
 
 
 async def shared_loop(promise: Promise, invoke: Invoke) -> None:
-    """Make a call while something else wants the event loop. A single stall may be the machine's; three are not."""
+    """Check that a call does not block the event loop. Tries three times, because a busy machine can stall, too."""
     await attempted(promise, invoke)
     shortest = float("inf")
     for _ in range(3):
@@ -181,7 +181,7 @@ async def told_of_the_outage(promise: Promise, invoke: Invoke) -> None:
 
 
 def unchanged(promise: Promise, before: Any, after: Any) -> None:
-    """Compare what a hook was given with a copy made before the call."""
+    """Compare a hook's argument with a copy made before the call."""
     if before != after:
         promise.broken("the call changed the list that it was given", "make a new list")
 
@@ -191,7 +191,7 @@ def _due(seconds: float) -> CallContext:
 
 
 async def _stall(promise: Promise, invoke: Invoke) -> float:
-    """Make a call and return the longest time in seconds in which nothing else could run."""
+    """Make a call and return the longest time in seconds for which it blocked the event loop."""
     longest = 0.0
 
     async def beat() -> None:

@@ -16,17 +16,17 @@ from orbit.testing.contract.subject import Subject
 
 _MANY: Final = 200
 _UNEQUAL: Final = ((0, 0), (1, 0), (2, 0), (2, 1), (1, 3), (0, 2))
-"""Where the texts of calls at the same time begin, and how many of the first follow: no two calls have the same."""
+"""For each concurrent call, its texts as ``(start, count)``: ``texts[start:]``, then ``texts[:count]``."""
 _ALIKE: Final = 0.99
-"""Cosine from which two vectors count as the same: engines compute alone and in batches a little differently."""
+"""Vectors with at least this cosine similarity are equal: engines round differently in batches than alone."""
 
 
 class BaseEmbedContract(BaseProviderContract):
-    """For providers that make vectors of texts."""
+    """The contract of providers that embed texts."""
 
     @pytest.fixture
     def texts(self) -> Sequence[str]:
-        """Texts that mean different things; at least three."""
+        """Return at least three texts with different meanings."""
         return ["How long is tea steeped?", "Coffee is ground before it is brewed.", "The train leaves at noon."]
 
     async def test_embed_is_offered(self, promise: Promise, subject: Subject) -> None:

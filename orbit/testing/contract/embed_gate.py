@@ -1,4 +1,4 @@
-"""A plugin of the kit's own that lets embeddings fail, to see what a store makes of it."""
+"""A plugin that makes embeddings fail, to test how a store handles it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orbit import Provider, ProviderError, hookimpl
 
 
 class EmbedGate(Provider):
-    """Wraps ``embed`` of whichever plugin embeds. ``failures`` counts the calls that did not pass."""
+    """Wraps ``embed`` of every plugin that embeds. ``failures`` counts the failed calls."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -19,7 +19,7 @@ class EmbedGate(Provider):
 
     @contextmanager
     def failing_after(self, calls: int) -> Iterator[None]:
-        """Let so many calls pass, and then none."""
+        """Let this many calls pass, then fail the rest."""
         self.failures, self._left = 0, calls
         try:
             yield
@@ -28,7 +28,7 @@ class EmbedGate(Provider):
 
     @hookimpl(wrapper=True)
     def embed(self) -> Generator[None, Any, Any]:
-        """Pass the call on, or fail."""
+        """Pass the call on, or raise ProviderError."""
         return self._passed((yield))
 
     async def _passed(self, call: Coroutine[Any, Any, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The fixtures that all contracts share: which provider, with which settings, and what is there around it."""
+"""The fixtures that all contracts share: the provider under test, its settings, and its surroundings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from orbit.testing.contract.promise import Promise
 from orbit.testing.contract.subject import Subject, class_of, make_subject
 
 Make: TypeAlias = Callable[..., Subject]
-"""Makes a subject that is not started.
+"""Makes a subject without starting it.
 
-Settings given to it take the place of the fixture's. ``beside`` has plugins of the kit's own that run in the same host.
+Its ``other`` settings replace those of the fixture. ``beside`` adds plugins of the kit that run in the same host.
 """
 
 
 class ContractFixtures:
-    """Override what stands before ``promise``; the rest is the kit's own."""
+    """Shared fixtures. Override those before ``promise``; the rest belong to the kit."""
 
     def __init_subclass__(cls) -> None:
         """Mark the ``async def`` tests of a contract class, so that pytest-asyncio needs no configuration."""
@@ -34,54 +34,54 @@ class ContractFixtures:
 
     @pytest.fixture
     def plugin_name(self) -> str:
-        """The name of the installed plugin's entry point."""
+        """Return the name of the installed plugin's entry point."""
         return ""
 
     @pytest.fixture
     def provider_class(self, plugin_name: str) -> type[Provider]:
-        """The class under test; to be given only if no entry point names it."""
+        """Return the class under test. Override only for a class without an entry point."""
         if not plugin_name:
             pytest.fail("Override the fixture plugin_name (or provider_class) in the contract class.", pytrace=False)
         return class_of(plugin_name)
 
     @pytest.fixture
     def settings(self) -> dict[str, Any]:
-        """The provider's section of the YAML file."""
+        """Return the provider's section of the YAML file."""
         return {}
 
     @pytest.fixture
     def config(self) -> dict[str, Any]:
-        """Other sections of the YAML file that it needs, such as other providers."""
+        """Return the other sections of the YAML file that the provider needs, such as other providers."""
         return {}
 
     @pytest.fixture
     def plugins(self) -> dict[str, type[Provider]]:
-        """Classes of other plugins that ``config`` uses, by name; installed plugins and the fakes are there anyway."""
+        """Return other plugin classes that ``config`` uses, by name. Installed plugins and the fakes need no entry."""
         return {}
 
     @pytest.fixture
     def down_settings(self) -> dict[str, Any] | None:
-        """Settings that name a service which is not there; None if the provider needs no service."""
+        """Return settings that point to an unreachable service, or None if the provider needs no service."""
         return None
 
     @pytest.fixture
     def secret_settings(self) -> Sequence[str]:
-        """Names of settings that hold secrets, besides those called key, password, token, secret or credentials."""
+        """Return names of secret settings, besides those called key, password, token, secret or credentials."""
         return ()
 
     @pytest.fixture
     def open_connections(self) -> Callable[[], int] | None:
-        """Tells how many connections the service has open now; None if there is no service or it cannot tell."""
+        """Return a function that counts the service's open connections, or None if nothing can count them."""
         return None
 
     @pytest.fixture
     def patience(self) -> float:
-        """Seconds that the provider may take to let go of what its caller has given up."""
+        """Return how many seconds the provider may take to stop work that its caller has abandoned."""
         return 5.0
 
     @pytest.fixture
     def promise(self, request: pytest.FixtureRequest, provider_class: type[Provider]) -> Promise:
-        """The promise that the rule checks."""
+        """Return the promise that the rule checks."""
         return Promise.of(provider_class.__name__, request.function)
 
     @pytest.fixture
@@ -94,7 +94,7 @@ class ContractFixtures:
         plugins: dict[str, type[Provider]],
         tmp_path: Path,
     ) -> Make:
-        """Makes the provider in a host, not started."""
+        """Return a function that makes the provider in a host without starting it."""
 
         def made(other: Mapping[str, Any] | None = None, beside: Mapping[str, type[Provider]] | None = None) -> Subject:
             given, also = settings if other is None else other, beside or {}
@@ -105,20 +105,20 @@ class ContractFixtures:
 
     @pytest.fixture
     def make_down(self, make: Make, promise: Promise, down_settings: dict[str, Any] | None) -> Callable[[], Subject]:
-        """Makes the provider with its service down, not started. Skips the rule if it has no service."""
+        """Return a function like ``make``, with the service down. Skips the rule if the provider has no service."""
         if down_settings is None:
             promise.untold("since down_settings is None: the provider needs no service")
         return lambda: make(down_settings)
 
     @pytest_asyncio.fixture(loop_scope="function")
     async def subject(self, make: Make, promise: Promise) -> AsyncIterator[Subject]:
-        """The provider, started."""
+        """Start the provider for the test."""
         async with started(make(), promise) as subject:
             yield subject
 
     @pytest_asyncio.fixture(loop_scope="function")
     async def down(self, make_down: Callable[[], Subject], promise: Promise) -> AsyncIterator[Subject]:
-        """The provider, started with its service down. Skips the rule if it does not start then."""
+        """Start the provider with its service down. Skips the rule if the provider does not start then."""
         subject = make_down()
         stack = AsyncExitStack()
         try:
@@ -131,7 +131,7 @@ class ContractFixtures:
 
 @asynccontextmanager
 async def started(subject: Subject, promise: Promise) -> AsyncIterator[Subject]:
-    """Start a provider that must start; if it does not, the rule has failed."""
+    """Start the provider. Fails the rule if the provider does not start."""
     stack = AsyncExitStack()
     try:
         await stack.enter_async_context(subject.host)

@@ -1,6 +1,6 @@
-"""What importing a plugin costs and does, in an interpreter of its own.
+"""Measures the cost and the side effects of importing a plugin, in a fresh interpreter.
 
-Run as a script by ``look``: it imports nothing of the test suite, so that nothing is imported already.
+``look`` runs this file as a script. It imports nothing of the test suite, so that every import of the plugin counts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HEAVY = frozenset(
         *("tiktoken", "tokenizers", "torch", "transformers", "uvicorn", "weaviate", "wordllama"),
     )
 )
-"""Packages that take long to import; a plugin imports them where it first needs them."""
+"""Packages that are slow to import. A plugin should import them on first use."""
 
 _DOING = {
     "socket.connect": "it connected to {0[1]}",
@@ -42,10 +42,10 @@ _DOING = {
 def look(module: str, file: str, path: list[str]) -> dict[str, object]:
     """Import a module in a fresh interpreter, after ``orbit``.
 
-    Returns ``seconds`` (of processor time), ``unit`` (those of importing ``orbit`` and ``asyncio``), ``heavy``
-    (modules), ``did`` (in words) and ``error`` (the traceback's last line, or nothing).
+    Returns ``seconds`` (processor time), ``unit`` (processor time to import ``orbit`` and ``asyncio``), ``heavy``
+    (slow modules), ``did`` (side effects in words) and ``error`` (the last line of the traceback, or an empty string).
     """
-    done = subprocess.run(  # noqa: S603  # this very file, with this very interpreter
+    done = subprocess.run(  # noqa: S603  # this file, with the current interpreter
         [sys.executable, __file__, module, file, json.dumps(path)], capture_output=True, text=True, check=False
     )
     if done.returncode:
@@ -62,7 +62,7 @@ def _main() -> None:
     module, file, path = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     sys.path[:] = path
     began = time.process_time()
-    import asyncio  # noqa: F401, PLC0415  # what every host has imported is not the plugin's cost
+    import asyncio  # noqa: F401, PLC0415  # every host imports these, so they are not the plugin's cost
 
     import orbit  # noqa: F401, PLC0415  # the same
 

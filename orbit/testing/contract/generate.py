@@ -22,36 +22,36 @@ from orbit.testing.contract.subject import CONTEXT, Subject
 _ANYTHING: Final = GenerateOptions()
 _CALLS: Final = 4
 _NAMES: Final = ("Alfa", "Bravo", "Charlie", "Delta")
-"""Each is in one of the prompts that are answered at the same time."""
+"""Names for concurrent prompts: each prompt contains one of them."""
 _THOUGHT: Final = "Zebras are pondered first."
 _THINKING: Final = ("<think", "</think", "[THINK]", "<|channel|>")
-"""What begins or ends thoughts in the text of a model."""
+"""Markers of thoughts in a model's text."""
 _ROUNDS: Final = 2
 _REPLACEMENT: Final = "\ufffd"
 _TWO: Final = 2
 
 
 class BaseGenerateContract(BaseProviderContract):
-    """For providers that write answers."""
+    """The contract of providers that generate answers."""
 
     @pytest.fixture
     def messages(self) -> Sequence[Message]:
-        """A conversation that the provider answers with several words."""
+        """Return a conversation that the provider answers with several words."""
         return [Message("user", "Tell me in a few sentences how tea is made.")]
 
     @pytest.fixture
     def sent_texts(self) -> Callable[[], Sequence[str]] | None:
-        """Returns the texts that the service has received until now, oldest first; None if nobody can tell."""
+        """Return a function that lists the texts that the service received, oldest first, or None if nothing can."""
         return None
 
     @pytest.fixture
     def think(self) -> Callable[[str], None] | None:
-        """Makes the service think a text before each later answer; None if its models do not think."""
+        """Return a function that makes the service think a text before answers; None if its models do not think."""
         return None
 
     @pytest.fixture
     def cut_off(self) -> Callable[[], None] | None:
-        """Makes the service break its next answer off after the first words; None if that cannot be arranged."""
+        """Return a function that makes the service cut its next answer off after some words; None if impossible."""
         return None
 
     async def test_generate_is_offered(self, promise: Promise, subject: Subject) -> None:
@@ -380,13 +380,13 @@ async def _text(subject: Subject, messages: Sequence[Message], options: Generate
 
 
 async def _prompt_tokens(subject: Subject, messages: Sequence[Message]) -> int | None:
-    """Return how many tokens the model has read, as the usage says; None if the provider does not say."""
+    """Return the prompt tokens that the usage reports, or None if the provider does not report them."""
     chunks = await _collect(subject, messages, GenerateOptions(max_tokens=_TWO))
     return next((chunk.usage.prompt_tokens or None for chunk in reversed(chunks) if chunk.usage), None)
 
 
 def _is_anothers(alone: str, together: str, number: int, answers: Sequence[str]) -> bool:
-    """Whether a call got the answer to another prompt: word for word, or one that another prompt's name is in."""
+    """Return whether a call got another prompt's answer: the same text, or one that contains another prompt's name."""
     if together == alone:
         return False
     if together in answers:

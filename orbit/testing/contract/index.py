@@ -27,15 +27,15 @@ _HOOKS: Final = ("index", "drop", "list_sources", "list_collections")
 _EMBED_FIRST: Final = "embed all of a source before you delete what is stored of it"
 
 Foreign: TypeAlias = Callable[[OrbitHost, Sequence[Document]], Awaitable[str]]
-"""Makes a collection that the store under test did not make, with vectors of the host's embedding."""
+"""Makes a collection outside the store under test, with vectors of the host's embedding."""
 
 
 class BaseIndexContract(PassageFixtures, BaseProviderContract):
-    """For stores: ``index``, ``drop``, ``list_sources``, ``list_collections``; ``forget`` and ``adopt``."""
+    """The contract of stores: ``index``, ``drop``, ``list_sources``, ``list_collections``; ``forget`` and ``adopt``."""
 
     @pytest.fixture
     def foreign(self) -> Foreign | None:
-        """Stores documents as another program would, and returns the collection's name; None if nobody can."""
+        """Return a function that stores documents as another program does and returns the collection, or None."""
         return None
 
     async def test_index_is_offered(self, promise: Promise, subject: Subject) -> None:
@@ -326,7 +326,7 @@ async def _listed(promise: Promise, subject: Subject) -> dict[str, Collection]:
 
 
 async def _count(promise: Promise, subject: Subject) -> int:
-    """Return how many documents the collection holds, as list_collections says."""
+    """Return the number of documents that ``list_collections`` reports for the collection."""
     listed = await _listed(promise, subject)
     return listed[COLLECTION].documents if COLLECTION in listed else 0
 

@@ -1,4 +1,4 @@
-"""What a provider may leave behind: tasks, threads, processes, open files and sockets."""
+"""Detects resources that a provider leaks: tasks, threads, processes, open files and sockets."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import msgspec
 
 _POLL_SECONDS = 0.02
 _LOOP_THREADS = "asyncio_"
-"""Threads of ``asyncio.to_thread`` belong to the event loop, which keeps them for the next call."""
+"""Prefix of the threads of ``asyncio.to_thread``. The event loop keeps them for later calls, so they are no leak."""
 
 
 class Running(msgspec.Struct, frozen=True):
-    """What runs and what is open in this process, each by something that tells it apart, with words for it."""
+    """Everything that runs or is open in this process: a key for each resource, and its description."""
 
     tasks: Mapping[Any, str]
     threads: Mapping[Any, str]
@@ -25,7 +25,7 @@ class Running(msgspec.Struct, frozen=True):
 
 
 def running() -> Running:
-    """Return what runs now. Processes, files and sockets are only seen where there is ``/proc``."""
+    """Return what runs now. Sees processes, files and sockets only on systems with ``/proc``."""
     try:
         current = asyncio.current_task()
         tasks = {task: f"the task '{task.get_name()}'" for task in asyncio.all_tasks() if task is not current}
@@ -40,7 +40,7 @@ def running() -> Running:
 
 
 def new(before: Running, *kinds: str) -> list[str]:
-    """Return in words what runs now and did not run before, of some kinds (``tasks``, ...) or of all."""
+    """Describe what runs now and did not run before, of the given kinds (``tasks``, ...) or of all."""
     now = running()
     found: list[str] = []
     for name in kinds or Running.__struct_fields__:
@@ -50,7 +50,7 @@ def new(before: Running, *kinds: str) -> list[str]:
 
 
 async def left(before: Running, seconds: float, *kinds: str) -> str:
-    """Give what is new that long to end. Return in words what has not; empty if nothing is left."""
+    """Wait up to ``seconds`` for everything new to end. Return a description of the rest, empty if nothing is left."""
     found: list[str] = []
 
     def ended() -> bool:
@@ -62,7 +62,7 @@ async def left(before: Running, seconds: float, *kinds: str) -> str:
 
 
 async def until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something is so; false if it was not within that time."""
+    """Wait until the condition holds. Return False if it does not within ``seconds``."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while not condition():

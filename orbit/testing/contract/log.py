@@ -25,11 +25,11 @@ _SIDES: Final = 20
 
 
 class BaseLogContract(BaseProviderContract):
-    """For providers that keep the records of turns."""
+    """The contract of providers that store the records of turns."""
 
     @pytest.fixture
     def records(self) -> Sequence[ChatRecord]:
-        """Records to keep, each with a request id of its own; at least two."""
+        """Return at least two records to store, each with its own request id."""
         return [
             ChatRecord(timestamp=1.8e9 + number, request_id=f"contract-{number}", query="How?", response="So.")
             for number in range(3)
@@ -37,7 +37,7 @@ class BaseLogContract(BaseProviderContract):
 
     @pytest.fixture
     def stored(self) -> Callable[[], Sequence[str]] | None:
-        """Tells the request ids of the records that are kept by now, oldest first; None if nobody can tell."""
+        """Return a function that lists the request ids of the stored records, oldest first; None if nothing can."""
         return None
 
     async def test_log_is_offered(self, promise: Promise, subject: Subject) -> None:

@@ -17,16 +17,16 @@ from orbit.types import ModerationStage
 
 
 class BaseModerateContract(BaseProviderContract):
-    """For providers that decide what may pass."""
+    """The contract of providers that moderate questions or answers."""
 
     @pytest.fixture
     def allowed(self) -> str:
-        """A text that passes at every stage that the provider judges."""
+        """Return a text that the provider allows at every stage it judges."""
         return "How long is tea steeped?"
 
     @pytest.fixture
     def refused(self) -> str | None:
-        """A text that passes at no stage that the provider judges; None if there is none that is always refused."""
+        """Return a text that the provider refuses at every stage it judges, or None if no such text exists."""
         return None
 
     async def test_moderate_is_offered(self, promise: Promise, subject: Subject) -> None:
@@ -140,7 +140,7 @@ def _role(stage: ModerationStage) -> Any:
 
 
 def _judge(subject: Subject, text: str, stage: ModerationStage | None = None, context: CallContext = CONTEXT) -> Any:
-    """Judge a text as the host would have it judged: an answer comes after its question."""
+    """Have a text judged as the host does: an answer follows its question."""
     judged = _stages(subject)[0] if stage is None else stage
     question = [] if judged == "input" else [Message("user", "Tell me something.")]
     return subject.call("moderate", context, stage=judged, messages=[*question, Message(_role(judged), text)])

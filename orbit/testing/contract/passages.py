@@ -1,4 +1,4 @@
-"""Documents that contracts work with, and the rules that hold wherever documents are returned."""
+"""Sample documents for contracts, and the rules for every hook that returns documents."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ COLLECTION: Final = "contract"
 
 
 class PassageFixtures:
-    """Documents and a question about them."""
+    """Fixtures for documents and a question about them."""
 
     @pytest.fixture
     def documents(self) -> Sequence[Document]:
-        """Passages about several things: at least three, of at least two sources, each source in one piece."""
+        """Return at least three passages about different things, from at least two sources, grouped by source."""
         return [
             Document("tea-1", "Green tea is steeped for two minutes in hot water.", "tea.md", "Tea", digest="1"),
             Document("tea-2", "Black tea is steeped for four minutes in boiling water.", "tea.md", "Tea", digest="1"),
@@ -28,12 +28,12 @@ class PassageFixtures:
 
     @pytest.fixture
     def query(self) -> Query:
-        """A question that at least two of the documents have to do with."""
+        """Return a question to which at least two of the documents are relevant."""
         return Query("How long is tea steeped in water?", COLLECTION)
 
 
 def are_documents(promise: Promise, found: Any) -> None:
-    """See that a value is a list of documents as a host can use them."""
+    """Check that a value is a list of documents that the host can use."""
     if not isinstance(found, list | tuple):
         promise.broken(f"it returned {kind(found)}", "return a list, empty if nothing was found")
     for document in found:
@@ -48,7 +48,7 @@ def are_documents(promise: Promise, found: Any) -> None:
 
 
 def are_in_order(promise: Promise, found: Sequence[Document]) -> None:
-    """See that scores are similarities and fall."""
+    """Check that scores are from 0 to 1 and the best comes first."""
     scores: list[Any] = [document.score for document in found if document.score is not None]
     for score in scores:
         if not isinstance(score, int | float) or not 0 <= score <= 1:

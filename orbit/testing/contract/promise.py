@@ -1,4 +1,4 @@
-"""How a rule speaks: what was promised, what came, and how to mend it, in one sentence."""
+"""Builds the failure sentence of a rule: the promise, what the provider did instead, and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Promise:
     """The promise that a rule checks: the first line of the rule's docstring."""
 
     def __init__(self, who: str, text: str) -> None:
-        """``who`` is the class of the provider under test."""
+        """Take the name of the provider class under test, and the promise."""
         self.who = who
         self.text = text
 
@@ -23,17 +23,17 @@ class Promise:
         return cls(who, (inspect.getdoc(rule) or rule.__name__).splitlines()[0].rstrip("."))
 
     def broken(self, came: str, mend: str) -> NoReturn:
-        """Fail: ``came`` is what the provider did, ``mend`` what to do about it."""
+        """Fail the rule. ``came`` says what the provider did, ``mend`` how to fix it."""
         sentence = f"{self.who} breaks a promise: {self.text}, but {came}; {mend}."
         raise pytest.fail.Exception(sentence, pytrace=False) from None
 
     def untold(self, why: str) -> NoReturn:
-        """Skip: the promise does not apply, or the author's fixtures leave it open."""
+        """Skip the rule: the promise does not apply, or a fixture that the check needs is not set."""
         pytest.skip(f"{self.text}: not checked, {why}")
 
 
 def told(error: BaseException) -> str:
-    """Return an exception in a few words, with the line that raised it; the traceback goes to the captured output."""
+    """Return an exception in a few words, with the line that raised it. Prints the traceback for pytest to capture."""
     traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno})" if frames else ""
@@ -42,7 +42,7 @@ def told(error: BaseException) -> str:
 
 
 def kind(value: object) -> str:
-    """Return the type of a value, as sentences name it."""
+    """Return the type of a value with its article, for sentences."""
     if value is None:
         return "None"
     name = type(value).__name__

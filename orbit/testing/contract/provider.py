@@ -1,4 +1,4 @@
-"""What every provider promises, whatever its hooks: how it is imported, starts, stops and tells its health."""
+"""The contract of every provider, whatever its hooks: import, start, stop and health."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from orbit.testing.contract.subject import Subject
 
 IMPORT_SECONDS: Final = 0.1
 _UNIT_SECONDS: Final = 0.06
-"""What importing orbit and asyncio takes on an idle machine; where it takes longer, so may the plugin."""
+"""Time to import orbit and asyncio on an idle machine. On a slower machine the plugin may take longer, too."""
 
 _STATES: Final = ("ok", "degraded", "down")
 
 
 class BaseProviderContract(ContractFixtures):
-    """The rules of a provider's life: all there is to check of one with routes, commands or wrappers alone.
+    """The rules for import, start, stop and health.
 
-    The contracts of the hooks are derived from it.
+    The contracts of the hooks derive from this class. A provider with only routes or commands needs no other contract.
     """
 
     def test_import_is_cheap(
@@ -59,7 +59,7 @@ class BaseProviderContract(ContractFixtures):
 
     async def test_making_opens_nothing(self, promise: Promise, make: Make) -> None:
         """A provider that is not started has opened nothing and runs nothing."""
-        make()  # what imports bring with them does not count
+        make()  # does not count what the imports leave open
         before = running()
         subject = make()
         if found := new(before):
@@ -78,7 +78,7 @@ class BaseProviderContract(ContractFixtures):
     async def test_stopping_leaves_nothing(self, promise: Promise, make: Make, patience: float) -> None:
         """A stopped provider has closed everything it opened, and runs nothing."""
         async with started(make(), promise):
-            pass  # libraries may keep something for the whole process, once
+            pass  # libraries may open something once for the whole process
         before = running()
         async with started(make(), promise):
             pass
@@ -183,7 +183,7 @@ def _is_quick(seen: Mapping[str, Any]) -> bool:
 
 @functools.cache
 def _look_once(module: str, file: str, path: tuple[str, ...]) -> dict[str, Any]:
-    """Import a module in fresh interpreters until it was quick, at most three times: the best counts."""
+    """Import a module in up to three fresh interpreters, until one import is quick. Return the best result."""
     best = look(module, file, list(path))
     for _ in range(2):
         if best["error"] or _is_quick(best):

@@ -21,7 +21,7 @@ _MANY: Final = 50
 
 
 class BaseRerankContract(PassageFixtures, BaseProviderContract):
-    """For providers that put passages in a better order."""
+    """The contract of providers that rerank passages."""
 
     async def test_rerank_is_offered(self, promise: Promise, subject: Subject) -> None:
         """The provider implements `rerank` and, with these settings, offers it."""

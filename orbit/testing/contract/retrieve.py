@@ -20,20 +20,20 @@ from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import CONTEXT, Subject
 
 Load: TypeAlias = Callable[[OrbitHost, Sequence[Document]], Awaitable[None]]
-"""Puts documents where a retriever finds them."""
+"""Stores documents where a retriever finds them."""
 
 _LIMIT: Final = 10
 
 
 class BaseRetrieveContract(PassageFixtures, BaseProviderContract):
-    """For providers that find passages."""
+    """The contract of providers that retrieve passages."""
 
     @pytest.fixture
     def load(self) -> Load:
-        """Puts ``documents`` where the provider finds them: as it stands, into the store of the host, if it has one.
+        """Return a function that stores ``documents`` where the provider finds them: by default in the host's store.
 
-        A provider with documents of its own, or a service filled by another fixture, overrides ``query`` and, so
-        that nothing is stored, this.
+        If the provider has its own documents, or another fixture fills its service, override ``query``, and override
+        this fixture to store nothing.
         """
 
         async def index(host: OrbitHost, documents: Sequence[Document]) -> None:
@@ -44,7 +44,7 @@ class BaseRetrieveContract(PassageFixtures, BaseProviderContract):
 
     @pytest_asyncio.fixture(loop_scope="function")
     async def loaded(self, promise: Promise, subject: Subject, load: Load, documents: Sequence[Document]) -> Subject:
-        """The provider, started, with documents to find."""
+        """Return the started provider with the documents stored."""
         await calls.answered(promise, lambda: load(subject.host, documents))
         return subject
 

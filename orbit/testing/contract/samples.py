@@ -1,4 +1,4 @@
-"""Texts that try what a provider bears."""
+"""Inputs that stress a provider: odd characters, huge texts, whole conversations."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from orbit import ChatRecord, Document, GenerateOptions, Message, Query
 UNICODE: Final = (
     "Grüße, 漢字, \u05d0\u05d1\u05d2, \U0001f600, \U0001f1e9\U0001f1ea, e\u0301, \U0001f469\u200d\U0001f52c."
 )
-"""Characters of one to four bytes, from the right to the left, and such as belong together."""
+"""UTF-8 characters of one to four bytes, right-to-left text, and combined characters."""
 
 HUGE: Final = "All work and no play makes a dull boy. " * 4000
-"""Far more text than a model reads: 156,000 characters."""
+"""Far more text than most models can read: 156,000 characters."""
 
 TALK: Final = (
     Message("system", "Speak like a heron."),
@@ -23,14 +23,14 @@ TALK: Final = (
     Message("assistant", "The miller does."),
     Message("user", "And cherries?"),
 )
-"""A conversation with every role. Its words are rare, so that what a service received can be searched for them."""
+"""A conversation with every role. Its words are rare, so that a test can find them in what a service received."""
 
 PARTS_OF_TALK: Final = ("system prompt", "earlier question", "earlier answer", "question")
-"""What the messages of ``TALK`` are, in words."""
+"""Descriptions of the messages of ``TALK``."""
 
 
 def longer_talks() -> Iterator[tuple[str, list[Message]]]:
-    """Yield ``TALK`` with one message made longer, for each message: what it is, and the conversation."""
+    """Yield, for each message of ``TALK``, its description and the conversation with this message made longer."""
     for number, part in enumerate(PARTS_OF_TALK):
         longer = msgspec.structs.replace(TALK[number], content=f"{TALK[number].content} " * 3)
         yield part, [*TALK[:number], longer, *TALK[number + 1 :]]
@@ -51,4 +51,4 @@ ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "moderate": {"stage": "input", "messages": [Message("user", "How is tea made?")]},
     "log": {"record": ChatRecord(timestamp=1.8e9, request_id="contract", query="How?", response="So.")},
 }
-"""What each hook can be called with, besides ``context``, in an order in which a store can follow."""
+"""Sample arguments for each hook, without ``context``. The order works for a store: ``index`` comes before ``drop``."""

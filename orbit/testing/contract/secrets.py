@@ -1,4 +1,4 @@
-"""Plants secrets in the settings of a provider, and collects what the provider says to people."""
+"""Plants secrets in a provider's settings, and collects every text that the provider shows to people."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from orbit.testing.contract.samples import ARGUMENTS
 from orbit.testing.contract.subject import Subject
 
 MARK: Final = "Zq7kitten"
-"""Part of every secret. It looks like no credential, so that nothing masks it by its form."""
+"""Part of every secret. It does not look like a credential, so that no filter masks it by its format."""
 
 _SECRET_NAME: Final = re.compile(r"(?:^|_)(?:key|password|passwd|token|secret|credentials?)s?$")
 _URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:[^/?#@]*@)?(?=[^/?#])")
 
 
 def planted(kind: type[Provider], settings: Mapping[str, Any], named: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Yield the settings with secrets in them: right ones, such as break headers, and in addresses and headers."""
+    """Yield the settings with secrets: valid ones, ones that break HTTP headers, and secrets in URLs and headers."""
     fields = {field.name: field for field in msgspec.structs.fields(kind.Settings)}
     names = [name for name, field in fields.items() if name in named or _looks_secret(name, field.type)]
     if names:
@@ -45,7 +45,7 @@ def planted(kind: type[Provider], settings: Mapping[str, Any], named: Iterable[s
 
 
 async def said(subject: Subject) -> Iterator[tuple[str, str]]:
-    """Return what a provider says when it is checked, started, asked for its health and called: where, and the text."""
+    """Return the texts that a provider shows, with their places: ``validate``, start, ``health`` and errors."""
     texts = [("a sentence of validate", str(problem)) for problem in subject.host.problems]
     if texts:
         return iter(texts)
@@ -72,7 +72,7 @@ async def said(subject: Subject) -> Iterator[tuple[str, str]]:
 
 
 async def _whole(call: Any) -> None:
-    """Await a call, or read it to its end."""
+    """Await a call, or read its stream to the end."""
     if inspect.isawaitable(call):
         await call
         return

@@ -24,7 +24,7 @@ _SELECTED = {
 
 
 class Subject:
-    """One instance in a host of its own, called as the host calls it: through pluggy, arguments by name."""
+    """One instance in its own host. Calls go through pluggy with arguments by name, as in production."""
 
     def __init__(self, host: OrbitHost, name: str) -> None:
         self.host = host
@@ -32,15 +32,15 @@ class Subject:
 
     @property
     def provider(self) -> Provider:
-        """The instance itself."""
+        """The provider instance."""
         return self.host.registry[self.name]
 
     def implements(self, hook: str) -> bool:
-        """Whether it implements a hook and, as configured, offers what it is for."""
+        """Return whether the instance implements a hook and can serve it with its current settings."""
         return self.name in self.host.registry.implementing(hook)
 
     def call(self, hook: str, context: CallContext = CONTEXT, **arguments: Any) -> Any:
-        """Call a hook. What comes back is the coroutine or the iterator, not yet awaited."""
+        """Call a hook. Returns the coroutine or the iterator; the caller awaits or reads it."""
         return self.host.registry.caller(hook, self.name)(**arguments, context=context)
 
 
@@ -61,10 +61,10 @@ def make_subject(
     others: Mapping[str, type[Provider]],
     data_dir: Path,
 ) -> Subject:
-    """Make a host with one instance of ``kind`` and what ``config`` adds, not started.
+    """Make a host with one instance of ``kind`` and the sections of ``config``. Does not start it.
 
-    ``plugin_name`` is empty for a class that no entry point names. The instance is selected for every role that it
-    can have. If nothing generates, an echo does, for a host is not complete without.
+    ``plugin_name`` is empty for a class without an entry point. The instance gets every role that it can have. If no
+    provider generates, the host gets an echo provider, because it cannot start without one that generates.
     """
     name = plugin_name or kind.__name__.lower()
     plugins = dict(others) if plugin_name else {**others, name: kind}
@@ -81,6 +81,6 @@ def make_subject(
 
 
 @functools.cache
-def _installed(path: tuple[str, ...]) -> Mapping[str, InstalledPlugin]:  # noqa: ARG001  # what is found depends on it
-    """Look up the installed plugins once: it takes longer than most rules."""
+def _installed(path: tuple[str, ...]) -> Mapping[str, InstalledPlugin]:  # noqa: ARG001  # the key of the cache: the result depends on sys.path
+    """Look up the installed plugins once, because the search takes longer than most rules."""
     return dict(installed_plugins())

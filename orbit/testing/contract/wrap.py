@@ -23,11 +23,11 @@ _CLOSE: Final = "read the stream within `async with contextlib.aclosing(stream):
 
 
 class BaseWrapperContract(BaseProviderContract):
-    """For plugins that wrap hooks of others: the coroutines and the streams that pass through them."""
+    """The contract of plugins that wrap other plugins' hooks, for hooks that return a coroutine or a stream."""
 
     @pytest.fixture
     def wrapped(self, subject: Subject) -> list[Wrapped]:
-        """The hooks that the provider wraps."""
+        """Return the hooks that the provider wraps."""
         return wrapped_hooks(subject.provider)
 
     async def test_wrapper_yields_once(self, promise: Promise, wrapped: list[Wrapped]) -> None:
@@ -119,7 +119,7 @@ class BaseWrapperContract(BaseProviderContract):
 
 
 def _entered(promise: Promise, hook: Wrapped, inside: Inside) -> Any:
-    """Run a wrapper around a call, and return what it returns, not yet awaited."""
+    """Run a wrapper around a call, and return its result without awaiting it."""
     returned, mistake = hook.around(inside.call)
     if mistake:
         inside.close()
@@ -128,7 +128,7 @@ def _entered(promise: Promise, hook: Wrapped, inside: Inside) -> Any:
 
 
 async def _called(promise: Promise, hook: Wrapped, number: int = 0) -> Any:
-    """Make a whole call through a wrapper; ``number`` tells its result from those of others."""
+    """Complete a call through a wrapper. ``number`` distinguishes its result from those of other calls."""
     inside = Inside(hook.name, number)
     try:
         return await _read(_entered(promise, hook, inside))

@@ -1,6 +1,6 @@
-"""Wrappers driven by hand, around calls whose fate can be seen.
+"""Runs wrappers without the host, around calls that record whether they began and ended.
 
-The host closes for wrappers what they forget. Here nobody does, so a slip shows.
+The host closes streams and coroutines that wrappers forget. These classes do not, so that the mistake shows.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from orbit.testing.contract.samples import ARGUMENTS
 from orbit.testing.contract.subject import CONTEXT
 
 _TURNS: Final = 5
-"""Turns of the event loop that a call inside takes; others take one more each."""
+"""Iterations of the event loop that an inner call takes, plus the call's number."""
 
 
 class Wrapped:
     """One wrapper of a provider."""
 
     def __init__(self, name: str, wrapper: pluggy.HookImpl) -> None:
-        """``name`` is that of the hook."""
+        """Take the name of the hook and its wrapper."""
         self.name = name
         self._wrapper = wrapper
 
     def around(self, call: Any) -> tuple[Any, str]:
-        """Run the wrapper around ``call``: what it returns, and what is wrong with how it yields, or nothing."""
+        """Run the wrapper around ``call``. Returns its result, and the mistake in how it yields or an empty string."""
         arguments = {**ARGUMENTS[self.name], "context": CONTEXT}
         function: Callable[..., Generator[None, Any, Any]] = self._wrapper.function  # type: ignore[assignment]  # pluggy says object
         steps = function(*[arguments[name] for name in self._wrapper.argnames])
@@ -47,10 +47,10 @@ class Wrapped:
 
 
 class Inside:
-    """The call that a wrapper is put around; ``call`` is its coroutine or, of ``generate``, its stream."""
+    """The inner call of a wrapper. ``call`` is its coroutine, or for ``generate`` its stream."""
 
     def __init__(self, hook: str, number: int = 0, *, error: Exception | None = None, endless: bool = False) -> None:
-        """``number`` makes results differ; with ``error`` the call raises it, and an ``endless`` one does not end."""
+        """Make a call whose result depends on ``number``, or which raises ``error``, or never ends if ``endless``."""
         self.begun = False
         self.ended = False
         self.result = _result(hook, number)
@@ -61,16 +61,16 @@ class Inside:
 
     @property
     def dropped(self) -> bool:
-        """Whether nobody has awaited or closed the coroutine, of which Python would warn."""
+        """Whether nobody has awaited or closed the coroutine. Python would warn about it."""
         return inspect.iscoroutine(self.call) and inspect.getcoroutinestate(self.call) == inspect.CORO_CREATED
 
     def close(self) -> None:
-        """Let go of a coroutine that was dropped."""
+        """Close the coroutine if the wrapper dropped it."""
         if self.dropped:
             self.call.close()
 
     async def aclose(self) -> None:
-        """Close the call, whatever it is."""
+        """Close the coroutine or the stream."""
         self.close()
         if inspect.isasyncgen(self.call):
             await self.call.aclose()
@@ -103,7 +103,7 @@ class Inside:
 
 
 def wrapped_hooks(provider: Provider) -> list[Wrapped]:
-    """Return the wrappers of a provider, of hooks that a host awaits or iterates."""
+    """Return a provider's wrappers of the hooks that return a coroutine or a stream."""
     found = []
     for hook in ARGUMENTS:
         function = getattr(provider, hook, None)
@@ -114,7 +114,7 @@ def wrapped_hooks(provider: Provider) -> list[Wrapped]:
 
 
 def _result(hook: str, number: int) -> Any:
-    """Return what a hook could give."""
+    """Return a sample result of a hook."""
     if hook == "embed":
         import numpy as np  # noqa: PLC0415  # only suites of plugins that wrap embed need numpy
 
