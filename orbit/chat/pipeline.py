@@ -267,7 +267,7 @@ class _Recorded:
 
 
 def _no_answer(provider: str, finish_reason: FinishReason, *, thought: bool) -> ProviderError:
-    """The error for a model that ended without a word."""
+    """Return the error for a model that ended without an answer."""
     if finish_reason == "length":
         what = "the model used up its tokens before its answer; allow it more, or turn its thinking off."
     else:
@@ -276,7 +276,7 @@ def _no_answer(provider: str, finish_reason: FinishReason, *, thought: bool) -> 
 
 
 def _options(turn: Turn, prompt: Prompt) -> GenerateOptions:
-    """The options for the model. From passages it always streams: the answer may end before the model does."""
+    """Return the model's options. With passages it always streams, because the answer may end before the model does."""
     if prompt.documents and not turn.options.stream:
         return msgspec.structs.replace(turn.options, stream=True)
     return turn.options

@@ -89,7 +89,7 @@ def _checked(workers: int) -> OrbitHost:
 
 
 def _serve_again(listeners: list[socket.socket]) -> None:
-    """What a process of ``--reload`` does: read everything anew, and serve."""
+    """Load the configuration again and serve, in each process that ``--reload`` starts."""
     from orbit.cli import reported
     from orbit.serving.server import make_server, serve_here
     from orbit.serving.workers import leave_to_parent

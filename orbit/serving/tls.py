@@ -23,7 +23,7 @@ class Certificate:
     """
 
     def __init__(self, settings: Https) -> None:
-        """Raises ConfigError if the files cannot be used."""
+        """Load the files. Raises ConfigError if they are unusable."""
         self._settings = settings
         self._seen = self._signature()
         self._newest = _load(settings)

@@ -24,7 +24,7 @@ class Server:
     """One client for all threads. The server coordinates readers and writers."""
 
     def __init__(self, settings: ChromaSettings) -> None:
-        """Connects at first use."""
+        """Keep the settings; the first call connects."""
         self._settings = settings
         self._connecting = threading.Lock()
         self._client: ClientAPI | None = None

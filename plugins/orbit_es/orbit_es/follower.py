@@ -56,7 +56,7 @@ class Follower(threading.Thread):
         return self._progress is not None
 
     def state(self) -> FollowerState | None:
-        """The state of the follower, whichever process runs it."""
+        """Return the state of the follower, whichever process runs it."""
         progress = self._progress
         return progress.state if progress is not None else self._folder.read_state()
 

@@ -81,7 +81,7 @@ class CompletionWire:
         self._before = self._after = b""  # the JSON around each text, from the first piece on
 
     def whole(self, text: str, ending: Ending) -> bytes:
-        """The body of a whole completion."""
+        """Return the body of a completion that is not streamed."""
         choice = Choice(CompletionMessage(text), ending.finish_reason)
         return _encode(Completion(**self._head, choices=(choice,), usage=_usage(ending), orbit=self._extra(ending)))
 
