@@ -58,7 +58,7 @@ class Admission:
             next_key = min(self._queues, key=self._held.__getitem__)
             waiter = self._queues[next_key].popleft()
             if queue := self._queues.pop(next_key):
-                self._queues[next_key] = queue  # behind the others that hold as many
+                self._queues[next_key] = queue  # after the keys that hold as many places
             if not waiter.done():
                 self._hold(next_key)
                 waiter.set_result(None)
@@ -78,7 +78,7 @@ class Admission:
                 await waiter
         except BaseException as error:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self.leave(key)  # the place came at the same moment: pass it on
+                self.leave(key)  # the place became free at the same moment: pass it on
             else:
                 self._forget(key, waiter)
             if isinstance(error, TimeoutError):

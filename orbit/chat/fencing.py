@@ -16,7 +16,7 @@ _TOKENS = "/?(?:s|bos|eos|unk|pad|mask|sys|im_start|im_end|start_of_turn|end_of_
 _TOOLS = "available_tools|tool_calls|tool_results|tool_content"
 _BREAKING = re.compile(
     rf"{_OPEN}(?:(?=[\s/\\]*passage)"  # the fence
-    rf"|(?=\s*\||{_TOKENS}\s*>))"  # <|im_start|> and its kin, <s>, <start_of_turn>
+    rf"|(?=\s*\||{_TOKENS}\s*>))"  # control tokens: <|im_start|>, <s>, <start_of_turn>
     rf"|\[(?=/?(?:inst|system_prompt|{_TOOLS}|gmask)\])"
 )
 """Fences and control tokens, in the output of ``_plain``. Each match starts at the bracket to replace."""

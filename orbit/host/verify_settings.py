@@ -38,7 +38,7 @@ def settings_breaches(owner: str, settings: Any) -> Iterator[str]:
             yield f"{where}: the host reads the keys {keys} of a section itself; give the field another name."
         try:
             unusable = _unusable(msgspec.inspect.type_info(field.type), set())
-        except Exception as error:  # noqa: BLE001  # nested Structs have annotations, too
+        except Exception as error:  # noqa: BLE001  # the annotations of nested Structs, too
             yield f"{where}: its annotation cannot be used: {' '.join(str(error).replace('`', '').split())}."
             continue
         if unusable:

@@ -30,7 +30,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     except Exception as error:
         if not pyfuncitem.function.__module__.startswith("orbit.testing.contract"):
             raise
-        from orbit.testing.contract.promise import Promise, told  # noqa: PLC0415  # only suites that use it pay for it
+        from orbit.testing.contract.promise import Promise, told  # noqa: PLC0415  # keeps the start of other suites fast
 
         promise = pyfuncitem.funcargs.get("promise")
         if not isinstance(promise, Promise):
@@ -43,7 +43,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 @pytest.fixture
 def orbit_server(tmp_path: Path) -> Iterator[Serve]:
     """Start servers on real sockets, for example ``orbit_server({"parrot": {}}, {"parrot": Parrot})``."""
-    from orbit.testing.hosting import serve  # noqa: PLC0415  # only suites that use it pay for it
+    from orbit.testing.hosting import serve  # noqa: PLC0415  # keeps the start of other suites fast
 
     with ExitStack() as servers:
         started = 0

@@ -46,7 +46,7 @@ async def answered(promise: Promise, invoke: Invoke) -> Any:
             return await invoke()
     except TimeoutError:
         promise.broken(f"the call had not ended after {ANSWER_SECONDS:g} s", "look what it waits for")
-    except Exception as error:  # noqa: BLE001  # whatever a plugin raises is told
+    except Exception as error:  # noqa: BLE001  # plugin code can raise anything
         promise.broken(f"the call raised {told(error)}", "mend what raises there")
 
 
@@ -59,7 +59,7 @@ async def attempted(promise: Promise, invoke: Invoke) -> Any:
         return None
     except TimeoutError:
         promise.broken(f"the call had not ended after {ANSWER_SECONDS:g} s", "look what it waits for")
-    except Exception as error:  # noqa: BLE001  # whatever else a plugin raises is the breach
+    except Exception as error:  # noqa: BLE001  # plugin code can raise anything
         promise.broken(f"the call raised {told(error)}", _RAISE)
 
 
@@ -73,7 +73,7 @@ async def cancelled(promise: Promise, invoke: Invoke, patience: float) -> None:
         for _ in range(turns):
             await asyncio.sleep(0)
         if not call.cancel():
-            break  # it had ended
+            break  # the call has ended already
         await asyncio.wait([call], timeout=patience)
         if not call.done():
             call.cancel()
@@ -102,7 +102,7 @@ async def ended_in_time(promise: Promise, invoke: Callable[[CallContext], Awaita
                     await invoke(_due(0.005))
             except (TimeoutError, OrbitError):
                 return
-            except Exception as error:  # noqa: BLE001  # the same
+            except Exception as error:  # noqa: BLE001  # plugin code can raise anything
                 promise.broken(f"the call raised {told(error)}", _RAISE)
     except TimeoutError:
         promise.broken(f"the call went on for {patience:g} s after that", "let asyncio.CancelledError pass")
@@ -175,7 +175,7 @@ async def told_of_the_outage(promise: Promise, invoke: Invoke) -> None:
         return
     except TimeoutError:
         promise.broken(f"the call had not ended after {ANSWER_SECONDS:g} s", "give requests to the service a timeout")
-    except Exception as error:  # noqa: BLE001  # whatever else a plugin raises is the breach
+    except Exception as error:  # noqa: BLE001  # plugin code can raise anything
         promise.broken(f"the call raised {told(error)}", _RAISE)
     promise.broken(f"the call returned {_brief(value)}", "raise orbit.ProviderError; an empty result is a lie here")
 
@@ -215,4 +215,4 @@ async def _stall(promise: Promise, invoke: Invoke) -> float:
 
 def _brief(value: object) -> str:
     text = repr(value)
-    return text if len(text) < 80 else f"{text[:80]}..."  # noqa: PLR2004  # what reads well in a sentence
+    return text if len(text) < 80 else f"{text[:80]}..."  # noqa: PLR2004  # a length that reads well in a sentence

@@ -1,4 +1,4 @@
-"""The contract of ``generate``, and of ``count_tokens`` where it is implemented."""
+"""The contract of ``generate``, and of ``count_tokens`` if the provider implements it."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class BaseGenerateContract(BaseProviderContract):
                 promise.broken("the messages reached the service in another order", mend)
         elif len(echoed) == len(TALK):
             return
-        elif len(echoed) >= (_TWO if shortest is None else _TWO + 1):  # a model that repeats what it reads
+        elif len(echoed) >= (_TWO if shortest is None else _TWO + 1):  # the model repeats its input
             missing = next(part for part in PARTS_OF_TALK if part not in echoed)
             promise.broken(f"the answer repeats it without the {missing}", mend)
         elif shortest is None:
@@ -256,7 +256,7 @@ class BaseGenerateContract(BaseProviderContract):
         greedy = GenerateOptions(temperature=0.0, seed=1, max_tokens=16)
         invokes = [partial(_text, subject, [*messages[:-1], Message("user", one)], greedy) for one in asked]
         before = len(sent_texts()) if sent_texts else 0
-        # What a model says need not be the same twice; that it says something must be.
+        # Answers to the same prompt may differ, but each must have text.
         answers = await calls.side_by_side(promise, invokes, lambda one, other: bool(one) == bool(other))
         mend = "keep what belongs to one call in local variables, not in self"
         for number, (alone, together) in enumerate(answers):
@@ -265,7 +265,7 @@ class BaseGenerateContract(BaseProviderContract):
         if sent_texts is not None:
             sent = "\n".join(list(sent_texts())[before:])
             for name, (_, together) in zip(_NAMES, answers, strict=True):
-                if together is not None and sent.count(name) < _TWO:  # alone, and among the others
+                if together is not None and sent.count(name) < _TWO:  # once alone, once among the others
                     promise.broken(f"the prompt that begins with {name!r} did not reach the service", mend)
 
     async def test_generate_stops_when_closed(
@@ -279,7 +279,7 @@ class BaseGenerateContract(BaseProviderContract):
         """Closing the stream after its first chunk stops the work behind it."""
         await calls.answered(promise, lambda: asyncio.gather(*(_text(subject, messages) for _ in range(_CALLS))))
         before, connections = running(), open_connections() if open_connections else 0
-        for _ in range(_ROUNDS):  # the first may use connections that are kept for the next call
+        for _ in range(_ROUNDS):  # the first round may open connections that a pool keeps
             streams = [_stream(subject, messages) for _ in range(_CALLS)]
             await calls.answered(promise, lambda streams=streams: asyncio.gather(*map(_first, streams)))  # type: ignore[misc]  # bound at once
             for stream in streams:
@@ -401,12 +401,12 @@ async def _close(promise: Promise, stream: AsyncGenerator[Chunk, None], patience
             await stream.aclose()
     except TimeoutError:
         promise.broken(f"closing it took more than {patience:g} s", _CLOSE)
-    except Exception as error:  # noqa: BLE001  # whatever a plugin raises is told
+    except Exception as error:  # noqa: BLE001  # plugin code can raise anything
         promise.broken(f"closing it raised {told(error)}", _CLOSE)
 
 
 async def _first(stream: AsyncGenerator[Chunk, None]) -> None:
-    """Read up to the first text."""
+    """Read the stream up to its first text."""
     async for chunk in stream:
         if chunk.text:
             return

@@ -89,7 +89,7 @@ def _files() -> dict[Any, str]:
     for entry in folder.iterdir() if folder.is_dir() else ():
         try:
             target = str(entry.readlink())
-        except OSError:  # the descriptor of this very listing
+        except OSError:  # the descriptor of this listing itself
             continue
         if target.startswith("socket:"):
             found[target] = "an open socket"

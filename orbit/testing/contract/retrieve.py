@@ -60,7 +60,7 @@ class BaseRetrieveContract(PassageFixtures, BaseProviderContract):
     async def test_retrieve_finds_what_there_is(self, promise: Promise, loaded: Subject, query: Query) -> None:
         """`retrieve` finds the documents that a question is about."""
         found = await calls.answered(promise, lambda: _retrieve(loaded, query))
-        if len(found) < 2:  # noqa: PLR2004  # as the fixture says
+        if len(found) < 2:  # noqa: PLR2004  # the fixture promises at least two
             promise.broken(
                 f"{len(found)} came for {query.text!r}", "look at the fixtures load and query, or at the search"
             )

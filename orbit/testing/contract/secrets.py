@@ -66,7 +66,7 @@ async def said(subject: Subject) -> Iterator[tuple[str, str]]:
             try:
                 async with asyncio.timeout(calls.ANSWER_SECONDS):
                     await _whole(subject.call(hook, **arguments))
-            except Exception as error:  # noqa: BLE001  # every error has a text
+            except Exception as error:  # noqa: BLE001  # any error may show a secret
                 texts += _of_error(f"an error of {hook}", error)
     return iter(texts)
 

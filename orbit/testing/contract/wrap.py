@@ -67,7 +67,7 @@ class BaseWrapperContract(BaseProviderContract):
                     value = await _read(_entered(promise, hook, inside))
             except OrbitError:
                 continue
-            except Exception as error:  # noqa: BLE001  # every other error is the breach
+            except Exception as error:  # noqa: BLE001  # plugin code can raise anything
                 promise.broken(f"of {hook.name} it became {told(error)}", mend)
             finally:
                 inside.close()
