@@ -5,7 +5,7 @@ passages. ``run`` compares them with the store and writes what is new.
 """
 
 from orbit.documents.files import LocalFile, find_files
-from orbit.documents.run import Failed, Input, Progress, Shortened, Skipped, Store, Summary, ingest, ingest_paths
+from orbit.documents.ingestion import Failed, Input, Progress, Shortened, Skipped, Store, Summary, ingest, ingest_paths
 
 __all__ = [
     "Failed",
