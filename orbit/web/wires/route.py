@@ -76,7 +76,8 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
         except Exception as error:
             await forgive(services, scope, error)
             raise
-        await forgive(services, scope, sent.error)
+        if sent.error is not None:
+            await forgive(services, scope, sent.error)
         if not sent.arrived:
             scope["state"]["status"] = CLIENT_LEFT
 
