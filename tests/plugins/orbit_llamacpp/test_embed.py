@@ -57,10 +57,10 @@ async def test_a_text_beyond_the_window_is_read_in_parts_and_the_rest_goes_on(
     middle = halves[0] + halves[1]
     assert np.allclose(vectors[1], middle / np.linalg.norm(middle), atol=2e-3)
     assert "llama_cpp: 2 of 3 texts exceed the 64 tokens" in caplog.text
-    heard = msgspec.structs.replace(WHO, notices=[])
-    await bert.embed(["fine", "a " * 100], "query", heard)
-    assert [notice.text for notice in heard.notices] == ["a " * 100]
-    assert "the 64 tokens" in heard.notices[0].reason
+    heard: list[orbit.Notice] = []
+    await bert.embed(["fine", "a " * 100], "query", msgspec.structs.replace(WHO, notices=heard))
+    assert [notice.text for notice in heard] == ["a " * 100]
+    assert "the 64 tokens" in heard[0].reason
     assert caplog.text.count("tokens that the model reads at once") == 1
     async with asyncio.timeout(10):
         while bert.metrics()["split_texts_total"] < 3:  # noqa: ASYNC110 - told by another process

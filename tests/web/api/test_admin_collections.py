@@ -26,7 +26,7 @@ class SlowCabinet(Cabinet):
     allowed = threading.Event()
 
     @orbit.hookimpl
-    async def index(self, collection, documents, context):
+    async def index(self, collection, documents, context):  # type: ignore[override]  # a hook takes what it wants
         import asyncio
 
         context.notices.extend(orbit.Notice(one.text, "read in part") for one in documents if "long" in one.text)
