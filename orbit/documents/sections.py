@@ -11,7 +11,8 @@ class Section(msgspec.Struct, frozen=True):
     """A coherent piece of a file.
 
     ``path`` is the list of headings above it, outermost first. ``markdown`` selects the splitter; ``whole`` forbids
-    splitting.
+    splitting. ``header`` is the first lines of a table, which each of its passages repeats. ``metadata`` says where the
+    section is in the file: ``page``, ``sheet``, ``row``, ``slide`` or ``line``, each from 1.
     """
 
     text: str
@@ -20,13 +21,18 @@ class Section(msgspec.Struct, frozen=True):
     metadata: dict[str, MetadataValue] = {}
     markdown: bool = False
     whole: bool = False
+    header: str = ""
 
 
 class Content(msgspec.Struct, frozen=True):
-    """All of a file's text. ``title`` is empty if the file has none."""
+    """All of a file's text. ``title`` is empty if the file has none.
+
+    ``warnings`` name what could not be read or had to be guessed, each a sentence for the person who added the file.
+    """
 
     sections: tuple[Section, ...]
     title: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class UnreadableError(Exception):
