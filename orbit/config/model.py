@@ -169,6 +169,15 @@ class Ingest(Section, forbid_unknown_fields=True, frozen=True):
         Count, Meta(description="Largest upload on the operator's page, all files together, in bytes.")
     ] = 200_000_000
     batch_size: Annotated[Count, Meta(description="Passages per embedding call and write.")] = 128
+    readers: Annotated[
+        int, Meta(ge=0, description="Processes that read files at the same time; 0 for one per processor core.")
+    ] = 0
+    read_timeout: Annotated[
+        Seconds, Meta(description="Seconds to read one file; then its reading process is killed and the file skipped.")
+    ] = 120.0
+    read_memory: Annotated[Count, Meta(description="Memory to read one file, in bytes; only Linux enforces it.")] = (
+        2_000_000_000
+    )
 
 
 class Sqlite(Section, forbid_unknown_fields=True, frozen=True):

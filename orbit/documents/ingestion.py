@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol
 
@@ -11,9 +12,10 @@ import msgspec
 
 from orbit.config.model import Ingest
 from orbit.documents.files import find_files
-from orbit.documents.readers import fingerprint, read
+from orbit.documents.in_order import in_order
+from orbit.documents.readers import fingerprint
+from orbit.documents.reading import Reading
 from orbit.documents.sections import UnreadableError
-from orbit.documents.split import passages
 from orbit.errors import PromptTooLong, ProviderError
 from orbit.types import CallContext, Document, Notice
 
@@ -124,12 +126,15 @@ async def ingest(
     Raises ProviderError if the collection cannot be used at all.
     """
     known = await store.list_sources(collection, context)
-    run = _Run(store, collection, settings, context, known, progress or (lambda _: None), len(inputs))
-    for item in inputs:
-        await run.take(item)
-        if run.stopped:
-            break
-    await run.flush()
+    async with Reading(settings) as reading:
+        run = _Run(store, collection, settings, context, known, progress or (lambda _: None), len(inputs))
+        outcomes = in_order(lambda item: run.read(item, reading), inputs, reading.width)
+        async with aclosing(outcomes):
+            async for item, outcome in outcomes:
+                await run.take(item, outcome)
+                if run.stopped:
+                    break
+        await run.flush()
     return run.summary()
 
 
@@ -180,35 +185,40 @@ class _Run:
             tuple(self._shortened),
         )
 
-    async def take(self, item: Input) -> None:
-        """Read one input, if it is new or has changed, and queue its passages for writing."""
+    async def read(self, item: Input, reading: Reading) -> list[Document] | UnreadableError:
+        """Return the passages of an input: none if the collection is up to date, an error if it cannot be read."""
         try:
             if item.source in self._seen:
                 raise UnreadableError("has the same name as another file of this run; ingest the folder above both")
             self._seen.add(item.source)
-            documents = await asyncio.to_thread(self._read, item)
+            content, digest = await asyncio.to_thread(self._load, item)
+            if self._known.get(item.source) == digest:
+                return []
+            return list((await reading.read(item.source, content, digest)).documents)
         except UnreadableError as error:
-            self._skipped.append(Skipped(item.source, str(error)))
+            return error
+
+    async def take(self, item: Input, outcome: list[Document] | UnreadableError) -> None:
+        """Queue an input's passages for writing."""
+        if isinstance(outcome, UnreadableError):
+            self._skipped.append(Skipped(item.source, str(outcome)))
             self._tell(1)
             return
-        if not documents:
+        if not outcome:
             self._unchanged.append(item.source)
             self._tell(1)
             return
         waiting = sum(map(len, self._waiting.values()))
-        if waiting and waiting + len(documents) > self._settings.batch_size:
+        if waiting and waiting + len(outcome) > self._settings.batch_size:
             await self.flush()
         if not self.stopped:
-            self._waiting[item.source] = documents
+            self._waiting[item.source] = outcome
 
-    def _read(self, item: Input) -> list[Document]:
-        """Return the passages of an input; none if the collection is up to date."""
+    def _load(self, item: Input) -> tuple[bytes, str]:
+        """Return an input's content and its digest."""
         settings = self._settings
         content = item.load(settings.max_file_bytes)
-        digest = fingerprint(item.source, content, settings.chunk_size, settings.chunk_overlap)
-        if self._known.get(item.source) == digest:
-            return []
-        return passages(item.source, read(item.source, content), digest, settings)
+        return content, fingerprint(item.source, content, settings.chunk_size, settings.chunk_overlap)
 
     async def flush(self) -> None:
         """Write the queued passages. If the store rejects them, write source by source to find what it accepts."""
