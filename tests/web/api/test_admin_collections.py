@@ -22,6 +22,7 @@ CORRUPT_PDF = b"%PDF-1.7\nthis is no object\n%%EOF"
 class SlowCabinet(Cabinet):
     """Takes its time with documents that ask for it, and refuses others."""
 
+    begun = 0
     stopped = 0
     allowed = threading.Event()
 
@@ -34,6 +35,7 @@ class SlowCabinet(Cabinet):
         if any("refuse me" in document.text for document in documents):
             raise orbit.ProviderError("the cabinet is full", kind="unavailable")
         if any("take your time" in document.text for document in documents):
+            SlowCabinet.begun += 1
             try:
                 while not self.allowed.is_set():  # noqa: ASYNC110  # the test is in another thread
                     await asyncio.sleep(0.01)
@@ -173,11 +175,13 @@ def test_progress_is_told_while_it_goes_on(admin):
 
 def test_who_leaves_ends_the_work(admin):
     SlowCabinet.allowed.clear()
-    before = SlowCabinet.stopped
+    before, begun = SlowCabinet.stopped, SlowCabinet.begun
     folders = set(Path(tempfile.gettempdir()).glob("orbit-upload-*"))
     files = [("files", ("slow.txt", b"take your time"))]
     with admin.stream("POST", "/admin/collections/one/documents", files=files) as response:
-        next(response.iter_lines())
+        lines = response.iter_lines()
+        while SlowCabinet.begun == begun:  # until then, the file is being read
+            next(lines)
     deadline = time.monotonic() + 10
     while SlowCabinet.stopped == before:
         assert time.monotonic() < deadline
