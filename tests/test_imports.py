@@ -18,6 +18,7 @@ FLOORS = (
     {"database", "host"},
     {"builtin", "chatlog"},
     {"config"},
+    {"system"},
     {"__init__"},
     PUBLIC,
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hmac
 import os
 import struct
 import time
 from pathlib import Path
+
+from orbit.system.files import lock, open_private, read_at, write_at
 
 _SLOT = struct.Struct("<d")
 
@@ -29,7 +30,7 @@ class Attempts:
         self._burst = burst
         self._slots = slots
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_private(file)
         try:
             size = slots * _SLOT.size
             if os.fstat(descriptor).st_size < size:
@@ -42,19 +43,19 @@ class Attempts:
         digest = hmac.digest(self._key, address.encode(), "sha256")
         place = int.from_bytes(digest[:8], "big") % self._slots * _SLOT.size
         try:
-            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)  # created again if somebody deleted it
+            descriptor = open_private(self._file)  # created again if somebody deleted it
         except OSError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # no other worker may read before this one has written
+            lock(descriptor)  # no other worker may read before this one has written
             now = time.time()
-            (paid_until,) = _SLOT.unpack(os.pread(descriptor, _SLOT.size, place).ljust(_SLOT.size, b"\0"))
+            (paid_until,) = _SLOT.unpack(read_at(descriptor, _SLOT.size, place).ljust(_SLOT.size, b"\0"))
             ahead = max(0.0, paid_until - now)
             if ahead > self._burst:  # the clock was set back
                 ahead = 0.0
             if ahead > self._burst - 1:
                 return False
-            os.pwrite(descriptor, _SLOT.pack(now + ahead + 1.0), place)
+            write_at(descriptor, _SLOT.pack(now + ahead + 1.0), place)
         except OSError:  # a full disk must not lift the limit
             return False
         finally:

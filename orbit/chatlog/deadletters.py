@@ -21,6 +21,7 @@ from orbit.chatlog.followers import DEAD_LETTERS
 from orbit.chatlog.lines import iso
 from orbit.chatlog.reading import read_lines, read_lines_backwards
 from orbit.chatlog.rules import Rules
+from orbit.system.files import open_private
 
 NEW = "dead-letter.new"
 
@@ -109,7 +110,7 @@ class DeadLetters:
         """
         new = self._folder / NEW
         try:
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            with os.fdopen(open_private(new, os.O_TRUNC), "wb") as file:
                 yield lambda letters: file.writelines(map(_encode, letters))
             if new.stat().st_size:
                 new.replace(path)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orbit.chatlog.followers import dead_letter_files, known, make_private
-from orbit.chatlog.locks import lock, open_lock, same_file, unlock
 from orbit.chatlog.naming import LogFile, Naming, today
 from orbit.chatlog.rules import WRITERS, Rules, write_rules, zone_name
+from orbit.system.files import lock, open_private, read_at, same_file, unlock
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class LogFolder:
             os.close(self._writers_fd)
             self._writers_fd = None
         if self._writers_fd is None:
-            self._writers_fd = open_lock(path)
+            self._writers_fd = open_private(path)
             lock(self._writers_fd, shared=True, wait=False)
             write_rules(self._writers_fd, Rules(self.max_bytes, zone_name(self._where)))
 
@@ -151,7 +151,7 @@ class LogFolder:
         while True:
             if self._lock_fd is None:
                 self._make()
-                self._lock_fd = open_lock(path)
+                self._lock_fd = open_private(path)
                 if self._writers_fd is not None:  # also if the folder was deleted and created again
                     self.announce()
             lock(self._lock_fd)
@@ -162,7 +162,7 @@ class LogFolder:
 
     def _append_some(self, lines: deque[bytes]) -> None:
         fd, size = self._room_for(len(lines[0]))
-        torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+        torn = size > 0 and read_at(fd, 1, size - 1) != b"\n"
         start = b"\n" if torn else b""
         ends = list(accumulate(map(len, lines), initial=len(start)))[1:]
         count = max(1, bisect_right(ends, min(self.max_bytes - size, MAX_WRITE)))
@@ -202,7 +202,7 @@ class LogFolder:
     def _open_file(self, day: date, number: int) -> _Open:
         self._close_file()
         path = self.directory / self.naming.name(day, number)
-        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = open_private(path, os.O_APPEND)
         self._open = _Open(fd, LogFile(day, number, path))
         return self._open
 
@@ -216,7 +216,7 @@ def has_writers(directory: Path) -> bool:
     """Return whether a process is writing a chat log in this folder now."""
     path = directory / WRITERS
     try:
-        fd = open_lock(path) if path.exists() else -1
+        fd = open_private(path) if path.exists() else -1
     except OSError:
         return False
     if fd < 0:

@@ -9,8 +9,8 @@ from typing import Self
 from orbit.chatlog import followers
 from orbit.chatlog.deadletters import DeadLetters
 from orbit.chatlog.followers import REPLAY, RESEND, FollowerState
-from orbit.chatlog.locks import lock, open_lock, same_file
 from orbit.chatlog.rules import read_rules
+from orbit.system.files import lock, open_private, same_file
 
 
 class FollowerLock:
@@ -24,7 +24,7 @@ class FollowerLock:
     @classmethod
     def take(cls, path: Path) -> Self | None:
         """Lock a file, which is created if missing; return None if another process holds it. Raises OSError."""
-        fd = open_lock(path)
+        fd = open_private(path)
         if lock(fd, wait=False):
             return cls(fd, path)
         os.close(fd)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from orbit.chatlog.locks import is_held
 from orbit.chatlog.naming import LogFile, Naming
+from orbit.system.files import is_held
 
 FOLDER = ".followers"
 TAKEOVER = 10.0

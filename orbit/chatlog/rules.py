@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from orbit.chatlog.naming import zone
+from orbit.system.files import read_at, write_at
 
 WRITERS = ".writers"
 """The file of the rules. Writers of the log hold a lock on it."""
@@ -38,8 +39,8 @@ def zone_name(where: tzinfo | None) -> str:
 def write_rules(fd: int, rules: Rules) -> None:
     """Write the rules to the open file, unless it contains them already. Raises OSError."""
     data = msgspec.json.encode(rules)
-    if os.pread(fd, LONGEST, 0) != data:
-        os.pwrite(fd, data, 0)
+    if read_at(fd, LONGEST, 0) != data:
+        write_at(fd, data, 0)
         os.ftruncate(fd, len(data))
 
 

@@ -92,7 +92,7 @@ def _serve_again(listeners: list[socket.socket]) -> None:
     """Load the configuration again and serve, in each process that ``--reload`` starts."""
     from orbit.cli import reported
     from orbit.serving.server import make_server, serve_here
-    from orbit.serving.workers import leave_to_parent
+    from orbit.serving.signals import leave_to_parent
     from orbit.web.app import create_app
 
     leave_to_parent()

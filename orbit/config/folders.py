@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from orbit.errors import Problem
+from orbit.system.files import longest_name
 
 
 def folder_problems(setting: str, folder: Path) -> list[Problem]:
@@ -36,7 +37,7 @@ def _unusable(folder: Path) -> str:
         there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
         if not there.is_dir():
             return f"{there} is not a folder"
-        if any(len(os.fsencode(part)) > os.pathconf(there, "PC_NAME_MAX") for part in folder.parts):
+        if any(len(os.fsencode(part)) > longest_name(there) for part in folder.parts):
             return "a part of its name is too long"
         if not os.access(there, os.W_OK | os.X_OK):
             return f"{there} is not writable"

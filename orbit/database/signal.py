@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from orbit.system.files import open_private, write_at
+
 SIZE = 8
 
 
@@ -23,10 +25,10 @@ class ChangeSignal:
         self.path = path
 
     def __enter__(self) -> Self:
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._file = open_private(self.path)
         try:
             self.send()  # reserves the disk space, even if the file is sparse
-            self._shared = mmap.mmap(self._file, SIZE, prot=mmap.PROT_READ)
+            self._shared = mmap.mmap(self._file, SIZE, access=mmap.ACCESS_READ)
         except BaseException:
             os.close(self._file)
             raise
@@ -44,4 +46,4 @@ class ChangeSignal:
 
     def send(self) -> None:
         """Change the value. Raises OSError."""
-        os.pwrite(self._file, os.urandom(SIZE), 0)
+        write_at(self._file, os.urandom(SIZE), 0)

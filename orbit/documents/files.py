@@ -12,6 +12,7 @@ import msgspec
 
 from orbit.documents.sections import UnreadableError
 from orbit.errors import OrbitError
+from orbit.system.files import open_source
 
 
 class LocalFile(msgspec.Struct, frozen=True):
@@ -54,8 +55,7 @@ class LocalFile(msgspec.Struct, frozen=True):
                 raise UnreadableError(_LEAVES)
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableError(_NO_FILE)
-        follow = 0 if self.within is None else os.O_NOFOLLOW
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | follow)
+        descriptor = open_source(path, follow=self.within is None)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise UnreadableError(_NO_FILE)

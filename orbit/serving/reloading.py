@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orbit.host.discover import installed_plugins
-from orbit.serving.workers import shielded
+from orbit.serving.signals import STOPPING, shielded
 
 logger = logging.getLogger("orbit")
 
@@ -43,7 +43,7 @@ class Reloader:
 
     def run(self) -> None:
         """Run until a signal to stop."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in STOPPING:
             signal.signal(number, self._stop)
         state, told = self._state(), False
         self._start()

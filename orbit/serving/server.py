@@ -26,12 +26,13 @@ from orbit.errors import ConfigError, OrbitError
 from orbit.host.host import OrbitHost
 from orbit.observing.server_log import configure_logging
 from orbit.serving.http_protocol import LimitedProtocol
+from orbit.serving.signals import FORCE, HANGUP, STOPPING
 from orbit.serving.slow_senders import SlowSenders
 from orbit.serving.stalled_readers import StalledReaders
 from orbit.serving.systemd import notify
 from orbit.serving.tls import Certificate
 from orbit.serving.watchdog import Watchdog
-from orbit.serving.workers import FORCE, Workers
+from orbit.serving.workers import Workers
 from orbit.web.api.metrics import FOLDER_VARIABLE, empty_folder
 from orbit.web.app import Application, create_app
 
@@ -219,11 +220,11 @@ class Server(uvicorn.Server):
             return
         self._watchdog = Watchdog()
         self._watchdog.start()
-        handled = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+        handled = set(STOPPING)
         if multiprocessing.parent_process() is not None:
             handled = {signal.SIGTERM, FORCE}
-        elif signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
-            handled.discard(signal.SIGHUP)
+        elif signal.getsignal(HANGUP) is signal.SIG_IGN:  # nohup
+            handled.discard(HANGUP)
         former = {number: signal.signal(number, self.handle_exit) for number in handled}
         try:
             yield
@@ -244,7 +245,7 @@ class Server(uvicorn.Server):
                 self._end_within(min(self._timeouts.stop, _ABANDON_SECONDS))
                 if self._loop is not None:
                     self._loop.call_soon_threadsafe(self._abandon_start)
-        elif sig != signal.SIGHUP and now >= self._told_at + _REPEAT_SECONDS:
+        elif sig != HANGUP and now >= self._told_at + _REPEAT_SECONDS:
             if sig in (signal.SIGINT, FORCE):
                 self.force_exit = True
                 self._end_within(_FORCED_SECONDS)

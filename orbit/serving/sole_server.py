@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from orbit.errors import ConfigError, Problem
+from orbit.system.files import lock, open_private, read_at, write_at
 
 LOCK = "server.lock"
 
@@ -26,25 +26,26 @@ def sole_server(folder: Path, setting: str = "general.data_dir") -> Iterator[Non
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        held = open_private(folder / LOCK)
     except OSError as error:
         sentence = f"the folder {folder} cannot be used: {error.strerror or error}."
         raise ConfigError([Problem(setting, sentence)]) from error
     try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            process = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            alone = lock(held, wait=False)
+        except OSError as error:  # some network file systems have no locks
+            logger.warning("%s cannot be locked against a second server: %s", folder, error.strerror or error)
+            alone = True
+        if not alone:
+            process = read_at(held, 20, 0).decode("ascii", "replace").strip() or "unknown"
             sentence = (
                 f"another server, process {process}, uses the folder {folder.absolute()}. "
                 "Stop it, or give this one a folder of its own."
             )
-            raise ConfigError([Problem(setting, sentence)]) from error
-        except OSError as error:  # some network file systems have no locks
-            logger.warning("%s cannot be locked against a second server: %s", folder, error.strerror or error)
+            raise ConfigError([Problem(setting, sentence)])
         with contextlib.suppress(OSError):  # the lock works on a full disk too
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            os.ftruncate(held, 0)
+            write_at(held, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
-        os.close(lock)
+        os.close(held)

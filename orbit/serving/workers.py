@@ -8,9 +8,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from collections.abc import Mapping
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
@@ -18,35 +16,14 @@ from typing import Any, Protocol
 import uvicorn
 
 from orbit.errors import OrbitError
+from orbit.serving.signals import FORCE, HANGUP, STOPPING, leave_to_parent, shielded
 from orbit.serving.systemd import notify
 
 logger = logging.getLogger("orbit")
 
-FORCE = signal.SIGQUIT
-"""The signal for workers at a second Ctrl-C. They ignore SIGINT, because a terminal sends it to them too."""
-
-_OF_TERMINALS = frozenset({signal.SIGINT, signal.SIGHUP})
 _LOOK_SECONDS = 0.5
 _LONGEST_PAUSE = 30.0
 _spawn = multiprocessing.get_context("spawn")
-
-
-@contextmanager
-def shielded() -> Iterator[None]:
-    """Start child processes that ignore a terminal's signals until they call ``leave_to_parent``."""
-    resource_tracker.ensure_running()  # starting it with the first child would unblock SIGINT
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def leave_to_parent() -> None:
-    """Ignore the signals that a terminal sends to the whole group; the parent forwards them."""
-    for number in _OF_TERMINALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_TERMINALS)
 
 
 class WorkersServer(Protocol):
@@ -106,8 +83,8 @@ class Workers:
 
     def run(self) -> None:
         """Run until all workers have ended. Raises OrbitError if they could not start."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+        for number in STOPPING:
+            if number != HANGUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
                 signal.signal(number, self._stop)
         self._workers = [self._worker() for _ in range(self._number)]
         if self._all_ready():
@@ -149,12 +126,13 @@ class Workers:
 
     def _hear(self) -> None:
         """Wait briefly for a worker to start or end."""
-        channels = {worker.channel: worker for worker in self._workers if not worker.ready}
+        channels: dict[Any, _Worker] = {worker.channel: worker for worker in self._workers if not worker.ready}
         ends = {worker.process.sentinel: worker for worker in self._workers}
         for item in wait([*channels, *ends], _LOOK_SECONDS):
-            if isinstance(item, Connection) and item.poll():
+            worker = channels.get(item)
+            if worker is not None and worker.channel.poll():
                 try:
-                    channels[item].ready = bool(item.recv())
+                    worker.ready = bool(worker.channel.recv())
                 except EOFError:  # it ended before it was ready
                     time.sleep(_LOOK_SECONDS / 10)
 
@@ -169,7 +147,7 @@ class Workers:
                     worker.process.kill()
 
     def _stop(self, number: int, frame: Any) -> None:  # noqa: ARG002  # a signal handler's signature
-        if self._stopping and number != signal.SIGHUP:
+        if self._stopping and number != HANGUP:
             self._tell_all(FORCE if number == signal.SIGINT else signal.SIGTERM)
         self._stopping = True
 

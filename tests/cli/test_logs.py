@@ -18,11 +18,11 @@ from click.testing import CliRunner
 import orbit as api
 from orbit.chatlog import FollowerState
 from orbit.chatlog.followers import follower_folder, write_state
-from orbit.chatlog.locks import lock, open_lock
 from orbit.chatlog.provider import FileLog
 from orbit.chatlog.searching import parse_time
 from orbit.chatlog.settings import FileLogSettings
 from orbit.cli.logs import logs
+from orbit.system.files import lock, open_private
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_replay_tells_when_the_sink_is_unavailable(tmp_path, run):
     write(tmp_path, chat(1))
     folder = follower_folder(tmp_path / "logs", "elasticsearch")
     write_state(folder, FollowerState(kind="elasticsearch", status="unavailable", detail="HTTP 503"))
-    held = open_lock(folder / "lock")
+    held = open_private(folder / "lock")
     try:
         lock(held)
         assert "the sink is unavailable: HTTP 503" in run("replay", "--since", "2h", code=1).stderr

@@ -18,7 +18,7 @@ from orbit.chatlog.followers import (
     request_replay,
     request_resend,
 )
-from orbit.chatlog.locks import is_held
+from orbit.system.files import is_held
 
 
 def request(directory: Path, name: str | None, since: float | None, *, wait: bool) -> None:

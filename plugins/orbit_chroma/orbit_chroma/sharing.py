@@ -7,15 +7,14 @@ and a process that sees a new mark reopens the database.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-try:
+if sys.platform != "win32":  # which supports only one process
     import fcntl
-except ImportError:  # not on Windows, which supports only one process
-    fcntl = None  # type: ignore[assignment] # as above
 
 
 class WriteLog:
@@ -39,7 +38,7 @@ class WriteLog:
         Yields a function to call before and after writing. It marks the write and returns the new size.
         """
         with self._path.open("ab", buffering=0) as file:
-            if fcntl is not None:
+            if sys.platform != "win32":
                 fcntl.flock(file, fcntl.LOCK_EX)
 
             def sign() -> int:
