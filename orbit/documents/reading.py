@@ -51,7 +51,9 @@ class Reading:
     ) -> None:
         for process in self._all:
             process.kill()
-        await asyncio.gather(*(asyncio.to_thread(process.end) for process in self._all))
+        loop = asyncio.get_running_loop()
+        ends = [loop.run_in_executor(None, process.end) for process in self._all]
+        await asyncio.shield(asyncio.gather(*ends))  # whoever cancels may do so again
 
     async def read(self, source: str, content: bytes, digest: str) -> Reply:
         """Return a file's passages and warnings. Raises UnreadableError with the reason if there are none."""
