@@ -86,7 +86,7 @@ async def retrieve(query: Query, limit: int, context: CallContext) -> Sequence[D
 async def index(collection: str, documents: Sequence[Document], context: CallContext) -> int:
     """Store documents and return how many were written.
 
-    Ingestion calls it on the selected store with all documents of one or more sources. They replace everything that the
+    Ingestion calls it on every store with all documents of one or more sources. They replace everything that the
     collection holds of those sources. Create the collection if it does not exist. If the hook raises, ingestion reports
     these sources as failed; their earlier documents must stay readable.
     """
@@ -97,7 +97,7 @@ async def index(collection: str, documents: Sequence[Document], context: CallCon
 async def drop(collection: str, context: CallContext) -> bool:
     """Delete a collection with all its documents. Return False if it did not exist.
 
-    ORBIT calls it on the selected store.
+    ORBIT calls it on every store.
     """
     raise NotImplementedError
 
@@ -106,8 +106,8 @@ async def drop(collection: str, context: CallContext) -> bool:
 async def forget(collection: str, sources: Sequence[str], context: CallContext) -> int:
     """Delete all documents of the given sources and return how many of these sources existed.
 
-    ORBIT calls it on the selected store when an administrator removes files from a collection. A store without this
-    hook can only drop whole collections.
+    ORBIT calls it on every store when an administrator removes files from a collection. If a store lacks this hook,
+    only whole collections can be dropped.
     """
     raise NotImplementedError
 
@@ -116,15 +116,15 @@ async def forget(collection: str, sources: Sequence[str], context: CallContext) 
 async def list_sources(collection: str, context: CallContext) -> Mapping[str, str]:
     """Return the sources in a collection, each with the ``digest`` its documents were indexed with.
 
-    Ingestion calls it on the selected store, to skip files that have not changed. Return an empty mapping if the
-    collection does not exist.
+    Ingestion calls it on every store, to skip files that have not changed; all stores have to agree. Return an empty
+    mapping if the collection does not exist.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 async def list_collections(context: CallContext) -> Sequence[Collection]:
-    """Return the collections of the selected store, sorted by name."""
+    """Return the collections of this store, sorted by name."""
     raise NotImplementedError
 
 
@@ -132,8 +132,9 @@ async def list_collections(context: CallContext) -> Sequence[Collection]:
 async def adopt(collection: str, context: CallContext) -> Collection:
     """Take over a collection that another program created, and return it as ``list_collections`` does.
 
-    ``orbit collections adopt`` calls it on the selected store. The store verifies that the vectors come from the
-    embedding model in use, and records the model. Raise ProviderError to say why the collection cannot be used.
+    ``orbit collections adopt`` calls it on every store that has this hook. The store verifies that the vectors come
+    from the embedding model in use, and records the model. Raise ProviderError to say why the collection cannot be
+    used.
     """
     raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""``orbit collections``: the collections of the selected store, and the adoption of other programs' collections."""
+"""``orbit collections``: the collections of all stores, and the adoption of other programs' collections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def collections() -> None:
 @config_option
 @json_option
 def list_collections(config_path: str | None, *, as_json: bool) -> None:
-    """List the collections of the store and the embedding of their vectors."""
+    """List the collections of all stores and the embedding of their vectors."""
     from orbit.types import CallContext
 
     found = _on_host(config_path, lambda host: host.list_collections(CallContext("orbit-collections")))

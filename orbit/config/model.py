@@ -57,7 +57,7 @@ class General(Section, forbid_unknown_fields=True, frozen=True):
     ] = ""
     embedding_provider: Annotated[str, Meta(description="Provider instance that embeds; required if several can.")] = ""
     store_provider: Annotated[
-        str, Meta(description="Provider instance that stores documents; required if several can.")
+        str, Meta(description="Provider instance that stores documents; empty: every enabled one that can.")
     ] = ""
     stream_text: Annotated[
         Literal["delta", "cumulative"],

@@ -15,12 +15,13 @@ import msgspec
 from orbit.config.load import FILE_LOG, embedded_text, read_config
 from orbit.config.model import Config
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
-from orbit.host.calls import attributed, call, is_list_of, wrong_type
+from orbit.host.calls import attributed, call, wrong_type
 from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.load import load, validated
 from orbit.host.needs import EXAMPLES, VERBS, cannot, unmet_needs
 from orbit.host.registry import Registry
 from orbit.host.renamed import shorter_deadlines, with_limits, with_renamed
+from orbit.host.stores import Stores
 from orbit.types import CallContext, Chunk, Document, EmbedKind, GenerateOptions, Message
 from orbit.types import Collection as StoredCollection
 
@@ -31,19 +32,9 @@ logger = logging.getLogger("orbit")
 
 _STORE = "a store, for example with 'chroma:'"
 
-_OF_STORES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "index": ("the number of documents written", lambda value: isinstance(value, int)),
-    "drop": ("True or False", lambda value: isinstance(value, bool)),
-    "forget": ("the number of sources that there were", lambda value: isinstance(value, int)),
-    "list_sources": ("a mapping of sources to digests", lambda value: isinstance(value, Mapping)),
-    "adopt": ("a Collection", lambda value: isinstance(value, StoredCollection)),
-    "list_collections": ("a list of Collections", lambda value: is_list_of(value, StoredCollection)),
-}
-"""What each hook of a store returns, in words and as a check."""
-
 
 class Roles(msgspec.Struct, frozen=True):
-    """The instance for each role that only one can have; empty if none is enabled, or if it could not start."""
+    """The instance for each role; empty if none is enabled, or if it could not start. ``index`` is the first store."""
 
     generate: str = ""
     embed: str = ""
@@ -82,6 +73,7 @@ class OrbitHost:
         self.config = config
         found += [*contradictions, *impossible]
         self._selected, unclear = _select(config, self.registry, complete=not found, needed=needed)
+        self._stores = _stores(self.registry, config.host.general.store_provider, self._selected.index)
         complete = not found and not unclear and needed is None
         unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
         self.problems = (*found, *unclear, *unmet)
@@ -201,35 +193,40 @@ class OrbitHost:
         except Exception as error:
             raise attributed(error, name, "generate") from error
 
+    @property
+    def stores(self) -> Stores:
+        """The stores that ingestion writes: the one that ``general.store_provider`` names, or all."""
+        names = [name for name in self._stores if name not in self.registry.failed or len(self._stores) > 1]
+        return Stores(names, self.config.host.timeouts.index, self._caller)
+
     async def index(self, collection: str, documents: Sequence[Document], context: CallContext) -> int:
-        """Write documents to the selected store; see the hook. Raises ProviderError."""
-        written: int = await self._store("index", collection=collection, documents=documents, context=context)
-        return written
+        """Write documents to every store; see the hook. Raises ProviderError."""
+        written: list[int] = await self.stores.change(
+            "index", collection=collection, documents=documents, context=context
+        )
+        return written[0]
 
     async def drop(self, collection: str, context: CallContext) -> bool:
-        """Delete a collection of the selected store. Raises ProviderError."""
-        dropped: bool = await self._store("drop", collection=collection, context=context)
-        return dropped
+        """Delete a collection in every store; whether one held it. Raises ProviderError."""
+        return any(await self.stores.change("drop", collection=collection, context=context))
 
     async def forget(self, collection: str, sources: Sequence[str], context: CallContext) -> int:
-        """Delete some sources of a collection; how many there were. Raises ProviderError."""
-        forgotten: int = await self._store("forget", collection=collection, sources=sources, context=context)
-        return forgotten
+        """Delete some sources of a collection in every store; how many there were. Raises ProviderError."""
+        gone: list[int] = await self.stores.change("forget", collection=collection, sources=sources, context=context)
+        return max(gone)
 
     async def list_sources(self, collection: str, context: CallContext) -> Mapping[str, str]:
-        """Return the sources of a collection and their digests. Raises ProviderError."""
-        sources: Mapping[str, str] = await self._store("list_sources", collection=collection, context=context)
-        return sources
+        """Return the sources of a collection and their digests; empty where stores differ. Raises ProviderError."""
+        return await self.stores.list_sources(collection=collection, context=context)
 
     async def list_collections(self, context: CallContext) -> Sequence[StoredCollection]:
-        """Return the collections of the selected store. Raises ProviderError."""
-        collections: Sequence[StoredCollection] = await self._store("list_collections", context=context)
-        return collections
+        """Return the collections of all stores. Raises ProviderError."""
+        return await self.stores.list_collections(context=context)
 
     async def adopt(self, collection: str, context: CallContext) -> StoredCollection:
-        """Take over a collection that another program made in the selected store. Raises ProviderError."""
-        adopted: StoredCollection = await self._store("adopt", collection=collection, context=context)
-        return adopted
+        """Take over a collection that another program made in one of the stores. Raises ProviderError."""
+        able = self.registry.implementing("adopt")
+        return await self.stores.adopt(able, collection=collection, context=context)
 
     def _warn_of_unmet_needs(self) -> None:
         """Warn of instances that need an optional one which could not start."""
@@ -251,19 +248,13 @@ class OrbitHost:
         caller = self._callers.get((hook, name))
         if caller is None:
             able = self.registry.implementing(hook)
+            if name in self.registry.failed:
+                reason = f"it could not start: {self.registry.failed[name]}"
+                raise ProviderError(reason, provider=name, operation=hook)
             if name not in able:
                 raise ProviderError(_incapable(hook, name, able), operation=hook)
             caller = self._callers[hook, name] = self.registry.caller(hook, name)
         return caller
-
-    async def _store(self, hook: str, **arguments: Any) -> Any:
-        name = self.roles.index
-        caller = self._caller(hook, name)
-        value = await call(name, hook, lambda: caller(**arguments), self.config.host.timeouts.index)
-        expected, right = _OF_STORES[hook]
-        if not right(value):
-            raise wrong_type(name, hook, expected, value)
-        return value
 
 
 _CALLS: ContextVar[tuple[str, ...]] = ContextVar("orbit_calls", default=())
@@ -297,7 +288,7 @@ def _incapable(hook: str, name: str, able: Sequence[str]) -> str:
 def _select(
     config: Config, registry: Registry, *, complete: bool, needed: Collection[str] | None
 ) -> tuple[Roles, list[Problem]]:
-    """Choose the one provider for each role.
+    """Choose the one provider for each role; of several stores, the first that embeds.
 
     A role without a provider is a problem only of a configuration that is otherwise right: another mistake may be why.
     """
@@ -321,6 +312,8 @@ def _select(
             chosen[hook] = able[0]
         elif hook == "embed" and general.inference_provider in able and set(able) <= set(generating):
             chosen[hook] = general.inference_provider  # model servers side by side: the one in use, as ever
+        elif hook == "index" and able:
+            chosen[hook] = next((name for name in able if _embeds(registry, name)), able[0])
         elif len(able) > 1:
             unclear.append(Problem(path, f"several providers can {VERBS[hook]}: {can}. Name the one to use here."))
         elif hook == "generate" and (needed is None or hook in needed):
@@ -328,3 +321,14 @@ def _select(
                 Problem(path, "no enabled provider can generate. Enable one by its section, such as 'ollama:'.")
             )
     return Roles(**chosen), [*unclear, *missing] if complete else unclear
+
+
+def _stores(registry: Registry, wanted: str, first: str) -> tuple[str, ...]:
+    """Return the instances that ingestion writes, in order: those that embed first, because embedding can fail."""
+    if wanted:
+        return (first,) if first else ()
+    return tuple(sorted(registry.implementing("index"), key=lambda name: not _embeds(registry, name)))
+
+
+def _embeds(registry: Registry, name: str) -> bool:
+    return any(need.hook == "embed" for need in registry[name].needs())

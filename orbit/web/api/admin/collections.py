@@ -39,7 +39,7 @@ class CollectionInfo(msgspec.Struct, frozen=True):
 class Library(msgspec.Struct, frozen=True):
     """All collections of the store, and which files they accept.
 
-    ``store`` is the store's name, or empty. ``can_remove`` tells whether the store can delete single documents.
+    ``store`` names the stores, or is empty. ``can_remove`` tells whether all of them can delete single documents.
     ``embedding`` is the embedding model, ``readable`` lists file endings, and limits are in bytes.
     """
 
@@ -83,12 +83,12 @@ def collection_routes(services: Services) -> list[Any]:
 
     @get("/collections", summary="All collections, and which files can be put into them")
     async def list_collections(request: Request[Any, Any, Any]) -> Library:
-        store = host.roles.index
-        stored = await host.list_collections(context(request)) if store else ()
+        stores = host.stores.names
+        stored = await host.list_collections(context(request)) if stores else ()
         return Library(
-            store,
+            ", ".join(stores),
             host.embedding,
-            store in host.registry.implementing("forget"),
+            bool(stores) and set(stores) <= set(host.registry.implementing("forget")),
             KNOWN,
             settings.max_file_bytes,
             settings.max_upload_bytes,
