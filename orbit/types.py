@@ -6,6 +6,7 @@ Nothing here imports a web framework, a database or numpy at run time, so import
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
@@ -211,6 +212,12 @@ class CallContext(msgspec.Struct, frozen=True):
 
     notices: list[Notice] | None = None
     """Where ``embed`` may append a notice for each text that it shortened; None if nobody reads them."""
+    progress: Callable[[int], None] | None = None
+    """What a long ``index`` calls with the number of passages finished since its last call; None if nobody counts.
+
+    Each call restarts the hook's deadline. ``host.embed`` calls it for the passages that it embeds, so that a store
+    which embeds need only report the batches that it writes, with 0.
+    """
 
     def remaining(self) -> float | None:
         """Return the seconds until the deadline, at least 0; None if there is no deadline."""

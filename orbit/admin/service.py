@@ -8,6 +8,7 @@ from datetime import datetime
 
 from msgspec import UNSET
 
+from orbit.admin.names import check_name
 from orbit.admin.wire import (
     KeyDetails,
     KeyInfo,
@@ -52,7 +53,9 @@ class Administration:
     # Keys
 
     async def create_key(self, new: NewKey) -> KeyInfo:
-        """Create a key; only this answer shows it."""
+        """Create a key; only this answer shows it. Raises BadCollectionName."""
+        if new.collection_name is not None:
+            check_name(new.collection_name)
         secret, record = new_key(
             new.client_name.strip(),
             new.collection_name,
@@ -81,7 +84,9 @@ class Administration:
         return key_details(key, prompt)
 
     async def update_key(self, reference: str, update: KeyUpdate) -> KeyInfo:
-        """Change a key, from its next request on."""
+        """Change a key, from its next request on. Raises BadCollectionName."""
+        if isinstance(update.collection_name, str):
+            check_name(update.collection_name)
         name = update.client_name if update.client_name is UNSET else update.client_name.strip()
         ends = update.expires_at if update.expires_at is UNSET else _future(update.expires_at)
         changes = KeyChanges(

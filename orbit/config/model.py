@@ -168,7 +168,13 @@ class Ingest(Section, forbid_unknown_fields=True, frozen=True):
     max_upload_bytes: Annotated[
         Count, Meta(description="Largest upload on the operator's page, all files together, in bytes.")
     ] = 200_000_000
-    batch_size: Annotated[Count, Meta(description="Passages per embedding call and write.")] = 128
+    batch_size: Annotated[
+        Count, Meta(description="Passages that the store is given at once; never a part of a file.")
+    ] = 1_000
+    keep_unreadable: Annotated[
+        bool,
+        Meta(description="Keep the earlier passages of a file that cannot be read any more, instead of removing them."),
+    ] = False
     readers: Annotated[
         int, Meta(ge=0, description="Processes that read files at the same time; 0 for one per processor core.")
     ] = 0

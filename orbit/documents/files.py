@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -19,13 +20,14 @@ class LocalFile(msgspec.Struct, frozen=True):
     """A file and its source name: its path relative to the given folder.
 
     ``within`` is that folder, with all links resolved; ``load`` reads no file outside it. ``problem`` is set for an
-    entry that cannot be read at all.
+    entry that cannot be read at all, and ``unlisted`` if it is a folder: nobody knows which files it holds.
     """
 
     path: Path
     source: str
     within: Path | None = None
     problem: str = ""
+    unlisted: bool = False
 
     def load(self, limit: int) -> bytes:
         """Return the content. Raises UnreadableError if it exceeds ``limit`` bytes or cannot be read."""
@@ -37,7 +39,8 @@ class LocalFile(msgspec.Struct, frozen=True):
                 content = file.read(limit + 1)
                 after = os.fstat(file.fileno())
         except OSError as error:
-            raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
+            passing = not isinstance(error, PermissionError | FileNotFoundError) and error.errno != errno.ELOOP
+            raise UnreadableError(f"cannot be read: {error.strerror or error}", passing=passing) from error
         if len(content) > limit:
             raise UnreadableError(f"is larger than {limit:,} bytes (ingest.max_file_bytes)")
         if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
@@ -89,11 +92,11 @@ def _files_of(folder: Path) -> list[LocalFile]:
     root = folder.resolve()
     files: list[LocalFile] = []
     links: list[Path] = []
-    for path, problem in _walk(folder):
-        if path.is_symlink():
+    for path, problem, unlisted in _walk(folder):
+        if path.is_symlink() and not unlisted:
             links.append(path)
         else:
-            files.append(LocalFile(path, _name(path.relative_to(folder)), root, problem))
+            files.append(LocalFile(path, _name(path.relative_to(folder)), root, problem, unlisted))
     known = {root / file.path.relative_to(folder) for file in files}
     for link in links:
         target, problem = _follow(link, root)
@@ -103,12 +106,12 @@ def _files_of(folder: Path) -> list[LocalFile]:
     return sorted(files, key=lambda file: file.path.relative_to(folder).parts)
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield entries other than folders, each with its problem, if any, and folders that cannot be listed."""
+def _walk(folder: Path) -> Iterator[tuple[Path, str, bool]]:
+    """Yield entries other than folders, each with its problem, if any, and folders that cannot be listed (True)."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        yield folder, f"cannot be read: {error.strerror or error}"
+        yield folder, f"cannot be read: {error.strerror or error}", True
         return
     for entry in entries:
         if entry.name.startswith("."):
@@ -117,7 +120,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
             yield from _walk(Path(entry.path))
         else:
             regular = entry.is_symlink() or entry.is_file(follow_symlinks=False)
-            yield Path(entry.path), "" if regular else _NO_FILE
+            yield Path(entry.path), "" if regular else _NO_FILE, False
 
 
 def _follow(link: Path, root: Path) -> tuple[Path, str]:

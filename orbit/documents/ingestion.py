@@ -11,16 +11,21 @@ from typing import Protocol
 import msgspec
 
 from orbit.config.model import Ingest
-from orbit.documents.files import find_files
+from orbit.documents.files import LocalFile, find_files
 from orbit.documents.in_order import in_order
+from orbit.documents.origins import Origins
 from orbit.documents.readers import fingerprint
 from orbit.documents.reading import Reading
 from orbit.documents.sections import UnreadableError
+from orbit.documents.summary import Failed, Kept, Progress, Removed, Shortened, Skipped, Summary, Warned
 from orbit.errors import PromptTooLong, ProviderError
 from orbit.types import CallContext, Document, Notice
 
 PATIENCE = 3
 """Sources in a row that the store may reject before ingestion stops: the fault is then not in the sources."""
+
+FORGET_SIZE = 500
+"""Sources per call that removes passages."""
 
 
 class Store(Protocol):
@@ -28,6 +33,10 @@ class Store(Protocol):
 
     async def index(self, collection: str, documents: Sequence[Document], context: CallContext) -> int:
         """Replace all passages of the documents' sources."""
+        ...
+
+    async def forget(self, collection: str, sources: Sequence[str], context: CallContext) -> int:
+        """Delete all passages of some sources."""
         ...
 
     async def list_sources(self, collection: str, context: CallContext) -> Mapping[str, str]:
@@ -48,55 +57,17 @@ class Input(Protocol):
         ...
 
 
-class Skipped(msgspec.Struct, frozen=True):
-    """A file without usable text. ``reason`` continues a sentence that begins with the file's name."""
+class Options(msgspec.Struct, frozen=True):
+    """What happens to earlier passages of files that this run does not write.
 
-    source: str
-    reason: str
+    Passages of a file that has become empty always go. Those of one that cannot be read any more go unless
+    ``keep_unreadable``. ``prune`` removes those of files that the given folders no longer hold. ``origins`` remembers
+    which folder gave which file; without it, nothing is pruned.
+    """
 
-
-class Failed(msgspec.Struct, frozen=True):
-    """A file whose passages the store or the embedding model rejected."""
-
-    source: str
-    reason: str
-
-
-class Shortened(msgspec.Struct, frozen=True):
-    """A stored file with passages too long for the embedding model, which read them cut or in parts."""
-
-    source: str
-    passages: int
-    """The number of such passages."""
-    reason: str
-    """What happened to the first of them."""
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """The outcome for every file. ``stopped`` says why the rest was not tried; empty if all were."""
-
-    collection: str
-    added: tuple[str, ...] = ()
-    updated: tuple[str, ...] = ()
-    unchanged: tuple[str, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-    failed: tuple[Failed, ...] = ()
-    passages: int = 0
-    stopped: str = ""
-    shortened: tuple[Shortened, ...] = ()
-
-    @property
-    def usable(self) -> int:
-        """The number of files that are in the collection now."""
-        return len(self.added) + len(self.updated) + len(self.unchanged)
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """Progress: files done out of all, and passages written."""
-
-    done: int
-    total: int
-    passages: int
+    keep_unreadable: bool = False
+    prune: bool = False
+    origins: Origins | None = None
 
 
 async def ingest_paths(
@@ -106,10 +77,12 @@ async def ingest_paths(
     settings: Ingest,
     context: CallContext,
     progress: Callable[[Progress], None] | None = None,
+    options: Options | None = None,
 ) -> Summary:
     """Ingest files and folders. Raises OrbitError for a path that does not exist."""
     files = await asyncio.to_thread(find_files, paths)
-    return await ingest(store, collection, files, settings, context, progress)
+    folders = [path.resolve() for path in paths if path.is_dir()]
+    return await ingest(store, collection, files, settings, context, progress, options, folders)
 
 
 async def ingest(
@@ -119,15 +92,18 @@ async def ingest(
     settings: Ingest,
     context: CallContext,
     progress: Callable[[Progress], None] | None = None,
+    options: Options | None = None,
+    folders: Sequence[Path] = (),
 ) -> Summary:
     """Read changed files, split them and write them, in batches that never divide a file.
 
     An unreadable file is skipped and one that the store rejects fails, each with the reason. The others continue.
-    Raises ProviderError if the collection cannot be used at all.
+    ``folders`` are those that ``inputs`` list completely. Raises ProviderError if the collection cannot be used at all.
     """
+    options = options or Options(settings.keep_unreadable)
     known = await store.list_sources(collection, context)
+    run = _Run(store, collection, settings, context, known, progress or (lambda _: None), len(inputs), options)
     async with Reading(settings) as reading:
-        run = _Run(store, collection, settings, context, known, progress or (lambda _: None), len(inputs))
         outcomes = in_order(lambda item: run.read(item, reading), inputs, reading.width)
         async with aclosing(outcomes):
             async for item, outcome in outcomes:
@@ -135,7 +111,21 @@ async def ingest(
                 if run.stopped:
                     break
         await run.flush()
+    if not run.stopped:
+        await run.clear(inputs, folders)
     return run.summary()
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    """What became of one input: passages, none if it has not changed, or the reason why it cannot be read."""
+
+    documents: Sequence[Document] = ()
+    warnings: tuple[str, ...] = ()
+    problem: str = ""
+    gone: bool = False
+    """Whether it certainly has no text any more: it is empty."""
+    passing: bool = False
+    """Whether the reason lies in the machine and not in the file."""
 
 
 class _Run:
@@ -150,6 +140,7 @@ class _Run:
         known: Mapping[str, str],
         progress: Callable[[Progress], None],
         total: int,
+        options: Options,
     ) -> None:
         self._store = store
         self._collection = collection
@@ -158,10 +149,12 @@ class _Run:
         self._known = known
         self._progress = progress
         self._total = total
+        self._options = options
         self._seen: set[str] = set()
-        self._waiting: dict[str, list[Document]] = {}
+        self._waiting: dict[str, _Outcome] = {}
         self._done = 0
         self._passages = 0
+        self._embedded = 0
         self._refused = 0
         self._added: list[str] = []
         self._updated: list[str] = []
@@ -169,6 +162,10 @@ class _Run:
         self._skipped: list[Skipped] = []
         self._failed: list[Failed] = []
         self._shortened: list[Shortened] = []
+        self._removed: list[Removed] = []
+        self._kept: list[Kept] = []
+        self._warned: list[Warned] = []
+        self._stale: dict[str, str] = {}
         self.stopped = ""
 
     def summary(self) -> Summary:
@@ -183,42 +180,59 @@ class _Run:
             self._passages,
             self.stopped,
             tuple(self._shortened),
+            tuple(self._removed),
+            tuple(self._kept),
+            tuple(self._warned),
         )
 
-    async def read(self, item: Input, reading: Reading) -> list[Document] | UnreadableError:
-        """Return the passages of an input: none if the collection is up to date, an error if it cannot be read."""
+    async def read(self, item: Input, reading: Reading) -> _Outcome:
+        """Return the passages of an input; none if the collection is up to date."""
+        if item.source in self._seen:
+            return _Outcome(problem=_TWICE)
+        self._seen.add(item.source)
         try:
-            if item.source in self._seen:
-                raise UnreadableError("has the same name as another file of this run; ingest the folder above both")
-            self._seen.add(item.source)
             content, digest = await asyncio.to_thread(self._load, item)
+            if not content:
+                return _Outcome(problem="is empty", gone=True)
             if self._known.get(item.source) == digest:
-                return []
-            return list((await reading.read(item.source, content, digest)).documents)
+                return _Outcome()
+            found = await reading.read(item.source, content, digest)
         except UnreadableError as error:
-            return error
+            return _Outcome(problem=str(error), passing=error.passing)
+        return _Outcome(found.documents, found.warnings, "" if found.documents else "has no text")
 
-    async def take(self, item: Input, outcome: list[Document] | UnreadableError) -> None:
-        """Queue an input's passages for writing."""
-        if isinstance(outcome, UnreadableError):
-            self._skipped.append(Skipped(item.source, str(outcome)))
-            self._tell(1)
+    def _load(self, item: Input) -> tuple[bytes, str]:
+        """Return an input's content, empty if it is blank, and its digest."""
+        settings = self._settings
+        content = item.load(settings.max_file_bytes)
+        if not content.strip():
+            return b"", ""
+        return content, fingerprint(item.source, content, settings.chunk_size, settings.chunk_overlap)
+
+    async def take(self, item: Input, outcome: _Outcome) -> None:
+        """Queue the passages of one input for writing."""
+        if outcome.problem:
+            self._skip(item.source, outcome)
             return
-        if not outcome:
+        if not outcome.documents:
             self._unchanged.append(item.source)
             self._tell(1)
             return
-        waiting = sum(map(len, self._waiting.values()))
-        if waiting and waiting + len(outcome) > self._settings.batch_size:
+        waiting = sum(len(one.documents) for one in self._waiting.values())
+        if waiting and waiting + len(outcome.documents) > self._settings.batch_size:
             await self.flush()
         if not self.stopped:
             self._waiting[item.source] = outcome
 
-    def _load(self, item: Input) -> tuple[bytes, str]:
-        """Return an input's content and its digest."""
-        settings = self._settings
-        content = item.load(settings.max_file_bytes)
-        return content, fingerprint(item.source, content, settings.chunk_size, settings.chunk_overlap)
+    def _skip(self, source: str, outcome: _Outcome) -> None:
+        """Note why an input cannot be read, and what becomes of its earlier passages."""
+        self._skipped.append(Skipped(source, outcome.problem))
+        if source in self._known and outcome.problem is not _TWICE:
+            if outcome.gone or not (outcome.passing or self._options.keep_unreadable):
+                self._stale[source] = outcome.problem
+            else:
+                self._kept.append(Kept(source, outcome.problem))
+        self._tell(1)
 
     async def flush(self) -> None:
         """Write the queued passages. If the store rejects them, write source by source to find what it accepts."""
@@ -231,27 +245,37 @@ class _Run:
             if len(batch) == 1:
                 self._refuse(next(iter(batch)), error)
                 return
-            for source, documents in batch.items():
+            for source, outcome in batch.items():
                 if self.stopped:
                     return
                 try:
-                    await self._write({source: documents})
+                    await self._write({source: outcome})
                 except (ProviderError, PromptTooLong) as alone:
                     self._refuse(source, alone)
 
-    async def _write(self, batch: Mapping[str, Sequence[Document]]) -> None:
-        documents = [document for documents in batch.values() for document in documents]
+    async def _write(self, batch: Mapping[str, _Outcome]) -> None:
+        documents = [document for outcome in batch.values() for document in outcome.documents]
         notices: list[Notice] = []
-        context = msgspec.structs.replace(self._context, notices=notices)
+        self._embedded = 0
+        report = self._reporter(len(documents))
+        context = msgspec.structs.replace(self._context, notices=notices, progress=report)
         self._passages += await self._store.index(self._collection, documents, context)
         self._refused = 0
         reasons = {notice.text: notice.reason for notice in notices}
-        for source, own in batch.items():
-            if cut := [reasons[document.text] for document in own if document.text in reasons]:
+        for source, outcome in batch.items():
+            if cut := [reasons[document.text] for document in outcome.documents if document.text in reasons]:
                 self._shortened.append(Shortened(source, len(cut), cut[0]))
-        for source in batch:
+            if outcome.warnings:
+                self._warned.append(Warned(source, outcome.warnings))
             (self._updated if source in self._known else self._added).append(source)
         self._tell(len(batch))
+
+    def _reporter(self, waiting: int) -> Callable[[int], None]:
+        def report(passages: int) -> None:
+            self._embedded = min(self._embedded + passages, waiting)
+            self._progress(Progress(self._done, self._total, self._passages, self._embedded, waiting))
+
+        return report
 
     def _refuse(self, source: str, error: ProviderError | PromptTooLong) -> None:
         if isinstance(error, PromptTooLong):  # concerns this file alone; the store may accept the next one
@@ -268,3 +292,47 @@ class _Run:
     def _tell(self, files: int) -> None:
         self._done += files
         self._progress(Progress(self._done, self._total, self._passages))
+
+    async def clear(self, inputs: Sequence[Input], folders: Sequence[Path]) -> None:
+        """Remove the earlier passages of files that are gone, empty or unreadable, and remember who gave the others."""
+        origins = self._options.origins
+        roots = {str(folder) for folder in folders}
+        if self._options.prune and origins is not None:
+            given = await asyncio.to_thread(origins.given_by, self._collection, roots)
+            self._prune(given, [item for item in inputs if isinstance(item, LocalFile)])
+        await self._forget()
+        if origins is not None:
+            there = {*self._added, *self._updated, *self._unchanged}
+            claims = {item.source: str(getattr(item, "within", None) or "") for item in inputs if item.source in there}
+            await asyncio.to_thread(origins.claim, self._collection, claims)
+
+    def _prune(self, given: set[str], files: Sequence[LocalFile]) -> None:
+        """Mark what the folders gave before and do not hold now, and name what they never gave."""
+        unlisted = [file.source for file in files if file.unlisted]
+        absent = sorted(source for source in self._known if source not in self._seen)
+        if not files:
+            self._kept += [
+                Kept(source, "the folder is empty; if that is right, drop the collection") for source in absent
+            ]
+            return
+        for source in absent:
+            if any(folder == "." or source.startswith(f"{folder}/") for folder in unlisted):
+                self._kept.append(Kept(source, "its folder cannot be read"))
+            elif source in given:
+                self._stale[source] = "is no longer in the folder"
+            else:
+                self._kept.append(Kept(source, "this folder did not give it"))
+
+    async def _forget(self) -> None:
+        stale = list(self._stale)
+        for start in range(0, len(stale), FORGET_SIZE):
+            some = stale[start : start + FORGET_SIZE]
+            try:
+                await self._store.forget(self._collection, some, self._context)
+            except ProviderError as error:
+                self._failed += [Failed(one, f"its earlier passages still answer: {error}") for one in some]
+            else:
+                self._removed += [Removed(one, self._stale[one]) for one in some]
+
+
+_TWICE = "has the same name as another file of this run; ingest the folder above both"

@@ -86,7 +86,8 @@ class Reading:
         except _EndedError as error:
             raise UnreadableError(f"ended the process that read it ({error})") from error
         except OSError as error:
-            raise UnreadableError(f"cannot be read: the process that reads did not start: {error}") from error
+            reason = f"cannot be read: the process that reads did not start: {error}"
+            raise UnreadableError(reason, passing=True) from error
 
 
 class _EndedError(Exception):

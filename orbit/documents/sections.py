@@ -36,4 +36,11 @@ class Content(msgspec.Struct, frozen=True):
 
 
 class UnreadableError(Exception):
-    """The file has no readable text. The message continues a sentence that begins with the file's name."""
+    """The file has no readable text. The message continues a sentence that begins with the file's name.
+
+    ``passing`` says that the reason lies in the machine, such as a failing disk, so that nothing is known of the file.
+    """
+
+    def __init__(self, reason: str, *, passing: bool = False) -> None:
+        self.passing = passing
+        super().__init__(reason)

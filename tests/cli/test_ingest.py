@@ -84,3 +84,41 @@ def test_without_a_store_it_says_what_to_enable(folder, orbit_ingest):
     (folder / "config.yaml").write_text("general: {data_dir: data}\nwordllama: {}\n")
     code, _, err = orbit_ingest("docs", "--collection", "docs")
     assert (code, "enable a store" in err) == (1, True)
+
+
+def test_what_became_empty_or_was_deleted_does_not_go_on_answering(folder, orbit_ingest):
+    orbit_ingest("docs", "--collection", "docs")
+    (folder / "docs" / "notes.txt").write_text("")
+    (folder / "docs" / "page.html").unlink()
+    code, out, err = orbit_ingest("docs", "--collection", "docs", "--prune")
+    assert code == 0, err
+    assert "removed    2" in out
+    assert "Removed its earlier passages: notes.txt: is empty" in err
+    assert "Removed its earlier passages: page.html: is no longer in the folder" in err
+
+    async def sources():
+        async with OrbitHost.from_file(needed=("embed", "index")) as host:
+            return set(await host.list_sources("docs", CONTEXT))
+
+    assert asyncio.run(sources()) == {"guide/harbour.md", "questions.json"}
+
+
+def test_what_cannot_be_read_any_more_is_kept_only_on_demand(folder, orbit_ingest):
+    orbit_ingest("docs", "--collection", "docs")
+    (folder / "docs" / "notes.txt").write_bytes(b"\0\1\2\3")
+    _, out, _ = orbit_ingest("docs", "--collection", "docs", "--keep-unreadable", "--json")
+    summary = json.loads(out)
+    assert [kept["source"] for kept in summary["kept"]] == ["notes.txt"]
+    _, out, _ = orbit_ingest("docs", "--collection", "docs", "--json")
+    assert [removed["source"] for removed in json.loads(out)["removed"]] == ["notes.txt"]
+
+
+def test_pruning_needs_a_folder(orbit_ingest):
+    code, _, err = orbit_ingest("docs/notes.txt", "--collection", "docs", "--prune")
+    assert (code, "--prune needs a folder" in err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["Größe", "my docs", "a..b", "192.168.0.1"])
+def test_a_name_that_cannot_name_a_collection_is_refused_at_once(orbit_ingest, name):
+    code, _, err = orbit_ingest("docs", "--collection", name)
+    assert (code, "cannot name a collection" in err) == (1, True)

@@ -1,5 +1,6 @@
 """Which files are taken, what is written, and what is said about each."""
 
+import errno
 import os
 import shutil
 import socket
@@ -10,7 +11,21 @@ import pytest
 
 import orbit
 from orbit.config.model import Ingest
-from orbit.documents import Failed, Progress, Shortened, Skipped, Summary, find_files, ingest_paths
+from orbit.documents import (
+    Failed,
+    LocalFile,
+    Options,
+    Origins,
+    Progress,
+    Shortened,
+    Skipped,
+    Summary,
+    Warned,
+    find_files,
+    ingest_paths,
+)
+from orbit.documents.reading import Reading
+from orbit.documents.reading_process import Reply
 from orbit.documents.sections import UnreadableError
 
 SAMPLES = Path(__file__).parents[1] / "data" / "ingest"
@@ -341,3 +356,189 @@ async def test_files_with_passages_that_were_cut_to_be_embedded_are_named(store,
     assert summary.shortened[0] == Shortened("notes.txt", 1, "read only in part")
     assert set(store.cut) < set(summary.added), "they are stored"
     assert (await run(store, folder)).shortened == ()
+
+
+class Forgetting(MemoryStore):
+    """A store that can also forget sources."""
+
+    async def forget(self, collection, sources, context):
+        held = self.collections.get(collection, {})
+        return sum(held.pop(source, None) is not None for source in sources)
+
+
+@pytest.fixture
+def forgetting():
+    return Forgetting()
+
+
+async def pruned(store, tmp_path, *paths, **options):
+    chosen = Options(prune=True, origins=Origins(tmp_path / "data" / "ingested.db"), **options)
+    return await ingest_paths(store, "docs", paths, Ingest(), CONTEXT, None, chosen)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize(
+    ("now", "empty"),
+    [(b"", True), (b" \n\t", True), (b"caf\xe9 \0 \xff", False), (b"x" * 1001, False)],
+    ids=["no bytes", "blank", "binary", "too large"],
+)
+async def test_a_file_that_became_empty_or_unreadable_stops_answering(forgetting, tmp_path, now, empty, keep):
+    (tmp_path / "policy.txt").write_text("Returns within 30 days.")
+    (tmp_path / "other.txt").write_text("Open at nine.")
+    await run(forgetting, tmp_path)
+    (tmp_path / "policy.txt").write_bytes(now)
+    summary = await run(forgetting, tmp_path, max_file_bytes=1000, keep_unreadable=keep)
+    (skipped,) = summary.skipped
+    kept = keep and not empty
+    assert [one.source for one in (summary.kept if kept else summary.removed)] == ["policy.txt"]
+    assert (summary.kept or summary.removed)[0].reason == skipped.reason
+    assert ("policy.txt" in forgetting.collections["docs"]) is kept
+    assert "other.txt" in forgetting.collections["docs"]
+    assert (await run(forgetting, tmp_path, max_file_bytes=1000)).kept == ()
+
+
+async def test_a_skipped_file_without_earlier_passages_removes_nothing(forgetting, tmp_path):
+    (tmp_path / "empty.txt").touch()
+    summary = await run(forgetting, tmp_path)
+    assert (summary.removed, summary.kept) == ((), ())
+
+
+async def test_a_second_file_of_one_name_removes_nothing_of_the_first(forgetting, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "README.md").write_text(f"text of {name}")
+    await run(forgetting, tmp_path / "a", tmp_path / "b")
+    assert (await run(forgetting, tmp_path / "a", tmp_path / "b")).removed == ()
+    assert "README.md" in forgetting.collections["docs"]
+
+
+async def test_a_store_that_cannot_forget_is_named_with_what_still_answers(store, tmp_path):
+    class Stubborn(Forgetting):
+        async def forget(self, collection, sources, context):
+            raise orbit.ProviderError("no enabled provider can forget")
+
+    stubborn = Stubborn()
+    (tmp_path / "policy.txt").write_text("Returns within 30 days.")
+    await run(stubborn, tmp_path)
+    (tmp_path / "policy.txt").write_text("")
+    summary = await run(stubborn, tmp_path)
+    assert summary.failed == (
+        Failed("policy.txt", "its earlier passages still answer: no enabled provider can forget"),
+    )
+
+
+async def test_pruning_removes_deleted_and_renamed_files_of_the_folder(forgetting, folder, tmp_path):
+    await pruned(forgetting, tmp_path, folder)
+    (folder / "notes.txt").unlink()
+    (folder / "page.html").rename(folder / "site.html")
+    summary = await pruned(forgetting, tmp_path, folder)
+    assert [one.source for one in summary.removed] == ["notes.txt", "page.html"]
+    assert {one.reason for one in summary.removed} == {"is no longer in the folder"}
+    assert (summary.added, summary.kept) == (("site.html",), ())
+    assert set(forgetting.collections["docs"]) == {"guide/harbour.md", "questions.json", "site.html"}
+
+
+async def test_without_pruning_a_deleted_file_stays(forgetting, folder, tmp_path):
+    await pruned(forgetting, tmp_path, folder)
+    (folder / "notes.txt").unlink()
+    assert (await run(forgetting, folder)).removed == ()
+
+
+async def test_pruning_leaves_what_others_gave_and_names_it(forgetting, folder, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("theirs.txt", "deleted.txt", "both.txt"):
+        (other / name).write_text(name)
+    (tmp_path / "single.txt").write_text("given by name")
+    (folder / "both.txt").write_text("both")
+    await pruned(forgetting, tmp_path, folder)
+    await pruned(forgetting, tmp_path, other)
+    await run(forgetting, tmp_path / "single.txt")
+    (other / "deleted.txt").unlink()
+    (folder / "both.txt").unlink()
+    summary = await pruned(forgetting, tmp_path, folder)
+    assert summary.removed == ()
+    assert [one.source for one in summary.kept] == ["both.txt", "deleted.txt", "single.txt", "theirs.txt"]
+    assert {one.reason for one in summary.kept} == {"this folder did not give it"}
+    assert [one.source for one in (await pruned(forgetting, tmp_path, other)).removed] == ["deleted.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+async def test_pruning_leaves_what_a_folder_without_permission_may_still_hold(forgetting, folder, tmp_path):
+    await pruned(forgetting, tmp_path, folder)
+    (folder / "guide").chmod(0)
+    summary = await pruned(forgetting, tmp_path, folder)
+    (folder / "guide").chmod(0o700)
+    assert summary.removed == ()
+    assert [(one.source, one.reason) for one in summary.kept] == [("guide/harbour.md", "its folder cannot be read")]
+
+
+async def test_pruning_leaves_what_a_folder_that_cannot_be_listed_may_still_hold(
+    forgetting, folder, tmp_path, monkeypatch
+):
+    await pruned(forgetting, tmp_path, folder)
+    listed = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "guide":
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    summary = await pruned(forgetting, tmp_path, folder)
+    assert [(one.source, one.reason) for one in summary.kept] == [("guide/harbour.md", "its folder cannot be read")]
+
+
+async def test_pruning_an_empty_folder_removes_nothing(forgetting, folder, tmp_path):
+    """It is rather a disk that is not mounted than the wish to remove everything."""
+    await pruned(forgetting, tmp_path, folder)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    summary = await pruned(forgetting, tmp_path, folder)
+    assert summary.removed == ()
+    assert [one.source for one in summary.kept] == list(ALL)
+
+
+async def test_a_run_that_stopped_removes_nothing(forgetting, tmp_path):
+    names = [f"{letter}.txt" for letter in "abcde"]
+    for name in names:
+        (tmp_path / name).write_text("text")
+    await pruned(forgetting, tmp_path, tmp_path)
+    for name in names[:3]:
+        (tmp_path / name).write_text("other text")
+    (tmp_path / "e.txt").unlink()
+    forgetting.refused = set(names)
+    summary = await ingest_paths(
+        forgetting,
+        "docs",
+        [tmp_path],
+        Ingest(batch_size=1),
+        CONTEXT,
+        None,
+        Options(prune=True, origins=Origins(tmp_path / "data" / "ingested.db")),
+    )
+    assert summary.stopped
+    assert summary.removed == ()
+
+
+async def test_warnings_of_a_reader_are_named_beside_the_file(store, folder, monkeypatch):
+    async def with_warnings(self, source, content, digest):
+        warnings = ("page 2 holds no text",) if source == "notes.txt" else ()
+        return Reply((orbit.Document(source, "text", source, digest=digest),), warnings)
+
+    monkeypatch.setattr(Reading, "read", with_warnings)
+    assert (await run(store, folder)).warnings == (Warned("notes.txt", ("page 2 holds no text",)),)
+
+
+async def test_what_a_failing_disk_does_not_give_goes_on_answering(forgetting, folder, monkeypatch):
+    await run(forgetting, folder)
+
+    def fail(self):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(LocalFile, "_open", fail)
+    summary = await run(forgetting, folder)
+    assert summary.removed == ()
+    assert [(one.source, one.reason) for one in summary.kept] == [
+        (source, "cannot be read: Stale file handle") for source in ALL
+    ]

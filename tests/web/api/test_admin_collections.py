@@ -6,6 +6,7 @@ import socket
 import tempfile
 import threading
 import time
+import urllib.parse
 from pathlib import Path
 
 import httpx
@@ -322,3 +323,36 @@ def test_a_slow_upload_has_its_time_for_each_piece(server, admin):
 
 def test_an_upload_that_stands_still_is_given_up(server, admin):
     assert raw_upload(server, PIECES[:3], 0.0, missing=100) == 408
+
+
+BAD_NAMES = ["Größe", "my docs", "a..b", "192.168.0.1", "a", "-dash", "dash-", "x" * 201, "a\nb", "../etc"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_cannot_name_a_collection_is_refused_where_it_first_appears(admin, name):
+    """In the key already, so that nobody holds a key which can never answer."""
+    made = admin.post("/admin/api-keys", json={"client_name": "x", "collection_name": name})
+    if len(name) <= 200:
+        assert "cannot name a collection; use 3 to 200 letters" in is_problem(made, 422, "invalid_collection_name")
+    assert made.status_code in (400, 422)
+    key = admin.post("/admin/api-keys", json={"client_name": "x", "collection_name": "museum"}).json()["id"]
+    changed = admin.patch(f"/admin/api-keys/{key}", json={"collection_name": name})
+    assert changed.status_code in (400, 422)
+    if "/" not in name and "\n" not in name:  # no such name gets as far as the route
+        where = f"/admin/collections/{urllib.parse.quote(name)}/documents"
+        sent = admin.post(where, files=[("files", ("a.txt", b"text"))])
+        is_problem(sent, 422, "invalid_collection_name")
+    assert name not in {one["name"] for one in admin.get("/admin/collections").json()["collections"]}
+
+
+@pytest.mark.parametrize("name", ["abc", "a.b", "A_1-2.c", "1.2.3", "192.168.0.1.x", "x" * 200])
+def test_a_name_that_every_store_takes_is_accepted(admin, name):
+    assert admin.post("/admin/api-keys", json={"client_name": "x", "collection_name": name}).status_code == 201
+
+
+def test_an_upload_that_is_empty_now_stops_answering(admin):
+    upload(admin, "museum", ("policy.txt", b"Returns within 30 days."), ("hours.md", b"It opens at nine."))
+    _, summary = upload(admin, "museum", ("policy.txt", b""))
+    assert summary["removed"] == [{"source": "policy.txt", "reason": "is empty"}]
+    documents = admin.get("/admin/collections/museum/documents").json()["documents"]
+    assert [document["source"] for document in documents] == ["hours.md"]

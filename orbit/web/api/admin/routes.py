@@ -13,6 +13,7 @@ from litestar.exceptions import ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from orbit.admin.names import BadCollectionName
 from orbit.admin.service import Administration, BadRequest
 from orbit.admin.wire import (
     Done,
@@ -58,6 +59,7 @@ STATUS = {
     PromptInUse: 409,
     UnknownDocument: 404,
     BadRequest: 400,
+    BadCollectionName: 422,
     TooManyAttempts: 429,
 }
 

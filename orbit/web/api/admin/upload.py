@@ -19,7 +19,21 @@ from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, 
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from orbit.documents import Failed, Input, Progress, Shortened, Skipped, Summary, ingest
+from orbit.admin.names import check_name
+from orbit.documents import (
+    Failed,
+    Input,
+    Kept,
+    Options,
+    Origins,
+    Progress,
+    Removed,
+    Shortened,
+    Skipped,
+    Summary,
+    Warned,
+    ingest,
+)
 from orbit.types import CallContext
 from orbit.web.api.admin.multipart import receive_files
 from orbit.web.http.body import UPLOAD_PIECE
@@ -37,11 +51,16 @@ class Told(msgspec.Struct, frozen=True, tag_field="event"):
 
 
 class ToldProgress(Told, frozen=True, tag="progress"):
-    """Progress: files done and in total, and passages written."""
+    """Progress: files done and in total, and passages written.
+
+    ``embedded`` of the ``waiting`` passages, the batch at work, have been embedded.
+    """
 
     done: int
     total: int
     passages: int
+    embedded: int
+    waiting: int
 
 
 class ToldSummary(Told, frozen=True, tag="summary"):
@@ -56,6 +75,9 @@ class ToldSummary(Told, frozen=True, tag="summary"):
     passages: int
     stopped: str
     shortened: tuple[Shortened, ...]
+    removed: tuple[Removed, ...]
+    kept: tuple[Kept, ...]
+    warnings: tuple[Warned, ...]
 
 
 class ToldError(Told, frozen=True, tag="error"):
@@ -88,6 +110,7 @@ def upload_route(services: Services) -> Any:
         summary="Put files into a collection, made if there is none; a line for each step tells how far it is",
     )
     async def upload(request: Request[Any, Any, Any], collection: FromPath[str]) -> Stream:
+        check_name(collection)
         context = CallContext(request_id_of(request.scope), client_name="admin", collection=collection)
         async with AsyncExitStack() as stack:
             files = await _files(request, stack, settings.max_file_bytes, settings.max_upload_bytes)
@@ -140,9 +163,9 @@ class _Run:
         self._progress = Progress(0, len(files), 0)
         self._news = asyncio.Event()
         settings = services.config.host.ingest
-        self._task = asyncio.create_task(
-            ingest(services.host, collection, files, settings, context, self._tell), name=f"upload into {collection}"
-        )
+        options = Options(settings.keep_unreadable, origins=Origins(services.host.data_dir / "ingested.db"))
+        work = ingest(services.host, collection, files, settings, context, self._tell, options)
+        self._task = asyncio.create_task(work, name=f"upload into {collection}")
         self._task.add_done_callback(lambda _: self._news.set())
 
     async def begun(self) -> None:
@@ -188,7 +211,7 @@ async def _lines(run: _Run, resources: AsyncExitStack) -> AsyncGenerator[bytes, 
 
 def _log(summary: Summary) -> None:
     logger.info(
-        "uploaded into %s: %d added, %d updated, %d unchanged, %d skipped, %d failed",
+        "uploaded into %s: %d added, %d updated, %d unchanged, %d skipped, %d failed, %d removed",
         *(summary.collection, len(summary.added), len(summary.updated), len(summary.unchanged)),
-        *(len(summary.skipped), len(summary.failed)),
+        *(len(summary.skipped), len(summary.failed), len(summary.removed)),
     )

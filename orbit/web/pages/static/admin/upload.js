@@ -95,7 +95,8 @@ export function uploadForm(library, uploaded) {
         onTold: (line) => {
           last = line;
           if (line.event === "progress") {
-            tell(line.done / line.total, `${line.done} of ${counted(line.total, "file")} read, ${counted(line.passages, "passage")} stored`);
+            const embedded = line.waiting ? `, ${line.embedded} of ${line.waiting} embedded` : "";
+            tell(line.done / line.total, `${line.done} of ${counted(line.total, "file")} read, ${counted(line.passages, "passage")} stored${embedded}`);
           }
         },
       });
@@ -150,9 +151,16 @@ function summary(done) {
     [done.unchanged.length, "unchanged"],
     [done.skipped.length, "skipped"],
     [done.failed.length, "failed"],
+    [done.removed.length, "removed"],
   ].filter(([count]) => count);
   const counts = parts.map(([count, word]) => `${count} ${word}`).join(", ");
   const left = [...done.skipped, ...done.failed];
+  const notes = [
+    ...done.removed.map(({ source, reason }) => [source, `Earlier passages removed: it ${reason}`]),
+    ...done.kept.map(({ source, reason }) => [source, `Still answers: it ${reason}`]),
+    ...done.warnings.flatMap(({ source, warnings }) => warnings.map((warning) => [source, `Warning: ${warning}`])),
+    ...done.shortened.map(({ source, reason }) => [source, `Shortened: ${reason}`]),
+  ];
   return h(
     "div",
     { class: "stack" },
@@ -163,13 +171,11 @@ function summary(done) {
         { class: "plain left-out", "aria-label": "Files that were not added" },
         left.map(({ source, reason }) => h("li", {}, h("span", { class: "file", dir: "auto" }, source), h("span", {}, reason))),
       ),
-    done.shortened.length > 0 &&
+    notes.length > 0 &&
       h(
         "ul",
-        { class: "plain left-out", "aria-label": "Files with passages too long to embed whole" },
-        done.shortened.map(({ source, reason }) =>
-          h("li", {}, h("span", { class: "file", dir: "auto" }, source), h("span", {}, sentence(`Shortened: ${reason}`))),
-        ),
+        { class: "plain left-out", "aria-label": "Files to look at" },
+        notes.map(([source, note]) => h("li", {}, h("span", { class: "file", dir: "auto" }, source), h("span", {}, sentence(note)))),
       ),
     done.stopped && h("p", { class: "problem" }, sentence(`Stopped: ${done.stopped}`)),
   );
