@@ -70,6 +70,7 @@ class ProviderError(OrbitError):
     and the hook.
 
     ``rejected`` becomes HTTP 400: the request is wrong and its sender can fix it (a schema, the order of roles).
+    ``option`` then names what is wrong, if one thing is: a field of ``GenerateOptions``, or ``messages``.
     ``failed`` becomes 502, ``unavailable``, ``overloaded`` and ``not_found`` 503, ``timeout`` 504.
     """
 
@@ -83,7 +84,9 @@ class ProviderError(OrbitError):
         kind: FailureKind = "failed",
         provider: str = "",
         operation: str = "",
+        option: str = "",
     ) -> None:
+        self.option = option
         self.message = without_secrets(message)
         self.client = client
         self.retryable = retryable

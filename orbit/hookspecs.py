@@ -20,6 +20,7 @@ from orbit.types import (
     EmbedKind,
     GenerateOptions,
     Message,
+    Model,
     ModerationStage,
     Query,
     TokenCount,
@@ -42,15 +43,29 @@ async def generate(messages: Sequence[Message], options: GenerateOptions, contex
 
     ORBIT calls it once per chat turn, on the selected provider, and iterates over the result. Closing the iterator
     early, at any point, must stop the work behind it. Raise ProviderError on failure; after the first chunk, the error
-    ends the stream.
+    ends the stream. Messages have parts, tool calls or the role ``tool`` only if the model supports them; see
+    ``models``.
     """
     yield Chunk()
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
-async def count_tokens(messages: Sequence[Message], context: CallContext) -> TokenCount:
+async def models(context: CallContext) -> Sequence[Model]:
+    """Return the models that ``generate`` can answer with, each with what it supports. The configured one comes first.
+
+    ORBIT asks when a request needs more than text, and remembers the answer for a minute. It refuses what the model
+    does not support with HTTP 400. Models of a provider without this hook support text only. An error fails the
+    request.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+async def count_tokens(messages: Sequence[Message], options: GenerateOptions, context: CallContext) -> TokenCount:
     """Return the size of a prompt as ``generate`` would read it, and the model's context window.
+
+    The tools in ``options`` are a part of the prompt.
 
     ORBIT calls it before ``generate``, on the selected provider, to fit history and documents into the window; several
     times if they do not fit. Without this hook ORBIT leaves nothing out. An error fails the turn.

@@ -14,7 +14,7 @@ from orbit.types import CallContext, Chunk, EmbedKind, GenerateOptions, Health, 
 if TYPE_CHECKING:
     from orbit.types import Vectors
 
-ORBIT_API = 1
+ORBIT_API = 2
 """The version of the plugin API that this host speaks; see ``docs/compatibility.md``."""
 
 

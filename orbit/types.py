@@ -18,21 +18,97 @@ if TYPE_CHECKING:
     Vectors: TypeAlias = NDArray[np.float32]
     """Embeddings: float32, shape ``(number of texts, dimension)``."""
 
-Role: TypeAlias = Literal["system", "user", "assistant"]
-FinishReason: TypeAlias = Literal["stop", "length", "content_filter"]
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+FinishReason: TypeAlias = Literal["stop", "length", "content_filter", "tool_calls"]
+Capability: TypeAlias = Literal["tools", "images", "files", "reasoning", "json_schema", "logprobs", "continue"]
+"""What a model may support beyond text: tools, images and files in questions, a choice of its reasoning effort, answers
+after a JSON schema, probabilities of tokens, and going on with an answer that the last message begins.
+"""
 EmbedKind: TypeAlias = Literal["query", "document"]
 ModerationStage: TypeAlias = Literal["input", "output"]
 HealthStatus: TypeAlias = Literal["ok", "degraded", "down"]
 MetadataValue: TypeAlias = str | int | float | bool
 
 
-class Message(msgspec.Struct, frozen=True):
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    """Text between other parts of a message."""
+
+    text: str
+    """The text."""
+
+
+class Image(msgspec.Struct, frozen=True, tag="image"):
+    """An image in a message."""
+
+    data: bytes
+    """The file: PNG, JPEG, GIF or WebP."""
+    media_type: str
+    """Its type, such as ``image/png``."""
+    detail: str = ""
+    """How closely the model should look: ``low``, ``high`` or ``auto``; empty leaves it to the provider."""
+
+
+class File(msgspec.Struct, frozen=True, tag="file"):
+    """A file in a message, such as a PDF."""
+
+    data: bytes
+    """The file's content."""
+    media_type: str
+    """Its type, such as ``application/pdf``."""
+    name: str = ""
+    """Its name; empty if unknown."""
+
+
+Part: TypeAlias = Text | Image | File
+"""A piece of a message that is not only text."""
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A model's call of a tool."""
+
+    id: str
+    """Names the call within the conversation; the message with its result repeats it."""
+    name: str
+    """The tool."""
+    arguments: str
+    """The arguments: a JSON object, as text."""
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """One turn of a conversation as the model sees it."""
 
     role: Role
-    """Who says it: the operator's prompt, the user, or the model."""
+    """Who says it: the operator's prompt, the user, the model, or a tool that the model called."""
     content: str
-    """The text."""
+    """The whole text. Empty if an answer only calls tools."""
+    parts: tuple[Part, ...] = ()
+    """All parts in order, texts included, if something in the message is not text. Else empty."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The tools that an answer called."""
+    tool_call_id: str = ""
+    """The call whose result a message of the role ``tool`` brings."""
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A function that a model may call."""
+
+    name: str
+    """Its name: letters, digits, ``_`` and ``-``."""
+    description: str = ""
+    """What it does, for the model."""
+    parameters: dict[str, Any] | None = None
+    """The JSON schema of its arguments; None if it takes none."""
+    strict: bool | None = None
+    """Whether the arguments must follow the schema exactly; None leaves it to the provider."""
+
+
+class ToolChoice(msgspec.Struct, frozen=True):
+    """Whether a model calls tools."""
+
+    mode: Literal["auto", "none", "required"] = "auto"
+    """``auto`` leaves it to the model, ``none`` forbids calls, ``required`` demands at least one."""
+    name: str = ""
+    """With ``required``: the tool to call. Empty means any."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -42,6 +118,34 @@ class Usage(msgspec.Struct, frozen=True):
     """Tokens read; 0 if the provider does not count."""
     completion_tokens: int = 0
     """Tokens written; 0 if the provider does not count."""
+    cached_tokens: int = 0
+    """Tokens of the prompt that came from a cache."""
+    reasoning_tokens: int = 0
+    """Tokens written for thoughts; ``completion_tokens`` contains them."""
+
+
+class LikelyToken(msgspec.Struct, frozen=True):
+    """A token that a model could have written."""
+
+    token: str
+    """Its text."""
+    logprob: float
+    """The logarithm of its probability."""
+    bytes: tuple[int, ...] | None = None
+    """Its bytes, if they are known."""
+
+
+class WrittenToken(msgspec.Struct, frozen=True):
+    """A token that a model wrote."""
+
+    token: str
+    """Its text."""
+    logprob: float
+    """The logarithm of its probability."""
+    bytes: tuple[int, ...] | None = None
+    """Its bytes, if they are known."""
+    top_logprobs: tuple[LikelyToken, ...] = ()
+    """The likeliest tokens in its place, as many as the request wanted."""
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -55,6 +159,10 @@ class Chunk(msgspec.Struct, frozen=True):
     """Tokens of the whole answer, on the last chunk, if the provider knows them."""
     reasoning: str = ""
     """New thoughts of the model. They are no part of the answer, but show that the model is alive."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """New calls of tools, each of them whole. The answer then ends with the finish reason ``tool_calls``."""
+    logprobs: tuple[WrittenToken, ...] = ()
+    """The tokens of ``text``, if the request wants their probabilities."""
 
 
 class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -94,6 +202,31 @@ class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     If True, a provider that cannot follow one of the sampling options raises ProviderError of kind ``rejected``, unless
     the value changes nothing. If False, it leaves the option out.
     """
+    tools: tuple[Tool, ...] = ()
+    """The tools that the model may call. The host passes tools only to a model that supports them (hook ``models``)."""
+    tool_choice: ToolChoice | None = None
+    """Whether it calls them. None is ``auto``."""
+    parallel_tool_calls: bool | None = None
+    """Whether one answer may call several tools."""
+    reasoning_effort: str | None = None
+    """How much the model thinks: ``none``, ``minimal``, ``low``, ``medium``, ``high`` or ``xhigh``."""
+    logprobs: int | None = None
+    """Return the probability of each token, and of so many of the likeliest tokens in its place."""
+    response_format: dict[str, Any] | None = None
+    """The format as the client asked for it, in the form of OpenAI's API; ``json_schema`` has its schema."""
+    extra: dict[str, Any] = {}
+    """Parameters of the client that ORBIT does not know, if the operator lets them pass."""
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A model that a provider can answer with."""
+
+    name: str
+    """The provider's name for it."""
+    window: int | None = None
+    """Tokens that it can read and write together; None if unknown."""
+    supports: frozenset[Capability] = frozenset()
+    """What it can do beyond text."""
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -303,3 +436,5 @@ class ChatRecord(msgspec.Struct, frozen=True):
     """Tokens read."""
     completion_tokens: int = 0
     """Tokens written."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """The tools that the answer called."""

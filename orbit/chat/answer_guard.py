@@ -8,7 +8,7 @@ from orbit.chat.outcome import EndsEarly
 from orbit.chat.sentences import SentenceBuffer
 from orbit.chat.ticker import Ticker
 from orbit.chat.turn import Turn, in_time
-from orbit.types import Message
+from orbit.types import Message, ToolCall
 
 
 class AnswerGuard:
@@ -30,13 +30,20 @@ class AnswerGuard:
         """Take the last piece; return all that is left. Raises EndsEarly, ProviderError and TurnTimeout."""
         return await self._judged(self._buffer.add(piece) + self._buffer.rest())
 
+    async def calls(self, calls: tuple[ToolCall, ...]) -> None:
+        """Let the moderators read the calls of tools, after the text. Raises EndsEarly, ProviderError, TurnTimeout."""
+        said = "\n".join(f"{call.name} {call.arguments}" for call in calls)
+        await self._judge(Message("assistant", f"{self._passed}\n{said}".lstrip(), tool_calls=calls))
+
     async def _judged(self, text: str) -> str:
         if text and not text.isspace():
-            turn = self._turn
-            asked = (Message("user", turn.question), Message("assistant", self._passed + text))
-            judging = self._moderation.judge("output", asked, turn, self._journal)
-            verdict = await in_time(turn.context, judging, self._ticker)
-            if not verdict.allowed:
-                raise EndsEarly(self._moderation.refusal_of(verdict))
+            await self._judge(Message("assistant", self._passed + text))
         self._passed += text
         return text
+
+    async def _judge(self, answer: Message) -> None:
+        turn = self._turn
+        judging = self._moderation.judge("output", (Message("user", turn.question), answer), turn, self._journal)
+        verdict = await in_time(turn.context, judging, self._ticker)
+        if not verdict.allowed:
+            raise EndsEarly(self._moderation.refusal_of(verdict))

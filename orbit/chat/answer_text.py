@@ -1,9 +1,9 @@
-"""The text of an answer, without made-up citations and within its longest length, and how the model ended it."""
+"""The text and the tool calls of an answer, without made-up citations, within its longest length, and how it ended."""
 
 from __future__ import annotations
 
 from orbit.chat.citations import CitationFilter
-from orbit.types import Chunk, FinishReason, Usage
+from orbit.types import Chunk, FinishReason, ToolCall, Usage
 
 
 class AnswerText:
@@ -12,7 +12,7 @@ class AnswerText:
     ``pieces`` counts them. Once ``ended`` is true, nothing more may follow.
     """
 
-    __slots__ = ("_citations", "_room", "_usage", "ended", "finish_reason", "pieces")
+    __slots__ = ("_citations", "_room", "_usage", "ended", "finish_reason", "pieces", "tool_calls")
 
     def __init__(self, passages: int, longest: int) -> None:
         """``passages`` is how many the model was given, ``longest`` the most characters of an answer."""
@@ -20,6 +20,7 @@ class AnswerText:
         self._room = longest
         self._usage: Usage | None = None
         self.finish_reason: FinishReason = "stop"
+        self.tool_calls: tuple[ToolCall, ...] = ()
         self.pieces = 0
         self.ended = False
 
@@ -29,6 +30,8 @@ class AnswerText:
             self.finish_reason = chunk.finish_reason
         if chunk.usage is not None:
             self._usage = chunk.usage
+        if chunk.tool_calls:
+            self._call(chunk.tool_calls)
         piece = chunk.text
         if self._citations is not None:
             piece = self._citations.add(piece)
@@ -48,6 +51,13 @@ class AnswerText:
         if self.ended:
             return Usage(prompt_tokens, self.pieces)
         return self._usage or _NOTHING
+
+    def _call(self, calls: tuple[ToolCall, ...]) -> None:
+        self._room -= sum(len(call.name) + len(call.arguments) for call in calls)
+        if self._room < 0:
+            self.ended, self.finish_reason, self.tool_calls = True, "length", ()
+        else:
+            self.tool_calls += calls
 
     def _cut(self, piece: str) -> str:
         self.ended = True

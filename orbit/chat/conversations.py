@@ -15,7 +15,7 @@ from typing import Self
 
 import msgspec
 
-from orbit.chat.outcome import Ending, Event, Refused
+from orbit.chat.outcome import Ending, Event, Refused, Thought
 from orbit.chat.pipeline import Pipeline
 from orbit.chat.turn import Turn, in_time
 from orbit.config.model import SessionsSettings
@@ -90,6 +90,8 @@ class Conversations:
                 if isinstance(event, str):
                     text.append(event)
                     yield event
+                elif isinstance(event, Thought):
+                    yield event
                 else:
                     kept = not isinstance(event, Refused) and await self._keep(turn, session_id, "".join(text), event)
                     yield msgspec.structs.replace(event, remembered=kept)
@@ -103,7 +105,7 @@ class Conversations:
         Answers without text, which a client's ``stop`` can cause, are left out: models refuse empty messages.
         """
         answer = text + ending.text
-        if not answer.strip():
+        if not answer.strip() or ending.tool_calls:  # the answer follows when the tools have returned
             return False
         kept = ConversationTurn(turn.question, answer, time.time(), ending.sources)
         try:

@@ -7,7 +7,7 @@ import time
 from orbit.chat.outcome import Cancelled, Failed, NothingFound, Outcome, Refused
 from orbit.chat.turn import Turn
 from orbit.errors import OrbitError
-from orbit.types import ChatRecord, Document, SourceRef, Usage
+from orbit.types import ChatRecord, Document, SourceRef, ToolCall, Usage
 
 _NOTHING_USED = Usage()
 
@@ -26,6 +26,7 @@ class Journal:
         self.usage = _NOTHING_USED
         self.provider = ""
         self.model = ""
+        self.tool_calls: tuple[ToolCall, ...] = ()
 
     def took(self, stage: str, started: float) -> None:
         """Note the seconds since ``started`` (of ``time.perf_counter``) for a stage, in whole microseconds."""
@@ -58,6 +59,7 @@ class Journal:
             durations=self.durations,
             prompt_tokens=self.usage.prompt_tokens,
             completion_tokens=self.usage.completion_tokens,
+            tool_calls=self.tool_calls,
         )
 
     def _status(self, outcome: Outcome) -> tuple[str, str]:

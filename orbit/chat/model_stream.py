@@ -77,7 +77,7 @@ class ModelStream:
                 interrupt.take_back()
         if type(chunk) is not Chunk:
             raise wrong_type(self._provider, "generate", "Chunks", chunk)
-        if chunk.text:
+        if chunk.text or chunk.tool_calls:
             self._seconds = self._timeouts.next_token
             self._thinking_due = math.inf
         elif chunk.reasoning:

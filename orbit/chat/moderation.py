@@ -39,6 +39,16 @@ class Moderation:
         """Return the ending of a turn whose question or answer ``verdict`` refuses."""
         return Refused(verdict.message or self.refusal, reason=verdict.reason)
 
+    async def judge_question(self, turn: Turn, journal: Journal) -> Verdict:
+        """Judge what the model is about to read: the question, and what the tools returned that it called."""
+        question = Message("user", turn.question)
+        verdict = await self.judge("input", (question,), turn, journal)
+        results = [message.content for message in turn.later if message.role == "tool"]
+        if verdict.allowed and any(results):
+            asked = (question, *turn.later, Message("tool", "\n\n".join(results)))
+            verdict = await self.judge("input", asked, turn, journal)
+        return verdict
+
     async def judge(self, stage: ModerationStage, messages: Sequence[Message], turn: Turn, journal: Journal) -> Verdict:
         """Ask the moderators of a stage at the same time, and return the first refusal, else ALLOWED.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import msgspec
 
-from orbit.types import FinishReason, Source, Usage
+from orbit.types import FinishReason, Source, ToolCall, Usage, WrittenToken
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -15,6 +15,7 @@ class Ending(msgspec.Struct, frozen=True):
     ``text`` is the operator's own text, if one replaces the model's or follows it; no event repeats it.
     ``dropped_documents`` and ``dropped_turns`` did not fit the model's context. ``without_documents`` is true if
     retrieval failed and the operator chose to answer anyway. ``remembered`` is true if a conversation keeps the turn.
+    ``reasoning`` has all thoughts of the model, and ``logprobs`` all tokens, if the turn wants them.
     """
 
     text: str = ""
@@ -27,6 +28,9 @@ class Ending(msgspec.Struct, frozen=True):
     dropped_turns: int = 0
     without_documents: bool = False
     remembered: bool = False
+    tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""
+    logprobs: tuple[WrittenToken, ...] = ()
 
 
 class Answered(Ending, frozen=True):
@@ -67,5 +71,26 @@ CANCELLED = Cancelled()
 
 Outcome: TypeAlias = Answered | NothingFound | Refused | Failed | Cancelled
 
-Event: TypeAlias = str | Ending
-"""A new piece of the answer's text, or (last, once) its ending."""
+
+class Thought(msgspec.Struct, frozen=True):
+    """New thoughts of the model."""
+
+    text: str
+
+
+class ScoredText(str):
+    """A piece of an answer together with the probabilities of its tokens."""
+
+    __slots__ = ("logprobs",)
+
+    logprobs: tuple[WrittenToken, ...]
+
+    def __new__(cls, text: str, logprobs: tuple[WrittenToken, ...]) -> Self:
+        """Make a text that knows its tokens."""
+        piece = super().__new__(cls, text)
+        piece.logprobs = logprobs
+        return piece
+
+
+Event: TypeAlias = str | Thought | Ending
+"""A new piece of the answer's text, new thoughts if the turn wants them, or (last, once) the ending."""

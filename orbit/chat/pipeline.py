@@ -18,23 +18,40 @@ from orbit.chat.answer_text import AnswerText
 from orbit.chat.journal import Journal
 from orbit.chat.model_stream import ModelStream
 from orbit.chat.moderation import ALLOWED, Moderation
-from orbit.chat.outcome import CANCELLED, Answered, Ending, EndsEarly, Event, Failed, NothingFound, Outcome, Refused
+from orbit.chat.needs import Unsupported, needs_of
+from orbit.chat.outcome import (
+    CANCELLED,
+    Answered,
+    Ending,
+    EndsEarly,
+    Event,
+    Failed,
+    NothingFound,
+    Outcome,
+    Refused,
+    ScoredText,
+    Thought,
+)
 from orbit.chat.prompting import Prompt, fit, sources_of
 from orbit.chat.recorder import Recorder
 from orbit.chat.retrieval import Retrieval
 from orbit.chat.ticker import Ticker
+from orbit.chat.tool_calls import allowed, ended
 from orbit.chat.turn import Turn, TurnTimeout, in_time
 from orbit.errors import OrbitError, ProviderError
 from orbit.host.calls import call, settled, wrong_type
 from orbit.host.host import OrbitHost
+from orbit.host.models import Models
 from orbit.observing.metrics import Metrics
 from orbit.types import (
+    Capability,
     Document,
     FinishReason,
     GenerateOptions,
     Message,
     TokenCount,
     Verdict,
+    WrittenToken,
 )
 
 E = TypeVar("E", bound=Ending)
@@ -53,6 +70,7 @@ class Pipeline:
         self._generate = registry.caller("generate", self._provider)
         able = registry.implementing("count_tokens")
         self._count = registry.caller("count_tokens", self._provider) if self._provider in able else None
+        self._models = Models(registry, settings.timeouts.first_token)
         own_prompt = getattr(registry[self._provider].settings, "default_system_prompt", None)
         self._default_prompt: str = own_prompt or settings.general.default_system_prompt
         self.admission = Admission(settings.limits.max_concurrent, settings.limits.max_queued, settings.timeouts.queue)
@@ -83,7 +101,9 @@ class Pipeline:
             turn = msgspec.structs.replace(turn, context=msgspec.structs.replace(turn.context, deadline=deadline))
         return self._run(turn, Journal(turn))
 
-    async def _run(self, turn: Turn, journal: Journal) -> AsyncGenerator[Event, None]:
+    async def _run(  # noqa: C901  # a call for each piece would cost more than a branch
+        self, turn: Turn, journal: Journal
+    ) -> AsyncGenerator[Event, None]:
         """Run the stages. Each piece of each answer passes the inner loop, so it does little."""
         text = journal.text
         with _Recorded(self, turn, journal) as end:
@@ -95,8 +115,13 @@ class Pipeline:
                     answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
                     started = time.perf_counter()
                     stream = self._stream(turn, prompt)
+                    thoughts: list[str] = []
+                    scored: list[WrittenToken] = []
                     try:
                         while (chunk := await stream.next()) is not None:
+                            if chunk.reasoning and turn.thoughts and guard is None:  # no moderator has read them
+                                thoughts.append(chunk.reasoning)
+                                yield Thought(chunk.reasoning)
                             if piece := answer.add(chunk):
                                 if answer.pieces == 1:
                                     journal.took("first_token", started)
@@ -104,6 +129,9 @@ class Pipeline:
                                     piece = await guard.add(piece)  # what remains of it
                                 if piece:
                                     text.append(piece)
+                                    if chunk.logprobs:
+                                        piece = ScoredText(piece, chunk.logprobs)
+                                        scored += chunk.logprobs
                                     yield piece
                             if answer.ended:
                                 break
@@ -113,9 +141,21 @@ class Pipeline:
                     if piece := answer.rest() if guard is None else await guard.rest(answer.rest()):
                         text.append(piece)
                         yield piece
+                    calls = allowed(answer.tool_calls, turn.options, self._provider)
+                    if guard is not None and calls:
+                        await guard.calls(calls)
+                    journal.tool_calls = calls
                     journal.took("generate", started)
                 self._require_text(turn, prompt, answer, journal, thought=stream.thought)
-                end.outcome = self._ending(Answered, prompt, journal, finish_reason=answer.finish_reason)
+                end.outcome = self._ending(
+                    Answered,
+                    prompt,
+                    journal,
+                    finish_reason=ended(answer.finish_reason, calls),
+                    tool_calls=calls,
+                    reasoning="".join(thoughts),
+                    logprobs=tuple(scored),
+                )
                 yield end.outcome
             except EndsEarly as early:
                 text.append(early.ending.text)
@@ -155,7 +195,7 @@ class Pipeline:
 
         A conversation that remembered an empty answer would be spoilt. A client's ``stop`` may leave one.
         """
-        if any(map(str.strip, journal.text)) or turn.options.stop:
+        if any(map(str.strip, journal.text)) or journal.tool_calls or turn.options.stop:
             return
         if answer.finish_reason != "content_filter":
             raise _no_answer(self._provider, answer.finish_reason, thought=thought)
@@ -184,6 +224,8 @@ class Pipeline:
         settings = self._settings
         verdict = ALLOWED
         documents: list[Document] | None = None
+        if needs := needs_of(turn):
+            await self._require(needs, turn)
         self._retrieval.require(turn)
         if self._retrieval.available or self._moderation.judges_questions:
             verdict, documents = await self._moderate_and_retrieve(turn, journal)
@@ -202,22 +244,31 @@ class Pipeline:
             instruction=settings.retrieval.instruction,
             reserve=turn.options.max_tokens or settings.limits.max_answer_tokens,
             count=None if self._count is None else partial(self._count_tokens, turn),
+            parts=turn.parts,
+            later=turn.later,
         )
         journal.documents = prompt.documents
-        searched = self._retrieval.available or bool(turn.context.collection)
+        searched = (self._retrieval.available or bool(turn.context.collection)) and turn.searches
         journal.without_documents = documents is None and searched
         return prompt
 
+    async def _require(self, needs: frozenset[Capability], turn: Turn) -> None:
+        """Raise Unsupported if the model lacks what the turn needs."""
+        model = turn.options.model
+        supported = await self._models.supports(self._provider, model, turn.context)
+        if missing := sorted(needs - supported):
+            able = await self._models.able([self._provider], missing[0], turn.context)
+            raise Unsupported(missing[0], model or self._model or self._provider, able)
+
     async def _moderate_and_retrieve(self, turn: Turn, journal: Journal) -> tuple[Verdict, list[Document] | None]:
         """Run both at the same time. Documents are None if there is no retriever, or if every one failed."""
-        if not self._retrieval.available:
-            return await self._moderation.judge("input", (Message("user", turn.question),), turn, journal), None
+        if not self._retrieval.available or not turn.searches:
+            return await self._moderation.judge_question(turn, journal), None
         if not self._moderation.judges_questions:
             return ALLOWED, await self._retrieval.retrieve(turn, journal)
-        asked = (Message("user", turn.question),)
         async with asyncio.TaskGroup() as group:
             retrieving = group.create_task(settled(partial(self._retrieval.retrieve, turn, journal)))
-            verdict, failure = await settled(partial(self._moderation.judge, "input", asked, turn, journal))
+            verdict, failure = await settled(partial(self._moderation.judge_question, turn, journal))
             if verdict is None or not verdict.allowed:
                 retrieving.cancel()
         if verdict is None:
@@ -236,7 +287,7 @@ class Pipeline:
         size: Any = await call(
             self._provider,
             "count_tokens",
-            lambda: caller(messages=messages, context=turn.context),
+            lambda: caller(messages=messages, options=turn.options, context=turn.context),
             self._settings.timeouts.first_token,
         )
         if not isinstance(size, TokenCount):

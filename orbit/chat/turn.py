@@ -11,7 +11,7 @@ import msgspec
 from orbit.chat.ticker import Ticker
 from orbit.errors import OrbitError
 from orbit.host.interrupt import Interrupt
-from orbit.types import CallContext, GenerateOptions, Message
+from orbit.types import CallContext, GenerateOptions, Message, Part
 
 T = TypeVar("T")
 
@@ -20,6 +20,8 @@ class Turn(msgspec.Struct, frozen=True):
     """A question and everything that shapes its answer.
 
     ``system_prompt`` is the key's own (None: the default applies); ``client_system`` is what the client adds to it.
+    ``parts`` are those of the question if it is not only text. ``later`` are the messages after the question: calls of
+    tools and their results, or the beginning of the answer. ``thoughts`` says whether the client reads the model's.
     """
 
     question: str
@@ -30,6 +32,19 @@ class Turn(msgspec.Struct, frozen=True):
     client_system: str = ""
     history: tuple[Message, ...] = ()
     options: GenerateOptions = GenerateOptions()
+    parts: tuple[Part, ...] = ()
+    later: tuple[Message, ...] = ()
+    thoughts: bool = False
+
+    @property
+    def searches(self) -> bool:
+        """Whether to look for passages: a question has words, and is searched once, not again after each tool."""
+        return not self.has_results and bool(self.question.strip())
+
+    @property
+    def has_results(self) -> bool:
+        """Whether the model is to go on after tools that it called."""
+        return any(message.role == "tool" for message in self.later)
 
 
 class TurnTimeout(OrbitError):

@@ -86,6 +86,9 @@ class LineEncoder:
             query=self._keep(record.query),
             response=self._keep(record.response),
             reason=self._redacted(record.reason),
+            tool_calls=tuple(
+                [structs.replace(call, arguments=self._keep(call.arguments)) for call in record.tool_calls]
+            ),
         )
 
     def _redacted(self, text: str) -> str:
@@ -107,7 +110,8 @@ def _cut(record: orbit.ChatRecord, chars: int) -> orbit.ChatRecord:
         for name in ("query", "response", "reason")
         if (text := getattr(record, name)) and len(text) > chars
     }
-    return structs.replace(record, **texts, sources=record.sources[:chars])
+    calls = tuple([structs.replace(call, arguments=call.arguments[:chars]) for call in record.tool_calls[:chars]])
+    return structs.replace(record, **texts, sources=record.sources[:chars], tool_calls=calls)
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -74,6 +74,10 @@ class Limits(Section, forbid_unknown_fields=True, frozen=True):
     max_body_bytes: Annotated[Count, Meta(description="Largest request body, in bytes; larger ones get 413.")] = (
         1_048_576
     )
+    max_attached_bytes: Annotated[
+        int,
+        Meta(ge=0, description="Largest images and files of a request together, in bytes of base64, beside the body."),
+    ] = 12_582_912
     max_message_chars: Annotated[Count, Meta(description="Longest message, in characters; longer ones get 413.")] = (
         32_768
     )

@@ -177,7 +177,7 @@ def routes(services: Services, chats: Mapping[str, ASGIApp], exchange: Exchange,
 def chat_handlers(services: Services) -> dict[str, ASGIApp]:
     """Return what answers chats, by path."""
     settings = services.config.host
-    protocol = CompletionProtocol(chat_models(services.host), settings.limits.max_message_chars)
+    protocol = CompletionProtocol(chat_models(services.host), settings.limits)
     return {
         CHAT: chat_handler(services, OrbitProtocol(settings)),
         COMPLETIONS: chat_handler(services, protocol),

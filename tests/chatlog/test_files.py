@@ -94,6 +94,7 @@ async def test_a_line_has_every_field(tmp_path):
             "durations": {"retrieve": 0.012346, "total": 1.5},
             "prompt_tokens": 120,
             "completion_tokens": 7,
+            "tool_calls": [],
             "elasticsearch_status": "disabled",
         }
     ]

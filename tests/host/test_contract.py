@@ -76,7 +76,7 @@ BREACHES = {
         class Plugin(orbit.Provider):
             ORBIT_API = 99
         """,
-        ["Plugin was written for plugin API 99; this host speaks 1."],
+        ["Plugin was written for plugin API 99; this host speaks 1, 2."],
     ),
     "a hook that is not marked": (
         """

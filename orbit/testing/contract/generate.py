@@ -342,7 +342,7 @@ class BaseGenerateContract(BaseProviderContract):
             promise.untold("since the provider does not implement count_tokens")
         longer = [*messages[:-1], Message("user", f"{messages[-1].content} " * 3)]
         short, long = [
-            await calls.answered(promise, partial(subject.call, "count_tokens", messages=one))
+            await calls.answered(promise, partial(subject.call, "count_tokens", messages=one, options=_ANYTHING))
             for one in (messages, longer)
         ]
         for count in (short, long):
@@ -350,9 +350,11 @@ class BaseGenerateContract(BaseProviderContract):
                 promise.broken(f"it returned {kind(count)}", "return orbit.TokenCount(prompt, window)")
         if not 0 < short.prompt < long.prompt or short.window != long.window or short.window <= 0:
             promise.broken(f"it returned {short} and {long}", "count all messages, as generate would read them")
-        talk = await calls.answered(promise, lambda: subject.call("count_tokens", messages=TALK))
+        talk = await calls.answered(promise, lambda: subject.call("count_tokens", messages=TALK, options=_ANYTHING))
         for part, longer_talk in longer_talks():
-            count = await calls.answered(promise, partial(subject.call, "count_tokens", messages=longer_talk))
+            count = await calls.answered(
+                promise, partial(subject.call, "count_tokens", messages=longer_talk, options=_ANYTHING)
+            )
             if count.prompt <= talk.prompt:
                 promise.broken(f"a longer {part} did not count more", "count all messages, as generate would read them")
 

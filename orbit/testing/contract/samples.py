@@ -38,7 +38,8 @@ def longer_talks() -> Iterator[tuple[str, list[Message]]]:
 
 ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "generate": {"messages": [Message("user", "How is tea made?")], "options": GenerateOptions()},
-    "count_tokens": {"messages": [Message("user", "How is tea made?")]},
+    "models": {},
+    "count_tokens": {"messages": [Message("user", "How is tea made?")], "options": GenerateOptions()},
     "embed": {"texts": ["How is tea made?"], "kind": "query"},
     "retrieve": {"query": Query("How is tea made?", "contract"), "limit": 3},
     "index": {"collection": "contract", "documents": [Document("tea-1", "Tea is steeped.", "tea.md", digest="1")]},

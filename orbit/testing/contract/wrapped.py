@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pluggy
 
-from orbit import Chunk, Collection, Document, Provider, TokenCount, Verdict
+from orbit import Chunk, Collection, Document, Model, Provider, TokenCount, Verdict
 from orbit.testing.contract.samples import ARGUMENTS
 from orbit.testing.contract.subject import CONTEXT
 
@@ -122,6 +122,7 @@ def _result(hook: str, number: int) -> Any:
     documents = [Document(f"contract-{number}", "Tea is steeped.", score=0.5)]
     results: dict[str, Any] = {
         "generate": [Chunk("Tea "), Chunk(f"is steeped {number}."), Chunk(finish_reason="stop")],
+        "models": [Model(f"contract-{number}")],
         "count_tokens": TokenCount(number, 4096),
         "retrieve": documents,
         "rerank": documents,

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from orbit.auth.keys import REFUSAL
 from orbit.auth.rate_limits import RateLimited
 from orbit.chat.conversations import UnknownConversation
+from orbit.chat.needs import Unsupported
 from orbit.chat.turn import TurnTimeout
 from orbit.errors import DatabaseUnavailable, OrbitError, Overloaded, PromptTooLong, ProviderError, Unauthorized
 from orbit.sanitize import without_secrets
@@ -56,6 +57,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _STATUS: dict[type[OrbitError], int] = {
+    Unsupported: 400,
     Unauthorized: 401,
     UnknownConversation: 404,
     PromptTooLong: 413,

@@ -58,12 +58,21 @@ class Metadata(msgspec.Struct, frozen=True):
     remembered: bool
 
 
+class ChatUsage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tokens read and written; 0 if the provider does not count. The last two are absent if they are 0."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
 class ChatResponse(msgspec.Struct, frozen=True):
     """The body of a whole answer."""
 
     response: str
     sources: tuple[Source, ...]
-    usage: Usage
+    usage: ChatUsage
     finish_reason: str
     session_id: str | None
     metadata: Metadata
@@ -76,7 +85,7 @@ class StreamFrame(msgspec.Struct, frozen=True):
     done: bool
     finish_reason: str
     sources: tuple[Source, ...]
-    usage: Usage
+    usage: ChatUsage
     session_id: str | None
     metadata: Metadata
 
@@ -106,7 +115,7 @@ class OrbitWire:
     def whole(self, text: str, ending: Ending) -> bytes:
         """Return the JSON body."""
         response = ChatResponse(
-            text, ending.sources, ending.usage, ending.finish_reason, self._session_id, self._metadata(ending)
+            text, ending.sources, _usage(ending.usage), ending.finish_reason, self._session_id, self._metadata(ending)
         )
         return _encoder.encode(response)
 
@@ -117,6 +126,11 @@ class OrbitWire:
             text = self._so_far
         return b'data: {"text":' + _encoder.encode(text) + b',"done":false}\n\n'
 
+    def thought(self, text: str) -> bytes:
+        """Return nothing: the turns of this protocol want no thoughts."""
+        del text
+        return b""
+
     def end(self, ending: Ending) -> bytes:
         """Return the last frame, which says how the answer ended."""
         frame = StreamFrame(
@@ -124,7 +138,7 @@ class OrbitWire:
             done=True,
             finish_reason=ending.finish_reason,
             sources=ending.sources,
-            usage=ending.usage,
+            usage=_usage(ending.usage),
             session_id=self._session_id,
             metadata=self._metadata(ending),
         )
@@ -150,6 +164,10 @@ class OrbitWire:
             ending.without_documents,
             ending.remembered,
         )
+
+
+def _usage(usage: Usage) -> ChatUsage:
+    return ChatUsage(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.reasoning_tokens)
 
 
 class OrbitQuestion(msgspec.Struct, frozen=True):
@@ -184,6 +202,7 @@ class OrbitProtocol:
 
     def __init__(self, config: HostConfig) -> None:
         self._max_chars = config.limits.max_message_chars
+        self.max_body = config.limits.max_body_bytes
         self._form = config.general.stream_text
         self._remembers = config.sessions.enabled
 

@@ -39,7 +39,9 @@ class Question(Protocol):
 
 
 class ChatProtocol(Protocol):
-    """How a protocol carries keys and questions."""
+    """How a protocol carries keys and questions. ``max_body`` is its largest body, in bytes."""
+
+    max_body: int
 
     def secret(self, scope: Scope) -> str | None:
         """Return the API key of a request."""
@@ -63,7 +65,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
         request_id = request_id_of(scope)
         try:
             identity = await admit(services, scope, protocol.secret(scope), services.pipeline.admission)
-            question = protocol.question(await read_body(scope, receive, settings.limits.max_body_bytes))
+            question = protocol.question(await read_body(scope, receive, protocol.max_body))
             turn = question.turn(identity, _context(identity, request_id, scope, started + settings.timeouts.turn))
             events = services.conversations.answer(turn)
             wire = question.wire(request_id)

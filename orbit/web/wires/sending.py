@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 from litestar.types import Receive, Send
 
-from orbit.chat.outcome import Answered, Ending, Event
+from orbit.chat.outcome import Answered, Ending, Event, Thought
 from orbit.chat.ticker import Ticker
 from orbit.web.http.problems import ServerStopping
 from orbit.web.wires.client_watch import ClientWatch
@@ -46,6 +46,10 @@ class Wire(Protocol):
         """Return the frame of a new piece of text."""
         ...
 
+    def thought(self, text: str) -> bytes:
+        """Return the frame of new thoughts; only turns that want them have any."""
+        ...
+
     def end(self, ending: Ending) -> bytes:
         """Return the last frames of an answer."""
         ...
@@ -70,7 +74,7 @@ async def send_whole(
             async for event in events:
                 if isinstance(event, str):
                     text.append(event)
-                else:
+                elif isinstance(event, Ending):
                     ending = event
                     text.append(event.text)
         finally:
@@ -104,6 +108,8 @@ async def send_stream(
                 async for event in events:
                     if isinstance(event, str):
                         await stream.send(wire.piece(event))
+                    elif isinstance(event, Thought):
+                        await stream.send(wire.thought(event.text))
                     else:
                         if event.text:
                             await stream.send(wire.piece(event.text))

@@ -118,10 +118,10 @@ def test_what_is_asked_for_reaches_the_model(tmp_path: Path) -> None:
         ({"stream_options": {"include_usage": True}}, "stream_options"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
         ({"messages": [{"role": "user", "content": "  "}]}, "messages"),
-        ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "messages[0].role"),
+        ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "1"}]}, "messages[0].tool_call_id"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
-            "messages[0].content",
+            "messages[0].content[0].image_url",
         ),
         ({"temperature": 3.0}, None),
         ({"messages": []}, None),

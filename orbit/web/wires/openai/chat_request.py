@@ -10,33 +10,23 @@ from msgspec import Meta
 
 from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
-from orbit.types import CallContext, GenerateOptions, Message
+from orbit.config.model import Limits
+from orbit.types import CallContext, GenerateOptions, Tool, ToolChoice
 from orbit.upstreams import listed_name
 from orbit.web.http.body import check_length, decode
+from orbit.web.http.problems import RequestError
 from orbit.web.http.request import header
 from orbit.web.wires.openai.chat_wire import CompletionWire
+from orbit.web.wires.openai.conversation import ChatMessage, Conversation, conversation_of
 from orbit.web.wires.openai.errors import ParameterError
 from orbit.web.wires.openai.parameters import check_parameters
-
-
-class Part(msgspec.Struct, frozen=True):
-    """A piece of a message's content. Only text is supported."""
-
-    type: str
-    text: str = ""
-
-
-class ChatMessage(msgspec.Struct, frozen=True):
-    """A message of the conversation."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[Part] | None = None
+from orbit.web.wires.openai.tools import Choice, CompletionTool, tools_of
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
     """What a stream carries besides text."""
 
-    include_usage: bool = False
+    include_usage: bool | None = None
 
 
 class ResponseFormat(msgspec.Struct, frozen=True):
@@ -44,6 +34,12 @@ class ResponseFormat(msgspec.Struct, frozen=True):
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     json_schema: dict[str, Any] | None = None
+
+
+class Reasoning(msgspec.Struct, frozen=True):
+    """How much the model thinks, as OpenRouter's clients say it."""
+
+    effort: str | None = None
 
 
 class CompletionRequest(msgspec.Struct, frozen=True):
@@ -66,6 +62,14 @@ class CompletionRequest(msgspec.Struct, frozen=True):
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Meta(gt=0)] | None = None
     repeat_penalty: Annotated[float, Meta(gt=0, description="The same, as llama.cpp calls it.")] | None = None
+    tools: list[CompletionTool] | None = None
+    tool_choice: str | Choice | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+    reasoning: Reasoning | None = None
+    include_reasoning: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
 
 
 _decoder = msgspec.json.Decoder(CompletionRequest)
@@ -77,9 +81,9 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
     """A checked request and its conversation."""
 
     request: CompletionRequest
-    system: str
-    history: tuple[Message, ...]
-    text: str
+    conversation: Conversation
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
     ignored: tuple[str, ...] = ()
 
     @property
@@ -89,16 +93,19 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
 
     def turn(self, identity: Identity, context: CallContext) -> Turn:
         """Return the turn: the key's prompt first, then the client's own system messages."""
-        prompt = identity.prompt
+        prompt, conversation = identity.prompt, self.conversation
         return Turn(
-            self.text,
+            conversation.question.content,
             context,
             prompt.prompt if prompt else None,
             prompt.id if prompt else None,
             prompt.version if prompt else None,
-            client_system=self.system,
-            history=self.history,
+            client_system=conversation.system,
+            history=conversation.history,
             options=self._options(),
+            parts=conversation.question.parts,
+            later=conversation.later,
+            thoughts=self.request.include_reasoning is not False,
         )
 
     def wire(self, request_id: str) -> CompletionWire:
@@ -125,16 +132,23 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
             json_schema=_schema(request.response_format),
             stream=self.stream,
             strict=True,
+            tools=self.tools,
+            tool_choice=self.tool_choice,
+            parallel_tool_calls=request.parallel_tool_calls if self.tools else None,
+            reasoning_effort=_effort(request),
+            logprobs=(request.top_logprobs or 0) if request.logprobs else None,
+            response_format=_format(request.response_format),
         )
 
 
 class CompletionProtocol:
     """``Authorization: Bearer`` and OpenAI's request."""
 
-    def __init__(self, models: tuple[str, ...], max_message_chars: int) -> None:
+    def __init__(self, models: tuple[str, ...], limits: Limits) -> None:
         """``models`` are the names that a request may use."""
         self._models = models
-        self._max_chars = max_message_chars
+        self._limits = limits
+        self.max_body = limits.max_body_bytes + limits.max_attached_bytes
 
     def secret(self, scope: Scope) -> str | None:
         """Return the API key of a request. ORBIT's own header works too."""
@@ -147,12 +161,22 @@ class CompletionProtocol:
         ignored = check_parameters(body, _KNOWN)
         if request.stream_options is not None and not request.stream:
             raise ParameterError("stream_options", "'stream_options' is only allowed when 'stream' is true.")
-        system, conversation = _conversation(request.messages)
-        *history, last = conversation or [Message("user", "")]
-        if last.role != "user" or not last.content.strip():
-            raise ParameterError("messages", "the last message must be a user's question, and not empty.")
-        check_length(last.content, self._max_chars)
-        return CompletionQuestion(request, system, tuple(history), last.content, ignored)
+        if request.top_logprobs and not request.logprobs:
+            raise ParameterError("top_logprobs", "'top_logprobs' is only allowed when 'logprobs' is true.")
+        tools, choice = tools_of(request.tools, request.tool_choice)
+        conversation = conversation_of(request.messages)
+        check_length(conversation.question.content, self._limits.max_message_chars)
+        self._check_size(len(body), conversation.attached)
+        return CompletionQuestion(request, conversation, tools, choice, ignored)
+
+    def _check_size(self, body: int, attached: int) -> None:
+        """Raise RequestError with 413 if attachments, or all the rest, are too large."""
+        limits = self._limits
+        if attached > limits.max_attached_bytes:
+            detail = f"The images and files take {attached} bytes; at most {limits.max_attached_bytes} are allowed."
+            raise ParameterError("messages", detail)
+        if body - attached > limits.max_body_bytes:
+            raise RequestError(413, "body_too_large", f"The body is larger than {limits.max_body_bytes} bytes.")
 
 
 def bearer(scope: Scope) -> str | None:
@@ -174,36 +198,16 @@ def check_model(model: str, models: tuple[str, ...]) -> str:
     return listed
 
 
-def _conversation(messages: list[ChatMessage]) -> tuple[str, list[Message]]:
-    """Split the client's system messages from the turns of the conversation."""
-    system: list[str] = []
-    turns: list[Message] = []
-    for number, message in enumerate(messages):
-        text = _text(message.content, number)
-        if message.role in ("system", "developer"):
-            system.append(text)
-        elif message.role == "assistant" and not text.strip():
-            if turns and turns[-1].role == "user":
-                turns.pop()  # an unanswered question; model servers refuse an empty answer to it
-        elif message.role in ("user", "assistant"):
-            turns.append(Message("user" if message.role == "user" else "assistant", text))
-        else:
-            raise ParameterError(
-                f"messages[{number}].role", f"messages of the role '{message.role}' are not supported."
-            )
-    return "\n\n".join(system), turns
+def _effort(request: CompletionRequest) -> str | None:
+    asked = request.reasoning_effort
+    return asked if asked is not None or request.reasoning is None else request.reasoning.effort
 
 
-def _text(content: str | list[Part] | None, number: int) -> str:
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    for part in content:
-        if part.type != "text":
-            detail = f"content of the type '{part.type}' is not supported; only text is."
-            raise ParameterError(f"messages[{number}].content", detail)
-    return "".join(part.text for part in content)
+def _format(form: ResponseFormat | None) -> dict[str, Any] | None:
+    """Return the format as the client sent it."""
+    if form is None or form.type == "text":
+        return None
+    return {"type": form.type} if form.json_schema is None else {"type": form.type, "json_schema": form.json_schema}
 
 
 def _schema(form: ResponseFormat | None) -> dict[str, Any] | None:

@@ -7,24 +7,66 @@ from typing import Any
 
 import msgspec
 
-from orbit.chat.outcome import Ending, Refused
-from orbit.types import Source
+from orbit.chat.outcome import Ending, Refused, ScoredText
+from orbit.types import Source, ToolCall, WrittenToken
 from orbit.web.wires.openai.errors import error_body
 
 _encode = msgspec.json.Encoder().encode
 _DONE = b"data: [DONE]\n\n"
+_WEB = ("http://", "https://")
 COMPLETION_STREAM = (
     "Server-sent events. Each `data:` is a `chat.completion.chunk` of OpenAI's API, the last one with ORBIT's `orbit`, "
     "and then `[DONE]`; or an `ErrorBody`, which ends the stream."
 )
 
 
-class CompletionMessage(msgspec.Struct, frozen=True):
-    """The answer's text."""
+class CalledFunction(msgspec.Struct, frozen=True):
+    """The function that a model calls, and the JSON of its arguments."""
 
-    content: str
+    name: str
+    arguments: str
+
+
+class CompletionToolCall(msgspec.Struct, frozen=True):
+    """A model's call of a tool."""
+
+    id: str
+    function: CalledFunction
+    type: str = "function"
+
+
+class UrlCitation(msgspec.Struct, frozen=True):
+    """A source that people can open. It belongs to the whole answer, so both indices span it."""
+
+    url: str
+    title: str
+    start_index: int
+    end_index: int
+
+
+class Annotation(msgspec.Struct, frozen=True):
+    """A remark on the answer's text."""
+
+    url_citation: UrlCitation
+    type: str = "url_citation"
+
+
+class CompletionMessage(msgspec.Struct, frozen=True):
+    """The answer's text (null if it only calls tools), the tools it calls, and the model's thoughts."""
+
+    content: str | None
     role: str = "assistant"
     refusal: str | None = None
+    annotations: tuple[Annotation, ...] | msgspec.UnsetType = msgspec.UNSET
+    tool_calls: tuple[CompletionToolCall, ...] | msgspec.UnsetType = msgspec.UNSET
+    reasoning_content: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class TokenLogprobs(msgspec.Struct, frozen=True):
+    """The probabilities of the answer's tokens."""
+
+    content: tuple[WrittenToken, ...]
+    refusal: None = None
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -33,7 +75,19 @@ class Choice(msgspec.Struct, frozen=True):
     message: CompletionMessage
     finish_reason: str
     index: int = 0
-    logprobs: None = None
+    logprobs: TokenLogprobs | None = None
+
+
+class PromptDetails(msgspec.Struct, frozen=True):
+    """Tokens that came from a cache."""
+
+    cached_tokens: int
+
+
+class CompletionDetails(msgspec.Struct, frozen=True):
+    """Tokens of thoughts."""
+
+    reasoning_tokens: int
 
 
 class CompletionUsage(msgspec.Struct, frozen=True):
@@ -42,6 +96,8 @@ class CompletionUsage(msgspec.Struct, frozen=True):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+    prompt_tokens_details: PromptDetails
+    completion_tokens_details: CompletionDetails
 
 
 class CompletionExtra(msgspec.Struct, frozen=True):
@@ -78,21 +134,42 @@ class CompletionWire:
         self._ignored = ignored or msgspec.UNSET
         self._include_usage = include_usage
         self._head: dict[str, Any] = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": model}
+        self._chars = 0
         self._before = self._after = b""  # the JSON around each text, from the first piece on
 
     def whole(self, text: str, ending: Ending) -> bytes:
         """Return the body of a completion that is not streamed."""
-        choice = Choice(CompletionMessage(text), ending.finish_reason)
+        calls = tuple([_call(call) for call in ending.tool_calls])
+        message = CompletionMessage(
+            text if text or not calls else None,
+            annotations=_annotations(ending, len(text)) or msgspec.UNSET,
+            tool_calls=calls or msgspec.UNSET,
+            reasoning_content=ending.reasoning or msgspec.UNSET,
+        )
+        logprobs = TokenLogprobs(ending.logprobs) if ending.logprobs else None
+        choice = Choice(message, ending.finish_reason, logprobs=logprobs)
         return _encode(Completion(**self._head, choices=(choice,), usage=_usage(ending), orbit=self._extra(ending)))
 
     def piece(self, text: str) -> bytes:
         """Return a chunk of text, the first one after the chunk with the role."""
         opening = b"" if self._before else self._open()
+        self._chars += len(text)
+        if isinstance(text, ScoredText):
+            logprobs = TokenLogprobs(text.logprobs)
+            return opening + self._delta({"content": str(text)}, logprobs=logprobs)
         return opening + self._before + _encode(text) + self._after
+
+    def thought(self, text: str) -> bytes:
+        """Return a chunk of the model's thoughts."""
+        opening = b"" if self._before else self._open()
+        return opening + self._delta({"reasoning_content": text})
 
     def end(self, ending: Ending) -> bytes:
         """Return the chunk with the finish reason, the usage if requested, and ``[DONE]``."""
         opening = b"" if self._before else self._open()
+        opening += self._calls(ending.tool_calls)
+        if annotations := _annotations(ending, self._chars):
+            opening += self._delta({"annotations": annotations})
         head = {**self._head, "object": "chat.completion.chunk"}
         choice = {"index": 0, "delta": {}, "finish_reason": ending.finish_reason}
         last: dict[str, Any] = {**head, "choices": [choice], "orbit": self._extra(ending)}
@@ -115,6 +192,24 @@ class CompletionWire:
         self._after = b'},"finish_reason":null}]' + usage + b"}\n\n"
         return self._before + b'"","role":"assistant"' + self._after
 
+    def _calls(self, calls: tuple[ToolCall, ...]) -> bytes:
+        """Return two chunks for each call, as OpenAI's server begins it: its id and name, then its arguments."""
+        frames = b""
+        for index, call in enumerate(calls):
+            function = {"name": call.name, "arguments": ""}
+            begun = {"index": index, "id": call.id, "type": "function", "function": function}
+            rest = {"index": index, "function": {"arguments": call.arguments}}
+            frames += self._delta({"tool_calls": [begun]}) + self._delta({"tool_calls": [rest]})
+        return frames
+
+    def _delta(self, delta: dict[str, Any], **choice: Any) -> bytes:
+        """Return a chunk that is not only text."""
+        chunk: dict[str, Any] = {**self._head, "object": "chat.completion.chunk"}
+        chunk["choices"] = [{"index": 0, "delta": delta, "finish_reason": None, **choice}]
+        if self._include_usage:
+            chunk["usage"] = None
+        return b"data: " + _encode(chunk) + b"\n\n"
+
     def _extra(self, ending: Ending) -> CompletionExtra:
         return CompletionExtra(
             self._request_id,
@@ -129,4 +224,15 @@ class CompletionWire:
 
 def _usage(ending: Ending) -> CompletionUsage:
     read, written = ending.usage.prompt_tokens, ending.usage.completion_tokens
-    return CompletionUsage(read, written, read + written)
+    cached, thought = ending.usage.cached_tokens, ending.usage.reasoning_tokens
+    return CompletionUsage(read, written, read + written, PromptDetails(cached), CompletionDetails(thought))
+
+
+def _call(call: ToolCall) -> CompletionToolCall:
+    return CompletionToolCall(call.id, CalledFunction(call.name, call.arguments))
+
+
+def _annotations(ending: Ending, chars: int) -> tuple[Annotation, ...]:
+    """Return the sources with an address that people can open, each once."""
+    linked = {source.link: source for source in reversed(ending.sources) if source.link.startswith(_WEB)}
+    return tuple([Annotation(UrlCitation(link, item.title, 0, chars)) for link, item in reversed(linked.items())])

@@ -13,6 +13,13 @@ _CODES = {
     "rate_limited": "rate_limit_exceeded",
     "prompt_too_long": "context_length_exceeded",
 }
+_PARAMETERS = {
+    "json_schema": "response_format",
+    "max_tokens": "max_completion_tokens",
+    "repeat_penalty": "repetition_penalty",
+    "logprobs": "logprobs",
+}
+"""OpenAI's names of options that are called otherwise in the plugin API."""
 _CHALLENGE = b'Bearer realm="orbit"'
 
 
@@ -47,7 +54,7 @@ def error_body(error: BaseException, request_id: str) -> tuple[int, ErrorBody]:
     code = _CODES.get(problem.code, problem.code)
     if code == "context_length_exceeded":
         status = 400  # OpenAI's status; its clients look for the code
-    param = getattr(error, "param", None)
+    param = getattr(error, "param", None) or _PARAMETERS.get(option := getattr(error, "option", ""), option) or None
     return status, ErrorBody(ErrorDetail(problem.detail, kind, param, code))
 
 

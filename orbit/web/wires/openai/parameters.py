@@ -10,10 +10,10 @@ from orbit.web.wires.openai.errors import ParameterError
 
 _BESIDE: Final = frozenset(
     {
-        *("user", "metadata", "store", "service_tier", "parallel_tool_calls", "safety_identifier"),
+        *("user", "metadata", "store", "service_tier", "safety_identifier"),
         *("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "stream_options", "priority"),
         *("request_id", "cache_salt", "cache_prompt", "id_slot", "keep_alive", "include_stop_str_in_output"),
-        *("skip_special_tokens", "spaces_between_special_tokens", "add_generation_prompt", "include_reasoning"),
+        *("skip_special_tokens", "spaces_between_special_tokens", "add_generation_prompt"),
         *("timings_per_token", "return_progress", "return_token_ids", "chat_id", "session_id", "id"),
     }
 )
@@ -23,19 +23,13 @@ _FALSE: Final = (False,)
 _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     # of OpenAI's API
     "n": (1,),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
     "functions": ([],),
     "function_call": ("none", "auto"),
-    "logprobs": _FALSE,
-    "top_logprobs": (0,),
     "logit_bias": ({},),
     "modalities": (["text"],),
     "audio": (),
     "moderation": (),
     "prediction": (),
-    "reasoning": (),
-    "reasoning_effort": (),
     "thinking": (),
     "verbosity": ("medium",),
     "web_search_options": (),

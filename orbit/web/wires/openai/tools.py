@@ -1,0 +1,120 @@
+"""The tools of a request for a completion, and which of them the model may call."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Literal
+
+import msgspec
+
+from orbit.types import Tool, ToolChoice
+from orbit.web.wires.openai.errors import ParameterError
+
+_MOST: Final = 256
+_NAME: Final = re.compile(r"[\w.:/-]{1,128}")
+
+
+class FunctionTool(msgspec.Struct, frozen=True):
+    """A function that the model may call."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class CompletionTool(msgspec.Struct, frozen=True):
+    """A tool. Only functions are supported."""
+
+    type: str = "function"
+    function: FunctionTool | None = None
+
+
+class NamedFunction(msgspec.Struct, frozen=True):
+    """A function by its name."""
+
+    name: str
+
+
+class ChosenTool(msgspec.Struct, frozen=True):
+    """A tool by its name."""
+
+    type: str = "function"
+    function: NamedFunction | None = None
+
+
+class AllowedTools(msgspec.Struct, frozen=True):
+    """Some of the tools, and whether the model must call one of them."""
+
+    mode: Literal["auto", "required"]
+    tools: list[ChosenTool]
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One tool, or the allowed tools."""
+
+    type: str = "function"
+    function: NamedFunction | None = None
+    allowed_tools: AllowedTools | None = None
+
+
+def tools_of(
+    given: list[CompletionTool] | None, choice: str | Choice | None
+) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+    """Return the tools that the model may call, and its choice. Raises ParameterError."""
+    tools = tuple([_tool(tool, number) for number, tool in enumerate(given or ())])
+    if len(tools) > _MOST:
+        raise ParameterError("tools", f"There are {len(tools)} tools; at most {_MOST} are allowed.")
+    names = [tool.name for tool in tools]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ParameterError("tools", f"Two tools have the name '{twice}'.")
+    if choice is None:
+        return tools, None
+    if isinstance(choice, Choice):
+        return _chosen(choice, tools)
+    if choice not in ("auto", "none", "required"):
+        detail = "'tool_choice' must be 'none', 'auto', 'required' or {\"type\": \"function\", \"function\": {...}}."
+        raise ParameterError("tool_choice", detail)
+    if choice == "required" and not tools:
+        raise ParameterError("tool_choice", "'tool_choice' is 'required', but there are no 'tools'.")
+    mode: Literal["auto", "none", "required"] = choice  # type: ignore[assignment]  # one of the three
+    return tools, ToolChoice(mode) if tools else None
+
+
+def _tool(tool: CompletionTool, number: int) -> Tool:
+    where = f"tools[{number}]"
+    if tool.type != "function":
+        detail = f"Tools of the type '{tool.type[:50]}' are not supported; only functions are."
+        raise ParameterError(f"{where}.type", detail)
+    function = tool.function
+    if function is None:
+        raise ParameterError(f"{where}.function", "A tool must have a 'function'.")
+    if not _NAME.fullmatch(function.name):
+        detail = "The name of a function must have 1 to 128 letters, digits, underscores and dashes."
+        raise ParameterError(f"{where}.function.name", detail)
+    schema = function.parameters
+    if schema and schema.get("type", "object") != "object":
+        detail = "The 'parameters' of a function must be a JSON schema of the type 'object'."
+        raise ParameterError(f"{where}.function.parameters", detail)
+    return Tool(function.name, function.description or "", schema or None, function.strict)
+
+
+def _chosen(choice: Choice, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], ToolChoice]:
+    known = {tool.name: tool for tool in tools}
+    if choice.type == "function" and choice.function is not None:
+        _known(choice.function.name, known)
+        return tools, ToolChoice("required", choice.function.name)
+    if choice.type == "allowed_tools" and choice.allowed_tools is not None:
+        allowed = [item.function.name if item.function else "" for item in choice.allowed_tools.tools]
+        for name in allowed:
+            _known(name, known)
+        if not allowed:
+            raise ParameterError("tool_choice", "'allowed_tools' names no tools.")
+        return tuple([tool for tool in tools if tool.name in allowed]), ToolChoice(choice.allowed_tools.mode)
+    raise ParameterError("tool_choice", f"A 'tool_choice' of the type '{choice.type[:50]}' is not supported.")
+
+
+def _known(name: str, known: dict[str, Tool]) -> None:
+    if name not in known:
+        detail = f"'tool_choice' names '{name[:128]}', which is not in 'tools': {', '.join(known) or 'there are none'}."
+        raise ParameterError("tool_choice", detail)
