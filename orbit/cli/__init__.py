@@ -24,6 +24,7 @@ COMMANDS = {
     "collections": "List collections and adopt those of other programs.",
     "chat": "Ask questions in the terminal.",
     "logs": "Read, search and resend the chat log.",
+    "migrate": "Move from the earlier ORBIT.",
 }
 """Subcommand -> its line in the help. The module ``orbit.cli.<name>`` has a click command of that name."""
 

@@ -25,8 +25,10 @@ def check(config_path: str | None, *, traceback: bool) -> None:
     problems += unsearched_problems(host) if not problems else []
     if problems:
         raise ConfigError(problems)
+    if host.config.warning:
+        click.echo(f"Warning: {printable(host.config.warning)}")
     for notice in host.notices:
-        click.echo(f"Note: {notice}")
+        click.echo(f"Note: {printable(notice)}")
     for item in host.registry.loaded:
         for sentence in item.provider.remarks() if item.provider else ():
             click.echo(f"Note: {item.section.path}: {printable(sentence)}")

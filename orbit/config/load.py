@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from orbit.config.convert import as_boolean, convert_all
+from orbit.config.earlier import Translation, translate, with_imports
 from orbit.config.environment import environment
 from orbit.config.model import Config, HostConfig, ProviderSection
 from orbit.config.references import References
@@ -81,7 +82,8 @@ def parse_config(
         data = {}
     if not isinstance(data, dict):
         return Config(source, HostConfig(), ()), [Problem(source, "must be a mapping of sections, such as 'general:'.")]
-    data = References(variables, folder or Path()).resolve(data, "", problems)
+    translation = translated(data, folder, problems)
+    data = References(variables, folder or Path()).resolve(translation.data, "", problems)
 
     own = {field.name: field for field in msgspec.structs.fields(HostConfig)}
     sections: dict[str, Any] = {}
@@ -111,7 +113,19 @@ def parse_config(
         for setting, value in (data[section] or {}).items()
         if value is not None
     )
-    return Config(source, host, tuple(providers), given, frozenset(switched_off)), problems
+    notices = tuple(notice.text for notice in translation.notices)
+    config = Config(source, host, tuple(providers), given, frozenset(switched_off), notices, translation.warning)
+    return config, problems
+
+
+def translated(data: dict[Any, Any], folder: Path | None, problems: list[Problem]) -> Translation:
+    """Return the sections with those of imported files and without names of the earlier ORBIT.
+
+    Adds problems with imports. Raises ConfigError if an imported file is not YAML.
+    """
+    missing: list[str] = []
+    data = with_imports(data, folder or Path(), problems, missing)
+    return translate(data, missing=missing)
 
 
 def _named_sections(

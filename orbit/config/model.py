@@ -259,6 +259,15 @@ class Logging(Section, forbid_unknown_fields=True, frozen=True):
     file: Annotated[dict[str, Any], Meta(description="The chat log: settings of the provider `files`.")] = {}
 
 
+class HealthSettings(Section, forbid_unknown_fields=True, frozen=True):
+    """``health``: the report at ``/health``."""
+
+    details: Annotated[
+        Literal["key", "open"],
+        Meta(description="Who sees the state of each component: holders of a key or the admin token, or everyone."),
+    ] = "key"
+
+
 class MetricsSettings(Section, forbid_unknown_fields=True, frozen=True):
     """``metrics``: metrics for Prometheus at ``/metrics``."""
 
@@ -317,6 +326,7 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     sessions: SessionsSettings = SessionsSettings()
     logging: Logging = Logging()
     metrics: MetricsSettings = MetricsSettings()
+    health: HealthSettings = HealthSettings()
     cors: Cors = Cors()
     pages: Pages = Pages()
 
@@ -341,6 +351,10 @@ class Config(msgspec.Struct, frozen=True):
     """The host's settings in the file, such as ``retrieval.limit``. All others have their defaults."""
     switched_off: frozenset[str] = frozenset()
     """Provider sections with ``enabled: false``."""
+    notices: tuple[str, ...] = ()
+    """Sentences about settings under earlier names that were translated."""
+    warning: str = ""
+    """The sentence about earlier settings without a counterpart; empty if there are none."""
 
     @property
     def data_dir(self) -> Path:

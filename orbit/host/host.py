@@ -69,6 +69,7 @@ class OrbitHost:
         found = [*problems, *(problem for item in self.registry.loaded for problem in validated(item))]
         config, contradictions, self.notices = with_renamed(config, self.registry.loaded)
         config, impossible = with_limits(config, len(self.registry.implementing("retrieve")))
+        self.notices[:0] = config.notices
         self.notices += shorter_deadlines(config, self.registry.loaded)
         self.config = config
         found += [*contradictions, *impossible]
@@ -96,6 +97,8 @@ class OrbitHost:
         self.raise_problems()
         for notice in self.notices:
             logger.info("%s", notice)
+        if self.config.warning:
+            logger.warning("%s: %s", self.config.source, self.config.warning)
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
