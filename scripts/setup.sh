@@ -15,7 +15,7 @@ dev=no
     exit 1
 }
 
-plugins=(plugins/orbit_llamacpp plugins/orbit_chroma plugins/orbit_wordllama)
+plugins=(plugins/orbit_llamacpp plugins/orbit_chroma plugins/orbit_onnx plugins/orbit_wordllama)
 [ "$dev" = yes ] && plugins=(plugins/orbit_*)
 
 # The installation is current while the declared dependencies and the purpose (run or dev) are unchanged.
@@ -82,6 +82,7 @@ arguments=(-e '.')
 for plugin in "${plugins[@]}"; do
     case $plugin in
     plugins/orbit_llamacpp) arguments+=(-e "./$plugin[smollm2]") ;;
+    plugins/orbit_onnx) arguments+=(-e "./$plugin[minilm,multilingual]") ;;
     *) arguments+=(-e "./$plugin") ;;
     esac
 done

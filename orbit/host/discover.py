@@ -17,6 +17,7 @@ FIRST_PARTY = {
     "elasticsearch": "orbit-es",
     "llama_cpp": "orbit-llamacpp",
     "ollama": "orbit-ollama",
+    "onnx": "orbit-onnx",
     "openai": "orbit-openai",
     "safety": "orbit-safety",
     "wordllama": "orbit-wordllama",
