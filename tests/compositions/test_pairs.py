@@ -21,6 +21,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "openai-embeds": {"embed_model": "embeds"},
     "openai-both": {"model": "answers", "embed_model": "embeds"},
     "wordllama": {},
+    "onnx": {},
+    "onnx-reranks": {"model": "", "reranker": "models/cross-encoder"},
     "chroma": {},
     "safety": {},
     "reranker": {},

@@ -82,7 +82,7 @@ def write_tokenizer(folder: Path) -> None:
     def text(name: str, kind: int = 0) -> dict[str, Any]:
         return {"Sequence": {"id": name, "type_id": kind}}
 
-    made = {
+    made: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
         "padding": {
@@ -165,7 +165,7 @@ def write_cross_encoder(folder: Path, labels: int = 1) -> Path:
         node("Mul", ("question", "passage"), "products"),
         node("MatMul", ("products", "sum"), "logits"),
     ]
-    weights = {
+    weights: dict[str, np.ndarray[Any, Any]] = {
         "vectors": vectors() / np.float32(WIDTH),
         "one": np.ones(1, dtype=np.float32),
         "last": np.array([-1]),

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import httpx
 import msgspec
+import onnx_models
 from certificates import Pair
 from elasticsearch_wire import FakeElasticsearch
 from gguf_models import write_decoder, write_embedder
@@ -219,6 +220,13 @@ class Settled:
         elif plugin == "chroma" and section.get("host"):
             section |= {"host": "127.0.0.1", "port": self._world.chroma_port}
             forget_collections(self._world.chroma_port)
+        elif plugin == "onnx":
+            for setting, write in (
+                ("model", onnx_models.write_embedder),
+                ("reranker", onnx_models.write_cross_encoder),
+            ):
+                if "/" in section.get(setting, ""):
+                    section[setting] = str(write(self._folder / name / setting))
         elif plugin == "elasticsearch":
             wire = self._elastic[name] = self._world.elastic(len(self._elastic))
             section |= {"node": wire.url, "batch_seconds": 0.05}
@@ -319,7 +327,9 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
         made["echo"] = {}
     embeds = any(can(name, values, "embed") for name, values in made.items())
     stores = any(plugin_of(name, values) == "chroma" for name, values in made.items())
-    reranks = any(plugin_of(name, values) == "reranker" for name, values in made.items())
+    reranks = any(
+        plugin_of(name, values) == "reranker" or "reranker" in (values or {}) for name, values in made.items()
+    )
     if (stores or reranks) and not embeds:
         made["wordllama"] = {}
     if (embeds or reranks) and not stores:
@@ -341,6 +351,8 @@ def can(name: str, values: Any, hook: str) -> bool:
         return bool(values.get("embed_model" if hook == "embed" else "model"))
     if plugin == "llama_cpp":
         return ("embed" in str(values.get("model_path", ""))) == (hook == "embed")
+    if plugin == "onnx":
+        return hook == "embed" and bool(values.get("model", "minilm"))
     return plugin in {"generate": ("echo", "hello"), "embed": ("wordllama",)}[hook]
 
 

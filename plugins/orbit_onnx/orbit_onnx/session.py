@@ -19,7 +19,7 @@ class Session:
 
     def __init__(self, model: Path) -> None:
         """Load a model. Raises FolderError."""
-        import onnxruntime  # noqa: PLC0415  # importing a plugin stays light
+        import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415  # ships no types; importing stays light
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
