@@ -17,7 +17,7 @@ from orbit.documents.pdf import read_pdf
 from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.documents.table import read_table
 
-VERSION = 1
+VERSION = 2
 """Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
 
 _TEXT_START = 8_192

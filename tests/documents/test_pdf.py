@@ -1,0 +1,170 @@
+"""PDF to text: reading order, whole words, tables, form values, and what repeats or is missing."""
+
+import pytest
+from pdf_kit import field, line, make_pdf
+
+from orbit.documents.readers import read
+from orbit.documents.sections import UnreadableError
+from orbit.documents.titles import real_title
+
+
+def texts(content):
+    return [section.text for section in read("a.pdf", content).sections]
+
+
+def test_words_divided_at_the_end_of_a_line_are_whole_and_ligatures_are_letters():
+    page = [
+        line(72, 700, "The o\\004ce con\\001rms the \\002ight and the cer-"),
+        line(72, 688, "ti\\001cate. Well-known guests and the well-"),
+        line(72, 676, "known host. In 1994-"),
+        line(72, 664, "1998 it was closed."),
+    ]
+    (text,) = texts(make_pdf(page))
+    assert "The office confirms the flight and the certificate." in text
+    assert "the well-known host" in text
+    assert "1994-\n1998" in text
+
+
+def test_columns_are_read_one_after_the_other_however_the_file_draws_them():
+    left = ["The harbour master keeps the keys", "of all sheds on the quay and lends", "them to members for one day"]
+    right = [
+        "Visitors pay at the office before",
+        "noon and show their tickets to the",
+        "guard at the gate when they leave",
+    ]
+    rows = [line(x, 700 - 12 * n, one[n]) for n in range(3) for x, one in ((72, left), (320, right))]
+    (text,) = texts(make_pdf([line(72, 730, "All about the harbour, its rules and its many visitors", 16), *rows]))
+    assert text.split("\n", 1)[0].startswith("All about the harbour")
+    assert "\n".join(left) in text
+    assert "\n".join(right) in text
+    assert text.index(left[-1]) < text.index(right[0])
+
+
+def test_a_file_that_draws_the_bottom_first_is_read_from_the_top():
+    lines = [line(72, 600, "third"), line(72, 650, "second"), line(72, 700, "first")]
+    (text,) = texts(make_pdf(lines))
+    assert text.split() == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize(("turn", "step"), [("0 1 -1 0", (12, 0)), ("0 -1 1 0", (-12, 0)), ("-1 0 0 -1", (0, 12))])
+def test_pages_on_their_side_are_read_in_order(turn, step):
+    words = ["First line of the page", "second line of the page", "third line of the page"]
+    lines = [line(300 + step[0] * n, 400 + step[1] * n, words[n], turn=turn) for n in (2, 0, 1)]
+    (text,) = texts(make_pdf(lines, rotate=90))
+    assert text.split("\n") == words
+
+
+def test_tables_are_rows_below_their_header_also_over_a_page():
+    head = ["Screw", "Steel", "Note"]
+    cells = [[f"M{n}", f"{3 * n} Nm", f"class {n % 3}"] for n in range(1, 9)]
+
+    def rows(*lines):
+        return [line(72 + 150 * x, 700 - 14 * y, cell) for y, row in enumerate(lines) for x, cell in enumerate(row)]
+
+    content = read("a.pdf", make_pdf([line(72, 740, "Torques of screws."), *rows(head, *cells[:5])], rows(*cells[5:])))
+    prose, first, second = content.sections
+    assert prose.text == "Torques of screws."
+    assert first.header == second.header == "Screw | Steel | Note"
+    assert first.text.split("\n")[0] == "M1 | 3 Nm | class 1"
+    assert second.text.split("\n") == ["M6 | 18 Nm | class 0", "M7 | 21 Nm | class 1", "M8 | 24 Nm | class 2"]
+    assert second.metadata == {"page": 2}
+
+
+def test_values_of_forms_are_beside_their_labels():
+    labels = [
+        line(72, 700, "First name:"),
+        line(72, 670, "Town:"),
+        line(72, 640, "Sign here and send it back."),
+    ]
+    fields = [field("b", "Lisboa", 160, 667), field("a", "Luzia", 160, 697)]
+    text = "\n".join(texts(make_pdf(labels, fields=fields)))
+    assert "First name: Luzia" in text.replace(" | ", " ")
+    assert "Town: Lisboa" in text.replace(" | ", " ")
+
+
+def test_running_headers_and_page_numbers_do_not_drown_the_text():
+    facts = ["Parking is free.", "Lunch costs four euro.", "Keys are with the porter.", "Bikes go in the cellar."]
+    pages = [
+        [line(72, 760, "ACME - Staff handbook"), line(72, 600, fact), line(72, 30, f"Page {n} of 4 - uncontrolled")]
+        for n, fact in enumerate(facts, start=1)
+    ]
+    assert texts(make_pdf(*pages)) == [f"ACME - Staff handbook\n\n{facts[0]}", *facts[1:]]
+
+
+def test_what_differs_or_is_all_of_a_page_is_no_running_header():
+    fees = [f"Chapter {n}: the fee of class {n} is {n}0 euro." for n in range(1, 6)]
+    assert texts(make_pdf(*([line(72, 700, fee)] for fee in fees))) == fees
+    same = [[line(72, 760, "Form 12"), line(72, 500 - 7 * n, "The end")] for n in range(4)]
+    assert texts(make_pdf(*same))[1:] == ["The end"] * 3
+
+
+def test_pages_without_text_and_damaged_pages_are_named():
+    content = read("a.pdf", make_pdf([line(72, 700, "Cover")], ["0 0 m 9 9 l S"], [], None, [line(72, 700, "End")]))
+    assert [(section.text, section.metadata) for section in content.sections] == [
+        ("Cover", {"page": 1}),
+        ("End", {"page": 5}),
+    ]
+    named = " / ".join(content.warnings)
+    assert "pages 2 to 3 without text" in named
+    assert "page 4 cannot be read" in named
+
+
+def test_an_operator_out_of_place_costs_nothing_else():
+    bad = "BT /F1 10 Tf 72 700 Td [(Chapter two) 0.0 Tc -250 (is damaged)] TJ ET"
+    found = texts(make_pdf([line(72, 700, "Chapter one")], [bad], [line(72, 700, "Chapter three")]))
+    assert found[0] == "Chapter one"
+    assert found[-1] == "Chapter three"
+
+
+def test_a_sentence_that_goes_on_overleaf_is_whole_on_its_first_page():
+    one, two = (
+        [line(72, 60, "The notice period of employees in their probation:")],
+        [line(72, 760, "it is two weeks. Afterwards it is a month.")],
+    )
+    first, second = read("a.pdf", make_pdf(one, two)).sections
+    assert first.text == "The notice period of employees in their probation:\nit is two weeks."
+    assert first.metadata == {"page": 1}
+    assert (second.text, second.metadata) == ("it is two weeks. Afterwards it is a month.", {"page": 2})
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "untitled",
+        "Microsoft Word - Document17 \\(2\\).docx",
+        "C:\\\\Users\\\\x\\\\plan.tmp",
+        "PowerPoint Presentation",
+        "(anonymous)",
+        "report_final.indd",
+        "Untitled-3",
+        "1",
+    ],
+)
+def test_titles_that_name_a_program_or_file_are_no_titles(junk):
+    assert read("a.pdf", make_pdf([line(72, 700, "text")], title=junk)).title == ""
+
+
+@pytest.mark.parametrize("title", ["Handbook", "Word processing", "Untitled poems", "Scanning electron microscopes"])
+def test_titles_that_only_look_alike_stay(title):
+    assert real_title(title) == title
+
+
+@pytest.mark.parametrize("harm", ["cut", "header", "index"])
+def test_damaged_files_are_read_as_far_as_they_go(harm):
+    whole = make_pdf([line(72, 700, "Still readable")], junk=b"% a comment\n")
+    harmed = {
+        "cut": whole[: whole.index(b"xref")],
+        "header": whole[9:],
+        "index": whole.replace(b"startxref", b"startxerf"),
+    }[harm]
+    assert texts(harmed) == ["Still readable"]
+
+
+def test_a_page_whose_fonts_name_no_characters_is_named():
+    found = read("a.pdf", make_pdf([line(72, 700, "Fine")], [line(72, 700, "\\016\\017\\020 \\021\\022 a")]))
+    assert any("page 2 with fonts" in warning for warning in found.warnings)
+
+
+def test_what_is_no_pdf_is_refused():
+    with pytest.raises(UnreadableError, match="is not a readable PDF"):
+        read("a.pdf", b"1 0 obj << /Type /Catalog >> endobj")
