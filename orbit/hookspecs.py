@@ -103,7 +103,8 @@ async def index(collection: str, documents: Sequence[Document], context: CallCon
 
     Ingestion calls it on every store with all documents of one or more sources. They replace everything that the
     collection holds of those sources. Create the collection if it does not exist. If the hook raises, ingestion reports
-    these sources as failed; their earlier documents must stay readable.
+    these sources as failed; their earlier documents must stay readable. A source may have any number of documents:
+    embed them all, then write, and call ``context.progress`` after each batch, which starts the deadline again.
     """
     raise NotImplementedError
 

@@ -104,9 +104,16 @@ class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
     start: Annotated[Seconds, Meta(description="For each provider to start.")] = 300.0
     stop: Annotated[Seconds, Meta(description="For each provider to stop.")] = 10.0
     health: Annotated[Seconds, Meta(description="For each provider to report its health.")] = 2.0
-    embed: Annotated[Seconds, Meta(description="For one call to the embedding provider.")] = 30.0
+    embed: Annotated[
+        Seconds, Meta(description="For one call to the embedding provider; ORBIT sends it as many passages as fit.")
+    ] = 30.0
     retrieve: Annotated[Seconds, Meta(description="For each retriever.")] = 10.0
-    index: Annotated[Seconds, Meta(description="For one write to the vector store.")] = 300.0
+    index: Annotated[
+        Seconds,
+        Meta(
+            description="For a store to get on: each batch of passages that it embeds or writes starts the time again."
+        ),
+    ] = 300.0
     rerank: Annotated[Seconds, Meta(description="For each reranker.")] = 20.0
     moderate: Annotated[Seconds, Meta(description="For each moderator.")] = 20.0
     first_token: Annotated[Seconds, Meta(description="For the model to begin its answer, queueing included.")] = 120.0

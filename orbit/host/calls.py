@@ -12,6 +12,7 @@ import msgspec
 
 from orbit.errors import ConfigError, OrbitError, PromptTooLong, ProviderError
 from orbit.host.interrupt import Deadline
+from orbit.host.work import Work
 
 T = TypeVar("T")
 logger = logging.getLogger("orbit.plugins")
@@ -103,9 +104,16 @@ def wrong_type(provider: str, operation: str, expected: str, value: object) -> P
     )
 
 
-async def call(provider: str, operation: str, invoke: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """Await one hook with a deadline in seconds. Raises ProviderError with the provider's name, or PromptTooLong."""
+async def call(
+    provider: str, operation: str, invoke: Callable[[], Awaitable[T]], seconds: float, work: Work | None = None
+) -> T:
+    """Await one hook with a deadline in seconds, which ``work`` may start again.
+
+    Raises ProviderError with the provider's name, or PromptTooLong.
+    """
     deadline = Deadline(seconds)
+    if work is not None:
+        work.deadline = deadline
     try:
         return await invoke()
     except asyncio.CancelledError as error:

@@ -17,6 +17,7 @@ from orbit.config.model import Config
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.host.calls import attributed, call, wrong_type
 from orbit.host.discover import InstalledPlugin, installed_plugins
+from orbit.host.embedding import Embedding
 from orbit.host.load import load, validated
 from orbit.host.needs import EXAMPLES, VERBS, cannot, unmet_needs
 from orbit.host.registry import Registry
@@ -79,6 +80,7 @@ class OrbitHost:
         unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
         self.problems = (*found, *unclear, *unmet)
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._embedding = Embedding(config.data_dir, config.host.timeouts.embed)
 
     @classmethod
     def from_file(
@@ -154,7 +156,15 @@ class OrbitHost:
         return f"{section.plugin}/{self.registry.model(name, 'embed')}"
 
     async def embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
-        """Embed with the selected provider. Raises ProviderError."""
+        """Embed with the selected provider. Raises ProviderError.
+
+        Documents go to the provider in pieces, and each piece has its own deadline.
+        """
+        if kind == "document":
+            return await self._embedding.embed(texts, self.embedding, lambda piece: self._embed(piece, kind, context))
+        return await self._embed(texts, kind, context)
+
+    async def _embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
         import numpy as np  # noqa: PLC0415  # only those who embed pay for it
 
         name = self.roles.embed
@@ -204,9 +214,10 @@ class OrbitHost:
 
     async def index(self, collection: str, documents: Sequence[Document], context: CallContext) -> int:
         """Write documents to every store; see the hook. Raises ProviderError."""
-        written: list[int] = await self.stores.change(
-            "index", collection=collection, documents=documents, context=context
-        )
+        async with self._embedding.resumable():
+            written: list[int] = await self.stores.change(
+                "index", collection=collection, documents=documents, context=context
+            )
         return written[0]
 
     async def drop(self, collection: str, context: CallContext) -> bool:

@@ -57,6 +57,12 @@ class Deadline(Interrupt):
         super().__init__()
         self._timer = asyncio.get_running_loop().call_later(seconds, self.cancel)
 
+    def restart(self, seconds: float) -> None:
+        """Start the time again, unless it is over."""
+        if not self.pending and not self._timer.cancelled():
+            self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.cancel)
+
     def end(self) -> None:
         """Stop the timer, and undo a cancellation that came too late to matter."""
         self._timer.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,8 @@ import msgspec
 
 from orbit.errors import ProviderError
 from orbit.host.calls import call, is_list_of, wrong_type
-from orbit.types import Collection
+from orbit.host.work import Work
+from orbit.types import CallContext, Collection
 
 _RETURNED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "index": ("the number of documents written", lambda value: isinstance(value, int)),
@@ -21,6 +23,9 @@ _RETURNED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "list_collections": ("a list of Collections", lambda value: is_list_of(value, Collection)),
 }
 """What each hook of a store returns, in words and as a check."""
+
+_LONG = frozenset({"index"})
+"""Hooks that take as long as there are passages. Their deadline starts again with each progress."""
 
 INCOMPLETE = ""
 """The digest of a source that not every store holds in the same version."""
@@ -46,7 +51,7 @@ class Stores:
         values: list[Any] = []
         for name, caller in callers:
             try:
-                values.append(await self._answer(hook, name, partial(caller, **arguments)))
+                values.append(await self._answer(hook, name, caller, arguments))
             except ProviderError as error:
                 if values:
                     raise _partial(error, hook, names[: len(values)]) from error
@@ -99,10 +104,16 @@ class Stores:
         return self.names or ("",)
 
     async def _ask(self, hook: str, name: str, **arguments: Any) -> Any:
-        return await self._answer(hook, name, partial(self._caller(hook, name), **arguments))
+        return await self._answer(hook, name, self._caller(hook, name), arguments)
 
-    async def _answer(self, hook: str, name: str, invoke: Callable[[], Any]) -> Any:
-        value = await call(name, hook, invoke, self._seconds)
+    async def _answer(self, hook: str, name: str, caller: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        work = None
+        if hook in _LONG:
+            context: CallContext = arguments["context"]
+            work = Work(self._seconds, context.progress)
+            arguments = {**arguments, "context": msgspec.structs.replace(context, progress=work.report)}
+        with work.running() if work else nullcontext():
+            value = await call(name, hook, partial(caller, **arguments), self._seconds, work)
         expected, right = _RETURNED[hook]
         if not right(value):
             raise wrong_type(name, hook, expected, value)

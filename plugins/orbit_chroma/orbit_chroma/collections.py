@@ -22,6 +22,9 @@ T = TypeVar("T")
 METRIC: Final = "cosine"
 """The metric of the collections that ORBIT creates."""
 
+_DROPPED: Final = "Missing metadata segment"
+"""Chroma's word for a collection that someone drops while it is read."""
+
 _EMBEDDING, _DIMENSION, _METRIC = "orbit_embedding", "orbit_dimension", "orbit_metric"
 _ADOPTED = "orbit_adopted"
 
@@ -97,14 +100,17 @@ class Collections:
         work: Callable[[Collection, Origin], T],
     ) -> T:
         """Check the collection and pass it to ``work``. Raises Chroma's NotFoundError if it does not exist."""
-        from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
+        from chromadb.errors import ChromaError, NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
         known = name in self._kept
         try:
             return work(*self._checked(client, name, embedding, dimension))
-        except NotFoundError:
+        except ChromaError as error:
+            dropped = _DROPPED in str(error)
+            if not (dropped or isinstance(error, NotFoundError)):
+                raise
             self.forget(name)
-            if not known:
+            if not (known or dropped):
                 raise
             return work(*self._checked(client, name, embedding, dimension))
 

@@ -7,6 +7,8 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -30,7 +32,8 @@ from orbit_chroma.records import (
     to_metadatas,
 )
 from orbit_chroma.server import Server
-from orbit_chroma.settings import ChromaSettings
+from orbit_chroma.settings import ChromaSettings, name_problem
+from orbit_chroma.vector_file import VectorFile, batched
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -42,8 +45,11 @@ T = TypeVar("T")
 
 logger = logging.getLogger("orbit.chroma")
 
-WRITE_SIZE = 128
-"""Documents per embedding call and write, so that a large source does not need one huge embedding call."""
+WRITE_SIZE = 1_000
+"""Documents per write. Chroma writes them a third faster than in batches of 128, and hardly faster in larger ones."""
+
+WRITE_NUMBERS = 1_500_000
+"""Numbers in the vectors of one write: servers refuse requests of more than 40 MiB."""
 
 READ_SIZE = 5_000
 """Records per read when scanning a whole collection."""
@@ -164,10 +170,10 @@ class ChromaProvider(orbit.Provider):
 
     @orbit.hookimpl
     async def index(self, collection: str, documents: Sequence[orbit.Document], context: orbit.CallContext) -> int:
-        """Write all documents of some sources, then delete the sources' earlier documents.
+        """Embed all documents of some sources, write them, then delete the sources' earlier documents.
 
-        If interrupted at any point, the old or the new passages exist, and ``list_sources`` returns no digest for an
-        incomplete source.
+        The sources' earlier documents answer alone while the model embeds. If the writing is interrupted, the old and
+        the new passages exist, and ``list_sources`` returns no digest for the sources.
         """
         ids = {document.id for document in documents}
         if len(ids) != len(documents):
@@ -175,18 +181,33 @@ class ChromaProvider(orbit.Provider):
             raise orbit.ProviderError(f"two documents have the id '{twice}'")
         if not documents:
             return 0
-        parts = Counter(document.source for document in documents)
-        async with self._writing:
-            old: set[str] | None = None
-            for start in range(0, len(documents), WRITE_SIZE):
-                batch = documents[start : start + WRITE_SIZE]
-                vectors = await self.host.embed([document.text for document in batch], "document", context)
-                if old is None:
-                    await self._make(collection, vectors.shape[1])
-                    old = set(await self._records_of(collection, vectors.shape[1], list(parts)))
-                await self._write(collection, batch, vectors, parts)
-            await self._delete(collection, sorted((old or set()) - ids))
+        if problem := name_problem(collection):
+            raise orbit.ProviderError(problem)
+        with VectorFile() as embedded:
+            for some in batched(documents, WRITE_SIZE):
+                embedded.append(await self.host.embed([document.text for document in some], "document", context))
+            async with self._writing:
+                await self._replace(collection, documents, ids, embedded, context)
         return len(documents)
+
+    async def _replace(
+        self,
+        name: str,
+        documents: Sequence[orbit.Document],
+        ids: AbstractSet[str],
+        embedded: VectorFile,
+        context: orbit.CallContext,
+    ) -> None:
+        dimension = embedded.dimension
+        parts = Counter(document.source for document in documents)
+        await self._make(name, dimension)
+        old = await self._records_of(name, dimension, list(parts))
+        most = await self._connection.read(lambda client: client.get_max_batch_size())
+        for some in batched(documents, max(1, min(WRITE_SIZE, most, WRITE_NUMBERS // dimension))):
+            await self._write(name, some, embedded.read(len(some)), parts)
+            if context.progress is not None:
+                context.progress(0)
+        await self._delete(name, sorted(old.keys() - ids), context)
 
     @orbit.hookimpl
     async def drop(self, collection: str) -> bool:
@@ -211,7 +232,7 @@ class ChromaProvider(orbit.Provider):
                 if error.kind == "not_found":
                     return 0
                 raise
-            await self._delete(collection, sorted(found))
+            await self._delete(collection, sorted(found), None)
         return len(set(found.values()))
 
     @orbit.hookimpl
@@ -316,13 +337,15 @@ class ChromaProvider(orbit.Provider):
     async def _records_of(self, name: str, dimension: int | None, sources: Sequence[str]) -> dict[str, str]:
         return await self._use(name, dimension, lambda handle, origin: _records_of(handle, origin, sources))
 
-    async def _delete(self, name: str, ids: Sequence[str]) -> None:
-        def work(collection: Collection, _: Origin) -> None:
-            for start in range(0, len(ids), DELETE_SIZE):
-                collection.delete(ids=list(ids[start : start + DELETE_SIZE]))
+    async def _delete(self, name: str, ids: Sequence[str], context: orbit.CallContext | None) -> None:
+        for some in batched(ids, DELETE_SIZE):
+            await self._use(name, None, partial(_delete, ids=list(some)), write=True)
+            if context is not None and context.progress is not None:
+                context.progress(0)
 
-        if ids:
-            await self._use(name, None, work, write=True)
+
+def _delete(collection: Collection, _: Origin, ids: list[str]) -> None:
+    collection.delete(ids=ids)
 
 
 def _comparable(vectors: Vectors, origin: Origin) -> Vectors:

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 import pytest
-from orbit_chroma import provider
+from orbit_chroma import provider, vector_file
 
 import orbit
 
@@ -88,29 +88,77 @@ async def test_indexing_the_same_again_adds_nothing(store, name):
     assert {c.name: c.documents for c in await store.list_collections()}[name] == 2
 
 
-async def test_a_large_source_is_written_in_parts(store, host, name):
+async def test_a_large_source_is_written_in_parts(store, host, name, monkeypatch):
+    monkeypatch.setattr(provider, "WRITE_SIZE", 128)
     texts = [f"passage number {number}" for number in range(300)]
-    assert await store.index(name, passages("big", *texts), CONTEXT) == 300
+    finished: list[int] = []
+    context = orbit.CallContext("test", progress=finished.append)
+    assert await store.index(name, passages("big", *texts), context) == 300
     assert host.batches == [128, 128, 44]
+    assert len(finished) == 3, "each write starts the deadline again"
     assert await store.list_sources(name) == {"big": "d1"}
     await store.index(name, passages("big", *texts[:1], digest="d2"), CONTEXT)
     assert {c.name: c.documents for c in await store.list_collections()}[name] == 1
 
 
-async def test_an_interrupted_replacement_keeps_the_old_and_is_not_called_done(store, host, name):
+async def test_vectors_that_do_not_fit_into_memory_come_back_in_order(store, name, monkeypatch):
+    monkeypatch.setattr(provider, "WRITE_SIZE", 7)
+    monkeypatch.setattr(vector_file, "MEMORY", 1000)
+    texts = [f"word{number}" for number in range(40)]
+    await store.index(name, passages("big", *texts), CONTEXT)
+    for text in texts[::13]:
+        assert (await store.retrieve(ask(text, name), 1, CONTEXT))[0].score == pytest.approx(1, abs=1e-5)
+
+
+async def test_large_vectors_are_written_a_few_at_a_time(store, name, monkeypatch):
+    """Servers refuse large requests."""
+    monkeypatch.setattr(provider, "WRITE_NUMBERS", 64 * 5)
+    finished: list[int] = []
+    texts = [f"passage number {number}" for number in range(12)]
+    await store.index(name, passages("a", *texts), orbit.CallContext("test", progress=finished.append))
+    assert len(finished) == 3
+
+
+async def test_the_old_passages_answer_alone_while_the_new_ones_are_embedded(store, host, name, monkeypatch):
+    monkeypatch.setattr(provider, "WRITE_SIZE", 100)
     await store.index(name, passages("a", *(f"old {n}" for n in range(200))), CONTEXT)
     host.fail_after = len(host.batches) + 1
     with pytest.raises(orbit.ProviderError, match="the model is gone"):
         await store.index(name, passages("a", *(f"new {n}" for n in range(200)), digest="d2"), CONTEXT)
     host.fail_after = None
+    assert await store.list_sources(name) == {"a": "d1"}
+    assert {c.name: c.documents for c in await store.list_collections()}[name] == 200
+    assert {one.digest for one in await store.retrieve(ask("new 7", name), 10, CONTEXT)} == {"d1"}
+
+
+@pytest.fixture
+def broken_writing(store, monkeypatch):
+    """Let the second of several writes fail."""
+    monkeypatch.setattr(provider, "WRITE_SIZE", 100)
+    write, calls = store._write, []
+
+    async def fail(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise orbit.ProviderError("the disk is full")
+        await write(*arguments)
+
+    return lambda: monkeypatch.setattr(store, "_write", fail)
+
+
+async def test_an_interrupted_replacement_keeps_the_old_and_is_not_called_done(store, name, broken_writing):
+    await store.index(name, passages("a", *(f"old {n}" for n in range(200))), CONTEXT)
+    broken_writing()
+    with pytest.raises(orbit.ProviderError, match="the disk is full"):
+        await store.index(name, passages("a", *(f"new {n}" for n in range(200)), digest="d2"), CONTEXT)
     assert await store.list_sources(name) == {"a": ""}
     found = await store.retrieve(ask("old 7", name), 10, CONTEXT)
     assert found[0].text.startswith("old ")  # that of 7 or of a number with the same hash
 
 
-async def test_an_interrupted_first_write_is_not_called_done(store, host, name):
-    host.fail_after = 1
-    with pytest.raises(orbit.ProviderError, match="the model is gone"):
+async def test_an_interrupted_first_write_is_not_called_done(store, name, broken_writing):
+    broken_writing()
+    with pytest.raises(orbit.ProviderError, match="the disk is full"):
         await store.index(name, passages("a", *(f"new {n}" for n in range(200))), CONTEXT)
     assert await store.list_sources(name) == {"a": ""}
 
