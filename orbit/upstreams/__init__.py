@@ -10,7 +10,7 @@ from orbit.upstreams.connections import (
     tls_problems,
     tls_reason,
 )
-from orbit.upstreams.conversations import refuses_roles, refuses_system, without_system
+from orbit.upstreams.conversations import beside_text, refuses_roles, refuses_system, without_system
 from orbit.upstreams.embedding import embed_in_parts, shortened_sentence
 from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, is_final, is_too_much
 from orbit.upstreams.headers import header_problems
@@ -26,6 +26,7 @@ __all__ = [
     "ServerPool",
     "WrongCertificate",
     "address_problem",
+    "beside_text",
     "blamed",
     "credential_problem",
     "embed_in_batches",

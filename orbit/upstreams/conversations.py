@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from orbit.types import Message
+from orbit.types import GenerateOptions, Message, Text
 
 _NO_SYSTEM: Final = re.compile(
     r"system (role|message|prompt|instruction)s?( is| are)? not (supported|allowed|enabled)"
@@ -21,6 +21,21 @@ _ROLES: Final = re.compile(
     r"|must (start|begin|end) with .{0,20}(user|assistant)|only .{0,40}\broles? (are|is) (supported|allowed)",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+_TOKENS_ATTACHED: Final = 800
+"""Tokens of an image, a usual figure; services count between 85 and 1,600."""
+
+
+def beside_text(messages: Sequence[Message], options: GenerateOptions) -> tuple[str, int]:
+    """Return what a prompt holds beside the texts of its messages, to estimate its size.
+
+    Returns the text of tools and their calls, and an estimate of the tokens of images and files.
+    """
+    calls = [f"{call.id}{call.name}{call.arguments}" for message in messages for call in message.tool_calls]
+    tools = msgspec.json.encode(options.tools).decode() if options.tools else ""
+    attached = sum(not isinstance(part, Text) for message in messages for part in message.parts)
+    return "\n".join([tools, *calls]) if tools or calls else "", attached * _TOKENS_ATTACHED
 
 
 def refuses_system(said: str) -> bool:
@@ -42,5 +57,6 @@ def without_system(messages: Sequence[Message]) -> Sequence[Message]:
     for place, message in enumerate(rest):
         if message.role == "user":
             text = "\n\n".join([*system, message.content])
-            return [*rest[:place], msgspec.structs.replace(message, content=text), *rest[place + 1 :]]
+            parts = (Text("\n\n".join([*system, ""])), *message.parts) if message.parts else ()
+            return [*rest[:place], msgspec.structs.replace(message, content=text, parts=parts), *rest[place + 1 :]]
     return [Message("user", "\n\n".join(system)), *rest]

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import Final
 
 from orbit.errors import FailureKind, OrbitError, PromptTooLong, ProviderError
-from orbit.types import GenerateOptions
+from orbit.types import GenerateOptions, Message
 from orbit.upstreams.conversations import refuses_roles, refuses_system
 from orbit.upstreams.embedding import too_much
 
 _FINAL: Final = re.compile(
     r"memory|template|not supported|unsupported|not implemented|failed to load|unable to load|invalid", re.IGNORECASE
 )
-_SAMPLING: Final = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "repetition_penalty", "seed", "stop")
+_SAMPLING: Final = (
+    *("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "repetition_penalty", "seed", "stop"),
+    *("reasoning_effort", "logprobs"),
+)
 _OF_SCHEMAS: Final = re.compile(r"schema|response_format|grammar|structured|guided|json|format", re.IGNORECASE)
+_OF_TOOLS: Final = re.compile(r"\b(tools?|functions?|tool_choice|parallel_tool_calls|tool-call)", re.IGNORECASE)
+_OF_PARTS: Final = re.compile(r"image|multi-?modal|vision|modalit|\bfiles?\b|content (type|part)|mmproj", re.IGNORECASE)
 _REFUSALS: Final = (400, 422)
 _TOO_LARGE: Final = (400, 413, 422, 500)
 _ROLES = (
@@ -58,20 +64,29 @@ def is_final(said: str) -> bool:
     return _FINAL.search(said) is not None
 
 
-def blamed(error: OrbitError, options: GenerateOptions) -> OrbitError:
+def blamed(error: OrbitError, options: GenerateOptions, messages: Sequence[Message] = ()) -> OrbitError:
     """Return an error that names the client's mistake, if the server's response shows one; else ``error`` itself."""
     if not isinstance(error, Refused) or error.kind != "failed":
         return error
+    for option, sentence in _mistakes(error, options, messages):
+        return ProviderError(error.message, kind="rejected", client=sentence, option=option)
+    return error
+
+
+def _mistakes(error: Refused, options: GenerateOptions, messages: Sequence[Message]) -> Iterator[tuple[str, str]]:
+    """Yield the options that a server's response may blame, and a sentence about each for the client."""
     said = error.marks
     if refuses_roles(said) or refuses_system(said):
-        return ProviderError(error.message, kind="rejected", client=_ROLES)
-    if error.status in _REFUSALS or is_final(said):
-        if options.json_schema is not None and _OF_SCHEMAS.search(said):
-            return ProviderError(error.message, kind="rejected", client="The model cannot follow this JSON schema.")
-        for name in _SAMPLING:
-            asked = getattr(options, name.replace("repetition", "repeat"))
-            if asked not in (None, ()) and re.search(rf"\b{name}\b", said):
-                return ProviderError(
-                    error.message, kind="rejected", client=f"The model does not accept this value of {name}."
-                )
-    return error
+        yield "messages", _ROLES
+    if error.status not in _REFUSALS and not is_final(said):
+        return
+    if options.tools and _OF_TOOLS.search(said):
+        yield "tools", "The model cannot use these tools in this way."
+    if _OF_PARTS.search(said) and any(message.parts for message in messages):
+        yield "messages", "The model cannot read the images or files in these messages."
+    if options.json_schema is not None and _OF_SCHEMAS.search(said):
+        yield "json_schema", "The model cannot follow this JSON schema."
+    for name in _SAMPLING:
+        option = name.replace("repetition", "repeat")
+        if getattr(options, option) not in (None, ()) and re.search(rf"\b{name}\b", said):
+            yield option, f"The model does not accept this value of {name}."

@@ -16,7 +16,7 @@ import asyncio
 import json
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -64,6 +64,8 @@ class OpenAIWire:
     models: Sequence[str] = ("llama", "embedder")
     flavour: Flavour = "openai"
     reply: Reply = echo
+    calls: Sequence[tuple[str, str]] = ()
+    """Names and arguments of the tools that the model calls, if it has tools and the last message is a question."""
     thoughts: str = ""
     """Written into ``reasoning_content`` before the answer."""
     delay: float = 0.0
@@ -179,17 +181,29 @@ class OpenAIWire:
             read = sum(len(words(str(message["content"]))) for message in body["messages"])
             usage = {"prompt_tokens": read, "completion_tokens": min(limit, len(pieces))}
             usage["total_tokens"] = sum(usage.values())
+            calls = self._calls(body)
+            if calls:
+                pieces, limit, reason = [], 0, "tool_calls"
             head = {"id": "chatcmpl-1", "created": CREATED, "model": body["model"], "system_fingerprint": None}
             if not (body.get("stream") and self.streams):
                 text = "".join(pieces[:limit])
-                message = {"role": "assistant", "content": text, "refusal": None}
+                message = {"role": "assistant", "content": None if calls else text, "refusal": None}
+                message |= {"tool_calls": calls} if calls else {}
                 choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
                 return web.json_response({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
             deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
             deltas += [{"reasoning_content": part} for part in words(self.thoughts)]
-            deltas += [{"content": piece} for piece in pieces[:limit]]
+            deltas += [{"content": piece} for piece in pieces[:limit]] + list(fragments(calls))
             told = usage if (body.get("stream_options") or {}).get("include_usage") and self.tells_usage else None
             return await self._stream(request, head, deltas, reason, told, fault)
+
+    def _calls(self, body: dict[str, Any]) -> list[dict[str, Any]]:
+        if not body.get("tools") or body.get("tool_choice") == "none" or body["messages"][-1]["role"] != "user":
+            return []
+        return [
+            {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": arguments}}
+            for number, (name, arguments) in enumerate(self.calls)
+        ]
 
     async def _stream(
         self,
@@ -278,6 +292,8 @@ class OpenAIWire:
         if model not in self.models:
             message = f"The model `{model}` does not exist or you do not have access to it."
             return self._problem(404, message, code="model_not_found")
+        if problem := tool_problem(body):
+            return self._problem(400, problem)
         read = sum(len(words(str(message["content"]))) for message in body.get("messages", []))
         if read > self.window:
             return self._too_long(read)
@@ -326,6 +342,32 @@ class OpenAIWire:
             raise
         finally:
             self.running -= 1
+
+
+def fragments(calls: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the deltas of calls: id and name first, then the arguments in small pieces."""
+    for index, call in enumerate(calls):
+        arguments = call["function"]["arguments"]
+        yield {"tool_calls": [{"index": index, **call, "function": {**call["function"], "arguments": ""}}]}
+        for start in range(0, len(arguments), 5):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": arguments[start : start + 5]}}]}
+
+
+def tool_problem(body: dict[str, Any]) -> str:
+    """Return why OpenAI would refuse the tools of a request or their results; empty if it would not."""
+    known: set[str] = set()
+    for number, message in enumerate(body.get("messages", [])):
+        if message["role"] == "tool" and message.get("tool_call_id") not in known:
+            return f"Invalid parameter: messages[{number}] must follow a message with 'tool_calls'."
+        if message["role"] == "assistant":
+            known = {call["id"] for call in message.get("tool_calls") or ()}
+        for call in message.get("tool_calls") or ():
+            if not isinstance(call["function"]["arguments"], str):
+                return f"Invalid type for 'messages[{number}].tool_calls[0].function.arguments'."
+    for tool in body.get("tools") or ():
+        if tool["type"] != "function" or not tool["function"]["name"]:
+            return "Invalid value: 'tools[0]'."
+    return ""
 
 
 def _until(pieces: list[str], stops: str | list[str]) -> list[str]:

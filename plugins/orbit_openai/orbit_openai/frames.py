@@ -35,6 +35,7 @@ class Choice(msgspec.Struct):
     text: str | None = None
     finish_reason: Any = None
     error: Any = None
+    logprobs: Any = None
 
 
 class Counts(msgspec.Struct):
@@ -42,6 +43,22 @@ class Counts(msgspec.Struct):
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    prompt_tokens_details: Any = None
+    completion_tokens_details: Any = None
+    prompt_cache_hit_tokens: Any = None
+
+    @property
+    def cached(self) -> int:
+        """Tokens of the prompt from a cache; DeepSeek has a field of its own for them."""
+        details = self.prompt_tokens_details
+        given = details.get("cached_tokens") if isinstance(details, dict) else self.prompt_cache_hit_tokens
+        return count_of(given) or 0
+
+    @property
+    def thought(self) -> int:
+        """Tokens of thoughts."""
+        details = self.completion_tokens_details
+        return (count_of(details.get("reasoning_tokens")) or 0) if isinstance(details, dict) else 0
 
 
 class Frame(msgspec.Struct):
@@ -64,7 +81,7 @@ class Frame(msgspec.Struct):
         part = choice.delta
         if part is None or type(part.content) is not str or choice.finish_reason is not None or choice.index:
             return ""
-        odd = choice.error or part.refusal or part.tool_calls or part.function_call
+        odd = choice.error or part.refusal or part.tool_calls or part.function_call or choice.logprobs
         thoughts = part.reasoning_content or part.reasoning or part.thinking
         return "" if odd or thoughts else part.content
 
@@ -200,7 +217,13 @@ def _loose(document: Any) -> Frame:
     known = choices is not None or usage is not None or error
     return Frame(
         [_choice(item) for item in choices if isinstance(item, dict)] if isinstance(choices, list) else None,
-        Counts(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+        Counts(
+            count_of(usage.get("prompt_tokens")),
+            count_of(usage.get("completion_tokens")),
+            usage.get("prompt_tokens_details"),
+            usage.get("completion_tokens_details"),
+            usage.get("prompt_cache_hit_tokens"),
+        )
         if isinstance(usage, dict)
         else None,
         error,
@@ -212,12 +235,13 @@ def _loose(document: Any) -> Frame:
 def _choice(item: dict[str, Any]) -> Choice:
     index, text = item.get("index"), item.get("text")
     return Choice(
-        _count(index),
+        count_of(index),
         _part(item.get("delta")),
         _part(item.get("message")),
         text if isinstance(text, str) else None,
         item.get("finish_reason"),
         item.get("error"),
+        item.get("logprobs"),
     )
 
 
@@ -227,7 +251,7 @@ def _part(item: Any) -> Part | None:
     return Part(**{name: item.get(name) for name in Part.__struct_fields__}) if isinstance(item, dict) else None
 
 
-def _count(value: Any) -> int | None:
+def count_of(value: Any) -> int | None:
     """Return a token count, also from a float or a text."""
     try:
         return max(0, int(float(value)))

@@ -17,6 +17,7 @@ from orbit import (
     HealthStatus,
     Host,
     Message,
+    Model,
     Provider,
     ProviderError,
     Thinking,
@@ -28,6 +29,7 @@ from orbit.upstreams import (
     Server,
     ServerPool,
     address_problem,
+    beside_text,
     blamed,
     credential_problem,
     embed_in_batches,
@@ -62,6 +64,7 @@ _OWN_FIELDS = frozenset({"messages", "input", "stream"})
 class OpenAIProvider(Provider):
     """Chat and embeddings with OpenAI-compatible servers."""
 
+    ORBIT_API = 2
     Settings = OpenAISettings
     settings: OpenAISettings
 
@@ -72,6 +75,7 @@ class OpenAIProvider(Provider):
         self._client: Client | None = None
         self._window = settings.context_window
         self._quirks: dict[str, frozenset[str]] = {}
+        self._listed: dict[str, wire.Model] = {}
         self._dialect: Dialect = "openai" if settings.dialect == "auto" else settings.dialect
 
     def validate(self) -> Iterable[str]:
@@ -146,7 +150,7 @@ class OpenAIProvider(Provider):
             body = wire.chat_body(self.settings, self._dialect, messages, options, model=name, quirks=quirks)
             silence = seconds_left(self.settings.silence_timeout, context)
             splitter = self._thinking.splitter(model, whole=not options.stream)
-            reader = ChatReader(model, server.url, splitter, whole=not options.stream)
+            reader = ChatReader(model, server.url, splitter, whole=not options.stream, tools=bool(options.tools))
             try:
                 with server.call():
                     async with aclosing(client.chat(server.address, body, reader, model, silence)) as chunks:
@@ -162,7 +166,7 @@ class OpenAIProvider(Provider):
                 if otherwise and otherwise not in quirks:
                     quirks |= {otherwise}
                     continue
-                problem = blamed(error, options)
+                problem = blamed(error, options, messages)
                 if problem is not error:
                     raise problem from error
                 await attempts.retry_after(error)
@@ -170,9 +174,26 @@ class OpenAIProvider(Provider):
                 return
 
     @hookimpl
-    async def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
+    async def models(self) -> Sequence[Model]:
+        """Return the configured model and the others that the server listed at the start."""
+        listed = self._listed
+        names = dict.fromkeys((self.settings.model, *listed))
+        return [
+            Model(
+                name,
+                self._window if name == self.settings.model else listed[name].window,
+                wire.supported(self.settings, self._dialect, self._found(name)),
+            )
+            for name in names
+            if name and name != self.settings.embed_model
+        ]
+
+    @hookimpl
+    async def count_tokens(self, messages: Sequence[Message], options: GenerateOptions) -> TokenCount:
         """Estimate the tokens, rather too high: OpenAI's API cannot count them. An unknown window is infinite."""
         size = sum(len(message.content.encode()) // _BYTES_A_TOKEN + _TOKENS_A_MESSAGE for message in messages)
+        text, attached = beside_text(messages, options)
+        size += len(text.encode()) // _BYTES_A_TOKEN + attached
         return TokenCount(size, self._window or sys.maxsize)
 
     @hookimpl
@@ -205,6 +226,10 @@ class OpenAIProvider(Provider):
                 if is_too_much(error):
                     raise
                 await attempts.retry_after(error)
+
+    def _found(self, name: str) -> wire.Model | None:
+        listed = listed_name(name, self._listed)
+        return None if listed is None else self._listed[listed]
 
     def _learn(self, model: str, quirks: frozenset[str]) -> None:
         """Remember a model's workarounds once it has answered."""
@@ -262,6 +287,7 @@ class OpenAIProvider(Provider):
         """Raise ProviderError if a server does not respond in time, ConfigError if it lacks a model."""
         wanted = [model for model in dict.fromkeys((self.settings.model, self.settings.embed_model)) if model]
         there = {model.name: model for model in await self._await_models(server)}
+        self._listed |= there
         if not there:
             logger.warning(
                 "%s: %s lists no models, so ORBIT cannot check that it has %s", self.name, server.url, wanted

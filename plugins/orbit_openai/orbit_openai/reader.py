@@ -5,7 +5,17 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from orbit import Chunk, FinishReason, OrbitError, ProviderError, ThinkingSplitter, Usage
+from orbit import (
+    Chunk,
+    FinishReason,
+    LikelyToken,
+    OrbitError,
+    ProviderError,
+    ThinkingSplitter,
+    Usage,
+    WrittenToken,
+)
+from orbit_openai.calls import Calls
 from orbit_openai.errors import broken_off, cut_off, frame_error, not_compatible
 from orbit_openai.frames import Choice, Frame, Frames, Kind, Part
 
@@ -29,8 +39,11 @@ _ENDED: Final = re.compile(r"stop|eos|end|done|finish|complete|tool|function|suc
 class ChatReader:
     """Reads one answer: a stream of server-sent events, or a single JSON object."""
 
-    def __init__(self, model: str, url: str, splitter: ThinkingSplitter, *, whole: bool) -> None:
-        """Set ``whole`` if the client does not stream: the splitter may then hold back everything."""
+    def __init__(self, model: str, url: str, splitter: ThinkingSplitter, *, whole: bool, tools: bool = False) -> None:
+        """Set ``whole`` if the client does not stream: the splitter may then hold back everything.
+
+        Set ``tools`` if the model may call some; else a call in place of an answer is an error.
+        """
         self._model = model
         self._url = url
         self._frames = Frames(url)
@@ -42,6 +55,9 @@ class ChatReader:
         self._refused = False
         self._usage: Usage | None = None
         self._called = False
+        self._tools = tools
+        self._calls = Calls()
+        self._tokens: list[WrittenToken] = []
         self._said = False
         self._first = ""
         self._repeats = False
@@ -113,8 +129,15 @@ class ChatReader:
                 raise
             self._failure, self.done = error, True
         if self._text or self._thoughts or (self._holds and self._whole):
-            return Chunk(self._text, reasoning=self._thoughts)
+            return Chunk(self._text, reasoning=self._thoughts, logprobs=self._taken_tokens())
         return None
+
+    def _taken_tokens(self) -> tuple[WrittenToken, ...]:
+        """Return the tokens since the last chunk."""
+        if not self._tokens:
+            return ()
+        tokens, self._tokens = tuple(self._tokens), []
+        return tokens
 
     def _add(self, answer: str, thoughts: str = "") -> None:
         text, split = self._splitter.add(answer)
@@ -155,7 +178,8 @@ class ChatReader:
         """Yield answer and thoughts of a frame, and note its counts."""
         if frame.usage is not None:
             usage = frame.usage
-            self._usage = Usage(max(0, usage.prompt_tokens or 0), max(0, usage.completion_tokens or 0))
+            read, written = max(0, usage.prompt_tokens or 0), max(0, usage.completion_tokens or 0)
+            self._usage = Usage(read, written, usage.cached, usage.thought)
             self._counted_last = not frame.choices and self._said
             self._flows = self._flows and not self._counted_last
         if not frame.choices:
@@ -168,7 +192,11 @@ class ChatReader:
         """Yield what a choice adds to the answer, and note the end of the answer."""
         part = self._part(choice)
         if part is not None:
-            self._called = self._called or bool(part.tool_calls or part.function_call)
+            if part.tool_calls or part.function_call:
+                self._called = True
+                self._calls.add(part.tool_calls or part.function_call, whole=choice.delta is None)
+            if choice.logprobs:
+                self._tokens += _tokens(choice.logprobs)
             answer = _text(part.content)
             if part.refusal and (refusal := _text(part.refusal)):
                 self._refused, answer = True, answer + refusal
@@ -226,11 +254,14 @@ class ChatReader:
         reason = self._reason or "stop"
         rest, _ = self._splitter.rest(cut=reason == "length")
         text = self._text + rest + "\ufffd" * len(self._half)
-        if self._called and not self._said:
+        if self._called and not (self._said or self._tools):
             raise ProviderError(f"{self._url}: the model called a tool instead of answering.")
+        calls = self._calls.whole(cut=reason != "stop") if self._calls and self._tools else ()
+        if calls and reason == "stop":
+            reason = "tool_calls"
         if self._refused and reason == "stop":
             reason = "content_filter"
-        return Chunk(text, reason, self._usage, reasoning=self._thoughts)
+        return Chunk(text, reason, self._usage, self._thoughts, calls, self._taken_tokens())
 
     def _characters(self, text: str) -> str:
         """Join surrogate halves that some servers send separately; replace a lone one by U+FFFD."""
@@ -258,3 +289,21 @@ def _thoughts(content: Any) -> str:
         return ""
     parts = [item for item in content if isinstance(item, dict) and item.get("type") in ("thinking", "reasoning")]
     return "".join(_text(part.get("thinking") or part.get("text")) for part in parts)
+
+
+def _tokens(logprobs: Any) -> Iterator[WrittenToken]:
+    """Yield the tokens of a choice's ``logprobs``; servers without OpenAI's form have none."""
+    content = logprobs.get("content") if isinstance(logprobs, dict) else None
+    for item in content if isinstance(content, list) else ():
+        if isinstance(item, dict) and (token := _likely(item)) is not None:
+            top = item.get("top_logprobs")
+            others = [_likely(one) for one in top if isinstance(one, dict)] if isinstance(top, list) else []
+            yield WrittenToken(token.token, token.logprob, token.bytes, tuple(one for one in others if one is not None))
+
+
+def _likely(item: dict[str, Any]) -> LikelyToken | None:
+    text, logprob, raw = item.get("token"), item.get("logprob"), item.get("bytes")
+    if not isinstance(text, str) or not isinstance(logprob, (int, float)):
+        return None
+    known = isinstance(raw, list) and all(isinstance(byte, int) for byte in raw)
+    return LikelyToken(text.encode("utf-8", "replace").decode(), float(logprob), tuple(raw) if known else None)  # type: ignore[arg-type]  # checked

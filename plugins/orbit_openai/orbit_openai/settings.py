@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from orbit import Capability
 from orbit.upstreams import Address
 
 Seconds = Annotated[float, Meta(gt=0)]
@@ -47,6 +48,13 @@ class OpenAISettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     template_opens_thoughts: Annotated[
         bool | None,
         Meta(description="Whether answers begin inside the thoughts, with only a closing tag; null detects it."),
+    ] = None
+    supports: Annotated[
+        tuple[Capability, ...] | None,
+        Meta(
+            description="What the model can do beyond text; null asks the server, and if it does not say, leaves "
+            "refusals to it."
+        ),
     ] = None
     context_window: Annotated[
         Annotated[int, Meta(ge=128)] | None,

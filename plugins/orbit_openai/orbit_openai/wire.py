@@ -1,12 +1,13 @@
 """Converts between OpenAI's JSON and ORBIT's types. Pure functions, without connections."""
 
+import base64
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import msgspec
 
-from orbit import GenerateOptions, Message, ProviderError
+from orbit import Capability, File, GenerateOptions, Image, Message, Part, ProviderError, ToolChoice
 from orbit.upstreams import without_system
 from orbit_openai.errors import not_compatible
 from orbit_openai.settings import Dialect, OpenAISettings
@@ -33,6 +34,8 @@ class Model(msgspec.Struct, frozen=True):
     name: str
     window: int | None = None
     dialect: Dialect = "openai"
+    supports: frozenset[Capability] | None = None
+    """What the list says that it supports; None if it does not say."""
 
 
 class _Embedding(msgspec.Struct):
@@ -65,9 +68,10 @@ def chat_body(  # all parts of a request
     for field in ("max_tokens", "max_completion_tokens"):
         if field in quirks:
             max_tokens = field
+    messages = without_system(messages) if "no system" in quirks else messages
     body: dict[str, Any] = {
         "model": model or options.model or settings.model,
-        "messages": without_system(messages) if "no system" in quirks else messages,
+        "messages": [_message(message) for message in messages],
         "stream": True,
         "stream_options": None if "no stream_options" in quirks else {"include_usage": True},
         "temperature": _first(options.temperature, settings.temperature),
@@ -82,13 +86,78 @@ def chat_body(  # all parts of a request
         _check_options(dialect, options)
     for option, field in _EXTENSIONS[dialect].items():
         body[field] = getattr(options, option)
-    body |= _thinking(settings.think, dialect)
-    if options.json_schema is not None:
+    body |= _thinking(settings.think if options.reasoning_effort is None else _effort(options), dialect)
+    if options.tools:
+        body |= _tools(options)
+    if options.logprobs is not None:
+        body |= {"logprobs": True, "top_logprobs": options.logprobs or None}
+    if dialect == "vllm" and messages[-1].role == "assistant":
+        body |= {"add_generation_prompt": False, "continue_final_message": True}
+    if options.response_format is not None:
+        body["response_format"] = options.response_format
+    elif options.json_schema is not None:
         # "strict" makes OpenAI reject schemas that leave anything open; other servers always enforce the schema.
         strict = options.json_schema.get("additionalProperties") is False
         schema = {"name": "answer", "schema": options.json_schema, "strict": strict}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return _encoded(body | settings.extra_body)
+    return _encoded(options.extra | body | settings.extra_body)
+
+
+def _message(message: Message) -> Message | dict[str, Any]:
+    """Return a message in OpenAI's form, which is ORBIT's if it is only text."""
+    if not (message.parts or message.tool_calls or message.tool_call_id):
+        return message
+    written: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.parts:
+        written["content"] = [_part(part) for part in message.parts]
+    if message.tool_calls:
+        written["content"] = message.content or None
+        written["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        written["tool_call_id"] = message.tool_call_id
+    return written
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part, Image):
+        image = {"url": _data_url(part)} | ({"detail": part.detail} if part.detail else {})
+        return {"type": "image_url", "image_url": image}
+    if isinstance(part, File):
+        return {"type": "file", "file": {"filename": part.name or "file", "file_data": _data_url(part)}}
+    return {"type": "text", "text": part.text}
+
+
+def _data_url(part: Image | File) -> str:
+    return f"data:{part.media_type};base64,{base64.b64encode(part.data).decode()}"
+
+
+def _tools(options: GenerateOptions) -> dict[str, Any]:
+    """Return the fields of tools. An empty schema stands for a function without arguments: some servers need one."""
+    tools = []
+    for tool in options.tools:
+        function: dict[str, Any] = {"name": tool.name}
+        function |= {"description": tool.description} if tool.description else {}
+        function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
+        function |= {} if tool.strict is None else {"strict": tool.strict}
+        tools.append({"type": "function", "function": function})
+    return {
+        "tools": tools,
+        "tool_choice": _choice(options.tool_choice),
+        "parallel_tool_calls": options.parallel_tool_calls,
+    }
+
+
+def _choice(choice: ToolChoice | None) -> Any:
+    if choice is None:
+        return None
+    return {"type": "function", "function": {"name": choice.name}} if choice.name else choice.mode
+
+
+def _effort(options: GenerateOptions) -> bool | str | None:
+    return False if options.reasoning_effort == "none" else options.reasoning_effort
 
 
 def _check_options(dialect: Dialect, options: GenerateOptions) -> None:
@@ -170,7 +239,61 @@ def _models(item: Any) -> Iterator[Model]:
     aliases = item.get("aliases")
     for known in [name, *(aliases if isinstance(aliases, list) else [])]:
         if known:
-            yield Model(str(known), next(iter(windows), None), owner)
+            yield Model(str(known), next(iter(windows), None), owner, _supports(item))
+
+
+_PARAMETERS: Final[dict[str, Capability]] = {
+    "tools": "tools",
+    "reasoning": "reasoning",
+    "reasoning_effort": "reasoning",
+    "structured_outputs": "json_schema",
+    "response_format": "json_schema",
+    "logprobs": "logprobs",
+}
+_MODALITIES: Final[dict[str, Capability]] = {
+    "image": "images",
+    "vision": "images",
+    "multimodal": "images",
+    "file": "files",
+}
+_FEATURES: Final[dict[str, Capability]] = {"function_calling": "tools", "tools": "tools", "reasoning": "reasoning"}
+
+
+def _supports(item: dict[str, Any]) -> frozenset[Capability] | None:
+    """Return what a list says about a model: OpenRouter's form, or Mistral's; None if it does not say."""
+    parameters, architecture, features = (
+        item.get("supported_parameters"),
+        item.get("architecture"),
+        item.get("capabilities"),
+    )
+    found: set[Capability] = set()
+    if isinstance(features, dict) and any(name in features for name in (*_FEATURES, *_MODALITIES)):
+        found |= {word for name, word in (_FEATURES | _MODALITIES).items() if features.get(name)}
+        return frozenset(found | {"json_schema"})
+    if not isinstance(parameters, list):
+        return None
+    found |= {word for name, word in _PARAMETERS.items() if name in parameters}
+    modalities = architecture.get("input_modalities") if isinstance(architecture, dict) else None
+    if isinstance(modalities, list):
+        found |= {word for name, word in _MODALITIES.items() if name in modalities}
+    return frozenset(found)
+
+
+_EVERYTHING: Final[frozenset[Capability]] = frozenset(
+    {"tools", "images", "files", "reasoning", "json_schema", "logprobs"}
+)
+
+
+def supported(settings: OpenAISettings, dialect: Dialect, listed: Model | None) -> frozenset[Capability]:
+    """Return what a model supports: what the operator says, or the list, or else all that the server's API has.
+
+    Few servers say it. Those that do not refuse what their model cannot do, and the client gets that as 400.
+    """
+    if settings.supports is not None:
+        return frozenset(settings.supports)
+    if listed is not None and listed.supports is not None:
+        return listed.supports
+    return _EVERYTHING if dialect == "openai" else (_EVERYTHING - {"files"}) | {"continue"}
 
 
 def _whole(value: Any) -> int | None:

@@ -10,7 +10,7 @@ import sys
 
 import msgspec
 import pytest
-from ollama_kit import Start, ask, command, text
+from ollama_kit import ANYTHING, Start, ask, command, text
 from ollama_wire import OllamaWire
 from orbit_ollama import OllamaProvider, OllamaSettings
 
@@ -110,7 +110,7 @@ async def test_the_window_is_what_the_model_was_trained_for(
     async with OllamaWire(trained_context=512) as wire:
         provider = await start(base_url=wire.url, num_ctx=8192)
 
-        count = await provider.count_tokens((Message("user", "How are you?"),))
+        count = await provider.count_tokens((Message("user", "How are you?"),), ANYTHING)
 
     assert count.window == 512
     assert 4 < count.prompt < 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from openai_kit import Start, ask, text
+from openai_kit import ANYTHING, Start, ask, text
 from openai_wire import OpenAIWire
 
 from orbit import CallContext, ConfigError, Message, ProviderError
@@ -42,7 +42,7 @@ async def test_a_model_is_asked_for_as_the_server_writes_it(start: Start, contex
         await ask(provider, context)
         await provider.embed(["cats"], "query", context)
         assert [request.body["model"] for request in wire.requests] == ["Qwen/Qwen3-8B", "E5"]
-        assert (await provider.count_tokens((Message("user", "hi"),))).window == 500
+        assert (await provider.count_tokens((Message("user", "hi"),), ANYTHING)).window == 500
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from openai_kit import Start, ask, text
+from openai_kit import ANYTHING, Start, ask, text
 from openai_wire import OpenAIWire
 from orbit_openai import OpenAIProvider, OpenAISettings
 
@@ -91,7 +91,7 @@ async def test_the_window_is_what_the_server_tells(
 ) -> None:
     async with OpenAIWire(flavour=flavour, window=1000) as wire:
         provider = await start(base_url=wire.url, **own)
-        size = await provider.count_tokens((Message("user", "word " * 30),))
+        size = await provider.count_tokens((Message("user", "word " * 30),), ANYTHING)
 
     assert size.window == window
     assert 30 <= size.prompt <= 60
