@@ -2,7 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from orbit.errors import ConfigError, FailureKind, OrbitError, PluginLoadError, Problem, PromptTooLong, ProviderError
+from orbit.errors import (
+    ConfigError,
+    FailureKind,
+    OrbitError,
+    PluginLoadError,
+    Problem,
+    PromptTooLong,
+    ProviderError,
+    UnreadableError,
+)
 from orbit.hookspecs import hookimpl
 from orbit.provider import ORBIT_API, Host, NoSettings, Provider
 from orbit.thinking import Thinking, ThinkingSplitter
@@ -12,6 +21,7 @@ from orbit.types import (
     ChatRecord,
     Chunk,
     Collection,
+    Content,
     Document,
     EmbedKind,
     File,
@@ -30,7 +40,10 @@ from orbit.types import (
     Part,
     Query,
     Role,
+    Section,
+    SectionKind,
     Source,
+    SourceFile,
     SourceRef,
     Text,
     TokenCount,
@@ -53,6 +66,7 @@ __all__ = [
     "Chunk",
     "Collection",
     "ConfigError",
+    "Content",
     "Document",
     "EmbedKind",
     "FailureKind",
@@ -80,7 +94,10 @@ __all__ = [
     "ProviderError",
     "Query",
     "Role",
+    "Section",
+    "SectionKind",
     "Source",
+    "SourceFile",
     "SourceRef",
     "Text",
     "Thinking",
@@ -89,6 +106,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolChoice",
+    "UnreadableError",
     "Usage",
     "Vectors",
     "Verdict",

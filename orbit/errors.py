@@ -121,6 +121,20 @@ class PromptTooLong(OrbitError):
         super().__init__(without_secrets(message))
 
 
+class UnreadableError(OrbitError):
+    """A file has no readable text. The message continues a sentence that begins with the file's name.
+
+    ``read`` raises it: ``raise UnreadableError("is encrypted; save it without a password")``. ``passing`` says that the
+    reason lies in the machine, such as a failing disk, so that nothing is known of the file.
+    """
+
+    code = "unreadable"
+
+    def __init__(self, reason: str, *, passing: bool = False) -> None:
+        self.passing = passing
+        super().__init__(reason)
+
+
 class Overloaded(OrbitError):
     """Too many requests are running and waiting. ``retry_after`` is in seconds."""
 

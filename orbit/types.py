@@ -28,6 +28,7 @@ EmbedKind: TypeAlias = Literal["query", "document"]
 ModerationStage: TypeAlias = Literal["input", "output"]
 HealthStatus: TypeAlias = Literal["ok", "degraded", "down"]
 MetadataValue: TypeAlias = str | int | float | bool
+SectionKind: TypeAlias = Literal["prose", "table", "code"]
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):
@@ -279,6 +280,49 @@ class Document(msgspec.Struct, frozen=True):
     """Similarity to the question, 0 to 1 (1 is best), by the retriever or reranker; None if nothing scored it."""
     metadata: dict[str, MetadataValue] = {}
     """Further facts, such as ``page`` or ``row``."""
+
+
+class SourceFile(msgspec.Struct, frozen=True):
+    """A file to read."""
+
+    name: str
+    """Its source name. The extension selects the reader."""
+    content: bytes
+    """All its bytes."""
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A coherent piece of a file, such as the text below a heading or a table."""
+
+    text: str
+    """The text. A line of a table is a row."""
+    path: tuple[str, ...] = ()
+    """The headings above it, outermost first."""
+    title: str = ""
+    """The title of its passages, if it is not the file's."""
+    metadata: dict[str, MetadataValue] = {}
+    """Where it is in the file: ``page``, ``sheet``, ``row``, ``slide`` or ``line``, each from 1. A passage further down
+    a table with a ``row``, or a text with a ``line``, gets its own.
+    """
+    markdown: bool = False
+    """Whether the text is Markdown."""
+    whole: bool = False
+    """Whether it must stay in one passage, which then has no headings above it."""
+    header: str = ""
+    """The first line or lines of a table, not part of ``text``. Each passage of the table repeats them."""
+    kind: SectionKind = "prose"
+    """The kind of text, which decides where it may be split."""
+
+
+class Content(msgspec.Struct, frozen=True):
+    """All of a file's text."""
+
+    sections: tuple[Section, ...]
+    """The text, in order."""
+    title: str = ""
+    """The file's title; empty if it has none."""
+    warnings: tuple[str, ...] = ()
+    """What could not be read or had to be guessed, each a sentence for the person who added the file."""
 
 
 class Collection(msgspec.Struct, frozen=True):

@@ -1,0 +1,65 @@
+"""Passages: tables repeat their header, and each knows its row or line."""
+
+from orbit.config.model import Ingest
+from orbit.documents.sections import Content, Section
+from orbit.documents.split import passages
+
+
+def passages_of(*sections, **settings):
+    return passages("a.txt", Content(sections), "digest", Ingest(**settings))
+
+
+def test_each_passage_of_a_table_repeats_the_header_and_knows_its_row():
+    rows = "\n".join(f"M{number} | {number * 3} | {number * 2}" for number in range(1, 101))
+    table = Section(rows, header="Screw | Steel | Alu", kind="table", metadata={"sheet": "Torque", "row": 2})
+    found = passages_of(table, chunk_size=300)
+    assert len(found) > 3
+    read: list[str] = []
+    for passage in found:
+        above, body = passage.text.split("\n\n", 1)
+        header, *lines = body.split("\n")
+        assert (above, header) == ("a", "Screw | Steel | Alu")
+        assert passage.metadata == {"sheet": "Torque", "row": len(read) + 2}
+        assert len(passage.text) <= 300
+        read += lines
+    assert "\n".join(read) == rows
+
+
+def test_a_header_that_the_text_repeats_is_there_once():
+    (passage,) = passages_of(Section("| a | b |\n|---|---|\n| 1 | 2 |", header="| a | b |\n|---|---|", kind="table"))
+    assert passage.text == "a\n\n| a | b |\n|---|---|\n| 1 | 2 |"
+
+
+def test_in_a_wide_table_each_row_names_its_columns():
+    names = [f"a long name of column {number}" for number in range(40)]
+    rows = "\n".join(" | ".join(f"v{row}.{number}" for number in range(40)) for row in range(5))
+    found = passages_of(Section(rows, header=" | ".join(names), kind="table"), chunk_size=400)
+    whole = "\n".join(passage.text for passage in found)
+    for row in range(5):
+        for number in range(40):
+            assert f"a long name of column {number}: v{row}.{number}" in whole
+
+
+def test_a_long_cell_is_cut_between_words_with_the_header():
+    found = passages_of(Section("word " * 200, header="Note", kind="table"), chunk_size=100)
+    assert len(found) > 8
+    assert all(passage.text.startswith("a\n\nNote\nword word") for passage in found)
+    assert sum(passage.text.count("word") for passage in found) == 200
+
+
+def test_passages_of_text_with_lines_know_their_line():
+    lines = [f"line {number} says something" for number in range(1, 301)]
+    found = passages_of(Section("\n".join(lines), metadata={"line": 1}), chunk_size=200)
+    assert len(found) > 20
+    for passage in found:
+        first = passage.text.split("\n\n", 1)[1].split("\n")[0]
+        assert lines[int(passage.metadata["line"]) - 1].endswith(first)
+
+
+def test_code_keeps_its_indentation():
+    code = "\n".join(f"def f{number}():\n    x = {number}\n    return x\n" for number in range(50))
+    found = passages_of(Section(code, kind="code", metadata={"line": 1}), chunk_size=200)
+    bodies = [passage.text.split("\n\n", 1)[1] for passage in found]
+    assert "\n".join(bodies).replace("\n", "") == code.replace("\n", "")
+    for passage, body in zip(found, bodies, strict=True):
+        assert code.split("\n")[int(passage.metadata["line"]) - 1] == body.split("\n")[0]
