@@ -56,14 +56,18 @@ def main() -> None:
     """Answer requests until the parent closes the pipe."""
     requests, replies = _streams()
     start = msgspec.msgpack.decode(receive(requests), type=Start)
-    importlib.import_module("semantic_text_splitter")  # before the limit: every file needs it
+    for module in ("orbit.documents.readers", "semantic_text_splitter"):  # before the limit: every file needs them
+        importlib.import_module(module)
     send(replies, msgspec.msgpack.encode("ready"))
     decoder = msgspec.msgpack.Decoder(Request)
     while frame := receive(requests):
         _limit(start.settings.read_memory)
         _alarm(start.settings.read_timeout + _GRACE)
-        reply = _answer(decoder.decode(frame), start.settings)
-        send(replies, msgspec.msgpack.encode(reply))
+        try:
+            answer = msgspec.msgpack.encode(_answer(decoder.decode(frame), start.settings))
+        except MemoryError:
+            answer = msgspec.msgpack.encode(_out_of_memory(start.settings))
+        send(replies, answer)
         _alarm(0)
 
 
@@ -94,8 +98,7 @@ def _answer(request: Request, settings: Ingest) -> Reply:
         return Reply(tuple(passages(request.source, content, request.digest, settings)), content.warnings)
     except Exception as error:  # noqa: BLE001  # parsers raise anything on a broken file
         if _is_out_of_memory(error):
-            needs = f"needs more than {settings.read_memory:,} bytes of memory (ingest.read_memory)"
-            return Reply(unreadable=needs, spent=True)
+            return _out_of_memory(settings)
         if isinstance(error, UnreadableError):
             return Reply(unreadable=_line(str(error)))
         if isinstance(error, RecursionError):
@@ -104,6 +107,11 @@ def _answer(request: Request, settings: Ingest) -> Reply:
 
         reason = _line(str(error)) or "no reason given"
         return Reply(unreadable=f"cannot be read: {type(error).__name__}: {reason}", fault=traceback.format_exc())
+
+
+def _out_of_memory(settings: Ingest) -> Reply:
+    needs = f"needs more than {settings.read_memory:,} bytes of memory (ingest.read_memory)"
+    return Reply(unreadable=needs, spent=True)
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:

@@ -34,8 +34,8 @@ async def test_a_file_that_takes_too_long_is_named_and_the_next_is_read():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts a process's memory")
 async def test_a_file_that_needs_too_much_memory_is_named_and_the_next_is_read():
-    async with Reading(Ingest(readers=1, read_memory=60_000_000)) as reading:
-        with pytest.raises(UnreadableError, match=r"needs more than 60,000,000 bytes of memory \(ingest.read_memory\)"):
+    async with Reading(Ingest(readers=1, read_memory=8_000_000)) as reading:
+        with pytest.raises(UnreadableError, match=r"needs more than 8,000,000 bytes of memory \(ingest.read_memory\)"):
             await reading.read("long.txt", LONG * 2, "")
         assert (await reading.read("short.txt", b"hello", "")).documents
 
