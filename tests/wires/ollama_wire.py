@@ -123,6 +123,10 @@ class OllamaWire:
 
     models: Iterable[str] = ("llama3.2:latest", "nomic-embed-text:latest")
     thinking_models: tuple[str, ...] = ()
+    abilities: Sequence[str] | None = ("completion",)
+    """What ``/api/show`` says that models can do; None for a server that does not say it."""
+    calls: Sequence[tuple[str, dict[str, Any]]] = ()
+    """Names and arguments of the tools that the model calls, if it has tools and the last message is a question."""
     reply: Reply = echo
     thoughts: str = ""
     delay: float = 0.0
@@ -257,9 +261,14 @@ class OllamaWire:
                     "llama.context_length": self.trained_context,
                     "llama.embedding_length": DIMENSION,
                 },
-                "capabilities": ["completion", "thinking"] if name in self.thinking_models else ["completion"],
             }
+            | self._abilities(name)
         )
+
+    def _abilities(self, name: str) -> dict[str, Any]:
+        if self.abilities is None:
+            return {}
+        return {"capabilities": [*self.abilities, *(["thinking"] if name in self.thinking_models else [])]}
 
     async def _pull(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request)
@@ -346,12 +355,18 @@ class OllamaWire:
                 await asyncio.sleep(self.delay * len(pieces))
                 return web.json_response({**base, **wrap("".join(pieces)), **last})
             lines = [{**base, **wrap(piece), "done": False} for piece in pieces]
+            if self.calls and body.get("tools") and messages[-1]["role"] == "user":
+                lines = [{**base, "message": self._call(*call), "done": False} for call in enumerate(self.calls)]
             if self.thoughts and body.get("think") is not False:
                 lines = [
                     {**base, "message": {"role": "assistant", "content": "", "thinking": part}, "done": False}
                     for part in words(self.thoughts)
                 ] + lines
             return await self._stream(request, [*lines, {**base, **wrap(""), **last}], fault)
+
+    def _call(self, index: int, call: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+        function = {"index": index, "name": call[0], "arguments": call[1]}
+        return {"role": "assistant", "content": "", "tool_calls": [{"id": f"call_{index}", "function": function}]}
 
     async def _stream(
         self, request: web.Request, lines: list[dict[str, Any]], fault: Fault | None
@@ -434,6 +449,12 @@ class OllamaWire:
             return _problem(404, f"model '{body.get('model')}' not found")
         if body.get("think") not in (None, False) and name not in self.thinking_models:
             return _problem(400, f'"{body["model"]}" does not support thinking')
+        if body.get("tools") and self.abilities is not None and "tools" not in self.abilities:
+            return _problem(400, f'"{body["model"]}" does not support tools')
+        for message in body.get("messages") or ():
+            for call in message.get("tool_calls") or ():
+                if not isinstance(call["function"]["arguments"], dict):
+                    return _problem(400, "json: cannot unmarshal string into Go struct field .tool_calls.arguments")
         if self.running >= self.parallel:
             return _problem(503, BUSY)
         return None

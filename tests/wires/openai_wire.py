@@ -187,7 +187,11 @@ class OpenAIWire:
             head = {"id": "chatcmpl-1", "created": CREATED, "model": body["model"], "system_fingerprint": None}
             if not (body.get("stream") and self.streams):
                 text = "".join(pieces[:limit])
-                message = {"role": "assistant", "content": None if calls else text, "refusal": None}
+                message: dict[str, Any] = {
+                    "role": "assistant",
+                    "content": None if calls else text,
+                    "refusal": None,
+                }
                 message |= {"tool_calls": calls} if calls else {}
                 choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
                 return web.json_response({**head, "object": "chat.completion", "choices": [choice], "usage": usage})

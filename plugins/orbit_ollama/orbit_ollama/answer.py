@@ -2,11 +2,23 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
-from orbit import Chunk, FinishReason, ProviderError, ThinkingSplitter, Usage
+from orbit import (
+    Chunk,
+    FinishReason,
+    GenerateOptions,
+    LikelyToken,
+    ProviderError,
+    ThinkingSplitter,
+    ToolCall,
+    Usage,
+    WrittenToken,
+)
+from orbit_ollama.tools import calls_from, forced_call, is_forced
 from orbit_ollama.wire import not_ollama, oversized
 
 LONGEST_LINE: Final = 8 * 1024 * 1024
@@ -32,6 +44,7 @@ class ChatLine(msgspec.Struct):
     prompt_eval_count: int | None = None
     eval_count: int | None = None
     error: Any = None
+    logprobs: Any = None
     strict: bool = True
     """Whether its text is certainly valid Unicode."""
 
@@ -119,6 +132,7 @@ def _loose(line: bytes) -> ChatLine | None:
         _count(document.get("prompt_eval_count")),
         _count(document.get("eval_count")),
         document.get("error"),
+        document.get("logprobs"),
         strict=False,
     )
 
@@ -140,16 +154,24 @@ def _count(value: Any) -> int | None:
         return None
 
 
+_ANYTHING: Final = GenerateOptions()
+
+
 class ChatReader:
     """Converts lines that arrived together to at most one chunk."""
 
-    def __init__(self, splitter: ThinkingSplitter, *, whole: bool) -> None:
-        """Set ``whole`` if the client does not stream: the splitter may then hold back everything."""
+    def __init__(self, splitter: ThinkingSplitter, *, whole: bool, options: GenerateOptions = _ANYTHING) -> None:
+        """Set ``whole`` if the client does not stream: the splitter may then hold back everything.
+
+        ``options`` are those of the request: without tools, a call in place of an answer is an error.
+        """
         self._splitter = splitter
         self._whole = whole
         self._half = ""
         self._said = False
-        self._called = False
+        self._tools = bool(options.tools)
+        self._forced: list[str] | None = [] if is_forced(options) else None
+        self._items: list[Any] = []
 
     def read(self, lines: list[ChatLine]) -> Chunk | None:
         """Return what the lines add to the answer; None if they add nothing. Leave ``error`` lines to the caller.
@@ -166,24 +188,42 @@ class ChatReader:
             self._said = True
             text, split = self._splitter.add(text)
             thoughts += split
-        self._called = self._called or any(message.tool_calls for message in messages)
+        for message in messages:
+            if message.tool_calls:
+                self._items += message.tool_calls if isinstance(message.tool_calls, list) else [message.tool_calls]
+        tokens = tuple([token for line in lines if line.logprobs for token in _tokens(line.logprobs)])
+        if self._forced is not None:
+            self._forced.append(text)
+            text, held = "", True
         last = lines[-1] if lines else None
         if last is None or not last.done:
-            return Chunk(text, reasoning=thoughts) if text or thoughts or (held and self._whole) else None
-        return self._last(text, thoughts, last)
+            if not (text or thoughts or (held and self._whole)):
+                return None
+            return Chunk(text, reasoning=thoughts, logprobs=tokens)
+        return self._last(text, thoughts, last, tokens)
 
-    def _last(self, text: str, thoughts: str, line: ChatLine) -> Chunk:
+    def _calls(self, rest: str) -> tuple[ToolCall, ...]:
+        if self._forced is not None:
+            return forced_call("".join([*self._forced, rest]))
+        return tuple(calls_from(self._items)) if self._tools else ()
+
+    def _last(self, text: str, thoughts: str, line: ChatLine, tokens: tuple[WrittenToken, ...]) -> Chunk:
         reason: FinishReason = "length" if line.done_reason in ("length", "max_tokens") else "stop"
         if _FAILED.search(line.done_reason or ""):
             what = f"Ollama ended before the answer was complete (done_reason '{line.done_reason}')."
             raise ProviderError(what, retryable=True)
-        if self._called and not self._said:
+        if self._items and not (self._said or self._tools):
             raise ProviderError("the model called a tool instead of answering.")
         rest, _ = self._splitter.rest(cut=reason == "length")
+        calls = self._calls(rest)
+        if self._forced is not None:
+            rest = ""
+        if calls and reason == "stop":
+            reason = "tool_calls"
         usage = None
         if line.prompt_eval_count is not None or line.eval_count is not None:
             usage = Usage(max(0, line.prompt_eval_count or 0), max(0, line.eval_count or 0))
-        return Chunk(text + rest + "\ufffd" * len(self._half), reason, usage, reasoning=thoughts)
+        return Chunk(text + rest + "\ufffd" * len(self._half), reason, usage, thoughts, calls, tokens)
 
     def _characters(self, text: str) -> str:
         """Join surrogate halves that some servers send separately; replace a lone one by U+FFFD."""
@@ -191,3 +231,20 @@ class ChatReader:
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _tokens(logprobs: Any) -> Iterator[WrittenToken]:
+    """Yield the tokens of a line's ``logprobs``."""
+    for item in logprobs if isinstance(logprobs, list) else ():
+        if isinstance(item, dict) and (token := _likely(item)) is not None:
+            top = item.get("top_logprobs")
+            others = [_likely(one) for one in top if isinstance(one, dict)] if isinstance(top, list) else []
+            yield WrittenToken(token.token, token.logprob, token.bytes, tuple(one for one in others if one is not None))
+
+
+def _likely(item: dict[str, Any]) -> LikelyToken | None:
+    text, logprob, raw = item.get("token"), item.get("logprob"), item.get("bytes")
+    if not isinstance(text, str) or not isinstance(logprob, int | float):
+        return None
+    known = tuple(raw) if isinstance(raw, list) and all(isinstance(byte, int) for byte in raw) else None
+    return LikelyToken(text.encode("utf-8", "replace").decode(), float(logprob), known)

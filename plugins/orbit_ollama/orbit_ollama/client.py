@@ -120,6 +120,12 @@ class Client:
             lengths = [int(v) for k, v in (shown.modelinfo or {}).items() if k.endswith(".context_length") and v]
             return min(lengths, default=None)
 
+    async def capabilities(self, model: str) -> list[str] | None:
+        """Return what a model can do; None if the server does not say. Raises ProviderError."""
+        async with self._failures(model):
+            async with asyncio.timeout(self._settings.connect_timeout * 2):
+                return (await self._api.show(model)).capabilities
+
     async def pull(self, model: str) -> AsyncIterator[tuple[str, int, int]]:
         """Download a model. Yield its progress: status, bytes so far, total bytes. Raises ProviderError."""
         async with self._failures(model):

@@ -16,6 +16,7 @@ from orbit import (
     Health,
     Host,
     Message,
+    Model,
     Provider,
     ProviderError,
     Thinking,
@@ -64,6 +65,7 @@ _NO_LIST = (403, 404, 405, 501)
 class OllamaProvider(Provider):
     """Chat and embeddings with Ollama."""
 
+    ORBIT_API = 2
     Settings = OllamaSettings
     settings: OllamaSettings
 
@@ -142,7 +144,7 @@ class OllamaProvider(Provider):
             name = server.names.get(model, model)
             body = wire.chat_body(self.settings, messages, options, stream=stream, model=name, system=system)
             whole, started = not options.stream, time.monotonic()
-            reader = ChatReader(self._thinking.splitter(model, whole=whole), whole=whole)
+            reader = ChatReader(self._thinking.splitter(model, whole=whole), whole=whole, options=options)
             first = seconds_left(self.settings.first_token_timeout, context)
             try:
                 with server.call():
@@ -162,7 +164,7 @@ class OllamaProvider(Provider):
                 if system and isinstance(error, Refused) and refuses_system(error.marks) and self._has_system(messages):
                     system = False
                     continue
-                problem = blamed(error, options)
+                problem = blamed(error, options, messages)
                 if problem is not error:
                     raise problem from error
                 await attempts.retry_after(error)
@@ -171,10 +173,17 @@ class OllamaProvider(Provider):
                 return
 
     @hookimpl
-    async def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
+    async def models(self) -> Sequence[Model]:
+        """Return the configured model, and what the server says that it can do."""
+        model = self.settings.model
+        told = None if self.settings.supports is not None else await self._abilities(model)
+        return [Model(model, self._window, wire.supported(self.settings, told))]
+
+    @hookimpl
+    async def count_tokens(self, messages: Sequence[Message], options: GenerateOptions) -> TokenCount:
         """Estimate the tokens, rather too high: Ollama's API cannot count them. The window is ``num_ctx``."""
         complete = wire.with_system_prompt(messages, self.settings.default_system_prompt)
-        return TokenCount(estimate_prompt(complete), self._window)
+        return TokenCount(estimate_prompt(complete, options), self._window)
 
     @hookimpl
     async def embed(self, texts: Sequence[str], kind: str, context: CallContext) -> "NDArray[np.float32]":
@@ -199,6 +208,19 @@ class OllamaProvider(Provider):
         from orbit_ollama.commands import add_commands  # noqa: PLC0415  # click only when a command is used
 
         add_commands(group, self.settings)
+
+    async def _abilities(self, model: str) -> list[str] | None:
+        """Return what the first server that responds says about a model; None if it does not say."""
+        problem: ProviderError | None = None
+        for server in self._pool.servers:
+            try:
+                return await self._clients[server.address].capabilities(server.names.get(model, model))
+            except Refused as error:
+                logger.info("%s: %s does not say what %s can do: %s", self.name, server.url, model, error.message)
+                return None
+            except ProviderError as error:
+                problem = error
+        raise problem or ProviderError("the provider is not started.", kind="unavailable")
 
     def _streams(self, options: GenerateOptions) -> bool:
         """Return whether to fetch an answer as a stream.

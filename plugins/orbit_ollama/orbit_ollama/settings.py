@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from orbit import Capability
 from orbit.upstreams import Address
 
 Seconds = Annotated[float, Meta(gt=0)]
@@ -69,6 +70,10 @@ class OllamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     think: Annotated[
         bool | Literal["low", "medium", "high"] | None,
         Meta(description="Whether (or how much) a thinking model thinks; thoughts are never part of the answer."),
+    ] = None
+    supports: Annotated[
+        tuple[Capability, ...] | None,
+        Meta(description="What the model can do beyond text; null asks the server."),
     ] = None
     template_opens_thoughts: Annotated[
         bool | None,

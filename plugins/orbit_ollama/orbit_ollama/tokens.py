@@ -7,7 +7,8 @@ underestimating it makes the server reject the request.
 import re
 from collections.abc import Sequence
 
-from orbit import Message
+from orbit import GenerateOptions, Message
+from orbit.upstreams import beside_text
 
 MESSAGE_TOKENS = 8
 """The most that a chat template adds to a message (role markers, line ends)."""
@@ -31,6 +32,8 @@ def estimate(text: str) -> int:
     return total
 
 
-def estimate_prompt(messages: Sequence[Message]) -> int:
-    """Return an upper estimate of the tokens in a conversation, including the chat template."""
-    return sum(estimate(message.content) + MESSAGE_TOKENS for message in messages) + MESSAGE_TOKENS
+def estimate_prompt(messages: Sequence[Message], options: GenerateOptions) -> int:
+    """Return an upper estimate of the tokens in a conversation, including the chat template and the tools."""
+    text, attached = beside_text(messages, options)
+    size = estimate(text) + attached
+    return size + sum(estimate(message.content) + MESSAGE_TOKENS for message in messages) + MESSAGE_TOKENS

@@ -1,14 +1,16 @@
 """Converts between Ollama's JSON and ORBIT's types. Pure functions, without connections."""
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from orbit import FailureKind, GenerateOptions, Message, PromptTooLong, ProviderError
+from orbit import Capability, FailureKind, GenerateOptions, Image, Message, PromptTooLong, ProviderError
 from orbit.upstreams import Busy, Refused, is_final, retry_after, without_system
 from orbit_ollama.settings import OllamaSettings
+from orbit_ollama.tools import forced_instruction, forced_schema, is_forced, names_of_calls, offered
 
 _SAMPLING: Final = (
     ("temperature", "temperature", "temperature"),
@@ -69,21 +71,84 @@ def chat_body(  # all parts of a request
     if options.stop:
         own["stop"] = options.stop
     complete = with_system_prompt(messages, settings.default_system_prompt)
+    if is_forced(options):
+        complete = with_instruction(complete, forced_instruction(options))
+    complete = complete if system else without_system(complete)
+    names = names_of_calls(complete)
     body: dict[str, Any] = {
         "model": model or options.model or settings.model,
-        "messages": complete if system else without_system(complete),
+        "messages": [_message(message, names) for message in complete],
         "stream": stream,
         "truncate": False,
         "shift": False,
         "options": own,
     }
-    if options.json_schema is not None:
-        body["format"] = options.json_schema
-    if settings.think is not None:
-        body["think"] = settings.think
+    body |= {name: value for name, value in _beyond_text(settings, options).items() if value not in (None, [])}
     if settings.kept_alive is not None:
         body["keep_alive"] = settings.kept_alive
-    return msgspec.json.encode(body)
+    return msgspec.json.encode(options.extra | body)
+
+
+def _beyond_text(settings: OllamaSettings, options: GenerateOptions) -> dict[str, Any]:
+    """Return the fields of formats, tools, thoughts and probabilities."""
+    think = settings.think if options.reasoning_effort is None else _EFFORTS.get(options.reasoning_effort, True)
+    return {
+        "format": forced_schema(options) if is_forced(options) else options.json_schema,
+        "tools": offered(options),
+        "think": think,
+        "logprobs": None if options.logprobs is None else True,
+        "top_logprobs": options.logprobs,
+    }
+
+
+_EFFORTS: Final[dict[str, bool | str]] = {
+    "none": False,
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+}
+
+
+def _message(message: Message, names: Mapping[str, str]) -> Message | dict[str, Any]:
+    """Return a message in Ollama's form, which is ORBIT's if it is only text. ``names`` are those of tools by call."""
+    if not (message.parts or message.tool_calls or message.tool_call_id):
+        return message
+    written: dict[str, Any] = {"role": message.role, "content": message.content}
+    images = [base64.b64encode(part.data).decode() for part in message.parts if isinstance(part, Image)]
+    if images:
+        written["images"] = images
+    if message.tool_calls:
+        written["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": msgspec.Raw(call.arguments.encode())},
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        written |= {"tool_call_id": message.tool_call_id, "tool_name": names.get(message.tool_call_id, "")}
+    return written
+
+
+_CAPABILITIES: Final[dict[str, Capability]] = {"tools": "tools", "vision": "images", "thinking": "reasoning"}
+
+
+def supported(settings: OllamaSettings, told: Sequence[str] | None) -> frozenset[Capability]:
+    """Return what a model supports: what the operator says, or the server (``told``; None from an old server)."""
+    if settings.supports is not None:
+        return frozenset(settings.supports)
+    known = _CAPABILITIES.values() if told is None else (_CAPABILITIES[one] for one in told if one in _CAPABILITIES)
+    return frozenset({*known, "json_schema", "logprobs"})
+
+
+def with_instruction(messages: Sequence[Message], instruction: str) -> Sequence[Message]:
+    """Return the conversation with one more instruction at the end of its system message."""
+    if messages and messages[0].role == "system":
+        return [Message("system", f"{messages[0].content}\n\n{instruction}"), *messages[1:]]
+    return [Message("system", instruction), *messages]
 
 
 def with_system_prompt(messages: Sequence[Message], prompt: str) -> Sequence[Message]:

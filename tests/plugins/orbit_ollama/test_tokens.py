@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from orbit_ollama.tokens import estimate, estimate_prompt
 
-from orbit import Message
+from orbit import GenerateOptions, Message
 
 ROOT = Path(__file__).parents[3]
 
@@ -45,4 +45,4 @@ def test_other_scripts_count_by_character(text: str) -> None:
 
 
 def test_each_message_has_a_price() -> None:
-    assert estimate_prompt([Message("user", "")] * 10) >= 40
+    assert estimate_prompt([Message("user", "")] * 10, GenerateOptions()) >= 40
