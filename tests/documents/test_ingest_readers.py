@@ -350,7 +350,7 @@ def test_each_row_of_a_table_is_a_passage():
     [
         ("a.docx", b"this is no archive", "is not a readable Word document"),
         ("a.docx", make_docx(("Normal", "Cut"))[:-60], "is not a readable Word document"),
-        ("a.docx", b"\xd0\xcf\x11\xe0 of an old Word", "is encrypted or in the format of an old Word"),
+        ("a.docx", b"\xd0\xcf\x11\xe0 of an old Word", "is encrypted or in the format of an old Office"),
         ("a.docx", make_docx(("Normal", "Bomb"), padding=60_000_000), "unpacks to 600"),
         ("a.csv", b"name,phone\n", "is a table without rows"),
         ("a.csv", b'name,phone\n"Anna"x,1\n', "is not a readable table"),

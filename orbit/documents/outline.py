@@ -1,0 +1,89 @@
+"""Builds sections from headings, paragraphs and tables as a reader meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orbit.documents.sections import Content, Section
+from orbit.types import MetadataValue
+
+LONGEST_HEADING = 200
+"""Characters of a heading to keep: every passage below repeats it."""
+_SMALL_TABLE = 400
+"""Characters of a table that stays with the text around it."""
+_CELL = " | "
+
+Rows = Sequence[Sequence[str]]
+
+
+class Outline:
+    """Sections in the making. ``metadata`` is the location of what is added next."""
+
+    def __init__(self) -> None:
+        self.title = ""
+        self.metadata: dict[str, MetadataValue] = {}
+        self._above: list[tuple[int, str]] = []
+        self._used = True
+        self._text: list[str] = []
+        self._sections: list[Section] = []
+
+    def heading(self, level: int, text: str) -> None:
+        """Begin a section. Level 1 is the outermost."""
+        self.flush()
+        text = " ".join(text.split())
+        if not text:
+            return
+        if len(text) > LONGEST_HEADING:  # a paragraph that only looks like a heading
+            self.text(text)
+            return
+        if self._above and level <= self._above[-1][0]:
+            self._keep_heading()
+        self._above = [*((above, name) for above, name in self._above if above < level), (level, text)]
+        self._used = False
+        self.title = self.title or text
+
+    def text(self, text: str) -> None:
+        """Add a paragraph or another block."""
+        if text.strip():
+            self._text.append(text.rstrip())
+
+    def table(self, rows: Rows, headers: int = 1, row: int | None = None) -> None:
+        """Add a table. Its first ``headers`` rows name the columns. ``row`` is the location of the first row."""
+        lines = [_CELL.join(" ".join(cell.split()) for cell in cells).rstrip(" |") for cells in rows]
+        filled = sum(bool(line.strip(" |")) for line in lines)
+        if filled <= headers + 1 or (row is None and sum(map(len, lines)) <= _SMALL_TABLE):
+            self.text("\n".join(line for line in lines if line.strip(" |")))
+            return
+        self.flush()
+        metadata = self.metadata if row is None else {**self.metadata, "row": row + headers}
+        header, body = "\n".join(lines[:headers]), "\n".join(lines[headers:])
+        self.add(Section(body, self.path, metadata=metadata, header=header, kind="table"))
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The headings above what is added next."""
+        return tuple(name for _, name in self._above)
+
+    def add(self, section: Section) -> None:
+        """Add a finished section."""
+        self.flush()
+        self._used = True
+        self._sections.append(section)
+
+    def flush(self) -> None:
+        """End the section of the text so far."""
+        if self._text:
+            text, self._text = "\n\n".join(self._text), []
+            self.add(Section(text, self.path, metadata=self.metadata))
+
+    def content(self, warnings: Sequence[str] = ()) -> Content:
+        """Return all sections. A heading with nothing below it is text itself."""
+        self.flush()
+        self._keep_heading()
+        return Content(tuple(self._sections), self.title, tuple(warnings))
+
+    def _keep_heading(self) -> None:
+        """Make a heading text if nothing was below it."""
+        if self._above and not self._used:
+            self._used = True
+            self._sections.append(Section(self._above[-1][1], self.path[:-1], metadata=self.metadata))

@@ -1,0 +1,178 @@
+"""Word documents: nothing that a reader of the page sees is lost."""
+
+import pytest
+from office_kit import W, docx, paragraph, table
+
+from orbit.config.model import Ingest
+from orbit.documents.numbering import formatted
+from orbit.documents.readers import read
+from orbit.documents.split import passages
+
+LEVEL = '<w:lvl w:ilvl="{}"><w:start w:val="{}"/><w:numFmt w:val="{}"/><w:lvlText w:val="{}"/>{}</w:lvl>'
+
+
+def levels(*of, name="0"):
+    inner = "".join(LEVEL.format(depth, *level, *[""] * (4 - len(level))) for depth, level in enumerate(of))
+    return f'<w:abstractNum w:abstractNumId="{name}">{inner}</w:abstractNum>'
+
+
+def num(name, of="0", more=""):
+    return f'<w:num w:numId="{name}"><w:abstractNumId w:val="{of}"/>{more}</w:num>'
+
+
+def sections(content):
+    return [(section.path, section.text) for section in read("a.docx", content).sections]
+
+
+def text_of(content):
+    return "\n".join(section.text for section in read("a.docx", content).sections)
+
+
+def test_numbers_of_lists_count_by_level_and_begin_again():
+    numbering = levels((1, "decimal", "%1."), (1, "lowerLetter", "%1.%2)"), (1, "lowerRoman", "(%3)"))
+    numbering += levels((1, "bullet", "x"), name="1") + num("1") + num("2", "1")
+    numbering += num("3", "0", '<w:lvlOverride w:ilvl="0"><w:startOverride w:val="7"/></w:lvlOverride>')
+    body = [
+        paragraph("Scope", number="1"),
+        paragraph("goods", number="1", level=1),
+        paragraph("services", number="1", level=1),
+        paragraph("advice", number="1", level=2),
+        paragraph("Price", number="1"),
+        paragraph("discount", number="1", level=1),
+        paragraph("apples", number="2"),
+        paragraph("Annex", number="3"),
+        paragraph("Last", number="1"),
+    ]
+    assert [line.strip() for line in text_of(docx(*body, numbering=numbering)).split("\n") if line] == [
+        "1. Scope",
+        "1.a) goods",
+        "1.b) services",
+        "(i) advice",
+        "2. Price",
+        "2.a) discount",
+        "- apples",
+        "7. Annex",
+        "8. Last",
+    ]
+
+
+def test_numbers_of_headings_come_from_their_styles():
+    styles = "".join(
+        f'<w:style w:styleId="berschrift{n}"><w:name w:val="heading {n}"/><w:pPr><w:numPr>'
+        '<w:numId w:val="1"/></w:numPr></w:pPr></w:style>'
+        for n in (1, 2)
+    )
+    styles += '<w:style w:styleId="Own"><w:name w:val="My own"/><w:basedOn w:val="berschrift2"/></w:style>'
+    numbering = levels(
+        (1, "upperRoman", "%1", '<w:pStyle w:val="berschrift1"/>'),
+        (1, "decimal", "%1.%2", '<w:isLgl/><w:pStyle w:val="berschrift2"/>'),
+    )
+    body = [
+        paragraph("General", "berschrift1"),
+        paragraph("Words", "berschrift2"),
+        paragraph("A word is a word."),
+        paragraph("Liability", "berschrift1"),
+        paragraph("Damage", "Own"),
+        paragraph("We pay."),
+    ]
+    assert sections(docx(*body, styles=styles, numbering=numbering + num("1"))) == [
+        (("I General", "1.1 Words"), "A word is a word."),
+        (("II Liability", "2.1 Damage"), "We pay."),
+    ]
+
+
+def test_page_headers_footers_and_text_boxes_are_read_once():
+    box = "<w:r><w:drawing><w:txbxContent>{}</w:txbxContent></w:drawing></w:r>".format(paragraph("Hotline 0800 123"))
+    alternative = (
+        f'<w:p xmlns:mc="mc"><mc:AlternateContent><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback>'
+        "</mc:AlternateContent><w:r><w:t>Leaflet</w:t></w:r></w:p>"
+    )
+    content = docx(
+        alternative,
+        links={"a": "header header1.xml", "b": "header header2.xml", "c": "footer footer1.xml"},
+        more={
+            "word/header1.xml": f"<w:hdr {W}>{paragraph('Offer no. 4711')}</w:hdr>",
+            "word/header2.xml": f"<w:hdr {W}>{paragraph('Offer no. 4711')}</w:hdr>",
+            "word/footer1.xml": f"<w:ftr {W}>{table(['Valid until', '31 March'])}</w:ftr>",
+        },
+    )
+    assert text_of(content).split() == [
+        *["Offer", "no.", "4711"],
+        *["Leaflet", "Hotline", "0800", "123"],
+        *["Valid", "until", "31", "March"],
+    ]
+
+
+def test_notes_are_below_their_paragraph():
+    noted = '<w:p><w:r><w:t>We pay.</w:t></w:r><w:r><w:footnoteReference w:id="2"/></w:r></w:p>'
+    content = docx(
+        noted,
+        paragraph("More."),
+        links={"a": "footnotes footnotes.xml"},
+        more={
+            "word/footnotes.xml": f'<w:footnotes {W}><w:footnote w:id="2">{paragraph("Within 30 days.")}</w:footnote>'
+            "</w:footnotes>"
+        },
+    )
+    assert text_of(content) == "We pay. [2]\n\n[2] Within 30 days.\n\nMore."
+
+
+def test_deleted_text_is_gone_and_inserted_text_is_there():
+    body = (
+        "<w:p><w:ins><w:r><w:t>new</w:t></w:r></w:ins><w:del><w:r><w:delText>old</w:delText></w:r></w:del>"
+        "<w:hyperlink><w:r><w:t> link</w:t></w:r></w:hyperlink><w:sdt><w:sdtContent><w:r><w:t> field</w:t></w:r>"
+        "</w:sdtContent></w:sdt></w:p>"
+    )
+    assert text_of(docx(body)) == "new link field"
+
+
+def test_text_that_looks_like_markup_is_text():
+    content = docx(paragraph("# of units: 4711"), paragraph("Write &lt;!-- price --&gt; here."), paragraph("a * b * c"))
+    assert text_of(content) == "# of units: 4711\n\nWrite <!-- price --> here.\n\na * b * c"
+
+
+def test_headings_without_text_are_text():
+    content = docx(
+        paragraph("Numbers", "Heading1"), paragraph("Fire: 112", "Heading2"), paragraph("Porter: 5000", "Heading2")
+    )
+    assert sections(content) == [(("Numbers",), "Fire: 112"), (("Numbers",), "Porter: 5000")]
+
+
+def test_each_passage_of_a_table_has_its_header():
+    rows = [(f"Department {number}", f"Person {number}", f"555-{number}") for number in range(60)]
+    content = docx(paragraph("Contacts", "Heading1"), table(("Department", "Head", "Phone"), *rows))
+    found = passages("a.docx", read("a.docx", content), "d", Ingest())
+    assert len(found) > 1
+    assert all(passage.text.startswith("Contacts\n\nDepartment | Head | Phone\nDepartment") for passage in found)
+    whole = "\n".join(passage.text for passage in found)
+    assert all(" | ".join(row) in whole for row in rows)
+
+
+def test_merged_cells_keep_their_columns():
+    spanned = '<w:tc><w:tcPr><w:gridSpan w:val="2"/></w:tcPr><w:p><w:r><w:t>both</w:t></w:r></w:p></w:tc>'
+    down = "<w:tc><w:tcPr><w:vMerge {}/></w:tcPr><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>"
+    rows = (spanned, down.format('w:val="restart"', "A") + spanned, down.format("", "") + spanned)
+    body = "<w:tbl>" + "".join(f"<w:tr>{row}</w:tr>" for row in rows) + "</w:tbl>"
+    assert text_of(docx(body)) == "both\nA | both\nA | both"
+
+
+@pytest.mark.parametrize(
+    ("number", "form", "written"),
+    [
+        (1, "decimal", "1"),
+        (27, "lowerLetter", "aa"),
+        (28, "upperLetter", "BB"),
+        (1994, "upperRoman", "MCMXCIV"),
+        (3, "decimalZero", "03"),
+        (10**9, "upperRoman", "1000000000"),
+        (4, "chineseCounting", "4"),
+    ],
+)
+def test_forms_of_numbers(number, form, written):
+    assert formatted(number, form) == written
+
+
+def test_a_document_nested_without_end_is_read_or_refused_by_name():
+    deep = "<w:sdt><w:sdtContent>" * 20_000 + paragraph("deep") + "</w:sdtContent></w:sdt>" * 20_000
+    with pytest.raises(RecursionError):  # the reading process names it
+        read("a.docx", docx(deep))
