@@ -14,6 +14,7 @@ from orbit.auth.keys import new_key
 from orbit.database import open_database
 from orbit.observing.server_log import configure_logging
 from orbit.provider import Provider
+from orbit.serving.http_protocol import LimitedProtocol
 from orbit.testing import make_host
 from orbit.web.app import Application, create_app
 
@@ -42,7 +43,7 @@ def run_orbit(config: Mapping[str, Any], folder: Path, plugins: Mapping[str, typ
         make_orbit(config, folder, plugins),
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=LimitedProtocol,
         access_log=False,
         proxy_headers=False,
         log_config=None,

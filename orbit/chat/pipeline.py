@@ -79,6 +79,8 @@ class Pipeline:
         self.recorder = Recorder(registry.callers("log"), settings.timeouts.log, self.metrics.failed)
         self._retrieval = Retrieval(registry, settings.retrieval, settings.timeouts, self._failed)
         self._moderation = Moderation(registry, settings.timeouts.moderate, settings.messages.refusal_response)
+        self._waits = self._retrieval.available or self._moderation.judges_questions or self._count is not None
+        """Whether anything before the model can take long; a deadline for nothing would cost a turn 3 µs."""
 
     async def __aenter__(self) -> Self:
         await self.recorder.__aenter__()
@@ -109,7 +111,8 @@ class Pipeline:
         with _Recorded(self, turn, journal) as end:
             try:
                 async with self.admission.place(turn.context.key_id):
-                    prompt = await in_time(turn.context, self._prepare(turn, journal), self.ticker)
+                    preparing = self._prepare(turn, journal)
+                    prompt = await (in_time(turn.context, preparing, self.ticker) if self._waits else preparing)
                     journal.provider, journal.model = self._provider, self._model
                     guard = self._guard(turn, journal)
                     answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)

@@ -11,6 +11,7 @@ import msgspec
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from orbit.serving.joined_head import JoinedHead
 from orbit.web.http.problems import ProblemDetails
 
 MAX_URL = 8192
@@ -53,6 +54,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._moved = False
         self._pending = 0
         self._discarded = 0
+
+    @override
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(JoinedHead(transport, self.loop))  # type: ignore[arg-type]  # it forwards the rest
 
     @override
     def data_received(self, data: bytes) -> None:

@@ -158,7 +158,9 @@ class _EventStream:
         self._sending = True
         self.ended = last
         try:
-            await self._write(frame, more=not last)
+            if not self.started:
+                await self._start()
+            await self._send_frame({"type": "http.response.body", "body": frame, "more_body": not last})
         finally:
             self._sending = False
             self._sent_at = self._now()
@@ -185,10 +187,13 @@ class _EventStream:
         if now >= self._sent_at + self._seconds and not self._sending and not self.ended:
             self._sent_at = now
             if self._ping is None or self._ping.done():
-                self._ping = asyncio.create_task(self._write(_PING, more=True))
+                self._ping = asyncio.create_task(self._send_ping())
 
-    async def _write(self, frame: bytes, *, more: bool) -> None:
+    async def _start(self) -> None:
+        self.started = True
+        await self._send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
+
+    async def _send_ping(self) -> None:
         if not self.started:
-            self.started = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
-        await self._send_frame({"type": "http.response.body", "body": frame, "more_body": more})
+            await self._start()
+        await self._send_frame({"type": "http.response.body", "body": _PING, "more_body": True})
