@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -111,8 +111,7 @@ class Pipeline:
         with _Recorded(self, turn, journal) as end:
             try:
                 async with self.admission.place(turn.context.key_id):
-                    preparing = self._prepare(turn, journal)
-                    prompt = await (in_time(turn.context, preparing, self.ticker) if self._waits else preparing)
+                    prompt = await self._prepared(turn, journal)
                     journal.provider, journal.model = self._provider, self._model
                     guard = self._guard(turn, journal)
                     answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
@@ -221,6 +220,10 @@ class Pipeline:
         record = journal.record(outcome)
         self.metrics.turn(record)
         self.recorder.record(record, turn.context)
+
+    def _prepared(self, turn: Turn, journal: Journal) -> Awaitable[Prompt]:
+        preparing = self._prepare(turn, journal)
+        return in_time(turn.context, preparing, self.ticker) if self._waits else preparing
 
     async def _prepare(self, turn: Turn, journal: Journal) -> Prompt:
         """Do all that comes before the model. Raises EndsEarly if nobody has to ask the model."""
