@@ -34,8 +34,8 @@ class OnnxSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     model: Annotated[
         str,
         msgspec.Meta(
-            description="Model that embeds: `minilm` (English), `multilingual` (16 languages), `universal`, a folder "
-            "in the layout of sentence-transformers, or an .onnx file in one; empty for none."
+            description="Model that embeds: `minilm` (English), `multilingual` (16 languages), a folder in the "
+            " layout of sentence-transformers, or an .onnx file in one; empty for none."
         ),
     ] = "minilm"
     reranker: Annotated[

