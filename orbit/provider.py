@@ -48,8 +48,15 @@ class Host(Protocol):
         """Return the embedding provider in use and its model, as ``provider/model``; empty if there is none."""
         ...
 
-    async def embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
-        """Embed with the selected provider: float32, shape ``(len(texts), dimension)``. Raises ProviderError."""
+    def embeds(self, embedding: str) -> bool:
+        """Return whether an enabled provider has the model that ``embedding`` names as ``provider/model``."""
+        ...
+
+    async def embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext, embedding: str = "") -> Vectors:
+        """Embed with the selected provider, or the one that ``embedding`` names. Raises ProviderError.
+
+        Returns float32 of shape ``(len(texts), dimension)``.
+        """
         ...
 
     def generate(

@@ -30,9 +30,9 @@ from orbit.host.verify import HOOKS
 from orbit.testing import contract
 
 ROOT = Path(__file__).resolve().parent.parent
-ENABLED = ("llama_cpp", "wordllama", "chroma")
+ENABLED = ("llama_cpp", "onnx", "wordllama", "chroma")
 """The plugins of the embedded default. Their sections are active in the example."""
-CHOSEN = {"general.embedding_provider": "wordllama"}
+CHOSEN = {"general.embedding_provider": "onnx"}
 """Settings in the example that differ from their default."""
 _HOST = re.compile(r"(<!-- host sections -->\n).*?(<!-- end of host sections -->)", re.DOTALL)
 _RULES = re.compile(r"(<!-- rules -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -264,7 +264,7 @@ def example_config() -> str:
             continue  # its presence selects it
         parts.append(_section(field.name, field.type))
     parts += [_section(name, settings_struct(name)) for name in ENABLED]
-    switched_off = ("onnx", "ollama", "openai", "safety", "reranker", "elasticsearch")
+    switched_off = ("ollama", "openai", "safety", "reranker", "elasticsearch")
     others = [name for name in switched_off if name in installed_plugins()]
     off = {"mongodb": next(field.type for field in msgspec.structs.fields(HostConfig) if field.name == "mongodb")}
     off |= {name: settings_struct(name) for name in others}

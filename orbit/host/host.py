@@ -149,25 +149,39 @@ class OrbitHost:
     @property
     def embedding(self) -> str:
         """The embedding provider in use and its model, as ``provider/model``."""
-        name = self.roles.embed
+        return self._embedding_of(self.roles.embed)
+
+    def _embedding_of(self, name: str) -> str:
         if not name:
             return ""
         section = next(item.section for item in self.registry.loaded if item.section.name == name)
         return f"{section.plugin}/{self.registry.model(name, 'embed')}"
 
-    async def embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
-        """Embed with the selected provider. Raises ProviderError.
+    def embeds(self, embedding: str) -> bool:
+        """Return whether an enabled provider has this embedding model."""
+        return bool(self._embedder(embedding))
+
+    def _embedder(self, embedding: str) -> str:
+        """Return the instance with an embedding model, the selected one first; empty if there is none."""
+        able = (self.roles.embed, *self.registry.implementing("embed"))
+        return next((name for name in able if name and self._embedding_of(name) == embedding), "")
+
+    async def embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext, embedding: str = "") -> Vectors:
+        """Embed with the selected provider, or the one that has the model ``embedding``. Raises ProviderError.
 
         Documents go to the provider in pieces, and each piece has its own deadline.
         """
+        name = self._embedder(embedding) if embedding else self.roles.embed
+        if embedding and not name:
+            raise ProviderError(f"no enabled provider embeds with {embedding}.", operation="embed")
         if kind == "document":
-            return await self._embedding.embed(texts, self.embedding, lambda piece: self._embed(piece, kind, context))
-        return await self._embed(texts, kind, context)
+            made_by = embedding or self.embedding
+            return await self._embedding.embed(texts, made_by, lambda piece: self._embed(name, piece, kind, context))
+        return await self._embed(name, texts, kind, context)
 
-    async def _embed(self, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
+    async def _embed(self, name: str, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
         import numpy as np  # noqa: PLC0415  # only those who embed pay for it
 
-        name = self.roles.embed
         caller = self._caller("embed", name)
         with _within("embed", name):
             vectors: Vectors = await call(

@@ -11,7 +11,7 @@ from orbit.types import Need
 
 DOES = {"generate": "generates", "embed": "embeds"}
 VERBS = {"generate": "generate", "embed": "embed", "index": "store documents"}
-EXAMPLES = {"generate": "one, for example with 'ollama:'", "embed": "one, for example with 'wordllama:'"}
+EXAMPLES = {"generate": "one, for example with 'ollama:'", "embed": "one, for example with 'onnx:'"}
 
 
 def unmet_needs(config: Config, registry: Registry, selected: Mapping[str, str]) -> Iterator[Problem]:

@@ -118,7 +118,7 @@ def test_the_example_is_the_embedded_default_with_all_settings(tmp_path: Path) -
     general = msgspec.structs.replace(config.host.general, embedding_provider="")
     logging = msgspec.structs.replace(config.host.logging, file={})
     assert msgspec.structs.replace(config.host, general=general, logging=logging) == HostConfig()
-    assert [item.name for item in config.providers] == ["llama_cpp", "wordllama", "chroma", "files"]
+    assert [item.name for item in config.providers] == ["llama_cpp", "onnx", "wordllama", "chroma", "files"]
     assert OrbitHost(config, problems).problems == ()
 
 
@@ -136,7 +136,7 @@ def test_every_section_of_the_example_has_all_settings_with_their_defaults() -> 
         expected = {item.name for item in settings_of(struct) if (name, item.name) != ("logging", "file")}
         assert set(_dotted(values)) >= expected
         if name == "general":
-            assert values.pop("embedding_provider") == "wordllama"
+            assert values.pop("embedding_provider") == "onnx"
             converted, _ = convert_all(values, struct, name)
         assert converted == struct()
 

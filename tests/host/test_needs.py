@@ -20,7 +20,7 @@ TWO = {"general": {"inference_provider": "openai"}, "openai": OPENAI, "vectors":
         ({"echo": {}, "chroma": {}}, "chroma: needs a provider that embeds, and none is enabled; enable one"),
         (
             {"echo": {}, "chroma": {}, "wordllama": {"enabled": False}},
-            "chroma: needs a provider that embeds, and none is enabled; enable one, for example with 'wordllama:'",
+            "chroma: needs a provider that embeds, and none is enabled; enable one, for example with 'onnx:'",
         ),
         (
             {

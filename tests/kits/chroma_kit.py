@@ -26,7 +26,10 @@ class WordHost:
         self.fail_after: int | None = None
         self.batches: list[int] = []
 
-    async def embed(self, texts, kind, context):
+    def embeds(self, embedding):
+        return embedding == self.embedding
+
+    async def embed(self, texts, kind, context, embedding=""):
         self.batches.append(len(texts))
         if self.fail_after is not None and len(self.batches) > self.fail_after:
             raise orbit.ProviderError("the model is gone", kind="unavailable")

@@ -71,6 +71,7 @@ class ChromaProvider(orbit.Provider):
         self._collections = Collections()
         self._writing = asyncio.Lock()
         self._sources: dict[str, tuple[int, Mapping[str, str]]] = {}
+        self._embeddings: dict[str, tuple[str, str]] = {}
 
     async def __aenter__(self) -> Self:
         """Open the database. If the server is unreachable, each use tries again."""
@@ -98,7 +99,7 @@ class ChromaProvider(orbit.Provider):
         if not embedding:
             raise orbit.ConfigError(
                 f"{self.name} needs a provider that embeds, but none is enabled; enable one, for example with a "
-                "section 'wordllama:'."
+                "section 'onnx:'."
             )
         name = self.settings.collection
         if not name:
@@ -109,7 +110,7 @@ class ChromaProvider(orbit.Provider):
             if error.retryable:  # already logged on opening; each use checks the collection anyway
                 return
             raise
-        if origin is not None and (problem := origin.problem(name, embedding)):
+        if origin is not None and (problem := origin.problem(name, self._chosen(origin))):
             raise orbit.ConfigError([orbit.Problem(f"{self.name}.collection", problem)])
 
     async def health(self) -> orbit.Health:
@@ -156,7 +157,8 @@ class ChromaProvider(orbit.Provider):
         name = query.collection or self.settings.collection
         if not name:
             return []
-        vectors = await self.host.embed([query.text], "query", context)
+        embedding = await self._embedding(name)
+        vectors = await self.host.embed([query.text], "query", context, embedding)
 
         def work(collection: Collection, origin: Origin) -> list[orbit.Document]:
             found = collection.query(
@@ -183,9 +185,11 @@ class ChromaProvider(orbit.Provider):
             return 0
         if problem := name_problem(collection):
             raise orbit.ProviderError(problem)
+        embedding = await self._embedding(collection)
         with VectorFile() as embedded:
             for some in batched(documents, WRITE_SIZE):
-                embedded.append(await self.host.embed([document.text for document in some], "document", context))
+                texts = [document.text for document in some]
+                embedded.append(await self.host.embed(texts, "document", context, embedding))
             async with self._writing:
                 await self._replace(collection, documents, ids, embedded, context)
         return len(documents)
@@ -216,6 +220,7 @@ class ChromaProvider(orbit.Provider):
 
         self._collections.forget(collection)
         self._sources.pop(collection, None)
+        self._embeddings.pop(collection, None)
         try:
             await self._connection.write(lambda client: client.delete_collection(collection))
         except NotFoundError:
@@ -243,7 +248,7 @@ class ChromaProvider(orbit.Provider):
         """
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
-        embedding, writes = self.host.embedding, self._connection.writes()
+        embedding, writes = await self._embedding(collection), self._connection.writes()
         known = self._sources.get(collection)
         if writes is not None and known is not None and known[0] == writes:
             return known[1]
@@ -303,19 +308,39 @@ class ChromaProvider(orbit.Provider):
         """Pass the checked collection to ``work``, in a thread."""
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
-        embedding = self.host.embedding
+        embedding = await self._embedding(name)
         run = self._connection.write if write else self._connection.read
         try:
             return await run(lambda client: self._collections.use(client, name, embedding, dimension, work))
+        except orbit.ProviderError:
+            self._embeddings.pop(name, None)  # another process may have embedded it again
+            raise
         except NotFoundError as error:
+            self._embeddings.pop(name, None)
             raise orbit.ProviderError(
                 f"The collection '{name}' does not exist. Ingest documents into it: orbit ingest PATH --collection "
                 f"{name}",
                 kind="not_found",
             ) from error
 
+    async def _embedding(self, name: str) -> str:
+        """Return the model of a collection's vectors: the one that it records, if that is enabled."""
+        in_use = self.host.embedding
+        known = self._embeddings.get(name)
+        if known is not None and known[0] == in_use:
+            return known[1]
+        origin = await self._connection.read(lambda client: self._collections.origin(client, name))
+        chosen = self._chosen(origin)
+        if origin is not None:
+            self._embeddings[name] = (in_use, chosen)
+        return chosen
+
+    def _chosen(self, origin: Origin | None) -> str:
+        own = "" if origin is None else origin.embedding
+        return own if own and self.host.embeds(own) else self.host.embedding
+
     async def _make(self, name: str, dimension: int) -> None:
-        embedding = self.host.embedding
+        embedding = await self._embedding(name)
         await self._connection.write(lambda client: self._collections.make(client, name, embedding, dimension))
 
     async def _write(
