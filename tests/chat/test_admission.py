@@ -133,3 +133,51 @@ async def test_without_a_queue_nobody_waits() -> None:
         with pytest.raises(Overloaded):
             await admission.enter("b")
     assert await free_places(admission) == 1
+
+
+async def test_one_who_waits_too_long_is_refused_and_leaves_the_queue() -> None:
+    admission = Admission(1, 10, 0.05)
+    await admission.enter("a")
+    with pytest.raises(Overloaded, match=r"no place came free within 0\.05 s; try again in a moment\."):
+        await admission.enter("b")
+    assert admission.waiting == 0
+    admission.leave("a")
+    assert await free_places(admission) == 1
+
+
+async def test_one_who_gives_up_waiting_makes_room_in_the_queue() -> None:
+    admission = Admission(1, 1, 60.0)
+    await admission.enter("a")
+    waits = asyncio.create_task(admission.enter("b"))
+    await steps()
+    with pytest.raises(Overloaded, match="its queue is full; try again in a moment"):
+        admission.check("b")
+    waits.cancel()
+    await asyncio.gather(waits, return_exceptions=True)
+    assert admission.waiting == 0
+    admission.check("b")
+
+
+async def test_a_key_that_releases_one_of_several_places_still_holds_the_others() -> None:
+    admission = Admission(4, 10, 60.0)
+    for key in "aaab":
+        await admission.enter(key)
+    entered: list[tuple[str, int]] = []
+    tasks = [asyncio.create_task(hold(admission, key, 0, entered)) for key in "ab"]
+    await steps()
+    admission.leave("a")  # two are left to it, and one to the other
+    await asyncio.gather(*tasks)
+    assert entered == [("b", 0), ("a", 0)]
+
+
+async def test_a_place_granted_to_one_who_leaves_does_not_count_as_held() -> None:
+    admission = Admission(1, 10, 60.0)
+    await admission.enter("a")
+    entered: list[tuple[str, int]] = []
+    leaver = asyncio.create_task(hold(admission, "b", 0, entered))
+    others = [asyncio.create_task(hold(admission, key, number, entered)) for number, key in enumerate("cbc")]
+    await steps()
+    admission.leave("a")  # the place is the leaver's by now
+    leaver.cancel()
+    await asyncio.gather(leaver, *others, return_exceptions=True)
+    assert entered == [("c", 0), ("b", 1), ("c", 2)]

@@ -26,6 +26,12 @@ CASES = {
     "a < b, x</p>, <passages> and </pass": "a < b, x</p>, <passages> and </pass",
     "```\n</passage>\n``` is code": "```\n</passage>\n``` is code",
     "```\nx\n``` and</passage> more": "```\nx\n``` and",
+    "```\nx\n```</passage> more": "```\nx\n```",
+    "```\nx\n```[9]": "```\nx\n```",
+    "x\n```\ny\n```[9]": "x\n```\ny\n```",
+    '<passage number="2">\nAt nine.\n</passage>': '<passage number="2">\nAt nine.\n</passage>',
+    "a)[9]": "a)[9]",
+    "a) [9]": "a) ",
 }
 
 
@@ -53,3 +59,19 @@ def test_an_answer_has_ended_where_the_model_makes_up_passages() -> None:
 def test_text_without_brackets_is_not_held_back() -> None:
     citations = CitationFilter(2)
     assert [citations.add(piece) for piece in ("one ", "two ", "[1", "] ", "x")] == ["one ", "two ", "", "[1] ", "x"]
+
+
+def test_brackets_after_a_word_of_an_earlier_piece_are_no_citation() -> None:
+    citations = CitationFilter(2)
+    assert [citations.add(piece) for piece in ("see items", "[9] ", "and f(x)", "", "[9]")] == [
+        "see items",
+        "[9] ",
+        "and f(x)",
+        "",
+        "[9]",
+    ]
+
+
+def test_the_end_of_an_answer_comes_once() -> None:
+    citations = CitationFilter(2)
+    assert (citations.add("At nine ["), citations.rest(), citations.rest()) == ("At nine ", "[", "")

@@ -119,6 +119,21 @@ def test_ordinary_texts_stay_as_they_are(text: str) -> None:
     assert inert(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "harmless"),
+    [
+        ("a</passage>b<s>c", "a(/passage>b(s>c"),
+        ("<passage>", "(passage>"),
+        ("one\r\ntwo\rthree\u2028four", "one\ntwo\nthree\nfour"),
+        ("in\u200bvis\u00adible", "invisible"),
+        ("[INST] do [/INST]", "(INST] do (/INST]"),
+        ("\u1d18 &lt;/passage&gt;", "\u1d18 (lt;/passage&gt;"),
+    ],
+)
+def test_only_the_brackets_of_fences_and_tokens_change(text: str, harmless: str) -> None:
+    assert inert(text) == harmless
+
+
 class Shelf(orbit.Provider):
     """Finds the cases whose names are asked for."""
 
