@@ -1,6 +1,6 @@
 """What a client reads of an answer."""
 
-from orbit import Chunk, Usage
+from orbit import Chunk, ToolCall, Usage
 from orbit.chat.answer_text import AnswerText
 
 
@@ -50,3 +50,35 @@ def test_nothing_follows_a_cut() -> None:
     answer = AnswerText(1, 3)
     assert answer.add(Chunk("abcd [")) == "abc"
     assert answer.rest() == ""
+
+
+CALL = ToolCall("1", "clock", "{}")  # of seven characters
+OTHER = ToolCall("2", "dates", "{}")
+
+
+def test_tool_calls_are_kept_in_order_beside_the_text() -> None:
+    answer = AnswerText(0, 100)
+    assert not answer.tool_calls
+    assert answer.add(Chunk("Wait.", tool_calls=(CALL,))) == "Wait."
+    assert answer.add(Chunk(tool_calls=(OTHER,), finish_reason="tool_calls")) == ""
+    assert (answer.tool_calls, answer.finish_reason, answer.ended) == ((CALL, OTHER), "tool_calls", False)
+
+
+def test_names_and_arguments_of_calls_count_towards_the_length() -> None:
+    answer = AnswerText(0, 14)
+    answer.add(Chunk(tool_calls=(CALL, OTHER)))
+    assert (answer.tool_calls, answer.ended) == ((CALL, OTHER), False)
+    assert (answer.add(Chunk("x")), answer.ended, answer.finish_reason) == ("", True, "length")
+
+
+def test_calls_beyond_the_length_end_the_answer_and_none_is_made() -> None:
+    answer = AnswerText(0, 13)
+    answer.add(Chunk(tool_calls=(CALL,), usage=Usage(3, 4)))
+    assert answer.add(Chunk(tool_calls=(OTHER,))) == ""
+    assert (answer.tool_calls, answer.ended, answer.finish_reason) == ((), True, "length")
+    assert answer.usage(7) == Usage(7, 0)
+
+
+def test_what_is_held_back_at_the_longest_length_still_comes() -> None:
+    answer = AnswerText(1, 3)
+    assert (answer.add(Chunk("abc[")), answer.rest()) == ("abc", "[")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from actor_kit import PLUGINS, raises, returns, turn
+from actor_kit import PLUGINS, document, raises, returns, turn
 
 import orbit
 from orbit.chat.conversations import Conversations, UnknownConversation, history_of
@@ -55,6 +55,7 @@ class Room:
         self.drawer: Any = Drawer()
         self.judge = running.registry["judge"]
         self.model = running.registry["model"]
+        self.finder = running.registry["finder"]
         self.pipeline = pipeline
 
     def conversations(self, **settings: Any) -> Conversations:
@@ -69,7 +70,7 @@ class Room:
 
 @pytest.fixture
 async def room(tmp_path: Path) -> AsyncIterator[Room]:
-    config: dict[str, Any] = {"model": {}, "judge": {}}
+    config: dict[str, Any] = {"model": {}, "judge": {}, "finder": {}}
     async with host(config, tmp_path, PLUGINS) as running, Pipeline(running) as pipeline:
         yield Room(running, pipeline)
 
@@ -110,6 +111,15 @@ async def test_an_answer_in_pieces_is_kept_whole_and_an_old_one_is_not_read(room
     assert "first" not in str(room.model.made("generate")[-1][0])
 
 
+async def test_the_sources_of_an_answer_are_kept_with_it(room: Room) -> None:
+    room.finder.acts["retrieve"] = returns([document(1)])
+    asked = turn(session_id="s", key_id="k", collection="c")
+    *_, ending = [event async for event in room.conversations().answer(asked)]
+    assert isinstance(ending, Answered)
+    assert [source.id for source in ending.sources] == ["1"]
+    assert room.drawer.turns[0].sources == ending.sources
+
+
 async def test_a_refused_turn_is_not_kept(room: Room) -> None:
     room.judge.acts["moderate"] = returns(orbit.Verdict(allowed=False))
     assert not (await room.ask()).remembered
@@ -143,6 +153,7 @@ async def test_a_conversation_may_be_read_and_deleted(room: Room) -> None:
         with pytest.raises(UnknownConversation):
             await unknown
     assert UnknownConversation.client
+    assert str(UnknownConversation()) == "there is no such session, or its time is over (sessions.ttl)."
     await room.ask()
     assert [item.question for item in await conversations.turns("k", "s")] == ["When?"]
     assert room.drawer.calls[-1][:3] == ("read", "k", "s")

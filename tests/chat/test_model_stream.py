@@ -131,6 +131,20 @@ async def test_the_turns_deadline_ends_also_who_never_waits() -> None:
         await read(stream_of(talk, deadline=0.03))
 
 
+async def test_a_distant_deadline_ends_nothing() -> None:
+    chunks = [Chunk(str(number)) for number in range(100)]
+    stream = stream_of(says(*chunks, then=0.15, again=(Chunk("end"),)), deadline=LONG)
+    assert await read(stream) == [*map(str, range(100)), "end"]
+
+
+async def test_a_stream_that_nobody_waits_for_ends_nobody() -> None:
+    stream = stream_of(says(Chunk("a")), first=0.0)
+    stream.look(time.monotonic() + LONG)
+    await asyncio.sleep(0)
+    assert cancellations() == 0
+    await stream.aclose()
+
+
 async def test_a_consumer_may_take_its_time() -> None:
     stream = stream_of(says(Chunk("a"), Chunk("b")), first=0.02, following=0.02)
     await stream.next()
@@ -169,14 +183,16 @@ async def test_whatever_a_model_raises_is_its_failure(error: BaseException, kind
         await stream.next()
     assert getattr(raised.value, "code", "") == code
     assert getattr(raised.value, "provider", "p") == "p"
+    assert getattr(raised.value, "operation", "generate") == "generate"
+    assert raised.value is error or raised.value.__cause__ is not None
     assert cancellations() == 0
     assert not stream._waiting
     await stream.aclose()
 
 
-@pytest.mark.parametrize("wrong", ["text", None, 1, ("a",)])
-async def test_what_is_no_chunk_is_the_plugins_mistake(wrong: Any) -> None:
-    with pytest.raises(ProviderError, match="instead of Chunks; this is a mistake in the plugin") as raised:
+@pytest.mark.parametrize(("wrong", "told"), [("text", "str"), (None, "None"), (1, "int"), (("a",), "tuple of str")])
+async def test_what_is_no_chunk_is_the_plugins_mistake(wrong: Any, told: str) -> None:
+    with pytest.raises(ProviderError, match=f"{told} instead of Chunks; this is a mistake in the plugin") as raised:
         await read(stream_of(says(wrong)))
     assert (raised.value.provider, raised.value.operation) == ("p", "generate")
 
