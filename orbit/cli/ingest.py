@@ -45,7 +45,7 @@ def ingest(
 ) -> None:
     """Add files and folders to a collection.
 
-    Reads Markdown, text, HTML, PDF and JSON lists of questions and answers. Skips unchanged files, replaces changed
+    Reads documents, tables, slides, books, mails, web pages, data and source code. Skips unchanged files, replaces changed
     ones, and names those that it cannot read. What a file gave before it became empty or unreadable is removed.
 
     Exits with 1 if it could read no file, or the store refused one.

@@ -11,11 +11,20 @@ from typing import Annotated
 import msgspec
 
 from orbit.documents.docx import read_docx
+from orbit.documents.epub import read_epub
 from orbit.documents.html import read_html
+from orbit.documents.mail import read_eml, read_mbox
 from orbit.documents.markdown import read_markdown
+from orbit.documents.notebook import read_notebook
+from orbit.documents.odf import read_odp, read_ods, read_odt
 from orbit.documents.pdf import read_pdf
+from orbit.documents.pptx import read_pptx
+from orbit.documents.records import read_json, read_json_lines, read_yaml
+from orbit.documents.rtf import read_rtf
 from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.documents.table import read_table
+from orbit.documents.xlsx import read_xlsx
+from orbit.documents.xml import read_xml
 
 VERSION = 2
 """Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
@@ -73,15 +82,86 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _code(text: str) -> Content:
+    return Content((Section(text, kind="code", metadata={"line": 1}),))
+
+
+def _json(content: bytes) -> Content:
+    """Read a list of questions and answers, or any other JSON."""
+    try:
+        return read_questions(content)
+    except UnreadableError:
+        return read_json(_lines(decode(content)))
+
+
+def _of_text(reader: Callable[[str], Content]) -> Callable[[bytes], Content]:
+    return lambda content: reader(_lines(decode(content)))
+
+
+_CODE = (
+    *(".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".java", ".kt", ".kts", ".scala", ".groovy", ".c"),
+    *(".h", ".cc", ".cpp", ".cxx", ".hpp", ".hh", ".cs", ".fs", ".vb", ".go", ".rs", ".rb", ".php", ".pl", ".pm"),
+    *(
+        ".swift",
+        ".m",
+        ".lua",
+        ".r",
+        ".jl",
+        ".dart",
+        ".ex",
+        ".exs",
+        ".erl",
+        ".hs",
+        ".clj",
+        ".ml",
+        ".sh",
+        ".bash",
+        ".zsh",
+    ),
+    *(".ps1", ".bat", ".cmd", ".sql", ".proto", ".graphql", ".css", ".scss", ".less", ".vue", ".svelte", ".tf", ".hcl"),
+    *(
+        ".toml",
+        ".ini",
+        ".cfg",
+        ".conf",
+        ".properties",
+        ".gradle",
+        ".cmake",
+        ".mk",
+        ".tex",
+        ".bib",
+        ".diff",
+        ".patch",
+    ),
+)
+"""Source code and configuration, read line by line."""
+
 _READERS: dict[str, tuple[str, Callable[[bytes], Content]]] = {
     **dict.fromkeys((".md", ".markdown", ".mdx"), ("markdown", _read_markdown)),
-    **dict.fromkeys((".txt", ".text", ".rst"), ("text", _read_text)),
+    **dict.fromkeys((".txt", ".text", ".rst", ".adoc"), ("text", _read_text)),
     **dict.fromkeys((".html", ".htm", ".xhtml"), ("html", read_html)),
     ".pdf": ("pdf", read_pdf),
-    ".docx": ("docx", read_docx),
+    **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), ("docx", read_docx)),
+    **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".potx"), ("pptx", read_pptx)),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xltx", ".xltm"), ("xlsx", read_xlsx)),
+    **dict.fromkeys((".odt", ".ott"), ("odt", read_odt)),
+    **dict.fromkeys((".ods", ".ots"), ("ods", read_ods)),
+    **dict.fromkeys((".odp", ".otp"), ("odp", read_odp)),
+    ".epub": ("epub", read_epub),
+    ".rtf": ("rtf", read_rtf),
+    ".eml": ("eml", read_eml),
+    ".mbox": ("mbox", read_mbox),
     **dict.fromkeys((".csv", ".tsv"), ("table", _read_table)),
-    ".json": ("questions", read_questions),
+    ".json": ("json", _json),
+    **dict.fromkeys((".jsonl", ".ndjson"), ("json lines", _of_text(read_json_lines))),
+    **dict.fromkeys((".yaml", ".yml"), ("yaml", _of_text(read_yaml))),
+    **dict.fromkeys((".xml", ".rss", ".atom", ".xsd", ".dita"), ("xml", read_xml)),
+    ".ipynb": ("notebook", _of_text(read_notebook)),
+    **dict.fromkeys((".log", *_CODE), ("code", _of_text(_code))),
 }
+
+_OLD = {".doc": ".docx", ".xls": ".xlsx", ".ppt": ".pptx", ".msg": ".eml"}
+"""Formats of old Office programs, and what to save them as."""
 
 KNOWN = tuple(_READERS)
 """Extensions of the files that can be read."""
@@ -90,6 +170,8 @@ KNOWN = tuple(_READERS)
 def check_type(source: str) -> None:
     """Raise UnreadableError if no reader supports the file's extension."""
     ending = PurePath(source).suffix.lower()
+    if ending in _OLD:
+        raise UnreadableError(f"is in the format of an old Office, which cannot be read; save it as {_OLD[ending]}")
     if ending not in _READERS:
         what = f"'{ending}' is not a known type" if ending else "its name has no extension that shows its type"
         raise UnreadableError(f"{what} ({', '.join(KNOWN)})")

@@ -268,17 +268,8 @@ def test_questions_and_answers_stay_together():
         ("Makefile", b"x", "no extension that shows its type (.md, "),
         ("a.html", b"<script>only()</script>", "has no text"),
         ("a.html", b"<div>" * 5000 + b"deep", "is nested too deeply"),
-        ("a.json", b"{", "is not a JSON list"),
-        ("a.json", b'{"question": "a", "answer": "b"}', "Expected `array`"),
-        (
-            "a.json",
-            b'[{"question": "a", "answer": "b"}, {"question": "c"}]',
-            "missing required field `answer` - at `$[1]`",
-        ),
-        ("a.json", b'[{"question": " ", "answer": "b"}]', "at `$[0].question`"),
-        ("a.json", b'[{"question": 1, "answer": "b"}]', "Expected `str`, got `int`"),
+        ("a.json", b"{", "is not readable JSON"),
         ("a.json", b"[]", "has no text"),
-        ("a.json", b'[{"question": "\xff", "answer": "b"}]', "is not a JSON list"),
         ("a.pdf", b"this is no PDF at all", "is not a readable PDF"),
         ("a.pdf", make_pdf("Cut off in the middle")[:200], "is not a readable PDF"),
         ("a.pdf", make_pdf(""), "is a PDF without text"),
@@ -362,5 +353,5 @@ def test_documents_and_tables_that_cannot_be_read(name, content, reason):
 
 
 def test_json_that_is_nested_too_deeply_is_unreadable() -> None:
-    with pytest.raises(UnreadableError, match="is not a JSON list"):
+    with pytest.raises(UnreadableError, match="is not readable JSON"):
         read("questions.json", b'[{"question": "a", "answer": "b", "more": ' + b"[" * 50_000)

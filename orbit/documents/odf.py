@@ -1,0 +1,156 @@
+"""Reads OpenDocument: texts (odt), presentations (odp) and spreadsheets (ods)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orbit.documents.outline import Outline
+from orbit.documents.package import Element, Package, attribute, child, descendants, local
+from orbit.documents.sections import Content, UnreadableError
+from orbit.documents.sheets import Sheets
+
+_GONE = frozenset(("tracked-changes", "annotation", "annotation-end", "forms", "sequence-decls", "ruby-text"))
+_MOST_REPEATS = 1_000
+"""Rows and cells that a file may repeat by number. More are there for their colour."""
+
+
+def read_odt(content: bytes) -> Content:
+    """Read a text with its headings, lists, tables, notes, page headers and footers."""
+    with Package(content, "OpenDocument text") as package:
+        reader = _Text(Outline())
+        margins = list(descendants(package.xml("styles.xml"), "header", "footer"))
+        reader.margins(margins, "header")
+        reader.blocks(child(package.required("content.xml"), "body", "text"))
+        reader.outline.flush()
+        reader.margins(margins, "footer")
+        return reader.outline.content()
+
+
+def read_odp(content: bytes) -> Content:
+    """Read a presentation, slide by slide, with notes. ``slide`` in the metadata counts from 1."""
+    with Package(content, "OpenDocument presentation") as package:
+        reader = _Text(Outline())
+        for number, page in enumerate(descendants(package.required("content.xml"), "page"), start=1):
+            reader.outline.metadata = {"slide": number}
+            frames = [item for item in page if local(item) != "notes"]
+            title = next((item for item in frames if attribute(item, "class") == "title"), None)
+            named = _flat(title) if title is not None else ""
+            reader.outline.heading(1, named or f"Slide {number}")
+            for item in frames:
+                if item is not title:
+                    reader.blocks(item)
+            for item in page:
+                if local(item) == "notes" and (text := _flat(item)):
+                    reader.outline.text(f"Notes: {text}")
+            reader.outline.flush()
+        return reader.outline.content()
+
+
+def read_ods(content: bytes) -> Content:
+    """Read all sheets, with values as the program shows them."""
+    with Package(content, "OpenDocument spreadsheet", 200_000_000) as package:
+        sheets = Sheets()
+        body = child(package.required("content.xml"), "body", "spreadsheet")
+        for table in body if body is not None else ():
+            if local(table) == "table":
+                sheets.add(attribute(table, "name"), (_cells(row) for row in _rows(table)))
+    if not sheets.rows:
+        raise UnreadableError("has no text")
+    return sheets.content()
+
+
+class _Text:
+    def __init__(self, outline: Outline) -> None:
+        self.outline = outline
+        self._notes: list[str] = []
+
+    def margins(self, items: list[Element], kind: str) -> None:
+        for text in dict.fromkeys(_flat(item) for item in items if local(item) == kind):
+            self.outline.text(text)
+        self.outline.flush()
+
+    def blocks(self, parent: Element | None, depth: int = 0) -> None:
+        for item in parent if parent is not None else ():
+            name = local(item)
+            if name == "h":
+                level = attribute(item, "outline-level", "1")
+                self.outline.heading(int(level) if level.isdigit() else 1, self._line(item))
+            elif name == "p":
+                self.outline.text(self._line(item))
+            elif name == "list":
+                self._list(item, depth)
+            elif name == "table":
+                self.outline.table([_cells(row) for row in _rows(item)])
+            elif name not in _GONE:
+                self.blocks(item, depth)
+            for note in self._notes:
+                self.outline.text(note)
+            self._notes = []
+
+    def _list(self, items: Element, depth: int) -> None:
+        for item in items:
+            for block in item:
+                if local(block) == "list":
+                    self._list(block, depth + 1)
+                elif local(block) == "h":
+                    self.blocks(item, depth)
+                    break
+                elif text := self._line(block):
+                    self.outline.text(f"{'  ' * depth}- {text}")
+
+    def _line(self, item: Element) -> str:
+        parts: list[str] = []
+        self._write(item, parts)
+        return "".join(parts).strip()
+
+    def _write(self, item: Element, parts: list[str]) -> None:
+        parts.append(item.text or "")
+        for inner in item:
+            name = local(inner)
+            if name == "s":
+                count = attribute(inner, "c", "1")
+                parts.append(" " * min(int(count) if count.isdigit() else 1, _MOST_REPEATS))
+            elif name == "tab":
+                parts.append("\t")
+            elif name == "line-break":
+                parts.append("\n")
+            elif name == "note":
+                mark, body = child(inner, "note-citation"), child(inner, "note-body")
+                label = f"[{mark.text or '*'}]" if mark is not None else "[*]"
+                parts.append(f" {label}")
+                if body is not None and (text := _flat(body)):
+                    self._notes.append(f"{label} {text}")
+            elif name == "text-box":
+                self._notes.append(_flat(inner))
+            elif name not in _GONE:
+                self._write(inner, parts)
+            parts.append(inner.tail or "")
+
+
+def _rows(table: Element) -> Iterator[Element]:
+    """Yield rows, those in groups and headers too, repeated as often as the file says."""
+    for item in table:
+        name = local(item)
+        if name == "table-row":
+            repeated = attribute(item, "number-rows-repeated", "1")
+            yield from [item] * min(int(repeated) if repeated.isdigit() else 1, _MOST_REPEATS)
+        elif name in {"table-header-rows", "table-row-group", "table-rows"}:
+            yield from _rows(item)
+
+
+def _cells(row: Element) -> list[str]:
+    cells: list[str] = []
+    for item in row:
+        if local(item) in {"table-cell", "covered-table-cell"}:
+            repeated = attribute(item, "number-columns-repeated", "1")
+            cells += [_flat(item)] * min(int(repeated) if repeated.isdigit() else 1, _MOST_REPEATS)
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
+
+
+def _flat(item: Element) -> str:
+    """Return the paragraphs of a box or cell, a line each."""
+    reader = _Text(Outline())
+    reader.blocks(item)
+    return "\n".join(filter(None, (section.text for section in reader.outline.content().sections)))

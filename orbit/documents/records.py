@@ -1,0 +1,124 @@
+"""Reads data files (JSON, JSON Lines, YAML): a passage for each record, a line for each value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from orbit.documents.sections import Content, Section, UnreadableError
+
+_MOST_TEXT = 10_000_000
+"""Characters of a record. YAML can refer to one value again and again."""
+_TITLES = ("title", "name", "question", "subject", "id")
+
+
+def read_json(text: str) -> Content:
+    """Read a JSON file of any form. A list is read record by record, an object entry by entry."""
+    try:
+        value = msgspec.json.decode(text.encode("utf-8", "replace"))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UnreadableError(f"is not readable JSON: {error}") from error
+    return _content(value)
+
+
+def read_json_lines(text: str) -> Content:
+    """Read a JSON value in each line. ``line`` in the metadata counts from 1. A broken line is named in a warning."""
+    sections: list[Section] = []
+    broken: list[int] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = msgspec.json.decode(line.encode("utf-8", "replace"))
+        except (msgspec.DecodeError, RecursionError):
+            broken.append(number)
+            continue
+        sections.append(_record(value, (), {"line": number}))
+    if not sections:
+        raise UnreadableError("is not readable JSON Lines: no line is JSON")
+    warnings = (f"{len(broken)} lines are not JSON, the first is line {broken[0]}.",) if broken else ()
+    return Content(tuple(sections), "", warnings)
+
+
+def read_yaml(text: str) -> Content:
+    """Read all documents of a YAML file. A file that only some program understands is read as text."""
+    from ruamel.yaml import YAML  # noqa: PLC0415  # only some files are YAML
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415  # the same
+
+    try:
+        values = list(YAML(typ="safe", pure=True).load_all(text))
+    except (YAMLError, ValueError, TypeError, AttributeError) as error:
+        reason = str(error).split("\n")[0]
+        warning = f"It is read as plain text, because it is not plain YAML: {reason}."
+        return Content((Section(text, kind="code", metadata={"line": 1}),), "", (warning,))
+    return _content(values[0] if len(values) == 1 else values)
+
+
+def _content(value: Any) -> Content:
+    if isinstance(value, Mapping):
+        sections = [
+            section
+            for name, inner in value.items()
+            for section in (
+                _list(inner, (str(name),)) if _is_list_of_records(inner) else [_record(inner, (str(name),), {})]
+            )
+        ]
+        small = sum(len(section.text) for section in sections)
+        if all(not section.metadata for section in sections) and small < 600:  # noqa: PLR2004  # one passage
+            sections = [_record(value, (), {})]
+        title = next((str(value[key]) for key in _TITLES if isinstance(value.get(key), str)), "")
+        return Content(tuple(sections), title)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return Content(tuple(_list(value, ())))
+    return Content((_record(value, (), {}),))
+
+
+def _is_list_of_records(value: Any) -> bool:
+    return (
+        isinstance(value, Sequence) and not isinstance(value, str) and any(isinstance(item, Mapping) for item in value)
+    )
+
+
+def _list(values: Sequence[Any], path: tuple[str, ...]) -> list[Section]:
+    """Return a section for each record of a list, or one for a list of plain values."""
+    if not any(isinstance(item, Mapping | list) for item in values):
+        return [Section("\n".join(_written(item) for item in values), path)]
+    return [_record(item, path, {"row": number}) for number, item in enumerate(values, start=1)]
+
+
+def _record(value: Any, path: tuple[str, ...], location: dict[str, Any]) -> Section:
+    lines: list[str] = []
+    size = 0
+    for line in _lines(value, ""):
+        size += len(line)
+        if size > _MOST_TEXT:
+            raise UnreadableError("refers to its own values so often that it has no end")
+        lines.append(line)
+    title = ""
+    if isinstance(value, Mapping):
+        title = next((str(value[key]) for key in _TITLES if isinstance(value.get(key), str)), "")
+    return Section("\n".join(lines), path, title=title, metadata=location)
+
+
+def _lines(value: Any, name: str) -> Iterator[str]:
+    """Yield ``name: value`` for each value; names of inner ones have dots."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _lines(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
+        if any(isinstance(item, Mapping | list) for item in value):
+            for item in value:
+                yield from _lines(item, name)
+        elif value:
+            yield f"{name}: {', '.join(map(_written, value))}" if name else ", ".join(map(_written, value))
+    elif (written := _written(value)).strip():
+        yield f"{name}: {written}" if name else written
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return ""
+    return json.dumps(value) if isinstance(value, bool | int | float) else str(value)

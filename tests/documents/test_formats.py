@@ -1,0 +1,368 @@
+"""Formats of every office: what is in a file is read, where it is is known, and what cannot be read is named."""
+
+import datetime as dt
+import io
+import json
+from email.message import EmailMessage
+
+import pytest
+from office_kit import archive_of, docx, paragraph, relations
+
+from orbit.config.model import Ingest
+from orbit.documents.number_format import shown
+from orbit.documents.readers import KNOWN, read
+from orbit.documents.sections import UnreadableError
+from orbit.documents.split import passages
+
+A = 'xmlns:a="a" xmlns:p="p" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+ODF = 'xmlns:o="o" xmlns:t="t" xmlns:b="b" xmlns:d="d" xmlns:p="p"'
+
+
+def day(*of):
+    """A time as spreadsheets have it: of no zone."""
+    return dt.datetime(*of)  # noqa: DTZ001  # see above
+
+
+def sections(name, content):
+    return [(section.path, section.text, section.metadata) for section in read(name, content).sections]
+
+
+def text_of(name, content):
+    return "\n".join(section.text for section in read(name, content).sections)
+
+
+def shape(text, kind=""):
+    place = f'<p:ph type="{kind}"/>' if kind else ""
+    return f"<p:sp><p:nvPr>{place}</p:nvPr><p:txBody><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:txBody></p:sp>"
+
+
+def pptx():
+    rows = ["".join(f"<a:tc><a:p><a:t>{cell}</a:t></a:p></a:tc>" for cell in row) for row in ("ab", "12")]
+    cells = "".join(f"<a:tr>{row}</a:tr>" for row in rows)
+    order = '<p:sldId id="256" r:id="x2"/><p:sldId id="257" r:id="x1"/>'
+    notes = shape("", "sldImg") + shape("Say it slowly", "body")
+    first = shape("Welcome", "ctrTitle") + f"<p:grpSp>{shape('in a group')}</p:grpSp>" + shape("7", "sldNum")
+    second = shape("Prices", "title") + f"<p:graphicFrame><a:tbl>{cells}</a:tbl></p:graphicFrame>"
+    return archive_of(
+        {
+            "ppt/presentation.xml": f"<p:presentation {A}>{order}</p:presentation>",
+            "ppt/_rels/presentation.xml.rels": relations(x1="slide slides/slide1.xml", x2="slide slides/slide9.xml"),
+            "ppt/slides/slide9.xml": f"<p:sld {A}>{first}</p:sld>",
+            "ppt/slides/slide1.xml": f"<p:sld {A}>{second}</p:sld>",
+            "ppt/slides/_rels/slide1.xml.rels": relations(n="notesSlide ../notesSlides/notesSlide1.xml"),
+            "ppt/notesSlides/notesSlide1.xml": f"<p:notes {A}>{notes}</p:notes>",
+        }
+    )
+
+
+def test_slides_come_in_their_order_with_tables_and_notes():
+    assert sections("a.pptx", pptx()) == [
+        (("Welcome",), "in a group", {"slide": 1}),
+        (("Prices",), "a | b\n1 | 2\n\nNotes: Say it slowly", {"slide": 2}),
+    ]
+
+
+def workbook(*rows, title="Costs"):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.title = title
+    for row in rows:
+        book.active.append(row)
+    return book
+
+
+def saved(book):
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def test_sheets_repeat_their_header_and_passages_know_their_row():
+    rows = [(f"Article {number}", number, number * 1.5) for number in range(2, 202)]
+    content = saved(workbook(("Article", "Amount", "Price"), *rows))
+    found = passages("costs.xlsx", read("costs.xlsx", content), "d", Ingest())
+    assert len(found) > 3
+    for passage in found:
+        above, body = passage.text.split("\n\n")
+        header, *lines = body.split("\n")
+        assert (above, header) == ("costs > Costs", "Article | Amount | Price")
+        assert lines[0].startswith(f"Article {passage.metadata['row']} | ")
+        assert passage.metadata["sheet"] == "Costs"
+
+
+def test_a_title_above_the_columns_is_no_header_and_empty_rows_count():
+    content = saved(workbook(("Prices of 2024",), (), ("Name", "Price"), ("Tea", 3), (), ("Milk", 2)))
+    assert [(text, data["row"]) for _, text, data in sections("a.xlsx", content)] == [
+        ("Prices of 2024", 1),
+        ("Tea | 3", 4),
+        ("Milk | 2", 6),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (0.125, "0.0%", "12.5%"),
+        (1234567.5, "#,##0.00", "1,234,567.50"),
+        (7, "0000", "0007"),
+        (-5.5, "0.00;(0.00)", "(5.50)"),
+        (12, '#,##0\\ "EUR"', "12 EUR"),
+        (12, "[$€-407] #,##0.00", "€ 12.00"),
+        (1500000, '0.0,,"M"', "1.5M"),
+        (3.5, "0.##", "3.5"),
+        (3, "General", "3"),
+        (0.1 + 0.2, None, "0.3"),
+        (10**16, None, "10000000000000000"),
+        (True, None, "TRUE"),
+        (day(2024, 12, 31), "dd.mm.yyyy", "31.12.2024"),
+        (day(2024, 12, 31), "mm-dd-yy", "2024-12-31"),
+        (day(2024, 1, 5, 14, 7), "d/m/yy h:mm AM/PM", "5/1/24 2:07 PM"),
+        (day(2024, 1, 5, 14, 7, 9), "yyyy-mm-dd hh:mm:ss", "2024-01-05 14:07:09"),
+        (day(2024, 3, 1), "[$-409]d mmmm yyyy", "1 March 2024"),
+        (dt.time(8, 30), "h:mm", "8:30"),
+        (5, '"' * 400, "5"),
+    ],
+)
+def test_numbers_and_dates_are_written_as_they_are_shown(value, form, text):
+    assert shown(value, form) == text
+
+
+def test_formats_of_cells_reach_the_passage():
+    book = workbook(("Rate", "Since"), (0.19, day(2024, 12, 31)))
+    book.active["A2"].number_format, book.active["B2"].number_format = "0%", "dd.mm.yyyy"
+    assert "19% | 31.12.2024" in text_of("a.xlsx", saved(book))
+
+
+def opendocument(kind, body, styles=""):
+    return archive_of(
+        {
+            "content.xml": f"<o:document {ODF}><o:body><o:{kind}>{body}</o:{kind}></o:body></o:document>",
+            "styles.xml": f"<o:styles {ODF}>{styles}</o:styles>",
+        }
+    )
+
+
+def test_opendocument_text():
+    body = (
+        '<t:h t:outline-level="1">Rules</t:h><t:p>No<t:s t:c="2"/>smoking<t:note><t:note-citation>1</t:note-citation>'
+        "<t:note-body><t:p>Nor vaping.</t:p></t:note-body></t:note>.</t:p>"
+        "<t:list><t:list-item><t:p>one</t:p></t:list-item>"
+        "</t:list><o:annotation><t:p>secret remark</t:p></o:annotation>"
+        "<b:table><b:table-row><b:table-cell><t:p>a</t:p></b:table-cell><b:table-cell><t:p>b</t:p></b:table-cell>"
+        "</b:table-row></b:table>"
+    )
+    content = opendocument("text", body, "<s><header><t:p>ACME</t:p></header><footer><t:p>page foot</t:p></footer></s>")
+    assert sections("a.odt", content) == [
+        ((), "ACME", {}),
+        (("Rules",), "No  smoking [1].\n\n[1] Nor vaping.\n\n- one\n\na | b", {}),
+        (("Rules",), "page foot", {}),
+    ]
+
+
+def test_opendocument_spreadsheet_shows_what_the_program_shows():
+    def row(*cells, more=""):
+        inner = "".join(f"<b:table-cell><t:p>{cell}</t:p></b:table-cell>" for cell in cells)
+        return f"<b:table-row{more}>{inner}</b:table-row>"
+
+    empty = '<b:table-row b:number-rows-repeated="1048000"><b:table-cell b:number-columns-repeated="16000"/>'
+    rows = row("Name", "Day") + row("Ana", "31.12.24", more=' b:number-rows-repeated="2"') + empty + "</b:table-row>"
+    body = f'<b:table b:name="Dates">{rows}</b:table>'
+    ((path, text, metadata),) = sections("a.ods", opendocument("spreadsheet", body))
+    assert (path, text, metadata) == (("Dates",), "Ana | 31.12.24\nAna | 31.12.24", {"sheet": "Dates", "row": 2})
+
+
+def test_opendocument_presentation():
+    page = (
+        '<d:page><d:frame p:class="title"><d:text-box><t:p>Hello</t:p></d:text-box></d:frame><d:frame><d:text-box>'
+        "<t:list><t:list-item><t:p>point</t:p></t:list-item></t:list></d:text-box></d:frame>"
+        "<p:notes><d:frame><d:text-box><t:p>pause</t:p></d:text-box></d:frame></p:notes></d:page>"
+    )
+    content = opendocument("presentation", page * 2)
+    assert sections("a.odp", content) == [
+        (("Hello",), "- point\n\nNotes: pause", {"slide": 1}),
+        (("Hello",), "- point\n\nNotes: pause", {"slide": 2}),
+    ]
+
+
+def book(**chapters):
+    items = "".join(f'<item id="{name}" href="{name}.xhtml"/>' for name in chapters)
+    order = "".join(f'<itemref idref="{name}"/>' for name in reversed(chapters))
+    return archive_of(
+        {
+            "META-INF/container.xml": '<c><rootfile full-path="OPS/book.opf"/></c>',
+            "OPS/book.opf": "<package xmlns:dc='dc'><dc:title>The Sea</dc:title>"
+            f"<manifest>{items}</manifest><spine>{order}</spine></package>",
+            **{f"OPS/{name}.xhtml": f"<html><body>{text}</body></html>" for name, text in chapters.items()},
+        }
+    )
+
+
+def test_the_chapters_of_a_book_come_in_its_order():
+    content = book(last="<h1>Storm</h1><p>It blew.</p>", first="<h1>Calm</h1><p>It was calm.</p>")
+    assert read("a.epub", content).title == "The Sea"
+    found = passages("a.epub", read("a.epub", content), "d", Ingest())
+    assert [passage.text for passage in found] == ["The Sea > Calm\n\nIt was calm.", "The Sea > Storm\n\nIt blew."]
+
+
+def test_rich_text():
+    content = rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\f0 Caf\'e9 \u8364? 5\par {\*\generator x;}Second\par}"
+    assert text_of("a.rtf", content).split("\n")[:2] == ["Café € 5", "Second"]
+
+
+def message(subject="Offer", text="We offer chairs."):
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Ana <ana@example.com>", "bert@example.com", subject
+    mail.set_content(text)
+    return mail
+
+
+def test_a_message_is_read_with_its_attachments():
+    mail = message("Café offer")
+    mail.add_attachment(docx(paragraph("Forty chairs.")), maintype="application", subtype="x", filename="offer.docx")
+    mail.add_attachment(b"PNG", maintype="image", subtype="png", filename="plan.png")
+    mail.add_attachment(message("Inner", "Forwarded words."))
+    found = read("a.eml", bytes(mail))
+    assert found.title == "Café offer"
+    assert [(section.path, section.text) for section in found.sections] == [
+        ((), "From: Ana <ana@example.com>\nTo: bert@example.com\nSubject: Café offer\n\nWe offer chairs."),
+        (("offer.docx",), "Forty chairs."),
+        (
+            ("Inner.eml",),
+            "From: Ana <ana@example.com>\nTo: bert@example.com\nSubject: Inner\n\nForwarded words.",
+        ),
+    ]
+    assert found.warnings == ("The attachment 'plan.png' '.png' is not a known type.",)
+
+
+def test_messages_within_messages_end():
+    mail = message("0")
+    for number in range(1, 30):
+        outer = message(str(number))
+        outer.add_attachment(mail)
+        mail = outer
+    found = read("a.eml", bytes(mail))
+    assert len(found.sections) < 10
+    assert "is nested too deeply" in found.warnings[-1]
+
+
+def test_a_mailbox():
+    content = b"".join(b"From someone Thu Jan 1\n" + bytes(message(subject)) + b"\n" for subject in ("One", "Two"))
+    assert [path for path, *_ in sections("a.mbox", content)] == [("One",), ("Two",)]
+
+
+def test_a_notebook():
+    cells = [
+        {"cell_type": "markdown", "source": ["# Sums\n", "How to add."]},
+        {"cell_type": "code", "source": "print(1 + 1)", "outputs": [{"text": ["2\n"]}, {"data": {"image/png": "xx"}}]},
+    ]
+    assert sections("a.ipynb", json.dumps({"cells": cells}).encode()) == [
+        (("Sums",), "How to add.", {"cell": 1}),
+        (("Sums",), "print(1 + 1)", {"cell": 2}),
+        (("Sums",), "Output:\n2", {"cell": 2}),
+    ]
+
+
+def test_xml_of_any_kind():
+    content = b'<?xml version="1.0" encoding="iso-8859-1"?>\n<orders>\n<order id="7"><item>Caf\xe9 <b>au</b> lait'
+    content += b'</item></order>\n<order id="8"/>\n</orders>'
+    assert sections("a.xml", content) == [
+        ((), "order id: 7\norder item: Café au lait", {"line": 3}),
+        ((), "order id: 8", {"line": 4}),
+    ]
+
+
+def test_json_of_any_form():
+    people = json.dumps([{"name": "Ana", "phones": [1, 2], "home": {"city": "Rome"}}, {"name": "Bert", "x": None}])
+    assert sections("a.json", people.encode()) == [
+        ((), "name: Ana\nphones: 1, 2\nhome.city: Rome", {"row": 1}),
+        ((), "name: Bert", {"row": 2}),
+    ]
+    assert text_of("a.json", b'{"port": 80, "hosts": ["a", "b"], "on": true}') == "port: 80\nhosts: a, b\non: true"
+    assert sections("a.json", b'{"rates": [{"a": 1}, {"a": 2}]}') == [
+        (("rates",), "a: 1", {"row": 1}),
+        (("rates",), "a: 2", {"row": 2}),
+    ]
+
+
+def test_a_list_of_questions_with_other_entries_is_read_all_the_same():
+    content = b'[{"question": "Where?", "answer": "There."}, {"question": "When?"}]'
+    assert text_of("a.json", content) == "question: Where?\nanswer: There.\nquestion: When?"
+
+
+def test_json_lines_name_the_line_and_a_broken_one():
+    found = read("a.jsonl", b'{"a": 1}\n\n{"a": \n{"a": 3}\n')
+    assert [(section.text, section.metadata) for section in found.sections] == [
+        ("a: 1", {"line": 1}),
+        ("a: 3", {"line": 4}),
+    ]
+    assert found.warnings == ("1 lines are not JSON, the first is line 3.",)
+
+
+def test_yaml():
+    assert text_of("a.yaml", b"port: 80\nday: 2024-12-31\n") == "port: 80\nday: 2024-12-31"
+    found = read("a.yml", b"a: !Ref Bucket\n")
+    assert found.sections[0].text == "a: !Ref Bucket\n"
+    assert "it is not plain YAML" in found.warnings[0]
+
+
+def test_source_code_and_logs_know_their_line():
+    code = "\n".join(f"def f{number}():\n    return {number}\n" for number in range(200))
+    found = passages("a.py", read("a.py", code.encode()), "d", Ingest())
+    assert len(found) > 3
+    for passage in found:
+        first = passage.text.split("\n\n", 1)[1].split("\n")[0]
+        assert code.split("\n")[int(passage.metadata["line"]) - 1] == first
+    assert read("server.log", b"one\ntwo").sections[0].metadata == {"line": 1}
+
+
+BOMB = (
+    b'<!DOCTYPE z [<!ENTITY a "aaaaaaaaaa">'
+    + b"".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">'.encode() for n in range(12))
+    + b"]><z>&m;</z>"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.pptx", b"x", "is not a readable presentation"),
+        ("a.pptx", archive_of({"a": "b"}), "it has no ppt/presentation.xml"),
+        ("a.xlsx", b"x", "is not a readable Excel workbook"),
+        ("a.xlsx", archive_of({"a": "b"}), "is not a readable Excel workbook"),
+        ("a.xlsx", archive_of({"xl/a.xml": " " * 510_000_000}), "unpacks to 510000000 bytes"),
+        ("a.odt", archive_of({"content.xml": "<a>"}), "is not a readable OpenDocument text"),
+        ("a.odt", archive_of({"content.xml": BOMB}), "is not a readable OpenDocument text"),
+        ("a.ods", b"", "is empty"),
+        ("a.ods", opendocument("spreadsheet", ""), "has no text"),
+        ("a.epub", archive_of({"a": "b"}), "it has no META-INF/container.xml"),
+        ("a.rtf", b"plain", "is not a readable RTF document"),
+        ("a.eml", b"no header at all", "is not a readable e-mail"),
+        ("a.mbox", b"nothing", "is not a readable mailbox"),
+        ("a.ipynb", b"{}", "is not a readable notebook"),
+        ("a.xml", b"<a>", "is not readable XML"),
+        ("a.xml", BOMB, "is not readable XML"),
+        ("a.xml", b"<a>" * 5_000 + b"</a>" * 5_000, "is nested too deeply"),
+        ("a.json", b"[" * 100_000, "is not readable JSON"),
+        ("a.jsonl", b"nothing", "is not readable JSON Lines"),
+        ("a.doc", b"x", "save it as .docx"),
+        ("a.ppt", b"x", "save it as .pptx"),
+    ],
+)
+def test_what_cannot_be_read_is_named(name, content, reason):
+    with pytest.raises(UnreadableError) as caught:
+        read(name, content)
+    assert reason in str(caught.value)
+
+
+def test_yaml_that_refers_to_itself_again_and_again_is_named():
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    with pytest.raises(UnreadableError, match="has no end"):
+        read("a.yaml", "\n".join(lines).encode())
+
+
+def test_the_formats_of_an_office_are_known():
+    assert {".docx", ".pptx", ".xlsx", ".odt", ".ods", ".odp", ".epub", ".rtf", ".eml", ".ipynb", ".xml", ".py"} <= set(
+        KNOWN
+    )
