@@ -45,8 +45,8 @@ def ingest(
 ) -> None:
     """Add files and folders to a collection.
 
-    Reads documents, tables, slides, books, mails, web pages, data and source code. Skips unchanged files, replaces changed
-    ones, and names those that it cannot read. What a file gave before it became empty or unreadable is removed.
+    Reads documents, tables, slides, books, mails, web pages, data and source code. Skips unchanged files, replaces
+    changed ones, and names those that it cannot read. What a file gave before it became empty or unreadable is removed.
 
     Exits with 1 if it could read no file, or the store refused one.
     """
