@@ -7,6 +7,8 @@ user or assistant messages.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -60,7 +62,23 @@ class Form(msgspec.Struct, frozen=True):
             turns = list(_opened(turns))
         if not self.repeats:
             turns = list(_joined(turns, all_roles=True))
-        return [{"role": turn.role, "content": self._content(turn.content)} for turn in turns]
+        names = {call.id: call.name for turn in turns for call in turn.tool_calls}
+        return [self._turn(turn, names) for turn in turns]
+
+    def _turn(self, turn: Message, names: Mapping[str, str]) -> dict[str, Any]:
+        written: dict[str, Any] = {"role": turn.role, "content": self._content(turn.content)}
+        if turn.tool_calls:
+            written["tool_calls"] = [
+                {
+                    "id": _short_id(call.id),
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": json.loads(call.arguments)},
+                }
+                for call in turn.tool_calls
+            ]
+        if turn.role == "tool":
+            written |= {"tool_call_id": _short_id(turn.tool_call_id), "name": names.get(turn.tool_call_id, "")}
+        return written
 
     def _content(self, text: str) -> str | list[dict[str, str]]:
         return [{"type": "text", "text": text}] if self.parts else text
@@ -127,7 +145,8 @@ def _joined(messages: Iterable[Message], *, all_roles: bool) -> Iterator[Message
     """Merge consecutive messages of the same role; only system messages unless ``all_roles``."""
     last: Message | None = None
     for message in messages:
-        if last is not None and last.role == message.role and (all_roles or message.role == "system"):
+        whole = last is None or bool(last.tool_calls or message.tool_calls or message.role == "tool")
+        if last is not None and not whole and last.role == message.role and (all_roles or message.role == "system"):
             last = Message(last.role, _join(last.content, message.content))
             continue
         if last is not None:
@@ -145,6 +164,11 @@ def _opened(messages: Iterable[Message]) -> Iterator[Message]:
             yield Message("user", _OPENING)
         begun = begun or message.role != "system"
         yield message
+
+
+def _short_id(call_id: str) -> str:
+    """Return an id of nine letters and digits for a call: Mistral's templates accept no other."""
+    return hashlib.sha256(call_id.encode("utf-8", "replace")).hexdigest()[:9]
 
 
 def _join(*texts: str) -> str:

@@ -58,7 +58,7 @@ class JinjaTemplate:
     def __call__(self, messages: Sequence[dict[str, Any]], variables: Mapping[str, Any]) -> Rendered:
         """Format the conversation, ready for the answer. Raises TemplateError."""
         try:
-            text = self._template.render(messages=messages, tools=None, documents=None, **variables)
+            text = self._template.render({"tools": None, "documents": None, **variables, "messages": messages})
         except Exception as error:  # it may raise anything
             raise TemplateError(str(error) or type(error).__name__) from error
         return Rendered(text)

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Literal, TypeAlias
 
 import msgspec
 
-from orbit import Message
+from orbit import Message, ToolCall
 from orbit_llamacpp.settings import LlamaCppSettings
 
 
@@ -36,7 +36,8 @@ class Start(msgspec.Struct, frozen=True, tag=True):
 class Generate(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """Answers a conversation. ``key`` is the API key's id, for fairness; ``schema`` is a JSON schema in JSON.
 
-    ``whole``: the client does not stream.
+    ``whole``: the client does not stream. ``tools`` are those of OpenAI's API in JSON, empty for none; ``must_call``
+    demands a call, of ``tool`` if that is named; ``parallel`` allows several.
     """
 
     id: int
@@ -47,6 +48,10 @@ class Generate(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     key: str = ""
     schema: str = ""
     whole: bool = False
+    tools: str = ""
+    must_call: bool = False
+    tool: str = ""
+    parallel: bool = True
 
 
 class Count(msgspec.Struct, frozen=True, tag=True):
@@ -54,6 +59,7 @@ class Count(msgspec.Struct, frozen=True, tag=True):
 
     id: int
     messages: tuple[Message, ...]
+    tools: str = ""
 
 
 class Embed(msgspec.Struct, frozen=True, tag=True):
@@ -109,6 +115,7 @@ class Finished(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     completion_tokens: int = 0
     cached_tokens: int = 0
     reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class Counted(msgspec.Struct, frozen=True, tag=True):
@@ -164,13 +171,15 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     """A request failed.
 
     ``too_long``: the prompt exceeds the window; ``rejected``: the request is wrong, and its sender must change it;
-    ``refused``: this model cannot serve it; ``crashed``: the engine's process died.
+    ``refused``: this model cannot serve it; ``crashed``: the engine's process died. ``option`` is that of
+    ``ProviderError``.
     """
 
     is_last: ClassVar[bool] = True
     id: int
     kind: Literal["too_long", "rejected", "refused", "failed", "crashed"]
     message: str
+    option: str = ""
 
 
 Command: TypeAlias = Start | Generate | Count | Embed | GetStats | Cancel

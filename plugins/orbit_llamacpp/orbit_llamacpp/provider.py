@@ -7,12 +7,25 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Self, TypeVar
 
 import msgspec
 
 import orbit
-from orbit import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message, PromptTooLong, TokenCount, Usage
+from orbit import (
+    CallContext,
+    Capability,
+    Chunk,
+    EmbedKind,
+    FinishReason,
+    GenerateOptions,
+    Health,
+    Message,
+    Model,
+    PromptTooLong,
+    TokenCount,
+    Usage,
+)
 from orbit_llamacpp.client import EngineBusyError, EngineClient, EngineError
 from orbit_llamacpp.figures import figures
 from orbit_llamacpp.memory import too_large
@@ -48,6 +61,7 @@ logger = logging.getLogger(__name__)
 class LlamaCppProvider(orbit.Provider):
     """Answers from a GGUF model with llama.cpp, on this machine."""
 
+    ORBIT_API: ClassVar[int] = 2
     Settings: ClassVar[type[msgspec.Struct]] = LlamaCppSettings
 
     settings: LlamaCppSettings
@@ -113,8 +127,10 @@ class LlamaCppProvider(orbit.Provider):
             async with contextlib.aclosing(engine.events(command)) as events:
                 async for event in events:
                     if isinstance(event, Finished):
-                        usage = Usage(event.prompt_tokens, event.completion_tokens)
-                        yield Chunk("".join(held) + event.text, event.reason, usage, event.reasoning)
+                        usage = Usage(event.prompt_tokens, event.completion_tokens, event.cached_tokens)
+                        calls = event.tool_calls
+                        ended: FinishReason = "tool_calls" if calls and event.reason == "stop" else event.reason
+                        yield Chunk("".join(held) + event.text, ended, usage, event.reasoning, calls)
                     elif not isinstance(event, Delta):
                         raise _error(event)
                     elif in_pieces:
@@ -127,11 +143,15 @@ class LlamaCppProvider(orbit.Provider):
             raise orbit.ProviderError(str(error), kind="overloaded", retryable=True) from error
 
     @orbit.hookimpl
-    async def count_tokens(self, messages: Sequence[Message], context: CallContext) -> TokenCount:
+    async def models(self) -> Sequence[Model]:
+        """Return the loaded model. Tools and schemas hold for every model: a grammar keeps its answer in form."""
+        return [Model(self.model("generate"), self._started().ready.window, _SUPPORTS)]
+
+    @orbit.hookimpl
+    async def count_tokens(self, messages: Sequence[Message], options: GenerateOptions) -> TokenCount:
         """Count with the model's own tokenizer and template."""
-        del context
         engine = self._started()
-        event = await _only(engine, Count(engine.next_id(), _encodable(messages)))
+        event = await _only(engine, Count(engine.next_id(), _encodable(messages), _tools(options)))
         if not isinstance(event, Counted):
             raise _error(event)
         return TokenCount(event.tokens, engine.ready.window)
@@ -255,13 +275,46 @@ class LlamaCppProvider(orbit.Provider):
         stop = (*own.stop, *options.stop)
         schema = msgspec.json.encode(options.json_schema).decode() if options.json_schema is not None else ""
         whole = not (own.stream and options.stream)
-        return Generate(request, _encodable(messages), sampling, max_tokens, stop, context.key_id, schema, whole)
+        choice = options.tool_choice
+        return Generate(
+            *(request, _encodable(messages), sampling, max_tokens, stop, context.key_id, schema, whole),
+            tools=_tools(options),
+            must_call=choice is not None and choice.mode == "required",
+            tool=choice.name if choice is not None else "",
+            parallel=options.parallel_tool_calls is not False,
+        )
+
+
+_SUPPORTS: Final[frozenset[Capability]] = frozenset({"tools", "json_schema", "continue"})
 
 
 def _encodable(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(
-        message if (text := _utf8(message.content)) is message.content else Message(message.role, text)
+        message
+        if (text := _utf8(message.content)) is message.content
+        else msgspec.structs.replace(message, content=text)
         for message in messages
+    )
+
+
+def _tools(options: GenerateOptions) -> str:
+    """Return the tools that the model may call as JSON, in the form of OpenAI's API."""
+    if not options.tools or (options.tool_choice is not None and options.tool_choice.mode == "none"):
+        return ""
+    return _utf8(
+        msgspec.json.encode(
+            [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": tool.name,
+                        "description": tool.description,
+                        "parameters": tool.parameters or {"type": "object", "properties": {}},
+                    },
+                }
+                for tool in options.tools
+            ]
+        ).decode()
     )
 
 
@@ -286,6 +339,12 @@ async def _only(engine: EngineClient, command: Command) -> Event:
     raise orbit.ProviderError("the engine gave no answer")
 
 
+_CLIENT: Final = {
+    "json_schema": "The model cannot follow this JSON schema.",
+    "tools": "The model cannot call these tools: the schema of their arguments is too large, or cannot be followed.",
+}
+
+
 def _error(event: Event) -> Exception:
     if not isinstance(event, Failed):
         return orbit.ProviderError(f"the engine answered {type(event).__name__}")
@@ -294,5 +353,6 @@ def _error(event: Event) -> Exception:
     if event.kind == "too_long":
         return PromptTooLong(event.message)
     if event.kind == "rejected":
-        return orbit.ProviderError(event.message, kind="rejected")
+        client = _CLIENT.get(event.option, "")
+        return orbit.ProviderError(event.message, kind="rejected", option=event.option, client=client)
     return orbit.ProviderError(event.message)

@@ -41,10 +41,10 @@ class Asker:
         return "".join(chunk.text for chunk in await self.chunks(question, **options))
 
     async def count(self, question: str) -> int:
-        return (await self.provider.count_tokens(conversation(question), CallContext("test"))).prompt
+        return (await self.provider.count_tokens(conversation(question), GenerateOptions())).prompt
 
 
-@pytest.fixture(name="make")
+@pytest.fixture(name="make", scope="session")
 def make_provider() -> Callable[..., LlamaCppProvider]:
     """Makes a provider that is not started."""
     return make
@@ -90,7 +90,7 @@ def reader(gguf: Any, templates: dict[str, str], tmp_path: Path) -> Iterator[Cal
         model.close()
 
 
-@pytest.fixture(name="asker")
+@pytest.fixture(name="asker", scope="session")
 def make_asker() -> type[Asker]:
     """Asks a provider that the test has started itself."""
     return Asker

@@ -110,7 +110,7 @@ def llama(gguf: Any, tmp_path: Path) -> str:
 async def test_what_prompts_share_is_read_once(llama: str, make: Callable[..., Any], asker: Any) -> None:
     async with make(model_path=llama, n_ctx=1024, parallel=4, temperature=0.0, max_tokens=8) as provider:
         asks = asker(provider)
-        prompt = (await provider.count_tokens(talk("Why?"), None)).prompt
+        prompt = (await provider.count_tokens(talk("Why?"), orbit.GenerateOptions())).prompt
         await asyncio.gather(*(asks.text(talk(f"{i} why?")) for i in range(8)))
         stats = await provider.stats()
     assert stats.prompt_tokens < 2.5 * prompt  # eight prompts for little more than the price of one
@@ -128,7 +128,7 @@ async def test_a_conversation_is_not_forgotten_for_another_with_the_same_instruc
         before = await provider.stats()
         assert await asks.text(long) == expected
         after = await provider.stats()
-        prompt = (await provider.count_tokens(long, None)).prompt
+        prompt = (await provider.count_tokens(long, orbit.GenerateOptions())).prompt
     assert after.cached_tokens - before.cached_tokens == prompt - 2  # the last two are always read
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import orbit
 from orbit.errors import PromptTooLong
-from orbit.types import CallContext, Message, Usage
+from orbit.types import Message, Usage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -23,7 +23,9 @@ async def test_a_question_is_answered(smollm: Any) -> None:
 async def test_the_last_chunk_has_the_reason_and_the_usage(smollm: Any) -> None:
     *first, last = await smollm.chunks("What is the capital of France?")
     assert last.finish_reason == "stop"
-    assert last.usage == Usage(await smollm.count("What is the capital of France?"), len(first) + 1)
+    size = await smollm.count("What is the capital of France?")
+    assert last.usage == Usage(size, len(first) + 1, last.usage.cached_tokens)
+    assert 0 <= last.usage.cached_tokens < size
     assert all(chunk.finish_reason is None and chunk.usage is None for chunk in first)
 
 
@@ -175,4 +177,4 @@ async def test_a_provider_that_is_not_started_says_so(make: Callable[..., Any], 
     with pytest.raises(orbit.ProviderError, match="not loaded"):
         await asker(provider).text("Hello?")
     with pytest.raises(orbit.ProviderError, match="not loaded"):
-        await provider.count_tokens([], CallContext("test"))
+        await provider.count_tokens([], orbit.GenerateOptions())

@@ -14,7 +14,7 @@ from orbit_llamacpp.conversation import TemplateError
 
 import orbit
 from orbit.testing import serve
-from orbit.types import CallContext, Message, Role
+from orbit.types import Message, Role
 
 NAMES = sorted(path.stem for path in Path(__file__).parent.glob("chat_templates/*.jinja"))
 WITHOUT_SYSTEM = ("gemma-2", "mistral-v1", "phi-3", "vicuna")
@@ -129,8 +129,8 @@ def test_a_served_model_that_refuses_system_messages_gets_them_and_counts_them(
         assert reply.status_code == 200, reply.text
         provider = server.provider("llama_cpp")
         messages = [Message("system", "You know about bread."), Message("user", "Hello?")]
-        counted = server.call(provider.count_tokens(messages, CallContext("test")))
-        alone = server.call(provider.count_tokens(messages[1:], CallContext("test")))
+        counted = server.call(provider.count_tokens(messages, orbit.GenerateOptions()))
+        alone = server.call(provider.count_tokens(messages[1:], orbit.GenerateOptions()))
     assert reply.json()["usage"]["prompt_tokens"] == counted.prompt
     assert counted.prompt - alone.prompt == len("You know about bread.\n\n")  # a token for each letter
     assert "gemma.gguf: the model's chat template has no place for a system message" in caplog.text

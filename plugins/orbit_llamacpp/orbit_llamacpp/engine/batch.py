@@ -12,6 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Literal
 
+import msgspec
+
 from orbit_llamacpp.engine.context import Context, StoppedError
 from orbit_llamacpp.engine.library import NativeError
 from orbit_llamacpp.engine.model import Model
@@ -195,6 +197,8 @@ class Batch:
         request.written += 1
         ended = self._model.ends(token)
         text, thoughts = ("", "") if ended else request.text.push(self._model.piece(token))
+        if request.text.called is not None and request.calls is not None and not request.calls.held:
+            self._hold(request)
         if not (ended or request.text.stopped or request.written >= request.limit):
             if request.written == int(request.limit * _THINKING) and (end := request.text.thoughts_end):
                 closing = self._model.tokenize(end, add_special=False, parse_special=True)
@@ -205,8 +209,21 @@ class Batch:
         last, last_thoughts = request.text.finish(cut=not (ended or request.text.stopped))
         reason: Literal["stop", "length"] = "stop" if ended or request.text.stopped else "length"
         usage = (len(request.prompt), request.written, request.cached)
-        events.append(Finished(request.id, reason, text + last, *usage, thoughts + last_thoughts))
+        calls = request.calls.found(request.text.called) if request.calls and request.text.called else ()
+        if request.text.called and not calls and reason == "stop":
+            last += request.text.called  # it only looked like a call
+        events.append(Finished(request.id, reason, text + last, *usage, thoughts + last_thoughts, calls))
         self._drop(request)
+
+    def _hold(self, request: Request) -> None:
+        """Hold the rest of an answer that has begun to call a tool to the grammar of calls."""
+        assert request.calls is not None
+        request.calls.held = True
+        if grammar := request.calls.grammar(request.text.called or ""):
+            request.sampling = msgspec.structs.replace(request.sampling, grammar=grammar)
+            if request.sampler is not None:
+                request.sampler.close()
+            request.sampler = Sampler(self._model, request.sampling)
 
     def _fail(self, request: Request, error: NativeError, events: list[Event]) -> None:
         self._stats.failed += 1

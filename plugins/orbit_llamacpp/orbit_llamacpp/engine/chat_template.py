@@ -7,6 +7,7 @@ texts inside messages are split in two before the template sees them, and tokeni
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -15,13 +16,14 @@ from typing import Any, Final
 import llama_cpp.llama_chat_format as formats
 import msgspec
 
-from orbit import Message, ThinkingSplitter
+from orbit import Message, ThinkingSplitter, ToolCall
 from orbit_llamacpp.chat_formats import CHAT_FORMATS
 from orbit_llamacpp.conversation import Render, Rendered, TemplateError, find_form
 from orbit_llamacpp.engine.model import Model
 from orbit_llamacpp.jinja_template import JinjaTemplate
 from orbit_llamacpp.settings import LlamaCppSettings
 from orbit_llamacpp.thinking import variables
+from orbit_llamacpp.tool_format import PLAIN, as_text, find_tool_format
 
 _REMEMBERED: Final = 32
 """Prompts in the token cache: the host counts a prompt, perhaps several, before it requests the answer."""
@@ -74,6 +76,8 @@ class ChatTemplate:
             self._form = find_form(self._render, self._variables)
         except TemplateError as error:
             raise TemplateError(f"{named}: {error}") from error
+        self.tool_format = PLAIN if source is None else find_tool_format(self._render, self._form, self._variables)
+        model.show([text for text in model.control_texts() if text in self._marks()])
         if not self._form.system:
             self.notices.append(
                 f"{named} has no place for a system message: ORBIT puts it at the start of the user's first message"
@@ -82,22 +86,33 @@ class ChatTemplate:
         self._control = re.compile("|".join(map(re.escape, controls))) if controls else None
         self._remembered = lru_cache(_REMEMBERED)(self._tokenised)
 
-    def prompt(self, messages: Sequence[Message], *, thoughts: bool = True) -> Prompt:
+    def prompt(self, messages: Sequence[Message], *, thoughts: bool = True, tools: str = "") -> Prompt:
         """Return the tokens of a conversation, ready for the answer. Raises TemplateError.
 
-        Without ``thoughts``, the answer begins at once: a grammar applies from its first token.
+        Without ``thoughts``, the answer begins at once: a grammar applies from its first token. ``tools`` is JSON. If
+        the last message is the assistant's, the answer goes on with it.
         """
-        return self._remembered(tuple(messages), thoughts)
+        return self._remembered(tuple(messages), thoughts, tools)
 
-    def _tokenised(self, messages: tuple[Message, ...], thoughts: bool) -> Prompt:
-        defused = [Message(message.role, self._defuse(message.content)) for message in messages]
+    def _tokenised(self, messages: tuple[Message, ...], thoughts: bool, tools: str) -> Prompt:
+        defused = [self._defused(message) for message in messages]
+        begun = ""
+        if len(defused) > 1 and defused[-1].role == "assistant" and not defused[-1].tool_calls:
+            begun, thoughts = defused.pop().content, False
+        given = json.loads(self._defuse(tools)) if tools else []
+        chosen = dict(self._variables if thoughts else self._no_thoughts)
+        if not self.tool_format.native:
+            defused = as_text(defused, given)
+        elif given:
+            chosen["tools"] = given
         try:
-            rendered = self._render(self._form.write(defused), self._variables if thoughts else self._no_thoughts)
+            rendered = self._render(self._form.write(defused), chosen)
         except TemplateError as error:
             raise TemplateError(f"the chat template rejected the conversation: {error}") from error
         text = rendered.text
         if not thoughts:
             text += ThinkingSplitter.answer_prefix(text)
+        text += begun
         bos = self._model.text(self._model.bos)
         add_special = not (
             bos and text.startswith(bos)
@@ -107,6 +122,14 @@ class ChatTemplate:
             tokens += self._model.tokenize(part, add_special=add_special, parse_special=True)
             add_special = False
         return Prompt(tokens, text[-_END:], rendered.stops)
+
+    def _marks(self) -> str:
+        form = self.tool_format
+        return f"{form.opening}\n{form.between}\n{form.joint}\n{form.closing}" if form.native else ""
+
+    def _defused(self, message: Message) -> Message:
+        calls = tuple([ToolCall(call.id, call.name, self._defuse(call.arguments)) for call in message.tool_calls])
+        return Message(message.role, self._defuse(message.content), (), calls, message.tool_call_id)
 
     def _defuse(self, text: str) -> str:
         text = text.replace(_CUT, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
@@ -20,7 +21,7 @@ from orbit_llamacpp.engine.embedder import Embedder, Embedding
 from orbit_llamacpp.engine.grammar import SchemaError, grammar_of
 from orbit_llamacpp.engine.library import NativeError
 from orbit_llamacpp.engine.model import Model
-from orbit_llamacpp.engine.request import Request
+from orbit_llamacpp.engine.request import Calls, Request
 from orbit_llamacpp.engine.slots import Slots
 from orbit_llamacpp.engine.text import TextStream
 from orbit_llamacpp.protocol import (
@@ -98,7 +99,8 @@ class Engine:
         except _RefusedError as error:
             self._emit([error.event])
         except (TemplateError, SchemaError) as error:
-            self._emit([Failed(command.id, "rejected", str(error))])
+            option = error.option if isinstance(error, SchemaError) else "messages"
+            self._emit([Failed(command.id, "rejected", str(error), option)])
 
     def close(self) -> None:
         """Stop everything and free the memory. Blocks until done."""
@@ -114,10 +116,10 @@ class Engine:
     def _prompt(self, command: Generate | Count, *, thoughts: bool = True) -> Prompt:
         if self._template is None:
             raise _RefusedError(Failed(command.id, "refused", "this is an embedding model; it cannot generate answers"))
-        return self._template.prompt(command.messages, thoughts=thoughts)
+        return self._template.prompt(command.messages, thoughts=thoughts, tools=command.tools)
 
     def _prepare(self, command: Generate) -> Request:
-        prompt = self._prompt(command, thoughts=not command.schema)
+        prompt = self._prompt(command, thoughts=not (command.schema or command.must_call))
         length = len(prompt.tokens)
         if length >= self.window:
             message = f"the prompt has {length} tokens, the window is {self.window}"
@@ -126,9 +128,28 @@ class Engine:
         if command.schema:
             sampling = msgspec.structs.replace(sampling, grammar=grammar_of(command.schema))
         limit = min(command.max_tokens, self.window - length)
-        splitter = None if command.schema else ThinkingSplitter.after(prompt.end, whole=command.whole)
-        text = TextStream((*command.stop, *prompt.stops), splitter)
-        return Request(command, prompt.tokens, limit, sampling, text)
+        at_once = bool(command.schema or command.must_call)
+        splitter = None if at_once else ThinkingSplitter.after(prompt.end, whole=command.whole)
+        stops = (*command.stop, *prompt.stops)
+        calls = self._calls(command)
+        if calls is None:
+            return Request(command, prompt.tokens, limit, sampling, TextStream(stops, splitter))
+        grammar = calls.grammar("")  # also of calls that the model may choose: it must be possible before it begins
+        if command.must_call:
+            calls.held = True
+            sampling = msgspec.structs.replace(sampling, grammar=grammar)
+        form = calls.form
+        text = TextStream(stops, splitter, marker=form.marker, only_first=form.only_first, calling=command.must_call)
+        request = Request(command, prompt.tokens, limit, sampling, text)
+        request.calls = calls
+        return request
+
+    def _calls(self, command: Generate) -> Calls | None:
+        """Return the tools that an answer may call; None if it has none."""
+        if not command.tools or self._template is None:
+            return None
+        tools = [tool for tool in json.loads(command.tools) if command.tool in ("", tool["function"]["name"])]
+        return Calls(self._template.tool_format, tools, parallel=command.parallel)
 
     # The rest runs in the engine's thread.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -54,8 +54,8 @@ class Model:
             for token in range(self.vocab_size)
             if lib.llama_vocab_is_control(self.vocab, token) and (text := self.text(token))
         }
-        marks = ThinkingSplitter.marks(self._controls.values())
-        self._shown = frozenset(token for token, text in self._controls.items() if text in marks)
+        self._shown: frozenset[int] = frozenset()
+        self.show(ThinkingSplitter.marks(self._controls.values()))
         if lib.llama_model_has_encoder(handle) and lib.llama_model_has_decoder(handle):
             self.close()
             raise NativeError(
@@ -95,11 +95,15 @@ class Model:
         return token in self._end
 
     def piece(self, token: int) -> bytes:
-        """Return the visible bytes of a token: none for control tokens, except the marks of thoughts."""
+        """Return the visible bytes of a token: none for control tokens, except the marks of thoughts and calls."""
         piece = self._pieces.get(token)
         if piece is None:
             piece = self._pieces[token] = self._render(token, special=token in self._shown)
         return piece
+
+    def show(self, marks: Collection[str]) -> None:
+        """Give these control tokens a visible text."""
+        self._shown |= {token for token, text in self._controls.items() if text in marks}
 
     def text(self, token: int) -> str:
         """Return the text of a token in a template, including control tokens; empty for none (-1)."""

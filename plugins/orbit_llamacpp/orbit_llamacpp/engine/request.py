@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orbit import ToolCall
+from orbit_llamacpp.engine.grammar import grammar_of_calls
 from orbit_llamacpp.engine.sampling import Sampler
 from orbit_llamacpp.engine.text import TextStream
 from orbit_llamacpp.protocol import Generate, Sampling
+from orbit_llamacpp.tool_format import ToolFormat
+
+
+class Calls:
+    """The tools that an answer may call, and the grammar of a call from the text on with which it begins."""
+
+    def __init__(self, form: ToolFormat, tools: Sequence[Mapping[str, Any]], *, parallel: bool) -> None:
+        self.form = form
+        self._tools = tools
+        self._parallel = parallel
+        self.held = False
+        """Whether the grammar holds the answer now."""
+
+    def grammar(self, begun: str) -> str:
+        """Return the grammar of what follows the beginning of a call; empty if it is none. Raises SchemaError."""
+        rest = self.form.opening.lstrip()
+        begun = begun.lstrip()
+        if not rest.startswith(begun):  # models put spaces elsewhere
+            marker = self.form.marker
+            tail, rest = begun.removeprefix(marker).lstrip(), rest.removeprefix(marker).lstrip()
+            if not rest.startswith(tail):
+                return ""
+            begun = tail
+        return grammar_of_calls(self.form, self._tools, opening=rest[len(begun) :], parallel=self._parallel)
+
+    def found(self, text: str) -> tuple[ToolCall, ...]:
+        """Return the complete calls in a text."""
+        return tuple(self.form.calls(text, [tool["function"]["name"] for tool in self._tools]))
 
 
 class Request:
@@ -22,6 +55,7 @@ class Request:
         self.sampling = sampling
         self.text = text
         self.sampler: Sampler | None = None
+        self.calls: Calls | None = None
         self.sequence = -1
         self.position = 0
         self.cached = 0

@@ -15,16 +15,30 @@ Split: TypeAlias = tuple[str, str]
 class TextStream:
     """Collects bytes and releases text. Holds back what may become a tag or a stop text."""
 
-    def __init__(self, stops: Sequence[str] = (), splitter: ThinkingSplitter | None = None) -> None:
+    def __init__(
+        self,
+        stops: Sequence[str] = (),
+        splitter: ThinkingSplitter | None = None,
+        *,
+        marker: str = "",
+        only_first: bool = False,
+        calling: bool = False,
+    ) -> None:
         """Set ``stops``, the texts before which the answer ends; the earliest in the text wins. Thoughts ignore them.
 
-        Without a ``splitter``, everything is answer.
+        Without a ``splitter``, everything is answer. From ``marker`` on, everything is a call of tools, which
+        ``called`` collects; ``only_first``: the marker means something only at the beginning. ``calling``: the whole
+        answer is a call.
         """
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stops = tuple(stop for stop in stops if stop)
         self._splitter = splitter
         self._held = ""
+        self._marker = marker
+        self._only_first = only_first
         self.stopped = False
+        self.called: str | None = "" if calling else None
+        """The call so far, with its marker; None before it."""
 
     @property
     def thoughts_end(self) -> str:
@@ -47,15 +61,39 @@ class TextStream:
     def _before_stop(self, new: str) -> str:
         if self.stopped:
             return ""
+        if self.called is not None:
+            self.called += new
+            return ""
         text = self._held + new
+        if self._marker:
+            return self._before_call(text)
         if not self._stops:
             return text
+        return self._held_back(text)
+
+    def _before_call(self, text: str) -> str:
+        """Return what comes before a call."""
+        start = text.lstrip()
+        if self._only_first and not (self._marker.startswith(start) or start.startswith(self._marker)):
+            self._marker = ""  # the answer has begun with something else
+            return self._held_back(text)
+        at = text.find(self._marker)
+        if at < 0:
+            return self._held_back(text, self._marker)
+        before = self._held_back(text[:at])
+        if not self.stopped:
+            before, self._held = before + self._held, ""
+            self.called = text[at:]
+        return before.rstrip()
+
+    def _held_back(self, text: str, *markers: str) -> str:
+        """Return what is certain of a text: no part of it begins a stop text or one of ``markers``."""
         found = [at for at in (text.find(stop) for stop in self._stops) if at >= 0]
         if found:
             self.stopped = True
             self._held = ""
             return text[: min(found)]
-        keep = max(_overlap(text, stop) for stop in self._stops)
+        keep = max((_overlap(text, stop) for stop in (*self._stops, *markers)), default=0)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
 
