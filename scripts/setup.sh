@@ -15,7 +15,7 @@ dev=no
     exit 1
 }
 
-plugins=(plugins/orbit_llamacpp plugins/orbit_chroma plugins/orbit_onnx plugins/orbit_wordllama)
+plugins=(plugins/orbit_llamacpp plugins/orbit_chroma plugins/orbit_lexical plugins/orbit_onnx plugins/orbit_wordllama)
 [ "$dev" = yes ] && plugins=(plugins/orbit_*)
 
 # The installation is current while the declared dependencies and the purpose (run or dev) are unchanged.

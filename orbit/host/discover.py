@@ -15,6 +15,7 @@ GROUP = "orbit"
 FIRST_PARTY = {
     "chroma": "orbit-chroma",
     "elasticsearch": "orbit-es",
+    "lexical": "orbit-lexical",
     "llama_cpp": "orbit-llamacpp",
     "ollama": "orbit-ollama",
     "onnx": "orbit-onnx",

@@ -24,6 +24,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "onnx": {},
     "onnx-reranks": {"model": "", "reranker": "models/cross-encoder"},
     "chroma": {},
+    "lexical": {},
     "safety": {},
     "reranker": {},
     "elasticsearch": {},
@@ -47,7 +48,7 @@ def pair(first: str, second: str, port: int) -> dict[str, Any]:
         section = {**VARIANTS[variant], "use": plugin}
         if plugin in ("ollama", "openai"):
             section["base_url"] = f"http://{name}:{port}"
-        if plugin == "chroma":
+        if plugin in ("chroma", "lexical"):
             section["path"] = name
         config[name] = section
     return config

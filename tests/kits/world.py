@@ -151,7 +151,9 @@ class World:
         folder = self.folder / str(self.served)
         folder.mkdir()
         settled = Settled(self, json.loads(json.dumps(config)), folder)
-        if not {"chroma", "markdown"} & {plugin_of(name, values) for name, values in settled.sections.items()}:
+        if not {"chroma", "lexical", "markdown"} & {
+            plugin_of(name, values) for name, values in settled.sections.items()
+        }:
             collection = None  # a key with a collection that nobody can search is refused
         seen = Seen()
         with serve(settled.config, folder / "data", plugins, collection) as server:
@@ -366,7 +368,7 @@ def expect(seen: Seen, config: Mapping[str, Any]) -> None:
     blocked = seen.reply["finish_reason"] == "content_filter"
     if not blocked:
         assert seen.reply["metadata"]["provider"] == answers
-    retrieves = {"chroma", "markdown"} & set(plugins.values())
+    retrieves = {"chroma", "lexical", "markdown"} & set(plugins.values())
     if retrieves and not blocked:
         assert seen.reply["sources"], "nothing was found"
     judges = {

@@ -21,7 +21,17 @@ HEAVY = frozenset(
         *("httpx", "langchain", "litestar", "llama_cpp", "mistralai", "nltk", "numpy", "ollama", "onnxruntime"),
         *("openai", "pandas", "PIL", "pinecone", "psycopg", "pydantic", "pymongo", "pytest", "qdrant_client"),
         *("redis", "requests", "scipy", "sentence_transformers", "sklearn", "spacy", "sqlalchemy", "tensorflow"),
-        *("tiktoken", "tokenizers", "torch", "transformers", "uvicorn", "weaviate", "wordllama"),
+        *(
+            "snowballstemmer",
+            "tantivy",
+            "tiktoken",
+            "tokenizers",
+            "torch",
+            "transformers",
+            "uvicorn",
+            "weaviate",
+            "wordllama",
+        ),
     )
 )
 """Packages that are slow to import. A plugin should import them on first use."""

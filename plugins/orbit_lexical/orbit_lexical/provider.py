@@ -1,0 +1,196 @@
+"""The provider: ORBIT's hooks on a folder of full-text indexes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+import orbit
+from orbit_lexical import shelf
+from orbit_lexical.settings import LexicalSettings
+
+T = TypeVar("T")
+
+THREADS = 4
+_BUSY_SECONDS = 0.02
+"""The pause before the next attempt to write, while another process writes."""
+
+
+class LexicalProvider(orbit.Provider):
+    """Stores passages in full-text indexes and finds them by their words."""
+
+    Settings = LexicalSettings
+    settings: LexicalSettings
+
+    def __init__(self, name: str, settings: msgspec.Struct, host: orbit.Host) -> None:
+        """Store the arguments; indexes open when they are used."""
+        super().__init__(name, settings, host)
+        self._threads: ThreadPoolExecutor | None = None
+        self._shelves: dict[str, shelf.Shelf] = {}
+        self._sources: dict[str, tuple[tuple[int, ...], Mapping[str, str]]] = {}
+        self._writing = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        """Make the folder, and the threads for blocking calls."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise orbit.ConfigError(f"path: the folder {self._folder} cannot be made: {error.strerror}") from error
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=self.name)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Finish running calls."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
+        self._shelves.clear()
+
+    async def health(self) -> orbit.Health:
+        """Check that the folder exists."""
+        if self._folder.is_dir():
+            return orbit.Health()
+        return orbit.Health("down", f"the folder {self._folder} does not exist")
+
+    def validate(self) -> Iterable[str]:
+        """Yield values that cannot be intended."""
+        there = next(path for path in (self._folder, *self._folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            yield f"path: {self._folder} cannot be a folder, because {there} is not one"
+
+    def default_collection(self) -> str:
+        """Return the collection for keys without one."""
+        return self.settings.collection
+
+    @orbit.hookimpl
+    async def retrieve(self, query: orbit.Query, limit: int) -> Sequence[orbit.Document]:
+        """Search the key's collection, or the default one, for the question's words."""
+        name = query.collection or self.settings.collection
+        if not name:
+            return []
+
+        def work() -> list[orbit.Document]:
+            found = self._open(name)
+            if found is None:
+                raise orbit.ProviderError(
+                    f"The collection '{name}' does not exist. Ingest documents into it: orbit ingest PATH "
+                    f"--collection {name}",
+                    kind="not_found",
+                )
+            return found.search(query.text, limit)
+
+        return await self._in_thread(work)
+
+    @orbit.hookimpl
+    async def index(self, collection: str, documents: Sequence[orbit.Document]) -> int:
+        """Write all documents of some sources in place of their earlier ones, in one transaction."""
+        ids = Counter(document.id for document in documents)
+        if len(ids) != len(documents):
+            twice = next(one for one, count in ids.items() if count > 1)
+            raise orbit.ProviderError(f"two documents have the id '{twice}'")
+        if not documents:
+            return 0
+
+        def work() -> None:
+            while True:
+                shelf.make(self._folder, collection)
+                try:
+                    shelf.replace(self._folder_of(collection), documents)
+                except FileNotFoundError:  # another process dropped the collection in between
+                    continue
+                return
+
+        await self._write(work)
+        return len(documents)
+
+    @orbit.hookimpl
+    async def drop(self, collection: str) -> bool:
+        """Delete a collection's index."""
+        return await self._write(lambda: shelf.destroy(self._folder_of(collection)))
+
+    @orbit.hookimpl
+    async def forget(self, collection: str, sources: Sequence[str]) -> int:
+        """Delete the documents of some sources."""
+
+        def work() -> int:
+            found = shelf.sources_among(self._read_sources(collection), sources)
+            if found:
+                shelf.remove(self._folder_of(collection), found)
+            return len(found)
+
+        return await self._write(work)
+
+    @orbit.hookimpl
+    async def list_sources(self, collection: str) -> Mapping[str, str]:
+        """Return the digest of each source."""
+        return await self._in_thread(lambda: self._read_sources(collection))
+
+    @orbit.hookimpl
+    async def list_collections(self) -> Sequence[orbit.Collection]:
+        """Return all collections in the folder."""
+
+        def work() -> list[orbit.Collection]:
+            opened = [(name, self._open(name)) for name, _ in shelf.names(self._folder)]
+            return sorted(
+                (orbit.Collection(name, found.count()) for name, found in opened if found is not None),
+                key=lambda collection: collection.name,
+            )
+
+        return await self._in_thread(work)
+
+    @property
+    def _folder(self) -> Path:
+        return self.host.data_dir / Path(self.settings.path).expanduser()
+
+    def _folder_of(self, collection: str) -> Path:
+        return shelf.folder_of(self._folder, collection)
+
+    def _open(self, collection: str) -> shelf.Shelf | None:
+        """Return the index as it is now; None if there is none. Another process may have written it."""
+        folder = self._folder_of(collection)
+        stamp = shelf.stamp_of(folder)
+        kept = self._shelves.get(collection)
+        if kept is not None and kept.stamp == stamp:
+            return kept
+        self._shelves.pop(collection, None)
+        opened = shelf.open_shelf(folder)
+        if opened is not None:
+            self._shelves[collection] = opened
+        return opened
+
+    def _read_sources(self, collection: str) -> Mapping[str, str]:
+        opened = self._open(collection)
+        if opened is None:
+            return {}
+        known = self._sources.get(collection)
+        if known is None or known[0] != opened.stamp:
+            known = self._sources[collection] = (opened.stamp, opened.sources())
+        return known[1]
+
+    async def _write(self, work: Callable[[], T]) -> T:
+        """Run ``work``, again and again while another process writes."""
+        async with self._writing:
+            while True:
+                try:
+                    return await self._in_thread(work)
+                except shelf.Busy:
+                    await asyncio.sleep(_BUSY_SECONDS)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._threads is None:
+            raise orbit.ProviderError("its indexes are not open", kind="unavailable")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except OSError as error:
+            raise orbit.ProviderError(f"its folder {self._folder} cannot be used: {error}") from error
+        except ValueError as error:  # tantivy's only error
+            raise orbit.ProviderError(f"an index in {self._folder} cannot be used: {error}") from error

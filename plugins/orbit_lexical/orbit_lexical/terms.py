@@ -1,0 +1,104 @@
+"""Cuts texts into search terms: words, stems, identifiers, and the pieces of words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+from orbit_lexical.languages import language_of, stem, stems_of
+
+LONGEST: Final = 64
+"""Characters of a word that count. Longer ones are data, not words."""
+
+PIECE: Final = 4
+"""Characters of a piece of a word. Chinese and Japanese, which write no spaces, have pieces of two."""
+
+_WORD: Final = re.compile(r"[^\W_](?:[^\W_]|[\u0300-\u036f\u0591-\u05c7\u064b-\u0655\u0900-\u0e4f\u1780-\u17ff])*")
+"""A word with the vowel signs of Hebrew, Arabic and the scripts of India and its neighbours."""
+
+_UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+"""Scripts without spaces between words."""
+
+_IDENTIFIER: Final = re.compile(r"(?<![^\W_])[^\W_]++(?:[-_./:#+][^\W_]++)+")
+"""Starts where a word starts and never goes back: long words would take quadratic time."""
+
+_TELEPHONE: Final = re.compile(r"\+?\(?\d(?:[ ()/.\-\u00a0\u2011]{0,3}\d){5,14}")
+_DIGIT: Final = re.compile(r"\d")
+_LOCAL: Final = 6
+"""The last digits of a telephone number, which do not depend on how its prefix is written."""
+
+
+def fold(text: str) -> str:
+    """Return the text in one spelling: no case, no accents, no ligatures, no full-width letters."""
+    spread = unicodedata.normalize("NFKD", text.casefold())
+    kept = "".join(c for c in spread if not "\u0300" <= c <= "\u036f" and not "\u064b" <= c <= "\u0655")
+    return unicodedata.normalize("NFC", kept)
+
+
+def words(folded: str) -> Iterator[str]:
+    """Yield the words of a folded text; of unspaced scripts each pair of neighbouring characters."""
+    for match in _WORD.finditer(folded):
+        start, word = 0, match[0]
+        for run in _UNSPACED.finditer(word):
+            if run.start() > start:
+                yield word[start : run.start()][:LONGEST]
+            yield from _pairs(run[0])
+            start = run.end()
+        if start < len(word):
+            yield word[start:][:LONGEST]
+
+
+def pieces(word: str) -> Iterator[str]:
+    """Yield the overlapping pieces of a word, whose ends are marked."""
+    if _UNSPACED.match(word):
+        yield word
+        return
+    marked = f"_{word}_"
+    for start in range(max(1, len(marked) - PIECE + 1)):
+        yield marked[start : start + PIECE]
+
+
+def identifiers(folded: str) -> Iterator[str]:
+    """Yield what people type in several ways, in one: part numbers, dates and telephone numbers without separators."""
+    for match in _IDENTIFIER.finditer(folded):
+        if _DIGIT.search(match[0]):
+            yield "=" + "".join(c for c in match[0] if c.isalnum())[:LONGEST]
+    for match in _TELEPHONE.finditer(folded):
+        yield "#" + "".join(c for c in match[0] if c.isdigit())[-_LOCAL:]
+
+
+def indexed(text: str) -> tuple[str, str]:
+    """Return the stems and the pieces of a passage, each joined by spaces."""
+    folded = fold(text)
+    found = list(words(folded))
+    language = language_of(found)
+    stems = [form for word in found for form in _forms(word, language)]
+    return " ".join([*stems, *identifiers(folded)]), " ".join(piece for word in found for piece in pieces(word))
+
+
+def asked(text: str) -> tuple[list[list[str]], list[str]]:
+    """Return the alternative stems of each word of a question, and its pieces; each once."""
+    folded = fold(text)
+    found = list(dict.fromkeys(words(folded)))
+    stems = [stems_of(word) for word in found] + [[name] for name in dict.fromkeys(identifiers(folded))]
+    return stems, list(dict.fromkeys(piece for word in found for piece in pieces(word)))
+
+
+def is_identifier(term: str) -> bool:
+    """Return whether a term names one thing: it has a digit and is long enough not to be a mere count."""
+    return len(term) > 2 and bool(_DIGIT.search(term))  # noqa: PLR2004  # 12 is a count
+
+
+def _forms(word: str, language: str) -> Iterator[str]:
+    yield word
+    if language and not is_identifier(word) and (stemmed := stem(language, word)) != word:
+        yield stemmed
+
+
+def _pairs(run: str) -> Iterator[str]:
+    if len(run) == 1:
+        yield run
+    for start in range(len(run) - 1):
+        yield run[start : start + 2]

@@ -1,0 +1,220 @@
+"""What the lexical store finds first, in which languages, and what several processes and crashes do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orbit import CallContext, Document, Query
+from orbit.host.host import OrbitHost
+from orbit.testing import host
+
+CONTEXT = CallContext("test")
+NAME = "docs"
+CONFIG: dict[str, Any] = {"echo": {}, "lexical": {}}
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[OrbitHost]:
+    async with host(CONFIG, tmp_path) as made:
+        yield made
+
+
+async def found(made: OrbitHost, question: str, limit: int = 5) -> list[Document]:
+    retrieve = made.registry.caller("retrieve", "lexical")
+    return list(await retrieve(query=Query(question, NAME), limit=limit, context=CONTEXT))
+
+
+def passages(*texts: str) -> list[Document]:
+    return [Document(str(number), text, f"{number}.md", digest="1") for number, text in enumerate(texts)]
+
+
+async def test_each_of_many_error_codes_is_found_first(running: OrbitHost) -> None:
+    chance = random.Random(7)
+    codes = chance.sample(range(10_000, 99_999), 300)
+    parts, remedies = ("valve", "motor", "belt"), ("replace it", "clean it", "call service")
+    rows = [f"errors\n\nCode: E{code}, {chance.choice(parts)}, {chance.choice(remedies)}" for code in codes]
+    documents = [Document(str(n), row, "errors.csv", digest="1") for n, row in enumerate(rows)]
+    await running.index(NAME, documents, CONTEXT)
+    for code, row in list(zip(codes, rows, strict=True))[:40]:
+        assert (await found(running, f"What do I do about error E{code}?"))[0].text == row
+        assert (await found(running, f"e{code}"))[0].text == row
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Who made AB-1234/5?", 0),
+        ("who made ab 1234 5", 0),
+        ("what happened on 2024-03-05", 2),
+        ("Whose number is 0049 30 123456?", 4),
+        ("call (030) 12-34-56", 4),
+        ("the mail of Jörg Müller-Lüdenscheidt", 6),
+        ("jorg mueller ludenscheidt", 6),
+        ("ÜBERGRÖẞE", 7),
+        ("resturlaubstag", 8),
+        ("Urlaubstage", 8),
+        ("ﬁnanzamt", 9),
+    ],
+)
+async def test_identifiers_and_names_come_first(question: str, expected: int, running: OrbitHost) -> None:
+    texts = (
+        *("Part AB-1234/5 is made in Ulm.", "Part AB-1235/4 is made in Bonn."),
+        *("The pump failed on 2024-03-05.", "The pump failed on 2024-05-03."),
+        *("Reception: +49 (30) 12 34 56", "Workshop: +49 (30) 12 34 65"),
+        *("Jörg Müller-Lüdenscheidt leads sales.", "Die Übergröße kostet mehr.", "Resturlaubstage verfallen im März."),
+        "Das Finanzamt hat geschlossen.",
+    )
+    await running.index(NAME, passages(*texts), CONTEXT)
+    assert (await found(running, question))[0].id == str(expected)
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("门卡丢了怎么办", 0),
+        ("冬眠", 1),
+        ("パスワードの変更", 2),
+        ("รหัสผ่าน", 3),
+        ("الإجازة", 4),
+        ("छुट्टियों", 5),
+        ("отпуска", 6),
+        ("άδειας", 7),
+    ],
+)
+async def test_every_script_is_found(question: str, expected: int, running: OrbitHost) -> None:
+    texts = (
+        *("门禁卡丢失后请致电保安部。", "刺猬在落叶堆下冬眠。", "パスワードは毎年変更します。", "เปลี่ยนรหัสผ่านทุกปี"),
+        *(
+            "إجازة الموظف ثلاثون يوما",
+            "कर्मचारी की छुट्टी तीस दिन की है",
+            "Ежегодный отпуск длится тридцать дней",
+            "Δικαιούσαι άδεια ενός μήνα",
+        ),
+    )
+    await running.index(NAME, passages(*texts), CONTEXT)
+    assert (await found(running, question))[0].id == str(expected)
+
+
+async def test_the_name_of_a_file_is_found(running: OrbitHost) -> None:
+    documents = [
+        Document(
+            year, "Travel policy\n\nHotels may cost 120 euros a night.", f"rules/travel-policy-{year}.md", digest="1"
+        )
+        for year in ("2021", "2022", "2023")
+    ]
+    await running.index(NAME, documents, CONTEXT)
+    assert (await found(running, "What may a hotel cost by the policy of 2022?"))[0].id == "2022"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *('"', "'", "NEAR(", "a AND", "OR", "NOT", "-", "*", "text:x", "stems:ab^9", "(((", "\\", "\x00", "[a TO b]"),
+        *("~2", "+a -b", "'; DROP TABLE", "\ud800", "", " ", "?!", "a" * 100_000, "wort " * 20_000),
+    ],
+)
+async def test_no_question_is_a_query_language(question: str, running: OrbitHost) -> None:
+    await running.index(NAME, passages("The text of a passage.", "Another text: x."), CONTEXT)
+    assert isinstance(await found(running, question), list)
+
+
+async def test_scores_say_how_much_of_the_question_is_found(running: OrbitHost) -> None:
+    await running.index(NAME, passages("The lighthouse of Brest.", "The harbour of Kiel.", "A boat."), CONTEXT)
+    best, other = (await found(running, "lighthouse Brest"))[0], (await found(running, "lighthouse kangaroo quantum"))
+    assert 0.7 < (best.score or 0) <= 1
+    assert (other[0].score or 0) < 0.5
+    assert all(0 < (document.score or 0) <= 1 for document in other)
+
+
+@pytest.mark.parametrize("name", ["a", "A", "ä/ü:*?", "../../etc", "x" * 300, "", ".", "con", "a b"])
+async def test_any_name_of_a_collection_is_a_folder_of_its_own(name: str, running: OrbitHost, tmp_path: Path) -> None:
+    await running.index(NAME, passages("other"), CONTEXT)
+    await running.index(name, passages("one", "two"), CONTEXT)
+    assert {(one.name, one.documents) for one in await running.list_collections(CONTEXT)} == {(NAME, 1), (name, 2)}
+    assert {path.parent for path in tmp_path.rglob("meta.json")} <= set((tmp_path / "lexical").iterdir())
+    assert await running.drop(name, CONTEXT)
+    assert [one.name for one in await running.list_collections(CONTEXT)] == [NAME]
+
+
+async def test_another_process_is_seen_at_once(tmp_path: Path) -> None:
+    async with host(CONFIG, tmp_path) as one, host(CONFIG, tmp_path) as other:
+        await one.index(NAME, passages("The lighthouse."), CONTEXT)
+        assert [document.text for document in await found(other, "lighthouse")] == ["The lighthouse."]
+        await other.index(NAME, [Document("new", "The beacon.", "0.md", digest="2")], CONTEXT)
+        assert await one.list_sources(NAME, CONTEXT) == {"0.md": "2"}
+        assert await found(one, "lighthouse") == []
+        await one.drop(NAME, CONTEXT)
+        assert await other.list_sources(NAME, CONTEXT) == {}
+        await one.index(NAME, passages("The harbour."), CONTEXT)
+        assert [document.text for document in await found(other, "harbour")] == ["The harbour."]
+
+
+def _write_some(folder: Path, number: int) -> None:
+    async def work() -> None:
+        async with host(CONFIG, folder) as made:
+            for turn in range(5):
+                await made.index(
+                    NAME, [Document(f"{number}-{turn}", "text", f"{number}-{turn}.md", digest="1")], CONTEXT
+                )
+
+    asyncio.run(work())
+
+
+def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    processes = [multiprocessing.get_context("spawn").Process(target=_write_some, args=(tmp_path, n)) for n in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    assert set(_sources(tmp_path)) == {f"{number}-{turn}.md" for number in range(3) for turn in range(5)}
+
+
+def _write_until_killed(folder: Path, ready: Any) -> None:
+    async def work() -> None:
+        async with host(CONFIG, folder) as made:
+            for version in range(1_000_000):
+                documents = [
+                    Document(f"{version}-{n}", f"text {version}", "a.md", digest=str(version)) for n in range(50)
+                ]
+                await made.index(NAME, documents, CONTEXT)
+                ready.set()
+
+    asyncio.run(work())
+
+
+def test_a_killed_writer_leaves_one_version_and_no_lock(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    for _ in range(3):
+        ready = context.Event()
+        process = context.Process(target=_write_until_killed, args=(tmp_path, ready))
+        process.start()
+        assert ready.wait(60)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join(60)
+
+        async def look() -> Sequence[Document]:
+            async with host(CONFIG, tmp_path) as made:
+                await made.index(NAME, [Document("other", "other", "b.md", digest="1")], CONTEXT)
+                assert set(await made.list_sources(NAME, CONTEXT)) == {"a.md", "b.md"}
+                return await found(made, "text", 100)
+
+        assert len({document.digest for document in asyncio.run(look()) if document.source == "a.md"}) == 1
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    async def look() -> dict[str, str]:
+        async with host(CONFIG, folder) as made:
+            return dict(await made.list_sources(NAME, CONTEXT))
+
+    return asyncio.run(look())
