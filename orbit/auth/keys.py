@@ -111,7 +111,7 @@ class Authenticator:
         key = await self._database.find_by_digest(digest)
         if not _works(key, digest):
             # Also for a key that was found, so that the time of a refusal gives nothing away.
-            key = await self._database.upgrade_legacy(secret, digest, hint_of(secret)) or key
+            key = await self._database.find_clear(secret) or key
         if key is None or not _works(key, digest):
             raise Unauthorized(REFUSAL)
         ends = key.valid_until(digest)
@@ -151,4 +151,4 @@ async def find_key(database: Database, reference: str) -> ApiKey | None:
     except UnknownKey:
         secret = reference[:MAX_SECRET_CHARS]
         digest = digest_of(secret)
-        return await database.find_by_digest(digest) or await database.upgrade_legacy(secret, digest, hint_of(secret))
+        return await database.find_by_digest(digest) or await database.find_clear(secret)

@@ -24,8 +24,12 @@ class Https(Section, forbid_unknown_fields=True, frozen=True):
     cert_file: Annotated[str, Meta(description="PEM file with the certificate chain.")] = ""
     key_file: Annotated[str, Meta(description="PEM file with the private key.")] = ""
     redirect_http: Annotated[
-        bool, Meta(description="Redirect HTTP requests to HTTPS, except certificate challenges.")
-    ] = False
+        bool | None,
+        Meta(
+            description="Redirect HTTP requests to HTTPS, except health checks and certificate challenges; by default "
+            "if HTTPS is enabled. false also serves plain HTTP."
+        ),
+    ] = None
     hsts_seconds: Annotated[
         int,
         Meta(
@@ -36,6 +40,11 @@ class Https(Section, forbid_unknown_fields=True, frozen=True):
     acme_folder: Annotated[
         str, Meta(description="Folder of the files under /.well-known/acme-challenge/; empty for none.")
     ] = ""
+
+    @property
+    def redirects(self) -> bool:
+        """Whether plain HTTP only leads to HTTPS."""
+        return self.enabled and self.redirect_http is not False
 
 
 class General(Section, forbid_unknown_fields=True, frozen=True):

@@ -90,8 +90,11 @@ class KeyRecords(abc.ABC):
     async def find_by_digest(self, digest: str) -> ApiKey | None:
         """Return the key whose current or former secret has this digest, even if it is inactive or expired."""
 
-    async def upgrade_legacy(self, secret: str, digest: str, hint: str) -> ApiKey | None:  # noqa: ARG002 - for backends with such records
-        """Replace a clear key of an earlier ORBIT by its digest and return it; None if there is none."""
+    async def find_clear(self, secret: str) -> ApiKey | None:  # noqa: ARG002 - for backends with such records
+        """Return the key that an earlier ORBIT stored in clear; None if there is none.
+
+        The record stays as it is, so that the earlier server can read it until ``migrate``.
+        """
         return None
 
     async def migrate(self) -> int:

@@ -14,7 +14,7 @@ from orbit.auth.admin_token import same_token
 from orbit.auth.attempts import Attempts
 from orbit.auth.keys import Authenticator
 from orbit.auth.sign_ins import SignIn, SignIns
-from orbit.errors import OrbitError, Unauthorized
+from orbit.errors import DatabaseUnavailable, OrbitError, Unauthorized
 from orbit.web.http.problems import RequestError
 
 CSRF_HEADER = "x-csrf-token"
@@ -84,21 +84,27 @@ class AdminGuard:
         raise NotAdministrator("This is not the admin token.")
 
     async def caller(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
-        """Return who sent the request. A request without a token does not count as a failed attempt.
+        """Return who sent the request; a request without credentials comes from nobody.
 
-        If the database is down, a key identifies nobody.
+        Raises Unauthorized for a wrong token or key, and TooManyAttempts. If the database is down, a key identifies
+        nobody.
         """
         headers = connection.headers
-        key = headers.get("x-api-key")
+        bearer = headers.get("authorization", "")[:7].lower() == "bearer "
         try:
-            if "authorization" in headers or "x-admin-token" in headers:
+            if bearer or headers.get("x-admin-token"):
                 await self.check(connection)
                 return "administrator"
-            return "client" if key is not None and await self._is_client_key(key) else ""
+            if key := headers.get("x-api-key"):
+                await self._authenticator.authenticate(key)
+                return "client"
         except NotAdministrator as error:
-            return "client" if error.status == HTTPStatus.FORBIDDEN else ""
-        except OrbitError:
-            return ""
+            if error.status == HTTPStatus.FORBIDDEN:
+                return "client"
+            raise Unauthorized("This is neither a valid API key nor the admin token.") from error
+        except DatabaseUnavailable:
+            pass
+        return ""
 
     def _check_sign_in(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """Raise NotAdministrator, or let the request of a signed-in page pass.

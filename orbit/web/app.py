@@ -153,7 +153,7 @@ def middleware(services: Services, app: ASGIApp) -> ASGIApp:
     """Wrap Litestar in the middleware stack: request ids, metrics, the access log and the redirect to HTTPS."""
     host = services.config.host
     https, origins = host.general.https, host.cors.allow_origins
-    if https.enabled and https.redirect_http:
+    if https.redirects:
         app = RedirectToHttps(app, https.port)
     metrics = services.pipeline.metrics if host.metrics.enabled else None
     headers = (VARY,) if origins and "*" not in origins else ()

@@ -95,10 +95,11 @@ async def dump(mongo):
     return text
 
 
-async def test_a_clear_key_works_and_is_upgraded_at_first_use(open_another, mongo):
+async def test_a_clear_key_works_and_stays_readable_to_an_earlier_server_until_it_is_migrated(open_another, mongo):
     secret = "api_legacylegacylegacylegacy1234"
     prompt = await mongo.system_prompts.insert_one({"name": "guide", "prompt": "Be kind.", "version": "1.0"})
     made = await mongo.api_keys.insert_one(old_key(secret, system_prompt_id=prompt.inserted_id))
+    unchanged = await mongo.api_keys.find_one({}, {"_id": 0})
     async with open_another() as database:
         before = await database.get_key(str(made.inserted_id))
         assert (before.hint, before.digest) == ("1234", digest_of(secret))
@@ -108,6 +109,8 @@ async def test_a_clear_key_works_and_is_upgraded_at_first_use(open_another, mong
         assert identity.key.created_at == datetime(2025, 4, 1, 12, tzinfo=UTC).timestamp()
         assert identity.prompt is not None
         assert identity.prompt.prompt == "Be kind."
+        assert await mongo.api_keys.find_one() == {"_id": made.inserted_id, **unchanged}
+        assert await database.migrate() == 1
         assert secret not in await dump(mongo)
         stored = await mongo.api_keys.find_one()
         assert stored["digest"] == digest_of(secret)

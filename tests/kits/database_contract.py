@@ -243,7 +243,7 @@ class DatabaseContract:
         updated = await database.update_prompt(prompt.id, PromptChanges(prompt=value + "!"))
         assert (await database.get_prompt(prompt.id)) == updated
         assert await database.find_by_digest(value) is None
-        assert await database.upgrade_legacy(value, digest_of(value), value[-4:]) is None
+        assert await database.find_clear(value) is None
 
     async def test_a_nul_character_is_data(self, database):
         prompt = await database.create_prompt("a\x00b", "c\x00d")

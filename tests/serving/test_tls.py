@@ -139,11 +139,18 @@ def test_plain_http_serves_challenges_and_leads_to_https(tmp_path: Path) -> None
         assert asked.headers["strict-transport-security"] == "max-age=600"
 
 
-def test_both_ports_serve_without_redirect(tmp_path: Path) -> None:
-    pair = Pair(tmp_path)
-    with serve({"echo": {}, "general": {"https": pair.section()}}, tmp_path) as server:
-        assert httpx.get(f"{server.url}/health/live").status_code == 200
-        assert httpx.get(f"{server.https_url}/health/live", verify=False).status_code == 200
+def test_plain_http_serves_all_only_if_asked_to(tmp_path: Path) -> None:
+    body = {"message": "hello", "stream": False}
+    for redirect, status in ((None, 308), (True, 308), (False, 200)):
+        pair = Pair(tmp_path)
+        section = pair.section() if redirect is None else pair.section(redirect_http=redirect)
+        with serve({"echo": {}, "general": {"https": section}}, tmp_path) as server:
+            for path in ("/health", "/health/live", "/health/ready"):
+                assert httpx.get(server.url + path).status_code == 200
+            assert httpx.get(f"{server.https_url}/health/live", verify=False).status_code == 200
+            headers = {"X-API-Key": server.key}
+            assert httpx.post(f"{server.url}/chat", json=body, headers=headers).status_code == status
+            assert httpx.get(f"{server.url}/", headers=headers).status_code == status
 
 
 def test_commands_trust_the_certificate_of_their_own_configuration(tmp_path: Path) -> None:

@@ -51,13 +51,12 @@ class MongoKeys(MongoCollections):
         return found.record() if found else None
 
     @override
-    async def upgrade_legacy(self, secret: str, digest: str, hint: str) -> ApiKey | None:
+    async def find_clear(self, secret: str) -> ApiKey | None:
         if not _storable(secret):
             return None
-        with self._as_unavailable():
-            await self._changed(self._keys, {"api_key": {"$eq": secret, "$ne": ""}}, _upgrade(digest, hint))
-        # Found also if another request with the same key was quicker.
-        found = await self._find_key({"digest": {"$eq": digest}})
+        # Also by digest: somebody may have migrated the key since it was not found by that.
+        clear = {"api_key": {"$eq": secret, "$ne": ""}}
+        found = await self._find_key({"$or": [clear, {"digest": {"$eq": digest_of(secret)}}]})
         return found.record() if found else None
 
     @override

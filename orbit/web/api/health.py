@@ -89,6 +89,13 @@ async def _answer(ask: Callable[[], Awaitable[Health]]) -> Health:
     return await ask()
 
 
+def _roles(services: Services, report: HealthReport) -> dict[str, Health]:
+    """Return the state of the model and of the document store under the names that the earlier ORBIT gave them."""
+    roles = services.host.roles
+    found = {"llm": roles.generate, "datasource": roles.index}
+    return {name: report.components[role] for name, role in found.items() if role in report.components}
+
+
 def health_routes(services: Services, check: HealthCheck) -> list[Any]:
     """Return the routes of ``/health``."""
     public: list[dict[str, list[str]]] = [{}]
@@ -99,13 +106,14 @@ def health_routes(services: Services, check: HealthCheck) -> list[Any]:
         security=[*public, {API_KEY: []}, *ADMIN_TOKEN],
     )
     async def health(request: Request[Any, Any, Any]) -> HealthReport:
-        report = await check.report()
         caller = await services.admin_guard.caller(request)
-        if caller == "administrator":
-            return report
-        # details name addresses and settings: they are for operators
-        names = report.components if caller == "client" else {}
-        return HealthReport(report.status, {name: Health(names[name].status) for name in names})
+        report = await check.report()
+        components = {**_roles(services, report), **report.components}
+        if caller != "administrator":
+            # details name addresses and settings: they are for operators
+            told = caller == "client" or services.config.host.health.details == "open"
+            components = {name: Health(part.status) for name, part in components.items()} if told else {}
+        return HealthReport(report.status, components)
 
     @get("/health/live", summary="Whether the process runs", media_type=MediaType.JSON, security=public)
     async def live() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Plain HTTP beside HTTPS: certificate challenges, and a redirect for everything else."""
+"""Plain HTTP beside HTTPS: certificate challenges, health checks, and a redirect for everything else."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from orbit.web.http.problems import RequestError, problem_of
 from orbit.web.http.request import header, request_id_of
 
 PREFIX = "/.well-known/acme-challenge/"
+HEALTH = frozenset({"/health", "/health/live", "/health/ready"})
+"""What load balancers ask without TLS."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")  # the only characters of a challenge: no dot, no slash
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _LARGEST = 10_000
@@ -46,7 +48,7 @@ def challenge_route(folder: Path) -> Any:
 
 
 class RedirectToHttps:
-    """ASGI middleware that redirects plain HTTP to HTTPS, except for certificate challenges."""
+    """ASGI middleware that redirects plain HTTP to HTTPS, except for health checks and certificate challenges."""
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._app = app
@@ -55,7 +57,8 @@ class RedirectToHttps:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         host = _HOST.fullmatch(header(scope, b"host") or "")
-        if scope["scheme"] == "https" or scope["path"].startswith(PREFIX):
+        path = scope["path"]
+        if scope["scheme"] == "https" or path.startswith(PREFIX) or path.rstrip("/") in HEALTH:
             await self._app(scope, receive, send)
             return
         body = b""
@@ -67,7 +70,7 @@ class RedirectToHttps:
             headers = [(b"content-type", b"application/problem+json")]
         else:
             query = scope["query_string"].decode("latin-1")
-            path = quote(scope["path"], safe="/:@!$&'()*+,;=~-._")
+            path = quote(path, safe="/:@!$&'()*+,;=~-._")
             location = f"https://{host['name']}{self._port}{path}{'?' + query if query else ''}"
             headers = [(b"location", location.encode("latin-1"))]
             status = HTTPStatus.PERMANENT_REDIRECT  # which keeps the method and the body

@@ -103,19 +103,43 @@ def test_states_are_for_clients_and_details_for_administrators(tmp_path: Path, m
             assert body.pop("status") == "ok"
             return body
 
-        details = {"components": {name: {"status": "ok", "detail": ""} for name in ("server", "store", "echo")}}
+        well = ("llm", "server", "store", "echo")
+        details = {"components": {name: {"status": "ok", "detail": ""} for name in well}}
         details["components"]["teller"] = {"status": "ok", "detail": "http://10.0.0.7:8000 is well"}
-        states = {
-            "components": {name: {"status": "ok", "detail": ""} for name in ("server", "store", "echo", "teller")}
-        }
+        states = {"components": {name: {"status": "ok", "detail": ""} for name in (*well, "teller")}}
         assert components() == {}
-        assert components(x_api_key="api_wrong") == {}
-        assert components(authorization="Bearer wrong") == {}
+        assert components(x_api_key="") == {}
         assert components(authorization="Basic eDp5") == {}
         assert components(x_api_key=server.key) == states
         assert components(authorization=f"Bearer {server.key}") == states
         assert components(authorization=f"Bearer {TOKEN}") == details
         assert components(x_admin_token=TOKEN) == details
+
+
+def test_a_wrong_key_or_token_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
+    """As a client of the earlier ORBIT tests a key: 401 means that it does not work."""
+    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
+    with serve({"echo": {}}, tmp_path) as server, httpx.Client(base_url=server.url) as client:
+        wrong = [{"X-API-Key": "orbit_wrong"}, {"Authorization": "Bearer wrong"}, {"X-Admin-Token": "wrong"}]
+        assert [client.get("/health", headers=headers).status_code for headers in wrong] == [401] * 3
+        admin = {"Authorization": f"Bearer {TOKEN}"}
+        assert client.get("/health", headers={"X-API-Key": server.key}).status_code == 200
+        body = {"api_key": server.key}
+        assert client.post("/admin/api-keys/deactivate", json=body, headers=admin).status_code == 200
+        dead = client.get("/health", headers={"X-API-Key": server.key})
+        assert (dead.status_code, dead.json()["code"]) == (401, "unauthorized")
+        assert client.head("/health", headers={"X-API-Key": server.key}).status_code == 401
+        head = client.head("/health")
+        assert (head.status_code, head.content) == (200, b"")
+
+
+def test_components_are_open_to_all_if_the_operator_wants_it(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
+    config = {"echo": {}, "shelf": {}, "teller": {}, "health": {"details": "open"}}
+    with serve(config, tmp_path, {"teller": Teller}) as server:
+        body = httpx.get(f"{server.url}/health").json()
+    assert {"server", "store", "llm", "echo", "shelf", "teller"} == set(body["components"])
+    assert all(part == {"status": "ok", "detail": ""} for part in body["components"].values())
 
 
 def test_asking_for_health_is_no_failed_attempt_at_administration(tmp_path: Path, monkeypatch: Any) -> None:
