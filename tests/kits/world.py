@@ -355,7 +355,7 @@ def can(name: str, values: Any, hook: str) -> bool:
         return ("embed" in str(values.get("model_path", ""))) == (hook == "embed")
     if plugin == "onnx":
         return hook == "embed" and bool(values.get("model", "minilm"))
-    return plugin in {"generate": ("echo", "hello"), "embed": ("wordllama",)}[hook]
+    return plugin in {"generate": ("echo", "extract", "hello"), "embed": ("wordllama",)}[hook]
 
 
 def expect(seen: Seen, config: Mapping[str, Any]) -> None:
@@ -379,7 +379,7 @@ def expect(seen: Seen, config: Mapping[str, Any]) -> None:
     scorers = {
         (config[name] or {}).get("provider") or answers for name, plugin in plugins.items() if plugin == "reranker"
     }
-    assert blocked <= bool({plugins[name] for name in judges} & {"echo", "llama_cpp"}), (
+    assert blocked <= bool({plugins[name] for name in judges} & {"echo", "extract", "llama_cpp"}), (
         "a judge's verdict was not heard"
     )
     engines = {name for name, plugin in plugins.items() if plugin == "llama_cpp"}

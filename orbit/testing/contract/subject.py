@@ -41,6 +41,8 @@ class Subject:
 
     def call(self, hook: str, context: CallContext = CONTEXT, **arguments: Any) -> Any:
         """Call a hook. Returns the coroutine or the iterator; the caller awaits or reads it."""
+        if hook == "generate":
+            arguments = {"question": arguments["messages"][-1].content, "documents": (), **arguments}
         return self.host.registry.caller(hook, self.name)(**arguments, context=context)
 
 

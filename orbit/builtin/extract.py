@@ -1,0 +1,102 @@
+"""The plugin ``extract``: answers with the sentences of the best passage that fit the question, without a model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from orbit import CallContext, Chunk, Document, GenerateOptions, Message, Need, Provider, Usage, hookimpl
+from orbit.builtin.quoting import best_part
+
+
+class ExtractSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The keys of an ``extract:`` section."""
+
+    max_chars: Annotated[int, Meta(ge=50, description="Longest quotation, in characters.")] = 500
+    introduction: Annotated[
+        str, Meta(description="Text before a quotation; `{title}` is the title of its source. Empty for none.")
+    ] = "Quoted from {title}:"
+    otherwise: Annotated[
+        str, Meta(description="Provider instance that answers where there are no passages; empty for a fixed text.")
+    ] = ""
+    without_passages: Annotated[str, Meta(description="The fixed text where there are no passages.", min_length=1)] = (
+        "I answer with quotations from documents, and I have none for this question."
+    )
+
+
+class Extract(Provider):
+    """Quotes the best passage. What it says is in the documents, and its citation is right."""
+
+    Settings = ExtractSettings
+    settings: ExtractSettings
+
+    def needs(self) -> Iterable[Need]:
+        """Return the provider that answers without passages."""
+        return (Need("generate", self.settings.otherwise),) if self.settings.otherwise else ()
+
+    def refuses_model(self, model: str) -> str:  # noqa: ARG002  # it refuses all
+        """Refuse every model: there is none."""
+        return "it has none."
+
+    @hookimpl
+    async def generate(
+        self,
+        question: str,
+        documents: Sequence[Document],
+        messages: Sequence[Message],
+        options: GenerateOptions,
+        context: CallContext,
+    ) -> AsyncIterator[Chunk]:
+        """Quote the first document. A token is a word."""
+        if not documents and self.settings.otherwise:
+            async with aclosing(
+                self.host.generate(messages, options, context, provider=self.settings.otherwise)
+            ) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        pieces = self._pieces(question, documents)
+        text = "".join(pieces)
+        kept = min((place for stop in options.stop if (place := text.find(stop)) >= 0), default=len(text))
+        words = said = 0
+        for piece in pieces:
+            shown = piece[: max(0, kept - said)]
+            said += len(piece)
+            if not shown:
+                break
+            words += len(shown.split())
+            if options.max_tokens is not None and words > options.max_tokens:
+                yield Chunk(_first_words(shown, options.max_tokens - words + len(shown.split())))
+                yield Chunk(finish_reason="length", usage=Usage(completion_tokens=options.max_tokens))
+                return
+            yield Chunk(shown)
+        yield Chunk(finish_reason="stop", usage=Usage(completion_tokens=words))
+
+    def _pieces(self, question: str, documents: Sequence[Document]) -> list[str]:
+        if not documents:
+            return [self.settings.without_passages]
+        best = documents[0]
+        body = _body(best)
+        quoted = best_part(question, body, [document.text for document in documents[1:]], self.settings.max_chars)
+        quoted = [*quoted[:-1], quoted[-1].rstrip()] if quoted else [best.text]
+        block = "\n" in quoted[-1] or quoted[-1].lstrip().startswith(("|", "```", "~~~"))
+        title = best.title or best.source
+        introduction = self.settings.introduction.replace("{title}", title) if title else ""
+        return [*([f"{introduction}\n\n"] if introduction else []), *quoted, "\n\n[1]" if block else " [1]"]
+
+
+def _body(document: Document) -> str:
+    """Return a passage without the headings that ingestion puts before it, if more than they is left."""
+    above, _, rest = document.text.partition("\n\n")
+    heading = str(document.metadata.get("heading", ""))
+    is_heading = "\n" not in above and (above in (document.title, heading) or (heading and above.endswith(heading)))
+    return rest if is_heading and rest.strip() else document.text
+
+
+def _first_words(text: str, count: int) -> str:
+    words = text.split(" ")
+    return " ".join(words[: max(0, count)])

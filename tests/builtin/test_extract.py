@@ -1,0 +1,88 @@
+"""The provider ``extract``, as a plugin in a served configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from orbit import Document, GenerateOptions, Message, Provider, Query, hookimpl
+from orbit.testing import BaseGenerateContract, make_host, serve
+from orbit.testing.contract.subject import CONTEXT
+
+FERRY = (
+    "Guide > Ferry\n\nThe ferry to the island runs every hour. It takes forty minutes. Bicycles travel free of charge. "
+    "Dogs need a ticket for children, which the crew sells on board, and a lead that is shorter than two metres at all "
+    "times. In winter there is no service on Sundays, because the harbour freezes and the crew has to rest at home."
+)
+
+
+class Shelf(Provider):
+    """Finds two passages."""
+
+    @hookimpl
+    async def retrieve(self, query: Query) -> list[Document]:
+        if "nothing" in query.text:
+            return []
+        other = Document("2", "The museum opens at ten. [7] is a room.", "museum.md", "Museum", score=0.5)
+        return [Document("1", FERRY, "guide.md", "Guide", score=0.9, metadata={"heading": "Ferry"}), other]
+
+
+class TestExtract(BaseGenerateContract):
+    @pytest.fixture
+    def plugin_name(self) -> str:
+        return "extract"
+
+
+def test_it_quotes_the_sentence_and_says_so(tmp_path: Path) -> None:
+    with serve({"extract": {"max_chars": 50}, "shelf": {}}, tmp_path, {"shelf": Shelf}) as server:
+        asked, headers = {"message": "How many minutes does it take?"}, {"X-API-Key": server.key}
+        reply = httpx.post(f"{server.url}/chat", json={**asked, "stream": False}, headers=headers).json()
+        frames = httpx.post(f"{server.url}/chat", json={**asked, "stream": True}, headers=headers).text
+    assert reply["response"] == "Quoted from Guide:\n\nIt takes forty minutes. [1]"
+    assert reply["metadata"]["provider"] == "extract"
+    assert [source["number"] for source in reply["sources"]] == [1, 2]
+    assert "It takes forty minutes." in frames
+
+
+async def answer(host: Any, **arguments: Any) -> tuple[str, str | None]:
+    call = host.registry.caller("generate", "extract")
+    given = {"messages": [Message("user", "hello")], "options": GenerateOptions(), "documents": (), "question": "hello"}
+    chunks = [chunk async for chunk in call(**given | arguments, context=CONTEXT)]
+    return "".join(chunk.text for chunk in chunks), chunks[-1].finish_reason
+
+
+async def test_without_passages_another_provider_answers_or_a_fixed_text(tmp_path: Path) -> None:
+    async with make_host({"extract": {}}, tmp_path) as host:
+        assert "none for this question" in (await answer(host))[0]
+    settings = {
+        "extract": {"otherwise": "echo"},
+        "echo": {},
+        "general": {"inference_provider": "extract"},
+    }
+    async with make_host(settings, tmp_path) as host:
+        assert await answer(host) == ("hello", "stop")
+        assert "[1]" in (await answer(host, question="ferry", documents=[Document("1", FERRY)]))[0]
+
+
+async def test_tables_are_quoted_by_whole_lines(tmp_path: Path) -> None:
+    rows = "".join(f"| P-{number} | {number} EUR |\n" for number in range(100, 160))
+    table = Document("1", f"| part | price |\n|---|---|\n{rows}", "prices.csv", "Prices")
+    async with make_host({"extract": {"max_chars": 50}}, tmp_path) as host:
+        text, _ = await answer(host, question="What does P-142 cost?", documents=[table])
+    assert text.startswith("Quoted from Prices:\n\n| part | price |\n|---|---|\n")
+    assert "\n| P-142 | 142 EUR |\n" in text
+    assert text.endswith(" |\n\n[1]")
+
+
+async def test_options_end_it(tmp_path: Path) -> None:
+    documents = [Document("1", FERRY, title="Guide")]
+    async with make_host({"extract": {}}, tmp_path) as host:
+        cut = await answer(host, documents=documents, options=GenerateOptions(max_tokens=5))
+        stopped = await answer(host, documents=documents, options=GenerateOptions(stop=("ferry",)))
+    assert cut[1] == "length"
+    assert len(cut[0].split()) <= 5
+    assert stopped[1] == "stop"
+    assert "ferry" not in stopped[0]

@@ -1,0 +1,85 @@
+"""The part of a passage that a quotation shows: sentences of any language, whole rows, items and blocks of code."""
+
+from __future__ import annotations
+
+import pytest
+
+from orbit.builtin.quoting import best_part, units_of
+
+LANGUAGES = {
+    "English": (
+        "Dr. Smith opens at 9.30 a.m. on Mondays. The surgery is closed in August! Is there parking? Yes, for 3 cars.",
+        ["Dr. Smith opens at 9.30 a.m. on Mondays. ", "The surgery is closed in August! ", "Is there parking? "],
+        "Where can I park my car?",
+        "Is there parking? Yes, for 3 cars.",
+    ),
+    "German": (
+        "Die Praxis öffnet um 8.30 Uhr, z. B. montags. Am 3. Oktober bleibt sie zu. Anträge gehen an Nr. 7.",
+        ["Die Praxis öffnet um 8.30 Uhr, z. B. montags. ", "Am 3. Oktober bleibt sie zu. ", "Anträge gehen an Nr. 7."],
+        "An wen schicke ich den Antrag?",
+        "Anträge gehen an Nr. 7.",
+    ),
+    "Chinese": (
+        "图书馆周一至周五开放。周日闭馆!逾期归还每天罚款两角。",
+        ["图书馆周一至周五开放。"],
+        "逾期要罚款多少?",
+        "逾期归还每天罚款两角。",
+    ),
+    "Japanese": (
+        "図書館は平日に開いています。「日曜は休みです。」と書いてあります。延滞料は一日二十円です。",
+        ["図書館は平日に開いています。"],
+        "延滞料はいくらですか",
+        "延滞料は一日二十円です。",
+    ),
+    "Arabic": (
+        "يفتح المكتب الساعة التاسعة. هل يوجد موقف؟ نعم، أمام المبنى. الإجازة ثلاثون يوما في السنة.",
+        ["يفتح المكتب الساعة التاسعة. ", "هل يوجد موقف؟ "],
+        "كم يوما من الإجازة؟",
+        "الإجازة ثلاثون يوما في السنة.",
+    ),
+    "Hindi": (
+        "कार्यालय नौ बजे खुलता है। रविवार को बंद रहता है। कर्मचारियों को तीस दिन की छुट्टी मिलती है।",
+        ["कार्यालय नौ बजे खुलता है। ", "रविवार को बंद रहता है। "],
+        "कितने दिन की छुट्टी मिलती है?",
+        "कर्मचारियों को तीस दिन की छुट्टी मिलती है।",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sentences_of_a_language(language: str) -> None:
+    text, sentences, question, answer = LANGUAGES[language]
+    units = units_of(text)
+    assert "".join(units) == text
+    assert units[: len(sentences)] == sentences
+    assert "".join(best_part(question, text, [], max(map(len, [*units, answer])))) == answer
+
+
+TABLE = "| part | price |\n|---|---|\n| A-100 | 7 EUR |\n| B-200 | 9 EUR |\n| C-300 | 11 EUR |\n"
+
+
+def test_a_row_comes_with_the_head_of_its_table() -> None:
+    assert "".join(best_part("What does C-300 cost?", TABLE, [], 20)) == (
+        "| part | price |\n|---|---|\n| C-300 | 11 EUR |\n"
+    )
+
+
+def test_code_and_list_items_are_whole() -> None:
+    code = "```sh\npip install orbit\n# then. Start it\norbit serve\n```\n"
+    text = f"Install it.\n\n{code}\n- The port is 3000. It is fixed.\n- Ctrl-C ends it.\n"
+    units = units_of(text)
+    assert "".join(units) == text
+    assert code in units
+    assert "- The port is 3000. It is fixed.\n" in units
+    assert best_part("How do I install orbit with pip?", text, [], 60)[0].startswith("```sh")
+
+
+def test_a_short_text_is_quoted_whole() -> None:
+    assert "".join(best_part("anything", "One. Two. Three.", [], 100)) == "One. Two. Three."
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "```", "a" * 5_000, "|\n|\n|\n", ". . . .\n. ", "1. 2. 3.\n4. "])
+def test_odd_texts_lose_nothing(text: str) -> None:
+    assert "".join(units_of(text)) == text
+    part = "".join(best_part("question?", text, ["other"], 50))
+    assert part in text or text.startswith("|")
