@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from orbit.chat.turn import Turn
 
 _MAX_QUESTIONS = 3
@@ -22,4 +24,5 @@ def questions_of(turn: Turn) -> list[str]:
             context.insert(0, message.content)
             if len(context) == _MAX_QUESTIONS or sum(map(len, context)) >= _CONTEXT_CHARS:
                 break
-    return [turn.question, "\n".join([*context, turn.question])] if context else [turn.question]
+    texts = [turn.question, "\n".join([*context, turn.question])] if context else [turn.question]
+    return [unicodedata.normalize("NFC", text) for text in texts]  # as passages are

@@ -1,114 +1,128 @@
-"""Converts HTML to Markdown, as far as splitting and answering need it: headings, paragraphs, lists, tables, code."""
+"""Reads HTML by the parsing rules of browsers: headings, paragraphs, lists, tables and forms, without navigation."""
 
 from __future__ import annotations
 
 import re
-import warnings
 from typing import TYPE_CHECKING
 
-from orbit.documents.markdown import read_markdown
-from orbit.documents.sections import Content, UnreadableError
+from orbit.documents.charset import decode_html
+from orbit.documents.html_nodes import APART, BLOCKS, BREAK, collapse, events, inline_text
+from orbit.documents.html_tables import read_table_of
+from orbit.documents.html_tags import is_too_deep, without_tags
+from orbit.documents.main_content import main_content
+from orbit.documents.outline import Outline
+from orbit.documents.sections import Content
+from orbit.documents.titles import real_title
 
 if TYPE_CHECKING:
-    from bs4 import Tag
+    from selectolax.lexbor import LexborNode
 
-_DROPPED = ("script", "style", "noscript", "template", "svg", "iframe", "nav", "form", "button", "head")
-_BLOCKS = frozenset(
-    (
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "caption",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "header",
-        "hr",
-        "html",
-        "li",
-        "main",
-        "ol",
-        "p",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "tfoot",
-        "thead",
-        "ul",
-    )
-)
-_SPACE = re.compile(r"\s+")
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_LONGEST_HEADING = 600
+"""A heading with more characters has swallowed what follows it: its end is missing."""
+_SWALLOWED = "p, div, table, ul, ol, pre, section, article"
+_TIGHT = frozenset(("li", "dd", "dt", "option"))
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
-def read_html(content: bytes) -> Content:
-    """Convert a page. Use the page's title, or else its first heading, and the declared encoding."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # bs4 warns about markup that is not ours
-        try:
-            title, text = _convert(content)
-        except RecursionError as error:
-            raise UnreadableError("is nested too deeply") from error
-        except (AssertionError, ValueError) as error:
-            raise UnreadableError(f"is not readable HTML: {error}") from error
-    read = read_markdown(_BLANK_LINES.sub("\n\n", text).strip())
-    return Content(read.sections, title or read.title)
+def read_html(content: bytes, declared: str = "") -> Content:
+    """Read a page. The title is the page's, or else its first heading. ``declared`` is the encoding, if known.
 
+    Text outside the main content is left out only if most of the page's words remain.
+    """
+    from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415  # only those who read HTML pay for it
 
-def _convert(content: bytes) -> tuple[str, str]:
-    """Return the title and the Markdown of a page."""
-    from bs4 import BeautifulSoup  # noqa: PLC0415  # only those who read HTML pay for it
-
-    page = BeautifulSoup(content, "html.parser")
-    title = _SPACE.sub(" ", page.title.get_text()).strip() if page.title else ""
-    for tag in page(_DROPPED):
-        tag.decompose()
-    articles = page.find_all("article")
-    candidates = (page.find("main"), articles[0] if len(articles) == 1 else None, page.body)
-    root = next((tag for tag in candidates if tag is not None and tag.get_text(strip=True)), page)
-    parts: list[str] = []
-    _write(root, parts)
-    return title, "".join(parts)
-
-
-def _write(tag: Tag, parts: list[str]) -> None:
-    from bs4.element import NavigableString, PreformattedString, Tag  # noqa: PLC0415  # see above
-
-    for child in tag.children:
-        if isinstance(child, PreformattedString):
-            continue  # comments, doctypes and the like
-        if isinstance(child, NavigableString):
-            parts.append(_SPACE.sub(" ", child))
-        elif isinstance(child, Tag):
-            _write_tag(child, parts)
-
-
-def _write_tag(tag: Tag, parts: list[str]) -> None:
-    name = tag.name
-    if name == "br":
-        parts.append("\n")
-    elif name == "pre":
-        parts.append(f"\n\n```\n{tag.get_text().strip()}\n```\n\n")
-    elif name in {"h1", "h2", "h3", "h4", "h5", "h6"}:
-        parts.append(f"\n\n{'#' * int(name[1])} {_SPACE.sub(' ', tag.get_text()).strip()}\n\n")
-    elif name == "tr":
-        cells = [_SPACE.sub(" ", cell.get_text(" ")).strip() for cell in tag.find_all(["td", "th"], recursive=False)]
-        parts.append(f"\n{' | '.join(cells)}\n")
-    elif name == "li":
-        parts.append("\n- ")
-        _write(tag, parts)
-        parts.append("\n")
+    decoded = decode_html(content, declared)
+    outline = Outline()
+    if is_too_deep(decoded.text):
+        outline.text(without_tags(decoded.text))
     else:
-        gap = "\n\n" if name in _BLOCKS else ""
-        parts.append(gap)
-        _write(tag, parts)
-        parts.append(gap)
+        page = LexborHTMLParser(decoded.text)
+        if (title := page.css_first("title")) is not None:
+            outline.title = real_title(title.text())
+        root, silent = main_content(page)
+        if root is not None:
+            _Writer(outline).write(root, silent)
+    return outline.content(decoded.warnings)
+
+
+class _Writer:
+    """Writes elements into an outline."""
+
+    def __init__(self, outline: Outline) -> None:
+        self._outline = outline
+        self._parts: list[str] = []
+        self._lists = 0
+        self._mark = ""
+        self._tight = False
+
+    def write(self, root: LexborNode, silent: set[int]) -> None:
+        """Write the text of an element, but not of those in ``silent``."""
+        silent = set(silent)
+        for kind, node, name in events(root, silent):
+            if kind == "text":
+                self._parts.append(name)
+            elif kind == "enter":
+                if self._wrote_whole(node, name):
+                    silent.add(node.mem_id)
+                else:
+                    self._enter(name)
+            else:
+                self._leave(name)
+        self._end()
+
+    def _wrote_whole(self, node: LexborNode, name: str) -> bool:
+        """Write an element that is not a mere sequence of lines. Return whether it was one."""
+        if name in _HEADINGS:
+            text = inline_text(node)
+            if (
+                len(text) > _LONGEST_HEADING
+                and node.css_first("p, div, table, ul, ol, pre, section, article") is not None
+            ):
+                return False
+            self._end()
+            self._outline.heading(_HEADINGS[name], text)
+        elif name == "pre":
+            self._end()
+            self._outline.text((node.text() or "").strip("\n").rstrip())
+        elif name == "table":
+            table = read_table_of(node)
+            if table is None:
+                return False
+            self._end()
+            if (caption := node.css_first("caption")) is not None:
+                self._outline.text(inline_text(caption))
+            self._outline.table(*table)
+        else:
+            return False
+        return True
+
+    def _enter(self, name: str) -> None:
+        if name in BLOCKS:
+            self._end()
+            self._tight = name in _TIGHT
+            if name == "li":
+                self._mark = f"{'  ' * (self._lists - 1)}- "
+            elif name in {"ul", "ol", "menu"}:
+                self._lists += 1
+        elif name == "br":
+            self._parts.append(BREAK)
+        elif name in APART:
+            self._parts.append(" ")
+
+    def _leave(self, name: str) -> None:
+        if name in BLOCKS:
+            self._end()
+            self._tight = False
+            if name in {"ul", "ol", "menu"}:
+                self._lists -= 1
+        elif name in APART:
+            self._parts.append(" ")
+
+    def _end(self) -> None:
+        """End a line."""
+        text = "\n".join(collapse(line) for line in "".join(self._parts).split(BREAK))
+        self._parts = []
+        if text := _BLANK_LINES.sub("\n\n", text).strip("\n"):
+            self._outline.text(self._mark + text, tight=self._tight)
+            self._mark = ""

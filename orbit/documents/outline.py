@@ -17,14 +17,19 @@ Rows = Sequence[Sequence[str]]
 
 
 class Outline:
-    """Sections in the making. ``metadata`` is the location of what is added next."""
+    """Sections in the making. ``metadata`` is the location of what is added next. ``markdown`` says what the text is.
 
-    def __init__(self) -> None:
+    The title is the first heading, unless it is set before.
+    """
+
+    def __init__(self, *, markdown: bool = False) -> None:
         self.title = ""
+        self._markdown = markdown
         self.metadata: dict[str, MetadataValue] = {}
         self._above: list[tuple[int, str]] = []
         self._used = True
         self._text: list[str] = []
+        self._tight = False
         self._sections: list[Section] = []
 
     def heading(self, level: int, text: str) -> None:
@@ -42,10 +47,15 @@ class Outline:
         self._used = False
         self.title = self.title or text
 
-    def text(self, text: str) -> None:
-        """Add a paragraph or another block."""
-        if text.strip():
+    def text(self, text: str, *, tight: bool = False) -> None:
+        """Add a paragraph or another block. ``tight`` ones, such as items of a list, have no blank line between."""
+        if not text.strip():
+            return
+        if tight and self._tight and self._text:
+            self._text[-1] += f"\n{text.rstrip()}"
+        else:
             self._text.append(text.rstrip())
+        self._tight = tight
 
     def table(self, rows: Rows, headers: int = 1, row: int | None = None) -> None:
         """Add a table. Its first ``headers`` rows name the columns. ``row`` is the location of the first row."""
@@ -74,13 +84,14 @@ class Outline:
         """End the section of the text so far."""
         if self._text:
             text, self._text = "\n\n".join(self._text), []
-            self.add(Section(text, self.path, metadata=self.metadata))
+            self.add(Section(text, self.path, metadata=self.metadata, markdown=self._markdown))
 
     def content(self, warnings: Sequence[str] = ()) -> Content:
-        """Return all sections. A heading with nothing below it is text itself."""
+        """Return all sections. A heading with nothing below it is text itself, but for the title, which all repeat."""
         self.flush()
         self._keep_heading()
-        return Content(tuple(self._sections), self.title, tuple(warnings))
+        says_more = [section for section in self._sections if section.path or section.text != self.title]
+        return Content(tuple(says_more or self._sections), self.title, tuple(warnings))
 
     def _keep_heading(self) -> None:
         """Make a heading text if nothing was below it."""

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from orbit.documents.docx import read_docx
+from orbit.documents.encoding import decode
 from orbit.documents.epub import read_epub
 from orbit.documents.html import read_html
 from orbit.documents.mail import read_eml, read_mbox
@@ -26,10 +27,8 @@ from orbit.documents.table import read_table
 from orbit.documents.xlsx import read_xlsx
 from orbit.documents.xml import read_xml
 
-VERSION = 2
+VERSION = 3
 """Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
-
-_TEXT_START = 8_192
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -55,31 +54,8 @@ def read_questions(content: bytes) -> Content:
     )
 
 
-def decode(content: bytes) -> str:
-    """Decode UTF-8, or UTF-16 with a byte order mark. Raise UnreadableError rather than guess."""
-    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    if encoding == "utf-8-sig" and b"\0" in content[:_TEXT_START]:
-        raise UnreadableError("is binary, not text")
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise UnreadableError(f"is not {encoding[:6].upper().rstrip('-')} text (byte {error.start})") from error
-
-
-def _read_markdown(content: bytes) -> Content:
-    return read_markdown(_lines(decode(content)))
-
-
-def _read_text(content: bytes) -> Content:
-    return Content((Section(_lines(decode(content))),))
-
-
-def _read_table(content: bytes) -> Content:
-    return read_table(_lines(decode(content)))
-
-
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+def _text(text: str) -> Content:
+    return Content((Section(text),))
 
 
 def _code(text: str) -> Content:
@@ -91,11 +67,16 @@ def _json(content: bytes) -> Content:
     try:
         return read_questions(content)
     except UnreadableError:
-        return read_json(_lines(decode(content)))
+        return _of_text(read_json)(content)
 
 
 def _of_text(reader: Callable[[str], Content]) -> Callable[[bytes], Content]:
-    return lambda content: reader(_lines(decode(content)))
+    def read_bytes(content: bytes) -> Content:
+        decoded = decode(content)
+        found = reader(decoded.text)
+        return msgspec.structs.replace(found, warnings=(*decoded.warnings, *found.warnings))
+
+    return read_bytes
 
 
 _CODE = (
@@ -137,8 +118,8 @@ _CODE = (
 """Source code and configuration, read line by line."""
 
 _READERS: dict[str, tuple[str, Callable[[bytes], Content]]] = {
-    **dict.fromkeys((".md", ".markdown", ".mdx"), ("markdown", _read_markdown)),
-    **dict.fromkeys((".txt", ".text", ".rst", ".adoc"), ("text", _read_text)),
+    **dict.fromkeys((".md", ".markdown", ".mdx"), ("markdown", _of_text(read_markdown))),
+    **dict.fromkeys((".txt", ".text", ".rst", ".adoc"), ("text", _of_text(_text))),
     **dict.fromkeys((".html", ".htm", ".xhtml"), ("html", read_html)),
     ".pdf": ("pdf", read_pdf),
     **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), ("docx", read_docx)),
@@ -151,7 +132,7 @@ _READERS: dict[str, tuple[str, Callable[[bytes], Content]]] = {
     ".rtf": ("rtf", read_rtf),
     ".eml": ("eml", read_eml),
     ".mbox": ("mbox", read_mbox),
-    **dict.fromkeys((".csv", ".tsv"), ("table", _read_table)),
+    **dict.fromkeys((".csv", ".tsv"), ("table", _of_text(read_table))),
     ".json": ("json", _json),
     **dict.fromkeys((".jsonl", ".ndjson"), ("json lines", _of_text(read_json_lines))),
     **dict.fromkeys((".yaml", ".yml"), ("yaml", _of_text(read_yaml))),

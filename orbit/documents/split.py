@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import PurePath
@@ -137,8 +138,9 @@ def _blocks(text: str) -> Iterator[Piece]:
 
 
 def _clean(text: str) -> str:
-    """Remove NUL and lone surrogates, common in PDFs: databases and JSON reject them."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    """Return a text in NFC, without NUL and lone surrogates, which databases and JSON reject."""
+    text = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 @lru_cache(maxsize=64)

@@ -105,8 +105,8 @@ def test_pages_without_text_and_damaged_pages_are_named():
         ("End", {"page": 5}),
     ]
     named = " / ".join(content.warnings)
-    assert "pages 2 to 3 without text" in named
-    assert "page 4 cannot be read" in named
+    assert "Pages 2 to 3 have no text" in named
+    assert "Page 4 cannot be read" in named
 
 
 def test_an_operator_out_of_place_costs_nothing_else():
@@ -162,7 +162,7 @@ def test_damaged_files_are_read_as_far_as_they_go(harm):
 
 def test_a_page_whose_fonts_name_no_characters_is_named():
     found = read("a.pdf", make_pdf([line(72, 700, "Fine")], [line(72, 700, "\\016\\017\\020 \\021\\022 a")]))
-    assert any("page 2 with fonts" in warning for warning in found.warnings)
+    assert any("fonts of page 2" in warning for warning in found.warnings)
 
 
 def test_what_is_no_pdf_is_refused():

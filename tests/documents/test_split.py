@@ -63,3 +63,8 @@ def test_code_keeps_its_indentation():
     assert "\n".join(bodies).replace("\n", "") == code.replace("\n", "")
     for passage, body in zip(found, bodies, strict=True):
         assert code.split("\n")[int(passage.metadata["line"]) - 1] == body.split("\n")[0]
+
+
+def test_letters_and_their_accents_are_one_character_in_every_passage():
+    (passage,) = passages("a.txt", Content((Section("Cafe\u0301", ("Re\u0301gime",)),)), "d", Ingest())
+    assert passage.text == "a > Régime\n\nCafé"

@@ -67,11 +67,12 @@ def _warnings(pages: Sequence[Sequence[Block] | None]) -> Iterator[str]:
         return [number for number, page in enumerate(pages, start=1) if condition(page)]
 
     if broken := numbers(lambda page: page is None):
-        yield f"{listed(broken)} cannot be read: the file is damaged there"
+        yield f"{listed(broken)} cannot be read: the file is damaged there."
     if empty := numbers(lambda page: page is not None and not page):
-        yield f"{listed(empty)} without text; scanned pages need text recognition first"
+        verb = "has" if len(empty) == 1 else "have"
+        yield f"{listed(empty)} {verb} no text; scanned pages need text recognition first."
     if nameless := numbers(_is_nameless):
-        yield f"{listed(nameless)} with fonts that do not say what their characters are; the text there may be wrong"
+        yield f"The fonts of {listed(nameless).lower()} do not name their characters; the text there may be wrong."
 
 
 def _is_nameless(page: Sequence[Block] | None) -> bool:
@@ -124,7 +125,7 @@ def _sections(pages: Sequence[Sequence[Block]]) -> list[Section]:
                     continue
                 goes_on = block is blocks[0] and isinstance(last, Table) and last.width == block.width
                 header, rows = _rows(block, header if goes_on else "")
-                sections.append(Section("\n".join(rows), metadata=place, header=header))
+                sections.append(Section("\n".join(rows), metadata=place, header=header, kind="table"))
             if text := prose(lines, words).strip():
                 if sections and not isinstance(last, Table) and sections[-1].metadata != place:
                     sections[-1] = _with_rest(sections[-1], text, words)
@@ -151,7 +152,7 @@ def _with_rest(section: Section, after: str, words: Words) -> Section:
 
 
 def listed(pages: Sequence[int]) -> str:
-    """Return "page 1" or "pages 1, 3 to 5"."""
+    """Return "Page 1" or "Pages 1, 3 to 5"."""
     runs: list[list[int]] = []
     for page in pages:
         if runs and page == runs[-1][-1] + 1:
@@ -159,4 +160,4 @@ def listed(pages: Sequence[int]) -> str:
         else:
             runs.append([page])
     names = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
-    return f"{'page' if len(pages) == 1 else 'pages'} {names}"
+    return f"{'Page' if len(pages) == 1 else 'Pages'} {names}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from orbit.documents.pdf.piece import Piece
+from orbit.documents.table_header import has_header
 
 _WORDS_OF_CELL = 6
 """Cells of a table have fewer words on average. Columns of prose have more."""
@@ -37,10 +38,7 @@ class Table(msgspec.Struct):
     @property
     def header(self) -> list[str]:
         """The first row if it looks like the names of the columns, or else nothing."""
-        names, *rest = self.rows
-        if not all(names) or _has_digit(names):
-            return []
-        return names if len(names) > 2 or any(map(_has_digit, rest)) else []  # noqa: PLR2004  # two are often a name and its value
+        return self.rows[0] if has_header(self.rows) else []
 
 
 class _Column(msgspec.Struct):
@@ -131,7 +129,3 @@ def _table(columns: list[_Column], height: int) -> Table | None:
         max(piece.bottom for piece in pieces),
         min(piece.line for piece in pieces),
     )
-
-
-def _has_digit(cells: Sequence[str]) -> bool:
-    return any(character.isdigit() for cell in cells for character in cell)

@@ -1,0 +1,83 @@
+"""Walks the elements of a parsed HTML page, and tells what they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
+
+SILENT = frozenset(
+    """
+    audio canvas datalist embed head iframe meter object progress rp rt script style svg template video
+    """.split()  # noqa: SIM905  # a list would take a line for each
+)
+"""Elements whose content is not text of the page, shows where a browser lacks something, or says how to read it."""
+BLOCKS = frozenset(
+    """
+    address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure
+    footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol optgroup p pre search
+    section summary table tbody td tfoot th thead tr ul
+    """.split()  # noqa: SIM905  # a list would take a line for each
+)
+"""Elements that begin and end a line."""
+APART = frozenset(["button", "input", "label", "option", "select", "textarea"])
+"""Elements within a line that do not touch the words beside them."""
+BREAK = "\v"
+"""A line break within a paragraph, among its parts."""
+_LEAST_WITHOUT_SCRIPTS = 30
+"""Words of a ``noscript`` that is more than the request to allow scripts."""
+_SPACE = re.compile(r"[ \t\n\f\r\u00a0]+")
+
+Event = tuple[Literal["enter", "leave", "text"], "LexborNode", str]
+
+
+def events(root: LexborNode, silent: AbstractSet[int] = frozenset()) -> Iterator[Event]:
+    """Yield the text of an element and where the elements in it begin and end, with their names.
+
+    ``silent`` are elements to pass over, by their ``mem_id``; the caller may add one when it begins. Nothing here is
+    recursive: pages may be nested more deeply than Python's stack.
+    """
+    stack: list[tuple[LexborNode, bool]] = [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            yield "leave", node, node.tag or ""
+            continue
+        if node.is_text_node:
+            yield "text", node, node.text_content or ""
+            continue
+        name = node.tag or ""
+        if name in SILENT or not node.is_element_node or node.mem_id in silent or _only_asks_for_scripts(name, node):
+            continue
+        yield "enter", node, name
+        if node.mem_id in silent:
+            continue
+        stack.append((node, True))
+        child = node.last_child
+        while child is not None:
+            stack.append((child, False))
+            child = child.prev
+
+
+def _only_asks_for_scripts(name: str, node: LexborNode) -> bool:
+    return name == "noscript" and len(node.text().split()) < _LEAST_WITHOUT_SCRIPTS
+
+
+def inline_text(root: LexborNode) -> str:
+    """Return the text of an element in one line."""
+    parts: list[str] = []
+    for kind, _, value in events(root):
+        if kind == "text":
+            parts.append(value)
+        elif value in BLOCKS or value in APART or value == "br":
+            parts.append(" ")
+    return collapse("".join(parts))
+
+
+def collapse(text: str) -> str:
+    """Return a text as browsers show it: spaces of any number are one."""
+    return _SPACE.sub(" ", text).strip()

@@ -1,0 +1,82 @@
+"""Markdown to sections by CommonMark's rules: what is code, what is a comment, what is a heading."""
+
+import pytest
+
+from orbit.documents.markdown import read_markdown
+
+
+def text(markdown):
+    return "\n---\n".join(" > ".join([*one.path, ""]) + one.text for one in read_markdown(markdown).sections)
+
+
+def test_comments_are_removed_but_not_from_code():
+    page = (
+        "# Deploy\n\nPaste <!-- not this -->it:\n\n```html\n<!-- id 4711 -->\n```\n\n<!-- nor\nthis -->\n\n"
+        "    <!-- indented -->\n\nUse `<!--` and ``--`>``."
+    )
+    found = text(page)
+    assert "Paste it:" in found
+    assert "<!-- id 4711 -->" in found
+    assert "    <!-- indented -->" in found
+    assert "Use `<!--` and ``--`>``." in found
+    assert "this" not in found.replace("Paste this", "")
+
+
+def test_comments_in_lists_and_quotes_are_removed_from_their_text_only():
+    page = "- one <!-- a -->\n  ```\n  <!-- kept -->\n  ```\n> two <!-- b -->"
+    assert text(page) == "- one \n  ```\n  <!-- kept -->\n  ```\n> two"
+
+
+def test_a_comment_that_never_ends_is_kept():
+    assert text("a <!-- b\n\nc") == "a <!-- b\n\nc"
+
+
+def test_a_leading_rule_is_no_front_matter():
+    assert text("---\n\nFees: see below\n\n---\n\nTen euro.") == "---\n\nFees: see below\n\n---\n\nTen euro."
+    assert text("---\nAll prices in euro\n---\n\nTen.") == "All prices in euro > Ten."
+    found = read_markdown("---\ntitle: 'Fees'\ntags:\n  - a\n# note\n---\nTen euro.")
+    assert (found.title, found.sections[0].text) == ("Fees", "Ten euro.")
+
+
+def test_headings_without_text_are_text():
+    assert text("# Phones\n\n## Porter: 5000\n\n## Fire: 112\n") == "Phones > Porter: 5000\n---\nPhones > Fire: 112"
+    assert text("# Poison centre: dial 555\n") == "Poison centre: dial 555"
+    assert text("# A\n\n# B\n\n## C\n\nc\n\n## D") == "B > C > c\n---\nB > D"
+
+
+def test_long_headings_are_whole():
+    heading = "The tenant shall " + "pay the rent and " * 20 + "leave."
+    assert heading in text(f"# Lease\n\n## {heading}\n\nSigned.")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("# Fees {#fees .wide data-x=1}", "Fees"),
+        ("# Fees {: .wide }", "Fees"),
+        ("# Set {a, b}", "Set {a, b}"),
+        ("Fees of\nthe year\n========", "Fees of the year"),
+        ("## [Fees](x.md) of `now`", "Fees of now"),
+    ],
+)
+def test_headings_are_words_alone(line, name):
+    assert text(f"{line}\n\nx") == f"{name} > x"
+
+
+@pytest.mark.parametrize(
+    "page", ["    # code\n\nx", "- # in a list", "> # in a quote", "<pre>\n# raw\n</pre>", "\\# escaped"]
+)
+def test_what_is_no_heading_of_the_page(page):
+    assert [section.path for section in read_markdown(page).sections] == [()]
+    assert read_markdown(page).sections[0].text == page.strip("\n")
+
+
+def test_large_tables_are_sections_with_their_header():
+    rows = [f"| M{n} | {n} |" for n in range(60)]
+    first, table, last = read_markdown(
+        "# Screws\n\nAll:\n\n| Screw | Nm |\n|---|---|\n" + "\n".join(rows) + "\n\nEnd."
+    ).sections
+    assert (first.text, last.text) == ("All:", "End.")
+    assert table.header == "| Screw | Nm |\n|---|---|"
+    assert table.text.split("\n") == rows
+    assert table.path == ("Screws",)

@@ -1,0 +1,78 @@
+"""CSV to passages: no cell of any row is lost."""
+
+import pytest
+
+from orbit.documents.readers import read
+from orbit.documents.sections import UnreadableError
+
+
+def rows(content):
+    return [section.text for section in read("a.csv", content.encode()).sections]
+
+
+def test_rows_longer_than_the_names_keep_their_cells():
+    assert rows("Name,Phone\nAda,555-1,Room 12\nBob\n,,Room 13\n") == [
+        "Name: Ada\nPhone: 555-1\nRoom 12",
+        "Name: Bob",
+        "Room 13",
+    ]
+    assert rows("Name,,Phone\nAda,red,5\n") == ["Name: Ada\nred\nPhone: 5"]
+
+
+def test_the_delimiter_that_excel_names_is_no_row():
+    assert rows("sep=;\nName;Price\nApples;3,5\n") == ["Name: Apples\nPrice: 3,5"]
+    assert rows("sep=^\r\nName^Price\r\nApples^3\r\n") == ["Name: Apples\nPrice: 3"]
+
+
+def test_rows_above_the_names_are_the_title():
+    found = read("a.csv", b"Price list 2025;;\n;;\nName;Price;Unit\nApples;3;kg\n")
+    assert found.title == "Price list 2025"
+    assert [section.text for section in found.sections] == ["Price list 2025", "Name: Apples\nPrice: 3\nUnit: kg"]
+    assert found.sections[1].metadata == {"row": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "row"),
+    [
+        ("a;b,c;d\n1;2,5;3\n1;2,6;3\n", "a: 1\nb,c: 2,5\nd: 3"),
+        ("a\tb, c\n1\t2, 3\n", "a: 1\nb, c: 2, 3"),
+        ('a,b\n"1;2;3;4",5\n"1;2;3;4",6\n', "a: 1;2;3;4\nb: 5"),
+        ("a|b\n1|2\n", "a: 1\nb: 2"),
+        ("Names\nAda, Countess\nBob\n", "Names: Ada, Countess"),
+    ],
+)
+def test_the_delimiter_is_the_one_that_divides_the_rows(content, row):
+    assert rows(content)[0].replace("\nCountess", ", Countess") == row
+
+
+def test_a_delimiter_in_doubt_is_named():
+    (warning,) = read("a.csv", b"a;b,c\n1;2,3\n").warnings
+    assert "The delimiter may be the" in warning
+
+
+def test_a_damaged_row_costs_only_itself():
+    found = read("a.csv", b'Name,Note\nAda,"fine"\nBob,"open\nEve,5" pipe\n"Cid"x,y\nDan,"last"\n')
+    assert [section.text for section in found.sections][0::4] == ["Name: Ada\nNote: fine", "Name: Dan\nNote: last"]
+    assert "line 3, 5" in found.warnings[0]
+    assert all(name in str(found.sections) for name in ("Bob", "Eve", "Cid"))
+
+
+def test_an_open_quotation_mark_does_not_swallow_the_file():
+    lines = "\n".join(f"P{n},{n}" for n in range(500))
+    found = rows(f'Name,Note\nAda,"open\n{lines}\n')
+    assert len(found) == 501
+    assert found[-1] == "Name: P499\nNote: 499"
+
+
+def test_a_file_of_open_quotation_marks_does_not_take_for_ever():
+    assert len(rows("Name,Note\n" + 'Ada,"open\n' * 20_001)) > 1000
+
+
+def test_large_cells_and_wide_rows_are_read():
+    assert "word" * 100_000 in rows(f"a,b\nx,{'word' * 100_000}\n")[0]
+    assert rows(",".join(f"c{n}" for n in range(5_000)) + "\n" + ",".join("1" * 5_000) + "\n")[0].endswith("c4999: 1")
+
+
+def test_a_table_without_rows_is_refused():
+    with pytest.raises(UnreadableError, match="without rows"):
+        read("a.csv", b"name,phone\n")
