@@ -9,6 +9,8 @@ from pathlib import Path
 from orbit.errors import Problem
 from orbit.system.files import longest_name
 
+_NO_NAME = "its name cannot be used"
+
 
 def folder_problems(setting: str, folder: Path) -> list[Problem]:
     """Return the problems of creating a folder, or files in it."""
@@ -20,14 +22,16 @@ def file_problems(setting: str, file: Path) -> list[Problem]:
     """Return the problems of creating or writing a file, its folder included."""
     reason = ""
     try:
-        if file.is_dir():
+        if "\0" in file.name:
+            reason = _NO_NAME
+        elif file.is_dir():
             reason = "this is a folder"
         elif file.exists():
             reason = "" if os.access(file, os.R_OK | os.W_OK) else "it is not writable"
         else:
             reason = _unusable(file.parent)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "its name cannot be used"
+        reason = getattr(error, "strerror", None) or _NO_NAME
     return [Problem(setting, f"the file {file} cannot be used: {reason}.")] if reason else []
 
 
@@ -35,6 +39,8 @@ def _unusable(folder: Path) -> str:
     """Probe by writing, where the folder is or would be: permissions and file system type do not tell for certain."""
     try:
         there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
+        if "\0" in str(folder):
+            return _NO_NAME
         if not there.is_dir():
             return f"{there} is not a folder"
         if any(len(os.fsencode(part)) > longest_name(there) for part in folder.parts):
@@ -44,4 +50,4 @@ def _unusable(folder: Path) -> str:
         with tempfile.TemporaryFile(dir=there):
             return ""
     except (OSError, ValueError) as error:
-        return (getattr(error, "strerror", None) or "its name cannot be used").lower()
+        return (getattr(error, "strerror", None) or _NO_NAME).lower()

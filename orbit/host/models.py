@@ -44,10 +44,9 @@ class Models:
 
     async def supports(self, name: str, model: str, context: CallContext) -> frozenset[Capability]:
         """Return what a model of an instance supports beyond text. Raises ProviderError."""
-        models = await self.of(name, context)
         wanted = model or self._registry.model(name, "generate")
-        listed = listed_name(wanted, [item.name for item in models])
-        return next((item.supports for item in models if item.name == listed), frozenset())
+        models = sorted(await self.of(name, context), key=lambda item: item.name != wanted)
+        return next((item.supports for item in models if listed_name(wanted, [item.name])), frozenset())
 
     async def able(self, names: Iterable[str], need: Capability, context: CallContext) -> list[str]:
         """Return the configured models of these instances that support a need. Raises ProviderError."""
