@@ -44,7 +44,7 @@ class RateLimiter:
         self._away_until = 0.0
 
     async def admit(self, key: ApiKey) -> Quota | None:
-        """Count a request and return what is left, or None if the key has no limit. Raises RateLimited."""
+        """Count a request and return the remaining quota; None if the key has no limit. Raises RateLimited."""
         if key.requests_per_minute is None:
             return None
         quota = await self._count(key.id, key.requests_per_minute, time.time())
@@ -53,7 +53,7 @@ class RateLimiter:
         return quota
 
     async def give_back(self, key: ApiKey, quota: Quota) -> Quota:
-        """Take back a counted request that the server had no room for, and return what is left."""
+        """Uncount a request that the server had no room for, and return the remaining quota."""
         if own := self._own.get(key.id):
             own.pop()
         else:

@@ -1,1 +1,1 @@
-"""What one chat turn is made of, from a question to its record."""
+"""One chat turn, from the question to its record."""

@@ -66,7 +66,7 @@ def make_private(folder: Path) -> None:
 
 
 def request_replay(folder: Path, since: float) -> None:
-    """Ask a follower to resend what is missing of the records since a time in Unix seconds. Raises OSError."""
+    """Ask a follower to send the records since a time (Unix seconds) that its target lacks. Raises OSError."""
     new = folder / f"{REPLAY}.new"
     new.write_bytes(msgspec.json.encode(since))
     new.replace(folder / REPLAY)

@@ -1,4 +1,4 @@
-"""The rate limit of a key: requests a minute, and what is left of them."""
+"""The rate limit of a key: requests a minute, and how many remain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RATE_WINDOW = 60
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """The result of counting one request: whether it may pass, and what is left.
+    """The result of counting one request: whether it may pass, and how many remain.
 
     ``reset`` is the time in seconds until the oldest counted requests leave the window. ``second`` is the Unix second
     under which the request was counted.
@@ -39,7 +39,7 @@ def window_start(now: float) -> int:
 
 
 def quota(limit: int, counts: Sequence[tuple[int, int]], now: float, *, allowed: bool) -> Quota:
-    """Return what is left of a limit. ``counts`` are ``(second, number)`` within the window, oldest first."""
+    """Return the remaining quota. ``counts`` are ``(second, number)`` within the window, oldest first."""
     used = sum(number for _, number in counts)
     oldest = counts[0][0] if counts else int(now)
     reset = max(1, oldest + RATE_WINDOW + 1 - int(now))

@@ -264,15 +264,15 @@ class OrbitHost:
                 logger.warning("%s", problem)
 
     def _require_generator(self) -> None:
-        """Refuse to run without what answers, even if its section says ``required: false``."""
+        """Raise PluginLoadError if the answering provider failed to start, even with ``required: false``."""
         name = self._selected.generate
         if reason := self.registry.failed.get(name):
             raise PluginLoadError(name, f"it could not start, and it is the one that answers: {reason}")
 
     def _caller(self, hook: str, name: str) -> Callable[..., Any]:
-        """Return what calls a hook of an instance, or raise ProviderError if it cannot be called.
+        """Return the function that calls a hook of an instance. Raises ProviderError if the instance cannot serve it.
 
-        Making it costs ten times what the call does, so it is kept.
+        Functions are cached: making one costs ten times as much as calling it.
         """
         caller = self._callers.get((hook, name))
         if caller is None:

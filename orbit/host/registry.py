@@ -97,11 +97,11 @@ class Registry:
             raise PluginLoadError(name, f"it cannot be asked what it judges: {reason}") from error
 
     async def start(self, seconds: float, needed: Collection[str] | None = None, *, ready: bool = True) -> None:
-        """Enter the providers in order, then ask each whether it is ready; ``seconds`` is the deadline of each.
+        """Start the providers in order, then call ``ready`` of each. Each step has ``seconds``.
 
-        ``needed`` limits it to providers that implement one of these hooks; the others are left out altogether.
-        Without ``ready`` nobody is asked, for commands that mend what a provider would refuse to start with.
-        A provider that fails and is required raises PluginLoadError; any other is left out and listed as failed.
+        ``needed`` removes all providers that implement none of these hooks. ``ready=False`` skips the second step, for
+        commands that repair what would keep a provider from becoming ready. If a required provider fails, raises
+        PluginLoadError; any other is removed, and ``failed`` holds the reason.
         """
         if needed is not None:
             wanted = {name for hook in needed for name in self.implementing(hook)}

@@ -68,7 +68,7 @@ class Access:
                 _log(scope, method, redacted(path), status, time.perf_counter() - started)
 
     def _complete(self, headers: Any, state: dict[str, Any]) -> list[tuple[bytes, bytes]]:
-        """Return the headers of a response with the request id, what is left of the key's limit, and our own."""
+        """Return the headers of a response with the request id, the key's remaining quota, and our own."""
         complete = [*headers, (b"x-request-id", state["request_id"].encode())]
         if (quota := state.get(QUOTA)) is not None:
             complete += quota.headers()
