@@ -46,8 +46,8 @@ def coverage(session: nox.Session) -> None:
 @nox.session(venv_backend="venv", python=["3.11", "3.12", "3.13", "3.14"])
 def pythons(session: nox.Session) -> None:
     """Run the host's tests on each Python that this machine has."""
-    session.install("-c", "constraints.txt", "-e", ".[mongodb,testing]", "-r", "requirements-dev.txt")
     plugins = ("openai", "ollama", "safety", "wordllama", "onnx[minilm,multilingual]", "es", "chroma", "lexical")
+    session.install("-c", "constraints.txt", "-e", ".[eval,mongodb,testing]", "-r", "requirements-dev.txt")
     session.install("-c", "constraints.txt", *(f"./plugins/orbit_{name}" for name in plugins))
     session.run("python", "-m", "pytest", "tests/host", "tests/config", "tests/chat", "tests/web", *session.posargs)
 

@@ -10,6 +10,7 @@ PUBLIC = {"errors", "hookspecs", "provider", "sanitize", "thinking", "types", "u
 FLOORS = (
     {"__main__"},
     {"cli", "testing"},
+    {"evaluation"},
     {"scaffold"},
     {"serving"},
     {"web"},

@@ -61,7 +61,8 @@ logger = logging.getLogger("orbit.pipeline")
 class Pipeline:
     """Runs chat turns on the providers of a started host."""
 
-    def __init__(self, host: OrbitHost) -> None:
+    def __init__(self, host: OrbitHost, *, logs: bool = True) -> None:
+        """Without ``logs``, turns leave no record."""
         settings = host.config.host
         registry = host.registry
         self._settings = settings
@@ -76,7 +77,7 @@ class Pipeline:
         self.admission = Admission(settings.limits.max_concurrent, settings.limits.max_queued, settings.timeouts.queue)
         self.metrics = Metrics()
         self.ticker = Ticker()
-        self.recorder = Recorder(registry.callers("log"), settings.timeouts.log, self.metrics.failed)
+        self.recorder = Recorder(registry.callers("log") if logs else {}, settings.timeouts.log, self.metrics.failed)
         self._retrieval = Retrieval(registry, settings.retrieval, settings.timeouts, self._failed)
         self._moderation = Moderation(registry, settings.timeouts.moderate, settings.messages.refusal_response)
         self._waits = self._retrieval.available or self._moderation.judges_questions or self._count is not None

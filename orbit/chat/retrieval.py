@@ -61,6 +61,13 @@ class Retrieval:
             raise error
         self._failed("answering without its documents", error)
 
+    async def search(self, turn: Turn) -> list[Document]:
+        """Return the passages for a question, best first, as its prompt would have them. Raises ProviderError."""
+        journal = Journal(turn)
+        self.require(turn)
+        found = await self.retrieve(turn, journal)
+        return await self.rerank(turn, found, journal) if found else []
+
     async def retrieve(self, turn: Turn, journal: Journal) -> list[Document] | None:
         """Return the documents for a question, best first; None if every retriever failed. Raises ProviderError."""
         started = time.perf_counter()

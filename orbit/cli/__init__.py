@@ -23,6 +23,7 @@ COMMANDS = {
     "ingest": "Add files to a collection.",
     "collections": "List collections and adopt those of other programs.",
     "chat": "Ask questions in the terminal.",
+    "eval": "Measure how well a collection answers.",
     "logs": "Read, search and resend the chat log.",
     "migrate": "Move from the earlier ORBIT.",
 }

@@ -1,0 +1,29 @@
+"""Measures how well a collection answers: finding, refusing, citing, facts, time and tokens.
+
+Questions (``questions``) are asked of a host (``asking``), compared with what is right (``judging``), summed up
+(``figures``) and shown (``page``). ``writing`` makes questions from passages.
+"""
+
+from orbit.evaluation.asking import Asked, ask_all
+from orbit.evaluation.figures import Difference, Figure, Group, differences, figures, groups
+from orbit.evaluation.judging import NAMES, judge
+from orbit.evaluation.page import page
+from orbit.evaluation.questions import EvalQuestion, read_questions
+from orbit.evaluation.writing import write_questions
+
+__all__ = [
+    "NAMES",
+    "Asked",
+    "Difference",
+    "EvalQuestion",
+    "Figure",
+    "Group",
+    "ask_all",
+    "differences",
+    "figures",
+    "groups",
+    "judge",
+    "page",
+    "read_questions",
+    "write_questions",
+]

@@ -1,0 +1,88 @@
+"""Shows an evaluation as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+from orbit.errors import OrbitError
+from orbit.evaluation.asking import Asked
+from orbit.evaluation.figures import Figure, Group, Judged, differences, figures, groups
+from orbit.evaluation.judging import NAMES
+
+_SHOWN_PASSAGES = 5
+
+
+def page(collection: str, runs: Sequence[tuple[str, Sequence[Asked], Judged]]) -> str:
+    """Return the page of one configuration, or of two side by side: name, outcomes, measures. Raises OrbitError."""
+    try:
+        from jinja2 import Environment  # noqa: PLC0415  # only --html needs it
+    except ModuleNotFoundError as error:
+        raise OrbitError("--html needs the package 'jinja2': pip install 'orbit-inference[eval]'") from error
+    template = (files("orbit.evaluation") / "page.html").read_text("utf-8")
+    means = [{figure.name: figure for figure in figures(judged)} for _, _, judged in runs]
+    names = [name for name in NAMES if any(name in of for of in means)]
+    compared = {} if len(runs) == 1 else {one.name: one for one in differences(runs[0][2], runs[1][2])}
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        row: dict[str, Any] = {"name": name, "meaning": NAMES[name], "difference": "", "interval": "", "sure": False}
+        row["values"] = [shown(of.get(name)) for of in means]
+        row["questions"] = max(of[name].questions for of in means if name in of)
+        if one := compared.get(name):
+            row["difference"], row["interval"] = f"{one.mean:+.3g}", f"{one.low:+.3g} to {one.high:+.3g}"
+            row["sure"] = one.low > 0 or one.high < 0
+        rows.append(row)
+    return (
+        Environment(autoescape=True)
+        .from_string(template)
+        .render(
+            collection=collection,
+            moment=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            questions=runs[0][1],
+            compared=bool(compared),
+            rows=rows,
+            names=names,
+            runs=[_run(name, asked, judged, names) for name, asked, judged in runs],
+        )
+    )
+
+
+def shown(figure: Figure | None) -> str:
+    """Return a figure for people."""
+    if figure is None:
+        return "-"
+    return f"{figure.mean:.0f}" if figure.name.endswith("_ms") or figure.name == "tokens" else f"{figure.mean:.3f}"
+
+
+def _run(name: str, asked: Sequence[Asked], judged: Judged, names: Sequence[str]) -> dict[str, Any]:
+    questions = [one.question for one in asked]
+    return {
+        "name": name,
+        "groups": [
+            ("language", _cells(groups(questions, judged, lambda one: one.language), names)),
+            ("file", _cells(groups(questions, judged, lambda one: one.sources[0] if one.sources else ""), names)),
+        ],
+        "questions": [_question(one, measures) for one, measures in zip(asked, judged, strict=True)],
+    }
+
+
+def _cells(found: Sequence[Group], names: Sequence[str]) -> list[dict[str, Any]]:
+    rows = []
+    for group in found:
+        by_name = {figure.name: figure for figure in group.figures}
+        rows.append({"name": group.name, "values": [shown(by_name.get(name)) for name in names]})
+    return rows
+
+
+def _question(one: Asked, measures: Any) -> dict[str, Any]:
+    wrong = one.error or any(measures.get(name) == 0 for name in ("R@1", "kept", "refused", "facts"))
+    return {
+        "mark": "✗" if wrong else "✓",
+        "question": one.question.asked,
+        "error": one.error,
+        "answer": one.answer,
+        "right": ", ".join((*one.question.sources, *one.question.facts)),
+        "found": [f"{item.source}: {item.text[:300]}" for item in one.found[:_SHOWN_PASSAGES]],
+    }

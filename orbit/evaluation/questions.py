@@ -1,0 +1,60 @@
+"""Questions with what is right, one JSON object a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from orbit.errors import OrbitError
+
+
+class EvalQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A question and what is known about its answer. Other fields of a line are ignored."""
+
+    question: str = ""
+    query: str = ""
+    """The question, in lines of the chat log."""
+    sources: tuple[str, ...] = ()
+    """The files that answer it. Any of them will do."""
+    text: str = ""
+    """Words of the passage that answers it. With them, only a passage that has them counts as found."""
+    facts: tuple[str, ...] = ()
+    """What the answer must contain, such as numbers and names."""
+    answerable: bool | None = None
+    """False if the documents do not answer it. Without it: True if the line says what is right, else unknown."""
+    language: str = ""
+    """Its language, to group figures by."""
+
+    @property
+    def asked(self) -> str:
+        """The question."""
+        return (self.question or self.query).strip()
+
+    @property
+    def labelled(self) -> bool | None:
+        """Whether the documents answer it; None if that is unknown."""
+        if self.answerable is None and (self.sources or self.text or self.facts):
+            return True
+        return self.answerable
+
+
+def read_questions(path: Path) -> list[EvalQuestion]:
+    """Read a file of questions, or of the chat log. Raises OrbitError with the line of a mistake."""
+    questions = []
+    decoder = msgspec.json.Decoder(EvalQuestion)
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            question = decoder.decode(line.removeprefix(b"\xef\xbb\xbf"))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise OrbitError(f"{path}, line {number}: {error}.") from error
+        if not question.asked:
+            raise OrbitError(f'{path}, line {number}: it has no "question".')
+        if question.labelled is False and (question.sources or question.text or question.facts):
+            raise OrbitError(f'{path}, line {number}: "answerable" is false, but the line says what is right.')
+        questions.append(question)
+    if not questions:
+        raise OrbitError(f"{path} has no questions.")
+    return questions
