@@ -25,6 +25,7 @@ COMMANDS = {
     "chat": "Ask questions in the terminal.",
     "eval": "Measure how well a collection answers.",
     "logs": "Read, search and resend the chat log.",
+    "database": "Copy keys, prompts and conversations to another database.",
     "migrate": "Move from the earlier ORBIT.",
 }
 """Subcommand -> its line in the help. The module ``orbit.cli.<name>`` has a click command of that name."""

@@ -16,11 +16,12 @@ from orbit.database.conversations import ConversationRecords
 from orbit.database.keys import KeyRecords
 from orbit.database.prompts import PromptRecords
 from orbit.database.signal import ChangeSignal
+from orbit.database.transfer import TransferRecords
 from orbit.errors import DatabaseUnavailable
 from orbit.types import Health
 
 
-class Database(KeyRecords, PromptRecords, ConversationRecords):
+class Database(KeyRecords, PromptRecords, ConversationRecords, TransferRecords):
     """Keys, prompts and conversations. Open it with ``async with``.
 
     Every operation raises DatabaseUnavailable when the database cannot be reached.

@@ -7,9 +7,10 @@ one document, which an update changes only if nobody else has changed it since i
 from orbit.database.mongodb.conversations import MongoConversations
 from orbit.database.mongodb.keys import MongoKeys
 from orbit.database.mongodb.prompts import MongoPrompts
+from orbit.database.mongodb.transfer import MongoTransfer
 
 __all__ = ["MongoDatabase"]
 
 
-class MongoDatabase(MongoKeys, MongoPrompts, MongoConversations):
+class MongoDatabase(MongoKeys, MongoPrompts, MongoConversations, MongoTransfer):
     """Keys, prompts and conversations in MongoDB."""

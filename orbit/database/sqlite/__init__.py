@@ -2,10 +2,10 @@
 
 from orbit.database.sqlite.conversations import SqliteConversations
 from orbit.database.sqlite.keys import SqliteKeys
-from orbit.database.sqlite.prompts import SqlitePrompts
+from orbit.database.sqlite.transfer import SqliteTransfer
 
 __all__ = ["SqliteDatabase"]
 
 
-class SqliteDatabase(SqliteKeys, SqlitePrompts, SqliteConversations):
+class SqliteDatabase(SqliteKeys, SqliteTransfer, SqliteConversations):
     """Keys, prompts and conversations in a SQLite file."""

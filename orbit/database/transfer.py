@@ -1,0 +1,128 @@
+"""Copies all records from one database to another."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orbit.errors import OrbitError
+
+if TYPE_CHECKING:
+    from orbit.database.base import Database
+    from orbit.database.conversations import ConversationTurn
+    from orbit.database.keys import ApiKey
+    from orbit.database.prompts import SystemPrompt
+
+SESSIONS = 100
+"""Conversations in a page of a listing."""
+
+
+class TransferRecords(abc.ABC):
+    """What only a copy needs: records as they are, with their ids. Writing a record twice is harmless."""
+
+    @abc.abstractmethod
+    async def put_prompt(self, versions: Sequence[SystemPrompt]) -> None:
+        """Write a prompt and its earlier versions, newest first. Raises DuplicatePrompt if another has its name."""
+
+    @abc.abstractmethod
+    async def put_key(self, key: ApiKey) -> None:
+        """Write a key and its former secrets; its prompt must exist. Raises DuplicateKey."""
+
+    @abc.abstractmethod
+    async def session_ids(self, key_id: str, *, after: str = "") -> list[str]:
+        """Return a page of the ids of a key's conversations after one, in order."""
+
+    @abc.abstractmethod
+    async def put_conversation(self, key_id: str, session_id: str, turns: Sequence[ConversationTurn]) -> None:
+        """Replace the turns of a conversation."""
+
+    @abc.abstractmethod
+    async def request_counts(self, key_id: str) -> dict[int, int]:
+        """Return the requests of a key that count against its limit, by second."""
+
+    @abc.abstractmethod
+    async def put_request_counts(self, key_id: str, counts: Mapping[int, int]) -> None:
+        """Replace the counts of a key."""
+
+
+class CopyFailed(OrbitError):
+    """The target does not hold what was copied."""
+
+    code = "copy_failed"
+
+
+class Copied(msgspec.Struct):
+    """Numbers of records that were copied, read back and found equal."""
+
+    prompts: int = 0
+    versions: int = 0
+    keys: int = 0
+    conversations: int = 0
+    turns: int = 0
+    quotas: int = 0
+
+
+async def copy_records(source: Database, target: Database, progress: Callable[[Copied], None]) -> Copied:
+    """Copy every record, and read it back. Raises CopyFailed, DuplicatePrompt, DuplicateKey or DatabaseUnavailable.
+
+    An interrupted copy is resumed by another one: records that the target already holds are written again. Records that
+    only the target holds stay.
+    """
+    copied = Copied()
+    async for prompt in source.all_prompts():
+        versions = await source.prompt_versions(prompt.id)
+        await target.put_prompt(versions)
+        written = await target.prompt_versions(prompt.id)
+        _require(_prompts(written) == _prompts(versions), f"the prompt '{prompt.name}'")
+        copied.prompts += 1
+        copied.versions += len(versions)
+        progress(copied)
+    async for key in source.all_keys():
+        await target.put_key(key)
+        _require(_key(await target.get_key(key.id)) == _key(key), f"the key {key.id} of {key.client_name}")
+        copied.keys += 1
+        if counts := await source.request_counts(key.id):
+            await target.put_request_counts(key.id, counts)
+            _require(await target.request_counts(key.id) == counts, f"the request counts of {key.client_name}")
+            copied.quotas += 1
+        await _copy_conversations(source, target, key.id, copied, progress)
+        progress(copied)
+    target.changed()
+    return copied
+
+
+async def _copy_conversations(
+    source: Database, target: Database, key_id: str, copied: Copied, progress: Callable[[Copied], None]
+) -> None:
+    after = ""
+    while page := await source.session_ids(key_id, after=after):
+        for session_id in page:
+            turns = await source.conversation_turns(key_id, session_id, -1.0)
+            await target.put_conversation(key_id, session_id, turns)
+            _require(await target.conversation_turns(key_id, session_id, -1.0) == turns, "a conversation")
+            copied.conversations += 1
+            copied.turns += len(turns)
+        progress(copied)
+        after = page[-1]
+
+
+def _require(right: bool, what: str) -> None:
+    if not right:
+        sentence = f"{what} changed while it was copied, or the target stored it wrongly; run the command again."
+        raise CopyFailed(sentence)
+
+
+def _prompts(versions: Sequence[SystemPrompt]) -> list[tuple[object, ...]]:
+    return [(one.id, one.name, one.prompt, one.version, one.revision) for one in versions]
+
+
+def _key(key: ApiKey) -> tuple[object, ...]:
+    """Return what must be equal; times may lose what a database cannot hold."""
+    fields = msgspec.structs.asdict(key)
+    times = [None if key.expires_at is None else round(key.expires_at), round(key.created_at)]
+    former = sorted(secret.digest for secret in key.former)
+    rest = [value for name, value in fields.items() if name not in ("former", "expires_at", "created_at")]
+    return (*rest, *times, *former)

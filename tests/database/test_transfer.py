@@ -1,0 +1,141 @@
+"""``orbit database copy``: between SQLite and MongoDB, both ways, again after an interruption."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from click.testing import CliRunner
+from mongo_server import MongoServer
+from pymongo import MongoClient
+
+from orbit.auth.keys import Authenticator, new_key
+from orbit.cli import orbit
+from orbit.config import load_config
+from orbit.database import Database, open_database
+from orbit.database.conversations import ConversationTurn
+from orbit.database.prompts import DuplicatePrompt, PromptChanges
+from orbit.database.transfer import Copied, copy_records
+from orbit.types import Source
+
+
+@pytest.fixture(scope="module")
+def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with MongoServer(tmp_path_factory.mktemp("mongo")) as server:
+        yield server.uri
+    with warnings.catch_warnings():  # the driver may leave a socket behind
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture(params=["sqlite to mongodb", "mongodb to sqlite", "sqlite to sqlite"])
+def files(request: pytest.FixtureRequest, tmp_path: Path, wire: str) -> Iterator[tuple[str, str]]:
+    """The configurations of a source and a target. The wire server has one name space of indexes, so each goes."""
+    paths = []
+    name = f"copy_{ObjectId()}"
+    for number, kind in enumerate(request.param.split(" to ")):
+        text = f"general: {{data_dir: {tmp_path}/data{number}}}\n"
+        if kind == "mongodb":
+            text += f"mongodb: {{uri: '{wire}', database: {name}}}\n"
+        (tmp_path / f"{number}.yaml").write_text(text)
+        paths.append(str(tmp_path / f"{number}.yaml"))
+    yield paths[0], paths[1]
+    with MongoClient[Any](wire) as client:
+        client.drop_database(name)
+
+
+async def fill(database: Database) -> tuple[str, str]:
+    """Return a secret, and the former one of the same key."""
+    prompt = await database.create_prompt("guide", "Be kind.")
+    for text in ("Be brief.", "Be both."):
+        await database.update_prompt(prompt.id, PromptChanges(prompt=text))
+    former, key = new_key("Ana", "town", system_prompt_id=prompt.id, notes="ü", requests_per_minute=5)
+    await database.create_key(key)
+    secret, replaced = new_key("")
+    await database.rotate_key(key.id, replaced.digest, replaced.hint, time.time() + 1000)
+    await database.count_request(key.id, 5, time.time())
+    for number in range(230):
+        turn = ConversationTurn(
+            f"q{number}", "a", 1000.0 + number, (Source(1, "p1", "doc", "doc.md", "", 0.5, "text"),)
+        )
+        await database.add_turn(key.id, f"session {number % 115:03}", turn, 20)
+    for number in range(120):
+        await database.create_key(new_key(f"client {number}", expires_at=time.time() + 9)[1])
+    return secret, former
+
+
+def copied(files: tuple[str, str]) -> str:
+    result = CliRunner().invoke(orbit, ["database", "copy", "--from", files[0], "--to", files[1]])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+COUNTS = "Copied and verified: 121 keys, 1 prompts in 3 versions, 115 conversations with 230 turns, 1 quotas.\n"
+
+
+def test_all_records_are_in_the_target(files: tuple[str, str]) -> None:
+    async def run(work: Any, file: str) -> Any:
+        async with open_database(load_config(file)) as database:
+            return await work(database)
+
+    async def check(database: Database) -> None:
+        identity, before = [await Authenticator(database).authenticate(each) for each in (secret, former)]
+        assert identity.key == before.key
+        assert identity.prompt is not None
+        assert (identity.prompt.prompt, identity.key.notes) == ("Be both.", "ü")
+        versions = await database.prompt_versions(identity.prompt.id)
+        assert [version.prompt for version in versions] == ["Be both.", "Be brief.", "Be kind."]
+        turns = await database.conversation_turns(identity.key.id, "session 007", 0)
+        assert [turn.question for turn in turns] == ["q7", "q122"]
+        assert turns[0].sources[0].source == "doc.md"
+        quota = await database.count_request(identity.key.id, 5, time.time())
+        assert quota.remaining == 3
+        assert len([key async for key in database.all_keys()]) == 121
+        await database.update_prompt(identity.prompt.id, PromptChanges(prompt="New."))
+
+    secret, former = asyncio.run(run(fill, files[0]))
+    assert copied(files) == COUNTS
+    assert copied(files) == COUNTS  # again: nothing twice
+    asyncio.run(run(check, files[1]))
+
+
+def test_an_interrupted_copy_goes_on(files: tuple[str, str]) -> None:
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(copied: Copied) -> None:
+        if copied.keys == 60:
+            raise Interrupted
+
+    async def partly() -> None:
+        async with open_database(load_config(files[0])) as one, open_database(load_config(files[1])) as other:
+            await fill(one)
+            await copy_records(one, other, interrupt)
+
+    with pytest.raises(Interrupted):
+        asyncio.run(partly())
+    assert copied(files) == COUNTS
+
+
+async def test_a_prompt_of_the_same_name_in_the_target_is_refused(files: tuple[str, str]) -> None:
+    async with open_database(load_config(files[0])) as one, open_database(load_config(files[1])) as other:
+        await one.create_prompt("guide", "Be kind.")
+        await other.create_prompt("guide", "Another.")
+        with pytest.raises(DuplicatePrompt):
+            await copy_records(one, other, lambda _: None)
+        assert (await other.get_prompt_by_name("guide")).prompt == "Another."
+
+
+def test_one_database_is_not_copied_to_itself(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"general: {{data_dir: {tmp_path}}}")
+    result = CliRunner().invoke(orbit, ["database", "copy", "--from", str(file), "--to", str(file)])
+    assert result.exit_code == 1
+    assert "the same database" in str(result.exception)
