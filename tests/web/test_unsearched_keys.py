@@ -1,0 +1,56 @@
+"""Keys that name a collection although nothing can search it are named before their holders notice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import orbit
+from orbit.database import open_database
+from orbit.database.keys import ApiKey
+from orbit.testing import host
+from orbit.web.unsearched_keys import unsearched
+
+
+class Shelf(orbit.Provider):
+    """Finds nothing."""
+
+    @orbit.hookimpl
+    async def retrieve(self, query: orbit.Query) -> list[orbit.Document]:
+        return []
+
+
+async def told(folder: Path, keys: int, **sections: Any) -> str:
+    async with (
+        host({"echo": {}, **sections}, folder, {"shelf": Shelf}) as running,
+        open_database(running.config) as database,
+    ):
+        await database.create_key(ApiKey("0", "digest", "hint", "Without a collection"))
+        for number in range(1, keys + 1):
+            key = ApiKey(str(number), f"digest {number}", "hint", "Anna", collection_name="handbook")
+            await database.create_key(key)
+        return await unsearched(running, database)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        (0, ""),
+        (1, "1 API key names a collection, but no enabled provider retrieves: its questions are refused."),
+        (2, "2 API keys name a collection, but no enabled provider retrieves: their questions are refused."),
+    ],
+)
+async def test_keys_are_counted(tmp_path: Path, keys: int, sentence: str) -> None:
+    assert (await told(tmp_path, keys)).startswith(sentence)
+    assert bool(sentence) is bool(keys)
+
+
+async def test_what_follows_is_what_the_configuration_says(tmp_path: Path) -> None:
+    sentence = await told(tmp_path, 1, retrieval={"on_error": "answer_without"})
+    assert "questions are answered without documents" in sentence
+
+
+async def test_with_a_provider_that_searches_all_is_well(tmp_path: Path) -> None:
+    assert await told(tmp_path, 2, shelf={}) == ""
