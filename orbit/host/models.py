@@ -43,9 +43,11 @@ class Models:
         return models
 
     async def supports(self, name: str, model: str, context: CallContext) -> frozenset[Capability]:
-        """Return what a model of an instance supports beyond text. Raises ProviderError."""
+        """Return what a model of an instance (empty: its configured one) supports. Raises ProviderError."""
         wanted = model or self._registry.model(name, "generate")
         models = sorted(await self.of(name, context), key=lambda item: item.name != wanted)
+        if not wanted:
+            return models[0].supports if models else frozenset()
         return next((item.supports for item in models if listed_name(wanted, [item.name])), frozenset())
 
     async def able(self, names: Iterable[str], need: Capability, context: CallContext) -> list[str]:

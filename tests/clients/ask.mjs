@@ -47,6 +47,18 @@ for await (const chunk of left) {
 const patient = new OpenAI({ maxRetries: 2 });
 const flaky = await patient.chat.completions.create({ ...talk, messages: [{ role: "user", content: "fail once" }] });
 
+const tools = [{ type: "function", function: { name: "weather", parameters: { type: "object", properties: {} } } }];
+const calling = await client.chat.completions.create({ ...talk, tools });
+const { message } = calling.choices[0];
+const round = [...messages, message, { role: "tool", tool_call_id: message.tool_calls[0].id, content: "Rain." }];
+const called = client.chat.completions.stream({ ...talk, tools });
+const rounds = {
+  call: message.tool_calls[0].function.name,
+  finish: calling.choices[0].finish_reason,
+  streamed: (await called.finalChatCompletion()).choices[0].message.tool_calls[0].function.arguments,
+  reply: (await client.chat.completions.create({ ...talk, tools, messages: round })).choices[0].message.content,
+};
+
 const errors = {
   key: await raised(() => new OpenAI({ apiKey: "wrong", maxRetries: 0 }).models.list()),
   model: await raised(() => client.chat.completions.create({ ...talk, model: "nothing" })),
@@ -65,6 +77,7 @@ console.log(
     models,
     dimensions: vectors.data.map((item) => item.embedding.length),
     flaky: flaky.choices[0].message.content,
+    rounds,
     errors,
   }),
 );

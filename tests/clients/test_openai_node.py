@@ -41,7 +41,9 @@ def test_the_package_for_node(tmp_path: Path) -> None:
     assert seen["sources"] == ["a passage"]
     assert seen["streamed"]["text"] == "one two three"
     assert seen["streamed"]["finish"] == "stop"
-    assert seen["streamed"]["usage"] == {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
+    counts = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
+    assert seen["streamed"]["usage"].items() >= counts.items()
+    assert seen["rounds"] == {"call": "weather", "finish": "tool_calls", "streamed": "{}", "reply": "one two three"}
     assert seen["models"] == ["flaky", "orbit", embedding]
     assert len(set(seen["dimensions"])) == 1
     assert seen["dimensions"][0] > 1

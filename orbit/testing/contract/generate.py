@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -11,7 +12,20 @@ from typing import Any, Final, get_args
 import msgspec
 import pytest
 
-from orbit import CallContext, Chunk, FinishReason, GenerateOptions, Message, TokenCount, Usage
+from orbit import (
+    CallContext,
+    Capability,
+    Chunk,
+    FinishReason,
+    GenerateOptions,
+    Message,
+    Model,
+    TokenCount,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    Usage,
+)
 from orbit.testing.contract import calls
 from orbit.testing.contract.leftovers import left, running, until
 from orbit.testing.contract.promise import Promise, kind, told
@@ -50,6 +64,11 @@ class BaseGenerateContract(BaseProviderContract):
         return None
 
     @pytest.fixture
+    def call_tools(self) -> Callable[[], None] | None:
+        """Return a function that makes the service call the tools it is given; None if a model decides."""
+        return None
+
+    @pytest.fixture
     def cut_off(self) -> Callable[[], None] | None:
         """Return a function that makes the service cut its next answer off after some words; None if impossible."""
         return None
@@ -78,7 +97,7 @@ class BaseGenerateContract(BaseProviderContract):
     async def test_generate_ends_with_its_reason(
         self, promise: Promise, subject: Subject, messages: Sequence[Message]
     ) -> None:
-        """The last chunk, and no other, has a `finish_reason`: `stop`, `length` or `content_filter`."""
+        """The last chunk, and no other, has a `finish_reason`: `stop`, `length`, `tool_calls` or `content_filter`."""
         chunks = await calls.answered(promise, lambda: _collect(subject, messages))
         for chunk in chunks[:-1]:
             if chunk.finish_reason is not None:
@@ -87,7 +106,7 @@ class BaseGenerateContract(BaseProviderContract):
         if reason is None:
             promise.broken("the last one had none", 'end with orbit.Chunk(finish_reason="stop")')
         if reason not in get_args(FinishReason):
-            promise.broken(f"it was {reason!r}", "translate the service's word to one of the three")
+            promise.broken(f"it was {reason!r}", "translate the service's word to one of them")
 
     async def test_generate_passes_the_conversation_on(
         self, promise: Promise, subject: Subject, sent_texts: Callable[[], Sequence[str]] | None
@@ -334,6 +353,49 @@ class BaseGenerateContract(BaseProviderContract):
         """While its service is down, `generate` raises a retryable ProviderError of kind `unavailable`."""
         await calls.told_of_the_outage(promise, lambda: _collect(down, messages))
 
+    async def test_generate_says_what_its_models_support(self, promise: Promise, subject: Subject) -> None:
+        """`models` returns orbit.Models, the configured one first, each with words that ORBIT knows."""
+        if not subject.implements("models"):
+            promise.untold("since the provider does not implement models")
+        models = await calls.answered(promise, lambda: subject.call("models"))
+        if not isinstance(models, Sequence) or not models or not all(isinstance(model, Model) for model in models):
+            promise.broken(f"it returned {models!r:.80}", "return a list of orbit.Model, one for each model")
+        names = [model.name for model in models]
+        if len(set(names)) != len(names):
+            promise.broken(f"a name came twice: {names}", "list each model once")
+        for word in {word for model in models for word in model.supports}:
+            if word not in get_args(Capability):
+                promise.broken(f"a model supports {word!r}", f"use the words {', '.join(get_args(Capability))}")
+
+    async def test_generate_calls_tools(
+        self, promise: Promise, subject: Subject, call_tools: Callable[[], None] | None
+    ) -> None:
+        """A tool call has its own id, the name of a tool that was given, and a JSON object of arguments."""
+        await _require_tools(promise, subject)
+        if call_tools is not None:
+            call_tools()
+        options = GenerateOptions(tools=_TOOLS, tool_choice=ToolChoice("required"))
+        chunks = await calls.answered(promise, lambda: _collect(subject, _ASKED, options))
+        found = [call for chunk in chunks for call in chunk.tool_calls]
+        if not found:
+            promise.untold("since no tool was called; override the fixture call_tools if the service can be made to")
+        _check_calls(promise, found)
+        if chunks[-1].finish_reason not in ("tool_calls", "length"):
+            promise.broken(f"the answer ended with {chunks[-1].finish_reason!r}", 'end with finish_reason="tool_calls"')
+
+    async def test_generate_reads_what_tools_return(
+        self, promise: Promise, subject: Subject, sent_texts: Callable[[], Sequence[str]] | None
+    ) -> None:
+        """The model reads the results of tools, and answers after them."""
+        await _require_tools(promise, subject)
+        before = len(sent_texts()) if sent_texts else 0
+        result = Message("tool", "Zanzibar: 31 degrees.", tool_call_id=_CALL.id)
+        talk = [*_ASKED, Message("assistant", "", tool_calls=(_CALL,)), result]
+        if not await calls.answered(promise, lambda: _collect(subject, talk, GenerateOptions(tools=_TOOLS))):
+            promise.broken("nothing came after the result", "send the result, and yield the model's answer")
+        if sent_texts is not None and "Zanzibar: 31" not in "\n".join(list(sent_texts())[before:]):
+            promise.broken("the result did not reach the service", "send messages of the role 'tool' with their texts")
+
     async def test_count_tokens_measures_the_prompt(
         self, promise: Promise, subject: Subject, messages: Sequence[Message]
     ) -> None:
@@ -361,6 +423,38 @@ class BaseGenerateContract(BaseProviderContract):
 
 _DECODE: Final = 'decode bytes with codecs.getincrementaldecoder("utf-8"), which keeps what is not complete yet'
 _CLOSE: Final = "hold what a stream opens in `async with` or `finally`, and do not catch GeneratorExit"
+
+
+_TOOLS: Final = (
+    Tool("weather", "The weather.", {"type": "object", "properties": {"town": {"enum": ["Bonn", "Ulm"]}}}),
+    Tool("clock", "The time."),
+)
+_ASKED: Final = (Message("user", "How is the weather in Bonn?"),)
+_CALL: Final = ToolCall("call_1", "weather", '{"town": "Bonn"}')
+
+
+async def _require_tools(promise: Promise, subject: Subject) -> None:
+    """Skip a rule about tools for a provider that does not support them."""
+    models = await calls.answered(promise, lambda: subject.call("models")) if subject.implements("models") else ()
+    if not models or "tools" not in models[0].supports:
+        promise.untold("since the provider's model does not support tools")
+
+
+def _check_calls(promise: Promise, found: Sequence[Any]) -> None:
+    for call in found:
+        if not isinstance(call, ToolCall):
+            promise.broken(f"it yielded {kind(call)}", "yield orbit.ToolCall(id, name, arguments)")
+        if call.name not in [tool.name for tool in _TOOLS]:
+            promise.broken(f"it called {call.name!r}, which was not given", "pass the names of tools on unchanged")
+        try:
+            arguments = json.loads(call.arguments)
+        except (TypeError, ValueError):
+            arguments = None
+        if not isinstance(arguments, dict):
+            promise.broken(f"the arguments were {call.arguments!r:.60}", "give a JSON object as text; {} for none")
+    ids = [call.id for call in found]
+    if not all(ids) or len(set(ids)) != len(ids):
+        promise.broken(f"the ids were {ids}", "make an id up where the service gives none, or the same twice")
 
 
 def _stream(

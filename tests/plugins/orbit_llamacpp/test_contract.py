@@ -32,7 +32,7 @@ class TestWriter(LlamaCppFixtures, BaseGenerateContract):
 
     @pytest.fixture
     def settings(self, writer: Path) -> dict[str, Any]:
-        return {"model_path": str(writer), "n_ctx": 512, "n_threads": 1, "max_tokens": 24, "temperature": 0.0}
+        return {"model_path": str(writer), "n_ctx": 1024, "n_threads": 1, "max_tokens": 24, "temperature": 0.0}
 
 
 class TestEmbedder(LlamaCppFixtures, BaseEmbedContract):

@@ -24,7 +24,7 @@ class TestOllama(BaseGenerateContract, BaseEmbedContract):
     def wire(self) -> Iterator[OllamaWire]:
         from ollama_kit import served_wire
 
-        with served_wire() as server:
+        with served_wire(abilities=["completion", "tools"]) as server:
             yield server
 
     @pytest.fixture
@@ -51,6 +51,13 @@ class TestOllama(BaseGenerateContract, BaseEmbedContract):
             wire.reply = lambda body: f"<think>{thought}</think>\n\nTea is steeped."
 
         return in_field if request.param == "field" else in_tags
+
+    @pytest.fixture
+    def call_tools(self, wire: OllamaWire) -> Callable[[], None]:
+        def call() -> None:
+            wire.reply = lambda _: '{"name": "weather", "arguments": {"town": "Bonn"}}'
+
+        return call
 
     @pytest.fixture(params=["die", "end"])
     def cut_off(self, request: pytest.FixtureRequest, wire: OllamaWire) -> Callable[[], None]:

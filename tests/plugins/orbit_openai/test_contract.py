@@ -44,7 +44,7 @@ class TestGenerate(OnTheWire, BaseGenerateContract):
 
     @pytest.fixture
     def sent_texts(self, wire: OpenAIWire) -> Callable[[], Sequence[str]]:
-        return lambda: [message["content"] for body in wire.asked() for message in body["messages"]]
+        return lambda: [message["content"] or "" for body in wire.asked() for message in body["messages"]]
 
     @pytest.fixture(params=["field", "tags"])
     def think(self, request: pytest.FixtureRequest, wire: OpenAIWire) -> Callable[[str], None]:
@@ -55,6 +55,13 @@ class TestGenerate(OnTheWire, BaseGenerateContract):
             wire.reply = lambda body: f"<think>{thought}</think>\n\n{begin(body)}"
 
         return in_field if request.param == "field" else in_tags
+
+    @pytest.fixture
+    def call_tools(self, wire: OpenAIWire) -> Callable[[], None]:
+        def call() -> None:
+            wire.calls = [("weather", '{"town": "Bonn"}'), ("clock", "{}")]
+
+        return call
 
     @pytest.fixture(params=["die", "end"])
     def cut_off(self, request: pytest.FixtureRequest, wire: OpenAIWire) -> Callable[[], None]:

@@ -22,6 +22,11 @@ class RightGenerator(Right):
     ) -> AsyncIterator[Chunk]:
         await self.work()
         sent = self.sent(messages)
+        if options.tools and messages[-1].role == "user":
+            with self.connect():
+                yield Chunk(tool_calls=self.called())
+                yield self.end("tool_calls", orbit.Usage(1, 1))
+            return
         text = sent[-1] or "Well?"
         for stop in options.stop:
             text = text.partition(stop)[0]
@@ -39,6 +44,17 @@ class RightGenerator(Right):
                     break
         reason: Literal["length", "stop"] = "length" if len(words) == options.max_tokens else "stop"
         yield self.end(reason, orbit.Usage(len(" ".join(sent).split()), len(words)))
+
+    @hookimpl
+    async def models(self) -> Any:
+        await self.work()
+        return self.listed()
+
+    def listed(self) -> Any:
+        return [orbit.Model("echo", supports=frozenset({"tools"}))]
+
+    def called(self) -> Any:
+        return (orbit.ToolCall("call_1", "weather", '{"town": "Bonn"}'),)
 
     def sent(self, messages: Sequence[Message]) -> list[str]:
         return [message.content for message in messages]
@@ -58,6 +74,46 @@ class RightGenerator(Right):
     @hookimpl
     async def count_tokens(self, messages: Sequence[Message]) -> orbit.TokenCount:
         return orbit.TokenCount(sum(len(message.content) for message in messages), 4096)
+
+
+class ListsNames(RightGenerator):
+    def listed(self) -> Any:
+        return ["echo"]
+
+
+class ListsTwice(RightGenerator):
+    def listed(self) -> Any:
+        return [orbit.Model("echo"), orbit.Model("echo")]
+
+
+class SupportsMagic(RightGenerator):
+    def listed(self) -> Any:
+        return [orbit.Model("echo", supports=frozenset({"magic"}))]  # type: ignore[arg-type]  # the fault
+
+
+class CallsByText(RightGenerator):
+    def called(self) -> Any:
+        return (orbit.ToolCall("call_1", "weather", "Bonn"),)
+
+
+class CallsWithoutId(RightGenerator):
+    def called(self) -> Any:
+        return (orbit.ToolCall("", "weather", "{}"),)
+
+
+class CallsAnother(RightGenerator):
+    def called(self) -> Any:
+        return (orbit.ToolCall("call_1", "tide", "{}"),)
+
+
+class StopsAfterCalls(RightGenerator):
+    def end(self, reason: orbit.FinishReason, usage: orbit.Usage) -> Chunk:
+        return Chunk(finish_reason="stop" if reason == "tool_calls" else reason, usage=usage)
+
+
+class DropsResults(RightGenerator):
+    def sent(self, messages: Sequence[Message]) -> list[str]:
+        return [message.content for message in messages if message.role != "tool"]
 
 
 class Hidden(RightGenerator):
@@ -420,6 +476,14 @@ class CountsToNumber(RightGenerator):
 
 
 WRONG = (
+    Wrong("test_generate_says_what_its_models_support", ListsNames, "return a list of orbit.Model"),
+    Wrong("test_generate_says_what_its_models_support", ListsTwice, "a name came twice"),
+    Wrong("test_generate_says_what_its_models_support", SupportsMagic, "a model supports 'magic'"),
+    Wrong("test_generate_calls_tools", CallsByText, "the arguments were 'Bonn'"),
+    Wrong("test_generate_calls_tools", CallsWithoutId, "make an id up"),
+    Wrong("test_generate_calls_tools", CallsAnother, "it called 'tide', which was not given"),
+    Wrong("test_generate_calls_tools", StopsAfterCalls, "the answer ended with 'stop'"),
+    Wrong("test_generate_reads_what_tools_return", DropsResults, "the result did not reach the service"),
     Wrong("test_generate_is_offered", Hidden, "the host does not see it"),
     Wrong("test_generate_yields_chunks", YieldsText, "it yielded a str; yield orbit.Chunk(text)"),
     Wrong("test_generate_yields_chunks", YieldsBytes, "a Chunk whose text is a bytes"),
