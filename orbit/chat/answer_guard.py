@@ -1,6 +1,8 @@
-"""Holding an answer back until the moderators of answers have passed it."""
+"""Holding an answer back until its sentences have been checked."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from orbit.chat.journal import Journal
 from orbit.chat.moderation import Moderation
@@ -12,9 +14,20 @@ from orbit.types import Message, ToolCall
 
 
 class AnswerGuard:
-    """Releases one answer sentence by sentence. Moderators judge each one together with all before it."""
+    """Releases one answer sentence by sentence. Moderators judge each one together with all before it.
 
-    def __init__(self, moderation: Moderation, turn: Turn, journal: Journal, ticker: Ticker) -> None:
+    ``check`` sees each sentence alone before them, and raises EndsEarly.
+    """
+
+    def __init__(
+        self,
+        moderation: Moderation,
+        turn: Turn,
+        journal: Journal,
+        ticker: Ticker,
+        check: Callable[[str], None] | None = None,
+    ) -> None:
+        self._check = check
         self._moderation = moderation
         self._turn = turn
         self._journal = journal
@@ -37,6 +50,8 @@ class AnswerGuard:
 
     async def _judged(self, text: str) -> str:
         if text and not text.isspace():
+            if self._check is not None:
+                self._check(text)
             await self._judge(Message("assistant", self._passed + text))
         self._passed += text
         return text

@@ -23,6 +23,7 @@ class Journal:
         self.durations: dict[str, float] = {}
         self.documents: tuple[Document, ...] = ()
         self.without_documents = False
+        self.unsupported = ""
         self.usage = _NOTHING_USED
         self.provider = ""
         self.model = ""
@@ -74,4 +75,4 @@ class Journal:
         if isinstance(outcome, NothingFound):
             return "ok", "nothing found"
         status = "cancelled" if isinstance(outcome, Cancelled) else "ok"
-        return status, "retrieval failed" if self.without_documents else ""
+        return status, "retrieval failed" if self.without_documents else self.unsupported

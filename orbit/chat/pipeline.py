@@ -38,6 +38,7 @@ from orbit.chat.retrieval import Retrieval
 from orbit.chat.ticker import Ticker
 from orbit.chat.tool_calls import allowed, ended
 from orbit.chat.turn import Turn, TurnTimeout, in_time
+from orbit.chat.verification import Verification
 from orbit.errors import OrbitError, ProviderError
 from orbit.host.calls import call, settled, wrong_type
 from orbit.host.host import OrbitHost
@@ -80,6 +81,7 @@ class Pipeline:
         self.recorder = Recorder(registry.callers("log") if logs else {}, settings.timeouts.log, self.metrics.failed)
         self._retrieval = Retrieval(registry, settings.retrieval, settings.timeouts, self._failed)
         self._moderation = Moderation(registry, settings.timeouts.moderate, settings.messages.refusal_response)
+        self._verification = Verification(settings.answers)
         self._waits = self._retrieval.available or self._moderation.judges_questions or self._count is not None
         """Whether anything before the model can take long; a deadline for nothing would cost a turn 3 µs."""
 
@@ -114,7 +116,7 @@ class Pipeline:
                 async with self.admission.place(turn.context.key_id):
                     prompt = await self._prepared(turn, journal)
                     journal.provider, journal.model = self._provider, self._model
-                    guard = self._guard(turn, journal)
+                    guard = self._guard(turn, prompt, journal)
                     answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
                     started = time.perf_counter()
                     stream = self._stream(turn, prompt)
@@ -154,6 +156,7 @@ class Pipeline:
                     Answered,
                     prompt,
                     journal,
+                    text=self._verification.mark(prompt, turn, journal),
                     finish_reason=ended(answer.finish_reason, calls),
                     tool_calls=calls,
                     reasoning="".join(thoughts),
@@ -165,10 +168,11 @@ class Pipeline:
                 end.outcome = msgspec.structs.replace(early.ending, usage=journal.usage, provider=journal.provider)
                 yield end.outcome
 
-    def _guard(self, turn: Turn, journal: Journal) -> AnswerGuard | None:
-        if not self._moderation.judges_answers:
+    def _guard(self, turn: Turn, prompt: Prompt, journal: Journal) -> AnswerGuard | None:
+        check = self._verification.check(prompt, turn)
+        if not self._moderation.judges_answers and check is None:
             return None
-        return AnswerGuard(self._moderation, turn, journal, self.ticker)
+        return AnswerGuard(self._moderation, turn, journal, self.ticker, check)
 
     def _stream(self, turn: Turn, prompt: Prompt) -> ModelStream:
         """Ask the model."""

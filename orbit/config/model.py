@@ -177,6 +177,24 @@ class Messages(Section, forbid_unknown_fields=True, frozen=True):
     )
 
 
+class Answers(Section, forbid_unknown_fields=True, frozen=True):
+    """``answers``: what is checked in answers from passages."""
+
+    verify: Annotated[
+        Literal["off", "mark", "withhold"],
+        Meta(
+            description="When an answer has a number, name or address that is neither in the passages nor in the "
+            "conversation: pass it, name it after the answer, or end the answer before that sentence."
+        ),
+    ] = "off"
+    mark: Annotated[str, Meta(description="Text after such an answer; `{claims}` is what was not found.")] = (
+        "Please check: the documents do not mention {claims}."
+    )
+    withheld: Annotated[str, Meta(description="Text in place of the rest of such an answer.", min_length=1)] = (
+        "I cannot confirm the rest of this answer from the documents."
+    )
+
+
 class Ingest(Section, forbid_unknown_fields=True, frozen=True):
     """``ingest``: how files become passages."""
 
@@ -335,6 +353,7 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     timeouts: Timeouts = Timeouts()
     retrieval: RetrievalSettings = RetrievalSettings()
     messages: Messages = Messages()
+    answers: Answers = Answers()
     ingest: Ingest = Ingest()
     sqlite: Sqlite = Sqlite()
     mongodb: Mongodb = Mongodb(enabled=False)
