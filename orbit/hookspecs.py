@@ -152,6 +152,27 @@ async def list_collections(context: CallContext) -> Sequence[Collection]:
 
 
 @hookspec(firstresult=True)
+async def copy(collection: str, target: str, embedding: str, context: CallContext) -> int:
+    """Copy all documents of a collection into another one and return how many ``target`` holds then; 0 if none exist.
+
+    ORBIT calls it on every store to copy a collection, and to give it vectors of another embedding model.
+    ``embedding`` names the model of the copy's vectors, for ``host.embed``; embed the texts anew unless the
+    collection's vectors come from it. Skip what an interrupted copy left in ``target``, and delete there what the
+    collection does not hold. Call ``context.progress`` after each batch.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+async def rename(collection: str, new_name: str, context: CallContext) -> bool:
+    """Rename a collection. Return False if it did not exist. Raise ProviderError if ``new_name`` exists.
+
+    ORBIT calls it on every store.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
 async def adopt(collection: str, context: CallContext) -> Collection:
     """Take over a collection that another program created, and return it as ``list_collections`` does.
 

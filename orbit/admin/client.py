@@ -69,15 +69,15 @@ class RemoteAdministration:
 
     async def list_keys(self, after: str = "", limit: int = PAGE) -> list[KeyInfo]:
         """Return a page of keys after the id ``after``."""
-        return await self._ask("GET", f"/admin/api-keys?after={_part(after)}&limit={limit}", list[KeyInfo])
+        return await self._ask("GET", f"/admin/api-keys?after={part(after)}&limit={limit}", list[KeyInfo])
 
     async def key_status(self, reference: str) -> KeyDetails:
         """Return one key in full."""
-        return await self._ask("GET", f"/admin/api-keys/{_part(reference)}/status", KeyDetails)
+        return await self._ask("GET", f"/admin/api-keys/{part(reference)}/status", KeyDetails)
 
     async def update_key(self, reference: str, update: KeyUpdate) -> KeyInfo:
         """Change a key, from its next request on."""
-        return await self._ask("PATCH", f"/admin/api-keys/{_part(reference)}", KeyInfo, update)
+        return await self._ask("PATCH", f"/admin/api-keys/{part(reference)}", KeyInfo, update)
 
     async def deactivate_key(self, reference: str) -> KeyInfo:
         """Revoke a key and keep its record."""
@@ -85,16 +85,16 @@ class RemoteAdministration:
 
     async def delete_key(self, reference: str) -> None:
         """Delete a key and its conversations."""
-        await self._ask("DELETE", f"/admin/api-keys/{_part(reference)}", dict)
+        await self._ask("DELETE", f"/admin/api-keys/{part(reference)}", dict)
 
     async def set_prompt(self, reference: str, prompt_id: str | None) -> KeyInfo:
         """Tie a key to a system prompt, or with None to none."""
-        return await self._ask("POST", f"/admin/api-keys/{_part(reference)}/prompt", KeyInfo, {"prompt_id": prompt_id})
+        return await self._ask("POST", f"/admin/api-keys/{part(reference)}/prompt", KeyInfo, {"prompt_id": prompt_id})
 
     async def rotate_key(self, reference: str, grace_seconds: float = 0.0) -> KeyInfo:
         """Give a key a new secret, which only this answer shows."""
         body = {"grace_seconds": grace_seconds}
-        return await self._ask("POST", f"/admin/api-keys/{_part(reference)}/rotate", KeyInfo, body)
+        return await self._ask("POST", f"/admin/api-keys/{part(reference)}/rotate", KeyInfo, body)
 
     async def test_key(self, secret: str) -> OwnKey:
         """Return what a client's key may do. Raises Unauthorized if it is not valid. Needs no admin token."""
@@ -106,23 +106,23 @@ class RemoteAdministration:
 
     async def list_prompts(self, after: str = "", limit: int = PAGE) -> list[PromptInfo]:
         """Return a page of prompts after the id ``after``."""
-        return await self._ask("GET", f"/admin/prompts?after={_part(after)}&limit={limit}", list[PromptInfo])
+        return await self._ask("GET", f"/admin/prompts?after={part(after)}&limit={limit}", list[PromptInfo])
 
     async def get_prompt(self, prompt_id: str) -> PromptInfo:
         """Return one prompt."""
-        return await self._ask("GET", f"/admin/prompts/{_part(prompt_id)}", PromptInfo)
+        return await self._ask("GET", f"/admin/prompts/{part(prompt_id)}", PromptInfo)
 
     async def prompt_versions(self, prompt_id: str) -> list[PromptInfo]:
         """Return all versions of a prompt, newest first."""
-        return await self._ask("GET", f"/admin/prompts/{_part(prompt_id)}/versions", list[PromptInfo])
+        return await self._ask("GET", f"/admin/prompts/{part(prompt_id)}/versions", list[PromptInfo])
 
     async def update_prompt(self, prompt_id: str, update: PromptUpdate) -> PromptInfo:
         """Change a prompt and keep the earlier version."""
-        return await self._ask("PUT", f"/admin/prompts/{_part(prompt_id)}", PromptInfo, update)
+        return await self._ask("PUT", f"/admin/prompts/{part(prompt_id)}", PromptInfo, update)
 
     async def delete_prompt(self, prompt_id: str, *, force: bool = False) -> None:
         """Delete a prompt and its versions."""
-        await self._ask("DELETE", f"/admin/prompts/{_part(prompt_id)}?force={str(force).lower()}", dict)
+        await self._ask("DELETE", f"/admin/prompts/{part(prompt_id)}?force={str(force).lower()}", dict)
 
     async def migrate(self) -> int:
         """Refuse: the HTTP API does not offer this work on the database itself."""
@@ -170,5 +170,6 @@ class _UnknownRemotePrompt(UnknownPrompt):
         self.args = (sentence,)
 
 
-def _part(text: str) -> str:
+def part(text: str) -> str:
+    """Return a text as a part of a URL."""
     return quote(text, safe="")

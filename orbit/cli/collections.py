@@ -1,48 +1,133 @@
-"""``orbit collections``: the collections of all stores, and the adoption of other programs' collections."""
+"""``orbit collections``: the collections of all stores."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import click
 
 from orbit.cli.shared.options import config_option, json_option
-from orbit.cli.shared.printing import print_json, print_table
+from orbit.cli.shared.printing import print_json
+from orbit.cli.shared.target import EXIT_CODES, Target, target_options
 
 if TYPE_CHECKING:
+    from orbit.admin.collections import Collections, CopyProgress
+    from orbit.admin.remote_collections import RemoteCollections
     from orbit.host.host import OrbitHost
+
+    AnyCollections: TypeAlias = Collections | RemoteCollections
 
 T = TypeVar("T")
 
 
-@click.group()
+@click.group(epilog=EXIT_CODES)
 def collections() -> None:
-    """List collections and adopt those of other programs."""
+    """List, change and delete collections.
+
+    With --url, commands work through a running server. Without it, they open the stores of the configuration; an
+    embedded Chroma may be in use by a server meanwhile.
+    """
 
 
 @collections.command("list")
-@config_option
-@json_option
-def list_collections(config_path: str | None, *, as_json: bool) -> None:
+@target_options
+def list_collections(target: Target) -> None:
     """List the collections of all stores and the embedding of their vectors."""
-    from orbit.types import CallContext
-
-    found = _on_host(config_path, lambda host: host.list_collections(CallContext("orbit-collections")))
-    if as_json:
-        print_json(found)
-        return
+    found = _run(target, lambda stored: stored.every())
+    unknown = "unknown: see orbit collections adopt"
     rows = [
-        [
-            one.name,
-            str(one.documents),
-            one.embedding or "unknown: see orbit collections adopt",
-            str(one.dimension or "-"),
-        ]
+        [one.name, str(one.passages), one.embedding or unknown, str(one.dimension or "-"), str(one.keys)]
         for one in found
     ]
-    print_table(["collection", "passages", "embedding", "dimension"], rows, empty="There are no collections.")
+    columns = ["collection", "passages", "embedding", "dimension", "keys"]
+    target.show_all(found, columns, rows, empty="There are no collections.")
+
+
+@collections.command()
+@click.argument("name")
+@target_options
+def show(target: Target, name: str) -> None:
+    """Show one collection in full."""
+    found = _run(target, lambda stored: stored.show(name))
+    target.show(found)
+
+
+@collections.command()
+@click.argument("name")
+@click.argument("documents", nargs=-1, required=True, metavar="DOCUMENT...")
+@target_options
+def remove(target: Target, name: str, documents: tuple[str, ...]) -> None:
+    """Remove documents from a collection. A document's name is what `orbit ingest` printed."""
+    gone = _run(target, lambda stored: stored.remove(name, documents))
+    target.show({"removed": gone}, f"{gone} of {len(documents)} documents removed from {name}.")
+
+
+@collections.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@target_options
+def drop(target: Target, name: str, *, yes: bool) -> None:
+    """Delete a collection with all its documents."""
+    if not yes:
+        click.confirm(f"Delete the collection {name} with all its documents?", abort=True, err=True)
+    _run(target, lambda stored: stored.drop(name))
+    target.show({"dropped": name}, f"Collection {name} is deleted.")
+
+
+@collections.command()
+@click.argument("name")
+@click.argument("new_name")
+@target_options
+def rename(target: Target, name: str, new_name: str) -> None:
+    """Rename a collection. API keys that name it follow."""
+    moved = _run(target, lambda stored: stored.rename(name, new_name))
+    sentence = f"Collection {name} is now {new_name}; {moved.keys} API keys follow."
+    if moved.default:
+        sentence += f"\nThe configuration still names {name} as the default collection: change it there."
+    target.show(moved, sentence)
+
+
+@collections.command()
+@click.argument("name")
+@click.argument("new_name")
+@target_options
+def copy(target: Target, name: str, new_name: str) -> None:
+    """Copy a collection. The copy appears when it is complete.
+
+    If the embedding model that made its vectors is not enabled, the texts are embedded again with the one in use. If
+    the command is interrupted, run it again: it goes on where it was.
+    """
+    with _progress_bar(target, "Copying") as tell:
+        moved = _run(target, lambda stored: stored.copy(name, new_name, tell))
+    target.show(moved, f"Collection {new_name} holds {moved.passages} passages of {name}.")
+
+
+@collections.command("re-embed")
+@click.argument("name")
+@click.option("--embedding", metavar="PROVIDER", help="Enabled provider to embed with, instead of the one in use.")
+@target_options
+def re_embed(target: Target, name: str, embedding: str | None) -> None:
+    """Give a collection vectors of another embedding model.
+
+    Running servers answer from the earlier vectors until the new ones are complete; and those without the new model go
+    on with the earlier ones. If the command is interrupted, run it again: it goes on where it was.
+    """
+    if embedding and target.url:
+        raise click.UsageError("--embedding changes nothing in a running server; set general.embedding_provider there.")
+    with _progress_bar(target, "Embedding") as tell:
+        moved = _run(target, lambda stored: stored.re_embed(name, tell), embedding)
+    if not moved.previous:
+        target.show(moved, f"Collection {name} has vectors of {moved.embedding} already.")
+        return
+    target.show(
+        moved,
+        f"Collection {name} has vectors of {moved.embedding} now: {moved.passages} passages.\n"
+        f"Servers without this model answer from {moved.previous}. Once all have it, delete the earlier vectors: "
+        f"orbit collections drop {moved.previous}",
+    )
 
 
 @collections.command()
@@ -89,3 +174,54 @@ def _on_host(config_path: str | None, work: Callable[[OrbitHost], Awaitable[T]])
             return await work(host)
 
     return asyncio.run(run())
+
+
+def _run(target: Target, work: Callable[[AnyCollections], Awaitable[T]], embedding: str | None = None) -> T:
+    """Run ``work`` on the collections of a server or of the configuration; ``embedding`` overrides its embedder."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[AnyCollections]:
+        if target.url:
+            from orbit.admin.remote_collections import RemoteCollections
+
+            async with RemoteCollections(target.url, target.token()) as remote:
+                yield remote
+            return
+        from orbit.admin.collections import Collections
+        from orbit.database import open_database
+
+        host = _host(target.config_path, embedding)
+        async with host, open_database(host.config) as database:
+            yield Collections(host, database)
+
+    return target.run(opened, work)
+
+
+def _host(config_path: str | None, embedding: str | None) -> OrbitHost:
+    """Return the host of a configuration, with another embedder if one is named."""
+    import msgspec
+
+    from orbit.config.load import read_config
+    from orbit.host.host import OrbitHost
+
+    config, problems = read_config(config_path)
+    if embedding:
+        general = msgspec.structs.replace(config.host.general, embedding_provider=embedding)
+        config = msgspec.structs.replace(config, host=msgspec.structs.replace(config.host, general=general))
+    return OrbitHost(config, problems, needed=("index", "embed"), ready=False)
+
+
+@contextmanager
+def _progress_bar(target: Target, doing: str) -> Iterator[Callable[[CopyProgress], None]]:
+    """Show a bar that counts passages, until the context ends."""
+    if target.as_json:
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda progress: bar.update(task, total=progress.total, completed=progress.passages)

@@ -252,6 +252,17 @@ class OrbitHost:
         """Return the collections of all stores. Raises ProviderError."""
         return await self.stores.list_collections(context=context)
 
+    async def copy(self, collection: str, target: str, embedding: str, context: CallContext) -> int:
+        """Copy a collection in every store; how many documents the copy holds. Raises ProviderError."""
+        held: list[int] = await self.stores.change(
+            "copy", collection=collection, target=target, embedding=embedding, context=context
+        )
+        return max(held)
+
+    async def rename(self, collection: str, new_name: str, context: CallContext) -> bool:
+        """Rename a collection in every store; whether one held it. Raises ProviderError."""
+        return any(await self.stores.change("rename", collection=collection, new_name=new_name, context=context))
+
     async def adopt(self, collection: str, context: CallContext) -> StoredCollection:
         """Take over a collection that another program made in one of the stores. Raises ProviderError."""
         able = self.registry.implementing("adopt")

@@ -19,12 +19,14 @@ _RETURNED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "drop": ("True or False", lambda value: isinstance(value, bool)),
     "forget": ("the number of sources that there were", lambda value: isinstance(value, int)),
     "list_sources": ("a mapping of sources to digests", lambda value: isinstance(value, Mapping)),
+    "copy": ("the number of documents that the copy holds", lambda value: isinstance(value, int)),
+    "rename": ("True or False", lambda value: isinstance(value, bool)),
     "adopt": ("a Collection", lambda value: isinstance(value, Collection)),
     "list_collections": ("a list of Collections", lambda value: is_list_of(value, Collection)),
 }
 """What each hook of a store returns, in words and as a check."""
 
-_LONG = frozenset({"index"})
+_LONG = frozenset({"index", "copy"})
 """Hooks that take as long as there are passages. Their deadline starts again with each progress."""
 
 INCOMPLETE = ""
@@ -46,7 +48,7 @@ class Stores:
 
     async def change(self, hook: str, **arguments: Any) -> list[Any]:
         """Call a hook that changes a collection on every store. Raises ProviderError, which names the stores done."""
-        names = self._required if hook == "index" else self._required[::-1]
+        names = self._required if hook in _LONG else self._required[::-1]
         callers = [(name, self._caller(hook, name)) for name in names]  # before the first change: all can or none does
         values: list[Any] = []
         for name, caller in callers:
@@ -123,6 +125,8 @@ class Stores:
 _DONE = {
     "index": "{} already holds the new passages; ingest the files again, which completes the others",
     "drop": "{} has already deleted the collection; delete it again, which completes the others",
+    "copy": "{} already holds the copy; copy it again, which completes the others",
+    "rename": "{} has already renamed the collection; rename it again, which completes the others",
     "forget": "{} has already deleted the documents; delete them again, which completes the others",
 }
 

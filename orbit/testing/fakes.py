@@ -155,6 +155,24 @@ class Cabinet(Provider):
         return sum(drawer.pop(source, None) is not None for source in sources)
 
     @hookimpl
+    async def copy(self, collection: str, target: str) -> int:
+        """Copy a collection, and return how many documents it has."""
+        if collection not in self.drawers:
+            return 0
+        self.drawers[target] = dict(self.drawers[collection])
+        return sum(map(len, self.drawers[target].values()))
+
+    @hookimpl
+    async def rename(self, collection: str, new_name: str) -> bool:
+        """Rename a collection, and return whether it existed."""
+        if collection not in self.drawers:
+            return False
+        if new_name in self.drawers:
+            raise ProviderError(f"the collection '{new_name}' exists.", kind="rejected")
+        self.drawers[new_name] = self.drawers.pop(collection)
+        return True
+
+    @hookimpl
     async def list_sources(self, collection: str) -> dict[str, str]:
         """Return the digest of each source in a collection."""
         return {source: documents[0].digest for source, documents in self.drawers.get(collection, {}).items()}

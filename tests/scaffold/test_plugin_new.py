@@ -55,7 +55,8 @@ def environment(written: Path) -> Path:
 
 
 def test_there_is_something_to_choose_for_every_hook() -> None:
-    come_with_others = {"adopt", "count_tokens", "drop", "forget", "list_sources", "list_collections", "models"}
+    with_index = {"adopt", "copy", "drop", "forget", "list_sources", "list_collections", "rename"}
+    come_with_others = {"count_tokens", "models", *with_index}
     assert set(HOOKS_TO_CHOOSE) == set(HOOKS) - come_with_others
 
 

@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     AnyAdministration: TypeAlias = Administration | RemoteAdministration
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 REFUSED = 1
@@ -50,7 +51,7 @@ class Target:
         if self.url:
             from orbit.admin.client import RemoteAdministration
 
-            async with RemoteAdministration(self.url, self._token()) as remote:
+            async with RemoteAdministration(self.url, self.token()) as remote:
                 yield remote
             return
         from orbit.admin.service import Administration
@@ -62,6 +63,10 @@ class Target:
 
     def do(self, work: Callable[[AnyAdministration], Awaitable[T]]) -> T:
         """Run ``work`` there. Print an error as one sentence on standard error and exit with its code."""
+        return self.run(self.open, work)
+
+    def run(self, opener: Callable[[], AbstractAsyncContextManager[A]], work: Callable[[A], Awaitable[T]]) -> T:
+        """Run ``work`` on what ``opener`` opens. Print an error as one sentence and exit with its code."""
         import asyncio
 
         from orbit.admin.client import Unreachable
@@ -69,7 +74,7 @@ class Target:
         from orbit.errors import ConfigError, DatabaseUnavailable, OrbitError, Unauthorized
 
         async def opened() -> T:
-            async with self.open() as admin:
+            async with opener() as admin:
                 return await work(admin)
 
         try:
@@ -99,7 +104,7 @@ class Target:
         else:
             print_table(columns, rows, empty=empty)
 
-    def _token(self) -> str:
+    def token(self) -> str:
         """Return the admin token: from ``--token-file``, the environment, or a server on this machine."""
         if self.token_file:
             try:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 import pytest
 
-from orbit import CallContext, Collection, Document, MetadataValue, Query
+from orbit import CallContext, Collection, Document, MetadataValue, ProviderError, Query
 from orbit.host.host import OrbitHost
 from orbit.testing.contract import calls
 from orbit.testing.contract.embed_gate import EmbedGate
@@ -31,7 +31,10 @@ Foreign: TypeAlias = Callable[[OrbitHost, Sequence[Document]], Awaitable[str]]
 
 
 class BaseIndexContract(PassageFixtures, BaseProviderContract):
-    """The contract of stores: ``index``, ``drop``, ``list_sources``, ``list_collections``; ``forget`` and ``adopt``."""
+    """The contract of stores: ``index``, ``drop``, ``list_sources``, ``list_collections``, and the optional others.
+
+    These are ``forget``, ``copy``, ``rename`` and ``adopt``.
+    """
 
     @pytest.fixture
     def foreign(self) -> Foreign | None:
@@ -226,6 +229,52 @@ class BaseIndexContract(PassageFixtures, BaseProviderContract):
         remaining = {document.source: document.digest for document in documents if document.source not in named}
         if (sources := await _sources(promise, subject)) != remaining:
             promise.broken(f"the sources are {sources} then, not {remaining}", "delete by Document.source")
+
+    async def test_index_copies_collections(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document]
+    ) -> None:
+        """`copy` makes another collection of the same documents, or completes it, and leaves the first one alone."""
+        if not subject.implements("copy"):
+            promise.untold("since the provider does not implement copy")
+        await calls.answered(promise, lambda: _index(subject, documents))
+        await calls.answered(promise, lambda: _index(subject, _revised(documents[0])[:1], "contract-copy"))
+        for _ in range(2):
+            held = await calls.answered(
+                promise,
+                lambda: subject.call(
+                    "copy", collection=COLLECTION, target="contract-copy", embedding=subject.host.embedding
+                ),
+            )
+            if held != len(documents):
+                promise.broken(f"it returned {held!r} for {len(documents)} documents", "return what the copy holds")
+        sources = {document.source: document.digest for document in documents}
+        for collection in (COLLECTION, "contract-copy"):
+            found = await calls.answered(promise, partial(subject.call, "list_sources", collection=collection))
+            if found != sources:
+                promise.broken(f"'{collection}' has the sources {found} then, not {sources}", "copy every document")
+
+    async def test_index_renames_collections(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document]
+    ) -> None:
+        """`rename` returns whether there was a collection, and raises ProviderError if the new name is taken."""
+        if not subject.implements("rename"):
+            promise.untold("since the provider does not implement rename")
+        await calls.answered(promise, lambda: _index(subject, documents))
+        for expected in (True, False):
+            renamed = await calls.answered(
+                promise, lambda: subject.call("rename", collection=COLLECTION, new_name="contract-renamed")
+            )
+            if renamed is not expected:
+                promise.broken(f"it returned {renamed!r} and not {expected}", "return whether the collection existed")
+        listed = await _listed(promise, subject)
+        if COLLECTION in listed or listed["contract-renamed"].documents != len(documents):
+            promise.broken(f"the collections are {sorted(listed)} then", "keep the documents under the new name alone")
+        await calls.answered(promise, lambda: _index(subject, documents))
+        try:
+            renamed = await subject.call("rename", collection=COLLECTION, new_name="contract-renamed")
+        except ProviderError:
+            return
+        promise.broken(f"it returned {renamed!r} for a name that is taken", "raise ProviderError")
 
     async def test_index_takes_absent_collections(self, promise: Promise, subject: Subject) -> None:
         """A collection that does not exist has no sources, and holds nothing to drop."""

@@ -45,6 +45,8 @@ ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "index": {"collection": "contract", "documents": [Document("tea-1", "Tea is steeped.", "tea.md", digest="1")]},
     "list_sources": {"collection": "contract"},
     "list_collections": {},
+    "copy": {"collection": "contract", "target": "contract-copy", "embedding": ""},
+    "rename": {"collection": "contract-copy", "new_name": "contract-renamed"},
     "forget": {"collection": "contract", "sources": ["tea.md"]},
     "drop": {"collection": "contract"},
     "adopt": {"collection": "contract-absent"},

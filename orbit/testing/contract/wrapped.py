@@ -131,6 +131,8 @@ def _result(hook: str, number: int) -> Any:
         "forget": number,
         "list_sources": {f"{number}.md": "1"},
         "list_collections": [Collection("contract", number)],
+        "copy": number,
+        "rename": True,
         "adopt": Collection("contract", number),
         "moderate": Verdict(allowed=True, reason=str(number)),
     }

@@ -38,6 +38,11 @@ class Origin(msgspec.Struct, frozen=True):
     adopted: bool = False
     """Whether another program created the collection, so that its records may lack ORBIT's metadata."""
 
+    @property
+    def own(self) -> bool:
+        """Whether ORBIT created the collection."""
+        return bool(self.embedding) and not self.adopted
+
     @classmethod
     def of(cls, collection: Collection) -> Origin:
         """Read a collection's metadata, and the metric that its index really uses."""
@@ -53,11 +58,11 @@ class Origin(msgspec.Struct, frozen=True):
 
     def problem(self, name: str, embedding: str, dimension: int | None = None) -> str:
         """Return why vectors of ``embedding`` are not comparable with the collection's; empty if they are."""
-        way_out = "Ingest the documents again into a new collection"
+        way_out = f"Run: orbit collections re-embed {name}"
         adopt = f"If {embedding} made them, run: orbit collections adopt {name}"
         if not self.embedding:
             reason = f"Collection '{name}' does not record which model made its vectors, so {embedding} may not fit"
-            return f"{reason}. {adopt}. {way_out} otherwise."
+            return f"{reason}. {adopt}. Otherwise run: orbit collections re-embed {name}"
         if self.embedding != embedding or (dimension is not None and self.dimension != dimension):
             now = embedding or "no embedding provider"
             return (
@@ -67,7 +72,8 @@ class Origin(msgspec.Struct, frozen=True):
             )
         if self.metric != METRIC and not self.adopted:
             return (
-                f"Collection '{name}' uses the metric {self.metric} instead of {METRIC}. {adopt}. {way_out} otherwise."
+                f"Collection '{name}' uses the metric {self.metric} instead of {METRIC}. {adopt}. "
+                f"Otherwise run: orbit collections re-embed {name}"
             )
         return ""
 
@@ -114,8 +120,8 @@ class Collections:
                 raise
             return work(*self._checked(client, name, embedding, dimension))
 
-    def make(self, client: ClientAPI, name: str, embedding: str, dimension: int) -> None:
-        """Create the collection unless it exists."""
+    def make(self, client: ClientAPI, name: str, embedding: str, dimension: int, *, adopted: bool = False) -> None:
+        """Create the collection unless it exists. ``adopted``: its records may lack ORBIT's metadata."""
         from chromadb.errors import ChromaError, NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
         if problem := name_problem(name):
@@ -129,7 +135,12 @@ class Collections:
                     name,
                     embedding_function=None,
                     configuration={"hnsw": {"space": METRIC}},
-                    metadata={_EMBEDDING: embedding, _DIMENSION: dimension, _METRIC: METRIC},
+                    metadata={
+                        _EMBEDDING: embedding,
+                        _DIMENSION: dimension,
+                        _METRIC: METRIC,
+                        **({_ADOPTED: True} if adopted else {}),
+                    },
                 )
             except ChromaError:
                 client.get_collection(name, embedding_function=None)  # another process created it in between

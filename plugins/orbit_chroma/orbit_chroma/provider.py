@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import msgspec
 
 import orbit
-from orbit_chroma import adoption
+from orbit_chroma import adoption, copying
 from orbit_chroma.collections import METRIC, Collections, Origin
 from orbit_chroma.connection import Connection
 from orbit_chroma.embedded import Embedded
@@ -72,6 +72,7 @@ class ChromaProvider(orbit.Provider):
         self._writing = asyncio.Lock()
         self._sources: dict[str, tuple[int, Mapping[str, str]]] = {}
         self._embeddings: dict[str, tuple[str, str]] = {}
+        self._replaced: set[str] = set()
 
     async def __aenter__(self) -> Self:
         """Open the database. If the server is unreachable, each use tries again."""
@@ -106,10 +107,15 @@ class ChromaProvider(orbit.Provider):
             return
         try:
             origin = await self._connection.read(lambda client: self._collections.origin(client, name))
+            previous = await self._connection.read(
+                lambda client: self._collections.origin(client, name + copying.PREVIOUS)
+            )
         except orbit.ProviderError as error:
             if error.retryable:  # already logged on opening; each use checks the collection anyway
                 return
             raise
+        if previous is not None and not previous.problem(name, self._chosen(previous)):
+            return  # a newer model has replaced it, and this server still has the earlier one
         if origin is not None and (problem := origin.problem(name, self._chosen(origin))):
             raise orbit.ConfigError([orbit.Problem(f"{self.name}.collection", problem)])
 
@@ -157,8 +163,26 @@ class ChromaProvider(orbit.Provider):
         name = query.collection or self.settings.collection
         if not name:
             return []
+        try:
+            return await self._search(name, query.text, limit, context)
+        except orbit.ProviderError as error:
+            if error.retryable:
+                raise
+            try:  # the vectors of an earlier model, if only that is enabled here
+                found = await self._search(name + copying.PREVIOUS, query.text, limit, context)
+            except orbit.ProviderError:
+                raise error from None
+        if name not in self._replaced:
+            self._replaced.add(name)
+            logger.warning(
+                "%s answers from %s%s, because %s has vectors of a model that is not enabled here. Enable it",
+                *(self.name, name, copying.PREVIOUS, name),
+            )
+        return found
+
+    async def _search(self, name: str, text: str, limit: int, context: orbit.CallContext) -> Sequence[orbit.Document]:
         embedding = await self._embedding(name)
-        vectors = await self.host.embed([query.text], "query", context, embedding)
+        vectors = await self.host.embed([text], "query", context, embedding)
 
         def work(collection: Collection, origin: Origin) -> list[orbit.Document]:
             found = collection.query(
@@ -239,6 +263,81 @@ class ChromaProvider(orbit.Provider):
                 raise
             await self._delete(collection, sorted(found), None)
         return len(set(found.values()))
+
+    @orbit.hookimpl
+    async def copy(self, collection: str, target: str, embedding: str, context: orbit.CallContext) -> int:
+        """Copy a collection, with its vectors if ``embedding`` made them, else with new ones."""
+        from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
+
+        for name in (collection, target):
+            if problem := name_problem(name):
+                raise orbit.ProviderError(problem)
+        while True:  # until nothing has changed while it was copied
+            try:
+                plan = await self._connection.read(lambda client: copying.plan(client, collection, target))
+            except NotFoundError:
+                return 0
+            if not plan.missing and not plan.surplus:
+                return plan.total
+            for ids in batched(plan.missing, WRITE_SIZE):
+                await self._copy(collection, target, ids, embedding, plan.origin, context)
+            await self._delete(target, plan.surplus, context)
+
+    async def _copy(
+        self,
+        name: str,
+        target: str,
+        ids: Sequence[str],
+        embedding: str,
+        origin: Origin,
+        context: orbit.CallContext,
+    ) -> None:
+        fits = not origin.problem(name, embedding)
+        records = await self._connection.read(lambda client: copying.read(client, name, ids, vectors=fits))
+        if not records.ids:
+            return
+        vectors = (
+            copying.unit(records.vectors)
+            if fits
+            else await self.host.embed(records.texts, "document", context, embedding)
+        )
+        dimension = int(vectors.shape[1])
+        await self._connection.write(
+            lambda client: self._collections.make(client, target, embedding, dimension, adopted=not origin.own)
+        )
+        rows = max(1, WRITE_NUMBERS // dimension)
+        for start in range(0, len(records.ids), rows):
+            part = slice(start, start + rows)
+            await self._use(target, dimension, partial(copying.write, records, vectors, part), write=True)
+            if context.progress is not None:
+                context.progress(len(records.ids[part]) if fits else 0)
+
+    @orbit.hookimpl
+    async def rename(self, collection: str, new_name: str) -> bool:
+        """Rename a collection; its vectors stay where they are."""
+        from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
+
+        if problem := name_problem(new_name):
+            raise orbit.ProviderError(problem)
+
+        def work(client: ClientAPI) -> None:
+            handle = client.get_collection(collection, embedding_function=None)
+            try:
+                client.get_collection(new_name, embedding_function=None)
+            except NotFoundError:
+                handle.modify(name=new_name)
+            else:
+                raise orbit.ProviderError(f"The collection '{new_name}' exists.", kind="rejected")
+
+        for name in (collection, new_name):
+            self._collections.forget(name)
+            self._sources.pop(name, None)
+            self._embeddings.pop(name, None)
+        try:
+            await self._connection.write(work)
+        except NotFoundError:
+            return False
+        return True
 
     @orbit.hookimpl
     async def list_sources(self, collection: str) -> Mapping[str, str]:

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, delete, get
 from litestar.params import FromPath, QueryParameter
 
+from orbit.admin.collections import CollectionDetails, CollectionInfo, Collections
 from orbit.admin.wire import Done
 from orbit.documents.readers import KNOWN
-from orbit.errors import OrbitError
 from orbit.types import CallContext
+from orbit.web.api.admin.moves import move_routes
 from orbit.web.api.admin.upload import upload_route
 from orbit.web.http.problems import RequestError
 from orbit.web.http.request import request_id_of
 from orbit.web.services import Services
-
-logger = logging.getLogger("orbit.admin")
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="Documents in a page.")]
 After = Annotated[str, QueryParameter(description="The document after which the page begins.")]
 Contains = Annotated[str, QueryParameter(description="Part of the names that are wanted, in upper or lower case.")]
 Confirm = Annotated[str, QueryParameter(description="The collection's name again.")]
 Source = Annotated[str, QueryParameter(description="The document's name.")]
-
-
-class CollectionInfo(msgspec.Struct, frozen=True):
-    """A collection: how many passages it has, and the model that its vectors were made with."""
-
-    name: str
-    passages: int
-    embedding: str
-    dimension: int | None
 
 
 class Library(msgspec.Struct, frozen=True):
@@ -67,12 +56,6 @@ class DocumentPage(msgspec.Struct, frozen=True):
     documents: list[StoredDocument]
 
 
-class UnknownDocument(OrbitError):
-    """The collection or the document does not exist."""
-
-    code = "unknown_document"
-
-
 def collection_routes(services: Services) -> list[Any]:
     """Return the routes of collections."""
     host = services.host
@@ -81,10 +64,12 @@ def collection_routes(services: Services) -> list[Any]:
     def context(request: Request[Any, Any, Any], collection: str | None = None) -> CallContext:
         return CallContext(request_id_of(request.scope), client_name="admin", collection=collection)
 
+    def collections(request: Request[Any, Any, Any]) -> Collections:
+        return Collections(host, services.database, request_id_of(request.scope))
+
     @get("/collections", summary="All collections, and which files can be put into them")
     async def list_collections(request: Request[Any, Any, Any]) -> Library:
         stores = host.stores.names
-        stored = await host.list_collections(context(request)) if stores else ()
         return Library(
             ", ".join(stores),
             host.embedding,
@@ -92,7 +77,7 @@ def collection_routes(services: Services) -> list[Any]:
             KNOWN,
             settings.max_file_bytes,
             settings.max_upload_bytes,
-            [CollectionInfo(one.name, one.documents, one.embedding, one.dimension) for one in stored],
+            await collections(request).every(),
         )
 
     @delete("/collections/{collection:str}", status_code=200, summary="Delete a collection with all its documents")
@@ -101,10 +86,12 @@ def collection_routes(services: Services) -> list[Any]:
     ) -> Done:
         if confirm != collection:
             raise RequestError(400, "not_confirmed", "to delete a collection, give its name again as ?confirm=NAME.")
-        if not await host.drop(collection, context(request, collection)):
-            raise UnknownDocument(f"There is no collection '{collection}'.")
-        logger.info("deleted collection %s", collection)
+        await collections(request).drop(collection)
         return Done("Collection deleted")
+
+    @get("/collections/{collection:str}", summary="A collection in full")
+    async def show_collection(request: Request[Any, Any, Any], collection: FromPath[str]) -> CollectionDetails:
+        return await collections(request).show(collection)
 
     @get("/collections/{collection:str}/documents", summary="The documents of a collection, by name")
     async def list_documents(
@@ -121,9 +108,15 @@ def collection_routes(services: Services) -> list[Any]:
 
     @delete("/collections/{collection:str}/documents", status_code=200, summary="Take a document out of a collection")
     async def remove_document(request: Request[Any, Any, Any], collection: FromPath[str], source: Source) -> Done:
-        if not await host.forget(collection, [source], context(request, collection)):
-            raise UnknownDocument(f"Collection '{collection}' has no document '{source}'.")
-        logger.info("removed %s from collection %s", source, collection)
+        await collections(request).remove(collection, [source])
         return Done("Document removed")
 
-    return [list_collections, drop_collection, list_documents, remove_document, upload_route(services)]
+    return [
+        list_collections,
+        show_collection,
+        drop_collection,
+        list_documents,
+        remove_document,
+        *move_routes(services),
+        upload_route(services),
+    ]

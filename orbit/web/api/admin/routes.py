@@ -13,6 +13,7 @@ from litestar.exceptions import ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from orbit.admin.collections import CollectionExists, EmptyCollection, UnknownDocument
 from orbit.admin.names import BadCollectionName
 from orbit.admin.service import Administration, BadRequest
 from orbit.admin.wire import (
@@ -36,7 +37,7 @@ from orbit.database.records import PAGE
 from orbit.errors import OrbitError
 from orbit.web.admin_guard import ADMIN_SESSION, ADMIN_TOKEN, CHANGING_SESSION, NotAdministrator, TooManyAttempts
 from orbit.web.api.admin.activity import chats_route
-from orbit.web.api.admin.collections import UnknownDocument, collection_routes
+from orbit.web.api.admin.collections import collection_routes
 from orbit.web.api.admin.sign_in import sign_in_routes
 from orbit.web.http.problems import RequestError, headers_of, invalid_fields, operators_problem_of, problem_of
 from orbit.web.http.redaction import redact_access_log
@@ -58,6 +59,8 @@ STATUS = {
     DuplicatePrompt: 409,
     PromptInUse: 409,
     UnknownDocument: 404,
+    CollectionExists: 409,
+    EmptyCollection: 409,
     BadRequest: 400,
     BadCollectionName: 422,
     TooManyAttempts: 429,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,18 +36,13 @@ from orbit.documents import (
 )
 from orbit.types import CallContext
 from orbit.web.api.admin.multipart import receive_files
+from orbit.web.api.admin.running import MEDIA_TYPE, Running, Told, streamed
 from orbit.web.http.body import UPLOAD_PIECE
-from orbit.web.http.problems import ProblemDetails, RequestError, operators_problem_of
+from orbit.web.http.problems import RequestError
 from orbit.web.http.request import request_id_of
 from orbit.web.services import Services
 
-MEDIA_TYPE = "application/x-ndjson"
-
 logger = logging.getLogger("orbit.admin")
-
-
-class Told(msgspec.Struct, frozen=True, tag_field="event"):
-    """A line of the response."""
 
 
 class ToldProgress(Told, frozen=True, tag="progress"):
@@ -80,12 +75,6 @@ class ToldSummary(Told, frozen=True, tag="summary"):
     warnings: tuple[Warned, ...]
 
 
-class ToldError(Told, frozen=True, tag="error"):
-    """The last line if the run failed after the response had begun."""
-
-    problem: ProblemDetails
-
-
 @dataclass
 class _UploadOperation(Operation):
     """The operation in the OpenAPI document, with the body that the handler reads itself."""
@@ -114,10 +103,16 @@ def upload_route(services: Services) -> Any:
         context = CallContext(request_id_of(request.scope), client_name="admin", collection=collection)
         async with AsyncExitStack() as stack:
             files = await _files(request, stack, settings.max_file_bytes, settings.max_upload_bytes)
-            run = _Run(services, collection, files, context)
-            stack.push_async_callback(run.stop)
-            await run.begun()
-            return Stream(_lines(run, stack.pop_all()), media_type=MEDIA_TYPE)
+            options = Options(settings.keep_unreadable, origins=Origins(services.host.data_dir / "ingested.db"))
+            run = Running(
+                lambda tell: ingest(services.host, collection, files, settings, context, tell, options),
+                Progress(0, len(files), 0),
+                lambda progress: msgspec.convert(progress, ToldProgress, from_attributes=True),
+                _summary,
+                services.config.host.timeouts.ping,
+                context.request_id,
+            )
+            return await streamed(run, stack)
 
     return upload
 
@@ -154,64 +149,10 @@ async def _pieces(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
         yield piece
 
 
-class _Run:
-    """A running ingestion and its latest progress."""
-
-    def __init__(self, services: Services, collection: str, files: Sequence[Input], context: CallContext) -> None:
-        self._silence = services.config.host.timeouts.ping
-        self._request_id = context.request_id
-        self._progress = Progress(0, len(files), 0)
-        self._news = asyncio.Event()
-        settings = services.config.host.ingest
-        options = Options(settings.keep_unreadable, origins=Origins(services.host.data_dir / "ingested.db"))
-        work = ingest(services.host, collection, files, settings, context, self._tell, options)
-        self._task = asyncio.create_task(work, name=f"upload into {collection}")
-        self._task.add_done_callback(lambda _: self._news.set())
-
-    async def begun(self) -> None:
-        """Wait for the first progress. Raises an error that comes before it, which can still set the status."""
-        await self._wait()
-        if self._task.done():
-            self._task.result()
-
-    async def told(self) -> AsyncIterator[Told]:
-        """Yield progress until the run ends, and repeat it while nothing happens."""
-        while not self._task.done():
-            self._news.clear()
-            yield msgspec.convert(self._progress, ToldProgress, from_attributes=True)
-            await self._wait()
-        try:
-            summary = self._task.result()
-        except Exception as error:  # noqa: BLE001  # the answer has begun: it can only say so
-            yield ToldError(operators_problem_of(error, self._request_id))
-        else:
-            _log(summary)
-            yield msgspec.convert(summary, ToldSummary, from_attributes=True)
-
-    async def stop(self) -> None:
-        """Cancel the run. Each source is either written completely or not at all."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await self._task
-
-    def _tell(self, progress: Progress) -> None:
-        self._progress = progress
-        self._news.set()
-
-    async def _wait(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), self._silence)
-
-
-async def _lines(run: _Run, resources: AsyncExitStack) -> AsyncGenerator[bytes, None]:
-    async with resources:
-        async for told in run.told():
-            yield msgspec.json.encode(told) + b"\n"
-
-
-def _log(summary: Summary) -> None:
+def _summary(summary: Summary) -> ToldSummary:
     logger.info(
         "uploaded into %s: %d added, %d updated, %d unchanged, %d skipped, %d failed, %d removed",
         *(summary.collection, len(summary.added), len(summary.updated), len(summary.unchanged)),
         *(len(summary.skipped), len(summary.failed), len(summary.removed)),
     )
+    return msgspec.convert(summary, ToldSummary, from_attributes=True)
