@@ -20,7 +20,7 @@ from orbit.database import Database, open_database
 from orbit.errors import ConfigError, Problem
 from orbit.host.host import OrbitHost
 from orbit.web.admin_guard import AdminGuard
-from orbit.web.unsearched_keys import unsearched
+from orbit.web.unsearched_keys import astray, unsearched
 
 logger = logging.getLogger("orbit")
 
@@ -58,7 +58,7 @@ async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Servi
         try:
             await stack.enter_async_context(host)
             database = await stack.enter_async_context(open_database(config))
-            if sentence := await unsearched(host, database):
+            if sentence := await unsearched(host, database) or await astray(host, database):
                 logger.warning("%s", sentence)
             pipeline = await stack.enter_async_context(Pipeline(host))
             conversations = await stack.enter_async_context(Conversations(database, config.host.sessions, pipeline))

@@ -1,4 +1,4 @@
-"""A check for API keys whose collections no provider can search."""
+"""Checks for API keys whose collections cannot be searched."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from orbit.config import Config
 from orbit.database import Database, open_database
 from orbit.errors import OrbitError, Problem
 from orbit.host.host import OrbitHost
+from orbit.types import CallContext
+
+_SHOWN = 5
+"""Collections, and keys of each, that a warning names."""
 
 
 async def unsearched(host: OrbitHost, database: Database) -> str:
@@ -22,6 +26,36 @@ async def unsearched(host: OrbitHost, database: Database) -> str:
     if host.config.host.retrieval.on_error == "answer_without":
         consequence = "questions are answered without documents"
     return f"{keys}, but no enabled provider retrieves: {consequence}. Enable one, for example with 'chroma:'."
+
+
+async def astray(host: OrbitHost, database: Database) -> str:
+    """Name the collections that keys name although no store has them; empty if there are none, or none can be known."""
+    stores = host.stores.names
+    if not stores or not set(host.registry.implementing("retrieve")) <= set(stores):
+        return ""  # a retriever may have collections of its own
+    clients: dict[str, list[str]] = {}
+    async for key in database.all_keys():
+        if key.collection_name and key.active:
+            clients.setdefault(key.collection_name, []).append(key.client_name)
+    if not clients:
+        return ""
+    try:
+        existing = {one.name for one in await host.list_collections(CallContext("start"))}
+    except OrbitError:
+        return ""  # health and each question say that the store is down
+    missing = {name: names for name, names in clients.items() if name not in existing}
+    if not missing:
+        return ""
+    listed = "; ".join(f"'{name}' (keys of {_some(names)})" for name, names in sorted(missing.items())[:_SHOWN])
+    more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    return (
+        f"API keys name collections that do not exist, so their questions fail: {listed}{more}. Ingest documents into "
+        "them, or change the keys: orbit keys update KEY --collection NAME."
+    )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def unsearched_problems(host: OrbitHost) -> list[Problem]:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from orbit.admin import wire
+from orbit.admin.collections import CollectionDetails
 from orbit.chatlog.recent import ChatPage
 from orbit.cli import orbit as orbit_command
 from orbit.cli.keys import keys
@@ -18,9 +19,11 @@ from orbit.cli.prompts import prompts
 from orbit.observing.metrics_history import Sample
 from orbit.testing import serve
 from orbit.web.api.admin.activity import Live
-from orbit.web.api.admin.collections import CollectionInfo, DocumentPage, Library, StoredDocument
+from orbit.web.api.admin.collections import DocumentPage, Library, StoredDocument
+from orbit.web.api.admin.moves import ToldCopy, ToldMoved
+from orbit.web.api.admin.running import ToldError
 from orbit.web.api.admin.sign_in import SignInInfo
-from orbit.web.api.admin.upload import ToldError, ToldProgress, ToldSummary
+from orbit.web.api.admin.upload import ToldProgress, ToldSummary
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 GUIDE = (DOCS / "keys-and-prompts.md").read_text("utf-8")
@@ -88,7 +91,8 @@ def test_every_route_is_in_the_page(server):
     "struct",
     [
         *(wire.NewKey, wire.KeyUpdate, wire.KeyDetails, wire.NewPrompt, wire.PromptInfo, wire.OwnKey, wire.Rotation),
-        *(Library, CollectionInfo, DocumentPage, StoredDocument, ToldProgress, ToldSummary, ToldError),
+        *(Library, CollectionDetails, DocumentPage, StoredDocument, ToldProgress, ToldSummary, ToldError),
+        *(ToldCopy, ToldMoved),
         *(ChatPage, Live, Sample, SignInInfo),
     ],
 )

@@ -237,7 +237,8 @@ class BaseIndexContract(PassageFixtures, BaseProviderContract):
         if not subject.implements("copy"):
             promise.untold("since the provider does not implement copy")
         await calls.answered(promise, lambda: _index(subject, documents))
-        await calls.answered(promise, lambda: _index(subject, _revised(documents[0])[:1], "contract-copy"))
+        stray = msgspec.structs.replace(documents[0], id="stray", source="contract-stray.md")
+        await calls.answered(promise, lambda: _index(subject, [stray], "contract-copy"))
         for _ in range(2):
             held = await calls.answered(
                 promise,
@@ -251,7 +252,10 @@ class BaseIndexContract(PassageFixtures, BaseProviderContract):
         for collection in (COLLECTION, "contract-copy"):
             found = await calls.answered(promise, partial(subject.call, "list_sources", collection=collection))
             if found != sources:
-                promise.broken(f"'{collection}' has the sources {found} then, not {sources}", "copy every document")
+                promise.broken(
+                    f"'{collection}' has the sources {found} then, not {sources}",
+                    "copy every document and nothing else",
+                )
 
     async def test_index_renames_collections(
         self, promise: Promise, subject: Subject, documents: Sequence[Document]

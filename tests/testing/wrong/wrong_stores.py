@@ -39,6 +39,20 @@ class RightStore(Right):
         return sum(self.kept[collection].pop(source, None) is not None for source in sources)
 
     @hookimpl
+    async def copy(self, collection: str, target: str) -> Any:
+        self.kept[target] = dict(self.kept.get(collection, {}))
+        return sum(map(len, self.kept[target].values()))
+
+    @hookimpl
+    async def rename(self, collection: str, new_name: str) -> Any:
+        if collection not in self.kept:
+            return False
+        if new_name in self.kept:
+            raise orbit.ProviderError(f"There is a collection '{new_name}' already.", kind="rejected")
+        self.kept[new_name] = self.kept.pop(collection)
+        return True
+
+    @hookimpl
     async def list_sources(self, collection: str) -> Any:
         await self.work()
         return {source: found[0].digest for source, found in self.kept.get(collection, {}).items()}
@@ -211,6 +225,32 @@ class ForgetsDocuments(RightStore):
         return sum(len(self.kept[collection].pop(source, ())) for source in sources)
 
 
+class CopiesInto(RightStore):
+    @hookimpl
+    async def copy(self, collection: str, target: str) -> Any:
+        self.kept.setdefault(target, {}).update(self.kept[collection])
+        return sum(map(len, self.kept[collection].values()))
+
+
+class CountsCopies(RightStore):
+    @hookimpl
+    async def copy(self, collection: str, target: str) -> Any:
+        return await super().copy(collection, target) if target not in self.kept else 0
+
+
+class RenamesOver(RightStore):
+    @hookimpl
+    async def rename(self, collection: str, new_name: str) -> Any:
+        self.kept.pop(new_name, None) if collection in self.kept else None
+        return await super().rename(collection, new_name)
+
+
+class RenamesNothing(RightStore):
+    @hookimpl
+    async def rename(self, collection: str, new_name: str) -> Any:
+        return await super().rename(collection, new_name) or True
+
+
 class NeedsCollection(RightStore):
     @hookimpl
     async def list_sources(self, collection: str) -> Mapping[str, str]:
@@ -308,6 +348,10 @@ INDEX = (
     Wrong("test_index_drops_collections", DropsAlways, "it returned True and not False"),
     Wrong("test_index_drops_collections", DropsNothing, "is left; delete the documents as well"),
     Wrong("test_index_forgets_sources", ForgetsAll, "the sources are {} then"),
+    Wrong("test_index_copies_collections", CopiesInto, "copy every document and nothing else"),
+    Wrong("test_index_copies_collections", CountsCopies, "it returned 0 for 4 documents"),
+    Wrong("test_index_renames_collections", RenamesOver, "for a name that is taken"),
+    Wrong("test_index_renames_collections", RenamesNothing, "it returned True and not False"),
     Wrong("test_index_forgets_sources", ForgetsDocuments, "it returned 2 and not 1"),
     Wrong("test_index_takes_absent_collections", NeedsCollection, "the call raised KeyError"),
     Wrong("test_index_takes_absent_collections", DropsAlways, "drop returned True"),

@@ -356,3 +356,25 @@ def test_an_upload_that_is_empty_now_stops_answering(admin):
     assert summary["removed"] == [{"source": "policy.txt", "reason": "is empty"}]
     documents = admin.get("/admin/collections/museum/documents").json()["documents"]
     assert [document["source"] for document in documents] == ["hours.md"]
+
+
+def test_a_key_without_its_collection_is_the_operators_business(tmp_path, caplog):
+    """The server log names it at the start and at each question. The client gets a general sentence."""
+    config = {"echo": {}, "bag": {}, "chroma": {}}
+    with serve(config, tmp_path, collection="missing") as server:
+        assert "API keys name collections that do not exist" in caplog.text
+        assert "'missing' (keys of " in caplog.text
+        question = {"message": "when does the museum open", "stream": False}
+        answer = httpx.post(f"{server.url}/chat", json=question, headers={"X-API-Key": server.key})
+        assert answer.status_code == 503
+        assert "missing" not in answer.text
+        assert "The collection 'missing' does not exist" in caplog.text
+    caplog.clear()
+    (tmp_path / "a.txt").write_text("The museum opens at nine.")
+    with serve(config, tmp_path, collection="missing") as server:
+        server.call(
+            server.services.host.index("missing", [orbit.Document("1", "text", "a.txt")], orbit.CallContext("x"))
+        )
+    caplog.clear()
+    with serve(config, tmp_path, collection="missing"):
+        assert "collections that do not exist" not in caplog.text
