@@ -24,6 +24,8 @@ LARGE: dict[str, Any] = {
     "general": {"embedding_provider": "large"},
 }
 SMALL = {**LARGE, "general": {"embedding_provider": "small"}}
+LARGE_ALONE = {name: section for name, section in LARGE.items() if name != "small"}
+SMALL_ALONE = {name: section for name, section in SMALL.items() if name != "large"}
 FERRIES, SHOPS = "The ferry leaves at noon.", "The shop opens at nine."
 
 
@@ -143,22 +145,23 @@ def test_a_collection_of_the_model_in_use_is_left_alone(orbit: Any) -> None:
     assert set(listed(orbit)) == {"handbook"}
 
 
-def test_another_embedding_model_is_one_command_and_nobody_waits(local: Any, place: Path) -> None:
-    """A server with the earlier model answers before, meanwhile and after, and one with the new model after it."""
+@pytest.mark.parametrize("config", [LARGE, LARGE_ALONE, SMALL], ids=["both", "earlier alone", "both, new in use"])
+def test_another_embedding_model_is_one_command_and_nobody_waits(local: Any, place: Path, config: Any) -> None:
+    """Servers answer before, meanwhile and after, whether they have the new model or not."""
     key = key_of(local, "handbook")
-    with serve(LARGE, place / "data") as server:
+    with serve(config, place / "data") as server:
         assert ask(server, key["api_key"]).json()["sources"][0]["source"] == "ferries.txt"
         done = local("collections", "re-embed", "handbook", "--embedding", "small")
-        assert "Collection handbook has vectors of wordllama/" in done.stdout
+        assert "Collection handbook has vectors of wordllama/l2_supercat-64 now: 2 passages." in done.stdout
         assert "orbit collections drop handbook.previous" in done.stdout
         for _ in range(30):
             answer = ask(server, key["api_key"])
             assert answer.status_code == 200, answer.text
             assert answer.json()["sources"][0]["source"] == "ferries.txt"
     assert {name: one["dimension"] for name, one in listed(local).items()} == {"handbook": 64, "handbook.previous": 256}
-    with serve(LARGE, place / "data") as server:  # restarted too early
+    with serve(config, place / "data") as server:  # started again, perhaps too early
         assert ask(server, key["api_key"]).json()["sources"][0]["source"] == "ferries.txt"
-    with serve(SMALL, place / "data") as server:
+    with serve(SMALL_ALONE, place / "data") as server:
         assert ask(server, key["api_key"]).json()["sources"][0]["source"] == "ferries.txt"
         small = runner("--config", "small.yaml")
         summary = json.loads(small("ingest", "docs", "--collection", "handbook", "--json").stdout)
@@ -170,11 +173,31 @@ def test_another_embedding_model_is_one_command_and_nobody_waits(local: Any, pla
 
 def test_a_server_with_the_new_model_embeds_its_collections_itself(local: Any, place: Path) -> None:
     key = key_of(local, "handbook")
-    config = {**SMALL, "chroma": {**SMALL["chroma"], "collection": ""}}
+    config = {**SMALL_ALONE, "chroma": {**SMALL["chroma"], "collection": ""}}
     with serve(config, place / "data") as server:
         assert ask(server, key["api_key"]).status_code == 503
         runner("--url", server.url)("collections", "re-embed", "handbook")
         assert ask(server, key["api_key"]).json()["sources"][0]["source"] == "ferries.txt"
+
+
+def test_a_copy_keeps_the_model_of_its_original(local: Any, place: Path) -> None:
+    runner("--config", "small.yaml")("collections", "copy", "handbook", "guide")
+    assert listed(local)["guide"]["dimension"] == 256
+
+
+def test_a_full_text_index_follows_a_vector_store(place: Path) -> None:
+    config = json.loads((place / "large.yaml").read_text()) | {"lexical": {}}
+    (place / "both.yaml").write_text(json.dumps(config))
+    run = runner("--config", "both.yaml")
+    run("ingest", "docs", "--collection", "handbook")
+    run("collections", "re-embed", "handbook", "--embedding", "small")
+    run("collections", "copy", "handbook", "guide")
+    run("collections", "rename", "handbook", "manual")
+    for name in ("guide", "manual"):
+        summary = json.loads(run("ingest", "docs", "--collection", name, "--json").stdout)
+        assert len(summary["unchanged"]) == 2, "both stores agree"
+    run("collections", "drop", "manual", "--yes")
+    assert "manual" not in listed(run)
 
 
 def test_there_and_back_again(local: Any) -> None:
@@ -195,9 +218,9 @@ def test_embedding_again_goes_on_where_it_was_interrupted(
     embedded: list[str] = []
     embed = OrbitHost.embed
 
-    async def counted(self: OrbitHost, texts: Any, kind: Any, context: Any) -> Any:
+    async def counted(self: OrbitHost, texts: Any, *arguments: Any) -> Any:
         embedded.extend(texts)
-        return await embed(self, texts, kind, context)
+        return await embed(self, texts, *arguments)
 
     async def killed(*_: Any, **__: Any) -> Any:
         raise RuntimeError("killed")

@@ -19,6 +19,8 @@ from orbit_lexical.settings import LexicalSettings
 T = TypeVar("T")
 
 THREADS = 4
+SOURCES = 500
+"""Sources that a copy holds in memory at once."""
 _BUSY_SECONDS = 0.02
 """The pause before the next attempt to write, while another process writes."""
 
@@ -126,6 +128,36 @@ class LexicalProvider(orbit.Provider):
             if found:
                 shelf.remove(self._folder_of(collection), found)
             return len(found)
+
+        return await self._write(work)
+
+    @orbit.hookimpl
+    async def copy(self, collection: str, target: str) -> int:
+        """Copy an index, in place of what ``target`` holds."""
+
+        def work() -> int:
+            original = self._open(collection)
+            if original is None:
+                return 0
+            sources = list(original.sources())
+            shelf.destroy(self._folder_of(target))
+            shelf.make(self._folder, target)
+            for start in range(0, len(sources), SOURCES):
+                shelf.replace(self._folder_of(target), original.documents(sources[start : start + SOURCES]))
+            return original.count()
+
+        return await self._write(work)
+
+    @orbit.hookimpl
+    async def rename(self, collection: str, new_name: str) -> bool:
+        """Rename an index."""
+
+        def work() -> bool:
+            if shelf.stamp_of(self._folder_of(collection)) is None:
+                return False
+            if shelf.stamp_of(self._folder_of(new_name)) is not None:
+                raise orbit.ProviderError(f"The collection '{new_name}' exists.", kind="rejected")
+            return shelf.rename(self._folder, collection, new_name)
 
         return await self._write(work)
 

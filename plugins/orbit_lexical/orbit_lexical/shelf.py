@@ -233,6 +233,18 @@ def destroy(folder: Path) -> bool:
     return True
 
 
+def rename(root: Path, collection: str, new_name: str) -> bool:
+    """Rename an index; whether there was one. Raises Busy."""
+    folder = folder_of(root, collection)
+    with _writer(folder) as writer:
+        if writer is None:
+            return False
+        # First the name inside: if this breaks off here, the index is still found by its folder, and renamed again.
+        (folder / "collection.json").write_bytes(msgspec.json.encode(_About(new_name, _FORMAT)))
+        folder.rename(folder_of(root, new_name))
+    return True
+
+
 class _About(msgspec.Struct, frozen=True):
     name: str
     format: int
