@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.parse
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -360,7 +361,7 @@ def test_an_upload_that_is_empty_now_stops_answering(admin):
 
 def test_a_key_without_its_collection_is_the_operators_business(tmp_path, caplog):
     """The server log names it at the start and at each question. The client gets a general sentence."""
-    config = {"echo": {}, "bag": {}, "chroma": {}}
+    config: dict[str, Any] = {"echo": {}, "bag": {}, "chroma": {}}
     with serve(config, tmp_path, collection="missing") as server:
         assert "API keys name collections that do not exist" in caplog.text
         assert "'missing' (keys of " in caplog.text
