@@ -33,9 +33,13 @@ class SignIns:
 
     def __init__(self, token: str, folder: Path, seconds: float) -> None:
         """``folder`` records who signed out; the first sign-out creates it. A sign-in lasts ``seconds``."""
-        self._key = hmac.digest(token.encode(), b"orbit admin session", "sha256")
         self._folder = folder
         self._seconds = seconds
+        self.follow(token)
+
+    def follow(self, token: str) -> None:
+        """Sign with another admin token from now on, which ends all sign-ins."""
+        self._key = hmac.digest(token.encode(), b"orbit admin session", "sha256")
         # Browsers share cookies between the ports of a host, where another ORBIT may have sign-ins of its own.
         self.cookie_name = f"{COOKIE_PREFIX}{self._signature('cookie')[:8]}"
 

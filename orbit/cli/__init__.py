@@ -26,6 +26,7 @@ COMMANDS = {
     "eval": "Measure how well a collection answers.",
     "logs": "Read, search and resend the chat log.",
     "database": "Copy keys, prompts and conversations to another database.",
+    "token": "Show or rotate the admin token.",
     "migrate": "Move from the earlier ORBIT.",
 }
 """Subcommand -> its line in the help. The module ``orbit.cli.<name>`` has a click command of that name."""

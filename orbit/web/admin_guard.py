@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 
-from orbit.auth.admin_token import same_token
+from orbit.auth.admin_token import TokenInForce, same_token
 from orbit.auth.attempts import Attempts
 from orbit.auth.keys import Authenticator
 from orbit.auth.sign_ins import SignIn, SignIns
@@ -55,7 +55,9 @@ class TooManyAttempts(RequestError):
 class AdminGuard:
     """Admits only requests with the admin token, or with the cookie of a sign-in."""
 
-    def __init__(self, token: str, authenticator: Authenticator, sign_ins: SignIns, attempts: Attempts) -> None:
+    def __init__(
+        self, token: TokenInForce, authenticator: Authenticator, sign_ins: SignIns, attempts: Attempts
+    ) -> None:
         self.sign_ins = sign_ins
         self._token = token
         self._authenticator = authenticator
@@ -63,6 +65,8 @@ class AdminGuard:
 
     async def check(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """Raise NotAdministrator or TooManyAttempts, or let the request pass."""
+        if self._token.renewed():
+            self.sign_ins.follow(self._token.value)
         headers = connection.headers
         authorization = headers.get("authorization", "")
         bearer = authorization[7:].strip() if authorization[:7].lower() == "bearer " else ""
@@ -71,7 +75,7 @@ class AdminGuard:
         if not client_key and not authorization:
             self._check_sign_in(connection)
             return
-        if given and same_token(given, self._token):
+        if given and same_token(given, self._token.value):
             return
         address = connection.client.host if connection.client else ""
         if not self._attempts.allow(address):

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from orbit.auth.admin_token import ensure_token
+from orbit.auth.admin_token import TokenInForce
 from orbit.auth.attempts import Attempts
 from orbit.auth.keys import Authenticator
 from orbit.auth.rate_limits import RateLimiter
@@ -44,9 +44,9 @@ class Services:
         self.limiter = RateLimiter(database)
         limits = config.host.limits
         self.admission = Admission(limits.max_concurrent, limits.max_queued, config.host.timeouts.queue)
-        token = ensure_token(config)
-        sign_ins = SignIns(token, config.data_dir / "admin-signed-out", auth.admin_session_hours * 3600)
-        attempts = Attempts(config.data_dir / "admin-attempts", token)
+        token = TokenInForce(config)
+        sign_ins = SignIns(token.value, config.data_dir / "admin-signed-out", auth.admin_session_hours * 3600)
+        attempts = Attempts(config.data_dir / "admin-attempts", token.value)
         self.admin_guard = AdminGuard(token, self.authenticator, sign_ins, attempts)
         self.draining = asyncio.Event()
 

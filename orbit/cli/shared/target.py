@@ -111,9 +111,9 @@ class Target:
                 return Path(self.token_file).read_text("utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise click.UsageError(f"--token-file cannot be read: {error}") from error
-        from orbit.auth.admin_token import VARIABLE, read_token
+        from orbit.auth.admin_token import EARLIER_VARIABLE, VARIABLE, read_token
 
-        token = os.environ.get(VARIABLE, "").strip()
+        token = (os.environ.get(VARIABLE) or os.environ.get(EARLIER_VARIABLE) or "").strip()
         if token:
             return token
         from orbit.config import load_config
@@ -129,7 +129,7 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--url",
         "--server",
         "url",
-        envvar="ORBIT_URL",
+        envvar=["ORBIT_URL", "API_SERVER_URL"],
         metavar="URL",
         help="Work through a running server, with the admin token of $ORBIT_ADMIN_TOKEN or the configuration. "
         "Default: $ORBIT_URL.",
