@@ -15,6 +15,7 @@ from openai_kit import served_wire as served_openai
 
 from orbit import CallContext
 from orbit.cli import orbit
+from orbit.config.earlier.rules import translate
 from orbit.config.load import parse_config
 from orbit.config.yaml_text import parse_yaml
 from orbit.documents import ingest_paths
@@ -317,3 +318,14 @@ def test_a_translated_configuration_answers(tmp_path: Path, age: str) -> None:
     assert response.status_code == 200, response.text
     assert wire.asked("/api/embed") or age == "third"
     assert response.json()["sources"] or age == "third"
+
+
+def test_plugins_are_looked_for_once_a_file() -> None:
+    looks = []
+
+    def installed() -> list[str]:
+        looks.append(1)
+        return ["ollama"]
+
+    translate({"general": {}, "inference": {"ollama": {"model": "x"}}, "moderators": {}, "vllm": {}}, installed)
+    assert len(looks) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -51,10 +52,15 @@ class Translation:
             "`orbit migrate config OLD > NEW` writes the file without them; see docs/migration.md for alternatives."
         )
 
+    @cached_property
+    def _plugins(self) -> frozenset[str]:
+        """The installed plugins. Finding them reads a file of every package."""
+        return frozenset(self._installed())
+
     def claimed(self, name: str) -> bool:
         """Whether a section belongs to an installed plugin, or names one with ``use``."""
         section = self.data.get(name)
-        return (isinstance(section, dict) and "use" in section) or name in self._installed()
+        return (isinstance(section, dict) and "use" in section) or name in self._plugins
 
     def get(self, path: str) -> Any:
         """Return the value at ``general.port``; MISSING if there is none."""
