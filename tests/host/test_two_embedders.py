@@ -25,7 +25,7 @@ async def found(host: Any, question: str, collection: str) -> list[str]:
 async def test_an_earlier_collection_goes_on_with_its_model(tmp_path: Path) -> None:
     async with make_host(config(wordllama={}), tmp_path) as host:
         await host.index("docs", [TEA], CONTEXT)
-    both = {"onnx": {}, "wordllama": {}}
+    both: dict[str, dict[str, Any]] = {"onnx": {}, "wordllama": {}}
     settings = config(**both)
     settings["general"]["embedding_provider"] = "onnx"
     async with make_host(settings, tmp_path) as host:

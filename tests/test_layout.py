@@ -1,0 +1,49 @@
+"""Tests mirror the source: who changes a module finds its tests by its name."""
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+ORBIT = TESTS.parent / "orbit"
+ROOMS = ("auth", "chat", "database", "host", "observing", "system", "web")
+"""The rooms of which every module has tests of its own."""
+
+ELSEWHERE = {
+    "chat/outcome.py": ("chat/test_pipeline.py", "types without behaviour, of what the pipeline ends with"),
+    "database/conversations.py": ("kits/database_contract.py", "a contract, which every database passes"),
+    "host/describe.py": ("host/test_plugins_show.py", "what one command shows"),
+    "host/host.py": ("host/test_contract.py", "the host as plugins and commands use it"),
+    "host/load.py": ("host/test_contract.py", "what the loader says of wrong plugins"),
+    "host/registry.py": ("host/test_lifecycle.py", "starting and stopping providers"),
+    "host/renamed.py": ("host/test_one_meaning.py", "settings by their earlier names"),
+    "host/verify.py": ("host/test_contract.py", "what the loader says of wrong plugins"),
+    "host/verify_settings.py": ("host/test_settings_errors.py", "what the loader says of wrong settings"),
+    "web/admin_guard.py": ("web/api/test_admin_session.py", "who may use the operators' routes"),
+    "web/api/openapi.py": ("web/api/test_schema.py", "the document that it adds to"),
+    "web/api/schema_page.py": ("web/api/test_schema.py", "the page of that document"),
+    "web/app.py": ("web/test_routing.py", "the application from outside"),
+    "web/http/operation.py": ("web/api/test_schema.py", "operations in that document"),
+    "web/services.py": ("web/test_routing.py", "opens what the application serves"),
+    "web/wires/route.py": ("web/wires/test_orbit.py", "the route of every wire"),
+    "web/wires/sending.py": ("web/wires/test_orbit.py", "the answers of every wire"),
+}
+"""Modules without a test file of their name: which tests guard them, and why there."""
+
+MODULES = sorted(
+    path.relative_to(ORBIT) for room in ROOMS for path in (ORBIT / room).rglob("*.py") if path.name != "__init__.py"
+)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_a_module_has_tests(module: Path) -> None:
+    own = TESTS / module.parent / f"test_{module.stem}.py"
+    packages = [TESTS / folder.parent / f"test_{folder.name}.py" for folder in module.parents if folder.name]
+    if own.exists() or any(path.exists() for path in packages):
+        return
+    assert module.as_posix() in ELSEWHERE, f"write {own.relative_to(TESTS.parent)}"
+    assert (TESTS / ELSEWHERE[module.as_posix()][0]).exists()
+
+
+def test_no_exception_outlives_its_module() -> None:
+    assert set(ELSEWHERE) <= {module.as_posix() for module in MODULES}
