@@ -69,6 +69,7 @@ async def rerank(
     scorer: Scorer, given: Sequence[Document], limit: int = 10, deadline: float | None = None, **settings: Any
 ) -> list[str]:
     """Return the ids in their new order."""
+    settings = {"passages_per_request": 1, **settings}
     provider = Reranker("reranker", msgspec.convert(settings, RerankerSettings), scorer)  # type: ignore[arg-type]  # what it asks of the host
     context = CallContext("test", deadline=deadline)
     found = await provider.rerank(Query("What is it?"), given, limit, context)
@@ -142,12 +143,45 @@ async def test_requests_run_side_by_side_up_to_the_batch_size(scorer: Scorer) ->
 async def test_several_passages_in_one_request(scorer: Scorer) -> None:
     scorer.score = lambda passages: str([int(passage.split()[-1]) for passage in passages])
 
+    assert await rerank(scorer, documents(1, 9, 5, 7, 3), passages_per_request=10) == ["1", "3", "2", "4", "0"]
+    assert len(scorer.asked) == 1
+    scorer.asked.clear()
+    scorer.options.clear()
     assert await rerank(scorer, documents(1, 9, 5, 7, 3), passages_per_request=2) == ["1", "3", "2", "4", "0"]
     assert len(scorer.asked) == 3
     assert scorer.options[0].json_schema is not None
     assert scorer.options[0].json_schema["minItems"] == 2
-    assert scorer.options[-1].json_schema is not None
-    assert scorer.options[-1].json_schema["minItems"] == 1
+    assert scorer.options[-1].json_schema == {"type": "integer", "minimum": 0, "maximum": 10}
+
+
+async def test_passages_are_scored_alone_if_the_model_cannot_score_them_together(scorer: Scorer) -> None:
+    for together in ("They are all nice.", "[1, 2, 3]", "[0, 1, 2]"):
+        scorer.asked.clear()
+        scorer.score = lambda passages, said=together: passages[0].split()[-1] if len(passages) == 1 else said  # type: ignore[misc]
+        assert await rerank(scorer, documents(1, 9, 5), passages_per_request=10) == ["1", "2", "0"]
+        assert len(scorer.asked) == 4
+
+
+async def test_equal_scores_keep_order_and_scores_and_are_degraded_if_there_are_no_others(
+    scorer: Scorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = Reranker("reranker", RerankerSettings(), scorer)  # type: ignore[arg-type]  # what it asks of the host
+    scorer.score = lambda passages: str([7] * len(passages))
+    given = documents(1, 9, 5)
+    for number in range(3):
+        assert (await provider.health()).status == "ok", number
+        assert await provider.rerank(Query("What is it?"), given, 3, CallContext("test")) == given
+    assert (await provider.health()).status == "degraded"
+    assert "the same score" in (await provider.health()).detail
+    assert provider.metrics() == {"unscored_total": 0, "tied_total": 3}
+    assert len([record for record in caplog.records if "the same score" in record.message]) == 1
+    scorer.score = lambda passages: str([int(passage.split()[-1]) for passage in passages])
+    await provider.rerank(Query("What is it?"), given, 3, CallContext("test"))
+    assert (await provider.health()).status == "ok"
+    scorer.score = lambda passages: str([0] * len(passages))
+    for _ in range(4):
+        assert await provider.rerank(Query("What is it?"), given, 3, CallContext("test")) == given
+    assert (await provider.health()).status == "ok", "it has told passages apart before"
 
 
 async def test_cancelling_stops_every_request(scorer: Scorer) -> None:
@@ -259,7 +293,7 @@ async def test_a_model_that_gives_no_score_is_degraded_until_it_does(
         assert [document.id for document in found] == ["0", "1"]
     assert (await provider.health()).status == "degraded"
     assert "returns no score" in (await provider.health()).detail
-    assert provider.metrics() == {"unscored_total": 3}
+    assert provider.metrics() == {"unscored_total": 3, "tied_total": 0}
     assert [record.message for record in caplog.records if "no score" in record.message] == [caplog.messages[0]]
     scorer.score = lambda passages: passages[0].split()[-1]
     await provider.rerank(Query("What is it?"), documents(1, 9), 2, CallContext("test"))

@@ -64,7 +64,9 @@ def says(label: str) -> Any:
 
     def reply(body: dict[str, Any]) -> str:
         role = role_of(body)
-        return {"judged": "SAFE: true", "reranked": "7"}.get(role, f"answer of {label}")
+        passages = str(body["messages"][-1]["content"]).count("<passage number=")
+        scores = str([9 - number for number in range(passages)]) if passages else "7"
+        return {"judged": "SAFE: true", "reranked": scores}.get(role, f"answer of {label}")
 
     return reply
 
