@@ -26,8 +26,8 @@ _NO_SCORE: Final = (
 )
 
 _NO_DIFFERENCE: Final = (
-    "the model gives all passages of a question the same score, so they keep their order and scores. A model that never "
-    "tells them apart is not suitable; choose another with provider or model."
+    "the model gives all passages of a question the same score, so they keep their order and scores. A model that "
+    "never tells them apart is not suitable; choose another with provider or model."
 )
 _TIES: Final = 3
 """Questions without a difference, and none with one, after which the health is degraded."""
@@ -68,8 +68,8 @@ class RerankerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Meta(
             ge=1,
             le=50,
-            description="Passages scored in one request; if the answer is unreadable, each is scored alone. 1 is slower "
-            "and often more accurate.",
+            description="Passages scored in one request; if the answer is unreadable, each is scored alone. 1 is "
+            "slower and often more accurate.",
         ),
     ] = 10
     temperature: Annotated[float, Meta(ge=0, description="Sampling temperature of the scores.")] = 0.0
