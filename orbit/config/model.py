@@ -60,6 +60,13 @@ class General(Section, forbid_unknown_fields=True, frozen=True):
             description="Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto the server trusts."
         ),
     ] = ()
+    image_hosts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Hosts from which the server fetches images that requests name by address; '*' for all. Never "
+            "from private addresses. Others must come as data URLs."
+        ),
+    ] = ()
     data_dir: Annotated[str, Meta(description="Folder for data that must survive a restart.")] = "data"
     inference_provider: Annotated[
         str, Meta(description="Provider instance that generates; required if several can.")

@@ -87,7 +87,7 @@ def test_a_schema_that_no_grammar_expresses_is_refused_by_name(client: Any) -> N
 
 
 def test_what_open_webui_sends_by_default_is_answered(client: Any) -> None:
-    body = {
+    body: dict[str, Any] = {
         "chat_id": "local",
         "session_id": "abc",
         "metadata": {"features": {"web_search": False}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -11,6 +12,10 @@ import orbit
 from orbit import Capability, Chunk, GenerateOptions, Message, Model, ToolCall
 
 EVERYTHING: tuple[Capability, ...] = ("tools", "images", "files", "reasoning", "json_schema", "logprobs", "continue")
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+"""A PNG image."""
 WEATHER: dict[str, Any] = {
     "type": "function",
     "function": {

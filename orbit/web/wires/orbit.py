@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from litestar.types import Scope
@@ -176,6 +177,13 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
     request: ChatRequest
     form: Literal["delta", "cumulative"]
     remembers: bool
+
+    is_complete: ClassVar[bool] = True
+
+    async def completed(self, hosts: Sequence[str], limit: int) -> OrbitQuestion:
+        """Return it as it is: nothing in it is fetched."""
+        del hosts, limit
+        return self
 
     @property
     def stream(self) -> bool:

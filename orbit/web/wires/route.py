@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -27,6 +28,15 @@ class Question(Protocol):
     @property
     def stream(self) -> bool:
         """Whether the client wants a stream."""
+        ...
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing has to be fetched for it."""
+        ...
+
+    async def completed(self, hosts: Sequence[str], limit: int) -> Question:
+        """Return it with what it names by address on ``hosts``, of up to ``limit`` bytes. Raises RequestError."""
         ...
 
     def turn(self, identity: Identity, context: CallContext) -> Turn:
@@ -66,6 +76,8 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
         try:
             identity = await admit(services, scope, protocol.secret(scope), services.pipeline.admission)
             question = protocol.question(await read_body(scope, receive, protocol.max_body))
+            if not question.is_complete:
+                question = await question.completed(settings.general.image_hosts, settings.limits.max_attached_bytes)
             turn = question.turn(identity, _context(identity, request_id, scope, started + settings.timeouts.turn))
             events = services.conversations.answer(turn)
             wire = question.wire(request_id)

@@ -10,14 +10,11 @@ from typing import Any
 import openai
 import pytest
 from chat_kit import Library
-from tools_model import CALL, CALLED, ROUND, WEATHER, ToolsModel
+from tools_model import CALL, CALLED, PIXEL, ROUND, WEATHER, ToolsModel
 
 from orbit import Chunk, File, Image, LikelyToken, Text, ToolCall, WrittenToken
 from orbit.testing import serve
 
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-)
 PNG = f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"
 PDF = f"data:application/pdf;base64,{base64.b64encode(b'%PDF-1.7 page').decode()}"
 HELLO: list[dict[str, Any]] = [{"role": "user", "content": "How is the weather in Bonn?"}]

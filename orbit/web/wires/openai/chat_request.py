@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,11 +12,13 @@ from msgspec import Meta
 from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
 from orbit.config.model import Limits
-from orbit.types import CallContext, GenerateOptions, Tool, ToolChoice
+from orbit.types import CallContext, GenerateOptions, Image, Tool, ToolChoice
 from orbit.upstreams import listed_name
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.problems import RequestError
 from orbit.web.http.request import header
+from orbit.web.wires.attachments import BadAttachment, image_of
+from orbit.web.wires.fetching import fetch
 from orbit.web.wires.openai.chat_wire import CompletionWire
 from orbit.web.wires.openai.conversation import ChatMessage, Conversation, conversation_of
 from orbit.web.wires.openai.errors import ParameterError
@@ -87,6 +90,25 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
     ignored: tuple[str, ...] = ()
 
     @property
+    def is_complete(self) -> bool:
+        """Whether nothing has to be fetched for it."""
+        return not self.conversation.remote
+
+    async def completed(self, hosts: Sequence[str], limit: int) -> CompletionQuestion:
+        """Return the question with its images, fetched from ``hosts``. Raises ParameterError."""
+        images: dict[str, Image] = {}
+        room = limit
+        for url, where in self.conversation.remote:
+            try:
+                if url not in images:
+                    data = await fetch(url, hosts, room)
+                    images[url] = image_of(data)
+                    room -= len(data)
+            except BadAttachment as error:
+                raise ParameterError(where, f"The image cannot be used: {error}") from error
+        return msgspec.structs.replace(self, conversation=self.conversation.with_images(images))
+
+    @property
     def stream(self) -> bool:
         """Whether the client wants a stream."""
         return bool(self.request.stream)
@@ -144,8 +166,9 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
 class CompletionProtocol:
     """``Authorization: Bearer`` and OpenAI's request."""
 
-    def __init__(self, models: tuple[str, ...], limits: Limits) -> None:
-        """``models`` are the names that a request may use."""
+    def __init__(self, models: tuple[str, ...], limits: Limits, *, fetches: bool = False) -> None:
+        """``models`` are the names that a request may use; ``fetches``: images may be on other servers."""
+        self._fetches = fetches
         self._models = models
         self._limits = limits
         self.max_body = limits.max_body_bytes + limits.max_attached_bytes
@@ -164,7 +187,7 @@ class CompletionProtocol:
         if request.top_logprobs and not request.logprobs:
             raise ParameterError("top_logprobs", "'top_logprobs' is only allowed when 'logprobs' is true.")
         tools, choice = tools_of(request.tools, request.tool_choice)
-        conversation = conversation_of(request.messages)
+        conversation = conversation_of(request.messages, fetches=self._fetches)
         check_length(conversation.question.content, self._limits.max_message_chars)
         self._check_size(len(body), conversation.attached)
         return CompletionQuestion(request, conversation, tools, choice, ignored)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -64,7 +64,8 @@ class ChatMessage(msgspec.Struct, frozen=True):
 class Conversation(msgspec.Struct, frozen=True):
     """A conversation: system messages, the turns before the question, the question, and the messages after it.
 
-    ``attached`` counts the characters of images and files in the request.
+    ``attached`` counts the characters of images and files in the request. ``remote`` are the addresses of images that
+    are to be fetched, each with its place in the request; until then the image has no data, and its address as type.
     """
 
     system: str
@@ -72,17 +73,39 @@ class Conversation(msgspec.Struct, frozen=True):
     question: Message
     later: tuple[Message, ...]
     attached: int = 0
+    remote: tuple[tuple[str, str], ...] = ()
+
+    def with_images(self, images: Mapping[str, Image]) -> Conversation:
+        """Return the conversation with the images that were fetched, by their addresses."""
+
+        def filled(message: Message) -> Message:
+            parts = tuple(
+                [
+                    msgspec.structs.replace(images[part.media_type], detail=part.detail)
+                    if isinstance(part, Image) and not part.data
+                    else part
+                    for part in message.parts
+                ]
+            )
+            return msgspec.structs.replace(message, parts=parts)
+
+        history, later = tuple(map(filled, self.history)), tuple(map(filled, self.later))
+        return Conversation(self.system, history, filled(self.question), later, self.attached)
 
 
-def conversation_of(messages: list[ChatMessage]) -> Conversation:
-    """Check and split a conversation. Raises ParameterError that names the message at fault."""
+def conversation_of(messages: list[ChatMessage], *, fetches: bool = False) -> Conversation:
+    """Check and split a conversation. Raises ParameterError that names the message at fault.
+
+    ``fetches``: images may have addresses on other servers.
+    """
+    remote: list[tuple[str, str]] | None = [] if fetches else None
     system: list[str] = []
     turns: list[Message] = []
     missing: list[str] = []  # calls whose results have to follow
     for number, message in enumerate(messages):
         if missing and message.role != "tool":
             raise _unanswered(number, missing)
-        text, parts = _content(message, number)
+        text, parts = _content(message, number, remote)
         if message.role in ("system", "developer"):
             system.append(text)
         elif message.role == "tool":
@@ -97,7 +120,8 @@ def conversation_of(messages: list[ChatMessage]) -> Conversation:
             turns.pop()  # an unanswered question; model servers refuse an empty answer to it
     if missing:
         raise _unanswered(len(messages) - 1, missing)
-    return _split("\n\n".join(system), turns, sum(map(_attached, messages)))
+    conversation = _split("\n\n".join(system), turns, sum(map(_attached, messages)))
+    return msgspec.structs.replace(conversation, remote=tuple(remote)) if remote else conversation
 
 
 def _split(system: str, turns: list[Message], attached: int) -> Conversation:
@@ -145,14 +169,14 @@ def _call(call: AssistantToolCall, number: int, place: int) -> ToolCall:
     return ToolCall(call.id, call.function.name, arguments)
 
 
-def _content(message: ChatMessage, number: int) -> tuple[str, tuple[Part, ...]]:
+def _content(message: ChatMessage, number: int, remote: list[tuple[str, str]] | None) -> tuple[str, tuple[Part, ...]]:
     """Return the text of a message, and its parts if not all are text."""
     content = message.content
     if content is None:
         return "", ()
     if isinstance(content, str):
         return content, ()
-    parts = [_part(part, f"messages[{number}].content[{place}]") for place, part in enumerate(content)]
+    parts = [_part(part, f"messages[{number}].content[{place}]", remote) for place, part in enumerate(content)]
     if message.role not in ("user", "tool") and not all(isinstance(part, Text) for part in parts):
         detail = f"A message of the role '{message.role}' can only hold text."
         raise ParameterError(f"messages[{number}].content", detail)
@@ -160,13 +184,13 @@ def _content(message: ChatMessage, number: int) -> tuple[str, tuple[Part, ...]]:
     return text, () if all(isinstance(part, Text) for part in parts) else tuple(parts)
 
 
-def _part(part: ContentPart, where: str) -> Part:
+def _part(part: ContentPart, where: str, remote: list[tuple[str, str]] | None) -> Part:
     if part.type in ("text", "refusal"):
         return Text(part.text or part.refusal)
     try:
         if part.type == "image_url" and part.image_url is not None:
             given = ImageUrl(part.image_url) if isinstance(part.image_url, str) else part.image_url
-            return _image(given, f"{where}.image_url")
+            return _image(given, f"{where}.image_url", remote)
         if part.type == "file" and part.file is not None:
             if part.file.file_data is None:
                 raise BadAttachment("this server keeps no files; send 'file_data'.")
@@ -178,7 +202,10 @@ def _part(part: ContentPart, where: str) -> Part:
     raise ParameterError(where, detail)
 
 
-def _image(given: ImageUrl, where: str) -> Image:
+def _image(given: ImageUrl, where: str, remote: list[tuple[str, str]] | None) -> Image:
+    if remote is not None and given.url[:8].lower().startswith(("http://", "https://")):
+        remote.append((given.url, where))
+        return Image(b"", given.url, given.detail or "")
     if given.url[:5].lower() != "data:":
         detail = "This server fetches no images. Send the image as a data URL: 'data:image/png;base64,...'."
         raise ParameterError(where, detail)

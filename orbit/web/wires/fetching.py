@@ -1,0 +1,80 @@
+"""Fetches images that a request names by their address, from hosts that the operator allows."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+import httpx
+
+from orbit.web.wires.attachments import BadAttachment
+
+_MOST_REDIRECTS: Final = 3
+_SECONDS: Final = 10.0
+
+
+async def fetch(url: str, hosts: Sequence[str], limit: int) -> bytes:
+    """Return what is at an address, up to ``limit`` bytes. ``hosts`` are allowed; ``*`` is any public one.
+
+    Raises BadAttachment. Each redirect is checked like the address itself. The connection goes to the address that was
+    checked, so a name cannot lead elsewhere meanwhile.
+    """
+    try:
+        async with asyncio.timeout(_SECONDS), httpx.AsyncClient(trust_env=False, timeout=_SECONDS) as client:
+            for _ in range(_MOST_REDIRECTS + 1):
+                asked = httpx.URL(url)
+                request = _request(client, asked, await _public_address(asked, hosts))
+                response = await client.send(request, stream=True)
+                try:
+                    if not response.has_redirect_location:
+                        return await _content(response, limit)
+                    url = str(asked.join(response.headers["location"]))
+                finally:
+                    await response.aclose()
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:  # a TimeoutError is an OSError
+        raise BadAttachment("its address cannot be fetched.") from error
+    raise BadAttachment("its address redirects too often.")
+
+
+def _request(client: httpx.AsyncClient, url: httpx.URL, address: str) -> httpx.Request:
+    """Return a request to an address in place of the host's name, with the name in its header and for TLS."""
+    headers = {"Host": url.netloc.decode("ascii"), "Accept": "image/*", "Accept-Encoding": "identity"}
+    extensions = {"sni_hostname": url.host, "timeout": httpx.Timeout(_SECONDS).as_dict()}
+    return client.build_request("GET", url.copy_with(host=address), headers=headers, extensions=extensions)
+
+
+async def _public_address(url: httpx.URL, hosts: Sequence[str]) -> str:
+    """Return an address of the host, if it is allowed and all its addresses are public."""
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo:
+        raise BadAttachment("its address must begin with http:// or https:// and a host.")
+    if "*" not in hosts and url.host.lower() not in [host.lower() for host in hosts]:
+        raise BadAttachment("this server fetches no images from that host. Send it as a data URL.")
+    port = url.port or (443 if url.scheme == "https" else 80)
+    found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    addresses = [str(item[4][0]) for item in found]
+    if not addresses or not all(map(is_public, addresses)):
+        raise BadAttachment("its host is not on the public internet.")
+    return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Return whether an IP address is on the public internet."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
+        parsed = inner or parsed
+    return parsed.is_global and not parsed.is_multicast
+
+
+async def _content(response: httpx.Response, limit: int) -> bytes:
+    if response.status_code != httpx.codes.OK:
+        raise BadAttachment(f"its address answers with status {response.status_code}.")
+    data = bytearray()
+    async for piece in response.aiter_raw():
+        data += piece
+        if len(data) > limit:
+            raise BadAttachment(f"it has more than {limit} bytes.")
+    return bytes(data)
