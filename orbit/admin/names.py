@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from orbit.errors import OrbitError
@@ -12,7 +13,6 @@ RULE = (
 )
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,198}[a-zA-Z0-9]", re.ASCII)
-_ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}", re.ASCII)
 
 
 class BadCollectionName(OrbitError):
@@ -23,5 +23,13 @@ class BadCollectionName(OrbitError):
 
 def check_name(name: str) -> None:
     """Raise BadCollectionName for a name that some store would reject."""
-    if not _NAME.fullmatch(name) or ".." in name or _ADDRESS.fullmatch(name):
+    if not _NAME.fullmatch(name) or ".." in name or _is_address(name):
         raise BadCollectionName(f"'{name}' cannot name a collection; {RULE}.")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable
 from typing import Annotated
@@ -77,9 +78,17 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 def name_problem(name: str) -> str:
     """Return why Chroma would reject a collection's name; empty if it accepts it."""
-    if _NAME.fullmatch(name):
+    if _NAME.fullmatch(name) and ".." not in name and not _is_address(name):
         return ""
     return (
         f"'{name}' cannot name a collection; use 3 to 512 letters, digits, '.', '_' or '-', beginning and ending "
-        "with a letter or digit"
+        "with a letter or digit, without '..', and no IP address"
     )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

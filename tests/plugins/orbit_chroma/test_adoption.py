@@ -128,6 +128,19 @@ async def test_an_empty_collection_and_one_without_texts(host, opened):
             await store.adopt("mute", CONTEXT)
 
 
+async def test_a_collection_of_unknown_vectors_can_be_embedded_again(host, opened, make):
+    await make("theirs")
+    async with opened(host, relevance_threshold=0, confidence_threshold=0) as store:
+        with pytest.raises(orbit.ProviderError, match="orbit collections re-embed theirs"):
+            await store.retrieve(orbit.Query("x", collection="theirs"), 1, CONTEXT)
+        for _ in range(2):
+            assert await store.copy("theirs", "ours", "fake/words", CONTEXT) == len(TEXTS)
+        assert set((await store.list_sources("ours")).values()) == {"adopted"}
+        found = await store.retrieve(orbit.Query(TEXTS[0], collection="ours"), 1, CONTEXT)
+        assert found[0].text == TEXTS[0]
+        assert found[0].source
+
+
 def test_the_command_takes_over_a_default_collection_that_refuses_the_start(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text("echo: {}\nwordllama: {}\nchroma: {collection: theirs}\n")

@@ -236,7 +236,7 @@ async def test_a_collection_made_after_it_was_missed_is_found(store, name):
     assert await store.retrieve(ask("one", name), 10, CONTEXT)
 
 
-@pytest.mark.parametrize("bad", ["a", "two words", "ümlaut", "x" * 513, "-dash", "a/b"])
+@pytest.mark.parametrize("bad", ["a", "two words", "ümlaut", "x" * 513, "-dash", "a/b", "a..b", "192.168.0.1"])
 async def test_a_name_that_chroma_refuses_is_explained(store, bad):
     for call in (store.retrieve(ask("x", bad), 10, CONTEXT), store.index(bad, passages("a", "one"), CONTEXT)):
         with pytest.raises(orbit.ProviderError, match="cannot name a collection; use 3 to 512 letters"):
