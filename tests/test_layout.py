@@ -1,5 +1,6 @@
 """Tests mirror the source: who changes a module finds its tests by its name."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,11 @@ def test_a_module_has_tests(module: Path) -> None:
 
 def test_no_exception_outlives_its_module() -> None:
     assert set(ELSEWHERE) <= {module.as_posix() for module in MODULES}
+
+
+def test_each_step_of_the_newcomers_walk_is_a_file() -> None:
+    page = (TESTS.parent / "docs" / "architecture.md").read_text("utf-8")
+    walk = page.partition("## A newcomer's walk")[2].partition("## The rooms")[0]
+    steps = re.findall(r"`([\w/]+\.py)`", walk)
+    assert len(steps) > 25
+    assert [step for step in steps if not (ORBIT / step).is_file()] == []
