@@ -3,6 +3,7 @@
 import pytest
 from pdf_kit import field, line, make_pdf
 
+from orbit.documents.pdf.words import clean
 from orbit.documents.readers import read
 from orbit.documents.sections import UnreadableError
 from orbit.documents.titles import real_title
@@ -168,3 +169,8 @@ def test_a_page_whose_fonts_name_no_characters_is_named():
 def test_what_is_no_pdf_is_refused():
     with pytest.raises(UnreadableError, match="is not a readable PDF"):
         read("a.pdf", b"1 0 obj << /Type /Catalog >> endobj")
+
+
+def test_shapes_of_letters_are_letters_and_other_signs_stay():
+    assert clean("\ufb01sh \uff21\uff12 5 m\u00b2 \u00bd \ufefb") == "fish A2 5 m\u00b2 \u00bd \u0644\u0627"
+    assert clean("\u6771 \u4eac \u306e \u5929 \u6c17, Tokyo") == "\u6771\u4eac\u306e\u5929\u6c17, Tokyo"

@@ -21,6 +21,10 @@ _GUTTER = 5.0
 """Points between two columns of text, at least."""
 _SPLIT_LINES = 3
 """So many lines with a wide gap, outside tables, show that the file draws columns side by side."""
+_MOST = 5_000
+"""Pieces of a page to put into order. Maps may have more."""
+_DEEPEST = 20
+"""Columns within columns."""
 _WORDS_OF_PROSE = 3
 """Lines of prose have at least as many words on average. Shorter ones read row by row, as labels and values do."""
 
@@ -39,7 +43,7 @@ def arrange(pieces: Sequence[Piece]) -> list[Block]:
             upright.append(piece)
         else:
             other.append(piece)
-    if simple:  # one column of lines, as most pages are
+    if simple or len(upright) > _MOST:  # one column of lines, as most pages are, or what no page is
         return [*upright, *other]
     tables = find_tables(rows_of(upright))
     inside = {id(piece) for table in tables for piece in table.pieces}
@@ -89,16 +93,16 @@ def _goes_down(blocks: Sequence[Block]) -> bool:
     )
 
 
-def _by_place(blocks: Sequence[Block]) -> list[Block]:
+def _by_place(blocks: Sequence[Block], depth: int = 0) -> list[Block]:
     """Sort by place: row by row, but columns of prose one after the other."""
     ordered: list[Block] = []
     for run in _runs(rows_of(blocks)):
         gutter = _gutter(_free(run))
-        if gutter is None or not _is_prose(run):
+        if gutter is None or depth == _DEEPEST or not _is_prose(run):
             ordered += [block for row in run for block in row]
         else:
-            ordered += _by_place([block for row in run for block in row if block.right <= gutter])
-            ordered += _by_place([block for row in run for block in row if block.right > gutter])
+            ordered += _by_place([block for row in run for block in row if block.right <= gutter], depth + 1)
+            ordered += _by_place([block for row in run for block in row if block.right > gutter], depth + 1)
     return ordered
 
 
@@ -107,7 +111,7 @@ def _runs(rows: Sequence[list[Block]]) -> Iterator[list[list[Block]]]:
     run: list[list[Block]] = []
     free = _EVERYWHERE
     for row in rows:
-        own = _free([row])
+        own = _free([row]) if len(row) > 1 else [(-math.inf, row[0].left), (row[0].right, math.inf)]
         both = _common(free, own)
         if run and _gutter(both) is None and (_gutter(free) is not None or _gutter(own) is not None):
             yield run
@@ -129,7 +133,13 @@ def _free(rows: Sequence[list[Block]]) -> _Spans:
 
 
 def _common(one: _Spans, other: _Spans) -> _Spans:
-    return [(max(a, c), min(b, d)) for a, b in one for c, d in other if min(b, d) - max(a, c) >= _GUTTER]
+    common = []
+    for left, right in one:
+        for start, end in other:
+            low, high = max(left, start), min(right, end)
+            if high - low >= _GUTTER:
+                common.append((low, high))
+    return common
 
 
 def _gutter(free: _Spans) -> float | None:

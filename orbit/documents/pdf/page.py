@@ -8,13 +8,14 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 from orbit.documents.pdf.fields import values_of, with_values
 from orbit.documents.pdf.piece import HYPHEN, Piece
 
 _Box: TypeAlias = tuple[float, float, float, float]
+_Cut: TypeAlias = tuple[int, int, _Box, _Box]
+"""Where a space begins and ends, and the boxes of the characters before and after it."""
 _LINES = re.compile(rf"[^\r\n{HYPHEN}]*[^\s{HYPHEN}]{HYPHEN}?")
 _SPACES = re.compile(r"\s+")
 _WIDE = 1.5
@@ -65,8 +66,13 @@ def _pieces(pdfium: Any, text: Any) -> Iterator[Piece]:
         if not cuts:
             yield Piece(line.group().strip(), *_around(rects), number)
             continue
-        for (_, begin), (stop, _) in pairwise([(start, start), *cuts, (end, end)]):
-            yield Piece(content[begin:stop], *_around(boxes.of(begin, stop)), number)
+        left, top, right, bottom = _around(rects)
+        level = all(before[1] < after[3] and after[1] < before[3] for _, _, before, after in cuts)
+        begin = start
+        for stop, following, before, after in (*cuts, (end, end, (0.0, 0.0, right, 0.0), rects[0])):
+            box = (left, top, before[2], bottom) if level else _around(boxes.of(begin, stop))
+            yield Piece(content[begin:stop], *box, number)
+            begin, left = following, after[0]
 
 
 class _Boxes:
@@ -118,8 +124,8 @@ def _around(boxes: Sequence[_Box]) -> _Box:
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def _cuts(content: str, start: int, end: int, rects: Sequence[_Box], boxes: _Boxes) -> list[tuple[int, int]]:
-    """Return where the spaces begin and end at which to cut a line: wide gaps, and those where the row changes.
+def _cuts(content: str, start: int, end: int, rects: Sequence[_Box], boxes: _Boxes) -> list[_Cut]:
+    """Return the spaces at which to cut a line: wide gaps, and those where the row changes.
 
     Only the few lines that look uneven are worth the time that each space takes.
     """
@@ -135,13 +141,14 @@ def _cuts(content: str, start: int, end: int, rects: Sequence[_Box], boxes: _Box
         and content.find("   ", start, end) < 0
     ):
         return []
-    return [
-        space.span()
-        for space in _SPACES.finditer(content, start, end)
-        if start < space.start()
-        and space.end() < end
-        and _uneven((boxes.of_char(space.start() - 1), boxes.of_char(space.end())), wide)
-    ]
+    cuts: list[_Cut] = []
+    for space in _SPACES.finditer(content, start, end):
+        stop, following = space.span()
+        if start < stop and following < end:
+            before, after = boxes.of_char(stop - 1), boxes.of_char(following)
+            if _uneven((before, after), wide):
+                cuts.append((stop, following, before, after))
+    return cuts
 
 
 def _uneven(boxes: Sequence[_Box], wide: float) -> bool:

@@ -10,12 +10,13 @@ from itertools import pairwise
 
 from orbit.documents.pdf.piece import HYPHEN, Piece
 
-_PRESENTED = re.compile("[\ufb00-\ufdff\ufe70-\ufefc\u2f00-\u2fd5]+")
-"""Shapes of letters that stand for the letters themselves: ligatures, Arabic letters in their places, radicals."""
+_PRESENTED = re.compile("[\ufb00-\ufdff\ufe70-\ufefc\u2f00-\u2fd5\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]+")
+"""Shapes of letters that stand for the letters themselves: ligatures, Arabic letters in their places, radicals, and
+letters as wide as Chinese ones."""
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u00a0]")
 """What PDFium gives for glyphs whose character the file does not name: often a space."""
-_CJK = "\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff60"
+_CJK = "\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _SPACED = re.compile(f"(?<=[{_CJK}]) +(?=[{_CJK}])")
 """Chinese and Japanese have no spaces between words. Where a PDF spreads its letters, PDFium sees some."""
 _HYPHENS = (HYPHEN, "-", "\u2010", "\u00ad", "\x02")
