@@ -25,6 +25,8 @@ COMMANDS = {
     "chat": "Ask questions in the terminal.",
     "eval": "Measure how well a collection answers.",
     "logs": "Read, search and resend the chat log.",
+    "backup": "Write configuration, keys and documents to one file.",
+    "restore": "Restore a backup.",
     "database": "Copy keys, prompts and conversations to another database.",
     "token": "Show or rotate the admin token.",
     "migrate": "Move from the earlier ORBIT.",

@@ -51,8 +51,6 @@ class TransferRecords(abc.ABC):
 class CopyFailed(OrbitError):
     """The target does not hold what was copied."""
 
-    code = "copy_failed"
-
 
 class Copied(msgspec.Struct):
     """Numbers of records that were copied, read back and found equal."""
