@@ -16,6 +16,7 @@ from orbit.hookspecs import hookimpl
 from orbit.provider import ORBIT_API, Host, NoSettings, Provider
 from orbit.thinking import Thinking, ThinkingSplitter
 from orbit.types import (
+    Calibration,
     CallContext,
     Capability,
     ChatRecord,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ORBIT_API",
+    "Calibration",
     "CallContext",
     "Capability",
     "ChatRecord",

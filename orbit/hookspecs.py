@@ -98,8 +98,8 @@ async def retrieve(query: Query, limit: int, context: CallContext) -> Sequence[D
 
     Scores are optional and range from 0 to 1. Return only documents of ``query.collection``. For a collection that does
     not exist, return an empty list or raise ProviderError. ORBIT calls it on every enabled provider concurrently, each
-    with its own deadline, and fuses several lists by rank. After an error the client receives 503, unless
-    ``retrieval.on_error`` says otherwise.
+    with its own deadline. It fuses several lists by score if it knows the scale of each (``Provider.calibration``),
+    else by rank. After an error the client receives 503, unless ``retrieval.on_error`` says otherwise.
     """
     raise NotImplementedError
 

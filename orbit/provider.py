@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import msgspec
 
-from orbit.types import CallContext, Chunk, EmbedKind, GenerateOptions, Health, Message, ModerationStage, Need
+from orbit.types import (
+    Calibration,
+    CallContext,
+    Chunk,
+    EmbedKind,
+    GenerateOptions,
+    Health,
+    Message,
+    ModerationStage,
+    Need,
+)
 
 if TYPE_CHECKING:
     from orbit.types import Vectors
@@ -134,6 +144,14 @@ class Provider:
     def default_collection(self) -> str:
         """Return the collection that ``retrieve`` searches for API keys without one; empty to search nothing."""
         return ""
+
+    def calibration(self, hook: str) -> Calibration | None:
+        """Return the scale of the scores of ``retrieve``, or of the cosine similarities of ``embed``; None if unknown.
+
+        The host fuses retrievers by their scores if it knows the scale of each, and by rank otherwise. A retriever that
+        needs ``embed`` has the embedding provider's scale unless it has its own.
+        """
+        return None
 
     def refuses_model(self, model: str) -> str:
         """Return why ``generate`` cannot use the model of this name; empty if it can, or if only a request would tell.

@@ -325,6 +325,17 @@ class Content(msgspec.Struct, frozen=True):
     """What could not be read or had to be guessed, each a sentence for the person who added the file."""
 
 
+class Calibration(msgspec.Struct, frozen=True):
+    """The scale of a retriever's scores, or of an embedding model's cosine similarities."""
+
+    irrelevant: float
+    """The usual score of the best passage for a question that no passage answers."""
+    certain: float
+    """The score from which a passage surely answers; above ``irrelevant``."""
+    weight: float = 1.0
+    """How much these scores count beside those of a full-text search."""
+
+
 class Collection(msgspec.Struct, frozen=True):
     """A named set of documents in a store, and the embedding model that made its vectors."""
 

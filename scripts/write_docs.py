@@ -30,7 +30,7 @@ from orbit.host.verify import HOOKS
 from orbit.testing import contract
 
 ROOT = Path(__file__).resolve().parent.parent
-ENABLED = ("llama_cpp", "onnx", "wordllama", "chroma")
+ENABLED = ("llama_cpp", "onnx", "wordllama", "chroma", "lexical")
 """The plugins of the embedded default. Their sections are active in the example."""
 CHOSEN = {"general.embedding_provider": "onnx"}
 """Settings in the example that differ from their default."""

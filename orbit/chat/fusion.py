@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
+from orbit.chat.relevance import Relevance
 from orbit.types import Document
 
 _K = 60
@@ -25,3 +29,35 @@ def fuse(lists: Sequence[Sequence[Document]]) -> list[Document]:
             weights[document.id] = weights.get(document.id, 0.0) + 1 / (_K + rank)
             documents.setdefault(document.id, document)
     return sorted(documents.values(), key=lambda document: -weights[document.id])
+
+
+def fuse_scores(searches: Iterable[Mapping[str, Sequence[Document]]], relevance: Relevance) -> list[Document]:
+    """Merge the lists of retrievers by their scores, best first. ``searches`` has a mapping for each text.
+
+    The score of a document becomes its confidence: the weighed mean of its scores, each brought to one scale. A
+    retriever that did not find it gives 0. Of several texts, the one that finds it best counts.
+    """
+    best: dict[str, Document] = {}
+    for found in searches:
+        scores: dict[str, dict[str, float]] = {}
+        documents: dict[str, Document] = {}
+        for name, ranked in found.items():
+            for document in ranked:
+                scores.setdefault(document.id, {})[name] = document.score or 0.0
+                documents.setdefault(document.id, document)
+        for key, document in documents.items():
+            confidence = relevance.confidence(scores[key].items())
+            if key not in best or confidence > (best[key].score or 0.0):
+                best[key] = msgspec.structs.replace(document, score=confidence)
+    return sorted(best.values(), key=lambda document: -(document.score or 0.0))
+
+
+def distinct(documents: Sequence[Document]) -> list[Document]:
+    """Leave out documents whose words another one before has in the same order.
+
+    Only the case of letters and punctuation may differ: two versions of one rule may differ in a single number.
+    """
+    kept: dict[str, Document] = {}
+    for document in documents:
+        kept.setdefault(" ".join(re.findall(r"\w+", document.text.casefold())) or document.id, document)
+    return list(kept.values())

@@ -79,7 +79,7 @@ class Pipeline:
         self.metrics = Metrics()
         self.ticker = Ticker()
         self.recorder = Recorder(registry.callers("log") if logs else {}, settings.timeouts.log, self.metrics.failed)
-        self._retrieval = Retrieval(registry, settings.retrieval, settings.timeouts, self._failed)
+        self._retrieval = Retrieval(registry, settings.retrieval, settings.timeouts, self._failed, host.roles.embed)
         self._moderation = Moderation(registry, settings.timeouts.moderate, settings.messages.refusal_response)
         self._verification = Verification(settings.answers)
         self._waits = self._retrieval.available or self._moderation.judges_questions or self._count is not None

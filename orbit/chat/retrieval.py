@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from orbit.chat.fusion import fuse
+from orbit.chat.fusion import distinct, fuse, fuse_scores
 from orbit.chat.journal import Journal
 from orbit.chat.questions import questions_of
+from orbit.chat.relevance import THRESHOLD, Relevance
 from orbit.chat.turn import Turn
 from orbit.config.model import RetrievalSettings, Timeouts
 from orbit.errors import OrbitError, PromptTooLong, ProviderError
@@ -30,15 +31,18 @@ class Retrieval:
         settings: RetrievalSettings,
         timeouts: Timeouts,
         failed: Callable[[str, OrbitError], None],
+        embedder: str = "",
     ) -> None:
-        """``failed`` reports a consequence and its error to operators."""
+        """``failed`` reports a consequence and its error to operators. ``embedder`` is the embedding provider."""
         self._settings = settings
         self._timeouts = timeouts
         self._failed = failed
         self._retrievers = registry.callers("retrieve")
         self._rerankers = registry.callers("rerank")
+        self._relevance = Relevance.of(registry, settings, embedder)
+        self._defaults = [registry[name].default_collection() for name in self._retrievers]
         self.available = bool(self._retrievers)
-        self._has_default = any(registry[name].default_collection() for name in self._retrievers)
+        self._has_default = any(self._defaults)
 
     def responds(self, turn: Turn) -> bool:
         """Return whether the fixed text answers if a search finds nothing: the turn must search a collection."""
@@ -81,17 +85,19 @@ class Retrieval:
             self._timeouts.retrieve,
         )
         journal.took("retrieve", started)
-        lists: list[Sequence[Document]] = []
+        searches: list[dict[str, Sequence[Document]]] = [{} for _ in range(0, len(outcomes), len(self._retrievers))]
         answered: set[str] = set()
         elsewhere = any(outcome.error is None for outcome in outcomes)
-        for outcome in outcomes:  # those of the question come first, then those of the question with its context
+        for place, outcome in enumerate(
+            outcomes
+        ):  # those of the question come first, then those of the question with its context
             error = outcome.error
             if isinstance(error, ProviderError) and error.kind == "not_found" and elsewhere:
                 continue  # the collection is in another store
             if error is None and not is_list_of(outcome.value, Document):
                 error = wrong_type(outcome.provider, "retrieve", "a list of Documents", outcome.value)
             if error is None:
-                lists.append(outcome.value or ())
+                searches[place // len(self._retrievers)][outcome.provider] = outcome.value or ()
                 answered.add(outcome.provider)
             elif outcome.provider in answered:
                 self._failed("searching for the question alone", _of_provider(error, outcome.provider, "retrieve"))
@@ -99,7 +105,20 @@ class Retrieval:
                 raise _of_provider(error, outcome.provider, "retrieve")
             else:
                 self._failed("answering without its documents", _of_provider(error, outcome.provider, "retrieve"))
-        return fuse(lists) if lists else None
+        return self._merged(searches, turn) if any(searches) else None
+
+    def _merged(self, searches: Sequence[Mapping[str, Sequence[Document]]], turn: Turn) -> list[Document]:
+        """Return the documents that are good enough, best first. ``searches`` has the lists of each text."""
+        if self._relevance is None:
+            return distinct(fuse([found for search in searches for found in search.values()]))
+        least = self._threshold(turn)
+        found = fuse_scores(searches, self._relevance)
+        return distinct([document for document in found if (document.score or 0.0) >= least])
+
+    def _threshold(self, turn: Turn) -> float:
+        collection = turn.context.collection or next(filter(None, self._defaults), "")
+        general = THRESHOLD if self._settings.threshold is None else self._settings.threshold
+        return self._settings.thresholds.get(collection, general)
 
     async def rerank(self, turn: Turn, documents: list[Document], journal: Journal) -> list[Document]:
         """Return the best documents, in the order of the last reranker that did not fail."""

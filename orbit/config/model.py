@@ -8,6 +8,8 @@ from msgspec import Meta
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+Weight = Annotated[float, Meta(ge=0)]
+Similarity = Annotated[float, Meta(ge=0, le=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -160,6 +162,17 @@ class RetrievalSettings(Section, forbid_unknown_fields=True, frozen=True):
     max_documents: Annotated[
         Count, Meta(description="Most documents that the model reads: the best ones, after reranking.")
     ] = 4
+    weights: Annotated[
+        dict[str, Weight],
+        Meta(description="Weight of a retriever's scores in the fusion, by its section; others have their own."),
+    ] = {}
+    threshold: Annotated[
+        Similarity | None,
+        Meta(description="Least confidence, 0 to 1, of a passage found by fused scores; null: 0.13."),
+    ] = None
+    thresholds: Annotated[
+        dict[str, Similarity], Meta(description="The threshold of single collections, by their names.")
+    ] = {}
     on_error: Annotated[
         Literal["refuse", "answer_without"],
         Meta(description="When a retriever fails: answer 503, or answer without documents and say so."),

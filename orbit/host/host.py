@@ -353,7 +353,7 @@ def _select(
         elif hook == "embed" and general.inference_provider in able and set(able) <= set(generating):
             chosen[hook] = general.inference_provider  # model servers side by side: the one in use, as ever
         elif hook == "index" and able:
-            chosen[hook] = next((name for name in able if _embeds(registry, name)), able[0])
+            chosen[hook] = next((name for name in able if registry.needs(name, "embed")), able[0])
         elif len(able) > 1:
             unclear.append(Problem(path, f"several providers can {VERBS[hook]}: {can}. Name the one to use here."))
         elif hook == "generate" and (needed is None or hook in needed):
@@ -367,8 +367,4 @@ def _stores(registry: Registry, wanted: str, first: str) -> tuple[str, ...]:
     """Return the instances that ingestion writes, in order: those that embed first, because embedding can fail."""
     if wanted:
         return (first,) if first else ()
-    return tuple(sorted(registry.implementing("index"), key=lambda name: not _embeds(registry, name)))
-
-
-def _embeds(registry: Registry, name: str) -> bool:
-    return any(need.hook == "embed" for need in registry[name].needs())
+    return tuple(sorted(registry.implementing("index"), key=lambda name: not registry.needs(name, "embed")))

@@ -17,7 +17,7 @@ from orbit.host.load import Loaded
 from orbit.host.verify import HOOKS, implemented_hooks, offered_hooks
 from orbit.host.wrapping import straight, wrapped
 from orbit.provider import Provider
-from orbit.types import ModerationStage
+from orbit.types import Calibration, ModerationStage
 
 logger = logging.getLogger("orbit.plugins")
 
@@ -87,6 +87,20 @@ class Registry:
                 "%s.model('%s') gave %r instead of a name; this is a mistake in the plugin", name, hook, model
             )
         return ""
+
+    def calibration(self, name: str, hook: str) -> Calibration | None:
+        """Return the scale of an instance's scores. Raises PluginLoadError if the plugin gives no usable one."""
+        try:
+            scale: object = self._providers[name].calibration(hook)
+        except Exception as error:
+            raise PluginLoadError(name, f"calibration('{hook}') raised {type(error).__name__}: {error}") from error
+        if scale is None or (isinstance(scale, Calibration) and scale.irrelevant < scale.certain):
+            return scale
+        raise PluginLoadError(name, f"calibration('{hook}') gave {scale!r} instead of an orbit.Calibration upwards.")
+
+    def needs(self, name: str, hook: str) -> bool:
+        """Return whether an instance calls a hook of another one."""
+        return any(need.hook == hook for need in self._providers[name].needs())
 
     def moderates(self, name: str, stage: ModerationStage) -> bool:
         """Return whether an instance judges at a stage. Raises PluginLoadError if the plugin cannot say."""

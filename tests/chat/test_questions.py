@@ -1,5 +1,7 @@
 """What is searched for: the question alone, and after the questions before it."""
 
+import pytest
+
 from orbit import CallContext, Message
 from orbit.chat.questions import questions_of
 from orbit.chat.turn import Turn
@@ -28,6 +30,26 @@ def test_short_questions_need_more_context() -> None:
 def test_24_characters_are_context_enough() -> None:
     assert texts("x", "before", "c" * 24)[1] == "c" * 24 + "\nx"
     assert texts("x", "before", "c" * 23)[1] == "before\n" + "c" * 23 + "\nx"
+
+
+@pytest.mark.parametrize(
+    ("question", "alone"),
+    [
+        *[
+            ("How do I reset the password of my mail account?", True),
+            ("And on Sunday?", False),
+            ("What does it cost?", False),
+        ],
+        *[("Wie beantrage ich meinen Jahresurlaub richtig?", True), ("Und was kostet das zusammen?", False)],
+        *[
+            ("Quand commence la réunion du conseil municipal ?", True),
+            ("Что делать, если это сломалось совсем?", False),
+        ],
+        *[("今天图书馆几点开门关门?", True), ("它多少钱一个月呢请问?", False), ("周日呢?", False)],
+    ],
+)
+def test_a_complete_question_is_searched_for_alone(question: str, alone: bool) -> None:
+    assert (texts(question, "When does the library open?") == [question]) is alone
 
 
 def test_answers_are_no_questions() -> None:

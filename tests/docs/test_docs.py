@@ -118,7 +118,7 @@ def test_the_example_is_the_embedded_default_with_all_settings(tmp_path: Path) -
     general = msgspec.structs.replace(config.host.general, embedding_provider="")
     logging = msgspec.structs.replace(config.host.logging, file={})
     assert msgspec.structs.replace(config.host, general=general, logging=logging) == HostConfig()
-    assert [item.name for item in config.providers] == ["llama_cpp", "onnx", "wordllama", "chroma", "files"]
+    assert [item.name for item in config.providers] == ["llama_cpp", "onnx", "wordllama", "chroma", "lexical", "files"]
     assert OrbitHost(config, problems).problems == ()
 
 

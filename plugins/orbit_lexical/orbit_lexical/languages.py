@@ -6,6 +6,8 @@ import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
+from orbit_lexical.common import COMMON
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,18 +21,8 @@ _SCRIPTS: Final = (
 )
 """Scripts that one of Snowball's languages dominates."""
 
-_COMMON: Final = {
-    "english": "the of and to is that for with are be this from by which not",
-    "german": "der die das und ist nicht den von zu mit auf ein eine dem wird",
-    "french": "le la les des et est une du dans pour que qui sur pas au",
-    "spanish": "el los las del y es una por con para que se en al como",
-    "italian": "il gli della di che e una per con sono non del nel alla si",
-    "portuguese": "o os da do e uma por com para que nao em ao dos na",
-    "dutch": "de het een van en is niet dat op te voor met zijn aan wordt",
-}
-"""The commonest words of languages in Latin script, folded."""
-
-_WORDS: Final = {language: frozenset(words.split()) for language, words in _COMMON.items()}
+_LATIN: Final = ("english", "german", "french", "spanish", "italian", "portuguese", "dutch")
+_WORDS: Final = {language: frozenset(COMMON[language].split()) for language in _LATIN}
 
 
 def language_of(words: Iterable[str]) -> str:
@@ -50,7 +42,7 @@ def stems_of(word: str) -> list[str]:
     for pattern, language in _SCRIPTS:
         if pattern.match(word):
             return [stem(language, word)]
-    return list(dict.fromkeys([word, *(stem(language, word) for language in _COMMON)]))
+    return list(dict.fromkeys([word, *(stem(language, word) for language in _LATIN)]))
 
 
 @lru_cache(maxsize=100_000)

@@ -73,6 +73,10 @@ class LexicalProvider(orbit.Provider):
         """Return the collection for keys without one."""
         return self.settings.collection
 
+    def calibration(self, hook: str) -> orbit.Calibration | None:
+        """Return the scale of the share of a question's terms that a passage has."""
+        return orbit.Calibration(0.0, 1.0) if hook == "retrieve" else None
+
     @orbit.hookimpl
     async def retrieve(self, query: orbit.Query, limit: int) -> Sequence[orbit.Document]:
         """Search the key's collection, or the default one, for the question's words."""

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
+from orbit_lexical.common import ALL
 from orbit_lexical.languages import language_of, stem, stems_of
 
 LONGEST: Final = 64
@@ -25,6 +26,7 @@ _IDENTIFIER: Final = re.compile(r"(?<![^\W_])[^\W_]++(?:[-_./:#+][^\W_]++)+")
 """Starts where a word starts and never goes back: long words would take quadratic time."""
 
 _TELEPHONE: Final = re.compile(r"\+?\(?\d(?:[ ()/.\-\u00a0\u2011]{0,3}\d){5,14}")
+_COMMON: Final = ALL | {unicodedata.normalize("NFC", unicodedata.normalize("NFKD", word)) for word in ALL}
 _DIGIT: Final = re.compile(r"\d")
 _LOCAL: Final = 6
 """The last digits of a telephone number, which do not depend on how its prefix is written."""
@@ -82,6 +84,7 @@ def asked(text: str) -> tuple[list[list[str]], list[str]]:
     """Return the alternative stems of each word of a question, and its pieces; each once."""
     folded = fold(text)
     found = list(dict.fromkeys(words(folded)))
+    found = [word for word in found if word not in _COMMON] or found
     stems = [stems_of(word) for word in found] + [[name] for name in dict.fromkeys(identifiers(folded))]
     return stems, list(dict.fromkeys(piece for word in found for piece in pieces(word)))
 

@@ -56,6 +56,13 @@ class OnnxSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ] = None
 
 
+_SCALES = {
+    "minilm": orbit.Calibration(0.1, 0.8, weight=0.4),
+    "multilingual": orbit.Calibration(0.0, 0.8, weight=0.75),
+}
+"""By model, as bench/quality.py fuses best."""
+
+
 class OnnxProvider(orbit.Provider):
     """Embeds and reranks with small models on the CPU, offline."""
 
@@ -115,6 +122,10 @@ class OnnxProvider(orbit.Provider):
         """Return the name of the model, for logs and for the collections that it embeds."""
         name = self.settings.reranker if hook == "rerank" else self.settings.model
         return name_of(name) if name else ""
+
+    def calibration(self, hook: str) -> orbit.Calibration | None:
+        """Return the scale of the cosine similarities of the models in packages; others are unknown."""
+        return _SCALES.get(self.settings.model) if hook == "embed" else None
 
     @orbit.hookimpl
     async def embed(self, texts: Sequence[str], kind: EmbedKind, context: orbit.CallContext) -> Vectors:

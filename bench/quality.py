@@ -1,0 +1,198 @@
+"""Measures whether the right passage comes first: each retriever alone and fused, on sets that this folder holds.
+
+    python bench/quality.py [--embedder NAME] [--passages 100000]
+
+Prints R@1, R@3 and MRR, how many questions about other things are refused, and milliseconds a question.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orbit import CallContext, Document, Query
+from orbit.chat.fusion import fuse_scores
+from orbit.chat.relevance import Relevance
+from orbit.config.model import Ingest
+from orbit.documents import ingest_paths
+from orbit.host.host import OrbitHost
+from orbit.testing import make_host
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+CONTEXT = CallContext("quality")
+LIMIT = 10
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A question, the set that it belongs to, its collection, and the id or source of the right passage."""
+
+    group: str
+    collection: str
+    text: str
+    right: str
+
+
+def articles() -> tuple[list[Document], list[Question]]:
+    """Return sixteen articles in each of eight languages, and two questions about each."""
+    documents, questions = [], []
+    for file in sorted((HERE / "data" / "articles").glob("*.md")):
+        for number, article in enumerate(file.read_text("utf-8").split("## ")[1:]):
+            title, *lines = article.strip().split("\n")
+            name = f"{file.stem}-{number}"
+            body = " ".join(line for line in lines if not line.startswith("?"))
+            documents.append(Document(name, f"{title}\n\n{body}", f"{name}.md", title, digest="1"))
+            asked = [line[2:] for line in lines if line.startswith("?")]
+            questions += [Question(f"articles {file.stem}", "articles", text, name) for text in asked]
+    return documents, questions
+
+
+def codes() -> tuple[list[Document], list[Question]]:
+    """Return 500 rows of error codes, and questions about 40 of them."""
+    chance = random.Random(5)
+    parts, remedies = ("valve", "motor", "sensor", "belt", "fan"), ("replace it", "clean it", "call service")
+    rows = {
+        f"E{code}": f"Code: E{code}, Part: {chance.choice(parts)}, Remedy: {chance.choice(remedies)}"
+        for code in chance.sample(range(10_000, 99_999), 500)
+    }
+    documents = [Document(code, f"errors\n\n{row}", "errors.csv", "errors", digest="1") for code, row in rows.items()]
+    asked = list(rows)[:40]
+    return documents, [Question("error codes", "codes", f"What do I do about error {code}?", code) for code in asked]
+
+
+def pages() -> list[Question]:
+    """Return questions about ORBIT's documentation; the right passage is any of the page's."""
+    lines = (HERE / "data" / "docs_questions.txt").read_text("utf-8").splitlines()
+    return [Question("ORBIT's docs", "docs", *reversed([part.strip() for part in line.split("|")])) for line in lines]
+
+
+async def fill(host: OrbitHost) -> list[Question]:
+    """Write all sets into collections and return the questions."""
+    asked: list[Question] = []
+    for name, (documents, questions) in (("articles", articles()), ("codes", codes())):
+        await host.index(name, documents, CONTEXT)
+        asked += questions
+    folders = [ROOT / "docs", *ROOT.glob("plugins/*/README.md")]
+    readmes = Path(host.data_dir) / "pages"
+    readmes.mkdir()
+    for path in folders[1:]:
+        (readmes / f"{path.parent.name}.md").write_text(path.read_text("utf-8"), "utf-8")
+    await ingest_paths(host, "docs", [folders[0], readmes], Ingest(), CONTEXT)
+    return asked + pages()
+
+
+class Searches:
+    """The retrievers of a host, alone and fused."""
+
+    def __init__(self, host: OrbitHost) -> None:
+        self.callers = host.registry.callers("retrieve")
+        relevance = Relevance.of(host.registry, host.config.host.retrieval, host.roles.embed)
+        assert relevance is not None, "a retriever or the embedder declares no calibration"
+        self.relevance = relevance
+
+    async def ask(self, question: str, collection: str) -> dict[str, list[Document]]:
+        """Return the passages of each retriever, and those of all fused."""
+        query = Query(question, collection)
+        lists = {
+            name: list(await caller(query=query, limit=LIMIT, context=CONTEXT)) for name, caller in self.callers.items()
+        }
+        named = {"dense" if name == "chroma" else name: found for name, found in lists.items()}
+        return {**named, "fused": fuse_scores([lists], self.relevance)}
+
+
+def rank(found: Sequence[Document], question: Question) -> int:
+    """Return the place of the right passage, from 1; 0 if it was not found."""
+    for place, document in enumerate(found, start=1):
+        if question.right in (document.id, Path(document.source).name):
+            return place
+    return 0
+
+
+async def quality(host: OrbitHost) -> None:
+    """Print a table of R@1, R@3 and MRR, and how well confidence separates other questions."""
+    questions = await fill(host)
+    searches = Searches(host)
+    ranks: dict[tuple[str, str], list[int]] = {}
+    confidence: list[float] = []
+    for question in questions:
+        found = await searches.ask(question.text, question.collection)
+        for name, documents in found.items():
+            ranks.setdefault((question.group, name), []).append(rank(documents, question))
+        confidence.append(max((one.score or 0.0 for one in found["fused"]), default=0.0))
+    groups = list(dict.fromkeys(question.group for question in questions))
+    names = list(dict.fromkeys(name for _, name in ranks))
+    print("set".ljust(16), *(f"{name:>20}" for name in names), sep="")
+    for group in [*groups, "all"]:
+        rows = [
+            [place for (of, by), places in ranks.items() if by == name and group in (of, "all") for place in places]
+            for name in names
+        ]
+        print(group.ljust(16), *(f"{measures(row):>20}" for row in rows), sep="")
+    off = [
+        max((one.score or 0.0 for one in (await searches.ask(text, name))["fused"]), default=0.0)
+        for text in (HERE / "data" / "off_topic.txt").read_text("utf-8").splitlines()
+        for name in ("articles", "docs")
+    ]
+    print("\nthreshold  refused of others  lost of answerable")
+    for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4):
+        refused = sum(one < threshold for one in off) / len(off)
+        lost = sum(one < threshold for one in confidence) / len(confidence)
+        print(f"{threshold:9.2f} {refused:18.2f} {lost:18.2f}")
+
+
+def measures(places: Sequence[int]) -> str:
+    """Return R@1, R@3 and MRR of some places."""
+    count = max(1, len(places))
+    first, third = (sum(0 < place <= k for place in places) / count for k in (1, 3))
+    return f"{first:.2f} {third:.2f} {sum(1 / place for place in places if place) / count:.2f}"
+
+
+async def speed(host: OrbitHost, passages: int) -> None:
+    """Print milliseconds a question over made passages of 90 words."""
+    chance = random.Random(3)
+    words = [f"{a}{b}{c}" for a in SYLLABLES for b in SYLLABLES for c in SYLLABLES]
+    weights = [1 / (1 + number) for number in range(len(words))]
+    for start in range(0, passages, 2000):
+        texts = [" ".join(chance.choices(words, weights, k=90)) for _ in range(min(2000, passages - start))]
+        documents = [Document(str(start + n), text, f"{start}.md", digest="1") for n, text in enumerate(texts)]
+        await host.index("many", documents, CONTEXT)
+    searches = Searches(host)
+    asked = [" ".join(chance.choices(words, weights, k=9)) for _ in range(60)]
+    query = [Query(text, "many") for text in asked]
+    for name, caller in searches.callers.items():
+        taken = []
+        for one in query:
+            started = time.perf_counter()
+            await caller(query=one, limit=LIMIT, context=CONTEXT)
+            taken.append((time.perf_counter() - started) * 1000)
+        taken.sort()
+        print(f"{passages} passages, {name}: p50 {taken[30]:.1f} ms, p95 {taken[57]:.1f} ms")
+
+
+SYLLABLES = ("ba", "cor", "du", "el", "fin", "go", "ha", "im", "ja", "kel", "lo", "mar", "ni", "or", "pe", "qui", "ra")
+
+
+async def main() -> None:
+    """Run the measurements on a host of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--embedder", default="wordllama", help="plugin that embeds, such as onnx")
+    parser.add_argument("--model", default="", help="its model")
+    parser.add_argument("--passages", type=int, default=0, help="measure the speed over so many passages instead")
+    given = parser.parse_args()
+    embedder: dict[str, Any] = {"model": given.model} if given.model else {}
+    config = {"echo": {}, given.embedder: embedder, "chroma": {}, "lexical": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        async with make_host(config, Path(folder)) as host:
+            await (speed(host, given.passages) if given.passages else quality(host))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,148 @@
+"""Fusion by scores: each retriever's on its own scale, with weights, and one threshold after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from orbit import Calibration, Document, Need, Provider, Query, hookimpl
+from orbit.chat.fusion import distinct, fuse_scores
+from orbit.chat.relevance import Relevance
+from orbit.errors import PluginLoadError
+from orbit.testing import serve
+from orbit.testing.fakes import Bag
+
+SCALES = {"dense": Calibration(0.2, 0.7), "words": Calibration(0.0, 1.0)}
+EQUAL = Relevance(SCALES, {"dense": 1.0, "words": 1.0})
+
+
+def found(**scores: float) -> list[Document]:
+    return [Document(name, f"text of {name}", score=score) for name, score in scores.items()]
+
+
+def shown(documents: Sequence[Document]) -> dict[str, float]:
+    return {document.id: round(document.score or 0.0, 3) for document in documents}
+
+
+def test_scores_are_brought_to_one_scale() -> None:
+    fused = fuse_scores([{"dense": found(a=0.7, b=0.45, c=0.1), "words": found(b=0.9, d=0.4)}], EQUAL)
+    assert shown(fused) == {"b": 0.7, "a": 0.5, "d": 0.2, "c": 0.0}
+    assert list(shown(fused)) == ["b", "a", "d", "c"]
+
+
+def test_a_weight_counts() -> None:
+    light = Relevance(SCALES, {"dense": 0.25, "words": 1.0})
+    fused = fuse_scores([{"dense": found(a=0.7), "words": found(b=0.9)}], light)
+    assert shown(fused) == {"b": 0.72, "a": 0.2}
+
+
+def test_of_several_texts_the_best_counts() -> None:
+    fused = fuse_scores([{"words": found(a=0.9)}, {"words": found(b=0.6, a=0.2)}], EQUAL)
+    assert shown(fused) == {"a": 0.45, "b": 0.3}
+
+
+def test_only_what_says_the_same_is_left_out() -> None:
+    texts = ("Rules of 2022: 120 euros.", "rules of 2022 - 120 Euros", "Rules of 2023: 140 euros.", "?", "!")
+    kept = distinct([Document(str(number), text) for number, text in enumerate(texts)])
+    assert [document.id for document in kept] == ["0", "2", "3", "4"]
+
+
+class Words(Provider):
+    """A retriever that says what its scores mean."""
+
+    @hookimpl
+    async def retrieve(self, query: Query, limit: int) -> list[Document]:
+        score = {"sure": 0.9, "doubtful": 0.2}.get(query.text, 0.01)
+        return [Document("w", "what the words found", score=score)]
+
+    def calibration(self, hook: str) -> Calibration | None:
+        return Calibration(0.0, 1.0) if hook == "retrieve" else None
+
+
+class Dense(Provider):
+    """A retriever with the scale of the embedding model."""
+
+    def needs(self) -> list[Need]:
+        return [Need("embed")]
+
+    @hookimpl
+    async def retrieve(self) -> list[Document]:
+        return [Document("d", "what the vectors found", score=0.5)]
+
+
+class Measured(Bag):
+    """An embedding model whose scale is known."""
+
+    def calibration(self, hook: str) -> Calibration | None:
+        return Calibration(0.5, 1.0, weight=0.5) if hook == "embed" else None
+
+
+class Odd(Words):
+    """A scale upside down."""
+
+    def calibration(self, hook: str) -> Calibration | None:
+        return Calibration(1.0, 0.0)
+
+
+PLUGINS: dict[str, type[Provider]] = {"words": Words, "dense": Dense, "measured": Measured, "odd": Odd}
+
+
+def ask(config: dict[str, Any], folder: Path, *questions: str) -> list[list[tuple[str, float | None]]]:
+    with serve({"echo": {}, **config}, folder, PLUGINS, "docs") as server:
+        answers = [
+            httpx.post(f"{server.url}/chat", json={"message": text, "stream": False}, headers={"X-API-Key": server.key})
+            for text in questions
+        ]
+    return [
+        [
+            (source["text"], round(source["score"], 2) if source.get("score") else None)
+            for source in one.json()["sources"]
+        ]
+        for one in answers
+    ]
+
+
+def test_one_threshold_holds_after_the_fusion(tmp_path: Path) -> None:
+    config: dict[str, Any] = {"measured": {}, "dense": {}, "words": {}}
+    sure, doubtful, wrong = ask(config, tmp_path, "sure", "doubtful", "wrong")
+    assert sure == [("what the words found", 0.6)]
+    assert doubtful == [("what the words found", 0.13)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("retrieval", "count"),
+    [
+        ({"threshold": 0.5}, 0),
+        ({"threshold": 0.1}, 1),
+        ({"threshold": 0.5, "thresholds": {"docs": 0.1}}, 1),
+        ({"threshold": 0.1, "thresholds": {"docs": 0.5}}, 0),
+        ({"weights": {"dense": 0.0}, "threshold": 0.19}, 1),
+        ({"weights": {"words": 0.1}, "threshold": 0.19}, 0),
+    ],
+)
+def test_thresholds_and_weights_are_settings(retrieval: dict[str, Any], count: int, tmp_path: Path) -> None:
+    config: dict[str, Any] = {"measured": {}, "dense": {}, "words": {}, "retrieval": retrieval}
+    assert len(ask(config, tmp_path, "doubtful")[0]) == count
+
+
+def test_without_all_scales_ranks_are_fused_and_nothing_is_left_out(tmp_path: Path) -> None:
+    (sources,) = ask({"bag": {}, "dense": {}, "words": {}}, tmp_path, "wrong")
+    assert [text for text, _ in sources] == ["what the vectors found", "what the words found"]
+
+
+def test_one_retriever_without_a_scale_of_its_own_keeps_its_scores(tmp_path: Path) -> None:
+    assert ask({"measured": {}, "dense": {}}, tmp_path, "x") == [[("what the vectors found", 0.5)]]
+
+
+def test_a_scale_must_go_upwards(tmp_path: Path) -> None:
+    with (
+        pytest.raises(Exception, match=r"odd: calibration\('retrieve'\) gave") as failure,
+        serve({"echo": {}, "odd": {}}, tmp_path, PLUGINS),
+    ):
+        pass
+    assert isinstance(failure.value, PluginLoadError) or "upwards" in str(failure.value)
