@@ -35,6 +35,7 @@ from orbit.chat.outcome import (
 from orbit.chat.prompting import Prompt, fit, sources_of
 from orbit.chat.recorder import Recorder
 from orbit.chat.retrieval import Retrieval
+from orbit.chat.rounds import Rounds
 from orbit.chat.ticker import Ticker
 from orbit.chat.tool_calls import allowed, ended
 from orbit.chat.turn import Turn, TurnTimeout, in_time
@@ -72,6 +73,7 @@ class Pipeline:
         self._generate = registry.caller("generate", self._provider)
         able = registry.implementing("count_tokens")
         self._count = registry.caller("count_tokens", self._provider) if self._provider in able else None
+        self._rounds = Rounds()
         self._models = Models(registry, settings.timeouts.first_token)
         own_prompt = getattr(registry[self._provider].settings, "default_system_prompt", None)
         self._default_prompt: str = own_prompt or settings.general.default_system_prompt
@@ -149,7 +151,7 @@ class Pipeline:
                     calls = allowed(answer.tool_calls, turn.options, self._provider)
                     if guard is not None and calls:
                         await guard.calls(calls)
-                    journal.tool_calls = calls
+                    journal.tool_calls = self._rounds.kept(turn, calls, prompt.documents)
                     journal.took("generate", started)
                 self._require_text(turn, prompt, answer, journal, thought=stream.thought)
                 end.outcome = self._ending(
@@ -252,6 +254,8 @@ class Pipeline:
             documents = await self._retrieval.rerank(turn, documents, journal)
         elif documents is not None and self._retrieval.responds(turn):
             raise EndsEarly(NothingFound(settings.messages.no_results_response))
+        elif turn.has_results:
+            documents = self._rounds.documents(turn)
         system_prompt = self._default_prompt if turn.system_prompt is None else turn.system_prompt
         prompt = await fit(
             "\n\n".join(filter(None, (system_prompt, turn.client_system))),

@@ -65,7 +65,7 @@ def test_a_round_of_tools(server: Any, client: Any, *, stream: bool) -> None:
         text = client.chat.completions.create(**talk).choices[0].message.content or ""
     record = server.provider("diary").records[-1]
     assert text.strip() or record.tool_calls
-    assert record.sources == ()
+    assert [source.id for source in record.sources] == ["shelf-0"]  # those of the question
 
 
 def test_images_are_refused_by_name(client: Any) -> None:

@@ -75,6 +75,19 @@ def test_later_rounds_do_not_search_again(tmp_path: Path) -> None:
             ask(server, [*ROUND, {"role": "assistant", "content": "Rain."}, *HELLO], tools=[WEATHER])
 
 
+def test_later_rounds_read_the_passages_of_their_question(tmp_path: Path) -> None:
+    with served(tmp_path, shelf={}, diary={}) as server:
+        message = ask(server, tools=[WEATHER]).choices[0].message
+        call = message.tool_calls[0]
+        answer = ask(server, [*HELLO, message, {**ROUND[-1], "tool_call_id": call.id}], tools=[WEATHER])
+        ((_, _), (replied, _)) = server.provider("tools_model").seen
+    assert "the passage" in replied[1].content
+    assert replied[1].content.endswith(HELLO[0]["content"])
+    assert [source["id"] for source in answer.orbit["sources"]] == ["shelf-0"]
+    durations = [record.durations for record in server.provider("diary").records]
+    assert ["retrieve" in spent for spent in durations] == [True, False]
+
+
 def test_a_stream_of_calls_has_openais_deltas(tmp_path: Path) -> None:
     other = ToolCall("call_2", "weather", '{"town": "Ulm"}')
     with served(tmp_path) as server:
