@@ -1,5 +1,6 @@
 """The host's own configuration sections as typed Structs. Every other top-level section belongs to a plugin."""
 
+import codecs
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -229,6 +230,10 @@ class Ingest(Section, forbid_unknown_fields=True, frozen=True):
     batch_size: Annotated[
         Count, Meta(description="Passages that the store is given at once; never a part of a file.")
     ] = 1_000
+    encoding: Annotated[
+        str,
+        Meta(description="Encoding of text files that are not in Unicode, such as windows-1252; empty to guess it."),
+    ] = ""
     keep_unreadable: Annotated[
         bool,
         Meta(description="Keep the earlier passages of a file that cannot be read any more, instead of removing them."),
@@ -242,6 +247,12 @@ class Ingest(Section, forbid_unknown_fields=True, frozen=True):
     read_memory: Annotated[Count, Meta(description="Memory to read one file, in bytes; only Linux enforces it.")] = (
         2_000_000_000
     )
+
+    def __post_init__(self) -> None:
+        try:
+            codecs.lookup(self.encoding or "utf-8")
+        except LookupError:
+            raise ValueError(f"encoding: no encoding is called '{self.encoding}'; try utf-8 or windows-1252") from None
 
 
 class Sqlite(Section, forbid_unknown_fields=True, frozen=True):

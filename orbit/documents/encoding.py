@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from contextvars import ContextVar
 
 import msgspec
 
@@ -56,6 +57,10 @@ _KANA = re.compile("[\u3041-\u3093\u30a1-\u30f6]")
 _TEXT_START = 8_192
 
 
+assumed: ContextVar[str] = ContextVar("assumed", default="")
+"""The encoding that the operator sets for files in none of Unicode's that do not declare one."""
+
+
 class Decoded(msgspec.Struct, frozen=True):
     """A text in NFC with line ends of one character. ``warnings`` name a guess and what does not fit the encoding."""
 
@@ -81,7 +86,7 @@ def decode(content: bytes, declared: str = "") -> Decoded:
         return Decoded(normal(content.decode("utf-8")), "utf-8")
     except UnicodeDecodeError as error:
         damage = error
-    encoding = known(declared)
+    encoding = known(declared) or known(assumed.get())
     if encoding == "utf-8" or (not encoding and _is_mostly_utf_8(content)):
         text = normal(content.decode("utf-8", "replace"))
         return Decoded(text, "utf-8", (f"The text is UTF-8 with mistakes, the first at byte {damage.start}.",))

@@ -207,7 +207,8 @@ class _Run:
         content = item.load(settings.max_file_bytes)
         if not content.strip():
             return b"", ""
-        return content, fingerprint(item.source, content, settings.chunk_size, settings.chunk_overlap)
+        sizes = settings.chunk_size, settings.chunk_overlap
+        return content, fingerprint(item.source, content, *sizes, *filter(None, [settings.encoding]))
 
     async def take(self, item: Input, outcome: _Outcome) -> None:
         """Queue the passages of one input for writing."""

@@ -169,7 +169,7 @@ def read(source: str, content: bytes) -> Content:
     return read_content
 
 
-def fingerprint(source: str, content: bytes, *parameters: int) -> str:
+def fingerprint(source: str, content: bytes, *parameters: int | str) -> str:
     """Return a digest of a file's content and of the settings that read and split it, without parsing it."""
     check_type(source)
     reader = _READERS[PurePath(source).suffix.lower()][0]

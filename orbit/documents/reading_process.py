@@ -87,10 +87,12 @@ def send(stream: IO[bytes], frame: bytes) -> None:
 
 
 def _answer(request: Request, settings: Ingest) -> Reply:
+    from orbit.documents.encoding import assumed  # noqa: PLC0415  # the same
     from orbit.documents.readers import read  # noqa: PLC0415  # the parent imports this module too, and needs no parsers
     from orbit.documents.sections import UnreadableError  # noqa: PLC0415  # the same
     from orbit.documents.split import passages  # noqa: PLC0415  # the same
 
+    assumed.set(settings.encoding)
     try:
         content = read(request.source, request.content)
         if (size := sum(len(section.text) for section in content.sections)) > MOST_TEXT:

@@ -7,6 +7,7 @@ import socket
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import orbit
@@ -542,3 +543,18 @@ async def test_what_a_failing_disk_does_not_give_goes_on_answering(forgetting, f
     assert [(one.source, one.reason) for one in summary.kept] == [
         (source, "cannot be read: Stale file handle") for source in ALL
     ]
+
+
+async def test_the_operator_may_name_the_encoding_of_old_files(store, tmp_path):
+    (tmp_path / "prices.csv").write_bytes("Name;Preis\nGr\u00f6\u00dfe \u00d8;5\n".encode("cp850"))
+    guessed = await run(store, tmp_path)
+    assert guessed.warnings
+    named = await run(store, tmp_path, encoding="cp850")
+    assert (named.updated, named.warnings) == (("prices.csv",), ())
+    (passage,) = store.collections["docs"]["prices.csv"]
+    assert "Name: Gr\u00f6\u00dfe \u00d8" in passage.text
+
+
+def test_an_encoding_that_does_not_exist_is_named():
+    with pytest.raises(msgspec.ValidationError, match="no encoding is called 'latin-99'"):
+        msgspec.convert({"encoding": "latin-99"}, Ingest)
