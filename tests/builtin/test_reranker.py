@@ -5,54 +5,36 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 import pytest
+from model_kit import ModelHost
 
 import orbit
-from orbit import CallContext, Chunk, Document, GenerateOptions, Message, ProviderError, Query
+from orbit import CallContext, Document, Message, ProviderError, Query
 from orbit.builtin.reranker import Reranker, RerankerSettings, ordered, read_score, read_scores
 
 
-class Scorer:
+class Scorer(ModelHost):
     """The host. ``score`` gives the answer to the passages of one request; an exception is raised."""
 
-    data_dir = Path("unused")
-    embedding = ""
-
     def __init__(self) -> None:
+        super().__init__()
         self.score: Callable[[list[str]], str | Exception] = lambda passages: passages[0].split()[-1]
         self.delay: Callable[[list[str]], float] = lambda passages: 0.0
-        self.asked: list[Sequence[Message]] = []
-        self.options: list[GenerateOptions] = []
-        self.providers: list[str] = []
-        self.running = 0
-        self.most_running = 0
 
-    async def embed(self, texts: Sequence[str], kind: str, context: CallContext) -> Any:
-        raise NotImplementedError
+    def reply(self, messages: Sequence[Message]) -> str | Exception:
+        return self.score(passages_in(messages))
 
-    async def generate(
-        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
-    ) -> AsyncIterator[Chunk]:
-        self.asked.append(messages)
-        self.options.append(options)
-        self.providers.append(provider)
-        passages = re.findall(r"<passage[^>]*>\n(.*?)\n</passage>", messages[-1].content, re.DOTALL)
-        self.running += 1
-        self.most_running = max(self.most_running, self.running)
-        try:
-            await asyncio.sleep(self.delay(passages))
-            answer = self.score(passages)
-            if isinstance(answer, Exception):
-                raise answer
-            for piece in answer:
-                yield Chunk(piece)
-        finally:
-            self.running -= 1
+    def pause(self, messages: Sequence[Message]) -> float:
+        return self.delay(passages_in(messages))
+
+
+def passages_in(messages: Sequence[Message]) -> list[str]:
+    """Return the passages that a request asks about."""
+    return re.findall(r"<passage[^>]*>\n(.*?)\n</passage>", messages[-1].content, re.DOTALL)
 
 
 @pytest.fixture

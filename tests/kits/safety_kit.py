@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from model_kit import ModelHost
 from orbit_safety import SafetyProvider
 
-from orbit import CallContext, Chunk, GenerateOptions, Message, ProviderError, Verdict
+from orbit import CallContext, Message, ProviderError, Verdict
 
 Start = Callable[..., Awaitable[SafetyProvider]]
 
@@ -17,43 +16,20 @@ BUSY = ProviderError("busy", kind="overloaded", retryable=True)
 BROKEN = ProviderError("broken")
 
 
-class Judge:
+class Judge(ModelHost):
     """The host. ``answers`` are given one after the other, then ``SAFE: true``; an exception is raised."""
 
-    data_dir = Path("unused")
-    embedding = ""
-
     def __init__(self) -> None:
+        super().__init__()
         self.answers: list[str | Exception] = []
         self.verdict: Callable[[str], str] = lambda text: "SAFE: true"
         self.delay = 0.0
-        self.asked: list[Sequence[Message]] = []
-        self.options: list[GenerateOptions] = []
-        self.providers: list[str] = []
-        self.running = 0
-        self.most_running = 0
 
-    async def embed(self, texts: Sequence[str], kind: str, context: CallContext) -> Any:
-        raise NotImplementedError
+    def reply(self, messages: Sequence[Message]) -> str | Exception:
+        return self.answers.pop(0) if self.answers else self.verdict(text_in(messages))
 
-    async def generate(
-        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
-    ) -> AsyncIterator[Chunk]:
-        self.asked.append(messages)
-        self.options.append(options)
-        self.providers.append(provider)
-        self.running += 1
-        self.most_running = max(self.most_running, self.running)
-        try:
-            await asyncio.sleep(self.delay)
-            answer = self.answers.pop(0) if self.answers else self.verdict(text_in(messages))
-            if isinstance(answer, Exception):
-                raise answer
-            for piece in answer:
-                yield Chunk(piece)
-            yield Chunk("", "stop")
-        finally:
-            self.running -= 1
+    def pause(self, messages: Sequence[Message]) -> float:
+        return self.delay
 
     def shown(self, index: int) -> str:
         """Return the text that one request asked about."""

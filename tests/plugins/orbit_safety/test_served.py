@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,9 @@ def reply(body: dict[str, Any]) -> str:
     if "safety judge" in system:
         return '"SAFE: false"' if "bomb" in text else '"SAFE: true"'
     if "judge search results" in system:
-        return "9" if "blue" in text.split("<passage>")[1] else "2"
+        passages = re.findall(r"<passage[^>]*>\n(.*?)\n</passage>", text)
+        scores = [9 if "blue" in passage else 2 for passage in passages]
+        return json.dumps(scores if len(scores) > 1 else scores[0])
     return "The sky is blue. A bomb is made of. Never mind." if "leak" in text else "The sky is blue. So it is."
 
 
