@@ -35,7 +35,8 @@ def fuse_scores(searches: Iterable[Mapping[str, Sequence[Document]]], relevance:
     """Merge the lists of retrievers by their scores, best first. ``searches`` has a mapping for each text.
 
     The score of a document becomes its confidence: the weighed mean of its scores, each brought to one scale. A
-    retriever that did not find it gives 0. Of several texts, the one that finds it best counts.
+    retriever that did not find it gives 0; one that is not in the mapping, because it does not have the collection or
+    failed, does not count. Of several texts, the one that finds it best counts.
     """
     best: dict[str, Document] = {}
     for found in searches:
@@ -46,7 +47,7 @@ def fuse_scores(searches: Iterable[Mapping[str, Sequence[Document]]], relevance:
                 scores.setdefault(document.id, {})[name] = document.score or 0.0
                 documents.setdefault(document.id, document)
         for key, document in documents.items():
-            confidence = relevance.confidence(scores[key].items())
+            confidence = relevance.confidence(scores[key], found)
             if key not in best or confidence > (best[key].score or 0.0):
                 best[key] = msgspec.structs.replace(document, score=confidence)
     return sorted(best.values(), key=lambda document: -(document.score or 0.0))

@@ -38,10 +38,14 @@ class Relevance(msgspec.Struct, frozen=True):
             return None
         return cls(known, {name: settings.weights.get(name, known[name].weight) for name in names})
 
-    def confidence(self, scores: Iterable[tuple[str, float]]) -> float:
-        """Return how sure it is that a passage with these scores, one of each retriever, answers: 0 to 1."""
-        total = sum(self.weights.values()) or 1.0
-        return sum(self.weights[name] * _on_scale(score, self.calibrations[name]) for name, score in scores) / total
+    def confidence(self, scores: Mapping[str, float], answered: Iterable[str]) -> float:
+        """Return how sure it is that a passage with these scores, by retriever, answers: 0 to 1.
+
+        ``answered`` names the retrievers that have searched the collection; others do not count.
+        """
+        total = sum(self.weights[name] for name in answered) or 1.0
+        found = sum(self.weights[name] * _on_scale(score, self.calibrations[name]) for name, score in scores.items())
+        return found / total
 
 
 def _on_scale(score: float, scale: Calibration) -> float:

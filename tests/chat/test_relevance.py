@@ -42,7 +42,12 @@ def test_a_weight_counts() -> None:
 
 def test_of_several_texts_the_best_counts() -> None:
     fused = fuse_scores([{"words": found(a=0.9)}, {"words": found(b=0.6, a=0.2)}], EQUAL)
-    assert shown(fused) == {"a": 0.45, "b": 0.3}
+    assert shown(fused) == {"a": 0.9, "b": 0.6}
+
+
+def test_a_retriever_without_the_collection_does_not_lower_the_confidence() -> None:
+    assert shown(fuse_scores([{"dense": found(a=0.7)}], EQUAL)) == {"a": 1.0}
+    assert shown(fuse_scores([{"dense": found(a=0.7), "words": []}], EQUAL)) == {"a": 0.5}
 
 
 def test_only_what_says_the_same_is_left_out() -> None:
