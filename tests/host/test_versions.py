@@ -79,6 +79,26 @@ def test_a_plugin_of_the_first_api_serves(frozen, tmp_path: Path) -> None:
     assert greeting.text == "Good day"
 
 
+def test_a_plugin_of_the_first_api_is_asked_only_for_what_it_can(frozen, tmp_path: Path) -> None:
+    question = [{"role": "user", "content": "you"}]
+    tools = [{"type": "function", "function": {"name": "weather"}}]
+    pixel = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+    image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": pixel}}]}]
+    with serve({"frozen": {}}, tmp_path, {"frozen": frozen}) as server:
+
+        def ask(**body: object) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {server.key}"}
+            return httpx.post(f"{server.url}/v1/chat/completions", json={"model": "orbit", **body}, headers=headers)
+
+        answers = [ask(messages=question), ask(messages=question, tools=tools, tool_choice="none")]
+        refused = {"tools": ask(messages=question, tools=tools), "messages": ask(messages=image)}
+    for answer in answers:
+        assert answer.json()["choices"][0]["message"]["content"].startswith("Hello, ")
+    for param, answer in refused.items():
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+        assert answer.json()["error"]["code"] == "unsupported_by_model"
+
+
 def test_the_frozen_plugin_has_every_hook_of_the_first_api(frozen) -> None:
     assert set(verify.implemented_hooks(frozen)) == {*CALLS, "register_routes", "register_commands"}
     assert frozen.ORBIT_API == 1
