@@ -9,6 +9,7 @@ import httpx
 import pytest
 from admin_kit import RIGHT, TOKEN, chat, choose, press, show, sign_in, signed_in
 
+from orbit.database.keys import KeyChanges
 from orbit.testing import serve
 
 ATTACKS = [
@@ -29,8 +30,11 @@ def no_markup(page: Any) -> bool:
 def test_attacks_are_shown_as_text(tab: Any, server: Any, admin: httpx.Client) -> None:
     for text in ATTACKS:
         prompt = admin.post("/admin/prompts", json={"name": text, "prompt": text, "version": text}).json()
-        fields = {"client_name": text, "notes": text, "collection_name": text, "system_prompt_id": prompt["id"]}
-        chat(server, admin.post("/admin/api-keys", json=fields).json()["api_key"], text)
+        fields = {"client_name": text, "notes": text, "system_prompt_id": prompt["id"]}
+        key = admin.post("/admin/api-keys", json=fields).json()
+        chat(server, key["api_key"], text)
+        earlier = KeyChanges(collection_name=text)  # a key from before there was a rule for names
+        server.call(server.services.database.update_key(key["id"], earlier))
     files = [("files", (f"{text}.md", f"# {text}\n\n{text}".encode())) for text in ATTACKS]
     admin.post("/admin/collections/attacked/documents", files=files).raise_for_status()
     server.call(server.provider("files").flush())
