@@ -70,6 +70,13 @@ class General(Section, forbid_unknown_fields=True, frozen=True):
             "from private addresses. Others must come as data URLs."
         ),
     ] = ()
+    root_path: Annotated[
+        str,
+        Meta(
+            pattern=r"^(/[A-Za-z0-9._~-]+)*/?$",
+            description="Path under which a reverse proxy serves ORBIT, such as /orbit; empty: at its top.",
+        ),
+    ] = ""
     data_dir: Annotated[str, Meta(description="Folder for data that must survive a restart.")] = "data"
     inference_provider: Annotated[
         str, Meta(description="Provider instance that generates; required if several can.")
@@ -85,6 +92,11 @@ class General(Section, forbid_unknown_fields=True, frozen=True):
     default_system_prompt: Annotated[str, Meta(description="System prompt for keys without their own.")] = (
         "You are a helpful assistant. Answer briefly and truthfully."
     )
+
+    @property
+    def root(self) -> str:
+        """``root_path`` without a slash at its end."""
+        return self.root_path.rstrip("/")
 
 
 class Limits(Section, forbid_unknown_fields=True, frozen=True):

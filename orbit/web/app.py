@@ -32,6 +32,7 @@ from orbit.web.http.operation import operation
 from orbit.web.http.plain_http import RedirectToHttps, challenge_route
 from orbit.web.http.problems import of_litestar, problem_response
 from orbit.web.http.request import request_id_of
+from orbit.web.http.root_path import RootPath
 from orbit.web.key_guard import API_KEY
 from orbit.web.pages.admin import admin_page_routes
 from orbit.web.pages.assets import Assets
@@ -74,7 +75,7 @@ class Application:
             lifespan=[self._lifespan],
             cors_config=cors_config(host.config.host.cors),
             exception_handlers={Exception: _error_response},
-            openapi_config=openapi_config(),
+            openapi_config=openapi_config(host.config.host.general.root),
             plugins=[HeadBesideGet()],
             logging_config=None,
         )
@@ -154,10 +155,11 @@ def middleware(services: Services, app: ASGIApp) -> ASGIApp:
     host = services.config.host
     https, origins = host.general.https, host.cors.allow_origins
     if https.redirects:
-        app = RedirectToHttps(app, https.port)
+        app = RedirectToHttps(app, https.port, host.general.root)
     metrics = services.pipeline.metrics if host.metrics.enabled else None
     headers = (VARY,) if origins and "*" not in origins else ()
-    return Access(app, metrics, headers, log=host.logging.access)
+    access = Access(app, metrics, headers, log=host.logging.access)
+    return RootPath(access, host.general.root) if host.general.root else access
 
 
 def routes(services: Services, chats: Mapping[str, ASGIApp], exchange: Exchange, history: History) -> list[Any]:
@@ -239,7 +241,7 @@ def page_routes(services: Services) -> list[Any]:
     challenges = [challenge_route(Path(acme_folder))] if acme_folder else []
     if not config.pages.enabled:
         return challenges
-    assets = Assets()
+    assets = Assets(root=config.general.root)
     return [*assets.routes(), *chat_page_routes(config, assets), *admin_page_routes(config, assets), *challenges]
 
 

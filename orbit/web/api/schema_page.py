@@ -15,6 +15,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.enums import OpenAPIMediaType
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.spec import Server
 
 from orbit.web.api.openapi import COMPONENTS, DESCRIPTION, complete
 
@@ -31,14 +32,15 @@ _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; frame-ancestors 'none'"
 
 
-def openapi_config() -> OpenAPIConfig:
-    """Return the configuration of Litestar's ``/schema``."""
+def openapi_config(root: str = "") -> OpenAPIConfig:
+    """Return the configuration of Litestar's ``/schema``; clients see the server under the path ``root``."""
     policy = ResponseHeader(name="Content-Security-Policy", value=_POLICY)
     return OpenAPIConfig(
         title="ORBIT",
         version="1",
         description=DESCRIPTION,
         components=COMPONENTS,
+        servers=[Server(url=root or "/")],
         openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, response_headers=[policy]),
         render_plugins=[
             _Page(path="/"),
@@ -83,8 +85,9 @@ def _page(document: Mapping[str, Any]) -> Iterator[str]:
     yield f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
     yield f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
     yield f"<body><main><h1>{title}</h1><p>{escape(document['info']['description'])}</p>"
-    yield '<p>For programs: <a href="/schema/openapi.json">openapi.json</a>, '
-    yield '<a href="/schema/openapi.yaml">openapi.yaml</a>.</p><h2>Routes</h2>'
+    root = escape(document["servers"][0]["url"].rstrip("/"))
+    yield f'<p>For programs: <a href="{root}/schema/openapi.json">openapi.json</a>, '
+    yield f'<a href="{root}/schema/openapi.yaml">openapi.yaml</a>.</p><h2>Routes</h2>'
     for path, item in document["paths"].items():
         for method, operation in item.items():
             what = escape(operation.get("summary", ""))

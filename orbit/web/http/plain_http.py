@@ -50,8 +50,9 @@ def challenge_route(folder: Path) -> Any:
 class RedirectToHttps:
     """ASGI middleware that redirects plain HTTP to HTTPS, except for health checks and certificate challenges."""
 
-    def __init__(self, app: ASGIApp, port: int) -> None:
+    def __init__(self, app: ASGIApp, port: int, root: str = "") -> None:
         self._app = app
+        self._root = root
         self._port = "" if port == 443 else f":{port}"  # noqa: PLR2004  # the port that need not be said
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +72,7 @@ class RedirectToHttps:
         else:
             query = scope["query_string"].decode("latin-1")
             path = quote(path, safe="/:@!$&'()*+,;=~-._")
-            location = f"https://{host['name']}{self._port}{path}{'?' + query if query else ''}"
+            location = f"https://{host['name']}{self._port}{self._root}{path}{'?' + query if query else ''}"
             headers = [(b"location", location.encode("latin-1"))]
             status = HTTPStatus.PERMANENT_REDIRECT  # which keeps the method and the body
         headers.append((b"content-length", str(len(body)).encode()))

@@ -56,14 +56,15 @@ class Assets:
     A page refers to files by ``base``, and files refer to each other relatively, so browsers may cache them for ever.
     """
 
-    def __init__(self, folder: Path = STATIC) -> None:
+    def __init__(self, folder: Path = STATIC, root: str = "") -> None:
+        """``root`` is the path under which browsers see the server."""
         files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
         bodies = {name: path.read_bytes() for name, path in files.items()}
         digest = hashlib.sha256()
         for name, body in bodies.items():
             digest.update(f"{name}\0{len(body)}\0".encode() + body)
         self._version = digest.hexdigest()[:16]
-        self.base = f"/assets/{self._version}"
+        self.base = f"{root}/assets/{self._version}"
         self._templates = {name: body.decode() for name, body in bodies.items() if name.endswith(".html")}
         headers = {**file_headers(), "Cache-Control": _FOREVER}
         self._served = {

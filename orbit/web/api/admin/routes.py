@@ -89,7 +89,7 @@ def admin_routes(services: Services, live: Any) -> list[Any]:
     router = Router(
         "/admin",
         route_handlers=[
-            *sign_in_routes(guard),
+            *sign_in_routes(guard, services.config.host.general.root),
             Router("/", route_handlers=reading, security=[*ADMIN_TOKEN, *ADMIN_SESSION]),
             Router("/", route_handlers=changing, security=[*ADMIN_TOKEN, *CHANGING_SESSION]),
         ],

@@ -34,8 +34,11 @@ class SignInInfo(msgspec.Struct, frozen=True):
     csrf_token: str
 
 
-def sign_in_routes(guard: AdminGuard) -> list[Any]:
-    """Return the routes of sign-ins. The router's guard has admitted the request."""
+def sign_in_routes(guard: AdminGuard, root: str = "") -> list[Any]:
+    """Return the routes of sign-ins. The router's guard has admitted the request.
+
+    ``root`` is the path under which browsers see the server.
+    """
     sign_ins = guard.sign_ins
 
     def info(signed_in: SignIn) -> SignInInfo:
@@ -45,7 +48,7 @@ def sign_in_routes(guard: AdminGuard) -> list[Any]:
         return Cookie(
             key=sign_ins.cookie_name,
             value=value,
-            path=PATH,
+            path=f"{root}{PATH}",
             max_age=seconds,
             httponly=True,
             samesite="strict",

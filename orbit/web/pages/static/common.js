@@ -88,11 +88,19 @@ export class Failure extends Error {
   }
 }
 
+/** The path under which a proxy serves ORBIT, without a slash at its end: this file is at PATH/assets/VERSION/. */
+const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+
+/** The path of a route, as the browser has to ask for it. */
+export function routed(path) {
+  return `${root}${path}`;
+}
+
 /** fetch() whose every failure is a Failure with a sentence; an abort stays an AbortError. */
 export async function request(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, options);
+    response = await fetch(routed(path), options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Failure("The server cannot be reached. Check your connection and try again.");

@@ -8,7 +8,8 @@
 (() => {
   const script = document.currentScript;
   const { key = "", label = "Ask a question", target = "", theme = "" } = script.dataset;
-  const server = new URL(script.src).origin;
+  const { origin } = new URL(script.src);
+  const server = new URL(".", script.src).href.slice(0, -1); // with the path under which a proxy serves it
   const PATIENCE = 1000; // after the load of the frame, whose scripts have run by then
 
   const STYLE = `
@@ -39,10 +40,10 @@
     const frame = element("iframe", { src: `${server}/`, title: label, allow: "clipboard-write" });
     let ready = false;
     addEventListener("message", (event) => {
-      if (event.source !== frame.contentWindow || event.origin !== server) return;
+      if (event.source !== frame.contentWindow || event.origin !== origin) return;
       if (event.data?.type !== "orbit-ready") return;
       ready = true;
-      frame.contentWindow.postMessage({ type: "orbit-settings", key, theme, panel }, server);
+      frame.contentWindow.postMessage({ type: "orbit-settings", key, theme, panel }, origin);
     });
     frame.addEventListener("load", () => {
       setTimeout(() => {

@@ -1,6 +1,6 @@
 // The administration API, asked with the cookie of a session. When that has ended, one is begun and the request repeated.
 
-import { Failure, request } from "../common.js";
+import { Failure, request, routed } from "../common.js";
 import { askToSignIn } from "./sign_in.js";
 
 let csrf = null; // the session's token; null while there is no session
@@ -122,7 +122,7 @@ function send(where, form, { onSent, onTold, signal }) {
     sending.addEventListener("error", () => failed(new Failure(broken)));
     sending.addEventListener("abort", () => failed(new DOMException("stopped", "AbortError")));
     signal.addEventListener("abort", () => sending.abort());
-    sending.open("POST", where);
+    sending.open("POST", routed(where));
     for (const [name, value] of Object.entries(csrfHeader())) sending.setRequestHeader(name, value);
     sending.send(form);
   });

@@ -1,6 +1,6 @@
 // The chat page: what the parts do together.
 
-import { announce, h, icon, themeButton } from "../common.js";
+import { announce, h, icon, routed, themeButton } from "../common.js";
 import { ask } from "./ask.js";
 import { Conversation } from "./conversation.js";
 import { embed, framed } from "./embedded.js";
@@ -155,7 +155,7 @@ function renew() {
   running?.abort();
   if (conversation.session) {
     const path = `/chat/sessions/${encodeURIComponent(conversation.session)}`;
-    fetch(path, { method: "DELETE", headers: { "X-API-Key": key.value }, keepalive: true }).catch(() => {
+    fetch(routed(path), { method: "DELETE", headers: { "X-API-Key": key.value }, keepalive: true }).catch(() => {
       // The server forgets it by itself after a time.
     });
   }
