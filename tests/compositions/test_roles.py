@@ -26,9 +26,9 @@ def test_who_judges_and_scores(order: tuple[str, ...], asked: str, world: World)
     seen = world.ask(config)
     expect(seen, config)
     assert (seen.judged.total(), seen.reranked.total()) == (
-        3,
+        4,
         1,
-    )  # once at start, the question, the answer; two passages at once
+    )  # twice at start, the question, the answer; two passages at once
 
 
 PLUGINS = {
@@ -39,11 +39,11 @@ PLUGINS = {
 
 @pytest.mark.parametrize("plugin", PLUGINS)
 @pytest.mark.parametrize("same_server", [True, False])
-@pytest.mark.parametrize("order", [("answers", "vectors"), ("vectors", "answers")], ids="+".join)
+@pytest.mark.parametrize("order", [("writer", "vectors"), ("vectors", "writer")], ids="+".join)
 def test_two_instances_of_one_plugin(plugin: str, order: tuple[str, str], world: World, *, same_server: bool) -> None:
     setting, address = PLUGINS[plugin]
     sections = {
-        "answers": {"use": plugin, setting: address.format("1"), "model": "a"},
+        "writer": {"use": plugin, setting: address.format("1"), "model": "a"},
         "vectors": {"use": plugin, setting: address.format("1" if same_server else "2"), "embed_model": "b"},
     }
     config: dict[str, Any] = {name: sections[name] for name in order} | {"chroma": {}}

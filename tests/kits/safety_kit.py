@@ -17,12 +17,12 @@ BROKEN = ProviderError("broken")
 
 
 class Judge(ModelHost):
-    """The host. ``answers`` are given one after the other, then ``SAFE: true``; an exception is raised."""
+    """The host. ``answers`` are given one after the other, then all but bombs pass; an exception is raised."""
 
     def __init__(self) -> None:
         super().__init__()
         self.answers: list[str | Exception] = []
-        self.verdict: Callable[[str], str] = lambda text: "SAFE: true"
+        self.verdict: Callable[[str], str] = lambda text: "SAFE: false" if "bomb" in text else "SAFE: true"
         self.delay = 0.0
 
     def reply(self, messages: Sequence[Message]) -> str | Exception:

@@ -66,7 +66,8 @@ def says(label: str) -> Any:
         role = role_of(body)
         passages = str(body["messages"][-1]["content"]).count("<passage number=")
         scores = str([9 - number for number in range(passages)]) if passages else "7"
-        return {"judged": "SAFE: true", "reranked": scores}.get(role, f"answer of {label}")
+        safe = "false" if "bomb" in str(body["messages"][-1]["content"]) else "true"
+        return {"judged": f"SAFE: {safe}", "reranked": scores}.get(role, f"answer of {label}")
 
     return reply
 

@@ -106,7 +106,7 @@ async def test_judge_and_reranker_get_answers_in_form_from_the_bundled_model(tmp
     config = {
         "llama_cpp": {"n_ctx": 1024, "max_tokens": 40},
         "safety": {"mode": "strict", "max_retries": 0, "request_timeout": 90},
-        "reranker": {"enabled": True, "temperature": 1.5, "timeout": 90},
+        "reranker": {"enabled": True, "temperature": 1.5, "timeout": 90, "passages_per_request": 1},
         "listener": {},
     }
     who = CallContext("test")

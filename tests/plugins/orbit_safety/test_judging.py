@@ -276,3 +276,26 @@ async def test_a_judge_that_gives_no_verdict_is_degraded_until_it_does(
 
     assert (await ask(provider, "three")).allowed
     assert (await provider.health()).status == "ok"
+
+
+async def test_a_judge_that_passes_everything_is_found_at_the_start(
+    judge: Judge, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    judge.verdict = lambda text: "SAFE: true"
+    provider = await start()
+    assert sum("must refuse" in message for message in caplog.messages) == 1
+    assert (await ask(provider, "a question")).allowed
+    assert (await provider.health()).status == "degraded"
+    assert "may pass everything" in (await provider.health()).detail
+    judge.verdict = lambda text: "SAFE: false"
+    assert not (await ask(provider, "another question")).allowed
+    assert (await provider.health()).status == "ok"
+
+
+async def test_a_judge_that_tells_texts_apart_starts_without_a_warning(
+    judge: Judge, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = await start()
+    assert caplog.messages == []
+    assert not judge.running
+    assert (await provider.health()).status == "ok"
