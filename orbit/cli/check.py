@@ -34,6 +34,7 @@ def check(config_path: str | None, *, traceback: bool) -> None:
             click.echo(f"Note: {item.section.path}: {printable(sentence)}")
     enabled = ", ".join(host.registry.names())
     click.echo(f"{host.config.source} is valid. Enabled: {enabled}.")
+    click.echo(f"Data folder: {host.data_dir.absolute()}")
 
 
 def show_tracebacks(host: object) -> None:

@@ -25,7 +25,9 @@ def is_first_run(config: Config) -> bool:
 
 def prepare(config: Config, address: str) -> None:
     """Ingest ORBIT's own documentation, make an API key, and say how to ask. Raises OrbitError."""
-    click.echo(f"First run: making {config.data_dir}/ and reading ORBIT's own documentation into '{COLLECTION}' ...")
+    click.echo(
+        f"First run: making {config.data_dir.absolute()}/ and reading ORBIT's own documentation into '{COLLECTION}' ..."
+    )
     asyncio.run(_ingest(config))
     key = asyncio.run(_first_key(config))
     click.echo(

@@ -39,9 +39,10 @@ elasticsearch:
 def test_check_of_a_good_configuration(tmp_path: Path) -> None:
     shown = typed("check", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
-    assert (
-        shown.stdout == "the embedded default is valid. Enabled: llama_cpp, onnx, wordllama, chroma, lexical, files.\n"
-    )
+    assert shown.stdout.splitlines() == [
+        "the embedded default is valid. Enabled: llama_cpp, onnx, wordllama, chroma, lexical, files.",
+        f"Data folder: {tmp_path / 'data'}",
+    ]
     assert list(tmp_path.iterdir()) == [], "nothing is started, nothing is made"
 
 
