@@ -77,6 +77,13 @@ class General(Section, forbid_unknown_fields=True, frozen=True):
             description="Path under which a reverse proxy serves ORBIT, such as /orbit; empty: at its top.",
         ),
     ] = ""
+    pass_parameters: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Parameters of /v1/chat/completions that go to the model's server as they are, such as "
+            "chat_template_kwargs; ollama and openai send them on."
+        ),
+    ] = ()
     data_dir: Annotated[str, Meta(description="Folder for data that must survive a restart.")] = "data"
     inference_provider: Annotated[
         str, Meta(description="Provider instance that generates; required if several can.")

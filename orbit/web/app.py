@@ -179,9 +179,7 @@ def routes(services: Services, chats: Mapping[str, ASGIApp], exchange: Exchange,
 def chat_handlers(services: Services) -> dict[str, ASGIApp]:
     """Return what answers chats, by path."""
     settings = services.config.host
-    protocol = CompletionProtocol(
-        chat_models(services.host), settings.limits, fetches=bool(settings.general.image_hosts)
-    )
+    protocol = CompletionProtocol(chat_models(services.host), settings.limits, settings.general)
     return {
         CHAT: chat_handler(services, OrbitProtocol(settings)),
         COMPLETIONS: chat_handler(services, protocol),

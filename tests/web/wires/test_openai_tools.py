@@ -227,6 +227,16 @@ def test_formats_are_passed_on_as_they_come(tmp_path: Path) -> None:
     assert other.json_schema == schema["schema"]
 
 
+def test_parameters_that_the_operator_passes_on(tmp_path: Path) -> None:
+    body = {"chat_template_kwargs": {"x": 1}, "novel": [2], "n": 1}
+    with served(tmp_path, general={"pass_parameters": ["chat_template_kwargs", "novel", "temperature"]}) as server:
+        answer = ask(server, extra_body={**body, "other": 3}, temperature=0.5)
+        (_, options) = server.provider("tools_model").seen[0]
+    assert options.extra == {"chat_template_kwargs": {"x": 1}, "novel": [2]}
+    assert options.temperature == 0.5
+    assert answer.orbit["ignored"] == ["other"]
+
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown tool": ({"tools": [WEATHER], "tool_choice": {**NAMED, "function": {"name": "x"}}}, "tool_choice"),
     "a choice of nothing": ({"tool_choice": "required"}, "tool_choice"),

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
-from orbit.config.model import Limits
+from orbit.config.model import General, Limits
 from orbit.types import CallContext, GenerateOptions, Image, Tool, ToolChoice
 from orbit.upstreams import listed_name
 from orbit.web.http.body import check_length, decode
@@ -88,6 +88,7 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     ignored: tuple[str, ...] = ()
+    extra: dict[str, Any] = {}
 
     @property
     def is_complete(self) -> bool:
@@ -160,14 +161,17 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
             reasoning_effort=_effort(request),
             logprobs=(request.top_logprobs or 0) if request.logprobs else None,
             response_format=_format(request.response_format),
+            extra=self.extra,
         )
 
 
 class CompletionProtocol:
     """``Authorization: Bearer`` and OpenAI's request."""
 
-    def __init__(self, models: tuple[str, ...], limits: Limits, *, fetches: bool = False) -> None:
-        """``models`` are the names that a request may use; ``fetches``: images may be on other servers."""
+    def __init__(self, models: tuple[str, ...], limits: Limits, general: General) -> None:
+        """``models`` are the names that a request may use."""
+        fetches = bool(general.image_hosts)
+        self._passed = frozenset(general.pass_parameters)
         self._fetches = fetches
         self._models = models
         self._limits = limits
@@ -181,7 +185,7 @@ class CompletionProtocol:
         """Decode and check a body. Raises RequestError with what is wrong."""
         request = decode(body, _decoder, _EXPECTED)
         check_model(request.model, self._models)
-        ignored = check_parameters(body, _KNOWN)
+        ignored, extra = check_parameters(body, _KNOWN, self._passed)
         if request.stream_options is not None and not request.stream:
             raise ParameterError("stream_options", "'stream_options' is only allowed when 'stream' is true.")
         if request.top_logprobs and not request.logprobs:
@@ -190,7 +194,7 @@ class CompletionProtocol:
         conversation = conversation_of(request.messages, fetches=self._fetches)
         check_length(conversation.question.content, self._limits.max_message_chars)
         self._check_size(len(body), conversation.attached)
-        return CompletionQuestion(request, conversation, tools, choice, ignored)
+        return CompletionQuestion(request, conversation, tools, choice, ignored, extra)
 
     def _check_size(self, body: int, attached: int) -> None:
         """Raise RequestError with 413 if attachments, or all the rest, are too large."""

@@ -86,20 +86,23 @@ _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 _decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def check_parameters(body: bytes, known: frozenset[str]) -> tuple[str, ...]:
+def check_parameters(
+    body: bytes, known: frozenset[str], passed: frozenset[str] = frozenset()
+) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Raise ParameterError for a parameter that would change the answer. Returns the unknown ones, sorted.
 
-    ``known`` are the supported ones. Like vLLM and unlike OpenAI, ORBIT lets unknown parameters pass, and lists them
-    beside the answer.
+    ``known`` are the supported ones. Those in ``passed`` go to the provider as they are, and are returned as well. Like
+    vLLM and unlike OpenAI, ORBIT lets unknown parameters pass, and lists them beside the answer.
     """
     fields = _decoder.decode(body)
     unknown = []
-    for name in fields.keys() - known - _BESIDE:
+    extra = {name: msgspec.json.decode(fields[name]) for name in fields.keys() & passed - known}
+    for name in fields.keys() - known - _BESIDE - passed:
         if name not in _NEUTRAL:
             unknown.append(name)
         elif not _neutral(msgspec.json.decode(fields[name]), _NEUTRAL[name]):
             raise ParameterError(name, f"'{name}' is not supported with this value.", code="unsupported_value")
-    return tuple(sorted(unknown))
+    return tuple(sorted(unknown)), extra
 
 
 def _neutral(value: Any, neutral: tuple[Any, ...]) -> bool:
