@@ -25,6 +25,7 @@ COMMANDS = {
     "chat": "Ask questions in the terminal.",
     "eval": "Measure how well a collection answers.",
     "logs": "Read, search and resend the chat log.",
+    "doctor": "Show versions, disk, certificate and what the configuration reaches.",
     "backup": "Write configuration, keys and documents to one file.",
     "restore": "Restore a backup.",
     "database": "Copy keys, prompts and conversations to another database.",

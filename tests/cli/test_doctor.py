@@ -1,0 +1,30 @@
+"""``orbit doctor``: one page, and an exit code for scripts."""
+
+from pathlib import Path
+
+from certificates import Pair
+from cli_kit import runner
+
+
+def test_a_well_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"general: {{data_dir: {tmp_path}/data}}\nlogging: {{file: {{enabled: false}}}}\necho: {{}}\n")
+    output = runner("--config", str(config))("doctor").output
+    assert "BAD" not in output
+    for words in ("ORBIT", f"{tmp_path}/data", "GB free", "clock", "database       ok", "echo           ok"):
+        assert words in output
+
+
+def test_what_is_wrong_is_marked(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    pair = Pair(tmp_path)
+    config.write_text(
+        f"general: {{data_dir: {tmp_path}/data,"
+        f" https: {{enabled: true, cert_file: {pair.chain}, key_file: {pair.key}}}}}\n"
+        "logging: {file: {enabled: false}}\nollama: {base_url: 'http://127.0.0.1:9', model: x, start_timeout: 0}\n"
+    )
+    output = runner("--config", str(config))("doctor", code=1).output
+    assert "certificate" in output
+    assert "BAD  start" in output
+    config.write_text("general: {prot: 1}\necho: {}\n")
+    assert "BAD  configuration  general.prot" in runner("--config", str(config))("doctor", code=1).output
