@@ -12,6 +12,7 @@ ROOMS = ("auth", "chat", "database", "host", "observing", "system", "web")
 
 ELSEWHERE = {
     "chat/outcome.py": ("chat/test_pipeline.py", "types without behaviour, of what the pipeline ends with"),
+    "chat/rounds.py": ("web/wires/test_openai_tools.py", "rounds of tools, as a client sends them"),
     "database/conversations.py": ("kits/database_contract.py", "a contract, which every database passes"),
     "host/describe.py": ("host/test_plugins_show.py", "what one command shows"),
     "host/host.py": ("host/test_contract.py", "the host as plugins and commands use it"),

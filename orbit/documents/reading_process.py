@@ -142,15 +142,14 @@ def _streams() -> tuple[IO[bytes], IO[bytes]]:
 
 def _limit(memory: int) -> None:
     """Limit the memory to ``memory`` bytes beyond today's. Only Linux counts it; elsewhere the deadline must do."""
-    if sys.platform != "linux":
-        return
-    import resource  # noqa: PLC0415  # Unix only
+    if sys.platform == "linux":
+        import resource  # noqa: PLC0415  # Unix only
 
-    today = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = today + memory
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        today = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = today + memory
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _alarm(seconds: float) -> None:

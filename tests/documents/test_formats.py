@@ -63,7 +63,7 @@ def test_slides_come_in_their_order_with_tables_and_notes():
 
 
 def workbook(*rows, title="Costs"):
-    import openpyxl
+    import openpyxl  # type: ignore[import-untyped]  # it has no types
 
     book = openpyxl.Workbook()
     book.active.title = title

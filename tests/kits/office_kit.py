@@ -2,13 +2,14 @@
 
 import io
 import zipfile
+from collections.abc import Iterable, Mapping
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 
 
-def archive_of(parts):
+def archive_of(parts: Mapping[str, str | bytes]) -> bytes:
     """A zip of parts by name."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as package:
@@ -17,7 +18,7 @@ def archive_of(parts):
     return out.getvalue()
 
 
-def relations(**kinds):
+def relations(**kinds: str) -> str:
     """The links of a part: by id, ``kind target``."""
     links = "".join(
         f'<Relationship Id="{name}" Type="{OFFICE}/{value.split()[0]}" Target="{value.split()[1]}"/>'
@@ -26,19 +27,25 @@ def relations(**kinds):
     return f'<Relationships xmlns="{RELATIONS}">{links}</Relationships>'
 
 
-def paragraph(text, style="", number="", level=0):
+def paragraph(text: str, style: str = "", number: str = "", level: int = 0) -> str:
     properties = f'<w:pStyle w:val="{style}"/>' if style else ""
     if number:
         properties += f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{number}"/></w:numPr>'
     return f"<w:p><w:pPr>{properties}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
 
 
-def table(*rows, cell="<w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>"):
+def table(*rows: Iterable[object], cell: str = "<w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>") -> str:
     lines = "".join(f"<w:tr>{''.join(cell.format(value) for value in row)}</w:tr>" for row in rows)
     return f"<w:tbl>{lines}</w:tbl>"
 
 
-def docx(*body, styles="", numbering="", more=None, links=None):
+def docx(
+    *body: str,
+    styles: str = "",
+    numbering: str = "",
+    more: Mapping[str, str | bytes] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> bytes:
     """A Word document. ``more`` are parts by name, ``links`` the document's relations to them."""
     names = {"Title": "Title", "Heading1": "heading 1", "Heading2": "heading 2"}
     known = "".join(
