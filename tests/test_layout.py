@@ -26,7 +26,7 @@ ELSEWHERE = {
     "web/api/schema_page.py": ("web/api/test_schema.py", "the page of that document"),
     "web/app.py": ("web/test_routing.py", "the application from outside"),
     "web/http/operation.py": ("web/api/test_schema.py", "operations in that document"),
-    "web/http/root_path.py": ("browser/test_root_path.py", "a server behind a proxy, from outside"),
+    "web/http/root_path.py": ("serving/test_root_path.py", "a server behind a proxy, from outside"),
     "web/services.py": ("web/test_routing.py", "opens what the application serves"),
     "web/wires/route.py": ("web/wires/test_orbit.py", "the route of every wire"),
     "web/wires/sending.py": ("web/wires/test_orbit.py", "the answers of every wire"),
