@@ -16,6 +16,7 @@ from orbit.types import (
     ChatRecord,
     Chunk,
     Collection,
+    Content,
     Document,
     EmbedKind,
     GenerateOptions,
@@ -23,6 +24,8 @@ from orbit.types import (
     Model,
     ModerationStage,
     Query,
+    Section,
+    SourceFile,
     TokenCount,
     Verdict,
 )
@@ -100,6 +103,33 @@ async def retrieve(query: Query, limit: int, context: CallContext) -> Sequence[D
     not exist, return an empty list or raise ProviderError. ORBIT calls it on every enabled provider concurrently, each
     with its own deadline. It fuses several lists by score if it knows the scale of each (``Provider.calibration``),
     else by rank. After an error the client receives 503, unless ``retrieval.on_error`` says otherwise.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def read(file: SourceFile, context: CallContext) -> Content:
+    """Return the text of a file, in sections that each know their headings and their place in the file.
+
+    ORBIT calls it for files whose extension ``Provider.reads`` returns, also for attachments inside other files, and
+    before its own reader of that extension. Raise UnreadableError to say why a file cannot be read; it is then skipped.
+    Name what is missing in ``Content.warnings``.
+
+    The call runs in a separate process that ORBIT kills at the deadline or memory limit of ``ingest``, so it may block.
+    There, the provider has its configured settings but is not started, and its host answers no calls.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def split(sections: Sequence[Section], context: CallContext) -> Sequence[Section]:
+    """Return sections of the size of passages, in order. Each becomes one passage.
+
+    ORBIT calls it on the selected provider with all sections of a file; without one it splits by ``ingest.chunk_size``.
+    Each ``path`` begins with the file's title. A passage is its path, unless the section is ``whole``, then its header
+    and text. Lose no text: shorten, copy and join sections as you like, and keep or refine their ``metadata``.
+
+    The call runs where ``read`` does: it may block, and the provider is not started.
     """
     raise NotImplementedError
 

@@ -174,6 +174,10 @@ class Provider:
         """
         return stage == "input"
 
+    def reads(self) -> Iterable[str]:
+        """Return the extensions of the files that ``read`` reads, such as ``".msg"``, in lower case with the dot."""
+        return ()
+
     def exclusive(self) -> str:
         """Return why several worker processes cannot share this instance's resources; empty if they can."""
         return ""

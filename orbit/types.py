@@ -323,6 +323,8 @@ class Content(msgspec.Struct, frozen=True):
     """The file's title; empty if it has none."""
     warnings: tuple[str, ...] = ()
     """What could not be read or had to be guessed, each a sentence for the person who added the file."""
+    attachments: tuple[SourceFile, ...] = ()
+    """Files inside the file. Their own readers read them; their passages have the attachment's name in their path."""
 
 
 class Calibration(msgspec.Struct, frozen=True):

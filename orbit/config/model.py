@@ -260,6 +260,9 @@ class Ingest(Section, forbid_unknown_fields=True, frozen=True):
     readers: Annotated[
         int, Meta(ge=0, description="Processes that read files at the same time; 0 for one per processor core.")
     ] = 0
+    splitter: Annotated[
+        str, Meta(description="Provider instance that splits; required if several can. If none can, ORBIT splits.")
+    ] = ""
     read_timeout: Annotated[
         Seconds, Meta(description="Seconds to read one file; then its reading process is killed and the file skipped.")
     ] = 120.0

@@ -19,6 +19,7 @@ from orbit.documents.reading import Reading
 from orbit.documents.sections import UnreadableError
 from orbit.documents.summary import Failed, Kept, Progress, Removed, Shortened, Skipped, Summary, Warned
 from orbit.errors import PromptTooLong, ProviderError
+from orbit.host.file_plugins import FilePlugins
 from orbit.types import CallContext, Document, Notice
 
 PATIENCE = 3
@@ -68,6 +69,8 @@ class Options(msgspec.Struct, frozen=True):
     keep_unreadable: bool = False
     prune: bool = False
     origins: Origins | None = None
+    plugins: FilePlugins = FilePlugins()
+    """The plugins that read and split files."""
 
 
 async def ingest_paths(
@@ -103,7 +106,7 @@ async def ingest(
     options = options or Options(settings.keep_unreadable)
     known = await store.list_sources(collection, context)
     run = _Run(store, collection, settings, context, known, progress or (lambda _: None), len(inputs), options)
-    async with Reading(settings) as reading:
+    async with Reading(settings, options.plugins) as reading:
         outcomes = in_order(lambda item: run.read(item, reading), inputs, reading.width)
         async with aclosing(outcomes):
             async for item, outcome in outcomes:
@@ -208,7 +211,8 @@ class _Run:
         if not content.strip():
             return b"", ""
         sizes = settings.chunk_size, settings.chunk_overlap
-        return content, fingerprint(item.source, content, *sizes, *filter(None, [settings.encoding]))
+        encoding = filter(None, [settings.encoding])
+        return content, fingerprint(item.source, content, *sizes, *encoding, plugins=self._options.plugins)
 
     async def take(self, item: Input, outcome: _Outcome) -> None:
         """Queue the passages of one input for writing."""

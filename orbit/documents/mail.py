@@ -5,36 +5,30 @@ from __future__ import annotations
 import email
 import email.policy
 import re
-from collections.abc import Iterable, Iterator
-from contextvars import ContextVar
+from collections.abc import Iterator
 from email.message import EmailMessage
 
 import msgspec
 
 from orbit.documents.sections import Content, Section, UnreadableError
+from orbit.types import SourceFile
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
-_DEEPEST = 5
-"""Messages within messages to read."""
-_DEPTH: ContextVar[int] = ContextVar("orbit_attachment_depth", default=0)
 _MESSAGE = re.compile(rb"^From .*\n(?=[\w-]+:)", re.MULTILINE)
 
 
-class Attachment(msgspec.Struct, frozen=True):
-    """A file in a message."""
-
-    name: str
-    content: bytes
-
-
 def read_eml(content: bytes) -> Content:
-    """Read a message. An attachment that cannot be read is named in a warning."""
+    """Read a message, and hand on its attachments."""
     message = email.message_from_bytes(content, policy=email.policy.default)
     subject = " ".join(str(message["Subject"] or "").split())
     headers = "\n".join(f"{name}: {' '.join(str(message[name]).split())}" for name in _HEADERS if message[name])
     if not headers:
         raise UnreadableError("is not a readable e-mail: it has no headers")
-    return read_message(headers, _body(message), subject, _attachments(message))
+    body = _body(message)
+    sections = (Section(headers), *body.sections)
+    if len(body.sections) == 1 and not body.sections[0].path:
+        sections = (msgspec.structs.replace(body.sections[0], text=f"{headers}\n\n{body.sections[0].text}"),)
+    return Content(sections, subject, body.warnings, tuple(_attachments(message)))
 
 
 def read_mbox(content: bytes) -> Content:
@@ -44,40 +38,14 @@ def read_mbox(content: bytes) -> Content:
         raise UnreadableError("is not a readable mailbox: no line begins with 'From '")
     sections: list[Section] = []
     warnings: list[str] = []
+    attachments: list[SourceFile] = []
     for start, end in zip(starts, [*starts[1:], len(content)], strict=True):
         found = read_eml(content[start:end].partition(b"\n")[2])
         warnings += found.warnings
-        sections += [
-            msgspec.structs.replace(section, path=(found.title, *section.path)) if found.title else section
-            for section in found.sections
-        ]
-    return Content(tuple(sections), "", tuple(warnings))
-
-
-def read_message(headers: str, body: Content, subject: str, attachments: Iterable[Attachment]) -> Content:
-    """Return a message's headers, text and attachments, each attachment below its name."""
-    from orbit.documents.readers import read  # noqa: PLC0415  # it imports this module
-
-    sections = [Section(headers), *body.sections]
-    if len(body.sections) == 1 and not body.sections[0].path:
-        sections = [msgspec.structs.replace(body.sections[0], text=f"{headers}\n\n{body.sections[0].text}")]
-    warnings = list(body.warnings)
-    depth = _DEPTH.get()
-    for file in attachments:
-        token = _DEPTH.set(depth + 1)
-        try:
-            if depth >= _DEEPEST:
-                raise UnreadableError("is nested too deeply")
-            found = read(file.name, file.content)
-        except UnreadableError as error:
-            reason = str(error).partition(" (.")[0]
-            warnings.append(f"The attachment '{file.name}' {reason}.")
-            continue
-        finally:
-            _DEPTH.reset(token)
-        warnings += (f"The attachment '{file.name}': {warning}" for warning in found.warnings)
-        sections += [msgspec.structs.replace(section, path=(file.name, *section.path)) for section in found.sections]
-    return Content(tuple(sections), subject, tuple(warnings))
+        attachments += found.attachments
+        path = (found.title,) if found.title else ()
+        sections += [msgspec.structs.replace(one, path=(*path, *one.path)) for one in found.sections]
+    return Content(tuple(sections), "", tuple(warnings), tuple(attachments))
 
 
 def _body(message: EmailMessage) -> Content:
@@ -95,16 +63,16 @@ def _body(message: EmailMessage) -> Content:
     return Content((Section(text.replace("\r\n", "\n").strip()),)) if text.strip() else Content(())
 
 
-def _attachments(message: EmailMessage) -> Iterator[Attachment]:
+def _attachments(message: EmailMessage) -> Iterator[SourceFile]:
     for number, part in enumerate(message.iter_attachments(), start=1):
         if part.get_content_maintype() == "message":
             inner = part.get_payload(0) if part.is_multipart() else None
             if isinstance(inner, EmailMessage):
-                yield Attachment(f"{inner['Subject'] or f'message {number}'}.eml", inner.as_bytes())
+                yield SourceFile(f"{inner['Subject'] or f'message {number}'}.eml", inner.as_bytes())
             continue
         if part.get_content_maintype() == "image" and part["Content-ID"]:  # a logo in the text
             continue
         name = part.get_filename() or ""
         content = part.get_payload(decode=True)
         if name and isinstance(content, bytes):
-            yield Attachment(name, content)
+            yield SourceFile(name, content)

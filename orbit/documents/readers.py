@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
 
+from orbit.documents.attachments import with_attachments
 from orbit.documents.docx import read_docx
 from orbit.documents.encoding import decode
 from orbit.documents.epub import read_epub
@@ -26,6 +28,8 @@ from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.documents.table import read_table
 from orbit.documents.xlsx import read_xlsx
 from orbit.documents.xml import read_xml
+from orbit.host.file_plugins import FilePlugins
+from orbit.types import SourceFile
 
 VERSION = 3
 """Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
@@ -141,38 +145,59 @@ _READERS: dict[str, tuple[str, Callable[[bytes], Content]]] = {
     **dict.fromkeys((".log", *_CODE), ("code", _of_text(_code))),
 }
 
-_OLD = {".doc": ".docx", ".xls": ".xlsx", ".ppt": ".pptx", ".msg": ".eml"}
-"""Formats of old Office programs, and what to save them as."""
+_OLD = {
+    ".doc": "save it as .docx",
+    ".ppt": "save it as .pptx",
+    ".xls": "save it as .xlsx, or enable the provider 'old_office'",
+    ".xlsb": "save it as .xlsx, or enable the provider 'old_office'",
+    ".msg": "save it as .eml, or enable the provider 'old_office'",
+}
+"""Formats of old Office programs, and what to do about them."""
 
 KNOWN = tuple(_READERS)
 """Extensions of the files that can be read."""
+
+
+Reader = Callable[[SourceFile], Content]
+"""A reader of a plugin."""
 
 
 def check_type(source: str) -> None:
     """Raise UnreadableError if no reader supports the file's extension."""
     ending = PurePath(source).suffix.lower()
     if ending in _OLD:
-        raise UnreadableError(f"is in the format of an old Office, which cannot be read; save it as {_OLD[ending]}")
+        raise UnreadableError(f"is in a format of old Office that cannot be read; {_OLD[ending]}")
     if ending not in _READERS:
         what = f"'{ending}' is not a known type" if ending else "its name has no extension that shows its type"
         raise UnreadableError(f"{what} ({', '.join(KNOWN)})")
 
 
-def read(source: str, content: bytes) -> Content:
-    """Return a file's text. Raises UnreadableError with the reason."""
-    check_type(source)
+def read(source: str, content: bytes, plugins: Mapping[str, Reader] = MappingProxyType({})) -> Content:
+    """Return a file's text with that of its attachments. Raises UnreadableError with the reason.
+
+    ``plugins`` are further readers by extension, which go before those here.
+    """
+    ending = PurePath(source).suffix.lower()
+    if ending not in plugins:
+        check_type(source)
     if not content.strip():
         raise UnreadableError("is empty")
-    read_content = _READERS[PurePath(source).suffix.lower()][1](content)
+    read_content = plugins[ending](SourceFile(source, content)) if ending in plugins else _READERS[ending][1](content)
+    if read_content.attachments:
+        read_content = with_attachments(read_content, plugins, read)
     if not any(section.text.strip() for section in read_content.sections):
         raise UnreadableError("has no text")
     return read_content
 
 
-def fingerprint(source: str, content: bytes, *parameters: int | str) -> str:
-    """Return a digest of a file's content and of the settings that read and split it, without parsing it."""
-    check_type(source)
-    reader = _READERS[PurePath(source).suffix.lower()][0]
+def fingerprint(source: str, content: bytes, *parameters: int | str, plugins: FilePlugins | None = None) -> str:
+    """Return a digest of a file's content and of what reads and splits it, without parsing it."""
+    ending = PurePath(source).suffix.lower()
+    if plugins is not None and ending in plugins.readers:
+        reader = plugins.digest(ending)
+    else:
+        check_type(source)
+        reader = _READERS[ending][0] + (plugins.digest(ending) if plugins is not None else "")
     digest = hashlib.sha256(f"{VERSION}:{reader}:{':'.join(map(str, parameters))}\0".encode())
     digest.update(content)
     return digest.hexdigest()[:32]

@@ -18,6 +18,9 @@ import msgspec
 from orbit.config.model import Ingest
 from orbit.documents.reading_process import MOST_TEXT, Reply, Request, Start, receive, send
 from orbit.documents.sections import UnreadableError
+from orbit.host.file_plugins import FilePlugins
+
+NO_PLUGINS = FilePlugins()
 
 logger = logging.getLogger("orbit.ingest")
 
@@ -35,8 +38,9 @@ class Reading:
     Enter it (``async with``). Leaving it ends all processes, whatever they are doing.
     """
 
-    def __init__(self, settings: Ingest) -> None:
+    def __init__(self, settings: Ingest, plugins: FilePlugins = NO_PLUGINS) -> None:
         self._settings = settings
+        self._start = Start(settings, plugins)
         self.width = settings.readers or os.cpu_count() or 1
         """Files that are read at the same time."""
         self._free = asyncio.Semaphore(self.width)
@@ -78,7 +82,7 @@ class Reading:
     async def _ask(self, process: _Process, request: Request) -> Reply:
         seconds = self._settings.read_timeout
         try:
-            await asyncio.to_thread(process.start, self._settings)
+            await asyncio.to_thread(process.start, self._start)
             async with asyncio.timeout(seconds):
                 return await asyncio.to_thread(process.ask, request)
         except TimeoutError as error:
@@ -101,7 +105,7 @@ class _Process:
         self._popen: subprocess.Popen[bytes] | None = None
         self._killed = False
 
-    def start(self, settings: Ingest) -> None:
+    def start(self, start: Start) -> None:
         """Start the process, unless it runs already. Raises OSError or _EndedError."""
         if self._popen is not None:
             return
@@ -113,7 +117,7 @@ class _Process:
         )
         if self._killed:
             self.kill()
-        self._exchange(Start(settings))
+        self._exchange(start)
 
     def ask(self, request: Request) -> Reply:
         """Return the reply to a request. Raises _EndedError if the process ends first."""

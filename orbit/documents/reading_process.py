@@ -10,13 +10,16 @@ import errno
 import importlib
 import os
 import sys
+import time
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from orbit.config.model import Ingest
-from orbit.types import Document
+from orbit.documents.plugin_readers import plugin_readers, sections_of
+from orbit.host.file_plugins import FilePlugins, Hooks
+from orbit.types import CallContext, Document
 
 LENGTH = 8
 """Bytes of a frame's length."""
@@ -30,6 +33,7 @@ class Start(msgspec.Struct, frozen=True):
     """The first message to the process."""
 
     settings: Ingest
+    plugins: FilePlugins
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -58,13 +62,14 @@ def main() -> None:
     start = msgspec.msgpack.decode(receive(requests), type=Start)
     for module in ("orbit.documents.readers", "semantic_text_splitter"):  # before the limit: every file needs them
         importlib.import_module(module)
+    hooks = Hooks(start.plugins) if start.plugins.plugins else None
     send(replies, msgspec.msgpack.encode("ready"))
     decoder = msgspec.msgpack.Decoder(Request)
     while frame := receive(requests):
         _limit(start.settings.read_memory)
         _alarm(start.settings.read_timeout + _GRACE)
         try:
-            answer = msgspec.msgpack.encode(_answer(decoder.decode(frame), start.settings))
+            answer = msgspec.msgpack.encode(_answer(decoder.decode(frame), start.settings, hooks))
         except MemoryError:
             answer = msgspec.msgpack.encode(_out_of_memory(start.settings))
         send(replies, answer)
@@ -86,18 +91,24 @@ def send(stream: IO[bytes], frame: bytes) -> None:
     stream.flush()
 
 
-def _answer(request: Request, settings: Ingest) -> Reply:
+def _answer(request: Request, settings: Ingest, hooks: Hooks | None) -> Reply:
     from orbit.documents.encoding import assumed  # noqa: PLC0415  # the same
     from orbit.documents.readers import read  # noqa: PLC0415  # the parent imports this module too, and needs no parsers
     from orbit.documents.sections import UnreadableError  # noqa: PLC0415  # the same
-    from orbit.documents.split import passages  # noqa: PLC0415  # the same
+    from orbit.documents.split import documents, split, titled  # noqa: PLC0415  # the same
 
     assumed.set(settings.encoding)
     try:
-        content = read(request.source, request.content)
+        context = CallContext("reading", deadline=time.monotonic() + settings.read_timeout)
+        content = read(request.source, request.content, plugin_readers(hooks, context))
         if (size := sum(len(section.text) for section in content.sections)) > MOST_TEXT:
             raise UnreadableError(f"holds {size:,} characters of text, which is more than {MOST_TEXT:,}; divide it")
-        return Reply(tuple(passages(request.source, content, request.digest, settings)), content.warnings)
+        sections = titled(request.source, content)
+        if hooks is not None and hooks.split is not None:
+            pieces = sections_of(hooks.split(sections=sections, context=context))
+        else:
+            pieces = split(sections, settings)
+        return Reply(tuple(documents(request.source, pieces, request.digest)), content.warnings)
     except Exception as error:  # noqa: BLE001  # parsers raise anything on a broken file
         if _is_out_of_memory(error):
             return _out_of_memory(settings)

@@ -18,6 +18,7 @@ from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, P
 from orbit.host.calls import attributed, call, wrong_type
 from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.embedding import Embedding
+from orbit.host.file_plugins import file_plugins
 from orbit.host.load import load, validated
 from orbit.host.needs import EXAMPLES, VERBS, cannot, unmet_needs
 from orbit.host.registry import Registry
@@ -76,6 +77,8 @@ class OrbitHost:
         found += [*contradictions, *impossible]
         self._selected, unclear = _select(config, self.registry, complete=not found, needed=needed)
         self._stores = _stores(self.registry, config.host.general.store_provider, self._selected.index)
+        self.file_plugins, unusable = file_plugins(config, self.registry)
+        unclear += unusable if not found else []
         complete = not found and not unclear and needed is None
         unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
         self.problems = (*found, *unclear, *unmet)

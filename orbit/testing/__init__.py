@@ -15,8 +15,10 @@ if TYPE_CHECKING:
         BaseLogContract,
         BaseModerateContract,
         BaseProviderContract,
+        BaseReadContract,
         BaseRerankContract,
         BaseRetrieveContract,
+        BaseSplitContract,
         BaseWrapperContract,
     )
     from orbit.testing.fakes import Backwards, Bag, Cabinet, Clock, Diary, Guard, Script, Shelf
@@ -31,8 +33,10 @@ __all__ = [
     "BaseLogContract",
     "BaseModerateContract",
     "BaseProviderContract",
+    "BaseReadContract",
     "BaseRerankContract",
     "BaseRetrieveContract",
+    "BaseSplitContract",
     "BaseWrapperContract",
     "Cabinet",
     "Clock",

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from orbit.testing import BaseLogContract, BaseRerankContract
+from orbit.testing import BaseLogContract, BaseRerankContract, BaseSplitContract
 
 
 class TestFiles(BaseLogContract):
@@ -34,3 +34,9 @@ class TestReranker(BaseRerankContract):
     @pytest.fixture
     def plugin_name(self) -> str:
         return "reranker"
+
+
+class TestSplitter(BaseSplitContract):
+    @pytest.fixture
+    def plugin_name(self) -> str:
+        return "splitter"

@@ -1,8 +1,9 @@
 """Makes small Office documents by hand, with the parts that tests are about."""
 
 import io
+import struct
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -34,7 +35,7 @@ def paragraph(text: str, style: str = "", number: str = "", level: int = 0) -> s
     return f"<w:p><w:pPr>{properties}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
 
 
-def table(*rows: Iterable[object], cell: str = "<w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>") -> str:
+def table(*rows: Sequence[str], cell: str = "<w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>") -> str:
     lines = "".join(f"<w:tr>{''.join(cell.format(value) for value in row)}</w:tr>" for row in rows)
     return f"<w:tbl>{lines}</w:tbl>"
 
@@ -43,7 +44,7 @@ def docx(
     *body: str,
     styles: str = "",
     numbering: str = "",
-    more: Mapping[str, str | bytes] | None = None,
+    more: Mapping[str, str] | None = None,
     links: Mapping[str, str] | None = None,
 ) -> bytes:
     """A Word document. ``more`` are parts by name, ``links`` the document's relations to them."""
@@ -61,3 +62,46 @@ def docx(
             **(more or {}),
         }
     )
+
+
+def compound(name: str, stream: bytes) -> bytes:
+    """A file of old Office programs: one stream in a compound file."""
+    free, end = 0xFFFFFFFF, 0xFFFFFFFE
+    stream = stream.ljust(4096, b"\0")
+    stream = stream.ljust(-(-len(stream) // 512) * 512, b"\0")
+    sectors = len(stream) // 512
+
+    def entry(name: str, kind: int, child: int, start: int, size: int) -> bytes:
+        text = f"{name}\0".encode("utf-16-le")
+        links = struct.pack("<III", free, free, child) + bytes(36)
+        return text.ljust(64, b"\0") + struct.pack("<HBB", len(text), kind, 1) + links + struct.pack("<IQ", start, size)
+
+    header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
+    header += struct.pack("<IIIIIIIII", 0, 1, 1, 0, 4096, end, 0, end, 0) + struct.pack("<109I", 0, *[free] * 108)
+    table = [0xFFFFFFFD, end, *range(3, 2 + sectors), end]
+    directory = entry("Root Entry", 5, 1, end, 0) + entry(name, 2, free, 2, len(stream))
+    return header + struct.pack("<128I", *table, *[free] * (128 - len(table))) + directory.ljust(512, b"\0") + stream
+
+
+def xls(*rows: Sequence[str | float]) -> bytes:
+    """A workbook of Excel 97 with a sheet named Costs."""
+
+    def record(kind: int, data: bytes) -> bytes:
+        return struct.pack("<HH", kind, len(data)) + data
+
+    def begin(kind: int) -> bytes:
+        return record(0x0809, struct.pack("<HHHHII", 0x0600, kind, 0, 0, 0, 0x0600))
+
+    cells = b""
+    for row, values in enumerate(rows):
+        for column, value in enumerate(values):
+            place = struct.pack("<HHH", row, column, 0)
+            if isinstance(value, str):
+                text = value.encode("latin-1")
+                cells += record(0x0204, place + struct.pack("<HB", len(text), 0) + text)
+            else:
+                cells += record(0x0203, place + struct.pack("<d", value))
+    name = b"Costs"
+    start = len(begin(5)) + 4 + 8 + len(name) + 4
+    book = begin(5) + record(0x0085, struct.pack("<IBBBB", start, 0, 0, len(name), 0) + name) + record(0x000A, b"")
+    return compound("Workbook", book + begin(0x10) + cells + record(0x000A, b""))

@@ -9,8 +9,10 @@ from orbit.testing.contract.index import BaseIndexContract
 from orbit.testing.contract.log import BaseLogContract
 from orbit.testing.contract.moderate import BaseModerateContract
 from orbit.testing.contract.provider import BaseProviderContract
+from orbit.testing.contract.read import BaseReadContract
 from orbit.testing.contract.rerank import BaseRerankContract
 from orbit.testing.contract.retrieve import BaseRetrieveContract
+from orbit.testing.contract.split import BaseSplitContract
 from orbit.testing.contract.wrap import BaseWrapperContract
 
 __all__ = [
@@ -20,7 +22,9 @@ __all__ = [
     "BaseLogContract",
     "BaseModerateContract",
     "BaseProviderContract",
+    "BaseReadContract",
     "BaseRerankContract",
     "BaseRetrieveContract",
+    "BaseSplitContract",
     "BaseWrapperContract",
 ]

@@ -74,7 +74,7 @@ def collection_routes(services: Services) -> list[Any]:
             ", ".join(stores),
             host.embedding,
             bool(stores) and set(stores) <= set(host.registry.implementing("forget")),
-            KNOWN,
+            (*KNOWN, *(ending for ending in host.file_plugins.readers if ending not in KNOWN)),
             settings.max_file_bytes,
             settings.max_upload_bytes,
             await collections(request).every(),

@@ -1,0 +1,81 @@
+"""Reads files of old Office programs: Excel's ``.xls`` and ``.xlsb``, Outlook's ``.msg``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+from orbit import Content, MetadataValue, Provider, Section, SourceFile, UnreadableError, hookimpl
+
+_INSTALL = "needs a library that is not installed: pip install orbit-inference[old-office]"
+
+
+class OldOffice(Provider):
+    """Reads workbooks row by row, and messages with their attachments."""
+
+    def reads(self) -> Iterable[str]:
+        """Return the extensions."""
+        return (".xls", ".xlsb", ".msg")
+
+    def validate(self) -> Iterable[str]:
+        """Check that the libraries are installed."""
+        from importlib.util import find_spec  # noqa: PLC0415  # importing a plugin stays cheap
+
+        if any(find_spec(name) is None for name in ("python_calamine", "oxmsg")):
+            yield f"it {_INSTALL}."
+
+    @hookimpl
+    def read(self, file: SourceFile) -> Content:
+        """Read a workbook or a message."""
+        try:
+            return _message(file.content) if file.name.lower().endswith(".msg") else _workbook(file.content)
+        except (UnreadableError, MemoryError):
+            raise
+        except BaseException as error:  # calamine is written in Rust, whose panics are no Exception
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            raise UnreadableError(f"is not a readable file of old Office: {error or type(error).__name__}") from error
+
+
+def _workbook(content: bytes) -> Content:
+    from python_calamine import CalamineWorkbook  # noqa: PLC0415  # only reading processes pay for it
+
+    book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+    sections: list[Section] = []
+    for name in book.sheet_names:
+        rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+        lines = [" | ".join(map(_shown, row)).rstrip(" |") for row in rows]
+        filled = [number for number, line in enumerate(lines) if line.strip(" |")]
+        if not filled:
+            continue
+        first, *more = filled
+        if not more:
+            sections.append(Section(lines[first], (name,), metadata={"sheet": name, "row": first + 1}))
+            continue
+        body = "\n".join(lines[more[0] : more[-1] + 1])
+        place: dict[str, MetadataValue] = {"sheet": name, "row": more[0] + 1}
+        sections.append(Section(body, (name,), metadata=place, header=lines[first], kind="table"))
+    return Content(tuple(sections))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return " ".join(str(value).removesuffix(" 00:00:00").split())
+
+
+def _message(content: bytes) -> Content:
+    from oxmsg import Message  # noqa: PLC0415  # only reading processes pay for it
+
+    message = Message.load(io.BytesIO(content))
+    to = ", ".join(recipient.name or recipient.email_address for recipient in message.recipients)
+    facts = {"From": message.sender, "To": to, "Date": message.sent_date, "Subject": message.subject}
+    headers = "\n".join(f"{name}: {value}" for name, value in facts.items() if value)
+    text = (message.body or "").replace("\r\n", "\n").strip()
+    attachments = [
+        SourceFile(one.file_name, one.file_bytes) for one in message.attachments if one.file_name and one.file_bytes
+    ]
+    if not text and message.html_body:
+        attachments.insert(0, SourceFile("text.html", message.html_body.encode()))
+    whole = "\n\n".join(filter(None, (headers, text)))
+    return Content((Section(whole),), message.subject or "", attachments=tuple(attachments))

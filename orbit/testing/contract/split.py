@@ -1,0 +1,89 @@
+"""The contract of ``split``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pytest
+
+from orbit import Section
+from orbit.testing.contract import calls
+from orbit.testing.contract.fixtures import Make
+from orbit.testing.contract.promise import Promise, kind, told
+from orbit.testing.contract.provider import BaseProviderContract
+from orbit.testing.contract.samples import HUGE, UNICODE
+from orbit.testing.contract.subject import Subject
+
+_WORDS: Final = 3_000
+
+
+class BaseSplitContract(BaseProviderContract):
+    """The contract of providers that split sections into passages."""
+
+    @pytest.fixture
+    def sections(self) -> list[Section]:
+        """Return the sections of a file: prose, Markdown, a table and code, each longer than a passage."""
+        words = " ".join(f"word{number}" for number in range(_WORDS))
+        rows = "\n".join(f"row{number} | value{number}" for number in range(_WORDS))
+        code = "\n".join(f"line{number} = {number}" for number in range(_WORDS))
+        return [
+            Section(words, ("File", "Prose"), metadata={"page": 3}),
+            Section(words.replace("word", "mark"), ("File", "Markdown"), markdown=True),
+            Section(rows, ("File", "Table"), header="name | value", kind="table", metadata={"row": 2}),
+            Section(code, ("File", "Code"), kind="code", metadata={"line": 1}),
+            Section("short", ("File",), whole=True),
+        ]
+
+    def test_split_is_offered(self, promise: Promise, subject: Subject) -> None:
+        """The provider implements `split` and, with these settings, offers it."""
+        calls.offered(promise, subject, "split")
+
+    def test_split_needs_no_start(self, promise: Promise, make: Make, sections: Sequence[Section]) -> None:
+        """`split` works on a provider that is not started."""
+        _split(promise, make(), sections)
+
+    def test_split_loses_nothing(self, promise: Promise, subject: Subject, sections: Sequence[Section]) -> None:
+        """Every word of the sections is in a passage, in order."""
+        found = _split(promise, subject, sections)
+        there = {word for section in found for word in f"{section.header} {section.text}".split()}
+        lost = [word for section in sections for word in section.text.split() if word not in there]
+        if lost:
+            promise.broken(f"{len(lost)} words are lost, the first is {lost[0]!r}", "return all text")
+
+    def test_split_keeps_headings(self, promise: Promise, subject: Subject, sections: Sequence[Section]) -> None:
+        """Each passage has the headings of a section that it was made from."""
+        known = {section.path for section in sections}
+        for section in _split(promise, subject, sections):
+            if section.path not in known:
+                promise.broken(f"a passage has {section.path}", "copy the section: msgspec.structs.replace(...)")
+
+    def test_split_makes_it_smaller(self, promise: Promise, subject: Subject, sections: Sequence[Section]) -> None:
+        """Long sections become several passages."""
+        found = _split(promise, subject, sections)
+        longest = max(len(section.text) for section in sections)
+        if any(len(section.text) >= longest for section in found):
+            promise.broken("a passage is as long as the longest section", "cut sections that are longer than a passage")
+
+    def test_split_takes_anything(self, promise: Promise, subject: Subject) -> None:
+        """`split` takes no sections, and huge and odd ones."""
+        for given in ([], [Section(HUGE, ("a",))], [Section(UNICODE, ()), Section("\0", ("",))]):
+            _split(promise, subject, given)
+
+    def test_split_leaves_sections_alone(self, promise: Promise, subject: Subject, sections: Sequence[Section]) -> None:
+        """`split` does not change the list that it is given, and returns the same for the same sections."""
+        given = list(sections)
+        first = _split(promise, subject, given)
+        calls.unchanged(promise, list(sections), given)
+        if _split(promise, subject, given) != first:
+            promise.broken("it returned something else the second time", "depend on nothing but the sections")
+
+
+def _split(promise: Promise, subject: Subject, sections: Sequence[Section]) -> list[Section]:
+    try:
+        found: Any = subject.call("split", sections=sections)
+    except Exception as error:  # noqa: BLE001  # plugin code can raise anything
+        promise.broken(f"the call raised {told(error)}", "mend what raises there")
+    if not isinstance(found, list | tuple) or not all(isinstance(item, Section) for item in found):
+        promise.broken(f"it returned {kind(found)}", "return a list of orbit.Section")
+    return list(found)
