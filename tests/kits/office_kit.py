@@ -3,7 +3,7 @@
 import io
 import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -35,7 +35,7 @@ def paragraph(text: str, style: str = "", number: str = "", level: int = 0) -> s
     return f"<w:p><w:pPr>{properties}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
 
 
-def table(*rows: Sequence[str], cell: str = "<w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>") -> str:
+def table(*rows: Iterable[object], cell: str = "<w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>") -> str:
     lines = "".join(f"<w:tr>{''.join(cell.format(value) for value in row)}</w:tr>" for row in rows)
     return f"<w:tbl>{lines}</w:tbl>"
 
@@ -44,7 +44,7 @@ def docx(
     *body: str,
     styles: str = "",
     numbering: str = "",
-    more: Mapping[str, str] | None = None,
+    more: Mapping[str, str | bytes] | None = None,
     links: Mapping[str, str] | None = None,
 ) -> bytes:
     """A Word document. ``more`` are parts by name, ``links`` the document's relations to them."""
