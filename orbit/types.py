@@ -431,9 +431,13 @@ class Source(msgspec.Struct, frozen=True):
     """Similarity to the question, 0 to 1; None if nothing scored it."""
     text: str
     """The passage itself."""
+    heading: str = ""
+    """The headings above the passage, outermost first, such as ``Leave > Parents``."""
+    location: dict[str, MetadataValue] = {}
+    """Where it is in the source: ``page``, ``slide``, ``sheet``, ``row``, ``cell`` or ``line``, as far as known."""
 
 
-class SourceRef(msgspec.Struct, frozen=True):
+class SourceRef(msgspec.Struct, frozen=True, omit_defaults=True):
     """A document behind an answer, as the chat log keeps it."""
 
     id: str
@@ -442,6 +446,8 @@ class SourceRef(msgspec.Struct, frozen=True):
     """The file or page that it came from."""
     score: float | None
     """Similarity to the question, 0 to 1; None if nothing scored it."""
+    location: dict[str, MetadataValue] = {}
+    """Where it is in the source: ``page``, ``slide``, ``sheet``, ``row``, ``cell`` or ``line``, as far as known."""
 
 
 STATUSES_WITHOUT_ERROR = ("ok", "blocked", "cancelled")

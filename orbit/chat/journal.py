@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from orbit.chat.outcome import Cancelled, Failed, NothingFound, Outcome, Refused
+from orbit.chat.places import location_of
 from orbit.chat.turn import Turn
 from orbit.errors import OrbitError
 from orbit.types import ChatRecord, Document, SourceRef, ToolCall, Usage
@@ -56,7 +57,7 @@ class Journal:
             collection=context.collection,
             prompt_id=turn.prompt_id,
             prompt_version=turn.prompt_version,
-            sources=tuple([SourceRef(item.id, item.source, item.score) for item in self.documents]),
+            sources=tuple([SourceRef(item.id, item.source, item.score, location_of(item)) for item in self.documents]),
             durations=self.durations,
             prompt_tokens=self.usage.prompt_tokens,
             completion_tokens=self.usage.completion_tokens,

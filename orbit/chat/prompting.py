@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from orbit.chat.fencing import fenced, inert
+from orbit.chat.places import heading_of, location_of, named
 from orbit.errors import PromptTooLong
 from orbit.types import Document, Message, Part, Source, Text, TokenCount
 
@@ -39,16 +40,22 @@ def build(
     """Return the messages of one turn. ``instruction`` leads from the passages to the question.
 
     The parts that stay the same from turn to turn come first, so that engines with a prefix cache can reuse them. The
-    passages go into the message of their question. What tools returned is made harmless like a passage: it may come
-    from anywhere.
+    passages go into the message of their question, each with its source and place. What tools returned is made harmless
+    like a passage: it may come from anywhere.
     """
     if documents:
         system_prompt = f"{system_prompt} {_RULES}" if system_prompt else _RULES
-        passages = "\n".join(fenced(number, document.text) for number, document in enumerate(documents, start=1))
+        passages = "\n".join(fenced(number, _passage(document)) for number, document in enumerate(documents, start=1))
         lead = f"{passages}\n\n{instruction} "
         question, parts = lead + question, (Text(lead), *parts) if parts else ()
     system = [Message("system", system_prompt)] if system_prompt else []
     return (*system, *map(_inert, history), Message("user", question, parts), *map(_inert, later))
+
+
+def _passage(document: Document) -> str:
+    """Return a passage below its file and place, so that the model can tell this year's policy from last year's."""
+    name = named(document)
+    return f"Source: {name}\n\n{document.text}" if name else document.text
 
 
 def _inert(message: Message) -> Message:
@@ -75,6 +82,8 @@ def sources_of(documents: Sequence[Document]) -> tuple[Source, ...]:
                 document.link,
                 None if document.score is None else round(document.score, 4),
                 document.text,
+                heading_of(document),
+                location_of(document),
             )
             for number, document in enumerate(documents, start=1)
         ]

@@ -144,7 +144,8 @@ def _ask(client: httpx.Client, question: str, session: str | None, *, sources: b
         raise click.ClickException("the answer broke off: the server closed the connection.")
     for source in end["sources"] if sources else ():
         score = "" if source["score"] is None else f" ({source['score']:.2f})"
-        title = printable(source["title"] or source["source"])
+        place = "".join(f", {key} {value}" for key, value in source.get("location", {}).items())
+        title = printable((source["title"] or source["source"]) + place)
         click.secho(f"  [{source['number']}] {title}{score}", dim=True)
     kept: str | None = end.get("session_id")
     return kept

@@ -56,7 +56,7 @@ def test_a_record_has_all_that_was_noted() -> None:
     before = time.time()
     journal = Journal(TURN)
     journal.text += ["At ", "nine."]
-    journal.documents = (Document("1", "text", source="a.md", score=0.5),)
+    journal.documents = (Document("1", "text", source="a.md", score=0.5, metadata={"page": 2, "author": "Ada"}),)
     journal.usage = Usage(3, 4)
     journal.provider, journal.model = "ollama", "small"
     journal.took("generate", time.perf_counter() - 2)
@@ -66,7 +66,7 @@ def test_a_record_has_all_that_was_noted() -> None:
     assert (record.request_id, record.key_id, record.key_hint, record.client_name) == ("r", "id", "hint", "client")
     assert (record.collection, record.session_id, record.client_ip) == ("books", "session", "127.0.0.1")
     assert (record.prompt_id, record.prompt_version) == ("p", "2")
-    assert record.sources == (SourceRef("1", "a.md", 0.5),)
+    assert record.sources == (SourceRef("1", "a.md", 0.5, {"page": 2}),)
     assert (record.prompt_tokens, record.completion_tokens) == (3, 4)
     assert 2 <= record.durations["generate"] < 60
     assert 0 <= record.durations["total"] < 60
