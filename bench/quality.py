@@ -105,7 +105,7 @@ class Searches:
             name: list(await caller(query=query, limit=LIMIT, context=CONTEXT)) for name, caller in self.callers.items()
         }
         named = {"dense" if name == "chroma" else name: found for name, found in lists.items()}
-        return {**named, "fused": fuse_scores([lists], self.relevance)}
+        return {**named, "fused": fuse_scores([lists], self.relevance, LIMIT)}
 
 
 def rank(found: Sequence[Document], question: Question) -> int:

@@ -17,8 +17,10 @@ from orbit.types import (
     GenerateOptions,
     Health,
     Message,
+    Model,
     ModerationStage,
     Need,
+    TokenCount,
 )
 
 if TYPE_CHECKING:
@@ -73,6 +75,19 @@ class Host(Protocol):
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
     ) -> AsyncGenerator[Chunk, None]:
         """Generate with the named provider instance, or the selected one. Raises ProviderError."""
+        ...
+
+    async def count_tokens(
+        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
+    ) -> TokenCount | None:
+        """Return the size of a prompt for a provider instance, by default the selected one; None if it cannot count.
+
+        Raises ProviderError.
+        """
+        ...
+
+    async def models(self, context: CallContext, provider: str = "") -> Sequence[Model]:
+        """Return the models of a provider instance, by default the selected one. Raises ProviderError."""
         ...
 
 

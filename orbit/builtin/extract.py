@@ -9,7 +9,19 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from orbit import CallContext, Chunk, Document, GenerateOptions, Message, Need, Provider, Usage, hookimpl
+from orbit import (
+    CallContext,
+    Chunk,
+    Document,
+    GenerateOptions,
+    Message,
+    Model,
+    Need,
+    Provider,
+    TokenCount,
+    Usage,
+    hookimpl,
+)
 from orbit.builtin.quoting import best_part
 
 
@@ -28,6 +40,9 @@ class ExtractSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     )
 
 
+_NO_WINDOW = 2**31
+
+
 class Extract(Provider):
     """Quotes the best passage. What it says is in the documents, and its citation is right."""
 
@@ -43,6 +58,25 @@ class Extract(Provider):
         return "it has none."
 
     @hookimpl
+    async def models(self, context: CallContext) -> Sequence[Model]:
+        """Support what the provider supports that answers otherwise: it gets the turns that need more than text."""
+        if not self.settings.otherwise:
+            return [Model("")]
+        models = await self.host.models(context, self.settings.otherwise)
+        return [Model("", models[0].window, models[0].supports)] if models else [Model("")]
+
+    @hookimpl
+    async def count_tokens(
+        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext
+    ) -> TokenCount:
+        """Count as the provider does that answers otherwise. A quotation itself has no window."""
+        if self.settings.otherwise:
+            size = await self.host.count_tokens(messages, options, context, self.settings.otherwise)
+            if size is not None:
+                return size
+        return TokenCount(sum(len(message.content.split()) for message in messages), _NO_WINDOW)
+
+    @hookimpl
     async def generate(
         self,
         question: str,
@@ -52,7 +86,7 @@ class Extract(Provider):
         context: CallContext,
     ) -> AsyncIterator[Chunk]:
         """Quote the first document. A token is a word."""
-        if not documents and self.settings.otherwise:
+        if self.settings.otherwise and (not documents or not _can_quote(messages, options)):
             async with aclosing(
                 self.host.generate(messages, options, context, provider=self.settings.otherwise)
             ) as chunks:
@@ -87,6 +121,12 @@ class Extract(Provider):
         title = best.title or best.source
         introduction = self.settings.introduction.replace("{title}", title) if title else ""
         return [*([f"{introduction}\n\n"] if introduction else []), *quoted, "\n\n[1]" if block else " [1]"]
+
+
+def _can_quote(messages: Sequence[Message], options: GenerateOptions) -> bool:
+    """Return whether a quotation can answer: not with tools, after a schema, about an image, or as a continuation."""
+    last = messages[-1]
+    return not options.tools and options.json_schema is None and last.role == "user" and not last.parts
 
 
 def _body(document: Document) -> str:

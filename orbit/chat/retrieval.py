@@ -112,7 +112,7 @@ class Retrieval:
         if self._relevance is None:
             return distinct(fuse([found for search in searches for found in search.values()]))
         least = self._threshold(turn)
-        found = fuse_scores(searches, self._relevance)
+        found = fuse_scores(searches, self._relevance, self._settings.limit)
         return distinct([document for document in found if (document.score or 0.0) >= least])
 
     def _threshold(self, turn: Turn) -> float:

@@ -20,11 +20,12 @@ from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.embedding import Embedding
 from orbit.host.file_plugins import file_plugins
 from orbit.host.load import load, validated
+from orbit.host.models import Models
 from orbit.host.needs import EXAMPLES, VERBS, cannot, unmet_needs
 from orbit.host.registry import Registry
 from orbit.host.renamed import shorter_deadlines, with_limits, with_renamed
 from orbit.host.stores import Stores
-from orbit.types import CallContext, Chunk, Document, EmbedKind, GenerateOptions, Message
+from orbit.types import CallContext, Chunk, Document, EmbedKind, GenerateOptions, Message, Model, TokenCount
 from orbit.types import Collection as StoredCollection
 
 if TYPE_CHECKING:
@@ -223,6 +224,29 @@ class OrbitHost:
             raise
         except Exception as error:
             raise attributed(error, name, "generate") from error
+
+    async def count_tokens(
+        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
+    ) -> TokenCount | None:
+        """Return the size of a prompt for an instance; None if it cannot count. Raises ProviderError."""
+        name = provider or self.roles.generate
+        if name not in self.registry.implementing("count_tokens"):
+            return None
+        caller = self._caller("count_tokens", name)
+        with _within("count_tokens", name):
+            size: TokenCount = await call(
+                name,
+                "count_tokens",
+                lambda: caller(messages=messages, options=options, context=context),
+                self.config.host.timeouts.first_token,
+            )
+        return size
+
+    async def models(self, context: CallContext, provider: str = "") -> Sequence[Model]:
+        """Return the models of an instance. Raises ProviderError."""
+        name = provider or self.roles.generate
+        with _within("models", name):
+            return await Models(self.registry, self.config.host.timeouts.first_token).of(name, context)
 
     @property
     def stores(self) -> Stores:

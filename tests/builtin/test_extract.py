@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tools_model import ROUND, WEATHER, ToolsModel
 
 from orbit import Document, GenerateOptions, Message, Provider, Query, hookimpl
 from orbit.testing import BaseGenerateContract, make_host, serve
@@ -45,6 +46,27 @@ def test_it_quotes_the_sentence_and_says_so(tmp_path: Path) -> None:
     assert reply["metadata"]["provider"] == "extract"
     assert [source["number"] for source in reply["sources"]] == [1, 2]
     assert "It takes forty minutes." in frames
+
+
+def test_turns_that_a_quotation_cannot_answer_go_to_the_other_provider(tmp_path: Path) -> None:
+    config = {
+        "general": {"inference_provider": "extract"},
+        "extract": {"otherwise": "model"},
+        "model": {},
+        "shelf": {},
+    }
+    with serve(config, tmp_path, {"shelf": Shelf, "model": ToolsModel}) as server:
+        headers = {"Authorization": f"Bearer {server.key}"}
+
+        def ask(**more: Any) -> Any:
+            body = {"model": "orbit", "messages": [{"role": "user", "content": "How is the ferry?"}], **more}
+            reply = httpx.post(f"{server.url}/v1/chat/completions", json=body, headers=headers).json()
+            return reply["choices"][0]
+
+        assert ask()["message"]["content"].startswith("Quoted from Guide")
+        assert ask(tools=[WEATHER])["message"]["tool_calls"][0]["function"]["name"] == "weather"
+        assert not ask(messages=ROUND, tools=[WEATHER])["message"]["content"].startswith("Quoted")
+        assert not ask(response_format={"type": "json_object"})["message"]["content"].startswith("Quoted")
 
 
 async def answer(host: Any, **arguments: Any) -> tuple[str, str | None]:

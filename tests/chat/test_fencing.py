@@ -149,8 +149,13 @@ class Shelf(orbit.Provider):
         return [document({**CASES[name], "text": text_of(name)}) for name in query.text.split("\n")[0].split("; ")]
 
 
+def distinct_words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
 def test_the_fences_hold_for_many_documents_of_one_question(tmp_path: Path) -> None:
-    names = list(CASES)[::6]
+    by_words = {distinct_words(CASES[name]["text"]): name for name in CASES}  # one that only repeats is left out
+    names = list(by_words.values())[::6]
     config = {"script": {"window": 100_000}, "finder": {}, "retrieval": {"max_documents": 50}}
     with serve(config, tmp_path, {"finder": Shelf}) as server:
         body = {"message": "; ".join(names), "stream": False}

@@ -18,6 +18,8 @@ from orbit.testing.fakes import Bag
 
 SCALES = {"dense": Calibration(0.2, 0.7), "words": Calibration(0.0, 1.0)}
 EQUAL = Relevance(SCALES, {"dense": 1.0, "words": 1.0})
+FULL = 10
+"""Documents in a list that is cut off there."""
 
 
 def found(**scores: float) -> list[Document]:
@@ -29,25 +31,33 @@ def shown(documents: Sequence[Document]) -> dict[str, float]:
 
 
 def test_scores_are_brought_to_one_scale() -> None:
-    fused = fuse_scores([{"dense": found(a=0.7, b=0.45, c=0.1), "words": found(b=0.9, d=0.4)}], EQUAL)
+    fused = fuse_scores([{"dense": found(a=0.7, b=0.45, c=0.1), "words": found(b=0.9, d=0.4)}], EQUAL, FULL)
     assert shown(fused) == {"b": 0.7, "a": 0.5, "d": 0.2, "c": 0.0}
     assert list(shown(fused)) == ["b", "a", "d", "c"]
 
 
 def test_a_weight_counts() -> None:
     light = Relevance(SCALES, {"dense": 0.25, "words": 1.0})
-    fused = fuse_scores([{"dense": found(a=0.7), "words": found(b=0.9)}], light)
+    fused = fuse_scores([{"dense": found(a=0.7), "words": found(b=0.9)}], light, FULL)
     assert shown(fused) == {"b": 0.72, "a": 0.2}
 
 
+def test_what_a_full_list_leaves_out_may_be_as_good_as_its_last() -> None:
+    lists = {"dense": found(a=0.6), "words": found(b=0.9, c=0.85)}
+    assert list(shown(fuse_scores([lists], EQUAL, 10))) == ["b", "c", "a"]  # the list is whole: it does not know a
+    cut = fuse_scores([lists], EQUAL, 2)
+    assert list(shown(cut)) == ["a", "b", "c"]
+    assert shown(cut)["a"] == 0.4  # ranked higher, but no surer
+
+
 def test_of_several_texts_the_best_counts() -> None:
-    fused = fuse_scores([{"words": found(a=0.9)}, {"words": found(b=0.6, a=0.2)}], EQUAL)
+    fused = fuse_scores([{"words": found(a=0.9)}, {"words": found(b=0.6, a=0.2)}], EQUAL, FULL)
     assert shown(fused) == {"a": 0.9, "b": 0.6}
 
 
 def test_a_retriever_without_the_collection_does_not_lower_the_confidence() -> None:
-    assert shown(fuse_scores([{"dense": found(a=0.7)}], EQUAL)) == {"a": 1.0}
-    assert shown(fuse_scores([{"dense": found(a=0.7), "words": []}], EQUAL)) == {"a": 0.5}
+    assert shown(fuse_scores([{"dense": found(a=0.7)}], EQUAL, FULL)) == {"a": 1.0}
+    assert shown(fuse_scores([{"dense": found(a=0.7), "words": []}], EQUAL, FULL)) == {"a": 0.5}
 
 
 def test_only_what_says_the_same_is_left_out() -> None:

@@ -40,7 +40,7 @@ def test_check_of_a_good_configuration(tmp_path: Path) -> None:
     shown = typed("check", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.splitlines() == [
-        "the embedded default is valid. Enabled: llama_cpp, onnx, wordllama, chroma, lexical, files.",
+        "the embedded default is valid. Enabled: extract, llama_cpp, onnx, wordllama, chroma, lexical, files.",
         f"Data folder: {tmp_path / 'data'}",
     ]
     assert list(tmp_path.iterdir()) == [], "nothing is started, nothing is made"

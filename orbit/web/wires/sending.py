@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import suppress
 from typing import Protocol
 
@@ -146,24 +146,25 @@ class _EventStream:
         self._seconds = ping_seconds
         self._now = asyncio.get_running_loop().time
         self._sent_at = self._now()
-        self._sending = False
         self._ticker = ticker
         ticker.add(self)
         self._ping: asyncio.Task[None] | None = None
 
-    async def send(self, frame: bytes, *, last: bool = False) -> None:
+    def send(self, frame: bytes, *, last: bool = False) -> Awaitable[None]:
         """Send a frame, after the headers if it is the first."""
-        if self._ping is not None:
-            await self.settle()
-        self._sending = True
+        self._sent_at = self._now()
+        if self.started and self._ping is None:
+            self.ended = last
+            return self._send_frame({"type": "http.response.body", "body": frame, "more_body": not last})
+        return self._send_behind(frame, last=last)
+
+    async def _send_behind(self, frame: bytes, *, last: bool) -> None:
+        """Send a frame after what must precede it: a ping in flight, the headers."""
+        await self.settle()
         self.ended = last
-        try:
-            if not self.started:
-                await self._start()
-            await self._send_frame({"type": "http.response.body", "body": frame, "more_body": not last})
-        finally:
-            self._sending = False
-            self._sent_at = self._now()
+        if not self.started:
+            await self._start()
+        await self._send_frame({"type": "http.response.body", "body": frame, "more_body": not last})
 
     async def fail(self, wire: Wire, error: BaseException) -> None:
         """Send an error as the last frame, unless the last frame has left."""
@@ -184,7 +185,7 @@ class _EventStream:
 
     def look(self, now: float) -> None:
         """Send a ping if one is due; the ticker calls it."""
-        if now >= self._sent_at + self._seconds and not self._sending and not self.ended:
+        if now >= self._sent_at + self._seconds and not self.ended:
             self._sent_at = now
             if self._ping is None or self._ping.done():
                 self._ping = asyncio.create_task(self._send_ping())

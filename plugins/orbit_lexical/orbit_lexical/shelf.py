@@ -27,6 +27,8 @@ _WRITER_BYTES: Final = 64_000_000
 _MOST_TERMS: Final = 400
 """Terms of a question that count: the rarest."""
 
+_TELLING: Final = 3.0
+"""How rare a question's rarest term must be for a full score: a natural logarithm, here of one passage in twenty."""
 _STEM_WEIGHT: Final = 0.3
 """The weight of whole words beside that of their pieces, chosen on articles in eight languages (bench/quality.py)."""
 
@@ -69,7 +71,8 @@ class Shelf(msgspec.Struct, frozen=True):
         """Return the passages that share the rarest terms with ``text``, best first.
 
         The score is the share of the question's terms that a passage of average length has, each weighed by how rare
-        it is: 1 if it has all, also those that no passage has.
+        it is: 1 if it has all, also those that no passage has. It is lower if none of them is rare: a word that most
+        passages have says little about which of them answers.
         """
         query, bound = self._query(*asked(text))
         if query is None:
@@ -86,7 +89,7 @@ class Shelf(msgspec.Struct, frozen=True):
         identifiers = [forms for forms in stems if is_identifier(forms[0])]
         others = [forms for forms in stems if not is_identifier(forms[0])]
         clauses: list[Any] = []
-        total = 0.0
+        total = rarest = 0.0
         for field, weight, groups in (
             (_STEMS, _IDENTIFIER_WEIGHT, identifiers),
             (_STEMS, _STEM_WEIGHT, others),
@@ -94,6 +97,7 @@ class Shelf(msgspec.Struct, frozen=True):
         ):
             weighed = sorted((self._weighed(field, forms) for forms in groups), key=lambda one: -one[0])[:_MOST_TERMS]
             bound = sum(idf for idf, _ in weighed)
+            rarest = max(rarest, weighed[0][0] if weighed else 0.0)
             for _, present in weighed:
                 queries = [
                     tantivy.Query.boost_query(
@@ -105,7 +109,8 @@ class Shelf(msgspec.Struct, frozen=True):
                     term = queries[0] if len(queries) == 1 else tantivy.Query.disjunction_max_query(queries)
                     clauses.append((tantivy.Occur.Should, term))
             total += weight if weighed else 0.0
-        return (tantivy.Query.boolean_query(clauses) if clauses else None), total
+        enough = min(_TELLING, self._idf(1))
+        return (tantivy.Query.boolean_query(clauses) if clauses else None), total * max(1.0, enough / max(rarest, 0.01))
 
     def _weighed(self, field: str, forms: Sequence[str]) -> tuple[float, list[str]]:
         """Return how rare a term is, and those of its forms that the index has."""

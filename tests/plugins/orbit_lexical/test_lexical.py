@@ -49,6 +49,16 @@ async def test_each_of_many_error_codes_is_found_first(running: OrbitHost) -> No
         assert (await found(running, f"e{code}"))[0].text == row
 
 
+async def test_a_word_that_most_passages_have_tells_little(running: OrbitHost) -> None:
+    texts = [f"The harbour office {number} writes about boats." for number in range(40)]
+    await running.index(NAME, passages(*texts, "The harbour has a lighthouse."), CONTEXT)
+    assert ((await found(running, "What is a harbour?"))[0].score or 0) < 0.2
+    best, *others = await found(running, "Does the harbour have a lighthouse?")
+    assert best.text == "The harbour has a lighthouse."
+    assert (best.score or 0) > 0.8
+    assert all((other.score or 0) < 0.4 for other in others)
+
+
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
