@@ -47,7 +47,7 @@ def coverage(session: nox.Session) -> None:
 def pythons(session: nox.Session) -> None:
     """Run the host's tests on each Python that this machine has."""
     plugins = ("openai", "ollama", "safety", "wordllama", "onnx[minilm,multilingual]", "es", "chroma", "lexical")
-    session.install("-c", "constraints.txt", "-e", ".[eval,mongodb,testing]", "-r", "requirements-dev.txt")
+    session.install("-c", "constraints.txt", "-e", ".[eval,mongodb,old-office,testing]", "-r", "requirements-dev.txt")
     session.install("-c", "constraints.txt", *(f"./plugins/orbit_{name}" for name in plugins))
     session.run("python", "-m", "pytest", "tests/host", "tests/config", "tests/chat", "tests/web", *session.posargs)
 

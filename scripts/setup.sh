@@ -78,7 +78,7 @@ fi
 
 say "Installing ORBIT and its plugins into .venv ..."
 arguments=(-e '.')
-[ "$dev" = yes ] && arguments=(-e '.[eval,mongodb]')
+[ "$dev" = yes ] && arguments=(-e '.[eval,mongodb,old-office]')
 for plugin in "${plugins[@]}"; do
     case $plugin in
     plugins/orbit_llamacpp) arguments+=(-e "./$plugin[smollm2]") ;;

@@ -9,8 +9,6 @@ from orbit.documents.readers import check_type
 from orbit.documents.sections import UnreadableError
 from orbit.testing import BaseReadContract
 
-pytest.importorskip("python_calamine")
-
 
 class TestOldOffice(BaseReadContract):
     @pytest.fixture
