@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import click
+import msgspec
 
 from orbit.config import Config
+from orbit.config.load import EMBEDDED
+from orbit.config.model import Ingest
+from orbit.documents import LocalFile, Summary, find_files, ingest
+from orbit.errors import OrbitError
 from orbit.host.host import OrbitHost
+from orbit.types import CallContext
 
 COLLECTION = "orbit-docs"
+
+FIRST_PAGES = ("README.md", "faq.md")
+"""The pages to read before the server starts. They answer what newcomers ask, and take seconds."""
+
+_BATCH = 64
+"""Passages to write at once while the server answers, so that each page counts soon."""
+
+logger = logging.getLogger("orbit")
 
 
 def is_first_run(config: Config) -> bool:
     """Return whether this is the embedded default, without a database yet."""
-    from orbit.config.load import EMBEDDED
-
     return config.source == EMBEDDED and not config.sqlite_path.exists()
 
 
-def prepare(config: Config, address: str) -> None:
-    """Ingest ORBIT's own documentation, make an API key, and say how to ask. Raises OrbitError."""
+def prepare(config: Config, address: str, *, everything: bool) -> None:
+    """Ingest ORBIT's own documentation, make an API key, and say how to ask. Raises OrbitError.
+
+    Unless ``everything``, only the first pages; ``finish`` reads the others.
+    """
     click.echo(
         f"First run: making {config.data_dir.absolute()}/ and reading ORBIT's own documentation into '{COLLECTION}' ..."
     )
-    asyncio.run(_ingest(config))
+    asyncio.run(_ingest_first(config, everything=everything))
     key = asyncio.run(_first_key(config))
     click.echo(
         f"\n  ORBIT will answer at {address}"
@@ -39,6 +56,28 @@ def prepare(config: Config, address: str) -> None:
         f"\n  Add documents of your own:  {_command()} ingest FOLDER --collection {COLLECTION}"
         f"\n  or, while the server runs, at {address}/admin/ with {_token(config)}\n"
     )
+
+
+def unfinished(config: Config) -> bool:
+    """Return whether pages of ORBIT's own documentation remain to be read, by this start or an earlier one."""
+    return config.source == EMBEDDED and _marker(config).exists()
+
+
+async def finish(host: OrbitHost) -> None:
+    """Ingest the remaining pages while the server answers. The next start tries again if this one cannot."""
+    settings = msgspec.structs.replace(host.config.host.ingest, batch_size=_BATCH, readers=1)
+    try:
+        summary = await _ingest(host, documentation(), settings)
+    except OrbitError as error:
+        logger.warning("cannot read ORBIT's own documentation; the next start tries again: %s", error)
+        return
+    if summary.failed or summary.stopped:
+        reason = summary.stopped or summary.failed[0].reason
+        logger.warning("cannot read all of ORBIT's own documentation; the next start tries again: %s", reason)
+        return
+    _marker(host.config).unlink(missing_ok=True)
+    read = len(summary.added) + len(summary.updated) + len(summary.unchanged)
+    logger.info("read all %d pages of ORBIT's own documentation into '%s'", read, COLLECTION)
 
 
 def _token(config: Config) -> str:
@@ -56,24 +95,28 @@ def _command() -> str:
     return str(used.relative_to(Path.cwd()) if used.is_relative_to(Path.cwd()) else used)
 
 
-def documentation() -> list[Path]:
+def documentation() -> list[LocalFile]:
     """Return ORBIT's own pages: those of the installed distribution, or of the source tree."""
     package = Path(str(files("orbit")))
     packed = package / "docs"
-    if packed.is_dir():
-        return [packed]
     tree = package.parent
-    return [path for path in (tree / "README.md", tree / "docs") if path.exists()]
+    paths = [packed] if packed.is_dir() else [path for path in (tree / "README.md", tree / "docs") if path.exists()]
+    return [page for page in find_files(paths) if page.path.suffix == ".md" and "/" not in page.source]
 
 
-async def _ingest(config: Config) -> None:
-    from orbit.documents import ingest_paths
-    from orbit.types import CallContext
-
+async def _ingest_first(config: Config, *, everything: bool) -> None:
+    pages = [page for page in documentation() if everything or page.source in FIRST_PAGES]
     async with OrbitHost(config, needed=("index", "embed")) as host:
-        context = CallContext(request_id="first-run", collection=COLLECTION)
-        summary = await ingest_paths(host, COLLECTION, documentation(), config.host.ingest, context)
-    click.echo(f"Read {len(summary.added)} pages, {summary.passages} passages.")
+        if not everything:
+            _marker(config).touch()
+        summary = await _ingest(host, pages, config.host.ingest)
+    rest = "" if everything else " The server reads the others while it answers."
+    click.echo(f"Read {len(summary.added)} pages, {summary.passages} passages.{rest}")
+
+
+async def _ingest(host: OrbitHost, pages: Sequence[LocalFile], settings: Ingest) -> Summary:
+    context = CallContext(request_id="first-run", collection=COLLECTION)
+    return await ingest(host, COLLECTION, pages, settings, context)
 
 
 async def _first_key(config: Config) -> str:
@@ -84,3 +127,8 @@ async def _first_key(config: Config) -> str:
     async with open_database(config) as database:
         await database.create_key(record)
     return secret
+
+
+def _marker(config: Config) -> Path:
+    """Return the file that exists until all pages are read."""
+    return config.data_dir / "first-run"

@@ -30,7 +30,7 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
 
     A second Ctrl-C ends them at once.
     """
-    from orbit.cli.first_run import is_first_run, prepare
+    from orbit.cli.first_run import finish, is_first_run, prepare, unfinished
     from orbit.config import find_config
     from orbit.serving.reloading import Reloader
     from orbit.serving.server import address_of, bind, run
@@ -55,13 +55,13 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
             listeners.append(bind(interface, settings.general.https.port, "general.https.port"))
             address = address_of(listeners[1], "https")
         if is_first_run(checked.config):
-            prepare(checked.config, address)
+            prepare(checked.config, address, everything=reload)
         click.echo(f"Starting at {address} ..." + (" (Ctrl-C stops it)" if sys.stdin.isatty() else ""))
         if reload:
             beside = file.parent if file is not None else Path()
             Reloader(_serve_again, listeners, [file or Path("config.yaml"), beside / ".env"]).run()
         else:
-            run(checked, listeners, workers)
+            run(checked, listeners, workers, finish if unfinished(checked.config) else None)
 
 
 def _checked(workers: int) -> OrbitHost:

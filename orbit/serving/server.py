@@ -34,7 +34,7 @@ from orbit.serving.tls import Certificate
 from orbit.serving.watchdog import Watchdog
 from orbit.serving.workers import Workers
 from orbit.web.api.metrics import FOLDER_VARIABLE, empty_folder
-from orbit.web.app import Application, create_app
+from orbit.web.app import Application, Background, create_app
 
 _BACKLOG = 2048
 _UNSENT_BYTES = 65_536
@@ -295,8 +295,11 @@ def make_server(config: Config, application: Application | Callable[[], Applicat
     return Server(settings, host.general.https, host.timeouts, build)
 
 
-def run(host: OrbitHost, listeners: list[socket.socket], workers: int = 1) -> None:
-    """Serve until a signal ends it. Raises OrbitError if the server could not start."""
+def run(host: OrbitHost, listeners: list[socket.socket], workers: int = 1, beside: Background | None = None) -> None:
+    """Serve until a signal ends it. Raises OrbitError if the server could not start.
+
+    ``beside`` runs while the server answers, if it is one process, and is cancelled when it stops.
+    """
     config = host.config
     if workers > 1:
         folder = empty_folder(config.data_dir)
@@ -304,7 +307,7 @@ def run(host: OrbitHost, listeners: list[socket.socket], workers: int = 1) -> No
         environment = {FOLDER_VARIABLE: str(folder.resolve())}
         Workers(server, listeners, workers, environment, patience(config.host.timeouts)).run()
         return
-    server = make_server(config, create_app(config, host))
+    server = make_server(config, create_app(config, host, beside))
     server.on_started = lambda: notify("READY=1")
     serve_here(server, listeners)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -45,28 +46,36 @@ from orbit.web.wires.openai.models import chat_models, model_routes
 from orbit.web.wires.orbit import ORBIT_STREAM, ChatRequest, ChatResponse, OrbitProtocol
 from orbit.web.wires.route import chat_handler
 
+logger = logging.getLogger("orbit")
+
 CHAT, COMPLETIONS = "/chat", "/v1/chat/completions"
 _ERROR = "error"
 """The key in a request's state for what a chat route raised before Litestar saw the request."""
 
 
-def create_app(config: Config, host: OrbitHost | None = None) -> Application:
+Background = Callable[[OrbitHost], Coroutine[Any, Any, None]]
+"""Work with the providers of a running server."""
+
+
+def create_app(config: Config, host: OrbitHost | None = None, beside: Background | None = None) -> Application:
     """Build the application. Its lifespan opens providers and the database, and closes them in reverse order.
 
+    ``beside`` runs while the application answers, and is cancelled when it stops.
     Raises ConfigError if the configuration has problems; nothing has been opened then.
     """
     host = host or OrbitHost(config)
     host.raise_problems()
-    return Application(host)
+    return Application(host, beside)
 
 
 class Application:
     """The ASGI application: Litestar, inside the middleware that every request passes."""
 
-    def __init__(self, host: OrbitHost) -> None:
+    def __init__(self, host: OrbitHost, beside: Background | None = None) -> None:
         self.services: Services
         self.start_error = ""
         self._host = host
+        self._beside = beside
         self._entry: ASGIApp
         self._starting: asyncio.Task[Any] | None = None
         self._abandoned = False
@@ -119,7 +128,26 @@ class Application:
             self._entry = middleware(services, AnswersFirst(app, chats, services.config.host.cors.allow_origins))
             stack.enter_context(settled())
             self._starting = None
+            if self._beside is not None:
+                await stack.enter_async_context(_running(self._beside(self._host)))
             yield
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None, None]:
+    """Run a coroutine beside the body; cancel it at the end. A failure of it is logged and ends nothing else."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_log_failure)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("work beside the server failed", exc_info=error)
 
 
 class AnswersFirst:
