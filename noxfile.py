@@ -46,7 +46,17 @@ def coverage(session: nox.Session) -> None:
 @nox.session(venv_backend="venv", python=["3.11", "3.12", "3.13", "3.14"])
 def pythons(session: nox.Session) -> None:
     """Run the host's tests on each Python that this machine has."""
-    plugins = ("openai", "ollama", "safety", "wordllama", "onnx[minilm,multilingual]", "es", "chroma", "lexical")
+    plugins = (
+        "openai",
+        "ollama",
+        "safety",
+        "wordllama",
+        "onnx[minilm,multilingual]",
+        "es",
+        "chroma",
+        "lexical",
+        "fsspec[s3,webdav,http]",
+    )
     session.install("-c", "constraints.txt", "-e", ".[eval,mongodb,old-office,testing]", "-r", "requirements-dev.txt")
     session.install("-c", "constraints.txt", *(f"./plugins/orbit_{name}" for name in plugins))
     session.run("python", "-m", "pytest", "tests/host", "tests/config", "tests/chat", "tests/web", *session.posargs)

@@ -19,6 +19,7 @@ from orbit.types import (
     Content,
     Document,
     EmbedKind,
+    Fetched,
     GenerateOptions,
     Message,
     Model,
@@ -104,6 +105,22 @@ async def retrieve(query: Query, limit: int, context: CallContext) -> Sequence[D
     with its own deadline. It fuses several lists by score if it knows the scale of each (``Provider.calibration``),
     else by rank. After an error the client receives 503, unless ``retrieval.on_error`` says otherwise.
     """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+async def fetch(known: Mapping[str, str], limit: int, context: CallContext) -> AsyncIterator[Fetched]:
+    """Yield every file of a folder, a bucket, a site or the like, each with a unique name.
+
+    ``orbit sync`` calls it on each enabled provider and ingests the files. ``known`` has the version of each file that
+    need not be fetched again while its version stays the same: yield it without content then. Yield a file of more than
+    ``limit`` bytes, or one that cannot be fetched now, with its ``problem``; its earlier passages stay.
+
+    The passages of files that are not yielded are removed. So if anything cannot be listed, yield what can, then raise
+    ProviderError: nothing is removed. The deadline ``timeouts.fetch`` applies to each file. Closing the iterator early
+    must stop the work behind it.
+    """
+    yield Fetched("")
     raise NotImplementedError
 
 

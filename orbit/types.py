@@ -291,6 +291,21 @@ class SourceFile(msgspec.Struct, frozen=True):
     """All its bytes."""
 
 
+class Fetched(msgspec.Struct, frozen=True):
+    """A file that a connector found."""
+
+    name: str
+    """Its path in what the connector lists, with ``/``. The extension selects the reader."""
+    content: bytes | None = None
+    """All its bytes; None if it has not changed, or cannot be fetched."""
+    version: str = ""
+    """Changes whenever the content changes, such as an ETag; empty if nothing shows a change but the content."""
+    link: str = ""
+    """An address where people can read it."""
+    problem: str = ""
+    """Why it cannot be fetched now, as the end of a sentence that begins with its name. It counts as existing."""
+
+
 class Section(msgspec.Struct, frozen=True):
     """A coherent piece of a file, such as the text below a heading or a table."""
 

@@ -83,6 +83,7 @@ for plugin in "${plugins[@]}"; do
     case $plugin in
     plugins/orbit_llamacpp) arguments+=(-e "./$plugin[smollm2]") ;;
     plugins/orbit_onnx) arguments+=(-e "./$plugin[minilm,multilingual]") ;;
+    plugins/orbit_fsspec) arguments+=(-e "./$plugin[s3,webdav,http]") ;;
     *) arguments+=(-e "./$plugin") ;;
     esac
 done

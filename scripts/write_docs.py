@@ -264,7 +264,7 @@ def example_config() -> str:
             continue  # its presence selects it
         parts.append(_section(field.name, field.type))
     parts += [_section(name, settings_struct(name)) for name in ENABLED]
-    switched_off = ("ollama", "openai", "safety", "reranker", "extract", "elasticsearch")
+    switched_off = ("ollama", "openai", "safety", "reranker", "extract", "elasticsearch", "fsspec")
     others = [name for name in switched_off if name in installed_plugins()]
     off = {"mongodb": next(field.type for field in msgspec.structs.fields(HostConfig) if field.name == "mongodb")}
     off |= {name: settings_struct(name) for name in others}

@@ -21,6 +21,7 @@ COMMANDS = {
     "keys": "Create, list and revoke API keys.",
     "prompts": "Create, list and change system prompts.",
     "ingest": "Add files to a collection.",
+    "sync": "Add the files of connectors to their collections.",
     "collections": "List collections and adopt those of other programs.",
     "chat": "Ask questions in the terminal.",
     "eval": "Measure how well a collection answers.",

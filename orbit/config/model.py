@@ -152,6 +152,7 @@ class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
             description="For a store to get on: each batch of passages that it embeds or writes starts the time again."
         ),
     ] = 300.0
+    fetch: Annotated[Seconds, Meta(description="For a connector to come to its next file.")] = 300.0
     rerank: Annotated[Seconds, Meta(description="For each reranker.")] = 20.0
     moderate: Annotated[Seconds, Meta(description="For each moderator.")] = 20.0
     first_token: Annotated[Seconds, Meta(description="For the model to begin its answer, queueing included.")] = 120.0
@@ -275,6 +276,19 @@ class Ingest(Section, forbid_unknown_fields=True, frozen=True):
             codecs.lookup(self.encoding or "utf-8")
         except LookupError:
             raise ValueError(f"encoding: no encoding is called '{self.encoding}'; try utf-8 or windows-1252") from None
+
+
+class SyncSettings(Section, forbid_unknown_fields=True, frozen=True):
+    """``sync``: what ``orbit sync`` does with the files of connectors."""
+
+    collections: Annotated[
+        dict[str, str],
+        Meta(description="Collection of each connector's files, by its section; others have the section's name."),
+    ] = {}
+    every: Annotated[Seconds, Meta(description="Seconds between two runs of a connector, with `--watch`.")] = 3600.0
+    intervals: Annotated[
+        dict[str, Seconds], Meta(description="The same for single connectors, by their sections.")
+    ] = {}
 
 
 class Sqlite(Section, forbid_unknown_fields=True, frozen=True):
@@ -408,6 +422,7 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     messages: Messages = Messages()
     answers: Answers = Answers()
     ingest: Ingest = Ingest()
+    sync: SyncSettings = SyncSettings()
     sqlite: Sqlite = Sqlite()
     mongodb: Mongodb = Mongodb(enabled=False)
     auth: Auth = Auth()

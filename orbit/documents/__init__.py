@@ -1,19 +1,24 @@
 """Ingestion: files -> text -> passages -> vector store.
 
 ``find_files`` walks folders. ``readers`` turn a file's bytes into sections of text. ``split`` cuts sections into
-passages. ``ingestion`` compares them with the store, writes what is new and removes what is gone.
+passages. ``ingestion`` compares them with the store, writes what is new and removes what is gone. ``sync`` does so
+for the files of a connector.
 """
 
+from orbit.documents.fetched import FetchedFiles
 from orbit.documents.files import LocalFile, find_files
 from orbit.documents.ingestion import Input, Options, Store, ingest, ingest_paths
 from orbit.documents.origins import Origins
 from orbit.documents.summary import Failed, Kept, Progress, Removed, Shortened, Skipped, Summary, Warned
+from orbit.documents.sync import Memory, Synced, sync
 
 __all__ = [
     "Failed",
+    "FetchedFiles",
     "Input",
     "Kept",
     "LocalFile",
+    "Memory",
     "Options",
     "Origins",
     "Progress",
@@ -22,8 +27,10 @@ __all__ = [
     "Skipped",
     "Store",
     "Summary",
+    "Synced",
     "Warned",
     "find_files",
     "ingest",
     "ingest_paths",
+    "sync",
 ]

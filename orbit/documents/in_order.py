@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -12,7 +13,7 @@ Result = TypeVar("Result")
 
 
 async def in_order(
-    work: Callable[[Item], Awaitable[Result]], items: Iterable[Item], width: int
+    work: Callable[[Item], Awaitable[Result]], items: Iterable[Item] | AsyncIterable[Item], width: int
 ) -> AsyncGenerator[tuple[Item, Result], None]:
     """Yield each item with its result. At most ``width`` items are in work or wait for the consumer.
 
@@ -24,11 +25,12 @@ async def in_order(
         return await work(item)
 
     try:
-        for item in items:
-            running.append((item, asyncio.create_task(one(item))))
-            if len(running) > width:
-                first, task = running.popleft()
-                yield first, await task
+        async with aclosing(_each(items)) as listed:
+            async for item in listed:
+                running.append((item, asyncio.create_task(one(item))))
+                if len(running) > width:
+                    first, task = running.popleft()
+                    yield first, await task
         while running:
             first, task = running.popleft()
             yield first, await task
@@ -36,3 +38,13 @@ async def in_order(
         for _, task in running:
             task.cancel()
         await asyncio.gather(*(task for _, task in running), return_exceptions=True)
+
+
+async def _each(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncGenerator[Item, None]:
+    """Yield the items of either kind of iterable."""
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item

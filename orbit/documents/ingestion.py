@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol
@@ -91,7 +91,7 @@ async def ingest_paths(
 async def ingest(
     store: Store,
     collection: str,
-    inputs: Sequence[Input],
+    inputs: Sequence[Input] | AsyncIterable[Input],
     settings: Ingest,
     context: CallContext,
     progress: Callable[[Progress], None] | None = None,
@@ -101,11 +101,13 @@ async def ingest(
     """Read changed files, split them and write them, in batches that never divide a file.
 
     An unreadable file is skipped and one that the store rejects fails, each with the reason. The others continue.
-    ``folders`` are those that ``inputs`` list completely. Raises ProviderError if the collection cannot be used at all.
+    ``folders`` are those that ``inputs`` list completely. Those of an async
+    iterable are not pruned. Raises ProviderError if the collection cannot be used at all.
     """
     options = options or Options(settings.keep_unreadable)
     known = await store.list_sources(collection, context)
-    run = _Run(store, collection, settings, context, known, progress or (lambda _: None), len(inputs), options)
+    listed = inputs if isinstance(inputs, Sequence) else ()
+    run = _Run(store, collection, settings, context, known, progress or (lambda _: None), len(listed), options)
     async with Reading(settings, options.plugins) as reading:
         outcomes = in_order(lambda item: run.read(item, reading), inputs, reading.width)
         async with aclosing(outcomes):
@@ -115,7 +117,7 @@ async def ingest(
                     break
         await run.flush()
     if not run.stopped:
-        await run.clear(inputs, folders)
+        await run.clear(listed, folders)
     return run.summary()
 
 
@@ -202,7 +204,10 @@ class _Run:
             found = await reading.read(item.source, content, digest)
         except UnreadableError as error:
             return _Outcome(problem=str(error), passing=error.passing)
-        return _Outcome(found.documents, found.warnings, "" if found.documents else "has no text")
+        documents = found.documents
+        if link := getattr(item, "link", ""):
+            documents = tuple(msgspec.structs.replace(document, link=link) for document in documents)
+        return _Outcome(documents, found.warnings, "" if documents else "has no text")
 
     def _load(self, item: Input) -> tuple[bytes, str]:
         """Return an input's content, empty if it is blank, and its digest."""

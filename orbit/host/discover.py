@@ -15,6 +15,7 @@ GROUP = "orbit"
 FIRST_PARTY = {
     "chroma": "orbit-chroma",
     "elasticsearch": "orbit-es",
+    "fsspec": "orbit-fsspec",
     "lexical": "orbit-lexical",
     "llama_cpp": "orbit-llamacpp",
     "ollama": "orbit-ollama",

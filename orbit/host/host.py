@@ -16,6 +16,7 @@ from orbit.config.load import FILE_LOG, embedded_text, read_config
 from orbit.config.model import Config
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.host.calls import attributed, call, wrong_type
+from orbit.host.connectors import fetched, unknown_connectors
 from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.embedding import Embedding
 from orbit.host.file_plugins import file_plugins
@@ -25,7 +26,17 @@ from orbit.host.needs import EXAMPLES, VERBS, cannot, unmet_needs
 from orbit.host.registry import Registry
 from orbit.host.renamed import shorter_deadlines, with_limits, with_renamed
 from orbit.host.stores import Stores
-from orbit.types import CallContext, Chunk, Document, EmbedKind, GenerateOptions, Message, Model, TokenCount
+from orbit.types import (
+    CallContext,
+    Chunk,
+    Document,
+    EmbedKind,
+    Fetched,
+    GenerateOptions,
+    Message,
+    Model,
+    TokenCount,
+)
 from orbit.types import Collection as StoredCollection
 
 if TYPE_CHECKING:
@@ -80,6 +91,7 @@ class OrbitHost:
         self._stores = _stores(self.registry, config.host.general.store_provider, self._selected.index)
         self.file_plugins, unusable = file_plugins(config, self.registry)
         unclear += unusable if not found else []
+        unclear += unknown_connectors(config, self.registry.implementing("fetch")) if not found else []
         complete = not found and not unclear and needed is None
         unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
         self.problems = (*found, *unclear, *unmet)
@@ -247,6 +259,11 @@ class OrbitHost:
         name = provider or self.roles.generate
         with _within("models", name):
             return await Models(self.registry, self.config.host.timeouts.first_token).of(name, context)
+
+    def fetch(self, name: str, known: Mapping[str, str], context: CallContext) -> AsyncGenerator[Fetched, None]:
+        """Fetch the files of a connector; see the hook. Raises ProviderError."""
+        limit, seconds = self.config.host.ingest.max_file_bytes, self.config.host.timeouts.fetch
+        return fetched(name, self._caller("fetch", name), known, limit, context, seconds)
 
     @property
     def stores(self) -> Stores:

@@ -136,7 +136,7 @@ def _kind_breaches(where: str, function: Callable[..., Any], spec: Callable[...,
     if _kind(function) != _kind(spec) and not iterable:
         needed = {
             "a coroutine function": "declare it with async def, and run blocking work with asyncio.to_thread",
-            "an async generator function": "declare it with async def and yield its chunks",
+            "an async generator function": "declare it with async def and yield in it",
             "a plain function": "declare it with def",
         }[_kind(spec)]
         yield f"{where} is {_kind(function)} but the hook is {_kind(spec)}; {needed}."

@@ -14,9 +14,11 @@ import pluggy
 from orbit.errors import PromptTooLong, ProviderError
 from orbit.host.calls import attributed, mark, wrong_type
 from orbit.host.verify import HOOKS
-from orbit.types import Chunk
+from orbit.types import Chunk, Fetched
 
 Call = Callable[..., Any]
+
+_YIELDED: dict[str, type] = {"generate": Chunk, "fetch": Fetched}
 
 
 def straight(implementation: pluggy.HookImpl) -> Call:
@@ -132,13 +134,13 @@ async def _awaited(_hook: str, _name: str, _layer: Call, /, **arguments: Any) ->
 
 async def _stream(_hook: str, _name: str, _layer: Call, /, **arguments: Any) -> AsyncGenerator[Any, None]:
     with _marking(_name):
-        items = _layer(**arguments)
+        items, kind = _layer(**arguments), _YIELDED[_hook]
         if not hasattr(items, "__aiter__"):
-            raise wrong_type(_name, _hook, "an async iterator of Chunks", items)
+            raise wrong_type(_name, _hook, f"an async iterator of {kind.__name__}s", items)
         try:
             async for item in items:
-                if type(item) is not Chunk:
-                    raise wrong_type(_name, _hook, "Chunks", item)
+                if type(item) is not kind:
+                    raise wrong_type(_name, _hook, f"{kind.__name__}s", item)
                 yield item
         finally:
             if hasattr(items, "aclose"):

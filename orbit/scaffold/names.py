@@ -21,6 +21,7 @@ HOOKS_TO_CHOOSE = {
     "index": "stores passages in SQLite and finds them with full-text search",
     "rerank": "moves passages up that share words with the question",
     "moderate": "refuses texts that match a pattern",
+    "fetch": "fetches the notes of a folder",
     "read": "reads subtitles of films",
     "log": "counts turns and warns of slow ones",
     "register_routes": "adds a page that shows a motto",

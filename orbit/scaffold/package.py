@@ -61,6 +61,7 @@ class Package(msgspec.Struct, frozen=True):
             "store",
             "rerank",
             "log",
+            "fetch",
             "read",
             "index",
             "needs_answers",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from orbit.builtin.echo import Echo
     from orbit.testing.contract import (
         BaseEmbedContract,
+        BaseFetchContract,
         BaseGenerateContract,
         BaseIndexContract,
         BaseLogContract,
@@ -28,6 +29,7 @@ __all__ = [
     "Backwards",
     "Bag",
     "BaseEmbedContract",
+    "BaseFetchContract",
     "BaseGenerateContract",
     "BaseIndexContract",
     "BaseLogContract",

@@ -26,6 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "onnx-reranks": {"model": "", "reranker": "models/cross-encoder"},
     "chroma": {},
     "lexical": {},
+    "fsspec": {"url": "."},
     "safety": {},
     "reranker": {},
     "elasticsearch": {},

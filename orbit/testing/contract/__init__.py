@@ -4,6 +4,7 @@ Importing this package needs pytest and pytest-asyncio: ``pip install "orbit-inf
 """
 
 from orbit.testing.contract.embed import BaseEmbedContract
+from orbit.testing.contract.fetch import BaseFetchContract
 from orbit.testing.contract.generate import BaseGenerateContract
 from orbit.testing.contract.index import BaseIndexContract
 from orbit.testing.contract.log import BaseLogContract
@@ -17,6 +18,7 @@ from orbit.testing.contract.wrap import BaseWrapperContract
 
 __all__ = [
     "BaseEmbedContract",
+    "BaseFetchContract",
     "BaseGenerateContract",
     "BaseIndexContract",
     "BaseLogContract",
