@@ -158,6 +158,7 @@ class Collections:
         embedding = own if own and self._host.embeds(own) else self._host.embedding
         passages = await self._complete(name, target + NEXT, embedding, tell)
         await self._host.rename(target + NEXT, target, self._context(target))
+        await asyncio.to_thread(Origins(self._host.data_dir / "ingested.db").copy, name, target)
         logger.info("copied collection %s to %s", name, target)
         return Moved(target, passages, embedding)
 

@@ -138,10 +138,7 @@ class Authenticator:
 
 
 def _works(key: ApiKey | None, digest: str) -> bool:
-    if key is None or not key.active:
-        return False
-    ends = key.valid_until(digest)
-    return ends is None or ends > time.time()
+    return key is not None and key.works(digest)
 
 
 async def find_key(database: Database, reference: str) -> ApiKey | None:

@@ -16,6 +16,7 @@ from orbit.chat.admission import Admission
 from orbit.chat.answer_guard import AnswerGuard
 from orbit.chat.answer_text import AnswerText
 from orbit.chat.journal import Journal
+from orbit.chat.links import Links
 from orbit.chat.model_stream import ModelStream
 from orbit.chat.moderation import ALLOWED, Moderation
 from orbit.chat.needs import Unsupported, needs_of
@@ -63,11 +64,12 @@ logger = logging.getLogger("orbit.pipeline")
 class Pipeline:
     """Runs chat turns on the providers of a started host."""
 
-    def __init__(self, host: OrbitHost, *, logs: bool = True) -> None:
-        """Without ``logs``, turns leave no record."""
+    def __init__(self, host: OrbitHost, *, logs: bool = True, links: Links | None = None) -> None:
+        """Without ``logs``, turns leave no record. ``links`` leads from sources to files."""
         settings = host.config.host
         registry = host.registry
         self._settings = settings
+        self._links = links
         self._provider = host.roles.generate
         self._model = registry.model(self._provider, "generate")
         self._generate = registry.caller("generate", self._provider)
@@ -195,7 +197,7 @@ class Pipeline:
     def _ending(self, kind: type[E], prompt: Prompt, journal: Journal, **fields: Any) -> E:
         """Return the ending of a turn in which the model was asked."""
         return kind(
-            sources=sources_of(prompt.documents),
+            sources=sources_of(prompt.documents, prompt.links),
             usage=journal.usage,
             provider=self._provider,
             model=self._model,
@@ -268,6 +270,8 @@ class Pipeline:
             parts=turn.parts,
             later=turn.later,
         )
+        if self._links is not None and prompt.documents:
+            prompt = msgspec.structs.replace(prompt, links=await self._links.of(turn, prompt.documents))
         journal.documents = prompt.documents
         searched = (self._retrieval.available or bool(turn.context.collection)) and turn.searches
         journal.without_documents = documents is None and searched

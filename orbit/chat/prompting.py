@@ -25,6 +25,8 @@ class Prompt(msgspec.Struct, frozen=True):
     dropped_documents: int = 0
     dropped_turns: int = 0
     tokens: int = 0
+    links: tuple[str, ...] = ()
+    """The address of each document, for people only; empty if the documents' own are used."""
 
 
 def build(
@@ -70,8 +72,11 @@ def _exchange(turns: Sequence[Message]) -> int:
     return next((number for number, turn in enumerate(turns) if number and turn.role == "user"), len(turns))
 
 
-def sources_of(documents: Sequence[Document]) -> tuple[Source, ...]:
-    """Return the documents of a prompt as sources, with the numbers they have in the prompt."""
+def sources_of(documents: Sequence[Document], links: Sequence[str] = ()) -> tuple[Source, ...]:
+    """Return the documents of a prompt as sources, with the numbers they have in the prompt.
+
+    ``links`` replace the documents' own.
+    """
     return tuple(
         [
             Source(
@@ -79,7 +84,7 @@ def sources_of(documents: Sequence[Document]) -> tuple[Source, ...]:
                 document.id,
                 document.title,
                 document.source,
-                document.link,
+                links[number - 1] if links else document.link,
                 None if document.score is None else round(document.score, 4),
                 document.text,
                 heading_of(document),

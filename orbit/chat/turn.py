@@ -35,6 +35,8 @@ class Turn(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...] = ()
     later: tuple[Message, ...] = ()
     thoughts: bool = False
+    address: str = ""
+    """The server's address as the client knows it, for links; empty if nobody needs it."""
 
     @property
     def searches(self) -> bool:

@@ -291,6 +291,26 @@ class SyncSettings(Section, forbid_unknown_fields=True, frozen=True):
     ] = {}
 
 
+class Documents(Section, forbid_unknown_fields=True, frozen=True):
+    """``documents``: links from answers to the ingested files."""
+
+    serve: Annotated[
+        bool,
+        Meta(description="Serve ingested files under /documents, to those who may read their collection."),
+    ] = False
+    address: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^/?#\s]+(/[A-Za-z0-9._~-]+)*/?)?$",
+            description="Address of the server in links, such as https://chat.example.org; empty: that of the request.",
+        ),
+    ] = ""
+    link_hours: Annotated[
+        float,
+        Meta(gt=0, le=8760, description="Hours for which a link opens a file without the API key."),
+    ] = 24.0
+
+
 class Sqlite(Section, forbid_unknown_fields=True, frozen=True):
     """``sqlite``: the embedded database of keys, prompts and conversations."""
 
@@ -423,6 +443,7 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     answers: Answers = Answers()
     ingest: Ingest = Ingest()
     sync: SyncSettings = SyncSettings()
+    documents: Documents = Documents()
     sqlite: Sqlite = Sqlite()
     mongodb: Mongodb = Mongodb(enabled=False)
     auth: Auth = Auth()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import time
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -47,6 +48,11 @@ class ApiKey(msgspec.Struct, frozen=True):
             return self.expires_at
         ends = next((secret.expires_at for secret in self.former if secret.digest == digest), 0.0)
         return ends if self.expires_at is None else min(ends, self.expires_at)
+
+    def works(self, digest: str = "") -> bool:
+        """Whether the secret with this digest, by default the newest one, is valid now."""
+        ends = self.valid_until(digest or self.digest)
+        return self.active and (ends is None or ends > time.time())
 
 
 class KeyChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -28,13 +28,15 @@ class LocalFile(msgspec.Struct, frozen=True):
     within: Path | None = None
     problem: str = ""
     unlisted: bool = False
+    temporary: bool = False
+    """Whether it is deleted after the ingestion, like an upload."""
 
     def load(self, limit: int) -> bytes:
         """Return the content. Raises UnreadableError if it exceeds ``limit`` bytes or cannot be read."""
         if self.problem:
             raise UnreadableError(self.problem)
         try:
-            with self._open() as file:
+            with self.open() as file:
                 before = os.fstat(file.fileno())
                 content = file.read(limit + 1)
                 after = os.fstat(file.fileno())
@@ -47,8 +49,9 @@ class LocalFile(msgspec.Struct, frozen=True):
             raise UnreadableError("changed while it was read; ingest it again")
         return content
 
-    def _open(self) -> BinaryIO:
-        """Open a regular file. Opening a pipe would block, and opening a device may have side effects."""
+    def open(self) -> BinaryIO:
+        """Open the file. Raises OSError, or UnreadableError if it is no regular file or leads out of its folder."""
+        # Opening a pipe would block, and opening a device may have side effects.
         path = self.path
         if (
             self.within is not None

@@ -314,7 +314,9 @@ class _Run:
         if origins is not None:
             there = {*self._added, *self._updated, *self._unchanged}
             claims = {item.source: str(getattr(item, "within", None) or "") for item in inputs if item.source in there}
-            await asyncio.to_thread(origins.claim, self._collection, claims)
+            local = [item for item in inputs if isinstance(item, LocalFile) and not item.temporary]
+            files = {item.source: item for item in local if item.source in there}
+            await asyncio.to_thread(origins.claim, self._collection, claims, files)
 
     def _prune(self, given: set[str], files: Sequence[LocalFile]) -> None:
         """Mark what the folders gave before and do not hold now, and name what they never gave."""

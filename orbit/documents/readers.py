@@ -154,6 +154,13 @@ _OLD = {
 }
 """Formats of old Office programs, and what to do about them."""
 
+TEXT = frozenset(
+    ending
+    for ending, (kind, _) in _READERS.items()
+    if kind in {"markdown", "text", "table", "json", "json lines", "yaml", "xml", "code", "notebook", "eml", "mbox"}
+)
+"""Extensions of the files that people can read as text."""
+
 KNOWN = tuple(_READERS)
 """Extensions of the files that can be read."""
 

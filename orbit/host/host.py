@@ -149,6 +149,12 @@ class OrbitHost:
         return self.config.data_dir
 
     @property
+    def default_collection(self) -> str:
+        """The collection that the stores search for API keys without one; empty if there is none."""
+        defaults = (self.registry[name].default_collection() for name in self.stores.names)
+        return next(filter(None, defaults), "")
+
+    @property
     def default_config(self) -> str:
         """The YAML of the embedded default."""
         return embedded_text()

@@ -21,6 +21,7 @@ from orbit.observing.metrics_history import History
 from orbit.web.api.admin.activity import kept_history, live_route
 from orbit.web.api.admin.routes import admin_routes
 from orbit.web.api.conversations import conversation_routes
+from orbit.web.api.documents import document_routes
 from orbit.web.api.health import HealthCheck, health_routes
 from orbit.web.api.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.api.plugin_routes import plugin_routes
@@ -199,6 +200,7 @@ def routes(services: Services, chats: Mapping[str, ASGIApp], exchange: Exchange,
         *metrics_routes(services, exchange, check),
         *admin_routes(services, live_route(exchange, history, check)),
         conversation_routes(services),
+        *document_routes(services),
         *plugin_routes(services),
         *page_routes(services),
     ]

@@ -34,6 +34,11 @@ async def admit(services: Services, scope: Scope, secret: str | None, admission:
     identity = await services.authenticator.authenticate(secret)
     if admission is not None:
         admission.check(identity.key.id)
+    return await admit_key(services, scope, identity)
+
+
+async def admit_key(services: Services, scope: Scope, identity: Identity) -> Identity:
+    """Count a request of a key that has been checked. Raises RateLimited."""
     state: dict[str, Any] = scope["state"]
     state["key_id"] = identity.key.id  # for the access log
     state[_IDENTITY] = identity

@@ -9,14 +9,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from orbit.auth.admin_token import TokenInForce
 from orbit.auth.attempts import Attempts
+from orbit.auth.document_links import DocumentLinks
 from orbit.auth.keys import Authenticator
 from orbit.auth.rate_limits import RateLimiter
 from orbit.auth.sign_ins import SignIns
 from orbit.chat.admission import Admission
 from orbit.chat.conversations import Conversations
+from orbit.chat.links import Links
 from orbit.chat.pipeline import Pipeline
 from orbit.config import Config
 from orbit.database import Database, open_database
+from orbit.documents import Origins
 from orbit.errors import ConfigError, Problem
 from orbit.host.host import OrbitHost
 from orbit.web.admin_guard import AdminGuard
@@ -32,7 +35,13 @@ class Services:
     """
 
     def __init__(
-        self, config: Config, host: OrbitHost, database: Database, pipeline: Pipeline, conversations: Conversations
+        self,
+        config: Config,
+        host: OrbitHost,
+        database: Database,
+        pipeline: Pipeline,
+        conversations: Conversations,
+        document_links: DocumentLinks | None,
     ) -> None:
         auth = config.host.auth
         self.config = config
@@ -44,6 +53,7 @@ class Services:
         self.limiter = RateLimiter(database)
         limits = config.host.limits
         self.admission = Admission(limits.max_concurrent, limits.max_queued, config.host.timeouts.queue)
+        self.document_links = document_links
         token = TokenInForce(config)
         sign_ins = SignIns(token.value, config.data_dir / "admin-signed-out", auth.admin_session_hours * 3600)
         attempts = Attempts(config.data_dir / "admin-attempts", token.value)
@@ -60,9 +70,14 @@ async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Servi
             database = await stack.enter_async_context(open_database(config))
             if sentence := await unsearched(host, database) or await astray(host, database):
                 logger.warning("%s", sentence)
-            pipeline = await stack.enter_async_context(Pipeline(host))
+            documents, seals, links = config.host.documents, None, None
+            if documents.serve:
+                seals = DocumentLinks(TokenInForce(config), documents.link_hours * 3600)
+                origins = Origins(host.data_dir / "ingested.db")
+                links = Links(origins, seals, host.default_collection, documents.address)
+            pipeline = await stack.enter_async_context(Pipeline(host, links=links))
             conversations = await stack.enter_async_context(Conversations(database, config.host.sessions, pipeline))
-            services = Services(config, host, database, pipeline, conversations)
+            services = Services(config, host, database, pipeline, conversations, seals)
         except OSError as error:  # a full disk, a read-only folder
             sentence = f"{error.filename or config.data_dir} cannot be used: {error.strerror or error}."
             raise ConfigError([Problem("general.data_dir", sentence)]) from error

@@ -537,7 +537,7 @@ async def test_what_a_failing_disk_does_not_give_goes_on_answering(forgetting, f
     def fail(self):
         raise OSError(errno.ESTALE, "Stale file handle")
 
-    monkeypatch.setattr(LocalFile, "_open", fail)
+    monkeypatch.setattr(LocalFile, "open", fail)
     summary = await run(forgetting, folder)
     assert summary.removed == ()
     assert [(one.source, one.reason) for one in summary.kept] == [

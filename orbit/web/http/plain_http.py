@@ -15,13 +15,12 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from orbit.web.http.problems import RequestError, problem_of
-from orbit.web.http.request import header, request_id_of
+from orbit.web.http.request import host_of, request_id_of
 
 PREFIX = "/.well-known/acme-challenge/"
 HEALTH = frozenset({"/health", "/health/live", "/health/ready"})
 """What load balancers ask without TLS."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")  # the only characters of a challenge: no dot, no slash
-_HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _LARGEST = 10_000
 
 
@@ -57,7 +56,7 @@ class RedirectToHttps:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        host = _HOST.fullmatch(header(scope, b"host") or "")
+        host = host_of(scope)
         path = scope["path"]
         if scope["scheme"] == "https" or path.startswith(PREFIX) or path.rstrip("/") in HEALTH:
             await self._app(scope, receive, send)

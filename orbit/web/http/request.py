@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 from typing import Any
 
 from litestar.types import Scope
 
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _MAX_ID_CHARS = 200
 _PROCESS = secrets.token_hex(8)
 _count = itertools.count(1)
@@ -20,6 +22,17 @@ def header(scope: Scope, name: bytes) -> str | None:
         if key == name:
             return value.decode("latin-1")
     return None
+
+
+def host_of(scope: Scope) -> re.Match[str] | None:
+    """Return the host of a request, with the group ``name`` without the port; None if the header names none."""
+    return _HOST.fullmatch(header(scope, b"host") or "")
+
+
+def address_of(scope: Scope, root: str) -> str:
+    """Return the address at which the client reaches the server, up to its path ``root``; empty if it is unknown."""
+    host = host_of(scope)
+    return f"{scope['scheme']}://{host[0]}{root}" if host else ""
 
 
 def request_id_of(scope: Scope) -> str:

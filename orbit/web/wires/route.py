@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from orbit.auth.keys import Identity
@@ -13,7 +14,7 @@ from orbit.chat.turn import Turn
 from orbit.types import CallContext
 from orbit.web.http.access import SERVER_SEND
 from orbit.web.http.body import read_body
-from orbit.web.http.request import request_id_of
+from orbit.web.http.request import address_of, request_id_of
 from orbit.web.key_guard import admit, forgive
 from orbit.web.services import Services
 from orbit.web.wires.sending import Wire, send_stream, send_whole
@@ -79,6 +80,8 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
             if not question.is_complete:
                 question = await question.completed(settings.general.image_hosts, settings.limits.max_attached_bytes)
             turn = question.turn(identity, _context(identity, request_id, scope, started + settings.timeouts.turn))
+            if settings.documents.serve:  # the answer's sources get links
+                turn = msgspec.structs.replace(turn, address=address_of(scope, settings.general.root))
             events = services.conversations.answer(turn)
             wire = question.wire(request_id)
             ticker = services.pipeline.ticker

@@ -49,7 +49,9 @@ async def receive_files(pieces: AsyncIterator[bytes], boundary: str, folder: Pat
                 for event in parser.parse(piece) if piece else ():
                     if isinstance(event, MultipartSegment):
                         if event.filename:
-                            files.append(LocalFile(folder / str(len(files)), clean_name(event.filename)))
+                            files.append(
+                                LocalFile(folder / str(len(files)), clean_name(event.filename), temporary=True)
+                            )
                             open_file, room = files[-1].path.open("wb"), limit + 1
                     elif event is None:
                         if open_file is not None:

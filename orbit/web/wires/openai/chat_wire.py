@@ -235,4 +235,10 @@ def _call(call: ToolCall) -> CompletionToolCall:
 def _annotations(ending: Ending, chars: int) -> tuple[Annotation, ...]:
     """Return the sources with an address that people can open, each once."""
     linked = {source.link: source for source in reversed(ending.sources) if source.link.startswith(_WEB)}
-    return tuple([Annotation(UrlCitation(link, item.title, 0, chars)) for link, item in reversed(linked.items())])
+    return tuple([Annotation(UrlCitation(link, _named(item), 0, chars)) for link, item in reversed(linked.items())])
+
+
+def _named(source: Source) -> str:
+    """Return the title of a source with the place in it, as people read it beside the answer."""
+    place = [f"{key} {value}" for key, value in source.location.items()]
+    return ", ".join(filter(None, (source.title or source.source, *place)))

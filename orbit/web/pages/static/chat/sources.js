@@ -22,6 +22,7 @@ export class Sources {
     const { section, text } = partsOf(source);
     const file = source.source && source.source !== title ? source.source : "";
     const link = webAddress(source.link);
+    const place = placeOf(source);
     return h(
       "li",
       { id: `${this.name}-source-${source.number}` },
@@ -36,7 +37,7 @@ export class Sources {
             "span",
             { class: "title", dir: "auto" },
             section || title,
-            h("span", { class: "file" }, section && ` · ${title}`, file && ` · ${file}`),
+            h("span", { class: "file" }, section && ` · ${title}`, file && ` · ${file}`, place && ` · ${place}`),
           ),
           typeof source.score === "number" &&
             h(
@@ -51,7 +52,7 @@ export class Sources {
           "div",
           { class: "passage" },
           passage(source, text),
-          link && h("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link),
+          link && h("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, linkText(link, source)),
         ),
       ),
     );
@@ -82,6 +83,20 @@ export const citePlainly = (number) => h("span", { class: "citation" }, String(n
 
 function titleOf(source) {
   return source.title || source.source || `Passage ${source.number}`;
+}
+
+/** Where in its file a passage is: "page 3", or "sheet Prices, row 7". */
+function placeOf(source) {
+  return Object.entries(source.location || {})
+    .map(([key, value]) => `${key} ${value}`)
+    .join(", ");
+}
+
+/** A link to a file that ORBIT serves is long and says nothing, so the file's name stands for it. */
+function linkText(link, source) {
+  if (!new URL(link).searchParams.has("seal")) return link;
+  const page = /#page=(\d+)$/.exec(link);
+  return page ? `Open ${source.source} at page ${page[1]}` : `Open ${source.source}`;
 }
 
 /** Passages of files begin with a line of the headings they stand under, "Title > Chapter > Section". */

@@ -1,0 +1,67 @@
+"""Addresses at which people can read the sources of an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Protocol
+from urllib.parse import quote, urlsplit
+
+from orbit.chat.turn import Turn
+from orbit.documents import Origins
+from orbit.errors import OrbitError
+from orbit.types import Document
+
+PATH = "/documents/"
+"""Where the server serves documents."""
+
+
+class Seals(Protocol):
+    """Makes links that open without a key. ``DocumentLinks`` implements it."""
+
+    def query(self, key_id: str, collection: str, source: str) -> str:
+        """Return the query of a link."""
+        ...
+
+
+class Links:
+    """Links the passages of served files to them, and each link to a PDF to the passage's page."""
+
+    def __init__(self, origins: Origins, seals: Seals, default_collection: str, address: str = "") -> None:
+        """``address`` is the server's, if it is not the one that clients use."""
+        self._origins = origins
+        self._seals = seals
+        self._default = default_collection
+        self._address = address.rstrip("/")
+
+    async def of(self, turn: Turn, documents: Sequence[Document]) -> tuple[str, ...]:
+        """Return the link of each passage; empty if there is none."""
+        collection = turn.context.collection or self._default
+        address = self._address or turn.address
+        wanted = {document.source for document in documents if document.source and not document.link}
+        served: set[str] = set()
+        if wanted and address:
+            try:
+                served = await asyncio.to_thread(self._origins.served, collection, wanted)
+            except OrbitError:
+                served = set()  # without links, the answer is still right
+        links = {
+            source: f"{address}{PATH}{quote(source)}?{self._seals.query(turn.context.key_id, collection, source)}"
+            for source in served
+        }
+        return tuple([at_page(document.link or links.get(document.source, ""), document) for document in documents])
+
+
+def at_page(link: str, document: Document) -> str:
+    """Return a link that opens a PDF at the page of the passage; any other link as it is."""
+    page = document.metadata.get("page")
+    if not isinstance(page, int) or not link.startswith(("http://", "https://")):
+        return link
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        return link
+    if parts.fragment or PurePosixPath(parts.path).suffix.lower() != ".pdf":
+        return link
+    return f"{link.removesuffix('#')}#page={page}"
