@@ -4,15 +4,21 @@ import datetime as dt
 import io
 import json
 from email.message import EmailMessage
+from pathlib import Path
 
+import msgspec
 import pytest
 from office_kit import archive_of, docx, paragraph, relations
+from pdf_kit import line, make_pdf
 
+from orbit import CallContext
 from orbit.config.model import Ingest
+from orbit.documents import ingest_paths
 from orbit.documents.number_format import shown
 from orbit.documents.readers import KNOWN, read
 from orbit.documents.sections import UnreadableError
 from orbit.documents.split import passages
+from orbit.testing import host
 
 A = 'xmlns:a="a" xmlns:p="p" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
 ODF = 'xmlns:o="o" xmlns:t="t" xmlns:b="b" xmlns:d="d" xmlns:p="p"'
@@ -366,3 +372,64 @@ def test_the_formats_of_an_office_are_known():
     assert {".docx", ".pptx", ".xlsx", ".odt", ".ods", ".odp", ".epub", ".rtf", ".eml", ".ipynb", ".xml", ".py"} <= set(
         KNOWN
     )
+
+
+# A folder as an office has it
+
+SOUND = {
+    "plan.md": b"# Plan\n\nWe begin in May.\n",
+    "note.txt": b"The key is with the porter.\n",
+    "page.html": b"<title>Menu</title><p>Soup on Monday",
+    "policy.docx": docx(paragraph("Hotels cost at most 140 euro.")),
+    "talk.pptx": pptx(),
+    "rules.odt": opendocument("text", "<t:p>No smoking.</t:p>"),
+    "show.odp": opendocument(
+        "presentation", "<d:page><d:frame><d:text-box><t:p>Hi</t:p></d:text-box></d:frame></d:page>"
+    ),
+    "sea.epub": book(first="<h1>Calm</h1><p>It was calm.</p>"),
+    "letter.rtf": rb"{\rtf1\ansi Dear Ana,\par}",
+    "fees.csv": b"Class,Fee\n1,10\n2,20\n",
+    "parts.tsv": b"Part\tPrice\nvalve\t3\n",
+    "data.json": b'{"opening": "nine"}',
+    "conf.yaml": b"port: 3000\n",
+    "feed.xml": b"<feed><entry>News of May</entry></feed>",
+    "lab.ipynb": json.dumps({"cells": [{"cell_type": "code", "source": "print(1)", "outputs": []}]}).encode(),
+    "tool.py": b"def run():\n    return 1\n",
+    "server.log": b"12:00 started\n12:01 ready\n",
+}
+WARNED = {
+    "scan.pdf": (make_pdf([line(72, 700, "Contract cover page.")], []), "Page 2 has no text"),
+    "old.rst": ("Größe: fünf Meter.\n".encode("cp1252"), "windows-1252, which is a guess"),
+    "offer.eml": (b"", "The attachment 'plan.png' '.png' is not a known type."),
+    "events.jsonl": (b'{"event": "start"}\nno json\n', "1 lines are not JSON, the first is line 2."),
+}
+SKIPPED = {
+    "photo.jpg": (b"\xff\xd8\xff", "'.jpg' is not a known type"),
+    "torn.pdf": (b"%PDF-1.4", "is not a readable PDF"),
+}
+
+
+async def test_every_warning_of_a_folder_is_in_the_summary(tmp_path):
+    mail = message()
+    mail.add_attachment(b"PNG", maintype="image", subtype="png", filename="plan.png")
+    folder = tmp_path / "office"
+    folder.mkdir()
+    files = {**SOUND, **{name: content for name, (content, _) in (WARNED | SKIPPED).items()}, "offer.eml": bytes(mail)}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    assert len({Path(name).suffix for name in SOUND | WARNED}) >= 20
+    config = {"echo": {}, "wordllama": {}, "chroma": {}}
+    async with host(config, tmp_path / "data") as running:
+        context = CallContext("test", collection="office")
+        summary = await ingest_paths(running, "office", [folder], Ingest(), context)
+        found = await running.list_sources("office", context)
+    assert sorted(summary.added) == sorted(found) == sorted(SOUND | WARNED)
+    assert summary.failed == ()
+    assert {one.source for one in summary.warnings} == set(WARNED)
+    for warned in summary.warnings:
+        assert WARNED[warned.source][1] in " ".join(warned.warnings)
+    assert {one.source for one in summary.skipped} == set(SKIPPED)
+    for skipped in summary.skipped:
+        assert SKIPPED[skipped.source][1] in skipped.reason
+    shown = msgspec.json.encode(summary).decode()
+    assert all(name in shown for name in files)
