@@ -418,7 +418,7 @@ async def test_every_warning_of_a_folder_is_in_the_summary(tmp_path):
     for name, content in files.items():
         (folder / name).write_bytes(content)
     assert len({Path(name).suffix for name in SOUND | WARNED}) >= 20
-    config = {"echo": {}, "wordllama": {}, "chroma": {}}
+    config: dict[str, dict[str, str]] = {"echo": {}, "wordllama": {}, "chroma": {}}
     async with host(config, tmp_path / "data") as running:
         context = CallContext("test", collection="office")
         summary = await ingest_paths(running, "office", [folder], Ingest(), context)
