@@ -32,7 +32,7 @@ from orbit.testing import contract
 ROOT = Path(__file__).resolve().parent.parent
 ENABLED = ("llama_cpp", "onnx", "wordllama", "chroma", "lexical")
 """The plugins of the embedded default. Their sections are active in the example."""
-CHOSEN = {"general.embedding_provider": "onnx"}
+CHOSEN = {"general.embedding_provider": "onnx", "fsspec.url": "/srv/handbook"}
 """Settings in the example that differ from their default."""
 _HOST = re.compile(r"(<!-- host sections -->\n).*?(<!-- end of host sections -->)", re.DOTALL)
 _RULES = re.compile(r"(<!-- rules -->\n).*?(<!-- end -->)", re.DOTALL)
