@@ -100,12 +100,12 @@ class Searches:
 
     async def ask(self, question: str, collection: str) -> dict[str, list[Document]]:
         """Return the passages of each retriever, and those of all fused."""
-        query = Query(question, collection)
+        query = Query(question, collection, compared=True)
         lists = {
             name: list(await caller(query=query, limit=LIMIT, context=CONTEXT)) for name, caller in self.callers.items()
         }
         named = {"dense" if name == "chroma" else name: found for name, found in lists.items()}
-        return {**named, "fused": fuse_scores([lists], self.relevance, LIMIT)}
+        return {**named, "fused": fuse_scores([lists], self.relevance, LIMIT, question)}
 
 
 def rank(found: Sequence[Document], question: Question) -> int:
@@ -142,7 +142,7 @@ async def quality(host: OrbitHost) -> None:
         for name in ("articles", "docs")
     ]
     print("\nthreshold  refused of others  lost of answerable")
-    for threshold in (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4):
+    for threshold in (0.1, 0.13, 0.15, 0.18, 0.2, 0.25, 0.3, 0.35, 0.4):
         refused = sum(one < threshold for one in off) / len(off)
         lost = sum(one < threshold for one in confidence) / len(confidence)
         print(f"{threshold:9.2f} {refused:18.2f} {lost:18.2f}")

@@ -259,6 +259,10 @@ class Query(msgspec.Struct, frozen=True):
     """The collection that the caller's key may read; None means the retriever's default."""
     history: tuple[Message, ...] = ()
     """Earlier turns of the conversation, oldest first."""
+    compared: bool = False
+    """Whether the host compares the scores of all retrievers and leaves out what is not relevant. A retriever then
+    returns its best passages whatever their scores: a cut of its own would hide them from the fusion.
+    """
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -351,6 +355,10 @@ class Calibration(msgspec.Struct, frozen=True):
     """The score from which a passage surely answers; above ``irrelevant``."""
     weight: float = 1.0
     """How much these scores count beside those of a full-text search."""
+    scripts: tuple[str, ...] = ()
+    """The scripts of the languages that the model knows, by the first words of Unicode's names of their letters, such
+    as ``LATIN`` and ``CJK``; empty for all. Scores of questions in other scripts do not count.
+    """
 
 
 class Collection(msgspec.Struct, frozen=True):

@@ -32,19 +32,21 @@ def fuse(lists: Sequence[Sequence[Document]]) -> list[Document]:
 
 
 def fuse_scores(
-    searches: Iterable[Mapping[str, Sequence[Document]]], relevance: Relevance, full: int
+    searches: Iterable[Mapping[str, Sequence[Document]]], relevance: Relevance, full: int, question: str = ""
 ) -> list[Document]:
     """Merge the lists of retrievers by their scores, best first. ``searches`` has a mapping for each text.
 
     The score of a document becomes its confidence: the weighed mean of its scores, each brought to one scale. A
     retriever that did not find it gives 0; one that is not in the mapping, because it does not have the collection or
-    failed, does not count. Of several texts, the one that finds it best counts.
+    failed, does not count. Of several texts, the one that finds it best counts. The scripts of ``question`` tell which
+    retrievers can judge it.
 
     Where a list ends after ``full`` documents, those that it leaves out may score as high as its last one. They are
     ranked as if they did, but this makes nobody surer of them.
     """
     best: dict[str, Document] = {}
     rank: dict[str, float] = {}
+    trust = relevance.trust(question)
     for found in searches:
         scores: dict[str, dict[str, float]] = {}
         documents: dict[str, Document] = {}
@@ -54,8 +56,8 @@ def fuse_scores(
                 documents.setdefault(document.id, document)
         ends = {name: ranked[-1].score or 0.0 for name, ranked in found.items() if len(ranked) >= full}
         for key, document in documents.items():
-            confidence = relevance.confidence(scores[key], found)
-            rank[key] = max(rank.get(key, 0.0), relevance.confidence({**ends, **scores[key]}, found))
+            confidence = relevance.confidence(scores[key], found, trust)
+            rank[key] = max(rank.get(key, 0.0), relevance.confidence({**ends, **scores[key]}, found, trust))
             if key not in best or confidence > (best[key].score or 0.0):
                 best[key] = msgspec.structs.replace(document, score=confidence)
     return sorted(best.values(), key=lambda document: (-rank[document.id], -(document.score or 0.0)))

@@ -7,6 +7,7 @@ from typing import Self
 
 import msgspec
 
+from orbit.chat.scripts import share
 from orbit.config.model import RetrievalSettings
 from orbit.host.registry import Registry
 from orbit.types import Calibration
@@ -38,13 +39,22 @@ class Relevance(msgspec.Struct, frozen=True):
             return None
         return cls(known, {name: settings.weights.get(name, known[name].weight) for name in names})
 
-    def confidence(self, scores: Mapping[str, float], answered: Iterable[str]) -> float:
+    def trust(self, question: str) -> Mapping[str, float]:
+        """Return how much of a question each retriever can judge: the share of letters in scripts that it knows."""
+        return {name: share(question, scale.scripts) for name, scale in self.calibrations.items()}
+
+    def confidence(self, scores: Mapping[str, float], answered: Iterable[str], trust: Mapping[str, float]) -> float:
         """Return how sure it is that a passage with these scores, by retriever, answers: 0 to 1.
 
-        ``answered`` names the retrievers that have searched the collection; others do not count.
+        ``answered`` names the retrievers that have searched the collection; others do not count. What a retriever
+        cannot judge makes nobody surer, so its weight stays in the mean, unless it is the only one that answered.
         """
-        total = sum(self.weights[name] for name in answered) or 1.0
-        found = sum(self.weights[name] * _on_scale(score, self.calibrations[name]) for name, score in scores.items())
+        names = set(answered)
+        total = sum(self.weights[name] for name in names) or 1.0
+        found = sum(
+            self.weights[name] * (trust[name] if len(names) > 1 else 1.0) * _on_scale(score, self.calibrations[name])
+            for name, score in scores.items()
+        )
         return found / total
 
 

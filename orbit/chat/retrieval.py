@@ -75,10 +75,11 @@ class Retrieval:
     async def retrieve(self, turn: Turn, journal: Journal) -> list[Document] | None:
         """Return the documents for a question, best first; None if every retriever failed. Raises ProviderError."""
         started = time.perf_counter()
+        compared = self._relevance is not None
         outcomes: list[Outcome[Any]] = await fan_out(
             "retrieve",
             [
-                (name, partial(_found, caller, text, self._settings.limit, turn))
+                (name, partial(_found, caller, text, self._settings.limit, turn, compared))
                 for text in questions_of(turn)
                 for name, caller in self._retrievers.items()
             ],
@@ -112,7 +113,7 @@ class Retrieval:
         if self._relevance is None:
             return distinct(fuse([found for search in searches for found in search.values()]))
         least = self._threshold(turn)
-        found = fuse_scores(searches, self._relevance, self._settings.limit)
+        found = fuse_scores(searches, self._relevance, self._settings.limit, turn.question)
         return distinct([document for document in found if (document.score or 0.0) >= least])
 
     def _threshold(self, turn: Turn) -> float:
@@ -140,10 +141,10 @@ class Retrieval:
         return documents[:limit]
 
 
-async def _found(caller: Callable[..., Any], text: str, limit: int, turn: Turn) -> Any:
+async def _found(caller: Callable[..., Any], text: str, limit: int, turn: Turn, compared: bool) -> Any:
     """Search for ``text``; for its beginning if it is too long for the model that embeds it."""
     while True:
-        query = Query(text, turn.context.collection, turn.history)
+        query = Query(text, turn.context.collection, turn.history, compared)
         try:
             return await caller(query=query, limit=limit, context=turn.context)
         except (PromptTooLong, ExceptionGroup) as error:

@@ -60,6 +60,16 @@ def test_a_retriever_without_the_collection_does_not_lower_the_confidence() -> N
     assert shown(fuse_scores([{"dense": found(a=0.7), "words": []}], EQUAL, FULL)) == {"a": 0.5}
 
 
+def test_a_model_does_not_count_for_scripts_that_it_has_not_learnt() -> None:
+    known = Relevance(
+        {"dense": Calibration(0.0, 1.0, scripts=("LATIN",)), "words": SCALES["words"]}, {"dense": 1.0, "words": 1.0}
+    )
+    lists = {"dense": found(a=0.9, b=0.1), "words": found(b=0.6)}
+    for question, best in (("Wo parke ich?", "a"), ("أين أوقف سيارتي؟", "b"), ("42", "a")):
+        assert fuse_scores([lists], known, FULL, question)[0].id == best
+    assert shown(fuse_scores([{"dense": found(a=0.9)}], known, FULL, "أين؟")) == {"a": 0.9}
+
+
 def test_only_what_says_the_same_is_left_out() -> None:
     texts = ("Rules of 2022: 120 euros.", "rules of 2022 - 120 Euros", "Rules of 2023: 140 euros.", "?", "!")
     kept = distinct([Document(str(number), text) for number, text in enumerate(texts)])

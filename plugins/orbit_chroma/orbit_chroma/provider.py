@@ -164,12 +164,12 @@ class ChromaProvider(orbit.Provider):
         if not name:
             return []
         try:
-            return await self._search(name, query.text, limit, context)
+            return await self._search(name, query, limit, context)
         except orbit.ProviderError as error:
             if error.retryable:
                 raise
             try:  # the vectors of an earlier model, if only that is enabled here
-                found = await self._search(name + copying.PREVIOUS, query.text, limit, context)
+                found = await self._search(name + copying.PREVIOUS, query, limit, context)
             except orbit.ProviderError:
                 raise error from None
         if name not in self._replaced:
@@ -180,9 +180,11 @@ class ChromaProvider(orbit.Provider):
             )
         return found
 
-    async def _search(self, name: str, text: str, limit: int, context: orbit.CallContext) -> Sequence[orbit.Document]:
+    async def _search(
+        self, name: str, query: orbit.Query, limit: int, context: orbit.CallContext
+    ) -> Sequence[orbit.Document]:
         embedding = await self._embedding(name)
-        vectors = await self.host.embed([text], "query", context, embedding)
+        vectors = await self.host.embed([query.text], "query", context, embedding)
 
         def work(collection: Collection, origin: Origin) -> list[orbit.Document]:
             found = collection.query(
@@ -192,7 +194,8 @@ class ChromaProvider(orbit.Provider):
             )
             return to_documents(found, origin.metric)
 
-        return good_enough(await self._use(name, vectors.shape[1], work), self.settings, limit)
+        found = await self._use(name, vectors.shape[1], work)
+        return good_enough(found, self.settings, limit, compared=query.compared)
 
     @orbit.hookimpl
     async def index(self, collection: str, documents: Sequence[orbit.Document], context: orbit.CallContext) -> int:

@@ -83,12 +83,27 @@ def similarity(distance: float, metric: str) -> float:
     return min(1.0, max(0.0, 1.0 - (distance / 2 if metric == "l2" else distance)))
 
 
-def good_enough(documents: Sequence[orbit.Document], settings: ChromaSettings, limit: int) -> list[orbit.Document]:
-    """Apply the thresholds to documents ordered best first. Return nothing if even the best is doubtful."""
-    if not documents or (documents[0].score or 0.0) < settings.confidence_threshold:
+_RELEVANT, _CONFIDENT = 0.25, 0.3
+"""The thresholds of searches whose scores the host does not compare."""
+
+
+def good_enough(
+    documents: Sequence[orbit.Document], settings: ChromaSettings, limit: int, *, compared: bool = False
+) -> list[orbit.Document]:
+    """Apply the thresholds to documents ordered best first. Return nothing if even the best is doubtful.
+
+    If the host compares the scores (``compared``), only configured thresholds hold.
+    """
+    relevant, confident = (
+        value if value is not None else 0.0 if compared else default
+        for value, default in (
+            (settings.relevance_threshold, _RELEVANT),
+            (settings.confidence_threshold, _CONFIDENT),
+        )
+    )
+    if not documents or (documents[0].score or 0.0) < confident:
         return []
-    relevant = [document for document in documents if (document.score or 0.0) >= settings.relevance_threshold]
-    return relevant[:limit]
+    return [document for document in documents if (document.score or 0.0) >= relevant][:limit]
 
 
 def digests(metadatas: Iterable[Mapping[str, Any] | None]) -> dict[str, str]:

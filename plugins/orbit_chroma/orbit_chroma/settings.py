@@ -52,11 +52,19 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Meta(description="Earlier name of retrieval.max_documents.", extra={"renamed": "retrieval.max_documents"}),
     ] = None
     relevance_threshold: Annotated[
-        Similarity, Meta(description="Drop passages that are less similar to the question (cosine, 0..1).")
-    ] = 0.25
+        Similarity | None,
+        Meta(
+            description="Drop passages that are less similar to the question (cosine, 0..1); null: 0.25, or none where "
+            "ORBIT fuses retrievers by scores."
+        ),
+    ] = None
     confidence_threshold: Annotated[
-        Similarity, Meta(description="Return nothing if even the best passage is less similar.")
-    ] = 0.3
+        Similarity | None,
+        Meta(
+            description="Return nothing if even the best passage is less similar; null: 0.3, or none where ORBIT fuses "
+            "retrievers by scores."
+        ),
+    ] = None
 
     def problems(self) -> Iterable[str]:
         """Yield sentences about values that are individually valid but cannot be intended."""

@@ -57,8 +57,10 @@ class OnnxSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 _SCALES = {
-    "minilm": orbit.Calibration(0.1, 0.8, weight=0.4),
-    "multilingual": orbit.Calibration(0.0, 0.8, weight=0.75),
+    "minilm": orbit.Calibration(0.2, 0.8, weight=0.5, scripts=("LATIN",)),
+    "multilingual": orbit.Calibration(
+        0.0, 0.8, weight=0.75, scripts=("LATIN", "CYRILLIC", "ARABIC", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI")
+    ),
 }
 """By model, as bench/quality.py fuses best."""
 

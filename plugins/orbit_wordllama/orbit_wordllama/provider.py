@@ -83,7 +83,9 @@ class WordLlamaProvider(orbit.Provider):
     def calibration(self, hook: str) -> orbit.Calibration | None:
         """Return the scale of the bundled weights' cosine similarities; that of other weights is unknown."""
         bundled = self.settings.model == WordLlamaSettings().model
-        return orbit.Calibration(0.1, 0.8, weight=0.5) if hook == "embed" and bundled else None
+        return (
+            orbit.Calibration(0.1, 0.8, weight=0.5, scripts=("LATIN", "CJK")) if hook == "embed" and bundled else None
+        )
 
     def model(self, hook: str) -> str:  # noqa: ARG002 - one model serves the one hook
         """Return model and dimension, as in ``l2_supercat-256``: vectors of other models are not comparable."""

@@ -30,6 +30,12 @@ def test_nothing_found():
     assert good_enough([], ChromaSettings(), 10) == []
 
 
+def test_where_the_host_compares_scores_only_configured_thresholds_hold() -> None:
+    assert len(good_enough(FOUND, ChromaSettings(), 10)) == len([one for one in FOUND if (one.score or 0) >= 0.25])
+    assert good_enough(FOUND, ChromaSettings(), 10, compared=True) == FOUND
+    assert good_enough(FOUND, ChromaSettings(confidence_threshold=0.95), 10, compared=True) == []
+
+
 @pytest.mark.parametrize(("distance", "expected"), [(-1e-7, 1.0), (0.0, 1.0), (0.25, 0.75), (1.0, 0.0), (2.0, 0.0)])
 def test_similarity(distance, expected):
     assert similarity(distance, "cosine") == expected
