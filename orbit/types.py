@@ -524,3 +524,5 @@ class ChatRecord(msgspec.Struct, frozen=True):
     """Tokens written."""
     tool_calls: tuple[ToolCall, ...] = ()
     """The tools that the answer called."""
+    tries: int = 0
+    """How many providers were asked until one answered; 0 if no model was asked."""

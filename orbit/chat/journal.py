@@ -28,6 +28,7 @@ class Journal:
         self.usage = _NOTHING_USED
         self.provider = ""
         self.model = ""
+        self.tries = 0
         self.tool_calls: tuple[ToolCall, ...] = ()
 
     def took(self, stage: str, started: float) -> None:
@@ -49,6 +50,7 @@ class Journal:
             reason=reason,
             backend=self.provider,
             model=self.model,
+            tries=self.tries,
             session_id=context.session_id,
             client_ip=context.client_ip,
             key_id=context.key_id,

@@ -16,6 +16,7 @@ class Ending(msgspec.Struct, frozen=True):
     ``dropped_documents`` and ``dropped_turns`` did not fit the model's context. ``without_documents`` is true if
     retrieval failed and the operator chose to answer anyway. ``remembered`` is true if a conversation keeps the turn.
     ``reasoning`` has all thoughts of the model, and ``logprobs`` all tokens, if the turn wants them.
+    ``tries`` is how many providers were asked until one answered.
     """
 
     text: str = ""
@@ -31,6 +32,7 @@ class Ending(msgspec.Struct, frozen=True):
     tool_calls: tuple[ToolCall, ...] = ()
     reasoning: str = ""
     logprobs: tuple[WrittenToken, ...] = ()
+    tries: int = 0
 
 
 class Answered(Ending, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,9 +17,7 @@ from orbit.chat.answer_guard import AnswerGuard
 from orbit.chat.answer_text import AnswerText
 from orbit.chat.journal import Journal
 from orbit.chat.links import Links
-from orbit.chat.model_stream import ModelStream
 from orbit.chat.moderation import ALLOWED, Moderation
-from orbit.chat.needs import Unsupported, needs_of
 from orbit.chat.outcome import (
     CANCELLED,
     Answered,
@@ -33,26 +31,22 @@ from orbit.chat.outcome import (
     ScoredText,
     Thought,
 )
-from orbit.chat.prompting import Prompt, fit, sources_of
+from orbit.chat.prompting import Prompt, sources_of
 from orbit.chat.recorder import Recorder
 from orbit.chat.retrieval import Retrieval
 from orbit.chat.rounds import Rounds
+from orbit.chat.routing import Routing
 from orbit.chat.ticker import Ticker
 from orbit.chat.tool_calls import allowed, ended
 from orbit.chat.turn import Turn, TurnTimeout, in_time
 from orbit.chat.verification import Verification
 from orbit.errors import OrbitError, ProviderError
-from orbit.host.calls import call, settled, wrong_type
+from orbit.host.calls import settled
 from orbit.host.host import OrbitHost
-from orbit.host.models import Models
 from orbit.observing.metrics import Metrics
 from orbit.types import (
-    Capability,
     Document,
     FinishReason,
-    GenerateOptions,
-    Message,
-    TokenCount,
     Verdict,
     WrittenToken,
 )
@@ -70,23 +64,16 @@ class Pipeline:
         registry = host.registry
         self._settings = settings
         self._links = links
-        self._provider = host.roles.generate
-        self._model = registry.model(self._provider, "generate")
-        self._generate = registry.caller("generate", self._provider)
-        able = registry.implementing("count_tokens")
-        self._count = registry.caller("count_tokens", self._provider) if self._provider in able else None
         self._rounds = Rounds()
-        self._models = Models(registry, settings.timeouts.first_token)
-        own_prompt = getattr(registry[self._provider].settings, "default_system_prompt", None)
-        self._default_prompt: str = own_prompt or settings.general.default_system_prompt
         self.admission = Admission(settings.limits.max_concurrent, settings.limits.max_queued, settings.timeouts.queue)
         self.metrics = Metrics()
         self.ticker = Ticker()
+        self._routing = Routing(host, self.ticker, self._failed)
         self.recorder = Recorder(registry.callers("log") if logs else {}, settings.timeouts.log, self.metrics.failed)
         self._retrieval = Retrieval(registry, settings.retrieval, settings.timeouts, self._failed, host.roles.embed)
         self._moderation = Moderation(registry, settings.timeouts.moderate, settings.messages.refusal_response)
         self._verification = Verification(settings.answers)
-        self._waits = self._retrieval.available or self._moderation.judges_questions or self._count is not None
+        self._waits = self._retrieval.available or self._moderation.judges_questions
         """Whether anything before the model can take long; a deadline for nothing would cost a turn 3 µs."""
 
     async def __aenter__(self) -> Self:
@@ -110,7 +97,7 @@ class Pipeline:
             turn = msgspec.structs.replace(turn, context=msgspec.structs.replace(turn.context, deadline=deadline))
         return self._run(turn, Journal(turn))
 
-    async def _run(  # noqa: C901  # a call for each piece would cost more than a branch
+    async def _run(  # noqa: C901, PLR0915  # a call for each piece would cost more than a branch
         self, turn: Turn, journal: Journal
     ) -> AsyncGenerator[Event, None]:
         """Run the stages. Each piece of each answer passes the inner loop, so it does little."""
@@ -118,39 +105,46 @@ class Pipeline:
         with _Recorded(self, turn, journal) as end:
             try:
                 async with self.admission.place(turn.context.key_id):
-                    prompt = await self._prepared(turn, journal)
-                    journal.provider, journal.model = self._provider, self._model
-                    guard = self._guard(turn, prompt, journal)
-                    answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
+                    candidates = await self._routing.candidates(turn)
+                    documents = await self._prepared(turn, journal)
                     started = time.perf_counter()
-                    stream = self._stream(turn, prompt)
+                    asked = await self._routing.begin(turn, candidates, documents, journal)
+                    prompt, stream = asked.prompt, asked.stream
                     thoughts: list[str] = []
                     scored: list[WrittenToken] = []
-                    try:
-                        while (chunk := await stream.next()) is not None:
-                            if chunk.reasoning and turn.thoughts and guard is None:  # no moderator has read them
-                                thoughts.append(chunk.reasoning)
-                                yield Thought(chunk.reasoning)
-                            if piece := answer.add(chunk):
-                                if answer.pieces == 1:
-                                    journal.took("first_token", started)
-                                if guard is not None:
-                                    piece = await guard.add(piece)  # what remains of it
-                                if piece:
-                                    text.append(piece)
-                                    if chunk.logprobs:
-                                        piece = ScoredText(piece, chunk.logprobs)
-                                        scored += chunk.logprobs
-                                    yield piece
-                            if answer.ended:
-                                break
-                    finally:
-                        journal.usage = answer.usage(prompt.tokens)
-                        await stream.aclose()
+                    async with asked:
+                        journal.documents = prompt.documents
+                        if self._links is not None and prompt.documents:
+                            links = await in_time(turn.context, self._links.of(turn, prompt.documents), self.ticker)
+                            prompt = msgspec.structs.replace(prompt, links=links)
+                        guard = self._guard(turn, prompt, journal)
+                        answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
+                        chunk = asked.first
+                        try:
+                            while chunk is not None:
+                                if chunk.reasoning and turn.thoughts and guard is None:  # no moderator has read them
+                                    thoughts.append(chunk.reasoning)
+                                    yield Thought(chunk.reasoning)
+                                if piece := answer.add(chunk):
+                                    if answer.pieces == 1:
+                                        journal.took("first_token", started)
+                                    if guard is not None:
+                                        piece = await guard.add(piece)  # what remains of it
+                                    if piece:
+                                        text.append(piece)
+                                        if chunk.logprobs:
+                                            piece = ScoredText(piece, chunk.logprobs)
+                                            scored += chunk.logprobs
+                                        yield piece
+                                if answer.ended:
+                                    break
+                                chunk = await stream.next()
+                        finally:
+                            journal.usage = answer.usage(prompt.tokens)
                     if piece := answer.rest() if guard is None else await guard.rest(answer.rest()):
                         text.append(piece)
                         yield piece
-                    calls = allowed(answer.tool_calls, turn.options, self._provider)
+                    calls = allowed(answer.tool_calls, turn.options, asked.provider)
                     if guard is not None and calls:
                         await guard.calls(calls)
                     journal.tool_calls = self._rounds.kept(turn, calls, prompt.documents)
@@ -178,29 +172,14 @@ class Pipeline:
             return None
         return AnswerGuard(self._moderation, turn, journal, self.ticker, check)
 
-    def _stream(self, turn: Turn, prompt: Prompt) -> ModelStream:
-        """Ask the model."""
-        return ModelStream(
-            self._provider,
-            self._generate(
-                messages=prompt.messages,
-                options=_options(turn, prompt),
-                context=turn.context,
-                question=turn.question,
-                documents=prompt.documents,
-            ),
-            self.ticker,
-            self._settings.timeouts,
-            turn.context.deadline,
-        )
-
     def _ending(self, kind: type[E], prompt: Prompt, journal: Journal, **fields: Any) -> E:
         """Return the ending of a turn in which the model was asked."""
         return kind(
             sources=sources_of(prompt.documents, prompt.links),
             usage=journal.usage,
-            provider=self._provider,
-            model=self._model,
+            provider=journal.provider,
+            model=journal.model,
+            tries=journal.tries,
             dropped_documents=prompt.dropped_documents,
             dropped_turns=prompt.dropped_turns,
             without_documents=journal.without_documents,
@@ -215,7 +194,7 @@ class Pipeline:
         if any(map(str.strip, journal.text)) or journal.tool_calls or turn.options.stop:
             return
         if answer.finish_reason != "content_filter":
-            raise _no_answer(self._provider, answer.finish_reason, thought=thought)
+            raise _no_answer(journal.provider, answer.finish_reason, thought=thought)
         reason = "the model's own filter left nothing of the answer"
         raise EndsEarly(self._ending(Refused, prompt, journal, text=self._moderation.refusal, reason=reason))
 
@@ -230,23 +209,21 @@ class Pipeline:
             self.metrics.failed(error)
 
     def _finished(self, turn: Turn, journal: Journal, outcome: Outcome) -> None:
-        if isinstance(outcome, Failed) and isinstance(outcome.error, OrbitError):
+        if isinstance(outcome, Failed) and isinstance(outcome.error, OrbitError) and not outcome.error.logged:
             self._failed("not answered", outcome.error)
         record = journal.record(outcome)
         self.metrics.turn(record)
         self.recorder.record(record, turn.context)
 
-    def _prepared(self, turn: Turn, journal: Journal) -> Awaitable[Prompt]:
+    def _prepared(self, turn: Turn, journal: Journal) -> Awaitable[list[Document]]:
         preparing = self._prepare(turn, journal)
         return in_time(turn.context, preparing, self.ticker) if self._waits else preparing
 
-    async def _prepare(self, turn: Turn, journal: Journal) -> Prompt:
-        """Do all that comes before the model. Raises EndsEarly if nobody has to ask the model."""
+    async def _prepare(self, turn: Turn, journal: Journal) -> list[Document]:
+        """Do all that comes before the model, and return the passages. Raises EndsEarly if no model is needed."""
         settings = self._settings
         verdict = ALLOWED
         documents: list[Document] | None = None
-        if needs := needs_of(turn):
-            await self._require(needs, turn)
         self._retrieval.require(turn)
         if self._retrieval.available or self._moderation.judges_questions:
             verdict, documents = await self._moderate_and_retrieve(turn, journal)
@@ -258,32 +235,9 @@ class Pipeline:
             raise EndsEarly(NothingFound(settings.messages.no_results_response))
         elif turn.has_results:
             documents = self._rounds.documents(turn)
-        system_prompt = self._default_prompt if turn.system_prompt is None else turn.system_prompt
-        prompt = await fit(
-            "\n\n".join(filter(None, (system_prompt, turn.client_system))),
-            turn.history,
-            turn.question,
-            documents or (),
-            instruction=settings.retrieval.instruction,
-            reserve=turn.options.max_tokens or settings.limits.max_answer_tokens,
-            count=None if self._count is None else partial(self._count_tokens, turn),
-            parts=turn.parts,
-            later=turn.later,
-        )
-        if self._links is not None and prompt.documents:
-            prompt = msgspec.structs.replace(prompt, links=await self._links.of(turn, prompt.documents))
-        journal.documents = prompt.documents
         searched = (self._retrieval.available or bool(turn.context.collection)) and turn.searches
         journal.without_documents = documents is None and searched
-        return prompt
-
-    async def _require(self, needs: frozenset[Capability], turn: Turn) -> None:
-        """Raise Unsupported if the model lacks what the turn needs."""
-        model = turn.options.model
-        supported = await self._models.supports(self._provider, model, turn.context)
-        if missing := sorted(needs - supported):
-            able = await self._models.able([self._provider], missing[0], turn.context)
-            raise Unsupported(missing[0], model or self._model or self._provider, able)
+        return documents or []
 
     async def _moderate_and_retrieve(self, turn: Turn, journal: Journal) -> tuple[Verdict, list[Document] | None]:
         """Run both at the same time. Documents are None if there is no retriever, or if every one failed."""
@@ -305,19 +259,6 @@ class Pipeline:
         if failure is not None:
             raise failure
         return verdict, documents
-
-    async def _count_tokens(self, turn: Turn, messages: Sequence[Message]) -> TokenCount:
-        assert self._count is not None
-        caller = self._count
-        size: Any = await call(
-            self._provider,
-            "count_tokens",
-            lambda: caller(messages=messages, options=turn.options, context=turn.context),
-            self._settings.timeouts.first_token,
-        )
-        if not isinstance(size, TokenCount):
-            raise wrong_type(self._provider, "count_tokens", "a TokenCount", size)
-        return size
 
 
 class _Recorded:
@@ -349,10 +290,3 @@ def _no_answer(provider: str, finish_reason: FinishReason, *, thought: bool) -> 
     else:
         what = "the model thought, but gave no answer." if thought else "the model gave no answer."
     return ProviderError(what, client="The model gave no answer.", provider=provider, operation="generate")
-
-
-def _options(turn: Turn, prompt: Prompt) -> GenerateOptions:
-    """Return the model's options. With passages it always streams, because the answer may end before the model does."""
-    if prompt.documents and not turn.options.stream:
-        return msgspec.structs.replace(turn.options, stream=True)
-    return turn.options

@@ -22,6 +22,7 @@ class Turn(msgspec.Struct, frozen=True):
     ``system_prompt`` is the key's own (None: the default applies); ``client_system`` is what the client adds to it.
     ``parts`` are those of the question if it is not only text. ``later`` are the messages after the question: calls of
     tools and their results, or the beginning of the answer. ``thoughts`` says whether the client reads the model's.
+    ``model`` is a name in the host's catalogue; empty is the default.
     """
 
     question: str
@@ -37,6 +38,7 @@ class Turn(msgspec.Struct, frozen=True):
     thoughts: bool = False
     address: str = ""
     """The server's address as the client knows it, for links; empty if nobody needs it."""
+    model: str = ""
 
     @property
     def searches(self) -> bool:

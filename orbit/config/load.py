@@ -14,6 +14,7 @@ from orbit.config.convert import as_boolean, convert_all
 from orbit.config.earlier import Translation, translate, with_imports
 from orbit.config.environment import environment
 from orbit.config.model import Config, HostConfig, ProviderSection
+from orbit.config.models import as_written, shaped
 from orbit.config.references import References
 from orbit.config.yaml_text import parse_yaml, read_yaml
 from orbit.errors import ConfigError, Problem
@@ -89,8 +90,9 @@ def parse_config(
     sections: dict[str, Any] = {}
     for name, field in own.items():
         if name in data:
-            section, found = convert_all(data[name], field.type, name)
-            problems += found
+            value = shaped(data[name]) if name == "models" else data[name]
+            section, found = convert_all(value, field.type, name)
+            problems += map(as_written, found)
             if section is not None:
                 sections[name] = section
     host = HostConfig(**sections)

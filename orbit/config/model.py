@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from orbit.config.models import ModelsSettings
+
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Weight = Annotated[float, Meta(ge=0)]
@@ -436,6 +438,7 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     """All sections of the host."""
 
     general: General = General()
+    models: ModelsSettings = ModelsSettings()
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
     retrieval: RetrievalSettings = RetrievalSettings()

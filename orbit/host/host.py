@@ -16,6 +16,7 @@ from orbit.config.load import FILE_LOG, embedded_text, read_config
 from orbit.config.model import Config
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.host.calls import attributed, call, wrong_type
+from orbit.host.catalogue import Catalogue, catalogue, default_provider, model_problems
 from orbit.host.connectors import fetched, unknown_connectors
 from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.embedding import Embedding
@@ -90,11 +91,13 @@ class OrbitHost:
         self._selected, unclear = _select(config, self.registry, complete=not found, needed=needed)
         self._stores = _stores(self.registry, config.host.general.store_provider, self._selected.index)
         self.file_plugins, unusable = file_plugins(config, self.registry)
-        unclear += unusable if not found else []
+        unclear += [*unusable, *model_problems(config, self.registry)] if not found else []
         unclear += unknown_connectors(config, self.registry.implementing("fetch")) if not found else []
         complete = not found and not unclear and needed is None
         unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
         self.problems = (*found, *unclear, *unmet)
+        self.models: Catalogue = catalogue(config, self.registry, self._selected.generate)
+        """The models that clients may name."""
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
         self._embedding = Embedding(config.data_dir, config.host.timeouts.embed)
 
@@ -387,8 +390,11 @@ def _select(
     missing: list[Problem] = []
     chosen: dict[str, str] = {}
     generating = registry.implementing("generate")
+    inference = general.inference_provider
+    if not inference and (first := default_provider(config)) in generating:
+        inference = first
     for hook, wanted, setting in (
-        ("generate", general.inference_provider, "inference_provider"),
+        ("generate", inference, "inference_provider"),
         ("embed", general.embedding_provider, "embedding_provider"),
         ("index", general.store_provider, "store_provider"),
     ):
@@ -400,8 +406,8 @@ def _select(
             missing.append(Problem(path, f"{cannot(config, registry, wanted, hook)}; providers that can: {can}."))
         elif len(able) == 1:
             chosen[hook] = able[0]
-        elif hook == "embed" and general.inference_provider in able and set(able) <= set(generating):
-            chosen[hook] = general.inference_provider  # model servers side by side: the one in use, as ever
+        elif hook == "embed" and inference in able and set(able) <= set(generating):
+            chosen[hook] = inference  # model servers side by side: the one in use, as ever
         elif hook == "index" and able:
             chosen[hook] = next((name for name in able if registry.needs(name, "embed")), able[0])
         elif len(able) > 1:

@@ -43,7 +43,7 @@ from orbit.web.services import Services, open_services
 from orbit.web.wires.openai.chat_request import CompletionProtocol, CompletionRequest
 from orbit.web.wires.openai.chat_wire import COMPLETION_STREAM, Completion
 from orbit.web.wires.openai.errors import error_response
-from orbit.web.wires.openai.models import chat_models, model_routes
+from orbit.web.wires.openai.models import model_routes
 from orbit.web.wires.orbit import ORBIT_STREAM, ChatRequest, ChatResponse, OrbitProtocol
 from orbit.web.wires.route import chat_handler
 
@@ -209,9 +209,9 @@ def routes(services: Services, chats: Mapping[str, ASGIApp], exchange: Exchange,
 def chat_handlers(services: Services) -> dict[str, ASGIApp]:
     """Return what answers chats, by path."""
     settings = services.config.host
-    protocol = CompletionProtocol(chat_models(services.host), settings.limits, settings.general)
+    protocol = CompletionProtocol(services.host.models, settings.limits, settings.general)
     return {
-        CHAT: chat_handler(services, OrbitProtocol(settings)),
+        CHAT: chat_handler(services, OrbitProtocol(settings, services.host.models)),
         COMPLETIONS: chat_handler(services, protocol),
     }
 

@@ -89,7 +89,7 @@ async def test_an_answered_turn(bare: Stage) -> None:
     bare.says(orbit.Chunk("An "), orbit.Chunk("answer."), orbit.Chunk(finish_reason="length", usage=orbit.Usage(3, 4)))
     text, ending = await bare.ask(asked)
     assert text == "An answer."
-    assert ending == Answered(finish_reason="length", usage=orbit.Usage(3, 4), provider="model")
+    assert ending == Answered(finish_reason="length", usage=orbit.Usage(3, 4), provider="model", tries=1)
     ((messages, options, context),) = bare.model.made("generate")
     assert messages == (orbit.Message("system", "Be kind.\n\nBe short."), orbit.Message("user", "When?"))
     assert options == asked.options

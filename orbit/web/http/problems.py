@@ -17,6 +17,7 @@ from orbit.chat.conversations import UnknownConversation
 from orbit.chat.needs import Unsupported
 from orbit.chat.turn import TurnTimeout
 from orbit.errors import DatabaseUnavailable, OrbitError, Overloaded, PromptTooLong, ProviderError, Unauthorized
+from orbit.host.catalogue import UnknownModel
 from orbit.sanitize import without_secrets
 
 logger = logging.getLogger("orbit.web")
@@ -60,6 +61,7 @@ _STATUS: dict[type[OrbitError], int] = {
     Unsupported: 400,
     Unauthorized: 401,
     UnknownConversation: 404,
+    UnknownModel: 404,
     PromptTooLong: 413,
     RateLimited: 429,
     Overloaded: 503,

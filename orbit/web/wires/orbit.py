@@ -14,6 +14,7 @@ from orbit.auth.keys import Identity
 from orbit.chat.outcome import Ending, Refused
 from orbit.chat.turn import Turn
 from orbit.config import HostConfig
+from orbit.host.catalogue import Catalogue
 from orbit.types import CallContext, GenerateOptions, Source, Usage
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.problems import RequestError, problem_of
@@ -38,6 +39,9 @@ class ChatRequest(msgspec.Struct, frozen=True):
             extra_json_schema={"minLength": 1, "maxLength": _MAX_SESSION_ID_CHARS},
         ),
     ] = None
+    model: Annotated[
+        str | None, Meta(description="The model, as GET /v1/models lists it; by default the key's first one.")
+    ] = None
 
 
 ORBIT_STREAM = (
@@ -57,6 +61,7 @@ class Metadata(msgspec.Struct, frozen=True):
     dropped_turns: int
     without_documents: bool
     remembered: bool
+    tries: int
 
 
 class ChatUsage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -164,6 +169,7 @@ class OrbitWire:
             ending.dropped_turns,
             ending.without_documents,
             ending.remembered,
+            ending.tries,
         )
 
 
@@ -177,6 +183,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
     request: ChatRequest
     form: Literal["delta", "cumulative"]
     remembers: bool
+    models: Catalogue
 
     is_complete: ClassVar[bool] = True
 
@@ -196,9 +203,10 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
         if request.session_id is not None:
             context = msgspec.structs.replace(context, session_id=request.session_id)
         options = _STREAMED if request.stream else _WHOLE
+        model = self.models.find(request.model or "", identity.key.models)
         if prompt is None:
-            return Turn(request.message, context, options=options)
-        return Turn(request.message, context, prompt.prompt, prompt.id, prompt.version, options=options)
+            return Turn(request.message, context, options=options, model=model)
+        return Turn(request.message, context, prompt.prompt, prompt.id, prompt.version, options=options, model=model)
 
     def wire(self, request_id: str) -> OrbitWire:
         """Return the wire that writes the answer."""
@@ -208,7 +216,8 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
 class OrbitProtocol:
     """``X-API-Key`` and ``{"message": ...}``."""
 
-    def __init__(self, config: HostConfig) -> None:
+    def __init__(self, config: HostConfig, models: Catalogue) -> None:
+        self._models = models
         self._max_chars = config.limits.max_message_chars
         self.max_body = config.limits.max_body_bytes
         self._form = config.general.stream_text
@@ -228,7 +237,7 @@ class OrbitProtocol:
         check_length(request.message, self._max_chars)
         if request.session_id is not None:
             request = _in_session(request, request.session_id)
-        return OrbitQuestion(request, self._form, self._remembers)
+        return OrbitQuestion(request, self._form, self._remembers, self._models)
 
 
 def _check_fields(body: bytes) -> None:
@@ -236,8 +245,8 @@ def _check_fields(body: bytes) -> None:
     for name, value in _fields.decode(body).items():
         if name not in _BESIDE and bytes(value) not in _WITHOUT_EFFECT:
             detail = (
-                f"Unknown field '{name[:100]}'. POST /chat takes message, stream and session_id; the API key decides "
-                "the collection and the instructions. POST /v1/chat/completions takes options of the model."
+                f"Unknown field '{name[:100]}'. POST /chat takes message, stream, session_id and model; the API key "
+                "decides the collection and the instructions. POST /v1/chat/completions takes options of the model."
             )
             raise RequestError(400, "unknown_field", detail)
 

@@ -287,7 +287,8 @@ def test_models(tmp_path: Path) -> None:
 
 def test_embeddings(tmp_path: Path) -> None:
     with serve({"script": {}, "wordllama": {}}, tmp_path) as server, client(server) as api:
-        model = [model.id for model in api.models.list()][-1]
+        model = server.provider("wordllama").model("embed")
+        assert {item.id for item in api.models.list()} == {"script", "orbit"}  # which answer chats
         decoded = api.embeddings.create(model=model, input=["one", "two"])  # the client asks for base64
         floats = api.embeddings.create(model=model, input="one", encoding_format="float")
         raw = httpx.post(

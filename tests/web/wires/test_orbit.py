@@ -138,7 +138,7 @@ def test_a_bad_body_gets_a_clear_answer(tmp_path: Path, content: bytes, status: 
 @pytest.mark.parametrize(
     "field",
     [
-        {"model": "x"},
+        {"models": ["x"]},
         {"provider": "x"},
         {"tools": [{}]},
         {"temperature": 0.5},

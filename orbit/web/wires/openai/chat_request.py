@@ -12,6 +12,7 @@ from msgspec import Meta
 from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
 from orbit.config.model import General, Limits
+from orbit.host.catalogue import Catalogue
 from orbit.types import CallContext, GenerateOptions, Image, Tool, ToolChoice
 from orbit.upstreams import listed_name
 from orbit.web.http.body import check_length, decode
@@ -89,6 +90,7 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
     tool_choice: ToolChoice | None = None
     ignored: tuple[str, ...] = ()
     extra: dict[str, Any] = {}
+    models: Catalogue | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -129,6 +131,7 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
             parts=conversation.question.parts,
             later=conversation.later,
             thoughts=self.request.include_reasoning is not False,
+            model=self.models.find(self.request.model, identity.key.models) if self.models else "",
         )
 
     def wire(self, request_id: str) -> CompletionWire:
@@ -168,8 +171,8 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
 class CompletionProtocol:
     """``Authorization: Bearer`` and OpenAI's request."""
 
-    def __init__(self, models: tuple[str, ...], limits: Limits, general: General) -> None:
-        """``models`` are the names that a request may use."""
+    def __init__(self, models: Catalogue, limits: Limits, general: General) -> None:
+        """``models`` are those that requests may name."""
         fetches = bool(general.image_hosts)
         self._passed = frozenset(general.pass_parameters)
         self._fetches = fetches
@@ -184,7 +187,6 @@ class CompletionProtocol:
     def question(self, body: bytes) -> CompletionQuestion:
         """Decode and check a body. Raises RequestError with what is wrong."""
         request = decode(body, _decoder, _EXPECTED)
-        check_model(request.model, self._models)
         ignored, extra = check_parameters(body, _KNOWN, self._passed)
         if request.stream_options is not None and not request.stream:
             raise ParameterError("stream_options", "'stream_options' is only allowed when 'stream' is true.")
@@ -194,7 +196,7 @@ class CompletionProtocol:
         conversation = conversation_of(request.messages, fetches=self._fetches)
         check_length(conversation.question.content, self._limits.max_message_chars)
         self._check_size(len(body), conversation.attached)
-        return CompletionQuestion(request, conversation, tools, choice, ignored, extra)
+        return CompletionQuestion(request, conversation, tools, choice, ignored, extra, self._models)
 
     def _check_size(self, body: int, attached: int) -> None:
         """Raise RequestError with 413 if attachments, or all the rest, are too large."""

@@ -109,6 +109,9 @@ class CompletionExtra(msgspec.Struct, frozen=True):
     dropped_documents: int
     dropped_turns: int
     without_documents: bool
+    provider: str
+    model: str
+    tries: int
     ignored: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     """Unknown parameters of the request; absent if there are none."""
 
@@ -218,6 +221,9 @@ class CompletionWire:
             ending.dropped_documents,
             ending.dropped_turns,
             ending.without_documents,
+            ending.provider,
+            ending.model,
+            ending.tries,
             self._ignored,
         )
 

@@ -9,11 +9,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, get, post
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 from msgspec import Meta
 
+from orbit.host.catalogue import ALIAS, Catalogue
 from orbit.host.host import OrbitHost
 from orbit.types import CallContext
 from orbit.web.http.body import decode, read_body
@@ -37,7 +36,7 @@ class EmbeddingRequest(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """A model, and the provider instance that serves it."""
+    """A model. ``created`` is when the configuration was written, in Unix seconds."""
 
     id: str
     owned_by: str
@@ -80,12 +79,6 @@ _decoder = msgspec.json.Decoder(EmbeddingRequest)
 _EXPECTED = 'Expected {"model": "...", "input": "..." or ["...", ...]}.'
 
 
-def chat_models(host: OrbitHost) -> tuple[str, ...]:
-    """Return the names of the generating model."""
-    name = host.roles.generate
-    return tuple(dict.fromkeys((host.registry.model(name, "generate") or name, "orbit")))
-
-
 def embedding_models(host: OrbitHost) -> tuple[str, ...]:
     """Return the names of the embedding model; empty if there is none."""
     name = host.roles.embed
@@ -95,26 +88,24 @@ def embedding_models(host: OrbitHost) -> tuple[str, ...]:
 def model_routes(services: Services) -> list[Any]:
     """Return the routes of models and embeddings."""
     host, settings = services.host, services.config.host
-    models = {
-        name: ModelInfo(name, owner)
-        for names, owner in (
-            (chat_models(host), host.roles.generate),
-            (embedding_models(host), host.roles.embed),
-        )
-        for name in names
-    }
+    catalogue = host.models
 
-    async def only_with_a_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        await services.authenticator.authenticate(bearer(connection.scope))  # lists of models cost the key nothing
+    async def allowed(request: Request[Any, Any, Any]) -> tuple[str, ...]:
+        """Return the models of the request's key. Listing them does not count against its limit."""
+        return (await services.authenticator.authenticate(bearer(request.scope))).key.models
 
-    @get("/models", guards=[only_with_a_key], operation_id="models", summary="The models that may be asked for")
-    async def list_models() -> ModelList:
-        return ModelList(tuple(models.values()))
+    @get("/models", operation_id="models", summary="The models that the key may use, its default first")
+    async def list_models(request: Request[Any, Any, Any]) -> ModelList:
+        models = [_info(name, catalogue) for name in catalogue.names(await allowed(request))]
+        if models and not catalogue.configured:
+            models.insert(1, msgspec.structs.replace(models[0], id=ALIAS))
+        return ModelList(tuple(models))
 
-    @get("/models/{model:path}", guards=[only_with_a_key], operation_id="model", summary="One model")
-    async def show_model(model: FromPath[str]) -> ModelInfo:
+    @get("/models/{model:path}", operation_id="model", summary="One model")
+    async def show_model(request: Request[Any, Any, Any], model: FromPath[str]) -> ModelInfo:
         name = model.removeprefix("/")  # a name may have slashes
-        return models[check_model(name, tuple(models))]
+        found = _info(catalogue.find(name, await allowed(request)), catalogue)
+        return msgspec.structs.replace(found, id=ALIAS) if name == ALIAS else found
 
     @post(
         "/embeddings",
@@ -132,6 +123,11 @@ def model_routes(services: Services) -> list[Any]:
             return await _embed(host, decode(body, _decoder, _EXPECTED), context)
 
     return [list_models, show_model, embeddings]
+
+
+def _info(name: str, catalogue: Catalogue) -> ModelInfo:
+    owner = catalogue.routes[name].targets[0].provider if not catalogue.configured else ALIAS
+    return ModelInfo(name, owner, created=catalogue.created)
 
 
 async def _embed(host: OrbitHost, request: EmbeddingRequest, context: CallContext) -> EmbeddingList:

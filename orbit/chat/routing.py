@@ -1,0 +1,278 @@
+"""Asks the model of a turn: the least busy of its providers, then the others, then the models that take over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self, TypeAlias
+
+import msgspec
+
+from orbit.chat.journal import Journal
+from orbit.chat.model_stream import ModelStream
+from orbit.chat.needs import Unsupported, needs_of
+from orbit.chat.prompting import Prompt, fit
+from orbit.chat.ticker import Ticker
+from orbit.chat.turn import Turn, TurnTimeout, in_time
+from orbit.chat.upstreams import RetryBudget, Upstream, in_order
+from orbit.config.models import ModelOptions
+from orbit.errors import OrbitError, PromptTooLong, ProviderError
+from orbit.host.calls import call, wrong_type
+from orbit.host.catalogue import Target
+from orbit.host.host import OrbitHost
+from orbit.host.models import Models
+from orbit.types import Capability, Chunk, Document, GenerateOptions, Message, TokenCount
+
+_NO_OPTIONS: Final = ModelOptions()
+
+
+class Candidate(NamedTuple):
+    """A provider that could answer, and the options of the model that it would answer for."""
+
+    upstream: Upstream
+    options: ModelOptions
+
+
+Candidates: TypeAlias = Sequence[Sequence[Candidate]]
+
+
+class Asked:
+    """A model that has begun to answer. Leave it to close the stream and to note what came of it."""
+
+    __slots__ = ("_upstream", "first", "model", "prompt", "provider", "stream")
+
+    def __init__(self, upstream: Upstream, prompt: Prompt, stream: ModelStream, first: Chunk | None) -> None:
+        self._upstream = upstream
+        self.provider = upstream.provider
+        self.model = upstream.model
+        self.prompt = prompt
+        self.stream = stream
+        self.first = first
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, ProviderError) and error.operation == "generate" and error.kind != "rejected":
+            self._upstream.failed(error)
+        self._upstream.end()
+        await self.stream.aclose()
+
+
+class Routing:
+    """Chooses who answers. ``failed`` reports a failure that the client does not notice."""
+
+    def __init__(self, host: OrbitHost, ticker: Ticker, failed: Callable[[str, OrbitError], None]) -> None:
+        settings = host.config.host
+        registry = host.registry
+        self._settings = settings
+        self._catalogue = host.models
+        self._registry = registry
+        self._generate = registry.callers("generate")
+        self._count = registry.callers("count_tokens")
+        self._models = Models(registry, settings.timeouts.first_token)
+        self._ticker = ticker
+        self._failed = failed
+        self._budget = RetryBudget()
+        upstreams: dict[Target, Upstream] = {}  # models that share one share its state
+        self._groups = {
+            route.name: [
+                Candidate(upstreams.setdefault(target, self._upstream(target)), route.options)
+                for target in route.targets
+                if target.provider in self._generate
+            ]
+            for route in self._catalogue.routes.values()
+        }
+        chain = self._catalogue.chain
+        self._chains = {name: [self._groups[route.name] for route in chain(name)] for name in self._groups}
+        self._prompts = {name: self._own_prompt(name) for name in self._generate}
+
+    async def candidates(self, turn: Turn) -> Candidates:
+        """Return who may answer a turn: the model's providers, then those of each fallback.
+
+        Raises Unsupported if the model lacks what the turn needs, and UnknownModel.
+        """
+        name = self._catalogue.find(turn.model)
+        groups: Candidates = self._chains[name]
+        needs = needs_of(turn)
+        return await self._able(name, groups, needs, turn) if needs else groups
+
+    async def begin(self, turn: Turn, groups: Candidates, documents: Sequence[Document], journal: Journal) -> Asked:
+        """Ask one candidate after the other until one begins to answer. Raises the first one's error if none does.
+
+        What the client can mend ends the search: a rejected request. A prompt that is too long goes on to the next one.
+        """
+        self._budget.request()
+        candidates = _ordered(groups)
+        first: OrbitError | None = None
+        for number, candidate in enumerate(candidates, 1):
+            journal.tries = number
+            journal.provider, journal.model = candidate.upstream.provider, candidate.upstream.model
+            try:
+                return await self._ask(turn, candidate, documents)
+            except (ProviderError, PromptTooLong) as error:
+                if first is None:
+                    first = error
+                rejected = isinstance(error, ProviderError) and error.kind == "rejected"
+                if rejected or number == len(candidates) or not self._budget.take():
+                    break
+                self._failed(f"{candidates[number].upstream.provider} takes over", error)
+        if first is None:
+            reason = "no provider of this model has started."
+            raise ProviderError(reason, kind="unavailable", operation="generate")
+        if isinstance(first, ProviderError) and journal.tries > 1:
+            first.retried = True
+        raise first
+
+    async def _ask(self, turn: Turn, candidate: Candidate, documents: Sequence[Document]) -> Asked:
+        """Ask one candidate, and return once it has begun to answer."""
+        upstream = candidate.upstream
+        options = _options(turn.options, candidate)
+        upstream.begin()
+        try:
+            prompt = await self._fit(turn, upstream.provider, options, documents)
+            stream = self._stream(turn, upstream.provider, options, prompt)
+            try:
+                chunk = await stream.next()
+                while chunk is not None and _is_empty(chunk):
+                    chunk = await stream.next()
+            except BaseException:
+                await stream.aclose()
+                raise
+        except BaseException as error:
+            upstream.end()
+            if isinstance(error, TurnTimeout) or (isinstance(error, ProviderError) and error.kind != "rejected"):
+                upstream.failed(error)
+            raise
+        upstream.answered()
+        return Asked(upstream, prompt, stream, chunk)
+
+    async def _fit(self, turn: Turn, provider: str, options: GenerateOptions, documents: Sequence[Document]) -> Prompt:
+        """Fit the prompt into the window of a provider's model."""
+        settings = self._settings
+
+        async def count(messages: Sequence[Message]) -> TokenCount:
+            return await self._count_tokens(turn, provider, options, messages)
+
+        system_prompt = self._prompts[provider] if turn.system_prompt is None else turn.system_prompt
+        counts = provider in self._count
+        fitting = fit(
+            "\n\n".join(filter(None, (system_prompt, turn.client_system))),
+            turn.history,
+            turn.question,
+            documents,
+            instruction=settings.retrieval.instruction,
+            reserve=options.max_tokens or settings.limits.max_answer_tokens,
+            count=count if counts else None,
+            parts=turn.parts,
+            later=turn.later,
+        )
+        return await (in_time(turn.context, fitting, self._ticker) if counts else fitting)
+
+    def _stream(self, turn: Turn, provider: str, options: GenerateOptions, prompt: Prompt) -> ModelStream:
+        chunks: AsyncGenerator[Chunk, None] = self._generate[provider](
+            messages=prompt.messages,
+            # With passages it always streams, because the answer may end before the model does.
+            options=_streaming(options) if prompt.documents and not options.stream else options,
+            context=turn.context,
+            question=turn.question,
+            documents=prompt.documents,
+        )
+        return ModelStream(provider, chunks, self._ticker, self._settings.timeouts, turn.context.deadline)
+
+    async def _count_tokens(
+        self, turn: Turn, provider: str, options: GenerateOptions, messages: Sequence[Message]
+    ) -> TokenCount:
+        caller = self._count[provider]
+        size: Any = await call(
+            provider,
+            "count_tokens",
+            lambda: caller(messages=messages, options=options, context=turn.context),
+            self._settings.timeouts.first_token,
+        )
+        if not isinstance(size, TokenCount):
+            raise wrong_type(provider, "count_tokens", "a TokenCount", size)
+        return size
+
+    async def _able(
+        self, name: str, groups: Candidates, needs: frozenset[Capability], turn: Turn
+    ) -> list[list[Candidate]]:
+        """Return the candidates that support what the turn needs. Raises Unsupported if the model's own do not."""
+        found: list[list[Candidate]] = []
+        missing: set[Capability] = set()
+        failure: ProviderError | None = None
+        for group in groups:
+            able: list[Candidate] = []
+            for candidate in group:
+                target = candidate.upstream.target
+                try:
+                    model = target.model or turn.options.model
+                    lacking = needs - await self._models.supports(target.provider, model, turn.context)
+                except ProviderError as error:
+                    failure = failure or error
+                    self._failed("not asked", error)
+                    continue
+                if not lacking:
+                    able.append(candidate)
+                elif group is groups[0]:
+                    missing |= lacking
+            found.append(able)
+        if missing and not found[0]:
+            need = min(missing)
+            raise Unsupported(need, name, await self._names_able(need, turn))
+        if failure is not None and not any(found):
+            raise failure
+        return found
+
+    async def _names_able(self, need: Capability, turn: Turn) -> list[str]:
+        """Return the models that support a need. Models whose provider cannot say are left out."""
+        names = []
+        for name in self._catalogue.names():
+            for candidate in self._groups[name]:
+                target = candidate.upstream.target
+                try:
+                    if need in await self._models.supports(target.provider, target.model, turn.context):
+                        names.append(name)
+                        break
+                except ProviderError:
+                    continue
+        return names
+
+    def _upstream(self, target: Target) -> Upstream:
+        return Upstream(target, target.model or self._registry.model(target.provider, "generate"))
+
+    def _own_prompt(self, provider: str) -> str:
+        own = getattr(self._registry[provider].settings, "default_system_prompt", None)
+        return own or self._settings.general.default_system_prompt
+
+
+def _ordered(groups: Candidates) -> Sequence[Candidate]:
+    """Return the candidates in the order to ask them, each provider's model once."""
+    if len(groups) == 1 and len(groups[0]) == 1:
+        return groups[0]
+    first = {candidate.upstream: candidate for group in reversed(groups) for candidate in group}
+    return [first[upstream] for upstream in in_order([[item.upstream for item in group] for group in groups])]
+
+
+def _is_empty(chunk: Chunk) -> bool:
+    return not (chunk.text or chunk.reasoning or chunk.tool_calls or chunk.finish_reason or chunk.usage)
+
+
+def _streaming(options: GenerateOptions) -> GenerateOptions:
+    return msgspec.structs.replace(options, stream=True)
+
+
+def _options(options: GenerateOptions, candidate: Candidate) -> GenerateOptions:
+    """Return a turn's options with the model's own where the client chose none, for a provider's model."""
+    changes: dict[str, Any] = {}
+    if candidate.options is not _NO_OPTIONS and candidate.options != _NO_OPTIONS:
+        changes = {
+            name: value
+            for name in ModelOptions.__struct_fields__
+            if (value := getattr(candidate.options, name)) not in (None, ()) and getattr(options, name) in (None, ())
+        }
+    if candidate.upstream.target.model:
+        changes["model"] = candidate.upstream.target.model
+    return msgspec.structs.replace(options, **changes) if changes else options

@@ -1,0 +1,77 @@
+"""The section ``models``: the names that clients may ask for, and the providers behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from orbit.errors import Problem
+
+_DEFAULT = "default"
+_NAMED = "NAME"
+
+
+class ModelOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
+    """Options of a model for requests that do not choose their own."""
+
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Meta(ge=0)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repeat_penalty: Annotated[float, Meta(gt=0)] | None = None
+    presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    reasoning_effort: str | None = None
+
+
+class ModelSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``models.NAME``: one model that clients may name."""
+
+    provider: str | tuple[str, ...]
+    """The provider instance that answers, or several that share the load."""
+    model: str = ""
+    """The provider's name of the model; empty for the one in its section."""
+    fallback: str | tuple[str, ...] = ()
+    """The models that answer, in order, if no provider can."""
+    options: ModelOptions = ModelOptions()
+    """Options for requests that do not choose their own."""
+
+
+class ModelsSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``models``: the models that clients may name. Without it, every provider that generates is one."""
+
+    default: Annotated[str, Meta(description="Model for requests that name none; not needed if there is only one.")] = (
+        ""
+    )
+    named: Annotated[
+        dict[str, ModelSettings],
+        Meta(
+            description="Each other key is the name of a model; its settings are `provider` (an instance, or a list), "
+            "`model`, `fallback` (other models, in order) and `options`."
+        ),
+    ] = msgspec.field(name=_NAMED, default_factory=dict)
+
+
+def shaped(section: Any) -> Any:
+    """Return the section as ``ModelsSettings`` has it: the names apart from the settings."""
+    if not isinstance(section, Mapping):
+        return section
+    named = {str(name): value for name, value in section.items() if name != _DEFAULT}
+    return {_DEFAULT: section.get(_DEFAULT), _NAMED: named}
+
+
+def as_written(problem: Problem) -> Problem:
+    """Return a problem with the path that the setting has in the file."""
+    path = problem.path.replace(f"models.{_NAMED}.", "models.", 1)
+    return Problem(path, problem.message)
+
+
+def listed(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return one name or several as a tuple."""
+    return (value,) if isinstance(value, str) else value

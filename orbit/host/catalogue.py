@@ -1,0 +1,191 @@
+"""The models that clients may name: who answers for each, and which take over if nobody can."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from orbit.config.convert import suggest
+from orbit.config.model import Config
+from orbit.config.models import ModelOptions, ModelSettings, listed
+from orbit.errors import OrbitError, Problem
+from orbit.host.needs import cannot
+from orbit.host.registry import Registry
+from orbit.upstreams import listed_name
+
+ALIAS: Final = "orbit"
+"""A name of the default model, for clients that insist on one."""
+
+
+class UnknownModel(OrbitError):
+    """No model of this name exists, or the key may not use it."""
+
+    code = "model_not_found"
+    param = "model"
+
+    def __init__(self, asked: str, names: Sequence[str]) -> None:
+        self.client = f"The model '{asked[:200]}' does not exist here. Models: {', '.join(names) or 'none'}."
+        super().__init__(self.client)
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A provider instance, and its name of the model; empty for the configured one."""
+
+    provider: str
+    model: str = ""
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A model that clients may name. ``targets`` share its load; ``fallback`` names the models that take over."""
+
+    name: str
+    targets: tuple[Target, ...]
+    fallback: tuple[str, ...] = ()
+    options: ModelOptions = ModelOptions()
+
+
+class Catalogue:
+    """The models of a configuration. ``created`` is its time, in Unix seconds."""
+
+    def __init__(self, routes: Mapping[str, Route], default: str, created: int, *, configured: bool) -> None:
+        """Keep the models by name. ``configured`` says whether the models have a section of their own."""
+        self.routes = routes
+        self.default = default
+        self.created = created
+        self.configured = configured
+
+    def names(self, allowed: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the names that a key may use, its default first. Nothing in ``allowed`` allows all."""
+        if allowed:
+            return tuple(name for name in allowed if name in self.routes)
+        return tuple(dict.fromkeys((self.default, *self.routes))) if self.default else tuple(self.routes)
+
+    def find(self, asked: str, allowed: Sequence[str] = ()) -> str:
+        """Return the name of the model that a request asks for; empty is the key's default. Raises UnknownModel.
+
+        ``:latest`` and upper or lower case make no difference, as with the servers of models.
+        """
+        names = self.names(allowed)
+        if asked in names:
+            return asked
+        if names and (not asked or asked.casefold() == ALIAS):
+            return names[0]
+        for name in names:
+            if listed_name(asked, (name,)):
+                return name
+        raise UnknownModel(asked, names)
+
+    def chain(self, name: str) -> tuple[Route, ...]:
+        """Return a model and those that take over from it, in order, each once."""
+        found: dict[str, Route] = {}
+
+        def follow(name: str) -> None:
+            if name not in found:
+                route = found[name] = self.routes[name]
+                for other in route.fallback:
+                    follow(other)
+
+        follow(name)
+        return tuple(found.values())
+
+
+def default_provider(config: Config) -> str:
+    """Return the first provider of the default model; empty without a section of models."""
+    name = _default(config)
+    settings = config.host.models.named.get(name)
+    return next(iter(listed(settings.provider)), "") if settings else ""
+
+
+def catalogue(config: Config, registry: Registry, generating: str) -> Catalogue:
+    """Return the models of a configuration without problems. ``generating`` is the selected instance."""
+    settings = config.host.models
+    if settings.named:
+        routes = {name: _route(name, model) for name, model in settings.named.items()}
+        return Catalogue(routes, _default(config), _time_of(config), configured=True)
+    instances = sorted(registry.implementing("generate"), key=lambda name: name != generating)
+    models = {name: registry.model(name, "generate") or name for name in instances}
+    counts = Counter(models.values())
+    names = {
+        name: model if counts[model] == 1 or name == generating else name for name, model in models.items()
+    }  # two instances with one model: the selected one has its name
+    routes = {model: Route(model, (Target(name),)) for name, model in names.items()}
+    return Catalogue(routes, names.get(generating, ""), _time_of(config), configured=False)
+
+
+def model_problems(config: Config, registry: Registry) -> Iterator[Problem]:
+    """Yield the mistakes in the section ``models``."""
+    settings = config.host.models
+    names = tuple(settings.named)
+    known = ", ".join(names) or "none"
+    if settings.default and settings.default not in names:
+        hint = suggest(settings.default, names)
+        yield Problem("models.default", f"there is no model '{settings.default}'.{hint} Models: {known}.")
+    elif not _default(config) and names:
+        yield Problem("models.default", f"is missing: name the model for requests that name none. Models: {known}.")
+    for name, model in settings.named.items():
+        path = f"models.{name}"
+        if not name.strip() or name.casefold() == ALIAS:
+            yield Problem(path, f"'{name}' cannot be the name of a model: '{ALIAS}' is any key's default model.")
+        yield from _provider_problems(f"{path}.provider", model, config, registry)
+        for other in listed(model.fallback):
+            if other not in names:
+                hint = suggest(other, names)
+                yield Problem(f"{path}.fallback", f"there is no model '{other}'.{hint} Models: {known}.")
+    yield from _circles(settings.named)
+
+
+def _provider_problems(path: str, model: ModelSettings, config: Config, registry: Registry) -> Iterator[Problem]:
+    able = registry.implementing("generate")
+    if not listed(model.provider):
+        yield Problem(path, f"is empty: name a provider. Providers that can generate: {', '.join(able) or 'none'}.")
+    for provider in listed(model.provider):
+        if provider not in able:
+            can = ", ".join(able) or "none"
+            sentence = f"{cannot(config, registry, provider, 'generate')}.{suggest(provider, able)}"
+            yield Problem(path, f"{sentence} Providers that can: {can}.")
+        elif model.model and (reason := registry[provider].refuses_model(model.model)):
+            where = path.removesuffix("provider") + "model"
+            yield Problem(where, f"'{provider}' cannot answer with the model '{model.model}': {reason}")
+
+
+def _circles(named: Mapping[str, ModelSettings]) -> Iterator[Problem]:
+    """Yield a problem for each circle of fallbacks, once."""
+    done: set[str] = set()
+    path: list[str] = []
+
+    def follow(name: str) -> Iterator[Problem]:
+        if name in path:
+            circle = " -> ".join((*path[path.index(name) :], name))
+            yield Problem(f"models.{path[-1]}.fallback", f"leads back to where it came from: {circle}.")
+        elif name in named and name not in done:
+            path.append(name)
+            for other in listed(named[name].fallback):
+                yield from follow(other)
+            path.pop()
+            done.add(name)
+
+    for name in named:
+        yield from follow(name)
+
+
+def _route(name: str, model: ModelSettings) -> Route:
+    targets = tuple(dict.fromkeys(Target(provider, model.model) for provider in listed(model.provider)))
+    return Route(name, targets, listed(model.fallback), model.options)
+
+
+def _default(config: Config) -> str:
+    settings = config.host.models
+    return settings.default or (next(iter(settings.named)) if len(settings.named) == 1 else "")
+
+
+def _time_of(config: Config) -> int:
+    """Return when the configuration was written, which all workers agree on; else the present time."""
+    with suppress(OSError):
+        return int(Path(config.source).stat().st_mtime)
+    return int(time.time())
