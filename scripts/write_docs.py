@@ -251,6 +251,24 @@ def _default_of(field: Any) -> object:
     return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
 
 
+_MODELS = """\
+# ## The models that clients may name; see docs/models.md. Without this section, every provider that generates is one.
+# models:
+#   ## Model for requests that name none; not needed if there is only one.
+#   default: fast
+#   ## Each other key is the name of a model.
+#   fast:
+#     ## The provider instance that answers, or a list of instances that share the load.
+#     provider: ollama
+#     ## The provider's name of the model; empty for the one in its section.
+#     model: ""
+#     ## The models that answer, in order, if no provider can.
+#     fallback: []
+#     ## Options for requests that do not choose their own.
+#     options: {}
+"""
+
+
 def example_config() -> str:
     """Return ``config.yaml.example``: every setting of the host and of the first-party plugins with its default."""
     header = """\
@@ -260,8 +278,8 @@ def example_config() -> str:
     """
     parts = [textwrap.dedent(header)]
     for field in msgspec.structs.fields(HostConfig):
-        if field.name == "mongodb":
-            continue  # its presence selects it
+        if field.name in ("mongodb", "models"):
+            continue  # their presence changes what is used
         parts.append(_section(field.name, field.type))
     parts += [_section(name, settings_struct(name)) for name in ENABLED]
     switched_off = ("ollama", "openai", "safety", "reranker", "extract", "elasticsearch", "fsspec")
@@ -269,7 +287,7 @@ def example_config() -> str:
     off = {"mongodb": next(field.type for field in msgspec.structs.fields(HostConfig) if field.name == "mongodb")}
     off |= {name: settings_struct(name) for name in others}
     parts += [textwrap.indent(_section(name, struct), "# ", lambda _: True) for name, struct in off.items()]
-    return "\n".join(parts)
+    return "\n".join([*parts, _MODELS])
 
 
 def settings_struct(plugin: str) -> type[msgspec.Struct]:

@@ -68,7 +68,7 @@ class Routing:
         settings = host.config.host
         registry = host.registry
         self._settings = settings
-        self._catalogue = host.models
+        self._catalogue = host.catalogue
         self._registry = registry
         self._generate = registry.callers("generate")
         self._count = registry.callers("count_tokens")

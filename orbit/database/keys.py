@@ -26,8 +26,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     """A client's key: its owner, collection, prompt, expiry and rate limit.
 
     ``digest`` is the SHA-256 of the secret in hexadecimal, ``hint`` its last four characters. Times are in Unix
-    seconds. ``collection_name`` None means the default collection. ``models`` are those that
-    the key may use, its default first; none means all.
+    seconds. ``collection_name`` None means the default collection.
     """
 
     id: str
@@ -42,7 +41,6 @@ class ApiKey(msgspec.Struct, frozen=True):
     expires_at: float | None = None
     requests_per_minute: int | None = None
     former: tuple[FormerSecret, ...] = ()
-    models: tuple[str, ...] = ()
 
     def valid_until(self, digest: str) -> float | None:
         """Return when the secret with this digest expires (Unix seconds): 0 if it is not this key's, None for never."""

@@ -24,7 +24,7 @@ ALIAS: Final = "orbit"
 
 
 class UnknownModel(OrbitError):
-    """No model of this name exists, or the key may not use it."""
+    """No model of this name exists."""
 
     code = "model_not_found"
     param = "model"
@@ -60,18 +60,16 @@ class Catalogue:
         self.created = created
         self.configured = configured
 
-    def names(self, allowed: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the names that a key may use, its default first. Nothing in ``allowed`` allows all."""
-        if allowed:
-            return tuple(name for name in allowed if name in self.routes)
+    def names(self) -> tuple[str, ...]:
+        """Return the names, the default first."""
         return tuple(dict.fromkeys((self.default, *self.routes))) if self.default else tuple(self.routes)
 
-    def find(self, asked: str, allowed: Sequence[str] = ()) -> str:
-        """Return the name of the model that a request asks for; empty is the key's default. Raises UnknownModel.
+    def find(self, asked: str) -> str:
+        """Return the name of the model that a request asks for; empty is the default. Raises UnknownModel.
 
         ``:latest`` and upper or lower case make no difference, as with the servers of models.
         """
-        names = self.names(allowed)
+        names = self.names()
         if asked in names:
             return asked
         if names and (not asked or asked.casefold() == ALIAS):
@@ -131,7 +129,7 @@ def model_problems(config: Config, registry: Registry) -> Iterator[Problem]:
     for name, model in settings.named.items():
         path = f"models.{name}"
         if not name.strip() or name.casefold() == ALIAS:
-            yield Problem(path, f"'{name}' cannot be the name of a model: '{ALIAS}' is any key's default model.")
+            yield Problem(path, f"'{name}' cannot be the name of a model: '{ALIAS}' is the default model.")
         yield from _provider_problems(f"{path}.provider", model, config, registry)
         for other in listed(model.fallback):
             if other not in names:

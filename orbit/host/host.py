@@ -96,7 +96,7 @@ class OrbitHost:
         complete = not found and not unclear and needed is None
         unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
         self.problems = (*found, *unclear, *unmet)
-        self.models: Catalogue = catalogue(config, self.registry, self._selected.generate)
+        self.catalogue: Catalogue = catalogue(config, self.registry, self._selected.generate)
         """The models that clients may name."""
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
         self._embedding = Embedding(config.data_dir, config.host.timeouts.embed)

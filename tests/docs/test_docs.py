@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 from orbit.config.convert import convert_all
 from orbit.config.load import parse_config
 from orbit.config.model import HostConfig, Mongodb
+from orbit.config.models import ModelSettings, shaped
 from orbit.documents import ingest_paths
 from orbit.host.discover import FIRST_PARTY, installed_plugins
 from orbit.host.host import OrbitHost
@@ -76,7 +77,7 @@ def test_every_setting_is_described() -> None:
 
 def test_every_section_has_its_table() -> None:
     for field in msgspec.structs.fields(HostConfig):
-        assert f"<!-- settings: orbit.config.model:{field.type.__name__} -->" in CONFIGURATION
+        assert f"<!-- settings: {field.type.__module__}:{field.type.__name__} -->" in CONFIGURATION
     for plugin in installed_plugins():
         struct = write_docs.settings_struct(plugin)
         if plugin in FIRST_PARTY or plugin in ("files", "reranker"):
@@ -128,6 +129,9 @@ def test_every_section_of_the_example_has_all_settings_with_their_defaults() -> 
     chat_log = sections["logging"].pop("file")
     plugins = {name: values for name, values in sections.items() if name not in structs} | {"files": chat_log}
     assert set(plugins) >= {name for name in FIRST_PARTY if name in installed_plugins()}
+    models, problems = convert_all(shaped(sections["models"]), structs.pop("models"), "models")
+    assert models is not None
+    assert (models.default, models.named) == ("fast", {"fast": ModelSettings(provider="ollama")})
     structs |= {name: write_docs.settings_struct(name) for name in plugins}
     for name, struct in structs.items():
         values = plugins.get(name) or sections[name]

@@ -40,7 +40,7 @@ class ChatRequest(msgspec.Struct, frozen=True):
         ),
     ] = None
     model: Annotated[
-        str | None, Meta(description="The model, as GET /v1/models lists it; by default the key's first one.")
+        str | None, Meta(description="The model, as GET /v1/models lists it; by default the server's own choice.")
     ] = None
 
 
@@ -203,7 +203,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
         if request.session_id is not None:
             context = msgspec.structs.replace(context, session_id=request.session_id)
         options = _STREAMED if request.stream else _WHOLE
-        model = self.models.find(request.model or "", identity.key.models)
+        model = self.models.find(request.model or "")
         if prompt is None:
             return Turn(request.message, context, options=options, model=model)
         return Turn(request.message, context, prompt.prompt, prompt.id, prompt.version, options=options, model=model)

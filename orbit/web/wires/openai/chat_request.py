@@ -131,7 +131,7 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
             parts=conversation.question.parts,
             later=conversation.later,
             thoughts=self.request.include_reasoning is not False,
-            model=self.models.find(self.request.model, identity.key.models) if self.models else "",
+            model=self.models.find(self.request.model) if self.models else "",
         )
 
     def wire(self, request_id: str) -> CompletionWire:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, get, post
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 from msgspec import Meta
 
@@ -88,23 +90,22 @@ def embedding_models(host: OrbitHost) -> tuple[str, ...]:
 def model_routes(services: Services) -> list[Any]:
     """Return the routes of models and embeddings."""
     host, settings = services.host, services.config.host
-    catalogue = host.models
+    catalogue = host.catalogue
 
-    async def allowed(request: Request[Any, Any, Any]) -> tuple[str, ...]:
-        """Return the models of the request's key. Listing them does not count against its limit."""
-        return (await services.authenticator.authenticate(bearer(request.scope))).key.models
+    async def only_with_a_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        await services.authenticator.authenticate(bearer(connection.scope))  # lists of models cost the key nothing
 
-    @get("/models", operation_id="models", summary="The models that the key may use, its default first")
-    async def list_models(request: Request[Any, Any, Any]) -> ModelList:
-        models = [_info(name, catalogue) for name in catalogue.names(await allowed(request))]
+    @get("/models", guards=[only_with_a_key], operation_id="models", summary="The models that may be asked for")
+    async def list_models() -> ModelList:
+        models = [_info(name, catalogue) for name in catalogue.names()]
         if models and not catalogue.configured:
             models.insert(1, msgspec.structs.replace(models[0], id=ALIAS))
         return ModelList(tuple(models))
 
-    @get("/models/{model:path}", operation_id="model", summary="One model")
-    async def show_model(request: Request[Any, Any, Any], model: FromPath[str]) -> ModelInfo:
+    @get("/models/{model:path}", guards=[only_with_a_key], operation_id="model", summary="One model")
+    async def show_model(model: FromPath[str]) -> ModelInfo:
         name = model.removeprefix("/")  # a name may have slashes
-        found = _info(catalogue.find(name, await allowed(request)), catalogue)
+        found = _info(catalogue.find(name), catalogue)
         return msgspec.structs.replace(found, id=ALIAS) if name == ALIAS else found
 
     @post(
