@@ -114,9 +114,7 @@ class Pipeline:
                     scored: list[WrittenToken] = []
                     async with asked:
                         journal.documents = prompt.documents
-                        if self._links is not None and prompt.documents:
-                            links = await in_time(turn.context, self._links.of(turn, prompt.documents), self.ticker)
-                            prompt = msgspec.structs.replace(prompt, links=links)
+                        prompt = await self._linked(turn, prompt)
                         guard = self._guard(turn, prompt, journal)
                         answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
                         chunk = asked.first
@@ -165,6 +163,13 @@ class Pipeline:
                 text.append(early.ending.text)
                 end.outcome = msgspec.structs.replace(early.ending, usage=journal.usage, provider=journal.provider)
                 yield end.outcome
+
+    async def _linked(self, turn: Turn, prompt: Prompt) -> Prompt:
+        """Return a prompt with the links of its passages."""
+        if self._links is None or not prompt.documents:
+            return prompt
+        links = await in_time(turn.context, self._links.of(turn, prompt.documents), self.ticker)
+        return msgspec.structs.replace(prompt, links=links)
 
     def _guard(self, turn: Turn, prompt: Prompt, journal: Journal) -> AnswerGuard | None:
         check = self._verification.check(prompt, turn)
