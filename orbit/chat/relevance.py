@@ -46,15 +46,13 @@ class Relevance(msgspec.Struct, frozen=True):
     def confidence(self, scores: Mapping[str, float], answered: Iterable[str], trust: Mapping[str, float]) -> float:
         """Return how sure it is that a passage with these scores, by retriever, answers: 0 to 1.
 
-        ``answered`` names the retrievers that have searched the collection; others do not count. What a retriever
-        cannot judge makes nobody surer, so its weight stays in the mean, unless it is the only one that answered.
+        ``answered`` names the retrievers that have searched the collection; others do not count. Nor does one as far as
+        it cannot judge the question (``trust``), unless it is the only one that answered.
         """
         names = set(answered)
-        total = sum(self.weights[name] for name in names) or 1.0
-        found = sum(
-            self.weights[name] * (trust[name] if len(names) > 1 else 1.0) * _on_scale(score, self.calibrations[name])
-            for name, score in scores.items()
-        )
+        weights = {name: self.weights[name] * (trust[name] if len(names) > 1 else 1.0) for name in names}
+        total = sum(weights.values()) or 1.0
+        found = sum(weights[name] * _on_scale(score, self.calibrations[name]) for name, score in scores.items())
         return found / total
 
 

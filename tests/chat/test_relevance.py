@@ -68,6 +68,8 @@ def test_a_model_does_not_count_for_scripts_that_it_has_not_learnt() -> None:
     for question, best in (("Wo parke ich?", "a"), ("أين أوقف سيارتي؟", "b"), ("42", "a")):
         assert fuse_scores([lists], known, FULL, question)[0].id == best
     assert shown(fuse_scores([{"dense": found(a=0.9)}], known, FULL, "أين؟")) == {"a": 0.9}
+    unsure = fuse_scores([lists], known, FULL, "أين أوقف سيارتي؟")
+    assert shown(unsure) == {"b": 0.6, "a": 0.0}, "nor does it lower what the words are sure of"
 
 
 def test_only_what_says_the_same_is_left_out() -> None:
