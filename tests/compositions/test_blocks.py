@@ -73,6 +73,8 @@ def test_the_example_is_served(world: World) -> None:
 @pytest.mark.parametrize("name", OFF)
 def test_the_example_with_one_more_section(name: str, world: World) -> None:
     config = switched_on(world, name)
+    if name == "extract":
+        config["general"]["inference_provider"] = name
     if name in ("ollama", "openai"):
         config[name]["model"] = "answers"
         config["general"]["inference_provider"] = name

@@ -78,7 +78,7 @@ async def test_collections_from_elsewhere_are_refused_with_the_reason(host, open
             )
     async with opened(host) as store:
         for name, said in (("unmarked", "does not record"), ("euclid", "uses the metric l2 instead of cosine")):
-            with pytest.raises(orbit.ProviderError, match=f"{said}.*orbit collections adopt {name}.*new collection"):
+            with pytest.raises(orbit.ProviderError, match=f"{said}.*orbit collections adopt {name}.*orbit collections"):
                 await store.retrieve(orbit.Query("x", collection=name), 1, CONTEXT)
         assert [collection.embedding for collection in await store.list_collections()] == ["fake/words", ""]
 

@@ -278,7 +278,7 @@ async def test_another_embedding_model_is_refused_with_both_names(store, host, n
     for call in calls:
         with pytest.raises(
             orbit.ProviderError,
-            match=r"fake/words \(64 dim.*ollama/nomic.*new collection.*restore the embedding provider",
+            match=r"fake/words \(64 dim.*ollama/nomic.*orbit collections re-embed.*restore the embedding provider",
         ):
             await call()
     host.embedding = "fake/words"

@@ -202,7 +202,7 @@ def test_many_clients_share_two_servers(tmp_path: Path) -> None:
 
 def test_documents_are_fitted_to_num_ctx(wire: OllamaWire, tmp_path: Path) -> None:
     config = settings(wire, num_ctx=512)
-    config["shelf"] = {"texts": ["a passage of some words " * 40 for _ in range(4)]}
+    config["shelf"] = {"texts": [f"a passage of some words {number} " * 40 for number in range(4)]}
     with serve(config, tmp_path) as server:
         answer = ask(server, "what is it?", stream=False).json()
 

@@ -24,7 +24,7 @@ from orbit.web.wires.openai.chat_wire import CompletionWire
 from orbit.web.wires.openai.conversation import ChatMessage, Conversation, conversation_of
 from orbit.web.wires.openai.errors import ParameterError
 from orbit.web.wires.openai.parameters import check_parameters
-from orbit.web.wires.openai.tools import Choice, CompletionTool, tools_of
+from orbit.web.wires.openai.tools import ChosenTools, CompletionTool, tools_of
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ class CompletionRequest(msgspec.Struct, frozen=True):
     repetition_penalty: Annotated[float, Meta(gt=0)] | None = None
     repeat_penalty: Annotated[float, Meta(gt=0, description="The same, as llama.cpp calls it.")] | None = None
     tools: list[CompletionTool] | None = None
-    tool_choice: str | Choice | None = None
+    tool_choice: str | ChosenTools | None = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: str | None = None
     reasoning: Reasoning | None = None

@@ -50,7 +50,7 @@ class AllowedTools(msgspec.Struct, frozen=True):
     tools: list[ChosenTool]
 
 
-class Choice(msgspec.Struct, frozen=True):
+class ChosenTools(msgspec.Struct, frozen=True):
     """One tool, or the allowed tools."""
 
     type: str = "function"
@@ -59,7 +59,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 def tools_of(
-    given: list[CompletionTool] | None, choice: str | Choice | None
+    given: list[CompletionTool] | None, choice: str | ChosenTools | None
 ) -> tuple[tuple[Tool, ...], ToolChoice | None]:
     """Return the tools that the model may call, and its choice. Raises ParameterError."""
     tools = tuple([_tool(tool, number) for number, tool in enumerate(given or ())])
@@ -70,7 +70,7 @@ def tools_of(
         raise ParameterError("tools", f"Two tools have the name '{twice}'.")
     if choice is None:
         return tools, None
-    if isinstance(choice, Choice):
+    if isinstance(choice, ChosenTools):
         return _chosen(choice, tools)
     if choice not in ("auto", "none", "required"):
         detail = "'tool_choice' must be 'none', 'auto', 'required' or {\"type\": \"function\", \"function\": {...}}."
@@ -99,7 +99,7 @@ def _tool(tool: CompletionTool, number: int) -> Tool:
     return Tool(function.name, function.description or "", schema or None, function.strict)
 
 
-def _chosen(choice: Choice, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], ToolChoice]:
+def _chosen(choice: ChosenTools, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], ToolChoice]:
     known = {tool.name: tool for tool in tools}
     if choice.type == "function" and choice.function is not None:
         _known(choice.function.name, known)
