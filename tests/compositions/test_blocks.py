@@ -72,7 +72,10 @@ def test_the_example_is_served(world: World) -> None:
 
 @pytest.mark.parametrize("name", OFF)
 def test_the_example_with_one_more_section(name: str, world: World) -> None:
-    config = switched_on(world, name)
+    config = switched_on(world, name, *(["ollama"] if name == "models" else []))  # its example names ollama
+    if name == "models":
+        config["ollama"]["model"] = "answers"
+        config["general"]["inference_provider"] = "ollama"
     if name == "extract":
         config["general"]["inference_provider"] = name
     if name in ("ollama", "openai"):
@@ -103,5 +106,6 @@ def test_the_example_with_everything(world: World) -> None:
     config["ollama"]["model"] = "small"
     config["openai"] |= {"model": "large", "embed_model": "vectors"}
     config["general"] |= {"inference_provider": "openai", "embedding_provider": "wordllama"}
+    config["models"]["fast"]["provider"] = "openai"
     config["safety"]["provider"] = "ollama"
     expect(world.ask(config), config)
