@@ -68,6 +68,7 @@ async def test_a_line_has_every_field(tmp_path):
         durations={"retrieve": 0.012346, "total": 1.5},
         prompt_tokens=120,
         completion_tokens=7,
+        tries=2,
     )
     async with provider(tmp_path / "logs") as log:
         await log.log(full)
@@ -95,6 +96,7 @@ async def test_a_line_has_every_field(tmp_path):
             "prompt_tokens": 120,
             "completion_tokens": 7,
             "tool_calls": [],
+            "tries": 2,
             "elasticsearch_status": "disabled",
         }
     ]

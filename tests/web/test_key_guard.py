@@ -59,9 +59,10 @@ def limited_key(server: Any, requests_per_minute: int) -> str:
 def ask(server: Any, method: str, path: str, key: str | None) -> httpx.Response:
     headers = {} if key is None else {"X-API-Key": key}
     body = {"model": "wordllama", "input": "" if "nothing" in path else "hello"}
-    if path.startswith("/v1"):
-        models = httpx.get(f"{server.url}/v1/models", headers={"X-API-Key": server.key}).json()["data"]
-        body["model"] = models[-1]["id"]
+    if "embeddings" in path:
+        body["model"] = server.provider("wordllama").model("embed")
+    elif path.startswith("/v1"):
+        body["model"] = "orbit"
     return httpx.request(method, f"{server.url}{path}", headers=headers, json=body if method == "POST" else None)
 
 

@@ -99,5 +99,6 @@ def test_keys_in_paths_are_not_logged(path, logged):
 def test_uvicorns_access_log_shows_no_key(server, anyone, caplog):
     with caplog.at_level(logging.INFO, "uvicorn.access"):
         anyone.get(f"/admin/api-keys/{server.key}/status", headers={"Authorization": f"Bearer {TOKEN}"})
-    assert "/admin/api-keys/***/status" in caplog.text
-    assert server.key not in caplog.text
+    lines = [record.getMessage() for record in caplog.records if record.name == "uvicorn.access"]  # not the client's
+    assert any("/admin/api-keys/***/status" in line for line in lines)
+    assert server.key not in "".join(lines)

@@ -264,6 +264,8 @@ def test_a_store_that_is_away(tmp_path: Path, key: str) -> None:
         for method, path, extra in asked:
             answer = httpx.request(method, server.url + path, **({"headers": headers} | extra))
             text = "" if path == "/v1/models" and answer.is_success else answer.text.replace('"leaky":{', "")
+            if answer.is_success:  # an answer names who answered
+                text = text.replace('"provider":"leaky"', "")
             assert not FORBIDDEN.search(text), (path, answer.status_code, answer.text)
         assert "Retry-After" in httpx.post(f"{server.url}/chat", headers={"X-API-Key": "api_x"}, json={}).headers
 
