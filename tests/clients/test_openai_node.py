@@ -44,7 +44,7 @@ def test_the_package_for_node(tmp_path: Path) -> None:
     counts = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
     assert seen["streamed"]["usage"].items() >= counts.items()
     assert seen["rounds"] == {"call": "weather", "finish": "tool_calls", "streamed": "{}", "reply": "one two three"}
-    assert seen["models"] == ["flaky", "orbit", embedding]
+    assert seen["models"] == ["flaky", "orbit"]
     assert len(set(seen["dimensions"])) == 1
     assert seen["dimensions"][0] > 1
     assert seen["errors"] == {
