@@ -87,7 +87,8 @@ class Attacker(orbit.Provider):
         ]
         attack = '"><img src=x onerror=window.hacked=32>'
         return [
-            orbit.Document(f"{attack}{link}", ATTACKS, attack, f"{attack}{link}", link, score=1.0) for link in links
+            orbit.Document(f"{attack}{link}", f"{ATTACKS}{link}", attack, f"{attack}{link}", link, score=1.0)
+            for link in links
         ]
 
     @orbit.hookimpl
