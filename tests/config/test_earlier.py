@@ -181,7 +181,7 @@ def test_the_second_age_in_todays_terms(tmp_path: Path) -> None:
     assert not config.mongodb.enabled
     assert host.registry["safety"].settings.provider == "ollama"
     chroma = host.registry["chroma"].settings
-    assert (chroma.path, chroma.collection, chroma.confidence_threshold) == ("../town_chroma", "town", 0.3)
+    assert (chroma.path, chroma.collection, chroma.confidence_threshold) == ("../town_chroma", "town", None)
     assert any("0.3 of distances scaled by 200.0 has no equivalent" in notice for notice in host.notices)
 
 
