@@ -298,6 +298,11 @@ class OpenAIProvider(Provider):
             if name is None:
                 setting = "model" if model == self.settings.model else "embed_model"
                 lack = f"{server.url} does not have the model '{model}'; it has: {', '.join(there)}."
+                if setting == "embed_model" and "orbit" in there:  # an ORBIT lists only the models that chat
+                    logger.warning(
+                        "%s: %s lists no embedding models, so ORBIT cannot check '%s'", self.name, server.url, model
+                    )
+                    continue
                 raise ConfigError(f"{lack} Set {self.name}.{setting} to one of them.")
             if name != model:
                 server.names[model] = name
