@@ -29,7 +29,7 @@ import load
 import msgspec
 
 HERE = Path(__file__).parent
-WIRE = HERE.parent / "tests" / "wires" / "elasticsearch" / "elasticsearch_wire.py"
+WIRE = HERE.parent / "tests" / "wires" / "elasticsearch_wire.py"
 VARIANTS = ("off", "files", "elasticsearch", "hanging")
 
 
