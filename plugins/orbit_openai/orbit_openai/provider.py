@@ -298,10 +298,7 @@ class OpenAIProvider(Provider):
             if name is None:
                 setting = "model" if model == self.settings.model else "embed_model"
                 lack = f"{server.url} does not have the model '{model}'; it has: {', '.join(there)}."
-                if setting == "embed_model" and "orbit" in there:  # an ORBIT lists only the models that chat
-                    logger.warning(
-                        "%s: %s lists no embedding models, so ORBIT cannot check '%s'", self.name, server.url, model
-                    )
+                if setting == "embed_model" and await self._embeds(server):  # some lists have only models that chat
                     continue
                 raise ConfigError(f"{lack} Set {self.name}.{setting} to one of them.")
             if name != model:
@@ -314,6 +311,18 @@ class OpenAIProvider(Provider):
             windows = [window for window in (self._window, answering.window) if window is not None]
             self._window = min(windows, default=None)
         logger.info("%s: %s has %s", self.name, server.url, ", ".join(wanted))
+
+    async def _embeds(self, server: Server) -> bool:
+        """Return whether a server embeds with the model. Raises ProviderError if it cannot be asked."""
+        settings, model = self.settings, self.settings.embed_model
+        body = wire.embed_body(settings, ["x"], "", model)
+        try:
+            await self._started().embed(server.address, body, 1, model, settings.embed_timeout)
+        except ProviderError as error:
+            if error.retryable:
+                raise
+            return False
+        return True
 
     async def _await_models(self, server: Server) -> list[wire.Model]:
         """Return the models that a server lists; none if it has no list. Raises ProviderError if it stays silent."""

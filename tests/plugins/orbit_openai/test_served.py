@@ -138,9 +138,13 @@ def test_a_missing_model_refuses_the_start(wire: OpenAIWire, tmp_path: Path) -> 
         pass
 
 
-async def test_on_top_of_another_orbit(tmp_path: Path, start: Any, context: CallContext) -> None:
-    """ORBIT's own ``/v1`` is a real server of this wire, written apart from the plugin and from its stand-in."""
-    below = {"script": {"words": 40}, "wordllama": {}, "shelf": {}}
+@pytest.mark.parametrize("models", [{}, {"script": {"provider": "script"}}], ids=["instances", "models"])
+async def test_on_top_of_another_orbit(models: Any, tmp_path: Path, start: Any, context: CallContext) -> None:
+    """ORBIT's own ``/v1`` is a real server of this wire, written apart from the plugin and from its stand-in.
+
+    It lists only the models that chat.
+    """
+    below = {"script": {"words": 40}, "wordllama": {}, "shelf": {}, **({"models": models} if models else {})}
     with serve(below, tmp_path) as server:
         url = f"{server.url}/v1"
         embed_model = server.provider("wordllama").model("embed")
