@@ -40,17 +40,12 @@ class Admission:
         if not self._free and self._full_for(key):
             raise _full()
 
-    def enter_at_once(self, key: str) -> bool:
-        """Take a place if one is free; ``leave`` releases it."""
-        if not self._free:
-            return False
-        self._free -= 1
-        self._hold(key)
-        return True
-
     async def enter(self, key: str) -> None:
         """Wait for a place; ``leave`` releases it. Raises Overloaded if the queue is full or the wait too long."""
-        if not self.enter_at_once(key):
+        if self._free:
+            self._free -= 1
+            self._hold(key)
+        else:
             await self._wait(key)
 
     def leave(self, key: str) -> None:
@@ -122,8 +117,7 @@ class Place:
         self._key = key
 
     async def __aenter__(self) -> None:
-        if not self._admission.enter_at_once(self._key):
-            await self._admission.enter(self._key)
+        await self._admission.enter(self._key)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
