@@ -17,10 +17,8 @@ from orbit.chat.turn import Turn, TurnTimeout, in_time
 from orbit.chat.upstreams import RetryBudget, Upstream, in_order
 from orbit.config.models import ModelOptions
 from orbit.errors import OrbitError, PromptTooLong, ProviderError
-from orbit.host.calls import call, wrong_type
 from orbit.host.catalogue import Target
 from orbit.host.host import OrbitHost
-from orbit.host.models import Models
 from orbit.types import Capability, Chunk, Document, GenerateOptions, Message, TokenCount
 
 _NO_OPTIONS: Final = ModelOptions()
@@ -71,8 +69,9 @@ class Routing:
         self._catalogue = host.catalogue
         self._registry = registry
         self._generate = registry.callers("generate")
-        self._count = registry.callers("count_tokens")
-        self._models = Models(registry, settings.timeouts.first_token)
+        self._counting = frozenset(registry.callers("count_tokens"))
+        self._count_tokens = host.count_tokens
+        self._models = host.listed_models
         self._ticker = ticker
         self._failed = failed
         self._budget = RetryBudget()
@@ -154,10 +153,12 @@ class Routing:
         settings = self._settings
 
         async def count(messages: Sequence[Message]) -> TokenCount:
-            return await self._count_tokens(turn, provider, options, messages)
+            size = await self._count_tokens(messages, options, turn.context, provider)
+            assert size is not None
+            return size
 
         system_prompt = self._prompts[provider] if turn.system_prompt is None else turn.system_prompt
-        counts = provider in self._count
+        counts = provider in self._counting
         fitting = fit(
             "\n\n".join(filter(None, (system_prompt, turn.client_system))),
             turn.history,
@@ -181,20 +182,6 @@ class Routing:
             documents=prompt.documents,
         )
         return ModelStream(provider, chunks, self._ticker, self._settings.timeouts, turn.context.deadline)
-
-    async def _count_tokens(
-        self, turn: Turn, provider: str, options: GenerateOptions, messages: Sequence[Message]
-    ) -> TokenCount:
-        caller = self._count[provider]
-        size: Any = await call(
-            provider,
-            "count_tokens",
-            lambda: caller(messages=messages, options=options, context=turn.context),
-            self._settings.timeouts.first_token,
-        )
-        if not isinstance(size, TokenCount):
-            raise wrong_type(provider, "count_tokens", "a TokenCount", size)
-        return size
 
     async def _able(
         self, name: str, groups: Candidates, needs: frozenset[Capability], turn: Turn

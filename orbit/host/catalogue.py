@@ -59,17 +59,18 @@ class Catalogue:
         self.default = default
         self.created = created
         self.configured = configured
+        self._names = tuple(dict.fromkeys((default, *routes))) if default else tuple(routes)
 
     def names(self) -> tuple[str, ...]:
         """Return the names, the default first."""
-        return tuple(dict.fromkeys((self.default, *self.routes))) if self.default else tuple(self.routes)
+        return self._names
 
     def find(self, asked: str) -> str:
         """Return the name of the model that a request asks for; empty is the default. Raises UnknownModel.
 
         ``:latest`` and upper or lower case make no difference, as with the servers of models.
         """
-        names = self.names()
+        names = self._names
         if asked in names:
             return asked
         if names and (not asked or asked.casefold() == ALIAS):

@@ -99,6 +99,8 @@ class OrbitHost:
         self.catalogue: Catalogue = catalogue(config, self.registry, self._selected.generate)
         """The models that clients may name."""
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
+        self.listed_models = Models(self.registry, config.host.timeouts.first_token)
+        """What the instances say of their models."""
         self._embedding = Embedding(config.data_dir, config.host.timeouts.embed)
 
     @classmethod
@@ -128,6 +130,7 @@ class OrbitHost:
         try:
             await self.registry.start(self.config.host.timeouts.start, self._needed, ready=self._ready)
             self._callers.clear()  # some were made before a provider failed to become ready
+            self.listed_models = Models(self.registry, self.config.host.timeouts.first_token)
             self._require_generator()
             self._warn_of_unmet_needs()
         except BaseException:
@@ -255,19 +258,21 @@ class OrbitHost:
             return None
         caller = self._caller("count_tokens", name)
         with _within("count_tokens", name):
-            size: TokenCount = await call(
+            size: Any = await call(
                 name,
                 "count_tokens",
                 lambda: caller(messages=messages, options=options, context=context),
                 self.config.host.timeouts.first_token,
             )
+        if not isinstance(size, TokenCount):
+            raise wrong_type(name, "count_tokens", "a TokenCount", size)
         return size
 
     async def models(self, context: CallContext, provider: str = "") -> Sequence[Model]:
         """Return the models of an instance. Raises ProviderError."""
         name = provider or self.roles.generate
         with _within("models", name):
-            return await Models(self.registry, self.config.host.timeouts.first_token).of(name, context)
+            return await self.listed_models.of(name, context)
 
     def fetch(self, name: str, known: Mapping[str, str], context: CallContext) -> AsyncGenerator[Fetched, None]:
         """Fetch the files of a connector; see the hook. Raises ProviderError."""

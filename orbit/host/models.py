@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from typing import Any, Final
 
 from orbit.host.calls import call, is_list_of, wrong_type
@@ -49,11 +48,3 @@ class Models:
         if not wanted:
             return models[0].supports if models else frozenset()
         return next((item.supports for item in models if listed_name(wanted, [item.name])), frozenset())
-
-    async def able(self, names: Iterable[str], need: Capability, context: CallContext) -> list[str]:
-        """Return the configured models of these instances that support a need. Raises ProviderError."""
-        return [
-            self._registry.model(name, "generate") or name
-            for name in names
-            if need in await self.supports(name, "", context)
-        ]

@@ -95,12 +95,6 @@ async def test_a_model_that_is_not_listed_supports_nothing(registry: Registry) -
     assert await Models(registry, 5).supports("lists", "other", CONTEXT) == frozenset()
 
 
-async def test_those_that_are_able_are_named_by_their_models(registry: Registry) -> None:
-    models = Models(registry, 5)
-    assert await models.able(("plain", "lists"), "tools", CONTEXT) == ["small"]
-    assert await models.able(("plain", "lists"), "images", CONTEXT) == []
-
-
 async def test_what_is_no_list_of_models_is_the_plugins_mistake(registry: Registry) -> None:
     lists_of(registry).found = ["small"]
     with pytest.raises(orbit.ProviderError, match="instead of a list of Models") as raised:
