@@ -16,6 +16,8 @@ from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, is
 from orbit.upstreams.headers import header_problems
 from orbit.upstreams.models import listed_name
 from orbit.upstreams.pool import Attempts, Server, ServerPool, seconds_left
+from orbit.upstreams.probabilities import written_tokens
+from orbit.upstreams.tools import function_of, new_call_id
 
 __all__ = [
     "Address",
@@ -32,11 +34,13 @@ __all__ = [
     "embed_in_batches",
     "embed_in_parts",
     "failed_connection",
+    "function_of",
     "header_problems",
     "is_final",
     "is_of_tls",
     "is_too_much",
     "listed_name",
+    "new_call_id",
     "refuses_roles",
     "refuses_system",
     "retry_after",
@@ -47,4 +51,5 @@ __all__ = [
     "tls_problems",
     "tls_reason",
     "without_system",
+    "written_tokens",
 ]

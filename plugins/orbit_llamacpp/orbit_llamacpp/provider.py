@@ -26,6 +26,7 @@ from orbit import (
     TokenCount,
     Usage,
 )
+from orbit.upstreams import function_of
 from orbit_llamacpp.client import EngineBusyError, EngineClient, EngineError
 from orbit_llamacpp.figures import figures
 from orbit_llamacpp.memory import too_large
@@ -301,21 +302,8 @@ def _tools(options: GenerateOptions) -> str:
     """Return the tools that the model may call as JSON, in the form of OpenAI's API."""
     if not options.tools or (options.tool_choice is not None and options.tool_choice.mode == "none"):
         return ""
-    return _utf8(
-        msgspec.json.encode(
-            [
-                {
-                    "type": "function",
-                    "function": {
-                        "name": tool.name,
-                        "description": tool.description,
-                        "parameters": tool.parameters or {"type": "object", "properties": {}},
-                    },
-                }
-                for tool in options.tools
-            ]
-        ).decode()
-    )
+    tools = [{"type": "function", "function": function_of(tool)} for tool in options.tools]
+    return _utf8(msgspec.json.encode(tools).decode())
 
 
 def _utf8(text: str) -> str:

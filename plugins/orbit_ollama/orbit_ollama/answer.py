@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -11,13 +10,13 @@ from orbit import (
     Chunk,
     FinishReason,
     GenerateOptions,
-    LikelyToken,
     ProviderError,
     ThinkingSplitter,
     ToolCall,
     Usage,
     WrittenToken,
 )
+from orbit.upstreams import written_tokens
 from orbit_ollama.tools import calls_from, forced_call, is_forced
 from orbit_ollama.wire import not_ollama, oversized
 
@@ -191,7 +190,7 @@ class ChatReader:
         for message in messages:
             if message.tool_calls:
                 self._items += message.tool_calls if isinstance(message.tool_calls, list) else [message.tool_calls]
-        tokens = tuple([token for line in lines if line.logprobs for token in _tokens(line.logprobs)])
+        tokens = tuple([token for line in lines if line.logprobs for token in written_tokens(line.logprobs)])
         if self._forced is not None:
             self._forced.append(text)
             text, held = "", True
@@ -231,20 +230,3 @@ class ChatReader:
         if text and "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _tokens(logprobs: Any) -> Iterator[WrittenToken]:
-    """Yield the tokens of a line's ``logprobs``."""
-    for item in logprobs if isinstance(logprobs, list) else ():
-        if isinstance(item, dict) and (token := _likely(item)) is not None:
-            top = item.get("top_logprobs")
-            others = [_likely(one) for one in top if isinstance(one, dict)] if isinstance(top, list) else []
-            yield WrittenToken(token.token, token.logprob, token.bytes, tuple(one for one in others if one is not None))
-
-
-def _likely(item: dict[str, Any]) -> LikelyToken | None:
-    text, logprob, raw = item.get("token"), item.get("logprob"), item.get("bytes")
-    if not isinstance(text, str) or not isinstance(logprob, int | float):
-        return None
-    known = tuple(raw) if isinstance(raw, list) and all(isinstance(byte, int) for byte in raw) else None
-    return LikelyToken(text.encode("utf-8", "replace").decode(), float(logprob), known)

@@ -1,15 +1,13 @@
 """Tools in Ollama's form. Ollama lets the model choose; a call that must happen is an answer after a JSON schema."""
 
 import json
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from orbit import GenerateOptions, Message, Tool, ToolCall
-
-_NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
+from orbit.upstreams import function_of, new_call_id
 
 
 def is_forced(options: GenerateOptions) -> bool:
@@ -23,17 +21,7 @@ def offered(options: GenerateOptions) -> list[dict[str, Any]]:
     forbidden = options.tool_choice is not None and options.tool_choice.mode == "none"
     if forbidden or is_forced(options):
         return []
-    return [
-        {
-            "type": "function",
-            "function": {
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": tool.parameters or _NO_ARGUMENTS,
-            },
-        }
-        for tool in options.tools
-    ]
+    return [{"type": "function", "function": function_of(tool)} for tool in options.tools]
 
 
 def forced_schema(options: GenerateOptions) -> dict[str, Any]:
@@ -41,7 +29,7 @@ def forced_schema(options: GenerateOptions) -> dict[str, Any]:
     calls = [
         {
             "type": "object",
-            "properties": {"name": {"enum": [tool.name]}, "arguments": tool.parameters or _NO_ARGUMENTS},
+            "properties": {"name": {"enum": [tool.name]}, "arguments": function_of(tool)["parameters"]},
             "required": ["name", "arguments"],
         }
         for tool in _choosable(options)
@@ -51,26 +39,16 @@ def forced_schema(options: GenerateOptions) -> dict[str, Any]:
 
 def forced_instruction(options: GenerateOptions) -> str:
     """Return the system message for an answer that is a call."""
-    lines = [
-        json.dumps(
-            {"name": tool.name, "description": tool.description, "parameters": tool.parameters or _NO_ARGUMENTS},
-            ensure_ascii=False,
-        )
-        for tool in _choosable(options)
-    ]
-    return "\n".join(
-        [
-            'Answer with a call of one of these functions, as JSON: {"name": ..., "arguments": {...}}.',
-            *lines,
-        ]
-    )
+    functions = [json.dumps(function_of(tool), ensure_ascii=False) for tool in _choosable(options)]
+    task = 'Answer with a call of one of these functions, as JSON: {"name": ..., "arguments": {...}}.'
+    return "\n".join([task, *functions])
 
 
 def forced_call(text: str) -> tuple[ToolCall, ...]:
     """Return the call in an answer after ``forced_schema``; none if the answer was cut."""
     try:
         call = msgspec.json.decode(text)
-        return (ToolCall(_new_id(), str(call["name"]), json.dumps(call["arguments"], ensure_ascii=False)),)
+        return (ToolCall(new_call_id(), str(call["name"]), json.dumps(call["arguments"], ensure_ascii=False)),)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError):
         return ()
 
@@ -83,7 +61,7 @@ def calls_from(items: Iterable[Any]) -> Iterator[ToolCall]:
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             continue
         given, arguments = item.get("id"), function.get("arguments")
-        call_id = given if isinstance(given, str) and given and given not in used else _new_id()
+        call_id = given if isinstance(given, str) and given and given not in used else new_call_id()
         used.add(call_id)
         written = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
         yield ToolCall(call_id, function["name"], written.strip() or "{}")
@@ -97,7 +75,3 @@ def names_of_calls(messages: Sequence[Message]) -> dict[str, str]:
 def _choosable(options: GenerateOptions) -> Sequence[Tool]:
     name = options.tool_choice.name if options.tool_choice is not None else ""
     return [tool for tool in options.tools if not name or tool.name == name]
-
-
-def _new_id() -> str:
-    return f"call_{secrets.token_hex(12)}"

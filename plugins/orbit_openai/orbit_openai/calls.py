@@ -1,13 +1,13 @@
 """Assembles the tool calls of an answer from their fragments, also from servers that do not follow OpenAI exactly."""
 
 import json
-import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from orbit import ProviderError, ToolCall
+from orbit.upstreams import new_call_id
 
 
 class _Call:
@@ -63,9 +63,9 @@ class Calls:
                 continue
             if not call.name:
                 raise ProviderError("the model called a tool without naming it.", retryable=True)
-            name = call.id if call.id and call.id not in used else f"call_{secrets.token_hex(12)}"
-            used.add(name)
-            yield ToolCall(name, call.name, arguments)
+            call_id = call.id if call.id and call.id not in used else new_call_id()
+            used.add(call_id)
+            yield ToolCall(call_id, call.name, arguments)
 
     def _place(self, index: Any, call_id: str, name: str) -> _Call:
         """Return the call that a fragment belongs to."""

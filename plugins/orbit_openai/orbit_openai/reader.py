@@ -8,13 +8,13 @@ from typing import Any, Final
 from orbit import (
     Chunk,
     FinishReason,
-    LikelyToken,
     OrbitError,
     ProviderError,
     ThinkingSplitter,
     Usage,
     WrittenToken,
 )
+from orbit.upstreams import written_tokens
 from orbit_openai.calls import Calls
 from orbit_openai.errors import broken_off, cut_off, frame_error, not_compatible
 from orbit_openai.frames import Choice, Frame, Frames, Kind, Part
@@ -195,8 +195,8 @@ class ChatReader:
             if part.tool_calls or part.function_call:
                 self._called = True
                 self._calls.add(part.tool_calls or part.function_call, whole=choice.delta is None)
-            if choice.logprobs:
-                self._tokens += _tokens(choice.logprobs)
+            if isinstance(choice.logprobs, dict):  # servers without OpenAI's form have none
+                self._tokens += written_tokens(choice.logprobs.get("content"))
             answer = _text(part.content)
             if part.refusal and (refusal := _text(part.refusal)):
                 self._refused, answer = True, answer + refusal
@@ -289,21 +289,3 @@ def _thoughts(content: Any) -> str:
         return ""
     parts = [item for item in content if isinstance(item, dict) and item.get("type") in ("thinking", "reasoning")]
     return "".join(_text(part.get("thinking") or part.get("text")) for part in parts)
-
-
-def _tokens(logprobs: Any) -> Iterator[WrittenToken]:
-    """Yield the tokens of a choice's ``logprobs``; servers without OpenAI's form have none."""
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    for item in content if isinstance(content, list) else ():
-        if isinstance(item, dict) and (token := _likely(item)) is not None:
-            top = item.get("top_logprobs")
-            others = [_likely(one) for one in top if isinstance(one, dict)] if isinstance(top, list) else []
-            yield WrittenToken(token.token, token.logprob, token.bytes, tuple(one for one in others if one is not None))
-
-
-def _likely(item: dict[str, Any]) -> LikelyToken | None:
-    text, logprob, raw = item.get("token"), item.get("logprob"), item.get("bytes")
-    if not isinstance(text, str) or not isinstance(logprob, (int, float)):
-        return None
-    known = isinstance(raw, list) and all(isinstance(byte, int) for byte in raw)
-    return LikelyToken(text.encode("utf-8", "replace").decode(), float(logprob), tuple(raw) if known else None)  # type: ignore[arg-type]  # checked

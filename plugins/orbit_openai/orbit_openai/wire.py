@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from orbit import Capability, File, GenerateOptions, Image, Message, Part, ProviderError, ToolChoice
-from orbit.upstreams import without_system
+from orbit import Capability, File, GenerateOptions, Image, Message, Part, ProviderError, Tool, ToolChoice
+from orbit.upstreams import function_of, without_system
 from orbit_openai.errors import not_compatible
 from orbit_openai.settings import Dialect, OpenAISettings
 
@@ -135,19 +135,17 @@ def _data_url(part: Image | File) -> str:
 
 
 def _tools(options: GenerateOptions) -> dict[str, Any]:
-    """Return the fields of tools. An empty schema stands for a function without arguments: some servers need one."""
-    tools = []
-    for tool in options.tools:
-        function: dict[str, Any] = {"name": tool.name}
-        function |= {"description": tool.description} if tool.description else {}
-        function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
-        function |= {} if tool.strict is None else {"strict": tool.strict}
-        tools.append({"type": "function", "function": function})
+    """Return the fields of tools."""
     return {
-        "tools": tools,
+        "tools": [{"type": "function", "function": _function(tool)} for tool in options.tools],
         "tool_choice": _choice(options.tool_choice),
         "parallel_tool_calls": options.parallel_tool_calls,
     }
+
+
+def _function(tool: Tool) -> dict[str, Any]:
+    fields = function_of(tool) | {"strict": tool.strict}
+    return {name: value for name, value in fields.items() if value not in ("", None)}
 
 
 def _choice(choice: ToolChoice | None) -> Any:
@@ -261,18 +259,14 @@ _FEATURES: Final[dict[str, Capability]] = {"function_calling": "tools", "tools":
 
 def _supports(item: dict[str, Any]) -> frozenset[Capability] | None:
     """Return what a list says about a model: OpenRouter's form, or Mistral's; None if it does not say."""
-    parameters, architecture, features = (
-        item.get("supported_parameters"),
-        item.get("architecture"),
-        item.get("capabilities"),
-    )
-    found: set[Capability] = set()
+    features, parameters = item.get("capabilities"), item.get("supported_parameters")
     if isinstance(features, dict) and any(name in features for name in (*_FEATURES, *_MODALITIES)):
-        found |= {word for name, word in (_FEATURES | _MODALITIES).items() if features.get(name)}
-        return frozenset(found | {"json_schema"})
+        known = {word for name, word in (_FEATURES | _MODALITIES).items() if features.get(name)}
+        return frozenset(known | {"json_schema"})
     if not isinstance(parameters, list):
         return None
-    found |= {word for name, word in _PARAMETERS.items() if name in parameters}
+    found = {word for name, word in _PARAMETERS.items() if name in parameters}
+    architecture = item.get("architecture")
     modalities = architecture.get("input_modalities") if isinstance(architecture, dict) else None
     if isinstance(modalities, list):
         found |= {word for name, word in _MODALITIES.items() if name in modalities}
