@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from orbit.host.discover import InstalledPlugin
 from orbit.host.load import Loaded, load
 from orbit.host.registry import Registry
 from orbit.host.verify import implemented_hooks, wrapped_hooks
+from orbit.provider import Provider
 
 HOOKS = frozenset({"read", "split"})
 
@@ -50,12 +51,10 @@ def file_plugins(config: Config, registry: Registry) -> tuple[FilePlugins, list[
     readers: dict[str, str] = {}
     for name in registry.implementing("read"):
         path = next(item.section.path for item in taking if item.section.name == name)
-        for ending in registry[name].reads():
-            if not str(ending).startswith(".") or ending != ending.lower():
-                sentence = f"its reads() returned {ending!r} instead of an extension such as '.msg'."
-                problems.append(Problem(path, f"{sentence} This is a mistake in the plugin."))
-            else:
-                readers.setdefault(ending, name)
+        endings, mistakes = _extensions(registry[name])
+        problems += [Problem(path, f"{sentence}. This is a mistake in the plugin.") for sentence in mistakes]
+        for ending in endings:
+            readers.setdefault(ending, name)
     able, wanted = registry.implementing("split"), config.host.ingest.splitter
     if wanted and wanted not in able:
         can = ", ".join(able) or "none"
@@ -96,6 +95,27 @@ class _NoHost:
 
     def __getattr__(self, name: str) -> Any:
         raise ProviderError(f"read and split run in a process of their own, where the host has no '{name}'.")
+
+
+def _extensions(provider: Provider) -> tuple[list[str], list[str]]:
+    """Return the extensions that an instance reads, and what is wrong with its others."""
+    try:
+        returned: Any = provider.reads()
+        given = [] if isinstance(returned, str) else list(returned or ())
+    except Exception as error:  # noqa: BLE001  # plugin code can raise anything
+        return [], [f"its reads() raised {type(error).__name__}: {error}"]
+    if isinstance(returned, str) or returned is None:
+        return [], [f"its reads() returned {returned!r} instead of a list of extensions such as ['.msg']"]
+    wrong = [ending for ending in given if not _is_extension(ending)]
+    return (
+        [ending for ending in given if ending not in wrong],
+        [f"its reads() returned {ending!r} instead of a lower-case extension such as '.msg'" for ending in wrong],
+    )
+
+
+def _is_extension(value: object) -> bool:
+    """Whether a file's name can have this suffix: '.tar.gz' is two."""
+    return isinstance(value, str) and value == value.lower() and PurePath(f"x{value}").suffix == value != ""
 
 
 def _takes_part(item: Loaded) -> bool:

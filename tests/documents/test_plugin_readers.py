@@ -25,13 +25,16 @@ import orbit
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     greeting: str = "hello"
+    reads: object = (".scroll", ".txt")
 
 
 class Scroll(orbit.Provider):
     Settings = Settings
 
     def reads(self):
-        return [".scroll", ".txt"]
+        if self.settings.reads == "broken":
+            raise LookupError("no list")
+        return None if self.settings.reads == "nothing" else self.settings.reads
 
     @orbit.hookimpl
     def read(self, file, context):
@@ -195,6 +198,27 @@ def test_two_splitters_need_a_choice(host):
 
 def test_two_instances_read_different_files_of_one_plugin(host):
     assert host(scroll={}, other={"use": "scroll"}).file_plugins.readers[".scroll"] == "scroll"
+
+
+@pytest.mark.parametrize(
+    ("returned", "sentence"),
+    [
+        ("nothing", "its reads() returned None instead of a list of extensions such as ['.msg']"),
+        (".msg", "its reads() returned '.msg' instead of a list of extensions"),
+        ("broken", "its reads() raised LookupError: no list"),
+        ([5], "its reads() returned 5 instead of a lower-case extension such as '.msg'"),
+        ([["."]], "its reads() returned ['.'] instead of"),
+        (["msg"], "its reads() returned 'msg' instead of"),
+        ([".MSG"], "its reads() returned '.MSG' instead of"),
+        (["."], "its reads() returned '.' instead of"),
+        ([".tar.gz"], "its reads() returned '.tar.gz' instead of"),
+        ([""], "its reads() returned '' instead of"),
+    ],
+)
+def test_a_mistake_in_reads_is_one_sentence(host, returned, sentence):
+    (problem,) = host(scroll={"reads": returned}).problems
+    assert sentence in str(problem)
+    assert str(problem).endswith("This is a mistake in the plugin.")
 
 
 class Store:
