@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from typing import Annotated
@@ -102,9 +103,9 @@ class Extract(Provider):
             said += len(piece)
             if not shown:
                 break
-            words += len(shown.split())
+            before, words = words, words + len(shown.split())
             if options.max_tokens is not None and words > options.max_tokens:
-                yield Chunk(_first_words(shown, options.max_tokens - words + len(shown.split())))
+                yield Chunk(_first_words(shown, options.max_tokens - before))
                 yield Chunk(finish_reason="length", usage=Usage(completion_tokens=options.max_tokens))
                 return
             yield Chunk(shown)
@@ -138,5 +139,5 @@ def _body(document: Document) -> str:
 
 
 def _first_words(text: str, count: int) -> str:
-    words = text.split(" ")
-    return " ".join(words[: max(0, count)])
+    ends = [word.end() for word in re.finditer(r"\S+", text)][:count]
+    return text[: ends[-1]] if ends else ""

@@ -99,6 +99,13 @@ async def test_tables_are_quoted_by_whole_lines(tmp_path: Path) -> None:
     assert text.endswith(" |\n\n[1]")
 
 
+@pytest.mark.parametrize(("words", "text"), [(2, "one\ntwo"), (4, "one\ntwo  three\nfour")])
+async def test_a_limit_counts_words_whatever_is_between_them(words: int, text: str, tmp_path: Path) -> None:
+    documents = [Document("1", "one\ntwo  three\nfour five")]
+    async with make_host({"extract": {"introduction": ""}}, tmp_path) as host:
+        assert await answer(host, documents=documents, options=GenerateOptions(max_tokens=words)) == (text, "length")
+
+
 async def test_options_end_it(tmp_path: Path) -> None:
     documents = [Document("1", FERRY, title="Guide")]
     async with make_host({"extract": {}}, tmp_path) as host:
