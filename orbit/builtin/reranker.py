@@ -94,8 +94,8 @@ class Reranker(Provider):
         super().__init__(name, settings, host)
         self._unscored = 0
         self._failing = ""
-        self._ties = 0
         self._tied = 0
+        self._tells_apart = False
 
     def needs(self) -> Iterable[Need]:
         """Return the model that scores."""
@@ -103,7 +103,7 @@ class Reranker(Provider):
 
     async def health(self) -> Health:
         """Return degraded if the last request produced no score at all, or none so far told passages apart."""
-        failing = self._failing or (_NO_DIFFERENCE if self._ties >= _TIES else "")
+        failing = self._failing or (_NO_DIFFERENCE if self._tied >= _TIES and not self._tells_apart else "")
         return Health("degraded", failing) if failing else Health()
 
     def metrics(self) -> Mapping[str, float]:
@@ -124,20 +124,14 @@ class Reranker(Provider):
             raise
         self._note("" if any(score is not None for score in scores) else _NO_SCORE)
         known = [score for score in scores if score is not None]
-        if len(known) > 1 and len(set(known)) == 1:
-            self._note_tie()
+        if len(set(known)) > 1:
+            self._tells_apart = True
+        elif len(known) > 1:
+            self._tied += 1
+            if self._tied == 1:
+                logger.warning("%s: %s", self.name, _NO_DIFFERENCE)
             return documents[:limit]
-        if known:
-            self._ties = -1  # it can tell passages apart
         return ordered(documents, scores)[:limit]
-
-    def _note_tie(self) -> None:
-        """Count a question whose passages all have one score, and warn of the first."""
-        self._tied += 1
-        if self._tied == 1:
-            logger.warning("%s: %s", self.name, _NO_DIFFERENCE)
-        if self._ties >= 0:
-            self._ties += 1
 
     def _note(self, failing: str) -> None:
         """Remember why there was no score, or that there was one. Log changes only."""

@@ -144,6 +144,15 @@ async def test_passages_are_scored_alone_if_the_model_cannot_score_them_together
         assert len(scorer.asked) == 4
 
 
+async def test_a_single_score_does_not_show_that_the_model_tells_passages_apart(scorer: Scorer) -> None:
+    settings = RerankerSettings(passages_per_request=1)
+    provider = Reranker("reranker", settings, scorer)  # type: ignore[arg-type]  # what it asks of the host
+    for given in (documents(1, "unknown"), *[documents(7, 7)] * 3):
+        assert (await provider.health()).status == "ok"
+        await provider.rerank(Query("What is it?"), given, 2, CallContext("test"))
+    assert (await provider.health()).status == "degraded"
+
+
 async def test_equal_scores_keep_order_and_scores_and_are_degraded_if_there_are_no_others(
     scorer: Scorer, caplog: pytest.LogCaptureFixture
 ) -> None:
