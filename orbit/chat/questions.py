@@ -11,14 +11,13 @@ _MAX_QUESTIONS = 3
 _CONTEXT_CHARS = 24
 """Stop adding earlier questions once they reach this many characters."""
 
-
 _ELLIPTICAL_WORDS = 4
 _ELLIPTICAL_CHARS = 8
 """A question with no more words, or no more characters without spaces, leaves something unsaid."""
 
 _POINTING = (
     "it its that this these those there they them he she him her one ones then also "
-    "das dies diese dieser dort dazu davon daran dafur damit er sie ihn ihm ihr denen auch "
+    "das dies diese dieser dort dazu davon daran dafür damit er sie ihn ihm ihr denen auch "
     "ça cela celui celle ceux y il elle ils elles lui leur aussi eso esto ese esa allí él ella ellos también "
     "это этот эта там он она они его ее её их тоже ذلك هذا هذه هناك هو هي أيضا यह वह वहाँ इसका उसका उसे भी"  # noqa: RUF001  # Russian letters
 )
@@ -28,7 +27,7 @@ _BACKWARDS = frozenset(_POINTING.split())
 
 def depends(question: str) -> bool:
     """Return whether a question may need those before it: it is short, or points back."""
-    words = re.findall(r"\w[\w\u0900-\u097f]*", question.casefold())
+    words = re.findall(r"\w[\w\u0900-\u097f]*", unicodedata.normalize("NFC", question.casefold()))
     spaced = len(words) > 1 or len(question) <= _ELLIPTICAL_CHARS
     if not spaced:  # Chinese, Japanese, Thai
         return bool(re.search("[它他她这那其]", question))

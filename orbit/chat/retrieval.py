@@ -89,9 +89,8 @@ class Retrieval:
         searches: list[dict[str, Sequence[Document]]] = [{} for _ in range(0, len(outcomes), len(self._retrievers))]
         answered: set[str] = set()
         elsewhere = any(outcome.error is None for outcome in outcomes)
-        for place, outcome in enumerate(
-            outcomes
-        ):  # those of the question come first, then those of the question with its context
+        # Outcomes of the question come first, then those of the question with its context.
+        for place, outcome in enumerate(outcomes):
             error = outcome.error
             if isinstance(error, ProviderError) and error.kind == "not_found" and elsewhere:
                 continue  # the collection is in another store

@@ -41,6 +41,7 @@ def test_24_characters_are_context_enough() -> None:
             ("What does it cost?", False),
         ],
         *[("Wie beantrage ich meinen Jahresurlaub richtig?", True), ("Und was kostet das zusammen?", False)],
+        ("Welche Unterlagen brauche ich dafür genau?", False),
         *[
             ("Quand commence la réunion du conseil municipal ?", True),
             ("Что делать, если это сломалось совсем?", False),
