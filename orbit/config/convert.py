@@ -27,6 +27,12 @@ _TYPES = {
     "array": "a list",
     "object": "a section",
 }
+_IN_YAML: dict[Any, str] = {
+    **{kind: _TYPES[name] for name, kind in _NAMED.items()},
+    **dict.fromkeys((list, tuple, set, frozenset), _TYPES["array"]),
+    str: _TYPES["str"],
+    dict: _TYPES["object"],
+}
 _BOUNDS = {">=": "of at least", ">": "above", "<=": "of at most", "<": "below"}
 _WRONG = re.compile(
     r"Expected `(?P<types>[^`]+)`(?: of length (?P<length>[<>=]+ \d+)| (?P<bound>[<>]=?) (?P<number>[-+.\de]+))?"
@@ -206,10 +212,16 @@ def _explain(value: Any, inner: Any, kind: Any, error: str) -> str:
     if found["bound"]:
         expected += f" {_BOUNDS[found['bound']]} {float(found['number']):g}"
     elif found["rest"] and not found["got"]:
-        expected += found["rest"]
+        expected += _as_in(kind) or found["rest"]
     # A text may be a misplaced secret, and so may a number where text belongs.
     shown = inner is bool if isinstance(value, str) else inner is not str
     return f"expected {expected}, got {in_yaml(value, shown=shown)}."
+
+
+def _as_in(kind: Any) -> str:
+    """Return the example of a setting whose text has a form: people read it more easily than the pattern."""
+    examples = [example for note in getattr(kind, "__metadata__", ()) for example in note.examples or ()]
+    return f" such as {examples[0]}" if examples else ""
 
 
 def _unwrapped(kind: Any) -> Any:
@@ -245,9 +257,8 @@ def _allows_none(kind: Any) -> bool:
 
 
 def _expected(kind: Any) -> str:
-    kind = _nested(kind)
-    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-    return names.get(kind, str(getattr(kind, "__name__", kind)))
+    kinds = [get_origin(member) or member for member in _members(kind) if member is not type(None)]
+    return " or ".join(_IN_YAML.get(one, str(getattr(one, "__name__", one))) for one in kinds)
 
 
 def in_yaml(value: Any, *, shown: bool = False) -> str:

@@ -14,7 +14,7 @@ from orbit.config.convert import as_boolean, convert_all
 from orbit.config.earlier import Translation, translate, with_imports
 from orbit.config.environment import environment
 from orbit.config.model import Config, HostConfig, ProviderSection
-from orbit.config.models import as_written, shaped
+from orbit.config.models import as_written, shaped, without_section
 from orbit.config.references import References
 from orbit.config.yaml_text import parse_yaml, read_yaml
 from orbit.errors import ConfigError, Problem
@@ -93,6 +93,7 @@ def parse_config(
             value = shaped(data[name]) if name == "models" else data[name]
             section, found = convert_all(value, field.type, name)
             problems += map(as_written, found)
+            problems += without_section(data[name]) if name == "models" else ()
             if section is not None:
                 sections[name] = section
     host = HostConfig(**sections)

@@ -76,6 +76,7 @@ class General(Section, forbid_unknown_fields=True, frozen=True):
         str,
         Meta(
             pattern=r"^(/[A-Za-z0-9._~-]+)*/?$",
+            examples=["/orbit"],
             description="Path under which a reverse proxy serves ORBIT, such as /orbit; empty: at its top.",
         ),
     ] = ""
@@ -304,6 +305,7 @@ class Documents(Section, forbid_unknown_fields=True, frozen=True):
         str,
         Meta(
             pattern=r"^(https?://[^/?#\s]+(/[A-Za-z0-9._~-]+)*/?)?$",
+            examples=["https://chat.example.org"],
             description="Address of the server in links, such as https://chat.example.org; empty: that of the request.",
         ),
     ] = ""

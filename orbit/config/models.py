@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from orbit.config.convert import in_yaml, suggest
 from orbit.errors import Problem
 
 _DEFAULT = "default"
@@ -59,11 +60,24 @@ class ModelsSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 def shaped(section: Any) -> Any:
-    """Return the section as ``ModelsSettings`` has it: the names apart from the settings."""
+    """Return the section as ``ModelsSettings`` has it: the names, if they have sections, apart from the settings."""
     if not isinstance(section, Mapping):
         return section
-    named = {str(name): value for name, value in section.items() if name != _DEFAULT}
+    named = {str(name): value for name, value in section.items() if name != _DEFAULT and _is_section(value)}
     return {_DEFAULT: section.get(_DEFAULT), _NAMED: named}
+
+
+def without_section(section: Any) -> Iterator[Problem]:
+    """Yield a problem for each model that is no section, such as a misspelled ``default``."""
+    for name, value in section.items() if isinstance(section, Mapping) else ():
+        if name != _DEFAULT and not _is_section(value):
+            close = suggest(str(name), [_DEFAULT])
+            sentence = f"expected a section of settings such as {{provider: ollama}}, got {in_yaml(value)}.{close}"
+            yield Problem(f"models.{name}", sentence)
+
+
+def _is_section(value: Any) -> bool:
+    return value is None or isinstance(value, Mapping)
 
 
 def as_written(problem: Problem) -> Problem:

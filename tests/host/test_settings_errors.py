@@ -21,6 +21,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     name: str = ""
     model: Annotated[str, Meta(min_length=1)] = "m"
     code: Annotated[str, Meta(pattern="^[a-z]+$")] = "a"
+    root: Annotated[str, Meta(pattern="^/", examples=["/orbit"])] = "/"
     words: tuple[str, ...] = ()
     headers: dict[str, str] = {}
     urls: str | list[str] = ""
@@ -44,6 +45,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         ({"name": True}, "name: expected text, got true; put it in quotes."),
         ({"name": ["secret"]}, "name: expected text, got a list."),
         ({"model": ""}, "model: expected text that is not empty, got an empty text."),
+        ({"root": "orbit"}, "root: expected text such as /orbit, got text."),
         ({"words": "one"}, "words: expected a list, got text."),
         ({"words": ["one", 2]}, "words[1]: expected text, got a number; put it in quotes."),
         ({"headers": ["a"]}, "headers: expected a section, got a list."),
