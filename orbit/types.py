@@ -239,6 +239,8 @@ class Need(msgspec.Struct, frozen=True):
     """The instance to call; empty means the selected one."""
     model: str = ""
     """Another model than the instance's own."""
+    setting: str = "provider"
+    """The setting that names the instance, for messages about it."""
 
 
 class TokenCount(msgspec.Struct, frozen=True):

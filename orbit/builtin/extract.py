@@ -52,7 +52,13 @@ class Extract(Provider):
 
     def needs(self) -> Iterable[Need]:
         """Return the provider that answers without passages."""
-        return (Need("generate", self.settings.otherwise),) if self.settings.otherwise else ()
+        return (Need("generate", self.settings.otherwise, setting="otherwise"),) if self.settings.otherwise else ()
+
+    def validate(self) -> list[str]:
+        """Refuse a section that would ask itself."""
+        if self.settings.otherwise == self.name:
+            return ["otherwise must name another section that generates, such as llama_cpp, or be empty."]
+        return []
 
     def refuses_model(self, model: str) -> str:  # noqa: ARG002  # it refuses all
         """Refuse every model: there is none."""

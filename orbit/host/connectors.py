@@ -1,30 +1,14 @@
-"""Connectors: which instances fetch files, and for which collections."""
+"""Fetches the files of connectors."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from orbit.config.convert import suggest
-from orbit.config.model import Config
-from orbit.errors import Problem
 from orbit.host.calls import WHATEVER_A_HOOK_RAISES, failure_of, too_slow, wrong_type
 from orbit.types import CallContext, Fetched
-
-
-def unknown_connectors(config: Config, able: Sequence[str]) -> Iterator[Problem]:
-    """Yield a problem for each name in ``sync`` that is no connector."""
-    settings = config.host.sync
-    for setting, names in (("collections", settings.collections), ("intervals", settings.intervals)):
-        for name in names:
-            if name not in able and name not in config.switched_off:
-                there = ", ".join(able) or "none"
-                yield Problem(
-                    f"sync.{setting}.{name}",
-                    f"'{name}' is no connector.{suggest(name, able)} Providers that fetch files: {there}.",
-                )
 
 
 async def fetched(

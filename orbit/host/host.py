@@ -17,13 +17,13 @@ from orbit.config.model import Config
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.host.calls import attributed, call, wrong_type
 from orbit.host.catalogue import Catalogue, catalogue, default_provider, model_problems
-from orbit.host.connectors import fetched, unknown_connectors
+from orbit.host.connectors import fetched
 from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.embedding import Embedding
 from orbit.host.file_plugins import file_plugins
 from orbit.host.load import load, validated
 from orbit.host.models import Models
-from orbit.host.needs import EXAMPLES, VERBS, cannot, unmet_needs
+from orbit.host.needs import EXAMPLES, VERBS, cannot, unknown_names, unmet_needs
 from orbit.host.registry import Registry
 from orbit.host.renamed import shorter_deadlines, with_limits, with_renamed
 from orbit.host.stores import Stores
@@ -92,7 +92,7 @@ class OrbitHost:
         self._stores = _stores(self.registry, config.host.general.store_provider, self._selected.index)
         self.file_plugins, unusable = file_plugins(config, self.registry)
         unclear += [*unusable, *model_problems(config, self.registry)] if not found else []
-        unclear += unknown_connectors(config, self.registry.implementing("fetch")) if not found else []
+        unclear += unknown_names(config, self.registry) if not found else []
         complete = not found and not unclear and needed is None
         unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
         self.problems = (*found, *unclear, *unmet)

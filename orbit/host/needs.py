@@ -1,9 +1,10 @@
-"""Checks that each provider finds the other providers it needs, before anything starts and again afterwards."""
+"""Checks that providers and settings find the providers that they name, before anything starts and again afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from orbit.config.convert import suggest
 from orbit.config.model import Config
 from orbit.errors import Problem
 from orbit.host.registry import Registry
@@ -23,12 +24,31 @@ def unmet_needs(config: Config, registry: Registry, selected: Mapping[str, str])
             yield from _unmet(item.section.path, need, config, registry, selected)
 
 
+def unknown_names(config: Config, registry: Registry) -> Iterator[Problem]:
+    """Yield a problem for each setting of the host that is about a provider that does not exist."""
+    sync, weights = config.host.sync, config.host.retrieval.weights
+    for path, names, hook, kind, does in (
+        ("sync.collections", sync.collections, "fetch", "connector", "fetch files"),
+        ("sync.intervals", sync.intervals, "fetch", "connector", "fetch files"),
+        ("retrieval.weights", weights, "retrieve", "retriever", "find passages"),
+    ):
+        able = registry.implementing(hook)
+        for name in names:
+            if name not in able and name not in config.switched_off:
+                sentence = (
+                    f"'{name}' is no {kind}.{suggest(name, able)} Providers that {does}: {', '.join(able) or 'none'}."
+                )
+                yield Problem(f"{path}.{name}", sentence)
+
+
 def _unmet(path: str, need: Need, config: Config, registry: Registry, selected: Mapping[str, str]) -> Iterator[Problem]:
     able = registry.implementing(need.hook)
     name = need.provider or selected.get(need.hook, "")
     if need.provider and need.provider not in able:
         can = ", ".join(able) or "none"
-        yield Problem(f"{path}.provider", f"{cannot(config, registry, name, need.hook)}; providers that can: {can}.")
+        yield Problem(
+            f"{path}.{need.setting}", f"{cannot(config, registry, name, need.hook)}; providers that can: {can}."
+        )
     elif not able and need.hook != "generate":  # the check of the generating role reports that one
         does, example = DOES[need.hook], EXAMPLES[need.hook]
         yield Problem(path, f"needs a provider that {does}, and none is enabled; enable {example}.")

@@ -53,6 +53,15 @@ TWO = {"general": {"inference_provider": "openai"}, "openai": OPENAI, "vectors":
             "reranker.model: 'llama_cpp' cannot answer with the model 'gemma3:1b': ",
         ),
         ({"echo": {}, "reranker": {"model": "x"}}, "reranker.model: 'echo' cannot answer with the model 'x'"),
+        (
+            {"extract": {"otherwise": "olama"}},
+            "extract.otherwise: no enabled section is named 'olama', to generate; providers that can: extract.",
+        ),
+        ({"extract": {"otherwise": "extract"}}, "extract: otherwise must name another section that generates"),
+        (
+            {"echo": {}, "lexical": {}, "retrieval": {"weights": {"lexcal": 2}}},
+            "retrieval.weights.lexcal: 'lexcal' is no retriever. Did you mean 'lexical'? Providers that find passages:",
+        ),
     ],
 )
 def test_what_nobody_offers_is_a_problem(config: dict[str, Any], problem: str, tmp_path: Path) -> None:
