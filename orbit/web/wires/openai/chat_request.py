@@ -14,7 +14,6 @@ from orbit.chat.turn import Turn
 from orbit.config.model import General, Limits
 from orbit.host.catalogue import Catalogue
 from orbit.types import CallContext, GenerateOptions, Image, Tool, ToolChoice
-from orbit.upstreams import listed_name
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.problems import RequestError
 from orbit.web.http.request import header
@@ -86,11 +85,11 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
 
     request: CompletionRequest
     conversation: Conversation
-    tools: tuple[Tool, ...] = ()
-    tool_choice: ToolChoice | None = None
-    ignored: tuple[str, ...] = ()
-    extra: dict[str, Any] = {}
-    models: Catalogue | None = None
+    tools: tuple[Tool, ...]
+    tool_choice: ToolChoice | None
+    ignored: tuple[str, ...]
+    extra: dict[str, Any]
+    models: Catalogue
 
     @property
     def is_complete(self) -> bool:
@@ -131,7 +130,7 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
             parts=conversation.question.parts,
             later=conversation.later,
             thoughts=self.request.include_reasoning is not False,
-            model=self.models.find(self.request.model) if self.models else "",
+            model=self.models.find(self.request.model),
         )
 
     def wire(self, request_id: str) -> CompletionWire:
@@ -173,9 +172,8 @@ class CompletionProtocol:
 
     def __init__(self, models: Catalogue, limits: Limits, general: General) -> None:
         """``models`` are those that requests may name."""
-        fetches = bool(general.image_hosts)
         self._passed = frozenset(general.pass_parameters)
-        self._fetches = fetches
+        self._fetches = bool(general.image_hosts)
         self._models = models
         self._limits = limits
         self.max_body = limits.max_body_bytes + limits.max_attached_bytes
@@ -213,18 +211,6 @@ def bearer(scope: Scope) -> str | None:
     authorization = header(scope, b"authorization") or ""
     scheme, _, secret = authorization.partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else header(scope, b"x-api-key")
-
-
-def check_model(model: str, models: tuple[str, ...]) -> str:
-    """Return the name by which a model is listed. Raise ParameterError with 404 if it does not exist.
-
-    ``:latest`` and upper or lower case make no difference, as with the servers of models.
-    """
-    listed = next((name for name in models if listed_name(model, (name,))), None) if model not in models else model
-    if listed is None:
-        detail = f"the model '{model}' does not exist here. Models: {', '.join(models) or 'none'}."
-        raise ParameterError("model", detail, 404, "model_not_found")
-    return listed
 
 
 def _effort(request: CompletionRequest) -> str | None:

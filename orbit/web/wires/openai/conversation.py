@@ -177,11 +177,13 @@ def _content(message: ChatMessage, number: int, remote: list[tuple[str, str]] | 
     if isinstance(content, str):
         return content, ()
     parts = [_part(part, f"messages[{number}].content[{place}]", remote) for place, part in enumerate(content)]
-    if message.role not in ("user", "tool") and not all(isinstance(part, Text) for part in parts):
+    texts = [part.text for part in parts if isinstance(part, Text)]
+    if len(texts) == len(parts):
+        return "".join(texts), ()
+    if message.role not in ("user", "tool"):
         detail = f"A message of the role '{message.role}' can only hold text."
         raise ParameterError(f"messages[{number}].content", detail)
-    text = "".join([part.text for part in parts if isinstance(part, Text)])
-    return text, () if all(isinstance(part, Text) for part in parts) else tuple(parts)
+    return "".join(texts), tuple(parts)
 
 
 def _part(part: ContentPart, where: str, remote: list[tuple[str, str]] | None) -> Part:

@@ -17,7 +17,6 @@ _PARAMETERS = {
     "json_schema": "response_format",
     "max_tokens": "max_completion_tokens",
     "repeat_penalty": "repetition_penalty",
-    "logprobs": "logprobs",
 }
 """OpenAI's names of options that are called otherwise in the plugin API."""
 _CHALLENGE = b'Bearer realm="orbit"'

@@ -14,15 +14,16 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 from msgspec import Meta
 
-from orbit.host.catalogue import ALIAS, Catalogue
+from orbit.host.catalogue import ALIAS, Catalogue, UnknownModel
 from orbit.host.host import OrbitHost
 from orbit.types import CallContext
+from orbit.upstreams import listed_name
 from orbit.web.http.body import decode, read_body
 from orbit.web.http.operation import operation
 from orbit.web.http.request import request_id_of
 from orbit.web.key_guard import admit, place_beside_chats
 from orbit.web.services import Services
-from orbit.web.wires.openai.chat_request import bearer, check_model
+from orbit.web.wires.openai.chat_request import bearer
 from orbit.web.wires.openai.errors import ParameterError
 
 _BATCH = 2048
@@ -132,7 +133,9 @@ def _info(name: str, catalogue: Catalogue) -> ModelInfo:
 
 
 async def _embed(host: OrbitHost, request: EmbeddingRequest, context: CallContext) -> EmbeddingList:
-    check_model(request.model, embedding_models(host))
+    models = embedding_models(host)
+    if listed_name(request.model, models) is None:
+        raise UnknownModel(request.model, models)
     texts = _texts(request.input)
     if any(not text for text in texts):
         raise ParameterError("input", "an input must not be empty.")
