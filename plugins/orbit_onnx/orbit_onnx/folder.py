@@ -106,14 +106,12 @@ def _max_tokens(place: Path) -> int:
         positions -= 2  # its first two positions are for padding
     limits = [
         _json(place / "sentence_bert_config.json").get("max_seq_length"),
-        (_json(place / "tokenizer.json").get("truncation") or {}).get("max_length"),
         _json(place / "tokenizer_config.json").get("model_max_length"),
         positions,
     ]
-    usable = [limit for limit in limits[:1] + limits[2:] if isinstance(limit, int) and 0 < limit <= _MOST_TOKENS]
-    if not usable and isinstance(limits[1], int):
-        usable = [limits[1]]  # what training cut at, often less than the model can read
-    return min(usable, default=512)
+    trained = (_json(place / "tokenizer.json").get("truncation") or {}).get("max_length")  # often less than it can read
+    otherwise = trained if isinstance(trained, int) else 512
+    return min((limit for limit in limits if isinstance(limit, int) and 0 < limit <= _MOST_TOKENS), default=otherwise)
 
 
 def _first(prompts: dict[str, Any], names: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Self, TypeVar
 
@@ -35,7 +35,7 @@ class OnnxSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         str,
         msgspec.Meta(
             description="Model that embeds: `minilm` (English), `multilingual` (16 languages), a folder in the "
-            " layout of sentence-transformers, or an .onnx file in one; empty for none."
+            "layout of sentence-transformers, or an .onnx file in one; empty for none."
         ),
     ] = "minilm"
     reranker: Annotated[
@@ -122,8 +122,16 @@ class OnnxProvider(orbit.Provider):
 
     def model(self, hook: str) -> str:
         """Return the name of the model, for logs and for the collections that it embeds."""
-        name = self.settings.reranker if hook == "rerank" else self.settings.model
-        return name_of(name) if name else ""
+        return self._reranker_name if hook == "rerank" else self._model_name
+
+    @cached_property
+    def _model_name(self) -> str:
+        """Read once: every question needs it, and a folder may have megabytes of tokenizer to read."""
+        return name_of(self.settings.model) if self.settings.model else ""
+
+    @cached_property
+    def _reranker_name(self) -> str:
+        return name_of(self.settings.reranker) if self.settings.reranker else ""
 
     def calibration(self, hook: str) -> orbit.Calibration | None:
         """Return the scale of the cosine similarities of the models in packages; others are unknown."""

@@ -1,6 +1,7 @@
 """The named models and folders through the provider's public face, with real weights."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,15 @@ def test_collections_record_the_name_of_the_model(tmp_path: Path) -> None:
         "multilingual",
         "tiny",
     ]
+
+
+def test_a_name_is_read_from_the_folder_once(tmp_path: Path) -> None:
+    folder = onnx_models.write_embedder(tmp_path / "tiny", file="onnx/model_quantized.onnx")
+    provider = make(model=str(folder))
+    names = [provider.model("embed")]
+    shutil.rmtree(folder)
+    names.append(provider.model("embed"))
+    assert names == ["tiny/model_quantized"] * 2
 
 
 async def test_a_cross_encoder_orders_passages(tmp_path: Path) -> None:
