@@ -107,15 +107,11 @@ class BaseFetchContract(BaseProviderContract):
 async def _all(
     promise: Promise, subject: Subject, known: Mapping[str, str] | None = None, limit: int = _LIMIT
 ) -> list[Fetched]:
-    found: list[Any] = []
-    try:
-        async with asyncio.timeout(calls.ANSWER_SECONDS):
-            async with aclosing(subject.call("fetch", known=dict(known or {}), limit=limit)) as files:
-                found += [file async for file in files]
-    except TimeoutError:
-        promise.broken(f"it had not ended after {calls.ANSWER_SECONDS:g} s", "look what it waits for")
-    except Exception as error:  # noqa: BLE001  # plugin code can raise anything
-        promise.broken(f"it raised {told(error)}", "mend what raises there")
+    async def collect() -> list[Any]:
+        async with aclosing(subject.call("fetch", known=dict(known or {}), limit=limit)) as files:
+            return [file async for file in files]
+
+    found: list[Any] = await calls.answered(promise, collect)
     for file in found:
         if not isinstance(file, Fetched):
             promise.broken(f"it yielded {kind(file)}", "yield orbit.Fetched")

@@ -25,9 +25,9 @@ _CHALLENGE = b'Bearer realm="orbit"'
 class ParameterError(RequestError):
     """A parameter of the request is wrong or not supported. ``param`` is its name."""
 
-    def __init__(self, param: str, detail: str, status: int = 400, code: str = "invalid_value") -> None:
+    def __init__(self, param: str, detail: str, code: str = "invalid_value") -> None:
         self.param = param
-        super().__init__(status, code, detail)
+        super().__init__(400, code, detail)
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
