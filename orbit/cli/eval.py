@@ -62,6 +62,8 @@ def evaluate(
     if len(configs) > _CONFIGURATIONS:
         raise click.UsageError("--config can be given twice at most.")
     least = _floors(floors)
+    if html:
+        _require_writable("--html", html)
     try:
         if wanted:
             _generate(collection, wanted, configs[0] if configs else None, path)
@@ -72,6 +74,7 @@ def evaluate(
         if html:
             from orbit.evaluation import page
 
+            html.parent.mkdir(parents=True, exist_ok=True)
             html.write_text(page(collection, runs), "utf-8")
     except OrbitError as error:
         raise click.ClickException(str(error)) from error
@@ -99,6 +102,14 @@ def _floors(floors: Sequence[str]) -> dict[str, float]:
         except ValueError as error:
             raise click.UsageError(f"--floor {floor}: {match[2]} is no number.") from error
     return least
+
+
+def _require_writable(option: str, path: Path) -> None:
+    """Raise ClickException before the work if its result could not be written. Missing folders are made."""
+    from orbit.config.folders import file_problems
+
+    for problem in file_problems(option, path):
+        raise click.ClickException(str(problem))
 
 
 def _runs(collection: str, path: Path, configs: Sequence[str | None], *, answers: bool) -> list[Run]:
@@ -137,8 +148,10 @@ def _generate(collection: str, wanted: int, config: str | None, path: Path | Non
     from orbit.evaluation import write_questions
     from orbit.host.host import OrbitHost
 
-    if path is not None and path.exists():
-        raise click.ClickException(f"{path} exists; name another file.")
+    if path is not None:
+        if path.exists():
+            raise click.ClickException(f"{path} exists; name another file.")
+        _require_writable("--questions", path)
 
     async def write() -> list[EvalQuestion]:
         host = OrbitHost.from_file(config)
@@ -151,6 +164,7 @@ def _generate(collection: str, wanted: int, config: str | None, path: Path | Non
     if path is None:
         click.echo(lines.decode(), nl=False)
     else:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(lines)
     click.echo(f"{len(questions)} of {wanted} questions written. Read them: a model's questions are drafts.", err=True)
     if not questions:
@@ -169,35 +183,31 @@ def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def _show(runs: Sequence[Run], *, as_json: bool) -> None:
     from orbit.cli.shared.printing import print_json, print_table
-    from orbit.evaluation import NAMES, differences, figures, groups
+    from orbit.evaluation import NAMES, figures, groups, rows
     from orbit.evaluation.page import shown
 
-    compared = differences(runs[0][2], runs[1][2]) if len(runs) > 1 else ()
-    means = [{figure.name: figure for figure in figures(judged)} for _, _, judged in runs]
+    measures = rows([judged for _, _, judged in runs])
+    differences = [row.difference for row in measures if row.difference]
     if as_json:
-        languages = [
-            groups([one.question for one in asked], judged, lambda one: one.language) for _, asked, judged in runs
+        by_run = [
+            {
+                "name": name,
+                "figures": figures(judged),
+                "languages": groups([one.question for one in asked], judged, lambda one: one.language),
+            }
+            for name, asked, judged in runs
         ]
-        shown_runs = [
-            {"name": run[0], "figures": tuple(of.values()), "languages": by}
-            for run, of, by in zip(runs, means, languages, strict=True)
-        ]
-        print_json({"runs": shown_runs, "differences": compared})
+        print_json({"runs": by_run, "differences": differences})
         return
-    by_name = {one.name: one for one in compared}
-    rows = []
-    for name, meaning in NAMES.items():
-        if not any(name in of for of in means):
-            continue
-        row = [name, *(shown(of.get(name)) for of in means)]
-        if one := by_name.get(name):
-            row.append(f"{one.mean:+.3g} ({one.low:+.3g} to {one.high:+.3g})")
-        elif compared:
-            row.append("")
-        questions = max(of[name].questions for of in means if name in of)
-        rows.append([*row, str(questions), meaning])
-    difference = ["difference (95 %)"] if compared else []
-    print_table(["measure", *(name for name, _, _ in runs), *difference, "questions", "meaning"], rows, empty="")
+    table = []
+    for row in measures:
+        cells = [row.name, *map(shown, row.figures)]
+        if differences:
+            one = row.difference
+            cells.append(f"{one.mean:+.3g} ({one.low:+.3g} to {one.high:+.3g})" if one else "")
+        table.append([*cells, str(row.questions), NAMES[row.name]])
+    difference = ["difference (95 %)"] if differences else []
+    print_table(["measure", *(name for name, _, _ in runs), *difference, "questions", "meaning"], table, empty="")
     errors = [one.error for _, asked, _ in runs for one in asked if one.error]
     if errors:
         click.echo(f"{len(errors)} failed, the first with: {errors[0]}", err=True)

@@ -5,7 +5,7 @@ Questions (``questions``) are asked of a host (``asking``), compared with what i
 """
 
 from orbit.evaluation.asking import Asked, ask_all
-from orbit.evaluation.figures import Difference, Figure, Group, differences, figures, groups
+from orbit.evaluation.figures import Difference, Figure, Group, Row, differences, figures, groups, rows
 from orbit.evaluation.judging import NAMES, judge
 from orbit.evaluation.page import page
 from orbit.evaluation.questions import EvalQuestion, read_questions
@@ -18,6 +18,7 @@ __all__ = [
     "EvalQuestion",
     "Figure",
     "Group",
+    "Row",
     "ask_all",
     "differences",
     "figures",
@@ -25,5 +26,6 @@ __all__ = [
     "judge",
     "page",
     "read_questions",
+    "rows",
     "write_questions",
 ]

@@ -1,4 +1,4 @@
-"""Sums measures up: means, groups, and the difference of two configurations with its confidence interval."""
+"""Sums up measures: means, groups, and the difference of two configurations with its confidence interval."""
 
 from __future__ import annotations
 
@@ -46,6 +46,29 @@ class Difference(msgspec.Struct, frozen=True):
     low: float
     high: float
     questions: int
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One measure of all configurations."""
+
+    name: str
+    figures: tuple[Figure | None, ...]
+    """By configuration; None where no question has the measure."""
+    difference: Difference | None = None
+    """Between two configurations."""
+
+    @property
+    def questions(self) -> int:
+        """The most questions that one configuration has the measure for."""
+        return max(figure.questions for figure in self.figures if figure)
+
+
+def rows(runs: Sequence[Judged]) -> list[Row]:
+    """Return each measure that a configuration has, in the order of ``NAMES``, with the difference of two."""
+    means = [{figure.name: figure for figure in figures(judged)} for judged in runs]
+    compared = {one.name: one for one in differences(*runs)} if len(runs) == 2 else {}  # noqa: PLR2004  # a pair
+    every = [Row(name, tuple(of.get(name) for of in means), compared.get(name)) for name in NAMES]
+    return [row for row in every if any(row.figures)]
 
 
 def figures(judged: Judged) -> tuple[Figure, ...]:

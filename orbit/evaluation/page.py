@@ -9,7 +9,7 @@ from typing import Any
 
 from orbit.errors import OrbitError
 from orbit.evaluation.asking import Asked
-from orbit.evaluation.figures import Figure, Group, Judged, differences, figures, groups
+from orbit.evaluation.figures import Figure, Group, Judged, Row, groups, rows
 from orbit.evaluation.judging import NAMES
 
 _SHOWN_PASSAGES = 5
@@ -22,18 +22,8 @@ def page(collection: str, runs: Sequence[tuple[str, Sequence[Asked], Judged]]) -
     except ModuleNotFoundError as error:
         raise OrbitError("--html needs the package 'jinja2': pip install 'orbit-inference[eval]'") from error
     template = (files("orbit.evaluation") / "page.html").read_text("utf-8")
-    means = [{figure.name: figure for figure in figures(judged)} for _, _, judged in runs]
-    names = [name for name in NAMES if any(name in of for of in means)]
-    compared = {} if len(runs) == 1 else {one.name: one for one in differences(runs[0][2], runs[1][2])}
-    rows: list[dict[str, Any]] = []
-    for name in names:
-        row: dict[str, Any] = {"name": name, "meaning": NAMES[name], "difference": "", "interval": "", "sure": False}
-        row["values"] = [shown(of.get(name)) for of in means]
-        row["questions"] = max(of[name].questions for of in means if name in of)
-        if one := compared.get(name):
-            row["difference"], row["interval"] = f"{one.mean:+.3g}", f"{one.low:+.3g} to {one.high:+.3g}"
-            row["sure"] = one.low > 0 or one.high < 0
-        rows.append(row)
+    measures = rows([judged for _, _, judged in runs])
+    names = [row.name for row in measures]
     return (
         Environment(autoescape=True)
         .from_string(template)
@@ -41,8 +31,8 @@ def page(collection: str, runs: Sequence[tuple[str, Sequence[Asked], Judged]]) -
             collection=collection,
             moment=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             questions=runs[0][1],
-            compared=bool(compared),
-            rows=rows,
+            compared=any(row.difference for row in measures),
+            rows=[_row(row) for row in measures],
             names=names,
             runs=[_run(name, asked, judged, names) for name, asked, judged in runs],
         )
@@ -54,6 +44,19 @@ def shown(figure: Figure | None) -> str:
     if figure is None:
         return "-"
     return f"{figure.mean:.0f}" if figure.name.endswith("_ms") or figure.name == "tokens" else f"{figure.mean:.3f}"
+
+
+def _row(row: Row) -> dict[str, Any]:
+    one = row.difference
+    return {
+        "name": row.name,
+        "meaning": NAMES[row.name],
+        "values": [shown(figure) for figure in row.figures],
+        "difference": f"{one.mean:+.3g}" if one else "",
+        "interval": f"{one.low:+.3g} to {one.high:+.3g}" if one else "",
+        "sure": one is not None and (one.low > 0 or one.high < 0),
+        "questions": row.questions,
+    }
 
 
 def _run(name: str, asked: Sequence[Asked], judged: Judged, names: Sequence[str]) -> dict[str, Any]:

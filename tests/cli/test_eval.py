@@ -77,6 +77,16 @@ def test_mistakes_are_sentences(folder) -> None:
     assert "twice at most" in measure(folder, "--config", "a", "--config", "b", code=2).stderr
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(folder) -> None:
+    blocked = folder / "questions.jsonl" / "report.html"
+    refused = measure(folder, "--html", str(blocked), code=1)
+    assert f"--html: the file {blocked} cannot be used: {blocked.parent} is not a folder." in refused.stderr
+    draft = ("--generate", "1", "--config", str(folder / "echo.yaml"), "--questions", str(blocked))
+    assert "--questions: the file" in run(folder, "eval", "docs", *draft, code=1).stderr
+    measure(folder, "--html", str(folder / "new" / "report.html"))
+    assert (folder / "new" / "report.html").exists()
+
+
 def drafted(body):
     """Answer with a question, whose answer is not in the passage if it is about ferries."""
     passage = body["messages"][-1]["content"].rpartition("Passage:\n")[2]
