@@ -32,8 +32,8 @@ def token_file(config: Config) -> Path:
 
 def read_token(config: Config, variables: Mapping[str, str] | None = None) -> str | None:
     """Return the token, or None if there is none yet. Raises ConfigError for an unusable one."""
-    if token := from_environment(config, variables):
-        return token
+    if found := from_environment(config, variables):
+        return found[1]
     try:
         return _usable(token_file(config).read_text("utf-8").strip(), str(token_file(config)))
     except FileNotFoundError:
@@ -42,14 +42,14 @@ def read_token(config: Config, variables: Mapping[str, str] | None = None) -> st
         raise ConfigError([Problem("", f"the admin token {token_file(config)} cannot be read: {error}.")]) from error
 
 
-def from_environment(config: Config, variables: Mapping[str, str] | None = None) -> str:
-    """Return the token of the environment or ``.env``, which comes before the file; empty if there is none there."""
+def from_environment(config: Config, variables: Mapping[str, str] | None = None) -> tuple[str, str] | None:
+    """Return the variable of the environment or ``.env`` with the token, and the token; it comes before the file."""
     folder = Path(config.source).parent if config.source else Path()
     known = environment(folder) if variables is None else variables
     if token := known.get(VARIABLE, "").strip():
-        return _usable(token, VARIABLE)
+        return VARIABLE, _usable(token, VARIABLE)
     earlier = known.get(EARLIER_VARIABLE, "").strip()
-    return earlier if _carried(earlier) else ""
+    return (EARLIER_VARIABLE, earlier) if _carried(earlier) else None
 
 
 def rotate_token(config: Config) -> str:
@@ -57,9 +57,9 @@ def rotate_token(config: Config) -> str:
 
     Raises ConfigError if the token comes from the environment, or the file cannot be written.
     """
-    if from_environment(config):
+    if found := from_environment(config):
         sentence = (
-            f"the admin token comes from {VARIABLE} in the environment or .env; change it there and restart the server."
+            f"the admin token comes from {found[0]} in the environment or .env; change it there and restart the server."
         )
         raise ConfigError([Problem("", sentence)])
     file, token = token_file(config), secrets.token_urlsafe(32)

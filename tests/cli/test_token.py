@@ -41,12 +41,15 @@ def test_a_server_follows_a_rotation_and_ends_sign_ins(tmp_path: Path) -> None:
     assert [path.name for path in file.parent.glob(".admin-token-*")] == []
 
 
-def test_a_token_of_the_environment_is_not_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("variable", ["ORBIT_ADMIN_TOKEN", "API_ADMIN_TOKEN"])
+def test_a_token_of_the_environment_is_not_rotated(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(f"general: {{data_dir: {tmp_path}/data}}\n")
-    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", "the-administrators-own-token")
+    monkeypatch.setenv(variable, "the-administrators-own-token")
     result = runner("--config", str(config))("token", "rotate", code=1)
-    assert "ORBIT_ADMIN_TOKEN in the environment" in str(result.exception)
+    assert f"{variable} in the environment" in str(result.exception)
     assert not (tmp_path / "data").exists()
 
 
