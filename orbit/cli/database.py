@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from orbit.config import Config
+    from orbit.database.transfer import Copied
 
 
 @click.group()
@@ -23,9 +28,9 @@ def copy(source: str, target: str) -> None:
     """
     import asyncio
 
-    from orbit.config import Config, load_config
+    from orbit.config import load_config
     from orbit.database import open_database
-    from orbit.database.transfer import Copied, copy_records
+    from orbit.database.transfer import copy_records
     from orbit.errors import ConfigError
 
     configs = [load_config(path) for path in (source, target)]
@@ -49,11 +54,8 @@ def copy(source: str, target: str) -> None:
     )
 
 
-def _place(config: object) -> object:
+def _place(config: Config) -> object:
     """Return what tells two databases apart."""
-    from orbit.config import Config
-
-    assert isinstance(config, Config)
     mongodb = config.host.mongodb
     if mongodb.enabled:
         return (mongodb.uri, mongodb.host, mongodb.port, mongodb.database, mongodb.apikey_collection)

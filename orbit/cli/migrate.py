@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from orbit.config.earlier import Translation
 
 _LEFT_OUT = "Left out, because ORBIT has no counterpart:"
 
@@ -35,7 +39,7 @@ def config(old: Path) -> None:
     translation = translated(data, old.parent, problems)
     if problems:
         raise ConfigError(problems)
-    text = _yaml(translation.data, old.name, translation)
+    text = _yaml(translation, old.name)
     click.echo(text, nl=False)
     _, problems = parse_config(parse_yaml(text, "the new file"), "the new file", environment(old.parent), old.parent)
     for problem in problems:
@@ -44,18 +48,16 @@ def config(old: Path) -> None:
         click.echo(f"{_LEFT_OUT} {printable(translation.without)}.", err=True)
 
 
-def _yaml(data: dict[str, object], source: str, translation: object) -> str:
+def _yaml(translation: Translation, source: str) -> str:
     """Return the text of a configuration, with the notices before the sections that they concern."""
     from io import StringIO
 
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
 
-    from orbit.config.earlier import Translation
     from orbit.sanitize import printable
 
-    assert isinstance(translation, Translation)
-    document = CommentedMap({name: _readable(value) for name, value in data.items()})
+    document = CommentedMap({name: _readable(value) for name, value in translation.data.items()})
     document.yaml_set_start_comment(f"Written by `orbit migrate config` from {printable(source)}.\n")
     for name in document:
         lines = [_wrapped(notice.text) for notice in translation.notices if notice.section == name]

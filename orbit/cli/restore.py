@@ -62,11 +62,12 @@ def _require_fit(
     from orbit.cli.shared.archive import ArchiveError
 
     if host.config.host.mongodb.enabled != manifest.mongodb:
-        kinds = ("MongoDB", "SQLite") if manifest.mongodb else ("SQLite", "MongoDB")
+        backed_up, configured = ("MongoDB", "SQLite") if manifest.mongodb else ("SQLite", "MongoDB")
         sentence = (
-            f"{file} has a database of {kinds[0]}, and {config_file} uses {kinds[1]}; restore it to its own kind, "
+            f"{file} has a database of {backed_up}, and {config_file} uses {configured}; restore it to its own kind, "
+            "and move it with `orbit database copy`."
         )
-        raise ArchiveError(f"{sentence}and move it with `orbit database copy`.")
+        raise ArchiveError(sentence)
     if left := [name for name in manifest.roots if name.startswith("store-") and name not in targets]:
         raise ArchiveError(f"{config_file} has no place for {', '.join(left)} of the backup; enable that provider.")
 

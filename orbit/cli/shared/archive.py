@@ -56,7 +56,8 @@ def write_archive(file: Path, manifest: Manifest, roots: Mapping[str, Path]) -> 
             part.unlink()
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
             with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=5) as archive:
-                _add(archive, MANIFEST, io.BytesIO(msgspec.json.encode(manifest)), None)
+                text = msgspec.json.encode(manifest)
+                _add(archive, MANIFEST, io.BytesIO(text), len(text), time.time())
                 for name, root in roots.items():
                     count += _add_root(archive, name, root, part)
             stream.flush()
@@ -111,7 +112,7 @@ def _add_file(archive: tarfile.TarFile, name: str, path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(_SQLITE)) != _SQLITE:
             file.seek(0)
-            _add(archive, name, file, path)
+            _add_open(archive, name, file)
             return
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".orbit-backup-") as folder:
         copy = Path(folder) / "copy"
@@ -121,14 +122,17 @@ def _add_file(archive: tarfile.TarFile, name: str, path: Path) -> None:
         ):
             source.backup(target)
         with copy.open("rb") as file:
-            _add(archive, name, file, copy)
+            _add_open(archive, name, file)
 
 
-def _add(archive: tarfile.TarFile, name: str, file: io.BufferedIOBase | io.BytesIO, path: Path | None) -> None:
+def _add_open(archive: tarfile.TarFile, name: str, file: io.BufferedIOBase) -> None:
+    status = os.fstat(file.fileno())
+    _add(archive, name, file, status.st_size, status.st_mtime)
+
+
+def _add(archive: tarfile.TarFile, name: str, file: io.BufferedIOBase, size: int, mtime: float) -> None:
     info = tarfile.TarInfo(name)
-    info.size = os.fstat(file.fileno()).st_size if path is not None else len(file.getvalue())  # type: ignore[union-attr]
-    info.mtime = int(path.stat().st_mtime if path is not None else time.time())
-    info.mode = 0o600
+    info.size, info.mtime, info.mode = size, int(mtime), 0o600
     archive.addfile(info, file)
 
 
