@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import threading
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from orbit import CallContext, Chunk, GenerateOptions, Message
+from orbit import CallContext, Chunk, GenerateOptions, Message, Tool, ToolCall
 
 QUESTION = (Message("user", "one two three"),)
 ANYTHING = GenerateOptions()
+WEATHER = Tool("weather", "The weather.", {"type": "object", "properties": {"town": {"type": "string"}}})
+TOOLS = GenerateOptions(tools=(WEATHER,))
+CALL = ToolCall("call_0", "weather", '{"town": "Bonn"}')
+ROUND = (*QUESTION, Message("assistant", "", tool_calls=(CALL,)), Message("tool", "Rain.", tool_call_id="call_0"))
 
 
 class Wire(Protocol):
@@ -74,3 +82,25 @@ def served_in_thread(wire: W) -> Iterator[W]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def check_that_ingest_names_shortened_files(plugin: str, settings: dict[str, Any], folder: Path) -> None:
+    """Ingest a long and a short text. The server of the embedding model must refuse ``too_long_to_embed`` requests."""
+    sections = {"general": {"data_dir": str(folder / "data")}, plugin: settings, "chroma": {}}
+    (folder / "config.yaml").write_text(json.dumps(sections))
+    (folder / "long.txt").write_text("secret words of somebody " * 30)
+    (folder / "short.txt").write_text("cats and dogs")
+    command = [sys.executable, "-m", "orbit", "ingest", "long.txt", "short.txt", "--collection", "docs"]
+
+    ingesting = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=PIPE, stderr=PIPE)
+    printed, said = (stream.decode() for stream in await ingesting.communicate())
+
+    assert ingesting.returncode == 0, said
+    assert "Shortened: long.txt: a passage: the embedding model read only " in said
+    assert "added      2" in printed
+    assert "Shortened: short.txt" not in said
+
+
+def too_long_to_embed(_path: str, body: dict[str, Any]) -> tuple[int, str] | None:
+    """Refuse requests with a text of more than 400 characters."""
+    return (400, "input is too long") if max(map(len, body.get("input", [""]))) > 400 else None

@@ -10,6 +10,7 @@ import pytest
 from ollama_kit import ANYTHING, QUESTION, Start, ask, text
 from ollama_streams import last, line
 from ollama_wire import OllamaWire, Raw
+from wire_kit import ROUND, TOOLS, WEATHER
 
 from orbit import (
     CallContext,
@@ -20,14 +21,9 @@ from orbit import (
     ProviderError,
     Text,
     Tool,
-    ToolCall,
     ToolChoice,
 )
 
-WEATHER = Tool("weather", "The weather.", {"type": "object", "properties": {"town": {"type": "string"}}})
-TOOLS = GenerateOptions(tools=(WEATHER,))
-CALL = ToolCall("call_0", "weather", '{"town": "Bonn"}')
-ROUND = (*QUESTION, Message("assistant", "", tool_calls=(CALL,)), Message("tool", "Rain.", tool_call_id="call_0"))
 BONN, ULM = {"town": "Bonn"}, {"town": "Ulm"}
 
 

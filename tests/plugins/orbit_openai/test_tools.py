@@ -9,6 +9,7 @@ import pytest
 from openai_kit import ANYTHING, QUESTION, Start, ask, text
 from openai_streams import DONE, delta, event, message, usage
 from openai_wire import OpenAIWire, Raw
+from wire_kit import CALL, ROUND, TOOLS, WEATHER
 
 from orbit import (
     CallContext,
@@ -19,17 +20,9 @@ from orbit import (
     Message,
     ProviderError,
     Text,
-    Tool,
-    ToolCall,
     ToolChoice,
     Usage,
 )
-
-WEATHER = Tool("weather", "The weather.", {"type": "object", "properties": {"town": {"type": "string"}}})
-TOOLS = GenerateOptions(tools=(WEATHER,))
-CALL = ToolCall("call_0", "weather", '{"town": "Bonn"}')
-ROUND = (*QUESTION, Message("assistant", "", tool_calls=(CALL,)), Message("tool", "Rain.", tool_call_id="call_0"))
-
 
 SWITCHES = ("enable_thinking", "thinking")
 
