@@ -151,11 +151,9 @@ class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
     retrieve: Annotated[Seconds, Meta(description="For each retriever.")] = 10.0
     index: Annotated[
         Seconds,
-        Meta(
-            description="For a store to get on: each batch of passages that it embeds or writes starts the time again."
-        ),
+        Meta(description="For a store to make progress: each batch of passages that it embeds or writes restarts it."),
     ] = 300.0
-    fetch: Annotated[Seconds, Meta(description="For a connector to come to its next file.")] = 300.0
+    fetch: Annotated[Seconds, Meta(description="For a connector to give its next file.")] = 300.0
     rerank: Annotated[Seconds, Meta(description="For each reranker.")] = 20.0
     moderate: Annotated[Seconds, Meta(description="For each moderator.")] = 20.0
     first_token: Annotated[Seconds, Meta(description="For the model to begin its answer, queueing included.")] = 120.0
@@ -188,11 +186,11 @@ class RetrievalSettings(Section, forbid_unknown_fields=True, frozen=True):
     ] = 4
     weights: Annotated[
         dict[str, Weight],
-        Meta(description="Weight of a retriever's scores in the fusion, by its section; others have their own."),
+        Meta(description="Weight of a retriever's scores in the fusion, by its section; by default its own."),
     ] = {}
     threshold: Annotated[
         Similarity | None,
-        Meta(description="Least confidence, 0 to 1, of a passage found by fused scores; null: 0.13."),
+        Meta(description="Minimum confidence, 0 to 1, of a passage found by fused scores; null: 0.13."),
     ] = None
     thresholds: Annotated[
         dict[str, Similarity], Meta(description="The threshold of single collections, by their names.")

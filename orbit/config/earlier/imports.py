@@ -51,13 +51,13 @@ def _merged_with_imports(
     return _merged(merged, rest)
 
 
-def _merged(under: dict[str, Any], over: dict[str, Any], path: str = "") -> dict[str, Any]:
+def _merged(under: dict[str, Any], over: dict[str, Any], *, top: bool = True) -> dict[str, Any]:
     result = dict(under)
     for name, value in over.items():
         below = under.get(name)
         if isinstance(value, dict) and isinstance(below, dict):
-            result[name] = _merged(below, value, f"{path}.{name}")
-        elif not path and name == "adapters" and isinstance(value, list) and isinstance(below, list):
+            result[name] = _merged(below, value, top=False)
+        elif top and name == "adapters" and isinstance(value, list) and isinstance(below, list):
             result[name] = [*below, *value]
         else:
             result[name] = value

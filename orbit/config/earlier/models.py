@@ -168,7 +168,6 @@ class Models:
             base = f"{str(base).rstrip('/')}/v1"
         settings["base_url"] = base or address
         settings |= {key: value for key, value in section.items() if key in OPENAI_KEYS and value is not None}
-        settings["base_url"] = base or address
         if "api_key" in settings:
             settings["api_key"] = optional(settings["api_key"])
         if name in ("openai", "groq", "deepseek", "mistral", "anthropic") and "api_key" not in settings:

@@ -98,9 +98,9 @@ WITHOUT_COUNTERPART = frozenset(
 GATEWAY = "serve the model behind OpenAI's protocol and use the section openai"
 
 OPENAI_KEYS = {
-    "api_key", "base_url", "context_window", "headers", "max_tokens", "model", "temperature", "top_p",
+    "api_key", "context_window", "headers", "max_tokens", "model", "temperature", "top_p",
 }  # fmt: skip
-"""The keys of these providers that the plugin openai has under the same name."""
+"""The keys of these providers that the plugin openai has under the same name, beside the address."""
 
 OPENAI_EXTRA = ("frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "stop", "top_k")
 """Sampling options that travel in ``extra_body`` if they change anything."""
