@@ -10,7 +10,7 @@ import click
 from orbit.cli.shared.options import config_option
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from orbit.host.host import OrbitHost
     from orbit.types import Health
@@ -84,28 +84,25 @@ def _certificate(host: OrbitHost) -> Iterator[tuple[bool, str, str]]:
 
 
 async def _components(host: OrbitHost) -> list[tuple[bool, str, str]]:
-    import asyncio
-
     from orbit.database import open_database
     from orbit.errors import OrbitError
+    from orbit.host.health import HealthQuestions
 
-    async def asked(name: str, health: Awaitable[Health]) -> tuple[bool, str, str]:
-        found = await asyncio.wait_for(health, host.config.host.timeouts.health)
+    questions = HealthQuestions(host.config.host.timeouts.health)
+
+    async def asked(name: str, health: Callable[[], Awaitable[Health]]) -> tuple[bool, str, str]:
+        found = await questions.ask(name, health)
         return found.status == "ok", name, f"{found.status} {found.detail}".strip()
 
     lines = []
     try:
         async with open_database(host.config) as database:
-            lines.append(await asked("database", database.health()))
-    except (OrbitError, TimeoutError) as error:
-        lines.append((False, "database", str(error) or "no answer in time"))
+            lines.append(await asked("database", database.health))
+    except OrbitError as error:
+        lines.append((False, "database", str(error)))
     try:
         async with host:
-            for name in host.registry.names():
-                try:
-                    lines.append(await asked(name, host.registry[name].health()))
-                except TimeoutError:
-                    lines.append((False, name, "no answer in time"))
+            lines += [await asked(name, host.registry[name].health) for name in host.registry.names()]
             lines += [(False, name, reason) for name, reason in host.registry.failed.items()]
     except OrbitError as error:
         lines.append((False, "start", str(error)))

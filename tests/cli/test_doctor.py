@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from certificates import Pair
 from cli_kit import runner
+
+from orbit.builtin.echo import Echo
 
 
 def test_a_well_configuration(tmp_path: Path) -> None:
@@ -28,3 +31,15 @@ def test_what_is_wrong_is_marked(tmp_path: Path) -> None:
     assert "BAD  start" in output
     config.write_text("general: {prot: 1}\necho: {}\n")
     assert "BAD  configuration  general.prot" in runner("--config", str(config))("doctor", code=1).output
+
+
+def test_a_plugin_whose_health_fails_is_a_line_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def health(_: Echo) -> None:
+        raise RuntimeError("a fault of the plugin")
+
+    monkeypatch.setattr(Echo, "health", health)
+    config = tmp_path / "config.yaml"
+    config.write_text(f"general: {{data_dir: {tmp_path}/data}}\nlogging: {{file: {{enabled: false}}}}\necho: {{}}\n")
+    output = runner("--config", str(config))("doctor", code=1).output
+    assert "BAD  echo           down RuntimeError while asking for its health" in output
+    assert "ok   database" in output

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response, get
 
+from orbit.host.health import HealthQuestions
 from orbit.types import Health
 from orbit.web.admin_guard import ADMIN_TOKEN
 from orbit.web.key_guard import API_KEY
@@ -33,7 +33,7 @@ class HealthCheck:
         self._report: HealthReport | None = None
         self._until = 0.0
         self._lock = asyncio.Lock()
-        self._asking: dict[str, asyncio.Task[Health]] = {}
+        self._questions = HealthQuestions(services.config.host.timeouts.health)
 
     async def report(self) -> HealthReport:
         """Return the state of all components, at most one second old."""
@@ -53,40 +53,13 @@ class HealthCheck:
         registry = services.host.registry
         names = registry.names()
         asked = {"store": services.database.health, **{name: registry[name].health for name in names}}
-        answers = await asyncio.gather(*(self._guarded(name, health) for name, health in asked.items()))
+        answers = await asyncio.gather(*(self._questions.ask(name, health) for name, health in asked.items()))
         server = Health("down", "stopping: no new requests") if services.draining.is_set() else Health()
         components = {"server": server, **dict(zip(asked, answers, strict=True))}
         components |= {name: Health("down", reason) for name, reason in registry.failed.items()}
         states = {component.status for component in components.values()}
         status = "ok" if states == {"ok"} else "down" if not self.ready(HealthReport("", components)) else "degraded"
         return HealthReport(status, components)
-
-    async def _guarded(self, name: str, ask: Callable[[], Awaitable[Health]]) -> Health:
-        """Check one component within its deadline. A check that still hangs from last time is not repeated."""
-        seconds = self._services.config.host.timeouts.health
-        task = self._asking.pop(name, None)
-        if task is not None and task.done():
-            # It ended after its deadline; its result is out of date.
-            if not task.cancelled():
-                task.exception()
-            task = None
-        if task is None:
-            task = asyncio.create_task(_answer(ask), name=f"health of {name}")
-        await asyncio.wait([task], timeout=seconds)
-        if not task.done():
-            task.cancel()
-            self._asking[name] = task
-            return Health("down", f"no answer within {seconds:g} s")
-        if task.cancelled():
-            return Health("down", "asking for its health was cancelled")
-        if (error := task.exception()) is not None:
-            return Health("down", f"{type(error).__name__} while asking for its health")
-        health: object = task.result()
-        return health if isinstance(health, Health) else Health("down", "health() returned no orbit.Health")
-
-
-async def _answer(ask: Callable[[], Awaitable[Health]]) -> Health:
-    return await ask()
 
 
 def _roles(services: Services, report: HealthReport) -> dict[str, Health]:
