@@ -80,7 +80,7 @@ def _certificate(host: OrbitHost) -> Iterator[tuple[bool, str, str]]:
     except (ssl.SSLError, OSError, ValueError):
         return  # the check of the configuration says what is wrong
     days = (ends - time.time()) / 86_400
-    yield days > _SOON_DAYS, "certificate", f"{https.cert_file} ends in {days:.0f} days"
+    yield days > _SOON_DAYS, "certificate", f"{https.cert_file} expires in {days:.0f} days"
 
 
 async def _components(host: OrbitHost) -> list[tuple[bool, str, str]]:
