@@ -50,6 +50,10 @@ class BaseSplitContract(BaseProviderContract):
         lost = [word for section in sections for word in section.text.split() if word not in there]
         if lost:
             promise.broken(f"{len(lost)} words are lost, the first is {lost[0]!r}", "return all text")
+        headers = {word for section in sections for word in section.header.split()}
+        given, came = _words(sections, headers), _words(found, headers)
+        if [word for word in came if word in set(given)] != given:
+            promise.broken("they come in another order", "return passages in the order of the sections")
 
     def test_split_keeps_headings(self, promise: Promise, subject: Subject, sections: Sequence[Section]) -> None:
         """Each passage has the headings of a section that it was made from."""
@@ -77,6 +81,11 @@ class BaseSplitContract(BaseProviderContract):
         calls.unchanged(promise, list(sections), given)
         if _split(promise, subject, given) != first:
             promise.broken("it returned something else the second time", "depend on nothing but the sections")
+
+
+def _words(sections: Sequence[Section], without: set[str]) -> list[str]:
+    """Return the words of all texts, each where it comes first."""
+    return list(dict.fromkeys(word for section in sections for word in section.text.split() if word not in without))
 
 
 def _split(promise: Promise, subject: Subject, sections: Sequence[Section]) -> list[Section]:
