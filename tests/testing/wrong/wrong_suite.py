@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import wrong_embedders
+import wrong_fetchers
 import wrong_generators
 import wrong_import_busy
 import wrong_import_heavy
@@ -14,20 +15,24 @@ import wrong_import_slow
 import wrong_lives
 import wrong_logs
 import wrong_moderators
+import wrong_readers
 import wrong_rerankers
 import wrong_stores
 import wrong_wrappers
 from wrong_kit import Service, Wrong
 
-from orbit import Document, Provider
+from orbit import Document, Provider, SourceFile
 from orbit.testing import (
     BaseEmbedContract,
+    BaseFetchContract,
     BaseGenerateContract,
     BaseIndexContract,
     BaseLogContract,
     BaseModerateContract,
+    BaseReadContract,
     BaseRerankContract,
     BaseRetrieveContract,
+    BaseSplitContract,
     BaseWrapperContract,
 )
 from orbit.testing.contract import calls
@@ -54,6 +59,10 @@ class Told:
     @pytest.fixture
     def patience(self) -> float:
         return 0.2
+
+    @pytest.fixture
+    def file(self) -> SourceFile:
+        return SourceFile("tea.txt", b"How long is tea steeped? Three minutes.")
 
     @pytest.fixture
     def refused(self) -> str:
@@ -97,6 +106,9 @@ IMPORTS = (
 TABLE: dict[type, tuple[type[Provider], tuple[Wrong, ...]]] = {
     BaseGenerateContract: (wrong_generators.RightGenerator, wrong_generators.WRONG),
     BaseEmbedContract: (wrong_embedders.RightEmbedder, wrong_embedders.WRONG),
+    BaseFetchContract: (wrong_fetchers.RightFetcher, wrong_fetchers.WRONG),
+    BaseReadContract: (wrong_readers.RightReader, wrong_readers.READ),
+    BaseSplitContract: (wrong_readers.RightSplitter, wrong_readers.SPLIT),
     BaseIndexContract: (wrong_stores.RightStore, wrong_stores.INDEX),
     BaseRetrieveContract: (wrong_stores.RightStore, wrong_stores.RETRIEVE),
     BaseRerankContract: (wrong_rerankers.RightReranker, wrong_rerankers.WRONG),

@@ -1,0 +1,142 @@
+"""Wrong in `fetch`."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from wrong_kit import Right, Wrong
+
+import orbit
+from orbit import Fetched, hookimpl
+
+
+class RightFetcher(Right):
+    """Two files."""
+
+    names = ("a.md", "folder/b.md")
+
+    @hookimpl
+    async def fetch(self, known: Mapping[str, str], limit: int, context: orbit.CallContext) -> AsyncIterator[Fetched]:
+        with self.connect():
+            for name in self.names:
+                await asyncio.sleep(0)
+                yield self.file(name, known.get(name, ""), limit)
+
+    def file(self, name: str, known: str, limit: int) -> Any:
+        content = f"The text of {name}.".encode()
+        if known == "1":
+            return Fetched(name, version="1")
+        if len(content) > limit:
+            return Fetched(name, version="1", problem=f"is larger than {limit} bytes")
+        return Fetched(name, content, "1")
+
+
+class Hidden(RightFetcher):
+    def offers(self, hook: str) -> bool:
+        return False
+
+
+class YieldsNames(RightFetcher):
+    def file(self, name: str, known: str, limit: int) -> Any:
+        return name
+
+
+class YieldsNothing(RightFetcher):
+    def file(self, name: str, known: str, limit: int) -> Any:
+        return Fetched(name, version="1")
+
+
+class Absolute(RightFetcher):
+    names = ("/a.md", "b.md")
+
+
+class Twice(RightFetcher):
+    names = ("a.md", "a.md")
+
+
+class NewVersions(RightFetcher):
+    numbers = itertools.count()
+
+    def file(self, name: str, known: str, limit: int) -> Any:
+        return Fetched(name, b"text", str(next(self.numbers)))
+
+
+class Forgets(RightFetcher):
+    def file(self, name: str, known: str, limit: int) -> Any:
+        return super().file(name, "", limit)
+
+
+class TakesAnyVersion(RightFetcher):
+    def file(self, name: str, known: str, limit: int) -> Any:
+        return super().file(name, known and "1", limit)
+
+
+class OnlyNews(RightFetcher):
+    @hookimpl
+    async def fetch(self, known: Mapping[str, str], limit: int) -> AsyncIterator[Fetched]:
+        for name in self.names:
+            if name not in known:
+                yield self.file(name, "", limit)
+
+
+class IgnoresLimit(RightFetcher):
+    def file(self, name: str, known: str, limit: int) -> Any:
+        return super().file(name, known, 1_000)
+
+
+class LeavesOut(RightFetcher):
+    def file(self, name: str, known: str, limit: int) -> Any:
+        fetched = super().file(name, known, limit)
+        return Fetched(name, version="1") if fetched.problem else fetched
+
+
+class GoesOn(RightFetcher):
+    @hookimpl
+    async def fetch(self, known: Mapping[str, str], limit: int) -> AsyncIterator[Fetched]:
+        self.listing = asyncio.create_task(asyncio.sleep(2))
+        for name in self.names:
+            yield self.file(name, known.get(name, ""), limit)
+
+
+class NeedsItsService(RightFetcher):
+    async def health(self) -> orbit.Health:
+        with self.connect():
+            return orbit.Health()
+
+
+class EndsEarly(RightFetcher):
+    @hookimpl
+    async def fetch(self, known: Mapping[str, str], limit: int) -> AsyncIterator[Fetched]:
+        for name in self.names if self.settings.up else ():
+            yield self.file(name, known.get(name, ""), limit)
+
+
+class Stumbles(RightFetcher):
+    @hookimpl
+    async def fetch(self, known: Mapping[str, str], limit: int) -> AsyncIterator[Fetched]:
+        if not self.settings.up:
+            raise OSError("no route to host")
+        for name in self.names:
+            yield self.file(name, known.get(name, ""), limit)
+
+
+WRONG = (
+    Wrong("test_fetch_is_offered", Hidden, "the host does not see it"),
+    Wrong("test_fetch_yields_files", YieldsNames, "it yielded"),
+    Wrong("test_fetch_yields_files", YieldsNothing, "has neither"),
+    Wrong("test_fetch_names_are_paths", Absolute, "a name is '/a.md'"),
+    Wrong("test_fetch_names_are_paths", Twice, "'a.md' came twice"),
+    Wrong("test_fetch_is_repeatable", NewVersions, "something else the second time"),
+    Wrong("test_fetch_skips_what_is_known", Forgets, "came with content again"),
+    Wrong("test_fetch_skips_what_is_known", TakesAnyVersion, "had another version and no content"),
+    Wrong("test_fetch_lists_what_is_known", OnlyNews, "other names with `known`"),
+    Wrong("test_fetch_observes_limit", IgnoresLimit, "yield it with a problem"),
+    Wrong("test_fetch_observes_limit", LeavesOut, "neither content nor problem"),
+    Wrong("test_fetch_can_be_closed", GoesOn, "still ran"),
+    Wrong("test_health_while_down", NeedsItsService, "the call raised ProviderError"),
+    Wrong("test_fetch_names_the_outage", EndsEarly, "it yielded 0 files and ended"),
+    Wrong("test_fetch_names_the_outage", Stumbles, "it raised OSError"),
+)
