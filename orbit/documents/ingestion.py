@@ -211,13 +211,10 @@ class _Run:
 
     def _load(self, item: Input) -> tuple[bytes, str]:
         """Return an input's content, empty if it is blank, and its digest."""
-        settings = self._settings
-        content = item.load(settings.max_file_bytes)
+        content = item.load(self._settings.max_file_bytes)
         if not content.strip():
             return b"", ""
-        sizes = settings.chunk_size, settings.chunk_overlap
-        encoding = filter(None, [settings.encoding])
-        return content, fingerprint(item.source, content, *sizes, *encoding, plugins=self._options.plugins)
+        return content, digest_of(item.source, content, self._settings, self._options.plugins)
 
     async def take(self, item: Input, outcome: _Outcome) -> None:
         """Queue the passages of one input for writing."""
@@ -310,7 +307,9 @@ class _Run:
         if self._options.prune and origins is not None:
             given = await asyncio.to_thread(origins.given_by, self._collection, roots)
             self._prune(given, [item for item in inputs if isinstance(item, LocalFile)])
-        await self._forget()
+        removed, failed = await remove_passages(self._store, self._collection, self._stale, self._context)
+        self._removed += removed
+        self._failed += failed
         if origins is not None:
             there = {*self._added, *self._updated, *self._unchanged}
             claims = {item.source: str(getattr(item, "within", None) or "") for item in inputs if item.source in there}
@@ -335,16 +334,29 @@ class _Run:
             else:
                 self._kept.append(Kept(source, "this folder did not give it"))
 
-    async def _forget(self) -> None:
-        stale = list(self._stale)
-        for start in range(0, len(stale), FORGET_SIZE):
-            some = stale[start : start + FORGET_SIZE]
-            try:
-                await self._store.forget(self._collection, some, self._context)
-            except ProviderError as error:
-                self._failed += [Failed(one, f"its earlier passages still answer: {error}") for one in some]
-            else:
-                self._removed += [Removed(one, self._stale[one]) for one in some]
+
+def digest_of(source: str, content: bytes, settings: Ingest, plugins: FilePlugins) -> str:
+    """Return what changes when a file would give other passages. Raises UnreadableError if no reader takes it."""
+    encoding = filter(None, [settings.encoding])
+    return fingerprint(source, content, settings.chunk_size, settings.chunk_overlap, *encoding, plugins=plugins)
+
+
+async def remove_passages(
+    store: Store, collection: str, stale: Mapping[str, str], context: CallContext
+) -> tuple[list[Removed], list[Failed]]:
+    """Remove the passages of sources, each with the reason. Return the sources removed, and those that still answer."""
+    removed: list[Removed] = []
+    failed: list[Failed] = []
+    sources = list(stale)
+    for start in range(0, len(sources), FORGET_SIZE):
+        some = sources[start : start + FORGET_SIZE]
+        try:
+            await store.forget(collection, some, context)
+        except ProviderError as error:
+            failed += [Failed(one, f"its earlier passages still answer: {error}") for one in some]
+        else:
+            removed += [Removed(one, stale[one]) for one in some]
+    return removed, failed
 
 
 _TWICE = "has the same name as another file of this run; ingest the folder above both"

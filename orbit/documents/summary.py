@@ -5,32 +5,27 @@ from __future__ import annotations
 import msgspec
 
 
-class Skipped(msgspec.Struct, frozen=True):
-    """A file without usable text. ``reason`` continues a sentence that begins with the file's name."""
+class Reasoned(msgspec.Struct, frozen=True):
+    """A source, and why it had its outcome: mostly the rest of a sentence that begins with the source's name."""
 
     source: str
     reason: str
 
 
-class Failed(msgspec.Struct, frozen=True):
+class Skipped(Reasoned, frozen=True):
+    """A file without usable text."""
+
+
+class Failed(Reasoned, frozen=True):
     """A file whose passages the store or the embedding model rejected."""
 
-    source: str
-    reason: str
+
+class Removed(Reasoned, frozen=True):
+    """A source whose earlier passages ingestion removed."""
 
 
-class Removed(msgspec.Struct, frozen=True):
-    """A source whose earlier passages ingestion removed. ``reason`` continues a sentence that begins with its name."""
-
-    source: str
-    reason: str
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """A source whose earlier passages go on answering, although this run did not read it."""
-
-    source: str
-    reason: str
+class Kept(Reasoned, frozen=True):
+    """A source whose earlier passages still answer, although this run did not read it."""
 
 
 class Warned(msgspec.Struct, frozen=True):

@@ -10,9 +10,8 @@ import msgspec
 
 from orbit.config.model import Ingest
 from orbit.documents.fetched import FetchedFiles, Remembered
-from orbit.documents.ingestion import FORGET_SIZE, Options, Store, ingest
+from orbit.documents.ingestion import Options, Store, digest_of, ingest, remove_passages
 from orbit.documents.origins import Origins
-from orbit.documents.readers import fingerprint
 from orbit.documents.sections import UnreadableError
 from orbit.documents.summary import Failed, Kept, Progress, Removed, Skipped, Summary
 from orbit.errors import ProviderError
@@ -119,7 +118,7 @@ class _Sync:
             self._incomplete = str(error)
 
     def _is_current(self, name: str, file: Remembered) -> bool:
-        if not file.version or file.recipe != self._recipe(name):
+        if not file.version or file.recipe != self._recipe(name)[0]:
             return False
         return bool(file.problem) or self._held.get(self._source(name)) == file.digest
 
@@ -170,17 +169,8 @@ class _Sync:
             reason = "the connector lists no file; if that is right, drop the collection"
             self._kept += [Kept(source, reason) for source in absent]
             return [], []
-        removed: list[Removed] = []
-        failed: list[Failed] = []
-        for start in range(0, len(absent), FORGET_SIZE):
-            some = absent[start : start + FORGET_SIZE]
-            try:
-                await self._store.forget(self._collection, some, self._context)
-            except ProviderError as error:
-                failed += [Failed(one, f"its earlier passages still answer: {error}") for one in some]
-            else:
-                removed += [Removed(one, "is no longer there") for one in some]
-        return removed, failed
+        gone = dict.fromkeys(absent, "is no longer there")
+        return await remove_passages(self._store, self._collection, gone, self._context)
 
     async def _remember(self, summary: Summary) -> None:
         """Remember the version of each file that the store holds, or that no reader takes."""
@@ -189,11 +179,12 @@ class _Sync:
         files: dict[str, Remembered] = {}
         claims: dict[str, str] = {}
         for name, version in self._listed.items():
-            source, recipe = self._source(name), self._recipe(name)
+            source = self._source(name)
+            recipe, problem = self._recipe(name)
             if source in written and source in held:
                 files[name] = Remembered(version, recipe, held[source])
                 claims[source] = self._origin
-            elif problem := self._unreadable(name):
+            elif problem:
                 files[name] = Remembered(version, recipe, "", problem)
         if self._incomplete or summary.stopped:
             files = {name: file for name, file in self._before.items() if name not in self._listed} | files
@@ -207,20 +198,9 @@ class _Sync:
     def _origin(self) -> str:
         return f"sync:{self._connector}"
 
-    def _recipe(self, name: str) -> str:
-        """Return what changes when the same bytes would give other passages."""
-        settings = self._settings
-        encoding = filter(None, [settings.encoding])
-        sizes = settings.chunk_size, settings.chunk_overlap
+    def _recipe(self, name: str) -> tuple[str, str]:
+        """Return what changes when the same bytes would give other passages, and why no reader takes the file."""
         try:
-            return fingerprint(name, b"", *sizes, *encoding, plugins=self._options.plugins)
+            return digest_of(name, b"", self._settings, self._options.plugins), ""
         except UnreadableError as error:
-            return str(error)
-
-    def _unreadable(self, name: str) -> str:
-        """Return why no reader takes a file of this name; empty if one does."""
-        try:
-            fingerprint(name, b"", plugins=self._options.plugins)
-        except UnreadableError as error:
-            return str(error)
-        return ""
+            return str(error), str(error)
