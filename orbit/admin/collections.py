@@ -140,7 +140,7 @@ class Collections:
             await self._host.rename(name, new_name, self._context(name))
         elif new_name not in named or name not in await self._keys():
             raise self._unknown(name)
-        await asyncio.to_thread(Origins(self._host.data_dir / "ingested.db").rename, name, new_name)
+        await asyncio.to_thread(Origins.of(self._host.data_dir).rename, name, new_name)
         followed = await self._follow(name, new_name)
         logger.info("renamed collection %s to %s; %d keys follow", name, new_name, followed)
         found = await self._find(new_name)
@@ -158,7 +158,7 @@ class Collections:
         embedding = own if own and self._host.embeds(own) else self._host.embedding
         passages = await self._complete(name, target + NEXT, embedding, tell)
         await self._host.rename(target + NEXT, target, self._context(target))
-        await asyncio.to_thread(Origins(self._host.data_dir / "ingested.db").copy, name, target)
+        await asyncio.to_thread(Origins.of(self._host.data_dir).copy, name, target)
         logger.info("copied collection %s to %s", name, target)
         return Moved(target, passages, embedding)
 

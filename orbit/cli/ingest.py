@@ -60,7 +60,7 @@ def ingest(
         raise click.UsageError("--prune needs a folder: a single file does not show what is gone.")
     host = OrbitHost.from_file(config_path, needed=("index", "embed"))
     keep = keep_unreadable or host.config.host.ingest.keep_unreadable
-    options = Options(keep, prune, Origins(host.data_dir / "ingested.db"), host.file_plugins)
+    options = Options(keep, prune, Origins.of(host.data_dir), host.file_plugins)
     console = Console(stderr=True)
     summary = asyncio.run(_ingest(host, collection, paths, options, None if as_json else console))
     if as_json:

@@ -92,14 +92,13 @@ async def _run(host: OrbitHost, names: Sequence[str], console: Console | None) -
 
 async def _sync(host: OrbitHost, name: str, console: Console | None) -> Synced:
     from orbit.admin.names import check_name
-    from orbit.documents import FetchedFiles, Memory, Options, Origins, sync
+    from orbit.documents import Memory, Options, sync
     from orbit.types import CallContext
 
     collection = host.config.host.sync.collections.get(name, name)
     check_name(collection)
     context = CallContext(request_id="orbit-sync", client_name="orbit sync", collection=collection)
-    settings, database = host.config.host.ingest, host.data_dir / "ingested.db"
-    memory = Memory(FetchedFiles(database), Origins(database))
+    settings, memory = host.config.host.ingest, Memory.of(host.data_dir)
     options = Options(settings.keep_unreadable, plugins=host.file_plugins)
     work = (host, name, collection, lambda known: host.fetch(name, known, context), settings, context, memory, options)
     if console is None:

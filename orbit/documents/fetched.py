@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from orbit.errors import OrbitError
+from orbit.documents.ledger import opened
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS fetched (
@@ -34,37 +32,20 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 class FetchedFiles:
-    """A table of a small SQLite file. Its methods block."""
+    """A table of the ledger. Its methods block, and raise OrbitError."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def of(self, connector: str, collection: str) -> dict[str, Remembered]:
-        """Return the files that a connector gave, by name. Raises OrbitError."""
+        """Return the files that a connector gave, by name."""
         query = "SELECT name, version, recipe, digest, problem FROM fetched WHERE connector = ? AND collection = ?"
-        rows = self._run([(query, [(connector, collection)])])
-        return {name: Remembered(*rest) for name, *rest in rows}
+        with opened(self._path, [_TABLE]) as database:
+            return {name: Remembered(*rest) for name, *rest in database.execute(query, (connector, collection))}
 
     def replace(self, connector: str, collection: str, files: Mapping[str, Remembered]) -> None:
-        """Remember these files and no others. Raises OrbitError."""
-        rows = [(connector, collection, name, *msgspec.structs.astuple(file)) for name, file in files.items()]
-        self._run(
-            [
-                ("DELETE FROM fetched WHERE connector = ? AND collection = ?", [(connector, collection)]),
-                ("INSERT INTO fetched VALUES (?, ?, ?, ?, ?, ?, ?)", rows),
-            ]
-        )
-
-    def _run(self, statements: Iterable[tuple[str, list[tuple[str, ...]]]]) -> list[tuple[str, ...]]:
-        """Run statements in one transaction, each once per row of parameters. Return the rows of the last one."""
-        found: list[tuple[str, ...]] = []
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=30)) as database, database:
-                database.execute(_TABLE)
-                for statement, rows in statements:
-                    for row in rows:
-                        found = database.execute(statement, row).fetchall()
-        except (sqlite3.Error, OSError) as error:
-            raise OrbitError(f"{self._path} cannot be used: {error}") from error
-        return found
+        """Remember these files and no others."""
+        rows = ((connector, collection, name, *msgspec.structs.astuple(file)) for name, file in files.items())
+        with opened(self._path, [_TABLE]) as database:
+            database.execute("DELETE FROM fetched WHERE connector = ? AND collection = ?", (connector, collection))
+            database.executemany("INSERT INTO fetched VALUES (?, ?, ?, ?, ?, ?, ?)", rows)

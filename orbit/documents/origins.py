@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Self
 
 from orbit.documents.files import LocalFile
-from orbit.errors import OrbitError
+from orbit.documents.ledger import NAME, opened
 
 _TABLES = (
     """
@@ -27,13 +28,18 @@ _TABLES = (
 
 
 class Origins:
-    """A small SQLite file. Its methods block, and open it each: an ingestion calls them a few times.
+    """Tables of the ledger. Each method opens the file, and blocks: an ingestion calls them a few times.
 
     The last folder that gave a source owns it. The folder is empty for uploads and for files that were given by name.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @classmethod
+    def of(cls, data_dir: Path) -> Self:
+        """Return those of a data folder (``general.data_dir``)."""
+        return cls(data_dir / NAME)
 
     def claim(self, collection: str, folders: Mapping[str, str], files: Mapping[str, LocalFile] | None = None) -> None:
         """Record the folder of each source, and the files of those that are on this machine."""
@@ -80,17 +86,8 @@ class Origins:
             database.execute("DELETE FROM files WHERE collection = ?", (target,))
             database.execute(query, (target, collection))
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """Open the file for one transaction. Raises OrbitError."""
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=30)) as database, database:
-                for table in _TABLES:
-                    database.execute(table)
-                yield database
-        except (sqlite3.Error, OSError) as error:
-            raise OrbitError(f"{self._path} cannot be used: {error}") from error
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return opened(self._path, _TABLES)
 
 
 def _path_of(file: LocalFile) -> tuple[bytes, bytes]:

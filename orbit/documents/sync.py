@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from pathlib import Path
+from typing import Self
 
 import msgspec
 
 from orbit.config.model import Ingest
 from orbit.documents.fetched import FetchedFiles, Remembered
 from orbit.documents.ingestion import Options, Store, digest_of, ingest, remove_passages
+from orbit.documents.ledger import NAME
 from orbit.documents.origins import Origins
 from orbit.documents.sections import UnreadableError
 from orbit.documents.summary import Failed, Kept, Progress, Removed, Skipped, Summary
@@ -26,6 +29,11 @@ class Memory(msgspec.Struct, frozen=True):
 
     fetched: FetchedFiles
     origins: Origins
+
+    @classmethod
+    def of(cls, data_dir: Path) -> Self:
+        """Return that of a data folder (``general.data_dir``)."""
+        return cls(FetchedFiles(data_dir / NAME), Origins.of(data_dir))
 
 
 class Synced(msgspec.Struct, frozen=True):

@@ -73,7 +73,7 @@ async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Servi
             documents, seals, links = config.host.documents, None, None
             if documents.serve:
                 seals = DocumentLinks(TokenInForce(config), documents.link_hours * 3600)
-                origins = Origins(host.data_dir / "ingested.db")
+                origins = Origins.of(host.data_dir)
                 links = Links(origins, seals, host.default_collection, documents.address)
             pipeline = await stack.enter_async_context(Pipeline(host, links=links))
             conversations = await stack.enter_async_context(Conversations(database, config.host.sessions, pipeline))

@@ -46,7 +46,7 @@ def document_routes(services: Services) -> list[Any]:
     seals = services.document_links
     if seals is None:
         return []
-    origins = Origins(services.host.data_dir / "ingested.db")
+    origins = Origins.of(services.host.data_dir)
     encoding = services.config.host.ingest.encoding or "windows-1252"
 
     async def readers_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

@@ -103,7 +103,7 @@ def upload_route(services: Services) -> Any:
         context = CallContext(request_id_of(request.scope), client_name="admin", collection=collection)
         async with AsyncExitStack() as stack:
             files = await _files(request, stack, settings.max_file_bytes, settings.max_upload_bytes)
-            origins = Origins(services.host.data_dir / "ingested.db")
+            origins = Origins.of(services.host.data_dir)
             options = Options(settings.keep_unreadable, origins=origins, plugins=services.host.file_plugins)
             run = Running(
                 lambda tell: ingest(services.host, collection, files, settings, context, tell, options),
