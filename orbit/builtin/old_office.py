@@ -29,11 +29,9 @@ class OldOffice(Provider):
         """Read a workbook or a message."""
         try:
             return _message(file.content) if file.name.lower().endswith(".msg") else _workbook(file.content)
-        except (UnreadableError, MemoryError):
+        except (UnreadableError, MemoryError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # calamine is written in Rust, whose panics are no Exception
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
             raise UnreadableError(f"is not a readable file of old Office: {error or type(error).__name__}") from error
 
 

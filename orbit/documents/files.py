@@ -51,14 +51,12 @@ class LocalFile(msgspec.Struct, frozen=True):
 
     def open(self) -> BinaryIO:
         """Open the file. Raises OSError, or UnreadableError if it is no regular file or leads out of its folder."""
-        # Opening a pipe would block, and opening a device may have side effects.
         path = self.path
-        if (
-            self.within is not None
-        ):  # resolve now: someone may have replaced a file by a link since the folder was listed
-            path = _resolved(path)
+        if self.within is not None:
+            path = _resolved(path)  # now: someone may have replaced a file by a link since the folder was listed
             if not path.is_relative_to(self.within):
                 raise UnreadableError(_LEAVES)
+        # Opening a pipe would block, and opening a device may have side effects.
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableError(_NO_FILE)
         descriptor = open_source(path, follow=self.within is None)

@@ -75,10 +75,7 @@ class _Writer:
         """Write an element that is not a mere sequence of lines. Return whether it was one."""
         if name in _HEADINGS:
             text = inline_text(node)
-            if (
-                len(text) > _LONGEST_HEADING
-                and node.css_first("p, div, table, ul, ol, pre, section, article") is not None
-            ):
+            if len(text) > _LONGEST_HEADING and node.css_first(_SWALLOWED) is not None:
                 return False
             self._end()
             self._outline.heading(_HEADINGS[name], text)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orbit.documents.outline import Outline
+from orbit.documents.outline import SMALL_TABLE, Outline
 from orbit.documents.sections import Content, Section
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _ATTRIBUTES = re.compile(r"\{[#.:][^{}]*\}$")
 _RULES = re.compile(r"[-*_\s]*")
 _MARKUP = re.compile(r"`+|<!--")
-_SMALL_TABLE = 400
-"""Characters of a table that stays with the text around it."""
 _MOST_MARKUP = 2_000
 """Characters of a heading to look for markup in: a longer one is no heading."""
 
@@ -41,7 +39,7 @@ def read_markdown(text: str) -> Content:
             outline.text(_body(lines[start:first]))
             outline.heading(int(token.tag[1]), _plain(tokens[number + 1].content))
             start = end
-        elif token.type == "table_open" and sum(map(len, lines[first:end])) > _SMALL_TABLE:
+        elif token.type == "table_open" and sum(map(len, lines[first:end])) > SMALL_TABLE:
             outline.text(_body(lines[start:first]))
             outline.flush()
             head = first + 2  # the names of the columns and the rule below them

@@ -9,7 +9,7 @@ from orbit.types import MetadataValue
 
 LONGEST_HEADING = 200
 """Characters of a heading to keep: every passage below repeats it."""
-_SMALL_TABLE = 400
+SMALL_TABLE = 400
 """Characters of a table that stays with the text around it."""
 _CELL = " | "
 
@@ -61,7 +61,7 @@ class Outline:
         """Add a table. Its first ``headers`` rows name the columns. ``row`` is the location of the first row."""
         lines = [_CELL.join(" ".join(cell.split()) for cell in cells).rstrip(" |") for cells in rows]
         filled = sum(bool(line.strip(" |")) for line in lines)
-        if filled <= headers + 1 or (row is None and sum(map(len, lines)) <= _SMALL_TABLE):
+        if filled <= headers + 1 or (row is None and sum(map(len, lines)) <= SMALL_TABLE):
             self.text("\n".join(line for line in lines if line.strip(" |")))
             return
         self.flush()

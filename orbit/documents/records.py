@@ -69,8 +69,7 @@ def _content(value: Any) -> Content:
         small = sum(len(section.text) for section in sections)
         if all(not section.metadata for section in sections) and small < 600:  # noqa: PLR2004  # one passage
             sections = [_record(value, (), {})]
-        title = next((str(value[key]) for key in _TITLES if isinstance(value.get(key), str)), "")
-        return Content(tuple(sections), title)
+        return Content(tuple(sections), _title(value))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return Content(tuple(_list(value, ())))
     return Content((_record(value, (), {}),))
@@ -97,10 +96,12 @@ def _record(value: Any, path: tuple[str, ...], location: dict[str, Any]) -> Sect
         if size > _MOST_TEXT:
             raise UnreadableError("refers to its own values so often that it has no end")
         lines.append(line)
-    title = ""
-    if isinstance(value, Mapping):
-        title = next((str(value[key]) for key in _TITLES if isinstance(value.get(key), str)), "")
+    title = _title(value) if isinstance(value, Mapping) else ""
     return Section("\n".join(lines), path, title=title, metadata=location)
+
+
+def _title(record: Mapping[Any, Any]) -> str:
+    return next((str(record[key]) for key in _TITLES if isinstance(record.get(key), str)), "")
 
 
 def _lines(value: Any, name: str) -> Iterator[str]:
