@@ -147,7 +147,7 @@ class Collections:
         return Moved(new_name, found.documents, found.embedding, followed, default=self._is_default(name))
 
     async def copy(self, name: str, target: str, tell: Tell | None = None) -> Moved:
-        """Copy a collection. After an interruption, copying again goes on where it was.
+        """Copy a collection. After an interruption, copying again continues where it stopped.
 
         Its vectors are those of the same model, or if that is not enabled, of the one in use.
         """
@@ -166,7 +166,7 @@ class Collections:
         """Give a collection vectors of the embedding in use.
 
         Until they are complete, all servers answer from the earlier vectors. From then on, only servers without the new
-        model do, and find them in NAME.previous. After an interruption, embedding again goes on where it was.
+        model do, and find them in NAME.previous. After an interruption, embedding again continues where it stopped.
         """
         named, fresh, previous = await self._named(), name + NEXT, name + PREVIOUS
         if name in named:

@@ -98,7 +98,7 @@ def copy(target: Target, name: str, new_name: str) -> None:
     """Copy a collection. The copy appears when it is complete.
 
     If the embedding model that made its vectors is not enabled, the texts are embedded again with the one in use. If
-    the command is interrupted, run it again: it goes on where it was.
+    the command is interrupted, run it again: it continues where it stopped.
     """
     with _progress_bar(target, "Copying") as tell:
         moved = _run(target, lambda stored: stored.copy(name, new_name, tell))
@@ -113,7 +113,7 @@ def re_embed(target: Target, name: str, embedding: str | None) -> None:
     """Give a collection vectors of another embedding model.
 
     Running servers answer from the earlier vectors until the new ones are complete; and those without the new model go
-    on with the earlier ones. If the command is interrupted, run it again: it goes on where it was.
+    on with the earlier ones. If the command is interrupted, run it again: it continues where it stopped.
     """
     if embedding and target.url:
         raise click.UsageError("--embedding changes nothing in a running server; set general.embedding_provider there.")
@@ -144,15 +144,16 @@ def adopt(name: str, embedding: str | None, config_path: str | None, *, as_json:
     from orbit.errors import OrbitError
     from orbit.types import CallContext, Collection
 
-    async def work(host: OrbitHost) -> Collection:
-        if embedding and embedding != host.embedding:
-            raise OrbitError(
-                f"the embedding in use is {host.embedding}, not {embedding}. "
-                "Enable that provider, or name it with general.embedding_provider."
-            )
-        return await host.adopt(name, CallContext("orbit-collections", collection=name))
+    async def work() -> Collection:
+        async with _host(config_path) as host:
+            if embedding and embedding != host.embedding:
+                raise OrbitError(
+                    f"the embedding in use is {host.embedding}, not {embedding}. "
+                    "Enable that provider, or name it with general.embedding_provider."
+                )
+            return await host.adopt(name, CallContext("orbit-collections", collection=name))
 
-    adopted = _on_host(config_path, work)
+    adopted = asyncio.run(work())
     if as_json:
         print_json(adopted)
     else:
@@ -160,20 +161,6 @@ def adopt(name: str, embedding: str | None, config_path: str | None, *, as_json:
             f"Collection {adopted.name} is adopted: {adopted.documents} passages, "
             f"vectors of {adopted.embedding} ({adopted.dimension} dimensions)."
         )
-
-
-def _on_host(config_path: str | None, work: Callable[[OrbitHost], Awaitable[T]]) -> T:
-    """Start the store and the embedder of a configuration, and run ``work`` on them.
-
-    Skips the store's readiness check, which fails while the default collection waits to be adopted.
-    """
-    from orbit.host.host import OrbitHost
-
-    async def run() -> T:
-        async with OrbitHost.from_file(config_path, needed=("index", "embed"), ready=False) as host:
-            return await work(host)
-
-    return asyncio.run(run())
 
 
 def _run(target: Target, work: Callable[[AnyCollections], Awaitable[T]], embedding: str | None = None) -> T:
@@ -197,8 +184,11 @@ def _run(target: Target, work: Callable[[AnyCollections], Awaitable[T]], embeddi
     return target.run(opened, work)
 
 
-def _host(config_path: str | None, embedding: str | None) -> OrbitHost:
-    """Return the host of a configuration, with another embedder if one is named."""
+def _host(config_path: str | None, embedding: str | None = None) -> OrbitHost:
+    """Return the stores and the embedder of a configuration, or another embedder if one is named.
+
+    Skips the stores' readiness check, which fails while the default collection waits to be adopted.
+    """
     import msgspec
 
     from orbit.config.load import read_config

@@ -12,6 +12,7 @@ import click
 
 from orbit.cli.shared.options import config_option, json_option
 from orbit.cli.shared.outcome import print_summary, progress_bar
+from orbit.cli.shared.printing import print_json_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,13 +48,11 @@ def ingest(
 
     Exits with 1 if it could read no file, or the store refused one.
     """
-    import msgspec
     from rich.console import Console
 
     from orbit.admin.names import check_name
     from orbit.documents import Options, Origins
     from orbit.host.host import OrbitHost
-    from orbit.sanitize import printable_json
 
     check_name(collection)
     if prune and not any(path.is_dir() for path in paths):
@@ -64,7 +63,7 @@ def ingest(
     console = Console(stderr=True)
     summary = asyncio.run(_ingest(host, collection, paths, options, None if as_json else console))
     if as_json:
-        click.echo(printable_json(msgspec.json.encode(summary).decode()))
+        print_json_line(summary)
     else:
         print_summary(summary, console)
     if summary.failed or summary.stopped or not summary.usable:

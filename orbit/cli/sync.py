@@ -13,6 +13,7 @@ import click
 
 from orbit.cli.shared.options import config_option, json_option
 from orbit.cli.shared.outcome import print_summary, progress_bar
+from orbit.cli.shared.printing import print_json_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +26,7 @@ NEEDED = ("fetch", "index", "embed")
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--watch", is_flag=True, help="Go on, and run each connector again after sync.every seconds.")
+@click.option("--watch", is_flag=True, help="Keep running, and run each connector again after sync.every seconds.")
 @config_option
 @json_option
 def sync(names: tuple[str, ...], config_path: str | None, *, watch: bool, as_json: bool) -> None:
@@ -108,12 +109,10 @@ async def _sync(host: OrbitHost, name: str, console: Console | None) -> Synced:
 
 
 def _print(outcome: Synced, console: Console | None) -> None:
-    import msgspec
-
-    from orbit.sanitize import printable, printable_json
+    from orbit.sanitize import printable
 
     if console is None:
-        click.echo(printable_json(msgspec.json.encode(outcome).decode()))
+        print_json_line(outcome)
         return
     print_summary(outcome.summary, console)
     if outcome.incomplete:

@@ -18,6 +18,13 @@ def print_json(value: Any) -> None:
     click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value)).decode()))
 
 
+def print_json_line(value: Any) -> None:
+    """Print a value as JSON on one line."""
+    import msgspec
+
+    click.echo(printable_json(msgspec.json.encode(value).decode()))
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
     """Print a table; every row is on one line when the output is not a terminal."""
     from rich.console import Console

@@ -245,9 +245,7 @@ class ChromaProvider(orbit.Provider):
         """Delete a collection."""
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
 
-        self._collections.forget(collection)
-        self._sources.pop(collection, None)
-        self._embeddings.pop(collection, None)
+        self._forget_cached(collection)
         try:
             await self._connection.write(lambda client: client.delete_collection(collection))
         except NotFoundError:
@@ -332,10 +330,7 @@ class ChromaProvider(orbit.Provider):
             else:
                 raise orbit.ProviderError(f"The collection '{new_name}' exists.", kind="rejected")
 
-        for name in (collection, new_name):
-            self._collections.forget(name)
-            self._sources.pop(name, None)
-            self._embeddings.pop(name, None)
+        self._forget_cached(collection, new_name)
         try:
             await self._connection.write(work)
         except NotFoundError:
@@ -394,6 +389,13 @@ class ChromaProvider(orbit.Provider):
                 lambda client: self._collections.mark(client, collection, embedding, int(again.shape[1]))
             )
         return next(one for one in await self.list_collections() if one.name == collection)
+
+    def _forget_cached(self, *names: str) -> None:
+        """Forget what is cached of collections that another one replaces."""
+        for name in names:
+            self._collections.forget(name)
+            self._sources.pop(name, None)
+            self._embeddings.pop(name, None)
 
     def _folder(self) -> Path:
         return self.host.data_dir / Path(self.settings.path).expanduser()
@@ -484,8 +486,8 @@ def _records_of(collection: Collection, origin: Origin, sources: Sequence[str]) 
     """Return the ids of all records of some sources, each with its source."""
     found: dict[str, str] = {}
     known = frozenset(sources)
-    for start in range(0, len(sources), DELETE_SIZE):
-        wanted = {"$in": list(sources[start : start + DELETE_SIZE])}
+    for some in batched(sources, DELETE_SIZE):
+        wanted = {"$in": list(some)}
         where: Any = {"$or": [{SOURCE: wanted}, {FOREIGN_SOURCE: wanted}]} if origin.adopted else {SOURCE: wanted}
         page = collection.get(where=where, include=["metadatas"])
         for record_id, metadata in zip(page["ids"], page["metadatas"] or (), strict=True):

@@ -56,9 +56,9 @@ class FsspecProvider(orbit.Provider):
 
     async def _fetched(self, place: Place, file: Listed, known: Mapping[str, str], limit: int) -> orbit.Fetched:
         link = self.settings.link.replace("{name}", quote(file.name))
+        too_large = f"is larger than {limit:,} bytes (ingest.max_file_bytes)"
         if file.problem or (file.size or 0) > limit:
-            problem = file.problem or f"is larger than {limit:,} bytes (ingest.max_file_bytes)"
-            return orbit.Fetched(file.name, None, file.version, link, problem)
+            return orbit.Fetched(file.name, None, file.version, link, file.problem or too_large)
         if file.version and known.get(file.name) == file.version:
             return orbit.Fetched(file.name, None, file.version, link)
         try:
@@ -66,9 +66,7 @@ class FsspecProvider(orbit.Provider):
         except Exception as error:  # noqa: BLE001  # libraries raise anything; one file ends no run
             return orbit.Fetched(file.name, None, "", link, f"cannot be fetched: {self._reason(error)}")
         if len(content) > limit:
-            return orbit.Fetched(
-                file.name, None, file.version, link, f"is larger than {limit:,} bytes (ingest.max_file_bytes)"
-            )
+            return orbit.Fetched(file.name, None, file.version, link, too_large)
         return orbit.Fetched(file.name, content, file.version, link)
 
     @property

@@ -61,9 +61,6 @@ def collection_routes(services: Services) -> list[Any]:
     host = services.host
     settings = services.config.host.ingest
 
-    def context(request: Request[Any, Any, Any], collection: str | None = None) -> CallContext:
-        return CallContext(request_id_of(request.scope), client_name="admin", collection=collection)
-
     def collections(request: Request[Any, Any, Any]) -> Collections:
         return Collections(host, services.database, request_id_of(request.scope))
 
@@ -101,7 +98,8 @@ def collection_routes(services: Services) -> list[Any]:
         limit: Limit = 100,
         contains: Contains = "",
     ) -> DocumentPage:
-        stored = await host.list_sources(collection, context(request, collection))
+        context = CallContext(request_id_of(request.scope), client_name="admin", collection=collection)
+        stored = await host.list_sources(collection, context)
         wanted = sorted(source for source in stored if contains.casefold() in source.casefold())
         page = [source for source in wanted if source > after][:limit]
         return DocumentPage(len(stored), len(wanted), [StoredDocument(name, bool(stored[name])) for name in page])
