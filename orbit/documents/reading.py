@@ -83,19 +83,20 @@ class Reading:
         seconds = self._settings.read_timeout
         try:
             await asyncio.to_thread(process.start, self._start)
+        except (OSError, _EndedError) as error:
+            reason = f"cannot be read: the process that reads did not start: {error}"
+            raise UnreadableError(reason, passing=True) from error
+        try:
             async with asyncio.timeout(seconds):
                 return await asyncio.to_thread(process.ask, request)
         except TimeoutError as error:
             raise UnreadableError(f"could not be read within {seconds:g} s (ingest.read_timeout)") from error
         except _EndedError as error:
             raise UnreadableError(f"ended the process that read it ({error})") from error
-        except OSError as error:
-            reason = f"cannot be read: the process that reads did not start: {error}"
-            raise UnreadableError(reason, passing=True) from error
 
 
 class _EndedError(Exception):
-    """The process ended before it answered. The message is its exit code or signal."""
+    """The process ended before it answered. The message is its exit code or signal, or what it said itself."""
 
 
 class _Process:
@@ -117,7 +118,9 @@ class _Process:
         )
         if self._killed:
             self.kill()
-        self._exchange(start)
+        if problem := msgspec.msgpack.decode(self._exchange(start), type=str):
+            self.kill()
+            raise _EndedError(problem)
 
     def ask(self, request: Request) -> Reply:
         """Return the reply to a request. Raises _EndedError if the process ends first."""

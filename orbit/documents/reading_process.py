@@ -18,6 +18,7 @@ import msgspec
 
 from orbit.config.model import Ingest
 from orbit.documents.plugin_readers import plugin_readers, sections_of
+from orbit.errors import ProviderError
 from orbit.host.file_plugins import FilePlugins, Hooks
 from orbit.types import CallContext, Document
 
@@ -62,8 +63,14 @@ def main() -> None:
     start = msgspec.msgpack.decode(receive(requests), type=Start)
     for module in ("orbit.documents.readers", "semantic_text_splitter"):  # before the limit: every file needs them
         importlib.import_module(module)
-    hooks = Hooks(start.plugins) if start.plugins.plugins else None
-    send(replies, msgspec.msgpack.encode("ready"))
+    hooks, problem = None, ""
+    try:
+        hooks = Hooks(start.plugins) if start.plugins.plugins else None
+    except ProviderError as error:
+        problem = _line(error.message)
+    send(replies, msgspec.msgpack.encode(problem))
+    if problem:
+        return
     decoder = msgspec.msgpack.Decoder(Request)
     while frame := receive(requests):
         _limit(start.settings.read_memory)

@@ -70,6 +70,22 @@ class Cutter(orbit.Provider):
         return [msgspec.structs.replace(one, text=word) for one in sections for word in one.text.split()]
 
 
+class Licensed(orbit.Provider):
+    def __init__(self, name, settings, host):
+        super().__init__(name, settings, host)
+        if os.environ.get("LICENCE") == "expired":
+            raise LookupError("the licence has expired")
+        if os.environ.get("LICENCE") == "stolen":
+            os.abort()
+
+    def reads(self):
+        return [".scroll"]
+
+    @orbit.hookimpl
+    def read(self, file):
+        return orbit.Content((orbit.Section(file.content.decode()),))
+
+
 class Loud(orbit.Provider):
     @orbit.hookimpl(wrapper=True)
     def read(self, file):
@@ -85,7 +101,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     installed = dict(installed_plugins()) | {
         name: InstalledPlugin(name, f"scroll_plugin:{name.capitalize()}", "scroll", "1")
-        for name in ("scroll", "cutter", "loud")
+        for name in ("scroll", "cutter", "licensed", "loud")
     }
 
     def make(**sections):
@@ -254,3 +270,21 @@ async def test_other_settings_of_a_plugin_read_its_files_again(host, tmp_path):
     assert (summary.updated, summary.unchanged) == (("a.scroll",), ("b.md",))
     summary = await run(FilePlugins())
     assert "'.scroll' is not a known type" in summary.skipped[0].reason
+
+
+@pytest.mark.parametrize(("licence", "reason"), [("expired", "the licence has expired"), ("stolen", "SIGABRT")])
+async def test_a_plugin_that_fails_in_the_reading_process_is_named_and_removes_nothing(
+    host, tmp_path, monkeypatch, licence, reason
+):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.scroll").write_text("x")
+    store = Store()
+    plugins = host(licensed={}).file_plugins
+    work = (store, "c", [tmp_path / "docs"], Ingest(), CallContext("r"), None, Options(plugins=plugins))
+    assert (await ingest_paths(*work)).added == ("a.scroll",)
+    (tmp_path / "docs" / "a.scroll").write_text("changed")
+    monkeypatch.setenv("LICENCE", licence)
+    summary = await ingest_paths(*work)
+    assert reason in summary.skipped[0].reason
+    assert [kept.source for kept in summary.kept] == ["a.scroll"]
+    assert not summary.removed
