@@ -9,7 +9,7 @@ import msgspec
 
 from orbit.documents.numbering import BULLET, Numbering
 from orbit.documents.outline import Outline
-from orbit.documents.package import Element, Package, attribute, child, descendants, local
+from orbit.documents.package import Element, Package, attribute, child, descendants, local, number
 from orbit.documents.sections import Content
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
@@ -112,13 +112,13 @@ class _Document:
                 self._titled = True
                 self._outline.title = " ".join(text.split())
             else:
-                number, depth = self._number(item, style)
-                numbered = f"{number} {text}" if number else text
+                label, depth = self._number(item, style)
+                numbered = f"{label} {text}" if label else text
                 level = self._level(item, style)
                 if level is not None:
-                    self._outline.heading(level + 1, text if number == BULLET else numbered)
+                    self._outline.heading(level + 1, text if label == BULLET else numbered)
                 else:
-                    self._outline.text("  " * depth + numbered if number else numbered)
+                    self._outline.text("  " * depth + numbered if label else numbered)
         noted, self._noted = self._noted, []
         for note in noted:
             self._outline.text(note)
@@ -138,8 +138,8 @@ class _Document:
                     text = rows[-1][len(cells)]
                 else:
                     text = " ".join(filter(None, (self._text(p).strip() for p in self._paragraphs(cell))))
-                span = attribute(child(cell, "tcPr", "gridSpan"), "val")
-                cells += [text, *[""] * (min(int(span), 100) - 1 if span.isdigit() else 0)]
+                span = number(child(cell, "tcPr", "gridSpan"), "val", 1)
+                cells += [text, *[""] * (min(span, 100) - 1)]
             if child(row, "trPr", "tblHeader") is not None and headers == len(rows):
                 headers += 1
             rows.append(cells)
@@ -211,8 +211,7 @@ class _Document:
 
     def _level(self, item: Element, style: str) -> int | None:
         """Return a heading's outline level from 0; None if the paragraph is no heading."""
-        own = attribute(child(item, "pPr", "outlineLvl"), "val")
-        level = int(own) if own.isdigit() else None
+        level = number(child(item, "pPr", "outlineLvl"), "val", None)
         for _, found in self._chain(style):
             if level is None:
                 named = _HEADING.fullmatch(found.name)
@@ -223,27 +222,27 @@ class _Document:
         """Return the number that Word shows before a paragraph, and its level from 0."""
         own = child(item, "pPr", "numPr")
         name = attribute(child(own, "numId"), "val")
-        depth = attribute(child(own, "ilvl"), "val")
+        depth = number(child(own, "ilvl"), "val", None)
         for style_id, found in self._chain(style):
             if name:
                 break
             if found.number:
                 name = found.number
-                deep = found.depth if found.depth is not None else self._numbering.level_of_style(name, style_id)
-                depth = depth or str(deep)
-        at = int(depth) if depth.isdigit() else 0
+                if depth is None:
+                    depth = found.depth
+                if depth is None:
+                    depth = self._numbering.level_of_style(name, style_id)
+        at = depth or 0
         return self._numbering.count(name, at) if name else "", at
 
 
 def _style(item: Element) -> _Style:
-    outline = attribute(child(item, "pPr", "outlineLvl"), "val")
-    depth = attribute(child(item, "pPr", "numPr", "ilvl"), "val")
     return _Style(
         attribute(child(item, "name"), "val"),
         attribute(child(item, "basedOn"), "val"),
-        int(outline) if outline.isdigit() else None,
+        number(child(item, "pPr", "outlineLvl"), "val", None),
         attribute(child(item, "pPr", "numPr", "numId"), "val"),
-        int(depth) if depth.isdigit() else None,
+        number(child(item, "pPr", "numPr", "ilvl"), "val", None),
     )
 
 

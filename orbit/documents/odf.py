@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orbit.documents.outline import Outline
-from orbit.documents.package import Element, Package, attribute, child, descendants, local
+from orbit.documents.package import Element, Package, attribute, child, descendants, local, number
 from orbit.documents.sections import Content, UnreadableError
 from orbit.documents.sheets import Sheets
 
@@ -30,12 +30,12 @@ def read_odp(content: bytes) -> Content:
     """Read a presentation, slide by slide, with notes. ``slide`` in the metadata counts from 1."""
     with Package(content, "OpenDocument presentation") as package:
         reader = _Text(Outline())
-        for number, page in enumerate(descendants(package.required("content.xml"), "page"), start=1):
-            reader.outline.metadata = {"slide": number}
+        for slide, page in enumerate(descendants(package.required("content.xml"), "page"), start=1):
+            reader.outline.metadata = {"slide": slide}
             frames = [item for item in page if local(item) != "notes"]
             title = next((item for item in frames if attribute(item, "class") == "title"), None)
             named = _flat(title) if title is not None else ""
-            reader.outline.heading(1, named or f"Slide {number}")
+            reader.outline.heading(1, named or f"Slide {slide}")
             for item in frames:
                 if item is not title:
                     reader.blocks(item)
@@ -73,8 +73,7 @@ class _Text:
         for item in parent if parent is not None else ():
             name = local(item)
             if name == "h":
-                level = attribute(item, "outline-level", "1")
-                self.outline.heading(int(level) if level.isdigit() else 1, self._line(item))
+                self.outline.heading(number(item, "outline-level", 1), self._line(item))
             elif name == "p":
                 self.outline.text(self._line(item))
             elif name == "list":
@@ -108,8 +107,7 @@ class _Text:
         for inner in item:
             name = local(inner)
             if name == "s":
-                count = attribute(inner, "c", "1")
-                parts.append(" " * min(int(count) if count.isdigit() else 1, _MOST_REPEATS))
+                parts.append(" " * min(number(inner, "c", 1), _MOST_REPEATS))
             elif name == "tab":
                 parts.append("\t")
             elif name == "line-break":
@@ -132,8 +130,7 @@ def _rows(table: Element) -> Iterator[Element]:
     for item in table:
         name = local(item)
         if name == "table-row":
-            repeated = attribute(item, "number-rows-repeated", "1")
-            yield from [item] * min(int(repeated) if repeated.isdigit() else 1, _MOST_REPEATS)
+            yield from [item] * min(number(item, "number-rows-repeated", 1), _MOST_REPEATS)
         elif name in {"table-header-rows", "table-row-group", "table-rows"}:
             yield from _rows(item)
 
@@ -142,8 +139,7 @@ def _cells(row: Element) -> list[str]:
     cells: list[str] = []
     for item in row:
         if local(item) in {"table-cell", "covered-table-cell"}:
-            repeated = attribute(item, "number-columns-repeated", "1")
-            cells += [_flat(item)] * min(int(repeated) if repeated.isdigit() else 1, _MOST_REPEATS)
+            cells += [_flat(item)] * min(number(item, "number-columns-repeated", 1), _MOST_REPEATS)
     while cells and not cells[-1]:
         cells.pop()
     return cells

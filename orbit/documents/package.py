@@ -6,7 +6,7 @@ import io
 import posixpath
 import zipfile
 from collections.abc import Iterator
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET  # expat limits entities; the process limits time and memory
 
@@ -18,6 +18,7 @@ MOST_XML = 50_000_000
 """Limit of a document's unpacked XML, in bytes: a small file can unpack to more than the memory holds."""
 
 Element = ET.Element
+D = TypeVar("D")
 
 _OLE = b"\xd0\xcf\x11\xe0"
 _RELATION = "{http://schemas.openxmlformats.org/package/2006/relationships}Relationship"
@@ -117,6 +118,12 @@ def attribute(element: Element | None, name: str, default: str = "") -> str:
     if element is None:
         return default
     return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), default)
+
+
+def number(element: Element | None, name: str, default: D) -> int | D:
+    """Return an attribute that is a whole number of at least 0; ``default`` for any other."""
+    value = attribute(element, name)
+    return int(value) if value.isdecimal() else default
 
 
 def child(element: Element | None, *path: str) -> Element | None:
