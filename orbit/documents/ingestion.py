@@ -101,8 +101,8 @@ async def ingest(
     """Read changed files, split them and write them, in batches that never divide a file.
 
     An unreadable file is skipped and one that the store rejects fails, each with the reason. The others continue.
-    ``folders`` are those that ``inputs`` list completely. Those of an async
-    iterable are not pruned. Raises ProviderError if the collection cannot be used at all.
+    ``folders`` are those whose files ``inputs`` list completely. The files of an async iterable are never pruned.
+    Raises ProviderError if the collection cannot be used at all.
     """
     options = options or Options(settings.keep_unreadable)
     known = await store.list_sources(collection, context)
@@ -133,45 +133,34 @@ class _Outcome(msgspec.Struct, frozen=True):
     """Whether the reason lies in the machine and not in the file."""
 
 
-class _Run:
+class _Run(msgspec.Struct):
     """The state of one ingestion."""
 
-    def __init__(
-        self,
-        store: Store,
-        collection: str,
-        settings: Ingest,
-        context: CallContext,
-        known: Mapping[str, str],
-        progress: Callable[[Progress], None],
-        total: int,
-        options: Options,
-    ) -> None:
-        self._store = store
-        self._collection = collection
-        self._settings = settings
-        self._context = context
-        self._known = known
-        self._progress = progress
-        self._total = total
-        self._options = options
-        self._seen: set[str] = set()
-        self._waiting: dict[str, _Outcome] = {}
-        self._done = 0
-        self._passages = 0
-        self._embedded = 0
-        self._refused = 0
-        self._added: list[str] = []
-        self._updated: list[str] = []
-        self._unchanged: list[str] = []
-        self._skipped: list[Skipped] = []
-        self._failed: list[Failed] = []
-        self._shortened: list[Shortened] = []
-        self._removed: list[Removed] = []
-        self._kept: list[Kept] = []
-        self._warned: list[Warned] = []
-        self._stale: dict[str, str] = {}
-        self.stopped = ""
+    _store: Store
+    _collection: str
+    _settings: Ingest
+    _context: CallContext
+    _known: Mapping[str, str]
+    _progress: Callable[[Progress], None]
+    _total: int
+    _options: Options
+    _seen: set[str] = set()
+    _waiting: dict[str, _Outcome] = {}
+    _done: int = 0
+    _passages: int = 0
+    _embedded: int = 0
+    _refused: int = 0
+    _added: list[str] = []
+    _updated: list[str] = []
+    _unchanged: list[str] = []
+    _skipped: list[Skipped] = []
+    _failed: list[Failed] = []
+    _shortened: list[Shortened] = []
+    _removed: list[Removed] = []
+    _kept: list[Kept] = []
+    _warned: list[Warned] = []
+    _stale: dict[str, str] = {}
+    stopped: str = ""
 
     def summary(self) -> Summary:
         """Return the outcome so far."""

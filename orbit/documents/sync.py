@@ -81,33 +81,23 @@ class _File(msgspec.Struct, frozen=True):
         return self.content
 
 
-class _Sync:
+class _Sync(msgspec.Struct):
     """The state of one run."""
 
-    def __init__(
-        self,
-        store: Store,
-        connector: str,
-        collection: str,
-        settings: Ingest,
-        context: CallContext,
-        memory: Memory,
-        options: Options,
-    ) -> None:
-        self._store = store
-        self._connector = connector
-        self._collection = collection
-        self._settings = settings
-        self._context = context
-        self._memory = memory
-        self._options = options
-        self._before: dict[str, Remembered] = {}
-        self._held: Mapping[str, str] = {}
-        self._listed: dict[str, str] = {}
-        self._unchanged: list[str] = []
-        self._skipped: list[Skipped] = []
-        self._kept: list[Kept] = []
-        self._incomplete = ""
+    _store: Store
+    _connector: str
+    _collection: str
+    _settings: Ingest
+    _context: CallContext
+    _memory: Memory
+    _options: Options
+    _before: dict[str, Remembered] = {}
+    _held: Mapping[str, str] = {}
+    _listed: dict[str, str] = {}
+    _unchanged: list[str] = []
+    _skipped: list[Skipped] = []
+    _kept: list[Kept] = []
+    _incomplete: str = ""
 
     async def recall(self) -> None:
         """Look up what the connector gave before, and what of it the store holds."""

@@ -20,6 +20,7 @@ PREVIOUS: Final = ".previous"
 """Ends the name that ORBIT gives a collection when one with vectors of another model takes its place."""
 
 READ_SIZE: Final = 5_000
+"""Records per read when scanning a whole collection."""
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ import orbit
 from orbit_chroma import adoption, copying
 from orbit_chroma.collections import METRIC, Collections, Origin
 from orbit_chroma.connection import Connection
+from orbit_chroma.copying import READ_SIZE
 from orbit_chroma.embedded import Embedded
 from orbit_chroma.records import (
     DIGEST,
@@ -50,9 +51,6 @@ WRITE_SIZE = 1_000
 
 WRITE_NUMBERS = 1_500_000
 """Numbers in the vectors of one write: servers refuse requests of more than 40 MiB."""
-
-READ_SIZE = 5_000
-"""Records per read when scanning a whole collection."""
 
 DELETE_SIZE = 1_000
 """Ids per delete: the database limits the variables of a statement."""

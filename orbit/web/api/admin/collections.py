@@ -8,11 +8,11 @@ import msgspec
 from litestar import Request, delete, get
 from litestar.params import FromPath, QueryParameter
 
-from orbit.admin.collections import CollectionDetails, CollectionInfo, Collections
+from orbit.admin.collections import CollectionDetails, CollectionInfo
 from orbit.admin.wire import Done
 from orbit.documents.readers import KNOWN
 from orbit.types import CallContext
-from orbit.web.api.admin.moves import move_routes
+from orbit.web.api.admin.moves import collections_of, move_routes
 from orbit.web.api.admin.upload import upload_route
 from orbit.web.http.problems import RequestError
 from orbit.web.http.request import request_id_of
@@ -61,9 +61,6 @@ def collection_routes(services: Services) -> list[Any]:
     host = services.host
     settings = services.config.host.ingest
 
-    def collections(request: Request[Any, Any, Any]) -> Collections:
-        return Collections(host, services.database, request_id_of(request.scope))
-
     @get("/collections", summary="All collections, and which files can be put into them")
     async def list_collections(request: Request[Any, Any, Any]) -> Library:
         stores = host.stores.names
@@ -74,7 +71,7 @@ def collection_routes(services: Services) -> list[Any]:
             (*KNOWN, *(ending for ending in host.file_plugins.readers if ending not in KNOWN)),
             settings.max_file_bytes,
             settings.max_upload_bytes,
-            await collections(request).every(),
+            await collections_of(services, request).every(),
         )
 
     @delete("/collections/{collection:str}", status_code=200, summary="Delete a collection with all its documents")
@@ -83,12 +80,12 @@ def collection_routes(services: Services) -> list[Any]:
     ) -> Done:
         if confirm != collection:
             raise RequestError(400, "not_confirmed", "to delete a collection, give its name again as ?confirm=NAME.")
-        await collections(request).drop(collection)
+        await collections_of(services, request).drop(collection)
         return Done("Collection deleted")
 
     @get("/collections/{collection:str}", summary="A collection in full")
     async def show_collection(request: Request[Any, Any, Any], collection: FromPath[str]) -> CollectionDetails:
-        return await collections(request).show(collection)
+        return await collections_of(services, request).show(collection)
 
     @get("/collections/{collection:str}/documents", summary="The documents of a collection, by name")
     async def list_documents(
@@ -106,7 +103,7 @@ def collection_routes(services: Services) -> list[Any]:
 
     @delete("/collections/{collection:str}/documents", status_code=200, summary="Take a document out of a collection")
     async def remove_document(request: Request[Any, Any, Any], collection: FromPath[str], source: Source) -> Done:
-        await collections(request).remove(collection, [source])
+        await collections_of(services, request).remove(collection, [source])
         return Done("Document removed")
 
     return [

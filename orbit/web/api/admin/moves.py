@@ -35,11 +35,13 @@ class ToldMoved(Told, frozen=True, tag="summary"):
     default: bool
 
 
+def collections_of(services: Services, request: Request[Any, Any, Any]) -> Collections:
+    """Return the collections, as the request of an administrator changes them."""
+    return Collections(services.host, services.database, request_id_of(request.scope))
+
+
 def move_routes(services: Services) -> list[Any]:
     """Return the routes."""
-
-    def collections(request: Request[Any, Any, Any]) -> Collections:
-        return Collections(services.host, services.database, request_id_of(request.scope))
 
     async def moving(request: Request[Any, Any, Any], work: Callable[[Tell], Awaitable[Moved]]) -> Stream:
         run = Running(
@@ -57,7 +59,7 @@ def move_routes(services: Services) -> list[Any]:
     async def rename_collection(
         request: Request[Any, Any, Any], collection: FromPath[str], data: JSONBody[NewName]
     ) -> Moved:
-        return await collections(request).rename(collection, data.name)
+        return await collections_of(services, request).rename(collection, data.name)
 
     @post(
         "/collections/{collection:str}/copy",
@@ -68,7 +70,7 @@ def move_routes(services: Services) -> list[Any]:
     async def copy_collection(
         request: Request[Any, Any, Any], collection: FromPath[str], data: JSONBody[NewName]
     ) -> Stream:
-        return await moving(request, lambda tell: collections(request).copy(collection, data.name, tell))
+        return await moving(request, lambda tell: collections_of(services, request).copy(collection, data.name, tell))
 
     @post(
         "/collections/{collection:str}/re-embed",
@@ -77,6 +79,6 @@ def move_routes(services: Services) -> list[Any]:
         summary="Give a collection vectors of the model in use; a line for each step tells how far it is",
     )
     async def re_embed_collection(request: Request[Any, Any, Any], collection: FromPath[str]) -> Stream:
-        return await moving(request, lambda tell: collections(request).re_embed(collection, tell))
+        return await moving(request, lambda tell: collections_of(services, request).re_embed(collection, tell))
 
     return [rename_collection, copy_collection, re_embed_collection]
