@@ -46,6 +46,10 @@ def problem_of(url: str) -> str:
     protocol = protocol_of(url)
     if protocol != "file" and urlsplit(url).password is not None:
         return "url contains a password; set it in credentials"
+    if protocol == "webdav":  # fsspec knows it, but takes the server's address apart from the folder
+        return (
+            "url does not say how to reach the server; write webdav+https:// (or webdav+http://) instead of webdav://"
+        )
     if protocol in _PACKAGES:
         module, package = _PACKAGES[protocol]
         if importlib.util.find_spec(module) is None:

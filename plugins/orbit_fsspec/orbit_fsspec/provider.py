@@ -80,9 +80,10 @@ class FsspecProvider(orbit.Provider):
 
     def _reason(self, error: Exception) -> str:
         """Return an error in one line, without credentials."""
-        text = " ".join(str(error).split())[:500].rstrip(".")
-        for secret in self.settings.credentials.values():
-            text = text.replace(secret, "***") if secret else text
+        text = str(error).partition("Debug source:")[0]  # obstore repeats the error there, field by field
+        for secret in filter(None, self.settings.credentials.values()):
+            text = text.replace(secret, "***")
+        text = " ".join(text.split())[:500].rstrip(".")
         kind = type(error).__name__
         return f"{kind}: {text}" if text else kind
 

@@ -133,6 +133,7 @@ def test_a_bucket(orbit_sync):
         code, outcome, _ = orbit_sync(settings)
         assert (code, outcome["summary"]["removed"]) == (1, [])
         assert "cannot be listed" in outcome["incomplete"]
+        assert "Debug" not in outcome["incomplete"]
 
         code, outcome, _ = orbit_sync({**settings, "credentials": {**credentials, "access_key_id": "stranger"}})
         assert (code, outcome["summary"]["removed"]) == (1, [])
@@ -171,6 +172,7 @@ def test_large_files_and_too_many_files(papers, orbit_sync):
         ({"url": "https://user:s3cret@host/"}, "url contains a password; set it in credentials"),
         ({"url": "/srv", "link": "https://host/"}, "link does not contain {name}"),
         ({"url": "sftp://host/papers"}, 'run pip install "paramiko"'),
+        ({"url": "webdav://host/papers"}, "write webdav+https:// (or webdav+http://) instead of webdav://"),
     ],
 )
 def test_settings_that_cannot_work(orbit_sync, settings, sentence):
