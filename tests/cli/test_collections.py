@@ -83,6 +83,7 @@ def test_collections_are_listed_and_shown(orbit: Any) -> None:
     assert (found["name"], found["passages"], found["dimension"], found["keys"]) == ("handbook", 2, 256, 1)
     shown = json.loads(orbit("collections", "show", "handbook", "--json").stdout)
     assert (shown["documents"], shown["incomplete"]) == (2, [])
+    assert orbit("collections", "show", "handbook").stdout.splitlines()[-1].split() == ["incomplete", "-"]
     assert "There is no collection 'other'." in orbit("collections", "show", "other", code=1).stderr
 
 

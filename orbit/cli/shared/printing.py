@@ -53,6 +53,8 @@ def print_fields(value: Any) -> None:
     width = max(len(name) for name in fields)
     for name, content in fields.items():
         shown = moment(content) if name.endswith("_at") and isinstance(content, float) else content
+        if isinstance(shown, list | tuple):
+            shown = ", ".join(map(str, shown))
         text = "-" if shown is None or shown == "" else printable(str(shown), keep="\n")
         click.echo(f"{name:<{width}}  {text.replace(chr(10), chr(10) + ' ' * (width + 2))}")
 
