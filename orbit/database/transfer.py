@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orbit.database.keys import ApiKey
     from orbit.database.prompts import SystemPrompt
 
+MILLISECOND = 0.001
 SESSIONS = 100
 """Conversations in a page of a listing."""
 
@@ -80,7 +81,7 @@ async def copy_records(source: Database, target: Database, progress: Callable[[C
         progress(copied)
     async for key in source.all_keys():
         await target.put_key(key)
-        _require(_key(await target.get_key(key.id)) == _key(key), f"the key {key.id} of {key.client_name}")
+        _require(_equal(await target.get_key(key.id), key), f"the key {key.id} of {key.client_name}")
         copied.keys += 1
         if counts := await source.request_counts(key.id):
             await target.put_request_counts(key.id, counts)
@@ -117,10 +118,17 @@ def _prompts(versions: Sequence[SystemPrompt]) -> list[tuple[object, ...]]:
     return [(one.id, one.name, one.prompt, one.version, one.revision) for one in versions]
 
 
-def _key(key: ApiKey) -> tuple[object, ...]:
-    """Return what must be equal; times may lose what a database cannot hold."""
+def _equal(written: ApiKey, key: ApiKey) -> bool:
+    """Compare all that a copy keeps. MongoDB's dates hold whole milliseconds, so times may differ by one."""
+    times = zip(_times(written), _times(key), strict=True)
+    return _rest(written) == _rest(key) and all(abs(one - other) <= MILLISECOND for one, other in times)
+
+
+def _times(key: ApiKey) -> tuple[float, float]:
+    return key.created_at, 0.0 if key.expires_at is None else key.expires_at
+
+
+def _rest(key: ApiKey) -> dict[str, object]:
     fields = msgspec.structs.asdict(key)
-    times = [None if key.expires_at is None else round(key.expires_at), round(key.created_at)]
-    former = sorted(secret.digest for secret in key.former)
-    rest = [value for name, value in fields.items() if name not in ("former", "expires_at", "created_at")]
-    return (*rest, *times, *former)
+    del fields["created_at"], fields["expires_at"]
+    return fields | {"former": {secret.digest for secret in key.former}}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from bson import ObjectId
 from click.testing import CliRunner
@@ -104,6 +105,20 @@ def test_all_records_are_in_the_target(files: tuple[str, str]) -> None:
     assert copied(files) == COUNTS
     assert copied(files) == COUNTS  # again: nothing twice
     asyncio.run(run(check, files[1]))
+
+
+def test_times_between_two_milliseconds_are_no_change(files: tuple[str, str]) -> None:
+    """MongoDB cuts them: 4000000000.5004 becomes .500, which rounds to another second."""
+
+    async def run() -> None:
+        async with open_database(load_config(files[0])) as source, open_database(load_config(files[1])) as target:
+            for number in range(4):
+                key = new_key(f"client {number}", expires_at=4_000_000_000.5004 + number)[1]
+                await source.create_key(msgspec.structs.replace(key, created_at=1_000_000_000.5004 + number))
+                await source.add_turn(key.id, "session", ConversationTurn("q", "a", 1_000_000_000.5004 + number), 20)
+            assert (await copy_records(source, target, lambda copied: None)).keys == 4
+
+    asyncio.run(run())
 
 
 def test_an_interrupted_copy_goes_on(files: tuple[str, str]) -> None:
