@@ -75,6 +75,15 @@ class ToolCall(msgspec.Struct, frozen=True):
     """The arguments: a JSON object, as text."""
 
 
+class Thought(msgspec.Struct, frozen=True):
+    """Thoughts of a model, whole or a piece of them."""
+
+    text: str = ""
+    """The thoughts; empty if the provider keeps them to itself."""
+    signature: str = ""
+    """Proves to the provider that the thoughts are its own when they come back. It ends them; only it can read it."""
+
+
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """One turn of a conversation as the model sees it."""
 
@@ -88,6 +97,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """The tools that an answer called."""
     tool_call_id: str = ""
     """The call whose result a message of the role ``tool`` brings."""
+    thoughts: tuple[Thought, ...] = ()
+    """The signed thoughts before ``tool_calls``, if the client sent them back. Other providers ignore them."""
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -164,6 +175,8 @@ class Chunk(msgspec.Struct, frozen=True):
     """New calls of tools, each of them whole. The answer then ends with the finish reason ``tool_calls``."""
     logprobs: tuple[WrittenToken, ...] = ()
     """The tokens of ``text``, if the request wants their probabilities."""
+    signature: str = ""
+    """Ends the thoughts so far and signs them, as in ``Thought``."""
 
 
 class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -15,7 +15,7 @@ from typing import Self
 
 import msgspec
 
-from orbit.chat.outcome import Ending, Event, Refused, Thought
+from orbit.chat.outcome import Ending, Event, Refused
 from orbit.chat.pipeline import Pipeline
 from orbit.chat.turn import Turn, in_time
 from orbit.config.model import SessionsSettings
@@ -23,7 +23,7 @@ from orbit.database.base import Database
 from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import UnknownKey
 from orbit.errors import OrbitError
-from orbit.types import Message
+from orbit.types import Message, Thought
 
 logger = logging.getLogger("orbit.conversations")
 

@@ -6,7 +6,7 @@ from typing import Self, TypeAlias
 
 import msgspec
 
-from orbit.types import FinishReason, Source, ToolCall, Usage, WrittenToken
+from orbit.types import FinishReason, Source, Thought, ToolCall, Usage, WrittenToken
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -15,7 +15,7 @@ class Ending(msgspec.Struct, frozen=True):
     ``text`` is the operator's own text, if one replaces the model's or follows it; no event repeats it.
     ``dropped_documents`` and ``dropped_turns`` did not fit the model's context. ``without_documents`` is true if
     retrieval failed and the operator chose to answer anyway. ``remembered`` is true if a conversation keeps the turn.
-    ``reasoning`` has all thoughts of the model, and ``logprobs`` all tokens, if the turn wants them.
+    ``thoughts`` has all thoughts of the model, and ``logprobs`` all tokens, if the turn wants them.
     ``tries`` is how many providers were asked until one answered.
     """
 
@@ -30,9 +30,14 @@ class Ending(msgspec.Struct, frozen=True):
     without_documents: bool = False
     remembered: bool = False
     tool_calls: tuple[ToolCall, ...] = ()
-    reasoning: str = ""
+    thoughts: tuple[Thought, ...] = ()
     logprobs: tuple[WrittenToken, ...] = ()
     tries: int = 0
+
+    @property
+    def reasoning(self) -> str:
+        """The text of all thoughts."""
+        return "".join([thought.text for thought in self.thoughts])
 
 
 class Answered(Ending, frozen=True):
@@ -72,12 +77,6 @@ CANCELLED = Cancelled()
 
 
 Outcome: TypeAlias = Answered | NothingFound | Refused | Failed | Cancelled
-
-
-class Thought(msgspec.Struct, frozen=True):
-    """New thoughts of the model."""
-
-    text: str
 
 
 class ScoredText(str):

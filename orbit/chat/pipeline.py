@@ -29,7 +29,6 @@ from orbit.chat.outcome import (
     Outcome,
     Refused,
     ScoredText,
-    Thought,
 )
 from orbit.chat.prompting import Prompt, sources_of
 from orbit.chat.recorder import Recorder
@@ -47,6 +46,7 @@ from orbit.observing.metrics import Metrics
 from orbit.types import (
     Document,
     FinishReason,
+    Thought,
     Verdict,
     WrittenToken,
 )
@@ -110,7 +110,7 @@ class Pipeline:
                     started = time.perf_counter()
                     asked = await self._routing.begin(turn, candidates, documents, journal)
                     prompt, stream = asked.prompt, asked.stream
-                    thoughts: list[str] = []
+                    thoughts: list[Thought] = []
                     scored: list[WrittenToken] = []
                     async with asked:
                         journal.documents = prompt.documents
@@ -120,9 +120,10 @@ class Pipeline:
                         chunk = asked.first
                         try:
                             while chunk is not None:
-                                if chunk.reasoning and turn.thoughts and guard is None:  # no moderator has read them
-                                    thoughts.append(chunk.reasoning)
-                                    yield Thought(chunk.reasoning)
+                                thinks = chunk.reasoning or chunk.signature
+                                if thinks and turn.thoughts and guard is None:  # no moderator has read them
+                                    thoughts.append(Thought(chunk.reasoning, chunk.signature))
+                                    yield thoughts[-1]
                                 if piece := answer.add(chunk):
                                     if answer.pieces == 1:
                                         journal.took("first_token", started)
@@ -155,7 +156,7 @@ class Pipeline:
                     text=self._verification.mark(prompt, turn, journal),
                     finish_reason=ended(answer.finish_reason, calls),
                     tool_calls=calls,
-                    reasoning="".join(thoughts),
+                    thoughts=tuple(thoughts),
                     logprobs=tuple(scored),
                 )
                 yield end.outcome

@@ -244,7 +244,8 @@ def _ordered(groups: Candidates) -> Sequence[Candidate]:
 
 
 def _is_empty(chunk: Chunk) -> bool:
-    return not (chunk.text or chunk.reasoning or chunk.tool_calls or chunk.finish_reason or chunk.usage)
+    signs = chunk.reasoning or chunk.signature
+    return not (chunk.text or signs or chunk.tool_calls or chunk.finish_reason or chunk.usage)
 
 
 def _streaming(options: GenerateOptions) -> GenerateOptions:

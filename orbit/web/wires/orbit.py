@@ -15,10 +15,11 @@ from orbit.chat.outcome import Ending, Refused
 from orbit.chat.turn import Turn
 from orbit.config import HostConfig
 from orbit.host.catalogue import Catalogue
-from orbit.types import CallContext, GenerateOptions, Source, Usage
+from orbit.types import CallContext, GenerateOptions, Source, Thought, Usage
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.problems import RequestError, problem_of
 from orbit.web.http.request import header
+from orbit.web.wires.sending import Wire
 
 _MAX_SESSION_ID_CHARS = 200
 _NEW = "new"
@@ -108,7 +109,7 @@ _BESIDE = frozenset(
 _WITHOUT_EFFECT = (b"null", b"false", b'""', b"[]", b"{}")
 
 
-class OrbitWire:
+class OrbitWire(Wire):
     """ORBIT's frames: ``data: {"text": ..., "done": ...}``. Cumulative text is for clients of earlier servers."""
 
     def __init__(self, request_id: str, form: Literal["delta", "cumulative"], session_id: str | None) -> None:
@@ -132,9 +133,9 @@ class OrbitWire:
             text = self._so_far
         return b'data: {"text":' + _encoder.encode(text) + b',"done":false}\n\n'
 
-    def thought(self, text: str) -> bytes:
+    def thought(self, thought: Thought) -> bytes:
         """Return nothing: the turns of this protocol want no thoughts."""
-        del text
+        del thought
         return b""
 
     def end(self, ending: Ending) -> bytes:

@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import suppress
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 from litestar.types import Receive, Send
 
-from orbit.chat.outcome import Answered, Ending, Event, Thought
+from orbit.chat.outcome import Answered, Ending, Event
 from orbit.chat.ticker import Ticker
+from orbit.types import Thought
 from orbit.web.http.problems import ServerStopping
 from orbit.web.wires.client_watch import ClientWatch
 
@@ -23,7 +24,8 @@ _STREAM_HEADERS = [
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),  # keeps nginx from buffering the pieces
 ]
-_PING = b": ping\n\n"
+COMMENT = b": ping\n\n"
+"""A comment of server-sent events, as a ping in protocols that have none of their own."""
 _GOODBYE_SECONDS = 1.0
 """Seconds for sending the last frame once the server stops."""
 
@@ -36,7 +38,12 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Wire(Protocol):
-    """The form of answers in one protocol. Frames are complete server-sent events."""
+    """The form of answers in one protocol. Frames are complete server-sent events.
+
+    ``ping`` is the frame that shows, while nothing else comes, that the server is alive.
+    """
+
+    ping: ClassVar[bytes] = COMMENT
 
     def whole(self, text: str, ending: Ending) -> bytes:
         """Return the JSON body of a whole answer."""
@@ -46,7 +53,7 @@ class Wire(Protocol):
         """Return the frame of a new piece of text."""
         ...
 
-    def thought(self, text: str) -> bytes:
+    def thought(self, thought: Thought) -> bytes:
         """Return the frame of new thoughts; only turns that want them have any."""
         ...
 
@@ -100,7 +107,7 @@ async def send_stream(
     The headers leave with the first piece, so an earlier failure can still become an error status. If nothing comes for
     ``ping_seconds``, they leave with a ping; from then on, a failure becomes an error frame.
     """
-    stream = _EventStream(send, send_frame, ticker, ping_seconds)
+    stream = _EventStream(send, send_frame, ticker, ping_seconds, wire.ping)
     failure: BaseException | None = None
     with ClientWatch(receive, ticker) as watch:
         try:
@@ -109,7 +116,7 @@ async def send_stream(
                     if isinstance(event, str):
                         await stream.send(wire.piece(event))
                     elif isinstance(event, Thought):
-                        await stream.send(wire.thought(event.text))
+                        await stream.send(wire.thought(event))
                     else:
                         if event.text:
                             await stream.send(wire.piece(event.text))
@@ -138,12 +145,13 @@ async def send_stream(
 class _EventStream:
     """One streamed response, with pings while nothing else is sent. It sends one frame at a time."""
 
-    def __init__(self, send: Send, send_frame: Send, ticker: Ticker, ping_seconds: float) -> None:
+    def __init__(self, send: Send, send_frame: Send, ticker: Ticker, ping_seconds: float, ping: bytes) -> None:
         self.started = False
         self.ended = False
         self._send = send
         self._send_frame = send_frame
         self._seconds = ping_seconds
+        self._frame = ping
         self._now = asyncio.get_running_loop().time
         self._sent_at = self._now()
         self._ticker = ticker
@@ -197,4 +205,4 @@ class _EventStream:
     async def _send_ping(self) -> None:
         if not self.started:
             await self._start()
-        await self._send_frame({"type": "http.response.body", "body": _PING, "more_body": True})
+        await self._send_frame({"type": "http.response.body", "body": self._frame, "more_body": True})

@@ -13,15 +13,13 @@ from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
 from orbit.config.model import General, Limits
 from orbit.host.catalogue import Catalogue
-from orbit.types import CallContext, GenerateOptions, Image, Tool, ToolChoice
+from orbit.types import CallContext, GenerateOptions, Tool, ToolChoice
 from orbit.web.http.body import check_length, decode
-from orbit.web.http.problems import RequestError
 from orbit.web.http.request import header
-from orbit.web.wires.attachments import BadAttachment, image_of
-from orbit.web.wires.fetching import fetch
+from orbit.web.wires.checks import ParameterError, check_size
+from orbit.web.wires.conversation import Conversation
 from orbit.web.wires.openai.chat_wire import CompletionWire
-from orbit.web.wires.openai.conversation import ChatMessage, Conversation, conversation_of
-from orbit.web.wires.openai.errors import ParameterError
+from orbit.web.wires.openai.conversation import ChatMessage, conversation_of
 from orbit.web.wires.openai.parameters import check_parameters
 from orbit.web.wires.openai.tools import ChosenTools, CompletionTool, tools_of
 
@@ -98,17 +96,7 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
 
     async def completed(self, hosts: Sequence[str], limit: int) -> CompletionQuestion:
         """Return the question with its images, fetched from ``hosts``. Raises ParameterError."""
-        images: dict[str, Image] = {}
-        room = limit
-        for url, where in self.conversation.remote:
-            try:
-                if url not in images:
-                    data = await fetch(url, hosts, room)
-                    images[url] = image_of(data)
-                    room -= len(data)
-            except BadAttachment as error:
-                raise ParameterError(where, f"The image cannot be used: {error}") from error
-        return msgspec.structs.replace(self, conversation=self.conversation.with_images(images))
+        return msgspec.structs.replace(self, conversation=await self.conversation.fetched(hosts, limit))
 
     @property
     def stream(self) -> bool:
@@ -116,22 +104,10 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
         return bool(self.request.stream)
 
     def turn(self, identity: Identity, context: CallContext) -> Turn:
-        """Return the turn: the key's prompt first, then the client's own system messages."""
-        prompt, conversation = identity.prompt, self.conversation
-        return Turn(
-            conversation.question.content,
-            context,
-            prompt.prompt if prompt else None,
-            prompt.id if prompt else None,
-            prompt.version if prompt else None,
-            client_system=conversation.system,
-            history=conversation.history,
-            options=self._options(),
-            parts=conversation.question.parts,
-            later=conversation.later,
-            thoughts=self.request.include_reasoning is not False,
-            model=self.models.find(self.request.model),
-        )
+        """Return the turn that the request asks for."""
+        thoughts = self.request.include_reasoning is not False
+        model = self.models.find(self.request.model)
+        return self.conversation.turn(identity, context, self._options(), model, thoughts=thoughts)
 
     def wire(self, request_id: str) -> CompletionWire:
         """Return the wire that writes the answer."""
@@ -193,17 +169,8 @@ class CompletionProtocol:
         tools, choice = tools_of(request.tools, request.tool_choice)
         conversation = conversation_of(request.messages, fetches=self._fetches)
         check_length(conversation.question.content, self._limits.max_message_chars)
-        self._check_size(len(body), conversation.attached)
+        check_size(len(body), conversation.attached, self._limits)
         return CompletionQuestion(request, conversation, tools, choice, ignored, extra, self._models)
-
-    def _check_size(self, body: int, attached: int) -> None:
-        """Raise RequestError with 413 if attachments, or all the rest, are too large."""
-        limits = self._limits
-        if attached > limits.max_attached_bytes:
-            detail = f"The images and files take {attached} bytes; at most {limits.max_attached_bytes} are allowed."
-            raise ParameterError("messages", detail)
-        if body - attached > limits.max_body_bytes:
-            raise RequestError(413, "body_too_large", f"The body is larger than {limits.max_body_bytes} bytes.")
 
 
 def bearer(scope: Scope) -> str | None:

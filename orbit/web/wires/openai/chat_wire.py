@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from orbit.chat.outcome import Ending, Refused, ScoredText
-from orbit.types import Source, ToolCall, WrittenToken
+from orbit.types import Source, Thought, ToolCall, WrittenToken
 from orbit.web.wires.openai.errors import error_body
+from orbit.web.wires.sending import Wire
 
 _encode = msgspec.json.Encoder().encode
 _DONE = b"data: [DONE]\n\n"
@@ -128,7 +129,7 @@ class Completion(msgspec.Struct, frozen=True):
     object: str = "chat.completion"
 
 
-class CompletionWire:
+class CompletionWire(Wire):
     """Writes one completion. The extra field ``orbit`` holds sources and ORBIT's metadata."""
 
     def __init__(self, request_id: str, model: str, *, include_usage: bool, ignored: tuple[str, ...] = ()) -> None:
@@ -162,10 +163,12 @@ class CompletionWire:
             return opening + self._delta({"content": str(text)}, logprobs=logprobs)
         return opening + self._before + _encode(text) + self._after
 
-    def thought(self, text: str) -> bytes:
+    def thought(self, thought: Thought) -> bytes:
         """Return a chunk of the model's thoughts."""
+        if not thought.text:
+            return b""
         opening = b"" if self._before else self._open()
-        return opening + self._delta({"reasoning_content": text})
+        return opening + self._delta({"reasoning_content": thought.text})
 
     def end(self, ending: Ending) -> bytes:
         """Return the chunk with the finish reason, the usage if requested, and ``[DONE]``."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import msgspec
 from litestar import Response
 
-from orbit.web.http.problems import RequestError, as_strings, headers_of, problem_of
+from orbit.web.http.problems import as_strings, headers_of, problem_of
+from orbit.web.wires.checks import ParameterError
+
+__all__ = ["ErrorBody", "ErrorDetail", "ParameterError", "error_body", "error_response"]
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 _CODES = {
@@ -20,14 +23,6 @@ _PARAMETERS = {
 }
 """OpenAI's names of options that are called otherwise in the plugin API."""
 _CHALLENGE = b'Bearer realm="orbit"'
-
-
-class ParameterError(RequestError):
-    """A parameter of the request is wrong or not supported. ``param`` is its name."""
-
-    def __init__(self, param: str, detail: str, code: str = "invalid_value") -> None:
-        self.param = param
-        super().__init__(400, code, detail)
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):

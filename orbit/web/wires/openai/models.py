@@ -23,8 +23,8 @@ from orbit.web.http.operation import operation
 from orbit.web.http.request import request_id_of
 from orbit.web.key_guard import admit, place_beside_chats
 from orbit.web.services import Services
+from orbit.web.wires.checks import ParameterError
 from orbit.web.wires.openai.chat_request import bearer
-from orbit.web.wires.openai.errors import ParameterError
 
 _BATCH = 2048
 

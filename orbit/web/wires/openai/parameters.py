@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from orbit.web.wires.openai.errors import ParameterError
+from orbit.web.wires.checks import ParameterError
 
 _BESIDE: Final = frozenset(
     {

@@ -8,9 +8,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from orbit.types import Tool, ToolChoice
-from orbit.web.wires.openai.errors import ParameterError
+from orbit.web.wires.checks import ParameterError, check_chosen, check_tools
 
-_MOST: Final = 256
 _NAME: Final = re.compile(r"[\w.:/-]{1,128}")
 
 
@@ -63,11 +62,7 @@ def tools_of(
 ) -> tuple[tuple[Tool, ...], ToolChoice | None]:
     """Return the tools that the model may call, and its choice. Raises ParameterError."""
     tools = tuple([_tool(tool, number) for number, tool in enumerate(given or ())])
-    if len(tools) > _MOST:
-        raise ParameterError("tools", f"There are {len(tools)} tools; at most {_MOST} are allowed.")
-    names = [tool.name for tool in tools]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ParameterError("tools", f"Two tools have the name '{twice}'.")
+    check_tools(tools)
     if choice is None:
         return tools, None
     if isinstance(choice, ChosenTools):
@@ -100,21 +95,14 @@ def _tool(tool: CompletionTool, number: int) -> Tool:
 
 
 def _chosen(choice: ChosenTools, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], ToolChoice]:
-    known = {tool.name: tool for tool in tools}
     if choice.type == "function" and choice.function is not None:
-        _known(choice.function.name, known)
+        check_chosen(choice.function.name, tools)
         return tools, ToolChoice("required", choice.function.name)
     if choice.type == "allowed_tools" and choice.allowed_tools is not None:
         allowed = [item.function.name if item.function else "" for item in choice.allowed_tools.tools]
         for name in allowed:
-            _known(name, known)
+            check_chosen(name, tools)
         if not allowed:
             raise ParameterError("tool_choice", "'allowed_tools' names no tools.")
         return tuple([tool for tool in tools if tool.name in allowed]), ToolChoice(choice.allowed_tools.mode)
     raise ParameterError("tool_choice", f"A 'tool_choice' of the type '{choice.type[:50]}' is not supported.")
-
-
-def _known(name: str, known: dict[str, Tool]) -> None:
-    if name not in known:
-        detail = f"'tool_choice' names '{name[:128]}', which is not in 'tools': {', '.join(known) or 'there are none'}."
-        raise ParameterError("tool_choice", detail)
