@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 
 marked=18.2.1    # Markdown, into a syntax tree and HTML
 dompurify=3.4.18 # sanitizes HTML
+katex=0.19.1     # formulas, with its style sheet and fonts
 
 into=$PWD/orbit/web/pages/static/vendor
 work=$(mktemp -d)
@@ -24,6 +25,14 @@ take() { # package version file licence...
 }
 
 mkdir -p "$into"
-rm -f "$into"/*
+rm -rf "${into:?}"/*
 take marked "$marked" lib/marked.esm.js LICENSE
 take dompurify "$dompurify" dist/purify.min.js LICENSE
+take katex "$katex" dist/katex.min.js LICENSE
+
+# Only the fonts that every current browser reads.
+npm pack --silent "katex@$katex" >/dev/null
+tar -xzf "katex-$katex.tgz"
+mkdir -p "$into/fonts"
+cp package/dist/fonts/*.woff2 "$into/fonts/"
+sed -E 's/,url\([^)]*\.(woff|ttf)\) format\("[a-z]+"\)//g' package/dist/katex.min.css >"$into/katex.min.css"

@@ -83,6 +83,8 @@ class Conversations:
 
     async def _remembering(self, turn: Turn, session_id: str) -> AsyncGenerator[Event, None]:
         earlier = await in_time(turn.context, self._load(turn.context.key_id, session_id), self._pipeline.ticker)
+        if turn.replaces:
+            earlier = earlier[: -turn.replaces]
         turn = msgspec.structs.replace(turn, history=history_of(earlier, self._settings.max_chars))
         text: list[str] = []
         async with aclosing(self._pipeline.answer(turn)) as events:
@@ -109,7 +111,9 @@ class Conversations:
             return False
         kept = ConversationTurn(turn.question, answer, time.time(), ending.sources)
         try:
-            keeping = self._database.add_turn(turn.context.key_id, session_id, kept, self._settings.max_turns)
+            keeping = self._database.add_turn(
+                turn.context.key_id, session_id, kept, self._settings.max_turns, turn.replaces
+            )
             await in_time(turn.context, keeping, self._pipeline.ticker)
         except UnknownKey:  # somebody deleted the key meanwhile, and its sessions with it
             return False

@@ -39,6 +39,8 @@ class Turn(msgspec.Struct, frozen=True):
     address: str = ""
     """The server's address as the client knows it, for links; empty if nobody needs it."""
     model: str = ""
+    replaces: int = 0
+    """How many of the conversation's last turns this one replaces."""
 
     @property
     def searches(self) -> bool:

@@ -22,8 +22,10 @@ class ConversationRecords(abc.ABC):
     """The conversations of a database."""
 
     @abc.abstractmethod
-    async def add_turn(self, key_id: str, session_id: str, turn: ConversationTurn, keep: int) -> None:
-        """Add a turn to a conversation and keep its last ``keep`` turns. Raises UnknownKey."""
+    async def add_turn(
+        self, key_id: str, session_id: str, turn: ConversationTurn, keep: int, replaces: int = 0
+    ) -> None:
+        """Add a turn in place of the last ``replaces`` turns, and keep the last ``keep``. Raises UnknownKey."""
 
     @abc.abstractmethod
     async def conversation_turns(self, key_id: str, session_id: str, since: float) -> list[ConversationTurn]:

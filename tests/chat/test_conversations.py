@@ -32,10 +32,11 @@ class Drawer:
         self.calls.append(("read", key_id, session_id, since))
         return self.turns
 
-    async def add_turn(self, key_id: str, session_id: str, kept: ConversationTurn, limit: int) -> None:
+    async def add_turn(self, key_id: str, session_id: str, kept: ConversationTurn, limit: int, replaces: int) -> None:
         self.calls.append(("add", key_id, session_id, limit))
         if self.error:
             raise self.error
+        del self.turns[len(self.turns) - replaces :]
         self.turns.append(kept)
 
     async def delete_conversation(self, key_id: str, session_id: str) -> bool:

@@ -305,6 +305,23 @@ class DatabaseContract:
         assert [turn.question for turn in await database.conversation_turns(key.id, "s", 0)] == ["q2", "q3", "q4"]
         assert len(await database.conversation_turns(key.id, "other", 0)) == 5
 
+    async def test_a_turn_replaces_the_last_ones(self, database):
+        _, key = await self.make_key(database)
+        now = time.time()
+
+        async def questions_after(number, keep, replaces):
+            await database.add_turn(key.id, "s", ConversationTurn(f"q{number}", "a", now + number), keep, replaces)
+            return [turn.question for turn in await database.conversation_turns(key.id, "s", 0)]
+
+        await database.add_turn(key.id, "other", ConversationTurn("q", "a", now), 9)
+        assert await questions_after(0, 9, 3) == ["q0"]
+        assert await questions_after(1, 9, 0) == ["q0", "q1"]
+        assert await questions_after(2, 9, 1) == ["q0", "q2"]
+        assert await questions_after(3, 9, 0) == ["q0", "q2", "q3"]
+        assert await questions_after(4, 2, 1) == ["q2", "q4"]
+        assert await questions_after(5, 2, 9) == ["q5"]
+        assert len(await database.conversation_turns(key.id, "other", 0)) == 1
+
     async def test_a_session_is_its_keys_own(self, database):
         (_, mine), (_, theirs) = await self.make_key(database), await self.make_key(database)
         await database.add_turn(mine.id, "s", ConversationTurn("mine", "a", time.time()), 20)

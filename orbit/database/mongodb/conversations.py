@@ -20,15 +20,18 @@ class MongoConversations(MongoCollections):
     """The conversations of a MongoDB database."""
 
     @override
-    async def add_turn(self, key_id: str, session_id: str, turn: ConversationTurn, keep: int) -> None:
+    async def add_turn(
+        self, key_id: str, session_id: str, turn: ConversationTurn, keep: int, replaces: int = 0
+    ) -> None:
         with self._as_unavailable():
             added = await self._turns(key_id=key_id, session_id=session_id, **msgspec.to_builtins(turn)).insert()
             # After the insertion: whoever deletes a key deletes the key first, so that no turn is left over.
             if await self._keys.find_one({"_id": id_of(key_id)}) is None:
                 await added.delete()
                 raise UnknownKey
-            surplus = self._turns.find(_conversation(key_id, session_id)).sort(*_LATEST_FIRST).skip(keep)
-            if old := [turn.id for turn in await surplus.project(TurnId).to_list()]:
+            latest = self._turns.find(_conversation(key_id, session_id)).sort(*_LATEST_FIRST).project(TurnId)
+            ids = [turn.id for turn in await latest.to_list()]
+            if old := ids[1 : 1 + replaces] + ids[1 + replaces :][keep - 1 :]:
                 await self._turns.find(In(self._turns.id, old)).delete()
 
     @override

@@ -20,6 +20,12 @@ TRIM_CONVERSATION = """
         SELECT id FROM session_turns WHERE key_id = :key AND session_id = :session ORDER BY id DESC LIMIT 1 OFFSET :keep
     )
 """
+REPLACE_TURNS = """
+    DELETE FROM session_turns WHERE id IN (
+        SELECT id FROM session_turns WHERE key_id = :key AND session_id = :session
+        ORDER BY id DESC LIMIT :replaces OFFSET 1
+    )
+"""
 """Single statements, which do not wait for the disk: a power cut may cost a turn."""
 
 _sources = msgspec.json.Decoder(tuple[Source, ...])
@@ -29,12 +35,16 @@ class SqliteConversations(SqliteConnections):
     """The conversations of a SQLite database."""
 
     @override
-    async def add_turn(self, key_id: str, session_id: str, turn: ConversationTurn, keep: int) -> None:
-        where = {"key": key_id, "session": session_id, "keep": keep}
+    async def add_turn(
+        self, key_id: str, session_id: str, turn: ConversationTurn, keep: int, replaces: int = 0
+    ) -> None:
+        where = {"key": key_id, "session": session_id}
         values = {**msgspec.structs.asdict(turn), "sources": msgspec.json.encode(turn.sources)}
         if not await self._changed_rows(ADD_TURN, {**where, **values}):
             raise UnknownKey
-        await self._changed_rows(TRIM_CONVERSATION, where)
+        if replaces:
+            await self._changed_rows(REPLACE_TURNS, {**where, "replaces": replaces})
+        await self._changed_rows(TRIM_CONVERSATION, {**where, "keep": keep})
 
     @override
     async def conversation_turns(self, key_id: str, session_id: str, since: float) -> list[ConversationTurn]:

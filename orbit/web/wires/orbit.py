@@ -43,6 +43,15 @@ class ChatRequest(msgspec.Struct, frozen=True):
     model: Annotated[
         str | None, Meta(description="The model, as GET /v1/models lists it; by default the server's own choice.")
     ] = None
+    replaces: Annotated[
+        int,
+        Meta(
+            ge=0, description="How many of the last turns of the conversation this one replaces, once it is answered."
+        ),
+    ] = 0
+    thoughts: Annotated[
+        bool, Meta(description="Whether a stream has the model's thoughts, in frames of their own.")
+    ] = False
 
 
 ORBIT_STREAM = (
@@ -134,9 +143,8 @@ class OrbitWire(Wire):
         return b'data: {"text":' + _encoder.encode(text) + b',"done":false}\n\n'
 
     def thought(self, thought: Thought) -> bytes:
-        """Return nothing: the turns of this protocol want no thoughts."""
-        del thought
-        return b""
+        """Return a frame of thoughts without new text."""
+        return b"data: " + _encoder.encode({"text": self._so_far, "thought": thought.text, "done": False}) + b"\n\n"
 
     def end(self, ending: Ending) -> bytes:
         """Return the last frame, which says how the answer ended."""
@@ -203,11 +211,15 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
         request, prompt = self.request, identity.prompt
         if request.session_id is not None:
             context = msgspec.structs.replace(context, session_id=request.session_id)
-        options = _STREAMED if request.stream else _WHOLE
-        model = self.models.find(request.model or "")
-        if prompt is None:
-            return Turn(request.message, context, options=options, model=model)
-        return Turn(request.message, context, prompt.prompt, prompt.id, prompt.version, options=options, model=model)
+        return Turn(
+            request.message,
+            context,
+            *(() if prompt is None else (prompt.prompt, prompt.id, prompt.version)),
+            options=_STREAMED if request.stream else _WHOLE,
+            thoughts=request.thoughts,
+            model=self.models.find(request.model or ""),
+            replaces=request.replaces,
+        )
 
     def wire(self, request_id: str) -> OrbitWire:
         """Return the wire that writes the answer."""

@@ -292,3 +292,25 @@ def test_a_follow_up_is_answered_with_the_conversation_in_mind(tmp_path: Path) -
     assert change["sources"][0]["source"] == "pool"
     assert "library" not in [source["source"] for source in alone["sources"]]
     assert "library" not in [source["source"] for source in alone_further["sources"]]
+
+
+def test_a_question_replaces_the_last_turns(tmp_path: Path) -> None:
+    with serve(CONFIG, tmp_path, LISTENER) as server:
+
+        def again(message: str, replaces: Any) -> Any:
+            body = {"message": message, "session_id": "s", "stream": False, "replaces": replaces}
+            return httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}, timeout=20)
+
+        for message in ("one", "two", "three"):
+            ask(server, message)
+        assert again("fail", 2).status_code == 502  # what failed replaces nothing
+        assert [turn["text"] for turn in session(server).json()["turns"][::2]] == ["one", "two", "three"]
+        again("second", 2)
+        assert asked(server)[-1] == ["one", "Re: one", "second"]
+        assert [turn["text"] for turn in session(server).json()["turns"][::2]] == ["one", "second"]
+        again("first", 9)
+        assert asked(server)[-1] == ["first"]
+        assert [turn["text"] for turn in session(server).json()["turns"][::2]] == ["first"]
+        wrong = again("x", -1)
+        assert wrong.status_code == 400
+        assert "replaces" in wrong.text

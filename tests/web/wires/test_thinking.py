@@ -40,6 +40,12 @@ async def _thinks() -> AsyncIterator[orbit.Chunk]:
     yield orbit.Chunk("eleven", "stop")
 
 
+async def _muses() -> AsyncIterator[orbit.Chunk]:
+    yield orbit.Chunk(reasoning="hm, ")
+    yield orbit.Chunk(reasoning="well")
+    yield orbit.Chunk("eleven", "stop")
+
+
 async def _broods() -> AsyncIterator[orbit.Chunk]:
     while True:
         yield orbit.Chunk(reasoning="hm ")
@@ -75,6 +81,7 @@ async def _answers() -> AsyncIterator[orbit.Chunk]:
 
 SCRIPTS: dict[str, Answer] = {
     "think": _thinks,
+    "muse": _muses,
     "brood": _broods,
     "fall silent": _falls_silent,
     "only think": _only_thinks,
@@ -162,3 +169,20 @@ def test_an_empty_answer_in_the_clients_history_is_left_out(tmp_path: Path) -> N
 
     assert response.status_code == 200, response.text
     assert seen == ["one", "two", "answer"]
+
+
+@pytest.mark.parametrize("form", ["delta", "cumulative"])
+def test_the_thoughts_come_in_frames_of_their_own_if_the_client_wants_them(tmp_path: Path, form: str) -> None:
+    config = {"thinker": {}, "general": {"stream_text": form}}
+    with serve(config, tmp_path, {"thinker": Thinker}) as server:
+
+        def frames(**fields: Any) -> list[Any]:
+            body = {"message": "muse", **fields}
+            answer = httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}, timeout=20)
+            return [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+
+        told = frames(thoughts=True)
+        assert [frame["thought"] for frame in told if "thought" in frame] == ["hm, ", "well"]
+        assert {frame["text"] for frame in told if "thought" in frame} == {""}
+        assert next(frame["text"] for frame in told if "thought" not in frame) == "eleven"
+        assert not any("thought" in frame for frame in frames())
