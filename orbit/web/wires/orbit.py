@@ -214,7 +214,9 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
         return Turn(
             request.message,
             context,
-            *(() if prompt is None else (prompt.prompt, prompt.id, prompt.version)),
+            prompt.prompt if prompt else None,
+            prompt.id if prompt else None,
+            prompt.version if prompt else None,
             options=_STREAMED if request.stream else _WHOLE,
             thoughts=request.thoughts,
             model=self.models.find(request.model or ""),
