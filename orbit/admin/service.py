@@ -63,6 +63,7 @@ class Administration:
             notes=new.notes or "",
             expires_at=_future(new.expires_at),
             requests_per_minute=new.requests_per_minute,
+            models=_each_once(new.models),
         )
         created = await self._database.create_key(record)
         logger.info("created key %s of %s", created.id, created.client_name)
@@ -96,6 +97,7 @@ class Administration:
             notes=update.notes,
             expires_at=ends,
             requests_per_minute=update.requests_per_minute,
+            models=update.models if update.models is UNSET else _each_once(update.models),
         )
         return await self._change(reference, changes)
 
@@ -171,6 +173,10 @@ class Administration:
         if key is None:
             raise UnknownKey
         return key
+
+
+def _each_once(models: tuple[str, ...] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in models or ()))
 
 
 def _future(at: float | datetime | None) -> float | None:

@@ -18,6 +18,7 @@ PromptText = Annotated[str, Meta(min_length=1, max_length=200_000, pattern=r"\S"
 Version = Annotated[str, Meta(min_length=1, max_length=100)]
 YEAR_10000 = 253_402_300_800
 Moment = Annotated[float, Meta(ge=0, lt=YEAR_10000)] | datetime
+Models = Annotated[tuple[Name, ...], Meta(max_length=100)]
 PerMinute = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
@@ -26,7 +27,10 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewKey(Body, frozen=True):
-    """A key to create. ``expires_at`` is in Unix seconds or ISO 8601. Without ``collection_name``, the default one."""
+    """A key to create. ``expires_at`` is in Unix seconds or ISO 8601. Without ``collection_name``, the default one.
+
+    ``models`` are those that its requests may name, the first one for requests that name none; by default all.
+    """
 
     client_name: Name
     collection_name: Name | None = None
@@ -34,10 +38,11 @@ class NewKey(Body, frozen=True):
     system_prompt_id: str | None = None
     expires_at: Moment | None = None
     requests_per_minute: PerMinute | None = None
+    models: Models | None = None
 
 
 class KeyUpdate(Body, frozen=True):
-    """Changes of a key; null removes the collection, the expiry or the limit."""
+    """Changes of a key; null removes the collection, the models, the expiry or the limit."""
 
     client_name: Name | UnsetType = UNSET
     collection_name: Name | UnsetType | None = UNSET
@@ -45,6 +50,7 @@ class KeyUpdate(Body, frozen=True):
     active: bool | UnsetType = UNSET
     expires_at: Moment | UnsetType | None = UNSET
     requests_per_minute: PerMinute | UnsetType | None = UNSET
+    models: Models | UnsetType | None = UNSET
 
 
 class KeyReference(Body, frozen=True):
@@ -105,6 +111,7 @@ class KeyInfo(msgspec.Struct, frozen=True):
     system_prompt_id: str | None
     expires_at: float | None
     requests_per_minute: int | None
+    models: tuple[str, ...]
     status: KeyStatus
 
 
@@ -116,13 +123,14 @@ class KeyDetails(KeyInfo, frozen=True):
 
 
 class OwnKey(msgspec.Struct, frozen=True):
-    """A key as its holder sees it."""
+    """A key as its holder sees it. Without ``models``, its requests may name all that ``GET /v1/models`` lists."""
 
     api_key: str
     client_name: str
     collection: str | None
     expires_at: float | None
     requests_per_minute: int | None
+    models: tuple[str, ...] = ()
 
 
 class PromptInfo(msgspec.Struct, frozen=True):
@@ -174,6 +182,7 @@ def _key_fields(key: ApiKey, secret: str | None) -> dict[str, Any]:
         "system_prompt_id": key.system_prompt_id,
         "expires_at": key.expires_at,
         "requests_per_minute": key.requests_per_minute,
+        "models": key.models,
         "status": status_of(key),
     }
 
@@ -185,7 +194,8 @@ def key_info(key: ApiKey, secret: str | None = None) -> KeyInfo:
 
 def own_key(key: ApiKey) -> OwnKey:
     """Return a key as its holder sees it."""
-    return OwnKey(masked(key.hint), key.client_name, key.collection_name, key.expires_at, key.requests_per_minute)
+    hint, minute = masked(key.hint), key.requests_per_minute
+    return OwnKey(hint, key.client_name, key.collection_name, key.expires_at, minute, key.models)
 
 
 def key_details(key: ApiKey, prompt: SystemPrompt | None) -> KeyDetails:

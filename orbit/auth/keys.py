@@ -43,6 +43,7 @@ def new_key(
     notes: str = "",
     expires_at: float | None = None,
     requests_per_minute: int | None = None,
+    models: tuple[str, ...] = (),
 ) -> tuple[str, ApiKey]:
     """Return a clear key and the record to store for it."""
     secret = generate_secret()
@@ -57,6 +58,7 @@ def new_key(
         created_at=now(),
         expires_at=expires_at,
         requests_per_minute=requests_per_minute,
+        models=models,
     )
     return secret, record
 

@@ -14,7 +14,6 @@ _WORDS: Final[dict[Capability, tuple[str, str]]] = {
     "images": ("messages", "images"),
     "files": ("messages", "files"),
     "reasoning": ("reasoning_effort", "a choice of its reasoning effort"),
-    "json_schema": ("json_schema", "answers after a JSON schema"),
     "logprobs": ("logprobs", "probabilities of tokens"),
     "continue": ("messages", "going on with an answer: the last message must be a question or the result of a tool"),
 }

@@ -22,7 +22,7 @@ class Turn(msgspec.Struct, frozen=True):
     ``system_prompt`` is the key's own (None: the default applies); ``client_system`` is what the client adds to it.
     ``parts`` are those of the question if it is not only text. ``later`` are the messages after the question: calls of
     tools and their results, or the beginning of the answer. ``thoughts`` says whether the client reads the model's.
-    ``model`` is a name in the host's catalogue; empty is the default.
+    ``model`` is what the client asked for; empty is the default.
     """
 
     question: str

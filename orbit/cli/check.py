@@ -16,13 +16,13 @@ def check(config_path: str | None, *, traceback: bool) -> None:
     from orbit.host.host import OrbitHost
     from orbit.sanitize import printable
     from orbit.serving.config_problems import serving_problems
-    from orbit.web.unsearched_keys import unsearched_problems
+    from orbit.web.key_warnings import key_problems
 
     host = OrbitHost.from_file(config_path)
     if traceback:
         show_tracebacks(host)
     problems = [*host.problems, *serving_problems(host.config)]
-    problems += unsearched_problems(host) if not problems else []
+    problems += key_problems(host) if not problems else []
     if problems:
         raise ConfigError(problems)
     if host.config.warning:

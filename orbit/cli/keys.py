@@ -38,6 +38,13 @@ def keys() -> None:
 @keys.command()
 @click.option("--name", "client_name", required=True, help="Who the key is for.")
 @click.option("--collection", metavar="NAME", help="Collection to answer from. Default: the default collection.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="A model that it may name; the first is its default. Default: all models.",
+)
 @click.option("--notes", help="Anything worth remembering.")
 @click.option("--prompt-id", metavar="ID", help="System prompt for its answers.")
 @click.option("--prompt-name", metavar="NAME", help="System prompt by name; with --prompt-file, the name of a new one.")
@@ -49,6 +56,7 @@ def create(  # click passes options by name
     target: Target,
     client_name: str,
     collection: str | None,
+    models: tuple[str, ...],
     notes: str | None,
     prompt_id: str | None,
     prompt_name: str | None,
@@ -74,6 +82,7 @@ def create(  # click passes options by name
             system_prompt_id=prompt_id,
             expires_at=_time(expires_at),
             requests_per_minute=requests_per_minute,
+            models=models or None,
         ),
     )
     prompt = checked(NewPrompt, {"name": prompt_name, "prompt": text_of(prompt_file)}) if prompt_file else None
@@ -95,10 +104,19 @@ def list_(target: Target) -> None:
     """Show all keys, masked."""
     found = target.do(lambda admin: every(admin.list_keys))
     rows = [
-        [key.id, key.api_key, key.client_name, key.collection or "-", key.status, moment(key.created_at), key.notes]
+        [
+            key.id,
+            key.api_key,
+            key.client_name,
+            key.collection or "-",
+            ", ".join(key.models) or "all",
+            key.status,
+            moment(key.created_at),
+            key.notes,
+        ]
         for key in found
     ]
-    columns = ["id", "key", "client", "collection", "status", "created", "notes"]
+    columns = ["id", "key", "client", "collection", "models", "status", "created", "notes"]
     target.show_all(found, columns, rows, empty="There are no keys yet; `orbit keys create` makes one.")
 
 
@@ -125,6 +143,13 @@ def test(target: Target, reference: str) -> None:
 @key_options
 @click.option("--name", "client_name", help="Who the key is for.")
 @click.option("--collection", metavar="NAME", help="Collection to answer from; '' for the default one.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="The models that it may name, each with --model; the first is its default. '' for all.",
+)
 @click.option("--notes", help="Anything worth remembering.")
 @click.option("--expires-at", metavar="TIME", help="Expiry: Unix seconds, ISO 8601, or '' for never.")
 @click.option("--requests-per-minute", type=int, metavar="N", help="Rate limit; 0 for none.")
@@ -135,6 +160,7 @@ def update(  # click passes options by name
     reference: str,
     client_name: str | None,
     collection: str | None,
+    models: tuple[str, ...],
     notes: str | None,
     expires_at: str | None,
     requests_per_minute: int | None,
@@ -149,11 +175,12 @@ def update(  # click passes options by name
         notes=notes,
         expires_at=_time(expires_at),
         requests_per_minute=requests_per_minute,
+        models=models or None,
         active=activate or None,
     )
     if not changes:
         raise click.UsageError("Give at least one option to change; see `orbit keys update --help`.")
-    for name, none in (("collection_name", ""), ("expires_at", ""), ("requests_per_minute", 0)):
+    for name, none in (("collection_name", ""), ("expires_at", ""), ("requests_per_minute", 0), ("models", ("",))):
         if changes.get(name) == none:
             changes[name] = None
     change = checked(KeyUpdate, changes)

@@ -23,10 +23,11 @@ class FormerSecret(msgspec.Struct, frozen=True):
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """A client's key: its owner, collection, prompt, expiry and rate limit.
+    """A client's key: its owner, collection, prompt, models, expiry and rate limit.
 
     ``digest`` is the SHA-256 of the secret in hexadecimal, ``hint`` its last four characters. Times are in Unix
-    seconds. ``collection_name`` None means the default collection.
+    seconds. ``collection_name`` None means the default collection. ``models`` are the names of those that its requests
+    may name, the first one its default; none means all.
     """
 
     id: str
@@ -40,6 +41,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     created_at: float = 0.0
     expires_at: float | None = None
     requests_per_minute: int | None = None
+    models: tuple[str, ...] = ()
     former: tuple[FormerSecret, ...] = ()
 
     def valid_until(self, digest: str) -> float | None:
@@ -65,6 +67,7 @@ class KeyChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes: str | UnsetType = UNSET
     expires_at: float | UnsetType | None = UNSET
     requests_per_minute: int | UnsetType | None = UNSET
+    models: tuple[str, ...] | UnsetType = UNSET
 
 
 class UnknownKey(OrbitError):

@@ -30,6 +30,7 @@ class UnknownModel(OrbitError):
     param = "model"
 
     def __init__(self, asked: str, names: Sequence[str]) -> None:
+        """``names`` are those of the models that exist, for whoever asked."""
         self.client = f"The model '{asked[:200]}' does not exist here. Models: {', '.join(names) or 'none'}."
         super().__init__(self.client)
 
@@ -61,24 +62,32 @@ class Catalogue:
         self.configured = configured
         self._names = tuple(dict.fromkeys((default, *routes))) if default else tuple(routes)
 
-    def names(self) -> tuple[str, ...]:
-        """Return the names, the default first."""
-        return self._names
+    def names(self, allowed: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the names, the default first: all, or those of a key's models that exist."""
+        if not allowed:
+            return self._names
+        found = (_matching(name, self._names) for name in allowed)
+        return tuple(dict.fromkeys(name for name in found if name is not None))
 
-    def find(self, asked: str) -> str:
+    def missing(self, allowed: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of a key's models that do not exist."""
+        return tuple(name for name in allowed if _matching(name, self._names) is None)
+
+    def find(self, asked: str, allowed: Sequence[str] = ()) -> str:
         """Return the name of the model that a request asks for; empty is the default. Raises UnknownModel.
 
-        ``:latest`` and upper or lower case make no difference, as with the servers of models.
+        ``allowed`` are the models of the key, none for all. ``:latest`` and upper or lower case make no difference, as
+        with the servers of models.
         """
-        names = self._names
+        names = self.names(allowed)
         if asked in names:
             return asked
         if names and (not asked or asked.casefold() == ALIAS):
             return names[0]
-        for name in names:
-            if listed_name(asked, (name,)):
-                return name
-        raise UnknownModel(asked, names)
+        found = _matching(asked, names)
+        if found is None:
+            raise UnknownModel(asked or next(iter(allowed), ""), names)
+        return found
 
     def chain(self, name: str) -> tuple[Route, ...]:
         """Return a model and those that take over from it, in order, each once."""
@@ -92,6 +101,11 @@ class Catalogue:
 
         follow(name)
         return tuple(found.values())
+
+
+def _matching(asked: str, names: Sequence[str]) -> str | None:
+    """Return the name that a name means: itself, or one that differs only in case or ``:latest``."""
+    return asked if asked in names else next((name for name in names if listed_name(asked, (name,))), None)
 
 
 def default_provider(config: Config) -> str:

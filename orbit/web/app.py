@@ -209,9 +209,9 @@ def routes(services: Services, chats: Mapping[str, ASGIApp], exchange: Exchange,
 def chat_handlers(services: Services) -> dict[str, ASGIApp]:
     """Return what answers chats, by path."""
     settings = services.config.host
-    protocol = CompletionProtocol(services.host.catalogue, settings.limits, settings.general)
+    protocol = CompletionProtocol(settings.limits, settings.general)
     return {
-        CHAT: chat_handler(services, OrbitProtocol(settings, services.host.catalogue)),
+        CHAT: chat_handler(services, OrbitProtocol(settings)),
         COMPLETIONS: chat_handler(services, protocol),
     }
 

@@ -23,7 +23,7 @@ from orbit.documents import Origins
 from orbit.errors import ConfigError, Problem
 from orbit.host.host import OrbitHost
 from orbit.web.admin_guard import AdminGuard
-from orbit.web.unsearched_keys import astray, unsearched
+from orbit.web.key_warnings import astray, missing_models, unsearched
 
 logger = logging.getLogger("orbit")
 
@@ -68,7 +68,8 @@ async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Servi
         try:
             await stack.enter_async_context(host)
             database = await stack.enter_async_context(open_database(config))
-            if sentence := await unsearched(host, database) or await astray(host, database):
+            collections = await unsearched(host, database) or await astray(host, database)
+            for sentence in filter(None, (collections, await missing_models(host, database))):
                 logger.warning("%s", sentence)
             documents, seals, links = config.host.documents, None, None
             if documents.serve:

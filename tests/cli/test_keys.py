@@ -143,6 +143,17 @@ def test_a_key_is_changed(orbit, tmp_path):
     orbit("keys", "update", "unknown", "--notes", "x", code=1)
 
 
+def test_a_key_has_models_of_its_own(orbit):
+    made = create(orbit, "--model", "fast", "--model", "exact", "--model", "fast")
+    assert made["models"] == ["fast", "exact"]
+    assert "fast, exact" in orbit("keys", "list").output
+    changed = json.loads(orbit("keys", "update", made["id"], "--model", "large", "--json").stdout)
+    assert changed["models"] == ["large"]
+    assert json.loads(orbit("keys", "update", made["id"], "--notes", "n", "--json").stdout)["models"] == ["large"]
+    assert json.loads(orbit("keys", "update", made["id"], "--model", "", "--json").stdout)["models"] == []
+    orbit("keys", "update", made["id"], "--model", "", "--model", "fast", code=2)
+
+
 def test_the_module_imports_nothing_heavy():
     program = (
         "import sys, orbit.cli.keys, orbit.cli.prompts; "

@@ -14,6 +14,7 @@ from orbit.database import open_database
 from orbit.database.keys import KeyChanges
 from orbit.database.secrets import digest_of
 from orbit.database.sqlite import SqliteDatabase
+from orbit.database.sqlite.schema import MIGRATIONS
 from orbit.errors import ConfigError, DatabaseUnavailable
 
 
@@ -98,6 +99,21 @@ async def test_a_newer_schema_is_left_alone(path):
     with pytest.raises(ConfigError, match="newer ORBIT"):
         async with SqliteDatabase(path):
             pass
+
+
+async def test_the_keys_of_an_older_file_may_name_all_models(path):
+    path.parent.mkdir()
+    with sqlite3.connect(path) as database:
+        for step in MIGRATIONS[:2]:
+            database.executescript(step)
+        row = ("id", digest_of("secret"), "cret", "Ana", 1, "", 1.0)
+        columns = "id, digest, hint, client_name, active, notes, created_at"
+        database.execute(f"INSERT INTO api_keys ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # constants
+        database.execute("PRAGMA user_version = 2")
+    database.close()
+    async with SqliteDatabase(path) as opened:
+        assert (await opened.get_key("id")).models == ()
+        assert (await opened.update_key("id", KeyChanges(models=("fast",)))).models == ("fast",)
 
 
 async def test_what_is_not_a_database_is_named(path):

@@ -57,7 +57,9 @@ async def fill(database: Database) -> tuple[str, str]:
     prompt = await database.create_prompt("guide", "Be kind.")
     for text in ("Be brief.", "Be both."):
         await database.update_prompt(prompt.id, PromptChanges(prompt=text))
-    former, key = new_key("Ana", "town", system_prompt_id=prompt.id, notes="ü", requests_per_minute=5)
+    former, key = new_key(
+        "Ana", "town", system_prompt_id=prompt.id, notes="ü", requests_per_minute=5, models=("b", "a")
+    )
     await database.create_key(key)
     secret, replaced = new_key("")
     await database.rotate_key(key.id, replaced.digest, replaced.hint, time.time() + 1000)
@@ -91,6 +93,7 @@ def test_all_records_are_in_the_target(files: tuple[str, str]) -> None:
         assert identity.key == before.key
         assert identity.prompt is not None
         assert (identity.prompt.prompt, identity.key.notes) == ("Be both.", "ü")
+        assert identity.key.models == ("b", "a")
         versions = await database.prompt_versions(identity.prompt.id)
         assert [version.prompt for version in versions] == ["Be both.", "Be brief.", "Be kind."]
         turns = await database.conversation_turns(identity.key.id, "session 007", 0)

@@ -40,6 +40,7 @@ class DatabaseContract:
             notes="first",
             expires_at=time.time() + 1000,
             requests_per_minute=7,
+            models=("large", "qwen3:4b, é"),
         )
         found = await database.find_by_digest(digest_of(secret))
         assert found == await database.get_key(key.id)
@@ -47,6 +48,7 @@ class DatabaseContract:
         assert found.collection_name == "books"
         assert found.system_prompt_id == prompt.id
         assert found.requests_per_minute == 7
+        assert found.models == ("large", "qwen3:4b, é")
         assert found.active
         assert found.expires_at == pytest.approx(key.expires_at, abs=0.001)
         assert found.created_at == pytest.approx(time.time(), abs=60)
@@ -78,9 +80,13 @@ class DatabaseContract:
             await database.update_key(key.id, KeyChanges(system_prompt_id="nonsense"))
 
     async def test_changes_touch_only_what_they_name(self, database):
-        _, key = await self.make_key(database, client_name="Bo", notes="n", requests_per_minute=3)
+        _, key = await self.make_key(database, client_name="Bo", notes="n", requests_per_minute=3, models=("a",))
         changed = await database.update_key(key.id, KeyChanges(active=False, requests_per_minute=None))
         assert changed == msgspec.structs.replace(key, active=False, requests_per_minute=None)
+        changed = await database.update_key(key.id, KeyChanges(models=("b", "a")))
+        assert changed.models == ("b", "a")
+        changed = await database.update_key(key.id, KeyChanges(models=()))
+        assert changed == msgspec.structs.replace(key, active=False, requests_per_minute=None, models=())
         assert await database.update_key(key.id, KeyChanges()) == changed
 
     async def test_a_deleted_key_is_gone(self, database):

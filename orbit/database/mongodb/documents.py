@@ -76,6 +76,7 @@ class ApiKeyDocument(Stored):
     created_at: Annotated[Moment, BeforeValidator(lambda at: moment(at or 0.0))] = datetime.fromtimestamp(0, UTC)
     expires_at: Annotated[Moment | None, BeforeValidator(moment)] = None
     requests_per_minute: int | None = None
+    models: Annotated[list[str], BeforeValidator(lambda names: names or [])] = Field(default_factory=list)
     former: list[FormerSecretDocument] = Field(default_factory=list)
 
     def record(self) -> ApiKey:

@@ -15,7 +15,16 @@ from orbit.database.keys import ApiKey, DuplicateKey, KeyChanges, UnknownKey
 from orbit.database.quota import Quota, quota, window_start
 from orbit.database.records import PAGE, set_fields
 from orbit.database.sqlite.connections import SqliteConnections
-from orbit.database.sqlite.rows import KEY_COLUMNS, SELECT_KEYS, SELECT_PROMPTS, keys_of, one_key, one_prompt
+from orbit.database.sqlite.rows import (
+    KEY_COLUMNS,
+    SELECT_KEYS,
+    SELECT_PROMPTS,
+    key_row,
+    keys_of,
+    one_key,
+    one_prompt,
+    stored,
+)
 
 COUNT_REQUEST = """
     INSERT INTO request_counts (key_id, second, number)
@@ -38,7 +47,7 @@ class SqliteKeys(SqliteConnections):
         async with self._transaction() as db:
             await self._require_prompt(db, key.system_prompt_id)
             await self._require_new_digest(db, key.digest)
-            values = [getattr(key, column.strip()) for column in KEY_COLUMNS.split(",")]
+            values = key_row(key)
             marks = ", ".join("?" * len(values))
             await db.execute(f"INSERT INTO api_keys ({KEY_COLUMNS}) VALUES ({marks})", values)
         return msgspec.structs.replace(key, former=())
@@ -78,7 +87,7 @@ class SqliteKeys(SqliteConnections):
             await self._require_prompt(db, values.get("system_prompt_id"))
             if values:
                 columns = ", ".join(f"{name} = ?" for name in values)
-                await db.execute(f"UPDATE api_keys SET {columns} WHERE id = ?", [*values.values(), key_id])
+                await db.execute(f"UPDATE api_keys SET {columns} WHERE id = ?", [*map(stored, values.values()), key_id])
             return await self._key_in(db, key_id)
 
     @override

@@ -14,7 +14,7 @@ from orbit.database.prompts import SystemPrompt, UnknownPrompt
 
 KEY_COLUMNS = (
     "id, digest, hint, client_name, collection_name, system_prompt_id, active, notes, created_at, expires_at,"
-    " requests_per_minute"
+    " requests_per_minute, models"
 )
 PROMPT_COLUMNS = "id, name, prompt, version, created_at, updated_at, revision"
 SELECT_PROMPTS = f"SELECT {PROMPT_COLUMNS} FROM system_prompts"
@@ -22,6 +22,16 @@ SELECT_KEYS = f"""
     SELECT {", ".join(f"k.{column.strip()}" for column in KEY_COLUMNS.split(","))}, f.digest, f.hint, f.expires_at
     FROM api_keys k LEFT JOIN former_secrets f ON f.key_id = k.id
 """
+
+
+def key_row(key: ApiKey) -> list[Any]:
+    """Return the values of ``KEY_COLUMNS`` for a key."""
+    return [stored(getattr(key, column.strip())) for column in KEY_COLUMNS.split(",")]
+
+
+def stored(value: Any) -> Any:
+    """Return a field of a record as its column has it: several values as JSON."""
+    return msgspec.json.encode(value).decode() if isinstance(value, tuple) else value
 
 
 def keys_of(rows: Any) -> Iterator[ApiKey]:
@@ -32,6 +42,7 @@ def keys_of(rows: Any) -> Iterator[ApiKey]:
             if key is not None:
                 yield key
             fields[6] = bool(fields[6])
+            fields[11] = msgspec.json.decode(fields[11], type=tuple[str, ...])
             key = ApiKey(*fields)
         if digest is not None:
             key = msgspec.structs.replace(key, former=(*key.former, FormerSecret(digest, hint, expires_at)))

@@ -62,5 +62,8 @@ MIGRATIONS = (
     CREATE INDEX session_turns_by_session ON session_turns (key_id, session_id, id);
     CREATE INDEX session_turns_by_time ON session_turns (at);
     """,
+    """
+    ALTER TABLE api_keys ADD COLUMN models TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 """The statements from each schema version (``PRAGMA user_version``) to the next."""

@@ -14,7 +14,7 @@ from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import ApiKey, DuplicateKey
 from orbit.database.prompts import SystemPrompt
 from orbit.database.sqlite.prompts import SqlitePrompts
-from orbit.database.sqlite.rows import KEY_COLUMNS, PROMPT_COLUMNS
+from orbit.database.sqlite.rows import KEY_COLUMNS, PROMPT_COLUMNS, key_row
 from orbit.database.transfer import SESSIONS
 
 
@@ -33,10 +33,9 @@ class SqliteTransfer(SqlitePrompts):
 
     @override
     async def put_key(self, key: ApiKey) -> None:
-        values = [getattr(key, column.strip()) for column in KEY_COLUMNS.split(",")]
         try:
             async with self._transaction(changes_records=True) as db:
-                await db.execute(_upsert("api_keys", KEY_COLUMNS, "id"), values)
+                await db.execute(_upsert("api_keys", KEY_COLUMNS, "id"), key_row(key))
                 await db.execute("DELETE FROM former_secrets WHERE key_id = ?", (key.id,))
                 for secret in key.former:
                     row = (secret.digest, key.id, secret.hint, secret.expires_at)

@@ -53,7 +53,7 @@ class Conversation(msgspec.Struct, frozen=True):
     ) -> Turn:
         """Return the turn: the key's prompt first, then the client's own system messages.
 
-        ``model`` is a name in the host's catalogue. ``thoughts`` says whether the client reads the model's.
+        ``model`` is what the client asked for. ``thoughts`` says whether the client reads the model's.
         """
         prompt = identity.prompt
         return Turn(

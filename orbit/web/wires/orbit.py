@@ -14,7 +14,6 @@ from orbit.auth.keys import Identity
 from orbit.chat.outcome import Ending, Refused
 from orbit.chat.turn import Turn
 from orbit.config import HostConfig
-from orbit.host.catalogue import Catalogue
 from orbit.types import CallContext, GenerateOptions, Source, Thought, Usage
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.problems import RequestError, problem_of
@@ -192,7 +191,6 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
     request: ChatRequest
     form: Literal["delta", "cumulative"]
     remembers: bool
-    models: Catalogue
 
     is_complete: ClassVar[bool] = True
 
@@ -219,7 +217,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
             prompt.version if prompt else None,
             options=_STREAMED if request.stream else _WHOLE,
             thoughts=request.thoughts,
-            model=self.models.find(request.model or ""),
+            model=request.model or "",
             replaces=request.replaces,
         )
 
@@ -231,8 +229,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
 class OrbitProtocol:
     """``X-API-Key`` and ``{"message": ...}``."""
 
-    def __init__(self, config: HostConfig, models: Catalogue) -> None:
-        self._models = models
+    def __init__(self, config: HostConfig) -> None:
         self._max_chars = config.limits.max_message_chars
         self.max_body = config.limits.max_body_bytes
         self._form = config.general.stream_text
@@ -252,7 +249,7 @@ class OrbitProtocol:
         check_length(request.message, self._max_chars)
         if request.session_id is not None:
             request = _in_session(request, request.session_id)
-        return OrbitQuestion(request, self._form, self._remembers, self._models)
+        return OrbitQuestion(request, self._form, self._remembers)
 
 
 def _check_fields(body: bytes) -> None:

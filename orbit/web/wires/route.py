@@ -41,7 +41,7 @@ class Question(Protocol):
         ...
 
     def turn(self, identity: Identity, context: CallContext) -> Turn:
-        """Return the turn that the request asks for. Raises RequestError."""
+        """Return the turn that the request asks for, its model as the client names it. Raises RequestError."""
         ...
 
     def wire(self, request_id: str) -> Wire:
@@ -69,7 +69,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
     Litestar routes to it and turns what it raises into responses. The application reads the body up to its own limit,
     watches the connection while the model works, and sends frames itself.
     """
-    settings = services.config.host
+    settings, models = services.config.host, services.host.catalogue
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
@@ -80,6 +80,9 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
             if not question.is_complete:
                 question = await question.completed(settings.general.image_hosts, settings.limits.max_attached_bytes)
             turn = question.turn(identity, _context(identity, request_id, scope, started + settings.timeouts.turn))
+            model = models.find(turn.model, identity.key.models)
+            if model != turn.model:
+                turn = msgspec.structs.replace(turn, model=model)
             if settings.documents.serve:  # the answer's sources get links
                 turn = msgspec.structs.replace(turn, address=address_of(scope, settings.general.root))
             events = services.conversations.answer(turn)

@@ -12,7 +12,6 @@ from msgspec import Meta
 from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
 from orbit.config.model import General, Limits
-from orbit.host.catalogue import Catalogue
 from orbit.types import CallContext, GenerateOptions, Tool, ToolChoice
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.request import header
@@ -87,7 +86,6 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
     tool_choice: ToolChoice | None
     ignored: tuple[str, ...]
     extra: dict[str, Any]
-    models: Catalogue
 
     @property
     def is_complete(self) -> bool:
@@ -106,8 +104,7 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
     def turn(self, identity: Identity, context: CallContext) -> Turn:
         """Return the turn that the request asks for."""
         thoughts = self.request.include_reasoning is not False
-        model = self.models.find(self.request.model)
-        return self.conversation.turn(identity, context, self._options(), model, thoughts=thoughts)
+        return self.conversation.turn(identity, context, self._options(), self.request.model, thoughts=thoughts)
 
     def wire(self, request_id: str) -> CompletionWire:
         """Return the wire that writes the answer."""
@@ -146,11 +143,9 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
 class CompletionProtocol:
     """``Authorization: Bearer`` and OpenAI's request."""
 
-    def __init__(self, models: Catalogue, limits: Limits, general: General) -> None:
-        """``models`` are those that requests may name."""
+    def __init__(self, limits: Limits, general: General) -> None:
         self._passed = frozenset(general.pass_parameters)
         self._fetches = bool(general.image_hosts)
-        self._models = models
         self._limits = limits
         self.max_body = limits.max_body_bytes + limits.max_attached_bytes
 
@@ -170,7 +165,7 @@ class CompletionProtocol:
         conversation = conversation_of(request.messages, fetches=self._fetches)
         check_length(conversation.question.content, self._limits.max_message_chars)
         check_size(len(body), conversation.attached, self._limits)
-        return CompletionQuestion(request, conversation, tools, choice, ignored, extra, self._models)
+        return CompletionQuestion(request, conversation, tools, choice, ignored, extra)
 
 
 def bearer(scope: Scope) -> str | None:

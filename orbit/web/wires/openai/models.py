@@ -9,8 +9,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, get, post
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 from msgspec import Meta
 
@@ -93,20 +91,21 @@ def model_routes(services: Services) -> list[Any]:
     host, settings = services.host, services.config.host
     catalogue = host.catalogue
 
-    async def only_with_a_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        await services.authenticator.authenticate(bearer(connection.scope))  # lists of models cost the key nothing
+    async def allowed(request: Request[Any, Any, Any]) -> tuple[str, ...]:
+        """Return the models of the request's key. Lists of models do not count towards its limit."""
+        return (await services.authenticator.authenticate(bearer(request.scope))).key.models
 
-    @get("/models", guards=[only_with_a_key], operation_id="models", summary="The models that may be asked for")
-    async def list_models() -> ModelList:
-        models = [_info(name, catalogue) for name in catalogue.names()]
+    @get("/models", operation_id="models", summary="The models that the key may ask for, its default first")
+    async def list_models(request: Request[Any, Any, Any]) -> ModelList:
+        models = [_info(name, catalogue) for name in catalogue.names(await allowed(request))]
         if models and not catalogue.configured:
             models.insert(1, msgspec.structs.replace(models[0], id=ALIAS))
         return ModelList(tuple(models))
 
-    @get("/models/{model:path}", guards=[only_with_a_key], operation_id="model", summary="One model")
-    async def show_model(model: FromPath[str]) -> ModelInfo:
+    @get("/models/{model:path}", operation_id="model", summary="One model")
+    async def show_model(request: Request[Any, Any, Any], model: FromPath[str]) -> ModelInfo:
         name = model.removeprefix("/")  # a name may have slashes
-        found = _info(catalogue.find(name), catalogue)
+        found = _info(catalogue.find(name, await allowed(request)), catalogue)
         return msgspec.structs.replace(found, id=ALIAS) if name == ALIAS else found
 
     @post(

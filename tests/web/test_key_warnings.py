@@ -11,7 +11,7 @@ import orbit
 from orbit.database import open_database
 from orbit.database.keys import ApiKey
 from orbit.testing import host
-from orbit.web.unsearched_keys import unsearched
+from orbit.web.key_warnings import missing_models, unsearched
 
 
 class Shelf(orbit.Provider):
@@ -54,3 +54,14 @@ async def test_what_follows_is_what_the_configuration_says(tmp_path: Path) -> No
 
 async def test_with_a_provider_that_searches_all_is_well(tmp_path: Path) -> None:
     assert await told(tmp_path, 2, shelf={}) == ""
+
+
+async def test_models_that_are_gone_are_named_with_their_keys(tmp_path: Path) -> None:
+    config = {"echo": {}, "models": {"fast": {"provider": "echo"}}}
+    async with host(config, tmp_path) as running, open_database(running.config) as database:
+        assert await missing_models(running, database) == ""
+        for number, models in enumerate([(), ("FAST",), ("fast", "gone"), ("gone",), ("lost",)]):
+            await database.create_key(ApiKey(str(number), f"digest {number}", "hint", f"C{number}", models=models))
+        await database.create_key(ApiKey("9", "digest 9", "hint", "Off", active=False, models=("off",)))
+        sentence = await missing_models(running, database)
+    assert "'gone' (keys of C2, C3); 'lost' (keys of C4). Models: fast. Change the keys: orbit keys update" in sentence

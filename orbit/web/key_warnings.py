@@ -1,4 +1,4 @@
-"""Checks for API keys whose collections cannot be searched."""
+"""Checks for API keys whose collections cannot be searched, or whose models are gone."""
 
 from __future__ import annotations
 
@@ -54,22 +54,39 @@ async def astray(host: OrbitHost, database: Database) -> str:
     )
 
 
+async def missing_models(host: OrbitHost, database: Database) -> str:
+    """Name the models that active keys name although they do not exist; empty if there are none."""
+    clients: dict[str, list[str]] = {}
+    async for key in database.all_keys():
+        for name in host.catalogue.missing(key.models) if key.active else ():
+            clients.setdefault(name, []).append(key.client_name)
+    if not clients:
+        return ""
+    listed = "; ".join(f"'{name}' (keys of {_some(names)})" for name, names in sorted(clients.items())[:_SHOWN])
+    more = f"; and {len(clients) - _SHOWN} more" if len(clients) > _SHOWN else ""
+    known = ", ".join(host.catalogue.names()) or "none"
+    return (
+        f"API keys name models that do not exist, so requests for them are refused: {listed}{more}. Models: {known}. "
+        "Change the keys: orbit keys update KEY --model NAME."
+    )
+
+
 def _some(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
-def unsearched_problems(host: OrbitHost) -> list[Problem]:
-    """Return the same as a problem, for keys in an existing SQLite file only: it opens no connection."""
+def key_problems(host: OrbitHost) -> list[Problem]:
+    """Return the problems of keys in an existing SQLite file. MongoDB is left alone: this opens no connection."""
     config: Config = host.config
     if config.host.mongodb.enabled or not config.sqlite_path.is_file():
         return []
 
-    async def look() -> str:
+    async def look() -> list[str]:
         async with open_database(config) as database:
-            return await unsearched(host, database)
+            return [await unsearched(host, database), await missing_models(host, database)]
 
     try:
-        sentence = asyncio.run(look())
+        sentences = asyncio.run(look())
     except OrbitError as error:
         return [Problem("sqlite.path", str(error))]
-    return [Problem("", sentence)] if sentence else []
+    return [Problem("", sentence) for sentence in sentences if sentence]
