@@ -23,6 +23,7 @@ from orbit.database.keys import UnknownKey
 from orbit.database.prompts import UnknownPrompt
 from orbit.database.records import PAGE
 from orbit.errors import OrbitError, Unauthorized
+from orbit.host.model_list import ModelInfo
 
 T = TypeVar("T")
 TIMEOUT = 30.0
@@ -99,6 +100,10 @@ class RemoteAdministration:
     async def test_key(self, secret: str) -> OwnKey:
         """Return what a client's key may do. Raises Unauthorized if it is not valid. Needs no admin token."""
         return await self._ask("GET", "/key", OwnKey, headers={"X-API-Key": secret})
+
+    async def list_models(self) -> list[ModelInfo]:
+        """Return the models that clients may name, with the state of their providers."""
+        return await self._ask("GET", "/admin/models", list[ModelInfo])
 
     async def create_prompt(self, new: NewPrompt) -> PromptInfo:
         """Create a prompt."""

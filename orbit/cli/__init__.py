@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Check the configuration without starting anything.",
     "plugins": "List installed plugins and their state in the configuration.",
     "plugin": "Write a plugin of your own.",
+    "models": "List the models that clients may name.",
     "keys": "Create, list and revoke API keys.",
     "prompts": "Create, list and change system prompts.",
     "ingest": "Add files to a collection.",

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from orbit.config.model import Config
     from orbit.host.describe import Description
 
-_HEALTH_SECONDS = 3.0
-
 
 @click.group(invoke_without_command=True)
 @config_option
@@ -139,18 +137,14 @@ def _print(described: Description) -> None:
 
 def _health(config: Config, instance: str) -> str:
     """Return the health that the running server reports; empty if none answers or the admin token is unknown."""
-    import httpx
+    from orbit.cli.shared.running import ask
 
-    from orbit.auth.admin_token import read_token
-    from orbit.cli.shared.address import trust_of, url_of
-
-    token = read_token(config)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    found = ask(config, "/health", dict)
     try:
-        url, trusted = f"{url_of(config)}/health", trust_of(config)
-        answer = httpx.get(url, headers=headers, timeout=_HEALTH_SECONDS, verify=trusted)
-        health = answer.json()["components"][instance]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        health = found["components"][instance] if found is not None else None
+    except (KeyError, TypeError):
+        return ""
+    if health is None:
         return ""
     detail = health.get("detail")
     return f"{health['status']}: {detail}" if detail else str(health["status"])

@@ -43,8 +43,13 @@ class Models:
 
     async def supports(self, name: str, model: str, context: CallContext) -> frozenset[Capability]:
         """Return what a model of an instance (empty: its configured one) supports. Raises ProviderError."""
+        found = await self.find(name, model, context)
+        return found.supports if found is not None else frozenset()
+
+    async def find(self, name: str, model: str, context: CallContext) -> Model | None:
+        """Return a model of an instance (empty: its configured one); None if it is not listed. Raises ProviderError."""
         wanted = model or self._registry.model(name, "generate")
         models = sorted(await self.of(name, context), key=lambda item: item.name != wanted)
         if not wanted:
-            return models[0].supports if models else frozenset()
-        return next((item.supports for item in models if listed_name(wanted, [item.name])), frozenset())
+            return models[0] if models else None
+        return next((item for item in models if listed_name(wanted, [item.name])), None)

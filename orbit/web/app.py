@@ -19,6 +19,7 @@ from orbit.errors import OrbitError
 from orbit.host.host import OrbitHost
 from orbit.observing.metrics_history import History
 from orbit.web.api.admin.activity import kept_history, live_route
+from orbit.web.api.admin.models import models_route
 from orbit.web.api.admin.routes import admin_routes
 from orbit.web.api.conversations import conversation_routes
 from orbit.web.api.documents import document_routes
@@ -198,7 +199,7 @@ def routes(services: Services, chats: Mapping[str, ASGIApp], exchange: Exchange,
         *chat_routes(services, chats),
         *health_routes(services, check),
         *metrics_routes(services, exchange, check),
-        *admin_routes(services, live_route(exchange, history, check)),
+        *admin_routes(services, live_route(exchange, history, check), models_route(services.host, check)),
         conversation_routes(services),
         *document_routes(services),
         *plugin_routes(services),

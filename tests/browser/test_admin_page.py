@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from admin_kit import chat, choose, press, shown_secret, sign_in, signed_in
+from admin_kit import chat, choose, press, show, shown_secret, sign_in, signed_in
 
 
 def test_signing_in_and_out(tab: Any, server: Any) -> None:
@@ -229,3 +229,23 @@ def test_overview_and_chats_show_what_happened(tab: Any, server: Any, admin: htt
     press(page, "Search")
     page.locator(".chat").filter(has_text="forbidden").wait_for(state="detached")
     assert page.locator(".chat").count() == 1
+
+
+def test_models_and_those_of_a_key(tab: Any, server: Any, admin: httpx.Client) -> None:
+    page = signed_in(tab, server)
+    models = page.get_by_role("table", name="Models that clients may name")
+    models.get_by_role("row").filter(has_text="the default").get_by_text("OK").wait_for()
+    show(page, "Keys")
+    press(page, "New key")
+    page.get_by_label("Client").fill("One model")
+    page.get_by_label("Models").fill("script, gone")
+    page.get_by_text("There is no model of this name: gone.").wait_for()
+    page.get_by_label("Models").fill(" script ")
+    press(page, "Make the key")
+    shown_secret(page)
+    row = page.get_by_role("row").filter(has_text="One model")
+    row.get_by_text("script", exact=True).wait_for()
+    row.get_by_role("button", name="Manage").click()
+    page.get_by_label("Models").fill("")
+    press(page, "Save")
+    row.get_by_text("all", exact=True).wait_for()

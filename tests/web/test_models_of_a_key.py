@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+import orbit
 from orbit.auth.keys import new_key
 from orbit.testing.hosting import RunningServer, serve
 
@@ -24,6 +27,33 @@ CONFIG: dict[str, Any] = {
     },
 }
 QUESTION = {"messages": [{"role": "user", "content": "hello"}]}
+
+
+class Able(orbit.Provider):
+    """Says what its models can do, or is away."""
+
+    class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+        """Whether it is away."""
+
+        away: bool = False
+
+    settings: Settings
+
+    def model(self, hook: str) -> str:
+        return "small"
+
+    @orbit.hookimpl
+    async def models(self, context: orbit.CallContext) -> Sequence[orbit.Model]:
+        if self.settings.away:
+            raise orbit.ProviderError("it is away", kind="unavailable")
+        return [
+            orbit.Model("small", 4096, frozenset({"tools"})),
+            orbit.Model("large", 8192, frozenset({"tools", "images"})),
+        ]
+
+    @orbit.hookimpl
+    async def generate(self, messages: Any) -> AsyncIterator[orbit.Chunk]:
+        yield orbit.Chunk("x", finish_reason="stop")
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +136,26 @@ def test_every_route_that_chats_keeps_to_the_models_of_the_key(server: RunningSe
         body = {"model": "large", **bodies.get(path, QUESTION)}
         response = httpx.post(f"{server.url}{path}", json=body, headers=key, timeout=30)
         assert response.status_code == 404, (path, response.text)
+
+
+def test_the_list_says_what_models_can_do(tmp_path: Path) -> None:
+    config = {
+        "able": {},
+        "away": {"use": "able", "away": True},
+        "models": {
+            "default": "one",
+            "one": {"provider": "able"},
+            "two": {"provider": "able", "model": "large"},
+            "both": {"provider": ["able", "away"]},
+        },
+    }
+    with serve(config, tmp_path, {"able": Able}) as server:
+        key = {"X-API-Key": server.key}
+        listed = httpx.get(f"{server.url}/v1/models", headers=key).json()["data"]
+        one = httpx.get(f"{server.url}/v1/models/two", headers=key).json()
+    assert [(model["id"], model["context_length"], model["supports"]) for model in listed] == [
+        ("one", 4096, ["tools"]),
+        ("two", 8192, ["images", "tools"]),
+        ("both", 4096, []),  # one of its providers does not say
+    ]
+    assert one == listed[1]

@@ -67,8 +67,8 @@ STATUS = {
 }
 
 
-def admin_routes(services: Services, live: Any) -> list[Any]:
-    """Return the routes of ``/admin``, behind the admin token, and ``/key``, which shows a client its own key."""
+def admin_routes(services: Services, *more: Any) -> list[Any]:
+    """Return the routes of ``/admin`` and ``more``, behind the admin token, and ``/key``: a client's own key."""
     redact_access_log()
     admin = Administration(services.database)
     guard = services.admin_guard
@@ -82,7 +82,7 @@ def admin_routes(services: Services, live: Any) -> list[Any]:
         *_prompt_routes(admin),
         *collection_routes(services),
         chats_route(services.host.chat_log),
-        live,
+        *more,
     ]
     reading = [handler for handler in handlers if "GET" in handler.http_methods]
     changing = [handler for handler in handlers if "GET" not in handler.http_methods]

@@ -14,7 +14,8 @@ from msgspec import Meta
 
 from orbit.host.catalogue import ALIAS, Catalogue, UnknownModel
 from orbit.host.host import OrbitHost
-from orbit.types import CallContext
+from orbit.host.model_list import ModelInfo, asked_models
+from orbit.types import CallContext, Capability
 from orbit.upstreams import listed_name
 from orbit.web.http.body import decode, read_body
 from orbit.web.http.operation import operation
@@ -36,19 +37,24 @@ class EmbeddingRequest(msgspec.Struct, frozen=True):
     dimensions: int | None = None
 
 
-class ModelInfo(msgspec.Struct, frozen=True):
-    """A model. ``created`` is when the configuration was written, in Unix seconds."""
+class ListedModel(msgspec.Struct, frozen=True):
+    """A model. ``created`` is when the configuration was written, in Unix seconds.
+
+    ``context_length`` is in tokens. It is null, and ``supports`` empty, if the model's server has not told.
+    """
 
     id: str
     owned_by: str
     object: str = "model"
     created: int = 0
+    context_length: int | None = None
+    supports: tuple[Capability, ...] = ()
 
 
 class ModelList(msgspec.Struct, frozen=True):
     """All models that a request may name."""
 
-    data: tuple[ModelInfo, ...]
+    data: tuple[ListedModel, ...]
     object: str = "list"
 
 
@@ -97,15 +103,19 @@ def model_routes(services: Services) -> list[Any]:
 
     @get("/models", operation_id="models", summary="The models that the key may ask for, its default first")
     async def list_models(request: Request[Any, Any, Any]) -> ModelList:
-        models = [_info(name, catalogue) for name in catalogue.names(await allowed(request))]
+        names = catalogue.names(await allowed(request))
+        known = {model.name: model for model in await asked_models(host, _context(request))}
+        models = [_listed(known[name], catalogue) for name in names]
         if models and not catalogue.configured:
             models.insert(1, msgspec.structs.replace(models[0], id=ALIAS))
         return ModelList(tuple(models))
 
     @get("/models/{model:path}", operation_id="model", summary="One model")
-    async def show_model(request: Request[Any, Any, Any], model: FromPath[str]) -> ModelInfo:
+    async def show_model(request: Request[Any, Any, Any], model: FromPath[str]) -> ListedModel:
         name = model.removeprefix("/")  # a name may have slashes
-        found = _info(catalogue.find(name, await allowed(request)), catalogue)
+        wanted = catalogue.find(name, await allowed(request))
+        known = {model.name: model for model in await asked_models(host, _context(request))}
+        found = _listed(known[wanted], catalogue)
         return msgspec.structs.replace(found, id=ALIAS) if name == ALIAS else found
 
     @post(
@@ -126,9 +136,19 @@ def model_routes(services: Services) -> list[Any]:
     return [list_models, show_model, embeddings]
 
 
-def _info(name: str, catalogue: Catalogue) -> ModelInfo:
-    owner = catalogue.routes[name].targets[0].provider if not catalogue.configured else ALIAS
-    return ModelInfo(name, owner, created=catalogue.created)
+def _context(request: Request[Any, Any, Any]) -> CallContext:
+    return CallContext(request_id_of(request.scope))
+
+
+def _listed(model: ModelInfo, catalogue: Catalogue) -> ListedModel:
+    """Return a model as clients see it: with what each of its providers can do."""
+    owner = model.providers[0].provider if not catalogue.configured else ALIAS
+    windows = [each.window for each in model.providers if each.window is not None]
+    supports = frozenset[Capability].intersection(*(frozenset(each.supports) for each in model.providers))
+    length = min(windows, default=None)
+    return ListedModel(
+        model.name, owner, created=catalogue.created, context_length=length, supports=tuple(sorted(supports))
+    )
 
 
 async def _embed(host: OrbitHost, request: EmbeddingRequest, context: CallContext) -> EmbeddingList:

@@ -19,7 +19,7 @@ const GRACE = [
 export async function showKeys(main, make = "") {
   const list = h("div", { class: "list" });
   const filter = h("input", { type: "search", placeholder: "Filter by client, collection or notes", "aria-label": "Filter keys" });
-  const view = { list, filter, keys: [], prompts: [], collections: [] };
+  const view = { list, filter, keys: [], prompts: [], collections: [], models: [] };
   const reload = () => fill(list, () => load(view, reload));
   filter.addEventListener("input", () => list.replaceChildren(...rows(view, reload)));
   main.replaceChildren(
@@ -36,9 +36,10 @@ async function load(view, reload) {
     (library) => library.collections.map((one) => one.name),
     () => null, // keys can be administered while the store of documents is away
   );
-  [view.keys, view.prompts, view.collections] = await Promise.all([
+  [view.keys, view.prompts, view.models, view.collections] = await Promise.all([
     all(path("api-keys")),
     all(path("prompts")),
+    call("GET", path("models")).then((models) => models.map((one) => one.name), () => []),
     collections,
   ]);
   view.keys.sort((one, other) => other.created_at - one.created_at);
@@ -63,6 +64,7 @@ function rows(view, reload) {
       ["Collection", (key) => key.collection ?? h("span", { class: "soft" }, "the default")],
       ["Prompt", (key) => promptOf(key) ?? h("span", { class: "soft" }, "the default")],
       ["Limit", (key) => (key.requests_per_minute ? `${number(key.requests_per_minute)} / min` : h("span", { class: "soft" }, "none"))],
+      ["Models", (key) => key.models.join(", ") || h("span", { class: "soft" }, "all")],
       ["Made", (key) => when(key.created_at)],
       ["Status", (key) => [badge(...STATUS[key.status]), key.expires_at && h("small", {}, `until ${date(key.expires_at)}`)]],
       ["", (key) => button(["Manage", hidden(` the key of ${key.client_name}`)], () => manage(key, view, reload), "small")],
@@ -83,12 +85,14 @@ function controls(view, key = {}) {
     h("option", { value: "" }, "The default prompt"),
     view.prompts.map((one) => h("option", { value: one.id }, `${one.name} (${one.version})`)),
   );
+  const models = h("input", { type: "text", autocomplete: "off", placeholder: "All models" });
   const limit = h("input", { type: "number", min: 1, max: 1_000_000, step: 1, placeholder: "No limit" });
   const ends = h("input", { type: "datetime-local" });
   const notes = h("textarea", { rows: 2, maxlength: 4000 });
   name.value = key.client_name ?? "";
   collection.value = key.collection ?? "";
   prompt.value = key.system_prompt_id ?? "";
+  models.value = (key.models ?? []).join(", ");
   limit.value = key.requests_per_minute ?? "";
   ends.value = key.expires_at ? localTime(key.expires_at) : "";
   notes.value = key.notes ?? "";
@@ -98,9 +102,17 @@ function controls(view, key = {}) {
     const name = collection.value.trim();
     unknown.textContent = name && view.collections?.includes(name) === false ? "There is no collection of this name yet." : "";
   });
+  const named = () => models.value.split(",").map((one) => one.trim()).filter(Boolean);
+  const gone = h("small", { class: "hint", role: "status" });
+  models.addEventListener("input", () => {
+    const missing = named().filter((one) => view.models.length && !view.models.includes(one));
+    gone.textContent = missing.length ? `There is no model of this name: ${missing.join(", ")}.` : "";
+  });
   const fields = [
     field("Client", name, "Who the key is for."),
     h("div", { class: "pair" }, h("div", {}, field("Collection", collection), list, unknown), field("System prompt", prompt)),
+    field("Models", models, `Separated by commas; the first is the default. There are: ${view.models.join(", ")}.`),
+    gone,
     h("div", { class: "pair" }, field("Requests per minute", limit), field("Ends", ends)),
     field("Notes", notes),
   ];
@@ -108,6 +120,7 @@ function controls(view, key = {}) {
     client_name: name.value,
     collection_name: collection.value.trim() || null,
     notes: notes.value,
+    models: named(),
     requests_per_minute: limit.value ? Number(limit.value) : null,
     // Left alone it is not sent: its seconds are not in the field, and one that has passed could not be set again.
     ...(ends.value === endsBefore ? {} : { expires_at: ends.value ? new Date(ends.value).getTime() / 1000 : null }),

@@ -4,7 +4,7 @@ import { h } from "../common.js";
 import { call, path } from "./api.js";
 import { Chart } from "./charts.js";
 import { compact, counted, duration, number } from "./format.js";
-import { badge, heading, problem, table } from "./parts.js";
+import { badge, fill, heading, problem, table } from "./parts.js";
 import { Samples, chats, quantile, tokens } from "./samples.js";
 
 const EVERY_MILLISECONDS = 5000;
@@ -17,6 +17,7 @@ export async function showOverview(main, _, signal) {
   const said = h("div", {});
   const tiles = h("div", { class: "tiles" });
   const health = h("div", { class: "list" });
+  const models = h("div", { class: "list" });
   const charts = [
     new Chart("Chats per minute", [["Answered", "first"], ["Blocked", "second"], ["Cancelled", "third"], ["Failed", "fourth"]], { least: 4, format: compact }),
     new Chart("Tokens per minute", [["Read", "first"], ["Written", "second"]], { least: 100, format: compact }),
@@ -29,7 +30,10 @@ export async function showOverview(main, _, signal) {
     h("div", { class: "charts" }, charts.map((chart) => chart.element)),
     h("h2", { class: "title" }, "Health"),
     health,
+    h("h2", { class: "title" }, "Models"),
+    models,
   );
+  fill(models, async () => modelTable(await call("GET", path("models"))));
   const refresh = async () => {
     if (document.hidden) return;
     try {
@@ -100,5 +104,26 @@ function healthTable(health) {
       ["Detail", ([, state]) => state.detail || h("span", { class: "soft" }, "–")],
     ],
     Object.entries(health.components),
+  );
+}
+
+function modelTable(models) {
+  const soft = (text) => h("span", { class: "soft" }, text);
+  const windowOf = (one) => (one.window === null ? "" : `${compact(one.window)} tokens`);
+  return table(
+    "Models that clients may name",
+    [
+      ["Model", (model) => [h("span", { class: "main" }, model.name), model.default && h("small", {}, "the default")]],
+      [
+        "Providers",
+        (model) =>
+          model.providers.map((one) =>
+            h("div", {}, one.provider, " ", one.health && badge(...HEALTH[one.health.status]), h("small", {}, [one.model, windowOf(one)].filter(Boolean).join(", "))),
+          ),
+      ],
+      ["Supports", (model) => [...new Set(model.providers.flatMap((one) => one.supports))].join(", ") || soft("text")],
+      ["Fallback", (model) => model.fallback.join(", ") || soft("none")],
+    ],
+    models,
   );
 }

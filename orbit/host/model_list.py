@@ -1,0 +1,78 @@
+"""Describes the models of a configuration: for operators, and for clients that choose one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from orbit.errors import ProviderError
+from orbit.host.host import OrbitHost
+from orbit.types import CallContext, Capability, Health, Model
+
+
+class ModelProvider(msgspec.Struct, frozen=True):
+    """A provider of a model, with its name of the model. Nothing is known of it unless its server has told."""
+
+    provider: str
+    model: str
+    window: int | None = None
+    """Tokens that it reads and writes together."""
+    supports: tuple[Capability, ...] = ()
+    health: Health | None = None
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """A model that clients may name, who answers for it, and which models take over."""
+
+    name: str
+    default: bool
+    providers: tuple[ModelProvider, ...]
+    fallback: tuple[str, ...] = ()
+
+
+def model_list(host: OrbitHost) -> list[ModelInfo]:
+    """Return the models without asking anybody, the default first."""
+    catalogue = host.catalogue
+    return [
+        ModelInfo(
+            name,
+            name == catalogue.default,
+            tuple(
+                ModelProvider(target.provider, target.model or host.registry.model(target.provider, "generate"))
+                for target in catalogue.routes[name].targets
+            ),
+            catalogue.routes[name].fallback,
+        )
+        for name in catalogue.names()
+    ]
+
+
+async def asked_models(
+    host: OrbitHost, context: CallContext, health: Mapping[str, Health] | None = None
+) -> list[ModelInfo]:
+    """Return the models with what their providers say of them within ``timeouts.health``, and their health."""
+    models = model_list(host)
+    providers = {(each.provider, each.model): each for model in models for each in model.providers}
+    found = dict(zip(providers, await _found(host, list(providers.values()), context), strict=True))
+    states = health or {}
+
+    def told(each: ModelProvider) -> ModelProvider:
+        model, state = found[each.provider, each.model], states.get(each.provider)
+        if model is None:
+            return msgspec.structs.replace(each, health=state)
+        return ModelProvider(each.provider, each.model, model.window, tuple(sorted(model.supports)), state)
+
+    return [msgspec.structs.replace(model, providers=tuple(told(each) for each in model.providers)) for model in models]
+
+
+async def _found(host: OrbitHost, providers: Sequence[ModelProvider], context: CallContext) -> list[Model | None]:
+    async def ask(each: ModelProvider) -> Model | None:
+        try:
+            async with asyncio.timeout(host.config.host.timeouts.health):
+                return await host.listed_models.find(each.provider, each.model, context)
+        except (ProviderError, TimeoutError):
+            return None
+
+    return await asyncio.gather(*map(ask, providers))
