@@ -1,11 +1,11 @@
-"""The plugin ``extract``: answers with the sentences of the best passage that fit the question, without a model."""
+"""The plugin ``extract``: answers with the sentences of the passages that fit the question, without a model."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import aclosing
-from typing import Annotated
+from contextlib import aclosing, suppress
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -15,23 +15,32 @@ from orbit import (
     Chunk,
     Document,
     GenerateOptions,
+    Host,
     Message,
     Model,
     Need,
     Provider,
+    ProviderError,
     TokenCount,
     Usage,
     hookimpl,
 )
-from orbit.builtin.quoting import best_part
+from orbit.builtin.quoting import Passage, quotations
 
 
 class ExtractSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The keys of an ``extract:`` section."""
 
     max_chars: Annotated[int, Meta(ge=50, description="Longest quotation, in characters.")] = 500
+    max_quotations: Annotated[
+        int, Meta(ge=1, description="Most quotations. Those after the first fit the question almost as well.")
+    ] = 3
     introduction: Annotated[
-        str, Meta(description="Text before a quotation; `{title}` is the title of its source. Empty for none.")
+        str,
+        Meta(
+            description="Text before a quotation; `{title}` is the title of its source with the headings above it. "
+            "Empty for none."
+        ),
     ] = "Quoted from {title}:"
     otherwise: Annotated[
         str, Meta(description="Provider instance that answers where there are no passages; empty for a fixed text.")
@@ -42,6 +51,8 @@ class ExtractSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 _NO_WINDOW = 2**31
+_KEPT = 4_096
+"""Headings whose vectors are kept: with 384 numbers each, 6 MB."""
 
 
 class Extract(Provider):
@@ -49,6 +60,12 @@ class Extract(Provider):
 
     Settings = ExtractSettings
     settings: ExtractSettings
+
+    def __init__(self, name: str, settings: msgspec.Struct, host: Host) -> None:
+        """Store the arguments."""
+        super().__init__(name, settings, host)
+        self._vectors: dict[str, Any] = {}
+        """Vectors of headings, which many questions find."""
 
     def needs(self) -> Iterable[Need]:
         """Return the provider that answers without passages."""
@@ -92,7 +109,7 @@ class Extract(Provider):
         options: GenerateOptions,
         context: CallContext,
     ) -> AsyncIterator[Chunk]:
-        """Quote the first document. A token is a word."""
+        """Quote the documents that fit best. A token is a word."""
         if self.settings.otherwise and (not documents or not _can_quote(messages, options)):
             async with aclosing(
                 self.host.generate(messages, options, context, provider=self.settings.otherwise)
@@ -100,7 +117,7 @@ class Extract(Provider):
                 async for chunk in chunks:
                     yield chunk
             return
-        pieces = self._pieces(question, documents)
+        pieces = await self._pieces(question, documents, context)
         text = "".join(pieces)
         kept = min((place for stop in options.stop if (place := text.find(stop)) >= 0), default=len(text))
         words = said = 0
@@ -117,23 +134,55 @@ class Extract(Provider):
             yield Chunk(shown)
         yield Chunk(finish_reason="stop", usage=Usage(completion_tokens=words))
 
-    def _pieces(self, question: str, documents: Sequence[Document]) -> list[str]:
+    async def _pieces(self, question: str, documents: Sequence[Document], context: CallContext) -> list[str]:
         if not documents:
             return [self.settings.without_passages]
-        best = documents[0]
-        body = _body(best)
-        quoted = best_part(question, body, [document.text for document in documents[1:]], self.settings.max_chars)
-        quoted = [*quoted[:-1], quoted[-1].rstrip()] if quoted else [best.text]
-        block = "\n" in quoted[-1] or quoted[-1].lstrip().startswith(("|", "```", "~~~"))
-        title = best.title or best.source
-        introduction = self.settings.introduction.replace("{title}", title) if title else ""
-        return [*([f"{introduction}\n\n"] if introduction else []), *quoted, "\n\n[1]" if block else " [1]"]
+        named = [_named(document) for document in documents]
+        alike = await self._likenesses(question, named, context)
+        passages = [
+            Passage(name, _body(document), document.score or 0.0, likeness)
+            for name, document, likeness in zip(named, documents, alike, strict=True)
+        ]
+        pieces: list[str] = []
+        before = ""
+        for quotation in quotations(question, passages, self.settings.max_chars, self.settings.max_quotations):
+            *quoted, last = quotation.units
+            introduction = self._introduction(named[quotation.place])
+            pieces += ["\n\n"] if pieces else []
+            pieces += [f"{introduction}\n\n"] if introduction and introduction != before else []
+            block = "\n" in last.rstrip() or last.lstrip().startswith(("|", "```", "~~~"))
+            pieces += [*quoted, last.rstrip(), "\n\n" if block else " ", f"[{quotation.place + 1}]"]
+            before = introduction
+        return pieces or [documents[0].text]
+
+    def _introduction(self, name: str) -> str:
+        text = self.settings.introduction.replace("{title}", name) if name else ""
+        return re.sub(r"(?<=[?!.:\u2026\uff1f]):$", "", text)  # headings may be questions
+
+    async def _likenesses(self, question: str, headings: Sequence[str], context: CallContext) -> list[float]:
+        """Return how similar each heading's vector is to the question's; 0 without an embedding model."""
+        if len(headings) < 2 or not self.host.embedding:  # noqa: PLR2004  # nothing to choose from
+            return [0.0] * len(headings)
+        new = [one for one in dict.fromkeys(headings) if one not in self._vectors]
+        with suppress(ProviderError):  # quoting works without
+            # All as questions: these never wait behind an ingestion, and what is compared is read alike.
+            asked, *vectors = await self.host.embed([question, *new], "query", context)
+            known = {**self._vectors, **dict(zip(new, vectors, strict=True))}
+            self._vectors = dict(list(known.items())[-_KEPT:])
+            return [float(asked @ known[one]) for one in headings]
+        return [0.0] * len(headings)
 
 
 def _can_quote(messages: Sequence[Message], options: GenerateOptions) -> bool:
     """Return whether a quotation can answer: not with tools, after a schema, about an image, or as a continuation."""
     last = messages[-1]
     return not options.tools and options.json_schema is None and last.role == "user" and not last.parts
+
+
+def _named(document: Document) -> str:
+    """Return the title of a passage's source with the headings above the passage."""
+    title, heading = document.title or document.source, str(document.metadata.get("heading", ""))
+    return " > ".join(filter(None, (title, heading if heading != title else "")))
 
 
 def _body(document: Document) -> str:

@@ -1,4 +1,4 @@
-"""Finds the part of a passage that answers a question, in any language and without a model."""
+"""Finds the parts of passages that answer a question, in any language and without a model."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import msgspec
 
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
 _WHOLE_LINE = re.compile(r"^\s*(?:\||[-*+•‣◦]\s|\d{1,3}[.)]\s|#{1,6}\s|>|\t| {4})|\t|.\|.")
 """A line of a table, list, heading, quotation or code: it means something only as a whole."""
+_ITEM = re.compile(r"^\s*(?:[-*+•‣◦]|\d{1,3}[.)])\s")
+_CONTINUED = re.compile(r"[ \t]+\S")
 _TABLE_ROW = re.compile(r"^\s*\||.\|.|\t")
 _NOT_AFTER = (
     r"(?<!\b[^\W\d_])(?<!\b\d)(?<!\b\d\d)"  # initials and "z. B.", days and numbers of items
@@ -27,6 +31,26 @@ _SENTENCE_END = re.compile(
 )
 _WORD = re.compile(r"\w+")
 _GRAM = 3
+
+_ASKS_CODE = re.compile(
+    r"\b(?:command|setting|option|header|variable|class|hook|route|path|endpoint|parameter|file|field|method|function"
+    r"|library|package|port|database|model|how (?:do|can) i|befehl|einstellung|schalter|kopfzeile|klasse|pfad|datei"
+    r"|feld|funktion|bibliothek|paket|datenbank|modell|commande|réglage|paramètre|en-tête|classe|chemin|fichier|champ"
+    r"|fonction|bibliothèque|paquet|modèle|comando|ajuste|opción|cabecera|clase|ruta|archivo|campo|función|biblioteca"
+    r"|paquete|modelo)\b",
+    re.IGNORECASE,
+)
+_ASKS_NUMBER = re.compile(
+    r"\bhow (?:many|much|long|old|large|big|far|high|tall|soon|often)\b|\b(?:which|what) (?:port|version|code|status)\b"
+    r"|\b(?:most|largest|limit|default size)\b|\bwie (?:viele?|lange|alt|groß|weit|hoch|schnell|oft)\b|\bcombien\b"
+    r"|\bcuánt|\bquant[ie]\b|сколько|как (?:долго|часто)|كم|कितन|多少|多久|几|いくつ|いくら|何",
+    re.IGNORECASE,
+)
+_KINDS = (
+    (_ASKS_CODE, re.compile(r"`|--\w|\w[._/-]\w+\.?\w*\(|\$ "), 0.6),
+    (_ASKS_NUMBER, re.compile(r"\d"), 1.3),
+)
+"""What a question asks for, what shows that a text has it, and how much that counts."""
 
 
 def units_of(text: str) -> list[str]:
@@ -45,6 +69,8 @@ def units_of(text: str) -> list[str]:
             if closes:
                 units.append(code)
                 code = ""
+        elif not prose and units and _ITEM.match(units[-1]) and _CONTINUED.match(line) and not _ITEM.match(line):
+            units[-1] += line
         elif _WHOLE_LINE.search(line):
             units += [*_sentences(prose), line]
             prose = ""
@@ -53,31 +79,112 @@ def units_of(text: str) -> list[str]:
     return [*units, *_sentences(prose), *([code] if code else [])]
 
 
-def best_part(question: str, text: str, others: Sequence[str], longest: int) -> list[str]:
-    """Return the neighbouring units of a text that share most with a question, together ``longest`` characters or less.
+class Passage(msgspec.Struct, frozen=True):
+    """A passage to quote from."""
 
-    One unit is returned whole, however long it is. ``others`` are texts that show which words say little here. A part
-    of a table begins with the table's first lines.
+    heading: str
+    """The title of its source and the headings above it."""
+    body: str
+    confidence: float = 0.0
+    """How sure the search is of it, 0 to 1."""
+    likeness: float = 0.0
+    """The cosine similarity of its heading to the question; 0 if unknown."""
+
+
+class Quotation(msgspec.Struct, frozen=True):
+    """Neighbouring units of the passage at ``place``, from 0."""
+
+    place: int
+    units: tuple[str, ...]
+    score: float
+    shared: float
+    """The share of the question's pieces of words, weighed by how rare they are, that they or their headings have."""
+
+
+_CONFIDENCE = 1.2
+_RANK = 1.2
+_COVERED = 1.5
+_HEADING = 2.0
+_COVERED_TOGETHER = 2.0
+_LIKENESS = 4.0
+_WHOLE = 2.0
+_LENGTH = 0.8 / 500
+"""What counts for a part of a passage. A logistic regression on 75 questions about this project's documentation gave
+the values, rounded here; bench/quality.py --answers reports them on questions about other documents.
+"""
+
+_CLOSE = 2.0
+"""How much less than the best part another one may score to be quoted as well."""
+_LEAST = 1 / 2
+"""How much it must share with the question, relative to the best part."""
+
+
+def quotations(question: str, passages: Sequence[Passage], longest: int, most: int) -> list[Quotation]:
+    """Return the parts of passages that fit a question best, best first: one of each passage, and at most ``most``.
+
+    A part is neighbouring units, together ``longest`` characters or less; a single unit is returned whole, however long
+    it is. A part of a table begins with the table's first lines. Parts after the first one fit almost as well, and say
+    something else.
     """
-    units = units_of(text)
-    if len(text) <= longest or len(units) == 1:
-        return units
-    weights = _weights([*units, *others])
+    found = sorted(_best_parts(question, passages, longest), key=lambda part: -part.score)
+    chosen: list[Quotation] = []
+    said: list[str] = []
+    for part in found:
+        words = f" {' '.join(_WORD.findall(''.join(part.units).casefold()))} "
+        fits = part.score >= found[0].score - _CLOSE and part.shared >= _LEAST * found[0].shared
+        if part is found[0] or (fits and len(chosen) < most and not any(words in one for one in said)):
+            chosen.append(part)
+            said.append(words)
+    return chosen
+
+
+def _best_parts(question: str, passages: Sequence[Passage], longest: int) -> Iterator[Quotation]:
+    """Yield the best part of each passage."""
+    split = [units_of(passage.body) for passage in passages]
     asked = _grams(question)
-    gains = [asked & _grams(unit) for unit in units]
-    best, place = -1.0, (0, 1)
+    grams = [[_grams(unit) for unit in units] for units in split]
+    weights = _weights([of for units in grams for of in units])
+    total = sum(weights.get(gram, 0.0) for gram in asked) or 1.0
+    wanted = [(pattern, gain) for asks, pattern, gain in _KINDS if asks.search(question)]
+
+    def share(covered: set[str]) -> float:
+        return sum(weights.get(gram, 0.0) for gram in covered) / total
+
+    for place, (passage, units) in enumerate(zip(passages, split, strict=True)):
+        if not units:
+            continue
+        gains = [asked & of for of in grams[place]]
+        shown = [[bool(pattern.search(unit)) for unit in units] for pattern, _ in wanted]
+        heading = asked & _grams(passage.heading)
+        whole = len(passage.body) <= longest
+        general = (
+            _CONFIDENCE * passage.confidence
+            + _RANK / (1 + place)
+            + _HEADING * share(heading)
+            + _LIKENESS * passage.likeness
+            + _WHOLE * whole
+        )
+        best: Quotation | None = None
+        for start, end, size in [(0, len(units), len(passage.body))] if whole else _windows(units, longest):
+            covered = set[str]().union(*gains[start:end])
+            shared = share(covered | heading)
+            score = general + _COVERED * share(covered) + _COVERED_TOGETHER * shared + _LENGTH * size
+            score += sum(gain for (_, gain), of in zip(wanted, shown, strict=True) if any(of[start:end]))
+            if best is None or score > best.score + 1e-9:
+                best = Quotation(place, tuple(_with_header(units, start, end)), score, shared)
+        if best is not None:
+            yield best
+
+
+def _windows(units: Sequence[str], longest: int) -> Iterator[tuple[int, int, int]]:
+    """Yield start, end and size of all neighbouring units that fit; of each single one whether it fits or not."""
     for start in range(len(units)):
-        size, covered = 0, set[str]()
+        size = 0
         for end in range(start, len(units)):
             size += len(units[end])
             if size > longest and end > start:
                 break
-            covered |= gains[end]
-            # Length counts a little: of two parts with the same words, the shorter one says it.
-            score = sum(weights[gram] for gram in covered) - 0.002 * size
-            if score > best + 1e-9:
-                best, place = score, (start, end + 1)
-    return _with_header(units, *place)
+            yield start, end + 1, min(size, longest)
 
 
 def _with_header(units: Sequence[str], start: int, end: int) -> list[str]:
@@ -108,7 +215,7 @@ def _grams(text: str) -> set[str]:
     return grams
 
 
-def _weights(texts: Sequence[str]) -> dict[str, float]:
+def _weights(texts: Sequence[set[str]]) -> dict[str, float]:
     """Return how much each trigram tells about a text: rare ones more."""
-    counted = Counter(gram for text in texts for gram in _grams(text))
+    counted = Counter(gram for text in texts for gram in text)
     return {gram: math.log(1 + len(texts) / count) for gram, count in counted.items()}

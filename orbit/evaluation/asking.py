@@ -65,9 +65,9 @@ async def ask_all(
 
 
 def searching(host: OrbitHost) -> Retrieval:
-    """Return the retrievers and rerankers of a host."""
+    """Return the retrievers and rerankers of a host, which fuse and refuse as for a client."""
     settings = host.config.host
-    return Retrieval(host.registry, settings.retrieval, settings.timeouts, _failed)
+    return Retrieval(host.registry, settings.retrieval, settings.timeouts, _failed, host.roles.embed)
 
 
 def _failed(consequence: str, error: OrbitError) -> None:

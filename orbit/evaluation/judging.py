@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from orbit.errors import OrbitError
 from orbit.evaluation.asking import Asked
+from orbit.evaluation.questions import Fact
 
 NAMES: Mapping[str, str] = {
     "R@1": "the right file or passage comes first",
@@ -96,8 +97,8 @@ def _others(one: Asked) -> dict[str, float]:
     measures["answer_ms"] = one.answer_seconds * 1000
     measures["tokens"] = float(one.tokens)
     if one.question.facts:
-        answer = plain(one.answer)
-        measures["facts"] = sum(plain(fact) in answer for fact in one.question.facts) / len(one.question.facts)
+        facts = one.question.facts
+        measures["facts"] = sum(states(one.answer, fact) for fact in facts) / len(facts)
     if one.question.sources and not one.refused:
         numbers = [int(number) for number in _CITED.findall(one.answer)]
         by_number = {source.number: source.source for source in one.sources}
@@ -106,6 +107,27 @@ def _others(one: Asked) -> dict[str, float]:
         if right:
             measures["citation_precision"] = sum(right) / len(right)
     return measures
+
+
+def states(answer: str, fact: Fact) -> bool:
+    """Return whether an answer has a fact, or one of its spellings, as whole words: ``2`` is not in ``120``.
+
+    A thousands separator makes no difference. In scripts without spaces, a fact may be anywhere.
+    """
+    text = _ungrouped(plain(answer))
+    spellings = [_ungrouped(plain(one)) for one in ((fact,) if isinstance(fact, str) else fact)]
+    return any(re.search(_bound(one[:1]) + re.escape(one) + _bound(one[-1:], after=True), text) for one in spellings)
+
+
+def _ungrouped(text: str) -> str:
+    return re.sub(r"(?<=\d)[,'\u2019 ](?=\d{3}(?!\d))", "", text)
+
+
+def _bound(letter: str, *, after: bool = False) -> str:
+    """Return a pattern: no letter or digit continues the word that begins or ends with ``letter``."""
+    if not (letter.isdigit() or letter.upper() != letter):  # a sign, or a script that may not separate words
+        return ""
+    return r"(?![^\W_]|[.,]\d)" if after else r"(?<![^\W_])(?<!\d[.,])"
 
 
 def plain(text: str) -> str:

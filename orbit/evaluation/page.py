@@ -11,6 +11,7 @@ from orbit.errors import OrbitError
 from orbit.evaluation.asking import Asked
 from orbit.evaluation.figures import Figure, Group, Judged, Row, groups, rows
 from orbit.evaluation.judging import NAMES
+from orbit.evaluation.questions import Fact
 
 _SHOWN_PASSAGES = 5
 
@@ -86,6 +87,10 @@ def _question(one: Asked, measures: Any) -> dict[str, Any]:
         "question": one.question.asked,
         "error": one.error,
         "answer": one.answer,
-        "right": ", ".join((*one.question.sources, *one.question.facts)),
+        "right": ", ".join((*one.question.sources, *map(_shown_fact, one.question.facts))),
         "found": [f"{item.source}: {item.text[:300]}" for item in one.found[:_SHOWN_PASSAGES]],
     }
+
+
+def _shown_fact(fact: Fact) -> str:
+    return fact if isinstance(fact, str) else " / ".join(fact)

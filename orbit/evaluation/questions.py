@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from orbit.errors import OrbitError
+
+Fact: TypeAlias = str | tuple[str, ...]
+"""What an answer must contain, or several ways to write it."""
 
 
 class EvalQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -19,8 +23,8 @@ class EvalQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
     """The files that answer it. Any of them will do."""
     text: str = ""
     """Words of the passage that answers it. With them, only a passage that has them counts as found."""
-    facts: tuple[str, ...] = ()
-    """What the answer must contain, such as numbers and names."""
+    facts: tuple[Fact, ...] = ()
+    """What the answer must contain, such as numbers and names; a list of several spellings, of which one will do."""
     answerable: bool | None = None
     """False if the documents do not answer it. Without it: True if the line says what is right, else unknown."""
     language: str = ""

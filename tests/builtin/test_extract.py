@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from tools_model import ROUND, WEATHER, ToolsModel
 
-from orbit import Document, GenerateOptions, Message, Provider, Query, hookimpl
+from orbit import Document, GenerateOptions, Message, Provider, ProviderError, Query, hookimpl
 from orbit.testing import BaseGenerateContract, make_host, serve
 from orbit.testing.contract.subject import CONTEXT
 
@@ -42,10 +44,48 @@ def test_it_quotes_the_sentence_and_says_so(tmp_path: Path) -> None:
         asked, headers = {"message": "How many minutes does it take?"}, {"X-API-Key": server.key}
         reply = httpx.post(f"{server.url}/chat", json={**asked, "stream": False}, headers=headers).json()
         frames = httpx.post(f"{server.url}/chat", json={**asked, "stream": True}, headers=headers).text
-    assert reply["response"] == "Quoted from Guide:\n\nIt takes forty minutes. [1]"
+    assert reply["response"] == "Quoted from Guide > Ferry:\n\nIt takes forty minutes. [1]"
     assert reply["metadata"]["provider"] == "extract"
     assert [source["number"] for source in reply["sources"]] == [1, 2]
     assert "It takes forty minutes." in frames
+
+
+class Vectors(Provider):
+    """Embeds a text as whether it is about leaving, and counts the texts."""
+
+    asked = 0
+
+    @hookimpl
+    async def embed(self, texts: Sequence[str]) -> Any:
+        if "broken" in texts:
+            raise ProviderError("the model is gone", kind="unavailable")
+        self.asked += len(texts)
+        return np.array([[1, 0] if "leave" in one or "Vacation" in one else [0, 1] for one in texts], dtype=np.float32)
+
+
+async def test_headings_that_mean_the_same_lead_to_the_quotation(tmp_path: Path) -> None:
+    passages = [Document("1", "Ask the crew.", title="Rules"), Document("2", "Ask the office.", title="Vacation")]
+    async with make_host({"extract": {}, "vectors": {}}, tmp_path, {"vectors": Vectors}) as host:
+        first = await answer(host, question="When may I leave?", documents=passages)
+        again = await answer(host, question="Can I leave?", documents=passages)
+        alone = await answer(host, question="broken", documents=passages)
+        vectors: Any = host.registry["vectors"]
+        assert vectors.asked == 3 + 1, "headings are embedded once"
+    assert first[0].startswith("Quoted from Vacation:\n\nAsk the office. [2]")
+    assert again[0] == first[0]
+    assert alone[0].startswith("Quoted from Rules:"), "it quotes without vectors"
+
+
+async def test_a_heading_that_asks_needs_no_colon_and_is_said_once(tmp_path: Path) -> None:
+    heading = {"heading": "When is the ferry?"}
+    documents = [
+        Document("1", "The ferry is at noon.", title="Guide", metadata=heading),
+        Document("2", "In winter the ferry is at two.", title="Guide", metadata=heading),
+    ]
+    async with make_host({"extract": {}}, tmp_path) as host:
+        text, _ = await answer(host, question="When does the ferry go?", documents=documents)
+    quoted = "Quoted from Guide > When is the ferry?\n\nThe ferry is at noon. [1]\n\nIn winter the ferry is at two. [2]"
+    assert text == quoted
 
 
 def test_turns_that_a_quotation_cannot_answer_go_to_the_other_provider(tmp_path: Path) -> None:

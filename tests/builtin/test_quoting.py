@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from orbit.builtin.quoting import best_part, units_of
+from orbit.builtin.quoting import Passage, quotations, units_of
+
+
+def best_part(question: str, text: str, longest: int) -> list[str]:
+    return [unit for part in quotations(question, [Passage("", text)], longest, 1) for unit in part.units]
+
 
 LANGUAGES = {
     "English": (
@@ -52,14 +57,14 @@ def test_sentences_of_a_language(language: str) -> None:
     units = units_of(text)
     assert "".join(units) == text
     assert units[: len(sentences)] == sentences
-    assert "".join(best_part(question, text, [], max(map(len, [*units, answer])))) == answer
+    assert "".join(best_part(question, text, max(map(len, [*units, answer])))) == answer
 
 
 TABLE = "| part | price |\n|---|---|\n| A-100 | 7 EUR |\n| B-200 | 9 EUR |\n| C-300 | 11 EUR |\n"
 
 
 def test_a_row_comes_with_the_head_of_its_table() -> None:
-    assert "".join(best_part("What does C-300 cost?", TABLE, [], 20)) == (
+    assert "".join(best_part("What does C-300 cost?", TABLE, 20)) == (
         "| part | price |\n|---|---|\n| C-300 | 11 EUR |\n"
     )
 
@@ -71,15 +76,62 @@ def test_code_and_list_items_are_whole() -> None:
     assert "".join(units) == text
     assert code in units
     assert "- The port is 3000. It is fixed.\n" in units
-    assert best_part("How do I install orbit with pip?", text, [], 60)[0].startswith("```sh")
+    assert best_part("How do I install orbit with pip?", text, 60)[0].startswith("```sh")
 
 
 def test_a_short_text_is_quoted_whole() -> None:
-    assert "".join(best_part("anything", "One. Two. Three.", [], 100)) == "One. Two. Three."
+    assert "".join(best_part("anything", "One. Two. Three.", 100)) == "One. Two. Three."
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "```", "a" * 5_000, "|\n|\n|\n", ". . . .\n. ", "1. 2. 3.\n4. "])
 def test_odd_texts_lose_nothing(text: str) -> None:
     assert "".join(units_of(text)) == text
-    part = "".join(best_part("question?", text, ["other"], 50))
+    part = "".join(best_part("question?", text, 50))
     assert part in text or text.startswith("|")
+
+
+ANSWERS = [
+    Passage("Guide > Trains", "Trains leave from the north station. A ticket costs 4 euros.", 0.6),
+    Passage("Guide > Where do buses leave?", "From the market, every ten minutes.", 0.6),
+    Passage("Guide > Museums", "The museum is closed on Mondays.", 0.3),
+]
+
+
+def test_a_heading_may_ask_the_question() -> None:
+    first = quotations("Where do the buses leave?", ANSWERS, 500, 3)[0]
+    assert first.units == ("From the market, every ten minutes.",)
+
+
+def test_a_question_for_a_number_prefers_a_text_with_one() -> None:
+    passages = [Passage("", "The ticket has a price that depends on age."), Passage("", "The ticket is 4 euros.")]
+    assert [part.place for part in quotations("Is there a ticket?", passages, 500, 1)] == [0]
+    for question in ("How much is a ticket?", "Combien vaut le ticket ?", "Wie viel ist ein Ticket?"):
+        assert [part.place for part in quotations(question, passages, 500, 1)] == [1]
+
+
+def test_a_question_for_a_setting_prefers_a_text_that_names_one() -> None:
+    passages = [Passage("", "The limit of uploads can be changed."), Passage("", "`max_upload` limits uploads.")]
+    assert quotations("Which setting limits uploads?", passages, 500, 1)[0].place == 1
+
+
+def test_similar_headings_count() -> None:
+    passages = [Passage("Rules", "Ask the crew."), Passage("Vacation", "Ask the office.", likeness=0.6)]
+    assert quotations("leave", passages, 500, 1)[0].place == 1
+
+
+def test_others_are_quoted_if_they_fit_almost_as_well() -> None:
+    close = [Passage("", "The ferry takes 40 minutes.", 0.8), Passage("", "The ferry takes 50 minutes in winter.", 0.8)]
+    far = Passage("", "Lunch is at noon, and the kitchen closes at two.", 0.1)
+    places = [part.place for part in quotations("How long does the ferry take?", [*close, far], 500, 3)]
+    assert sorted(places) == [0, 1]
+    assert len(quotations("How long does the ferry take?", [*close, far], 500, 1)) == 1
+
+
+def test_nothing_is_quoted_twice() -> None:
+    passages = [Passage("A", "The ferry takes 40 minutes."), Passage("B", "The ferry takes 40 minutes")]
+    assert len(quotations("How long does the ferry take?", passages, 500, 3)) == 1
+
+
+def test_an_item_goes_on_in_its_indented_lines() -> None:
+    text = "1. Stop the server.\n   Wait for it.\n2. Copy the folder.\n"
+    assert units_of(text) == ["1. Stop the server.\n   Wait for it.\n", "2. Copy the folder.\n"]

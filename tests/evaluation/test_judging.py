@@ -53,6 +53,26 @@ def test_an_unknown_question_gives_neither() -> None:
     assert set(measured(EvalQuestion(query="from the log"), refused=True)) == {"failed", "search_ms"}
 
 
+@pytest.mark.parametrize(
+    ("fact", "answer", "right"),
+    [
+        ("2", "It exits with 2.", True),
+        ("2", "It takes 120 seconds, or 2.5.", False),
+        ("2", "in version 0.2", False),
+        ("index", "The hook `index` stores them.", True),
+        ("index", "Indexes are stored.", False),
+        ("--prune", "Use --prune, which deletes", True),
+        ("32768", "at most 32,768 characters", True),
+        ("1,000", "1000 pages", True),
+        ("六周", "工资发六周。", True),
+        (("30", "thirty"), "You have thirty days.", True),
+        (("30", "thirty"), "You have some days.", False),
+    ],
+)
+def test_a_fact_is_whole_words_in_one_of_its_spellings(fact, answer, right) -> None:
+    assert measured(EvalQuestion("q", facts=(fact,)), answer=answer)["facts"] == right
+
+
 def test_facts_are_compared_without_letter_case_spaces_and_forms_of_characters() -> None:
     question = EvalQuestion("q", facts=("42 Days", "Übermorgen", "missing"))
     answer = "After 42\ndays, or u\u0308bermorgen."
