@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from orbit.documents.numbering import BULLET, Numbering
+from orbit.documents.drawing import chart_of, text_of
+from orbit.documents.numbering import BULLET, Numbering, formatted
 from orbit.documents.outline import Outline
 from orbit.documents.package import Element, Package, attribute, child, descendants, local, number
 from orbit.documents.sections import Content
@@ -15,6 +16,8 @@ from orbit.documents.sections import Content
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _WRAPPERS = frozenset(("sdt", "sdtContent", "customXml", "smartTag", "ins", "moveTo", "hyperlink", "fldSimple", "dir"))
 _GONE = frozenset(("del", "moveFrom", "instrText", "delText", "rt", "pPr", "rPr", "sdtPr"))
+_SIGNS = {"FE": "☑", "FD": "☒", "FC": "✓", "FB": "✗", "A8": "☐", "6F": "☐", "E0": "→", "DF": "←"}
+"""Signs of the font Wingdings that say something."""
 _BODY_TEXT = 9
 """The outline level that means no heading."""
 _DEEPEST_STYLE = 20
@@ -54,6 +57,7 @@ class _Document:
             for kind in ("footnote", "endnote")
         }
         self._noted: list[str] = []
+        self._counted = {"footnote": 0, "endnote": 0}
         self._boxes: list[Element] = []
         self._outline = Outline()
         self._titled = False
@@ -68,7 +72,9 @@ class _Document:
             self._outline.text(text)
         for link in self._links.values():
             if link.kind == "diagramData":
-                self._outline.text("\n".join(_runs(self._package.xml(link.target))))
+                self._outline.text(text_of(self._package.xml(link.target)))
+            elif link.kind == "chart":
+                self._outline.text(chart_of(self._package.xml(link.target)))
         return self._outline.content()
 
     def _part(self, kind: str) -> Element:
@@ -80,7 +86,8 @@ class _Document:
         for link in self._links.values():
             if link.kind == kind:
                 root = self._package.xml(link.target)
-                if text := "\n".join(filter(None, (" ".join(self._text(p).split()) for p in self._paragraphs(root)))):
+                text = "\n".join(filter(None, (" ".join(self._text(p).split()) for p in self._paragraphs(root))))
+                if any(map(str.isalpha, text)):  # more than the number of the page
                     yield text
 
     def _paragraphs(self, parent: Element) -> Iterator[Element]:
@@ -183,6 +190,8 @@ class _Document:
                 parts.append("\n")
             elif name == "noBreakHyphen":
                 parts.append("-")
+            elif name == "sym":
+                parts.append(_SIGNS.get(attribute(item, "char").upper()[-2:], ""))
             elif name == "txbxContent":
                 self._boxes.append(item)
             elif name in {"footnoteReference", "endnoteReference"}:
@@ -193,8 +202,10 @@ class _Document:
     def _note(self, kind: str, name: str, parts: list[str]) -> None:
         note = self._notes[kind].pop(name, None)  # each once; a note that refers to itself does not go on for ever
         if note is not None and (text := " ".join(self._text(p).strip() for p in self._paragraphs(note)).strip()):
-            parts.append(f" [{name}]")
-            self._noted.append(f"[{name}] {text}")
+            self._counted[kind] += 1
+            label = formatted(self._counted[kind], "decimal" if kind == "footnote" else "lowerRoman")
+            parts.append(f" [{label}]")
+            self._noted.append(f"[{label}] {text}")
 
     def _chain(self, name: str) -> Iterator[tuple[str, _Style]]:
         """Yield a style and those that it is based on."""
@@ -255,9 +266,3 @@ def _visible(parent: Element | None) -> Iterator[Element]:
             yield from _visible(chosen if chosen is not None else child(item, "Fallback"))
         elif name not in _GONE:
             yield item
-
-
-def _runs(root: Element) -> list[str]:
-    """Return the texts of a diagram."""
-    texts = ("".join(t.text or "" for t in descendants(paragraph, "t")) for paragraph in descendants(root, "p"))
-    return [text for text in texts if text]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import re
 import unicodedata
 from contextvars import ContextVar
 
 import msgspec
 
+from orbit.documents.encoding_guess import guess
 from orbit.documents.sections import UnreadableError
 
 _MARKS = (
@@ -35,25 +35,8 @@ _BROADER = {
 }
 """What browsers take for a declared encoding (WHATWG Encoding Standard): a superset that older programs wrote."""
 _NAMES = {"cp1252": "windows-1252", "cp1250": "windows-1250", "cp1251": "windows-1251", "cp932": "Shift_JIS"}
-_LIKELY = sorted(
-    """
-    big5 big5hkscs cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 cp932 cp949 euc_jp euc_kr
-    gb18030 iso8859_2 iso8859_5 iso8859_7 koi8_r koi8_u
-    """.split()  # noqa: SIM905  # a list would take a line for each
-)
-"""Encodings that files of today are in; charset-normalizer knows many that only look like them."""
 _SAMPLE = 100_000
-"""Bytes to guess from."""
-_WORDS = re.compile(rb"[A-Za-z\x80-\xff]+")
-_RUNS = re.compile(rb"(?:[\x80-\xff][@-~]?)+")
-"""Characters outside ASCII, with the second bytes of East Asian ones."""
-_OWN_SCRIPT = 0.5
-"""Part of the bytes outside ASCII, in words with such bytes, from which a text is in another script than Latin."""
-_FIRST_LETTER = 0xC0
-"""Below are mostly quotation marks and other signs."""
-_ENOUGH = 3
-"""Different characters outside ASCII that it takes to tell one Latin encoding from another."""
-_KANA = re.compile("[\u3041-\u3093\u30a1-\u30f6]")
+"""Bytes that show whether a text with mistakes is UTF-8."""
 _TEXT_START = 8_192
 
 
@@ -82,23 +65,33 @@ def decode(content: bytes, declared: str = "") -> Decoded:
         if not encoding:
             raise UnreadableError("is binary, not text")
         return _strict(content, encoding)
+    text = _utf_8(content)
+    return Decoded(normal(text), "utf-8") if isinstance(text, str) else _decode_other(content, known(declared))
+
+
+def _decode_other(content: bytes, declared: str) -> Decoded:
+    """Decode a text that is not, or not wholly, in UTF-8."""
+    encoding = declared
+    if declared in {"", "utf-8"}:  # what is declared as UTF-8 and has hardly any of it is something else
+        if (mixed := _mixed(content)) is not None:
+            return mixed
+        encoding = "utf-8" if _is_mostly_utf_8(content) else known(assumed.get())
+    warnings: tuple[str, ...] = ()
+    if encoding == "utf-8":
+        warnings = (f"The text is UTF-8 with mistakes, the first at byte {_first_mistake(content)}.",)
+    elif not encoding:
+        encoding = guess(content)
+        names = "is not in UTF-8, as it says" if declared else "names no encoding"
+        warnings = (f"The file {names}. It is read as {_NAMES.get(encoding, encoding)}, which is a guess.",)
+    return Decoded(normal(content.decode(encoding, "replace")), encoding, warnings)
+
+
+def _first_mistake(content: bytes) -> int:
     try:
-        return Decoded(normal(content.decode("utf-8")), "utf-8")
+        content.decode("utf-8")
     except UnicodeDecodeError as error:
-        damage = error
-    encoding = known(declared) or known(assumed.get())
-    if encoding == "utf-8" or (not encoding and _is_mostly_utf_8(content)):
-        text = normal(content.decode("utf-8", "replace"))
-        return Decoded(text, "utf-8", (f"The text is UTF-8 with mistakes, the first at byte {damage.start}.",))
-    if encoding:
-        return Decoded(normal(content.decode(encoding, "replace")), encoding)
-    encoding = guess(content)
-    text = normal(content.decode(encoding, "replace"))
-    return Decoded(
-        text,
-        encoding,
-        (f"The file names no encoding. It is read as {_NAMES.get(encoding, encoding)}, which is a guess.",),
-    )
+        return error.start
+    return len(content)
 
 
 def known(label: str) -> str:
@@ -112,35 +105,9 @@ def known(label: str) -> str:
     return _BROADER.get(found.name, found.name)
 
 
-def guess(content: bytes) -> str:
-    """Return the encoding that a text in none of Unicode's encodings is most likely in."""
-    from charset_normalizer import from_bytes  # noqa: PLC0415  # only files in old encodings pay for it
-
-    sample = content[:_SAMPLE]
-    words = [word for word in _WORDS.findall(sample) if not word.isascii()]
-    high = [byte for word in words for byte in word if byte > 0x7F]  # noqa: PLR2004  # the last of ASCII
-    own_script = len(high) > _OWN_SCRIPT * sum(map(len, words))
-    if own_script:
-        for encoding in ("euc_jp", "cp932"):
-            text = sample.decode(encoding, "replace")
-            if "\ufffd" not in text[:-1] and len(_KANA.findall(text)) * 5 > len(text):
-                return encoding
-        sample = b" ".join(_RUNS.findall(sample))
-    found = [match.encoding for match in from_bytes(sample, cp_isolation=_LIKELY)]
-    likely = [name for name in found if _is_latin(sample.decode(name, "replace")) != own_script]
-    if own_script:
-        return likely[0] if likely else "cp1252"
-    western = sample.decode("cp1252", "replace")
-    if "\ufffd" in western and all(map(str.isalpha, bytes(high).decode("cp850"))):
-        return "cp850"  # of DOS: windows-1252 does not have all its umlauts
-    few = len({byte for byte in high if byte >= _FIRST_LETTER}) < _ENOUGH
-    if few or not likely or "cp1252" in likely or sample.decode(likely[0], "replace") == western:
-        return "cp1252"
-    return likely[0]
-
-
 def normal(text: str) -> str:
-    """Return a text in NFC whose lines end with a line feed."""
+    """Return a text in NFC whose lines end with a line feed, without the byte order mark of another program."""
+    text = text.removeprefix("\ufeff")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text if text.isascii() else unicodedata.normalize("NFC", text)
@@ -168,13 +135,29 @@ def _utf_16(content: bytes) -> str:
     return "" if odd_ones * 50 > len(text) else encoding
 
 
+def _mixed(content: bytes) -> Decoded | None:
+    """Decode a text of which most lines are UTF-8 and some are not, as when files of two programs were joined."""
+    lines: list[str | bytes] = [_utf_8(line) for line in content.split(b"\n")]
+    wrong = b"\n".join(line for line in lines if isinstance(line, bytes))
+    count = sum(isinstance(line, bytes) for line in lines)
+    if sum(isinstance(line, str) and not line.isascii() for line in lines) < count or _is_mostly_utf_8(wrong):
+        return None
+    encoding = known(assumed.get()) or guess(wrong)
+    text = "\n".join(line if isinstance(line, str) else line.decode(encoding, "replace") for line in lines)
+    how = f"{'1 line that is' if count == 1 else f'{count} lines that are'} not"
+    warning = f"The text is UTF-8, but for {how}: read as {_NAMES.get(encoding, encoding)}, which is a guess."
+    return Decoded(normal(text), "utf-8", (warning,))
+
+
+def _utf_8(line: bytes) -> str | bytes:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line
+
+
 def _is_mostly_utf_8(content: bytes) -> bool:
     """Whether most of what is outside ASCII is UTF-8: a mistake in it is then no other encoding."""
     text = content[:_SAMPLE].decode("utf-8", "replace")
     wrong = text.count("\ufffd")
     return sum(character > "\x7f" for character in text) - wrong > 5 * wrong
-
-
-def _is_latin(text: str) -> bool:
-    letters = [character for character in text if character > "\x7f" and character.isalpha()]
-    return sum("LATIN" in unicodedata.name(letter, "") for letter in letters) * 2 > len(letters) or not letters

@@ -42,6 +42,6 @@ def read_epub(content: bytes) -> Content:
 
 def _below(section: Section, chapter: str, book: str) -> Section:
     """Return a section with its chapter above it."""
-    if not chapter or chapter == book or chapter in section.path[:1]:
+    if not chapter or chapter == book or chapter in section.path[:1] or section.text == chapter:
         return section
     return msgspec.structs.replace(section, path=(chapter, *section.path))

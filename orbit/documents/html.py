@@ -6,13 +6,15 @@ import re
 from typing import TYPE_CHECKING
 
 from orbit.documents.charset import decode_html
-from orbit.documents.html_nodes import APART, BLOCKS, BREAK, collapse, events, inline_text
+from orbit.documents.html_lists import ListNumbers
+from orbit.documents.html_nodes import APART, BLOCKS, BREAK, collapse, events, inline_text, value_of
 from orbit.documents.html_tables import read_table_of
 from orbit.documents.html_tags import is_too_deep, without_tags
 from orbit.documents.main_content import main_content
 from orbit.documents.outline import Outline
 from orbit.documents.sections import Content
 from orbit.documents.titles import real_title
+from orbit.documents.xhtml import as_html
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
@@ -37,9 +39,11 @@ def read_html(content: bytes, declared: str = "") -> Content:
     if is_too_deep(decoded.text):
         outline.text(without_tags(decoded.text))
     else:
-        page = LexborHTMLParser(decoded.text)
+        page = LexborHTMLParser(as_html(decoded.text))
         if (title := page.css_first("title")) is not None:
             outline.title = real_title(title.text())
+        if page.css_first("frameset") is not None and (text := page.css_first("noframes")) is not None:
+            page = LexborHTMLParser(text.text())  # parsers leave what is in it unparsed
         root, silent = main_content(page)
         if root is not None:
             _Writer(outline).write(root, silent)
@@ -52,7 +56,7 @@ class _Writer:
     def __init__(self, outline: Outline) -> None:
         self._outline = outline
         self._parts: list[str] = []
-        self._lists = 0
+        self._lists: list[ListNumbers] = []
         self._mark = ""
         self._tight = False
 
@@ -66,7 +70,7 @@ class _Writer:
                 if self._wrote_whole(node, name):
                     silent.add(node.mem_id)
                 else:
-                    self._enter(name)
+                    self._enter(node, name)
             else:
                 self._leave(name)
         self._end()
@@ -94,16 +98,19 @@ class _Writer:
             return False
         return True
 
-    def _enter(self, name: str) -> None:
+    def _enter(self, node: LexborNode, name: str) -> None:
         if name in BLOCKS:
             self._end()
             self._tight = name in _TIGHT
             if name == "li":
-                self._mark = f"{'  ' * (self._lists - 1)}- "
+                label = self._lists[-1].next(node) if self._lists else "-"
+                self._mark = f"{'  ' * (len(self._lists) - 1)}{label} "
             elif name in {"ul", "ol", "menu"}:
-                self._lists += 1
+                self._lists.append(ListNumbers(node))
         elif name == "br":
             self._parts.append(BREAK)
+        elif name == "input":
+            self._parts.append(f" {value_of(node)} ")
         elif name in APART:
             self._parts.append(" ")
 
@@ -112,7 +119,7 @@ class _Writer:
             self._end()
             self._tight = False
             if name in {"ul", "ol", "menu"}:
-                self._lists -= 1
+                self._lists.pop()
         elif name in APART:
             self._parts.append(" ")
 

@@ -26,6 +26,10 @@ BLOCKS = frozenset(
 """Elements that begin and end a line."""
 APART = frozenset(["button", "input", "label", "option", "select", "textarea"])
 """Elements within a line that do not touch the words beside them."""
+_SHOWN_INPUTS = frozenset(
+    ["text", "search", "email", "tel", "url", "number", "date", "time", "month", "week", "submit", "button", "reset"]
+)
+"""Kinds of ``input`` whose value is text on the page."""
 BREAK = "\v"
 """A line break within a paragraph, among its parts."""
 _LEAST_WITHOUT_SCRIPTS = 30
@@ -67,12 +71,20 @@ def _only_asks_for_scripts(name: str, node: LexborNode) -> bool:
     return name == "noscript" and len(node.text().split()) < _LEAST_WITHOUT_SCRIPTS
 
 
+def value_of(node: LexborNode) -> str:
+    """Return the value that a form field shows."""
+    kind = (node.attributes.get("type") or "text").lower()
+    return (node.attributes.get("value") or "") if kind in _SHOWN_INPUTS else ""
+
+
 def inline_text(root: LexborNode) -> str:
     """Return the text of an element in one line."""
     parts: list[str] = []
-    for kind, _, value in events(root):
+    for kind, node, value in events(root):
         if kind == "text":
             parts.append(value)
+        elif kind == "enter" and value == "input":
+            parts.append(f" {value_of(node)} ")
         elif value in BLOCKS or value in APART or value == "br":
             parts.append(" ")
     return collapse("".join(parts))

@@ -5,21 +5,28 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+import sys
 from collections.abc import Iterator
-from email.message import EmailMessage
+from email.header import Header
+from email.message import EmailMessage, MIMEPart
 
 import msgspec
 
+from orbit.documents.encoding import Decoded, decode
 from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.types import SourceFile
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
+_END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
+_NOT_ASCII = re.compile(r"[^\s<>\"]*[^\x00-\x7f][^\s<>\"]*")
+_OTHER_WORDS = 0.3
+"""Part of the words of a page that its plain text lacks, from which that only refers to the page."""
 _MESSAGE = re.compile(rb"^From .*\n(?=[\w-]+:)", re.MULTILINE)
 
 
 def read_eml(content: bytes) -> Content:
     """Read a message, and hand on its attachments."""
-    message = email.message_from_bytes(content, policy=email.policy.default)
+    message = email.message_from_bytes(_with_plain_headers(content), policy=email.policy.default)
     subject = " ".join(str(message["Subject"] or "").split())
     headers = "\n".join(f"{name}: {' '.join(str(message[name]).split())}" for name in _HEADERS if message[name])
     if not headers:
@@ -51,16 +58,36 @@ def read_mbox(content: bytes) -> Content:
 def _body(message: EmailMessage) -> Content:
     from orbit.documents.html import read_html  # noqa: PLC0415  # only some messages are HTML
 
-    part = message.get_body(("plain", "html"))
-    if part is None:
-        return Content(())
-    try:
-        text = str(part.get_content())
-    except (LookupError, ValueError):  # an unknown character set
-        text = part.get_payload(decode=True).decode("utf-8", "replace")  # type: ignore[union-attr]  # bytes if decoded
-    if part.get_content_subtype() == "html":
-        return read_html(text.encode())
-    return Content((Section(text.replace("\r\n", "\n").strip()),)) if text.strip() else Content(())
+    plain, rich = _content_of(message.get_body(("plain",))), _content_of(message.get_body(("html",)))
+    page = read_html(*rich) if rich[0].strip() else Content(())
+    text = decode(*plain) if plain[0].strip() else Decoded("", "")
+    words = {word for section in page.sections for word in section.text.split()}
+    if len(words - set(text.text.split())) > _OTHER_WORDS * len(words):
+        return page
+    return Content((Section(text.text.strip()),), "", text.warnings) if text.text.strip() else page
+
+
+def _content_of(part: MIMEPart | None) -> tuple[bytes, str]:
+    """Return the bytes of a text, and the encoding that the message declares."""
+    content = part.get_payload(decode=True) if part is not None else b""
+    if part is None or not isinstance(content, bytes):
+        return b"", ""
+    declared = part.get_content_charset() or ""
+    return content, "" if declared == "us-ascii" else declared  # the default of who wrote none
+
+
+def _with_plain_headers(content: bytes) -> bytes:
+    """Return a message whose headers are ASCII, as the standard wants it. Some programs write others."""
+    end = _END_OF_HEADERS.search(content)
+    headers = content[: end.start()] if end else content
+    if headers.isascii():
+        return content
+    text = _NOT_ASCII.sub(_encoded_word, decode(headers).text)
+    return text.encode() + content[len(headers) :]
+
+
+def _encoded_word(word: re.Match[str]) -> str:
+    return Header(word.group(), "utf-8", maxlinelen=sys.maxsize).encode()
 
 
 def _attachments(message: EmailMessage) -> Iterator[SourceFile]:

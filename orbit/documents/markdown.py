@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from orbit.documents.front_matter import front_matter
 from orbit.documents.outline import SMALL_TABLE, Outline
 from orbit.documents.sections import Content, Section
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-_FRONT_MATTER = re.compile(r"\A---[ \t]*\n((?:.*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
-_SETTING = re.compile(r"[\w\"'$@.-][^:\n]*:(?:[ \t].*)?")
-_TITLE = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*$", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _ATTRIBUTES = re.compile(r"\{[#.:][^{}]*\}$")
 _RULES = re.compile(r"[-*_\s]*")
-_MARKUP = re.compile(r"`+|<!--")
+_MARKUP = re.compile(r"\\[!-/:-@\[-`{-~]|`+|<!--|&#?\w{1,32};")
+_MARKUP_OF_HTML = re.compile(r"<!--|&#?\w{1,32};")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->")
+_CODE = re.compile(r"(`+[^`]+`+)")
+_KEPT_ENTITIES = frozenset("<>&\"'*_`#[]\\|~")
+"""What would be markup if it was not written as an entity."""
 _MOST_MARKUP = 2_000
 """Characters of a heading to look for markup in: a longer one is no heading."""
 
@@ -26,7 +30,9 @@ _MOST_MARKUP = 2_000
 def read_markdown(text: str) -> Content:
     """Split at headings. The title is that of the front matter, or else the first heading."""
     outline = Outline(markdown=True)
-    outline.title, text = _front_matter(text)
+    found = front_matter(text)
+    outline.title, text = found.title, text[found.length :]
+    outline.text(found.text)
     tokens = _parse(text)
     lines = text.split("\n")
     _remove_comments(lines, tokens)
@@ -57,18 +63,6 @@ def _parse(text: str) -> Sequence[Token]:
     return MarkdownIt("commonmark").enable("table").disable("inline").parse(text)
 
 
-def _front_matter(text: str) -> tuple[str, str]:
-    """Return the title in the YAML front matter, and the text without the front matter."""
-    front = _FRONT_MATTER.match(text)
-    settings = front.group(1).split("\n") if front else [""]
-    if front is None or not _SETTING.fullmatch(settings[0]):
-        return "", text  # a rule
-    if not all(not line.strip() or line[0] in " \t#-" or _SETTING.fullmatch(line) for line in settings):
-        return "", text
-    named = _TITLE.search(front.group(1))
-    return (named.group(2).strip() if named else ""), text[front.end() :]
-
-
 def _body(lines: Sequence[str]) -> str:
     body = "\n".join(lines).strip("\n")
     return "" if _RULES.fullmatch(body) else body
@@ -79,27 +73,38 @@ def _plain(heading: str) -> str:
     words = " ".join(_ATTRIBUTES.sub("", heading).split())
     if len(words) > _MOST_MARKUP:
         return words
-    return _LINK.sub(r"\1", words).replace("`", "").replace("**", "").replace("__", "").strip()
+    parts = _CODE.split(words)
+    parts[::2] = [html.unescape(_TAG.sub("", part)) for part in parts[::2]]
+    words = _LINK.sub(r"\1", "".join(parts)).replace("`", "").replace("**", "").replace("__", "")
+    return " ".join(words.split())
 
 
 def _remove_comments(lines: list[str], tokens: Sequence[Token]) -> None:
-    """Remove ``<!-- ... -->`` from lines, but not from code."""
+    """Remove ``<!-- ... -->`` from lines, and write entities such as ``&nbsp;`` as characters, but not in code."""
     for token in tokens:
-        if token.map and token.type in {"html_block", "inline"} and "<!--" in token.content:
+        if token.map and token.type in {"html_block", "inline"} and ("<!--" in token.content or "&" in token.content):
             first, end = token.map
-            kept = _without_comments("\n".join(lines[first:end])).split("\n")
+            markup = _MARKUP if token.type == "inline" else _MARKUP_OF_HTML
+            kept = _without_comments("\n".join(lines[first:end]), markup).split("\n")
             lines[first:end] = [*kept, *[""] * (end - first - len(kept))]
 
 
-def _without_comments(text: str) -> str:
-    """Remove comments outside code spans. Keep one that never ends."""
-    kept, position, begin = [], 0, 0
+def _without_comments(text: str, markup: re.Pattern[str]) -> str:
+    """Remove comments outside code spans, and replace entities. Keep a comment that never ends."""
+    kept, position, begin = list[str](), 0, 0
     closed: dict[int, int] = {}
     for found in re.finditer(r"`+", text):
         closed[len(found.group())] = found.start()  # the last run of this length
-    while (mark := _MARKUP.search(text, position)) is not None:
+    while (mark := markup.search(text, position)) is not None:
         position = mark.end()
-        if mark.group() == "<!--":
+        if mark.group()[0] == "&":
+            character = html.unescape(mark.group())
+            if character not in _KEPT_ENTITIES and "\n" not in character:
+                kept += text[begin : mark.start()], character
+                begin = position
+        elif mark.group()[0] == "\\":  # escaped
+            continue
+        elif mark.group() == "<!--":
             end = text.find("-->", mark.end())
             if end < 0:
                 break

@@ -28,6 +28,7 @@ class Outline:
         self.metadata: dict[str, MetadataValue] = {}
         self._above: list[tuple[int, str]] = []
         self._used = True
+        self._place: dict[str, MetadataValue] = {}
         self._text: list[str] = []
         self._tight = False
         self._sections: list[Section] = []
@@ -44,7 +45,7 @@ class Outline:
         if self._above and level <= self._above[-1][0]:
             self._keep_heading()
         self._above = [*((above, name) for above, name in self._above if above < level), (level, text)]
-        self._used = False
+        self._used, self._place = False, self.metadata
         self.title = self.title or text
 
     def text(self, text: str, *, tight: bool = False) -> None:
@@ -90,11 +91,11 @@ class Outline:
         """Return all sections. A heading with nothing below it is text itself, but for the title, which all repeat."""
         self.flush()
         self._keep_heading()
-        says_more = [section for section in self._sections if section.path or section.text != self.title]
+        says_more = [one for one in self._sections if one.path or one.metadata or one.text != self.title]
         return Content(tuple(says_more or self._sections), self.title, tuple(warnings))
 
     def _keep_heading(self) -> None:
         """Make a heading text if nothing was below it."""
         if self._above and not self._used:
             self._used = True
-            self._sections.append(Section(self._above[-1][1], self.path[:-1], metadata=self.metadata))
+            self._sections.append(Section(self._above[-1][1], self.path[:-1], metadata=self._place))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from orbit.documents.drawing import chart_of, text_of
 from orbit.documents.outline import Outline
 from orbit.documents.package import Element, Package, attribute, child, descendants, local
 from orbit.documents.sections import Content
@@ -42,25 +43,24 @@ def _number(name: str) -> int:
 
 def _read_slide(package: Package, name: str, outline: Outline) -> None:
     shapes = list(_shapes(package.xml(name)))
-    title = next((text for shape in shapes if _kind(shape) in _TITLES and (text := _text(shape))), "")
+    title = next((text for shape in shapes if _kind(shape) in _TITLES and (text := text_of(shape))), "")
     outline.heading(1, title or f"Slide {outline.metadata['slide']}")
     for shape in shapes:
-        if _kind(shape) in _TITLES and _text(shape) == title:
+        if _kind(shape) in _TITLES and text_of(shape) == title:
             continue
         if (table := next(descendants(shape, "tbl"), None)) is not None:
-            outline.table([[_text(cell) for cell in descendants(row, "tc")] for row in descendants(table, "tr")])
+            outline.table([[text_of(cell) for cell in descendants(row, "tc")] for row in descendants(table, "tr")])
         elif _kind(shape) not in _REPEATED:
-            outline.text(_text(shape))
+            outline.text(text_of(shape))
     for link in package.relations(name).values():
         if link.kind == "diagramData":
-            outline.text(_text(package.xml(link.target)))
+            outline.text(text_of(package.xml(link.target)))
         elif link.kind == "notesSlide":
-            notes = [_text(shape) for shape in _shapes(package.xml(link.target)) if _kind(shape) not in _REPEATED]
+            notes = [text_of(shape) for shape in _shapes(package.xml(link.target)) if _kind(shape) not in _REPEATED]
             if text := "\n".join(filter(None, notes)):
                 outline.text(f"Notes: {text}")
         elif link.kind == "chart":
-            values = (item.text for item in descendants(package.xml(link.target), "v", "t"))
-            outline.text("\n".join(dict.fromkeys(filter(None, values))))
+            outline.text(chart_of(package.xml(link.target)))
 
 
 def _shapes(root: Element) -> Iterator[Element]:
@@ -79,11 +79,3 @@ def _shapes(root: Element) -> Iterator[Element]:
 def _kind(shape: Element) -> str:
     """Return the kind of a placeholder, such as title; empty for any other shape."""
     return attribute(next(descendants(shape, "ph"), None), "type")
-
-
-def _text(root: Element) -> str:
-    paragraphs = []
-    for paragraph in descendants(root, "p"):
-        parts = (("\n" if local(run) == "br" else run.text or "") for run in descendants(paragraph, "t", "br"))
-        paragraphs.append("".join(parts).strip())
-    return "\n".join(filter(None, paragraphs))

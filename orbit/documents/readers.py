@@ -31,7 +31,7 @@ from orbit.documents.xml import read_xml
 from orbit.host.file_plugins import FilePlugins
 from orbit.types import SourceFile
 
-VERSION = 3
+VERSION = 4
 """Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
 
 

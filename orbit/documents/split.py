@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
@@ -14,6 +15,13 @@ from orbit.builtin.splitting import above
 from orbit.config.model import Ingest
 from orbit.documents.sections import Content, Section
 from orbit.types import Document
+
+_INVISIBLE = re.compile(
+    "\x1b\\[[0-9;?]*[A-Za-z]"  # colours of a terminal
+    "|[\x00-\x08\x0b\x0e-\x1f\x7f\u00ad\u2060\ufeff]"
+    "|(?<=[!-\u052f])\u200b(?=[!-\u052f])"  # in a word of an alphabet; other scripts divide words by it
+)
+"""Characters that nobody sees, but that divide a word for whoever searches it."""
 
 
 def titled(source: str, content: Content) -> list[Section]:
@@ -66,6 +74,6 @@ def _body(section: Section) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return a text in NFC, without NUL and lone surrogates, which databases and JSON reject."""
-    text = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    """Return a text in NFC, without invisible characters, and lone surrogates, which databases and JSON reject."""
+    text = _INVISIBLE.sub("", text.replace("\f", "\n")).encode("utf-8", "replace").decode("utf-8")
     return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from orbit.documents.sections import Content, Section, UnreadableError
+from orbit.documents.table_header import is_record, names_columns
 
 _DELIMITERS = "\t;|,"
 _NONE = "\x1f"
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
-_SEPARATOR = re.compile(r"\Asep=([^\n])(?:\n|\Z)")
+_SEPARATOR = re.compile(r"\A\"?sep=([^\n])\"?(?:\n|\Z)")
 """How Excel names the delimiter."""
 _SAMPLE = 50
 """Lines that decide which character is the delimiter."""
@@ -38,10 +39,11 @@ def read_table(text: str) -> Content:
         warnings += doubt
     damaged: list[int] = []
     rows = [[cell.strip() for cell in row] for row in _records(text, delimiter, damaged)]
-    width = max(map(_filled, rows), default=0)
-    head = next((number for number, row in enumerate(rows) if _filled(row) >= min(width, 2)), 0)
+    head = _head(rows)
     titles = [" ".join(filter(None, row)) for row in rows[:head] if any(row)]
     names = rows[head] if rows else []
+    if is_record(names, rows[head + 1 :]):
+        names, head = [], head - 1
     sections = [
         Section(text, metadata={"row": number}, whole=len(text) <= _LONGEST_WHOLE)
         for number, row in enumerate(rows[head + 1 :], start=1)
@@ -56,6 +58,22 @@ def read_table(text: str) -> Content:
         )
     above = [Section("\n".join(titles))] if titles else []
     return Content((*above, *sections), titles[0] if titles else "", tuple(warnings))
+
+
+_ABOVE = 2
+"""Cells of a row that may stand above a wider table: a name and its value."""
+
+
+def _head(rows: Sequence[Sequence[str]]) -> int:
+    """Return the number of the row with the names of the columns."""
+    width = max(map(_filled, rows), default=0)
+    head = next((number for number, row in enumerate(rows) if _filled(row) >= min(width, 2)), 0)
+    wide = next((number for number, row in enumerate(rows) if _filled(row) > _ABOVE), head)
+    if wide > head and names_columns(rows[wide], rows[wide + 1 :]):
+        apart = any(not _filled(row) for row in rows[head:wide])
+        if apart or _filled(rows[wide]) >= 2 * _ABOVE:
+            return wide
+    return head
 
 
 def _filled(row: Sequence[str]) -> int:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+_DIGITS = re.compile(r"\d+")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_LONG = 10
+"""Digits of a number that counts nothing."""
+_SAMPLE = 50
+"""Rows to look at."""
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool:
@@ -20,3 +28,36 @@ def has_header(rows: Sequence[Sequence[str]]) -> bool:
 
 def _has_digit(cells: Sequence[str]) -> bool:
     return any(character.isdigit() for cell in cells for character in cell)
+
+
+def names_columns(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a row in the middle of a sheet begins another table: names of columns above numbers."""
+    names = [cell for cell in row if cell]
+    if len(names) < 2 or len(set(names)) < len(names):  # noqa: PLR2004  # one is a title
+        return False
+    if any(_is_number(name) and not _YEAR.fullmatch(name) for name in names):
+        return False
+    return any(_is_number(cell) for cells in below[:_SAMPLE] for name, cell in zip(row, cells, strict=False) if name)
+
+
+def is_record(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row of a table is a record like those below: it has no names of columns.
+
+    A date or a decimal number shows it if all below it are written alike, and so does a count from above.
+    """
+    for column, cell in enumerate(row):
+        others = [cells[column] for cells in below[:_SAMPLE] if len(cells) > column and cells[column]]
+        if len(others) < 2 or not _is_number(cell):  # noqa: PLR2004  # one may look alike by chance
+            continue
+        form = _DIGITS.sub("9", cell)
+        if form != "9" and all(_DIGITS.sub("9", other) == form for other in others):
+            return True
+        counted = column == 0 and cell.isdecimal() and len(cell) < _LONG
+        if counted and [cell, *others] == [str(int(cell) + step) for step in range(len(others) + 1)]:
+            return True
+    return False
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell is a number, a date or the like: it has digits and no letters."""
+    return any(map(str.isdigit, cell)) and not any(map(str.isalpha, cell))

@@ -12,7 +12,7 @@ _JUNK = re.compile(
     | microsoft\ (office\ )?(word|excel|powerpoint|publisher|visio|outlook)\b.*
     | (microsoft\ )?(word|excel|powerpoint)\ -\ .*
     | powerpoint[- ]pr\w+ | presentation\ ?\d* | pr[äé]sentation\ ?\d*
-    | .*\.(docx?|dotx?|xlsx?|pptx?|odt|ods|odp|rtf|pdf|indd|qxd|qxp|p65|pmd|fm|tex|dvi|ps|eps|html?|txt|wpd)
+    | .*\.(docx?|dotx?|xlsx?|pptx?|odt|ods|odp|rtf|pdf|indd|qxd|qxp|p65|pmd|fm|tex|dvi|ps|eps|x?html?|txt|wpd)
     | .*\.(pages|tiff?|jpe?g|png|cdr|ai|vsdx?)
     | ([a-z]:)?[\\/].* | file:.* | https?:.* | about:blank
     | scan(ned)?[\W_]*\d* | img[\W_]*\d+ | image[\W_]*\d+

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import warnings
 
+from orbit.documents.drawing import chart_of, text_of
 from orbit.documents.number_format import shown
-from orbit.documents.package import Package
+from orbit.documents.package import Package, attribute, descendants
 from orbit.documents.sections import Content, UnreadableError
 from orbit.documents.sheets import Sheets
 
@@ -22,10 +23,11 @@ def read_xlsx(content: bytes) -> Content:
         warnings.simplefilter("ignore")  # of styles and extensions that do not matter for text
         try:
             book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            sheets = Sheets()
+            sheets, parts = Sheets(), _parts(package)
             for sheet in book.worksheets:
                 sheet.reset_dimensions()  # some programs write a wrong size
                 sheets.add(sheet.title, ([_text(cell) for cell in row] for row in sheet.iter_rows()))
+                sheets.note(sheet.title, _over_cells(package, parts.get(sheet.title, "")))
             book.close()
         except MemoryError:
             raise
@@ -34,6 +36,31 @@ def read_xlsx(content: bytes) -> Content:
     if not sheets.rows:
         raise UnreadableError("has no text")
     return sheets.content()
+
+
+def _parts(package: Package) -> dict[str, str]:
+    """Return the part of each sheet by its name."""
+    main = next(
+        (one.target for one in package.relations("").values() if one.kind == "officeDocument"), "xl/workbook.xml"
+    )
+    links = package.relations(main)
+    listed = descendants(package.xml(main), "sheet")
+    return {attribute(item, "name"): links[name].target for item in listed if (name := attribute(item, "id")) in links}
+
+
+def _over_cells(package: Package, sheet: str) -> str:
+    """Return the text boxes, charts and comments of a sheet."""
+    texts: list[str] = []
+    for link in package.relations(sheet).values() if sheet else ():
+        if link.kind == "drawing":
+            texts += map(text_of, descendants(package.xml(link.target), "txBody"))
+            charts = (one.target for one in package.relations(link.target).values() if one.kind == "chart")
+            texts += (chart_of(package.xml(target)) for target in charts)
+        elif link.kind == "comments":
+            for comment in descendants(package.xml(link.target), "comment"):
+                text = "".join(run.text or "" for run in descendants(comment, "t")).strip()
+                texts.append(f"Comment on {attribute(comment, 'ref')}: {text}" if text else "")
+    return "\n\n".join(filter(None, texts))
 
 
 def _text(cell: object) -> str:

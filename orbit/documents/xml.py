@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from xml.parsers import expat
 
+from orbit.documents.encoding import decode
 from orbit.documents.sections import Content, Section, UnreadableError
 
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"<\0", b"\0<")
+_DECLARED = re.compile(rb"\s*<\?xml\b[^>]{0,200}?\bencoding\s*=")
 _BLOCK = 2_000
 """Characters after which a new section may begin, at an element that is as deep as the records are."""
 _MOST_NAMES = 2_000
@@ -14,6 +19,10 @@ _MOST_NAMES = 2_000
 
 def read_xml(content: bytes) -> Content:
     """Read the text of all elements and their attributes. ``line`` in the metadata counts from 1."""
+    warnings: tuple[str, ...] = ()
+    if not (content.startswith(_MARKS) or _DECLARED.match(content)):  # then it should be UTF-8
+        decoded = decode(content)
+        content, warnings = decoded.text.encode(), decoded.warnings
     reader = _Reader()
     parser = expat.ParserCreate(namespace_separator="\x1f")
     parser.buffer_text = True
@@ -24,7 +33,7 @@ def read_xml(content: bytes) -> Content:
         parser.Parse(content, True)  # noqa: FBT003  # expat takes it by position
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise UnreadableError(f"is not readable XML: {error}") from error
-    return Content(tuple(reader.finish()))
+    return Content(tuple(reader.finish()), "", warnings)
 
 
 class _Reader:

@@ -114,7 +114,7 @@ def test_notes_are_below_their_paragraph():
             "</w:footnotes>"
         },
     )
-    assert text_of(content) == "We pay. [2]\n\n[2] Within 30 days.\n\nMore."
+    assert text_of(content) == "We pay. [1]\n\n[1] Within 30 days.\n\nMore."
 
 
 def test_deleted_text_is_gone_and_inserted_text_is_there():
@@ -176,3 +176,11 @@ def test_a_document_nested_without_end_is_read_or_refused_by_name():
     deep = "<w:sdt><w:sdtContent>" * 20_000 + paragraph("deep") + "</w:sdtContent></w:sdt>" * 20_000
     with pytest.raises(RecursionError):  # the reading process names it
         read("a.docx", docx(deep))
+
+
+def test_ticked_boxes_and_page_numbers():
+    sign = '<w:r><w:sym w:font="Wingdings" w:char="{}"/></w:r>'
+    body = f"<w:p>{sign.format('F0FE')}<w:r><w:t xml:space='preserve'> ja </w:t></w:r>{sign.format('F0A8')}</w:p>"
+    footer = f"<w:ftr {W}>{paragraph('7')}</w:ftr>"
+    content = docx(body, links={"f": "footer footer1.xml"}, more={"word/footer1.xml": footer})
+    assert sections(content) == [((), "☑ ja ☐")]

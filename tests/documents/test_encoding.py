@@ -70,3 +70,52 @@ def test_binary_files_are_refused(content):
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a.csv", "a.html"])
 def test_every_text_format_warns_of_a_guess(name):
     assert "windows-1252" in read(name, GERMAN.encode("cp1252")).warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1252", "1 €"),
+        ("cp1252", "L’été à Noël, où ça ? Œuvre"),
+        ("cp1252", "¿Qué pasa mañana en España? ¡Sí!"),
+        ("cp1252", "São Paulo não é a capital"),
+        ("cp1252", "Håndbog på dansk: smørrebrød"),
+        ("cp1252", "Þjóðvegur á Íslandi, veður og færð"),
+        ("cp1252", "Größe 5 m², 20 °C, 5 µm ±1 ½"),
+        ("cp1250", "Nazwa;Cena\nŁódź żółta;5\nŚwięta;7"),
+        ("iso8859_2", "Nazwa;Cena\nŁódź żółta;5\nŚwięta;7"),
+        ("cp1250", "Árvíztűrő tükörfúrógép"),
+        ("cp852", "Zażółć gęślą jaźń"),
+        ("mac_roman", "déjà vu, l’été, français"),
+        ("cp1254", "İstanbul’da güneşli bir gün, şişe ve çiğ köfte"),
+        ("cp1257", "Rīgā šodien ļoti skaista diena"),
+        ("cp1251", "Цена: 5"),
+        ("cp1251", "Привіт світ, ціни на їжу"),
+        ("cp866", "Привет мир, это письмо"),
+        ("mac_cyrillic", "Привет мир, это письмо о ценах на товары"),
+        ("iso8859_5", "Привет мир, это письмо о ценах"),
+        ("cp1255", "שלום עולם, זה מכתב על מחירים"),
+        ("cp1256", "مرحبا بالعالم هذه رسالة عن الأسعار"),
+        ("cp874", "สวัสดีชาวโลก นี่คือจดหมาย"),
+        ("cp949", "안녕하세요 세계, 이것은 편지입니다"),
+        ("big5", "名稱,價格\n茶葉,5\n咖啡,7\n"),
+        ("gb18030", "产品名称,单价,数量\n苹果,3,4\n香蕉,5,6\n"),
+        ("cp932", "価格表 税込"),
+    ],
+)
+def test_short_texts_in_many_languages(encoding, text):
+    found = decode(text.encode(encoding))
+    assert found.text == text
+    assert "which is a guess" in found.warnings[0]
+
+
+def test_what_says_it_is_utf_8_and_is_not_is_guessed():
+    found = read("a.html", "<meta charset=utf-8><p>Größe für Übung".encode("cp1252"))
+    assert found.sections[0].text == "Größe für Übung"
+    assert found.warnings == ("The file is not in UTF-8, as it says. It is read as windows-1252, which is a guess.",)
+
+
+def test_lines_in_another_encoding_do_not_spoil_the_others():
+    found = decode("Müller;5 €\nŁódź;7\n".encode() + "Schröder;8 €\n".encode("cp1252"))
+    assert found.text == "Müller;5 €\nŁódź;7\nSchröder;8 €\n"
+    assert found.warnings == ("The text is UTF-8, but for 1 line that is not: read as windows-1252, which is a guess.",)

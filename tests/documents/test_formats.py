@@ -433,3 +433,128 @@ async def test_every_warning_of_a_folder_is_in_the_summary(tmp_path):
         assert SKIPPED[skipped.source][1] in skipped.reason
     shown = msgspec.json.encode(summary).decode()
     assert all(name in shown for name in files)
+
+
+def test_headings_alone_know_their_own_slide():
+    def slides(*titles):
+        ids = "".join(f'<p:sldId id="{n}" r:id="x{n}"/>' for n in range(len(titles)))
+        parts = {
+            f"ppt/slides/slide{n}.xml": f"<p:sld {A}>{shape(one, 'title')}</p:sld>" for n, one in enumerate(titles)
+        }
+        links = relations(**{f"x{n}": f"slide slides/slide{n}.xml" for n in range(len(titles))})
+        main = {"ppt/presentation.xml": f"<p:presentation {A}>{ids}</p:presentation>"}
+        return archive_of(main | {"ppt/_rels/presentation.xml.rels": links} | parts)
+
+    assert [(text, data) for _, text, data in sections("a.pptx", slides("Notruf: 112", "Pförtner: 5000"))] == [
+        ("Notruf: 112", {"slide": 1}),
+        ("Pförtner: 5000", {"slide": 2}),
+    ]
+
+
+def item(text, kind="", level=0, start=""):
+    number = f'<a:buAutoNum type="{kind}" {start}/>' if kind else "<a:buNone/>"
+    return f'<a:p><a:pPr lvl="{level}">{number}</a:pPr><a:r><a:t>{text}</a:t></a:r></a:p>'
+
+
+def points(*values):
+    return "".join(f"<c:pt idx='{at}'><c:v>{value}</c:v></c:pt>" for at, value in enumerate(values))
+
+
+def series(name, *values):
+    labels = points("Ost", "West")
+    return f"<c:ser><c:tx><c:v>{name}</c:v></c:tx><c:cat>{labels}</c:cat><c:val>{points(*values)}</c:val></c:ser>"
+
+
+CHART = (
+    '<c:chartSpace xmlns:c="c" xmlns:a="a"><c:chart><c:title><a:p><a:r><a:t>Umsatz</a:t></a:r></a:p></c:title>'
+    f"{series('2023', 5, 5)}{series('2024', 6, 5)}</c:chart></c:chartSpace>"
+)
+
+
+def test_numbers_of_lists_and_values_of_charts_on_slides():
+    steps = [
+        *(item("Öffnen", "arabicPeriod"), item("links", "alphaLcParenR", 1), item("rechts", "alphaLcParenR", 1)),
+        *(item("Schließen", "arabicPeriod"), item("Hinweis"), item("Neu", "romanUcParenBoth", start='startAt="4"')),
+    ]
+    body = f"<p:sp><p:txBody>{''.join(steps)}</p:txBody></p:sp>"
+    content = archive_of(
+        {
+            "ppt/presentation.xml": f'<p:presentation {A}><p:sldId id="1" r:id="x"/></p:presentation>',
+            "ppt/_rels/presentation.xml.rels": relations(x="slide slides/slide1.xml"),
+            "ppt/slides/slide1.xml": f"<p:sld {A}>{body}</p:sld>",
+            "ppt/slides/_rels/slide1.xml.rels": relations(c="chart ../charts/chart1.xml"),
+            "ppt/charts/chart1.xml": CHART,
+        }
+    )
+    assert text_of("a.pptx", content) == (
+        "1. Öffnen\na) links\nb) rechts\n2. Schließen\nHinweis\n(IV) Neu\n\n"
+        "Umsatz\n| 2023 | 2024\nOst | 5 | 6\nWest | 5 | 5"
+    )
+
+
+def test_a_second_table_on_a_sheet_has_its_own_names_of_columns():
+    rows = [("Art", "Preis"), ("Tee", 3), (), ("Ort", "Raum"), ("Ulm", 12), (), ("Kakao", 5)]
+    found = read("a.xlsx", saved(workbook(*rows))).sections
+    assert [(one.header, one.text) for one in found] == [
+        ("Art | Preis", "Tee | 3"),
+        ("Ort | Raum", "Ulm | 12"),
+        ("Ort | Raum", "Kakao | 5"),
+    ]
+
+
+def test_what_lies_over_the_cells_of_a_sheet_is_read():
+    import zipfile
+
+    from openpyxl.comments import Comment  # type: ignore[import-untyped]  # it has no types
+
+    book = workbook(("Art", "Preis"), ("Tee", 3))
+    book.active["A2"].comment = Comment("Lieferung verzögert", "Ann")
+    with zipfile.ZipFile(io.BytesIO(saved(book))) as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    rels = "xl/worksheets/_rels/sheet1.xml.rels"
+    link = relations(box="drawing ../drawings/drawing9.xml").partition("<Relationship ")[2].partition("</")[0]
+    parts[rels] = parts[rels].replace(b"</Relationships>", f"<Relationship {link}</Relationships>".encode())
+    box = '<d xmlns:a="a"><txBody><a:p><a:r><a:t>Nur für Händler</a:t></a:r></a:p></txBody></d>'
+    over = sections("a.xlsx", archive_of(parts | {"xl/drawings/drawing9.xml": box}))[-1]
+    assert sorted(over[1].split("\n\n")) == ["Comment on A2: Lieferung verzögert", "Nur für Händler"]
+    assert over[2] == {"sheet": "Costs"}
+
+
+def test_letters_outside_ascii_in_headers_and_bodies_that_name_no_encoding():
+    content = "From: Jörg Müller <j@example.com>\r\nSubject: Grüße aus Köln\r\n\r\nDer Preis ist 5 € für Müller.\r\n"
+    for encoding in ("cp1252", "utf-8"):
+        found = read("a.eml", content.encode(encoding))
+        assert found.title == "Grüße aus Köln"
+        assert "From: Jörg Müller <j@example.com>" in found.sections[0].text
+        assert found.sections[0].text.endswith("Der Preis ist 5 € für Müller.")
+        assert bool(found.warnings) == (encoding == "cp1252")
+
+
+def test_a_plain_text_that_only_refers_to_the_page_gives_way_to_it():
+    mail = message("Offre", "Ce message est en HTML.")
+    mail.add_alternative("<p>Le prix est de 5 €.</p><ol><li>payer<li>signer</ol>", subtype="html")
+    assert "Le prix est de 5 €." in text_of("a.eml", bytes(mail))
+    same = message("Offre", "Le prix est de 5 €.")
+    same.add_alternative("<p>Le prix est de <b>5 €</b>.</p>", subtype="html")
+    assert text_of("a.eml", bytes(same)).endswith("Le prix est de 5 €.")
+
+
+def test_notebooks_of_old_versions_and_outputs_that_are_no_text():
+    old = {"worksheets": [{"cells": [{"cell_type": "code", "input": ["x = 1"], "outputs": []}]}]}
+    assert sections("a.ipynb", json.dumps(old).encode()) == [((), "x = 1", {"cell": 1})]
+    outputs = [
+        {"data": {"text/html": "<table><tr><td>Ost<td>5<tr><td>West<td>6</table>"}},
+        {"ename": "ValueError", "evalue": "zu groß", "traceback": []},
+    ]
+    cells = {"cells": [{"cell_type": "code", "source": "", "outputs": outputs}]}
+    assert sections("a.ipynb", json.dumps(cells).encode()) == [
+        ((), "Output:\nOst | 5\nWest | 6\nValueError: zu groß", {"cell": 1})
+    ]
+
+
+def test_xml_that_names_no_encoding_and_is_not_utf_8():
+    found = read("a.xml", "<a><b>Größe für Müller</b></a>".encode("cp1252"))
+    assert found.sections[0].text == "b: Größe für Müller"
+    assert "windows-1252, which is a guess" in found.warnings[0]
+    for encoding in ("utf-16", "utf-8-sig"):
+        assert text_of("a.xml", "<a><b>Größe</b></a>".encode(encoding)) == "b: Größe"

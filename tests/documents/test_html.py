@@ -153,3 +153,39 @@ def test_a_page_that_needs_scripts_is_read_without_them():
 )
 def test_hostile_pages_do_not_take_for_ever(html):
     assert "deep" in text(html)
+
+
+@pytest.mark.parametrize(
+    ("html", "items"),
+    [
+        ("<ol><li>uno<li>dos</ol>", ["1. uno", "2. dos"]),
+        ("<ol start=3><li>drei<li value=7>sieben<li>acht</ol>", ["3. drei", "7. sieben", "8. acht"]),
+        ("<ol type=a><li>premier<ol type=I><li>dedans</ol><li>second</ol>", ["a. premier", "  I. dedans", "b. second"]),
+        ("<ol reversed><li>deux<li>un</ol>", ["2. deux", "1. un"]),
+        ("<ul><li>один</ul><ol start=x><li>два</ol>", ["- один", "1. два"]),
+    ],
+)
+def test_items_of_lists_have_the_numbers_that_browsers_show(html, items):
+    assert text(html).split("\n") == items
+
+
+def test_values_of_form_fields_are_text_but_hidden_ones_are_not():
+    page = (
+        "<form><input type=hidden value=token><label>Oficina</label><input value='Calle Mayor 5'>"
+        "<input type=password value=geheim><input type=checkbox value=yes><input type=submit value=Enviar>"
+        "<table><tr><th>Tarif<td><input value='5 €'><tr><th>Frist<td>3 Tage</table></form>"
+    )
+    assert text(page) == "Oficina Calle Mayor 5 Enviar\n\nTarif | 5 €\nFrist | 3 Tage"
+
+
+def test_the_text_for_browsers_without_frames_is_read():
+    assert text("<frameset><frame src=a><noframes><body><h1>Orari</h1><p>Dalle nove</noframes></frameset>") == (
+        "Orari > Dalle nove"
+    )
+
+
+def test_empty_elements_of_xhtml_end_where_they_begin():
+    head = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title/><script src="a.js" /></head>'
+    page = f'{head}<body><a name="x"/><p>Päivä &amp; <![CDATA[a < b]]></p><textarea/><p>Ilta<br/>yö</p></body></html>'
+    assert text(page) == "Päivä & a < b\n\nIlta\nyö"
+    assert text("<title/>swallowed</title><p>as browsers do") == "as browsers do"

@@ -80,3 +80,41 @@ def test_large_tables_are_sections_with_their_header():
     assert table.header == "| Screw | Nm |\n|---|---|"
     assert table.text.split("\n") == rows
     assert table.path == ("Screws",)
+
+
+def test_entities_are_characters_but_not_in_code_or_where_they_would_be_markup():
+    assert text("5&nbsp;km &mdash; &copy; `&copy;` &lt;b&gt; &#42;x\n\n    &copy;") == (
+        "5\u00a0km \u2014 \u00a9 `&copy;` &lt;b&gt; &#42;x\n\n    &copy;"
+    )
+
+
+def test_an_escaped_comment_is_text():
+    assert text("\\<!-- shown -->\n\nx <!-- gone -->y \\` <!-- gone -->z") == "\\<!-- shown -->\n\nx y \\` z"
+
+
+@pytest.mark.parametrize(
+    ("heading", "name"),
+    [
+        ('<a name="x"></a>Liste &amp; Preise', "Liste & Preise"),
+        ("Die Klasse `List<String>`", "Die Klasse List<String>"),
+        ("<img src=a.png> Übersicht <!-- alt -->", "Übersicht"),
+    ],
+)
+def test_headings_are_their_words_without_html(heading, name):
+    assert text(f"# {heading}\n\nx") == f"{name} > x"
+
+
+@pytest.mark.parametrize(
+    ("front", "title", "shown"),
+    [
+        ('+++\ntitle = "Preise"\ndraft = true\n+++\n', "Preise", ""),
+        ("---\ntitle: >-\n  Zwei\n  Zeilen\ntags: [a]\n---\n", "Zwei Zeilen", ""),
+        ("---\ntitle: A\ndescription: The valve opens at 5 bar\nauthors:\n- name: Ann\n- Bob\n---\n", "A",
+         "description: The valve opens at 5 bar\nauthors: Ann, Bob\n\n"),
+        ("---\ntitle: 'A: [b'\nbad: [\n---\n", "A: [b", ""),
+        ("+++\nno settings\n+++\n", "", "+++\nno settings\n+++\n\n"),
+    ],
+)  # fmt: skip
+def test_settings_of_site_generators(front, title, shown):
+    found = read_markdown(f"{front}\nBody")
+    assert (found.title, found.sections[0].text) == (title, f"{shown}Body")

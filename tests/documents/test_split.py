@@ -1,8 +1,10 @@
 """Passages: tables repeat their header, and each knows its row or line."""
 
+import pytest
+
 from orbit.config.model import Ingest
 from orbit.documents.sections import Content, Section
-from orbit.documents.split import passages
+from orbit.documents.split import documents, passages
 
 
 def passages_of(*sections, **settings):
@@ -68,3 +70,18 @@ def test_code_keeps_its_indentation():
 def test_letters_and_their_accents_are_one_character_in_every_passage():
     (passage,) = passages("a.txt", Content((Section("Cafe\u0301", ("Re\u0301gime",)),)), "d", Ingest())
     assert passage.text == "a > Régime\n\nCafé"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Donau\u00addampf\u00adschiff", "Donaudampfschiff"),
+        ("Zero\u200bWidth und\u2060Wort\ufeff", "ZeroWidth undWort"),
+        ("\u0e20\u0e32\u200b\u0e44\u0e17\u0e22", "\u0e20\u0e32\u200b\u0e44\u0e17\u0e22"),
+        ("\x1b[31mERR\x1b[0m disk\x07", "ERR disk"),
+        ("page one\fpage two", "page one\npage two"),
+    ],
+)
+def test_characters_that_nobody_sees_divide_no_words(text, kept):
+    (passage,) = documents("a.txt", [Section(text)], "d")
+    assert passage.text == kept

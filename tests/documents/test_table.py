@@ -76,3 +76,38 @@ def test_large_cells_and_wide_rows_are_read():
 def test_a_table_without_rows_is_refused():
     with pytest.raises(UnreadableError, match="without rows"):
         read("a.csv", b"name,phone\n")
+
+
+def test_rows_of_names_and_values_above_the_columns_are_the_title():
+    content = "Bericht: Umsatz\nErstellt von;Anna\n\nRegion;Q1;Q2;Q3\nNord;1;2;3\nSüd;4;5;6\n"
+    assert rows(content) == [
+        "Bericht: Umsatz\nErstellt von Anna",
+        "Region: Nord\nQ1: 1\nQ2: 2\nQ3: 3",
+        "Region: Süd\nQ1: 4\nQ2: 5\nQ3: 6",
+    ]
+    assert rows("Datum,Mai\nPos,Menge,Preis,Ort\na,1,2,x\n")[1] == "Pos: a\nMenge: 1\nPreis: 2\nOrt: x"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("2024-01-01,12.5,ok\n2024-01-02,13.1,ok\n2024-01-03,9.0,bad\n", "2024-01-01\n12.5\nok"),
+        ("1;Tee\n2;Kaffee\n3;Kakao\n", "1\nTee"),
+        ("08:00|Anna\n09:30|Bert\n10:00|Cid\n", "08:00\nAnna"),
+    ],
+)
+def test_a_table_without_names_of_columns_has_none(content, expected):
+    found = read("a.csv", content.encode())
+    assert [found.sections[0].text, found.sections[0].metadata] == [expected, {"row": 1}]
+    assert len(found.sections) == 3
+
+
+@pytest.mark.parametrize("names", ["Region,2023,2024", "Tag,1.1.2024,1.2.2024", "Typ 1,Typ 2,Typ 3"])
+def test_numbers_in_the_names_of_columns_are_no_record(names):
+    first, *others = names.split(",")
+    assert rows(f"{names}\nNord,5,6\nSüd,7,8\nOst,9,10\n")[0] == f"{first}: Nord\n{others[0]}: 5\n{others[1]}: 6"
+
+
+def test_the_line_of_the_delimiter_may_be_quoted_or_after_a_mark():
+    assert rows('"sep=;"\nNom;Prix\nPomme;3,50\n') == ["Nom: Pomme\nPrix: 3,50"]
+    assert read("a.csv", "\ufeffsep=\t\nA\tB\n1\t2\n".encode("utf-16")).sections[0].text == "A: 1\nB: 2"
