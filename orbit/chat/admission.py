@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from types import TracebackType
 
 from orbit.errors import Overloaded
@@ -23,7 +23,7 @@ class Admission:
         self._queue_size = queue
         self._seconds = seconds
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, int] = {}
         self.running = 0
 
     @property
@@ -42,20 +42,25 @@ class Admission:
 
     async def enter(self, key: str) -> None:
         """Wait for a place; ``leave`` releases it. Raises Overloaded if the queue is full or the wait too long."""
-        if self._free:
-            self._free -= 1
-            self._hold(key)
-        else:
+        if not self.enter_now(key):
             await self._wait(key)
+
+    def enter_now(self, key: str) -> bool:
+        """Take a place if one is free, without the cost of a coroutine; ``leave`` releases it."""
+        if not self._free:
+            return False
+        self._free -= 1
+        self._hold(key)
+        return True
 
     def leave(self, key: str) -> None:
         """Release a place and hand it to the next turn in line."""
         self.running -= 1
-        self._held[key] -= 1
-        if not self._held[key]:
-            del self._held[key]
+        held = self._held.pop(key) - 1
+        if held:
+            self._held[key] = held
         while self._queues:
-            next_key = min(self._queues, key=self._held.__getitem__)
+            next_key = min(self._queues, key=lambda key: self._held.get(key, 0))
             waiter = self._queues[next_key].popleft()
             if queue := self._queues.pop(next_key):
                 self._queues[next_key] = queue  # after the keys that hold as many places
@@ -66,7 +71,7 @@ class Admission:
         self._free += 1
 
     def _hold(self, key: str) -> None:
-        self._held[key] += 1
+        self._held[key] = self._held.get(key, 0) + 1
         self.running += 1
 
     async def _wait(self, key: str) -> None:

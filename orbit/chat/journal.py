@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from orbit.chat.outcome import Cancelled, Failed, NothingFound, Outcome, Refused
+from orbit.chat.outcome import Answered, Failed, NothingFound, Outcome, Refused
 from orbit.chat.places import location_of
 from orbit.chat.turn import Turn
 from orbit.errors import OrbitError
@@ -68,6 +68,8 @@ class Journal:
 
     def _status(self, outcome: Outcome) -> tuple[str, str]:
         """Return the status and the reason that the chat log has for an outcome."""
+        if isinstance(outcome, Answered):
+            return "ok", self._doubt()
         if isinstance(outcome, Failed):
             error = outcome.error
             if isinstance(error, OrbitError):
@@ -77,5 +79,8 @@ class Journal:
             return "blocked", outcome.reason
         if isinstance(outcome, NothingFound):
             return "ok", "nothing found"
-        status = "cancelled" if isinstance(outcome, Cancelled) else "ok"
-        return status, "retrieval failed" if self.without_documents else self.unsupported
+        return "cancelled", self._doubt()
+
+    def _doubt(self) -> str:
+        """Return why an answer may be wrong; empty if nothing is known."""
+        return "retrieval failed" if self.without_documents else self.unsupported

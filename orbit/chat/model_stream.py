@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 
 from orbit.chat.ticker import Ticker
 from orbit.chat.turn import TurnTimeout
@@ -22,6 +22,7 @@ _CHECKED = 32
 class ModelStream:
     """Pulls the chunks of one provider; ends the wait for one that takes too long, and only that wait.
 
+    One task reads them all: asking who reads would cost each chunk a system call before Python 3.12.
     Time that the consumer spends between chunks counts towards the turn's deadline only.
     """
 
@@ -37,8 +38,7 @@ class ModelStream:
         self._provider = provider
         self._chunks = chunks
         self._ticker = ticker
-        self._now = asyncio.get_running_loop().time
-        self._end = math.inf if deadline is None else self._now() + deadline - time.monotonic()
+        self._end = math.inf if deadline is None else deadline
         self._waiting = False
         self._wait = 0  # the number of the wait, and what look() knows of it: comparing them costs a token the least
         self._seen = 0
@@ -87,35 +87,37 @@ class ModelStream:
     def _begin(self) -> Interrupt:
         """Begin to wait for a chunk, and return what ends the wait. Raises TurnTimeout."""
         interrupt = self._interrupt
-        if interrupt is None or interrupt.task is not asyncio.current_task():
+        if interrupt is None:
             interrupt = self._interrupt = Interrupt()
         self._wait += 1
-        if not self._wait % _CHECKED and self._now() >= self._end:  # the ticker cannot look at a model that never waits
+        if (
+            not self._wait % _CHECKED and time.monotonic() >= self._end
+        ):  # the ticker cannot look at a model that never waits
             raise TurnTimeout
         self._waiting = True
         return interrupt
 
     def _think(self) -> None:
         """Begin to count the time for thoughts, or raise ProviderError if it is over."""
-        now, self.thought = self._now(), True
+        now, self.thought = time.monotonic(), True
         if self._thinking_due == math.inf:
             self._thinking_due = now + self._timeouts.thinking
         elif now >= self._thinking_due:
             raise self._too_slow(self._provider)
 
     def _late(self, provider: str) -> ProviderError | TurnTimeout:
-        return TurnTimeout() if self._now() >= self._end else self._too_slow(provider)
+        return TurnTimeout() if time.monotonic() >= self._end else self._too_slow(provider)
 
     def _too_slow(self, provider: str) -> ProviderError:
-        if self._now() < self._thinking_due:
+        if time.monotonic() < self._thinking_due:
             return too_slow(provider, "generate", self._seconds)
         sentence = f"the model was still thinking after {self._timeouts.thinking:g} s (timeouts.thinking)."
         return ProviderError(sentence, kind="timeout", retried=True, provider=provider, operation="generate")
 
-    async def aclose(self) -> None:
+    def aclose(self) -> Awaitable[None]:
         """Close the stream, and with it the work behind it."""
         self._ticker.discard(self)
-        await self._chunks.aclose()
+        return self._chunks.aclose()
 
     def look(self, now: float) -> None:
         """Cancel a wait that takes too long. Its time counts from the first look at it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -97,7 +97,7 @@ class Pipeline:
             turn = msgspec.structs.replace(turn, context=msgspec.structs.replace(turn.context, deadline=deadline))
         return self._run(turn, Journal(turn))
 
-    async def _run(  # noqa: C901, PLR0915  # a call for each piece would cost more than a branch
+    async def _run(  # noqa: C901, PLR0912, PLR0915  # a call for each piece would cost more than a branch
         self, turn: Turn, journal: Journal
     ) -> AsyncGenerator[Event, None]:
         """Run the stages. Each piece of each answer passes the inner loop, so it does little."""
@@ -106,19 +106,22 @@ class Pipeline:
             try:
                 async with self.admission.place(turn.context.key_id):
                     candidates = await self._routing.candidates(turn)
-                    documents = await self._prepared(turn, journal)
+                    documents: Sequence[Document] = ()
+                    if self._waits or turn.later or turn.context.collection:
+                        documents = await self._prepared(turn, journal)
                     started = time.perf_counter()
                     asked = await self._routing.begin(turn, candidates, documents, journal)
                     prompt, stream = asked.prompt, asked.stream
                     thoughts: list[Thought] = []
                     scored: list[WrittenToken] = []
-                    async with asked:
+                    with asked:
                         journal.documents = prompt.documents
-                        prompt = await self._linked(turn, prompt)
-                        guard = self._guard(turn, prompt, journal)
                         answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
                         chunk = asked.first
                         try:
+                            if self._links is not None and prompt.documents:
+                                prompt = await self._linked(turn, prompt, self._links)
+                            guard = self._guard(turn, prompt, journal)
                             while chunk is not None:
                                 thinks = chunk.reasoning or chunk.signature
                                 if thinks and turn.thoughts and guard is None:  # no moderator has read them
@@ -140,6 +143,7 @@ class Pipeline:
                                 chunk = await stream.next()
                         finally:
                             journal.usage = answer.usage(prompt.tokens)
+                            await stream.aclose()
                     if piece := answer.rest() if guard is None else await guard.rest(answer.rest()):
                         text.append(piece)
                         yield piece
@@ -165,12 +169,10 @@ class Pipeline:
                 end.outcome = msgspec.structs.replace(early.ending, usage=journal.usage, provider=journal.provider)
                 yield end.outcome
 
-    async def _linked(self, turn: Turn, prompt: Prompt) -> Prompt:
+    async def _linked(self, turn: Turn, prompt: Prompt, links: Links) -> Prompt:
         """Return a prompt with the links of its passages."""
-        if self._links is None or not prompt.documents:
-            return prompt
-        links = await in_time(turn.context, self._links.of(turn, prompt.documents), self.ticker)
-        return msgspec.structs.replace(prompt, links=links)
+        found = await in_time(turn.context, links.of(turn, prompt.documents), self.ticker)
+        return msgspec.structs.replace(prompt, links=found)
 
     def _guard(self, turn: Turn, prompt: Prompt, journal: Journal) -> AnswerGuard | None:
         check = self._verification.check(prompt, turn)

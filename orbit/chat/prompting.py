@@ -54,6 +54,21 @@ def build(
     return (*system, *map(_inert, history), Message("user", question, parts), *map(_inert, later))
 
 
+def whole(
+    system_prompt: str,
+    history: Sequence[Message],
+    question: str,
+    documents: Sequence[Document],
+    instruction: str,
+    *,
+    parts: tuple[Part, ...] = (),
+    later: Sequence[Message] = (),
+) -> Prompt:
+    """Return the prompt with everything, for a model whose window is unknown."""
+    messages = build(system_prompt, history, question, documents, instruction, parts=parts, later=later)
+    return Prompt(messages, tuple(documents))
+
+
 def _passage(document: Document) -> str:
     """Return a passage below its file and place, so that the model can tell this year's policy from last year's."""
     name = named(document)
@@ -103,23 +118,19 @@ async def fit(
     *,
     instruction: str,
     reserve: int,
-    count: Callable[[Sequence[Message]], Awaitable[TokenCount]] | None,
+    count: Callable[[Sequence[Message]], Awaitable[TokenCount]],
     parts: tuple[Part, ...] = (),
     later: Sequence[Message] = (),
 ) -> Prompt:
     """Return the prompt that fits the model's context window with ``reserve`` tokens left for the answer.
 
     Drops the oldest turns first, then the worst documents. The last turn and the best document go only when nothing
-    else is left. Raises PromptTooLong if the question alone exceeds the window. Without ``count`` the window is
-    unknown, and nothing is dropped.
+    else is left. Raises PromptTooLong if the question alone exceeds the window.
     """
-    kept, turns, tokens = list(documents), list(history), 0
+    kept, turns = list(documents), list(history)
     while True:
         messages = build(system_prompt, turns, question, kept, instruction, parts=parts, later=later)
-        if count is None:
-            break
         size = await count(messages)
-        tokens = size.prompt
         room = size.window - min(reserve, size.window // 2)
         if size.prompt <= room:
             break
@@ -135,4 +146,4 @@ async def fit(
                 client=f"The question is too long: with its instructions it takes {size.prompt} tokens, and the model "
                 f"can read {room}. Ask a shorter question.",
             )
-    return Prompt(messages, tuple(kept), len(documents) - len(kept), len(history) - len(turns), tokens)
+    return Prompt(messages, tuple(kept), len(documents) - len(kept), len(history) - len(turns), size.prompt)

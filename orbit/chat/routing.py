@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
@@ -11,7 +11,7 @@ import msgspec
 from orbit.chat.journal import Journal
 from orbit.chat.model_stream import ModelStream
 from orbit.chat.needs import Unsupported, needs_of
-from orbit.chat.prompting import Prompt, fit
+from orbit.chat.prompting import Prompt, fit, whole
 from orbit.chat.ticker import Ticker
 from orbit.chat.turn import Turn, TurnTimeout, in_time
 from orbit.chat.upstreams import RetryBudget, Upstream, in_order
@@ -25,17 +25,17 @@ _NO_OPTIONS: Final = ModelOptions()
 
 
 class Candidate(NamedTuple):
-    """A provider that could answer, and the options of the model that it would answer for."""
+    """A provider that could answer, and the options of the model that it would answer for; None if it has none."""
 
     upstream: Upstream
-    options: ModelOptions
+    options: ModelOptions | None
 
 
 Candidates: TypeAlias = Sequence[Sequence[Candidate]]
 
 
 class Asked:
-    """A model that has begun to answer. Leave it to close the stream and to note what came of it."""
+    """A model that has begun to answer. Leave it to note what came of it; close its stream."""
 
     __slots__ = ("_upstream", "first", "model", "prompt", "provider", "stream")
 
@@ -47,16 +47,15 @@ class Asked:
         self.stream = stream
         self.first = first
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if isinstance(error, ProviderError) and error.operation == "generate" and error.kind != "rejected":
             self._upstream.failed(error)
         self._upstream.end()
-        await self.stream.aclose()
 
 
 class Routing:
@@ -78,7 +77,10 @@ class Routing:
         upstreams: dict[Target, Upstream] = {}  # models that share one share its state
         self._groups = {
             route.name: [
-                Candidate(upstreams.setdefault(target, self._upstream(target)), route.options)
+                Candidate(
+                    upstreams.setdefault(target, self._upstream(target)),
+                    None if route.options == _NO_OPTIONS else route.options,
+                )
                 for target in route.targets
                 if target.provider in self._generate
             ]
@@ -98,13 +100,23 @@ class Routing:
         needs = needs_of(turn)
         return await self._able(name, groups, needs, turn) if needs else groups
 
-    async def begin(self, turn: Turn, groups: Candidates, documents: Sequence[Document], journal: Journal) -> Asked:
+    def begin(
+        self, turn: Turn, groups: Candidates, documents: Sequence[Document], journal: Journal
+    ) -> Coroutine[Any, Any, Asked]:
         """Ask one candidate after the other until one begins to answer. Raises the first one's error if none does.
 
         What the client can mend ends the search: a rejected request. A prompt that is too long goes on to the next one.
         """
+        if len(groups) == 1 and len(groups[0]) == 1:  # no choice, and no cost of one
+            candidate = groups[0][0]
+            journal.tries, journal.provider, journal.model = 1, candidate.upstream.provider, candidate.upstream.model
+            return self._ask(turn, candidate, documents)
+        return self._begin(turn, _ordered(groups), documents, journal)
+
+    async def _begin(
+        self, turn: Turn, candidates: Sequence[Candidate], documents: Sequence[Document], journal: Journal
+    ) -> Asked:
         self._budget.request()
-        candidates = _ordered(groups)
         first: OrbitError | None = None
         for number, candidate in enumerate(candidates, 1):
             journal.tries = number
@@ -131,7 +143,10 @@ class Routing:
         options = _options(turn.options, candidate)
         upstream.begin()
         try:
-            prompt = await self._fit(turn, upstream.provider, options, documents)
+            if upstream.provider in self._counting:
+                prompt = await self._fitted(turn, upstream.provider, options, documents)
+            else:
+                prompt = self._whole(turn, upstream.provider, documents)
             stream = self._stream(turn, upstream.provider, options, prompt)
             try:
                 chunk = await stream.next()
@@ -148,7 +163,15 @@ class Routing:
         upstream.answered()
         return Asked(upstream, prompt, stream, chunk)
 
-    async def _fit(self, turn: Turn, provider: str, options: GenerateOptions, documents: Sequence[Document]) -> Prompt:
+    def _whole(self, turn: Turn, provider: str, documents: Sequence[Document]) -> Prompt:
+        """Return the prompt for a provider that counts no tokens."""
+        instruction = self._settings.retrieval.instruction
+        system = self._system_prompt(turn, provider)
+        return whole(system, turn.history, turn.question, documents, instruction, parts=turn.parts, later=turn.later)
+
+    async def _fitted(
+        self, turn: Turn, provider: str, options: GenerateOptions, documents: Sequence[Document]
+    ) -> Prompt:
         """Fit the prompt into the window of a provider's model."""
         settings = self._settings
 
@@ -157,20 +180,23 @@ class Routing:
             assert size is not None
             return size
 
-        system_prompt = self._prompts[provider] if turn.system_prompt is None else turn.system_prompt
-        counts = provider in self._counting
         fitting = fit(
-            "\n\n".join(filter(None, (system_prompt, turn.client_system))),
+            self._system_prompt(turn, provider),
             turn.history,
             turn.question,
             documents,
             instruction=settings.retrieval.instruction,
             reserve=options.max_tokens or settings.limits.max_answer_tokens,
-            count=count if counts else None,
+            count=count,
             parts=turn.parts,
             later=turn.later,
         )
-        return await (in_time(turn.context, fitting, self._ticker) if counts else fitting)
+        return await in_time(turn.context, fitting, self._ticker)
+
+    def _system_prompt(self, turn: Turn, provider: str) -> str:
+        """Return the key's instructions, or else the provider's, with the client's after them."""
+        own = self._prompts[provider] if turn.system_prompt is None else turn.system_prompt
+        return "\n\n".join(filter(None, (own, turn.client_system))) if turn.client_system else own
 
     def _stream(self, turn: Turn, provider: str, options: GenerateOptions, prompt: Prompt) -> ModelStream:
         chunks: AsyncGenerator[Chunk, None] = self._generate[provider](
@@ -237,8 +263,6 @@ class Routing:
 
 def _ordered(groups: Candidates) -> Sequence[Candidate]:
     """Return the candidates in the order to ask them, each provider's model once."""
-    if len(groups) == 1 and len(groups[0]) == 1:
-        return groups[0]
     first = {candidate.upstream: candidate for group in reversed(groups) for candidate in group}
     return [first[upstream] for upstream in in_order([[item.upstream for item in group] for group in groups])]
 
@@ -255,7 +279,7 @@ def _streaming(options: GenerateOptions) -> GenerateOptions:
 def _options(options: GenerateOptions, candidate: Candidate) -> GenerateOptions:
     """Return a turn's options with the model's own where the client chose none, for a provider's model."""
     changes: dict[str, Any] = {}
-    if candidate.options is not _NO_OPTIONS and candidate.options != _NO_OPTIONS:
+    if candidate.options is not None:
         changes = {
             name: value
             for name in ModelOptions.__struct_fields__

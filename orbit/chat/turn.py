@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -88,7 +89,7 @@ class _TurnDeadline(Interrupt):
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
-        self._end = asyncio.get_running_loop().time() + seconds
+        self._end = time.monotonic() + seconds
 
     def look(self, now: float) -> None:
         """Cancel the task if it is time; called by the ticker."""

@@ -213,12 +213,3 @@ async def test_closing_ends_the_models_work_and_the_watch() -> None:
     await stream.next()
     await stream.aclose()
     assert (closed, ticker._watched) == ([True], set())
-
-
-async def test_another_task_may_read_on() -> None:
-    stream = stream_of(says(Chunk("a"), then=LONG), following=0.02)
-    assert await asyncio.create_task(stream.next()) == Chunk("a")
-    with pytest.raises(ProviderError):
-        await stream.next()
-    assert cancellations() == 0
-    await stream.aclose()

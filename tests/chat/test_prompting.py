@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from orbit import Document, Message, Source, TokenCount
-from orbit.chat.prompting import Prompt, build, fit, sources_of
+from orbit.chat.prompting import Prompt, build, fit, sources_of, whole
 from orbit.errors import PromptTooLong
 
 HISTORY = tuple(Message(role, f"{role} {number}") for number in range(3) for role in ("user", "assistant"))
@@ -87,8 +87,8 @@ async def test_a_question_that_does_not_fit_alone_says_so() -> None:
     assert "takes 10 tokens, and the model can read 8." in raised.value.client
 
 
-async def test_without_a_count_everything_is_kept() -> None:
-    prompt = await fit("", HISTORY, "When?", DOCUMENTS, instruction="", reserve=10, count=None)
+def test_a_whole_prompt_keeps_everything() -> None:
+    prompt = whole("", HISTORY, "When?", DOCUMENTS, "")
     assert (prompt.dropped_turns, prompt.dropped_documents, prompt.tokens) == (0, 0, 0)
     assert prompt.documents == DOCUMENTS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import suppress
 from typing import ClassVar, Protocol
@@ -152,15 +153,14 @@ class _EventStream:
         self._send_frame = send_frame
         self._seconds = ping_seconds
         self._frame = ping
-        self._now = asyncio.get_running_loop().time
-        self._sent_at = self._now()
+        self._sent_at = time.monotonic()
         self._ticker = ticker
         ticker.add(self)
         self._ping: asyncio.Task[None] | None = None
 
     def send(self, frame: bytes, *, last: bool = False) -> Awaitable[None]:
         """Send a frame, after the headers if it is the first."""
-        self._sent_at = self._now()
+        self._sent_at = time.monotonic()
         if self.started and self._ping is None:
             self.ended = last
             return self._send_frame({"type": "http.response.body", "body": frame, "more_body": not last})
