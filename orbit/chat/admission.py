@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from types import TracebackType
+from typing import Any
 
 from orbit.errors import Overloaded
 
@@ -42,16 +44,11 @@ class Admission:
 
     async def enter(self, key: str) -> None:
         """Wait for a place; ``leave`` releases it. Raises Overloaded if the queue is full or the wait too long."""
-        if not self.enter_now(key):
+        if self._free:
+            self._free -= 1
+            self._hold(key)
+        else:
             await self._wait(key)
-
-    def enter_now(self, key: str) -> bool:
-        """Take a place if one is free, without the cost of a coroutine; ``leave`` releases it."""
-        if not self._free:
-            return False
-        self._free -= 1
-        self._hold(key)
-        return True
 
     def leave(self, key: str) -> None:
         """Release a place and hand it to the next turn in line."""
@@ -121,8 +118,8 @@ class Place:
         self._admission = admission
         self._key = key
 
-    async def __aenter__(self) -> None:
-        await self._admission.enter(self._key)
+    def __aenter__(self) -> Coroutine[Any, Any, None]:
+        return self._admission.enter(self._key)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -332,7 +332,7 @@ async def test_a_client_that_leaves_after_the_ending_was_answered(bare: Stage) -
 
 
 async def test_a_mistake_of_the_hosts_own_is_named_by_its_type(bare: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bare.pipeline._retrieval, "require", lambda _: Stage.nothing["missing"])
+    monkeypatch.setattr(bare.pipeline._routing, "candidates", lambda _: Stage.nothing["missing"])
     with pytest.raises(KeyError):
         await bare.ask()
     record = await bare.record()
