@@ -177,6 +177,8 @@ class Chunk(msgspec.Struct, frozen=True):
     """The tokens of ``text``, if the request wants their probabilities."""
     signature: str = ""
     """Ends the thoughts so far and signs them, as in ``Thought``."""
+    stopped_by: str = ""
+    """The text of ``GenerateOptions.stop`` that ended the answer, if the provider knows; on the last chunk."""
 
 
 class GenerateOptions(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -12,7 +12,7 @@ class AnswerText:
     ``pieces`` counts them. Once ``ended`` is true, nothing more may follow.
     """
 
-    __slots__ = ("_citations", "_room", "_usage", "ended", "finish_reason", "pieces", "tool_calls")
+    __slots__ = ("_citations", "_room", "_usage", "ended", "finish_reason", "pieces", "stopped_by", "tool_calls")
 
     def __init__(self, passages: int, longest: int) -> None:
         """``passages`` is how many the model was given, ``longest`` the most characters of an answer."""
@@ -20,6 +20,7 @@ class AnswerText:
         self._room = longest
         self._usage: Usage | None = None
         self.finish_reason: FinishReason = "stop"
+        self.stopped_by = ""
         self.tool_calls: tuple[ToolCall, ...] = ()
         self.pieces = 0
         self.ended = False
@@ -28,6 +29,7 @@ class AnswerText:
         """Take a chunk; return the text to pass on, possibly none."""
         if chunk.finish_reason is not None:
             self.finish_reason = chunk.finish_reason
+            self.stopped_by = chunk.stopped_by
         if chunk.usage is not None:
             self._usage = chunk.usage
         if chunk.tool_calls:

@@ -44,7 +44,12 @@ _NOTHING: Final[frozenset[Capability]] = frozenset()
 
 
 def _needs_options(turn: Turn) -> bool:
-    return turn.options.reasoning_effort is not None or turn.options.logprobs is not None
+    return _thinks(turn) or turn.options.logprobs is not None
+
+
+def _thinks(turn: Turn) -> bool:
+    """Whether the model must let the turn choose how much it thinks. One that cannot think does not think at all."""
+    return turn.options.reasoning_effort not in (None, "none")
 
 
 def _needs(turn: Turn) -> Iterator[Capability]:
@@ -58,7 +63,7 @@ def _needs(turn: Turn) -> Iterator[Capability]:
         yield "images"
     if any(isinstance(part, File) for part in parts):
         yield "files"
-    if options.reasoning_effort is not None:
+    if _thinks(turn):
         yield "reasoning"
     if options.logprobs is not None:
         yield "logprobs"

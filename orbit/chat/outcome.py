@@ -16,7 +16,7 @@ class Ending(msgspec.Struct, frozen=True):
     ``dropped_documents`` and ``dropped_turns`` did not fit the model's context. ``without_documents`` is true if
     retrieval failed and the operator chose to answer anyway. ``remembered`` is true if a conversation keeps the turn.
     ``thoughts`` has all thoughts of the model, and ``logprobs`` all tokens, if the turn wants them.
-    ``tries`` is how many providers were asked until one answered.
+    ``tries`` is how many providers were asked until one answered. ``stopped_by`` is as in ``Chunk``.
     """
 
     text: str = ""
@@ -33,6 +33,7 @@ class Ending(msgspec.Struct, frozen=True):
     thoughts: tuple[Thought, ...] = ()
     logprobs: tuple[WrittenToken, ...] = ()
     tries: int = 0
+    stopped_by: str = ""
 
     @property
     def reasoning(self) -> str:

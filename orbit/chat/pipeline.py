@@ -47,6 +47,7 @@ from orbit.types import (
     Document,
     FinishReason,
     Thought,
+    TokenCount,
     Verdict,
     WrittenToken,
 )
@@ -96,6 +97,10 @@ class Pipeline:
             deadline = time.monotonic() + self._settings.timeouts.turn
             turn = msgspec.structs.replace(turn, context=msgspec.structs.replace(turn.context, deadline=deadline))
         return self._run(turn, Journal(turn))
+
+    async def count_tokens(self, turn: Turn) -> TokenCount | None:
+        """Return the size of a turn's prompt without passages; None if its model cannot count. Raises OrbitError."""
+        return await self._routing.count(turn)
 
     async def _run(  # noqa: C901, PLR0912, PLR0915  # a call for each piece would cost more than a branch
         self, turn: Turn, journal: Journal
@@ -162,6 +167,7 @@ class Pipeline:
                     tool_calls=calls,
                     thoughts=tuple(thoughts),
                     logprobs=tuple(scored),
+                    stopped_by=answer.stopped_by,
                 )
                 yield end.outcome
             except EndsEarly as early:

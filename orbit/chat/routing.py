@@ -137,12 +137,24 @@ class Routing:
             first.retried = True
         raise first
 
+    async def count(self, turn: Turn) -> TokenCount | None:
+        """Return the size of a turn's prompt without passages; None if no candidate can count. Raises OrbitError."""
+        for candidate in _ordered(await self.candidates(turn)):
+            provider = candidate.upstream.provider
+            if provider in self._counting:
+                messages = self._whole(turn, provider, ()).messages
+                options = _options(turn.options, candidate)
+                return await self._count_tokens(messages, options, turn.context, provider)
+        return None
+
     async def _ask(self, turn: Turn, candidate: Candidate, documents: Sequence[Document]) -> Asked:
         """Ask one candidate, and return once it has begun to answer."""
         upstream = candidate.upstream
         options = _options(turn.options, candidate)
         upstream.begin()
         try:
+            if options.reasoning_effort == "none" and not await self._thinks(candidate, turn):
+                options = msgspec.structs.replace(options, reasoning_effort=None)
             if upstream.provider in self._counting:
                 prompt = await self._fitted(turn, upstream.provider, options, documents)
             else:
@@ -208,6 +220,12 @@ class Routing:
             documents=prompt.documents,
         )
         return ModelStream(provider, chunks, self._ticker, self._settings.timeouts, turn.context.deadline)
+
+    async def _thinks(self, candidate: Candidate, turn: Turn) -> bool:
+        """Return whether a candidate's model lets requests choose how much it thinks."""
+        target = candidate.upstream.target
+        model = target.model or turn.options.model
+        return "reasoning" in await self._models.supports(target.provider, model, turn.context)
 
     async def _able(
         self, name: str, groups: Candidates, needs: frozenset[Capability], turn: Turn

@@ -41,6 +41,10 @@ from orbit.web.pages.admin import admin_page_routes
 from orbit.web.pages.assets import Assets
 from orbit.web.pages.chat import chat_page_routes
 from orbit.web.services import Services, open_services
+from orbit.web.wires.anthropic import errors as anthropic_errors
+from orbit.web.wires.anthropic.message_request import MessageRequest
+from orbit.web.wires.anthropic.message_wire import MESSAGE_STREAM, AnswerMessage
+from orbit.web.wires.anthropic.routes import MESSAGES, counting_route, message_handler
 from orbit.web.wires.openai.chat_request import CompletionProtocol, CompletionRequest
 from orbit.web.wires.openai.chat_wire import COMPLETION_STREAM, Completion
 from orbit.web.wires.openai.errors import error_response
@@ -214,11 +218,12 @@ def chat_handlers(services: Services) -> dict[str, ASGIApp]:
     return {
         CHAT: chat_handler(services, OrbitProtocol(settings)),
         COMPLETIONS: chat_handler(services, protocol),
+        MESSAGES: message_handler(services),
     }
 
 
 def chat_routes(services: Services, chats: Mapping[str, ASGIApp]) -> list[Any]:
-    """Return the routes of ORBIT's own protocol and of OpenAI's."""
+    """Return the routes of ORBIT's own protocol, of OpenAI's and of Anthropic's."""
 
     @post(
         CHAT,
@@ -242,8 +247,22 @@ def chat_routes(services: Services, chats: Mapping[str, ASGIApp]) -> list[Any]:
     )
     async def completions() -> None: ...
 
+    @post(
+        status_code=200,
+        operation_id="messages",
+        operation_class=operation(AnswerMessage, MessageRequest, stream=MESSAGE_STREAM),
+        summary="Answer a conversation",
+        middleware=[instead(chats[MESSAGES])],
+    )
+    async def messages() -> None: ...
+
+    security: list[Any] = [{"bearerKey": []}, {API_KEY: []}]
     openai = [completions, *model_routes(services)]
-    return [chat, Router("/v1", route_handlers=openai, tags=["openai"], security=[{"bearerKey": []}, {API_KEY: []}])]
+    return [
+        chat,
+        Router("/v1", route_handlers=openai, tags=["openai"], security=security),
+        Router(MESSAGES, route_handlers=[messages, counting_route(services)], tags=["anthropic"], security=security),
+    ]
 
 
 def instead(app: ASGIApp) -> Any:
@@ -279,5 +298,8 @@ def _error_response(request: Request[Any, Any, Any], error: Exception) -> Respon
     request_id = request_id_of(request.scope)
     if isinstance(error, HTTPException):
         error = of_litestar(error, request_id)
-    respond = error_response if request.scope["path"].startswith("/v1/") else problem_response
+    path = request.scope["path"]
+    if path == MESSAGES or path.startswith(f"{MESSAGES}/"):
+        return anthropic_errors.error_response(error, request_id)
+    respond = error_response if path.startswith("/v1/") else problem_response
     return respond(error, request_id)

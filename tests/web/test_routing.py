@@ -70,7 +70,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def test_all_parts_are_routed_by_litestar(routes: dict[str, set[str]]) -> None:
-    expected = {"/chat", "/v1/chat/completions", "/v1/models", "/v1/embeddings", "/health/ready", "/metrics", "/key"}
+    expected = {"/v1/messages", "/v1/messages/count_tokens"}
+    expected |= {"/chat", "/v1/chat/completions", "/v1/models", "/v1/embeddings", "/health/ready", "/metrics", "/key"}
     assert expected | {"/", "/admin", "/admin/api-keys", "/schema", "/plugins/extra/reading"} < set(routes)
 
 
@@ -154,6 +155,11 @@ def _client(server: Any, *, with_key: bool) -> httpx.Client:
 
 def _check_error(answer: httpx.Response, path: str) -> None:
     request_id = answer.headers["x-request-id"]
+    if path.startswith("/v1/messages"):
+        body = answer.json()
+        assert (body["type"], body["request_id"]) == ("error", request_id)
+        assert body["error"].keys() == {"type", "message", "details"}
+        return
     if path.startswith("/v1/"):
         assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
         return

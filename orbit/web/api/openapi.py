@@ -12,6 +12,10 @@ from orbit.auth.sign_ins import COOKIE_PREFIX
 from orbit.web.http.operation import reference
 from orbit.web.http.problems import ProblemDetails
 from orbit.web.key_guard import API_KEY
+from orbit.web.wires.anthropic.errors import MessageErrorBody
+from orbit.web.wires.anthropic.message_request import CountRequest, MessageRequest
+from orbit.web.wires.anthropic.message_wire import AnswerMessage
+from orbit.web.wires.anthropic.routes import MESSAGES, TokensCounted
 from orbit.web.wires.openai.chat_request import CompletionRequest
 from orbit.web.wires.openai.chat_wire import Completion
 from orbit.web.wires.openai.errors import ErrorBody
@@ -19,8 +23,8 @@ from orbit.web.wires.openai.models import EmbeddingList, EmbeddingRequest
 from orbit.web.wires.orbit import ChatRequest, ChatResponse, StreamFrame
 
 DESCRIPTION = (
-    "ORBIT answers questions from an organisation's own documents. Ask at `/chat`, or with any client of OpenAI's API "
-    "at `/v1`; `/admin` is for operators."
+    "ORBIT answers questions from an organisation's own documents. Ask at `/chat`, or with any client of OpenAI's or "
+    "Anthropic's API at `/v1`; `/admin` is for operators."
 )
 COMPONENTS = Components(
     security_schemes={
@@ -28,7 +32,7 @@ COMPONENTS = Components(
             type="apiKey", security_scheme_in="header", name="X-API-Key", description="An API key."
         ),
         "bearerKey": SecurityScheme(
-            type="http", scheme="bearer", description="An API key, as OpenAI's clients send it."
+            type="http", scheme="bearer", description="An API key, as clients of OpenAI's API send it."
         ),
         "adminToken": SecurityScheme(type="http", scheme="bearer", description="The operator's admin token."),
         "adminTokenHeader": SecurityScheme(
@@ -52,6 +56,7 @@ COMPONENTS = Components(
 _READ_BY_HANDLERS = (
     *(ChatRequest, ChatResponse, StreamFrame, ProblemDetails, ErrorBody),
     *(CompletionRequest, Completion, EmbeddingRequest, EmbeddingList),
+    *(MessageRequest, AnswerMessage, CountRequest, TokensCounted, MessageErrorBody),
 )
 
 
@@ -70,9 +75,11 @@ def complete(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _operations(path: str, item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the operations of a path, with the shape that all its errors have."""
-    openai = path.startswith("/v1/")
-    schema = reference(ErrorBody if openai else ProblemDetails).to_schema()
-    media_type = "application/json" if openai else "application/problem+json"
+    kind: type = ErrorBody if path.startswith("/v1/") else ProblemDetails
+    if path.startswith(MESSAGES):
+        kind = MessageErrorBody
+    schema = reference(kind).to_schema()
+    media_type = "application/problem+json" if kind is ProblemDetails else "application/json"
     error = {"description": "An error", "content": {media_type: {"schema": schema}}}
     for method, operation in item.items():
         if method == "head":  # goes without saying beside GET

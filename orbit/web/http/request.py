@@ -24,6 +24,13 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def bearer(scope: Scope) -> str | None:
+    """Return the key in ``Authorization: Bearer``, or else in ``X-API-Key``."""
+    authorization = header(scope, b"authorization") or ""
+    scheme, _, secret = authorization.partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else header(scope, b"x-api-key")
+
+
 def host_of(scope: Scope) -> re.Match[str] | None:
     """Return the host of a request, with the group ``name`` without the port; None if the header names none."""
     return _HOST.fullmatch(header(scope, b"host") or "")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
+
+import msgspec
 
 from orbit.config.model import Limits
 from orbit.types import Tool
 from orbit.web.http.problems import RequestError
 
 _MOST_TOOLS: Final = 256
+_TOOL_NAME: Final = re.compile(r"[\w.:/-]{1,128}")
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class ParameterError(RequestError):
@@ -20,6 +26,35 @@ class ParameterError(RequestError):
         super().__init__(400, code, detail)
 
 
+def check_parameters(
+    body: bytes,
+    known: AbstractSet[str],
+    passed: AbstractSet[str],
+    *,
+    beside: AbstractSet[str],
+    neutral: Mapping[str, tuple[Any, ...]],
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Raise ParameterError for a parameter that would change the answer. Returns the unknown ones, sorted.
+
+    ``known`` are the supported ones; those ``beside`` them do not change the answer. The ``neutral`` ones would, unless
+    they are null or one of these values. Those in ``passed`` go to the provider as they are, and are returned as well.
+    Like vLLM, ORBIT lets unknown parameters pass, and lists them beside the answer.
+    """
+    fields = _fields.decode(body)
+    unknown = []
+    extra = {name: msgspec.json.decode(fields[name]) for name in fields.keys() & passed - known}
+    for name in fields.keys() - known - beside - passed:
+        if name not in neutral:
+            unknown.append(name)
+        elif not _is_neutral(msgspec.json.decode(fields[name]), neutral[name]):
+            raise ParameterError(name, f"'{name}' is not supported with this value.", code="unsupported_value")
+    return tuple(sorted(unknown)), extra
+
+
+def _is_neutral(value: Any, neutral: tuple[Any, ...]) -> bool:
+    return value is None or any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in neutral)
+
+
 def check_size(body: int, attached: int, limits: Limits) -> None:
     """Raise RequestError if the attachments of a body, or all the rest of it, are too large. Sizes are in bytes."""
     if attached > limits.max_attached_bytes:
@@ -27,6 +62,15 @@ def check_size(body: int, attached: int, limits: Limits) -> None:
         raise ParameterError("messages", detail)
     if body - attached > limits.max_body_bytes:
         raise RequestError(413, "body_too_large", f"The body is larger than {limits.max_body_bytes} bytes.")
+
+
+def check_tool(tool: Tool, name: str, schema: str) -> Tool:
+    """Return a tool with a usable name and schema. Raises ParameterError at the place of ``name`` or ``schema``."""
+    if not _TOOL_NAME.fullmatch(tool.name):
+        raise ParameterError(name, "The name of a tool must have 1 to 128 letters, digits, underscores and dashes.")
+    if tool.parameters and tool.parameters.get("type", "object") != "object":
+        raise ParameterError(schema, "The arguments of a tool must have a JSON schema of the type 'object'.")
+    return tool
 
 
 def check_tools(tools: Sequence[Tool]) -> None:

@@ -157,8 +157,8 @@ class Collector:
             raise ParameterError(where, detail)
 
 
-def in_order(parts: Iterable[Part]) -> tuple[str, tuple[Part, ...]]:
+def in_order(parts: Iterable[Part], between: str = "") -> tuple[str, tuple[Part, ...]]:
     """Return the whole text of a message's parts, and the parts themselves if not all are text."""
     found = tuple(parts)
     texts = [part.text for part in found if isinstance(part, Text)]
-    return "".join(texts), () if len(texts) == len(found) else found
+    return between.join(texts), () if len(texts) == len(found) else found

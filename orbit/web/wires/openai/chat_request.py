@@ -14,7 +14,7 @@ from orbit.chat.turn import Turn
 from orbit.config.model import General, Limits
 from orbit.types import CallContext, GenerateOptions, Tool, ToolChoice
 from orbit.web.http.body import check_length, decode
-from orbit.web.http.request import header
+from orbit.web.http.request import bearer
 from orbit.web.wires.checks import ParameterError, check_size
 from orbit.web.wires.conversation import Conversation
 from orbit.web.wires.openai.chat_wire import CompletionWire
@@ -166,13 +166,6 @@ class CompletionProtocol:
         check_length(conversation.question.content, self._limits.max_message_chars)
         check_size(len(body), conversation.attached, self._limits)
         return CompletionQuestion(request, conversation, tools, choice, ignored, extra)
-
-
-def bearer(scope: Scope) -> str | None:
-    """Return the key in ``Authorization: Bearer``, or else in ``X-API-Key``."""
-    authorization = header(scope, b"authorization") or ""
-    scheme, _, secret = authorization.partition(" ")
-    return secret.strip() if scheme.lower() == "bearer" else header(scope, b"x-api-key")
 
 
 def _effort(request: CompletionRequest) -> str | None:

@@ -19,11 +19,10 @@ from orbit.types import CallContext, Capability
 from orbit.upstreams import listed_name
 from orbit.web.http.body import decode, read_body
 from orbit.web.http.operation import operation
-from orbit.web.http.request import request_id_of
+from orbit.web.http.request import bearer, request_id_of
 from orbit.web.key_guard import admit, place_beside_chats
 from orbit.web.services import Services
 from orbit.web.wires.checks import ParameterError
-from orbit.web.wires.openai.chat_request import bearer
 
 _BATCH = 2048
 

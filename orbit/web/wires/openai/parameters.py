@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-
-from orbit.web.wires.checks import ParameterError
+from orbit.web.wires import checks
 
 _BESIDE: Final = frozenset(
     {
@@ -83,27 +81,9 @@ _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 }
 """They would change the answer, so they are refused unless null or neutral. Name -> neutral values."""
 
-_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
 
 def check_parameters(
     body: bytes, known: frozenset[str], passed: frozenset[str] = frozenset()
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Raise ParameterError for a parameter that would change the answer. Returns the unknown ones, sorted.
-
-    ``known`` are the supported ones. Those in ``passed`` go to the provider as they are, and are returned as well. Like
-    vLLM and unlike OpenAI, ORBIT lets unknown parameters pass, and lists them beside the answer.
-    """
-    fields = _decoder.decode(body)
-    unknown = []
-    extra = {name: msgspec.json.decode(fields[name]) for name in fields.keys() & passed - known}
-    for name in fields.keys() - known - _BESIDE - passed:
-        if name not in _NEUTRAL:
-            unknown.append(name)
-        elif not _neutral(msgspec.json.decode(fields[name]), _NEUTRAL[name]):
-            raise ParameterError(name, f"'{name}' is not supported with this value.", code="unsupported_value")
-    return tuple(sorted(unknown)), extra
-
-
-def _neutral(value: Any, neutral: tuple[Any, ...]) -> bool:
-    return value is None or any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in neutral)
+    """Check the parameters of a completion that are not ``known``. See ``checks.check_parameters``."""
+    return checks.check_parameters(body, known, passed, beside=_BESIDE, neutral=_NEUTRAL)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 
 from orbit.types import Tool, ToolChoice
-from orbit.web.wires.checks import ParameterError, check_chosen, check_tools
-
-_NAME: Final = re.compile(r"[\w.:/-]{1,128}")
+from orbit.web.wires.checks import ParameterError, check_chosen, check_tool, check_tools
 
 
 class FunctionTool(msgspec.Struct, frozen=True):
@@ -84,14 +81,8 @@ def _tool(tool: CompletionTool, number: int) -> Tool:
     function = tool.function
     if function is None:
         raise ParameterError(f"{where}.function", "A tool must have a 'function'.")
-    if not _NAME.fullmatch(function.name):
-        detail = "The name of a function must have 1 to 128 letters, digits, underscores and dashes."
-        raise ParameterError(f"{where}.function.name", detail)
-    schema = function.parameters
-    if schema and schema.get("type", "object") != "object":
-        detail = "The 'parameters' of a function must be a JSON schema of the type 'object'."
-        raise ParameterError(f"{where}.function.parameters", detail)
-    return Tool(function.name, function.description or "", schema or None, function.strict)
+    found = Tool(function.name, function.description or "", function.parameters or None, function.strict)
+    return check_tool(found, f"{where}.function.name", f"{where}.function.parameters")
 
 
 def _chosen(choice: ChosenTools, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], ToolChoice]:

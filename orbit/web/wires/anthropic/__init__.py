@@ -1,0 +1,1 @@
+"""``/v1/messages``: the protocol of Anthropic's Messages API."""

@@ -1,0 +1,200 @@
+"""``POST /v1/messages``: translates the request of Anthropic's API into a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+import msgspec
+from litestar.types import Scope
+from msgspec import Meta
+
+from orbit.auth.keys import Identity
+from orbit.chat.turn import Turn
+from orbit.config.model import General, Limits
+from orbit.types import CallContext, GenerateOptions, Tool, ToolChoice
+from orbit.web.http.body import check_length, decode
+from orbit.web.http.request import bearer
+from orbit.web.wires.anthropic.blocks import InputMessage, MessageBlock, conversation_of
+from orbit.web.wires.anthropic.message_wire import MessageWire
+from orbit.web.wires.anthropic.tools import MessageTool, MessageToolChoice, tools_of
+from orbit.web.wires.checks import check_parameters, check_size
+from orbit.web.wires.conversation import Conversation
+
+
+class ThinkingConfig(msgspec.Struct, frozen=True):
+    """Whether and how much the model thinks. ``display`` set to ``omitted`` leaves the text of the thoughts out."""
+
+    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
+    budget_tokens: Annotated[int, Meta(ge=1)] | None = None
+    display: Literal["summarized", "omitted"] | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether the client reads the thoughts."""
+        return self.type in ("enabled", "adaptive")
+
+
+class OutputFormat(msgspec.Struct, frozen=True):
+    """The format of the answer."""
+
+    schema: dict[str, Any]
+    type: Literal["json_schema"] = "json_schema"
+
+
+class OutputConfig(msgspec.Struct, frozen=True):
+    """How much effort the model puts into the answer, and the answer's format."""
+
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    format: OutputFormat | None = None
+
+
+class CountRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The parameters that make up a prompt."""
+
+    model: str
+    messages: Annotated[list[InputMessage], Meta(min_length=1)]
+    system: str | list[MessageBlock] | None = None
+    tools: list[MessageTool] | None = None
+    tool_choice: MessageToolChoice | None = None
+    thinking: ThinkingConfig | None = None
+    output_config: OutputConfig | None = None
+    output_format: OutputFormat | None = None
+
+
+class MessageRequest(CountRequest, frozen=True, kw_only=True):
+    """The parameters that ORBIT supports."""
+
+    max_tokens: Annotated[int, Meta(ge=1)]
+    stream: bool | None = None
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Meta(ge=0)] | None = None
+    stop_sequences: list[str] | None = None
+
+
+_BESIDE: Final = frozenset(
+    {
+        *("metadata", "service_tier", "cache_control", "inference_geo", "speed", "diagnostics"),
+        *("user_profile_id", "workspace_id"),
+    }
+)
+"""They do not change the answer: they say whose request it is, or how to count, cache or serve it."""
+_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {"container": (), "mcp_servers": ([],)}
+"""They would change the answer, so they are refused unless null or neutral. Name -> neutral values."""
+_EXPECTED: Final = (
+    'Expected {"model": "...", "max_tokens": 1024, "messages": [{"role": "user", "content": "..."}], ...}.'
+)
+_LOW_BUDGET, _MEDIUM_BUDGET = 4096, 16384
+"""Tokens for thinking, up to which the effort is low or medium."""
+
+R = TypeVar("R", bound=CountRequest)
+
+
+class MessageQuestion(msgspec.Struct, Generic[R], frozen=True):
+    """A checked request and its conversation."""
+
+    request: R
+    conversation: Conversation
+    tools: tuple[Tool, ...]
+    tool_choice: ToolChoice | None
+    ignored: tuple[str, ...]
+    extra: dict[str, Any]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing has to be fetched for it."""
+        return not self.conversation.remote
+
+    async def completed(self, hosts: Sequence[str], limit: int) -> MessageQuestion[R]:
+        """Return the question with its images, fetched from ``hosts``. Raises ParameterError."""
+        return msgspec.structs.replace(self, conversation=await self.conversation.fetched(hosts, limit))
+
+    @property
+    def stream(self) -> bool:
+        """Whether the client wants a stream."""
+        return isinstance(self.request, MessageRequest) and bool(self.request.stream)
+
+    def turn(self, identity: Identity, context: CallContext) -> Turn:
+        """Return the turn that the request asks for."""
+        thinking = self.request.thinking
+        shown = thinking is not None and thinking.shown
+        return self.conversation.turn(identity, context, self._options(), self.request.model, thoughts=shown)
+
+    def wire(self, request_id: str) -> MessageWire:
+        """Return the wire that writes the answer."""
+        thinking = self.request.thinking
+        omitted = thinking is not None and thinking.display == "omitted"
+        return MessageWire(request_id, self.request.model, omits_thoughts=omitted, ignored=self.ignored)
+
+    def _options(self) -> GenerateOptions:
+        request, choice = self.request, self.request.tool_choice
+        config = request.output_config or OutputConfig()
+        form = config.format or request.output_format
+        serial = self.tools and choice is not None and choice.disable_parallel_tool_use is not None
+        options = GenerateOptions(
+            json_schema=None if form is None else form.schema,
+            response_format=None if form is None else _response_format(form),
+            stream=self.stream,
+            strict=True,
+            tools=self.tools,
+            tool_choice=self.tool_choice,
+            parallel_tool_calls=not choice.disable_parallel_tool_use if serial and choice is not None else None,
+            reasoning_effort=_effort(request.thinking, config.effort),
+            extra=self.extra,
+        )
+        if not isinstance(request, MessageRequest):
+            return options
+        return msgspec.structs.replace(
+            options,
+            max_tokens=request.max_tokens,
+            temperature=request.temperature,
+            top_p=request.top_p,
+            top_k=request.top_k,
+            stop=tuple([text for text in request.stop_sequences or () if text]),
+        )
+
+
+class MessageProtocol(Generic[R]):
+    """``x-api-key`` or ``Authorization: Bearer``, and the requests of Anthropic's API."""
+
+    def __init__(self, kind: type[R], limits: Limits, general: General) -> None:
+        """``kind`` is the form of the request."""
+        self._decoder = msgspec.json.Decoder(kind)
+        self._known = frozenset(field.encode_name for field in msgspec.structs.fields(kind))
+        self._passed = frozenset(general.pass_parameters)
+        self._fetches = bool(general.image_hosts)
+        self._limits = limits
+        self.max_body = limits.max_body_bytes + limits.max_attached_bytes
+
+    def secret(self, scope: Scope) -> str | None:
+        """Return the API key of a request."""
+        return bearer(scope)
+
+    def question(self, body: bytes) -> MessageQuestion[R]:
+        """Decode and check a body. Raises RequestError with what is wrong."""
+        request = decode(body, self._decoder, _EXPECTED)
+        ignored, extra = check_parameters(body, self._known, self._passed, beside=_BESIDE, neutral=_NEUTRAL)
+        tools, choice = tools_of(request.tools, request.tool_choice)
+        conversation = conversation_of(request.system, request.messages, fetches=self._fetches)
+        check_length(conversation.question.content, self._limits.max_message_chars)
+        check_size(len(body), conversation.attached, self._limits)
+        return MessageQuestion(request, conversation, tools, choice, ignored, extra)
+
+
+def _effort(thinking: ThinkingConfig | None, effort: str | None) -> str | None:
+    """Return the effort that a request asks for. A budget of tokens means an effort, too."""
+    if thinking is not None and not thinking.shown:
+        return "none"
+    if effort is not None:
+        return "xhigh" if effort == "max" else effort
+    if thinking is None or thinking.budget_tokens is None:
+        return None
+    if thinking.budget_tokens <= _LOW_BUDGET:
+        return "low"
+    return "medium" if thinking.budget_tokens <= _MEDIUM_BUDGET else "high"
+
+
+def _response_format(form: OutputFormat) -> dict[str, Any]:
+    strict = form.schema.get("additionalProperties") is False
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": form.schema, "strict": strict}}
