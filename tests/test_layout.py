@@ -12,6 +12,7 @@ ROOMS = ("auth", "chat", "database", "host", "observing", "system", "web")
 
 ELSEWHERE = {
     "chat/outcome.py": ("chat/test_pipeline.py", "types without behaviour, of what the pipeline ends with"),
+    "chat/responses.py": ("web/wires/test_openai_responses.py", "stored responses, as a client asks for them"),
     "chat/routing.py": ("compositions/test_models.py", "routing, served with broken providers"),
     "chat/rounds.py": ("web/wires/test_openai_tools.py", "rounds of tools, as a client sends them"),
     "database/conversations.py": ("kits/database_contract.py", "a contract, which every database passes"),

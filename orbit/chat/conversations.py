@@ -17,13 +17,14 @@ import msgspec
 
 from orbit.chat.outcome import Ending, Event, Refused
 from orbit.chat.pipeline import Pipeline
+from orbit.chat.responses import Responses
 from orbit.chat.turn import Turn, in_time
 from orbit.config.model import SessionsSettings
 from orbit.database.base import Database
 from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import UnknownKey
 from orbit.errors import OrbitError
-from orbit.types import Message, Thought
+from orbit.types import Message
 
 logger = logging.getLogger("orbit.conversations")
 
@@ -48,6 +49,7 @@ class Conversations:
         self._database = database
         self._settings = settings
         self._pipeline = pipeline
+        self.responses = Responses(database, settings, pipeline)
 
     async def __aenter__(self) -> Self:
         self._sweeper = asyncio.create_task(self._sweep(), name="forget old turns")
@@ -64,6 +66,8 @@ class Conversations:
 
         A complete answer is stored before the Answer event, so that the next question finds it.
         """
+        if turn.keeping is not None:
+            return self.responses.answer(turn)
         session_id = turn.context.session_id
         if session_id is None or not self._settings.enabled:
             return self._pipeline.answer(turn)
@@ -92,7 +96,7 @@ class Conversations:
                 if isinstance(event, str):
                     text.append(event)
                     yield event
-                elif isinstance(event, Thought):
+                elif not isinstance(event, Ending):
                     yield event
                 else:
                     kept = not isinstance(event, Refused) and await self._keep(turn, session_id, "".join(text), event)

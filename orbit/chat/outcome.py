@@ -40,6 +40,18 @@ class Ending(msgspec.Struct, frozen=True):
         """The text of all thoughts."""
         return "".join([thought.text for thought in self.thoughts])
 
+    @property
+    def blocks(self) -> tuple[Thought, ...]:
+        """The thoughts without the seams of streaming: a signature ends a block, and so does the last piece."""
+        found: list[Thought] = []
+        text = ""
+        for thought in self.thoughts:
+            text += thought.text
+            if thought.signature:
+                found.append(Thought(text, thought.signature))
+                text = ""
+        return (*found, Thought(text)) if text else tuple(found)
+
 
 class Answered(Ending, frozen=True):
     """The model answered."""
@@ -80,6 +92,12 @@ CANCELLED = Cancelled()
 Outcome: TypeAlias = Answered | NothingFound | Refused | Failed | Cancelled
 
 
+class Found(msgspec.Struct, frozen=True):
+    """The passages that the model reads, before its answer begins; only turns that want them early get them."""
+
+    sources: tuple[Source, ...]
+
+
 class ScoredText(str):
     """A piece of an answer together with the probabilities of its tokens."""
 
@@ -94,5 +112,5 @@ class ScoredText(str):
         return piece
 
 
-Event: TypeAlias = str | Thought | Ending
-"""A new piece of the answer's text, new thoughts if the turn wants them, or (last, once) the ending."""
+Event: TypeAlias = str | Thought | Found | Ending
+"""A new piece of the answer's text, what else the turn wants (thoughts, passages), or (last, once) the ending."""

@@ -25,6 +25,7 @@ from orbit.chat.outcome import (
     EndsEarly,
     Event,
     Failed,
+    Found,
     NothingFound,
     Outcome,
     Refused,
@@ -126,6 +127,8 @@ class Pipeline:
                         try:
                             if self._links is not None and prompt.documents:
                                 prompt = await self._linked(turn, prompt, self._links)
+                            if turn.found and prompt.documents:
+                                yield Found(sources_of(prompt.documents, prompt.links))
                             guard = self._guard(turn, prompt, journal)
                             while chunk is not None:
                                 thinks = chunk.reasoning or chunk.signature

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
 
+from orbit.chat.outcome import Ending
 from orbit.chat.ticker import Ticker
 from orbit.errors import OrbitError
 from orbit.host.interrupt import Interrupt
 from orbit.types import CallContext, GenerateOptions, Message, Part
 
 T = TypeVar("T")
+
+
+class Keeping(msgspec.Struct, frozen=True):
+    """How a turn is kept as a response that later requests name by its id.
+
+    ``previous`` is the response before it, and ``first`` the one that began the conversation. ``messages`` are the new
+    ones up to the answer. ``body`` makes the response that clients read, of the answer's text and the turn's ending.
+    """
+
+    id: str
+    previous: str
+    first: str
+    messages: tuple[Message, ...]
+    body: Callable[[str, Ending], bytes]
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -42,6 +57,10 @@ class Turn(msgspec.Struct, frozen=True):
     model: str = ""
     replaces: int = 0
     """How many of the conversation's last turns this one replaces."""
+    found: bool = False
+    """Whether the client reads the passages before the answer."""
+    keeping: Keeping | None = None
+    """How to keep the turn beyond its session; None keeps nothing."""
 
     @property
     def searches(self) -> bool:

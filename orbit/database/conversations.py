@@ -10,12 +10,16 @@ from orbit.types import Source
 
 
 class ConversationTurn(msgspec.Struct, frozen=True):
-    """A question of a conversation and its whole answer. ``at`` is when it was answered, in Unix seconds."""
+    """A question of a conversation and its whole answer. ``at`` is when it was answered, in Unix seconds.
+
+    ``detail`` is what else the protocol of the question keeps, in its own form; databases do not look into it.
+    """
 
     question: str
     answer: str
     at: float
     sources: tuple[Source, ...] = ()
+    detail: str = ""
 
 
 class ConversationRecords(abc.ABC):

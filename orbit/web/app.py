@@ -49,12 +49,17 @@ from orbit.web.wires.openai.chat_request import CompletionProtocol, CompletionRe
 from orbit.web.wires.openai.chat_wire import COMPLETION_STREAM, Completion
 from orbit.web.wires.openai.errors import error_response
 from orbit.web.wires.openai.models import model_routes
+from orbit.web.wires.openai_responses.errors import error_response as responses_error
+from orbit.web.wires.openai_responses.output import ResponseBody
+from orbit.web.wires.openai_responses.request import ResponseRequest, ResponsesProtocol
+from orbit.web.wires.openai_responses.routes import response_routes
+from orbit.web.wires.openai_responses.wire import RESPONSE_STREAM
 from orbit.web.wires.orbit import ORBIT_STREAM, ChatRequest, ChatResponse, OrbitProtocol
 from orbit.web.wires.route import chat_handler
 
 logger = logging.getLogger("orbit")
 
-CHAT, COMPLETIONS = "/chat", "/v1/chat/completions"
+CHAT, COMPLETIONS, RESPONSES = "/chat", "/v1/chat/completions", "/v1/responses"
 _ERROR = "error"
 """The key in a request's state for what a chat route raised before Litestar saw the request."""
 
@@ -214,11 +219,14 @@ def routes(services: Services, chats: Mapping[str, ASGIApp], exchange: Exchange,
 def chat_handlers(services: Services) -> dict[str, ASGIApp]:
     """Return what answers chats, by path."""
     settings = services.config.host
+    kept = services.conversations.responses
     protocol = CompletionProtocol(settings.limits, settings.general)
+    responses = ResponsesProtocol(settings.limits, settings.general, kept)
     return {
         CHAT: chat_handler(services, OrbitProtocol(settings)),
         COMPLETIONS: chat_handler(services, protocol),
         MESSAGES: message_handler(services),
+        RESPONSES: chat_handler(services, responses),
     }
 
 
@@ -256,8 +264,18 @@ def chat_routes(services: Services, chats: Mapping[str, ASGIApp]) -> list[Any]:
     )
     async def messages() -> None: ...
 
+    @post(
+        "/responses",
+        status_code=200,
+        operation_id="create_response",
+        operation_class=operation(ResponseBody, ResponseRequest, stream=RESPONSE_STREAM),
+        summary="Answer a conversation, which the server may keep",
+        middleware=[instead(chats[RESPONSES])],
+    )
+    async def responses() -> None: ...
+
     security: list[Any] = [{"bearerKey": []}, {API_KEY: []}]
-    openai = [completions, *model_routes(services)]
+    openai = [completions, responses, *response_routes(services), *model_routes(services)]
     return [
         chat,
         Router("/v1", route_handlers=openai, tags=["openai"], security=security),
@@ -301,5 +319,7 @@ def _error_response(request: Request[Any, Any, Any], error: Exception) -> Respon
     path = request.scope["path"]
     if path == MESSAGES or path.startswith(f"{MESSAGES}/"):
         return anthropic_errors.error_response(error, request_id)
+    if path.startswith(RESPONSES):
+        return responses_error(error, request_id)
     respond = error_response if path.startswith("/v1/") else problem_response
     return respond(error, request_id)

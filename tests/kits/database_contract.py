@@ -291,7 +291,7 @@ class DatabaseContract:
         _, key = await self.make_key(database)
         source = Source(1, "d", "Title", "file.md", "https://x", 0.5, "passage\x00 🐙")
         now = time.time()
-        turns = [ConversationTurn(f"q{number}", f"a{number}", now + number, (source,)) for number in range(3)]
+        turns = [ConversationTurn(f"q{number}", f"a{number}", now + number, (source,), "{}") for number in range(3)]
         async with open_another() as other:
             for number, turn in enumerate(turns):
                 await (database, other)[number % 2].add_turn(key.id, "s", turn, 20)

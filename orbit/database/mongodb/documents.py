@@ -133,6 +133,7 @@ class TurnDocument(Fields):
     answer: str
     at: float
     sources: list[dict[str, Any]] = Field(default_factory=list)
+    detail: str = ""
 
     def record(self) -> ConversationTurn:
         """Return the turn."""

@@ -11,8 +11,8 @@ from orbit.database.sqlite.connections import SqliteConnections
 from orbit.types import Source
 
 ADD_TURN = """
-    INSERT INTO session_turns (key_id, session_id, question, answer, at, sources)
-    SELECT :key, :session, :question, :answer, :at, :sources
+    INSERT INTO session_turns (key_id, session_id, question, answer, at, sources, detail)
+    SELECT :key, :session, :question, :answer, :at, :sources, :detail
     WHERE EXISTS (SELECT 1 FROM api_keys WHERE id = :key)
 """
 TRIM_CONVERSATION = """
@@ -49,12 +49,13 @@ class SqliteConversations(SqliteConnections):
     @override
     async def conversation_turns(self, key_id: str, session_id: str, since: float) -> list[ConversationTurn]:
         rows = await self._rows(
-            "SELECT question, answer, at, sources FROM session_turns"
+            "SELECT question, answer, at, sources, detail FROM session_turns"
             " WHERE key_id = ? AND session_id = ? AND at > ? ORDER BY id",
             (key_id, session_id, since),
         )
         return [
-            ConversationTurn(question, answer, at, _sources.decode(sources)) for question, answer, at, sources in rows
+            ConversationTurn(question, answer, at, _sources.decode(sources), detail)
+            for question, answer, at, sources, detail in rows
         ]
 
     @override

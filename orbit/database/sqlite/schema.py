@@ -65,5 +65,6 @@ MIGRATIONS = (
     """
     ALTER TABLE api_keys ADD COLUMN models TEXT NOT NULL DEFAULT '[]';
     """,
+    "ALTER TABLE session_turns ADD COLUMN detail TEXT NOT NULL DEFAULT '';",
 )
 """The statements from each schema version (``PRAGMA user_version``) to the next."""

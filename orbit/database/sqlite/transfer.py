@@ -59,10 +59,10 @@ class SqliteTransfer(SqlitePrompts):
             await db.execute("DELETE FROM session_turns WHERE key_id = ? AND session_id = ?", (key_id, session_id))
             for turn in turns:
                 sources = msgspec.json.encode(turn.sources)
-                row = (key_id, session_id, turn.question, turn.answer, turn.at, sources)
+                row = (key_id, session_id, turn.question, turn.answer, turn.at, sources, turn.detail)
                 await db.execute(
-                    "INSERT INTO session_turns (key_id, session_id, question, answer, at, sources)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO session_turns (key_id, session_id, question, answer, at, sources, detail)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
                     row,
                 )
 

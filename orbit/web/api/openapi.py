@@ -20,6 +20,8 @@ from orbit.web.wires.openai.chat_request import CompletionRequest
 from orbit.web.wires.openai.chat_wire import Completion
 from orbit.web.wires.openai.errors import ErrorBody
 from orbit.web.wires.openai.models import EmbeddingList, EmbeddingRequest
+from orbit.web.wires.openai_responses.output import ResponseBody
+from orbit.web.wires.openai_responses.request import ResponseRequest
 from orbit.web.wires.orbit import ChatRequest, ChatResponse, StreamFrame
 
 DESCRIPTION = (
@@ -55,7 +57,7 @@ COMPONENTS = Components(
 )
 _READ_BY_HANDLERS = (
     *(ChatRequest, ChatResponse, StreamFrame, ProblemDetails, ErrorBody),
-    *(CompletionRequest, Completion, EmbeddingRequest, EmbeddingList),
+    *(CompletionRequest, Completion, EmbeddingRequest, EmbeddingList, ResponseRequest, ResponseBody),
     *(MessageRequest, AnswerMessage, CountRequest, TokensCounted, MessageErrorBody),
 )
 

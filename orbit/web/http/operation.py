@@ -15,11 +15,11 @@ from litestar.openapi.spec import (
 )
 
 
-def operation(answer: type, body: type, stream: str = "") -> type[Operation]:
+def operation(answer: type, body: type | None = None, stream: str = "") -> type[Operation]:
     """Return the operation class of a handler that Litestar cannot describe from its signature.
 
-    ``stream`` describes the server-sent events that come instead of ``answer`` if the request asks for a stream. The
-    schemas of both types must be in ``orbit.web.api.openapi``.
+    ``body`` is None if it reads none. ``stream`` describes the server-sent events that come instead of ``answer`` if
+    the request asks for a stream. The schemas of both types must be in ``orbit.web.api.openapi``.
     """
 
     @dataclass
@@ -30,8 +30,9 @@ def operation(answer: type, body: type, stream: str = "") -> type[Operation]:
                 events = Schema(type=OpenAPIType.STRING, description=stream)
                 content["text/event-stream"] = OpenAPIMediaType(schema=events)
             self.responses = {"200": OpenAPIResponse(description="OK", content=content)}
-            json = OpenAPIMediaType(schema=reference(body))
-            self.request_body = RequestBody(content={"application/json": json}, required=True)
+            if body is not None:
+                json = OpenAPIMediaType(schema=reference(body))
+                self.request_body = RequestBody(content={"application/json": json}, required=True)
 
     return Described
 

@@ -15,6 +15,7 @@ from orbit.auth.keys import REFUSAL
 from orbit.auth.rate_limits import RateLimited
 from orbit.chat.conversations import UnknownConversation
 from orbit.chat.needs import Unsupported
+from orbit.chat.responses import UnknownResponse
 from orbit.chat.turn import TurnTimeout
 from orbit.errors import DatabaseUnavailable, OrbitError, Overloaded, PromptTooLong, ProviderError, Unauthorized
 from orbit.host.catalogue import UnknownModel
@@ -61,6 +62,7 @@ _STATUS: dict[type[OrbitError], int] = {
     Unsupported: 400,
     Unauthorized: 401,
     UnknownConversation: 404,
+    UnknownResponse: 404,
     UnknownModel: 404,
     PromptTooLong: 413,
     RateLimited: 429,

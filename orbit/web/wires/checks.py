@@ -21,9 +21,9 @@ _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class ParameterError(RequestError):
     """A parameter of the request is wrong or not supported. ``param`` is its name."""
 
-    def __init__(self, param: str, detail: str, code: str = "invalid_value") -> None:
+    def __init__(self, param: str, detail: str, code: str = "invalid_value", status: int = 400) -> None:
         self.param = param
-        super().__init__(400, code, detail)
+        super().__init__(status, code, detail)
 
 
 def check_parameters(
@@ -71,6 +71,18 @@ def check_tool(tool: Tool, name: str, schema: str) -> Tool:
     if tool.parameters and tool.parameters.get("type", "object") != "object":
         raise ParameterError(schema, "The arguments of a tool must have a JSON schema of the type 'object'.")
     return tool
+
+
+def check_arguments(arguments: str, where: str) -> str:
+    """Return the arguments of a tool call; ParameterError if they are no JSON object. None at all are an empty one."""
+    arguments = arguments.strip() or "{}"
+    try:
+        known = isinstance(msgspec.json.decode(arguments), dict)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        known = False
+    if not known:
+        raise ParameterError(where, "The arguments of a tool call must be a JSON object.")
+    return arguments
 
 
 def check_tools(tools: Sequence[Tool]) -> None:

@@ -22,6 +22,7 @@ class Conversation(msgspec.Struct, frozen=True):
 
     ``attached`` counts the characters of images and files in the request. ``remote`` are the addresses of images that
     are to be fetched, each with its place in the request; until then the image has no data, and its address as type.
+    ``fresh`` are the messages that the request itself brings, in a conversation that the server keeps.
     """
 
     system: str
@@ -30,6 +31,7 @@ class Conversation(msgspec.Struct, frozen=True):
     later: tuple[Message, ...]
     attached: int = 0
     remote: tuple[tuple[str, str], ...] = ()
+    fresh: tuple[Message, ...] = ()
 
     async def fetched(self, hosts: Sequence[str], limit: int) -> Conversation:
         """Return the conversation with its images, fetched from ``hosts``: up to ``limit`` bytes.
@@ -83,8 +85,8 @@ class Conversation(msgspec.Struct, frozen=True):
             )
             return msgspec.structs.replace(message, parts=parts)
 
-        history, later = tuple(map(filled, self.history)), tuple(map(filled, self.later))
-        return Conversation(self.system, history, filled(self.question), later, self.attached)
+        history, later, fresh = (tuple(map(filled, some)) for some in (self.history, self.later, self.fresh))
+        return Conversation(self.system, history, filled(self.question), later, self.attached, fresh=fresh)
 
 
 class Collector:
@@ -100,6 +102,21 @@ class Collector:
         self._missing: list[str] = []
         """Calls whose results have to follow."""
         self._remote: list[tuple[str, str]] = []
+        self._earlier: tuple[int, int] = (0, 0)
+        """System messages and turns that the server has kept."""
+
+    def earlier(self, messages: Iterable[Message]) -> None:
+        """Take the messages of a conversation that the server has kept, before those of the request."""
+        for message in messages:
+            if message.role == "system":
+                self._system.append(message.content)
+                continue
+            self._turns.append(message)
+            if message.role == "tool":
+                self._missing.remove(message.tool_call_id)
+            else:
+                self._missing = [call.id for call in message.tool_calls]
+        self._earlier = (len(self._system), len(self._turns))
 
     def system(self, text: str, where: str) -> None:
         """Take instructions."""
@@ -148,7 +165,10 @@ class Collector:
         if not (question.content.strip() or question.parts):
             raise ParameterError("messages", "there must be a user's question, and it must not be empty.")
         history, later = tuple(turns[:asked]), tuple(turns[asked + 1 :])
-        return Conversation("\n\n".join(self._system), history, question, later, attached, tuple(self._remote))
+        system, turn = self._earlier
+        fresh = (*(Message("system", text) for text in self._system[system:]), *turns[turn:])
+        remote = tuple(self._remote)
+        return Conversation("\n\n".join(self._system), history, question, later, attached, remote, fresh)
 
     def _check_answered(self, where: str) -> None:
         """Raise ParameterError if something follows calls that lack their results."""

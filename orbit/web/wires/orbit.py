@@ -194,9 +194,9 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
 
     is_complete: ClassVar[bool] = True
 
-    async def completed(self, hosts: Sequence[str], limit: int) -> OrbitQuestion:
+    async def completed(self, hosts: Sequence[str], limit: int, key_id: str) -> OrbitQuestion:
         """Return it as it is: nothing in it is fetched."""
-        del hosts, limit
+        del hosts, limit, key_id
         return self
 
     @property

@@ -33,11 +33,14 @@ class Question(Protocol):
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing has to be fetched for it."""
+        """Whether nothing has to be fetched or looked up for it."""
         ...
 
-    async def completed(self, hosts: Sequence[str], limit: int) -> Question:
-        """Return it with what it names by address on ``hosts``, of up to ``limit`` bytes. Raises RequestError."""
+    async def completed(self, hosts: Sequence[str], limit: int, key_id: str) -> Question:
+        """Return it with what it names: addresses on ``hosts``, of up to ``limit`` bytes, and responses of its key.
+
+        Raises RequestError or UnknownResponse.
+        """
         ...
 
     def turn(self, identity: Identity, context: CallContext) -> Turn:
@@ -78,7 +81,8 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
             identity = await admit(services, scope, protocol.secret(scope), services.pipeline.admission)
             question = protocol.question(await read_body(scope, receive, protocol.max_body))
             if not question.is_complete:
-                question = await question.completed(settings.general.image_hosts, settings.limits.max_attached_bytes)
+                hosts, limit = settings.general.image_hosts, settings.limits.max_attached_bytes
+                question = await question.completed(hosts, limit, identity.key.id)
             turn = question.turn(identity, _context(identity, request_id, scope, started + settings.timeouts.turn))
             model = models.find(turn.model, identity.key.models)
             if model != turn.model:

@@ -12,9 +12,9 @@ from typing import ClassVar, Protocol
 import msgspec
 from litestar.types import Receive, Send
 
-from orbit.chat.outcome import Answered, Ending, Event
+from orbit.chat.outcome import Answered, Ending, Event, Found
 from orbit.chat.ticker import Ticker
-from orbit.types import Thought
+from orbit.types import Source, Thought
 from orbit.web.http.problems import ServerStopping
 from orbit.web.wires.client_watch import ClientWatch
 
@@ -57,6 +57,11 @@ class Wire(Protocol):
     def thought(self, thought: Thought) -> bytes:
         """Return the frame of new thoughts; only turns that want them have any."""
         ...
+
+    def found(self, sources: tuple[Source, ...]) -> bytes:
+        """Return the frame of the passages that the model reads; only turns that want it early have one."""
+        del sources
+        return b""
 
     def end(self, ending: Ending) -> bytes:
         """Return the last frames of an answer."""
@@ -116,8 +121,8 @@ async def send_stream(
                 async for event in events:
                     if isinstance(event, str):
                         await stream.send(wire.piece(event))
-                    elif isinstance(event, Thought):
-                        await stream.send(wire.thought(event))
+                    elif isinstance(event, Thought | Found):
+                        await stream.send(_beside(wire, event))
                     else:
                         if event.text:
                             await stream.send(wire.piece(event.text))
@@ -141,6 +146,10 @@ async def send_stream(
         if failure is not None:
             await stream.fail(wire, failure)
     return Sent(not watch.gone, failure)
+
+
+def _beside(wire: Wire, event: Thought | Found) -> bytes:
+    return wire.thought(event) if isinstance(event, Thought) else wire.found(event.sources)
 
 
 class _EventStream:

@@ -47,7 +47,7 @@ def test_generators_of_clients_understand_it(document: Any) -> None:
             assert isinstance(node["items"], dict), node
     schemas = document["components"]["schemas"]
     assert schemas["ChatRequest"]["properties"]["message"]["minLength"] == 1
-    for path in ("/chat", "/v1/chat/completions", "/v1/messages"):
+    for path in ("/chat", "/v1/chat/completions", "/v1/responses", "/v1/messages"):
         stream = document["paths"][path]["post"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
         assert stream["type"] == "string"
         assert "data:" in stream["description"]

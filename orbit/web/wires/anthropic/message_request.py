@@ -106,8 +106,9 @@ class MessageQuestion(msgspec.Struct, Generic[R], frozen=True):
         """Whether nothing has to be fetched for it."""
         return not self.conversation.remote
 
-    async def completed(self, hosts: Sequence[str], limit: int) -> MessageQuestion[R]:
+    async def completed(self, hosts: Sequence[str], limit: int, key_id: str) -> MessageQuestion[R]:
         """Return the question with its images, fetched from ``hosts``. Raises ParameterError."""
+        del key_id
         return msgspec.structs.replace(self, conversation=await self.conversation.fetched(hosts, limit))
 
     @property

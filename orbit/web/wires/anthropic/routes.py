@@ -67,7 +67,8 @@ def counting_route(services: Services) -> Any:
         question = protocol.question(await read_body(request.scope, request.receive, protocol.max_body))
         async with place_beside_chats(services, request.scope):
             if not question.is_complete:
-                question = await question.completed(settings.general.image_hosts, settings.limits.max_attached_bytes)
+                hosts, limit = settings.general.image_hosts, settings.limits.max_attached_bytes
+                question = await question.completed(hosts, limit, identity.key.id)
             turn = question.turn(identity, context)
             model = services.host.catalogue.find(turn.model, key.models)
             size = await services.pipeline.count_tokens(msgspec.structs.replace(turn, model=model))

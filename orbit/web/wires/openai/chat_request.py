@@ -20,6 +20,7 @@ from orbit.web.wires.conversation import Conversation
 from orbit.web.wires.openai.chat_wire import CompletionWire
 from orbit.web.wires.openai.conversation import ChatMessage, conversation_of
 from orbit.web.wires.openai.parameters import check_parameters
+from orbit.web.wires.openai.sampling import SamplingRequest
 from orbit.web.wires.openai.tools import ChosenTools, CompletionTool, tools_of
 
 
@@ -42,26 +43,15 @@ class Reasoning(msgspec.Struct, frozen=True):
     effort: str | None = None
 
 
-class CompletionRequest(msgspec.Struct, frozen=True):
+class CompletionRequest(SamplingRequest, frozen=True, kw_only=True):
     """The parameters that ORBIT supports; the module ``parameters`` handles all others."""
 
     model: str
     messages: Annotated[list[ChatMessage], Meta(min_length=1)]
-    stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     response_format: ResponseFormat | None = None
-    frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
-    presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
-    top_k: Annotated[int, Meta(ge=-1)] | None = None
-    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    repetition_penalty: Annotated[float, Meta(gt=0)] | None = None
-    repeat_penalty: Annotated[float, Meta(gt=0, description="The same, as llama.cpp calls it.")] | None = None
     tools: list[CompletionTool] | None = None
     tool_choice: str | ChosenTools | None = None
     parallel_tool_calls: bool | None = None
@@ -92,8 +82,9 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
         """Whether nothing has to be fetched for it."""
         return not self.conversation.remote
 
-    async def completed(self, hosts: Sequence[str], limit: int) -> CompletionQuestion:
+    async def completed(self, hosts: Sequence[str], limit: int, key_id: str) -> CompletionQuestion:
         """Return the question with its images, fetched from ``hosts``. Raises ParameterError."""
+        del key_id
         return msgspec.structs.replace(self, conversation=await self.conversation.fetched(hosts, limit))
 
     @property
@@ -114,22 +105,10 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
 
     def _options(self) -> GenerateOptions:
         request = self.request
-        given = [request.stop] if isinstance(request.stop, str) else request.stop or []
-        stop = tuple(text for text in given if text)  # an empty one would end every answer before it begins
         return GenerateOptions(
-            temperature=request.temperature,
-            top_p=request.top_p,
-            top_k=request.top_k,
-            min_p=request.min_p,
-            repeat_penalty=request.repetition_penalty or request.repeat_penalty,
-            presence_penalty=request.presence_penalty,
-            frequency_penalty=request.frequency_penalty,
+            **request.options(),
             max_tokens=request.max_completion_tokens or request.max_tokens,
-            seed=request.seed,
-            stop=stop,
             json_schema=_schema(request.response_format),
-            stream=self.stream,
-            strict=True,
             tools=self.tools,
             tool_choice=self.tool_choice,
             parallel_tool_calls=request.parallel_tool_calls if self.tools else None,

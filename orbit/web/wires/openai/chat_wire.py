@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from orbit.chat.outcome import Ending, Refused, ScoredText
-from orbit.types import Source, Thought, ToolCall, WrittenToken
+from orbit.chat.outcome import Ending, ScoredText
+from orbit.types import Thought, ToolCall, WrittenToken
 from orbit.web.wires.openai.errors import error_body
+from orbit.web.wires.openai.extra import CompletionExtra, extra_of, linked, named
 from orbit.web.wires.sending import Wire
 
 _encode = msgspec.json.Encoder().encode
 _DONE = b"data: [DONE]\n\n"
-_WEB = ("http://", "https://")
 COMPLETION_STREAM = (
     "Server-sent events. Each `data:` is a `chat.completion.chunk` of OpenAI's API, the last one with ORBIT's `orbit`, "
     "and then `[DONE]`; or an `ErrorBody`, which ends the stream."
@@ -101,22 +101,6 @@ class CompletionUsage(msgspec.Struct, frozen=True):
     completion_tokens_details: CompletionDetails
 
 
-class CompletionExtra(msgspec.Struct, frozen=True):
-    """ORBIT's metadata; OpenAI's clients ignore it."""
-
-    request_id: str
-    sources: tuple[Source, ...]
-    blocked: bool
-    dropped_documents: int
-    dropped_turns: int
-    without_documents: bool
-    provider: str
-    model: str
-    tries: int
-    ignored: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    """Unknown parameters of the request; absent if there are none."""
-
-
 class Completion(msgspec.Struct, frozen=True):
     """The body of a whole completion."""
 
@@ -135,7 +119,7 @@ class CompletionWire(Wire):
     def __init__(self, request_id: str, model: str, *, include_usage: bool, ignored: tuple[str, ...] = ()) -> None:
         """``ignored`` are the unknown parameters of the request."""
         self._request_id = request_id
-        self._ignored = ignored or msgspec.UNSET
+        self._ignored = ignored
         self._include_usage = include_usage
         self._head: dict[str, Any] = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": model}
         self._chars = 0
@@ -152,7 +136,14 @@ class CompletionWire(Wire):
         )
         logprobs = TokenLogprobs(ending.logprobs) if ending.logprobs else None
         choice = Choice(message, ending.finish_reason, logprobs=logprobs)
-        return _encode(Completion(**self._head, choices=(choice,), usage=_usage(ending), orbit=self._extra(ending)))
+        return _encode(
+            Completion(
+                **self._head,
+                choices=(choice,),
+                usage=_usage(ending),
+                orbit=extra_of(ending, self._request_id, self._ignored),
+            )
+        )
 
     def piece(self, text: str) -> bytes:
         """Return a chunk of text, the first one after the chunk with the role."""
@@ -178,7 +169,7 @@ class CompletionWire(Wire):
             opening += self._delta({"annotations": annotations})
         head = {**self._head, "object": "chat.completion.chunk"}
         choice = {"index": 0, "delta": {}, "finish_reason": ending.finish_reason}
-        last: dict[str, Any] = {**head, "choices": [choice], "orbit": self._extra(ending)}
+        last: dict[str, Any] = {**head, "choices": [choice], "orbit": extra_of(ending, self._request_id, self._ignored)}
         if self._include_usage:
             last["usage"] = None
         frames = opening + b"data: " + _encode(last) + b"\n\n"
@@ -216,20 +207,6 @@ class CompletionWire(Wire):
             chunk["usage"] = None
         return b"data: " + _encode(chunk) + b"\n\n"
 
-    def _extra(self, ending: Ending) -> CompletionExtra:
-        return CompletionExtra(
-            self._request_id,
-            ending.sources,
-            isinstance(ending, Refused),
-            ending.dropped_documents,
-            ending.dropped_turns,
-            ending.without_documents,
-            ending.provider,
-            ending.model,
-            ending.tries,
-            self._ignored,
-        )
-
 
 def _usage(ending: Ending) -> CompletionUsage:
     read, written = ending.usage.prompt_tokens, ending.usage.completion_tokens
@@ -243,11 +220,4 @@ def _call(call: ToolCall) -> CompletionToolCall:
 
 def _annotations(ending: Ending, chars: int) -> tuple[Annotation, ...]:
     """Return the sources with an address that people can open, each once."""
-    linked = {source.link: source for source in reversed(ending.sources) if source.link.startswith(_WEB)}
-    return tuple([Annotation(UrlCitation(link, _named(item), 0, chars)) for link, item in reversed(linked.items())])
-
-
-def _named(source: Source) -> str:
-    """Return the title of a source with the place in it, as people read it beside the answer."""
-    place = [f"{key} {value}" for key, value in source.location.items()]
-    return ", ".join(filter(None, (source.title or source.source, *place)))
+    return tuple([Annotation(UrlCitation(item.link, named(item), 0, chars)) for item in linked(ending.sources)])

@@ -8,7 +8,7 @@ import msgspec
 
 from orbit.types import Part, Text, ToolCall
 from orbit.web.wires.attachments import BadAttachment, file_of
-from orbit.web.wires.checks import ParameterError
+from orbit.web.wires.checks import ParameterError, check_arguments
 from orbit.web.wires.conversation import Collector, Conversation, in_order
 
 
@@ -92,13 +92,7 @@ def _call(call: AssistantToolCall, where: str) -> ToolCall:
         raise ParameterError(f"{where}.type", "Only calls of functions are supported.")
     if not call.id:
         raise ParameterError(f"{where}.id", "A tool call must have an id.")
-    arguments = call.function.arguments.strip() or "{}"
-    try:
-        known = isinstance(msgspec.json.decode(arguments), dict)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        known = False
-    if not known:
-        raise ParameterError(f"{where}.function.arguments", "The arguments of a tool call must be a JSON object.")
+    arguments = check_arguments(call.function.arguments, f"{where}.function.arguments")
     return ToolCall(call.id, call.function.name, arguments)
 
 

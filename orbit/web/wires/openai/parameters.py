@@ -12,6 +12,7 @@ _BESIDE: Final = frozenset(
         *("prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "stream_options", "priority"),
         *("request_id", "cache_salt", "cache_prompt", "id_slot", "keep_alive", "include_stop_str_in_output"),
         *("skip_special_tokens", "spaces_between_special_tokens", "add_generation_prompt"),
+        *("background_options", "max_tool_calls", "access_programs"),
         *("timings_per_token", "return_progress", "return_token_ids", "chat_id", "session_id", "id"),
     }
 )
@@ -26,8 +27,12 @@ _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "logit_bias": ({},),
     "modalities": (["text"],),
     "audio": (),
+    "background": _FALSE,
+    "context_management": ([],),
+    "conversation": (),
     "moderation": (),
     "prediction": (),
+    "prompt": (),
     "thinking": (),
     "verbosity": ("medium",),
     "web_search_options": (),

@@ -1,0 +1,60 @@
+"""What ORBIT adds to answers in OpenAI's forms: its metadata, and sources as citations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from orbit.chat.outcome import Ending, Refused
+from orbit.types import Source
+
+_WEB: Final = ("http://", "https://")
+
+
+class CompletionExtra(msgspec.Struct, frozen=True):
+    """ORBIT's metadata; OpenAI's clients ignore it."""
+
+    request_id: str
+    sources: tuple[Source, ...]
+    blocked: bool
+    dropped_documents: int
+    dropped_turns: int
+    without_documents: bool
+    provider: str
+    model: str
+    tries: int
+    ignored: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Unknown parameters of the request; absent if there are none."""
+
+
+def extra_of(ending: Ending, request_id: str, ignored: tuple[str, ...]) -> CompletionExtra:
+    """Return the metadata of an answer."""
+    return CompletionExtra(
+        request_id,
+        ending.sources,
+        isinstance(ending, Refused),
+        ending.dropped_documents,
+        ending.dropped_turns,
+        ending.without_documents,
+        ending.provider,
+        ending.model,
+        ending.tries,
+        ignored or msgspec.UNSET,
+    )
+
+
+def is_web(link: str) -> bool:
+    """Return whether people can open a link in a browser."""
+    return link.startswith(_WEB)
+
+
+def linked(sources: tuple[Source, ...]) -> list[Source]:
+    """Return the first source of each address that people can open, in order."""
+    return list({source.link: source for source in reversed(sources) if is_web(source.link)}.values())[::-1]
+
+
+def named(source: Source) -> str:
+    """Return the title of a source with the place in it, as people read it beside the answer."""
+    place = [f"{key} {value}" for key, value in source.location.items()]
+    return ", ".join(filter(None, (source.title or source.source, *place)))
