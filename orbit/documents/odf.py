@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orbit.documents.numbering import BULLET
+from orbit.documents.odf_styles import Counts, Styles
 from orbit.documents.outline import Outline
 from orbit.documents.package import Element, Package, attribute, child, descendants, local, number
 from orbit.documents.sections import Content, UnreadableError
 from orbit.documents.sheets import Sheets
 
-_GONE = frozenset(("tracked-changes", "annotation", "annotation-end", "forms", "sequence-decls", "ruby-text"))
+_GONE = frozenset(
+    ("tracked-changes", "annotation", "annotation-end", "forms", "sequence-decls", "ruby-text", "page-number")
+)
+_SIDES = ("", "-first", "-left")
+"""Pages may differ."""
 _MOST_REPEATS = 1_000
 """Rows and cells that a file may repeat by number. More are there for their colour."""
 
@@ -17,10 +23,11 @@ _MOST_REPEATS = 1_000
 def read_odt(content: bytes) -> Content:
     """Read a text with its headings, lists, tables, notes, page headers and footers."""
     with Package(content, "OpenDocument text") as package:
-        reader = _Text(Outline())
-        margins = list(descendants(package.xml("styles.xml"), "header", "footer"))
+        named, main = package.xml("styles.xml"), package.required("content.xml")
+        reader = _Text(Outline(), Styles(named, main))
+        margins = list(descendants(named, *(f"{kind}{side}" for kind in ("header", "footer") for side in _SIDES)))
         reader.margins(margins, "header")
-        reader.blocks(child(package.required("content.xml"), "body", "text"))
+        reader.blocks(child(main, "body", "text"))
         reader.outline.flush()
         reader.margins(margins, "footer")
         return reader.outline.content()
@@ -60,24 +67,31 @@ def read_ods(content: bytes) -> Content:
 
 
 class _Text:
-    def __init__(self, outline: Outline) -> None:
+    def __init__(self, outline: Outline, styles: Styles | None = None) -> None:
         self.outline = outline
+        self._styles = styles or Styles()
         self._notes: list[str] = []
 
     def margins(self, items: list[Element], kind: str) -> None:
-        for text in dict.fromkeys(_flat(item) for item in items if local(item) == kind):
-            self.outline.text(text)
+        for text in dict.fromkeys(_flat(item) for item in items if local(item).startswith(kind)):
+            if any(map(str.isalpha, text)):
+                self.outline.text(text)
         self.outline.flush()
 
     def blocks(self, parent: Element | None, depth: int = 0) -> None:
         for item in parent if parent is not None else ():
             name = local(item)
             if name == "h":
-                self.outline.heading(number(item, "outline-level", 1), self._line(item))
+                level = number(item, "outline-level", 1)
+                label = self._styles.heading(item, level)
+                self.outline.heading(level, f"{label} {self._line(item)}".strip())
+            elif name == "p" and self._styles.is_title(item) and not self.outline.title:
+                self.outline.flush()
+                self.outline.title = " ".join(self._line(item).split())
             elif name == "p":
                 self.outline.text(self._line(item))
             elif name == "list":
-                self._list(item, depth)
+                self._list(item, 1, attribute(item, "style-name"), self._styles.begin(item))
             elif name == "table":
                 self.outline.table([_cells(row) for row in _rows(item)])
             elif name not in _GONE:
@@ -86,16 +100,21 @@ class _Text:
                 self.outline.text(note)
             self._notes = []
 
-    def _list(self, items: Element, depth: int) -> None:
+    def _list(self, items: Element, depth: int, style: str, counts: Counts) -> None:
         for item in items:
+            label = ""
+            if local(item) == "list-item" and len(item) and local(item[0]) != "list":
+                label = self._styles.count(item, style, depth, counts)
             for block in item:
                 if local(block) == "list":
-                    self._list(block, depth + 1)
-                elif local(block) == "h":
-                    self.blocks(item, depth)
-                    break
+                    self._list(block, depth + 1, attribute(block, "style-name") or style, counts)
                 elif text := self._line(block):
-                    self.outline.text(f"{'  ' * depth}- {text}")
+                    numbered = f"{label} {text}" if label else text
+                    if local(block) == "h":
+                        self.outline.heading(number(block, "outline-level", 1), text if label == BULLET else numbered)
+                    else:
+                        self.outline.text(f"{'  ' * (depth - 1)}{numbered}")
+                    label = ""
 
     def _line(self, item: Element) -> str:
         parts: list[str] = []

@@ -23,6 +23,9 @@ _INVISIBLE = re.compile(
 )
 """Characters that nobody sees, but that divide a word for whoever searches it."""
 
+_PLAIN = {ord("\f"): "\n", 0xA0: " ", 0x202F: " ", 0x2011: "-"}
+"""Spaces and a hyphen at which no line ends, and ends of pages."""
+
 
 def titled(source: str, content: Content) -> list[Section]:
     """Return a file's sections, each with the file's title first in its path."""
@@ -75,5 +78,5 @@ def _body(section: Section) -> str:
 
 def _clean(text: str) -> str:
     """Return a text in NFC, without invisible characters, and lone surrogates, which databases and JSON reject."""
-    text = _INVISIBLE.sub("", text.replace("\f", "\n")).encode("utf-8", "replace").decode("utf-8")
+    text = _INVISIBLE.sub("", text.translate(_PLAIN)).encode("utf-8", "replace").decode("utf-8")
     return text if text.isascii() else unicodedata.normalize("NFC", text)

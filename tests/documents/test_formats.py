@@ -213,7 +213,7 @@ def test_the_chapters_of_a_book_come_in_its_order():
 
 def test_rich_text():
     content = rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\f0 Caf\'e9 \u8364? 5\par {\*\generator x;}Second\par}"
-    assert text_of("a.rtf", content).split("\n")[:2] == ["Café € 5", "Second"]
+    assert text_of("a.rtf", content).split("\n\n") == ["Café € 5", "Second"]
 
 
 def message(subject="Offer", text="We offer chairs."):
@@ -558,3 +558,51 @@ def test_xml_that_names_no_encoding_and_is_not_utf_8():
     assert "windows-1252, which is a guess" in found.warnings[0]
     for encoding in ("utf-16", "utf-8-sig"):
         assert text_of("a.xml", "<a><b>Größe</b></a>".encode(encoding)) == "b: Größe"
+
+
+def list_style(name, *levels):
+    """A style of lists: for each level its form, prefix, suffix and the number of levels shown."""
+    inner = "".join(
+        f'<t:list-level-style-number t:level="{at}" s:num-format="{form}" s:num-prefix="{before}"'
+        f' s:num-suffix="{after}" t:display-levels="{shown}"/>'
+        for at, (form, before, after, shown) in enumerate(levels, start=1)
+    )
+    return f'<t:list-style s:name="{name}">{inner}</t:list-style>'
+
+
+def test_opendocument_numbers_lists_and_headings_and_names_its_title():
+    styles = list_style("L", ("1", "", ".", 1), ("a", "", ")", 2)) + list_style("R", ("I", "(", ")", 1))
+    styles += '<s:style s:name="P9" s:family="paragraph" s:parent-style-name="Title"/>'
+    styles += '<s:style s:name="P2" s:family="paragraph" s:list-style-name="R"/>'
+    styles += (
+        '<t:outline-style><t:outline-level-style t:level="1" s:num-format="1" s:num-suffix="."/></t:outline-style>'
+    )
+
+    def items(*texts, more=""):
+        return "".join(f"<t:list-item{more}><t:p t:style-name='P2'>{text}</t:p></t:list-item>" for text in texts)
+
+    deeper = f"<t:list-item><t:p>Wärme</t:p><t:list>{items('Öl', 'Gas')}</t:list></t:list-item>"
+    body = (
+        '<t:p t:style-name="P9">Nebenkosten</t:p><t:h t:outline-level="1">Umfang</t:h>'
+        f'<t:list x:id="l1" t:style-name="L">{items("Wasser")}{deeper}</t:list>'
+        f"<t:list>{items('erstens', 'zweitens')}</t:list>"
+        f'<t:list t:continue-list="l1" t:style-name="L">{items("Müll")}</t:list>'
+        f'<t:list t:style-name="L">{items("neu", more=" t:start-value=" + repr("5"))}</t:list>'
+        '<t:h t:outline-level="1">Fristen</t:h><t:p>Ein Jahr<t:page-number>7</t:page-number></t:p>'
+    )
+    xml = f'xmlns:s="s" xmlns:x="x" {ODF}'
+    content = archive_of(
+        {
+            "content.xml": f"<o:d {xml}><o:styles>{styles}</o:styles><o:body><o:text>{body}</o:text></o:body></o:d>",
+            "styles.xml": f"<o:styles {xml}><s:footer-first><t:p>Seite 1 von 2</t:p></s:footer-first><s:footer><t:p>12"
+            "</t:p></s:footer></o:styles>",
+        }
+    )
+    found = read("a.odt", content)
+    assert found.title == "Nebenkosten"
+    first, second, margin = found.sections
+    assert first.path == ("1. Umfang",)
+    assert [line.strip() for line in first.text.split("\n\n")] == [
+        *("1. Wasser", "2. Wärme", "2.a) Öl", "2.b) Gas", "(I) erstens", "(II) zweitens", "3. Müll", "5. neu"),
+    ]
+    assert (second.path, second.text, margin.text) == (("2. Fristen",), "Ein Jahr", "Seite 1 von 2")

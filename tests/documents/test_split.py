@@ -80,6 +80,7 @@ def test_letters_and_their_accents_are_one_character_in_every_passage():
         ("\u0e20\u0e32\u200b\u0e44\u0e17\u0e22", "\u0e20\u0e32\u200b\u0e44\u0e17\u0e22"),
         ("\x1b[31mERR\x1b[0m disk\x07", "ERR disk"),
         ("page one\fpage two", "page one\npage two"),
+        ("5\u00a0km, 1\u202f000 E\u2011Mails", "5 km, 1 000 E-Mails"),
     ],
 )
 def test_characters_that_nobody_sees_divide_no_words(text, kept):
