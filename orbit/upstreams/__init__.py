@@ -1,6 +1,7 @@
 """Helpers for plugins that call a server. Public API, like everything in ``import orbit``."""
 
 from orbit.upstreams.addresses import Address, address_problem, credential_problem, shown
+from orbit.upstreams.asking import Connections, StatusError, cut_off, oversized, whole_body
 from orbit.upstreams.batches import embed_in_batches
 from orbit.upstreams.connections import (
     failed_connection,
@@ -23,14 +24,17 @@ __all__ = [
     "Address",
     "Attempts",
     "Busy",
+    "Connections",
     "Refused",
     "Server",
     "ServerPool",
+    "StatusError",
     "WrongCertificate",
     "address_problem",
     "beside_text",
     "blamed",
     "credential_problem",
+    "cut_off",
     "embed_in_batches",
     "embed_in_parts",
     "failed_connection",
@@ -41,6 +45,7 @@ __all__ = [
     "is_too_much",
     "listed_name",
     "new_call_id",
+    "oversized",
     "refuses_roles",
     "refuses_system",
     "retry_after",
@@ -50,6 +55,7 @@ __all__ = [
     "tls_context",
     "tls_problems",
     "tls_reason",
+    "whole_body",
     "without_system",
     "written_tokens",
 ]

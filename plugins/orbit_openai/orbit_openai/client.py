@@ -1,16 +1,16 @@
 """The HTTP client: sends requests with aiohttp and converts its exceptions to ORBIT's errors."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from orbit import Chunk, OrbitError, ProviderError
-from orbit.upstreams import Address, Refused, WrongCertificate, failed_connection, is_of_tls, tls_context
-from orbit_openai.errors import NoModelList, cut_off, not_compatible, oversized, status_error
+from orbit import Chunk, OrbitError
+from orbit.upstreams import Address, Connections, Refused, oversized, whole_body
+from orbit_openai.errors import NoModelList, not_compatible, status_error
 from orbit_openai.reader import ChatReader
 from orbit_openai.settings import OpenAISettings
 from orbit_openai.wire import Model, models_from, vectors_from
@@ -18,8 +18,6 @@ from orbit_openai.wire import Model, models_from, vectors_from
 if TYPE_CHECKING:
     import aiohttp
 
-_OK = 200
-_LONGEST_EXPLANATION = 65_536
 _SECONDS_TO_END = 0.5
 _SECONDS_FOR_USAGE = 2.0
 _NO_LIST = frozenset(
@@ -42,35 +40,25 @@ class Client:
     """Connections to all servers of an instance. Create it inside an event loop; ``close`` it when done."""
 
     def __init__(self, settings: OpenAISettings) -> None:
-        import aiohttp  # noqa: PLC0415  # heavy; only those who start the provider pay
-
         self._settings = settings
         authorization = {"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {}
-        proxy = Address.parse(settings.proxy) if settings.proxy else None
-        self._proxy = proxy.url if proxy else None
-        self._proxy_headers = {"Proxy-Authorization": proxy.authorization} if proxy and proxy.authorization else {}
-        tls = tls_context(settings.ca_certs, verify_certs=settings.verify_certs)
-        self._session = aiohttp.ClientSession(
-            # The host limits concurrency.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0, ssl=tls),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={
-                "Content-Type": "application/json",
-                "Accept-Encoding": "identity",  # compressing every piece is slow
-                **authorization,
-                **settings.headers,
-            },
+        self._connections = Connections(
+            authorization | settings.headers,
+            proxy=settings.proxy,
+            ca_certs=settings.ca_certs,
+            verify_certs=settings.verify_certs,
+            connect_timeout=settings.connect_timeout,
         )
 
     async def close(self) -> None:
         """Close all connections, including those of running answers."""
-        await self._session.close()
+        await self._connections.close()
 
     async def models(self, address: Address) -> list[Model]:
         """Return the models that a server lists. Raises ProviderError: NoModelList if the server has no list."""
         try:
             async with self._asked("GET", address, "/models", seconds=self._settings.connect_timeout) as response:
-                return models_from(await _body(response, _LONGEST_LIST, str(address)), str(address))
+                return models_from(await whole_body(response, _LONGEST_LIST, str(address)), str(address))
         except Refused as error:
             if error.status in _NO_LIST:
                 raise NoModelList(error.message, error.status, error.marks, kind=error.kind, retryable=False) from error
@@ -92,7 +80,7 @@ class Client:
         """Return ``count`` vectors, in the order of the texts. Raises ProviderError."""
         async with self._asked("POST", address, "/embeddings", body, model, seconds=seconds) as response:
             url, limit = str(address), _LONGEST_LIST + count * _LONGEST_VECTOR
-            return vectors_from(await _body(response, limit, url), count, url)
+            return vectors_from(await whole_body(response, limit, url), count, url)
 
     async def chat(
         self, address: Address, body: bytes, reader: ChatReader, model: str, silence: float
@@ -120,8 +108,7 @@ class Client:
                 async with asyncio.timeout(_SECONDS_TO_END):
                     await response.content.readany()
 
-    @asynccontextmanager
-    async def _asked(
+    def _asked(
         self,
         method: str,
         address: Address,
@@ -131,57 +118,19 @@ class Client:
         *,
         seconds: float | None = None,
         silence: float | None = None,
-    ) -> "AsyncIterator[aiohttp.ClientResponse]":
-        """Send a request. Convert exceptions to ORBIT's errors, also while the caller reads the response.
-
-        ``seconds`` limits the whole call, ``silence`` each wait. They are never 0, which aiohttp would take for no
-        limit.
-        """
-        import aiohttp  # noqa: PLC0415  # loaded by __init__
-
+    ) -> "AbstractAsyncContextManager[aiohttp.ClientResponse]":
+        """Send a request. ``seconds`` limits the whole call, ``silence`` each wait."""
         url = str(address)
-        timeout = aiohttp.ClientTimeout(
-            total=None if seconds is None else max(seconds, 0.001),
-            sock_connect=self._settings.connect_timeout,
-            sock_read=None if silence is None else max(silence, 0.001),
+        return self._connections.asked(
+            method,
+            address,
+            path,
+            body,
+            refused=lambda status, headers, said: status_error(status, headers, said, model, url),
+            incompatible=lambda detail: not_compatible(url, detail),
+            seconds=seconds,
+            silence=silence,
         )
-        try:
-            response = await self._session.request(
-                method,
-                address.at(path),
-                data=body,
-                headers=address.headers() | ({} if address.url.startswith("https:") else self._proxy_headers),
-                timeout=timeout,
-                allow_redirects=False,
-                proxy=self._proxy,
-                proxy_headers=self._proxy_headers,
-            )
-            try:
-                if response.status != _OK:
-                    said = await response.content.read(_LONGEST_EXPLANATION)
-                    raise status_error(response.status, response.headers, said, model, url)
-                yield response
-            finally:
-                response.close()  # otherwise aiohttp would wait for the rest of the answer
-        except aiohttp.ConnectionTimeoutError:  # its text contains the whole address, and so do some of those below
-            seconds = self._settings.connect_timeout
-            raise cut_off(url, f"cannot be reached: no connection within {seconds:g} s") from None
-        except TimeoutError as error:
-            raise ProviderError(f"{url} did not answer in time.", kind="timeout", retryable=True) from error
-        except aiohttp.ClientConnectorError as error:
-            proxied = isinstance(error, aiohttp.ClientProxyConnectionError)
-            reason = f"cannot be reached: {failed_connection(error.os_error)}"
-            if is_of_tls(error.os_error):
-                raise WrongCertificate(f"{url} {reason}") from error
-            raise cut_off(f"the proxy {self._proxy} before {url}" if proxied else url, reason) from error
-        except aiohttp.ClientHttpProxyError as error:
-            raise status_error(error.status, error.headers or {}, b"", model, url) from None
-        except aiohttp.ClientResponseError as error:
-            raise not_compatible(url, error.message.partition("\n")[0]) from None
-        except aiohttp.InvalidURL:
-            raise not_compatible(url, "it is not a valid address") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise cut_off(url, "closed the connection") from error
 
 
 async def _piece(response: "aiohttp.ClientResponse", reader: ChatReader) -> bytes:
@@ -195,13 +144,3 @@ async def _piece(response: "aiohttp.ClientResponse", reader: ChatReader) -> byte
             return await response.content.readany()
     except (TimeoutError, aiohttp.ClientError, OSError):
         return b""
-
-
-async def _body(response: "aiohttp.ClientResponse", limit: int, url: str) -> bytes:
-    """Return a whole decompressed body of at most ``limit`` bytes. Raises ProviderError."""
-    body = bytearray()
-    async for data in response.content.iter_any():
-        body += data
-        if len(body) > limit:
-            raise oversized(url, "a body", limit)
-    return bytes(body)

@@ -118,19 +118,9 @@ def not_compatible(url: str, detail: str) -> ProviderError:
     return ProviderError(f"{url} does not answer like OpenAI's API ({detail}). Does base_url end in /v1?")
 
 
-def oversized(url: str, what: str, limit: int) -> ProviderError:
-    """Return the error for an implausibly long response; ``limit`` is in bytes."""
-    return ProviderError(f"{url} sent {what} of more than {limit >> 20} MiB; the rest was not read.")
-
-
 def broken_off(url: str, reason: str) -> ProviderError:
     """Return the error for an answer that the server itself reports as failed."""
     return ProviderError(f"{url} broke off the answer (finish_reason '{reason[:50]}').", retryable=True)
-
-
-def cut_off(url: str, what: str) -> ProviderError:
-    """Return the error for a connection that failed or broke."""
-    return ProviderError(f"{url} {what.rstrip('.')}.", kind="unavailable", retryable=True)
 
 
 def _read(body: Any) -> _Fault:

@@ -6,7 +6,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from orbit import ProviderError
-from orbit_openai.errors import not_compatible, oversized
+from orbit.upstreams import oversized
+from orbit_openai.errors import not_compatible
 
 LONGEST_FRAME: Final = 8 * 1024 * 1024
 """Limit of one line, or of one event with several lines, in bytes."""

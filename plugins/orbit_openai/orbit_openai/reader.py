@@ -14,9 +14,9 @@ from orbit import (
     Usage,
     WrittenToken,
 )
-from orbit.upstreams import written_tokens
+from orbit.upstreams import cut_off, written_tokens
 from orbit_openai.calls import Calls
-from orbit_openai.errors import broken_off, cut_off, frame_error, not_compatible
+from orbit_openai.errors import broken_off, frame_error, not_compatible
 from orbit_openai.frames import Choice, Frame, Frames, Kind, Part
 
 logger = logging.getLogger("orbit.openai")

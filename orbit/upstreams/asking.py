@@ -1,0 +1,146 @@
+"""HTTP requests over aiohttp, with its exceptions as errors of ORBIT. Plugins that use it depend on aiohttp."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from orbit.errors import OrbitError, ProviderError
+from orbit.upstreams.addresses import Address
+from orbit.upstreams.connections import failed_connection, is_of_tls, tls_context
+from orbit.upstreams.failures import WrongCertificate
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_LONGEST_EXPLANATION: Final = 65_536
+
+StatusError = Callable[[int, Mapping[str, str], bytes], OrbitError]
+"""Makes the error of a response from its status, headers and the beginning of its body."""
+
+
+class Connections:
+    """Connections to all servers of an instance. Make it inside an event loop; ``close`` it when done.
+
+    The host limits concurrency, so they have no limit. They follow no redirects, keep no cookies, and read no proxy
+    from the environment.
+    """
+
+    def __init__(
+        self,
+        headers: Mapping[str, str],
+        *,
+        proxy: str = "",
+        ca_certs: str = "",
+        verify_certs: bool = True,
+        connect_timeout: float = 5.0,
+    ) -> None:
+        """``headers`` go with every request. ``connect_timeout`` is in seconds."""
+        import aiohttp  # noqa: PLC0415  # heavy; only those who start the provider pay
+
+        address = Address.parse(proxy) if proxy else None
+        self._proxy = address.url if address else None
+        self._proxy_headers = (
+            {"Proxy-Authorization": address.authorization} if address and address.authorization else {}
+        )
+        self._connect_timeout = connect_timeout
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=30.0, ssl=tls_context(ca_certs, verify_certs=verify_certs)
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",  # compressing every piece is slow
+                **headers,
+            },
+        )
+
+    async def close(self) -> None:
+        """Close all connections, including those of running answers."""
+        await self._session.close()
+
+    @asynccontextmanager
+    async def asked(
+        self,
+        method: str,
+        address: Address,
+        path: str,
+        body: bytes | None = None,
+        *,
+        refused: StatusError,
+        incompatible: Callable[[str], OrbitError],
+        seconds: float | None = None,
+        silence: float | None = None,
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        """Send a request. Convert exceptions to ORBIT's errors, also while the caller reads the response.
+
+        ``refused`` makes the error for a status other than 200, ``incompatible`` the one for a response that is no
+        HTTP. ``seconds`` limits the whole call, ``silence`` each wait. They are never 0, which aiohttp would take for
+        no limit.
+        """
+        import aiohttp  # noqa: PLC0415  # loaded by __init__
+
+        url = str(address)
+        timeout = aiohttp.ClientTimeout(
+            total=None if seconds is None else max(seconds, 0.001),
+            sock_connect=self._connect_timeout,
+            sock_read=None if silence is None else max(silence, 0.001),
+        )
+        try:
+            response = await self._session.request(
+                method,
+                address.at(path),
+                data=body,
+                headers=address.headers() | ({} if address.url.startswith("https:") else self._proxy_headers),
+                timeout=timeout,
+                allow_redirects=False,
+                proxy=self._proxy,
+                proxy_headers=self._proxy_headers,
+            )
+            try:
+                if response.status != HTTPStatus.OK:
+                    raise refused(response.status, response.headers, await response.content.read(_LONGEST_EXPLANATION))
+                yield response
+            finally:
+                response.close()  # otherwise aiohttp would wait for the rest of the answer
+        except aiohttp.ConnectionTimeoutError:  # its text contains the whole address, and so do some of those below
+            raise cut_off(url, f"cannot be reached: no connection within {self._connect_timeout:g} s") from None
+        except TimeoutError as error:
+            raise ProviderError(f"{url} did not answer in time.", kind="timeout", retryable=True) from error
+        except aiohttp.ClientConnectorError as error:
+            proxied = isinstance(error, aiohttp.ClientProxyConnectionError)
+            reason = f"cannot be reached: {failed_connection(error.os_error)}"
+            if is_of_tls(error.os_error):
+                raise WrongCertificate(f"{url} {reason}") from error
+            raise cut_off(f"the proxy {self._proxy} before {url}" if proxied else url, reason) from error
+        except aiohttp.ClientHttpProxyError as error:
+            raise refused(error.status, error.headers or {}, b"") from None
+        except aiohttp.ClientResponseError as error:
+            raise incompatible(error.message.partition("\n")[0]) from None
+        except aiohttp.InvalidURL:
+            raise incompatible("it is not a valid address") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise cut_off(url, "closed the connection") from error
+
+
+async def whole_body(response: aiohttp.ClientResponse, limit: int, url: str) -> bytes:
+    """Return a whole decompressed body of at most ``limit`` bytes. Raises ProviderError."""
+    body = bytearray()
+    async for data in response.content.iter_any():
+        body += data
+        if len(body) > limit:
+            raise oversized(url, "a body", limit)
+    return bytes(body)
+
+
+def oversized(url: str, what: str, limit: int) -> ProviderError:
+    """Return the error for an implausibly long response; ``limit`` is in bytes."""
+    return ProviderError(f"{url} sent {what} of more than {limit >> 20} MiB; the rest was not read.")
+
+
+def cut_off(url: str, what: str) -> ProviderError:
+    """Return the error for a connection that failed or broke."""
+    return ProviderError(f"{url} {what.rstrip('.')}.", kind="unavailable", retryable=True)
