@@ -102,14 +102,14 @@ class OutputCall(msgspec.Struct, frozen=True, tag_field="type", tag="function_ca
 OutputItem: TypeAlias = OutputMessage | OutputReasoning | OutputSearch | OutputCall
 
 
-class InputDetails(msgspec.Struct, frozen=True):
+class InputTokenDetails(msgspec.Struct, frozen=True):
     """Tokens that came from a cache."""
 
     cached_tokens: int
     cache_write_tokens: int = 0
 
 
-class OutputDetails(msgspec.Struct, frozen=True):
+class OutputTokenDetails(msgspec.Struct, frozen=True):
     """Tokens of thoughts."""
 
     reasoning_tokens: int
@@ -119,9 +119,9 @@ class ResponseUsage(msgspec.Struct, frozen=True):
     """Tokens read and written; 0 if the provider does not count."""
 
     input_tokens: int
-    input_tokens_details: InputDetails
+    input_tokens_details: InputTokenDetails
     output_tokens: int
-    output_tokens_details: OutputDetails
+    output_tokens_details: OutputTokenDetails
     total_tokens: int
 
 
@@ -182,7 +182,7 @@ def usage_of(ending: Ending) -> ResponseUsage:
     """Return the tokens of an answer."""
     read, written = ending.usage.prompt_tokens, ending.usage.completion_tokens
     cached, thought = ending.usage.cached_tokens, ending.usage.reasoning_tokens
-    return ResponseUsage(read, InputDetails(cached), written, OutputDetails(thought), read + written)
+    return ResponseUsage(read, InputTokenDetails(cached), written, OutputTokenDetails(thought), read + written)
 
 
 def incomplete_of(ending: Ending) -> IncompleteDetails | None:
