@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from aiohttp import web
+from ollama_wire import cut_off
 
 BULK_TYPES = {"application/x-ndjson", "application/vnd.elasticsearch+x-ndjson", "application/json"}
 JSON_TYPES = {"application/json", "application/vnd.elasticsearch+json"}
@@ -140,7 +141,7 @@ class FakeElasticsearch:
         loop.call_soon(started.set)
         loop.run_forever()
         assert self._runner is not None
-        loop.run_until_complete(self._runner.cleanup())
+        loop.run_until_complete(cut_off(self._runner))
         for task in asyncio.all_tasks(loop):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

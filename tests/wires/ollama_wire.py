@@ -213,7 +213,7 @@ class OllamaWire:
     async def stop(self) -> None:
         """Stop at once, cutting what is running; the port refuses connections from then on."""
         if self._runner is not None:
-            await self._runner.cleanup()
+            await cut_off(self._runner)
             self._runner = None
 
     # Requests that run no model
@@ -516,6 +516,16 @@ def raw_answers(wire: Any) -> Any:
         return sent
 
     return answer
+
+
+async def cut_off(runner: web.AppRunner) -> None:
+    """Stop a server at once. What a client has not read would keep its connection open for as long as the client."""
+    assert runner.server is not None
+    connections = [connection.transport for connection in runner.server.connections]
+    await runner.cleanup()
+    for transport in filter(None, connections):
+        transport.abort()
+    await asyncio.sleep(0)  # the sockets close in the next turn
 
 
 def _problem(status: int, error: str) -> web.Response:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from aiohttp import web
-from ollama_wire import DIMENSION, Raw, Request, embedding, raw_answers, words
+from ollama_wire import DIMENSION, Raw, Request, cut_off, embedding, raw_answers, words
 
 CREATED = 1_767_607_200
 __all__ = ["Fault", "Flavour", "OpenAIWire", "Raw"]
@@ -115,6 +115,13 @@ class OpenAIWire:
         assert self._runner.server is not None
         return len(self._runner.server.connections)
 
+    @property
+    def transports(self) -> list[asyncio.Transport]:
+        """The connections as asyncio has them."""
+        assert self._runner is not None
+        assert self._runner.server is not None
+        return [one.transport for one in self._runner.server.connections if one.transport is not None]
+
     def asked(self, path: str = "/v1/chat/completions") -> list[dict[str, Any]]:
         """Return the bodies of the requests to a path."""
         return [request.body for request in self.requests if request.path == path]
@@ -141,7 +148,7 @@ class OpenAIWire:
     async def stop(self) -> None:
         """Stop at once, cutting what is running; the port refuses connections from then on."""
         if self._runner is not None:
-            await self._runner.cleanup()
+            await cut_off(self._runner)
             self._runner = None
 
     async def _models(self, request: web.Request) -> web.Response:

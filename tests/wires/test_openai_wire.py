@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
 import pytest
 from openai_wire import Fault, OpenAIWire
+from wire_kit import until
 
 HELLO: list[Any] = [{"role": "user", "content": "hello to you"}]
 
@@ -46,6 +48,23 @@ async def test_models_and_embeddings(client: openai.AsyncOpenAI) -> None:
     vectors = {item.index: item.embedding for item in answer.data}
     again = await client.embeddings.create(model="embedder", input="dogs", encoding_format="float")
     assert vectors[1] == again.data[0].embedding != vectors[0]
+
+
+async def test_a_client_that_reads_nothing_does_not_keep_the_stopped_server_open() -> None:
+    """Else a socket stays open when the loop closes, and whatever test runs then is blamed for it."""
+    wire = OpenAIWire(reply=lambda _: "long " * 200_000)
+    await wire.start()
+    _, writer = await asyncio.open_connection("127.0.0.1", wire.port, limit=1024)
+    body = b'{"model": "llama", "stream": true, "messages": [{"role": "user", "content": "a"}]}'
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    await until(lambda: any(transport.get_write_buffer_size() for transport in wire.transports))
+    (transport,) = wire.transports
+
+    await wire.stop()
+
+    assert transport.get_write_buffer_size() == 0
+    writer.close()
 
 
 async def test_refusals(client: openai.AsyncOpenAI, wire: OpenAIWire) -> None:
