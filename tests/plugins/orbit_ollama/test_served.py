@@ -59,9 +59,9 @@ def test_plain_and_streamed_answers(wire: OllamaWire, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OllamaWire, RunningServer]]:
-    """A server that waits 0.3 s for a model, shared by the tests of failures: they must leave nothing behind."""
+    """A server that waits 1.5 s for a model, shared by the tests of failures: they must leave nothing behind."""
     with served_wire(delay=0.02) as wire:
-        config = settings(wire, first_token_timeout=0.3, stall_timeout=0.3)
+        config = settings(wire, first_token_timeout=1.5, stall_timeout=1.5)
         with serve(config, tmp_path_factory.mktemp("impatient")) as server:
             yield wire, server
 

@@ -57,9 +57,9 @@ def test_plain_and_streamed_answers(wire: OpenAIWire, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OpenAIWire, RunningServer]]:
-    """A server that waits half a second for a model, shared by the tests of failures: they leave nothing behind."""
+    """A server that waits 1.5 s for a model, shared by the tests of failures: they leave nothing behind."""
     with served_wire(delay=0.02) as wire:
-        config = settings(wire, silence_timeout=0.5)
+        config = settings(wire, silence_timeout=1.5)
         with serve(config, tmp_path_factory.mktemp("impatient")) as server:
             yield wire, server
 
