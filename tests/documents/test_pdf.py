@@ -174,3 +174,36 @@ def test_what_is_no_pdf_is_refused():
 def test_shapes_of_letters_are_letters_and_other_signs_stay():
     assert clean("\ufb01sh \uff21\uff12 5 m\u00b2 \u00bd \ufefb") == "fish A2 5 m\u00b2 \u00bd \u0644\u0627"
     assert clean("\u6771 \u4eac \u306e \u5929 \u6c17, Tokyo") == "\u6771\u4eac\u306e\u5929\u6c17, Tokyo"
+
+
+GERMAN = [
+    *("Die Genehmigungspflicht entfiele", "bei Veranstaltungen, deren Kosten", "durch Drittmittel gedeckt worden"),
+    *("sind. Verpflegungsmehraufwand der", "Mitarbeiterinnen wird ausgezahlt.", "Belege sind beizulegen, und zwar "),
+]
+
+
+def test_columns_of_long_words_are_no_table():
+    rows = [line(x, 700 - 12 * n, GERMAN[n + shift]) for n in range(3) for x, shift in ((72, 0), (320, 3))]
+    (section,) = read("a.pdf", make_pdf(rows)).sections
+    assert section.kind == "prose"
+    assert section.text.replace("\n\n", "\n").split("\n") == [one.strip() for one in GERMAN]
+
+
+def test_words_divided_in_a_cell_are_whole():
+    head = ["Posten", "Beschreibung", "Preis"]
+    drawn = [line(72 + 150 * x, 700, cell) for x, cell in enumerate(head)]
+    for y in range(674, 600, -26):
+        drawn += [
+            line(72, y, "Ware 1"),
+            line(222, y, "Verbrauchsma-"),
+            line(222, y - 11, "terial"),
+            line(372, y, "5 EUR"),
+        ]
+    assert "Ware 1 | Verbrauchsmaterial | 5 EUR" in "\n".join(texts(make_pdf(drawn)))
+
+
+def test_a_file_whose_end_is_missing_is_named():
+    whole = make_pdf([line(72, 700, "One")], [line(72, 700, "Two")])
+    assert not read("a.pdf", whole + b"\n\0\0").warnings
+    cut = whole[: whole.index(b"xref")]
+    assert read("a.pdf", cut).warnings == ("The end of the file is missing, so some of its text may be missing, too.",)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TypeAlias, TypeVar
 
-from orbit.documents.pdf.piece import Piece
+from orbit.documents.pdf.piece import Piece, breadth
 from orbit.documents.pdf.tables import Table, find_tables
 
 Block: TypeAlias = Piece | Table
@@ -25,6 +25,8 @@ _MOST = 5_000
 """Pieces of a page to put into order. Maps may have more."""
 _DEEPEST = 20
 """Columns within columns."""
+_LONG_WORD = 10
+"""Letters of a word in languages that join them."""
 _WORDS_OF_PROSE = 3
 """Lines of prose have at least as many words on average. Shorter ones read row by row, as labels and values do."""
 
@@ -149,5 +151,10 @@ def _gutter(free: _Spans) -> float | None:
 
 
 def _is_prose(rows: Sequence[list[Block]]) -> bool:
-    words = [block.text.count(" ") + 1 for row in rows for block in row if isinstance(block, Piece)]
+    words = [_words(block.text) for row in rows for block in row if isinstance(block, Piece)]
     return len(rows) > 1 and sum(words) >= _WORDS_OF_PROSE * len(words)
+
+
+def _words(text: str) -> int:
+    """Return about how many words a line has, also in languages with long ones, or without spaces between them."""
+    return max(text.count(" ") + 1, breadth(text) // _LONG_WORD)

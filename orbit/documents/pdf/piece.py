@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 HYPHEN = "\ufffe"
 """PDFium's mark for a hyphen that only divides a word at the end of a line."""
+
+SOFT_HYPHENS = (HYPHEN, "\u2010", "\u00ad", "\x02")
+"""Hyphens that programs write only to divide a word."""
+_WIDE = re.compile("[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]")
+
+
+def breadth(text: str) -> int:
+    """Return how many letters of Latin are as wide as a text."""
+    return len(text) if text.isascii() else len(text) + len(_WIDE.findall(text))
 
 
 class Piece(msgspec.Struct):

@@ -23,6 +23,8 @@ from orbit.types import MetadataValue
 
 _ALONE = threading.Lock()
 """PDFium must not run in two threads of a process at once."""
+_END, _TAIL = b"%%EOF", 4_096
+"""The last line of a file. Some have a little junk after it."""
 _CATALOG = re.compile(rb"(\d+)\s+(\d+)\s+obj\b[^>]*?/Type\s*/Catalog\b")
 _SENTENCE = re.compile(r".*?[.!?…。！？](?=\s|$)", re.DOTALL)  # noqa: RUF001  # the signs of Chinese and Japanese
 _ENDS = tuple(".!?…。！？")  # noqa: RUF001  # the same
@@ -49,7 +51,7 @@ def read_pdf(content: bytes) -> Content:
     sections = _sections(remove_furniture([page or [] for page in pages]))
     if not sections:
         raise UnreadableError("is a PDF without text; scanned pages need text recognition first")
-    return Content(tuple(sections), title, tuple(_warnings(pages)))
+    return Content(tuple(sections), title, tuple(_warnings(pages, cut_off=_END not in content[-_TAIL:])))
 
 
 def _page(document: Any, number: int) -> list[Block] | None:
@@ -62,12 +64,14 @@ def _page(document: Any, number: int) -> list[Block] | None:
         return None
 
 
-def _warnings(pages: Sequence[Sequence[Block] | None]) -> Iterator[str]:
+def _warnings(pages: Sequence[Sequence[Block] | None], *, cut_off: bool) -> Iterator[str]:
     def numbers(condition: Callable[[Sequence[Block] | None], bool]) -> list[int]:
         return [number for number, page in enumerate(pages, start=1) if condition(page)]
 
     if broken := numbers(lambda page: page is None):
         yield f"{listed(broken)} cannot be read: the file is damaged there."
+    if cut_off:
+        yield "The end of the file is missing, so some of its text may be missing, too."
     if empty := numbers(lambda page: page is not None and not page):
         verb = "has" if len(empty) == 1 else "have"
         yield f"{listed(empty)} {verb} no text; scanned pages need text recognition first."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from orbit.documents.pdf.piece import Piece
+from orbit.documents.pdf.piece import SOFT_HYPHENS, Piece, breadth
 from orbit.documents.table_header import has_header
 
 _WORDS_OF_CELL = 6
@@ -15,6 +15,12 @@ _FILLED = 0.5
 """Part of a table's cells that hold text, at least."""
 _ROW_GAP = 2.5
 """Rows further apart than this many heights of their text belong to different tables."""
+_FULL = 0.75
+"""A line of prose is at least so wide, compared with its column."""
+_MOSTLY = 0.6
+"""Part of the lines of a column of prose that are full."""
+_LINE = 20
+"""Characters of a full line of prose, at least. A letter of Chinese or Japanese counts twice."""
 _CONTINUED = 0.6
 """A cell's further lines are at most this many heights of their text below it."""
 
@@ -94,6 +100,25 @@ def _grow(rows: Sequence[list[Piece]], start: int) -> tuple[Table | None, int]:
     return _table(columns, height), end
 
 
+def _is_prose(column: _Column) -> bool:
+    """Whether a column's lines fill it, as those of a newspaper do."""
+    lines = [piece for pieces in column.cells.values() for piece in pieces]
+    wide = _FULL * (column.right - column.left)
+    full = [piece for piece in lines if piece.right - piece.left >= wide and breadth(piece.text) >= _LINE]
+    return len(full) >= _MOSTLY * len(lines)
+
+
+def _text(lines: Sequence[Piece]) -> str:
+    """Return the lines of a cell as one, with words whole that a hyphen divides."""
+    text = ""
+    for piece in lines:
+        if text.endswith(SOFT_HYPHENS) and piece.text[:1].islower():
+            text = text[:-1] + piece.text
+        else:
+            text = f"{text} {piece.text}" if text else piece.text
+    return text
+
+
 _CROSSING = -1
 
 
@@ -113,11 +138,11 @@ def _table(columns: list[_Column], height: int) -> Table | None:
     if height < 2 or (height < 3 and len(columns) < 3):  # noqa: PLR2004  # two rows of two may be anything
         return None
     columns.sort(key=lambda column: column.left)
-    rows = [[" ".join(p.text for p in column.cells.get(row, ())) for column in columns] for row in range(height)]
+    rows = [[_text(column.cells.get(row, ())) for column in columns] for row in range(height)]
     cells = [cell for row in rows for cell in row if cell]
     if len(cells) < _FILLED * height * len(columns):
         return None
-    if sum(cell.count(" ") + 1 for cell in cells) > _WORDS_OF_CELL * len(cells):
+    if sum(cell.count(" ") + 1 for cell in cells) > _WORDS_OF_CELL * len(cells) or all(map(_is_prose, columns)):
         return None
     pieces = [piece for column in columns for lines in column.cells.values() for piece in lines]
     return Table(

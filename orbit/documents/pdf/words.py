@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from orbit.documents.pdf.piece import HYPHEN, Piece
+from orbit.documents.pdf.piece import HYPHEN, SOFT_HYPHENS, Piece
 
 _PRESENTED = re.compile("[\ufb00-\ufdff\ufe70-\ufefc\u2f00-\u2fd5\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]+")
 """Shapes of letters that stand for the letters themselves: ligatures, Arabic letters in their places, radicals, and
@@ -19,10 +19,16 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u00a0]")
 _CJK = "\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _SPACED = re.compile(f"(?<=[{_CJK}]) +(?=[{_CJK}])")
 """Chinese and Japanese have no spaces between words. Where a PDF spreads its letters, PDFium sees some."""
-_HYPHENS = (HYPHEN, "-", "\u2010", "\u00ad", "\x02")
+_HYPHENS = ("-", *SOFT_HYPHENS)
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
 _LAST = re.compile(r"[^\W\d_]+$")
 _FIRST = re.compile(r"[^\W\d_]+")
+_BREAKS = re.compile(f"[{_CJK}][{_CJK}]\\Z")
+"""A line of Chinese or Japanese ends anywhere in a word."""
+_INDENT = 20.0
+"""Points: lines that begin so close to each other are in one column."""
+_FULL = 0.95
+"""Part of the widest line of its column from which a line is full, and the next one goes on."""
 _PARAGRAPH = 1.4
 """Lines this many times as far apart as usual on their page begin a paragraph."""
 _FAR = 3.0
@@ -70,6 +76,9 @@ def prose(pieces: Sequence[Piece], words: Words) -> str:
         return ""
     steps = [after.top - before.top for before, after in pairwise(pieces) if after.top > before.top]
     usual = statistics.median_low(steps) if steps else 0.0
+    widest: dict[int, float] = {}
+    for piece in pieces:
+        widest[round(piece.left / _INDENT)] = max(piece.right, widest.get(round(piece.left / _INDENT), 0.0))
     parts = [pieces[0].text]
     for before, after in pairwise(pieces):
         if before.text.endswith(_HYPHENS) and (whole := words.joined(parts[-1], after.text)) is not None:
@@ -80,6 +89,9 @@ def prose(pieces: Sequence[Piece], words: Words) -> str:
             parts.append(" ")
         else:
             apart = step > _PARAGRAPH * usual or step > _FAR * before.height or step < 0
-            parts.append("\n\n" if apart else "\n")
+            whole = before.right >= _FULL * widest[round(before.left / _INDENT)] and _BREAKS.search(
+                before.text + after.text[:1]
+            )
+            parts.append("\n\n" if apart else "" if whole else "\n")
         parts.append(after.text)
     return clean("".join(parts).replace(HYPHEN, "-"))
