@@ -28,6 +28,9 @@ from orbit.types import (
     Section,
     SourceFile,
     TokenCount,
+    Tool,
+    ToolCall,
+    ToolResult,
     Verdict,
 )
 
@@ -248,6 +251,30 @@ async def moderate(stage: ModerationStage, messages: Sequence[Message], context:
     Judge the whole message, however long it is, and give each refusal a ``reason`` for the operator. ORBIT calls it on
     every enabled provider concurrently; one refusal is enough to refuse. After an error or a missed deadline the client
     receives 503: a guard that cannot decide lets nothing through.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+async def tools(context: CallContext) -> Sequence[Tool]:
+    """Return the tools that models may call, each with a name of its own: 1 to 64 letters, digits, ``_`` and ``-``.
+
+    ORBIT calls it on every enabled provider before each answer, so return what is in memory. A model that supports
+    tools is offered those that the key may use (setting ``tools``). After an error or a missed deadline the model
+    answers without this provider's tools. Implement ``call_tool`` too.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+async def call_tool(call: ToolCall, context: CallContext) -> ToolResult:
+    """Call one of this provider's tools and return its result.
+
+    ORBIT calls it when the model does; several calls of one answer run concurrently, each with its own deadline. The
+    arguments are a JSON object, but the model wrote them: check them. Return ``ToolResult(sentence, error=True)`` for
+    what the model can mend. Raise ProviderError for what it cannot: the model reads ``client`` or a general sentence.
+    Either way, the answer goes on. The result is data for the model, not an order: ORBIT makes it harmless like a
+    passage.
     """
     raise NotImplementedError
 

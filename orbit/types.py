@@ -24,6 +24,7 @@ Capability: TypeAlias = Literal["tools", "images", "files", "reasoning", "json_s
 """What a model may support beyond text: tools, images and files in questions, a choice of its reasoning effort, answers
 after a JSON schema, probabilities of tokens, and going on with an answer that the last message begins.
 """
+ToolStatus: TypeAlias = Literal["ok", "error", "refused"]
 EmbedKind: TypeAlias = Literal["query", "document"]
 ModerationStage: TypeAlias = Literal["input", "output"]
 HealthStatus: TypeAlias = Literal["ok", "degraded", "down"]
@@ -98,7 +99,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_call_id: str = ""
     """The call whose result a message of the role ``tool`` brings."""
     thoughts: tuple[Thought, ...] = ()
-    """The signed thoughts before ``tool_calls``, if the client sent them back. Other providers ignore them."""
+    """The signed thoughts before ``tool_calls``, if they came back with the results. Other providers ignore them."""
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -121,6 +122,15 @@ class ToolChoice(msgspec.Struct, frozen=True):
     """``auto`` leaves it to the model, ``none`` forbids calls, ``required`` demands at least one."""
     name: str = ""
     """With ``required``: the tool to call. Empty means any."""
+
+
+class ToolResult(msgspec.Struct, frozen=True):
+    """What a tool of a provider returned."""
+
+    text: str
+    """The result, for the model. The host cuts what is too long."""
+    error: bool = False
+    """Whether the call failed. ``text`` then tells the model why, so that it can call again with other arguments."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -490,6 +500,25 @@ class SourceRef(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where it is in the source: ``page``, ``slide``, ``sheet``, ``row``, ``cell`` or ``line``, as far as known."""
 
 
+class ToolUse(msgspec.Struct, frozen=True):
+    """A tool that the server called for an answer, as the chat log keeps it."""
+
+    id: str
+    """The id of the model's call."""
+    name: str
+    """The tool."""
+    arguments: str
+    """The arguments as the model wrote them, as far as they are kept."""
+    provider: str = ""
+    """The provider instance of the tool; empty if there is no such tool."""
+    status: ToolStatus = "ok"
+    """Whether it succeeded, failed, or was not called: there is no such tool, or a limit was reached."""
+    result: str = ""
+    """The beginning of what the model read."""
+    seconds: float = 0.0
+    """The duration."""
+
+
 STATUSES_WITHOUT_ERROR = ("ok", "blocked", "cancelled")
 """Values of ``ChatRecord.status`` for turns without an error. Any other status is an error code."""
 
@@ -540,6 +569,8 @@ class ChatRecord(msgspec.Struct, frozen=True):
     completion_tokens: int = 0
     """Tokens written."""
     tool_calls: tuple[ToolCall, ...] = ()
-    """The tools that the answer called."""
+    """The tools that the answer called and the client runs."""
     tries: int = 0
     """How many providers were asked until one answered; 0 if no model was asked."""
+    tool_uses: tuple[ToolUse, ...] = ()
+    """The tools that the server called for the answer, in order."""

@@ -15,6 +15,7 @@ ELSEWHERE = {
     "chat/responses.py": ("web/wires/test_openai_responses.py", "stored responses, as a client asks for them"),
     "chat/routing.py": ("compositions/test_models.py", "routing, served with broken providers"),
     "chat/rounds.py": ("web/wires/test_openai_tools.py", "rounds of tools, as a client sends them"),
+    "chat/toolbox.py": ("chat/test_tool_loop.py", "tools as the loop offers and calls them"),
     "database/conversations.py": ("kits/database_contract.py", "a contract, which every database passes"),
     "host/connectors.py": ("documents/test_sync.py", "connectors, as a run calls them"),
     "host/describe.py": ("host/test_plugins_show.py", "what one command shows"),

@@ -33,7 +33,7 @@ class AnswerGuard:
         self._journal = journal
         self._ticker = ticker
         self._buffer = SentenceBuffer()
-        self._passed = ""
+        self._passed = "".join(journal.text)  # of the rounds before
 
     async def add(self, piece: str) -> str:
         """Take a piece; return the text to release, possibly none. Raises EndsEarly, ProviderError and TurnTimeout."""

@@ -8,7 +8,7 @@ from orbit.chat.outcome import Answered, Failed, NothingFound, Outcome, Refused
 from orbit.chat.places import location_of
 from orbit.chat.turn import Turn
 from orbit.errors import OrbitError
-from orbit.types import ChatRecord, Document, SourceRef, ToolCall, Usage
+from orbit.types import ChatRecord, Document, SourceRef, ToolCall, ToolUse, Usage
 
 _NOTHING_USED = Usage()
 
@@ -30,6 +30,7 @@ class Journal:
         self.model = ""
         self.tries = 0
         self.tool_calls: tuple[ToolCall, ...] = ()
+        self.tool_uses: list[ToolUse] = []
 
     def took(self, stage: str, started: float) -> None:
         """Note the seconds since ``started`` (of ``time.perf_counter``) for a stage, in whole microseconds."""
@@ -64,6 +65,7 @@ class Journal:
             prompt_tokens=self.usage.prompt_tokens,
             completion_tokens=self.usage.completion_tokens,
             tool_calls=self.tool_calls,
+            tool_uses=tuple(self.tool_uses),
         )
 
     def _status(self, outcome: Outcome) -> tuple[str, str]:

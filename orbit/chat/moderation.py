@@ -49,6 +49,14 @@ class Moderation:
             verdict = await self.judge("input", asked, turn, journal)
         return verdict
 
+    async def judge_results(self, turn: Turn, results: Sequence[Message], journal: Journal) -> Verdict:
+        """Judge what the host's tools returned, before the model reads it."""
+        returned = "\n\n".join(message.content for message in results)
+        if not returned or not self.judges_questions:
+            return ALLOWED
+        asked = (Message("user", turn.question), *turn.later, Message("tool", returned))
+        return await self.judge("input", asked, turn, journal)
+
     async def judge(self, stage: ModerationStage, messages: Sequence[Message], turn: Turn, journal: Journal) -> Verdict:
         """Ask the moderators of a stage at the same time, and return the first refusal, else ALLOWED.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import msgspec
 
-from orbit.types import FinishReason, Source, Thought, ToolCall, Usage, WrittenToken
+from orbit.types import FinishReason, Source, Thought, ToolCall, ToolStatus, ToolUse, Usage, WrittenToken
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -16,7 +16,8 @@ class Ending(msgspec.Struct, frozen=True):
     ``dropped_documents`` and ``dropped_turns`` did not fit the model's context. ``without_documents`` is true if
     retrieval failed and the operator chose to answer anyway. ``remembered`` is true if a conversation keeps the turn.
     ``thoughts`` has all thoughts of the model, and ``logprobs`` all tokens, if the turn wants them.
-    ``tries`` is how many providers were asked until one answered. ``stopped_by`` is as in ``Chunk``.
+    ``tries`` is how many providers were asked until one answered. ``stopped_by`` is as in ``Chunk``. ``tool_calls`` are
+    for the client to run; ``tool_uses`` are those that the server has run.
     """
 
     text: str = ""
@@ -34,6 +35,7 @@ class Ending(msgspec.Struct, frozen=True):
     logprobs: tuple[WrittenToken, ...] = ()
     tries: int = 0
     stopped_by: str = ""
+    tool_uses: tuple[ToolUse, ...] = ()
 
     @property
     def reasoning(self) -> str:
@@ -98,6 +100,15 @@ class Found(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...]
 
 
+class ToolStep(msgspec.Struct, frozen=True):
+    """The server begins to call a tool (``running``), or has called it. ``id`` names the call; seconds are its time."""
+
+    id: str
+    name: str
+    status: Literal["running"] | ToolStatus
+    seconds: float = 0.0
+
+
 class ScoredText(str):
     """A piece of an answer together with the probabilities of its tokens."""
 
@@ -112,5 +123,7 @@ class ScoredText(str):
         return piece
 
 
-Event: TypeAlias = str | Thought | Found | Ending
-"""A new piece of the answer's text, what else the turn wants (thoughts, passages), or (last, once) the ending."""
+Event: TypeAlias = str | Thought | Found | ToolStep | Ending
+"""A new piece of the answer's text, what else the turn wants (thoughts, passages), a step of a tool, or (last, once)
+the ending.
+"""

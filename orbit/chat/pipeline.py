@@ -35,9 +35,11 @@ from orbit.chat.prompting import Prompt, sources_of
 from orbit.chat.recorder import Recorder
 from orbit.chat.retrieval import Retrieval
 from orbit.chat.rounds import Rounds
-from orbit.chat.routing import Routing
+from orbit.chat.routing import Candidates, Routing
 from orbit.chat.ticker import Ticker
 from orbit.chat.tool_calls import allowed, ended
+from orbit.chat.tool_loop import ToolLoop, tool_loop
+from orbit.chat.toolbox import Toolbox
 from orbit.chat.turn import Turn, TurnTimeout, in_time
 from orbit.chat.verification import Verification
 from orbit.errors import OrbitError, ProviderError
@@ -75,6 +77,7 @@ class Pipeline:
         self._retrieval = Retrieval(registry, settings.retrieval, settings.timeouts, self._failed, host.roles.embed)
         self._moderation = Moderation(registry, settings.timeouts.moderate, settings.messages.refusal_response)
         self._verification = Verification(settings.answers)
+        self._toolbox = Toolbox(registry, settings.tools, settings.timeouts, self._failed)
         self._waits = self._retrieval.available or self._moderation.judges_questions
         """Whether anything before the model can take long; a deadline for nothing would cost a turn 3 µs."""
 
@@ -115,50 +118,78 @@ class Pipeline:
                     documents: Sequence[Document] = ()
                     if self._waits or turn.later or turn.context.collection:
                         documents = await self._prepared(turn, journal)
+                    loop: ToolLoop | None = None
+                    if self._toolbox:
+                        turn = self._rounds.restored(turn)
+                        loop = await self._tool_loop(turn, candidates)
                     started = time.perf_counter()
-                    asked = await self._routing.begin(turn, candidates, documents, journal)
-                    prompt, stream = asked.prompt, asked.stream
                     thoughts: list[Thought] = []
                     scored: list[WrittenToken] = []
-                    with asked:
-                        journal.documents = prompt.documents
-                        answer = AnswerText(len(prompt.documents), self._settings.limits.max_answer_chars)
-                        chunk = asked.first
-                        try:
-                            if self._links is not None and prompt.documents:
-                                prompt = await self._linked(turn, prompt, self._links)
-                            if turn.found and prompt.documents:
-                                yield Found(sources_of(prompt.documents, prompt.links))
-                            guard = self._guard(turn, prompt, journal)
-                            while chunk is not None:
-                                thinks = chunk.reasoning or chunk.signature
-                                if thinks and turn.thoughts and guard is None:  # no moderator has read them
-                                    thoughts.append(Thought(chunk.reasoning, chunk.signature))
-                                    yield thoughts[-1]
-                                if piece := answer.add(chunk):
-                                    if answer.pieces == 1:
-                                        journal.took("first_token", started)
-                                    if guard is not None:
-                                        piece = await guard.add(piece)  # what remains of it
-                                    if piece:
-                                        text.append(piece)
-                                        if chunk.logprobs:
-                                            piece = ScoredText(piece, chunk.logprobs)
-                                            scored += chunk.logprobs
-                                        yield piece
-                                if answer.ended:
-                                    break
-                                chunk = await stream.next()
-                        finally:
-                            journal.usage = answer.usage(prompt.tokens)
-                            await stream.aclose()
-                    if piece := answer.rest() if guard is None else await guard.rest(answer.rest()):
-                        text.append(piece)
-                        yield piece
-                    calls = allowed(answer.tool_calls, turn.options, asked.provider)
-                    if guard is not None and calls:
-                        await guard.calls(calls)
-                    journal.tool_calls = self._rounds.kept(turn, calls, prompt.documents)
+                    room = self._settings.limits.max_answer_chars
+                    while True:
+                        if loop is None:
+                            asked = await self._routing.begin(turn, candidates, documents, journal)
+                        else:
+                            asked = await loop.begin(documents, journal)
+                            turn = loop.turn
+                        prompt, stream = asked.prompt, asked.stream
+                        with asked:
+                            journal.documents = prompt.documents
+                            answer = AnswerText(len(prompt.documents), room)
+                            chunk = asked.first
+                            try:
+                                if self._links is not None and prompt.documents:
+                                    prompt = await self._linked(turn, prompt, self._links)
+                                if turn.found and prompt.documents and not journal.tool_uses:
+                                    yield Found(sources_of(prompt.documents, prompt.links))
+                                guard = self._guard(turn, prompt, journal)
+                                while chunk is not None:
+                                    thinks = chunk.reasoning or chunk.signature
+                                    if thinks and loop is not None:
+                                        loop.thoughts.append(Thought(chunk.reasoning, chunk.signature))
+                                    if thinks and turn.thoughts and guard is None:  # no moderator has read them
+                                        thoughts.append(Thought(chunk.reasoning, chunk.signature))
+                                        yield thoughts[-1]
+                                    if piece := answer.add(chunk):
+                                        if answer.pieces == 1 and "first_token" not in journal.durations:
+                                            journal.took("first_token", started)
+                                        if guard is not None:
+                                            piece = await guard.add(piece)  # what remains of it
+                                        if piece:
+                                            text.append(piece)
+                                            if chunk.logprobs:
+                                                piece = ScoredText(piece, chunk.logprobs)
+                                                scored += chunk.logprobs
+                                            yield piece
+                                    if answer.ended:
+                                        break
+                                    chunk = await stream.next()
+                            finally:
+                                used = answer.usage(prompt.tokens)
+                                journal.usage = used if loop is None else loop.used(used)
+                                await stream.aclose()
+                        if piece := answer.rest() if guard is None else await guard.rest(answer.rest()):
+                            text.append(piece)
+                            yield piece
+                        calls = answer.tool_calls if loop is None else loop.take(answer)
+                        calls = allowed(calls, turn.options, asked.provider)
+                        if guard is not None and (calls or (loop is not None and loop.pending)):
+                            await guard.calls(calls if loop is None else (*loop.pending, *calls))
+                        if loop is None or not loop.pending:
+                            break
+                        for step in loop.begun():
+                            yield step
+                        for step in await loop.run(journal, alone=not calls):
+                            yield step
+                        if calls:
+                            break
+                        await loop.route()
+                        room = self._settings.limits.max_answer_chars - sum(map(len, text))
+                        if text and not text[-1].endswith("\n"):
+                            text.append("\n\n")
+                            yield "\n\n"
+                    hidden = () if loop is None else loop.hidden
+                    journal.tool_calls = self._rounds.kept(turn, calls, prompt.documents, hidden)
                     journal.took("generate", started)
                 self._require_text(turn, prompt, answer, journal, thought=stream.thought)
                 end.outcome = self._ending(
@@ -168,6 +199,7 @@ class Pipeline:
                     text=self._verification.mark(prompt, turn, journal),
                     finish_reason=ended(answer.finish_reason, calls),
                     tool_calls=calls,
+                    tool_uses=tuple(journal.tool_uses),
                     thoughts=tuple(thoughts),
                     logprobs=tuple(scored),
                     stopped_by=answer.stopped_by,
@@ -175,8 +207,17 @@ class Pipeline:
                 yield end.outcome
             except EndsEarly as early:
                 text.append(early.ending.text)
-                end.outcome = msgspec.structs.replace(early.ending, usage=journal.usage, provider=journal.provider)
+                end.outcome = msgspec.structs.replace(
+                    early.ending,
+                    usage=journal.usage,
+                    provider=journal.provider,
+                    tool_uses=tuple(journal.tool_uses),
+                )
                 yield end.outcome
+
+    async def _tool_loop(self, turn: Turn, candidates: Candidates) -> ToolLoop | None:
+        """Return the loop of a turn whose model is offered tools of the host."""
+        return await tool_loop(self._toolbox, self._routing, self._moderation, self.ticker, turn, candidates)
 
     async def _linked(self, turn: Turn, prompt: Prompt, links: Links) -> Prompt:
         """Return a prompt with the links of its passages."""
@@ -211,7 +252,7 @@ class Pipeline:
         if any(map(str.strip, journal.text)) or journal.tool_calls or turn.options.stop:
             return
         if answer.finish_reason != "content_filter":
-            raise _no_answer(journal.provider, answer.finish_reason, thought=thought)
+            raise _no_answer(journal.provider, answer.finish_reason, thought=thought, called=bool(journal.tool_uses))
         reason = "the model's own filter left nothing of the answer"
         raise EndsEarly(self._ending(Refused, prompt, journal, text=self._moderation.refusal, reason=reason))
 
@@ -300,8 +341,11 @@ class _Recorded:
         self._pipeline._finished(self._turn, self._journal, self.outcome)  # noqa: SLF001  # one class in two
 
 
-def _no_answer(provider: str, finish_reason: FinishReason, *, thought: bool) -> ProviderError:
+def _no_answer(provider: str, finish_reason: FinishReason, *, thought: bool, called: bool) -> ProviderError:
     """Return the error for a model that ended without an answer."""
+    if called:
+        what, client = "the model called tools and then gave no answer.", "The model called tools, but gave no answer."
+        return ProviderError(what, client=client, provider=provider, operation="generate")
     if finish_reason == "length":
         what = "the model used up its tokens before its answer; allow it more, or turn its thinking off."
     else:

@@ -14,7 +14,7 @@ def allowed(calls: tuple[ToolCall, ...], options: GenerateOptions, provider: str
     if not calls or not options.tools or (choice is not None and choice.mode == "none"):
         return ()
     for call in calls:
-        if not (call.id and call.name and _is_object(call.arguments)):
+        if not (call.id and call.name and is_object(call.arguments)):
             raise ProviderError(
                 f"the model called the tool {call.name!r} with arguments that are no JSON object, or without an id.",
                 client="The model called a tool with arguments that are not valid JSON. Try again.",
@@ -32,7 +32,8 @@ def ended(reason: FinishReason, calls: tuple[ToolCall, ...]) -> FinishReason:
     return "stop" if reason == "tool_calls" and not calls else reason
 
 
-def _is_object(arguments: str) -> bool:
+def is_object(arguments: str) -> bool:
+    """Return whether arguments are a JSON object."""
     try:
         return isinstance(msgspec.json.decode(arguments), dict)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

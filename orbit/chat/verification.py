@@ -50,8 +50,9 @@ class Verification:
 def _sources(prompt: Prompt, turn: Turn) -> Sources:
     passages = [text for one in prompt.documents for text in (one.text, one.title, one.source, one.link)]
     facts = [str(value) for one in prompt.documents for value in one.metadata.values()]
-    # The system prompt and the history as the model has read them; the question with it, also without its fence.
-    return Sources([*passages, *facts, turn.question, *(message.content for message in prompt.messages[:-1])])
+    # System prompt, history and results of tools as the model has read them; the question also without its fence.
+    said = [message.content for message in (*prompt.messages[:-1], *turn.later)]
+    return Sources([*passages, *facts, turn.question, *said])
 
 
 def _reason(missing: list[str]) -> str:

@@ -89,6 +89,12 @@ class LineEncoder:
             tool_calls=tuple(
                 [structs.replace(call, arguments=self._keep(call.arguments)) for call in record.tool_calls]
             ),
+            tool_uses=tuple(
+                [
+                    structs.replace(use, arguments=self._keep(use.arguments), result=self._keep(use.result))
+                    for use in record.tool_uses
+                ]
+            ),
         )
 
     def _redacted(self, text: str) -> str:
@@ -110,8 +116,20 @@ def _cut(record: orbit.ChatRecord, chars: int) -> orbit.ChatRecord:
         for name in ("query", "response", "reason")
         if (text := getattr(record, name)) and len(text) > chars
     }
-    calls = tuple([structs.replace(call, arguments=call.arguments[:chars]) for call in record.tool_calls[:chars]])
-    return structs.replace(record, **texts, sources=record.sources[:chars], tool_calls=calls)
+    calls = tuple(
+        [structs.replace(call, arguments=_start(call.arguments, chars)) for call in record.tool_calls[:chars]]
+    )
+    uses = tuple(
+        [
+            structs.replace(use, arguments=_start(use.arguments, chars), result=_start(use.result, chars))
+            for use in record.tool_uses[:chars]
+        ]
+    )
+    return structs.replace(record, **texts, sources=record.sources[:chars], tool_calls=calls, tool_uses=uses)
+
+
+def _start(text: str | None, chars: int) -> str | None:
+    return text if text is None else text[:chars]
 
 
 def _without_surrogates(value: Any) -> Any:

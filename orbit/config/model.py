@@ -161,6 +161,8 @@ class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
         Seconds, Meta(description="For the model to think before its answer, from its first thought.")
     ] = 600.0
     next_token: Annotated[Seconds, Meta(description="For each later piece of the answer.")] = 60.0
+    tools: Annotated[Seconds, Meta(description="For each provider of tools to name them.")] = 5.0
+    call_tool: Annotated[Seconds, Meta(description="For each call of a tool.")] = 60.0
     log: Annotated[Seconds, Meta(description="For each log sink to take a record.")] = 10.0
     queue: Annotated[Seconds, Meta(description="For a chat turn to wait for a free slot.")] = 30.0
     turn: Annotated[Seconds, Meta(description="For a whole chat turn, from the request to its end.")] = 600.0
@@ -217,6 +219,25 @@ class Messages(Section, forbid_unknown_fields=True, frozen=True):
     refusal_response: Annotated[str, Meta(description="Answer to a question that moderation refuses.")] = (
         "I cannot help with that request."
     )
+
+
+class ToolsSettings(Section, forbid_unknown_fields=True, frozen=True):
+    """``tools``: the tools that the server calls for its models. Providers such as `mcp` have them."""
+
+    allow: Annotated[
+        dict[str, tuple[str, ...]],
+        Meta(
+            description="Tools that a key may use, by its client name or id; `*` is for all other keys. Names may have "
+            "wildcards, such as `files_*`. Empty: every key may use every tool."
+        ),
+    ] = {}
+    max_rounds: Annotated[
+        Count, Meta(description="How often the model may call tools in one answer before it has to answer.")
+    ] = 8
+    max_calls: Annotated[Count, Meta(description="Most calls of tools in one answer, all rounds together.")] = 32
+    max_result_chars: Annotated[
+        Count, Meta(description="Longest result of a tool that the model reads, in characters; the rest is cut.")
+    ] = 20_000
 
 
 class Answers(Section, forbid_unknown_fields=True, frozen=True):
@@ -443,6 +464,7 @@ class HostConfig(Section, forbid_unknown_fields=True, frozen=True):
     timeouts: Timeouts = Timeouts()
     retrieval: RetrievalSettings = RetrievalSettings()
     messages: Messages = Messages()
+    tools: ToolsSettings = ToolsSettings()
     answers: Answers = Answers()
     ingest: Ingest = Ingest()
     sync: SyncSettings = SyncSettings()

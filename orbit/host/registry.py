@@ -21,7 +21,9 @@ from orbit.types import Calibration, ModerationStage
 
 logger = logging.getLogger("orbit.plugins")
 
-OPTIONAL_HOOKS = frozenset({"fetch", "log", "read", "split", "rerank", "register_routes", "register_commands"})
+OPTIONAL_HOOKS = frozenset(
+    {"fetch", "log", "read", "split", "rerank", "tools", "call_tool", "register_routes", "register_commands"}
+)
 """Providers that implement only these hooks are optional: if one fails to start, the server starts without it."""
 
 

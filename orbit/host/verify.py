@@ -118,6 +118,10 @@ def _hook_breaches(plugin: type[Provider]) -> Iterator[str]:
         else:
             yield from _kind_breaches(where, function, HOOKS[spec_name])
         yield from _argument_breaches(where, static, HOOKS[spec_name])
+    hooks = implemented_hooks(plugin)
+    for name, other in (("tools", "call_tool"), ("call_tool", "tools")):
+        if name in hooks and other not in hooks:
+            yield f"{plugin.__name__} implements {name} but not {other}; a provider of tools needs both."
 
 
 def _wrapper_breaches(where: str, function: Callable[..., Any], options: dict[str, Any]) -> Iterator[str]:

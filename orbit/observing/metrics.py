@@ -33,6 +33,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     requests: list[tuple[str, str, str, int]] = []
     turns: list[tuple[str, int]] = []
     failures: list[tuple[str, str, str, int]] = []
+    tools: list[tuple[str, str, int]] = []
     durations: dict[str, Durations] = {}
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -53,6 +54,8 @@ class Metrics:
         """Chat turns by outcome; see ``ChatRecord.status``."""
         self.failures: Counter[tuple[str, str, str]] = Counter()
         """Provider errors by instance, operation and kind, including those that no client noticed."""
+        self.tools: Counter[tuple[str, str]] = Counter()
+        """Calls of tools by instance and status; see ``ToolUse``."""
         self.durations: dict[str, Durations] = {}
         """Seconds by stage of a turn."""
         self.prompt_tokens = 0
@@ -63,6 +66,8 @@ class Metrics:
         self.turns[record.status] += 1
         self.prompt_tokens += record.prompt_tokens
         self.completion_tokens += record.completion_tokens
+        for use in record.tool_uses:
+            self.tools[use.provider, use.status] += 1
         for stage, seconds in record.durations.items():
             durations = self.durations.get(stage)
             if durations is None:
@@ -79,6 +84,7 @@ class Metrics:
             [(*labels, number) for labels, number in self.requests.items()],
             list(self.turns.items()),
             [(*labels, number) for labels, number in self.failures.items()],
+            [(*labels, number) for labels, number in self.tools.items()],
             self.durations,
             self.prompt_tokens,
             self.completion_tokens,
@@ -93,6 +99,7 @@ def total(snapshots: Iterable[Snapshot]) -> Snapshot:
     requests: Counter[tuple[str, str, str]] = Counter()
     turns: Counter[str] = Counter()
     failures: Counter[tuple[str, str, str]] = Counter()
+    tools: Counter[tuple[str, str]] = Counter()
     durations: dict[str, Durations] = {}
     sums = Counter[str]()
     figures: list[tuple[str, str, str, float]] = []
@@ -104,6 +111,8 @@ def total(snapshots: Iterable[Snapshot]) -> Snapshot:
             turns[status] += number
         for provider, operation, kind, number in snapshot.failures:
             failures[provider, operation, kind] += number
+        for provider, status, number in snapshot.tools:
+            tools[provider, status] += number
         for stage, part in snapshot.durations.items():
             whole = durations.setdefault(stage, Durations([0] * len(part.buckets)))
             whole.buckets = [one + other for one, other in zip(whole.buckets, part.buckets, strict=True)]
@@ -114,6 +123,7 @@ def total(snapshots: Iterable[Snapshot]) -> Snapshot:
         [(*labels, number) for labels, number in sorted(requests.items())],
         sorted(turns.items()),
         [(*labels, number) for labels, number in sorted(failures.items())],
+        [(*labels, number) for labels, number in sorted(tools.items())],
         dict(sorted(durations.items())),
         figures=figures,
         **sums,

@@ -23,6 +23,7 @@ HOOKS_TO_CHOOSE = {
     "moderate": "refuses texts that match a pattern",
     "fetch": "fetches the notes of a folder",
     "read": "reads subtitles of films",
+    "tools": "lets models roll dice",
     "log": "counts turns and warns of slow ones",
     "register_routes": "adds a page that shows a motto",
     "register_commands": "adds a command that prints it",

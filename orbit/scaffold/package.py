@@ -21,7 +21,7 @@ _IMPORTS = {
     "typing": ("TYPE_CHECKING", "Annotated", "Any", "Self"),
 }
 """Names used in templates -> the modules that define them. ``_MODULES`` lists the modules themselves."""
-_MODULES = ("asyncio", "logging", "re", "sqlite3", "threading", "zlib")
+_MODULES = ("asyncio", "logging", "random", "re", "sqlite3", "threading", "zlib")
 
 
 class Package(msgspec.Struct, frozen=True):
@@ -64,6 +64,7 @@ class Package(msgspec.Struct, frozen=True):
             "fetch",
             "read",
             "index",
+            "tools",
             "needs_answers",
             "retrieve",
         }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         BaseRerankContract,
         BaseRetrieveContract,
         BaseSplitContract,
+        BaseToolsContract,
         BaseWrapperContract,
     )
     from orbit.testing.fakes import Backwards, Bag, Cabinet, Clock, Diary, Guard, Script, Shelf
@@ -39,6 +40,7 @@ __all__ = [
     "BaseRerankContract",
     "BaseRetrieveContract",
     "BaseSplitContract",
+    "BaseToolsContract",
     "BaseWrapperContract",
     "Cabinet",
     "Clock",

@@ -97,6 +97,7 @@ async def test_a_line_has_every_field(tmp_path):
             "completion_tokens": 7,
             "tool_calls": [],
             "tries": 2,
+            "tool_uses": [],
             "elasticsearch_status": "disabled",
         }
     ]

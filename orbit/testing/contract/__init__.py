@@ -14,6 +14,7 @@ from orbit.testing.contract.read import BaseReadContract
 from orbit.testing.contract.rerank import BaseRerankContract
 from orbit.testing.contract.retrieve import BaseRetrieveContract
 from orbit.testing.contract.split import BaseSplitContract
+from orbit.testing.contract.tools import BaseToolsContract
 from orbit.testing.contract.wrap import BaseWrapperContract
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "BaseRerankContract",
     "BaseRetrieveContract",
     "BaseSplitContract",
+    "BaseToolsContract",
     "BaseWrapperContract",
 ]

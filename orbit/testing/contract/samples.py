@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from orbit import ChatRecord, Document, GenerateOptions, Message, Query
+from orbit import ChatRecord, Document, GenerateOptions, Message, Query, ToolCall
 
 UNICODE: Final = (
     "Grüße, 漢字, \u05d0\u05d1\u05d2, \U0001f600, \U0001f1e9\U0001f1ea, e\u0301, \U0001f469\u200d\U0001f52c."
@@ -52,6 +52,8 @@ ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "adopt": {"collection": "contract-absent"},
     "rerank": {"query": Query("How is tea made?"), "documents": [Document("tea-1", "Tea is steeped.")], "limit": 3},
     "moderate": {"stage": "input", "messages": [Message("user", "How is tea made?")]},
+    "tools": {},
+    "call_tool": {"call": ToolCall("call_1", "contract", "{}")},
     "log": {"record": ChatRecord(timestamp=1.8e9, request_id="contract", query="How?", response="So.")},
 }
 """Sample arguments for each hook, without ``context``. The order works for a store: ``index`` comes before ``drop``."""

@@ -183,6 +183,8 @@ class _Families(Collector):
         yield _counter("orbit_tokens", "Tokens that models read and wrote.", ("kind",), tokens)
         labels = ("provider", "operation", "kind")
         yield _counter("orbit_provider_errors", "Errors of providers.", labels, counts.failures)
+        labels = ("provider", "status")
+        yield _counter("orbit_tool_calls", "Calls of tools by the server.", labels, counts.tools)
         yield _counter("orbit_log_records_lost", "Chat log records that a sink did not take.", (), [(counts.lost,)])
         yield GaugeMetricFamily("orbit_turns_in_flight", "Chat turns running now.", counts.in_flight)
         yield GaugeMetricFamily("orbit_turns_queued", "Chat turns waiting for a place now.", counts.queued)

@@ -11,7 +11,7 @@ from litestar.types import Scope
 from msgspec import Meta
 
 from orbit.auth.keys import Identity
-from orbit.chat.outcome import Ending, Refused
+from orbit.chat.outcome import Ending, Refused, ToolStep
 from orbit.chat.turn import Turn
 from orbit.config import HostConfig
 from orbit.types import CallContext, GenerateOptions, Source, Thought, Usage
@@ -54,13 +54,23 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
 
 ORBIT_STREAM = (
-    'Server-sent events. Each `data:` is JSON: `{"text": ..., "done": false}`, and last a `StreamFrame` or '
+    'Server-sent events. Each `data:` is JSON: `{"text": ..., "done": false}`, while the server calls a tool with '
+    '`"tool": {"id", "name", "status", "seconds"}` and no new text, and last a `StreamFrame` or '
     '`{"error": {"code", "message", "request_id"}, "done": true}`.'
 )
 
 
+class UsedTool(msgspec.Struct, frozen=True):
+    """A tool that the server called, and whether that succeeded: `ok`, `error` or `refused`."""
+
+    id: str
+    name: str
+    status: str
+    seconds: float
+
+
 class Metadata(msgspec.Struct, frozen=True):
-    """The metadata of an answer."""
+    """The metadata of an answer. `tools` is absent if the server called none."""
 
     request_id: str
     provider: str
@@ -71,6 +81,7 @@ class Metadata(msgspec.Struct, frozen=True):
     without_documents: bool
     remembered: bool
     tries: int
+    tools: tuple[UsedTool, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ChatUsage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -145,6 +156,11 @@ class OrbitWire(Wire):
         """Return a frame of thoughts without new text."""
         return b"data: " + _encoder.encode({"text": self._so_far, "thought": thought.text, "done": False}) + b"\n\n"
 
+    def step(self, step: ToolStep) -> bytes:
+        """Return a frame without new text that says what the server does with a tool."""
+        frame = {"text": self._so_far, "done": False, "tool": step}
+        return b"data: " + _encoder.encode(frame) + b"\n\n"
+
     def end(self, ending: Ending) -> bytes:
         """Return the last frame, which says how the answer ended."""
         frame = StreamFrame(
@@ -178,6 +194,7 @@ class OrbitWire(Wire):
             ending.without_documents,
             ending.remembered,
             ending.tries,
+            tuple([UsedTool(use.id, use.name, use.status, use.seconds) for use in ending.tool_uses]) or msgspec.UNSET,
         )
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 import msgspec
 from litestar.types import Receive, Send
 
-from orbit.chat.outcome import Answered, Ending, Event, Found
+from orbit.chat.outcome import Answered, Ending, Event, Found, ToolStep
 from orbit.chat.ticker import Ticker
 from orbit.types import Source, Thought
 from orbit.web.http.problems import ServerStopping
@@ -61,6 +61,11 @@ class Wire(Protocol):
     def found(self, sources: tuple[Source, ...]) -> bytes:
         """Return the frame of the passages that the model reads; only turns that want it early have one."""
         del sources
+        return b""
+
+    def step(self, step: ToolStep) -> bytes:
+        """Return the frame that says what the server does with a tool, never as text; empty if there is no such."""
+        del step
         return b""
 
     def end(self, ending: Ending) -> bytes:
@@ -121,8 +126,8 @@ async def send_stream(
                 async for event in events:
                     if isinstance(event, str):
                         await stream.send(wire.piece(event))
-                    elif isinstance(event, Thought | Found):
-                        await stream.send(_beside(wire, event))
+                    elif not isinstance(event, Ending):
+                        await _send_beside(stream, wire, event)
                     else:
                         if event.text:
                             await stream.send(wire.piece(event.text))
@@ -148,8 +153,14 @@ async def send_stream(
     return Sent(not watch.gone, failure)
 
 
-def _beside(wire: Wire, event: Thought | Found) -> bytes:
-    return wire.thought(event) if isinstance(event, Thought) else wire.found(event.sources)
+async def _send_beside(stream: _EventStream, wire: Wire, event: Thought | Found | ToolStep) -> None:
+    """Send the frame of what is no part of the answer's text, if the protocol has one."""
+    if isinstance(event, Thought):
+        frame = wire.thought(event)
+    else:
+        frame = wire.found(event.sources) if isinstance(event, Found) else wire.step(event)
+    if frame:
+        await stream.send(frame)
 
 
 class _EventStream:

@@ -18,6 +18,7 @@ import wrong_moderators
 import wrong_readers
 import wrong_rerankers
 import wrong_stores
+import wrong_tools
 import wrong_wrappers
 from wrong_kit import Service, Wrong
 
@@ -33,6 +34,7 @@ from orbit.testing import (
     BaseRerankContract,
     BaseRetrieveContract,
     BaseSplitContract,
+    BaseToolsContract,
     BaseWrapperContract,
 )
 from orbit.testing.contract import calls
@@ -113,6 +115,7 @@ TABLE: dict[type, tuple[type[Provider], tuple[Wrong, ...]]] = {
     BaseRetrieveContract: (wrong_stores.RightStore, wrong_stores.RETRIEVE),
     BaseRerankContract: (wrong_rerankers.RightReranker, wrong_rerankers.WRONG),
     BaseModerateContract: (wrong_moderators.RightModerator, wrong_moderators.WRONG),
+    BaseToolsContract: (wrong_tools.RightTools, wrong_tools.WRONG),
     BaseLogContract: (wrong_lives.RightLog, (*IMPORTS, *wrong_lives.WRONG, *wrong_logs.WRONG)),
     BaseWrapperContract: (wrong_wrappers.RightWrapper, wrong_wrappers.WRONG),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from orbit.chat.outcome import Ending, ScoredText
+from orbit.chat.outcome import Ending, ScoredText, ToolStep
 from orbit.types import Thought, ToolCall, WrittenToken
 from orbit.web.wires.openai.errors import error_body
 from orbit.web.wires.openai.extra import CompletionExtra, extra_of, linked, named
@@ -161,6 +161,11 @@ class CompletionWire(Wire):
         opening = b"" if self._before else self._open()
         return opening + self._delta({"reasoning_content": thought.text})
 
+    def step(self, step: ToolStep) -> bytes:
+        """Return a chunk without text whose ``orbit`` says what the server does with a tool."""
+        opening = b"" if self._before else self._open()
+        return opening + self._delta({}, orbit={"tool": step})
+
     def end(self, ending: Ending) -> bytes:
         """Return the chunk with the finish reason, the usage if requested, and ``[DONE]``."""
         opening = b"" if self._before else self._open()
@@ -199,9 +204,11 @@ class CompletionWire(Wire):
             frames += self._delta({"tool_calls": [begun]}) + self._delta({"tool_calls": [rest]})
         return frames
 
-    def _delta(self, delta: dict[str, Any], **choice: Any) -> bytes:
+    def _delta(self, delta: dict[str, Any], orbit: dict[str, Any] | None = None, **choice: Any) -> bytes:
         """Return a chunk that is not only text."""
         chunk: dict[str, Any] = {**self._head, "object": "chat.completion.chunk"}
+        if orbit is not None:
+            chunk["orbit"] = orbit
         chunk["choices"] = [{"index": 0, "delta": delta, "finish_reason": None, **choice}]
         if self._include_usage:
             chunk["usage"] = None

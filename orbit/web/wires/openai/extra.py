@@ -12,6 +12,15 @@ from orbit.types import Source
 _WEB: Final = ("http://", "https://")
 
 
+class UsedTool(msgspec.Struct, frozen=True):
+    """A tool that the server called, and whether that succeeded: `ok`, `error` or `refused`."""
+
+    id: str
+    name: str
+    status: str
+    seconds: float
+
+
 class CompletionExtra(msgspec.Struct, frozen=True):
     """ORBIT's metadata; OpenAI's clients ignore it."""
 
@@ -26,6 +35,8 @@ class CompletionExtra(msgspec.Struct, frozen=True):
     tries: int
     ignored: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     """Unknown parameters of the request; absent if there are none."""
+    tools: tuple[UsedTool, ...] | msgspec.UnsetType = msgspec.UNSET
+    """The tools that the server called for the answer; absent if there are none."""
 
 
 def extra_of(ending: Ending, request_id: str, ignored: tuple[str, ...]) -> CompletionExtra:
@@ -41,6 +52,7 @@ def extra_of(ending: Ending, request_id: str, ignored: tuple[str, ...]) -> Compl
         ending.model,
         ending.tries,
         ignored or msgspec.UNSET,
+        tuple([UsedTool(use.id, use.name, use.status, use.seconds) for use in ending.tool_uses]) or msgspec.UNSET,
     )
 
 
