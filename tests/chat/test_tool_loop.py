@@ -44,8 +44,9 @@ class Stage:
     async def ask(self, *lines: Any, asked: Turn | None = None) -> tuple[str, Any]:
         """Let the model play its lines; return the text and the ending."""
         self.model.lines = list(lines)
-        *events, ending = [event async for event in self.pipeline.answer(asked or turn(QUESTION))]
+        *events, last = [event async for event in self.pipeline.answer(asked or turn(QUESTION))]
         self.steps = [event for event in events if isinstance(event, ToolStep)]
+        ending: Any = last
         return "".join(event for event in events if isinstance(event, str)) + ending.text, ending
 
     @property
@@ -434,8 +435,8 @@ def test_a_client_gets_its_own_calls_and_the_host_remembers_its_own(api: openai.
     asked: Any = [{"role": "user", "content": QUESTION}]
     (choice,) = api.chat.completions.create(model="orbit", messages=asked, tools=[OWN]).choices
     assert choice.finish_reason == "tool_calls"
-    (call,) = choice.message.tool_calls or ()
-    assert call.type == "function"
+    called: Any = choice.message.tool_calls
+    (call,) = called
     assert call.function.name == "own"
 
     result = {"role": "tool", "tool_call_id": call.id, "content": "mine"}

@@ -157,8 +157,13 @@ async def _call(promise: Promise, subject: Subject, call: ToolCall | None) -> To
 def _is_result(promise: Promise, result: Any) -> None:
     if not isinstance(result, ToolResult):
         promise.broken(f"it returned {kind(result)}", "return orbit.ToolResult(text)")
-    if not isinstance(result.text, str) or not isinstance(result.error, bool):
+    text, error = _values(result)
+    if not isinstance(text, str) or not isinstance(error, bool):
         promise.broken(f"it returned {result!r}", "give text, and error as a bool")
+
+
+def _values(result: Any) -> tuple[Any, Any]:
+    return result.text, result.error
 
 
 def _same_outcome(one: Any, other: Any) -> bool:

@@ -90,7 +90,7 @@ class Shares(RightTools):
     busy = False
 
     @hookimpl
-    async def call_tool(self, call: ToolCall) -> Any:
+    async def call_tool(self, call: ToolCall, context: orbit.CallContext) -> Any:
         if self.busy:
             return ToolResult("Another call is running.", error=True)
         self.busy = True
@@ -101,7 +101,7 @@ class Shares(RightTools):
 
 class Stubborn(RightTools):
     @hookimpl
-    async def call_tool(self, call: ToolCall) -> Any:
+    async def call_tool(self, call: ToolCall, context: orbit.CallContext) -> Any:
         await swallow()
         return self.run(call)
 
@@ -116,21 +116,21 @@ class Hasty(RightTools):
 
 class Blocks(RightTools):
     @hookimpl
-    async def call_tool(self, call: ToolCall) -> Any:
+    async def call_tool(self, call: ToolCall, context: orbit.CallContext) -> Any:
         time.sleep(0.13)  # noqa: ASYNC251  # the fault
         return self.run(call)
 
 
 class Detaches(RightTools):
     @hookimpl
-    async def call_tool(self, call: ToolCall) -> Any:
+    async def call_tool(self, call: ToolCall, context: orbit.CallContext) -> Any:
         self.task = asyncio.create_task(asyncio.sleep(2), name="report")
         return self.run(call)
 
 
 class Pretends(RightTools):
     @hookimpl
-    async def call_tool(self, call: ToolCall) -> Any:
+    async def call_tool(self, call: ToolCall, context: orbit.CallContext) -> Any:
         return self.run(call)
 
 
