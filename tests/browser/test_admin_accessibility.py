@@ -1,10 +1,13 @@
 """The operator's page for everybody: axe, phones, the keyboard."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from admin_kit import TOKEN, chat, show, sign_in
+
+from orbit.testing import serve
 
 PHONE = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
 
@@ -38,6 +41,25 @@ def test_everybody_can_use_it(tab: Any, faults: Any, server: Any, admin: httpx.C
             assert faults(page) == []
             page.keyboard.press("Escape")
             assert opener.evaluate("element => element === document.activeElement")
+
+
+def test_a_long_title_scrolls_nothing_sideways(tab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
+    title = f"The municipal library of the city and all its branches {'y' * 80}"
+    with serve({"echo": {}, "pages": {"title": title}}, tmp_path) as server:
+        page = tab(**PHONE)
+        page.goto(f"{server.url}/admin/")
+        page.get_by_label("Admin token").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        sign_in(page)
+        for section in ("Overview", "Keys"):
+            show(page, section)
+            assert page.evaluate("document.documentElement.scrollWidth") == 390
+            box = page.get_by_role("button", name="Sign out").bounding_box()
+            assert box["x"] + box["width"] <= 390
+        page.goto(server.url)
+        page.get_by_label("API key").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_it_can_be_used_with_the_keyboard_alone(tab: Any, server: Any, admin: httpx.Client) -> None:

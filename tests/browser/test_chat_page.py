@@ -105,7 +105,9 @@ def test_stop_ends_the_work_of_the_server(tab: Any, eventually: Any, tmp_path: P
         eventually(lambda: script.running == 0)
 
 
-def test_the_conversation_outlives_a_reload_until_a_new_one_begins(tab: Any, eventually: Any, tmp_path: Path) -> None:
+def test_the_conversation_outlives_a_reload_until_the_key_is_forgotten(
+    tab: Any, eventually: Any, tmp_path: Path
+) -> None:
     with serve({"script": {"words": 2}, "shelf": {}}, tmp_path) as server:
         page = tab()
         asked(page, server, "First question")
@@ -124,13 +126,18 @@ def test_the_conversation_outlives_a_reload_until_a_new_one_begins(tab: Any, eve
         page.get_by_role("button", name="New conversation").click()
         page.get_by_text("What would you like to know?").wait_for()
         assert page.locator(".turn").count() == 0
-        key_id = script.seen[1][2].key_id
-        eventually(lambda: not server.call(server.services.database.conversation_turns(key_id, session, 0)))
         ask(page, "Third question")
         page.get_by_role("button", name="Copy the answer").wait_for()
         assert "First question" not in " ".join(message.content for message in script.seen[2][0])
 
-        page.get_by_role("button", name="Forget the key and the conversation").click()
+        key_id = script.seen[1][2].key_id
+        assert len(server.call(server.services.database.conversation_turns(key_id, session, 0))) == 2
+        page.get_by_role("button", name="Forget the key and the conversations").click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        assert page.locator(".turn").count() == 1
+        page.get_by_role("button", name="Forget the key and the conversations").click()
+        page.get_by_role("button", name="Forget them").click()
+        eventually(lambda: not server.call(server.services.database.conversation_turns(key_id, session, 0)))
         page.reload()
         page.get_by_label("API key").wait_for()
         assert page.evaluate("sessionStorage.length") == 0

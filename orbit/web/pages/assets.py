@@ -24,7 +24,7 @@ _ASK_AGAIN = "no-cache"
 
 
 class Content(msgspec.Struct, frozen=True):
-    """A file to serve: its bytes, plain and compressed, and its headers."""
+    """A file to serve: its bytes, plain and compressed (empty if that saves nothing), and its headers."""
 
     body: bytes
     compressed: bytes
@@ -36,7 +36,8 @@ class Content(msgspec.Struct, frozen=True):
     def of(cls, body: bytes, media_type: str, headers: Mapping[str, str]) -> Content:
         """Compress the bytes and derive the ETag."""
         etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-        return cls(body, gzip.compress(body, mtime=0), media_type, etag, {**headers, "ETag": etag})
+        compressed = b"" if media_type.startswith("font/") else gzip.compress(body, mtime=0)
+        return cls(body, compressed, media_type, etag, {**headers, "ETag": etag})
 
     def response(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         """Return the response, 304 if the browser has the content already."""
@@ -44,7 +45,7 @@ class Content(msgspec.Struct, frozen=True):
         known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
         if self.etag in known:
             return Response(b"", status_code=304, headers=headers)
-        if "gzip" not in request.headers.get("accept-encoding", ""):
+        if not self.compressed or "gzip" not in request.headers.get("accept-encoding", ""):
             return Response(self.body, media_type=self.media_type, headers=headers)
         headers["Content-Encoding"] = "gzip"
         return Response(self.compressed, media_type=self.media_type, headers=headers)
@@ -112,4 +113,6 @@ def content_route(path: str, content: Content) -> Any:
 def _media_type(name: str) -> str:
     if name.endswith(".js"):
         return "text/javascript"  # some systems map it to something else
+    if name.endswith(".woff2"):
+        return "font/woff2"  # some systems do not know it
     return mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -2,7 +2,7 @@
 
 import { announce, h } from "../common.js";
 import { all, call, path } from "./api.js";
-import { confirm } from "./dialogs.js";
+import { confirm } from "../dialogs.js";
 import { counted, number } from "./format.js";
 import { badge, button, empty, fill, heading, hidden, problem, table } from "./parts.js";
 import { uploadForm } from "./upload.js";

@@ -2,7 +2,7 @@
 
 import { announce, h } from "../common.js";
 import { all, call, path } from "./api.js";
-import { confirm, openForm, showSecret } from "./dialogs.js";
+import { confirm, openForm, showSecret } from "../dialogs.js";
 import { counted, date, number } from "./format.js";
 import { badge, button, empty, field, fill, heading, hidden, table, when } from "./parts.js";
 

@@ -2,7 +2,7 @@
 
 import { announce, h } from "../common.js";
 import { all, call, path } from "./api.js";
-import { confirm, openForm } from "./dialogs.js";
+import { confirm, openForm } from "../dialogs.js";
 import { counted, moment } from "./format.js";
 import { button, empty, field, fill, heading, hidden, table, when } from "./parts.js";
 

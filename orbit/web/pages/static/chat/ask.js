@@ -5,21 +5,24 @@ import { Failure, request, sentence } from "../common.js";
 const CUT_OFF = "The connection to the server was lost.";
 
 /**
- * Ask, hand the text so far to `onText` each time there is more, and return the last frame: sources, session, metadata.
- * Throws a Failure, or an AbortError if `signal` stopped it; closing the connection stops the server's work too.
+ * Ask `body`. Hands what there is so far, { text, thoughts }, to `onMore` each time there is more, and returns the last
+ * frame: sources, session, metadata. Throws a Failure, or an AbortError if `signal` stopped it; closing the connection
+ * stops the server's work too.
  */
-export async function ask({ key, message, session, cumulative, signal }, onText) {
+export async function ask({ key, body, cumulative, signal }, onMore) {
   const response = await request("/chat", {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-API-Key": key },
-    body: JSON.stringify({ message, stream: true, session_id: session ?? "new" }),
+    body: JSON.stringify({ ...body, stream: true, thoughts: true }),
     signal,
   });
   let text = "";
+  let thoughts = "";
   for await (const frame of frames(response.body)) {
     if (frame.error) throw new Failure(sentence(frame.error.message), { status: 200, code: frame.error.code });
+    thoughts += frame.thought ?? "";
     text = cumulative ? frame.text : text + frame.text;
-    onText(text);
+    onMore({ text, thoughts });
     if (frame.done) return frame;
   }
   throw new Failure(CUT_OFF, { status: 200 });

@@ -1,6 +1,8 @@
 // Following an answer while it grows, unless the reader scrolls back.
 
 const NEAR = 96;
+const MARGIN = 16;
+const ROOM = 240; // for the question box, and the beginning of what follows the text
 
 export class Scrolling {
   /** `button` leads back to the end; `content` is what grows. */
@@ -25,10 +27,18 @@ export class Scrolling {
     this.toEnd();
   }
 
-  /** The answer is complete: what grows from now on, grows because the reader opens it. */
-  end() {
-    if (this.following) this.toEnd();
+  /** The answer is complete: what grows from now on, grows because the reader opens it. Its text stays in sight. */
+  end(text) {
+    if (this.following) {
+      this.toEnd();
+      const bar = document.querySelector(".bar").getBoundingClientRect().bottom;
+      const { top, bottom, height } = text.getBoundingClientRect();
+      const hidden = bar + MARGIN - top;
+      const below = this.root.clientHeight - bottom;
+      if (height && hidden > 0 && below > 0) this.root.scrollTop -= Math.min(hidden, Math.max(0, below - ROOM));
+    }
     this.growing = false;
+    this.look();
   }
 
   toEnd() {

@@ -3,18 +3,41 @@
 import { h, icon } from "../common.js";
 import { MarkdownView } from "./markdown.js";
 
+const SHOWN = 3;
+const MOST_WITHOUT_FOLD = 5;
+
 let answers = 0;
 
-/** The sources of one answer: `heading` and `list` to show, `cite(number)` for the mark in the text. */
+/** The sources of one answer: `heading`, `list` and `more` to show, `cite(number)` for the mark in the text. */
 export class Sources {
-  constructor(sources) {
+  constructor(unsorted) {
+    const sources = bestFirst(unsorted);
     this.name = `answer-${++answers}`;
     this.items = new Map(sources.map((source) => [source.number, this.item(source)]));
     this.titles = new Map(sources.map((source) => [source.number, partsOf(source).section || titleOf(source)]));
     const heading = `${this.name}-sources`;
     this.heading = h("h3", { id: heading }, sources.length === 1 ? "1 source" : `${sources.length} sources`);
     this.list = h("ol", { class: "sources", "aria-labelledby": heading }, [...this.items.values()]);
+    this.more = sources.length > MOST_WITHOUT_FOLD ? this.fold(sources.length) : null;
     this.cite = this.cite.bind(this);
+  }
+
+  /** Hide all but the first ones; returns the button that shows and hides the rest. */
+  fold(count) {
+    const rest = [...this.list.children].slice(SHOWN);
+    const button = h("button", { type: "button", class: "button small more-sources", "aria-expanded": "false" });
+    this.unfold = (open) => {
+      for (const item of rest) item.hidden = !open;
+      button.setAttribute("aria-expanded", String(open));
+      button.textContent = open ? "Show fewer sources" : `Show all ${count} sources`;
+    };
+    button.addEventListener("click", () => {
+      const open = button.getAttribute("aria-expanded") === "false";
+      this.unfold(open);
+      if (!open) this.heading.scrollIntoView({ block: "nearest" });
+    });
+    this.unfold(false);
+    return button;
   }
 
   item(source) {
@@ -64,6 +87,7 @@ export class Sources {
     if (!item) return null;
     const open = (event) => {
       event.preventDefault();
+      if (item.hidden) this.unfold(true);
       const details = item.firstElementChild;
       details.open = true;
       details.firstElementChild.focus({ preventScroll: true });
@@ -80,6 +104,12 @@ export class Sources {
 
 /** The mark of a citation while the answer is still being written: its sources come last. */
 export const citePlainly = (number) => h("span", { class: "citation" }, String(number));
+
+/** The sources in the order of their scores, if all have one: after a follow-up, two searches have found them. */
+function bestFirst(sources) {
+  if (!sources.every((source) => typeof source.score === "number")) return sources;
+  return [...sources].sort((one, other) => other.score - one.score); // equal ones stay as the model has them
+}
 
 function titleOf(source) {
   return source.title || source.source || `Passage ${source.number}`;

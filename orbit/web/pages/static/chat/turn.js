@@ -3,6 +3,7 @@
 import { announce, copyButton, h, icon } from "../common.js";
 import { MarkdownView } from "./markdown.js";
 import { citePlainly, Sources } from "./sources.js";
+import { toolCall } from "./tools.js";
 
 const WAYS = { again: "Try again", edit: "Change the question", signIn: "Enter another key" };
 
@@ -11,9 +12,12 @@ export class TurnView {
   constructor(turn, ways) {
     this.turn = turn;
     this.ways = ways;
-    this.prose = h("div", { class: "prose", dir: "auto" });
+    this.prose = h("div", { class: "prose" });
     this.markdown = new MarkdownView(this.prose);
     this.waiting = h("div", { class: "waiting" }, h("i"), h("i"), h("i"));
+    this.thinking = h("summary", {}, icon("chevron"), h("span", {}, "Thinking…"));
+    this.thoughts = h("div", { class: "thought", tabindex: "0" });
+    this.mind = h("details", { class: "aside" }, this.thinking, this.thoughts);
     this.answer = h(
       "div",
       { class: "answer" },
@@ -21,11 +25,14 @@ export class TurnView {
       this.prose,
       this.waiting,
     );
+    this.asked = h("p", { class: "asked", dir: "auto" }, turn.question);
     this.element = h(
       "article",
       { class: "turn" },
       h("h2", { class: "visually-hidden" }, "Question"),
-      h("p", { class: "asked", dir: "auto" }, turn.question),
+      turn.images.length > 0 &&
+        h("div", { class: "pictures" }, turn.images.map(({ url, name }) => h("img", { src: url, alt: name || "Picture" }))),
+      turn.question && this.asked,
       this.answer,
     );
     this.frame = 0;
@@ -37,8 +44,17 @@ export class TurnView {
     if (this.turn.answer) this.waiting.remove();
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
+      this.showThoughts();
       this.markdown.show(this.turn.answer, citePlainly);
     });
+  }
+
+  showThoughts() {
+    const { turn } = this;
+    if (!turn.thoughts) return;
+    if (!this.mind.isConnected) this.prose.before(this.mind);
+    this.thoughts.textContent = turn.thoughts;
+    this.thinking.lastChild.textContent = turn.state === "running" && !turn.answer ? "Thinking…" : "Thoughts";
   }
 
   /** Show how the turn ended, and say it. */
@@ -47,13 +63,16 @@ export class TurnView {
     cancelAnimationFrame(this.frame);
     this.waiting.remove();
     const sources = new Sources(turn.sources);
+    this.showThoughts();
     this.markdown.show(turn.answer, sources.cite);
     this.prose.hidden = !turn.answer;
+    this.answer.append(...turn.calls.map(toolCall));
     if (turn.remark) this.answer.append(h("p", { class: "remark" }, turn.remark));
     if (turn.failure) this.answer.append(this.failure(turn.failure, aloud));
     const known = turn.sources.length > 0;
     this.answer.append(h("div", { class: "after" }, known && sources.heading, this.actions()));
     if (known) this.answer.append(sources.list);
+    if (sources.more) this.answer.append(sources.more);
     if (aloud && !turn.failure) announce(this.spoken());
   }
 
@@ -61,28 +80,20 @@ export class TurnView {
     const { turn } = this;
     const count = turn.sources.length;
     const sources = count ? `${count} ${count === 1 ? "source" : "sources"}.` : "";
-    return ["Answer:", this.prose.innerText, turn.remark, sources].filter(Boolean).join(" ");
+    return ["Answer:", spokenText(this.prose), turn.remark, sources].filter(Boolean).join(" ");
   }
 
   actions() {
     const { turn } = this;
-    const retry = "Ask again";
+    const button = (label, picture, onclick) =>
+      h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick }, icon(picture));
     return h(
       "div",
       { class: "actions" },
+      turn.model && h("span", { class: "model", title: "The model that answered" }, turn.model),
       turn.answer && copyButton("Copy the answer", () => turn.answer),
-      turn.state === "stopped" &&
-        h(
-          "button",
-          {
-            type: "button",
-            class: "icon-button",
-            "aria-label": retry,
-            title: retry,
-            onclick: () => this.ways.again(turn),
-          },
-          icon("retry"),
-        ),
+      turn.failure?.way !== "again" && button("Ask again", "retry", () => this.ways.again(turn)),
+      turn.failure?.way !== "edit" && button("Edit the question", "pencil", () => this.ways.edit(turn)),
     );
   }
 
@@ -92,6 +103,16 @@ export class TurnView {
     if (failure.retryAt) countDown(button, failure.retryAt);
     return h("div", { class: "problem failure" }, h("p", { role: aloud ? "alert" : null }, failure.sentence), button);
   }
+}
+
+/** The words of an answer, with formulas as they were written: KaTeX draws each twice, for eyes and for ears. */
+function spokenText(prose) {
+  const copy = prose.cloneNode(true);
+  for (const formula of copy.querySelectorAll(".katex")) {
+    formula.replaceWith(formula.querySelector("annotation")?.textContent ?? "");
+  }
+  for (const block of copy.querySelectorAll("p, li, th, td, h3, h4, h5, h6, pre, figcaption")) block.append(" ");
+  return copy.textContent.replace(/\s+/g, " ").trim();
 }
 
 /** Keep a button from being used until a time (milliseconds since 1970), and show how long it still takes. */

@@ -6,11 +6,11 @@ const STREAMING = 200; // an error after the answer had begun
 export const STOPPED = "You stopped this answer.";
 
 /** A remark under a complete answer; empty if there is nothing to remark. `end` is the last frame. */
-export function remarkOn({ finish_reason: reason, metadata }, answer) {
+export function remarkOn({ finish_reason: reason, metadata }, { answer, calls }) {
   if (metadata.blocked) return "This was stopped by the rules of this server.";
   if (reason === "length") return "The answer reached its longest and may not be complete.";
   if (metadata.without_documents) return "The documents could not be searched; this is what the model says by itself.";
-  return answer.trim() ? "" : "The model gave no answer.";
+  return answer.trim() || calls.length ? "" : "The model gave no answer.";
 }
 
 /** What to know of the conversation before the next question; empty if all is as one would think. */

@@ -1,9 +1,10 @@
 // Dialogs: forms, questions before something is lost, and secrets that are shown once.
 
-import { Failure, announce, copyText, h } from "../common.js";
-import { button } from "./parts.js";
+import { Failure, announce, copyText, h } from "./common.js";
 
 let count = 0;
+
+const button = (label, onclick, kind = "") => h("button", { type: "button", class: `button ${kind}`, onclick }, label);
 
 /** A modal dialog with a title. Closing it removes it; `onclose` hears of it. `leave()` is what Escape does. */
 export function open(title, children, { wide = false, onclose = null, leave = null } = {}) {
