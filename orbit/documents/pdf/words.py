@@ -89,9 +89,8 @@ def prose(pieces: Sequence[Piece], words: Words) -> str:
             parts.append(" ")
         else:
             apart = step > _PARAGRAPH * usual or step > _FAR * before.height or step < 0
-            whole = before.right >= _FULL * widest[round(before.left / _INDENT)] and _BREAKS.search(
-                before.text + after.text[:1]
-            )
-            parts.append("\n\n" if apart else "" if whole else "\n")
+            full = before.right >= _FULL * widest[round(before.left / _INDENT)]
+            goes_on = full and _BREAKS.search(before.text + after.text[:1])
+            parts.append("\n\n" if apart else "" if goes_on else "\n")
         parts.append(after.text)
     return clean("".join(parts).replace(HYPHEN, "-"))
