@@ -17,6 +17,7 @@ ELSEWHERE = {
     "chat/rounds.py": ("web/wires/test_openai_tools.py", "rounds of tools, as a client sends them"),
     "chat/toolbox.py": ("chat/test_tool_loop.py", "tools as the loop offers and calls them"),
     "database/conversations.py": ("kits/database_contract.py", "a contract, which every database passes"),
+    "database/transferable.py": ("database/test_transfer.py", "a contract, which every database passes"),
     "host/connectors.py": ("documents/test_sync.py", "connectors, as a run calls them"),
     "host/describe.py": ("host/test_plugins_show.py", "what one command shows"),
     "host/file_plugins.py": ("documents/test_plugin_readers.py", "plugins that read, as ingestion calls them"),

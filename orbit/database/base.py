@@ -16,7 +16,7 @@ from orbit.database.conversations import ConversationRecords
 from orbit.database.keys import KeyRecords
 from orbit.database.prompts import PromptRecords
 from orbit.database.signal import ChangeSignal
-from orbit.database.transfer import TransferRecords
+from orbit.database.transferable import TransferRecords
 from orbit.errors import DatabaseUnavailable
 from orbit.types import Health
 

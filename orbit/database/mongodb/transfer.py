@@ -14,7 +14,7 @@ from orbit.database.keys import ApiKey, DuplicateKey
 from orbit.database.mongodb.collections import MongoCollections, reference_to
 from orbit.database.mongodb.documents import D
 from orbit.database.prompts import DuplicatePrompt, SystemPrompt
-from orbit.database.transfer import SESSIONS
+from orbit.database.transferable import SESSIONS
 
 
 class MongoTransfer(MongoCollections):

@@ -15,7 +15,7 @@ from orbit.database.keys import ApiKey, DuplicateKey
 from orbit.database.prompts import SystemPrompt
 from orbit.database.sqlite.prompts import SqlitePrompts
 from orbit.database.sqlite.rows import KEY_COLUMNS, PROMPT_COLUMNS, key_row
-from orbit.database.transfer import SESSIONS
+from orbit.database.transferable import SESSIONS
 
 
 class SqliteTransfer(SqlitePrompts):
