@@ -50,6 +50,7 @@ def pythons(session: nox.Session) -> None:
         "openai",
         "ollama",
         "safety",
+        "cache",
         "wordllama",
         "onnx[minilm,multilingual]",
         "es",

@@ -51,14 +51,15 @@ async def generate(
     context: CallContext,
     question: str,
     documents: Sequence[Document],
+    provider: str,
 ) -> AsyncIterator[Chunk]:
     """Stream the answer to a conversation.
 
     ORBIT calls it once per chat turn, on the selected provider, and iterates over the result. Closing the iterator
     early, at any point, must stop the work behind it. Raise ProviderError on failure; after the first chunk, the error
     ends the stream. ``messages`` is the complete prompt. ``question`` and ``documents``, the passages in it, best
-    first, are for providers that read no prompts. Messages have parts, tool calls or the role ``tool`` only if the
-    model supports them; see ``models``.
+    first, are for providers that read no prompts. ``provider``, the name of the instance that answers, is for wrappers.
+    Messages have parts, tool calls or the role ``tool`` only if the model supports them; see ``models``.
     """
     yield Chunk()
     raise NotImplementedError

@@ -18,17 +18,27 @@ from orbit.types import Chunk, Fetched
 
 Call = Callable[..., Any]
 
+_PROVIDER = "provider"
+"""The argument of ``generate`` that names the instance; only implementations that want it get it."""
+
 _YIELDED: dict[str, type] = {"generate": Chunk, "fetch": Fetched}
 
 
 def straight(implementation: pluggy.HookImpl) -> Call:
     """Return a function that calls an implementation without its wrappers. It takes arguments by name."""
     function, wanted = implementation.function, implementation.argnames
+    if _PROVIDER in wanted:
+        return partial(_named, function, wanted, implementation.plugin_name)
 
     def call(**arguments: Any) -> Any:
         return function(*[arguments[name] for name in wanted])
 
     return call
+
+
+def _named(_function: Call, _wanted: Sequence[str], _provider: str, /, **arguments: Any) -> Any:
+    arguments[_PROVIDER] = _provider
+    return _function(*[arguments[name] for name in _wanted])
 
 
 def wrapped(hook: str, implementation: pluggy.HookImpl, wrappers: Sequence[pluggy.HookImpl]) -> Call:
@@ -42,6 +52,8 @@ def wrapped(hook: str, implementation: pluggy.HookImpl, wrappers: Sequence[plugg
         layer = _owned(hook, wrapper.plugin_name, _around(hook, wrapper, layer))
 
     def call(**arguments: Any) -> Any:
+        if hook == "generate":
+            arguments[_PROVIDER] = name
         try:
             return layer(**arguments)
         except PromptTooLong:

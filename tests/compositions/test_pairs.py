@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lexical": {},
     "fsspec": {"url": "."},
     "safety": {},
+    "cache": {},
     "reranker": {},
     "elasticsearch": {},
 }

@@ -20,6 +20,10 @@ _TURNS: Final = 5
 """Iterations of the event loop that an inner call takes, plus the call's number."""
 
 
+_OF_GENERATE: Final[dict[str, Any]] = {"question": "How is tea made?", "documents": (), "provider": "contract"}
+"""What wrappers of ``generate`` may ask for beside the arguments that every provider takes."""
+
+
 class Wrapped:
     """One wrapper of a provider."""
 
@@ -30,7 +34,7 @@ class Wrapped:
 
     def around(self, call: Any) -> tuple[Any, str]:
         """Run the wrapper around ``call``. Returns its result, and the mistake in how it yields or an empty string."""
-        arguments = {**ARGUMENTS[self.name], "context": CONTEXT}
+        arguments = {**ARGUMENTS[self.name], "context": CONTEXT, **(_OF_GENERATE if self.name == "generate" else {})}
         function: Callable[..., Generator[None, Any, Any]] = self._wrapper.function  # type: ignore[assignment]  # pluggy says object
         steps = function(*[arguments[name] for name in self._wrapper.argnames])
         try:
