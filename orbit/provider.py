@@ -96,6 +96,9 @@ class Provider:
 
     The host makes one object per instance in the configuration and enters it (``async with``). It calls ``ready()``
     when it has entered all providers. At shutdown it leaves them in reverse order.
+
+    A reload of the configuration makes a new object for a section that has changed, or that needs one which has. The
+    host leaves the former object when its last request has ended, so both run for a while.
     """
 
     Settings: ClassVar[type[msgspec.Struct]] = NoSettings

@@ -31,6 +31,8 @@ ELSEWHERE = {
     "web/api/openapi.py": ("web/api/test_schema.py", "the document that it adds to"),
     "web/api/schema_page.py": ("web/api/test_schema.py", "the page of that document"),
     "web/app.py": ("web/test_routing.py", "the application from outside"),
+    "web/api/admin/reload.py": ("serving/test_reload.py", "what a reload changes, from outside"),
+    "web/generation.py": ("serving/test_reload.py", "requests beside a reload, from outside"),
     "web/http/operation.py": ("web/api/test_schema.py", "operations in that document"),
     "web/http/root_path.py": ("serving/test_root_path.py", "a server behind a proxy, from outside"),
     "web/services.py": ("web/test_routing.py", "opens what the application serves"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from orbit.admin.wire import (
     OwnKey,
     PromptInfo,
     PromptUpdate,
+    Reloaded,
 )
 from orbit.database.keys import UnknownKey
 from orbit.database.prompts import UnknownPrompt
@@ -27,6 +29,8 @@ from orbit.host.model_list import ModelInfo
 
 T = TypeVar("T")
 TIMEOUT = 30.0
+RELOAD_TIMEOUT = 900.0
+"""New providers may load models first."""
 
 
 class Unreachable(OrbitError):
@@ -49,10 +53,14 @@ class RemoteAdministration:
     Methods raise Unreachable, Unauthorized (the token), UnknownKey, UnknownPrompt, and Refused for everything else.
     """
 
-    def __init__(self, url: str, token: str = "") -> None:
+    def __init__(self, url: str, token: str = "", trusted: ssl.SSLContext | bool = True) -> None:
+        """Take the admin token and the certificates to trust, by default those of the usual authorities."""
         self._url = url
         self._http = httpx.AsyncClient(
-            base_url=url, headers={"Authorization": f"Bearer {token}"} if token else {}, timeout=TIMEOUT
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=TIMEOUT,
+            verify=trusted,
         )
 
     async def __aenter__(self) -> Self:
@@ -129,6 +137,10 @@ class RemoteAdministration:
         """Delete a prompt and its versions."""
         await self._ask("DELETE", f"/admin/prompts/{part(prompt_id)}?force={str(force).lower()}", dict)
 
+    async def reload(self) -> Reloaded:
+        """Let the server read its configuration again. Returns when it serves by it, which may take minutes."""
+        return await self._ask("POST", "/admin/reload", Reloaded, seconds=RELOAD_TIMEOUT)
+
     async def migrate(self) -> int:
         """Refuse: the HTTP API does not offer this work on the database itself."""
         raise Refused(
@@ -136,12 +148,18 @@ class RemoteAdministration:
         )
 
     async def _ask(
-        self, method: str, path: str, kind: type[T], body: Any = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        seconds: float = TIMEOUT,
     ) -> T:
         content = None if body is None else msgspec.json.encode(body)
         sent = {**(headers or {}), **({"Content-Type": "application/json"} if content is not None else {})}
         try:
-            response = await self._http.request(method, path, content=content, headers=sent)
+            response = await self._http.request(method, path, content=content, headers=sent, timeout=seconds)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise Unreachable(f"{self._url} cannot be reached: {error or type(error).__name__}") from error
         if not response.is_success:

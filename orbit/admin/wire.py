@@ -144,6 +144,19 @@ class PromptInfo(msgspec.Struct, frozen=True):
     updated_at: float
 
 
+class Reloaded(msgspec.Struct, frozen=True):
+    """What a reload changed: providers by their sections, and the host's settings, such as ``retrieval.limit``."""
+
+    added: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    """Settings that changed and wait for a restart."""
+    message: str = ""
+    """All of it in sentences."""
+
+
 class Done(msgspec.Struct, frozen=True):
     """The answer to a deletion."""
 

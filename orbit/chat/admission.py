@@ -8,7 +8,13 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any
 
+from orbit.config.model import HostConfig
 from orbit.errors import Overloaded
+
+
+def room(settings: HostConfig) -> tuple[int, int, float]:
+    """Return the number of places, the length of the queue, and the longest wait in seconds."""
+    return settings.limits.max_concurrent, settings.limits.max_queued, settings.timeouts.queue
 
 
 class Admission:
@@ -21,12 +27,21 @@ class Admission:
 
     def __init__(self, places: int, queue: int, seconds: float) -> None:
         """Take the number of places, the length of the queue, and the longest wait in seconds."""
+        self._places = places
         self._free = places
+        """Below zero after ``resize`` took places that turns hold."""
         self._queue_size = queue
         self._seconds = seconds
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
         self._held: dict[str, int] = {}
         self.running = 0
+
+    def resize(self, places: int, queue: int, seconds: float) -> None:
+        """Take other numbers. Turns that run or wait keep what they have."""
+        self._free += places - self._places
+        self._places, self._queue_size, self._seconds = places, queue, seconds
+        while self._free > 0 and self._admit_next():
+            self._free -= 1
 
     @property
     def waiting(self) -> int:
@@ -39,12 +54,12 @@ class Admission:
 
     def check(self, key: str) -> None:
         """Raise Overloaded if ``enter`` would refuse a turn of ``key`` at once."""
-        if not self._free and self._full_for(key):
+        if self._free <= 0 and self._full_for(key):
             raise _full()
 
     async def enter(self, key: str) -> None:
         """Wait for a place; ``leave`` releases it. Raises Overloaded if the queue is full or the wait too long."""
-        if self._free:
+        if self._free > 0:
             self._free -= 1
             self._hold(key)
         else:
@@ -56,6 +71,11 @@ class Admission:
         held = self._held.pop(key) - 1
         if held:
             self._held[key] = held
+        if self._free < 0 or not self._admit_next():
+            self._free += 1
+
+    def _admit_next(self) -> bool:
+        """Give a place to the next turn in line. Returns False if none waits."""
         while self._queues:
             next_key = min(self._queues, key=lambda key: self._held.get(key, 0))
             waiter = self._queues[next_key].popleft()
@@ -64,8 +84,8 @@ class Admission:
             if not waiter.done():
                 self._hold(next_key)
                 waiter.set_result(None)
-                return
-        self._free += 1
+                return True
+        return False
 
     def _hold(self, key: str) -> None:
         self._held[key] = self._held.get(key, 0) + 1

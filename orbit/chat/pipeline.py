@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from orbit.chat.admission import Admission
+from orbit.chat.admission import Admission, room
 from orbit.chat.answer_guard import AnswerGuard
 from orbit.chat.answer_text import AnswerText
 from orbit.chat.journal import Journal
@@ -62,15 +62,20 @@ logger = logging.getLogger("orbit.pipeline")
 class Pipeline:
     """Runs chat turns on the providers of a started host."""
 
-    def __init__(self, host: OrbitHost, *, logs: bool = True, links: Links | None = None) -> None:
-        """Without ``logs``, turns leave no record. ``links`` leads from sources to files."""
+    def __init__(
+        self, host: OrbitHost, *, logs: bool = True, links: Links | None = None, former: Pipeline | None = None
+    ) -> None:
+        """Without ``logs``, turns leave no record. ``links`` leads from sources to files.
+
+        A reload passes the ``former`` pipeline: they count together, and their turns share the places.
+        """
         settings = host.config.host
         registry = host.registry
         self._settings = settings
         self._links = links
-        self._rounds = Rounds()
-        self.admission = Admission(settings.limits.max_concurrent, settings.limits.max_queued, settings.timeouts.queue)
-        self.metrics = Metrics()
+        self._rounds: Rounds = former._rounds if former is not None else Rounds()  # noqa: SLF001  # its own kind
+        self.admission: Admission = former.admission if former is not None else Admission(*room(settings))
+        self.metrics: Metrics = former.metrics if former is not None else Metrics()
         self.ticker = Ticker()
         self._routing = Routing(host, self.ticker, self._failed)
         self.recorder = Recorder(registry.callers("log") if logs else {}, settings.timeouts.log, self.metrics.failed)

@@ -15,6 +15,7 @@ from orbit.sanitize import LINES, printable
 
 COMMANDS = {
     "serve": "Run the server.",
+    "reload": "Let the running server read its configuration again.",
     "check": "Check the configuration without starting anything.",
     "plugins": "List installed plugins and their state in the configuration.",
     "plugin": "Write a plugin of your own.",

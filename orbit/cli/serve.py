@@ -26,15 +26,15 @@ CONFIG_VARIABLE = "ORBIT_CONFIG"
 @click.option("--reload", is_flag=True, help="Restart when code or configuration change; for development.")
 @config_option
 def serve(host: str | None, port: int | None, workers: int, *, reload: bool, config_path: str | None) -> None:
-    """Run the server until SIGTERM, SIGHUP or Ctrl-C. Running answers may finish.
+    """Run the server until SIGTERM or Ctrl-C. Running answers may finish.
 
-    A second Ctrl-C ends them at once.
+    A second Ctrl-C ends them at once. SIGHUP reloads the configuration, as `orbit reload` does.
     """
     from orbit.cli.first_run import finish, is_first_run, prepare, unfinished
     from orbit.config import find_config
     from orbit.serving.reloading import Reloader
     from orbit.serving.server import address_of, bind, run
-    from orbit.serving.sole_server import sole_server
+    from orbit.serving.sole_server import OwnFolders, announce, sole_server
 
     if reload and workers > 1:
         raise click.UsageError("--reload runs one process; leave --workers out.")
@@ -45,15 +45,15 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
     settings = checked.config.host
     with ExitStack() as stack:
         stack.enter_context(sole_server(checked.config.data_dir))
-        for name in checked.registry.names():
-            for folder in checked.registry[name].folders():
-                stack.enter_context(sole_server(folder, name))
+        folders = OwnFolders(stack)
+        folders.claim(checked.registry)
         interface = host or settings.general.host
         listeners = [bind(interface, settings.general.port if port is None else port)]
         address = address_of(listeners[0])
         if settings.general.https.enabled:
             listeners.append(bind(interface, settings.general.https.port, "general.https.port"))
             address = address_of(listeners[1], "https")
+        announce(checked.config.data_dir, address)
         if is_first_run(checked.config):
             prepare(checked.config, address, everything=reload)
         click.echo(f"Starting at {address} ..." + (" (Ctrl-C stops it)" if sys.stdin.isatty() else ""))
@@ -61,29 +61,15 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
             beside = file.parent if file is not None else Path()
             Reloader(_serve_again, listeners, [file or Path("config.yaml"), beside / ".env"]).run()
         else:
-            run(checked, listeners, workers, finish if unfinished(checked.config) else None)
+            run(checked, listeners, workers, finish if unfinished(checked.config) else None, folders)
 
 
 def _checked(workers: int) -> OrbitHost:
     """Return the host of the configuration and set up logging. Raises ConfigError with all problems."""
-    from orbit.errors import ConfigError, Problem
-    from orbit.host.host import OrbitHost
     from orbit.observing.server_log import configure_logging
-    from orbit.serving.config_problems import serving_problems
+    from orbit.serving.loading import checked_host
 
-    checked = OrbitHost.from_file()
-    problems = [*checked.problems, *serving_problems(checked.config)]
-    if problems:
-        raise ConfigError(problems)
-    if workers > 1:
-        reasons = {name: checked.registry[name].exclusive() for name in checked.registry.names()}
-        problems = [
-            Problem(name, f"{reason.rstrip('.')}. Use --workers 1, or change that setting.")
-            for name, reason in reasons.items()
-            if reason
-        ]
-        if problems:
-            raise ConfigError(problems)
+    checked = checked_host(workers)
     configure_logging(checked.config.host.logging, verbose=checked.config.host.general.verbose)
     return checked
 

@@ -8,12 +8,12 @@ from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import msgspec
 
 from orbit.config.load import FILE_LOG, embedded_text, read_config
-from orbit.config.model import Config
+from orbit.config.model import Config, ProviderSection
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.host.calls import attributed, call, wrong_type
 from orbit.host.catalogue import Catalogue, catalogue, default_provider, model_problems
@@ -21,12 +21,15 @@ from orbit.host.connectors import fetched
 from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.embedding import Embedding
 from orbit.host.file_plugins import file_plugins
-from orbit.host.load import load, validated
+from orbit.host.kept import loaded_and_kept
+from orbit.host.lent import Lent, lending
+from orbit.host.load import Loaded, load, validated
 from orbit.host.models import Models
 from orbit.host.needs import EXAMPLES, VERBS, cannot, unknown_names, unmet_needs
 from orbit.host.registry import Registry
 from orbit.host.renamed import shorter_deadlines, with_limits, with_renamed
 from orbit.host.stores import Stores
+from orbit.provider import Host
 from orbit.types import (
     CallContext,
     Chunk,
@@ -71,17 +74,23 @@ class OrbitHost:
         needed: Collection[str] | None = None,
         *,
         ready: bool = True,
+        former: OrbitHost | None = None,
     ) -> None:
         """``needed`` starts only providers of these hooks, for commands that do not need them all.
 
-        Without ``ready``, providers are started but not asked whether they can work with each other.
+        Without ``ready``, providers are started but not asked whether they can work with each other. The host keeps
+        the running providers of ``former`` that a change does not concern; ``take_over`` makes them its own.
         """
         self.config = config
+        self.closed = False
         self._needed = needed
         self._ready = ready
-        plugins = installed_plugins() if installed is None else installed
-        self.registry = Registry([load(section, plugins, self) for section in config.providers])
-        found = [*problems, *(problem for item in self.registry.loaded for problem in validated(item))]
+        self.lent: Lent = former.lent if former is not None else Lent(self)
+        """What providers hold as their host."""
+        with lending(self):
+            loaded, kept = self._loaded(config, installed_plugins() if installed is None else installed, former)
+            self.registry = Registry(loaded, kept)
+            found = [*problems, *(problem for item in self.registry.loaded for problem in validated(item))]
         config, contradictions, self.notices = with_renamed(config, self.registry.loaded)
         config, impossible = with_limits(config, len(self.registry.implementing("retrieve")))
         self.notices[:0] = config.notices
@@ -103,13 +112,30 @@ class OrbitHost:
         """What the instances say of their models."""
         self._embedding = Embedding(config.data_dir, config.host.timeouts.embed)
 
+    def _loaded(
+        self, config: Config, plugins: Mapping[str, InstalledPlugin], former: OrbitHost | None
+    ) -> tuple[list[Loaded], set[str]]:
+        """Return the instances of the sections, and the names of those of ``former``."""
+
+        def made(section: ProviderSection) -> Loaded:
+            return load(section, plugins, cast("Host", self.lent))
+
+        if former is None:
+            return [made(section) for section in config.providers], set()
+        return loaded_and_kept(config, former.registry, former.config, made)
+
     @classmethod
     def from_file(
-        cls, path: str | None = None, needed: Collection[str] | None = None, *, ready: bool = True
+        cls,
+        path: str | None = None,
+        needed: Collection[str] | None = None,
+        *,
+        ready: bool = True,
+        former: OrbitHost | None = None,
     ) -> OrbitHost:
         """Read a configuration file and load its plugins; see ``find_config`` for where it is looked for."""
         config, problems = read_config(path)
-        return cls(config, problems, needed=needed, ready=ready)
+        return cls(config, problems, needed=needed, ready=ready, former=former)
 
     def raise_problems(self) -> None:
         """Raise ConfigError if the configuration has any problem."""
@@ -117,6 +143,11 @@ class OrbitHost:
             raise ConfigError(self.problems)
 
     async def __aenter__(self) -> Self:
+        with lending(self):
+            await self._start()
+        return self
+
+    async def _start(self) -> None:
         self.raise_problems()
         for notice in self.notices:
             logger.info("%s", notice)
@@ -136,12 +167,18 @@ class OrbitHost:
         except BaseException:
             await self.registry.stop(self.config.host.timeouts.stop)
             raise
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.registry.stop(self.config.host.timeouts.stop)
+        with lending(self):
+            await self.registry.stop(self.config.host.timeouts.stop)
+        self.closed = True
+
+    def take_over(self, former: OrbitHost) -> None:
+        """Become the host of the running providers that this one has kept; ``former`` stops only the others."""
+        self.registry.take_over(former.registry)
+        self.lent.newest = self
 
     @property
     def roles(self) -> Roles:

@@ -13,6 +13,7 @@ from orbit import hookspecs
 from orbit.errors import ConfigError, OrbitError, PluginLoadError
 from orbit.host.announce import announced
 from orbit.host.calls import attributed
+from orbit.host.lifetime import Lifetime
 from orbit.host.load import Loaded
 from orbit.host.verify import HOOKS, implemented_hooks, offered_hooks
 from orbit.host.wrapping import straight, wrapped
@@ -34,13 +35,15 @@ class Registry:
     wrappers of the hook if there are any; awaiting, deadlines and errors are the caller's.
     """
 
-    def __init__(self, loaded: Sequence[Loaded]) -> None:
+    def __init__(self, loaded: Sequence[Loaded], kept: Collection[str] = ()) -> None:
+        """``kept`` names instances that run already, on another registry; see ``take_over``."""
         self.loaded = tuple(loaded)
+        self.kept = frozenset(kept)
         self.failed: dict[str, str] = {}
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._providers: dict[str, Provider] = {}
-        self._started: list[Provider] = []
+        self._started: list[Lifetime] = []
         self._nameless: set[tuple[str, str]] = set()
         for item in self.loaded:
             if item.provider is not None:
@@ -124,19 +127,29 @@ class Registry:
             for name in [name for name in self._providers if name not in wanted]:
                 self._leave_out(name)
         for name, provider in list(self._providers.items()):
-            await self._guarded(name, provider, "start", provider.__aenter__, seconds)
+            if name not in self.kept:
+                lifetime = Lifetime(provider)
+                await self._guarded(name, "start", lifetime.enter, seconds)
+                if name in self._providers:
+                    self._started.append(lifetime)
         for name, provider in list(self._providers.items()) if ready else ():
-            await self._guarded(name, provider, "become ready", provider.ready, seconds)
+            if name not in self.kept:
+                await self._guarded(name, "become ready", provider.ready, seconds)
+
+    def take_over(self, former: Registry) -> None:
+        """Own the providers that run already from now on; ``former`` stops only the others."""
+        moved = [item for item in former._started if self._providers.get(item.provider.name) is item.provider]
+        former._started = [item for item in former._started if item not in moved]
+        order = list(self._providers)
+        self._started = sorted([*moved, *self._started], key=lambda item: order.index(item.provider.name))
 
     async def stop(self, seconds: float) -> None:
         """Leave the started providers in reverse order. One that raises or hangs does not keep the others open."""
         while self._started:
             await self._exit(self._started.pop(), seconds)
 
-    async def _guarded(
-        self, name: str, provider: Provider, step: str, action: Callable[[], Any], seconds: float
-    ) -> None:
-        entering = action == provider.__aenter__
+    async def _guarded(self, name: str, step: str, action: Callable[[], Any], seconds: float) -> None:
+        entering = step == "start"
         doing = f"starting {name}" if entering else f"waiting for {name} to {step}"
         try:
             with announced(doing, f"; it may take up to {seconds:g} s (timeouts.start)"):
@@ -144,25 +157,23 @@ class Registry:
                     await action()
         except Exception as error:  # whatever a plugin raises is reported under its name
             reason = _reason(error, name, step, seconds)
-            if provider in self._started:
-                self._started.remove(provider)
-                await self._exit(provider, seconds)
+            for lifetime in [item for item in self._started if item.provider.name == name]:
+                self._started.remove(lifetime)
+                await self._exit(lifetime, seconds)
             self.failed[name] = reason
             self._leave_out(name)
             if self._required(name):
                 raise PluginLoadError(name, f"it could not {step}: {reason}") from error
             logger.warning("%s could not %s and is left out: %s", name, step, reason)
-        else:
-            if entering:
-                self._started.append(provider)
 
-    async def _exit(self, provider: Provider, seconds: float) -> None:
+    async def _exit(self, lifetime: Lifetime, seconds: float) -> None:
+        name = lifetime.provider.name
         try:
             async with asyncio.timeout(seconds):
-                await provider.__aexit__(None, None, None)
+                await lifetime.leave()
         except Exception as error:  # noqa: BLE001  # a plugin that fails to stop must not stop the shutdown
-            reason = _reason(error, provider.name, "stop", seconds)
-            logger.error("%s did not stop cleanly: %s", provider.name, reason)  # noqa: TRY400  # the reason is enough
+            reason = _reason(error, name, "stop", seconds)
+            logger.error("%s did not stop cleanly: %s", name, reason)  # noqa: TRY400  # the reason is enough
 
     def _leave_out(self, name: str) -> None:
         provider = self._providers.pop(name)

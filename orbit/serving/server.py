@@ -12,8 +12,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any
 
@@ -26,8 +27,10 @@ from orbit.errors import ConfigError, OrbitError
 from orbit.host.host import OrbitHost
 from orbit.observing.server_log import configure_logging
 from orbit.serving.http_protocol import LimitedProtocol
-from orbit.serving.signals import FORCE, HANGUP, STOPPING
+from orbit.serving.reload import Reloading, WorkerReloading, apply_logging
+from orbit.serving.signals import FORCE, HANGUP, STOPPING, Hangup
 from orbit.serving.slow_senders import SlowSenders
+from orbit.serving.sole_server import OwnFolders
 from orbit.serving.stalled_readers import StalledReaders
 from orbit.serving.systemd import notify
 from orbit.serving.tls import Certificate
@@ -106,9 +109,10 @@ def patience(timeouts: Timeouts) -> float:
 class Server(uvicorn.Server):
     """uvicorn's server with HTTPS on a second socket, certificate renewal, connection limits and a bounded shutdown.
 
-    SIGTERM, SIGINT and SIGHUP stop it: readiness fails first, the sockets close a little later, and running answers may
-    finish. A second SIGINT cuts them short, and still writes their records. A signal during start-up abandons the
-    start. If a thread or a provider keeps the process alive too long, a watchdog ends it.
+    SIGHUP reloads the configuration. SIGTERM, SIGINT and the end of its terminal stop it: readiness fails first, the
+    sockets close a little later, and running answers may finish. A second SIGINT cuts them short, and still writes
+    their records. A signal during start-up abandons the start. If a thread or a provider keeps the process alive too
+    long, a watchdog ends it.
 
     The server can be pickled until it runs, because worker processes receive it that way.
     """
@@ -130,6 +134,14 @@ class Server(uvicorn.Server):
         self._watchdog: Watchdog | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told_at: float | None = None
+        self.folders: OwnFolders | None = None
+        """The folders that a reload may add to; None if others hold them."""
+        self.channel: Connection | None = None
+        """Leads to the supervisor of a worker process."""
+        self._hangup = Hangup()
+        self._hung_up = False
+        self._reloading: Reloading | WorkerReloading
+        self._reload_task: asyncio.Task[None] | None = None
 
     @property
     def told_to_stop(self) -> bool:
@@ -175,11 +187,32 @@ class Server(uvicorn.Server):
                     ssl_handshake_timeout=self._timeouts.receive,
                 )
             )
+        application = self._application
+        if self.channel is not None:
+            self._reloading = WorkerReloading(application, self._follow, self.channel)
+        else:
+            self._reloading = Reloading(application, self._follow, self.folders)
+        application.reload = self._reloading.reload
         if self.on_started is not None:
             self.on_started()
 
+    def _follow(self, running: Config, new: Config) -> None:
+        """Take from a reloaded configuration what concerns the server itself."""
+        apply_logging(running, new)
+        if self._certificate is not None:
+            self._certificate.follow(new.host.general.https)
+
+    async def _reload(self) -> None:
+        with suppress(OrbitError):  # it is in the log
+            await self._reloading.reload()
+
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._reload_task is not None and not self._reload_task.done():
+            self._reload_task.cancel()
+            await asyncio.wait([self._reload_task])
+        if hasattr(self, "_reloading"):
+            await self._reloading.stop()
         await super().shutdown(sockets)
         # uvicorn would skip the shutdown that saves records.
         if self.force_exit and not self.lifespan.shutdown_event.is_set():
@@ -202,6 +235,12 @@ class Server(uvicorn.Server):
                 self.supervisor = None
                 logger.error("the supervising process has gone; this worker ends too")
                 signal.raise_signal(signal.SIGTERM)
+        if self._hung_up and (self._reload_task is None or self._reload_task.done()):
+            self._hung_up = False
+            if self._hangup.closed:
+                self.handle_exit(signal.SIGTERM, None)
+            else:
+                self._reload_task = asyncio.create_task(self._reload(), name="reload")
         if self._told_at is not None:
             draining = self._application.services.draining
             if not draining.is_set():
@@ -235,6 +274,9 @@ class Server(uvicorn.Server):
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop gracefully, or at once at a second Ctrl-C. Unlike uvicorn, do not die by the signal itself."""
+        if sig == HANGUP and not self._hangup.closed:
+            self._hung_up = True
+            return
         now = time.monotonic()
         if self._told_at is None:
             self._told_at = now
@@ -295,7 +337,13 @@ def make_server(config: Config, application: Application | Callable[[], Applicat
     return Server(settings, host.general.https, host.timeouts, build)
 
 
-def run(host: OrbitHost, listeners: list[socket.socket], workers: int = 1, beside: Background | None = None) -> None:
+def run(
+    host: OrbitHost,
+    listeners: list[socket.socket],
+    workers: int = 1,
+    beside: Background | None = None,
+    folders: OwnFolders | None = None,
+) -> None:
     """Serve until a signal ends it. Raises OrbitError if the server could not start.
 
     ``beside`` runs while the server answers, if it is one process, and is cancelled when it stops.
@@ -305,9 +353,12 @@ def run(host: OrbitHost, listeners: list[socket.socket], workers: int = 1, besid
         folder = empty_folder(config.data_dir)
         server = make_server(config, partial(application, config))
         environment = {FOLDER_VARIABLE: str(folder.resolve())}
-        Workers(server, listeners, workers, environment, patience(config.host.timeouts)).run()
+        supervisor = Workers(server, listeners, workers, environment, patience(config.host.timeouts))
+        supervisor.reloadable(config, lambda new: make_server(new, partial(application, new)))
+        supervisor.run()
         return
     server = make_server(config, create_app(config, host, beside))
+    server.folders = folders
     server.on_started = lambda: notify("READY=1")
     serve_here(server, listeners)
 

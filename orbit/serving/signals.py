@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,26 @@ else:
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, HANGUP)
 _OF_TERMINALS = frozenset({signal.SIGINT, HANGUP})
+
+
+class Hangup:
+    """Tells a terminal that was closed from a request to reload. The signal is SIGHUP for both."""
+
+    def __init__(self) -> None:
+        self._had_terminal = _has_terminal()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the terminal in which the server was started is gone."""
+        return sys.platform == "win32" or (self._had_terminal and not _has_terminal())
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | getattr(os, "O_NOCTTY", 0)))
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

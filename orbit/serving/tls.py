@@ -30,6 +30,11 @@ class Certificate:
         self.context = _load(settings)
         self.context.sni_callback = self._choose
 
+    def follow(self, settings: Https) -> None:
+        """Use other files, which the check of the configuration has found usable, or the same ones as they are now."""
+        self._settings = settings
+        self.refresh()
+
     def refresh(self) -> bool:
         """Load the files if they have changed. Returns whether a new certificate is in use."""
         signature = self._signature()

@@ -8,21 +8,27 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
 import uvicorn
 
-from orbit.errors import OrbitError
-from orbit.serving.signals import FORCE, HANGUP, STOPPING, leave_to_parent, shielded
+from orbit.config import Config
+from orbit.errors import ConfigError, OrbitError, Problem
+from orbit.serving.loading import next_config
+from orbit.serving.reload import Did, Prepare, Refused, Reloaded, Serve, Wanted, apply_logging, log_changes, log_refusal
+from orbit.serving.signals import FORCE, HANGUP, STOPPING, Hangup, leave_to_parent, shielded
 from orbit.serving.systemd import notify
 
 logger = logging.getLogger("orbit")
 
 _LOOK_SECONDS = 0.5
 _LONGEST_PAUSE = 30.0
+_PATIENCE_SECONDS = 60.0
+"""For a worker to take up a reload, beside the time in which its providers may start."""
 _spawn = multiprocessing.get_context("spawn")
 
 
@@ -32,6 +38,7 @@ class WorkersServer(Protocol):
     config: uvicorn.Config
     on_started: Any
     supervisor: int | None
+    channel: Connection | None
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal ends it."""
@@ -42,7 +49,7 @@ class _Worker:
     """One worker process and its state."""
 
     def __init__(self, server: WorkersServer, listeners: list[socket.socket], environment: Mapping[str, str]) -> None:
-        self.channel, theirs = _spawn.Pipe(duplex=False)
+        self.channel, theirs = _spawn.Pipe()
         self.process: SpawnProcess = _spawn.Process(
             target=_serve, args=(server, listeners, theirs, os.getpid(), environment)
         )
@@ -50,6 +57,13 @@ class _Worker:
             self.process.start()
         theirs.close()
         self.ready = False
+        self.open = True
+        self.did: Did | None = None
+        """Its answer to the last message of a reload."""
+
+    def send(self, message: object) -> None:
+        with suppress(OSError):  # it has just ended
+            self.channel.send(message)
 
     def tell(self, number: int) -> None:
         if self.process.is_alive() and self.process.pid is not None:
@@ -80,6 +94,18 @@ class Workers:
         self._number = number
         self._workers: list[_Worker] = []
         self._stopping = False
+        self._hangup = Hangup()
+        self._hung_up = False
+        self._wanted = False
+        """Whether a worker was asked for a reload."""
+        self._number_asked = 0
+        self._config: Config | None = None
+        self._server_of: Callable[[Config], WorkersServer]
+
+    def reloadable(self, config: Config, server_of: Callable[[Config], WorkersServer]) -> None:
+        """Let SIGHUP and workers replace ``config``; ``server_of`` makes the server of later workers."""
+        self._config = config
+        self._server_of = server_of
 
     def run(self) -> None:
         """Run until all workers have ended. Raises OrbitError if they could not start."""
@@ -115,6 +141,8 @@ class Workers:
         pause, replace_at = 0.0, 0.0
         while not self._stopping:
             self._hear()
+            if self._hung_up or self._wanted:
+                self._reload_or_stop()
             dead = [worker for worker in self._workers if not worker.process.is_alive()]
             for worker in dead:
                 self._workers.remove(worker)
@@ -124,17 +152,75 @@ class Workers:
             if len(self._workers) < self._number and time.monotonic() >= replace_at and not self._stopping:
                 self._workers.append(self._worker())
 
+    def _reload_or_stop(self) -> None:
+        closed = self._hung_up and self._hangup.closed
+        self._hung_up = self._wanted = False
+        if closed:
+            self._stopping = True
+        elif self._config is not None:
+            self._reload(self._config)
+
+    def _reload(self, running: Config) -> None:
+        """Let all workers prepare the configuration of the file, then serve by it; or none of them."""
+        try:
+            config, changes = next_config(running, self._number)
+            providers = config.host.timeouts.start * max(1, len(config.providers))
+            self._ask(lambda number: Prepare(number, config), providers)
+        except OrbitError as error:
+            log_refusal(error)
+            problems = error.problems if isinstance(error, ConfigError) else (Problem("", str(error)),)
+            self._send_all(Refused(problems))
+            return
+        self._config, self._server = config, self._server_of(config)
+        apply_logging(running, config)
+        with suppress(ConfigError):  # one that has died: its successor serves by the new configuration, too
+            self._ask(Serve)
+        self._send_all(Reloaded(changes))
+        log_changes(changes)
+
+    def _ask(self, message: Callable[[int], object], seconds: float = 0.0) -> None:
+        """Wait until all workers have done what a numbered message asks. Raises ConfigError if one cannot."""
+        for worker in self._workers:
+            worker.did = None
+        self._number_asked += 1
+        self._send_all(message(self._number_asked))
+        deadline = time.monotonic() + _PATIENCE_SECONDS + seconds
+        while not self._stopping:
+            alive = [worker for worker in self._workers if worker.process.is_alive()]
+            for worker in alive:
+                if worker.did is not None and worker.did.problems:
+                    raise ConfigError(worker.did.problems)
+            if all(worker.did is not None for worker in alive):
+                return
+            if time.monotonic() >= deadline:
+                raise ConfigError("a worker did not take it in time.")
+            self._hear()
+        raise ConfigError("the server is stopping.")
+
+    def _send_all(self, message: object) -> None:
+        for worker in self._workers:
+            worker.send(message)
+
     def _hear(self) -> None:
-        """Wait briefly for a worker to start or end."""
-        channels: dict[Any, _Worker] = {worker.channel: worker for worker in self._workers if not worker.ready}
+        """Wait briefly for a worker to start, to say something or to end."""
+        channels: dict[Any, _Worker] = {worker.channel: worker for worker in self._workers if worker.open}
         ends = {worker.process.sentinel: worker for worker in self._workers}
         for item in wait([*channels, *ends], _LOOK_SECONDS):
             worker = channels.get(item)
             if worker is not None and worker.channel.poll():
                 try:
-                    worker.ready = bool(worker.channel.recv())
-                except EOFError:  # it ended before it was ready
-                    time.sleep(_LOOK_SECONDS / 10)
+                    self._take(worker, worker.channel.recv())
+                except (EOFError, OSError):  # it ended
+                    worker.open = False
+
+    def _take(self, worker: _Worker, message: object) -> None:
+        if isinstance(message, Did):
+            if message.number == self._number_asked:  # not a late answer
+                worker.did = message
+        elif isinstance(message, Wanted):
+            self._wanted = True
+        else:
+            worker.ready = bool(message)
 
     def _join(self) -> None:
         """Wait for the workers to end, and kill those that do not end in time."""
@@ -147,6 +233,9 @@ class Workers:
                     worker.process.kill()
 
     def _stop(self, number: int, frame: Any) -> None:  # noqa: ARG002  # a signal handler's signature
+        if number == HANGUP and not self._hangup.closed:
+            self._hung_up = True
+            return
         if self._stopping and number != HANGUP:
             self._tell_all(FORCE if number == signal.SIGINT else signal.SIGTERM)
         self._stopping = True
@@ -169,4 +258,5 @@ def _serve(
     server.config.configure_logging()  # unpickling the configuration does not configure logging
     server.on_started = lambda: channel.send(True)  # noqa: FBT003  # the message itself
     server.supervisor = supervisor
+    server.channel = channel
     server.run(sockets=listeners)

@@ -15,11 +15,14 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from orbit.config import Config
-from orbit.errors import OrbitError
+from orbit.config.changes import Changes
+from orbit.errors import ConfigError, OrbitError, Problem
 from orbit.host.host import OrbitHost
+from orbit.host.lent import lend
 from orbit.observing.metrics_history import History
 from orbit.web.api.admin.activity import kept_history, live_route
 from orbit.web.api.admin.models import models_route
+from orbit.web.api.admin.reload import Reload, no_reload, reload_route
 from orbit.web.api.admin.routes import admin_routes
 from orbit.web.api.conversations import conversation_routes
 from orbit.web.api.documents import document_routes
@@ -27,7 +30,8 @@ from orbit.web.api.health import HealthCheck, health_routes
 from orbit.web.api.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.api.plugin_routes import plugin_routes
 from orbit.web.api.schema_page import openapi_config
-from orbit.web.garbage import settled
+from orbit.web.garbage import settle_again, settled
+from orbit.web.generation import Generation
 from orbit.web.http.access import Access
 from orbit.web.http.cors import VARY, cors_config
 from orbit.web.http.head import HeadBesideGet
@@ -83,27 +87,37 @@ class Application:
     """The ASGI application: Litestar, inside the middleware that every request passes."""
 
     def __init__(self, host: OrbitHost, beside: Background | None = None) -> None:
-        self.services: Services
         self.start_error = ""
+        self.reload: Reload = no_reload
+        """Reads the configuration again, for ``POST /admin/reload``; the server sets it."""
         self._host = host
         self._beside = beside
-        self._entry: ASGIApp
         self._starting: asyncio.Task[Any] | None = None
         self._abandoned = False
-        self.litestar = Litestar(
-            [],
-            lifespan=[self._lifespan],
-            cors_config=cors_config(host.config.host.cors),
-            exception_handlers={Exception: _error_response},
-            openapi_config=openapi_config(host.config.host.general.root),
-            plugins=[HeadBesideGet()],
-            logging_config=None,
-        )
+        self._generation: Generation
+        self._exchange: Exchange
+        self._history: History
+        self._lasting: AsyncExitStack
+        self._retiring: dict[asyncio.Task[None], Generation] = {}
+        self._first = litestar(host.config, [self._lifespan])
+
+    @property
+    def services(self) -> Services:
+        """The services of the newest configuration."""
+        return self._generation.services
+
+    @property
+    def litestar(self) -> Litestar:
+        """Litestar with the routes of the newest configuration."""
+        return self._generation.litestar if hasattr(self, "_generation") else self._first
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http":
-            await self._entry(scope, receive, send)
+            generation = self._generation
+            lend(generation.services.host)
+            with generation:
+                await generation.entry(scope, receive, send)
             return
 
         async def tell(message: Any) -> None:
@@ -111,7 +125,7 @@ class Application:
                 message = {**message, "message": self.start_error and f"ORBIT cannot start: {self.start_error}"}
             await send(message)
 
-        await self.litestar(scope, receive, tell)
+        await self._first(scope, receive, tell)
 
     def abandon_start(self) -> None:
         """Cancel a start that is under way; everything that has started stops again."""
@@ -122,26 +136,99 @@ class Application:
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncGenerator[None, None]:
         self._starting = asyncio.current_task()
-        async with AsyncExitStack() as stack:
+        async with AsyncExitStack() as self._lasting:
+            stack = AsyncExitStack()
             try:
-                services = await stack.enter_async_context(open_services(self._host.config, self._host))
+                services = await stack.enter_async_context(open_services(self._host, self._lasting))
             except OrbitError as error:
                 self.start_error = str(error)  # one sentence instead of uvicorn's traceback
                 raise
-            self.services = services
+            self._generation = Generation(services, stack)
+            self._lasting.push_async_callback(self._close)
             folder = os.environ.get(FOLDER_VARIABLE)
-            exchange = Exchange(services, Path(folder) if folder else None)
-            await stack.enter_async_context(exchange.publishing())
-            history = await stack.enter_async_context(kept_history(exchange))
-            chats = chat_handlers(services)
-            for route in routes(services, chats, exchange, history):
-                app.register(route)
-            self._entry = middleware(services, AnswersFirst(app, chats, services.config.host.cors.allow_origins))
-            stack.enter_context(settled())
+            self._exchange = Exchange(services, Path(folder) if folder else None)
+            await self._lasting.enter_async_context(self._exchange.publishing())
+            self._history = await self._lasting.enter_async_context(kept_history(self._exchange))
+            self._build(self._generation, app)
+            services.conversations.begin()
+            self._lasting.enter_context(settled())
             self._starting = None
             if self._beside is not None:
-                await stack.enter_async_context(_running(self._beside(self._host)))
+                await self._lasting.enter_async_context(_running(self._held(self._beside)))
             yield
+
+    async def prepare(self, host: OrbitHost) -> Generation:
+        """Start what ``host`` has beyond the running one, and build its routes. Nobody is served by it yet.
+
+        ``host`` was made with the running host as its ``former``. Raises OrbitError; nothing has changed then.
+        """
+        former = self.services
+        async with AsyncExitStack() as stack:
+            services = await stack.enter_async_context(open_services(host, self._lasting, former))
+            already = former.host.registry.failed
+            failed = [Problem(name, why) for name, why in host.registry.failed.items() if name not in already]
+            if failed:  # at a start the server would go on without them, but now it has something better
+                raise ConfigError(failed)
+            generation = Generation(services, stack)
+            await asyncio.to_thread(lambda: self._build(generation, litestar(host.config)))
+            generation.stack = stack.pop_all()
+            return generation
+
+    def put(self, generation: Generation) -> None:
+        """Serve all later requests by a prepared generation. The former one closes when its requests have ended."""
+        former, self._generation = self._generation, generation
+        services = generation.services
+        services.host.take_over(former.services.host)
+        services.resize()
+        services.conversations.begin()
+        self._exchange.follow(services)
+        task = asyncio.create_task(self._retire(former), name="end the former configuration")
+        self._retiring[task] = former
+        task.add_done_callback(self._retiring.pop)
+
+    def _build(self, generation: Generation, app: Litestar) -> None:
+        """Register the routes of a generation on ``app``."""
+        services = generation.services
+        chats = chat_handlers(services)
+        for route in routes(services, chats, self._exchange, self._history, self._reload):
+            app.register(route)
+        generation.litestar = app
+        generation.entry = middleware(services, AnswersFirst(app, chats, services.config.host.cors.allow_origins))
+
+    async def _reload(self) -> Changes:
+        return await self.reload()  # what it is when the request comes
+
+    async def _held(self, beside: Background) -> None:
+        with self._generation:
+            await beside(self._host)
+
+    async def _retire(self, generation: Generation) -> None:
+        try:
+            await generation.retire()
+        except Exception:
+            logger.exception("the former configuration did not end cleanly")
+        self._exchange.ended(generation.services)
+        settle_again()
+
+    async def _close(self) -> None:
+        """Close all generations; their requests have ended, or will not."""
+        for generation in self._retiring.values():
+            generation.hurry()
+        await asyncio.gather(*self._retiring)
+        await self._generation.close()
+
+
+def litestar(config: Config, lifespan: Sequence[Any] = ()) -> Litestar:
+    """Return Litestar without routes, which need started services."""
+    return Litestar(
+        [],
+        lifespan=lifespan,
+        cors_config=cors_config(config.host.cors),
+        exception_handlers={Exception: _error_response},
+        openapi_config=openapi_config(config.host.general.root),
+        plugins=[HeadBesideGet()],
+        logging_config=None,
+    )
 
 
 @asynccontextmanager
@@ -201,14 +288,21 @@ def middleware(services: Services, app: ASGIApp) -> ASGIApp:
     return RootPath(access, host.general.root) if host.general.root else access
 
 
-def routes(services: Services, chats: Mapping[str, ASGIApp], exchange: Exchange, history: History) -> list[Any]:
+def routes(
+    services: Services, chats: Mapping[str, ASGIApp], exchange: Exchange, history: History, reload: Reload
+) -> list[Any]:
     """Return all routes."""
     check = HealthCheck(services)
     return [
         *chat_routes(services, chats),
         *health_routes(services, check),
         *metrics_routes(services, exchange, check),
-        *admin_routes(services, live_route(exchange, history, check), models_route(services.host, check)),
+        *admin_routes(
+            services,
+            live_route(exchange, history, check),
+            models_route(services.host, check),
+            reload_route(reload),
+        ),
         conversation_routes(services),
         *document_routes(services),
         *plugin_routes(services),

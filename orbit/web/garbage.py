@@ -26,3 +26,10 @@ def settled() -> Generator[None, None, None]:
     finally:
         gc.set_threshold(*thresholds)
         gc.unfreeze()
+
+
+def settle_again() -> None:
+    """Collect what a reload has left behind, and keep the collector from scanning what took its place."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -13,7 +13,7 @@ from orbit.auth.document_links import DocumentLinks
 from orbit.auth.keys import Authenticator
 from orbit.auth.rate_limits import RateLimiter
 from orbit.auth.sign_ins import SignIns
-from orbit.chat.admission import Admission
+from orbit.chat.admission import Admission, room
 from orbit.chat.conversations import Conversations
 from orbit.chat.links import Links
 from orbit.chat.pipeline import Pipeline
@@ -42,7 +42,9 @@ class Services:
         pipeline: Pipeline,
         conversations: Conversations,
         document_links: DocumentLinks | None,
+        former: Services | None = None,
     ) -> None:
+        """After a reload, the places and the counts of ``former`` go on."""
         auth = config.host.auth
         self.config = config
         self.host = host
@@ -50,24 +52,37 @@ class Services:
         self.pipeline = pipeline
         self.conversations = conversations
         self.authenticator = Authenticator(database, auth.cache_seconds, auth.cache_size)
-        self.limiter = RateLimiter(database)
-        limits = config.host.limits
-        self.admission = Admission(limits.max_concurrent, limits.max_queued, config.host.timeouts.queue)
+        self.limiter: RateLimiter = former.limiter if former is not None else RateLimiter(database)
+        self.admission: Admission = former.admission if former is not None else Admission(*room(config.host))
         self.document_links = document_links
         token = TokenInForce(config)
         sign_ins = SignIns(token.value, config.data_dir / "admin-signed-out", auth.admin_session_hours * 3600)
         attempts = Attempts(config.data_dir / "admin-attempts", token.value)
         self.admin_guard = AdminGuard(token, self.authenticator, sign_ins, attempts)
-        self.draining = asyncio.Event()
+        self.draining: asyncio.Event = former.draining if former is not None else asyncio.Event()
+
+    def resize(self) -> None:
+        """Give turns and other requests as many places as this configuration has."""
+        for admission in (self.admission, self.pipeline.admission):
+            admission.resize(*room(self.config.host))
 
 
 @asynccontextmanager
-async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Services, None]:
-    """Open the database, start the providers and the pipeline; close them in reverse order."""
+async def open_services(
+    host: OrbitHost, lasting: AsyncExitStack, former: Services | None = None
+) -> AsyncGenerator[Services, None]:
+    """Open the database, start the providers and the pipeline; close them in reverse order.
+
+    The database stays open until ``lasting`` ends, for the services that take the place of these.
+    """
+    config = host.config
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(host)
-            database = await stack.enter_async_context(open_database(config))
+            if former is not None:
+                database = former.database
+            else:
+                database = await lasting.enter_async_context(open_database(config))
             collections = await unsearched(host, database) or await astray(host, database)
             for sentence in filter(None, (collections, await missing_models(host, database))):
                 logger.warning("%s", sentence)
@@ -76,9 +91,11 @@ async def open_services(config: Config, host: OrbitHost) -> AsyncGenerator[Servi
                 seals = DocumentLinks(TokenInForce(config), documents.link_hours * 3600)
                 origins = Origins.of(host.data_dir)
                 links = Links(origins, seals, host.default_collection, documents.address)
-            pipeline = await stack.enter_async_context(Pipeline(host, links=links))
+            pipeline = await stack.enter_async_context(
+                Pipeline(host, links=links, former=former.pipeline if former else None)
+            )
             conversations = await stack.enter_async_context(Conversations(database, config.host.sessions, pipeline))
-            services = Services(config, host, database, pipeline, conversations, seals)
+            services = Services(config, host, database, pipeline, conversations, seals, former)
         except OSError as error:  # a full disk, a read-only folder
             sentence = f"{error.filename or config.data_dir} cannot be used: {error.strerror or error}."
             raise ConfigError([Problem("general.data_dir", sentence)]) from error

@@ -107,7 +107,7 @@ def chats(folder: Path) -> list[dict[str, object]]:
 
 
 @BOTH
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_busy_thread_does_not_keep_the_process(tmp_path: Path, workers: str, number: signal.Signals) -> None:
     with served(tmp_path, "busy: {}\n" + SHORT, "--workers", workers, plugins={"busy": BUSY}) as server:
         reader = Reader(server)
@@ -151,7 +151,7 @@ def key_of(server: Served) -> str:
 
 
 @BOTH
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(("step", "how"), [("__aenter__", "waits"), ("ready", "waits"), ("__aenter__", "blocks")])
 def test_a_signal_ends_a_start_that_hangs(
     tmp_path: Path, workers: str, number: signal.Signals, step: str, how: str
@@ -206,7 +206,7 @@ def test_records_of_answers_that_have_ended_survive_a_second_control_c(tmp_path:
     assert len(chats(tmp_path)) == 50
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("arguments", [("--workers", "3"), ("--reload",)])
 def test_a_signal_to_all_processes_while_some_begin(
     tmp_path: Path, number: signal.Signals, arguments: tuple[str, ...]
@@ -218,21 +218,6 @@ def test_a_signal_to_all_processes_while_some_begin(
     assert server.finish() == 0 or number == signal.SIGTERM
     eventually(lambda: not server.processes())
     assert "Traceback" not in server.log.read_text()
-
-
-@BOTH
-def test_sighup_lets_answers_end(tmp_path: Path, workers: str) -> None:
-    """A terminal that closes sends it to all processes of the group, and the shell does once more."""
-    with served(tmp_path, "script: {words: 20, delay: 0.1}\n", "--workers", workers) as server:
-        reader = Reader(server)
-        assert reader.begun.wait(20)
-        os.killpg(server.process.pid, signal.SIGHUP)
-        time.sleep(0.7)
-        os.killpg(server.process.pid, signal.SIGHUP)
-        assert server.finish() == 0
-        reader.join()
-    assert reader.ended_well
-    assert reader.frames[-1]["finish_reason"] == "stop"
 
 
 @BOTH

@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from orbit.chat.recorder import Recorder
 from orbit.errors import ConfigError, Problem
 from orbit.observing.metrics import BOUNDS, Snapshot, total
 from orbit.web.admin_guard import ADMIN_TOKEN, NotAdministrator
@@ -57,18 +58,33 @@ class Exchange:
 
     def __init__(self, services: Services, folder: Path | None) -> None:
         self._services = services
+        self._former: list[Recorder] = []
+        self._lost = 0
         self.folder = folder
         """Where the workers share their metrics; None for a single process."""
         self._file = f"{os.getpid()}-{secrets.token_hex(4)}.json"
         self._written = b""
         self._writing = asyncio.Lock()
 
+    def follow(self, services: Services) -> None:
+        """Show the services that took the place of the former ones, whose counts go on."""
+        self._former.append(self._services.pipeline.recorder)
+        self._services = services
+
+    def ended(self, services: Services) -> None:
+        """Keep the counts of former services that have ended."""
+        recorder = services.pipeline.recorder
+        self._former.remove(recorder)
+        self._lost += recorder.lost
+
     def own(self) -> Snapshot:
         """Return the metrics of this process."""
         pipeline = self._services.pipeline
         admission = pipeline.admission
         counts = pipeline.metrics.snapshot(
-            lost=pipeline.recorder.lost, in_flight=admission.running, queued=admission.waiting
+            lost=self._lost + sum(recorder.lost for recorder in (*self._former, pipeline.recorder)),
+            in_flight=admission.running,
+            queued=admission.waiting,
         )
         return msgspec.structs.replace(counts, figures=list(self._figures()))
 

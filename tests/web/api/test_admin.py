@@ -79,6 +79,7 @@ ROUTES = [
     ("DELETE", "/admin/collections/some/documents"),
     ("GET", "/admin/chats"),
     ("GET", "/admin/live"),
+    ("POST", "/admin/reload"),
 ]
 NAMES = {
     "/admin/api-keys/some": "/admin/api-keys/{api_key}",

@@ -1,0 +1,195 @@
+"""Replaces the configuration of a running server: in one process, or in all workers together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import TypeAlias
+
+import msgspec
+
+from orbit.config import Config
+from orbit.config.changes import Changes
+from orbit.errors import ConfigError, OrbitError, Problem
+from orbit.host.host import OrbitHost
+from orbit.observing.server_log import configure_logging
+from orbit.serving.loading import next_host
+from orbit.serving.sole_server import OwnFolders
+from orbit.web.app import Application
+from orbit.web.generation import Generation
+
+logger = logging.getLogger("orbit")
+
+Put: TypeAlias = Callable[[Config, Config], None]
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A worker to its supervisor: somebody asked for a reload."""
+
+
+class Did(msgspec.Struct, frozen=True):
+    """A worker to its supervisor: it has done what the message ``number`` asked for, or why not."""
+
+    number: int
+    problems: tuple[Problem, ...] = ()
+
+
+class Prepare(msgspec.Struct, frozen=True):
+    """The supervisor to its workers: start what this configuration needs."""
+
+    number: int
+    config: Config
+
+
+class Serve(msgspec.Struct, frozen=True):
+    """The supervisor to its workers: all are prepared; serve by it from now on."""
+
+    number: int
+
+
+class Reloaded(msgspec.Struct, frozen=True):
+    """The supervisor to its workers: all serve by it."""
+
+    changes: Changes
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The supervisor to its workers: keep the present configuration."""
+
+    problems: tuple[Problem, ...]
+
+
+def log_changes(changes: Changes) -> None:
+    """Log a reload."""
+    logger.info("the configuration was reloaded. %s", changes)
+
+
+def log_refusal(error: OrbitError) -> None:
+    """Log why there was no reload."""
+    problems = error.problems if isinstance(error, ConfigError) else (Problem("", str(error)),)
+    for problem in problems:
+        logger.error("the configuration is not reloaded, the one before it stays in force: %s", problem)
+
+
+def apply_logging(running: Config, new: Config) -> None:
+    """Configure the logging of this process if its settings have changed."""
+    before, now = running.host, new.host
+    if (before.logging, before.general.verbose) != (now.logging, now.general.verbose):
+        try:
+            configure_logging(now.logging, verbose=now.general.verbose)
+        except ConfigError as error:  # the disk changed since the check
+            logger.error("the server log stays as it is: %s", error)  # noqa: TRY400  # a sentence for operators
+
+
+class Reloading:
+    """Reloads a server that is one process."""
+
+    def __init__(self, application: Application, put: Put, folders: OwnFolders | None) -> None:
+        """``put`` gets the former and the new configuration once the new one is in force."""
+        self._application = application
+        self._put = put
+        self._folders = folders
+        self._one_at_a_time = asyncio.Lock()
+
+    async def reload(self) -> Changes:
+        """Read the configuration and serve by it. Raises OrbitError; nothing has changed then."""
+        async with self._one_at_a_time:
+            try:
+                return await self._reload()
+            except OrbitError as error:
+                log_refusal(error)
+                raise
+
+    async def stop(self) -> None:
+        """Nothing runs between reloads."""
+
+    async def _reload(self) -> Changes:
+        running = self._application.services.host
+        host, changes = await asyncio.to_thread(next_host, running)
+        if self._folders is not None:
+            self._folders.claim(host.registry)
+        self._application.put(await self._application.prepare(host))
+        self._put(running.config, host.config)
+        log_changes(changes)
+        return changes
+
+
+class WorkerReloading:
+    """A worker's part in the reload of all workers: it prepares, and serves when its supervisor says so."""
+
+    def __init__(self, application: Application, put: Put, channel: Connection) -> None:
+        self._application = application
+        self._put = put
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+        self._next: Generation | None = None
+        self._asking: list[asyncio.Future[Changes]] = []
+        self._messages: asyncio.Queue[object] = asyncio.Queue()
+        self._task = asyncio.create_task(self._work(), name="reload with the supervisor")
+        threading.Thread(target=self._listen, name="messages of the supervisor", daemon=True).start()
+
+    async def reload(self) -> Changes:
+        """Ask the supervisor to reload all workers. Raises OrbitError; nothing has changed then."""
+        future: asyncio.Future[Changes] = self._loop.create_future()
+        self._asking.append(future)
+        self._channel.send(Wanted())
+        return await future
+
+    async def stop(self) -> None:
+        """Take no more messages."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    def _listen(self) -> None:
+        with suppress(OSError, EOFError, RuntimeError):  # the supervisor has gone, or the loop is closed
+            while True:
+                message = self._channel.recv()
+                self._loop.call_soon_threadsafe(self._messages.put_nowait, message)
+
+    async def _work(self) -> None:
+        while True:
+            message = await self._messages.get()
+            if isinstance(message, Prepare):
+                self._channel.send(Did(message.number, await self._prepare(message.config)))
+            elif isinstance(message, Serve):
+                self._serve()
+                self._channel.send(Did(message.number))
+            elif isinstance(message, Reloaded):
+                for future in self._asked():
+                    future.set_result(message.changes)
+            elif isinstance(message, Refused):
+                if self._next is not None:
+                    await self._next.close()
+                    self._next = None
+                for future in self._asked():
+                    future.set_exception(ConfigError(message.problems))
+
+    async def _prepare(self, config: Config) -> tuple[Problem, ...]:
+        try:
+            host = await asyncio.to_thread(OrbitHost, config, former=self._application.services.host)
+            host.raise_problems()
+            self._next = await self._application.prepare(host)
+        except ConfigError as error:
+            return error.problems
+        except OrbitError as error:
+            return (Problem("", str(error)),)
+        except Exception as error:
+            logger.exception("a worker could not prepare the new configuration")
+            return (Problem("", f"{type(error).__name__}: {error}"),)
+        return ()
+
+    def _serve(self) -> None:
+        if self._next is None:  # it started by the new configuration already
+            return
+        running, generation, self._next = self._application.services.config, self._next, None
+        self._application.put(generation)
+        self._put(running, generation.services.config)
+
+    def _asked(self) -> list[asyncio.Future[Changes]]:
+        """Return who waits for the reload that has just ended."""
+        asking, self._asking = self._asking, []
+        return [future for future in asking if not future.done()]
