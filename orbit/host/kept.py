@@ -10,6 +10,9 @@ from orbit.host.load import Loaded
 from orbit.host.registry import Registry
 from orbit.host.verify import offered_hooks
 
+_WATCHING = frozenset({"log", "register_routes", "register_commands"})
+"""The hooks of providers that may do nothing but read the files of the chat log."""
+
 
 def loaded_and_kept(
     config: Config, former: Registry, before: Config, load: Callable[[ProviderSection], Loaded]
@@ -24,8 +27,8 @@ def loaded_and_kept(
         for section in config.providers
         if section.name in running and _same(section, running[section.name].section)
     }
-    if not _same(_section(before, FILE_LOG), _section(config, FILE_LOG)):  # other log sinks may read its files
-        kept -= set(former.implementing("log"))
+    if not _same(_section(before, FILE_LOG), _section(config, FILE_LOG)):
+        kept -= {name for name in kept if _WATCHING.issuperset(offered_hooks(former[name]))}
     fresh = {section.name: load(section) for section in config.providers if section.name not in kept}
     moved = set() if _roles(before) == _roles(config) else {"embed", "generate", "index"}
     moved |= _hooks(fresh.values()) | _hooks(running[name] for name in running if name not in kept)

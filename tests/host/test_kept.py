@@ -114,7 +114,7 @@ async def test_another_role_replaces_those_that_need_it(install: Any, tmp_path: 
             assert await found(new) == "size 3"
 
 
-async def test_other_log_sinks_follow_the_files_of_the_chat_log(install: Any, tmp_path: Path) -> None:
+async def test_providers_that_watch_follow_the_files_of_the_chat_log(install: Any, tmp_path: Path) -> None:
     install("keeps", KEEPS)
     async with made(tmp_path, {"keeps": {}}) as old:
         files = {"logging": {"file": {"directory": str(tmp_path / "logs")}}}

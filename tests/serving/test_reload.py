@@ -278,15 +278,14 @@ def test_a_terminal_that_closes_stops_the_server(tmp_path: Path, workers: str) -
 
 IN_A_TERMINAL = """
 import os, pty, sys, time
+output = os.dup(1)
 child, terminal = pty.fork()
 if not child:
-    with open(os.environ["ORBIT_CONFIG"] + ".log", "wb") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     os.execvp(sys.argv[1], sys.argv[1:])
 while not os.path.exists("close"):
     time.sleep(0.1)
-
 os.close(terminal)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """

@@ -1,13 +1,14 @@
-"""ORBIT under a path of nginx, which passes the path on or takes it off."""
+"""ORBIT under a path of nginx or Caddy, which pass the path on or take it off."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -32,6 +33,18 @@ http {{
 }}
 """
 
+CADDY = """
+{{
+  admin off
+}}
+http://127.0.0.1:{port} {{
+  {handle} /tools/orbit/* {{
+    reverse_proxy {url}
+  }}
+}}
+"""
+PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin"
+
 
 def free_port() -> int:
     with closing(socket.socket()) as listener:
@@ -39,14 +52,26 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@contextmanager
-def nginx(folder: Path, url: str, *, stripping: bool) -> Iterator[str]:
-    port = free_port()
+def nginx(folder: Path, url: str, port: int, *, stripping: bool) -> list[str]:
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(folder=folder, port=port, url=url, path="/" if stripping else ""))
-    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
+    return ["nginx", "-c", str(config), "-p", str(folder)]
+
+
+def caddy(folder: Path, url: str, port: int, *, stripping: bool) -> list[str]:
+    config = folder / "Caddyfile"
+    config.write_text(CADDY.format(port=port, url=url, handle="handle_path" if stripping else "handle"))
+    return ["caddy", "run", "--config", str(config), "--adapter", "caddyfile"]
+
+
+@contextmanager
+def running(command: list[str], folder: Path, port: int) -> Iterator[str]:
+    program = shutil.which(command[0], path=PROGRAMS)
     assert program is not None
-    process = subprocess.Popen([program, "-c", str(config), "-p", str(folder)], stderr=subprocess.DEVNULL)
+    homes = {name: str(folder) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+    process = subprocess.Popen(
+        [program, *command[1:]], stderr=subprocess.DEVNULL, env={**os.environ, **homes}, cwd=folder
+    )
     try:
         for _ in range(200):
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
@@ -58,14 +83,20 @@ def nginx(folder: Path, url: str, *, stripping: bool) -> Iterator[str]:
         process.wait(10)
 
 
-@pytest.mark.skipif(not shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin"), reason="needs nginx")
+@pytest.mark.parametrize("proxy", [nginx, caddy])
 @pytest.mark.parametrize("stripping", [False, True])
 def test_pages_cookies_assets_and_the_schema_are_under_the_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, stripping: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: Callable[..., list[str]], *, stripping: bool
 ) -> None:
+    if not shutil.which(proxy.__name__, path=PROGRAMS):
+        pytest.skip(f"needs {proxy.__name__}")
     monkeypatch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
     config = {"echo": {}, "general": {"root_path": "/tools/orbit/"}, "pages": {"embed_origins": ["https://x.example"]}}
-    with serve(config, tmp_path / "data") as server, nginx(tmp_path, server.url, stripping=stripping) as base:
+    port = free_port()
+    with (
+        serve(config, tmp_path / "data") as server,
+        running(proxy(tmp_path, server.url, port, stripping=stripping), tmp_path, port) as base,
+    ):
         host = base.removesuffix("/tools/orbit")
         with httpx.Client(timeout=20) as client:
             for page in ("/", "/admin"):

@@ -79,6 +79,7 @@ ROUTES = [
     ("DELETE", "/admin/collections/some/documents"),
     ("GET", "/admin/chats"),
     ("GET", "/admin/live"),
+    ("GET", "/admin/models"),
     ("POST", "/admin/reload"),
 ]
 NAMES = {
