@@ -50,21 +50,16 @@ class Conversations:
         self._settings = settings
         self._pipeline = pipeline
         self.responses = Responses(database, settings, pipeline)
-        self._sweeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        return self
-
-    def begin(self) -> None:
-        """Begin to delete what has expired."""
         self._sweeper = asyncio.create_task(self._sweep(), name="forget old turns")
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.wait([self._sweeper])
+        self._sweeper.cancel()
+        await asyncio.wait([self._sweeper])
 
     def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """Answer a turn with the history of its session, ``turn.context.session_id``. See ``Pipeline.answer``.

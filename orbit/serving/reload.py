@@ -112,7 +112,7 @@ class Reloading:
         host, changes = await asyncio.to_thread(next_host, running)
         if self._folders is not None:
             self._folders.claim(host.registry)
-        self._application.put(await self._application.prepare(host))
+        await self._application.put(await self._application.prepare(host))
         self._put(running.config, host.config)
         log_changes(changes)
         return changes
@@ -156,7 +156,7 @@ class WorkerReloading:
             if isinstance(message, Prepare):
                 self._channel.send(Did(message.number, await self._prepare(message.config)))
             elif isinstance(message, Serve):
-                self._serve()
+                await self._serve()
                 self._channel.send(Did(message.number))
             elif isinstance(message, Reloaded):
                 for future in self._asked():
@@ -182,11 +182,11 @@ class WorkerReloading:
             return (Problem("", f"{type(error).__name__}: {error}"),)
         return ()
 
-    def _serve(self) -> None:
+    async def _serve(self) -> None:
         if self._next is None:  # it started by the new configuration already
             return
         running, generation, self._next = self._application.services.config, self._next, None
-        self._application.put(generation)
+        await self._application.put(generation)
         self._put(running, generation.services.config)
 
     def _asked(self) -> list[asyncio.Future[Changes]]:

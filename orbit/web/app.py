@@ -150,7 +150,7 @@ class Application:
             await self._lasting.enter_async_context(self._exchange.publishing())
             self._history = await self._lasting.enter_async_context(kept_history(self._exchange))
             self._build(self._generation, app)
-            services.conversations.begin()
+            await self._generation.begin()
             self._lasting.enter_context(settled())
             self._starting = None
             if self._beside is not None:
@@ -174,13 +174,13 @@ class Application:
             generation.stack = stack.pop_all()
             return generation
 
-    def put(self, generation: Generation) -> None:
+    async def put(self, generation: Generation) -> None:
         """Serve all later requests by a prepared generation. The former one closes when its requests have ended."""
         former, self._generation = self._generation, generation
         services = generation.services
         services.host.take_over(former.services.host)
         services.resize()
-        services.conversations.begin()
+        await generation.begin()
         self._exchange.follow(services)
         task = asyncio.create_task(self._retire(former), name="end the former configuration")
         self._retiring[task] = former

@@ -37,6 +37,10 @@ class Generation:
         if self._retired and not self._running:
             self._idle.set()
 
+    async def begin(self) -> None:
+        """Open what may change something; the former generation serves no new requests from here on."""
+        await self.stack.enter_async_context(self.services.conversations)
+
     async def retire(self) -> None:
         """Wait for the running requests, then close the services."""
         self._retired = True

@@ -73,7 +73,8 @@ async def open_services(
 ) -> AsyncGenerator[Services, None]:
     """Open the database, start the providers and the pipeline; close them in reverse order.
 
-    The database stays open until ``lasting`` ends, for the services that take the place of these.
+    The database stays open until ``lasting`` ends, for the services that take the place of these. Conversations, which
+    delete what has expired, are left for the caller to open when requests come here.
     """
     config = host.config
     async with AsyncExitStack() as stack:
@@ -94,7 +95,7 @@ async def open_services(
             pipeline = await stack.enter_async_context(
                 Pipeline(host, links=links, former=former.pipeline if former else None)
             )
-            conversations = await stack.enter_async_context(Conversations(database, config.host.sessions, pipeline))
+            conversations = Conversations(database, config.host.sessions, pipeline)
             services = Services(config, host, database, pipeline, conversations, seals, former)
         except OSError as error:  # a full disk, a read-only folder
             sentence = f"{error.filename or config.data_dir} cannot be used: {error.strerror or error}."

@@ -181,3 +181,21 @@ async def test_a_place_granted_to_one_who_leaves_does_not_count_as_held() -> Non
     leaver.cancel()
     await asyncio.gather(leaver, *others, return_exceptions=True)
     assert entered == [("c", 0), ("b", 1), ("c", 2)]
+
+
+async def test_more_places_admit_those_who_wait_and_fewer_come_with_the_turns_that_end() -> None:
+    admission = Admission(1, 10, 60.0)
+    await admission.enter("a")
+    waiting = [asyncio.create_task(admission.enter(key)) for key in "bc"]
+    await steps()
+    admission.resize(2, 10, 60.0)
+    await steps()
+    assert (admission.running, admission.waiting) == (2, 1)
+    admission.resize(1, 10, 60.0)
+    admission.leave("a")
+    await steps()
+    assert (admission.running, admission.waiting) == (1, 1)
+    admission.leave("b")
+    await asyncio.gather(*waiting)
+    admission.leave("c")
+    assert (admission.running, await free_places(admission)) == (0, 1)
