@@ -53,6 +53,9 @@ from orbit.web.wires.openai.chat_request import CompletionProtocol, CompletionRe
 from orbit.web.wires.openai.chat_wire import COMPLETION_STREAM, Completion
 from orbit.web.wires.openai.errors import error_response
 from orbit.web.wires.openai.models import model_routes
+from orbit.web.wires.openai.rerank import PATHS, rerank_routes
+from orbit.web.wires.openai.text_request import TextProtocol, TextRequest
+from orbit.web.wires.openai.text_wire import TEXT_STREAM, TextCompletion
 from orbit.web.wires.openai_responses.errors import error_response as responses_error
 from orbit.web.wires.openai_responses.output import ResponseBody
 from orbit.web.wires.openai_responses.request import ResponseRequest, ResponsesProtocol
@@ -64,6 +67,7 @@ from orbit.web.wires.route import chat_handler
 logger = logging.getLogger("orbit")
 
 CHAT, COMPLETIONS, RESPONSES = "/chat", "/v1/chat/completions", "/v1/responses"
+TEXT = "/v1/completions"
 _ERROR = "error"
 """The key in a request's state for what a chat route raised before Litestar saw the request."""
 
@@ -321,6 +325,7 @@ def chat_handlers(services: Services) -> dict[str, ASGIApp]:
         COMPLETIONS: chat_handler(services, protocol),
         MESSAGES: message_handler(services),
         RESPONSES: chat_handler(services, responses),
+        TEXT: chat_handler(services, TextProtocol(settings.limits, settings.general)),
     }
 
 
@@ -368,10 +373,22 @@ def chat_routes(services: Services, chats: Mapping[str, ASGIApp]) -> list[Any]:
     )
     async def responses() -> None: ...
 
+    @post(
+        "/completions",
+        status_code=200,
+        operation_id="text_completions",
+        operation_class=operation(TextCompletion, TextRequest, stream=TEXT_STREAM),
+        summary="Answer a prompt",
+        middleware=[instead(chats[TEXT])],
+    )
+    async def texts() -> None: ...
+
     security: list[Any] = [{"bearerKey": []}, {API_KEY: []}]
-    openai = [completions, responses, *response_routes(services), *model_routes(services)]
+    rerank, rerank_elsewhere = rerank_routes(services, security)
+    openai = [completions, texts, responses, *response_routes(services), rerank, *model_routes(services)]
     return [
         chat,
+        rerank_elsewhere,
         Router("/v1", route_handlers=openai, tags=["openai"], security=security),
         Router(MESSAGES, route_handlers=[messages, counting_route(services)], tags=["anthropic"], security=security),
     ]
@@ -415,5 +432,5 @@ def _error_response(request: Request[Any, Any, Any], error: Exception) -> Respon
         return anthropic_errors.error_response(error, request_id)
     if path.startswith(RESPONSES):
         return responses_error(error, request_id)
-    respond = error_response if path.startswith("/v1/") else problem_response
+    respond = error_response if path.startswith("/v1/") or path in PATHS else problem_response
     return respond(error, request_id)

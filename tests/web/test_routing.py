@@ -160,7 +160,7 @@ def _check_error(answer: httpx.Response, path: str) -> None:
         assert (body["type"], body["request_id"]) == ("error", request_id)
         assert body["error"].keys() == {"type", "message", "details"}
         return
-    if path.startswith("/v1/"):
+    if path.startswith("/v1/") or path.endswith("/rerank"):
         assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
         return
     assert answer.headers["content-type"] == "application/problem+json"

@@ -20,6 +20,9 @@ from orbit.web.wires.openai.chat_request import CompletionRequest
 from orbit.web.wires.openai.chat_wire import Completion
 from orbit.web.wires.openai.errors import ErrorBody
 from orbit.web.wires.openai.models import EmbeddingList, EmbeddingRequest
+from orbit.web.wires.openai.rerank import Ranking, RerankRequest
+from orbit.web.wires.openai.text_request import TextRequest
+from orbit.web.wires.openai.text_wire import TextCompletion
 from orbit.web.wires.openai_responses.output import ResponseBody
 from orbit.web.wires.openai_responses.request import ResponseRequest
 from orbit.web.wires.orbit import ChatRequest, ChatResponse, StreamFrame
@@ -58,6 +61,7 @@ COMPONENTS = Components(
 _READ_BY_HANDLERS = (
     *(ChatRequest, ChatResponse, StreamFrame, ProblemDetails, ErrorBody),
     *(CompletionRequest, Completion, EmbeddingRequest, EmbeddingList, ResponseRequest, ResponseBody),
+    *(TextRequest, TextCompletion, RerankRequest, Ranking),
     *(MessageRequest, AnswerMessage, CountRequest, TokensCounted, MessageErrorBody),
 )
 

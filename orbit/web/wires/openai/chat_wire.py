@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -116,12 +116,17 @@ class Completion(msgspec.Struct, frozen=True):
 class CompletionWire(Wire):
     """Writes one completion. The extra field ``orbit`` holds sources and ORBIT's metadata."""
 
+    prefix: ClassVar = "chatcmpl"
+    """The beginning of its id."""
+    chunk: ClassVar = "chat.completion.chunk"
+    """The type of the objects in its stream."""
+
     def __init__(self, request_id: str, model: str, *, include_usage: bool, ignored: tuple[str, ...] = ()) -> None:
         """``ignored`` are the unknown parameters of the request."""
         self._request_id = request_id
         self._ignored = ignored
         self._include_usage = include_usage
-        self._head: dict[str, Any] = {"id": f"chatcmpl-{request_id}", "created": int(time.time()), "model": model}
+        self._head: dict[str, Any] = {"id": f"{self.prefix}-{request_id}", "created": int(time.time()), "model": model}
         self._chars = 0
         self._before = self._after = b""  # the JSON around each text, from the first piece on
 
@@ -140,7 +145,7 @@ class CompletionWire(Wire):
             Completion(
                 **self._head,
                 choices=(choice,),
-                usage=_usage(ending),
+                usage=usage_of(ending),
                 orbit=extra_of(ending, self._request_id, self._ignored),
             )
         )
@@ -150,8 +155,7 @@ class CompletionWire(Wire):
         opening = b"" if self._before else self._open()
         self._chars += len(text)
         if isinstance(text, ScoredText):
-            logprobs = TokenLogprobs(text.logprobs)
-            return opening + self._delta({"content": str(text)}, logprobs=logprobs)
+            return opening + self._scored(text)
         return opening + self._before + _encode(text) + self._after
 
     def thought(self, thought: Thought) -> bytes:
@@ -169,17 +173,14 @@ class CompletionWire(Wire):
     def end(self, ending: Ending) -> bytes:
         """Return the chunk with the finish reason, the usage if requested, and ``[DONE]``."""
         opening = b"" if self._before else self._open()
-        opening += self._calls(ending.tool_calls)
-        if annotations := _annotations(ending, self._chars):
-            opening += self._delta({"annotations": annotations})
-        head = {**self._head, "object": "chat.completion.chunk"}
-        choice = {"index": 0, "delta": {}, "finish_reason": ending.finish_reason}
-        last: dict[str, Any] = {**head, "choices": [choice], "orbit": extra_of(ending, self._request_id, self._ignored)}
+        head = {**self._head, "object": self.chunk}
+        orbit = extra_of(ending, self._request_id, self._ignored)
+        last: dict[str, Any] = {**head, "choices": [self._last(ending)], "orbit": orbit}
         if self._include_usage:
             last["usage"] = None
-        frames = opening + b"data: " + _encode(last) + b"\n\n"
+        frames = opening + self._beside(ending) + b"data: " + _encode(last) + b"\n\n"
         if self._include_usage:
-            frames += b"data: " + _encode({**head, "choices": [], "usage": _usage(ending)}) + b"\n\n"
+            frames += b"data: " + _encode({**head, "choices": [], "usage": usage_of(ending)}) + b"\n\n"
         return frames + _DONE
 
     def failure(self, error: BaseException) -> bytes:
@@ -188,11 +189,28 @@ class CompletionWire(Wire):
 
     def _open(self) -> bytes:
         """Return the first chunk of a stream, which has the role."""
-        chunk = _encode({**self._head, "object": "chat.completion.chunk"})[:-1]
-        usage = b',"usage":null' if self._include_usage else b""
-        self._before = b"data: " + chunk + b',"choices":[{"index":0,"delta":{"content":'
-        self._after = b'},"finish_reason":null}]' + usage + b"}\n\n"
+        self._around('{"index":0,"delta":{"content":', '},"finish_reason":null}')
         return self._before + b'"","role":"assistant"' + self._after
+
+    def _around(self, before: str, after: str) -> None:
+        """Keep the JSON around each text; these are its parts within the choice."""
+        chunk = _encode({**self._head, "object": self.chunk})[:-1]
+        usage = b',"usage":null' if self._include_usage else b""
+        self._before = b"data: " + chunk + b',"choices":[' + before.encode()
+        self._after = after.encode() + b"]" + usage + b"}\n\n"
+
+    def _scored(self, text: ScoredText) -> bytes:
+        return self._delta({"content": str(text)}, logprobs=TokenLogprobs(text.logprobs))
+
+    def _last(self, ending: Ending) -> dict[str, Any]:
+        """Return the last choice of a stream."""
+        return {"index": 0, "delta": {}, "finish_reason": ending.finish_reason}
+
+    def _beside(self, ending: Ending) -> bytes:
+        """Return the chunks of what an answer has beside its text."""
+        frames = self._calls(ending.tool_calls)
+        annotations = _annotations(ending, self._chars)
+        return frames + self._delta({"annotations": annotations}) if annotations else frames
 
     def _calls(self, calls: tuple[ToolCall, ...]) -> bytes:
         """Return two chunks for each call, as OpenAI's server begins it: its id and name, then its arguments."""
@@ -206,16 +224,19 @@ class CompletionWire(Wire):
 
     def _delta(self, delta: dict[str, Any], orbit: dict[str, Any] | None = None, **choice: Any) -> bytes:
         """Return a chunk that is not only text."""
-        chunk: dict[str, Any] = {**self._head, "object": "chat.completion.chunk"}
+        return self._chunk({"index": 0, "delta": delta, "finish_reason": None, **choice}, orbit)
+
+    def _chunk(self, choice: dict[str, Any], orbit: dict[str, Any] | None = None) -> bytes:
+        chunk: dict[str, Any] = {**self._head, "object": self.chunk, "choices": [choice]}
         if orbit is not None:
             chunk["orbit"] = orbit
-        chunk["choices"] = [{"index": 0, "delta": delta, "finish_reason": None, **choice}]
         if self._include_usage:
             chunk["usage"] = None
         return b"data: " + _encode(chunk) + b"\n\n"
 
 
-def _usage(ending: Ending) -> CompletionUsage:
+def usage_of(ending: Ending) -> CompletionUsage:
+    """Return the tokens of an answer."""
     read, written = ending.usage.prompt_tokens, ending.usage.completion_tokens
     cached, thought = ending.usage.cached_tokens, ending.usage.reasoning_tokens
     return CompletionUsage(read, written, read + written, PromptDetails(cached), CompletionDetails(thought))

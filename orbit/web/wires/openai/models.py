@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -17,12 +16,11 @@ from orbit.host.host import OrbitHost
 from orbit.host.model_list import ModelInfo, asked_models
 from orbit.types import CallContext, Capability
 from orbit.upstreams import listed_name
-from orbit.web.http.body import decode, read_body
 from orbit.web.http.operation import operation
 from orbit.web.http.request import bearer, request_id_of
-from orbit.web.key_guard import admit, place_beside_chats
 from orbit.web.services import Services
 from orbit.web.wires.checks import ParameterError
+from orbit.web.wires.openai.beside import decoded, words_of
 
 _BATCH = 2048
 
@@ -93,7 +91,7 @@ def embedding_models(host: OrbitHost) -> tuple[str, ...]:
 
 def model_routes(services: Services) -> list[Any]:
     """Return the routes of models and embeddings."""
-    host, settings = services.host, services.config.host
+    host = services.host
     catalogue = host.catalogue
 
     async def allowed(request: Request[Any, Any, Any]) -> tuple[str, ...]:
@@ -125,12 +123,8 @@ def model_routes(services: Services) -> list[Any]:
         summary="Embed texts",
     )
     async def embeddings(request: Request[Any, Any, Any]) -> EmbeddingList:
-        key = (await admit(services, request.scope, bearer(request.scope), services.admission)).key
-        deadline = time.monotonic() + settings.timeouts.turn
-        context = CallContext(request_id_of(request.scope), key.id, key.hint, key.client_name, deadline=deadline)
-        body = await read_body(request.scope, request.receive, settings.limits.max_body_bytes)
-        async with place_beside_chats(services, request.scope):
-            return await _embed(host, decode(body, _decoder, _EXPECTED), context)
+        async with decoded(services, request, _decoder, _EXPECTED) as (asked, context):
+            return await _embed(host, asked, context)
 
     return [list_models, show_model, embeddings]
 
@@ -162,7 +156,7 @@ async def _embed(host: OrbitHost, request: EmbeddingRequest, context: CallContex
         raise ParameterError("dimensions", f"this model's vectors have {vectors.shape[1]} dimensions.")
     encode: Callable[[Any], list[float] | str] = _base64 if request.encoding_format == "base64" else _floats
     data = [Embedding(index, encode(vector)) for index, vector in enumerate(vectors)]
-    words = sum(len(text.split()) for text in texts)
+    words = words_of(texts)
     return EmbeddingList(data, request.model, EmbeddingUsage(words, words))
 
 

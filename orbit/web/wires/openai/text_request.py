@@ -1,0 +1,110 @@
+"""``POST /v1/completions``: the older request, whose prompt is one text. ORBIT asks it as a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar.types import Scope
+from msgspec import Meta
+
+from orbit.auth.keys import Identity
+from orbit.chat.turn import Turn
+from orbit.config.model import General, Limits
+from orbit.types import CallContext, GenerateOptions, Message
+from orbit.web.http.body import check_length, decode
+from orbit.web.http.request import bearer
+from orbit.web.wires.checks import ParameterError
+from orbit.web.wires.conversation import Conversation
+from orbit.web.wires.openai.chat_request import StreamOptions
+from orbit.web.wires.openai.parameters import check_parameters
+from orbit.web.wires.openai.sampling import SamplingRequest
+from orbit.web.wires.openai.text_wire import TextWire
+
+
+class TextRequest(SamplingRequest, frozen=True, kw_only=True):
+    """The parameters that ORBIT supports; the module ``parameters`` handles all others."""
+
+    model: str
+    prompt: str | Annotated[list[str | int | list[int]], Meta(min_length=1)]
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+
+
+_decoder = msgspec.json.Decoder(TextRequest)
+_KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(TextRequest))
+_EXPECTED = 'Expected {"model": "...", "prompt": "...", ...}.'
+
+
+class TextQuestion(msgspec.Struct, frozen=True):
+    """A checked request."""
+
+    request: TextRequest
+    prompt: str
+    ignored: tuple[str, ...]
+    extra: dict[str, Any]
+
+    is_complete: Literal[True] = True
+
+    async def completed(self, hosts: Sequence[str], limit: int, key_id: str) -> TextQuestion:
+        """Return it as it is: nothing in it is fetched."""
+        del hosts, limit, key_id
+        return self
+
+    @property
+    def stream(self) -> bool:
+        """Whether the client wants a stream."""
+        return bool(self.request.stream)
+
+    def turn(self, identity: Identity, context: CallContext) -> Turn:
+        """Return the turn that the request asks for."""
+        request = self.request
+        options = GenerateOptions(
+            **request.options(), max_tokens=request.max_tokens, logprobs=request.logprobs, extra=self.extra
+        )
+        conversation = Conversation("", (), Message("user", self.prompt), ())
+        return conversation.turn(identity, context, options, request.model, thoughts=False)
+
+    def wire(self, request_id: str) -> TextWire:
+        """Return the wire that writes the answer."""
+        options = self.request.stream_options
+        include_usage = bool(options and options.include_usage)
+        return TextWire(request_id, self.request.model, include_usage=include_usage, ignored=self.ignored)
+
+
+class TextProtocol:
+    """``Authorization: Bearer`` and OpenAI's older request."""
+
+    def __init__(self, limits: Limits, general: General) -> None:
+        self._passed = frozenset(general.pass_parameters)
+        self._limits = limits
+        self.max_body = limits.max_body_bytes
+
+    def secret(self, scope: Scope) -> str | None:
+        """Return the API key of a request. ORBIT's own header works too."""
+        return bearer(scope)
+
+    def question(self, body: bytes) -> TextQuestion:
+        """Decode and check a body. Raises RequestError with what is wrong."""
+        request = decode(body, _decoder, _EXPECTED)
+        ignored, extra = check_parameters(body, _KNOWN, self._passed)
+        if request.stream_options is not None and not request.stream:
+            raise ParameterError("stream_options", "'stream_options' is only allowed when 'stream' is true.")
+        prompt = _prompt(request.prompt)
+        check_length(prompt, self._limits.max_message_chars)
+        return TextQuestion(request, prompt, ignored, extra)
+
+
+def _prompt(given: str | list[str | int | list[int]]) -> str:
+    """Return the only prompt. Raises ParameterError."""
+    prompts = [given] if isinstance(given, str) else given
+    prompt = prompts[0]
+    if not isinstance(prompt, str):
+        raise ParameterError("prompt", "The prompt must be text, not numbers of tokens.")
+    if len(prompts) > 1:
+        raise ParameterError("prompt", "Send each prompt in a request of its own.")
+    if not prompt.strip():
+        raise ParameterError("prompt", "the prompt must not be empty.")
+    return prompt
