@@ -27,7 +27,7 @@ PLUGINS = {"tools_model": ToolsModel}
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    config: dict[str, Any] = {"tools_model": {}, "diary": {}, "general": {"default_system_prompt": "Be kind."}}
+    config: dict[str, Any] = {"tools_model": {}, "general": {"default_system_prompt": "Be kind."}}
     with serve(config, tmp_path_factory.mktemp("responses"), PLUGINS) as server:
         yield server
 
@@ -219,8 +219,16 @@ def test_conversations_branch(server: RunningServer) -> None:
     assert seen(server) == [("system", "Be kind.\n\nRhyme."), *said, ("user", "Three")]
     ask(server, "Another", previous_response_id=first.id)
     assert seen(server) == [("system", "Be kind.\n\nRhyme."), *said[:2], ("user", "Another")]
-    records = server.provider("diary").records[-4:]
-    assert {record.session_id for record in records} == {first.id}
+
+
+def test_the_chat_log_groups_a_conversation_by_its_first_response(tmp_path: Path) -> None:
+    with serve({"tools_model": {}, "diary": {}}, tmp_path, PLUGINS) as server:
+        first = ask(server, "One")
+        second = ask(server, "Two", previous_response_id=first.id)
+        ask(server, "Three", previous_response_id=second.id)
+        ask(server, "Alone", store=False)
+    # The server has stopped, so the log has all records.
+    assert [record.session_id for record in server.provider("diary").records] == [first.id] * 3 + [None]
 
 
 def test_a_response_belongs_to_its_key(server: RunningServer) -> None:
