@@ -574,3 +574,5 @@ class ChatRecord(msgspec.Struct, frozen=True):
     """How many providers were asked until one answered; 0 if no model was asked."""
     tool_uses: tuple[ToolUse, ...] = ()
     """The tools that the server called for the answer, in order."""
+    task: str = ""
+    """What a client wants for its own page, such as ``title_generation``; empty for a question of a person."""

@@ -66,6 +66,7 @@ class Journal:
             completion_tokens=self.usage.completion_tokens,
             tool_calls=self.tool_calls,
             tool_uses=tuple(self.tool_uses),
+            task=turn.task,
         )
 
     def _status(self, outcome: Outcome) -> tuple[str, str]:

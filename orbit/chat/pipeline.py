@@ -124,7 +124,7 @@ class Pipeline:
                     if self._waits or turn.later or turn.context.collection:
                         documents = await self._prepared(turn, journal)
                     loop: ToolLoop | None = None
-                    if self._toolbox:
+                    if self._toolbox and not turn.task:
                         turn = self._rounds.restored(turn)
                         loop = await self._tool_loop(turn, candidates)
                     started = time.perf_counter()

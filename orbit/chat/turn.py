@@ -61,11 +61,13 @@ class Turn(msgspec.Struct, frozen=True):
     """Whether the client reads the passages before the answer."""
     keeping: Keeping | None = None
     """How to keep the turn beyond its session; None keeps nothing."""
+    task: str = ""
+    """What the client wants for its own page, such as a title; empty for a person's question."""
 
     @property
     def searches(self) -> bool:
         """Whether to look for passages: a question has words, and is searched once, not again after each tool."""
-        return not self.has_results and bool(self.question.strip())
+        return not (self.task or self.has_results) and bool(self.question.strip())
 
     @property
     def has_results(self) -> bool:

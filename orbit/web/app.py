@@ -61,7 +61,7 @@ from orbit.web.wires.openai_responses.output import ResponseBody
 from orbit.web.wires.openai_responses.request import ResponseRequest, ResponsesProtocol
 from orbit.web.wires.openai_responses.routes import response_routes
 from orbit.web.wires.openai_responses.wire import RESPONSE_STREAM
-from orbit.web.wires.orbit import ORBIT_STREAM, ChatRequest, ChatResponse, OrbitProtocol
+from orbit.web.wires.orbit import ORBIT_STREAM, ChatRequest, ChatResponse, orbit_handler
 from orbit.web.wires.route import chat_handler
 
 logger = logging.getLogger("orbit")
@@ -321,7 +321,7 @@ def chat_handlers(services: Services) -> dict[str, ASGIApp]:
     protocol = CompletionProtocol(settings.limits, settings.general)
     responses = ResponsesProtocol(settings.limits, settings.general, kept)
     return {
-        CHAT: chat_handler(services, OrbitProtocol(settings)),
+        CHAT: orbit_handler(services),
         COMPLETIONS: chat_handler(services, protocol),
         MESSAGES: message_handler(services),
         RESPONSES: chat_handler(services, responses),

@@ -98,6 +98,7 @@ async def test_a_line_has_every_field(tmp_path):
             "tool_calls": [],
             "tries": 2,
             "tool_uses": [],
+            "task": "",
             "elasticsearch_status": "disabled",
         }
     ]

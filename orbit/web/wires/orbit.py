@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Awaitable, Sequence
+from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 
 import msgspec
-from litestar.types import Scope
+from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Meta
 
 from orbit.auth.keys import Identity
@@ -18,8 +18,12 @@ from orbit.types import CallContext, GenerateOptions, Source, Thought, Usage
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.problems import RequestError, problem_of
 from orbit.web.http.request import header
+from orbit.web.services import Services
+from orbit.web.wires.route import chat_handler
 from orbit.web.wires.sending import Wire
 
+TextForm: TypeAlias = Literal["delta", "cumulative"]
+"""Text in a frame of a stream: what is new, or all of it so far."""
 _MAX_SESSION_ID_CHARS = 200
 _NEW = "new"
 """The ``session_id`` that asks the server to make one."""
@@ -131,7 +135,7 @@ _WITHOUT_EFFECT = (b"null", b"false", b'""', b"[]", b"{}")
 class OrbitWire(Wire):
     """ORBIT's frames: ``data: {"text": ..., "done": ...}``. Cumulative text is for clients of earlier servers."""
 
-    def __init__(self, request_id: str, form: Literal["delta", "cumulative"], session_id: str | None) -> None:
+    def __init__(self, request_id: str, form: TextForm, session_id: str | None) -> None:
         """``session_id`` is None if the turn belongs to no conversation."""
         self._request_id = request_id
         self._session_id = session_id
@@ -206,7 +210,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
     """A checked request."""
 
     request: ChatRequest
-    form: Literal["delta", "cumulative"]
+    form: TextForm
     remembers: bool
 
     is_complete: ClassVar[bool] = True
@@ -243,13 +247,32 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
         return OrbitWire(request_id, self.form, self.request.session_id if self.remembers else None)
 
 
+def orbit_handler(services: Services) -> ASGIApp:
+    """Return the ASGI application of the protocol. The header ``X-Stream-Text`` chooses the form of streamed text."""
+    settings = services.config.host
+    usual = chat_handler(services, OrbitProtocol(settings))
+    chosen = {form: chat_handler(services, OrbitProtocol(settings, form)) for form in get_args(TextForm)}
+
+    def answer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        form = header(scope, b"x-stream-text")
+        if form is None:
+            return usual(scope, receive, send)
+        if form not in chosen:
+            detail = f"X-Stream-Text must be {' or '.join(chosen)}."
+            raise RequestError(400, "invalid_header", detail)
+        return chosen[form](scope, receive, send)
+
+    return answer
+
+
 class OrbitProtocol:
     """``X-API-Key`` and ``{"message": ...}``."""
 
-    def __init__(self, config: HostConfig) -> None:
+    def __init__(self, config: HostConfig, form: TextForm | None = None) -> None:
+        """``form`` is that of text in streams; by default the configuration's."""
         self._max_chars = config.limits.max_message_chars
         self.max_body = config.limits.max_body_bytes
-        self._form = config.general.stream_text
+        self._form = form or config.general.stream_text
         self._remembers = config.sessions.enabled
 
     def secret(self, scope: Scope) -> str | None:

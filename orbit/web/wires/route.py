@@ -17,6 +17,7 @@ from orbit.web.http.body import read_body
 from orbit.web.http.request import address_of, request_id_of
 from orbit.web.key_guard import admit, forgive
 from orbit.web.services import Services
+from orbit.web.wires.page_tasks import TASK_MODEL, task_of
 from orbit.web.wires.sending import Wire, send_stream, send_whole
 
 CLIENT_LEFT = 499
@@ -84,6 +85,8 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
                 hosts, limit = settings.general.image_hosts, settings.limits.max_attached_bytes
                 question = await question.completed(hosts, limit, identity.key.id)
             turn = question.turn(identity, _context(identity, request_id, scope, started + settings.timeouts.turn))
+            if task := task_of(scope, turn.model):
+                turn = msgspec.structs.replace(turn, task=task, model="" if turn.model == TASK_MODEL else turn.model)
             model = models.find(turn.model, identity.key.models)
             if model != turn.model:
                 turn = msgspec.structs.replace(turn, model=model)

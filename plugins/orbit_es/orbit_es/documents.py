@@ -137,6 +137,7 @@ _KEYWORDS = (
     "collection",
     "prompt_id",
     "prompt_version",
+    "task",
     "elasticsearch_status",
 )
 _KEYWORD = {"type": "keyword", "ignore_above": 1024}

@@ -370,3 +370,16 @@ def test_an_answer_ends_where_the_model_makes_up_passages(tmp_path: Path, *, str
     assert text.strip() == "At nine [1]."
     assert answer["finish_reason"] == "stop"
     assert answer["usage"] == {"prompt_tokens": 99, "completion_tokens": 2}
+
+
+def test_a_header_chooses_the_form_of_streamed_text(tmp_path: Path) -> None:
+    with serve({"script": {}}, tmp_path) as server:
+
+        def texts(**headers: str) -> list[str]:
+            return [frame["text"] for frame in frames(ask(server, {"message": "hello"}, **headers).text)]
+
+        assert texts() == texts(**{"X-Stream-Text": "delta"}) == ["word0 ", "word1 ", "word2 ", ""]
+        all_so_far = ["word0 ", "word0 word1 ", "word0 word1 word2 "]
+        assert texts(**{"X-Stream-Text": "cumulative"}) == [*all_so_far, all_so_far[-1]]
+        wrong = ask(server, {"message": "hello"}, **{"X-Stream-Text": "x"})
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "invalid_header")

@@ -1,0 +1,25 @@
+"""Requests that a client makes for its own page: titles, tags, follow-up questions. They search no documents."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from litestar.types import Scope
+
+TASK_MODEL: Final = "orbit-task"
+"""A name of the key's default model, for clients that can only choose a model for these requests."""
+_HEADER: Final = b"x-openwebui-task"
+_NAME: Final = re.compile(r"[\w.-]{1,64}")
+_NO_TASK: Final = frozenset({"none", "null", "false"})
+"""What Open WebUI may put in for a request that is no task."""
+
+
+def task_of(scope: Scope, model: str) -> str:
+    """Return the name of a request's task; empty if it is a person's question."""
+    for key, value in scope["headers"]:
+        if key == _HEADER:
+            name = value.decode("latin-1").strip().lower()
+            if _NAME.fullmatch(name) and name not in _NO_TASK:
+                return name
+    return "task" if model == TASK_MODEL else ""
