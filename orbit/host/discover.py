@@ -23,6 +23,7 @@ FIRST_PARTY = {
     "onnx": "orbit-onnx",
     "openai": "orbit-openai",
     "safety": "orbit-safety",
+    "web": "orbit-web",
     "wordllama": "orbit-wordllama",
 }
 """The project's own plugins and their distributions, to suggest one that is not installed."""

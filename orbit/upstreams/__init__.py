@@ -1,6 +1,6 @@
 """Helpers for plugins that call a server. Public API, like everything in ``import orbit``."""
 
-from orbit.upstreams.addresses import Address, address_problem, credential_problem, shown
+from orbit.upstreams.addresses import Address, address_problem, credential_problem, is_public, shown
 from orbit.upstreams.asking import Connections, StatusError, cut_off, oversized, whole_body
 from orbit.upstreams.batches import embed_in_batches
 from orbit.upstreams.connections import (
@@ -42,6 +42,7 @@ __all__ = [
     "header_problems",
     "is_final",
     "is_of_tls",
+    "is_public",
     "is_too_much",
     "listed_name",
     "new_call_id",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -129,3 +130,12 @@ def credential_problem(addresses: Iterable[Address], others: Mapping[str, object
     if not given or not any(address.authorization for address in addresses):
         return ""
     return f"{setting} contains a user, and {given[0]} is set: both use the header Authorization. Keep one of them."
+
+
+def is_public(address: str) -> bool:
+    """Return whether an IP address is on the public internet."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
+        parsed = inner or parsed
+    return parsed.is_global and not parsed.is_multicast

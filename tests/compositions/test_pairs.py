@@ -27,6 +27,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "chroma": {},
     "lexical": {},
     "fsspec": {"url": "."},
+    "web": {"start": ["https://www.example.org/"]},
     "safety": {},
     "cache": {},
     "reranker": {},

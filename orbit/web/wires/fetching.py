@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Sequence
 from typing import Final
 
 import httpx
 
+from orbit.upstreams import is_public
 from orbit.web.wires.attachments import BadAttachment
 
 _MOST_REDIRECTS: Final = 3
@@ -58,15 +58,6 @@ async def _public_address(url: httpx.URL, hosts: Sequence[str]) -> str:
     if not addresses or not all(map(is_public, addresses)):
         raise BadAttachment("its host is not on the public internet.")
     return addresses[0]
-
-
-def is_public(address: str) -> bool:
-    """Return whether an IP address is on the public internet."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address):
-        inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo[1] if parsed.teredo else None)
-        parsed = inner or parsed
-    return parsed.is_global and not parsed.is_multicast
 
 
 async def _content(response: httpx.Response, limit: int) -> bytes:
