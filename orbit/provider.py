@@ -74,7 +74,10 @@ class Host(Protocol):
     def generate(
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
     ) -> AsyncGenerator[Chunk, None]:
-        """Generate with the named provider instance, or the selected one. Raises ProviderError."""
+        """Generate with the named model or provider instance, or the selected one. Raises ProviderError.
+
+        The providers of a model share its load, and before the first text its fallbacks take over.
+        """
         ...
 
     async def count_tokens(

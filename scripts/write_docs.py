@@ -266,6 +266,8 @@ _MODELS = """\
 #     fallback: []
 #     ## Options for requests that do not choose their own.
 #     options: {}
+#     ## Only for providers that ask a model, such as judges: clients cannot name it.
+#     internal: false
 """
 
 

@@ -53,7 +53,10 @@ class RerankerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The keys of a ``reranker:`` section."""
 
     provider: Annotated[
-        str, Meta(description="Provider instance that scores; by default the one that answers (inference_provider).")
+        str,
+        Meta(
+            description="Model or provider instance that scores; by default the one that answers (inference_provider)."
+        ),
     ] = ""
     model: Annotated[
         str, Meta(description="Model that scores, if the provider has several; by default the provider's own.")

@@ -34,6 +34,7 @@ from orbit.chat.outcome import (
 from orbit.chat.prompting import Prompt, sources_of
 from orbit.chat.recorder import Recorder
 from orbit.chat.retrieval import Retrieval
+from orbit.chat.rewriting import Rewriter
 from orbit.chat.rounds import Rounds
 from orbit.chat.routing import Candidates, Routing
 from orbit.chat.ticker import Ticker
@@ -79,7 +80,11 @@ class Pipeline:
         self.ticker = Ticker()
         self._routing = Routing(host, self.ticker, self._failed)
         self.recorder = Recorder(registry.callers("log") if logs else {}, settings.timeouts.log, self.metrics.failed)
-        self._retrieval = Retrieval(registry, settings.retrieval, settings.timeouts, self._failed, host.roles.embed)
+        model = settings.retrieval.rewriter
+        rewriter = Rewriter(host.generate, model, settings.timeouts.rewrite, self._failed) if model else None
+        self._retrieval = Retrieval(
+            registry, settings.retrieval, settings.timeouts, self._failed, host.roles.embed, rewriter
+        )
         self._moderation = Moderation(registry, settings.timeouts.moderate, settings.messages.refusal_response)
         self._verification = Verification(settings.answers)
         self._toolbox = Toolbox(registry, settings.tools, settings.timeouts, self._failed)

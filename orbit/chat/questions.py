@@ -34,13 +34,22 @@ def depends(question: str) -> bool:
     return len(words) <= _ELLIPTICAL_WORDS or not _BACKWARDS.isdisjoint(words)
 
 
-def questions_of(turn: Turn) -> list[str]:
+def is_follow_up(turn: Turn) -> bool:
+    """Return whether a question may need those before it."""
+    return depends(turn.question) and any(message.role == "user" for message in turn.history)
+
+
+def questions_of(turn: Turn, rewritten: str = "") -> list[str]:
     """Return the texts to search for: the question, and if it leaves something unsaid, also after earlier ones.
+
+    A ``rewritten`` question takes the place of the earlier ones.
 
     "And on Sunday?" finds nothing by itself, but does after the question before it, or after two if that one was as
     short. Fusing the results of both texts serves a change of subject as well as a follow-up, in any language and
     without a model.
     """
+    if rewritten:
+        return [unicodedata.normalize("NFC", text) for text in dict.fromkeys((turn.question, rewritten))]
     context: list[str] = []
     for message in reversed(turn.history) if depends(turn.question) else ():
         if message.role == "user":

@@ -9,8 +9,9 @@ from typing import Any
 
 from orbit.chat.fusion import distinct, fuse, fuse_scores
 from orbit.chat.journal import Journal
-from orbit.chat.questions import questions_of
+from orbit.chat.questions import is_follow_up, questions_of
 from orbit.chat.relevance import THRESHOLD, Relevance
+from orbit.chat.rewriting import Rewriter
 from orbit.chat.turn import Turn
 from orbit.config.model import RetrievalSettings, Timeouts
 from orbit.errors import OrbitError, PromptTooLong, ProviderError
@@ -32,8 +33,10 @@ class Retrieval:
         timeouts: Timeouts,
         failed: Callable[[str, OrbitError], None],
         embedder: str = "",
+        rewriter: Rewriter | None = None,
     ) -> None:
         """``failed`` reports a consequence and its error to operators. ``embedder`` is the embedding provider."""
+        self._rewriter = rewriter
         self._settings = settings
         self._timeouts = timeouts
         self._failed = failed
@@ -76,11 +79,12 @@ class Retrieval:
         """Return the documents for a question, best first; None if every retriever failed. Raises ProviderError."""
         started = time.perf_counter()
         compared = self._relevance is not None
+        rewritten = await self._rewriter.rewritten(turn) if self._rewriter and is_follow_up(turn) else ""
         outcomes: list[Outcome[Any]] = await fan_out(
             "retrieve",
             [
                 (name, partial(_found, caller, text, self._settings.limit, turn, compared))
-                for text in questions_of(turn)
+                for text in questions_of(turn, rewritten)
                 for name, caller in self._retrievers.items()
             ],
             self._timeouts.retrieve,

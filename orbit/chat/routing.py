@@ -14,11 +14,11 @@ from orbit.chat.needs import Unsupported, needs_of
 from orbit.chat.prompting import Prompt, fit, whole
 from orbit.chat.ticker import Ticker
 from orbit.chat.turn import Turn, TurnTimeout, in_time
-from orbit.chat.upstreams import RetryBudget, Upstream, in_order
 from orbit.config.models import ModelOptions
 from orbit.errors import OrbitError, PromptTooLong, ProviderError
-from orbit.host.catalogue import Target
+from orbit.host.catalogue import with_own
 from orbit.host.host import OrbitHost
+from orbit.host.upstreams import Upstream, in_order
 from orbit.types import Capability, Chunk, Document, GenerateOptions, Message, TokenCount
 
 _NO_OPTIONS: Final = ModelOptions()
@@ -73,12 +73,11 @@ class Routing:
         self._models = host.listed_models
         self._ticker = ticker
         self._failed = failed
-        self._budget = RetryBudget()
-        upstreams: dict[Target, Upstream] = {}  # models that share one share its state
+        self._budget = host.upstreams.budget
         self._groups = {
             route.name: [
                 Candidate(
-                    upstreams.setdefault(target, self._upstream(target)),
+                    host.upstreams.of(target),
                     None if route.options == _NO_OPTIONS else route.options,
                 )
                 for target in route.targets
@@ -143,14 +142,14 @@ class Routing:
             provider = candidate.upstream.provider
             if provider in self._counting:
                 messages = self._whole(turn, provider, ()).messages
-                options = _options(turn.options, candidate)
+                options = with_own(turn.options, candidate.options, candidate.upstream.target.model)
                 return await self._count_tokens(messages, options, turn.context, provider)
         return None
 
     async def _ask(self, turn: Turn, candidate: Candidate, documents: Sequence[Document]) -> Asked:
         """Ask one candidate, and return once it has begun to answer."""
         upstream = candidate.upstream
-        options = _options(turn.options, candidate)
+        options = with_own(turn.options, candidate.options, candidate.upstream.target.model)
         upstream.begin()
         try:
             if options.reasoning_effort == "none" and not await self._thinks(candidate, turn):
@@ -271,9 +270,6 @@ class Routing:
                     continue
         return names
 
-    def _upstream(self, target: Target) -> Upstream:
-        return Upstream(target, target.model or self._registry.model(target.provider, "generate"))
-
     def _own_prompt(self, provider: str) -> str:
         own = getattr(self._registry[provider].settings, "default_system_prompt", None)
         return own or self._settings.general.default_system_prompt
@@ -292,17 +288,3 @@ def _is_empty(chunk: Chunk) -> bool:
 
 def _streaming(options: GenerateOptions) -> GenerateOptions:
     return msgspec.structs.replace(options, stream=True)
-
-
-def _options(options: GenerateOptions, candidate: Candidate) -> GenerateOptions:
-    """Return a turn's options with the model's own where the client chose none, for a provider's model."""
-    changes: dict[str, Any] = {}
-    if candidate.options is not None:
-        changes = {
-            name: value
-            for name in ModelOptions.__struct_fields__
-            if (value := getattr(candidate.options, name)) not in (None, ()) and getattr(options, name) in (None, ())
-        }
-    if candidate.upstream.target.model:
-        changes["model"] = candidate.upstream.target.model
-    return msgspec.structs.replace(options, **changes) if changes else options

@@ -22,7 +22,7 @@ def models(target: Target) -> None:
     found = _of_server(target) if target.url else _of_configuration(target)
     rows = [
         [
-            (f"{model.name} (default)" if model.default else model.name) if number == 0 else "",
+            _name(model) if number == 0 else "",
             each.provider,
             each.model or "-",
             _health(each),
@@ -59,6 +59,11 @@ def _of_configuration(target: Target) -> list[ModelInfo]:
         return found
     click.echo("No server of this configuration answers, so health, window and support are unknown.", err=True)
     return model_list(host)
+
+
+def _name(model: ModelInfo) -> str:
+    note = "default" if model.default else "internal" if model.internal else ""
+    return f"{model.name} ({note})" if note else model.name
 
 
 def _health(provider: ModelProvider) -> str:

@@ -155,6 +155,7 @@ class Timeouts(Section, forbid_unknown_fields=True, frozen=True):
     ] = 300.0
     fetch: Annotated[Seconds, Meta(description="For a connector to give its next file.")] = 300.0
     rerank: Annotated[Seconds, Meta(description="For each reranker.")] = 20.0
+    rewrite: Annotated[Seconds, Meta(description="For the model that rewrites follow-up questions.")] = 5.0
     moderate: Annotated[Seconds, Meta(description="For each moderator.")] = 20.0
     first_token: Annotated[Seconds, Meta(description="For the model to begin its answer, queueing included.")] = 120.0
     thinking: Annotated[
@@ -201,6 +202,13 @@ class RetrievalSettings(Section, forbid_unknown_fields=True, frozen=True):
         Literal["refuse", "answer_without"],
         Meta(description="When a retriever fails: answer 503, or answer without documents and say so."),
     ] = "refuse"
+    rewriter: Annotated[
+        str,
+        Meta(
+            description="Model of the section models, or provider instance, that rewrites follow-up questions for the "
+            "search; empty: they are searched together with the questions before them."
+        ),
+    ] = ""
     on_nothing_found: Annotated[
         Literal["answer_without", "respond"],
         Meta(

@@ -42,6 +42,8 @@ class ModelSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The models that answer, in order, if no provider can."""
     options: ModelOptions = ModelOptions()
     """Options for requests that do not choose their own."""
+    internal: bool = False
+    """Only for providers that ask a model, such as judges: clients cannot name it."""
 
 
 class ModelsSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -54,7 +56,7 @@ class ModelsSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         dict[str, ModelSettings],
         Meta(
             description="Each other key is the name of a model; its settings are `provider` (an instance, or a list), "
-            "`model`, `fallback` (other models, in order) and `options`."
+            "`model`, `fallback` (other models, in order), `options` and `internal`."
         ),
     ] = msgspec.field(name=_NAMED, default_factory=dict)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,7 @@ from orbit.config.models import ModelOptions, ModelSettings, listed
 from orbit.errors import OrbitError, Problem
 from orbit.host.needs import cannot
 from orbit.host.registry import Registry
+from orbit.types import GenerateOptions
 from orbit.upstreams import listed_name
 
 ALIAS: Final = "orbit"
@@ -49,6 +50,21 @@ class Route(msgspec.Struct, frozen=True):
     targets: tuple[Target, ...]
     fallback: tuple[str, ...] = ()
     options: ModelOptions = ModelOptions()
+    internal: bool = False
+
+
+def with_own(options: GenerateOptions, own: ModelOptions | None, model: str) -> GenerateOptions:
+    """Return the options of a request with those of a model where the request has none, for a provider's ``model``."""
+    changes: dict[str, Any] = {}
+    if own is not None:
+        changes = {
+            name: value
+            for name in ModelOptions.__struct_fields__
+            if (value := getattr(own, name)) not in (None, ()) and getattr(options, name) in (None, ())
+        }
+    if model:
+        changes["model"] = model
+    return msgspec.structs.replace(options, **changes) if changes else options
 
 
 class Catalogue:
@@ -60,10 +76,11 @@ class Catalogue:
         self.default = default
         self.created = created
         self.configured = configured
-        self._names = tuple(dict.fromkeys((default, *routes))) if default else tuple(routes)
+        public = [name for name, route in routes.items() if not route.internal]
+        self._names = tuple(dict.fromkeys((default, *public))) if default else tuple(public)
 
     def names(self, allowed: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the names, the default first: all, or those of a key's models that exist."""
+        """Return the names for clients, the default first: all, or those of a key's models that exist."""
         if not allowed:
             return self._names
         found = (_matching(name, self._names) for name in allowed)
@@ -139,6 +156,8 @@ def model_problems(config: Config, registry: Registry) -> Iterator[Problem]:
     if settings.default and settings.default not in names:
         hint = suggest(settings.default, names)
         yield Problem("models.default", f"there is no model '{settings.default}'.{hint} Models: {known}.")
+    elif settings.default and settings.named[settings.default].internal:
+        yield Problem("models.default", f"'{settings.default}' is internal, so requests cannot have it by default.")
     elif not _default(config) and names:
         yield Problem("models.default", f"is missing: name the model for requests that name none. Models: {known}.")
     for name, model in settings.named.items():
@@ -189,12 +208,13 @@ def _circles(named: Mapping[str, ModelSettings]) -> Iterator[Problem]:
 
 def _route(name: str, model: ModelSettings) -> Route:
     targets = tuple(dict.fromkeys(Target(provider, model.model) for provider in listed(model.provider)))
-    return Route(name, targets, listed(model.fallback), model.options)
+    return Route(name, targets, listed(model.fallback), model.options, model.internal)
 
 
 def _default(config: Config) -> str:
     settings = config.host.models
-    return settings.default or (next(iter(settings.named)) if len(settings.named) == 1 else "")
+    public = [name for name, model in settings.named.items() if not model.internal]
+    return settings.default or (public[0] if len(public) == 1 else "")
 
 
 def _time_of(config: Config) -> int:

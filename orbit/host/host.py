@@ -25,10 +25,12 @@ from orbit.host.kept import loaded_and_kept
 from orbit.host.lent import Lent, lending
 from orbit.host.load import Loaded, load, validated
 from orbit.host.models import Models
+from orbit.host.named_models import NamedModels
 from orbit.host.needs import EXAMPLES, VERBS, cannot, unknown_names, unmet_needs
 from orbit.host.registry import Registry
 from orbit.host.renamed import shorter_deadlines, with_limits, with_renamed
 from orbit.host.stores import Stores
+from orbit.host.upstreams import Upstreams
 from orbit.provider import Host
 from orbit.types import (
     CallContext,
@@ -107,6 +109,8 @@ class OrbitHost:
         self.problems = (*found, *unclear, *unmet)
         self.catalogue: Catalogue = catalogue(config, self.registry, self._selected.generate)
         """The models that clients may name."""
+        self.upstreams = Upstreams(self.registry)
+        self._named_models = NamedModels(self.catalogue, self.upstreams, self._generate)
         self._callers: dict[tuple[str, str], Callable[..., Any]] = {}
         self.listed_models = Models(self.registry, config.host.timeouts.first_token)
         """What the instances say of their models."""
@@ -263,11 +267,17 @@ class OrbitHost:
             raise ProviderError(f"{shape} instead of {expected}.", provider=name, operation="embed")
         return vectors
 
-    async def generate(
+    def generate(
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
     ) -> AsyncGenerator[Chunk, None]:
-        """Generate with the named instance, or the selected one. Raises ProviderError."""
-        name = provider or self.roles.generate
+        """Generate with the named model or instance, or the selected instance. Raises ProviderError."""
+        if provider in self._named_models:
+            return self._named_models.generate(provider, messages, options, context)
+        return self._generate(provider or self.roles.generate, messages, options, context)
+
+    async def _generate(
+        self, name: str, messages: Sequence[Message], options: GenerateOptions, context: CallContext
+    ) -> AsyncGenerator[Chunk, None]:
         caller = self._caller("generate", name)
         try:
             with _within("generate", name):
@@ -290,7 +300,7 @@ class OrbitHost:
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, provider: str = ""
     ) -> TokenCount | None:
         """Return the size of a prompt for an instance; None if it cannot count. Raises ProviderError."""
-        name = provider or self.roles.generate
+        name = self._named_models.first(provider) or self.roles.generate
         if name not in self.registry.implementing("count_tokens"):
             return None
         caller = self._caller("count_tokens", name)
@@ -307,7 +317,7 @@ class OrbitHost:
 
     async def models(self, context: CallContext, provider: str = "") -> Sequence[Model]:
         """Return the models of an instance. Raises ProviderError."""
-        name = provider or self.roles.generate
+        name = self._named_models.first(provider) or self.roles.generate
         with _within("models", name):
             return await self.listed_models.of(name, context)
 

@@ -24,12 +24,14 @@ class ModelProvider(msgspec.Struct, frozen=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """A model that clients may name, who answers for it, and which models take over."""
+    """A model that clients or only providers may name, who answers for it, and which models take over."""
 
     name: str
     default: bool
     providers: tuple[ModelProvider, ...]
     fallback: tuple[str, ...] = ()
+    internal: bool = False
+    """Only providers may name it."""
 
 
 def model_list(host: OrbitHost) -> list[ModelInfo]:
@@ -44,8 +46,9 @@ def model_list(host: OrbitHost) -> list[ModelInfo]:
                 for target in catalogue.routes[name].targets
             ),
             catalogue.routes[name].fallback,
+            catalogue.routes[name].internal,
         )
-        for name in catalogue.names()
+        for name in dict.fromkeys((*catalogue.names(), *catalogue.routes))
     ]
 
 

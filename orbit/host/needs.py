@@ -26,6 +26,11 @@ def unmet_needs(config: Config, registry: Registry, selected: Mapping[str, str])
 
 def unknown_names(config: Config, registry: Registry) -> Iterator[Problem]:
     """Yield a problem for each setting of the host that is about a provider that does not exist."""
+    rewriter, generating = config.host.retrieval.rewriter, registry.implementing("generate")
+    if rewriter and rewriter not in config.host.models.named and rewriter not in generating:
+        can = ", ".join((*config.host.models.named, *generating)) or "none"
+        sentence = f"there is no model or provider '{rewriter}'.{suggest(rewriter, generating)} Those that can: {can}."
+        yield Problem("retrieval.rewriter", sentence)
     sync, weights = config.host.sync, config.host.retrieval.weights
     for path, names, hook, kind, does in (
         ("sync.collections", sync.collections, "fetch", "connector", "fetch files"),
@@ -43,6 +48,12 @@ def unknown_names(config: Config, registry: Registry) -> Iterator[Problem]:
 
 def _unmet(path: str, need: Need, config: Config, registry: Registry, selected: Mapping[str, str]) -> Iterator[Problem]:
     able = registry.implementing(need.hook)
+    if need.hook == "generate" and need.provider in config.host.models.named:
+        if need.model:  # whether its providers exist is checked with the models
+            named = f"models.{need.provider}.model"
+            sentence = f"leave it out: {named} names the provider's model of '{need.provider}'."
+            yield Problem(f"{path}.model", sentence)
+        return
     name = need.provider or selected.get(need.hook, "")
     if need.provider and need.provider not in able:
         can = ", ".join(able) or "none"

@@ -34,6 +34,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     turns: list[tuple[str, int]] = []
     failures: list[tuple[str, str, str, int]] = []
     tools: list[tuple[str, str, int]] = []
+    answers: list[tuple[str, str, str, int]] = []
     durations: dict[str, Durations] = {}
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -56,6 +57,8 @@ class Metrics:
         """Provider errors by instance, operation and kind, including those that no client noticed."""
         self.tools: Counter[tuple[str, str]] = Counter()
         """Calls of tools by instance and status; see ``ToolUse``."""
+        self.answers: Counter[tuple[str, str, str]] = Counter()
+        """Answers by instance, its model, and how many providers were asked until it answered."""
         self.durations: dict[str, Durations] = {}
         """Seconds by stage of a turn."""
         self.prompt_tokens = 0
@@ -66,6 +69,8 @@ class Metrics:
         self.turns[record.status] += 1
         self.prompt_tokens += record.prompt_tokens
         self.completion_tokens += record.completion_tokens
+        if record.tries and record.status == "ok":
+            self.answers[record.backend, record.model, str(record.tries)] += 1
         for use in record.tool_uses:
             self.tools[use.provider, use.status] += 1
         for stage, seconds in record.durations.items():
@@ -85,6 +90,7 @@ class Metrics:
             list(self.turns.items()),
             [(*labels, number) for labels, number in self.failures.items()],
             [(*labels, number) for labels, number in self.tools.items()],
+            [(*labels, number) for labels, number in self.answers.items()],
             self.durations,
             self.prompt_tokens,
             self.completion_tokens,
@@ -100,6 +106,7 @@ def total(snapshots: Iterable[Snapshot]) -> Snapshot:
     turns: Counter[str] = Counter()
     failures: Counter[tuple[str, str, str]] = Counter()
     tools: Counter[tuple[str, str]] = Counter()
+    answers: Counter[tuple[str, str, str]] = Counter()
     durations: dict[str, Durations] = {}
     sums = Counter[str]()
     figures: list[tuple[str, str, str, float]] = []
@@ -113,6 +120,8 @@ def total(snapshots: Iterable[Snapshot]) -> Snapshot:
             failures[provider, operation, kind] += number
         for provider, status, number in snapshot.tools:
             tools[provider, status] += number
+        for provider, model, tries, number in snapshot.answers:
+            answers[provider, model, tries] += number
         for stage, part in snapshot.durations.items():
             whole = durations.setdefault(stage, Durations([0] * len(part.buckets)))
             whole.buckets = [one + other for one, other in zip(whole.buckets, part.buckets, strict=True)]
@@ -124,6 +133,7 @@ def total(snapshots: Iterable[Snapshot]) -> Snapshot:
         sorted(turns.items()),
         [(*labels, number) for labels, number in sorted(failures.items())],
         [(*labels, number) for labels, number in sorted(tools.items())],
+        [(*labels, number) for labels, number in sorted(answers.items())],
         dict(sorted(durations.items())),
         figures=figures,
         **sums,

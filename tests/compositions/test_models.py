@@ -54,7 +54,7 @@ def models(tmp_path: Path) -> Iterator[Models]:
             name: {"use": "openai", "base_url": wire.url, "model": f"model-{name}", "max_retries": 0}
             for name, wire in wires.items()
         }
-        config = {**sections, "models": MODELS, "timeouts": {"first_token": 2}}
+        config = {**sections, "models": MODELS, "timeouts": {"first_token": 2}, "metrics": {"access": "loopback"}}
         yield Models(wires, stack.enter_context(serve(config, tmp_path)))
 
 
@@ -151,6 +151,19 @@ def test_equal_providers_share_the_load_and_a_broken_one_is_left_alone(models: M
     tries = [models.chat("shared")["metadata"]["tries"] for _ in range(20)]
     assert sum(tries) <= 24
     assert models.asked()["one"] <= 14
+
+
+def test_the_metrics_say_who_answered_after_how_many_tries(models: Models) -> None:
+    models.chat("last")
+    failing(models.wires["one"])
+    models.chat("fast")
+    figures = httpx.get(f"{models.server.url}/metrics").text
+    answers = {line for line in figures.splitlines() if line.startswith("orbit_model_answers_total{")}
+    assert answers == {
+        'orbit_model_answers_total{model="model-three",provider="three",tries="1"} 1.0',
+        'orbit_model_answers_total{model="model-two",provider="two",tries="2"} 1.0',
+    }
+    assert 'orbit_provider_errors_total{kind="failed",operation="generate",provider="one"} 1.0' in figures
 
 
 def test_a_provider_that_works_again_is_used_again(models: Models) -> None:

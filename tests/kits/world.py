@@ -375,12 +375,14 @@ def expect(seen: Seen, config: Mapping[str, Any]) -> None:
     if retrieves and not blocked:
         assert seen.reply["sources"], "nothing was found"
     judges = {
-        (config[name] or {}).get("provider") or answers
+        instance_of((config[name] or {}).get("provider"), config) or answers
         for name, plugin in plugins.items()
         if plugin == "safety" and (config[name] or {}).get("mode") != "disabled"
     }
     scorers = {
-        (config[name] or {}).get("provider") or answers for name, plugin in plugins.items() if plugin == "reranker"
+        instance_of((config[name] or {}).get("provider"), config) or answers
+        for name, plugin in plugins.items()
+        if plugin == "reranker"
     }
     assert blocked <= bool({plugins[name] for name in judges} & {"echo", "extract", "llama_cpp"}), (
         "a judge's verdict was not heard"
@@ -401,6 +403,13 @@ def expect(seen: Seen, config: Mapping[str, Any]) -> None:
         assert all(PASSAGES[1] in prompt for prompt in seen.prompts), "the passages did not reach the model"
     assert seen.logged_in_files == 1
     assert seen.logged_in_elasticsearch == {name: 1 for name, plugin in plugins.items() if plugin == "elasticsearch"}
+
+
+def instance_of(name: str | None, config: Mapping[str, Any]) -> str:
+    """The instance that a name means: the first one of a model, or itself."""
+    model = config.get("models", {}).get(name)
+    provider = model["provider"] if isinstance(model, dict) else name
+    return str(provider[0] if isinstance(provider, list) else provider or "")
 
 
 def only(config: Mapping[str, Any], hook: str, preferred: str = "") -> str:

@@ -197,6 +197,8 @@ class _Families(Collector):
         yield stages
         tokens = [("prompt", counts.prompt_tokens), ("completion", counts.completion_tokens)]
         yield _counter("orbit_tokens", "Tokens that models read and wrote.", ("kind",), tokens)
+        labels = ("provider", "model", "tries")
+        yield _counter("orbit_model_answers", "Answers, by who gave them at which try.", labels, counts.answers)
         labels = ("provider", "operation", "kind")
         yield _counter("orbit_provider_errors", "Errors of providers.", labels, counts.failures)
         yield _counter("orbit_tool_calls", "Calls of tools by the server.", ("provider", "status"), counts.tools)

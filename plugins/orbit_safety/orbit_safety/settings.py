@@ -20,7 +20,10 @@ class SafetySettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         ),
     ] = "fuzzy"
     provider: Annotated[
-        str, Meta(description="Provider instance that judges; by default the one that answers (inference_provider).")
+        str,
+        Meta(
+            description="Model or provider instance that judges; by default the one that answers (inference_provider)."
+        ),
     ] = ""
     model: Annotated[
         str, Meta(description="Model that judges, if the provider has several; by default the provider's own.")

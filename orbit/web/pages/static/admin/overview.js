@@ -113,7 +113,7 @@ function modelTable(models) {
   return table(
     "Models that clients may name",
     [
-      ["Model", (model) => [h("span", { class: "main" }, model.name), model.default && h("small", {}, "the default")]],
+      ["Model", (model) => [h("span", { class: "main" }, model.name), (model.default || model.internal) && h("small", {}, model.default ? "the default" : "internal")]],
       [
         "Providers",
         (model) =>

@@ -2,9 +2,9 @@
 
 import time
 
-from orbit.chat.upstreams import RetryBudget, Upstream, in_order
 from orbit.errors import ProviderError
 from orbit.host.catalogue import Target
+from orbit.host.upstreams import RetryBudget, Upstream, in_order
 
 
 def test_the_least_busy_comes_first_and_who_failed_comes_last() -> None:

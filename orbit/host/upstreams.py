@@ -10,6 +10,7 @@ from typing import Final
 
 from orbit.errors import OrbitError, ProviderError
 from orbit.host.catalogue import Target
+from orbit.host.registry import Registry
 
 _FIRST_REST: Final = 1.0
 """Seconds without requests after a failure. Each further failure doubles them."""
@@ -110,6 +111,23 @@ class Upstream:
         """End a request, whatever came of it."""
         self.running -= 1
         self._probing = False
+
+
+class Upstreams:
+    """The state of each provider with each of its models, shared by all who ask them, and the budget for retries."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._known: dict[Target, Upstream] = {}
+        self.budget = RetryBudget()
+
+    def of(self, target: Target) -> Upstream:
+        """Return the state of a provider with a model."""
+        known = self._known.get(target)
+        if known is None:
+            model = target.model or self._registry.model(target.provider, "generate")
+            known = self._known[target] = Upstream(target, model)
+        return known
 
 
 def in_order(groups: Sequence[Sequence[Upstream]]) -> list[Upstream]:
