@@ -1,12 +1,12 @@
 """The provider: a wrapper around every provider that generates."""
 
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
 from cachetools import TTLCache
 
-from orbit import CallContext, Chunk, Document, GenerateOptions, Host, Message, Provider, hookimpl
+from orbit import CallContext, Chunk, Document, GenerateOptions, Host, Message, Need, Provider, hookimpl
 from orbit_cache.answers import Answer, Recording, is_cacheable, key_of, size_of
 from orbit_cache.settings import CacheSettings
 
@@ -24,6 +24,10 @@ class CacheProvider(Provider):
         self._hits = 0
         self._misses = 0
         self._passed = 0
+
+    def needs(self) -> Iterable[Need]:
+        """Return the hook whose answers it keeps: a reload that changes a provider of it begins with an empty cache."""
+        return (Need("generate"),)
 
     def metrics(self) -> Mapping[str, float]:
         """Return the requests answered from the cache, by a model, or past the cache, and what the cache holds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,8 @@ import pytest
 
 import orbit
 from orbit.auth.keys import new_key
+from orbit.config.load import parse_config
+from orbit.host.host import OrbitHost
 from orbit.testing import RunningServer, serve
 
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -232,3 +235,17 @@ async def test_old_answers_and_too_many_go() -> None:
     assert await asked("c") == 0  # there is room for two: a goes
     assert [await asked(name) for name in "bca"] == [1, 1, 0]
     assert provider.metrics()["bytes"] <= 2600
+
+
+def test_a_reload_that_changes_a_model_begins_with_an_empty_cache(tmp_path: Path) -> None:
+    def made(former: OrbitHost | None = None, **sections: Any) -> OrbitHost:
+        data = {"general": {"data_dir": str(tmp_path), "inference_provider": "echo"}, "cache": {}, **sections}
+        config, problems = parse_config(data, "test", {})
+        assert not problems
+        return OrbitHost(config, former=former)
+
+    first = made(echo={}, extract={})
+    same = made(first, echo={}, extract={})
+    changed = made(first, echo={}, extract={"max_chars": 100})
+    assert same.registry["cache"] is first.registry["cache"]
+    assert changed.registry["cache"] is not first.registry["cache"]
