@@ -39,7 +39,7 @@ class FileLog(orbit.Provider):
         settings = self.settings
         if problems := list(self.validate()):
             raise orbit.ConfigError([orbit.Problem("logging.file", problem) for problem in problems])
-        self._directory = Path(settings.directory).expanduser().absolute()  # noqa: ASYNC240  once, at the start
+        self._directory = self._place()
         self._encoder = LineEncoder(settings.content, settings.redact, settings.hash_key, settings.max_bytes)
         self._ending = b""
         self._ending_until = float("-inf")
@@ -126,10 +126,14 @@ class FileLog(orbit.Provider):
         if "\0" in self.settings.directory:
             yield "directory: its name cannot be used"
             return
-        directory = Path(self.settings.directory).expanduser()
-        there = next(path for path in (directory, *directory.absolute().parents) if os.path.lexists(path))
+        directory = self._place()
+        there = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
         if not there.is_dir():
             yield f"directory: '{there}' is a file"
+
+    def _place(self) -> Path:
+        given = Path(self.settings.directory).expanduser()
+        return given if given.is_absolute() else self.settings.folder(self.host.data_dir)
 
     def _encode(self, record: orbit.ChatRecord) -> bytes:
         now = time.monotonic()

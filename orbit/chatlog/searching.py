@@ -15,6 +15,7 @@ from orbit.chatlog.naming import LogFile, Naming
 from orbit.chatlog.reading import read_lines
 from orbit.types import STATUSES_WITHOUT_ERROR, SourceRef
 
+FAILED = "failed"
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
@@ -50,6 +51,7 @@ class Filter(msgspec.Struct, frozen=True):
     """Id, hint or client name of the API key."""
     blocked: bool | None = None
     status: str = ""
+    """The status, or ``failed`` for every error."""
     failed: bool | None = None
     """Whether the turn ended with an error."""
     session: str = ""
@@ -64,8 +66,8 @@ class Filter(msgspec.Struct, frozen=True):
             and (self.until is None or made < self.until)
             and (not self.key or self.key in (record.key_id, record.key_hint, record.client_name))
             and (self.blocked is None or record.blocked == self.blocked)
-            and (not self.status or record.status == self.status)
-            and (self.failed is None or (record.status not in STATUSES_WITHOUT_ERROR) == self.failed)
+            and (not self.status or record.status == self.status or (self.status == FAILED and _failed(record)))
+            and (self.failed is None or _failed(record) == self.failed)
             and (not self.session or record.session_id == self.session)
             and (not self.text or self._has_text(record))
         )
@@ -74,6 +76,10 @@ class Filter(msgspec.Struct, frozen=True):
         wanted = self.text.casefold()
         texts = (record.query, record.response, record.reason)
         return wanted == record.request_id.casefold() or any(wanted in (text or "").casefold() for text in texts)
+
+
+def _failed(record: Found) -> bool:
+    return record.status not in STATUSES_WITHOUT_ERROR
 
 
 class Search:

@@ -1,16 +1,25 @@
 """Settings of the chat log."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from orbit.chatlog.naming import Naming
+from orbit.config.folders import under_data
 
 
 class FileLogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``logging.file``: folder, retention and content of the chat log."""
 
     directory: Annotated[
-        str, Meta(min_length=1, description="Folder of the log files; created if missing, for its owner only.")
+        str,
+        Meta(
+            min_length=1,
+            description="Folder of the log files, under `general.data_dir` unless absolute; created if missing, for "
+            "its owner only.",
+        ),
     ] = "logs"
     filename: Annotated[
         str,
@@ -62,6 +71,10 @@ class FileLogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "and counted.",
         ),
     ] = 10_000
+
+    def folder(self, data_dir: Path) -> Path:
+        """Return the folder; one with files in the working directory, where it was before, stays in use."""
+        return under_data(self.directory, data_dir, lambda place: bool(Naming(self.filename).files(place)))
 
     @property
     def days_kept(self) -> int:

@@ -46,7 +46,8 @@ def backup(file: Path, config_path: str | None) -> None:
             copy_mongodb(config, roots["mongodb.db"], restore=False)
         there = {name: str(path.absolute()) for name, path in roots.items()}
         manifest = Manifest(FORM, version("orbit-inference"), time.time(), there, mongodb)
-        count = write_archive(file, manifest, roots)
+        logs = [host.chat_log.parent] if host.chat_log is not None else []
+        count = write_archive(file, manifest, roots, logs)
     click.echo(f"Wrote {count} files to {file}. It holds secrets: keep it where only you can read it.")
 
 

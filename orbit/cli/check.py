@@ -35,6 +35,8 @@ def check(config_path: str | None, *, traceback: bool) -> None:
     enabled = ", ".join(host.registry.names())
     click.echo(f"{host.config.source} is valid. Enabled: {enabled}.")
     click.echo(f"Data folder: {host.data_dir.absolute()}")
+    if host.chat_log is not None:
+        click.echo(f"Chat log: {host.chat_log.parent}")
 
 
 def show_tracebacks(host: object) -> None:

@@ -70,7 +70,8 @@ def _checked(workers: int) -> OrbitHost:
     from orbit.serving.loading import checked_host
 
     checked = checked_host(workers)
-    configure_logging(checked.config.host.logging, verbose=checked.config.host.general.verbose)
+    settings = checked.config.host
+    configure_logging(settings.logging, verbose=settings.general.verbose, data_dir=checked.config.data_dir)
     return checked
 
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from orbit.errors import Problem
 from orbit.system.files import longest_name
 
 _NO_NAME = "its name cannot be used"
+
+
+def under_data(name: str, data_dir: Path, in_use: Callable[[Path], bool] = Path.exists) -> Path:
+    """Return the absolute path that a setting names; a relative one starts at the data folder.
+
+    Until version 0.2 it started at the working directory. What is in use there stays there.
+    """
+    given = Path(name).expanduser()
+    if given.is_absolute() or in_use(given):
+        return given.absolute()
+    return (data_dir / given).absolute()
 
 
 def folder_problems(setting: str, folder: Path) -> list[Problem]:

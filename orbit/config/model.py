@@ -405,7 +405,11 @@ class Logging(Section, forbid_unknown_fields=True, frozen=True):
     format: Annotated[Literal["text", "json"], Meta(description="Format of the server log.")] = "text"
     console: Annotated[bool, Meta(description="Write the server log to standard error.")] = True
     server_file: Annotated[
-        str, Meta(description="File that also receives the server log; rotate it with logrotate.")
+        str,
+        Meta(
+            description="File that also receives the server log, under `general.data_dir` unless absolute; rotate it "
+            "with logrotate."
+        ),
     ] = ""
     access: Annotated[bool, Meta(description="Log one line per HTTP request, without keys.")] = False
     file: Annotated[dict[str, Any], Meta(description="The chat log: settings of the provider `files`.")] = {}

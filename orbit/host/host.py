@@ -26,7 +26,7 @@ from orbit.host.lent import Lent, lending
 from orbit.host.load import Loaded, load, validated
 from orbit.host.models import Models
 from orbit.host.named_models import NamedModels
-from orbit.host.needs import EXAMPLES, VERBS, cannot, unknown_names, unmet_needs
+from orbit.host.needs import EXAMPLES, VERBS, cannot, misnamed, unknown_names, unmet_needs
 from orbit.host.registry import Registry
 from orbit.host.renamed import shorter_deadlines, with_limits, with_renamed
 from orbit.host.stores import Stores
@@ -103,7 +103,7 @@ class OrbitHost:
         self._stores = _stores(self.registry, config.host.general.store_provider, self._selected.index)
         self.file_plugins, unusable = file_plugins(config, self.registry)
         unclear += [*unusable, *model_problems(config, self.registry)] if not found else []
-        unclear += unknown_names(config, self.registry) if not found else []
+        unclear[:0] = [*misnamed(config, self.registry), *unknown_names(config, self.registry)] if not found else []
         complete = not found and not unclear and needed is None
         unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
         self.problems = (*found, *unclear, *unmet)
@@ -212,7 +212,7 @@ class OrbitHost:
         if FILE_LOG not in self.registry:
             return None
         settings = self.registry[FILE_LOG].settings
-        log: Path = Path(settings.directory).expanduser().absolute() / settings.filename
+        log: Path = settings.folder(self.data_dir) / settings.filename
         return log
 
     @property

@@ -24,6 +24,14 @@ def unmet_needs(config: Config, registry: Registry, selected: Mapping[str, str])
             yield from _unmet(item.section.path, need, config, registry, selected)
 
 
+def misnamed(config: Config, registry: Registry) -> Iterator[Problem]:
+    """Yield a problem for each setting of a provider that names an instance which cannot do what is needed."""
+    for item in registry.loaded:
+        if item.provider is not None and item.section.name in registry:
+            for need in item.provider.needs():
+                yield from _misnamed(item.section.path, need, config, registry)
+
+
 def unknown_names(config: Config, registry: Registry) -> Iterator[Problem]:
     """Yield a problem for each setting of the host that is about a provider that does not exist."""
     rewriter, generating = config.host.retrieval.rewriter, registry.implementing("generate")
@@ -46,6 +54,14 @@ def unknown_names(config: Config, registry: Registry) -> Iterator[Problem]:
                 yield Problem(f"{path}.{name}", sentence)
 
 
+def _misnamed(path: str, need: Need, config: Config, registry: Registry) -> Iterator[Problem]:
+    able = registry.implementing(need.hook)
+    if need.provider and need.provider not in able:
+        can = ", ".join(able) or "none"
+        sentence = f"{cannot(config, registry, need.provider, need.hook)}; providers that can: {can}."
+        yield Problem(f"{path}.{need.setting}", sentence)
+
+
 def _unmet(path: str, need: Need, config: Config, registry: Registry, selected: Mapping[str, str]) -> Iterator[Problem]:
     able = registry.implementing(need.hook)
     if need.hook == "generate" and need.provider in config.host.models.named:
@@ -56,10 +72,7 @@ def _unmet(path: str, need: Need, config: Config, registry: Registry, selected: 
         return
     name = need.provider or selected.get(need.hook, "")
     if need.provider and need.provider not in able:
-        can = ", ".join(able) or "none"
-        yield Problem(
-            f"{path}.{need.setting}", f"{cannot(config, registry, name, need.hook)}; providers that can: {can}."
-        )
+        yield from _misnamed(path, need, config, registry)
     elif not able and need.hook != "generate":  # the check of the generating role reports that one
         does, example = DOES[need.hook], EXAMPLES[need.hook]
         yield Problem(path, f"needs a provider that {does}, and none is enabled; enable {example}.")

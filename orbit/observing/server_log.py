@@ -12,6 +12,7 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from orbit.config.folders import under_data
 from orbit.config.model import Logging
 from orbit.errors import ConfigError, Problem
 from orbit.sanitize import printable, without_secrets
@@ -34,8 +35,11 @@ class _WithRequestId(logging.Filter):
         return True
 
 
-def configure_logging(settings: Logging, *, verbose: bool) -> None:
-    """Configure the root logger of this process. Raises ConfigError if the log file is not writable."""
+def configure_logging(settings: Logging, *, verbose: bool, data_dir: Path = Path()) -> None:
+    """Configure the root logger of this process. Raises ConfigError if the log file is not writable.
+
+    A relative ``server_file`` starts at ``data_dir``.
+    """
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
@@ -45,7 +49,7 @@ def configure_logging(settings: Logging, *, verbose: bool) -> None:
     if settings.console:
         handlers.append(logging.StreamHandler(sys.stderr))
     if settings.server_file:
-        handlers.append(_file(settings.server_file))
+        handlers.append(_file(under_data(settings.server_file, data_dir), data_dir))
     for handler in handlers:
         in_journal = settings.format == "text" and _is_the_journal(handler)
         handler.setFormatter(_JournalFormatter() if in_journal else _formatter(settings.format))
@@ -55,10 +59,12 @@ def configure_logging(settings: Logging, *, verbose: bool) -> None:
         logging.getLogger(noisy).setLevel("WARNING")
 
 
-def _file(path: str) -> WatchedFileHandler:
+def _file(path: Path, data_dir: Path) -> WatchedFileHandler:
     """Append to a file and detect its rotation. Each line is one write, so lines of several processes do not mix."""
     try:
-        return WatchedFileHandler(Path(path).expanduser(), encoding="utf-8")
+        if path.is_relative_to(data_dir.absolute()):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return WatchedFileHandler(path, encoding="utf-8")
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError([Problem("logging.server_file", f"{path} is not writable: {reason}.")]) from error

@@ -8,10 +8,12 @@ import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from orbit.auth.admin_token import read_token
 from orbit.chatlog.settings import FileLogSettings
 from orbit.config import Config
-from orbit.config.folders import file_problems, folder_problems
+from orbit.config.folders import file_problems, folder_problems, under_data
 from orbit.config.load import FILE_LOG
 from orbit.config.model import Cors
 from orbit.database import database_problems
@@ -22,6 +24,8 @@ _WEB_ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{
 _ANY_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?/?")
 _DEFAULT_PORT = re.compile(r"(http://.*:80|https://.*:443)/?", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+_LOG = FileLogSettings()
 
 
 def serving_problems(config: Config) -> list[Problem]:
@@ -64,15 +68,16 @@ def _host_problems(host: str) -> Iterator[Problem]:
 def _log_problems(config: Config) -> Iterator[Problem]:
     """Return what would keep the server log and the chat log from being written."""
     if name := config.host.logging.server_file:
-        file = Path(name).expanduser()
-        if file.parent.is_dir():
+        file = under_data(name, config.data_dir)
+        if file.parent.is_dir() or not Path(name).expanduser().is_absolute():
             yield from file_problems("logging.server_file", file)
         else:
             yield Problem("logging.server_file", f"there is no folder {file.parent}; make it, or name another file.")
     for section in config.providers:
         if section.name == FILE_LOG and section.plugin == FILE_LOG:
-            folder = section.settings.get("directory") or FileLogSettings().directory
-            yield from folder_problems(f"{section.path}.directory", Path(str(folder)).expanduser())
+            given = {name: str(section.settings.get(name) or getattr(_LOG, name)) for name in ("directory", "filename")}
+            settings = msgspec.structs.replace(_LOG, **given)
+            yield from folder_problems(f"{section.path}.directory", settings.folder(config.data_dir))
 
 
 def _token_problems(config: Config) -> Sequence[Problem]:

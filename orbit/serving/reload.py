@@ -80,7 +80,7 @@ def apply_logging(running: Config, new: Config) -> None:
     before, now = running.host, new.host
     if (before.logging, before.general.verbose) != (now.logging, now.general.verbose):
         try:
-            configure_logging(now.logging, verbose=now.general.verbose)
+            configure_logging(now.logging, verbose=now.general.verbose, data_dir=new.data_dir)
         except ConfigError as error:  # the disk changed since the check
             logger.error("the server log stays as it is: %s", error)  # noqa: TRY400  # a sentence for operators
 

@@ -66,7 +66,7 @@ _LEAVE_SECONDS = 2.0
 
 def application(config: Config) -> Application:
     """Return the application of a worker process, and configure the logging of that process."""
-    configure_logging(config.host.logging, verbose=config.host.general.verbose)
+    configure_logging(config.host.logging, verbose=config.host.general.verbose, data_dir=config.data_dir)
     return create_app(config)
 
 

@@ -61,6 +61,7 @@ def sole_server(folder: Path, setting: str = "general.data_dir") -> Iterator[Non
     The system releases the lock when the process ends, however it ends. Raises ConfigError, for ``setting``, if another
     server holds the lock.
     """
+    made = not folder.exists()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = open_private(folder / LOCK)
@@ -86,3 +87,7 @@ def sole_server(folder: Path, setting: str = "general.data_dir") -> Iterator[Non
         yield
     finally:
         os.close(held)
+        if made and [path.name for path in folder.iterdir()] == [LOCK]:  # the server did not start
+            with contextlib.suppress(OSError):
+                (folder / LOCK).unlink()
+                folder.rmdir()

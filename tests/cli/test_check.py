@@ -42,6 +42,7 @@ def test_check_of_a_good_configuration(tmp_path: Path) -> None:
     assert shown.stdout.splitlines() == [
         "the embedded default is valid. Enabled: extract, llama_cpp, onnx, wordllama, chroma, lexical, files.",
         f"Data folder: {tmp_path / 'data'}",
+        f"Chat log: {tmp_path / 'data' / 'logs'}",
     ]
     assert list(tmp_path.iterdir()) == [], "nothing is started, nothing is made"
 
@@ -65,3 +66,13 @@ elasticsearch: {node: "http://127.0.0.1:9200", directory: elsewhere}
         "Note: safety: mode is disabled and the block list is empty, so every text passes.",
         f"Note: elasticsearch: directory: {where} has no running writer of a chat log; start that server first.",
     ]
+
+
+def test_a_wrong_name_comes_before_what_follows_from_it(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("echo: {}\nextract: {otherwise: nobody}\n")
+    shown = typed("check", cwd=tmp_path)
+    assert shown.returncode == 1
+    first, second = shown.stderr.splitlines()[1:]
+    assert first.startswith("  - extract.otherwise: no enabled section is named 'nobody'")
+    assert second.startswith("  - general.inference_provider: several providers can generate")

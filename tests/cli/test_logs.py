@@ -22,6 +22,7 @@ from orbit.chatlog.provider import FileLog
 from orbit.chatlog.searching import parse_time
 from orbit.chatlog.settings import FileLogSettings
 from orbit.cli.logs import logs
+from orbit.host.host import OrbitHost
 from orbit.system.files import lock, open_private
 
 
@@ -226,3 +227,33 @@ def test_help_is_quick():
     out = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True)
     assert "litestar" not in out.stdout
     assert "ruamel" not in out.stdout
+
+
+def test_the_log_is_in_the_data_folder_unless_there_is_one_at_its_earlier_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text("general: {data_dir: kept}\necho: {}\n")
+    result = CliRunner().invoke(logs, ["tail", "--config", "config.yaml"])
+    assert f"there is no folder {tmp_path}/kept/logs yet" in result.stderr
+    host = OrbitHost.from_file("config.yaml")
+    assert host.chat_log == tmp_path / "kept" / "logs" / "chat.log"
+
+    async def chat_with(host):
+        async with host:
+            await host.registry.caller("log", "files")(record=chat(1), context=None)
+
+    asyncio.run(chat_with(host))
+    assert len(list((tmp_path / "kept" / "logs").glob("chat-*.log"))) == 1
+    assert ids(CliRunner().invoke(logs, ["tail", "--json", "--config", "config.yaml"])) == ["r1"]
+    write(tmp_path, chat(2))  # as an earlier version would, beside kept
+    assert OrbitHost.from_file("config.yaml").chat_log == tmp_path / "logs" / "chat.log"
+    assert ids(CliRunner().invoke(logs, ["tail", "--json", "--config", "config.yaml"])) == ["r2"]
+
+
+def test_lines_have_the_request_id_and_failed_is_every_error(tmp_path, run):
+    words = ("ok", "blocked", "cancelled", "provider_unavailable", "internal_error")
+    write(tmp_path, *(chat(number, status=word, request_id=f"5e1f{number}") for number, word in enumerate(words)))
+    assert ids(run("search", "--status", "failed", "--json")) == ["5e1f3", "5e1f4"]
+    assert ids(run("search", "--status", "internal_error", "--json")) == ["5e1f4"]
+    (line,) = run("search", "5e1f3").stdout.splitlines()
+    assert line.split()[2:4] == ["5e1f3", "provider_unavailable"]
+    assert "failed (with any error)" in " ".join(run("tail", "--help").stdout.split())

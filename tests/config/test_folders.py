@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orbit.config.folders import file_problems, folder_problems
+from orbit.config.folders import file_problems, folder_problems, under_data
 
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everything")
 
@@ -61,3 +61,14 @@ def test_a_system_that_cannot_be_written_whoever_asks() -> None:
     if not Path("/proc/self").exists():
         pytest.skip("no file system that nobody can write")
     assert folder_problems("s", Path("/proc/self/data"))
+
+
+def test_relative_paths_start_at_the_data_folder_unless_the_earlier_place_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert under_data("logs", Path("data")) == tmp_path / "data" / "logs"
+    assert under_data(str(tmp_path / "x"), Path("data")) == tmp_path / "x"
+    (tmp_path / "logs").mkdir()
+    assert under_data("logs", Path("data")) == tmp_path / "logs"
+    assert under_data("logs", Path("data"), lambda place: any(place.iterdir())) == tmp_path / "data" / "logs"

@@ -181,3 +181,16 @@ def test_each_line_of_a_traceback_in_the_journal_has_the_priority(
         lines = (tmp_path / "journal").read_text("utf-8").splitlines()
     assert len(lines) > 2
     assert all(line.startswith("<3>") for line in lines)
+
+
+def test_a_relative_file_starts_at_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Logging(console=False, server_file="log/orbit.log")
+    configure_logging(settings, verbose=False, data_dir=tmp_path / "data")
+    LOGGER.info("hello")
+    assert "hello" in (tmp_path / "data" / "log" / "orbit.log").read_text()
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "orbit.log").touch()
+    configure_logging(settings, verbose=False, data_dir=tmp_path / "data")
+    LOGGER.info("again")
+    assert "again" in (tmp_path / "log" / "orbit.log").read_text()

@@ -12,7 +12,7 @@ import pytest
 
 from orbit.errors import ConfigError
 from orbit.serving import sole_server as module
-from orbit.serving.sole_server import LOCK, sole_server
+from orbit.serving.sole_server import LOCK, address_of_server, announce, sole_server
 
 SERVER = """
 import sys
@@ -64,3 +64,23 @@ def test_a_file_system_without_locks_only_warns(
     monkeypatch.setattr(module, "lock", no_locks)
     with sole_server(tmp_path):
         assert "cannot be locked against a second server: No locks available" in caplog.text
+
+
+def test_a_server_that_does_not_start_leaves_no_folder_behind(tmp_path: Path) -> None:
+    for there in (False, True):
+        if there:
+            (tmp_path / "data").mkdir()
+        with pytest.raises(ConfigError, match="in use"), sole_server(tmp_path / "data"):
+            raise ConfigError("the port is in use.")
+        assert (tmp_path / "data").exists() is there
+    with sole_server(tmp_path / "new"):
+        (tmp_path / "new" / "orbit.db").touch()
+    assert (tmp_path / "new" / "orbit.db").exists()
+
+
+def test_the_address_is_for_commands_on_this_machine(tmp_path: Path) -> None:
+    assert address_of_server(tmp_path) == ""
+    with sole_server(tmp_path):
+        announce(tmp_path, "http://127.0.0.1:3100")
+        assert address_of_server(tmp_path) == "http://127.0.0.1:3100"
+        assert f"process {os.getpid()}," in refusal(tmp_path)

@@ -32,7 +32,11 @@ def _filters(function: F) -> F:
             ),
             click.option("--session", default="", metavar="ID", help="Only of this conversation."),
             click.option(
-                "--status", default="", metavar="WORD", help="Only with this status: ok, blocked, cancelled, ..."
+                "--status",
+                default="",
+                metavar="WORD",
+                help="Only with this status: ok, blocked (by moderation), cancelled (by the client), failed (with any "
+                "error), or the code of an error, such as provider_unavailable.",
             ),
             click.option("--blocked/--not-blocked", default=None, help="Only what moderation refused, or the rest."),
             click.option("--json", "as_json", is_flag=True, help="Print the lines unchanged."),

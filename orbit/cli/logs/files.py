@@ -20,11 +20,12 @@ _HOST_KEYS = ("use", "enabled", "required")
 
 def place(config_path: str | None) -> tuple[Path, FileLogSettings]:
     """Return the log's folder and settings. Raises ConfigError."""
-    values = {key: value for key, value in load_config(config_path).host.logging.file.items() if key not in _HOST_KEYS}
+    config = load_config(config_path)
+    values = {key: value for key, value in config.host.logging.file.items() if key not in _HOST_KEYS}
     settings, problems = convert_all(values, FileLogSettings, "logging.file")
     if settings is None:
         raise ConfigError(problems)
-    return Path(settings.directory).expanduser().absolute(), settings
+    return settings.folder(config.data_dir), settings
 
 
 def readable(config_path: str | None) -> tuple[Path, FileLogSettings]:

@@ -17,13 +17,14 @@ WIDTH = 60
 
 
 def show(line: bytes, found: Found, *, as_json: bool) -> None:
-    """Print a record on one line: time, status, client, duration, question, answer and reason."""
+    """Print a record on one line: time, request id, status, client, duration, question, answer and reason."""
     if as_json:
         click.echo(printable_json(line.decode("utf-8", "replace")))
         return
     who = found.client_name or found.key_hint or "-"
     parts = [
         found.timestamp.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        f"{_one_line(found.request_id) or '-':<24}",
         f"{printable(found.status):<9}",
         f"{_one_line(who):<10}",
         f"{found.durations.get('total', 0.0):6.2f}s",

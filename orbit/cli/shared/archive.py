@@ -9,7 +9,7 @@ import sqlite3
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -41,9 +41,10 @@ class Manifest(msgspec.Struct):
     mongodb: bool = False
 
 
-def write_archive(file: Path, manifest: Manifest, roots: Mapping[str, Path]) -> int:
+def write_archive(file: Path, manifest: Manifest, roots: Mapping[str, Path], without: Collection[Path] = ()) -> int:
     """Write the files of each root, under its name, for the owner only; return how many.
 
+    Folders of ``without`` are left out.
     SQLite files are copied by SQLite, and embedded stores while nobody writes to them, so that each copy is consistent
     while a server runs. Raises ArchiveError if the file exists or cannot be written.
     """
@@ -59,7 +60,7 @@ def write_archive(file: Path, manifest: Manifest, roots: Mapping[str, Path]) -> 
                 text = msgspec.json.encode(manifest)
                 _add(archive, MANIFEST, io.BytesIO(text), len(text), time.time())
                 for name, root in roots.items():
-                    count += _add_root(archive, name, root, part)
+                    count += _add_root(archive, name, root, part, without)
             stream.flush()
             os.fsync(stream.fileno())
         part.rename(file)
@@ -71,7 +72,7 @@ def write_archive(file: Path, manifest: Manifest, roots: Mapping[str, Path]) -> 
     return count
 
 
-def _add_root(archive: tarfile.TarFile, name: str, root: Path, part: Path) -> int:
+def _add_root(archive: tarfile.TarFile, name: str, root: Path, part: Path, without: Collection[Path] = ()) -> int:
     if root.is_file():
         _add_file(archive, name, root)
         return 1
@@ -79,6 +80,7 @@ def _add_root(archive: tarfile.TarFile, name: str, root: Path, part: Path) -> in
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(one for one in folders if one not in _SKIPPED_NAMES)
         where = Path(folder)
+        folders[:] = [one for one in folders if (where / one).absolute() not in without]
         with _quiet(where, files):
             for entry in sorted(files):
                 path = where / entry
