@@ -58,6 +58,7 @@ def pythons(session: nox.Session) -> None:
         "lexical",
         "fsspec[s3,webdav,http]",
         "web",
+        "mcp",
     )
     session.install("-c", "constraints.txt", "-e", ".[eval,mongodb,old-office,testing]", "-r", "requirements-dev.txt")
     session.install("-c", "constraints.txt", *(f"./plugins/orbit_{name}" for name in plugins))

@@ -90,10 +90,10 @@ done
 [ "$dev" = yes ] && arguments+=(-r requirements-dev.txt)
 quietly pip install -c constraints.txt "${arguments[@]}"
 if [ "$dev" = yes ] && command -v npm >/dev/null; then
-    say "Installing OpenAI's package for Node.js into .venv/node ..."
+    say "Installing packages of Node.js for tests into .venv/node ..."
     mkdir -p .venv/node
     cp tests/clients/package.json .venv/node/
     (cd .venv/node && npm install --no-audit --no-fund --ignore-scripts >/dev/null 2>&1) ||
-        say "That failed; pytest will skip its test."
+        say "That failed; pytest will skip their tests."
 fi
 if [ "$dev" = yes ]; then echo "$wanted dev" >"$stamp"; else echo "$wanted run" >"$stamp"; fi

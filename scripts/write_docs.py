@@ -284,7 +284,18 @@ def example_config() -> str:
             continue  # their presence changes what is used
         parts.append(_section(field.name, field.type))
     parts += [_section(name, settings_struct(name)) for name in ENABLED]
-    switched_off = ("ollama", "openai", "safety", "reranker", "extract", "elasticsearch", "fsspec", "web", "cache")
+    switched_off = (
+        "ollama",
+        "openai",
+        "safety",
+        "reranker",
+        "extract",
+        "elasticsearch",
+        "fsspec",
+        "web",
+        "cache",
+        "mcp",
+    )
     others = [name for name in switched_off if name in installed_plugins()]
     off = {"mongodb": next(field.type for field in msgspec.structs.fields(HostConfig) if field.name == "mongodb")}
     off |= {name: settings_struct(name) for name in others}

@@ -19,6 +19,7 @@ FIRST_PARTY = {
     "fsspec": "orbit-fsspec",
     "lexical": "orbit-lexical",
     "llama_cpp": "orbit-llamacpp",
+    "mcp": "orbit-mcp",
     "ollama": "orbit-ollama",
     "onnx": "orbit-onnx",
     "openai": "orbit-openai",

@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lexical": {},
     "fsspec": {"url": "."},
     "web": {"start": ["https://www.example.org/"]},
+    "mcp": {},
     "safety": {},
     "cache": {},
     "reranker": {},

@@ -20,6 +20,7 @@ import onnx_models
 from certificates import Pair
 from elasticsearch_wire import FakeElasticsearch
 from gguf_models import write_decoder, write_embedder
+from mcp_kit import process
 from mongo_server import MongoServer
 from ollama_kit import served_wire as served_ollama
 from ollama_wire import OllamaWire
@@ -236,6 +237,8 @@ class Settled:
             wire = self._elastic[name] = self._world.elastic(len(self._elastic))
             section |= {"node": wire.url, "batch_seconds": 0.05}
             section.pop("nodes", None)
+        elif plugin == "mcp":
+            section["servers"] = {server: process() for server in section.get("servers", {})}
         elif plugin == "safety" and section.get("block_file"):
             (self._folder / "blocked.txt").write_text("never this\n")
             section["block_file"] = str(self._folder / "blocked.txt")

@@ -1,0 +1,93 @@
+"""``orbit mcp list`` and ``orbit mcp try``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import click
+
+from orbit import Host, ProviderError
+from orbit.sanitize import LINES, printable
+from orbit_mcp.connection import Connection
+from orbit_mcp.settings import McpSettings
+
+
+def add_commands(group: click.Group, settings: McpSettings, host: Host) -> None:
+    """Add the commands to ``orbit mcp``, for the servers in ``settings``."""
+
+    @group.command("list")
+    def list_tools() -> None:
+        """List the tools of each server, and why some are not offered."""
+        if not settings.servers:
+            raise click.ClickException("no MCP servers are configured: name them under 'servers' of the section 'mcp'.")
+        if not asyncio.run(_list(settings, host)):
+            raise click.exceptions.Exit(1)
+
+    @group.command("try")
+    @click.argument("tool", metavar="TOOL")
+    @click.option("--arguments", default="{}", metavar="JSON", help="The arguments, as a JSON object.")
+    def try_tool(tool: str, arguments: str) -> None:
+        """Call TOOL, by the name that models call it by, and print its result."""
+        try:
+            given = json.loads(arguments)
+        except ValueError as error:
+            raise click.BadParameter(f"this is not JSON: {error}", param_hint="--arguments") from error
+        if not isinstance(given, dict):
+            raise click.BadParameter('give an object, such as {"path": "."}', param_hint="--arguments")
+        try:
+            text, failed = asyncio.run(_try(settings, host, tool, given))
+        except ProviderError as error:
+            raise click.ClickException(error.message) from error
+        click.echo(printable(text, keep=LINES))
+        if failed:
+            raise click.exceptions.Exit(1)
+
+
+async def _list(settings: McpSettings, host: Host) -> bool:
+    """Print the tools; return whether all servers answered."""
+    well = True
+    for name in settings.servers:
+        async with _connected(settings, host, name) as connection:
+            click.echo(name)
+            if connection.reason:
+                well = False
+                click.echo(f"  not available: {printable(connection.reason)}", err=True)
+            for offered in connection.tools:
+                if offered.tool is None:
+                    click.echo(f"  {printable(offered.name)}: not offered, {offered.reason}")
+                else:
+                    first = next(iter(offered.tool.description.splitlines()), "")
+                    click.echo(f"  {offered.tool.name}: {printable(first)[:100]}")
+    return well
+
+
+async def _try(settings: McpSettings, host: Host, tool: str, arguments: dict[str, object]) -> tuple[str, bool]:
+    names: list[str] = []
+    for name in settings.servers:
+        if not tool.startswith(f"{name}_"):
+            continue
+        async with _connected(settings, host, name) as connection:
+            for offered in connection.tools:
+                if offered.tool is not None and offered.tool.name == tool:
+                    result = await connection.call(offered.name, arguments)
+                    return result.text, result.error
+            if connection.reason:
+                raise ProviderError(f"the MCP server '{name}' is not available: {connection.reason}.")
+            names += [offered.tool.name for offered in connection.tools if offered.tool is not None]
+    known = f"Tools: {', '.join(names)}" if names else f"Names begin with: {', '.join(settings.servers) or 'none'}"
+    raise ProviderError(f"there is no tool '{tool}'. {known}.")
+
+
+@asynccontextmanager
+async def _connected(settings: McpSettings, host: Host, name: str) -> AsyncGenerator[Connection, None]:
+    """Connect to one server for the time of the context."""
+    connection = Connection(name, settings.servers[name], host)
+    connection.start()
+    try:
+        await connection.tried.wait()
+        yield connection
+    finally:
+        await connection.stop()

@@ -1,0 +1,261 @@
+"""The connection to one MCP server: kept up, made again with growing pauses, and never in the way of others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from orbit import Host, ProviderError, ToolResult
+from orbit.sanitize import printable, without_secrets
+from orbit_mcp.asking import elicitation, sampling
+from orbit_mcp.http import http_streams
+from orbit_mcp.naming import Offered, offered
+from orbit_mcp.results import result_of
+from orbit_mcp.settings import ServerSettings
+from orbit_mcp.stdio import Ended, process_streams
+
+if TYPE_CHECKING:
+    import mcp
+
+logger = logging.getLogger("orbit.mcp")
+
+_FIRST_PAUSE: Final = 1.0
+"""Seconds before the second attempt. Each further one doubles them."""
+_LONGEST_PAUSE: Final = 60.0
+_STEADY: Final = 60.0
+"""Seconds of a connection after which its end begins a new count of attempts."""
+_SILENT_CALLS: Final = 3
+"""Calls in a row without an answer after which the server is started again."""
+_PAGES: Final = 20
+"""Most pages of a list of tools."""
+_MOST_TOOLS: Final = 500
+_AWAY: Final = "The server of this tool is not available at the moment."
+
+
+class Connection:
+    """One server. ``start`` connects in the background; ``stop`` closes everything. ``tools`` are in memory."""
+
+    def __init__(self, name: str, settings: ServerSettings, host: Host) -> None:
+        self.name = name
+        self.tools: Sequence[Offered] = ()
+        self.reason = "it has not started yet"
+        """Why it is not connected, in half a sentence; empty if it is."""
+        self.tried = asyncio.Event()
+        """Set after the first attempt, whatever came of it."""
+        self.calls = 0
+        self.errors = 0
+        self.connected = 0
+        """How often a connection was made."""
+        self._settings = settings
+        self._host = host
+        self._client: mcp.Client | None = None
+        self._ended = Ended()
+        self._changed = asyncio.Event()
+        self._silent = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._task = asyncio.create_task(self._keep(), name=f"mcp server {self.name}")
+
+    async def stop(self) -> None:
+        """Close the connection and end the process."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def call(self, tool: str, arguments: dict[str, Any]) -> ToolResult:
+        """Call a tool by the server's own name for it. Raises ProviderError."""
+        from mcp import MCPError  # noqa: PLC0415  # importing the plugin stays cheap
+        from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT  # noqa: PLC0415  # the same
+
+        client, ended = self._client, self._ended
+        if client is None:
+            raise self._unavailable(self.reason)
+        self.calls += 1
+        try:
+            result = await client.call_tool(tool, arguments, read_timeout_seconds=self._settings.timeout)
+        except MCPError as error:
+            self.errors += 1
+            if error.code == REQUEST_TIMEOUT:
+                raise self._silence() from error
+            if error.code == CONNECTION_CLOSED or ended.event.is_set():
+                ended.end("the connection broke off")
+                raise self._unavailable(ended.reason) from error
+            self._silent = 0
+            return ToolResult(f"The call failed: {printable(error.message)[:1000]}", error=True)
+        except ProviderError:
+            raise
+        except Exception as error:
+            self.errors += 1
+            if not _is_wrong(error):
+                ended.end(_reason(error))
+                raise self._unavailable(ended.reason) from error
+            raise ProviderError(
+                f"{self.name} answered what is no result of a tool: {_reason(error)}.",
+                client="The server of this tool gave an answer that cannot be used.",
+            ) from error
+        self._silent = 0
+        answer = result_of(result)
+        self.errors += answer.error
+        return answer
+
+    def _unavailable(self, reason: str) -> ProviderError:
+        sentence = f"the MCP server '{self.name}' is not available: {reason}."
+        return ProviderError(sentence, client=_AWAY, kind="unavailable", retryable=True)
+
+    def _silence(self) -> ProviderError:
+        """Count a call without an answer; after some in a row, end the connection."""
+        self._silent += 1
+        if self._silent >= _SILENT_CALLS:
+            self._ended.end(f"it gave no answer to {self._silent} calls in a row")
+        seconds = f"{self._settings.timeout:g} s (servers.{self.name}.timeout)"
+        sentence = f"the MCP server '{self.name}' gave no answer within {seconds}."
+        return ProviderError(sentence, kind="timeout", retryable=True, retried=True)
+
+    async def _keep(self) -> None:
+        """Connect, and connect again, until the task is cancelled."""
+        attempts = 0
+        while True:
+            began = time.monotonic()
+            self._ended = Ended()
+            try:
+                await self._connect()
+            except asyncio.CancelledError:
+                self._lost("it is stopping")
+                raise
+            except BaseException as error:  # noqa: BLE001  # libraries raise groups of what a server makes them raise
+                self._ended.end(_reason(error))
+            told = f" ({self._ended.said})" if self._ended.said else ""
+            self._lost(f"{self._ended.reason}{told}")
+            attempts = 0 if self.connected and time.monotonic() - began > _STEADY else attempts + 1
+            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempts - 1, 10)) if attempts else _FIRST_PAUSE
+            logger.warning("the MCP server %s: %s; next attempt in %g s", self.name, self.reason, pause)
+            self.tried.set()
+            await asyncio.sleep(pause)
+
+    def _lost(self, reason: str) -> None:
+        self.reason, self._client, self.tools = reason, None, ()
+
+    async def _connect(self) -> None:
+        """Connect, list the tools, and stay until the connection ends. Raises whatever the SDK raises."""
+        import mcp  # noqa: PLC0415  # importing the plugin stays cheap
+
+        settings, ended = self._settings, self._ended
+        streams = process_streams(self.name, settings, ended) if settings.command else http_streams(settings)
+        async with AsyncExitStack() as stack:
+            client = mcp.Client(
+                streams,
+                read_timeout_seconds=settings.start_timeout,
+                message_handler=self._hear,
+                sampling_callback=sampling(self.name, self._host) if settings.sampling else None,
+                elicitation_callback=elicitation(settings.elicitation) if settings.elicitation else None,
+                client_info=mcp.Implementation(name="orbit", version="2"),
+                cache=None,
+            )
+            watching = asyncio.create_task(ended.event.wait())
+            stack.callback(watching.cancel)
+            async with _interrupted_by(watching), asyncio.timeout(settings.start_timeout):
+                await stack.enter_async_context(client)
+                self.tools = await self._listed(client)
+            stack.push_async_callback(self._leave, asyncio.create_task(self._subscribe(client)))
+            self.reason, self._client, self._silent = "", client, 0
+            self.connected += 1
+            self.tried.set()
+            logger.info(
+                "the MCP server %s offers %d tools", self.name, sum(item.tool is not None for item in self.tools)
+            )
+            await self._stay(client, watching)
+
+    async def _stay(self, client: mcp.Client, watching: asyncio.Task[Any]) -> None:
+        """Read the list of tools again whenever it changes, until the connection ends."""
+        while not watching.done():
+            changing = asyncio.create_task(self._changed.wait())
+            try:
+                await asyncio.wait([watching, changing], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changing.cancel()
+            if self._changed.is_set() and not watching.done():
+                self._changed.clear()
+                async with asyncio.timeout(self._settings.start_timeout):
+                    self.tools = await self._listed(client)
+                logger.info("the MCP server %s changed its tools", self.name)
+
+    async def _listed(self, client: mcp.Client) -> list[Offered]:
+        """Return the server's tools, of all pages."""
+        found: list[Any] = []
+        cursor: str | None = None
+        for _ in range(_PAGES):
+            page = await client.list_tools(cursor=cursor)
+            found += page.tools
+            cursor = page.next_cursor
+            if not cursor or len(found) > _MOST_TOOLS:
+                break
+        return offered(self.name, self._settings, found[:_MOST_TOOLS])
+
+    async def _subscribe(self, client: mcp.Client) -> None:
+        """Hear of changes from servers of the protocol's later versions, which send them on request only."""
+        from mcp.client.subscriptions import ListenNotSupportedError  # noqa: PLC0415  # importing stays cheap
+
+        capability = client.server_capabilities.tools
+        if capability is None or not capability.list_changed:
+            return
+        with suppress(ListenNotSupportedError, Exception):  # without it, the list stays as it is until the next start
+            async with client.listen(tools_list_changed=True) as events:
+                async for _ in events:
+                    self._changed.set()
+
+    async def _leave(self, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    async def _hear(self, message: Any) -> None:
+        if getattr(message, "method", "") == "notifications/tools/list_changed":
+            self._changed.set()
+
+
+@contextlib.asynccontextmanager
+async def _interrupted_by(event: asyncio.Task[Any]) -> Any:
+    """Cancel the body when ``event`` is done: a server that has ended answers no handshake. Raises ConnectionError."""
+    task = asyncio.current_task()
+    assert task is not None
+    interrupted = False
+
+    def interrupt(_: asyncio.Task[Any]) -> None:
+        nonlocal interrupted
+        if not event.cancelled():
+            interrupted = True
+            task.cancel()
+
+    event.add_done_callback(interrupt)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if interrupted and task.uncancel() == 0:
+            raise ConnectionError("it ended while it was starting") from None
+        raise
+    finally:
+        event.remove_done_callback(interrupt)
+
+
+def _is_wrong(error: BaseException) -> bool:
+    """Return whether an answer came that is not of the protocol; the connection can go on."""
+    return type(error).__module__.startswith(("pydantic", "jsonschema")) or isinstance(error, RuntimeError | ValueError)
+
+
+def _reason(error: BaseException) -> str:
+    """Return an error as half a sentence, without secrets."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, TimeoutError):
+        return "it did not start in time (start_timeout)"
+    if isinstance(error, FileNotFoundError):
+        return f"there is no program {error.filename!r}"
+    text = without_secrets(printable(" ".join(str(error).split())))[:300].rstrip(".")
+    return text or type(error).__name__

@@ -1,0 +1,77 @@
+"""The keys of the configuration section."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from orbit.upstreams import address_problem, header_problems
+
+Seconds = Annotated[float, Meta(gt=0)]
+_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,24}")
+
+
+class ServerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """An MCP server: a command that speaks over its standard streams, or an address."""
+
+    command: Annotated[str, Meta(description="Program to start; it speaks over standard input and output.")] = ""
+    args: Annotated[tuple[str, ...], Meta(description="Arguments of the program.")] = ()
+    env: Annotated[
+        dict[str, str],
+        Meta(description="Variables for the program; of ORBIT's own it gets PATH, HOME and the like only."),
+    ] = {}
+    cwd: Annotated[str, Meta(description="Folder that the program runs in; empty: ORBIT's own.")] = ""
+    url: Annotated[str, Meta(description="Address of a server that speaks streamable HTTP.")] = ""
+    headers: Annotated[dict[str, str], Meta(description="Headers for the address, such as Authorization.")] = {}
+    tools: Annotated[
+        tuple[str, ...], Meta(description="Tools to offer, by the server's names; wildcards allowed. Empty: all.")
+    ] = ()
+    destructive: Annotated[
+        tuple[str, ...],
+        Meta(description="Tools that may be called although the server marks them as destructive; `*` for all."),
+    ] = ()
+    sampling: Annotated[bool, Meta(description="Whether the server may ask the model of ORBIT; false refuses it.")] = (
+        False
+    )
+    elicitation: Annotated[
+        dict[str, Any],
+        Meta(description="Answers to questions that the server asks its user, by field; others are declined."),
+    ] = {}
+    start_timeout: Annotated[Seconds, Meta(description="Seconds to start and to list the tools.")] = 30.0
+    timeout: Annotated[Seconds, Meta(description="Seconds for a call.", extra={"within": "timeouts.call_tool"})] = 60.0
+    max_bytes: Annotated[
+        int, Meta(ge=1024, description="Largest message of the server, in bytes; a larger one ends the connection.")
+    ] = 4_000_000
+
+
+class McpSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Each field is a setting. The README shows its description in a table."""
+
+    servers: Annotated[
+        dict[str, ServerSettings], Meta(description="MCP servers by name. The names of their tools begin with it.")
+    ] = {}
+    wait: Annotated[
+        float, Meta(ge=0, description="Seconds that the start waits for the servers; slower ones join later.")
+    ] = 10.0
+
+
+def problems(settings: McpSettings) -> Iterator[str]:
+    """Yield the mistakes that the types do not show."""
+    for name, server in settings.servers.items():
+        where = f"servers.{name}"
+        if not _NAME.fullmatch(name):
+            yield f"{where}: a name has 1 to 24 letters, digits and '-'."
+        if bool(server.command) == bool(server.url):
+            yield f"{where}: give either a command or a url."
+        if server.url:
+            if problem := address_problem(server.url, "https://HOST/mcp"):
+                yield f"{where}.url: {problem}"
+            for sentence in header_problems(server.headers):
+                yield f"{where}.{sentence}"
+        for setting in ("args", "env", "cwd") if server.url else ("headers",):
+            if getattr(server, setting):
+                yield f"{where}.{setting}: has no meaning for a server with a {'url' if server.url else 'command'}."
