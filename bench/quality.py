@@ -1,8 +1,9 @@
 """Measures whether the right passage comes first: each retriever alone and fused, on sets that this folder holds.
 
-    python bench/quality.py [--embedder NAME] [--passages 100000]
+    python bench/quality.py [--embedder NAME] [--passages 100000] [--answers]
 
-Prints R@1, R@3 and MRR, how many questions about other things are refused, and milliseconds a question.
+Prints R@1, R@3 and MRR, how many questions about other things are refused, and milliseconds a question. With --answers,
+how often the embedded default's quotations hold the facts that they should.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ import msgspec
 
 from orbit import CallContext, Document, Query
 from orbit.chat.fusion import fuse_scores
-from orbit.chat.relevance import Relevance
+from orbit.chat.languages import language_of
+from orbit.chat.relevance import THRESHOLD, Relevance
+from orbit.config.load import embedded_text
 from orbit.config.model import Ingest
+from orbit.config.yaml_text import parse_yaml
 from orbit.documents import ingest_paths
+from orbit.evaluation import ask_all, figures, judge, read_questions
 from orbit.host.host import OrbitHost
 from orbit.testing import make_host
 
@@ -107,6 +112,12 @@ class Searches:
         named = {"dense" if name == "chroma" else name: found for name, found in lists.items()}
         return {**named, "fused": fuse_scores([lists], self.relevance, LIMIT, question)}
 
+    async def certainty(self, question: str, collection: str) -> float:
+        """Return how sure the host is that a collection answers a question."""
+        query = Query(question, collection, compared=True)
+        lists = {name: await caller(query=query, limit=LIMIT, context=CONTEXT) for name, caller in self.callers.items()}
+        return self.relevance.certainty(lists, question)
+
 
 def rank(found: Sequence[Document], question: Question) -> int:
     """Return the place of the right passage, from 1; 0 if it was not found."""
@@ -121,12 +132,13 @@ async def quality(host: OrbitHost) -> None:
     questions = await fill(host)
     searches = Searches(host)
     ranks: dict[tuple[str, str], list[int]] = {}
-    confidence: list[float] = []
+    certain: dict[str, list[float]] = {"all": []}
     for question in questions:
         found = await searches.ask(question.text, question.collection)
         for name, documents in found.items():
             ranks.setdefault((question.group, name), []).append(rank(documents, question))
-        confidence.append(max((one.score or 0.0 for one in found["fused"]), default=0.0))
+        for kind in ("all", kind_of(question.text)):
+            certain.setdefault(kind, []).append(await searches.certainty(question.text, question.collection))
     groups = list(dict.fromkeys(question.group for question in questions))
     names = list(dict.fromkeys(name for _, name in ranks))
     print("set".ljust(16), *(f"{name:>20}" for name in names), sep="")
@@ -136,16 +148,55 @@ async def quality(host: OrbitHost) -> None:
             for name in names
         ]
         print(group.ljust(16), *(f"{measures(row):>20}" for row in rows), sep="")
-    off = [
-        max((one.score or 0.0 for one in (await searches.ask(text, name))["fused"]), default=0.0)
-        for text in (HERE / "data" / "off_topic.txt").read_text("utf-8").splitlines()
-        for name in ("articles", "docs")
-    ]
-    print("\nthreshold  refused of others  lost of answerable")
-    for threshold in (0.1, 0.13, 0.15, 0.18, 0.2, 0.25, 0.3, 0.35, 0.4):
-        refused = sum(one < threshold for one in off) / len(off)
-        lost = sum(one < threshold for one in confidence) / len(confidence)
-        print(f"{threshold:9.2f} {refused:18.2f} {lost:18.2f}")
+    off: dict[str, list[float]] = {"all": []}
+    for text in (HERE / "data" / "off_topic.txt").read_text("utf-8").splitlines():
+        for name in ("articles", "docs"):
+            for kind in ("all", kind_of(text)):
+                off.setdefault(kind, []).append(await searches.certainty(text, name))
+    kinds = ("all", "English", "other Latin", "other scripts")
+    print("\nrefused of others / lost of answerable\nthreshold", *(f"{kind:>16}" for kind in kinds))
+    for threshold in (0.1, 0.15, 0.2, THRESHOLD, 0.3, 0.35, 0.4, 0.5):
+        shares = [
+            f"{sum(one < threshold for one in values) / len(values):.2f}"
+            for kind in kinds
+            for values in (off[kind], certain[kind])
+        ]
+        pairs = zip(shares[::2], shares[1::2], strict=True)
+        print(f"{threshold:9.2f}", *(f"{' / '.join(pair):>16}" for pair in pairs))
+
+
+def kind_of(text: str) -> str:
+    """Return the kind of languages that a text belongs to."""
+    if language_of(text) == "en":
+        return "English"
+    return "other Latin" if any("a" <= letter <= "\u024f" for letter in text.casefold()) else "other scripts"
+
+
+async def answers() -> None:
+    """Print facts, refusals and citations of the embedded default, on two sets of questions and documents."""
+    config = parse_yaml(embedded_text(), "the embedded default")
+    with tempfile.TemporaryDirectory() as folder:
+        config["general"]["data_dir"] = folder
+        pages, others = Path(folder) / "pages", Path(folder) / "others"
+        for place in (pages, others):
+            place.mkdir()
+        for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")):
+            (pages / path.name).write_text(path.read_text("utf-8"), "utf-8")
+        for path in ROOT.glob("plugins/*/README.md"):
+            (others / f"{path.parent.name}.md").write_text(path.read_text("utf-8"), "utf-8")
+        for name in ("CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "LICENSE"):
+            (others / f"{name if '.' in name else name + '.txt'}").write_text((ROOT / name).read_text("utf-8"), "utf-8")
+        for path in (HERE / "data" / "articles").glob("*.md"):
+            lines = path.read_text("utf-8").splitlines()
+            (others / path.name).write_text("\n".join(line for line in lines if line[:1] != "?"), "utf-8")
+        async with make_host(config, Path(folder)) as host:
+            for collection, place, file in (
+                ("orbit-docs", pages, "orbit_docs.jsonl"),
+                ("others", others, "other_documents.jsonl"),
+            ):
+                await ingest_paths(host, collection, [place], Ingest(), CONTEXT)
+                asked = await ask_all(host, read_questions(HERE / "data" / file), collection, answers=True)
+                print(file, *(f"{figure.name} {figure.mean:.3f}" for figure in figures(judge(asked))), sep="\n  ")
 
 
 def measures(places: Sequence[int]) -> str:
@@ -186,7 +237,11 @@ async def main() -> None:
     parser.add_argument("--embedder", default="wordllama", help="plugin that embeds, such as onnx")
     parser.add_argument("--model", default="", help="its model")
     parser.add_argument("--passages", type=int, default=0, help="measure the speed over so many passages instead")
+    parser.add_argument("--answers", action="store_true", help="measure the embedded default's answers instead")
     given = parser.parse_args()
+    if given.answers:
+        await answers()
+        return
     embedder: dict[str, Any] = {"model": given.model} if given.model else {}
     config = {"echo": {}, given.embedder: embedder, "chroma": {}, "lexical": {}}
     with tempfile.TemporaryDirectory() as folder:

@@ -386,6 +386,10 @@ class Calibration(msgspec.Struct, frozen=True):
     """The scripts of the languages that the model knows, by the first words of Unicode's names of their letters, such
     as ``LATIN`` and ``CJK``; empty for all. Scores of questions in other scripts do not count.
     """
+    languages: tuple[str, ...] = ()
+    """The languages that the model knows well, by their ISO 639-1 codes, such as ``en``; empty for all of its scripts.
+    For questions in others, its scores count less for whether anything answers.
+    """
 
 
 class Collection(msgspec.Struct, frozen=True):

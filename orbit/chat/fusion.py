@@ -10,6 +10,9 @@ import msgspec
 from orbit.chat.relevance import Relevance
 from orbit.types import Document
 
+_LEAST = 0.15
+"""The share of the best confidence that a document needs to count as found."""
+
 _K = 60
 """The constant of reciprocal rank fusion as its authors propose it: a high rank counts, but not alone."""
 
@@ -61,6 +64,18 @@ def fuse_scores(
             if key not in best or confidence > (best[key].score or 0.0):
                 best[key] = msgspec.structs.replace(document, score=confidence)
     return sorted(best.values(), key=lambda document: (-rank[document.id], -(document.score or 0.0)))
+
+
+def relative(documents: Sequence[Document], certainty: float) -> list[Document]:
+    """Return documents with scores relative to the best one's, which becomes ``certainty``. Far worse ones go."""
+    best = max((document.score or 0.0 for document in documents), default=0.0)
+    if not best:
+        return list(documents)
+    return [
+        msgspec.structs.replace(document, score=certainty * (document.score or 0.0) / best)
+        for document in documents
+        if (document.score or 0.0) >= _LEAST * best
+    ]
 
 
 def distinct(documents: Sequence[Document]) -> list[Document]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from orbit.chat.fusion import distinct, fuse, fuse_scores
+from orbit.chat.fusion import distinct, fuse, fuse_scores, relative
 from orbit.chat.journal import Journal
 from orbit.chat.questions import is_follow_up, questions_of
 from orbit.chat.relevance import THRESHOLD, Relevance
@@ -45,6 +45,8 @@ class Retrieval:
         self._relevance = Relevance.of(registry, settings, embedder)
         self._defaults = [registry[name].default_collection() for name in self._retrievers]
         self.available = bool(self._retrievers)
+        self.has_certainty = self._relevance is not None
+        """Whether the scores of all retrievers are known, so that the best passage's is the certainty of an answer."""
         self._has_default = any(self._defaults)
 
     def responds(self, turn: Turn) -> bool:
@@ -75,8 +77,11 @@ class Retrieval:
         found = await self.retrieve(turn, journal)
         return await self.rerank(turn, found, journal) if found else []
 
-    async def retrieve(self, turn: Turn, journal: Journal) -> list[Document] | None:
-        """Return the documents for a question, best first; None if every retriever failed. Raises ProviderError."""
+    async def retrieve(self, turn: Turn, journal: Journal, *, doubtful: bool = False) -> list[Document] | None:
+        """Return the documents for a question, best first; None if every retriever failed. Raises ProviderError.
+
+        With ``doubtful``, also those below the threshold.
+        """
         started = time.perf_counter()
         compared = self._relevance is not None
         rewritten = await self._rewriter.rewritten(turn) if self._rewriter and is_follow_up(turn) else ""
@@ -109,15 +114,22 @@ class Retrieval:
                 raise _of_provider(error, outcome.provider, "retrieve")
             else:
                 self._failed("answering without its documents", _of_provider(error, outcome.provider, "retrieve"))
-        return self._merged(searches, turn) if any(searches) else None
+        return self._merged(searches, turn, doubtful=doubtful) if any(searches) else None
 
-    def _merged(self, searches: Sequence[Mapping[str, Sequence[Document]]], turn: Turn) -> list[Document]:
-        """Return the documents that are good enough, best first. ``searches`` has the lists of each text."""
-        if self._relevance is None:
+    def _merged(
+        self, searches: Sequence[Mapping[str, Sequence[Document]]], turn: Turn, *, doubtful: bool
+    ) -> list[Document]:
+        """Return the documents, best first; none if they are not good enough. ``searches`` has the lists of each text.
+
+        The score of the best one is the certainty that it answers, and those of others are relative to it.
+        """
+        relevance = self._relevance
+        if relevance is None:
             return distinct(fuse([found for search in searches for found in search.values()]))
-        least = self._threshold(turn)
-        found = fuse_scores(searches, self._relevance, self._settings.limit, turn.question)
-        return distinct([document for document in found if (document.score or 0.0) >= least])
+        certainty = max(relevance.certainty(found, turn.question) for found in searches)
+        if certainty < self._threshold(turn) and not doubtful:
+            return []
+        return distinct(relative(fuse_scores(searches, relevance, self._settings.limit, turn.question), certainty))
 
     def _threshold(self, turn: Turn) -> float:
         collection = turn.context.collection or next(filter(None, self._defaults), "")

@@ -27,6 +27,7 @@ COMMANDS = {
     "collections": "List collections and adopt those of other programs.",
     "chat": "Ask questions in the terminal.",
     "eval": "Measure how well a collection answers.",
+    "calibrate": "Propose a threshold for a collection.",
     "logs": "Read, search and resend the chat log.",
     "doctor": "Show versions, disk, certificate and what the configuration reaches.",
     "backup": "Write configuration, keys and documents to one file.",

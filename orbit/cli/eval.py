@@ -17,11 +17,12 @@ from orbit.cli.shared.options import json_option
 if TYPE_CHECKING:
     from orbit.evaluation import Asked, EvalQuestion
     from orbit.evaluation.figures import Judged
+    from orbit.host.host import OrbitHost
 
     Run = tuple[str, Sequence[Asked], Judged]
 
 _FLOOR = re.compile(r"([^=<>]+)=([0-9.]+)")
-_SEARCHING = ("embed", "retrieve", "rerank", "list_collections")
+SEARCHING = ("embed", "retrieve", "rerank", "list_collections")
 """The hooks that measuring without answers needs."""
 _CONFIGURATIONS = 2
 """Configurations that can be compared at once."""
@@ -127,19 +128,25 @@ def _runs(collection: str, path: Path, configs: Sequence[str | None], *, answers
 
 
 async def _ask(collection: str, questions: Sequence[EvalQuestion], config: str | None, *, answers: bool) -> list[Asked]:
-    from orbit.errors import OrbitError
     from orbit.evaluation import ask_all
     from orbit.host.host import OrbitHost
-    from orbit.types import CallContext
 
-    host = OrbitHost.from_file(config, needed=_SEARCHING if not answers else None)
+    host = OrbitHost.from_file(config, needed=SEARCHING if not answers else None)
     async with host:
-        known = [item.name for item in await host.list_collections(CallContext("orbit-eval"))]
-        if collection not in known:
-            names = ", ".join(sorted(known)) or "none"
-            raise OrbitError(f"there is no collection '{collection}'. Collections: {names}.")
+        await require_collection(host, collection)
         with _bar("Asking", len(questions)) as progress:
             return await ask_all(host, questions, collection, answers=answers, progress=progress)
+
+
+async def require_collection(host: OrbitHost, collection: str) -> None:
+    """Raise OrbitError if no store has a collection."""
+    from orbit.errors import OrbitError
+    from orbit.types import CallContext
+
+    known = [item.name for item in await host.list_collections(CallContext("orbit-eval"))]
+    if collection not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise OrbitError(f"there is no collection '{collection}'. Collections: {names}.")
 
 
 def _generate(collection: str, wanted: int, config: str | None, path: Path | None) -> None:

@@ -193,7 +193,7 @@ class RetrievalSettings(Section, forbid_unknown_fields=True, frozen=True):
     ] = {}
     threshold: Annotated[
         Similarity | None,
-        Meta(description="Minimum confidence, 0 to 1, of a passage found by fused scores; null: 0.13."),
+        Meta(description="Minimum certainty, 0 to 1, that the passages found by fused scores answer; null: 0.25."),
     ] = None
     thresholds: Annotated[
         dict[str, Similarity], Meta(description="The threshold of single collections, by their names.")

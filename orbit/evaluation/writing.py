@@ -10,6 +10,7 @@ from random import Random
 
 import msgspec
 
+from orbit.chat.journal import Journal
 from orbit.chat.turn import Turn
 from orbit.errors import OrbitError
 from orbit.evaluation.asking import searching
@@ -51,7 +52,7 @@ async def write_questions(
         raise OrbitError(f"the collection '{collection}' has no documents.")
     questions: list[EvalQuestion] = []
     tried = 0
-    async for passage in _passages(host, sources, context):
+    async for passage in passages(host, sources, context):
         if len(questions) >= wanted or tried >= wanted * _TRIES:
             break
         tried += 1
@@ -61,19 +62,26 @@ async def write_questions(
     return questions
 
 
-async def _passages(host: OrbitHost, sources: Sequence[str], context: CallContext) -> AsyncIterator[Document]:
+async def passages(host: OrbitHost, sources: Sequence[str], context: CallContext) -> AsyncIterator[Document]:
     """Yield passages, of many files before many of one. Stores cannot list them, so names and passages find more."""
     names = [PurePath(source).stem.replace("-", " ").replace("_", " ") for source in sources]
     Random(len(names)).shuffle(names)  # noqa: S311  # no secret; the same collection gives the same order
     retrieval, seen = searching(host), Counter[str]()
     ids: set[str] = set()
+    others: dict[str, Document] = {}
     queries = deque(names)
-    while queries:
-        found = await retrieval.search(Turn(queries.popleft(), context))
-        fresh = [item for item in found if item.id not in ids]
+    while queries or others:
+        if queries:
+            turn = Turn(queries.popleft(), context)
+            found = await retrieval.retrieve(turn, Journal(turn), doubtful=True) or ()
+            fresh = [item for item in found if item.id not in ids]
+        else:  # every search has found only what was seen before
+            fresh = list(others.values())
         if fresh:
             rarest = min(fresh, key=lambda item: seen[item.source])
             ids.add(rarest.id)
+            others.update((item.id, item) for item in fresh)
+            del others[rarest.id]
             seen[rarest.source] += 1
             queries.append(rarest.text)
             yield rarest

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from orbit import Calibration, Document, Need, Provider, Query, hookimpl
-from orbit.chat.fusion import distinct, fuse_scores
+from orbit.chat.fusion import distinct, fuse_scores, relative
 from orbit.chat.relevance import Relevance
 from orbit.errors import PluginLoadError
 from orbit.testing import serve
@@ -136,25 +136,58 @@ def ask(config: dict[str, Any], folder: Path, *questions: str) -> list[list[tupl
 def test_one_threshold_holds_after_the_fusion(tmp_path: Path) -> None:
     config: dict[str, Any] = {"measured": {}, "dense": {}, "words": {}}
     sure, doubtful, wrong = ask(config, tmp_path, "sure", "doubtful", "wrong")
-    assert sure == [("what the words found", 0.6)]
-    assert doubtful == [("what the words found", 0.13)]
-    assert wrong == []
+    assert sure == [("what the words found", 0.33)]
+    assert doubtful == wrong == []
 
 
 @pytest.mark.parametrize(
     ("retrieval", "count"),
     [
-        ({"threshold": 0.5}, 0),
-        ({"threshold": 0.1}, 1),
-        ({"threshold": 0.5, "thresholds": {"docs": 0.1}}, 1),
-        ({"threshold": 0.1, "thresholds": {"docs": 0.5}}, 0),
+        ({"threshold": 0.06}, 0),
+        ({"threshold": 0.04}, 1),
+        ({"threshold": 0.06, "thresholds": {"docs": 0.04}}, 1),
+        ({"threshold": 0.04, "thresholds": {"docs": 0.06}}, 0),
         ({"weights": {"dense": 0.0}, "threshold": 0.19}, 1),
-        ({"weights": {"words": 0.1}, "threshold": 0.19}, 0),
+        ({"weights": {"words": 0.0}, "threshold": 0.19}, 0),
     ],
 )
 def test_thresholds_and_weights_are_settings(retrieval: dict[str, Any], count: int, tmp_path: Path) -> None:
     config: dict[str, Any] = {"measured": {}, "dense": {}, "words": {}, "retrieval": retrieval}
     assert len(ask(config, tmp_path, "doubtful")[0]) == count
+
+
+ENGLISH = Relevance(
+    {"dense": Calibration(0.2, 0.7, scripts=("LATIN",), languages=("en",)), "words": SCALES["words"]},
+    {"dense": 1.0, "words": 1.0},
+    frozenset({"dense"}),
+)
+ASKED = ("Where can I park my car?", "Wo kann ich mein Auto parken?", "أين أوقف سيارتي؟")
+
+
+def test_a_model_counts_most_in_languages_that_it_knows() -> None:
+    dense = [ENGLISH.certainty({"dense": found(a=0.7), "words": []}, text) for text in ASKED]
+    words = [ENGLISH.certainty({"dense": [], "words": found(a=0.9)}, text) for text in ASKED]
+    assert dense == sorted(dense, reverse=True)
+    assert words == sorted(words)
+
+
+def test_retrievers_that_agree_are_surer() -> None:
+    apart = ENGLISH.certainty({"dense": found(a=0.5), "words": found(b=0.5)}, ASKED[0])
+    assert ENGLISH.certainty({"dense": found(a=0.5), "words": found(a=0.5)}, ASKED[0]) > apart + 0.05
+
+
+def test_one_retriever_alone_can_be_sure_and_nothing_found_never_is() -> None:
+    for name, good in (("dense", 0.6), ("words", 0.8)):
+        assert ENGLISH.certainty({name: found(a=good)}, ASKED[0]) > 0.7
+        assert ENGLISH.certainty({name: found(a=0.1)}, ASKED[0]) < 0.25
+        assert ENGLISH.certainty({name: []}, ASKED[0]) == 0
+    assert ENGLISH.certainty({}, ASKED[0]) == 0
+
+
+def test_scores_are_relative_to_the_best_and_far_worse_documents_go() -> None:
+    assert shown(relative(found(a=0.8, b=0.4, c=0.1), 0.6)) == {"a": 0.6, "b": 0.3}
+    assert shown(relative(found(a=0.0, b=0.0), 0.6)) == {"a": 0.0, "b": 0.0}
+    assert relative([], 0.6) == []
 
 
 def test_without_all_scales_ranks_are_fused_and_nothing_is_left_out(tmp_path: Path) -> None:

@@ -84,7 +84,9 @@ class WordLlamaProvider(orbit.Provider):
         """Return the scale of the bundled weights' cosine similarities; that of other weights is unknown."""
         bundled = self.settings.model == WordLlamaSettings().model
         return (
-            orbit.Calibration(0.1, 0.8, weight=0.5, scripts=("LATIN", "CJK")) if hook == "embed" and bundled else None
+            orbit.Calibration(0.1, 0.8, weight=0.5, scripts=("LATIN", "CJK"), languages=("en",))
+            if hook == "embed" and bundled
+            else None
         )
 
     def model(self, hook: str) -> str:  # noqa: ARG002 - one model serves the one hook
