@@ -29,6 +29,8 @@ from orbit.types import Message
 logger = logging.getLogger("orbit.conversations")
 
 _SWEEP_SECONDS = 600.0
+_WITHOUT_WORDS = "[image]"
+"""What is kept of a question without words: models refuse an empty message."""
 
 
 class UnknownConversation(OrbitError):
@@ -113,7 +115,9 @@ class Conversations:
         answer = text + ending.text
         if not answer.strip() or ending.tool_calls:  # the answer follows when the tools have returned
             return False
-        kept = ConversationTurn(turn.question, answer, time.time(), ending.sources)
+        kept = ConversationTurn(
+            turn.question if turn.question.strip() else _WITHOUT_WORDS, answer, time.time(), ending.sources
+        )
         try:
             keeping = self._database.add_turn(
                 turn.context.key_id, session_id, kept, self._settings.max_turns, turn.replaces

@@ -101,12 +101,17 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class ToolStep(msgspec.Struct, frozen=True):
-    """The server begins to call a tool (``running``), or has called it. ``id`` names the call; seconds are its time."""
+    """The server begins to call a tool (``running``), or has called it. ``id`` names the call; seconds are its time.
+
+    Only clients that want it get the details: the arguments and the result, once the tool has been called.
+    """
 
     id: str
     name: str
     status: Literal["running"] | ToolStatus
     seconds: float = 0.0
+    arguments: str | msgspec.UnsetType = msgspec.UNSET
+    result: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ScoredText(str):

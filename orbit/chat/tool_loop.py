@@ -176,7 +176,8 @@ class ToolLoop:
             journal.tool_uses[place] = msgspec.structs.replace(
                 use, provider=provider, status=status, result=text[:_KEPT_RESULT], seconds=round(seconds, 6)
             )
-            steps.append(ToolStep(call.id, call.name, status, seconds))
+            details = (call.arguments, text) if self.turn.details else ()
+            steps.append(ToolStep(call.id, call.name, status, seconds, *details))
             results.append(Message("tool", text, tool_call_id=call.id))
         said = "".join(journal.text[self._said :]) if alone else ""
         self._go_on(calls, results, said, journal)

@@ -55,6 +55,8 @@ class Turn(msgspec.Struct, frozen=True):
     address: str = ""
     """The server's address as the client knows it, for links; empty if nobody needs it."""
     model: str = ""
+    details: bool = False
+    """Whether the client reads the arguments and results of the tools that the server calls."""
     replaces: int = 0
     """How many of the conversation's last turns this one replaces."""
     found: bool = False

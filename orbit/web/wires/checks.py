@@ -55,11 +55,14 @@ def _is_neutral(value: Any, neutral: tuple[Any, ...]) -> bool:
     return value is None or any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in neutral)
 
 
-def check_size(body: int, attached: int, limits: Limits) -> None:
-    """Raise RequestError if the attachments of a body, or all the rest of it, are too large. Sizes are in bytes."""
+def check_size(body: int, attached: int, limits: Limits, param: str = "messages") -> None:
+    """Raise RequestError if the attachments of a body, or all the rest of it, are too large. Sizes are in bytes.
+
+    ``param`` has the attachments.
+    """
     if attached > limits.max_attached_bytes:
         detail = f"The images and files take {attached} bytes; at most {limits.max_attached_bytes} are allowed."
-        raise ParameterError("messages", detail)
+        raise ParameterError(param, detail)
     if body - attached > limits.max_body_bytes:
         raise RequestError(413, "body_too_large", f"The body is larger than {limits.max_body_bytes} bytes.")
 

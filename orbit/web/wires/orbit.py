@@ -14,11 +14,13 @@ from orbit.auth.keys import Identity
 from orbit.chat.outcome import Ending, Refused, ToolStep
 from orbit.chat.turn import Turn
 from orbit.config import HostConfig
-from orbit.types import CallContext, GenerateOptions, Source, Thought, Usage
+from orbit.types import CallContext, GenerateOptions, Part, Source, Text, Thought, Usage
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.problems import RequestError, problem_of
 from orbit.web.http.request import header
 from orbit.web.services import Services
+from orbit.web.wires.attachments import BadAttachment, data_of, file_of, image_of, unpacked
+from orbit.web.wires.checks import ParameterError, check_size
 from orbit.web.wires.route import chat_handler
 from orbit.web.wires.sending import Wire
 
@@ -31,10 +33,24 @@ _STREAMED, _WHOLE = GenerateOptions(stream=True), GenerateOptions(stream=False)
 _encoder = msgspec.json.Encoder()
 
 
+class ImagePart(msgspec.Struct, frozen=True, tag="image"):
+    """An image beside the question: PNG, JPEG, GIF or WebP, in base64 or as a data URL."""
+
+    data: str
+    detail: Literal["", "low", "high", "auto"] = ""
+
+
+class FilePart(msgspec.Struct, frozen=True, tag="file"):
+    """A file beside the question, in base64 or as a data URL."""
+
+    data: str
+    name: str = ""
+
+
 class ChatRequest(msgspec.Struct, frozen=True):
     """The body of ``POST /chat``."""
 
-    message: Annotated[str, Meta(description="The question.", extra_json_schema={"minLength": 1})]
+    message: Annotated[str, Meta(description="The question; empty only beside parts.")]
     stream: Annotated[bool, Meta(description="Whether the answer comes piece by piece.")] = True
     session_id: Annotated[
         str | None,
@@ -53,13 +69,21 @@ class ChatRequest(msgspec.Struct, frozen=True):
         ),
     ] = 0
     thoughts: Annotated[
-        bool, Meta(description="Whether a stream has the model's thoughts, in frames of their own.")
+        bool,
+        Meta(
+            description="Whether a stream has the model's thoughts, in frames of their own, and the arguments and "
+            "results of tools that the server calls."
+        ),
     ] = False
+    parts: Annotated[
+        tuple[ImagePart | FilePart, ...], Meta(description="Images and files that belong to the question.")
+    ] = ()
 
 
 ORBIT_STREAM = (
     'Server-sent events. Each `data:` is JSON: `{"text": ..., "done": false}`, while the server calls a tool with '
-    '`"tool": {"id", "name", "status", "seconds"}` and no new text, and last a `StreamFrame` or '
+    '`"tool": {"id", "name", "status", "seconds"}` and no new text, for thoughts with `"thought"`, and last a '
+    "`StreamFrame` or "
     '`{"error": {"code", "message", "request_id"}, "done": true}`.'
 )
 
@@ -210,6 +234,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
     """A checked request."""
 
     request: ChatRequest
+    parts: tuple[Part, ...]
     form: TextForm
     remembers: bool
 
@@ -237,7 +262,9 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
             prompt.id if prompt else None,
             prompt.version if prompt else None,
             options=_STREAMED if request.stream else _WHOLE,
+            parts=self.parts,
             thoughts=request.thoughts,
+            details=request.thoughts,
             model=request.model or "",
             replaces=request.replaces,
         )
@@ -270,8 +297,8 @@ class OrbitProtocol:
 
     def __init__(self, config: HostConfig, form: TextForm | None = None) -> None:
         """``form`` is that of text in streams; by default the configuration's."""
-        self._max_chars = config.limits.max_message_chars
-        self.max_body = config.limits.max_body_bytes
+        self._limits = config.limits
+        self.max_body = config.limits.max_body_bytes + config.limits.max_attached_bytes
         self._form = form or config.general.stream_text
         self._remembers = config.sessions.enabled
 
@@ -284,12 +311,28 @@ class OrbitProtocol:
         expected = 'Expected {"message": "...", "stream": true or false}.'
         request = decode(body, _decoder, expected)
         _check_fields(body)
-        if not request.message.strip():
+        if not (request.message.strip() or request.parts):
             raise RequestError(400, "empty_message", f"the message is empty. {expected}")
-        check_length(request.message, self._max_chars)
+        check_length(request.message, self._limits.max_message_chars)
+        check_size(len(body), sum(len(part.data) for part in request.parts), self._limits, "parts")
         if request.session_id is not None:
             request = _in_session(request, request.session_id)
-        return OrbitQuestion(request, self._form, self._remembers)
+        return OrbitQuestion(request, _parts(request), self._form, self._remembers)
+
+
+def _parts(request: ChatRequest) -> tuple[Part, ...]:
+    """Return the parts of the question, its text first; empty if there is only text. Raises ParameterError."""
+    found: list[Part] = [Text(request.message)] if request.message.strip() else []
+    for number, part in enumerate(request.parts):
+        try:
+            if isinstance(part, FilePart):
+                found.append(file_of(part.data, part.name))
+            else:
+                data = data_of(part.data)[0] if part.data[:5].lower() == "data:" else unpacked(part.data)
+                found.append(image_of(data, part.detail))
+        except BadAttachment as error:
+            raise ParameterError(f"parts[{number}]", f"parts[{number}] cannot be used: {error}") from error
+    return tuple(found) if request.parts else ()
 
 
 def _check_fields(body: bytes) -> None:
@@ -297,7 +340,8 @@ def _check_fields(body: bytes) -> None:
     for name, value in _fields.decode(body).items():
         if name not in _BESIDE and bytes(value) not in _WITHOUT_EFFECT:
             detail = (
-                f"Unknown field '{name[:100]}'. POST /chat takes message, stream, session_id and model; the API key "
+                f"Unknown field '{name[:100]}'. POST /chat takes message, stream, session_id, model, parts, replaces "
+                "and thoughts; the API key "
                 "decides the collection and the instructions. POST /v1/chat/completions takes options of the model."
             )
             raise RequestError(400, "unknown_field", detail)

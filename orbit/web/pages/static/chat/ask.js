@@ -5,7 +5,7 @@ import { Failure, request, sentence } from "../common.js";
 const CUT_OFF = "The connection to the server was lost.";
 
 /**
- * Ask `body`. Hands what there is so far, { text, thoughts }, to `onMore` each time there is more, and returns the last
+ * Ask `body`. Hands what there is so far, { text, thoughts, calls }, to `onMore` each time there is more, and returns the last
  * frame: sources, session, metadata. Throws a Failure, or an AbortError if `signal` stopped it; closing the connection
  * stops the server's work too.
  */
@@ -18,11 +18,13 @@ export async function ask({ key, body, cumulative, signal }, onMore) {
   });
   let text = "";
   let thoughts = "";
+  const calls = new Map();
   for await (const frame of frames(response.body)) {
     if (frame.error) throw new Failure(sentence(frame.error.message), { status: 200, code: frame.error.code });
     thoughts += frame.thought ?? "";
+    if (frame.tool) calls.set(frame.tool.id, frame.tool);
     text = cumulative ? frame.text : text + frame.text;
-    onMore({ text, thoughts });
+    onMore({ text, thoughts, calls: [...calls.values()] });
     if (frame.done) return frame;
   }
   throw new Failure(CUT_OFF, { status: 200 });

@@ -107,6 +107,7 @@ async function start(text, images = []) {
   const more = (soFar) => {
     turn.answer = soFar.text;
     turn.thoughts = soFar.thoughts;
+    turn.calls = soFar.calls;
     view.grow();
     conversations.saveSoon();
   };
@@ -129,14 +130,22 @@ function bodyOf(turn) {
   const body = { message: turn.question, session_id: conversations.session ?? "new" };
   if (conversations.session && conversations.replaced) body.replaces = conversations.replaced;
   if (turn.model) body.model = turn.model;
-  if (turn.images.length) body.parts = turn.images.map(({ url }) => ({ type: "image", data: url }));
+  const images = turn.images.length ? turn.images : seenBefore(turn);
+  if (images.length) body.parts = images.map(({ url }) => ({ type: "image", data: url }));
   return body;
+}
+
+/** The last pictures before a question, which it may be about: the server remembers words only. */
+function seenBefore(turn) {
+  if (!models.sees) return [];
+  return conversations.turns.findLast((one) => one !== turn && one.images.length && one.remembered)?.images ?? [];
 }
 
 function ended(turn, end) {
   turn.state = "done";
   turn.sources = end.sources;
-  turn.calls = end.tool_calls ?? [];
+  // What the model would have a client call: this page has no tools of its own.
+  turn.calls = [...turn.calls, ...(end.tool_calls ?? []).map((call) => ({ ...call, ...call.function, status: "open" }))];
   turn.remark = remarkOn(end, turn);
   turn.remembered = end.metadata.remembered;
   if (conversations.turns.includes(turn)) conversations.remember(end.session_id ?? null, turn.remembered);

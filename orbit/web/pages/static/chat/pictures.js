@@ -15,7 +15,7 @@ export class Pictures {
     this.onChange = onChange;
     input.accept = KINDS.join(",");
     input.addEventListener("change", () => {
-      this.add(input.files);
+      this.add([...input.files]); // the list is emptied with the input
       input.value = "";
     });
   }

@@ -1,25 +1,26 @@
-// The tools that an answer called, with what they were given and what they returned.
+// The tools that were called for an answer, with what they were given and what they returned.
 
 import { h, icon } from "../common.js";
 
-/** One call, { name, arguments, result }, folded. */
-export function toolCall({ name, arguments: given, result }) {
+const WORDS = { running: "Calling ", ok: "Called ", error: "Failed: ", refused: "Not called: ", open: "Would call " };
+
+/** One call, { name, status, seconds, arguments, result }, folded. */
+export function toolCall({ name, status, seconds, arguments: given, result }) {
+  const time = seconds >= 0.1 ? ` (${seconds.toFixed(1)} s)` : "";
+  const title = h("span", {}, WORDS[status] ?? WORDS.ok, h("code", {}, name), status === "running" ? "…" : time);
+  const known = [part("Arguments", given), part("Result", result)].flat();
+  if (!known.length) return h("p", { class: "aside", "data-status": status }, title);
   return h(
     "details",
-    { class: "aside" },
-    h("summary", {}, icon("chevron"), h("span", {}, "Called ", h("code", {}, name))),
-    h(
-      "dl",
-      {},
-      h("dt", {}, "Arguments"),
-      h("dd", {}, text(given || "none")),
-      result !== undefined && result !== null && [h("dt", {}, "Result"), h("dd", {}, text(result))],
-    ),
+    { class: "aside", "data-status": status },
+    h("summary", {}, icon("chevron"), title),
+    h("dl", {}, known),
   );
 }
 
-function text(value) {
-  return h("pre", { tabindex: "0" }, readable(value));
+function part(label, value) {
+  if (value === undefined || value === null) return [];
+  return [h("dt", {}, label), h("dd", {}, h("pre", { tabindex: "0" }, readable(value) || "nothing"))];
 }
 
 /** JSON with a line for each field; anything else as it is. */

@@ -18,6 +18,7 @@ export class TurnView {
     this.thinking = h("summary", {}, icon("chevron"), h("span", {}, "Thinking…"));
     this.thoughts = h("div", { class: "thought", tabindex: "0" });
     this.mind = h("details", { class: "aside" }, this.thinking, this.thoughts);
+    this.tools = h("div", { class: "tools-used" });
     this.answer = h(
       "div",
       { class: "answer" },
@@ -45,6 +46,7 @@ export class TurnView {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.showThoughts();
+      this.showCalls();
       this.markdown.show(this.turn.answer, citePlainly);
     });
   }
@@ -57,6 +59,18 @@ export class TurnView {
     this.thinking.lastChild.textContent = turn.state === "running" && !turn.answer ? "Thinking…" : "Thoughts";
   }
 
+  showCalls() {
+    const { calls } = this.turn;
+    if (!calls.length) return;
+    if (!this.tools.isConnected) this.prose.before(this.tools);
+    calls.forEach((call, place) => {
+      const shown = this.tools.children[place];
+      if (shown?.dataset.status === call.status) return;
+      if (shown) shown.replaceWith(toolCall(call));
+      else this.tools.append(toolCall(call));
+    });
+  }
+
   /** Show how the turn ended, and say it. */
   finish({ aloud = true } = {}) {
     const { turn } = this;
@@ -64,9 +78,9 @@ export class TurnView {
     this.waiting.remove();
     const sources = new Sources(turn.sources);
     this.showThoughts();
+    this.showCalls();
     this.markdown.show(turn.answer, sources.cite);
     this.prose.hidden = !turn.answer;
-    this.answer.append(...turn.calls.map(toolCall));
     if (turn.remark) this.answer.append(h("p", { class: "remark" }, turn.remark));
     if (turn.failure) this.answer.append(this.failure(turn.failure, aloud));
     const known = turn.sources.length > 0;
