@@ -23,6 +23,7 @@ from orbit.web.wires.attachments import BadAttachment, data_of, file_of, image_o
 from orbit.web.wires.checks import ParameterError, check_size
 from orbit.web.wires.route import chat_handler
 from orbit.web.wires.sending import Wire
+from orbit.web.wires.used_tools import UsedTool, used_tools
 
 TextForm: TypeAlias = Literal["delta", "cumulative"]
 """Text in a frame of a stream: what is new, or all of it so far."""
@@ -86,15 +87,6 @@ ORBIT_STREAM = (
     "`StreamFrame` or "
     '`{"error": {"code", "message", "request_id"}, "done": true}`.'
 )
-
-
-class UsedTool(msgspec.Struct, frozen=True):
-    """A tool that the server called, and whether that succeeded: `ok`, `error` or `refused`."""
-
-    id: str
-    name: str
-    status: str
-    seconds: float
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -222,7 +214,7 @@ class OrbitWire(Wire):
             ending.without_documents,
             ending.remembered,
             ending.tries,
-            tuple([UsedTool(use.id, use.name, use.status, use.seconds) for use in ending.tool_uses]) or msgspec.UNSET,
+            used_tools(ending),
         )
 
 
@@ -310,11 +302,11 @@ class OrbitProtocol:
         """Decode and check a body. Raises RequestError with the mistake and the expected form."""
         expected = 'Expected {"message": "...", "stream": true or false}.'
         request = decode(body, _decoder, expected)
+        check_size(len(body), sum(len(part.data) for part in request.parts), self._limits, "parts")
         _check_fields(body)
         if not (request.message.strip() or request.parts):
             raise RequestError(400, "empty_message", f"the message is empty. {expected}")
         check_length(request.message, self._limits.max_message_chars)
-        check_size(len(body), sum(len(part.data) for part in request.parts), self._limits, "parts")
         if request.session_id is not None:
             request = _in_session(request, request.session_id)
         return OrbitQuestion(request, _parts(request), self._form, self._remembers)

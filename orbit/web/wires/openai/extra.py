@@ -8,17 +8,9 @@ import msgspec
 
 from orbit.chat.outcome import Ending, Refused
 from orbit.types import Source
+from orbit.web.wires.used_tools import UsedTool, used_tools
 
 _WEB: Final = ("http://", "https://")
-
-
-class UsedTool(msgspec.Struct, frozen=True):
-    """A tool that the server called, and whether that succeeded: `ok`, `error` or `refused`."""
-
-    id: str
-    name: str
-    status: str
-    seconds: float
 
 
 class CompletionExtra(msgspec.Struct, frozen=True):
@@ -52,7 +44,7 @@ def extra_of(ending: Ending, request_id: str, ignored: tuple[str, ...]) -> Compl
         ending.model,
         ending.tries,
         ignored or msgspec.UNSET,
-        tuple([UsedTool(use.id, use.name, use.status, use.seconds) for use in ending.tool_uses]) or msgspec.UNSET,
+        used_tools(ending),
     )
 
 
