@@ -48,6 +48,7 @@ def pythons(session: nox.Session) -> None:
     """Run the host's tests on each Python that this machine has."""
     plugins = (
         "openai",
+        "anthropic",
         "ollama",
         "safety",
         "cache",

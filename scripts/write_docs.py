@@ -287,6 +287,7 @@ def example_config() -> str:
     switched_off = (
         "ollama",
         "openai",
+        "anthropic",
         "safety",
         "reranker",
         "extract",

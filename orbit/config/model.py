@@ -84,7 +84,7 @@ class General(Section, forbid_unknown_fields=True, frozen=True):
         tuple[str, ...],
         Meta(
             description="Parameters of /v1/chat/completions that go to the model's server as they are, such as "
-            "chat_template_kwargs; ollama and openai send them on."
+            "chat_template_kwargs; ollama, openai and anthropic send them on."
         ),
     ] = ()
     data_dir: Annotated[str, Meta(description="Folder for data that must survive a restart.")] = "data"

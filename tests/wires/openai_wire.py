@@ -136,14 +136,17 @@ class OpenAIWire:
     async def start(self) -> None:
         """Listen; on the same port as before if the server was stopped."""
         app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=[raw_answers(self)])
-        app.router.add_get("/v1/models", self._models)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_post("/v1/embeddings", self._embeddings)
+        self._route(app.router)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
+
+    def _route(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/v1/models", self._models)
+        router.add_post("/v1/chat/completions", self._chat)
+        router.add_post("/v1/embeddings", self._embeddings)
 
     async def stop(self) -> None:
         """Stop at once, cutting what is running; the port refuses connections from then on."""
@@ -248,7 +251,7 @@ class OpenAIWire:
         if fault.kind == "hang":
             await asyncio.Event().wait()
         if fault.kind in ("die", "end"):
-            _cut(request)
+            cut(request)
         if fault.kind == "garbage":
             return web.Response(text="<html><body>It works!</body></html>", content_type="text/html")
         return self._problem(fault.status, fault.error, headers=dict(fault.headers))
@@ -257,7 +260,7 @@ class OpenAIWire:
         if fault.kind == "hang":
             await asyncio.Event().wait()
         elif fault.kind == "die":
-            _cut(request)
+            cut(request)
         elif fault.kind == "garbage":
             await response.write(b'data: {"model": "llama", "cho\n\n')
         elif fault.kind in ("error", "status"):
@@ -392,7 +395,7 @@ async def _send(response: web.StreamResponse, frame: Any) -> None:
     await response.write(b"data: " + json.dumps(frame).encode() + b"\n\n")
 
 
-def _cut(request: web.Request) -> None:
+def cut(request: web.Request) -> None:
     """Cut the connection as a dying process does: no end of the body, a reset."""
     transport = request.transport
     if transport is not None:

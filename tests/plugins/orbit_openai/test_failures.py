@@ -259,3 +259,13 @@ async def test_health_tells_which_server_is_away(start: Start) -> None:
         await one.start()
         await two.start()
         assert (await provider.health()).status == "ok"
+
+
+async def test_a_server_that_has_retried_itself_is_asked_once(
+    wire: OpenAIWire, start: Start, context: CallContext
+) -> None:
+    provider = await start(base_url=wire.url)
+    wire.faults.extend([Fault("status", status=502, error="Oh", headers=(("x-should-retry", "false"),))] * 3)
+    with pytest.raises(ProviderError) as raised:
+        await ask(provider, context)
+    assert (raised.value.kind, len(wire.asked())) == ("unavailable", 1)

@@ -1,0 +1,144 @@
+"""The HTTP client: the routes of the Messages API."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from orbit import Chunk, OrbitError
+from orbit.upstreams import Address, Connections, Refused, oversized, whole_body
+from orbit_anthropic.errors import not_compatible, status_error
+from orbit_anthropic.models import Model, models_from
+from orbit_anthropic.reader import MessageReader
+from orbit_anthropic.settings import AnthropicSettings
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_SECONDS_TO_END: Final = 0.5
+_NO_LIST: Final = frozenset(
+    {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+)
+"""Responses of gateways that have no model list, or do not show it to this key."""
+LONGEST_ANSWER: Final = 64 * 1024 * 1024
+"""Limit of a streamed answer, in bytes."""
+_LONGEST_BODY: Final = 8 * 1024 * 1024
+
+
+class _Counted(msgspec.Struct):
+    input_tokens: int
+
+
+class Client:
+    """Connections to all servers of an instance. Create it inside an event loop; ``close`` it when done."""
+
+    def __init__(self, settings: AnthropicSettings) -> None:
+        self._settings = settings
+        key = {"x-api-key": settings.api_key} if settings.api_key else {}
+        self._connections = Connections(
+            {"anthropic-version": settings.version, **key, **settings.headers},
+            proxy=settings.proxy,
+            ca_certs=settings.ca_certs,
+            verify_certs=settings.verify_certs,
+            connect_timeout=settings.connect_timeout,
+        )
+
+    async def close(self) -> None:
+        """Close all connections, including those of running answers."""
+        await self._connections.close()
+
+    async def models(self, address: Address) -> list[Model] | None:
+        """Return the models that a server lists; None if it has no list. Raises ProviderError."""
+        path = "/v1/models" if address.query else "/v1/models?limit=1000"  # the most; else it lists 20
+        try:
+            async with self._asked("GET", address, path, seconds=self._settings.connect_timeout) as response:
+                return models_from(await whole_body(response, _LONGEST_BODY, str(address)), str(address))
+        except Refused as error:
+            if error.status in _NO_LIST:
+                return None
+            raise
+
+    async def answers(self, address: Address, model: str) -> None:
+        """Raise ProviderError if a server does not know the route. Ignore complaints about the empty request."""
+        body = b'{"model": %b}' % msgspec.json.encode(model)
+        seconds = self._settings.connect_timeout
+        try:
+            async with self._asked("POST", address, "/v1/messages", body, model, seconds=seconds):
+                return
+        except Refused as error:
+            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+                raise
+        except OrbitError:
+            return
+
+    async def count(self, address: Address, body: bytes, model: str, seconds: float) -> int:
+        """Return the tokens of a prompt. Raises OrbitError."""
+        url = str(address)
+        async with self._asked("POST", address, "/v1/messages/count_tokens", body, model, seconds=seconds) as response:
+            try:
+                return msgspec.json.decode(await whole_body(response, _LONGEST_BODY, url), type=_Counted).input_tokens
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise not_compatible(url, "it does not count tokens") from error
+
+    async def message(
+        self, address: Address, body: bytes, reader: MessageReader, model: str, silence: float
+    ) -> AsyncGenerator[Chunk]:
+        """Yield the pieces of an answer; ``silence`` is in seconds. Raises ProviderError or PromptTooLong.
+
+        Closing the generator closes the connection, which makes the server stop.
+        """
+        import aiohttp  # noqa: PLC0415  # loaded by __init__
+
+        async with self._asked("POST", address, "/v1/messages", body, model, silence=silence) as response:
+            size = 0
+            while not reader.done and (data := await _piece(response, reader)):
+                size += len(data)
+                if size > LONGEST_ANSWER:
+                    raise oversized(str(address), "an answer", LONGEST_ANSWER)
+                for chunk in reader.feed(data):
+                    yield chunk
+            for chunk in reader.end(response.content_type):
+                yield chunk
+            # Read to the end of the body, so that the connection can be reused.
+            with suppress(TimeoutError, aiohttp.ClientError, OSError):
+                async with asyncio.timeout(_SECONDS_TO_END):
+                    await response.content.readany()
+
+    def _asked(
+        self,
+        method: str,
+        address: Address,
+        path: str,
+        body: bytes | None = None,
+        model: str = "",
+        *,
+        seconds: float | None = None,
+        silence: float | None = None,
+    ) -> "AbstractAsyncContextManager[aiohttp.ClientResponse]":
+        """Send a request. ``seconds`` limits the whole call, ``silence`` each wait."""
+        url = str(address)
+        return self._connections.asked(
+            method,
+            address,
+            path,
+            body,
+            refused=lambda status, headers, said: status_error(status, headers, said, model, url),
+            incompatible=lambda detail: not_compatible(url, detail),
+            seconds=seconds,
+            silence=silence,
+        )
+
+
+async def _piece(response: "aiohttp.ClientResponse", reader: MessageReader) -> bytes:
+    """Return what has arrived; nothing at the end, or if the connection breaks after a complete answer."""
+    import aiohttp  # noqa: PLC0415  # loaded by the client
+
+    try:
+        return await response.content.readany()
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        if reader.finished:
+            return b""
+        raise

@@ -1,0 +1,340 @@
+"""The provider: ORBIT's hooks on one or several servers of the Messages API."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from http import HTTPStatus
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from orbit import (
+    CallContext,
+    Chunk,
+    ConfigError,
+    GenerateOptions,
+    Health,
+    HealthStatus,
+    Host,
+    Message,
+    Model,
+    OrbitError,
+    Provider,
+    ProviderError,
+    TokenCount,
+    hookimpl,
+)
+from orbit.upstreams import (
+    Address,
+    Refused,
+    Server,
+    ServerPool,
+    address_problem,
+    beside_text,
+    blamed,
+    credential_problem,
+    header_problems,
+    listed_name,
+    seconds_left,
+    tls_problems,
+)
+from orbit_anthropic import thinking, wire
+from orbit_anthropic.client import Client
+from orbit_anthropic.errors import refused_form, refused_thoughts
+from orbit_anthropic.models import Model as ListedModel
+from orbit_anthropic.models import supported
+from orbit_anthropic.reader import MessageReader
+from orbit_anthropic.settings import ROUTES, AnthropicSettings
+from orbit_anthropic.thoughts import KeptThoughts
+
+logger = logging.getLogger("orbit.anthropic")
+
+_BYTES_A_TOKEN: Final = 3
+"""UTF-8 bytes, a low estimate: English prose has four and more, code, numbers and most other scripts three."""
+_TOKENS_A_MESSAGE: Final = 8
+"""The most that a message adds to its text."""
+_USUAL_WINDOW: Final = 200_000
+_OWN_FIELDS: Final = frozenset({"messages", "stream"})
+"""Request fields that the settings must not change, because the provider could not read the response."""
+_CLIENTS: Final = (
+    ("reasoning_effort", re.compile(r"thinking|effort|budget"), "The model does not accept this thinking or effort."),
+    ("max_tokens", re.compile(r"\bmax_tokens\b"), "The model does not accept this value of max_tokens."),
+    ("stop", re.compile(r"\bstop_sequences\b"), "The model does not accept these stop sequences."),
+)
+"""Options that a client may choose wrongly, the server's words for them, and a sentence for the client."""
+
+
+class AnthropicProvider(Provider):
+    """Chat with servers of Anthropic's Messages API."""
+
+    ORBIT_API = 2
+    Settings = AnthropicSettings
+    settings: AnthropicSettings
+
+    def __init__(self, name: str, settings: AnthropicSettings, host: Host) -> None:
+        super().__init__(name, settings, host)
+        self._pool = ServerPool(settings.addresses, settings.max_retries, settings.retry_delay)
+        self._client: Client | None = None
+        self._listed: dict[str, ListedModel] = {}
+        self._forms: dict[str, bool] = {}
+        """Whether a model takes adaptive thinking, as it turned out."""
+        self._kept = KeptThoughts()
+        self._counts = True
+        """Whether the servers count tokens, as far as is known."""
+
+    def validate(self) -> Iterable[str]:
+        """Yield settings that cannot work."""
+        settings = self.settings
+        if not settings.model:
+            yield "set `model`, such as claude-sonnet-5."
+        if not settings.given:
+            yield "base_url contains no server."
+        for url in settings.given:
+            if problem := address_problem(url, "https://HOST"):
+                yield f"base_url {problem}"
+        if settings.proxy and (problem := address_problem(settings.proxy)):
+            yield f"proxy {problem}"
+        others = {"headers.Authorization": any(name.lower() == "authorization" for name in settings.headers)}
+        if problem := credential_problem(settings.addresses, others):
+            yield problem
+        yield from tls_problems(settings.ca_certs, verify_certs=settings.verify_certs)
+        yield from header_problems(settings.headers, api_key=settings.api_key, version=settings.version)
+        for field in sorted(_OWN_FIELDS.intersection(settings.extra_body)):
+            yield f"extra_body.{field} is set by ORBIT for each request; leave it out."
+        if settings.context_window and settings.max_tokens >= settings.context_window:
+            yield f"max_tokens ({settings.max_tokens}) leaves no room in context_window ({settings.context_window})."
+
+    def model(self, hook: str) -> str:
+        """Return the model behind a hook."""
+        del hook
+        return self.settings.model
+
+    async def __aenter__(self) -> Self:
+        self._client = Client(self.settings)
+        try:
+            await self._check_servers()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def health(self) -> Health:
+        """Ask every server for its models. Down if none responds, degraded if one fails."""
+        errors = await asyncio.gather(*(self._failure(server.address) for server in self._pool.servers))
+        failures = [error for error in errors if error is not None]
+        if not failures:
+            return Health(detail=self.settings.model)
+        away = [error for error in failures if error.kind in ("unavailable", "timeout", "overloaded")]
+        status: HealthStatus = "down" if len(away) == len(errors) else "degraded"
+        return Health(status, " ".join(error.message for error in failures))
+
+    @hookimpl
+    async def generate(
+        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext
+    ) -> AsyncGenerator[Chunk]:
+        """Answer a conversation. Thoughts come apart from the answer, with their signatures."""
+        client, model = self._started(), options.model or self.settings.model
+        messages = [self._with_thoughts(message, context.key_id) for message in messages]
+        plan, tried = self._plan(model), set[wire.Plan]()
+        attempts = self._pool.attempts(context)
+        while True:
+            tried.add(plan)
+            server, begun = attempts.next(), False
+            named = msgspec.structs.replace(plan, model=server.names.get(model, model))
+            body = wire.message_body(self.settings, messages, options, named)
+            silence = seconds_left(self.settings.silence_timeout, context)
+            reader = MessageReader(model, server.url, tools=bool(options.tools))
+            try:
+                with server.call():
+                    async with aclosing(client.message(server.address, body, reader, model, silence)) as chunks:
+                        async for chunk in chunks:
+                            if not begun:
+                                begun = True
+                                self._learn(model, plan)
+                            if chunk.finish_reason is not None:
+                                self._kept.keep(context.key_id, reader.calls, tuple(reader.thoughts))
+                            yield chunk
+            except ProviderError as error:
+                if begun:
+                    raise
+                otherwise = self._otherwise(error, plan, options)
+                if otherwise not in tried:
+                    plan = otherwise
+                    continue
+                problem = _clients(blamed(error, options, messages), options)
+                if problem is not error:
+                    raise problem from error
+                await attempts.retry_after(error)
+            else:
+                return
+
+    @hookimpl
+    async def models(self) -> Sequence[Model]:
+        """Return the configured model and the others that the server listed at the start."""
+        names = dict.fromkeys((self.settings.model, *self._listed))
+        return [Model(name, self._window(name), supported(self.settings, self._found(name))) for name in names]
+
+    @hookimpl
+    async def count_tokens(
+        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext
+    ) -> TokenCount:
+        """Estimate the tokens, rather too high; ask the server if they may come near the window."""
+        model = options.model or self.settings.model
+        window = self._window(model)
+        size = sum(len(message.content.encode()) // _BYTES_A_TOKEN + _TOKENS_A_MESSAGE for message in messages)
+        text, attached = beside_text(messages, options)
+        size += len(text.encode()) // _BYTES_A_TOKEN + attached
+        if size * 2 > window and self._counts and self._client is not None:
+            size = await self._counted(messages, options, context, model) or size
+        return TokenCount(size, window)
+
+    async def _counted(
+        self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, model: str
+    ) -> int | None:
+        """Return the tokens that a server counts; None if it does not."""
+        server = self._pool.attempts(context).next()
+        plan = msgspec.structs.replace(self._plan(model), model=server.names.get(model, model), thoughts=False)
+        body = wire.count_body(self.settings, messages, options, plan)
+        seconds = seconds_left(self.settings.silence_timeout, context)
+        try:
+            return await self._started().count(server.address, body, model, seconds)
+        except OrbitError as error:
+            if isinstance(error, Refused) and error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+                self._counts = False
+            logger.debug("%s: %s", self.name, error)
+            return None
+
+    def _with_thoughts(self, message: Message, key_id: str) -> Message:
+        """Return a message that calls tools with the thoughts before the calls, if they are known."""
+        if not message.tool_calls or message.thoughts:
+            return message
+        thoughts = self._kept.of(key_id, message.tool_calls)
+        return msgspec.structs.replace(message, thoughts=thoughts) if thoughts else message
+
+    def _plan(self, model: str) -> wire.Plan:
+        listed, form = self._found(model), self.settings.thinking
+        adaptive = form == "adaptive"
+        if form == "auto":
+            adaptive = listed is None or listed.adaptive is not False or listed.budget is False
+        return wire.Plan(model, listed, self._forms.get(model, adaptive))
+
+    def _otherwise(self, error: OrbitError, plan: wire.Plan, options: GenerateOptions) -> wire.Plan:
+        """Return how else to ask if a server refuses the form of a request; the same plan if it does not."""
+        wish = thinking.wish(self.settings, options)
+        if plan.thoughts and refused_thoughts(error):
+            return msgspec.structs.replace(plan, thoughts=False)
+        if wish is not None and not wish.off and refused_form(error, adaptive=plan.adaptive):
+            return msgspec.structs.replace(plan, adaptive=not plan.adaptive)
+        return plan
+
+    def _learn(self, model: str, plan: wire.Plan) -> None:
+        """Remember in which form a model takes thinking, once it has answered."""
+        usual = self._plan(model)
+        if plan.adaptive != usual.adaptive and plan.thoughts:
+            self._forms[model] = plan.adaptive
+            form = "adaptive" if plan.adaptive else "budget"
+            logger.info("%s: %s works with thinking: %s; ORBIT applies it from now on", self.name, model, form)
+
+    def _window(self, model: str) -> int:
+        listed = self._found(model)
+        own = self.settings.context_window if model == self.settings.model else None
+        return own or (listed.window if listed is not None else None) or _USUAL_WINDOW
+
+    def _found(self, name: str) -> ListedModel | None:
+        listed = listed_name(name, self._listed)
+        return None if listed is None else self._listed[listed]
+
+    def _started(self) -> Client:
+        if self._client is None:
+            raise ProviderError("the provider is not started.", kind="unavailable")
+        return self._client
+
+    async def _close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _failure(self, address: Address) -> ProviderError | None:
+        """Return the error of listing a server's models; None if it works, or if there is no list."""
+        try:
+            await self._started().models(address)
+        except ProviderError as error:
+            return error
+        return None
+
+    async def _check_servers(self) -> None:
+        """Require one server that responds and has the model; log what the others lack."""
+        for url in self.settings.given:
+            written, used = Address.parse(url).url, Address.parse(url, strip=ROUTES).url
+            if written != used:
+                sentence = "%s: base_url contains a route (%s); ORBIT appends routes itself, so it uses %s"
+                logger.warning(sentence, self.name, written, used)
+        servers = self._pool.servers
+        results = await asyncio.gather(*(self._check(server) for server in servers), return_exceptions=True)
+        problems = [result for result in results if isinstance(result, BaseException)]
+        for problem in problems:
+            if not isinstance(problem, ProviderError | ConfigError):
+                raise problem
+        if len(problems) == len(servers) and self.settings.require_server:
+            raise problems[0]
+        for problem in problems:
+            logger.warning("%s: %s", self.name, problem)
+
+    async def _check(self, server: Server) -> None:
+        """Raise ProviderError if a server does not respond in time, ConfigError if it lacks the model."""
+        model = self.settings.model
+        there = {item.name: item for item in await self._await_models(server)}
+        self._listed |= there
+        if not there:
+            logger.warning("%s: %s lists no models, so ORBIT cannot check that it has %s", self.name, server.url, model)
+            return
+        name = listed_name(model, there)
+        if name is None and not await self._knows(server, model):
+            lack = f"{server.url} does not have the model '{model}'; it has: {', '.join(there)}."
+            raise ConfigError(f"{lack} Set {self.name}.model to one of them.")
+        if name is not None and name != model:
+            server.names[model] = name
+        logger.info("%s: %s has %s", self.name, server.url, model)
+
+    async def _knows(self, server: Server, model: str) -> bool:
+        """Return whether a server knows a model that it does not list, as it does aliases of others."""
+        body = msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": "x"}]})
+        try:
+            await self._started().count(server.address, body, model, self.settings.connect_timeout)
+        except OrbitError:
+            return False
+        return True
+
+    async def _await_models(self, server: Server) -> list[ListedModel]:
+        """Return the models that a server lists; none if it has no list. Raises ProviderError if it stays silent."""
+        client, loop = self._started(), asyncio.get_running_loop()
+        deadline = loop.time() + self.settings.start_timeout
+        while True:
+            try:
+                if (found := await client.models(server.address)) is None:
+                    await client.answers(server.address, self.settings.model)
+            except ProviderError as error:
+                if not error.retryable or loop.time() >= deadline:
+                    hint = " Start the server, or set base_url to where it runs." if error.retryable else ""
+                    raise ProviderError(error.message + hint, kind=error.kind, retryable=error.retryable) from error
+            else:
+                return found or []
+            await asyncio.sleep(min(0.25, self.settings.start_timeout))
+
+
+def _clients(error: OrbitError, options: GenerateOptions) -> OrbitError:
+    """Return an error that names the option that the client chose wrongly, if the server says so; else ``error``."""
+    if not isinstance(error, Refused) or error.status != HTTPStatus.BAD_REQUEST:
+        return error
+    for option, said, sentence in _CLIENTS:
+        if getattr(options, option) not in (None, ()) and said.search(error.marks):
+            return ProviderError(error.message, kind="rejected", client=sentence, option=option)
+    return error

@@ -1,0 +1,246 @@
+"""Converts the events of an answer to chunks. The events decide whether the answer is complete."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from orbit import Chunk, FinishReason, OrbitError, Thought, ToolCall, Usage
+from orbit.upstreams import cut_off, new_call_id
+from orbit_anthropic.errors import event_error, not_compatible
+from orbit_anthropic.events import Events
+from orbit_anthropic.wire import REDACTED
+
+logger = logging.getLogger("orbit.anthropic")
+
+_REASONS: Final[Mapping[str, FinishReason]] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "pause_turn": "length",
+    "refusal": "content_filter",
+}
+_COUNTS: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+
+
+class _Call:
+    """A call of a tool as far as it has arrived."""
+
+    def __init__(self, block: dict[str, Any]) -> None:
+        self.id = _text(block.get("id"))
+        self.name = _text(block.get("name"))
+        self.input = block.get("input")
+        self.arguments = ""
+
+    def whole(self) -> str:
+        """Return the arguments as JSON: those that were streamed, or those that the block began with."""
+        if self.arguments.strip():
+            return self.arguments
+        return json.dumps(self.input, ensure_ascii=False) if isinstance(self.input, dict) else "{}"
+
+
+class MessageReader:
+    """Reads one answer: a stream of server-sent events, or a single message."""
+
+    def __init__(self, model: str, url: str, *, tools: bool) -> None:
+        """Set ``tools`` if the model may call some; calls of others are left out."""
+        self._model = model
+        self._url = url
+        self._tools = tools
+        self._events = Events(url)
+        self._kinds: dict[Any, str] = {}
+        """The types of content blocks, by their index."""
+        self._calls: dict[Any, _Call] = {}
+        self._chunks: list[Chunk] = []
+        self._thought = ""
+        self._counts: dict[str, int] = {}
+        self._reasoned = 0
+        self._reason = ""
+        self._stopped_by = ""
+        self._began = False
+        self._failure: OrbitError | None = None
+        self.thoughts: list[Thought] = []
+        """The signed thoughts of the answer so far."""
+        self.calls: tuple[ToolCall, ...] = ()
+        """The calls of the answer, once it is complete."""
+        self.done = False
+        """Whether the rest of the body is irrelevant."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the answer is complete, even if nothing more comes."""
+        return bool(self._reason)
+
+    def feed(self, data: bytes) -> list[Chunk]:
+        """Return what ``data`` adds to the answer. Raises OrbitError if it reports an error."""
+        return self._read(self._events.feed(data))
+
+    def end(self, content_type: str) -> list[Chunk]:
+        """Return the rest at the end of the body. Raises OrbitError if the answer is incomplete."""
+        chunks = [] if self.done else self._read(self._events.end())
+        if self._failure is not None:
+            raise self._failure
+        if self.done:
+            return chunks
+        if self._reason:
+            self._finish()
+            return chunks + self._taken()
+        if not self._began and content_type != "text/event-stream":
+            raise not_compatible(self._url, f"it sends {content_type}")
+        raise cut_off(self._url, "closed the connection in the middle of the answer")
+
+    def _read(self, events: list[dict[str, Any]]) -> list[Chunk]:
+        """Return the chunks of some events. Hold back an error until what precedes it has been sent."""
+        try:
+            for event in events:
+                self._take(event)
+            if self._events.failure is not None and not self.done:
+                raise self._events.failure
+        except OrbitError as error:
+            if not self._chunks:
+                raise
+            self._failure, self.done = error, True
+        return self._taken()
+
+    def _taken(self) -> list[Chunk]:
+        chunks, self._chunks = self._chunks, []
+        return chunks
+
+    def _take(self, event: dict[str, Any]) -> None:
+        """Take an event. Pings, and events and blocks that are newer than this code, change nothing."""
+        kind = event.get("type")
+        if self.done:
+            return
+        if kind == "error" or (kind is None and "error" in event):
+            raise event_error(event, self._model, self._url)
+        if kind == "message_start":
+            self._began = True
+            self._count(_dict(event.get("message")).get("usage"))
+        elif kind == "content_block_start":
+            self._begin(event.get("index"), _dict(event.get("content_block")))
+        elif kind == "content_block_delta":
+            self._add(event.get("index"), _dict(event.get("delta")))
+        elif kind == "content_block_stop":
+            self._end_block(event.get("index"))
+        elif kind == "message_delta":
+            self._count(event.get("usage"))
+            self._ended(_dict(event.get("delta")))
+        elif kind == "message_stop":
+            self._finish()
+        elif kind == "message":
+            self._whole(event)
+
+    def _begin(self, index: Any, block: dict[str, Any]) -> None:
+        kind = self._kinds[index] = _text(block.get("type"))
+        if kind == "text":
+            self._say(_text(block.get("text")))
+        elif kind == "thinking":
+            self._think(_text(block.get("thinking")))
+            self._sign(_text(block.get("signature")))
+        elif kind == "redacted_thinking":
+            self._sign(REDACTED + _text(block.get("data")))
+        elif kind == "tool_use":
+            self._calls[index] = _Call(block)
+
+    def _add(self, index: Any, delta: dict[str, Any]) -> None:
+        kind = delta.get("type")
+        if kind == "text_delta":
+            self._say(_text(delta.get("text")))
+        elif kind == "thinking_delta":
+            self._think(_text(delta.get("thinking")))
+        elif kind == "signature_delta":
+            self._sign(_text(delta.get("signature")))
+        elif kind == "input_json_delta" and index in self._calls:
+            self._calls[index].arguments += _text(delta.get("partial_json"))
+
+    def _end_block(self, index: Any) -> None:
+        if self._kinds.get(index) == "thinking":
+            self._thought = ""  # unsigned
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._chunks.append(Chunk(text))
+
+    def _think(self, text: str) -> None:
+        if text:
+            self._thought += text
+            self._chunks.append(Chunk(reasoning=text))
+
+    def _sign(self, signature: str) -> None:
+        if signature:
+            self.thoughts.append(Thought(self._thought, signature))
+            self._thought = ""
+            self._chunks.append(Chunk(signature=signature))
+
+    def _count(self, usage: Any) -> None:
+        """Note token counts: each is the newest that the server gave."""
+        given = _dict(usage)
+        self._counts |= {name: value for name in _COUNTS if isinstance(value := given.get(name), int)}
+        thought = _dict(given.get("output_tokens_details")).get("thinking_tokens")
+        self._reasoned = thought if isinstance(thought, int) else self._reasoned
+
+    def _ended(self, delta: dict[str, Any]) -> None:
+        self._reason = _text(delta.get("stop_reason")) or self._reason
+        self._stopped_by = _text(delta.get("stop_sequence")) or self._stopped_by
+
+    def _whole(self, message: dict[str, Any]) -> None:
+        """Take a whole message, from a server that does not stream."""
+        self._began = True
+        content = message.get("content")
+        for index, block in enumerate(content if isinstance(content, list) else []):
+            self._begin(index, _dict(block))
+        self._count(message.get("usage"))
+        self._ended(message)
+        self._reason = self._reason or "end_turn"
+        self._finish()
+
+    def _finish(self) -> None:
+        """Add the last chunk, with calls, finish reason and usage."""
+        self.done = True
+        reason = self._reason or "end_turn"
+        if reason not in _REASONS:
+            logger.warning("%s ended an answer with the unknown stop_reason %r", self._url, reason[:50])
+        finish = _REASONS.get(reason, "stop")
+        self.calls = self._tool_calls(cut=finish != "stop") if self._tools else ()
+        if self.calls and finish == "stop":
+            finish = "tool_calls"
+        stopped_by = self._stopped_by if reason == "stop_sequence" else ""
+        self._chunks.append(Chunk("", finish, self._usage(), tool_calls=self.calls, stopped_by=stopped_by))
+
+    def _tool_calls(self, *, cut: bool) -> tuple[ToolCall, ...]:
+        """Return the calls; leave out what is incomplete if the answer was ``cut``."""
+        found = []
+        for call in self._calls.values():
+            arguments = call.whole()
+            if not (cut and not _is_complete(arguments)):
+                found.append(ToolCall(call.id or new_call_id(), call.name, arguments))
+        return tuple(found)
+
+    def _usage(self) -> Usage | None:
+        if not self._counts:
+            return None
+        read, made, cached, written = (
+            max(0, self._counts.get(name, 0))
+            for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+        )
+        return Usage(read + made + cached, written, cached, self._reasoned)
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _is_complete(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,186 @@
+"""Answers as servers send them: odd streams, broken ones, and how each ends."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from anthropic_kit import QUESTION, Start, ask, text
+from anthropic_wire import AnthropicWire, Fault, Raw, event
+from wire_kit import TOOLS
+
+from orbit import CallContext, Chunk, GenerateOptions, OrbitError, ProviderError, Usage
+
+MESSAGE = {"type": "message", "role": "assistant", "content": [], "usage": {"input_tokens": 7, "output_tokens": 1}}
+START = event("message_start", message=MESSAGE)
+STOP = event("message_stop")
+USE: dict[str, Any] = {"type": "tool_use", "id": "toolu_0", "name": "weather", "input": {}}
+EVENTS = {"Content-Type": "text/event-stream"}
+
+
+def begin(index: int = 0, **block: Any) -> bytes:
+    return event("content_block_start", index=index, content_block={"type": "text", "text": "", **block})
+
+
+def delta(kind: str, index: int = 0, **fields: Any) -> bytes:
+    return event("content_block_delta", index=index, delta={"type": kind, **fields})
+
+
+def says(words: str, index: int = 0) -> bytes:
+    return delta("text_delta", index, text=words)
+
+
+def end(reason: str | None = "end_turn", **usage: Any) -> bytes:
+    given = {"output_tokens": 3, **usage}
+    return event("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage=given)
+
+
+async def answered(wire: AnthropicWire, start: Start, context: CallContext, *pieces: bytes, **options: Any) -> Any:
+    wire.raw["/v1/messages"] = Raw(list(pieces), EVENTS)
+    return await ask(await start(base_url=wire.url), context, **options)
+
+
+async def test_what_is_new_changes_nothing(start: Start, context: CallContext) -> None:
+    async with AnthropicWire(odd=True, thoughts="hm") as wire:
+        provider = await start(base_url=wire.url)
+        plain = await ask(provider, context)
+        wire.calls = [("weather", '{"town": "Bonn"}')]
+        called = await ask(provider, context, options=TOOLS)
+    assert (text(plain), plain[-1].finish_reason) == ("one two three", "stop")
+    assert [(call.name, call.arguments) for call in called[-1].tool_calls] == [("weather", '{"town": "Bonn"}')]
+
+
+ODD: dict[str, list[bytes]] = {
+    "in one piece": [START + begin() + says("Hi") + end() + STOP],
+    "byte by byte": [bytes([byte]) for byte in START + begin() + says("Hi") + end() + STOP],
+    "lines of Windows": [(START + begin() + says("Hi") + end() + STOP).replace(b"\n", b"\r\n")],
+    "text from the start": [START, begin(text="H"), says("i"), end(), STOP],
+    "no end but the reason": [START, begin(), says("Hi"), end()],
+    "no reason but the end": [START, begin(), says("Hi"), STOP],
+    "more after the end": [START, begin(), says("Hi"), end(), STOP, says("no"), event("error", error={})],
+    "comments and DONE": [b": ping\n\n", START, begin(), says("Hi"), end(), STOP, b"data: [DONE]\n\n"],
+    "no start": [begin(), says("Hi"), end(), STOP],
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+async def test_streams_in_odd_forms(wire: AnthropicWire, start: Start, context: CallContext, case: str) -> None:
+    chunks = await answered(wire, start, context, *ODD[case])
+    assert (text(chunks), chunks[-1].finish_reason) == ("Hi", "stop")
+
+
+async def test_usage_is_the_newest_figure_of_each_kind(wire: AnthropicWire, start: Start, context: CallContext) -> None:
+    last = end(cache_creation_input_tokens=2, cache_read_input_tokens=4, output_tokens_details={"thinking_tokens": 1})
+    chunks = await answered(wire, start, context, START, begin(), says("Hi"), last, STOP)
+    assert chunks[-1].usage == Usage(13, 3, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [
+        ("end_turn", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("pause_turn", "length"),
+        ("refusal", "content_filter"),
+        ("novelty", "stop"),
+    ],
+)
+async def test_why_answers_end(
+    start: Start, context: CallContext, reason: str, finish: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with AnthropicWire(stop_reason=reason) as wire:
+        chunks = await ask(await start(base_url=wire.url), context)
+    assert (text(chunks), chunks[-1].finish_reason) == ("one two three", finish)
+    assert ("unknown stop_reason 'novelty'" in caplog.text) == (reason == "novelty")
+
+
+async def test_the_text_that_ends_an_answer_is_named(wire: AnthropicWire, start: Start, context: CallContext) -> None:
+    chunks = await ask(await start(base_url=wire.url), context, options=GenerateOptions(stop=("three",)))
+    assert (text(chunks).strip(), chunks[-1].finish_reason, chunks[-1].stopped_by) == ("one two", "stop", "three")
+
+
+async def test_a_refusal_without_text_and_thoughts_alone(
+    wire: AnthropicWire, start: Start, context: CallContext
+) -> None:
+    refused = await answered(wire, start, context, START, end("refusal"), STOP)
+    assert [(chunk.text, chunk.finish_reason) for chunk in refused] == [("", "content_filter")]
+    thought = begin(type="thinking", thinking="h") + delta("thinking_delta", thinking="m") + end() + STOP
+    alone = await answered(wire, start, context, START, thought)
+    assert ("".join(chunk.reasoning for chunk in alone), text(alone), alone[-1].finish_reason) == ("hm", "", "stop")
+
+
+async def test_calls_of_odd_forms(wire: AnthropicWire, start: Start, context: CallContext) -> None:
+    calls: list[tuple[list[bytes], list[tuple[str, str]]]] = [
+        ([begin(**{**USE, "input": {"town": "Bonn"}}), end("tool_use")], [("toolu_0", '{"town": "Bonn"}')]),
+        ([begin(**USE), end("tool_use")], [("toolu_0", "{}")]),
+        ([begin(**USE), delta("input_json_delta", partial_json='{"to'), end("max_tokens")], []),
+        ([begin(**USE), delta("input_json_delta", partial_json="{}"), end("end_turn")], [("toolu_0", "{}")]),
+    ]
+    for pieces, expected in calls:
+        chunks = await answered(wire, start, context, START, *pieces, STOP, options=TOOLS)
+        assert [(call.id, call.arguments) for call in chunks[-1].tool_calls] == expected
+    without = await answered(wire, start, context, START, begin(), says("Hi"), begin(1, **USE), end("tool_use"), STOP)
+    assert (text(without), without[-1].tool_calls, without[-1].finish_reason) == ("Hi", (), "stop")
+    anonymous = await answered(wire, start, context, START, begin(**{**USE, "id": ""}), end(), STOP, options=TOOLS)
+    assert anonymous[-1].tool_calls[0].id
+
+
+async def test_a_whole_message(start: Start, context: CallContext) -> None:
+    async with AnthropicWire(streams=False, thoughts="hm", signature="signed") as wire:
+        chunks = await ask(await start(base_url=wire.url, think=True), context)
+    assert [chunk.reasoning or chunk.signature or chunk.text for chunk in chunks[:-1]] == [
+        "hm",
+        "signed",
+        "one two three",
+    ]
+    assert chunks[-1].usage == Usage(3, 4)
+
+
+BROKEN: dict[str, tuple[list[bytes], str, str]] = {
+    "cut": ([START, begin(), says("Hi")], "unavailable", "in the middle"),
+    "nothing": ([], "unavailable", "in the middle"),
+    "no JSON": ([START, begin(), says("Hi"), b'data: {"type": "content_blo\n\n'], "failed", "not JSON"),
+    "an error": (
+        [START, begin(), says("Hi"), event("error", error={"type": "overloaded_error", "message": "Overloaded"})],
+        "overloaded",
+        "busy: Overloaded",
+    ),
+    "an error of its own": (
+        [START, begin(), says("Hi"), event("error", error={"type": "api_error", "message": "Oh"})],
+        "failed",
+        "failed: Oh",
+    ),
+    "an error without a reason": ([START, begin(), says("Hi"), event("error")], "failed", "without an explanation"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+async def test_broken_answers_are_errors_after_their_text(
+    wire: AnthropicWire, start: Start, context: CallContext, case: str
+) -> None:
+    pieces, kind, sentence = BROKEN[case]
+    wire.raw["/v1/messages"] = Raw(pieces, EVENTS)
+    provider = await start(base_url=wire.url, max_retries=0)
+    found: list[Chunk] = []
+
+    async def collect() -> None:
+        async with aclosing(provider.generate(QUESTION, TOOLS, context)) as chunks:
+            async for chunk in chunks:
+                found.append(chunk)  # noqa: PERF401  # what came before the error counts
+
+    with pytest.raises(ProviderError, match=sentence) as raised:
+        await collect()
+    assert raised.value.kind == kind
+    assert text(found) == ("Hi" if pieces else "")
+
+
+@pytest.mark.parametrize("kind", ["die", "garbage", "end", "error"])
+async def test_an_answer_that_breaks_is_not_begun_again(
+    wire: AnthropicWire, start: Start, context: CallContext, kind: Any
+) -> None:
+    wire.faults.append(Fault(kind, after=2, status=529))
+    with pytest.raises(OrbitError):
+        await ask(await start(base_url=wire.url), context)
+    assert len(wire.asked()) == 1
