@@ -60,6 +60,7 @@ def pythons(session: nox.Session) -> None:
         "fsspec[s3,webdav,http]",
         "web",
         "mcp",
+        "ocr",
     )
     session.install("-c", "constraints.txt", "-e", ".[eval,mongodb,old-office,testing]", "-r", "requirements-dev.txt")
     session.install("-c", "constraints.txt", *(f"./plugins/orbit_{name}" for name in plugins))

@@ -136,6 +136,9 @@ def read(file: SourceFile, context: CallContext) -> Content:
     before its own reader of that extension. Raise UnreadableError to say why a file cannot be read; it is then skipped.
     Name what is missing in ``Content.warnings``.
 
+    The provider that reads ``.png`` also reads the pages of a PDF that hold pictures and no text: ORBIT draws each such
+    page at 300 dots an inch and gives it as a file. The text takes the page's place, and ORBIT sets its ``page``.
+
     The call runs in a separate process that ORBIT kills at the deadline or memory limit of ``ingest``, so it may block.
     There, the provider has its configured settings but is not started, and its host answers no calls.
     """

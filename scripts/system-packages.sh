@@ -17,6 +17,7 @@ packages=( # program and package
     "openssl openssl"
     "pdftotext poppler-utils"
     "systemd-analyze systemd"
+    "tesseract tesseract-ocr"
     "unshare util-linux"
 )
 missing=()

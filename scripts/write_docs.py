@@ -294,6 +294,7 @@ def example_config() -> str:
         "elasticsearch",
         "fsspec",
         "web",
+        "ocr",
         "cache",
         "mcp",
     )

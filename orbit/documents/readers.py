@@ -21,6 +21,7 @@ from orbit.documents.markdown import read_markdown
 from orbit.documents.notebook import read_notebook
 from orbit.documents.odf import read_odp, read_ods, read_odt
 from orbit.documents.pdf import read_pdf
+from orbit.documents.pdf.pictures import EXTENSION
 from orbit.documents.pptx import read_pptx
 from orbit.documents.records import read_json, read_json_lines, read_yaml
 from orbit.documents.rtf import read_rtf
@@ -31,6 +32,7 @@ from orbit.documents.xml import read_xml
 from orbit.host.file_plugins import FilePlugins
 from orbit.types import SourceFile
 
+_PDF = ".pdf"
 VERSION = 4
 """Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
 
@@ -189,7 +191,12 @@ def read(source: str, content: bytes, plugins: Mapping[str, Reader] = MappingPro
         check_type(source)
     if not content.strip():
         raise UnreadableError("is empty")
-    read_content = plugins[ending](SourceFile(source, content)) if ending in plugins else _READERS[ending][1](content)
+    if ending in plugins:
+        read_content = plugins[ending](SourceFile(source, content))
+    elif ending == _PDF:
+        read_content = read_pdf(content, plugins.get(EXTENSION))
+    else:
+        read_content = _READERS[ending][1](content)
     if read_content.attachments:
         read_content = with_attachments(read_content, plugins, read)
     if not any(section.text.strip() for section in read_content.sections):
@@ -205,6 +212,8 @@ def fingerprint(source: str, content: bytes, *parameters: int | str, plugins: Fi
     else:
         check_type(source)
         reader = _READERS[ending][0] + (plugins.digest(ending) if plugins is not None else "")
+        if ending == _PDF and plugins is not None and EXTENSION in plugins.readers:
+            reader += plugins.digest(EXTENSION)
     digest = hashlib.sha256(f"{VERSION}:{reader}:{':'.join(map(str, parameters))}\0".encode())
     digest.update(content)
     return digest.hexdigest()[:32]

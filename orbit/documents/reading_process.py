@@ -100,6 +100,7 @@ def send(stream: IO[bytes], frame: bytes) -> None:
 
 def _answer(request: Request, settings: Ingest, hooks: Hooks | None) -> Reply:
     from orbit.documents.encoding import assumed  # noqa: PLC0415  # the same
+    from orbit.documents.pdf.pictures import deadline  # noqa: PLC0415  # the same
     from orbit.documents.readers import read  # noqa: PLC0415  # the parent imports this module too, and needs no parsers
     from orbit.documents.sections import UnreadableError  # noqa: PLC0415  # the same
     from orbit.documents.split import documents, split, titled  # noqa: PLC0415  # the same
@@ -107,6 +108,7 @@ def _answer(request: Request, settings: Ingest, hooks: Hooks | None) -> Reply:
     assumed.set(settings.encoding)
     try:
         context = CallContext("reading", deadline=time.monotonic() + settings.read_timeout)
+        deadline.set(context.deadline)
         content = read(request.source, request.content, plugin_readers(hooks, context))
         if (size := sum(len(section.text) for section in content.sections)) > MOST_TEXT:
             raise UnreadableError(f"holds {size:,} characters of text, which is more than {MOST_TEXT:,}; divide it")

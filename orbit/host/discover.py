@@ -21,6 +21,7 @@ FIRST_PARTY = {
     "lexical": "orbit-lexical",
     "llama_cpp": "orbit-llamacpp",
     "mcp": "orbit-mcp",
+    "ocr": "orbit-ocr",
     "ollama": "orbit-ollama",
     "onnx": "orbit-onnx",
     "openai": "orbit-openai",

@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "chroma": {},
     "lexical": {},
     "fsspec": {"url": "."},
+    "ocr": {},
     "web": {"start": ["https://www.example.org/"]},
     "mcp": {},
     "safety": {},

@@ -1,11 +1,14 @@
 """PDF to text: reading order, whole words, tables, form values, and what repeats or is missing."""
 
+import time
+
 import pytest
 from pdf_kit import field, line, make_pdf
 
+from orbit.documents.pdf.pictures import deadline
 from orbit.documents.pdf.words import clean
 from orbit.documents.readers import read
-from orbit.documents.sections import UnreadableError
+from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.documents.titles import real_title
 
 
@@ -207,3 +210,59 @@ def test_a_file_whose_end_is_missing_is_named():
     assert not read("a.pdf", whole + b"\n\0\0").warnings
     cut = whole[: whole.index(b"xref")]
     assert read("a.pdf", cut).warnings == ("The end of the file is missing, so some of its text may be missing, too.",)
+
+
+PICTURE = "0 0 m 300 300 l S"
+
+
+def recognising(*texts, fails=()):
+    """A plugin's reader of pictures: gives one text after the other, and keeps what it got."""
+    got = []
+
+    def read_picture(file):
+        got.append(file)
+        if len(got) in fails:
+            raise UnreadableError("is too dark")
+        text = texts[len(got) - 1]
+        return Content(
+            (Section(text, ("Annex",), metadata={"line": 1}),) if text else (), warnings=("One line is faded.",)
+        )
+
+    return read_picture, got
+
+
+def test_a_plugin_reads_only_the_pages_that_hold_pictures_alone():
+    read_picture, got = recognising("Clause one.", "", "unused", fails=(3,))
+    pages: list[list[str] | str] = [[line(72, 700, "Cover")], PICTURE, [line(72, 700, "Middle")], PICTURE, [], PICTURE]
+    content = read("a.pdf", make_pdf(*pages), {".png": read_picture})
+    assert [file.name for file in got] == ["page 2.png", "page 4.png", "page 6.png"]
+    assert all(file.content.startswith(b"\x89PNG") for file in got)
+    assert [(one.text, one.path, one.metadata) for one in content.sections] == [
+        ("Cover", (), {"page": 1}),
+        ("Clause one.", ("Annex",), {"line": 1, "page": 2}),
+        ("Middle", (), {"page": 3}),
+    ]
+    assert content.warnings == (
+        "Page 2 is read from pictures; the text there may have mistakes.",
+        "Pages 4 to 6 have no text; scanned pages need text recognition first.",
+        "Page 2: One line is faded.",
+        "Page 4: One line is faded.",
+        "Page 6: the text recognition says that it is too dark.",
+    )
+
+
+def test_pages_for_which_there_is_no_time_are_named():
+    read_picture, got = recognising("Clause one.", "Clause two.")
+    token = deadline.set(time.monotonic() - 1)
+    try:
+        content = read("a.pdf", make_pdf([line(72, 700, "Cover")], PICTURE, PICTURE), {".png": read_picture})
+    finally:
+        deadline.reset(token)
+    assert got == []
+    assert content.warnings == ("There was no time to read the pictures of pages 2 to 3 (ingest.read_timeout).",)
+
+
+def test_a_scan_that_cannot_be_recognised_is_refused_with_the_reason():
+    read_picture, _ = recognising(fails=(1,))
+    with pytest.raises(UnreadableError, match="the text recognition says that it is too dark"):
+        read("a.pdf", make_pdf(PICTURE), {".png": read_picture})

@@ -60,3 +60,42 @@ def make_pdf(
     out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     out += b"trailer\n<< /Size %d /Root 1 0 R /Info 4 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, start)
     return bytes(out)
+
+
+def scanned(content: bytes, dots: int = 150) -> bytes:
+    """A file whose pages are pictures of another's, without text."""
+    import pypdfium2  # type: ignore[import-untyped]  # it has no types
+
+    document = pypdfium2.PdfDocument(content)
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b""]
+    kids = []
+    for page in document:
+        bitmap = page.render(scale=dots / 72, grayscale=True)
+        rows = (bytes(bitmap.buffer)[row * bitmap.stride :][: bitmap.width] for row in range(bitmap.height))
+        pixels, draw = zlib.compress(b"".join(rows)), b"612 0 0 792 0 0 cm /I Do"
+        kids.append(f"{len(objects) + 1} 0 R")
+        resources = f"<< /XObject << /I {len(objects) + 3} 0 R >> >>"
+        place = f"/MediaBox [0 0 612 792] /Contents {len(objects) + 2} 0 R"
+        objects.append(f"<< /Type /Page /Parent 2 0 R {place} /Resources {resources} >>".encode())
+        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(draw), draw))
+        kind = f"/Type /XObject /Subtype /Image /Width {bitmap.width} /Height {bitmap.height}"
+        form = f"/ColorSpace /DeviceGray /BitsPerComponent 8 /Filter /FlateDecode /Length {len(pixels)}"
+        objects.append(f"<< {kind} {form} >>\nstream\n".encode() + pixels + b"\nendstream")
+        bitmap.close()
+        page.close()
+    document.close()
+    objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>".encode()
+    return written(objects)
+
+
+def written(objects: list[bytes], trailer: str = "") -> bytes:
+    """A file of objects, the first of which is the catalog."""
+    out, offsets = bytearray(b"%PDF-1.4\n"), []
+    for number, content in enumerate(objects, start=1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    start = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    out += f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R {trailer} >>\nstartxref\n{start}\n%%EOF".encode()
+    return bytes(out)

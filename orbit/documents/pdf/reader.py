@@ -14,6 +14,7 @@ import msgspec
 from orbit.documents.pdf.furniture import remove_furniture
 from orbit.documents.pdf.layout import Block, arrange
 from orbit.documents.pdf.page import read_page
+from orbit.documents.pdf.pictures import Reader, Recognised, has_pictures, recognise
 from orbit.documents.pdf.piece import Piece
 from orbit.documents.pdf.tables import Table
 from orbit.documents.pdf.words import Words, clean, prose
@@ -35,10 +36,11 @@ _LONGEST_REST = 400
 """Characters of a sentence that a page takes over from the next one."""
 
 
-def read_pdf(content: bytes) -> Content:
+def read_pdf(content: bytes, read_picture: Reader | None = None) -> Content:
     """Return the text of all pages, tables apart. ``page`` in a section's metadata counts from 1.
 
-    Warnings name the pages without text and those that cannot be read.
+    ``read_picture`` reads the pages that hold pictures alone. Warnings name the pages without text, those that were
+    read from their pictures, and those that cannot be read.
     """
     with _ALONE:
         document = _open(content)
@@ -46,12 +48,20 @@ def read_pdf(content: bytes) -> Content:
             _init_forms(document)
             pages = [_page(document, number) for number in range(len(document))]
             title = real_title(document.get_metadata_value("Title"))
+            empty = [number for number, page in enumerate(pages) if page is not None and not page]
+            seen = [number + 1 for number in empty if read_picture is not None and has_pictures(document, number)]
+            found = recognise(document, seen, read_picture) if read_picture is not None else Recognised()
         finally:
             document.close()
     sections = _sections(remove_furniture([page or [] for page in pages]))
+    sections += (section for page in found.sections.values() for section in page)
     if not sections:
-        raise UnreadableError("is a PDF without text; scanned pages need text recognition first")
-    return Content(tuple(sections), title, tuple(_warnings(pages, cut_off=_END not in content[-_TAIL:])))
+        reason = f" ({found.warnings[0].rstrip('.')})" if found.warnings else ""
+        raise UnreadableError(f"is a PDF without text; scanned pages need text recognition{reason or ' first'}")
+    if found.sections:
+        sections.sort(key=lambda section: int(str(section.metadata["page"])))
+    warnings = _warnings(pages, found, cut_off=_END not in content[-_TAIL:])
+    return Content(tuple(sections), title, (*warnings, *found.warnings))
 
 
 def _page(document: Any, number: int) -> list[Block] | None:
@@ -64,7 +74,7 @@ def _page(document: Any, number: int) -> list[Block] | None:
         return None
 
 
-def _warnings(pages: Sequence[Sequence[Block] | None], *, cut_off: bool) -> Iterator[str]:
+def _warnings(pages: Sequence[Sequence[Block] | None], found: Recognised, *, cut_off: bool) -> Iterator[str]:
     def numbers(condition: Callable[[Sequence[Block] | None], bool]) -> list[int]:
         return [number for number, page in enumerate(pages, start=1) if condition(page)]
 
@@ -72,7 +82,13 @@ def _warnings(pages: Sequence[Sequence[Block] | None], *, cut_off: bool) -> Iter
         yield f"{listed(broken)} cannot be read: the file is damaged there."
     if cut_off:
         yield "The end of the file is missing, so some of its text may be missing, too."
-    if empty := numbers(lambda page: page is not None and not page):
+    if found.sections:
+        verb = "is" if len(found.sections) == 1 else "are"
+        yield f"{listed(list(found.sections))} {verb} read from pictures; the text there may have mistakes."
+    if found.left:
+        yield f"There was no time to read the pictures of {listed(found.left).lower()} (ingest.read_timeout)."
+    done = {*found.sections, *found.left}
+    if empty := [page for page in numbers(lambda page: page is not None and not page) if page not in done]:
         verb = "has" if len(empty) == 1 else "have"
         yield f"{listed(empty)} {verb} no text; scanned pages need text recognition first."
     if nameless := numbers(_is_nameless):
