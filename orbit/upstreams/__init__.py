@@ -18,6 +18,7 @@ from orbit.upstreams.headers import header_problems
 from orbit.upstreams.models import listed_name
 from orbit.upstreams.pool import Attempts, Server, ServerPool, seconds_left
 from orbit.upstreams.probabilities import written_tokens
+from orbit.upstreams.starting import check_servers, surplus_routes, until_answered
 from orbit.upstreams.tools import function_of, new_call_id
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "address_problem",
     "beside_text",
     "blamed",
+    "check_servers",
     "credential_problem",
     "cut_off",
     "embed_in_batches",
@@ -53,9 +55,11 @@ __all__ = [
     "seconds_left",
     "shortened_sentence",
     "shown",
+    "surplus_routes",
     "tls_context",
     "tls_problems",
     "tls_reason",
+    "until_answered",
     "whole_body",
     "without_system",
     "written_tokens",

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from orbit.errors import ProviderError
 from orbit.types import CallContext
 from orbit.upstreams.addresses import Address
-from orbit.upstreams.failures import Busy, WrongCertificate
+from orbit.upstreams.failures import Busy, WrongCertificate, is_too_much
+
+T = TypeVar("T")
 
 _FAULTS_OF_SERVER: Final = ("unavailable", "timeout", "overloaded")
 _FIRST_COOLDOWN, _LONGEST_COOLDOWN = 1.0, 30.0
@@ -76,6 +78,22 @@ class ServerPool:
         """Begin a call."""
         self.retry_budget = min(_RETRY_BURST, self.retry_budget + _RETRY_SHARE)
         return Attempts(self, context)
+
+    async def ask(self, context: CallContext, call: Callable[[Server], Awaitable[T]]) -> T:
+        """Return what one server answers to a call, with retries. For answers that stream, use ``attempts``.
+
+        A text that is too long for the model is no fault of a server, so it is not tried again.
+        """
+        attempts = self.attempts(context)
+        while True:
+            server = attempts.next()
+            try:
+                with server.call():
+                    return await call(server)
+            except ProviderError as error:
+                if is_too_much(error):
+                    raise
+                await attempts.retry_after(error)
 
     def least_busy(self, tried: set[Address]) -> Server:
         """Return the best server: untried before tried, healthy before failing, then the one with the fewest calls."""

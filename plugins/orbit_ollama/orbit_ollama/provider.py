@@ -25,21 +25,22 @@ from orbit import (
 )
 from orbit.upstreams import (
     Address,
-    Attempts,
     Refused,
     Server,
     ServerPool,
     address_problem,
     blamed,
+    check_servers,
     credential_problem,
     embed_in_batches,
     header_problems,
-    is_too_much,
     listed_name,
     refuses_system,
     seconds_left,
     shortened_sentence,
+    surplus_routes,
     tls_problems,
+    until_answered,
 )
 from orbit_ollama import wire
 from orbit_ollama.answer import ChatReader
@@ -108,11 +109,13 @@ class OllamaProvider(Provider):
         return self.settings.embed_model if hook == "embed" else self.settings.model
 
     async def __aenter__(self) -> Self:
-        self._notice_routes()
+        for sentence in surplus_routes(self.settings.given, ROUTES):
+            logger.warning("%s: %s", self.name, sentence)
         try:
             for address in self.settings.addresses:
                 self._clients[address] = Client.open(address, self.settings)
-            await self._check_servers()
+            required = self.settings.require_server
+            await check_servers(self._pool.servers, self._check, self._warn, required=required)
         except BaseException:
             await self._close()
             raise
@@ -138,7 +141,8 @@ class OllamaProvider(Provider):
         """Answer a conversation, without the model's thoughts."""
         model = self._asked(options)
         stream, system = self._streams(options), model not in self._without_system
-        attempts = self._attempts(context)
+        self._require_start()
+        attempts = self._pool.attempts(context)
         while True:
             server, begun = attempts.next(), False
             name = server.names.get(model, model)
@@ -246,25 +250,18 @@ class OllamaProvider(Provider):
 
     async def _embed(self, texts: Sequence[str], prefix: str, context: CallContext) -> list[list[float]]:
         model = self.settings.embed_model
-        attempts = self._attempts(context)
-        while True:
-            server = attempts.next()
+        self._require_start()
+
+        async def embed(server: Server) -> bytes:
             body = wire.embed_body(self.settings, texts, prefix, server.names.get(model, model))
             seconds = seconds_left(self.settings.embed_timeout, context)
-            try:
-                with server.call():
-                    answer = await self._clients[server.address].call("POST", "/api/embed", body, model, seconds)
-            except ProviderError as error:
-                if is_too_much(error):
-                    raise
-                await attempts.retry_after(error)
-            else:
-                return wire.embeddings_from(answer, len(texts))
+            return await self._clients[server.address].call("POST", "/api/embed", body, model, seconds)
 
-    def _attempts(self, context: CallContext) -> Attempts:
+        return wire.embeddings_from(await self._pool.ask(context, embed), len(texts))
+
+    def _require_start(self) -> None:
         if not self._clients:
             raise ProviderError("the provider is not started.", kind="unavailable")
-        return self._pool.attempts(context)
 
     async def _close(self) -> None:
         clients, self._clients = self._clients, {}
@@ -279,25 +276,14 @@ class OllamaProvider(Provider):
             return error.message
         return ""
 
-    async def _check_servers(self) -> None:
-        """Require one server that responds and has the models; log what the others lack."""
-        results = await asyncio.gather(*(self._check(server) for server in self._pool.servers), return_exceptions=True)
-        problems: list[OSError | ConfigError | ProviderError] = []
-        for server, result in zip(self._pool.servers, results, strict=True):
-            if isinstance(result, ProviderError | ConfigError):
-                server.failed(ProviderError(str(result), kind="unavailable"))
-                problems.append(result)
-            elif isinstance(result, BaseException):
-                raise result
-        if len(problems) == len(self._pool.servers) and self.settings.require_server:
-            raise problems[0]
-        for problem in problems:
-            logger.warning("%s: %s", self.name, problem)
+    def _warn(self, problem: ProviderError | ConfigError) -> None:
+        logger.warning("%s: %s", self.name, problem)
 
     async def _check(self, server: Server) -> None:
         """Raise ProviderError if a server does not respond in time, ConfigError if it lacks a model."""
         client = self._clients[server.address]
-        version = await self._await_server(client)
+        hint = "Start it with `ollama serve`, or set base_url to where it runs."
+        version = await until_answered(client.version, self.settings.start_timeout, hint)
         wanted = [model for model in dict.fromkeys((self.settings.model, self.settings.embed_model)) if model]
         try:
             installed = [model.name for model in await client.models()]
@@ -317,26 +303,6 @@ class OllamaProvider(Provider):
         if self.settings.model:
             await self._read_window(client)
         logger.info("%s: Ollama %s at %s has %s", self.name, version, server.url, ", ".join(wanted))
-
-    def _notice_routes(self) -> None:
-        """Log a warning if base_url contains a path of the API; requests append it."""
-        for url in self.settings.given:
-            written, used = Address.parse(url).url, Address.parse(url, strip=ROUTES).url
-            if written != used:
-                sentence = "%s: base_url contains a path of the API (%s); ORBIT appends it itself, so it uses %s"
-                logger.warning(sentence, self.name, written, used)
-
-    async def _await_server(self, client: Client) -> str:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.settings.start_timeout
-        while True:
-            try:
-                return await client.version()
-            except ProviderError as error:
-                if not error.retryable or loop.time() >= deadline:
-                    hint = " Start it with `ollama serve`, or set base_url to where it runs." if error.retryable else ""
-                    raise ProviderError(error.message + hint, kind=error.kind, retryable=error.retryable) from error
-            await asyncio.sleep(min(0.25, self.settings.start_timeout))
 
     async def _read_window(self, client: Client) -> None:
         try:

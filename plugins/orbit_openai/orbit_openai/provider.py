@@ -31,14 +31,16 @@ from orbit.upstreams import (
     address_problem,
     beside_text,
     blamed,
+    check_servers,
     credential_problem,
     embed_in_batches,
     header_problems,
-    is_too_much,
     listed_name,
     seconds_left,
     shortened_sentence,
+    surplus_routes,
     tls_problems,
+    until_answered,
 )
 from orbit_openai import wire
 from orbit_openai.client import Client
@@ -115,7 +117,10 @@ class OpenAIProvider(Provider):
     async def __aenter__(self) -> Self:
         self._client = Client(self.settings)
         try:
-            await self._check_servers()
+            for sentence in surplus_routes(self.settings.given, ROUTES):
+                logger.warning("%s: %s", self.name, sentence)
+            required = self.settings.require_server
+            await check_servers(self._pool.servers, self._check, self._warn, required=required)
         except BaseException:
             await self._close()
             raise
@@ -214,18 +219,13 @@ class OpenAIProvider(Provider):
 
     async def _embed(self, texts: Sequence[str], prefix: str, context: CallContext) -> list[list[float]]:
         client, model = self._started(), self.settings.embed_model
-        attempts = self._pool.attempts(context)
-        while True:
-            server = attempts.next()
+
+        async def embed(server: Server) -> list[list[float]]:
             body = wire.embed_body(self.settings, texts, prefix, server.names.get(model, model))
             seconds = seconds_left(self.settings.embed_timeout, context)
-            try:
-                with server.call():
-                    return await client.embed(server.address, body, len(texts), model, seconds)
-            except ProviderError as error:
-                if is_too_much(error):
-                    raise
-                await attempts.retry_after(error)
+            return await client.embed(server.address, body, len(texts), model, seconds)
+
+        return await self._pool.ask(context, embed)
 
     def _found(self, name: str) -> wire.Model | None:
         listed = listed_name(name, self._listed)
@@ -261,27 +261,8 @@ class OpenAIProvider(Provider):
             return error
         return None
 
-    async def _check_servers(self) -> None:
-        """Require one server that responds and has the models; log what the others lack."""
-        self._notice_routes()
-        servers = self._pool.servers
-        results = await asyncio.gather(*(self._check(server) for server in servers), return_exceptions=True)
-        problems = [result for result in results if isinstance(result, BaseException)]
-        for problem in problems:
-            if not isinstance(problem, ProviderError | ConfigError):
-                raise problem
-        if len(problems) == len(servers) and self.settings.require_server:
-            raise problems[0]
-        for problem in problems:
-            logger.warning("%s: %s", self.name, problem)
-
-    def _notice_routes(self) -> None:
-        """Log a warning if base_url contains a route of the API; requests omit it."""
-        for url in self.settings.given:
-            written, used = Address.parse(url).url, Address.parse(url, strip=ROUTES).url
-            if written != used:
-                sentence = "%s: base_url contains a route (%s); ORBIT appends routes itself, so it uses %s"
-                logger.warning(sentence, self.name, written, used)
+    def _warn(self, problem: ProviderError | ConfigError) -> None:
+        logger.warning("%s: %s", self.name, problem)
 
     async def _check(self, server: Server) -> None:
         """Raise ProviderError if a server does not respond in time, ConfigError if it lacks a model."""
@@ -326,20 +307,17 @@ class OpenAIProvider(Provider):
 
     async def _await_models(self, server: Server) -> list[wire.Model]:
         """Return the models that a server lists; none if it has no list. Raises ProviderError if it stays silent."""
-        client, loop = self._started(), asyncio.get_running_loop()
-        deadline = loop.time() + self.settings.start_timeout
-        while True:
+        client, settings = self._started(), self.settings
+
+        async def ask() -> list[wire.Model]:
             try:
                 return await client.models(server.address)
             except NoModelList as error:
-                path, model = ("/chat/completions", self.settings.model)
+                path, model = ("/chat/completions", settings.model)
                 if not model:
-                    path, model = "/embeddings", self.settings.embed_model
+                    path, model = "/embeddings", settings.embed_model
                 await client.answers(server.address, path, model)
                 logger.warning("%s: %s", self.name, error.message)
                 return []
-            except ProviderError as error:
-                if not error.retryable or loop.time() >= deadline:
-                    hint = " Start the server, or set base_url to where it runs." if error.retryable else ""
-                    raise ProviderError(error.message + hint, kind=error.kind, retryable=error.retryable) from error
-            await asyncio.sleep(min(0.25, self.settings.start_timeout))
+
+        return await until_answered(ask, settings.start_timeout, "Start the server, or set base_url to where it runs.")
