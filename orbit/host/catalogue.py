@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from orbit.host.registry import Registry
 from orbit.types import GenerateOptions
 from orbit.upstreams import listed_name
 
+_KEYS: Final = 1000
+"""How many different choices of models are remembered."""
 ALIAS: Final = "orbit"
 """A name of the default model, for clients that insist on one."""
 
@@ -78,11 +81,13 @@ class Catalogue:
         self.configured = configured
         public = [name for name, route in routes.items() if not route.internal]
         self._names = tuple(dict.fromkeys((default, *public))) if default else tuple(public)
+        self._existing = lru_cache(_KEYS)(self._those_that_exist)
 
     def names(self, allowed: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the names for clients, the default first: all, or those of a key's models that exist."""
-        if not allowed:
-            return self._names
+        return self._existing(tuple(allowed)) if allowed else self._names
+
+    def _those_that_exist(self, allowed: tuple[str, ...]) -> tuple[str, ...]:
         found = (_matching(name, self._names) for name in allowed)
         return tuple(dict.fromkeys(name for name in found if name is not None))
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from typing import Final
 
 from orbit.errors import OrbitError, PromptTooLong, ProviderError
+from orbit.host.calls import too_slow
 from orbit.host.catalogue import Catalogue, Route, with_own
 from orbit.host.upstreams import Upstream, Upstreams, in_order
 from orbit.types import CallContext, Chunk, GenerateOptions, Message
@@ -70,17 +74,29 @@ class NamedModels:
         return [(upstream, routes[upstream]) for upstream in in_order(groups)]
 
 
+_PATIENCE: Final = 5.0
+"""Seconds after which a caller that leaves without a text has found the provider too slow. Judges have deadlines."""
+
+
 async def _noted(upstream: Upstream, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
     """Pass an answer on, and note what comes of it."""
     upstream.begin()
+    started, begun = time.monotonic(), False
     try:
         async with aclosing(chunks):
             async for chunk in chunks:
-                upstream.answered()
+                if not begun:
+                    begun = True
+                    upstream.answered()
                 yield chunk
     except ProviderError as error:
         if error.kind != "rejected":
             upstream.failed(error)
+        raise
+    except asyncio.CancelledError:
+        seconds = time.monotonic() - started
+        if not begun and seconds >= _PATIENCE:
+            upstream.failed(too_slow(upstream.provider, "generate", seconds))
         raise
     finally:
         upstream.end()

@@ -54,9 +54,14 @@ def unknown_names(config: Config, registry: Registry) -> Iterator[Problem]:
                 yield Problem(f"{path}.{name}", sentence)
 
 
+def _is_model(need: Need, config: Config) -> bool:
+    """Return whether a need names a model of the section ``models``, whose providers are checked with it."""
+    return need.hook == "generate" and need.provider in config.host.models.named
+
+
 def _misnamed(path: str, need: Need, config: Config, registry: Registry) -> Iterator[Problem]:
     able = registry.implementing(need.hook)
-    if need.provider and need.provider not in able:
+    if need.provider and need.provider not in able and not _is_model(need, config):
         can = ", ".join(able) or "none"
         sentence = f"{cannot(config, registry, need.provider, need.hook)}; providers that can: {can}."
         yield Problem(f"{path}.{need.setting}", sentence)
@@ -64,8 +69,8 @@ def _misnamed(path: str, need: Need, config: Config, registry: Registry) -> Iter
 
 def _unmet(path: str, need: Need, config: Config, registry: Registry, selected: Mapping[str, str]) -> Iterator[Problem]:
     able = registry.implementing(need.hook)
-    if need.hook == "generate" and need.provider in config.host.models.named:
-        if need.model:  # whether its providers exist is checked with the models
+    if _is_model(need, config):
+        if need.model:
             named = f"models.{need.provider}.model"
             sentence = f"leave it out: {named} names the provider's model of '{need.provider}'."
             yield Problem(f"{path}.model", sentence)

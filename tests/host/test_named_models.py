@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import orbit
+from orbit.host import named_models
 from orbit.testing import Script, host
 from orbit.testing.hosting import make_host
 
@@ -69,6 +71,27 @@ async def test_what_ends_an_answer(tmp_path: Path) -> None:
         assert script(running).seen == []
         with pytest.raises(orbit.ProviderError, match="broken"):
             await text_of(running, "dead")
+
+
+async def test_a_provider_that_hangs_is_left_alone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first caller leaves at its own deadline; the next one does not wait for the same provider again."""
+    monkeypatch.setattr(named_models, "_PATIENCE", 0.0)
+    models = {
+        "default": "judge",
+        "judge": {"provider": "hanging", "fallback": "small"},
+        "small": {"provider": "script"},
+    }
+    config = {**CONFIG, "hanging": {"use": "script", "first_delay": 3600}, "models": models}
+    async with host(config, tmp_path) as running:
+        asking = asyncio.create_task(text_of(running, "judge"))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert script(running, "hanging").running
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert await text_of(running, "judge") == "word0 "
+        assert len(script(running, "hanging").seen) == 1
 
 
 async def test_an_instance_goes_by_its_own_name(tmp_path: Path) -> None:

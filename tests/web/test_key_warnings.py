@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import orbit
 from orbit.database import open_database
 from orbit.database.keys import ApiKey
 from orbit.testing import host
-from orbit.web.key_warnings import missing_models, unsearched
+from orbit.testing.hosting import make_host
+from orbit.web.key_warnings import key_problems, missing_models, unsearched
 
 
 class Shelf(orbit.Provider):
@@ -65,3 +67,16 @@ async def test_models_that_are_gone_are_named_with_their_keys(tmp_path: Path) ->
         await database.create_key(ApiKey("9", "digest 9", "hint", "Off", active=False, models=("off",)))
         sentence = await missing_models(running, database)
     assert "'gone' (keys of C2, C3); 'lost' (keys of C4). Models: fast. Change the keys: orbit keys update" in sentence
+
+
+def test_check_names_models_that_are_gone(tmp_path: Path) -> None:
+    made = make_host({"echo": {}, "models": {"fast": {"provider": "echo"}}}, tmp_path)
+    assert key_problems(made) == []  # there is no database yet
+
+    async def fill() -> None:
+        async with open_database(made.config) as database:
+            await database.create_key(ApiKey("1", "digest", "hint", "Ana", models=("fast", "gone")))
+
+    asyncio.run(fill())
+    (problem,) = key_problems(made)
+    assert "'gone' (keys of Ana)" in problem.message
