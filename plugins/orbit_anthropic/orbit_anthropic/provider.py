@@ -35,11 +35,14 @@ from orbit.upstreams import (
     address_problem,
     beside_text,
     blamed,
+    check_servers,
     credential_problem,
     header_problems,
     listed_name,
     seconds_left,
+    surplus_routes,
     tls_problems,
+    until_answered,
 )
 from orbit_anthropic import thinking, wire
 from orbit_anthropic.client import Client
@@ -272,21 +275,13 @@ class AnthropicProvider(Provider):
 
     async def _check_servers(self) -> None:
         """Require one server that responds and has the model; log what the others lack."""
-        for url in self.settings.given:
-            written, used = Address.parse(url).url, Address.parse(url, strip=ROUTES).url
-            if written != used:
-                sentence = "%s: base_url contains a route (%s); ORBIT appends routes itself, so it uses %s"
-                logger.warning(sentence, self.name, written, used)
-        servers = self._pool.servers
-        results = await asyncio.gather(*(self._check(server) for server in servers), return_exceptions=True)
-        problems = [result for result in results if isinstance(result, BaseException)]
-        for problem in problems:
-            if not isinstance(problem, ProviderError | ConfigError):
-                raise problem
-        if len(problems) == len(servers) and self.settings.require_server:
-            raise problems[0]
-        for problem in problems:
-            logger.warning("%s: %s", self.name, problem)
+        for sentence in surplus_routes(self.settings.given, ROUTES):
+            logger.warning("%s: %s", self.name, sentence)
+        required = self.settings.require_server
+        await check_servers(self._pool.servers, self._check, self._warn, required=required)
+
+    def _warn(self, problem: ProviderError | ConfigError) -> None:
+        logger.warning("%s: %s", self.name, problem)
 
     async def _check(self, server: Server) -> None:
         """Raise ProviderError if a server does not respond in time, ConfigError if it lacks the model."""
@@ -315,19 +310,14 @@ class AnthropicProvider(Provider):
 
     async def _await_models(self, server: Server) -> list[ListedModel]:
         """Return the models that a server lists; none if it has no list. Raises ProviderError if it stays silent."""
-        client, loop = self._started(), asyncio.get_running_loop()
-        deadline = loop.time() + self.settings.start_timeout
-        while True:
-            try:
-                if (found := await client.models(server.address)) is None:
-                    await client.answers(server.address, self.settings.model)
-            except ProviderError as error:
-                if not error.retryable or loop.time() >= deadline:
-                    hint = " Start the server, or set base_url to where it runs." if error.retryable else ""
-                    raise ProviderError(error.message + hint, kind=error.kind, retryable=error.retryable) from error
-            else:
-                return found or []
-            await asyncio.sleep(min(0.25, self.settings.start_timeout))
+        client, settings = self._started(), self.settings
+
+        async def ask() -> list[ListedModel]:
+            if (found := await client.models(server.address)) is None:
+                await client.answers(server.address, settings.model)
+            return found or []
+
+        return await until_answered(ask, settings.start_timeout, "Start the server, or set base_url to where it runs.")
 
 
 def _clients(error: OrbitError, options: GenerateOptions) -> OrbitError:
