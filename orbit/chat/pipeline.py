@@ -50,6 +50,7 @@ from orbit.observing.metrics import Metrics
 from orbit.types import (
     Document,
     FinishReason,
+    Source,
     Thought,
     TokenCount,
     Verdict,
@@ -111,6 +112,16 @@ class Pipeline:
             deadline = time.monotonic() + self._settings.timeouts.turn
             turn = msgspec.structs.replace(turn, context=msgspec.structs.replace(turn.context, deadline=deadline))
         return self._run(turn, Journal(turn))
+
+    async def search(self, turn: Turn) -> tuple[Source, ...]:
+        """Return the passages that the model of a turn would read, best first. Raises ProviderError and TurnTimeout."""
+        if turn.context.deadline is None:
+            deadline = time.monotonic() + self._settings.timeouts.turn
+            turn = msgspec.structs.replace(turn, context=msgspec.structs.replace(turn.context, deadline=deadline))
+        if not self._retrieval.available:
+            self._retrieval.require(turn)
+            return ()
+        return sources_of(await in_time(turn.context, self._retrieval.search(turn), self.ticker))
 
     async def count_tokens(self, turn: Turn) -> TokenCount | None:
         """Return the size of a turn's prompt without passages; None if its model cannot count. Raises OrbitError."""

@@ -55,7 +55,7 @@ def configure_logging(settings: Logging, *, verbose: bool, data_dir: Path = Path
         handler.setFormatter(_JournalFormatter() if in_journal else _formatter(settings.format))
         handler.addFilter(_WithRequestId())
         root.addHandler(handler)
-    for noisy in ("httpx", "httpcore", "aiosqlite", "chromadb", "urllib3", "asyncio"):
+    for noisy in ("httpx", "httpx2", "httpcore", "mcp", "aiosqlite", "chromadb", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel("WARNING")
 
 

@@ -30,6 +30,7 @@ from orbit.web.api.health import HealthCheck, health_routes
 from orbit.web.api.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.api.plugin_routes import plugin_routes
 from orbit.web.api.schema_page import openapi_config
+from orbit.web.api.search import search_routes
 from orbit.web.garbage import settle_again, settled
 from orbit.web.generation import Generation
 from orbit.web.http.access import Access
@@ -308,6 +309,7 @@ def routes(
             reload_route(reload),
         ),
         conversation_routes(services),
+        search_routes(services),
         *document_routes(services),
         *plugin_routes(services),
         *page_routes(services),

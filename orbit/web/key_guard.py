@@ -16,7 +16,7 @@ from orbit.chat.admission import Admission
 from orbit.errors import Overloaded
 from orbit.web.http.access import QUOTA
 from orbit.web.http.problems import ServerStopping
-from orbit.web.http.request import header
+from orbit.web.http.request import bearer, header
 from orbit.web.services import Services
 
 API_KEY = "apiKey"
@@ -70,11 +70,21 @@ def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity:
     return _identity(connection.scope)
 
 
-def guarded_router(services: Services, path: str, handlers: Sequence[Any], tags: Sequence[str] = ()) -> Router:
-    """Return a router that admits only requests with a key in ``X-API-Key``, within the key's limit."""
+def guarded_router(
+    services: Services, path: str, handlers: Sequence[Any], tags: Sequence[str] = (), *, counted: bool = True
+) -> Router:
+    """Return a router that admits only requests with a key in ``X-API-Key``, within the key's limit.
+
+    Without ``counted``, the limit is left to what the handlers ask for, and the key may be a bearer token.
+    """
 
     async def only_with_a_key(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        await admit(services, connection.scope, header(connection.scope, b"x-api-key"))
+        scope = connection.scope
+        if counted:
+            await admit(services, scope, header(scope, b"x-api-key"))
+        else:
+            identity = await services.authenticator.authenticate(bearer(scope))
+            scope["state"] |= {_IDENTITY: identity, "key_id": identity.key.id}
 
     return Router(path, route_handlers=handlers, guards=[only_with_a_key], tags=tags, security=[{API_KEY: []}])
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from orbit import Host, ProviderError, ToolResult
 from orbit.sanitize import printable, without_secrets
 from orbit_mcp.asking import elicitation, sampling
+from orbit_mcp.ended import Ended
 from orbit_mcp.http import http_streams
 from orbit_mcp.naming import Offered, offered
 from orbit_mcp.results import result_of
 from orbit_mcp.settings import ServerSettings
-from orbit_mcp.stdio import Ended, process_streams
+from orbit_mcp.stdio import process_streams
 
 if TYPE_CHECKING:
     import mcp
@@ -148,7 +149,7 @@ class Connection:
         import mcp  # noqa: PLC0415  # importing the plugin stays cheap
 
         settings, ended = self._settings, self._ended
-        streams = process_streams(self.name, settings, ended) if settings.command else http_streams(settings)
+        streams = process_streams(self.name, settings, ended) if settings.command else http_streams(settings, ended)
         async with AsyncExitStack() as stack:
             client = mcp.Client(
                 streams,

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from orbit.upstreams import Address
+from orbit_mcp.ended import Ended
 from orbit_mcp.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def http_streams(settings: ServerSettings) -> AsyncGenerator[TransportStreams, None]:
-    """Connect to the address of a server, and yield the streams of its messages."""
+async def http_streams(settings: ServerSettings, ended: Ended) -> AsyncGenerator[TransportStreams, None]:
+    """Connect to the address of a server, and yield the streams of its messages. ``ended`` learns of refusals."""
     import httpx2  # noqa: PLC0415  # importing the plugin stays cheap
     from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415  # the same
 
@@ -41,6 +42,8 @@ async def http_streams(settings: ServerSettings) -> AsyncGenerator[TransportStre
 
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             response = await super().handle_async_request(request)
+            if request.method == "POST":
+                ended.said = f"it answered HTTP {response.status_code}" if response.is_error else ""
             if not response.headers.get("content-type", "").startswith("text/event-stream"):
                 response.stream = Limited(response.stream, settings.max_bytes)
             return response

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from orbit import CallContext, Health, HealthStatus, Host, Provider, ProviderError, Tool, ToolCall, ToolResult, hookimpl
 from orbit_mcp.connection import Connection
+from orbit_mcp.serving import Serving
 from orbit_mcp.settings import McpSettings, problems
 
 if TYPE_CHECKING:
@@ -27,13 +28,16 @@ class McpProvider(Provider):
     def __init__(self, name: str, settings: McpSettings, host: Host) -> None:
         super().__init__(name, settings, host)
         self._connections: dict[str, Connection] = {}
+        self._serving: Serving | None = None
 
     def validate(self) -> Iterable[str]:
         """Yield mistakes in the settings."""
         return problems(self.settings)
 
     def offers(self, hook: str) -> bool:
-        """Return whether there are servers, for the hooks of tools."""
+        """Return whether there are servers, for the hooks of tools, and whether ORBIT is one, for routes."""
+        if hook == "register_routes":
+            return self.settings.serve
         return hook not in ("tools", "call_tool") or bool(self.settings.servers)
 
     async def __aenter__(self) -> Self:
@@ -43,6 +47,9 @@ class McpProvider(Provider):
         for connection in self._connections.values():
             connection.start()
         try:
+            if self.settings.serve:
+                self._serving = Serving(self.settings)
+                await self._serving.start()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.settings.wait):
                     for connection in self._connections.values():
@@ -58,6 +65,9 @@ class McpProvider(Provider):
         await self._stop()
 
     async def _stop(self) -> None:
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            await serving.stop()
         connections, self._connections = self._connections, {}
         await asyncio.gather(*(connection.stop() for connection in connections.values()))
 
@@ -109,6 +119,11 @@ class McpProvider(Provider):
                 f"{name}_connections_total": connection.connected,
             }
         return found
+
+    @hookimpl
+    def register_routes(self) -> Sequence[Any]:
+        """Serve ``/mcp``."""
+        return [] if self._serving is None else [self._serving.route()]
 
     @hookimpl
     def register_commands(self, group: click.Group) -> None:

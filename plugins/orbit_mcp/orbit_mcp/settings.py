@@ -54,6 +54,16 @@ class McpSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     servers: Annotated[
         dict[str, ServerSettings], Meta(description="MCP servers by name. The names of their tools begin with it.")
     ] = {}
+    serve: Annotated[
+        bool, Meta(description="Serve ORBIT itself at /mcp, with the tools `search` and `ask`, to holders of a key.")
+    ] = False
+    hosts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Names under which clients reach /mcp, such as chat.example.org, beside those of this machine; "
+            "requests with another name are refused."
+        ),
+    ] = ()
     wait: Annotated[
         float, Meta(ge=0, description="Seconds that the start waits for the servers; slower ones join later.")
     ] = 10.0

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from orbit.sanitize import printable, without_secrets
+from orbit_mcp.ended import Ended
 from orbit_mcp.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -27,28 +28,6 @@ _PATIENCE: Final = 2.0
 _PERIOD: Final = 0.02
 _SAID: Final = 300
 """Characters of the last line on standard error that are kept."""
-
-
-class Ended:
-    """Why a connection ended, in half a sentence; ``event`` is set once it has."""
-
-    def __init__(self) -> None:
-        self.event = asyncio.Event()
-        self.reason = ""
-        self.said = ""
-        """The last line that the process wrote to standard error."""
-        self.closing = False
-        """Whether the client ends the connection, so that nothing that follows is a reason."""
-
-    def end(self, reason: str) -> None:
-        """Note the first reason."""
-        self.reason = self.reason or reason
-        self.event.set()
-
-    def broke(self, reason: str) -> None:
-        """Note what the process did, unless the client is ending the connection."""
-        if not self.closing:
-            self.end(reason)
 
 
 @asynccontextmanager
