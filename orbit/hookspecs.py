@@ -297,8 +297,8 @@ async def log(record: ChatRecord, context: CallContext) -> None:
 def register_routes() -> Sequence[Any]:
     """Return Litestar route handlers to mount under ``/plugins/<instance>/``. They require the same key as ``/chat``.
 
-    A handler with ``opt={"top": True}`` is mounted at its own path. Its key may also be a bearer token, and its requests
-    do not count against the key's limit.
+    A handler with ``opt={"top": True}`` is mounted at its own path. Its key may also be a bearer token, and its
+    requests do not count against the key's limit.
 
     ORBIT calls it once on every started provider, when it builds the application.
     """

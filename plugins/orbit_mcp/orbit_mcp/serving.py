@@ -164,7 +164,7 @@ def _has_port(host: str) -> bool:
 
 
 def _key(scope: Any) -> str:
-    headers = dict(scope["headers"])
+    headers: dict[bytes, bytes] = dict(scope["headers"])
     scheme, _, secret = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else headers.get(b"x-api-key", b"").decode("latin-1")
 
@@ -215,4 +215,5 @@ def _passages(passages: Sequence[dict[str, Any]]) -> str:
 def _named(source: dict[str, Any]) -> str:
     """Return the name of a source with its place and address."""
     place = [f"{key} {value}" for key, value in source["location"].items()]
-    return ", ".join(filter(None, (source["title"] or source["source"], *place, source["link"])))
+    name: str = ", ".join(filter(None, (source["title"] or source["source"], *place, source["link"])))
+    return name

@@ -23,6 +23,7 @@ def search(server: Any, key: str | None = None, **body: Any) -> httpx.Response:
 
 
 def test_passages_come_as_an_answer_would_name_them(server: Any) -> None:
+    found: Any = None
     for body in ({"question": "How?"}, {"question": "How?", "collection": "handbook"}):
         answer = search(server, **body)
         assert answer.status_code == 200
