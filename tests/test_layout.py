@@ -15,6 +15,7 @@ ELSEWHERE = {
     "chat/responses.py": ("web/wires/test_openai_responses.py", "stored responses, as a client asks for them"),
     "chat/routing.py": ("compositions/test_models.py", "routing, served with broken providers"),
     "chat/rounds.py": ("web/wires/test_openai_tools.py", "rounds of tools, as a client sends them"),
+    "web/wires/used_tools.py": ("chat/test_tool_loop.py", "tools of answers, as clients of each protocol see them"),
     "chat/toolbox.py": ("chat/test_tool_loop.py", "tools as the loop offers and calls them"),
     "database/conversations.py": ("kits/database_contract.py", "a contract, which every database passes"),
     "database/transferable.py": ("database/test_transfer.py", "a contract, which every database passes"),
