@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
 
 import msgspec
 
 from orbit.documents.drawing import chart_of, text_of
+from orbit.documents.html import read_html
+from orbit.documents.mail import read_mht
 from orbit.documents.numbering import BULLET, Numbering, formatted
 from orbit.documents.outline import Outline
 from orbit.documents.package import Element, Package, attribute, child, descendants, local, number
-from orbit.documents.sections import Content
+from orbit.documents.rtf import read_rtf
+from orbit.documents.sections import Content, Section
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _WRAPPERS = frozenset(("sdt", "sdtContent", "customXml", "smartTag", "ins", "moveTo", "hyperlink", "fldSimple", "dir"))
@@ -109,6 +113,19 @@ class _Document:
                 self._table(item)
             elif name in _WRAPPERS:
                 self._blocks(item)
+            elif name == "altChunk":
+                self._outline.flush()
+                for section in self._inserted(attribute(item, "id")):
+                    self._outline.add(section)
+
+    def _inserted(self, name: str) -> tuple[Section, ...]:
+        """Return the text of a whole file that another program has put into the document."""
+        link = self._links.get(name)
+        read = _INSERTED.get(PurePosixPath(link.target).suffix.lower()) if link is not None else None
+        if link is None or read is None:
+            return ()
+        content = self._package.read(link.target)
+        return read(content).sections if content.strip() else ()
 
     def _paragraph(self, item: Element) -> None:
         text = self._text(item).strip()
@@ -266,3 +283,11 @@ def _visible(parent: Element | None) -> Iterator[Element]:
             yield from _visible(chosen if chosen is not None else child(item, "Fallback"))
         elif name not in _GONE:
             yield item
+
+
+_INSERTED: dict[str, Callable[[bytes], Content]] = {
+    **dict.fromkeys((".htm", ".html", ".xhtml"), read_html),
+    **dict.fromkeys((".mht", ".mhtml"), read_mht),
+    ".docx": read_docx,
+    ".rtf": read_rtf,
+}

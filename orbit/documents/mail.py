@@ -38,6 +38,17 @@ def read_eml(content: bytes) -> Content:
     return Content(sections, subject, body.warnings, tuple(_attachments(message)))
 
 
+def read_mht(content: bytes) -> Content:
+    """Read a page that a browser saved with its pictures as one file."""
+    from orbit.documents.html import read_html  # noqa: PLC0415  # only some files are such pages
+
+    message = email.message_from_bytes(content, policy=email.policy.default)
+    page = next((part for part in message.walk() if part.get_content_type() == "text/html"), None)
+    if page is None:
+        raise UnreadableError("is not a readable web archive: it has no page")
+    return read_html(*_content_of(page))
+
+
 def read_mbox(content: bytes) -> Content:
     """Read a mailbox: messages one after the other."""
     starts = [found.start() for found in _MESSAGE.finditer(content)]

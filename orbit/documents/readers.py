@@ -16,7 +16,7 @@ from orbit.documents.docx import read_docx
 from orbit.documents.encoding import decode
 from orbit.documents.epub import read_epub
 from orbit.documents.html import read_html
-from orbit.documents.mail import read_eml, read_mbox
+from orbit.documents.mail import read_eml, read_mbox, read_mht
 from orbit.documents.markdown import read_markdown
 from orbit.documents.notebook import read_notebook
 from orbit.documents.odf import read_odp, read_ods, read_odt
@@ -125,7 +125,9 @@ _CODE = (
 
 _READERS: dict[str, tuple[str, Callable[[bytes], Content]]] = {
     **dict.fromkeys((".md", ".markdown", ".mdx"), ("markdown", _of_text(read_markdown))),
-    **dict.fromkeys((".txt", ".text", ".rst", ".adoc"), ("text", _of_text(_text))),
+    **dict.fromkeys(
+        (".txt", ".text", ".rst", ".adoc", ".org", ".srt", ".vtt", ".ics", ".vcf"), ("text", _of_text(_text))
+    ),
     **dict.fromkeys((".html", ".htm", ".xhtml"), ("html", read_html)),
     ".pdf": ("pdf", read_pdf),
     **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), ("docx", read_docx)),
@@ -138,6 +140,7 @@ _READERS: dict[str, tuple[str, Callable[[bytes], Content]]] = {
     ".rtf": ("rtf", read_rtf),
     ".eml": ("eml", read_eml),
     ".mbox": ("mbox", read_mbox),
+    **dict.fromkeys((".mht", ".mhtml"), ("mht", read_mht)),
     **dict.fromkeys((".csv", ".tsv"), ("table", _of_text(read_table))),
     ".json": ("json", _json),
     **dict.fromkeys((".jsonl", ".ndjson"), ("json lines", _of_text(read_json_lines))),

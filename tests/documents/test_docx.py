@@ -184,3 +184,19 @@ def test_ticked_boxes_and_page_numbers():
     footer = f"<w:ftr {W}>{paragraph('7')}</w:ftr>"
     content = docx(body, links={"f": "footer footer1.xml"}, more={"word/footer1.xml": footer})
     assert sections(content) == [((), "☑ ja ☐")]
+
+
+def test_files_that_programs_put_into_a_document_are_read_in_their_place():
+    inner = docx(paragraph("Aus Word"))
+    content = docx(
+        paragraph("Davor"),
+        *(f'<w:altChunk xmlns:r="r" r:id="{name}"/>' for name in ("h", "d", "x")),
+        paragraph("Danach"),
+        links={"h": "aFChunk chunk1.html", "d": "aFChunk chunk2.docx", "x": "aFChunk chunk3.bin"},
+        more={
+            "word/chunk1.html": "<h2>Bericht</h2><p>Größe: 5</p>",
+            "word/chunk2.docx": inner,
+            "word/chunk3.bin": "00",
+        },
+    )
+    assert sections(content) == [((), "Davor"), (("Bericht",), "Größe: 5"), ((), "Aus Word"), ((), "Danach")]

@@ -606,3 +606,12 @@ def test_opendocument_numbers_lists_and_headings_and_names_its_title():
         *("1. Wasser", "2. Wärme", "2.a) Öl", "2.b) Gas", "(I) erstens", "(II) zweitens", "3. Müll", "5. neu"),
     ]
     assert (second.path, second.text, margin.text) == (("2. Fristen",), "Ein Jahr", "Seite 1 von 2")
+
+
+def test_pages_that_browsers_save_as_one_file():
+    page = message("Öffnungszeiten", "x")
+    page.set_content("<h1>Öffnungszeiten</h1><p>Montag bis Freitag</p>", subtype="html", charset="iso-8859-1")
+    page.add_related(b"PNG", maintype="image", subtype="png", cid="<a>")
+    assert sections("a.mht", bytes(page)) == [(("Öffnungszeiten",), "Montag bis Freitag", {})]
+    with pytest.raises(UnreadableError, match="is not a readable web archive"):
+        read("a.mhtml", b"nothing")
