@@ -20,7 +20,7 @@ plugins=(plugins/orbit_llamacpp plugins/orbit_chroma plugins/orbit_lexical plugi
 
 # The installation is current while the declared dependencies and the purpose (run or dev) are unchanged.
 stamp=.venv/.orbit-setup
-wanted=$(cat pyproject.toml constraints.txt requirements-dev.txt plugins/*/pyproject.toml tests/clients/package.json scripts/setup.sh | sha256sum | cut -c1-64)
+wanted=$(cat pyproject.toml constraints.txt requirements-dev.txt plugins/*/pyproject.toml tests/clients/package.json tests/clients/requirements.txt scripts/setup.sh | sha256sum | cut -c1-64)
 if [ -x .venv/bin/orbit ] && grep -qsx "$wanted dev" "$stamp"; then exit 0; fi
 if [ "$dev" = no ] && [ -x .venv/bin/orbit ] && grep -qsx "$wanted run" "$stamp"; then exit 0; fi
 
@@ -94,6 +94,12 @@ if [ "$dev" = yes ] && command -v npm >/dev/null; then
     mkdir -p .venv/node
     cp tests/clients/package.json .venv/node/
     (cd .venv/node && npm install --no-audit --no-fund --ignore-scripts >/dev/null 2>&1) ||
+        say "That failed; pytest will skip their tests."
+fi
+if [ "$dev" = yes ]; then
+    say "Installing clients for Python into .venv/clients ..."
+    { .venv/bin/python -m venv --clear --without-pip .venv/clients &&
+        .venv/bin/python -m uv pip install --quiet --python .venv/clients --requirement tests/clients/requirements.txt; } >/dev/null 2>&1 ||
         say "That failed; pytest will skip their tests."
 fi
 if [ "$dev" = yes ]; then echo "$wanted dev" >"$stamp"; else echo "$wanted run" >"$stamp"; fi
