@@ -50,6 +50,17 @@ def read_html(content: bytes, declared: str = "") -> Content:
     return outline.content(decoded.warnings)
 
 
+def write_html(text: str, outline: Outline) -> None:
+    """Write a part of a page into an outline: all of it, as a page that has no navigation."""
+    from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415  # the same
+
+    body = None if is_too_deep(text) else LexborHTMLParser(text).body
+    if body is None:
+        outline.text(without_tags(text))
+    else:
+        _Writer(outline).write(body, set())
+
+
 class _Writer:
     """Writes elements into an outline."""
 

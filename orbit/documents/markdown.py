@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orbit.documents.front_matter import front_matter
+from orbit.documents.html import write_html
 from orbit.documents.outline import SMALL_TABLE, Outline
 from orbit.documents.sections import Content, Section
 
@@ -20,6 +21,9 @@ _RULES = re.compile(r"[-*_\s]*")
 _MARKUP = re.compile(r"\\[!-/:-@\[-`{-~]|`+|<!--|&#?\w{1,32};")
 _MARKUP_OF_HTML = re.compile(r"<!--|&#?\w{1,32};")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->")
+_ELEMENT = re.compile(r"\s*</?[a-zA-Z]")
+_QUOTE = re.compile(r"^[>\s]*")
+_CONTAINER = re.compile(r"^[>\s]*(?:(?:[-*+]|\d{1,9}[.)])\s+)?")
 _CODE = re.compile(r"(`+[^`]+`+)")
 _KEPT_ENTITIES = frozenset("<>&\"'*_`#[]\\|~")
 """What would be markup if it was not written as an entity."""
@@ -38,9 +42,19 @@ def read_markdown(text: str) -> Content:
     _remove_comments(lines, tokens)
     start = 0
     for number, token in enumerate(tokens):
-        if token.level or token.map is None:
+        if token.map is None or token.map[0] < start:
             continue
         first, end = token.map
+        if token.level:
+            if token.type != "table_open" or sum(map(len, lines[first:end])) <= SMALL_TABLE:
+                continue
+            before = [_CONTAINER.sub("", lines[first]), *(_QUOTE.sub("", line) for line in lines[first + 1 : end])]
+            lines[first:end] = before  # a table in a list or a quotation, without the marks of that
+        elif token.type == "html_block" and _ELEMENT.match("\n".join(lines[first:end])):
+            outline.text(_body(lines[start:first]))
+            write_html("\n".join(lines[first:end]), outline)
+            start = end
+            continue
         if token.type == "heading_open":
             outline.text(_body(lines[start:first]))
             outline.heading(int(token.tag[1]), _plain(tokens[number + 1].content))

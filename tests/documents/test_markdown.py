@@ -63,9 +63,7 @@ def test_headings_are_words_alone(line, name):
     assert text(f"{line}\n\nx") == f"{name} > x"
 
 
-@pytest.mark.parametrize(
-    "page", ["    # code\n\nx", "- # in a list", "> # in a quote", "<pre>\n# raw\n</pre>", "\\# escaped"]
-)
+@pytest.mark.parametrize("page", ["    # code\n\nx", "- # in a list", "> # in a quote", "\\# escaped"])
 def test_what_is_no_heading_of_the_page(page):
     assert [section.path for section in read_markdown(page).sections] == [()]
     assert read_markdown(page).sections[0].text == page.strip("\n")
@@ -118,3 +116,28 @@ def test_headings_are_their_words_without_html(heading, name):
 def test_settings_of_site_generators(front, title, shown):
     found = read_markdown(f"{front}\nBody")
     assert (found.title, found.sections[0].text) == (title, f"{shown}Body")
+
+
+def test_html_in_markdown_is_read_as_html():
+    rows = "\n".join(f"<tr><td>Länge {n}<td>{n} m" for n in range(60))
+    page = (
+        "Vorwort\n\n<h2 align=center>Seile</h2>\n\n<details><summary>Mehr &amp; mehr</summary>\n\nInhalt **fett**\n\n"
+        f"</details>\n\n<table><tr><th>Seil<th>Zug\n{rows}\n</table>\n\n<pre>\n# raw\n</pre>\n\n<?php echo 1; ?>"
+    )
+    before, above, table, after = read_markdown(page).sections
+    assert (before.text, above.path, above.text) == ("Vorwort", ("Seile",), "Mehr & mehr\n\nInhalt **fett**")
+    assert (table.header, table.text.split("\n")[1]) == ("Seil | Zug", "Länge 1 | 1 m")
+    assert after.text == "# raw\n\n<?php echo 1; ?>"
+
+
+@pytest.mark.parametrize("mark", ["  ", "> ", "> - "])
+def test_large_tables_in_lists_and_quotations_have_their_header(mark):
+    rows = [f"| Seil {n} | {n} m |" for n in range(60)]
+    first = "- " if mark == "  " else mark
+    others = mark.replace("-", " ")
+    lines = [f"{others}{row}" for row in ["| Seil | Zug |", "|---|---|", *rows]]
+    page = "\n".join([f"{first}Alle:", others.rstrip(), *lines])
+    before, table, after = read_markdown(f"# Lager\n\n{page}\n\nEnde.").sections
+    assert before.text.startswith(f"{first}Alle:")
+    assert (table.header, table.text.split("\n")) == ("| Seil | Zug |\n|---|---|", rows)
+    assert after.text == "Ende."
