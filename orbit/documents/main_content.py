@@ -20,8 +20,14 @@ _LINKED = 0.6
 """Part of the characters in links from which an element with a telling name is navigation."""
 _MOST = 0.5
 """Part of the page's words that the main content has, at least; or else the whole page is read."""
+_LINKED_NAV = 0.3
+"""The same for ``nav``."""
 _LEAST = 0.3
-"""Part of the page's words outside navigation, at least; or else it is not navigation."""
+"""Part of the page's words outside navigation, at least, unless they are enough; or else it is not navigation."""
+_LETTERS = 8
+"""Letters of a word, more than the average of languages with spaces."""
+_ENOUGH = 12
+"""Words that make a short page: its menus may have many times as many."""
 
 
 def main_content(page: LexborHTMLParser) -> tuple[LexborNode | None, set[int]]:
@@ -32,7 +38,7 @@ def main_content(page: LexborHTMLParser) -> tuple[LexborNode | None, set[int]]:
     navigation = _navigation(body)
     all_words = _words(body)
     words = _words(body, navigation)
-    if words < _LEAST * all_words:
+    if words < min(_LEAST * all_words, _ENOUGH):
         navigation, words = set(), all_words
     articles = body.css("article")
     candidates = [*body.css("main, [role=main]")[:1], *(articles if len(articles) == 1 else [])]
@@ -43,7 +49,9 @@ def main_content(page: LexborHTMLParser) -> tuple[LexborNode | None, set[int]]:
 
 
 def _words(root: LexborNode, silent: AbstractSet[int] = frozenset()) -> int:
-    return sum(len(value.split()) for kind, _, value in events(root, silent) if kind == "text")
+    """Return how many words an element has. Languages without spaces have one for each few letters."""
+    texts = (value for kind, _, value in events(root, silent) if kind == "text")
+    return sum(max(len(text.split()), len(text.strip()) // _LETTERS) for text in texts)
 
 
 def _navigation(body: LexborNode) -> set[int]:
@@ -66,13 +74,13 @@ def _navigation(body: LexborNode) -> set[int]:
             if counts:
                 counts[-1][0] += size
                 counts[-1][1] += linked
-            if value == "nav" or (size and linked >= _LINKED * size and _is_named(node, value)):
+            if size and linked >= (_LINKED_NAV if value == "nav" else _LINKED) * size and _is_named(node, value):
                 found.add(node.mem_id)
     return found
 
 
 def _is_named(node: LexborNode, name: str) -> bool:
-    if name in {"header", "footer", "aside"}:
+    if name in {"nav", "header", "footer", "aside"}:
         return True
     if name not in {"div", "ul", "ol", "section", "table", "td", "form", "p"}:
         return False

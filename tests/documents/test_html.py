@@ -189,3 +189,14 @@ def test_empty_elements_of_xhtml_end_where_they_begin():
     page = f'{head}<body><a name="x"/><p>Päivä &amp; <![CDATA[a < b]]></p><textarea/><p>Ilta<br/>yö</p></body></html>'
     assert text(page) == "Päivä & a < b\n\nIlta\nyö"
     assert text("<title/>swallowed</title><p>as browsers do") == "as browsers do"
+
+
+def test_short_pages_lose_their_long_menus_and_menus_without_links_stay():
+    links = "".join(f"<li><a href={n}>Menüpunkt Nummer {n}</a>" for n in range(30))
+    prose = "<h1>Abfall</h1><p>Die Biotonne wird jeden Dienstag geleert, der Restmüll am Mittwoch nach Ostern.</p>"
+    found = text(
+        f"<div class=menu><ul>{links}</ul></div>{prose}<nav>Öffnungszeiten: 9 bis 17 Uhr</nav><nav>{links}</nav>"
+    )
+    assert found.startswith("Abfall > Die Biotonne")
+    assert "Menüpunkt" not in found
+    assert "9 bis 17 Uhr" in found
