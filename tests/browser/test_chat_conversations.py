@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from chat_kit import ask, asked
+from chat_kit import ask, asked, enter
 
 from orbit.testing import serve
 
@@ -183,3 +184,27 @@ def test_the_oldest_turns_make_room_for_new_ones(tab: Any, server: Any) -> None:
     )
     assert 1 < len(kept) < 12
     assert kept == [[str(number), 60_000] for number in range(12 - len(kept), 12)]
+
+
+def test_a_conversation_that_is_left_while_it_is_answered_is_kept_until_it_is_deleted(
+    tab: Any, eventually: Any, tmp_path: Path
+) -> None:
+    with serve({"script": {"words": -1, "delay": 0.02}}, tmp_path) as server:
+        page = tab()
+        enter(page, server)
+        ask(page, "One")
+        page.get_by_text("word2").wait_for()
+        page.get_by_role("button", name="New conversation").click()
+        script = server.provider("script")
+        eventually(lambda: script.running == 0)
+        ask(page, "Two")
+        page.get_by_text("word2").wait_for()
+        page.get_by_role("button", name="Conversations", exact=True).click()
+        page.get_by_role("button", name="Delete the conversation Two").click()
+        page.get_by_role("button", name="Delete", exact=True).click()
+        eventually(lambda: script.running == 0)
+        page.locator(".history .entry", has_text="One").click()
+        page.locator(".remark", has_text="You stopped this answer.").wait_for()
+        assert "word0 word1 word2" in page.locator(".answer > .prose").inner_text()
+        names = page.evaluate("Object.keys(sessionStorage)")
+        assert len([name for name in names if name.startswith("orbit-turn-")]) == 1

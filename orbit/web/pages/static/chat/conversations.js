@@ -80,9 +80,12 @@ export class Conversations {
   remove(id) {
     const removed = this.all.find((one) => one.id === id);
     this.all = this.all.filter((one) => one !== removed);
+    if (removed === this.current) {
+      this.turns = []; // or the one that is being answered would be saved once more
+      this.begin();
+    }
     for (const turn of removed.turns) tab.remove(placeOf(turn));
-    if (removed === this.current) this.begin();
-    else this.saveIndex();
+    this.saveIndex();
     return removed.session;
   }
 

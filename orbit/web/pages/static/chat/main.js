@@ -150,6 +150,7 @@ function ended(turn, end) {
   turn.remembered = end.metadata.remembered;
   if (conversations.turns.includes(turn)) conversations.remember(end.session_id ?? null, turn.remembered);
   $("composer-note").textContent = noteOn(end) + note;
+  if (!models.list.length) models.load(key.value).then(offerTools);
 }
 
 function broken(turn, error) {
@@ -223,6 +224,7 @@ function remove(turn) {
 
 function signIn() {
   key.forget();
+  models.forget();
   show();
   key.ask();
 }
@@ -246,6 +248,7 @@ function forget() {
   leaveConversation();
   for (const { id } of [...conversations.all]) forgetOnServer(conversations.remove(id));
   key.forget();
+  models.forget();
   question.value = "";
   showTurns();
   key.ask();

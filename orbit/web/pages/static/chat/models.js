@@ -16,7 +16,7 @@ export class Models {
     });
   }
 
-  /** Learn the models of a key; without an answer there is no choice. */
+  /** Learn the models of a key; without an answer there is no choice, until the next try. */
   async load(key) {
     let listed = [];
     try {
@@ -25,6 +25,7 @@ export class Models {
     } catch {
       // The next question says what is wrong.
     }
+    if (!listed.length) return;
     this.list = listed.filter(({ id }) => id !== ALIAS || listed.length === 1);
     this.select.replaceChildren(...this.list.map(({ id }) => h("option", { value: id }, id)));
     const kept = tab.get(NAME);
@@ -32,8 +33,16 @@ export class Models {
     this.select.hidden = this.list.length < 2;
   }
 
-  /** The chosen model's name; empty if there is no choice. */
+  /** Forget the models of a key, and the choice. */
+  forget() {
+    this.list = [];
+    this.select.hidden = true;
+    tab.remove(NAME);
+  }
+
+  /** The chosen model's name; empty if there is no choice. What was chosen before counts until the list is there. */
   get chosen() {
+    if (!this.list.length) return tab.get(NAME) ?? "";
     return this.list.length > 1 ? this.select.value : "";
   }
 
