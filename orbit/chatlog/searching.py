@@ -19,6 +19,17 @@ FAILED = "failed"
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
+class FoundTool(msgspec.Struct, frozen=True):
+    """A tool that the server called. Texts that the log does not keep are None."""
+
+    name: str = ""
+    provider: str = ""
+    arguments: str | None = None
+    status: str = ""
+    result: str | None = None
+    seconds: float = 0.0
+
+
 class Found(msgspec.Struct, frozen=True):
     """The searchable and displayed fields of a record. Texts that the log does not keep are None."""
 
@@ -40,6 +51,7 @@ class Found(msgspec.Struct, frozen=True):
     durations: dict[str, float] = {}
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    tool_uses: tuple[FoundTool, ...] = ()
 
 
 class Filter(msgspec.Struct, frozen=True):

@@ -4,7 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from admin_kit import chat, choose, press, show, shown_secret, sign_in, signed_in
+import pytest
+from admin_kit import TOKEN, chat, choose, press, show, shown_secret, sign_in, signed_in
+from host_tools import PLUGINS, calls, says
+
+from orbit.testing import serve
 
 
 def test_signing_in_and_out(tab: Any, server: Any) -> None:
@@ -249,3 +253,20 @@ def test_models_and_those_of_a_key(tab: Any, server: Any, admin: httpx.Client) -
     page.get_by_label("Models").fill("")
     press(page, "Save")
     row.get_by_text("all", exact=True).wait_for()
+
+
+def test_chats_show_the_tools_that_the_server_called(tab: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORBIT_ADMIN_TOKEN", TOKEN)
+    config = {
+        "talker": {},
+        "bench": {},
+        "general": {"inference_provider": "talker"},
+        "logging": {"file": {"enabled": True, "directory": str(tmp_path / "logs")}},
+    }
+    with serve(config, tmp_path, PLUGINS) as server:
+        server.provider("talker").lines = [calls("weather"), says("Rain.")]
+        assert chat(server, server.key).json()["response"] == "Rain."
+        server.call(server.provider("files").flush())
+        page = signed_in(tab, server, "chats")
+        page.locator("details.chat summary").click()
+        page.get_by_text('weather {"town": "Bonn"}: weather: rain').wait_for()

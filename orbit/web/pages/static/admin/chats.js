@@ -80,6 +80,7 @@ function chat(record) {
       part("Reason", record.reason),
       part("Status", STATUS[record.status] ? "" : record.status),
       part("Sources", record.sources.map((one) => (one.score === null ? one.source : `${one.source} (${one.score.toFixed(2)})`)).join(", ")),
+      part("Tools", (record.tool_uses ?? []).map(toolUse).join("\n")),
       part("Time", Object.entries(record.durations).map(([stage, seconds]) => `${stage.replace("_", " ")} ${duration(seconds)}`).join(", ")),
       part("Tokens", `${counted(record.prompt_tokens, "token")} read, ${record.completion_tokens} written`),
       part("Model", [record.backend, record.model].filter(Boolean).join(" / ")),
@@ -87,6 +88,11 @@ function chat(record) {
       part("Request", `${record.request_id}, ${moment(at)}`),
     ),
   );
+}
+
+/** "weather {"city": "Bonn"}: Rain", or what went wrong in place of the result. */
+function toolUse({ name, arguments: given, status, result }) {
+  return `${name} ${given ?? ""}${status === "ok" ? "" : ` (${status})`}${result ? `: ${result}` : ""}`;
 }
 
 function part(title, text) {

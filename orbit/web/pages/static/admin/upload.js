@@ -26,7 +26,8 @@ export function uploadForm(library, uploaded) {
     { class: "zone" },
     h("p", {}, "Drop files here, or"),
     h("div", { class: "actions" }, button("Choose files", () => choose.click()), button("Choose a folder", () => folder.click())),
-    h("p", { class: "hint" }, `${library.readable.join(" ")}, each up to ${bytes(library.max_file_bytes)}`),
+    h("p", { class: "hint" }, `${counted(library.readable.length, "kind")} of files, each up to ${bytes(library.max_file_bytes)}`),
+    h("details", { class: "hint" }, h("summary", {}, "Which kinds"), library.readable.join(" ")),
     choose,
     folder,
   );
