@@ -37,6 +37,7 @@ ELSEWHERE = {
     "web/http/operation.py": ("web/api/test_schema.py", "operations in that document"),
     "web/http/root_path.py": ("serving/test_root_path.py", "a server behind a proxy, from outside"),
     "web/services.py": ("web/test_routing.py", "opens what the application serves"),
+    "web/wires/extra.py": ("web/wires/test_openai.py", "what ORBIT adds to answers, as clients read it"),
     "web/wires/route.py": ("web/wires/test_orbit.py", "the route of every wire"),
     "web/wires/sending.py": ("web/wires/test_orbit.py", "the answers of every wire"),
 }

@@ -39,7 +39,7 @@ from orbit.web.http.head import HeadBesideGet
 from orbit.web.http.operation import operation
 from orbit.web.http.plain_http import RedirectToHttps, challenge_route
 from orbit.web.http.problems import of_litestar, problem_response
-from orbit.web.http.request import request_id_of
+from orbit.web.http.request import header, request_id_of
 from orbit.web.http.root_path import RootPath
 from orbit.web.key_guard import API_KEY
 from orbit.web.pages.admin import admin_page_routes
@@ -430,7 +430,8 @@ def _error_response(request: Request[Any, Any, Any], error: Exception) -> Respon
     if isinstance(error, HTTPException):
         error = of_litestar(error, request_id)
     path = request.scope["path"]
-    if path == MESSAGES or path.startswith(f"{MESSAGES}/"):
+    anthropics = path.startswith("/v1/models") and header(request.scope, b"anthropic-version") is not None
+    if anthropics or path == MESSAGES or path.startswith(f"{MESSAGES}/"):
         return anthropic_errors.error_response(error, request_id)
     if path.startswith(RESPONSES):
         return responses_error(error, request_id)

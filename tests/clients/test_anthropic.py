@@ -277,6 +277,17 @@ def test_sources_are_citations(tmp_path: Any, *, stream: bool) -> None:
     assert [source["number"] for source in raw.orbit["sources"]] == [1, 2]
 
 
+def test_models(server: RunningServer) -> None:
+    with client(server) as api:
+        listed = list(api.models.list())
+        assert [model.id for model in listed][:2] == ["tools", "script"]
+        assert (listed[0].type, listed[0].display_name, listed[0].created_at.year >= 2026) == ("model", "tools", True)
+        assert api.models.retrieve("script").id == "script"
+        with pytest.raises(anthropic.NotFoundError) as raised:
+            api.models.retrieve("nothing")
+        assert raised.value.type == "not_found_error"
+
+
 def test_the_size_of_a_prompt(server: RunningServer) -> None:
     with client(server) as api:
         options: Any = {"messages": HELLO, "system": "Be brief."}

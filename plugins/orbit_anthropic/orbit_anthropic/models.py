@@ -54,9 +54,12 @@ def supported(settings: AnthropicSettings, listed: Model | None) -> frozenset[Ca
 
 def _model(item: dict[str, Any]) -> Model:
     can = item.get("capabilities")
-    window, longest = _whole(item.get("max_input_tokens")), _whole(item.get("max_tokens"))
+    window = _whole(item.get("max_input_tokens")) or _whole(item.get("context_length"))
+    longest = _whole(item.get("max_tokens"))
     if not isinstance(can, dict) or not can:
-        return Model(str(item["id"]), window, longest)
+        own = item.get("supports")  # another ORBIT says it so; none if it does not know
+        listed = EVERYTHING.intersection(own) if isinstance(own, list) and own else None
+        return Model(str(item["id"]), window, longest, supports=listed)
     types = _dict(_dict(can.get("thinking")).get("types"))
     effort = _dict(can.get("effort"))
     supports: set[Capability] = {"tools", "continue"}

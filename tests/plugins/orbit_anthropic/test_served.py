@@ -116,6 +116,13 @@ def test_an_answer_that_breaks_is_an_error(chain: Chain) -> None:
     assert len(wire.asked()) == 1
 
 
+def test_what_the_model_behind_another_orbit_can(chain: Chain) -> None:
+    _, _, front = chain
+    model, *_ = front.call(front.provider("anthropic").models())
+    assert model.window == 200_000
+    assert model.supports == {"tools", "images", "files", "reasoning", "json_schema", "continue"}
+
+
 def test_a_prompt_beyond_the_window_is_refused_before_it_is_asked(chain: Chain) -> None:
     wire, _, front = chain
     with anthropic.Anthropic(base_url=front.url, api_key=front.key, max_retries=0) as api:

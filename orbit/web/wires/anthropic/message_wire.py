@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from orbit.chat.outcome import Ending, Refused
+from orbit.chat.outcome import Ending
 from orbit.types import Source, Thought, ToolCall, Usage
 from orbit.web.wires.anthropic.errors import error_body
+from orbit.web.wires.extra import AnswerExtra, extra_of, named
 from orbit.web.wires.sending import Wire
 
 _encode = msgspec.json.Encoder().encode
@@ -79,22 +80,6 @@ class MessageUsage(msgspec.Struct, frozen=True):
     output_tokens_details: OutputDetails | None = None
 
 
-class MessageExtra(msgspec.Struct, frozen=True):
-    """ORBIT's metadata; Anthropic's clients ignore it."""
-
-    request_id: str
-    sources: tuple[Source, ...]
-    blocked: bool
-    dropped_documents: int
-    dropped_turns: int
-    without_documents: bool
-    provider: str
-    model: str
-    tries: int
-    ignored: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    """Unknown parameters of the request; absent if there are none."""
-
-
 class AnswerMessage(msgspec.Struct, frozen=True):
     """The body of a whole answer."""
 
@@ -104,7 +89,7 @@ class AnswerMessage(msgspec.Struct, frozen=True):
     stop_reason: str
     stop_sequence: str | None
     usage: MessageUsage
-    orbit: MessageExtra
+    orbit: AnswerExtra
     type: str = "message"
     role: str = "assistant"
 
@@ -119,7 +104,7 @@ class MessageWire(Wire):
         self._request_id = request_id
         self._model = model
         self._omits = omits_thoughts
-        self._ignored = ignored or msgspec.UNSET
+        self._ignored = ignored
         self._index = -1
         self._open = ""
         """The type of the content block that has begun; empty if none has."""
@@ -138,7 +123,7 @@ class MessageWire(Wire):
             tuple(content),
             *_stop(ending),
             usage=_usage(ending.usage),
-            orbit=self._extra(ending),
+            orbit=extra_of(ending, self._request_id, self._ignored),
         )
         return _encode(message)
 
@@ -173,7 +158,12 @@ class MessageWire(Wire):
         frames += self._end_block()
         stop_reason, stop_sequence = _stop(ending)
         delta = {"stop_reason": stop_reason, "stop_sequence": stop_sequence}
-        frames += _event("message_delta", delta=delta, usage=_usage(ending.usage), orbit=self._extra(ending))
+        frames += _event(
+            "message_delta",
+            delta=delta,
+            usage=_usage(ending.usage),
+            orbit=extra_of(ending, self._request_id, self._ignored),
+        )
         return frames + _event("message_stop")
 
     def failure(self, error: BaseException) -> bytes:
@@ -229,20 +219,6 @@ class MessageWire(Wire):
         if text:
             yield ThinkingBlock(text, "")
 
-    def _extra(self, ending: Ending) -> MessageExtra:
-        return MessageExtra(
-            self._request_id,
-            ending.sources,
-            isinstance(ending, Refused),
-            ending.dropped_documents,
-            ending.dropped_turns,
-            ending.without_documents,
-            ending.provider,
-            ending.model,
-            ending.tries,
-            self._ignored,
-        )
-
 
 def _event(kind: str, **fields: Any) -> bytes:
     return b"event: " + kind.encode() + b"\ndata: " + _encode({"type": kind, **fields}) + b"\n\n"
@@ -267,5 +243,4 @@ def _citations(sources: Iterable[Source], text: str) -> Iterator[Citation]:
     given = {source.number: source for source in sources}
     for number in sorted(cited & given.keys()) or given:
         source = given[number]
-        title = source.title or source.source
-        yield Citation(source.text, number - 1, source.link or source.source, title)
+        yield Citation(source.text, number - 1, source.link or source.source, named(source))

@@ -9,8 +9,8 @@ import msgspec
 
 from orbit.chat.outcome import Ending, ScoredText, ToolStep
 from orbit.types import Thought, ToolCall, WrittenToken
+from orbit.web.wires.extra import AnswerExtra, extra_of, linked, named
 from orbit.web.wires.openai.errors import error_body
-from orbit.web.wires.openai.extra import CompletionExtra, extra_of, linked, named
 from orbit.web.wires.sending import Wire
 
 _encode = msgspec.json.Encoder().encode
@@ -109,7 +109,7 @@ class Completion(msgspec.Struct, frozen=True):
     model: str
     choices: tuple[Choice, ...]
     usage: CompletionUsage
-    orbit: CompletionExtra
+    orbit: AnswerExtra
     object: str = "chat.completion"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -35,8 +36,9 @@ class EmbeddingRequest(msgspec.Struct, frozen=True):
 
 
 class ListedModel(msgspec.Struct, frozen=True):
-    """A model. ``created`` is when the configuration was written, in Unix seconds.
+    """A model, for clients of OpenAI's API and of Anthropic's, which read the last three fields.
 
+    ``created`` is when the configuration was written, in Unix seconds; ``created_at`` is the same in RFC 3339.
     ``context_length`` is in tokens. It is null, and ``supports`` empty, if the model's server has not told.
     """
 
@@ -46,13 +48,19 @@ class ListedModel(msgspec.Struct, frozen=True):
     created: int = 0
     context_length: int | None = None
     supports: tuple[Capability, ...] = ()
+    type: str = "model"
+    display_name: str = ""
+    created_at: str = ""
 
 
 class ModelList(msgspec.Struct, frozen=True):
-    """All models that a request may name."""
+    """All models that a request may name. The last three fields are for clients of Anthropic's API, which has pages."""
 
     data: tuple[ListedModel, ...]
     object: str = "list"
+    has_more: bool = False
+    first_id: str | None = None
+    last_id: str | None = None
 
 
 class Embedding(msgspec.Struct, frozen=True):
@@ -105,7 +113,8 @@ def model_routes(services: Services) -> list[Any]:
         models = [_listed(known[name], catalogue) for name in names]
         if models and not catalogue.configured:
             models.insert(1, msgspec.structs.replace(models[0], id=ALIAS))
-        return ModelList(tuple(models))
+        first, last = (models[0].id, models[-1].id) if models else (None, None)
+        return ModelList(tuple(models), first_id=first, last_id=last)
 
     @get("/models/{model:path}", operation_id="model", summary="One model")
     async def show_model(request: Request[Any, Any, Any], model: FromPath[str]) -> ListedModel:
@@ -140,7 +149,13 @@ def _listed(model: ModelInfo, catalogue: Catalogue) -> ListedModel:
     supports = frozenset[Capability].intersection(*(frozenset(each.supports) for each in model.providers))
     length = min(windows, default=None)
     return ListedModel(
-        model.name, owner, created=catalogue.created, context_length=length, supports=tuple(sorted(supports))
+        model.name,
+        owner,
+        created=catalogue.created,
+        context_length=length,
+        supports=tuple(sorted(supports)),
+        display_name=model.name,
+        created_at=datetime.fromtimestamp(catalogue.created, UTC).isoformat(),
     )
 
 

@@ -8,8 +8,8 @@ import msgspec
 
 from orbit.chat.outcome import Ending, ScoredText, ToolStep
 from orbit.types import Thought, WrittenToken
+from orbit.web.wires.extra import AnswerExtra, extra_of
 from orbit.web.wires.openai.chat_wire import CompletionUsage, CompletionWire, usage_of
-from orbit.web.wires.openai.extra import CompletionExtra, extra_of
 
 _encode = msgspec.json.Encoder().encode
 TEXT_STREAM = (
@@ -44,7 +44,7 @@ class TextCompletion(msgspec.Struct, frozen=True):
     model: str
     choices: tuple[TextChoice, ...]
     usage: CompletionUsage
-    orbit: CompletionExtra
+    orbit: AnswerExtra
     object: str = "text_completion"
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from orbit.chat.outcome import Ending
 from orbit.types import MetadataValue, Source, Thought, ToolCall, WrittenToken
-from orbit.web.wires.openai.extra import CompletionExtra, is_web, named
+from orbit.web.wires.extra import AnswerExtra, is_web, named
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _ERROR_CODES = {"rate_limit_exceeded", "server_error", "invalid_prompt"}
@@ -167,7 +167,7 @@ class ResponseBody(msgspec.Struct, frozen=True, kw_only=True):
     truncation: str
     usage: ResponseUsage | None = None
     user: str | None
-    orbit: CompletionExtra | msgspec.UnsetType = msgspec.UNSET
+    orbit: AnswerExtra | msgspec.UnsetType = msgspec.UNSET
 
 
 class DeletedResponse(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 
 from orbit.chat.outcome import Ending, ScoredText
 from orbit.types import Source, Thought, WrittenToken
-from orbit.web.wires.openai.extra import extra_of
+from orbit.web.wires.extra import extra_of
 from orbit.web.wires.openai_responses.errors import error_body
 from orbit.web.wires.openai_responses.output import (
     OutputCall,

@@ -1,4 +1,4 @@
-"""What ORBIT adds to answers in OpenAI's forms: its metadata, and sources as citations."""
+"""What ORBIT adds to answers in the forms of other protocols: its metadata, and sources as citations."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from orbit.web.wires.used_tools import UsedTool, used_tools
 _WEB: Final = ("http://", "https://")
 
 
-class CompletionExtra(msgspec.Struct, frozen=True):
-    """ORBIT's metadata; OpenAI's clients ignore it."""
+class AnswerExtra(msgspec.Struct, frozen=True):
+    """ORBIT's metadata; clients of other protocols ignore it."""
 
     request_id: str
     sources: tuple[Source, ...]
@@ -31,9 +31,9 @@ class CompletionExtra(msgspec.Struct, frozen=True):
     """The tools that the server called for the answer; absent if there are none."""
 
 
-def extra_of(ending: Ending, request_id: str, ignored: tuple[str, ...]) -> CompletionExtra:
+def extra_of(ending: Ending, request_id: str, ignored: tuple[str, ...]) -> AnswerExtra:
     """Return the metadata of an answer."""
-    return CompletionExtra(
+    return AnswerExtra(
         request_id,
         ending.sources,
         isinstance(ending, Refused),
