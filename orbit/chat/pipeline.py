@@ -88,7 +88,8 @@ class Pipeline:
         )
         self._moderation = Moderation(registry, settings.timeouts.moderate, settings.messages.refusal_response)
         self._verification = Verification(settings.answers)
-        self._toolbox = Toolbox(registry, settings.tools, settings.timeouts, self._failed)
+        toolbox = Toolbox(registry, settings.tools, settings.timeouts, self._failed)
+        self._toolbox = toolbox if toolbox.available else None
         self._waits = self._retrieval.available or self._moderation.judges_questions
         """Whether anything before the model can take long; a deadline for nothing would cost a turn 3 µs."""
 
@@ -140,9 +141,9 @@ class Pipeline:
                     if self._waits or turn.later or turn.context.collection:
                         documents = await self._prepared(turn, journal)
                     loop: ToolLoop | None = None
-                    if self._toolbox and not turn.task:
+                    if self._toolbox is not None and not turn.task:
                         turn = self._rounds.restored(turn)
-                        loop = await self._tool_loop(turn, candidates)
+                        loop = await self._tool_loop(self._toolbox, turn, candidates)
                     started = time.perf_counter()
                     thoughts: list[Thought] = []
                     scored: list[WrittenToken] = []
@@ -236,9 +237,9 @@ class Pipeline:
                 )
                 yield end.outcome
 
-    async def _tool_loop(self, turn: Turn, candidates: Candidates) -> ToolLoop | None:
+    async def _tool_loop(self, toolbox: Toolbox, turn: Turn, candidates: Candidates) -> ToolLoop | None:
         """Return the loop of a turn whose model is offered tools of the host."""
-        return await tool_loop(self._toolbox, self._routing, self._moderation, self.ticker, turn, candidates)
+        return await tool_loop(toolbox, self._routing, self._moderation, self.ticker, turn, candidates)
 
     async def _linked(self, turn: Turn, prompt: Prompt, links: Links) -> Prompt:
         """Return a prompt with the links of its passages."""

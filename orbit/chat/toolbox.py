@@ -46,7 +46,8 @@ class Toolbox:
         self._list = {name: caller for name, caller in registry.callers("tools").items() if name in self._call}
         self._told: set[str] = set()
 
-    def __bool__(self) -> bool:
+    @property
+    def available(self) -> bool:
         """Whether any provider has tools."""
         return bool(self._list)
 

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import httpx
 import openai
 import pytest
@@ -251,7 +252,8 @@ async def test_leaving_during_a_call_cancels_it(stage: Stage) -> None:
             ended.set()
 
     stage.bench.acts = {"clock": act}
-    stage.pipeline._toolbox._timeouts = stage.pipeline._settings.timeouts.__class__()  # the call may hang
+    toolbox: Any = stage.pipeline._toolbox
+    toolbox._timeouts = stage.pipeline._settings.timeouts.__class__()  # the call may hang
     stage.model.lines = [calls("clock")]
 
     async def ask() -> None:
@@ -467,6 +469,33 @@ def test_a_tool_of_the_client_hides_the_hosts_of_the_same_name(api: openai.OpenA
         ("weather", "mine"),
         ("clock", "The time."),
     ]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_responses_run_the_hosts_tools(api: openai.OpenAI, talker: Talker, *, stream: bool) -> None:
+    talker.lines = [calls("weather"), says("It rains.")]
+    if stream:
+        with api.responses.stream(model="orbit", input=QUESTION) as events:
+            answer: Any = events.get_final_response()
+    else:
+        answer = api.responses.create(model="orbit", input=QUESTION)
+    assert answer.output_text == "It rains."
+    assert [item.type for item in answer.output] == ["message"]
+    assert answer.orbit["tools"][0]["name"] == "weather"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_messages_run_the_hosts_tools(server: Any, talker: Talker, *, stream: bool) -> None:
+    talker.lines = [calls("weather", text="Let me see."), says("It rains.")]
+    asked: Any = {"model": "orbit", "max_tokens": 100, "messages": [{"role": "user", "content": QUESTION}]}
+    with anthropic.Anthropic(base_url=server.url, api_key=server.key, max_retries=0) as client:
+        if stream:
+            with client.messages.stream(**asked) as events:
+                answer = events.get_final_message()
+        else:
+            answer = client.messages.create(**asked)
+    texts = [block.text for block in answer.content if block.type == "text"]
+    assert ("".join(texts), answer.stop_reason) == ("Let me see.\n\nIt rains.", "end_turn")
 
 
 def test_a_session_remembers_the_answer(server: Any, talker: Talker) -> None:

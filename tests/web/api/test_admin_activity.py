@@ -8,13 +8,14 @@ import httpx
 import pytest
 
 from orbit.chatlog import Naming, reading
+from orbit.chatlog.lines import LineEncoder, ending
 from orbit.chatlog.reading import read_lines_backwards
 from orbit.chatlog.recent import RecentChats
 from orbit.chatlog.searching import Filter
 from orbit.observing.metrics import BOUNDS, Metrics
 from orbit.observing.metrics_history import History, sample_of
 from orbit.testing import serve
-from orbit.types import ChatRecord
+from orbit.types import ChatRecord, ToolUse
 
 TOKEN = "the-administrators-own-token"
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}
@@ -152,6 +153,18 @@ def test_lines_are_read_backwards(tmp_path, monkeypatch, content, block):
         assert content[line.start :].startswith(line.data + b"\n")
         earlier = [other.data for other in read_lines_backwards(file, line.start)]
         assert earlier == [other.data for other in backwards if other.start < line.start]
+
+
+@pytest.mark.parametrize(("content", "kept"), [("full", ("{}", "rain")), ("none", (None, None))])
+def test_calls_of_tools_are_shown_as_the_log_keeps_them(tmp_path, content, kept):
+    use = ToolUse("1", "weather", "{}", "bench", "ok", "rain", 0.5)
+    record = ChatRecord(timestamp=1.8e9, request_id="r", query="How?", tool_uses=(use,))
+    line = LineEncoder(content).encode(record, ending({}))
+    (tmp_path / Naming().name(date(2027, 1, 15), 0)).write_bytes(line)
+    (chat,) = RecentChats(tmp_path, Naming()).page(Filter(), "", 5).chats
+    (found,) = chat.tool_uses
+    assert (found.name, found.provider, found.status, found.seconds) == ("weather", "bench", "ok", 0.5)
+    assert (found.arguments, found.result) == kept
 
 
 def test_what_takes_too_long_goes_on_from_where_it_stopped(tmp_path):
