@@ -16,6 +16,7 @@ from orbit.sanitize import LINES, printable
 COMMANDS = {
     "serve": "Run the server.",
     "reload": "Let the running server read its configuration again.",
+    "health": "Ask whether the server is up, for health checks of containers.",
     "check": "Check the configuration without starting anything.",
     "plugins": "List installed plugins and their state in the configuration.",
     "plugin": "Write a plugin of your own.",

@@ -1,0 +1,34 @@
+"""``orbit health``: whether the server of a configuration is up, for health checks of containers."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from orbit.cli.shared.options import config_option
+
+
+@click.command()
+@click.option("--ready", is_flag=True, help="Ask whether it can answer, not only whether it lives.")
+@config_option
+def health(config_path: str | None, *, ready: bool) -> None:
+    """Ask the server on this machine whether it is up. Exits with 1 if not.
+
+    It finds the port, HTTPS and the certificate in the configuration. Needs neither a key nor the admin token.
+    """
+    import httpx
+
+    from orbit.cli.shared.address import trust_of, url_of
+    from orbit.config import load_config
+    from orbit.serving.sole_server import address_of_server
+
+    config = load_config(config_path)
+    url = address_of_server(config.data_dir) or url_of(config)
+    try:
+        response = httpx.get(f"{url}/health/{'ready' if ready else 'live'}", timeout=5, verify=trust_of(config))
+    except httpx.HTTPError as error:
+        click.echo(f"{url} cannot be reached: {error or type(error).__name__}", err=True)
+        sys.exit(1)
+    click.echo(f"{url} answers {response.status_code}.")
+    sys.exit(0 if response.is_success else 1)
