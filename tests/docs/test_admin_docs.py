@@ -91,6 +91,7 @@ def test_every_route_is_in_the_page(server):
     "struct",
     [
         *(wire.NewKey, wire.KeyUpdate, wire.KeyDetails, wire.NewPrompt, wire.PromptInfo, wire.OwnKey, wire.Rotation),
+        wire.Reloaded,
         *(Library, CollectionDetails, DocumentPage, StoredDocument, ToldProgress, ToldSummary, ToldError),
         *(ToldCopy, ToldMoved),
         *(ChatPage, Live, Sample, SignInInfo),
