@@ -33,6 +33,7 @@ EARLIER = """
 general:
   port: 3000
   verbose: false
+  inference_provider: extract
 logging:
   console:
     enabled: true
@@ -40,7 +41,7 @@ messages:
   no_results_response: "I do not know."
 """
 PARTS = "extract: {}\nwordllama: {}\nlexical: {collection: town}\n"
-ROLES = "  inference_provider: extract\n  embedding_provider: wordllama\n"
+ROLE = "  embedding_provider: wordllama\n"
 EMBEDDED = PARTS + "chroma: {collection: town}\n"
 FACTS = {
     "When does the swimming pool open?": ("The swimming pool opens at seven in the morning.", "seven"),
@@ -219,7 +220,7 @@ def import_the_earlier_configuration(year: Year) -> None:
     (year.first.folder / "earlier.yaml").write_text(EARLIER)
     migrated = year.first.run("migrate", "config", "earlier.yaml")
     assert "general:\n" in migrated
-    year.first.write(migrated.replace("general:\n", f"general:\n{ROLES}", 1) + EMBEDDED)
+    year.first.write(migrated.replace("general:\n", f"general:\n{ROLE}", 1) + EMBEDDED)
     assert "is valid" in year.first.run("check")
 
 
@@ -266,7 +267,7 @@ def rotate(year: Year) -> None:
     old = year.first.run("token", "show")
     assert year.first.run("token", "rotate") != old
     assert year.clients is not None
-    fresh = _key(year.first.run("keys", "rotate", year.key, "--grace", "1h", "--json"))
+    fresh = _key(year.first.run("keys", "rotate", year.key, "--grace", "3600", "--json"))
     year.clients.key = year.key = fresh
 
 
@@ -278,7 +279,8 @@ def move_to_servers(year: Year) -> None:
     """Move the database to MongoDB and the passages to a Chroma server, on a host that takes over when it is ready."""
     year.mongodb.start()
     year.chroma.start()
-    new = f"general:\n{ROLES}{PARTS}chroma: {{host: 127.0.0.1, port: {year.chroma.port}, collection: town}}\n"
+    new = f"general:\n  inference_provider: extract\n{ROLE}{PARTS}"
+    new += f"chroma: {{host: 127.0.0.1, port: {year.chroma.port}, collection: town}}\n"
     new += f"mongodb: {{uri: '{year.mongodb.uri}', database: orbit}}\n"
     year.second.write(new)
     source = str(year.first.folder / "config.yaml")
