@@ -6,11 +6,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from tools_model import PIXEL, ToolsModel
 
 from orbit.testing import serve
+from orbit.upstreams import is_public
 from orbit.web.wires import fetching
 
 
@@ -96,6 +98,30 @@ def test_allowed_images_reach_the_model(tmp_path: Path, gallery: str, monkeypatc
                 ask(server, gallery + path)
 
 
+def test_images_of_messages(tmp_path: Path, gallery: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in the results of tools, and once for each address."""
+    monkeypatch.setattr(fetching, "is_public", lambda address: address == "127.0.0.1")
+    picture = {"type": "image", "source": {"type": "url", "url": f"{gallery}/a.png"}}
+    call = {"type": "tool_use", "id": "call_1", "name": "look", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "call_1", "content": [picture]}
+    turns: list[Any] = [
+        {"role": "user", "content": [picture]},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [result]},
+    ]
+    body: dict[str, Any] = {"model": "orbit", "max_tokens": 9, "messages": turns}
+    with served(tmp_path, "127.0.0.1") as server:
+        url, headers = f"{server.url}/v1/messages", {"x-api-key": server.key}
+        assert httpx.post(url, json=body, headers=headers, timeout=30).status_code == 200
+        _, question, _, seen = server.provider("tools_model").seen[-1][0]
+        assert [part.data for part in (*question.parts, *seen.parts)] == [PIXEL, PIXEL]
+        picture["source"] = {"type": "url", "url": f"{gallery}/page"}
+        refused = httpx.post(url, json=body, headers=headers, timeout=30)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["details"]["param"] == "messages.0.content.0.source"
+    assert "not a PNG" in refused.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("address", "public"),
     [
@@ -114,4 +140,4 @@ def test_allowed_images_reach_the_model(tmp_path: Path, gallery: str, monkeypatc
     ],
 )
 def test_public_addresses(address: str, *, public: bool) -> None:
-    assert fetching.is_public(address) == public
+    assert is_public(address) == public
