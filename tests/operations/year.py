@@ -284,7 +284,7 @@ def move_to_servers(year: Year) -> None:
     new += f"mongodb: {{uri: '{year.mongodb.uri}', database: orbit}}\n"
     year.second.write(new)
     source = str(year.first.folder / "config.yaml")
-    assert "Copied and verified: 1 keys" in year.second.run("database", "copy", "--from", source, "--to", "config.yaml")
+    assert "Copied and verified:" in year.second.run("database", "copy", "--from", source, "--to", "config.yaml")
     year.serving = year.second
     ingest(year)
     year.second.start()
