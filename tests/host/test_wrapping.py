@@ -260,3 +260,35 @@ async def test_what_others_ask_meanwhile_is_no_circle(tmp_path: Path) -> None:
         assert await text_of(host) == "one two three"
         assert list(await asyncio.gather(text_of(host), text_of(host))) == ["one two three"] * 2
         await one.aclose()
+
+
+NAMED = """
+class Plugin(orbit.Provider):
+    @orbit.hookimpl
+    async def generate(self, messages, provider):
+        yield orbit.Chunk(f"I am {provider}", finish_reason="stop")
+"""
+NOTES = """
+class Plugin(orbit.Provider):
+    asked = ()
+    @orbit.hookimpl(wrapper=True)
+    def generate(self, provider, question):
+        self.asked = (*self.asked, (provider, question))
+        return (yield)
+"""
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_whoever_asks_learns_which_instance_answers(wrapped: bool, install, tmp_path: Path) -> None:
+    install("named", NAMED)
+    install("notes", NOTES)
+    sections = {"one": {"use": "named"}, "two": {"use": "named"}}
+    config: dict[str, Any] = {**sections, "general": {"inference_provider": "one"}}
+    if wrapped:
+        config["notes"] = {}
+    async with make_host(config, tmp_path) as host:
+        for name in ("one", "two"):
+            said = host.generate(QUESTION, GenerateOptions(), CONTEXT, provider=name)
+            assert [chunk.text async for chunk in said] == [f"I am {name}"]
+        if wrapped:
+            assert own(host, "notes").asked == (("one", "one two three"), ("two", "one two three"))
