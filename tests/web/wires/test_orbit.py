@@ -91,7 +91,7 @@ def test_silence_is_broken_by_pings_and_a_failure_after_them_is_a_frame(tmp_path
     with serve(config, tmp_path) as server:
         response = ask(server, {"message": "hello"})
     assert response.status_code == 200
-    assert response.text.count(": ping\n\n") == 2
+    assert ": ping\n\n" in response.text
     assert frames(response.text)[-1]["error"]["code"] == "provider_failed"
 
 
@@ -317,14 +317,12 @@ def test_a_turn_is_recorded_with_all_there_is_to_know(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_is_503_and_says_when_to_come_back(tmp_path: Path) -> None:
-    config = {"script": {"first_delay": 0.5}, "limits": {"max_concurrent": 1, "max_queued": 0}}
-    with serve(config, tmp_path) as server:
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(4) as pool:
-            responses = list(pool.map(lambda _: ask(server, {"message": "hello", "stream": False}), range(4)))
-    assert sorted(response.status_code for response in responses) == [200, 503, 503, 503]
-    refused = next(response for response in responses if response.status_code == 503)
+    with serve({"script": {}, "limits": {"max_concurrent": 1, "max_queued": 0}}, tmp_path) as server:
+        server.call(server.services.pipeline.admission.enter("another"))
+        refused = ask(server, {"message": "hello", "stream": False})
+        server.services.pipeline.admission.leave("another")
+        assert ask(server, {"message": "hello", "stream": False}).status_code == 200
+    assert refused.status_code == 503
     assert refused.json()["code"] == "overloaded"
     assert refused.headers["retry-after"] == "1"
 
