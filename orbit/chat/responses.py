@@ -28,6 +28,8 @@ logger = logging.getLogger("orbit.conversations")
 PREFIX = "resp_"
 _LONGEST_CHAIN = 1000
 """Responses that are read to find the questions before one."""
+_LARGEST = 8_000_000
+"""Bytes of a stored response: a record of MongoDB holds 16 MiB, and its answer and sources are in it twice."""
 
 
 class UnknownResponse(OrbitError):
@@ -121,7 +123,11 @@ class Responses:
             messages = (*keeping.messages, said) if answer.strip() or ending.tool_calls else ()
         stored = StoredResponse(keeping.previous, keeping.first, messages, msgspec.Raw(keeping.body(text, kept)))
         question, answer = (turn.question, answer) if messages else ("", "")
-        record = ConversationTurn(question, answer, time.time(), ending.sources, _encode(stored).decode())
+        detail = _encode(stored)
+        if len(detail) > _LARGEST:
+            logger.warning("a response is not stored: with its images and files it has %d bytes", len(detail))
+            return ending
+        record = ConversationTurn(question, answer, time.time(), ending.sources, detail.decode())
         try:
             adding = self._database.add_turn(turn.context.key_id, keeping.id, record, 1)
             await in_time(turn.context, adding, self._pipeline.ticker)

@@ -33,6 +33,8 @@ FEATURES = ("chat", "stream", "usage", "JSON schema", "tools", "image", "Respons
 _MODULES = ROOT / ".venv" / "node" / "node_modules"
 _PYTHON = ROOT / ".venv" / "clients" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 _SECONDS = 100
+_OTHERS = ("OPENAI", "ANTHROPIC", "PYTEST", "COV")
+"""Variables that would send a client elsewhere, or change its interpreter, begin with these."""
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -59,7 +61,7 @@ class Client(msgspec.Struct, frozen=True):
         """Ask with the client, and return what came of each feature."""
         command = [shutil.which("node") or ""] if self.package else [str(_PYTHON) if self.beside else sys.executable]
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("OPENAI", "PYTEST", "COV"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(_OTHERS)},
             "ORBIT_URL": server.url,
             "ORBIT_KEY": server.key,
             "ORBIT_IMAGE": f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}",
@@ -78,6 +80,7 @@ class Client(msgspec.Struct, frozen=True):
 CLIENTS = (
     Client("openai (Python)", "ask_openai.py", beside=False),
     Client("openai (JavaScript)", "ask_openai_js.mjs", "openai"),
+    Client("anthropic (Python)", "ask_anthropic.py", beside=False),
     Client("LiteLLM", "ask_litellm.py"),
     Client("LangChain", "ask_langchain.py"),
     Client("LlamaIndex", "ask_llama_index.py"),

@@ -16,6 +16,7 @@ from tools_model import CALL, PIXEL, WEATHER, ToolsModel
 
 from orbit import Chunk, File, Image, LikelyToken, Text, Thought, ToolCall, WrittenToken
 from orbit.auth.keys import new_key
+from orbit.errors import DatabaseUnavailable
 from orbit.testing import RunningServer, serve
 
 PNG = f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"
@@ -269,6 +270,25 @@ def test_nothing_is_kept_without_store(server: RunningServer) -> None:
     assert last["store"] is False
     with pytest.raises(openai.NotFoundError):
         ask(server, previous_response_id=last["id"])
+
+
+def test_a_response_that_is_too_large_is_answered_and_not_kept(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orbit.chat.responses._LARGEST", 1000)
+    answer = ask(server, "x" * 1000)
+    assert (answer.status, answer.store) == ("completed", False)
+    with client(server) as api, pytest.raises(openai.NotFoundError):
+        api.responses.retrieve(answer.id)
+
+
+def test_an_answer_survives_a_database_that_fails(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: Any) -> None:
+        raise DatabaseUnavailable("the disk is full.")
+
+    monkeypatch.setattr(server.services.database, "add_turn", fail)
+    answer = ask(server)
+    assert (answer.output_text, answer.store) == ("You said: hello", False)
 
 
 def test_a_server_that_keeps_no_conversations(tmp_path: Path) -> None:
