@@ -16,7 +16,7 @@ class World:
     def __init__(self, data, served, settings):
         section = {"start": [f"{served.url}/"], "private": True, "delay": 0, **settings}
         self.data, self.served = data, served
-        self.host = make_host({"echo": {}, "lexical": {}, "web": section}, data)
+        self.host = make_host({"echo": {}, "lexical": {}, "web": section, "ingest": {"readers": 1}}, data)
         self.root = f"web/{served.url.removeprefix('http://')}"
 
     async def run(self):
