@@ -1,6 +1,6 @@
 """How much the model thinks in a request, and the fields that say so. Pure functions, without connections."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +13,7 @@ _BUDGETS: Final = {"low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768}
 """Effort -> tokens for thoughts, for models that take a budget."""
 _LEAST: Final = 1024
 """The smallest budget that the API takes."""
+_LEAST_TOP_P: Final = 0.95
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -25,6 +26,12 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 OFF: Final = Wish(off=True)
+_BESIDE_THOUGHTS: Final[dict[str, Callable[[float], bool]]] = {
+    "temperature": lambda value: value == 1,
+    "top_p": lambda value: value >= _LEAST_TOP_P,
+    "top_k": lambda value: value == 0,
+}
+"""Options of sampling -> whether the API takes a value together with thinking."""
 
 
 def wish(settings: AnthropicSettings, options: GenerateOptions) -> Wish | None:
@@ -46,8 +53,9 @@ def possible(found: Wish | None, options: GenerateOptions) -> Wish | None:
         return found
     if options.tool_choice is not None and options.tool_choice.mode == "required":
         return OFF
-    for name, value, neutral in (("temperature", options.temperature, 1), ("top_k", options.top_k, 0)):
-        if value is None or value == neutral:
+    for name, fits in _BESIDE_THOUGHTS.items():
+        value = getattr(options, name)
+        if value is None or fits(value):
             continue
         if found.chosen and options.strict:
             sentence = f"This model does not accept '{name}' while it thinks."

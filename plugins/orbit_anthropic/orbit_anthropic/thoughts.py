@@ -8,6 +8,7 @@ from typing import Final
 from orbit import Thought, ToolCall
 
 _MOST: Final = 1000
+_MOST_CHARS: Final = 32 * 1024 * 1024
 _SECONDS: Final = 3600.0
 
 
@@ -20,15 +21,17 @@ class KeptThoughts:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], tuple[float, tuple[Thought, ...]]] = OrderedDict()
+        self._chars = 0
 
     def keep(self, key_id: str, calls: Iterable[ToolCall], thoughts: tuple[Thought, ...]) -> None:
         """Remember the thoughts of an answer that calls tools."""
         for call in calls if thoughts else ():
             name = (key_id, call.id)
+            self._chars -= _size(self._kept.pop(name, (0.0, ()))[1])
             self._kept[name] = (time.monotonic(), thoughts)
-            self._kept.move_to_end(name)
-        while len(self._kept) > _MOST:
-            self._kept.popitem(last=False)
+            self._chars += _size(thoughts)
+        while len(self._kept) > _MOST or self._chars > _MOST_CHARS:
+            self._chars -= _size(self._kept.popitem(last=False)[1][1])
 
     def of(self, key_id: str, calls: Iterable[ToolCall]) -> tuple[Thought, ...]:
         """Return the thoughts before some calls; none if they are unknown."""
@@ -37,3 +40,7 @@ class KeptThoughts:
             if thoughts and time.monotonic() - at < _SECONDS:
                 return thoughts
         return ()
+
+
+def _size(thoughts: Iterable[Thought]) -> int:
+    return sum(len(thought.text) + len(thought.signature) for thought in thoughts)

@@ -67,7 +67,7 @@ def message_body(
     complete = plan.adaptive or not thinking.lacks_thoughts(messages, accepted=plan.thoughts)
     wish = thinking.possible(asked, options) if complete or asked is None else thinking.OFF
     if wish is not None and not wish.off:
-        body |= {"temperature": None, "top_p": None, "top_k": None}
+        body |= {"temperature": None, "top_p": options.top_p, "top_k": None}
     body |= thinking.fields(wish, plan.listed, tokens, adaptive=plan.adaptive)
     if options.json_schema is not None and not _is_any_object(options.json_schema):
         form = {"type": "json_schema", "schema": options.json_schema}

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from anthropic_kit import QUESTION, Start, ask, text
 from anthropic_wire import AnthropicWire
+from orbit_anthropic.thoughts import KeptThoughts
 from wire_kit import TOOLS, WEATHER
 
-from orbit import CallContext, Chunk, GenerateOptions, Message, ProviderError, Thought, ToolChoice
+from orbit import CallContext, Chunk, GenerateOptions, Message, ProviderError, Thought, ToolCall, ToolChoice
 
 YES, NO = {"supported": True}, {"supported": False}
 ADAPTIVE: dict[str, Any] = {
@@ -93,9 +94,13 @@ async def test_what_excludes_thinking(wire: AnthropicWire, start: Start, context
     assert not usual.keys() & {"temperature", "top_k"}
     assert (warm["thinking"], warm["temperature"]) == ({"type": "disabled"}, 0.5)
     assert tool["thinking"] == {"type": "disabled"}
-    with pytest.raises(ProviderError) as raised:
-        await ask(provider, context, options=GenerateOptions(temperature=0.5, reasoning_effort="low", strict=True))
-    assert (raised.value.kind, raised.value.option) == ("rejected", "temperature")
+    for name, value in (("temperature", 0.5), ("top_p", 0.5), ("top_k", 5)):
+        options = GenerateOptions(reasoning_effort="low", strict=True, **{name: value})  # type: ignore[arg-type]  # one of the three
+        with pytest.raises(ProviderError) as raised:
+            await ask(provider, context, options=options)
+        assert (raised.value.kind, raised.value.option) == ("rejected", name)
+    await ask(provider, context, options=GenerateOptions(reasoning_effort="low", strict=True, top_p=0.97))
+    assert wire.asked()[-1]["top_p"] == 0.97
 
 
 @pytest.mark.parametrize("form", ["adaptive", "budget"])
@@ -151,3 +156,18 @@ async def test_what_a_model_supports(start: Start) -> None:
     assert own.supports == {"tools"}
     assert unknown.window == 200_000
     assert unknown.supports == {"tools", "images", "files", "reasoning", "json_schema", "continue"}
+
+
+def test_kept_thoughts_have_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orbit_anthropic.thoughts._MOST_CHARS", 100)
+    kept = KeptThoughts()
+    calls = [ToolCall(str(number), "weather", "{}") for number in range(4)]
+    for call in calls:
+        kept.keep("key", [call], (Thought("x" * 30, "signed"),))
+    kept.keep("key", calls[2:3], (Thought("again", "signed"),))
+    found = [kept.of("key", [call]) for call in calls]
+    assert [bool(thoughts) for thoughts in found] == [False, False, True, True]
+    assert found[2] == (Thought("again", "signed"),)
+    assert kept.of("other", calls) == ()
+    monkeypatch.setattr("orbit_anthropic.thoughts._SECONDS", 0.0)
+    assert kept.of("key", calls) == ()

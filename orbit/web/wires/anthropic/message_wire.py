@@ -109,7 +109,9 @@ class MessageWire(Wire):
         self._open = ""
         """The type of the content block that has begun; empty if none has."""
         self._text: list[str] = []
+        self._begun = False
         self._before = b""
+        """The JSON before a piece of text."""
 
     def whole(self, text: str, ending: Ending) -> bytes:
         """Return the body of an answer that is not streamed."""
@@ -149,7 +151,7 @@ class MessageWire(Wire):
 
     def end(self, ending: Ending) -> bytes:
         """Return the calls of tools, and the two events that end a message."""
-        frames = b"" if self._before else self._start()
+        frames = b"" if self._begun else self._start()
         if self._open == "text":
             for citation in _citations(ending.sources, "".join(self._text)):
                 frames += self._delta({"type": "citations_delta", "citation": citation})
@@ -172,7 +174,7 @@ class MessageWire(Wire):
 
     def _start(self) -> bytes:
         """Return the first event of a stream."""
-        self._before = b"-"  # it has begun
+        self._begun = True
         message: dict[str, Any] = {
             "id": f"msg_{self._request_id}",
             "type": "message",
@@ -187,7 +189,7 @@ class MessageWire(Wire):
 
     def _begin(self, block: dict[str, Any]) -> bytes:
         """Return the event that begins a content block, after those that must precede it."""
-        opening = self._end_block() if self._before else self._start()
+        opening = self._end_block() if self._begun else self._start()
         self._index += 1
         self._open = block["type"]
         head = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":'
