@@ -37,6 +37,8 @@ class Choice(msgspec.Struct):
     finish_reason: Any = None
     error: Any = None
     logprobs: Any = None
+    stop_reason: Any = None
+    """The text that ended the answer, from vLLM; other things from others."""
 
 
 class Counts(msgspec.Struct):
@@ -243,6 +245,7 @@ def _choice(item: dict[str, Any]) -> Choice:
         item.get("finish_reason"),
         item.get("error"),
         item.get("logprobs"),
+        item.get("stop_reason"),
     )
 
 

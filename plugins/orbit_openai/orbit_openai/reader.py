@@ -53,6 +53,7 @@ class ChatReader:
         self._holds = False
         self._reason: FinishReason | None = None
         self._refused = False
+        self._stopped_by = ""
         self._usage: Usage | None = None
         self._called = False
         self._tools = tools
@@ -209,6 +210,7 @@ class ChatReader:
             yield answer, _text(part.reasoning_content or part.reasoning or part.thinking) + _thoughts(part.content)
         if self._reason is None:
             self._end(choice.finish_reason)
+            self._stopped_by = _text(choice.stop_reason)
         if whole and choice.message is not None:
             self._reason = self._reason or "stop"
 
@@ -261,7 +263,8 @@ class ChatReader:
             reason = "tool_calls"
         if self._refused and reason == "stop":
             reason = "content_filter"
-        return Chunk(text, reason, self._usage, self._thoughts, calls, self._taken_tokens())
+        stopped_by = self._stopped_by if reason == "stop" else ""
+        return Chunk(text, reason, self._usage, self._thoughts, calls, self._taken_tokens(), stopped_by=stopped_by)
 
     def _characters(self, text: str) -> str:
         """Join surrogate halves that some servers send separately; replace a lone one by U+FFFD."""

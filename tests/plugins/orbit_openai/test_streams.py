@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from openai_kit import ANYTHING, QUESTION, Start, ask, served_wire, text
-from openai_streams import BROKEN, COMPLETE, SILENT, Stream
+from openai_streams import BROKEN, COMPLETE, DONE, SILENT, Stream, event
 from openai_wire import OpenAIWire, Raw
 
 from orbit import CallContext, Chunk, GenerateOptions, OrbitError, ProviderError, Usage
@@ -310,3 +310,13 @@ def test_what_is_no_answer_is_not_remembered(
     assert (status, last.get("code") or last["error"]["code"]) in [(502, "provider_failed"), (200, "provider_failed")]
     assert again[1] == "hello"
     assert [message["role"] for message in wire.asked()[-1]["messages"]] == ["system", "user"]
+
+
+@pytest.mark.parametrize(("given", "told"), [("END", "END"), (128_009, ""), (None, "")])
+async def test_the_text_that_ended_an_answer_is_named(
+    wire: OpenAIWire, start: Start, context: CallContext, given: Any, told: str
+) -> None:
+    choice = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop", "stop_reason": given}
+    wire.raw["/v1/chat/completions"] = Raw([event({"choices": [choice]}), DONE], {"Content-Type": "text/event-stream"})
+    chunks = await ask(await start(base_url=wire.url), context)
+    assert (text(chunks), chunks[-1].stopped_by) == ("Hi", told)
