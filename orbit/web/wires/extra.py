@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -62,3 +63,19 @@ def named(source: Source) -> str:
     """Return the title of a source with the place in it, as people read it beside the answer."""
     place = [f"{key} {value}" for key, value in source.location.items()]
     return ", ".join(filter(None, (source.title or source.source, *place)))
+
+
+def numbered(sources: tuple[Source, ...]) -> list[tuple[str, str]]:
+    """Return address and title of all sources in the order of their numbers, each title once.
+
+    A source that people cannot open has a URN as its address, so that it has its place among the others.
+    """
+    titles: set[str] = set()
+    found: list[tuple[str, str]] = []
+    for source in sources:
+        title = named(source) or f"Passage {source.number}"
+        if title in titles:
+            title = f"{title} ({source.number})"
+        titles.add(title)
+        found.append((source.link if is_web(source.link) else f"urn:orbit:{quote(source.id, safe='')}", title))
+    return found

@@ -15,11 +15,13 @@ _NO_TASK: Final = frozenset({"none", "null", "false"})
 """What Open WebUI may put in for a request that is no task."""
 
 
-def task_of(scope: Scope, model: str) -> str:
-    """Return the name of a request's task; empty if it is a person's question."""
+def task_of(scope: Scope, model: str) -> str | None:
+    """Return the name of a request's task; empty if Open WebUI sends a person's question, None if others do."""
+    found = None
     for key, value in scope["headers"]:
         if key == _HEADER:
             name = value.decode("latin-1").strip().lower()
             if _NAME.fullmatch(name) and name not in _NO_TASK:
                 return name
-    return "task" if model == TASK_MODEL else ""
+            found = ""
+    return "task" if model == TASK_MODEL else found

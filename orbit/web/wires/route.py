@@ -85,7 +85,8 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
                 hosts, limit = settings.general.image_hosts, settings.limits.max_attached_bytes
                 question = await question.completed(hosts, limit, identity.key.id)
             turn = question.turn(identity, _context(identity, request_id, scope, started + settings.timeouts.turn))
-            if task := task_of(scope, turn.model):
+            task = task_of(scope, turn.model)
+            if task:
                 turn = msgspec.structs.replace(turn, task=task, model="" if turn.model == TASK_MODEL else turn.model)
             model = models.find(turn.model, identity.key.models)
             if model != turn.model:
@@ -94,6 +95,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
                 turn = msgspec.structs.replace(turn, address=address_of(scope, settings.general.root))
             events = services.conversations.answer(turn)
             wire = question.wire(request_id)
+            wire.numbered = task is not None
             ticker = services.pipeline.ticker
             if question.stream:
                 frames: Send = scope["state"][SERVER_SEND]

@@ -45,6 +45,8 @@ class Wire(Protocol):
     """
 
     ping: ClassVar[bytes] = COMMENT
+    numbered: bool = False
+    """Whether the client finds the source of a citation [n] by counting the sources, as Open WebUI does."""
 
     def whole(self, text: str, ending: Ending) -> bytes:
         """Return the JSON body of a whole answer."""

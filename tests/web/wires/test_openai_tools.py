@@ -14,6 +14,8 @@ from tools_model import CALL, CALLED, PIXEL, ROUND, WEATHER, ToolsModel
 
 from orbit import Chunk, File, Image, LikelyToken, Text, ToolCall, WrittenToken
 from orbit.testing import serve
+from orbit.types import Source
+from orbit.web.wires.extra import numbered
 
 PNG = f"data:image/png;base64,{base64.b64encode(PIXEL).decode()}"
 PDF = f"data:application/pdf;base64,{base64.b64encode(b'%PDF-1.7 page').decode()}"
@@ -359,3 +361,29 @@ def test_sources_with_an_address_are_annotations(tmp_path: Path) -> None:
     assert (annotation.url_citation.start_index, annotation.url_citation.end_index) == (0, len(message.content))
     (same,) = [delta.annotations for delta in deltas if hasattr(delta, "annotations")]
     assert json.loads(json.dumps(same))[0]["url_citation"]["title"] == "Rules"
+
+
+@pytest.mark.parametrize("header", ["", "None", "{{TASK}}"])
+def test_a_page_that_counts_sources_finds_the_one_that_is_cited(tmp_path: Path, header: str) -> None:
+    """Open WebUI shows the n-th source with another title for the citation [n]."""
+    plugins: Any = {"tools_model": ToolsModel, "library": Library}
+    with serve({"tools_model": {}, "library": {}}, tmp_path, plugins) as server:
+        options: Any = {"extra_headers": {"X-OpenWebUI-Task": header}}
+        message = ask(server, **options).choices[0].message
+        deltas = [chunk.choices[0].delta for chunk in streamed(server, **options)]
+    cited = [(one.url_citation.title, one.url_citation.url) for one in message.annotations]
+    assert [title for title, _ in cited] == ["Opening hours", "Rules"]
+    assert cited[0][1].startswith("urn:orbit:")
+    assert cited[1][1] == "https://library.example.org/rules"
+    (same,) = [delta.annotations for delta in deltas if hasattr(delta, "annotations")]
+    assert [one["url_citation"]["title"] for one in json.loads(json.dumps(same))] == ["Opening hours", "Rules"]
+
+
+def test_counted_sources_have_titles_of_their_own() -> None:
+    same = [Source(number, str(number), "Rules", "r.md", "", None, "text") for number in (1, 2)]
+    other = Source(3, "a b", "", "", "https://x.example/", None, "text")
+    assert numbered((*same, other)) == [
+        ("urn:orbit:1", "Rules"),
+        ("urn:orbit:2", "Rules (2)"),
+        ("https://x.example/", "Passage 3"),
+    ]

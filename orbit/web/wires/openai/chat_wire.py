@@ -9,7 +9,7 @@ import msgspec
 
 from orbit.chat.outcome import Ending, ScoredText, ToolStep
 from orbit.types import Thought, ToolCall, WrittenToken
-from orbit.web.wires.extra import AnswerExtra, extra_of, linked, named
+from orbit.web.wires.extra import AnswerExtra, extra_of, linked, named, numbered
 from orbit.web.wires.openai.errors import error_body
 from orbit.web.wires.sending import Wire
 
@@ -135,7 +135,7 @@ class CompletionWire(Wire):
         calls = tuple([_call(call) for call in ending.tool_calls])
         message = CompletionMessage(
             text if text or not calls else None,
-            annotations=_annotations(ending, len(text)) or msgspec.UNSET,
+            annotations=self._annotations(ending, len(text)) or msgspec.UNSET,
             tool_calls=calls or msgspec.UNSET,
             reasoning_content=ending.reasoning or msgspec.UNSET,
         )
@@ -209,7 +209,7 @@ class CompletionWire(Wire):
     def _beside(self, ending: Ending) -> bytes:
         """Return the chunks of what an answer has beside its text."""
         frames = self._calls(ending.tool_calls)
-        annotations = _annotations(ending, self._chars)
+        annotations = self._annotations(ending, self._chars)
         return frames + self._delta({"annotations": annotations}) if annotations else frames
 
     def _calls(self, calls: tuple[ToolCall, ...]) -> bytes:
@@ -221,6 +221,12 @@ class CompletionWire(Wire):
             rest = {"index": index, "function": {"arguments": call.arguments}}
             frames += self._delta({"tool_calls": [begun]}) + self._delta({"tool_calls": [rest]})
         return frames
+
+    def _annotations(self, ending: Ending, chars: int) -> tuple[Annotation, ...]:
+        """Return the sources with an address that people can open, each once; all, in order, if the client counts."""
+        sources = ending.sources
+        cited = numbered(sources) if self.numbered else [(item.link, named(item)) for item in linked(sources)]
+        return tuple([Annotation(UrlCitation(link, title, 0, chars)) for link, title in cited])
 
     def _delta(self, delta: dict[str, Any], orbit: dict[str, Any] | None = None, **choice: Any) -> bytes:
         """Return a chunk that is not only text."""
@@ -244,8 +250,3 @@ def usage_of(ending: Ending) -> CompletionUsage:
 
 def _call(call: ToolCall) -> CompletionToolCall:
     return CompletionToolCall(call.id, CalledFunction(call.name, call.arguments))
-
-
-def _annotations(ending: Ending, chars: int) -> tuple[Annotation, ...]:
-    """Return the sources with an address that people can open, each once."""
-    return tuple([Annotation(UrlCitation(item.link, named(item), 0, chars)) for item in linked(ending.sources)])
