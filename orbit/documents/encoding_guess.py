@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 _SAMPLE = 100_000
 """Bytes to guess from."""
+_MOST_WORDS = 2_000
+"""Different words to look at."""
 _WORDS = re.compile(rb"[A-Za-z\x80-\xff]+")
 _PAIRS = re.compile(rb"[\x81-\xfe][@-\xfe]")
 _KANA = re.compile("[\u3041-\u3093\u30a1-\u30f6]")
@@ -59,7 +61,8 @@ _SURE = 0.95
 def guess(content: bytes) -> str:
     """Return Python's name of the encoding that a text is most likely in."""
     sample = content[:_SAMPLE]
-    words = Counter(word for word in _WORDS.findall(sample) if not word.isascii())
+    counted = Counter(word for word in _WORDS.findall(sample) if not word.isascii())
+    words = dict(counted.most_common(_MOST_WORDS))
     latin = {name: _latin(words, name) for name in _LATIN}
     other = {name: _other(words, name) for name in _OTHER}
     best, own = max(latin, key=lambda name: latin[name]), max(other, key=lambda name: sum(other[name]))
