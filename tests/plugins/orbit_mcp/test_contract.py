@@ -16,7 +16,7 @@ class TestTools(BaseToolsContract):
 
     @pytest.fixture
     def settings(self) -> dict[str, Any]:
-        return {"servers": {"odd": process(tools=["echo", "fail", "image", "add.two/numbers"])}}
+        return {"servers": {"odd": process(tools=["echo", "fail", "image", "add.two/numbers"])}, "wait": 60}
 
     @pytest.fixture
     def down_settings(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ async def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         async def hold() -> None:
-            config = {"mcp": {"servers": servers}, "script": {}}
+            config = {"mcp": {"servers": servers, "wait": 60}, "script": {}}
             async with host(config, tmp_path) as running:
                 ready.set_result(running.registry["mcp"])
                 await stopping.wait()

@@ -84,12 +84,13 @@ async def test_what_cannot_be_answered_is_said(server: Any, tool: str, arguments
 
 
 async def test_the_limit_of_a_key_counts_questions_only(server: Any) -> None:
-    secret, record = new_key("slow", "handbook", requests_per_minute=2)
+    secret, record = new_key("slow", "handbook", requests_per_minute=1)
     server.call(server.services.database.create_key(record))
     async with client(server, key=secret) as session:
         for _ in range(5):
             await session.list_tools()
-        assert [(await call(session, "ask", question="Where?"))[1] for _ in range(3)] == [False, False, True]
+        failed = [(await call(session, "ask", question="Where?"))[1] for _ in range(3)]
+    assert (failed[0], any(failed)) == (False, True)  # a new minute may begin between two of them
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}])
