@@ -19,10 +19,11 @@ def test_origins_are_compared_as_browsers_write_them(origin: str) -> None:
     assert not config.is_origin_allowed("http://example.org")
 
 
-def test_the_clients_of_openai_may_send_their_headers() -> None:
+def test_clients_of_other_protocols_may_send_their_headers() -> None:
     config = cors_config(Cors(allow_origins=("https://example.org",), allow_headers=("X-API-Key",), max_age=7))
     assert config is not None
     allowed = {name.lower() for name in config.allow_headers}
     assert {"x-api-key", "x-stainless-retry-count", "openai-organization", "idempotency-key"} <= allowed
-    assert {"Retry-After", "X-Request-ID", "RateLimit-Remaining"} <= set(config.expose_headers)
+    assert {"anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access"} <= allowed
+    assert {"Retry-After", "X-Request-ID", "request-id", "RateLimit-Remaining"} <= set(config.expose_headers)
     assert config.max_age == 7

@@ -313,3 +313,22 @@ def test_a_turn_searches_once_is_fenced_and_is_logged(tmp_path: Path) -> None:
     assert first[-1].content.count("<passage number=") == 1
     assert second[-3].content == first[-1].content  # the passages of the first round
     assert second[-1].content == 'Rain. (passage number="1"> (/passage>'
+
+
+def test_a_page_of_another_origin_asks(tmp_path: Path) -> None:
+    config: Any = {"script": {}, "cors": {"allow_origins": ["https://chat.example.org"]}}
+    with serve(config, tmp_path) as server, httpx.Client(base_url=server.url, timeout=30) as client:
+        origin = {"Origin": "https://chat.example.org"}
+        wanted = "anthropic-dangerous-direct-browser-access,anthropic-version,content-type,x-api-key,x-stainless-lang"
+        preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": wanted}
+        assert client.options("/v1/messages", headers={**origin, **preflight}).status_code == 204
+        body = {"model": "orbit", "max_tokens": 9, "messages": HELLO}
+        answers = [
+            client.post("/v1/messages", json={**body, "stream": stream}, headers={**origin, "x-api-key": key})
+            for key in (server.key, "wrong")
+            for stream in (True, False)
+        ]
+    assert [answer.status_code for answer in answers] == [200, 200, 401, 401]
+    for answer in answers:
+        assert answer.headers["access-control-allow-origin"] == "https://chat.example.org"
+        assert answer.headers["request-id"] == answer.headers["x-request-id"]
