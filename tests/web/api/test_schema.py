@@ -154,6 +154,8 @@ def test_administration_lets_in_whom_the_document_says(
     """Each alternative lets in, and nothing less than all of it; what is asked for need not exist."""
     token = "the-operators-own-token"
     monkeypatch.setenv("ORBIT_ADMIN_TOKEN", token)
+    (tmp_path / "config.yaml").write_text("misspelled: {}\n")  # a reload that is let in finds nothing to start
+    monkeypatch.setenv("ORBIT_CONFIG", str(tmp_path / "config.yaml"))
     with serve({"script": {}, "shelf": {}}, tmp_path) as server, httpx.Client(base_url=server.url) as client:
 
         def refused(path: str, method: str, shown: dict[str, dict[str, str]]) -> bool:
