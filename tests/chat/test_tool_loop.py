@@ -22,13 +22,14 @@ from orbit.chat.fencing import inert
 from orbit.chat.outcome import Answered, Refused, ToolStep
 from orbit.chat.pipeline import Pipeline
 from orbit.chat.turn import Turn
+from orbit.config.model import Timeouts
 from orbit.testing import host, serve
 
 FOLDER = Path(__file__).parents[1] / "data" / "injections"
 INJECTIONS = [case["text"] for path in sorted(FOLDER.glob("*.json")) for case in json.loads(path.read_text("utf-8"))]
 OWN: Any = {"type": "function", "function": {"name": "own", "parameters": {"type": "object", "properties": {}}}}
 QUESTION = "How is the weather in Bonn?"
-LIMITS = {"tools": {"max_rounds": 3, "max_calls": 5, "max_result_chars": 1000}, "timeouts": {"call_tool": 0.1}}
+LIMITS = {"tools": {"max_rounds": 3, "max_calls": 5, "max_result_chars": 1000}}
 
 
 class Stage:
@@ -132,6 +133,9 @@ async def test_a_tool_that_fails_is_told_to_the_model_and_the_answer_goes_on(
     stage: Stage, act: Any, result: str
 ) -> None:
     stage.bench.acts = {"weather": act}
+    if act is hangs:
+        toolbox: Any = stage.pipeline._toolbox
+        toolbox._timeouts = Timeouts(call_tool=0.1)
     text, _ = await stage.ask(calls("weather", "clock"), says("I cannot tell."))
     assert text == "I cannot tell."
     assert stage.used == [("weather", "error", result), ("clock", "ok", "clock: rain")]
@@ -252,8 +256,6 @@ async def test_leaving_during_a_call_cancels_it(stage: Stage) -> None:
             ended.set()
 
     stage.bench.acts = {"clock": act}
-    toolbox: Any = stage.pipeline._toolbox
-    toolbox._timeouts = stage.pipeline._settings.timeouts.__class__()  # the call may hang
     stage.model.lines = [calls("clock")]
 
     async def ask() -> None:
