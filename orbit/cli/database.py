@@ -37,6 +37,13 @@ def copy(source: str, target: str) -> None:
     if _place(configs[0]) == _place(configs[1]):
         raise ConfigError(f"{source} and {target} use the same database; --from and --to must name two.")
 
+    if not configs[0].host.mongodb.enabled and not configs[0].sqlite_path.exists():
+        file = configs[0].sqlite_path.absolute()
+        raise ConfigError(
+            f"{source} has no database yet: there is no {file}. A relative general.data_dir starts at the folder where "
+            "the command runs."
+        )
+
     def progress(copied: Copied) -> None:
         if sys.stderr.isatty():
             click.echo(f"\r{copied.keys} keys, {copied.turns} turns ...", nl=False, err=True)

@@ -157,3 +157,15 @@ def test_one_database_is_not_copied_to_itself(tmp_path: Path) -> None:
     result = CliRunner().invoke(orbit, ["database", "copy", "--from", str(file), "--to", str(file)])
     assert result.exit_code == 1
     assert "the same database" in str(result.exception)
+
+
+def test_a_source_without_a_database_is_no_empty_one(tmp_path: Path) -> None:
+    """The same configuration names another folder from another working directory, and a copy of nothing looks right."""
+    files = []
+    for name in ("old", "new"):
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(f"general: {{data_dir: {tmp_path / name}}}\n")
+    result = CliRunner().invoke(orbit, ["database", "copy", "--from", str(files[0]), "--to", str(files[1])])
+    assert result.exit_code == 1
+    assert f"there is no {tmp_path / 'old' / 'orbit.db'}" in str(result.exception)
+    assert not (tmp_path / "new").exists()

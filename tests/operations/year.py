@@ -283,8 +283,8 @@ def move_to_servers(year: Year) -> None:
     new += f"chroma: {{host: 127.0.0.1, port: {year.chroma.port}, collection: town}}\n"
     new += f"mongodb: {{uri: '{year.mongodb.uri}', database: orbit}}\n"
     year.second.write(new)
-    source = str(year.first.folder / "config.yaml")
-    assert "Copied and verified:" in year.second.run("database", "copy", "--from", source, "--to", "config.yaml")
+    target = str(year.second.folder / "config.yaml")
+    assert "Copied and verified: 1 keys" in year.first.run("database", "copy", "--from", "config.yaml", "--to", target)
     year.serving = year.second
     ingest(year)
     year.second.start()
