@@ -42,6 +42,7 @@ messages:
 """
 PARTS = "extract: {}\nwordllama: {}\nlexical: {collection: town}\n"
 ROLE = "  embedding_provider: wordllama\n"
+SMALL = "extract: {}\nlexical: {collection: town}\n"
 EMBEDDED = PARTS + "chroma: {collection: town}\n"
 FACTS = {
     "When does the swimming pool open?": ("The swimming pool opens at seven in the morning.", "seven"),
@@ -80,8 +81,7 @@ class Host:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = ""
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(exist_ok=True)
 
@@ -103,14 +103,16 @@ class Host:
         return result.stdout if code == 0 else result.stderr
 
     def start(self) -> None:
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*ORBIT, "serve", "--port", str(self.port)], cwd=self.folder, stdout=log, stderr=log
-            )
+        self.url = ""
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen([*ORBIT, "serve", "--port", "0"], cwd=self.folder, stdout=log, stderr=log)
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
+            for line in (self.folder / "log").read_text().splitlines():
+                if line.startswith("Starting at "):
+                    self.url = line.split()[2]
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
+                if self.url and httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
                     return
             time.sleep(0.1)
         raise TimeoutError((self.folder / "log").read_text())
@@ -160,8 +162,10 @@ class Clients(threading.Thread):
 class Year:
     """The state of the year: hosts, servers, and the proxy that clients know."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, parts: str) -> None:
+        """``parts`` are the sections of the first configuration."""
         self.folder = folder
+        self.parts = parts
         self.first = Host(folder / "first")
         self.second = Host(folder / "second")
         self.serving = self.first
@@ -175,7 +179,7 @@ class Year:
     def balance(self, *hosts: Host) -> None:
         """Let the proxy lead to these hosts; requests that run stay where they are."""
         place = _made(self.folder / "nginx")
-        servers = " ".join(f"server 127.0.0.1:{host.port} max_fails=1 fail_timeout=2s;" for host in hosts)
+        servers = " ".join(f"server {host.url.removeprefix('http://')} max_fails=1 fail_timeout=2s;" for host in hosts)
         config = place / "nginx.conf"
         config.write_text(NGINX.format(folder=place, port=self._proxy_port, servers=servers))
         program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
@@ -220,7 +224,9 @@ def import_the_earlier_configuration(year: Year) -> None:
     (year.first.folder / "earlier.yaml").write_text(EARLIER)
     migrated = year.first.run("migrate", "config", "earlier.yaml")
     assert "general:\n" in migrated
-    year.first.write(migrated.replace("general:\n", f"general:\n{ROLE}", 1) + EMBEDDED)
+    year.first.write(
+        migrated.replace("general:\n", f"general:\n{ROLE if 'wordllama' in year.parts else ''}", 1) + year.parts
+    )
     assert "is valid" in year.first.run("check")
 
 
@@ -349,9 +355,11 @@ YEAR: tuple[Step, ...] = (
 
 
 @contextlib.contextmanager
-def lived(folder: Path, steps: tuple[Step, ...], tell: Callable[[str], object] = lambda _: None) -> Iterator[Clients]:
+def lived(
+    folder: Path, steps: tuple[Step, ...], parts: str = EMBEDDED, tell: Callable[[str], object] = lambda _: None
+) -> Iterator[Clients]:
     """Take the steps, and give what the clients saw."""
-    year = Year(folder)
+    year = Year(folder, parts)
     try:
         for step in steps:
             started = time.monotonic()
@@ -375,7 +383,7 @@ def main() -> None:
     """Live the whole year, and print what the clients saw."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp())
     folder.mkdir(exist_ok=True)
-    with lived(folder, YEAR, say) as clients:
+    with lived(folder, YEAR, tell=say) as clients:
         clients.end()
         share = 100 * len(clients.errors) / clients.asked
         say(f"{clients.asked} questions, {len(clients.errors)} errors ({share:.3f} %), {len(clients.wrong)} wrong")
