@@ -14,6 +14,7 @@ from tools_model import ROUND, WEATHER, ToolsModel
 from orbit import Document, GenerateOptions, Message, Provider, ProviderError, Query, hookimpl
 from orbit.testing import BaseGenerateContract, make_host, serve
 from orbit.testing.contract.subject import CONTEXT
+from orbit.types import MetadataValue
 
 FERRY = (
     "Guide > Ferry\n\nThe ferry to the island runs every hour. It takes forty minutes. Bicycles travel free of charge. "
@@ -77,7 +78,7 @@ async def test_headings_that_mean_the_same_lead_to_the_quotation(tmp_path: Path)
 
 
 async def test_a_heading_that_asks_needs_no_colon_and_is_said_once(tmp_path: Path) -> None:
-    heading = {"heading": "When is the ferry?"}
+    heading: dict[str, MetadataValue] = {"heading": "When is the ferry?"}
     documents = [
         Document("1", "The ferry is at noon.", title="Guide", metadata=heading),
         Document("2", "In winter the ferry is at two.", title="Guide", metadata=heading),
