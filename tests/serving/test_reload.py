@@ -114,6 +114,7 @@ def lines(server: Served, text: str) -> int:
 
 @BOTH
 def test_a_changed_provider_is_replaced_between_turns(server: Served) -> None:
+    (server.folder / "release").unlink(missing_ok=True)
     write(server, "patient: {}\nkeeper: {}\n")
     assert reload(server) == "Added: patient. Removed: script.\n"
     reader = Reader(server)
