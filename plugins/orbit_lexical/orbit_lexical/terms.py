@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from orbit_lexical.common import ALL
+from orbit_lexical.dates import dates
 from orbit_lexical.languages import language_of, stem, stems_of
 
 LONGEST: Final = 64
@@ -41,15 +42,20 @@ def fold(text: str) -> str:
 
 def words(folded: str) -> Iterator[str]:
     """Yield the words of a folded text; of unspaced scripts each pair of neighbouring characters."""
+    return (word for _, word in _placed(folded))
+
+
+def _placed(folded: str) -> Iterator[tuple[int, str]]:
+    """Yield words with the place where they, or the text that they are a pair of, begin."""
     for match in _WORD.finditer(folded):
         start, word = 0, match[0]
         for run in _UNSPACED.finditer(word):
             if run.start() > start:
-                yield word[start : run.start()][:LONGEST]
-            yield from _pairs(run[0])
+                yield match.start() + start, word[start : run.start()][:LONGEST]
+            yield from ((match.start() + run.start(), pair) for pair in _pairs(run[0]))
             start = run.end()
         if start < len(word):
-            yield word[start:][:LONGEST]
+            yield match.start() + start, word[start:][:LONGEST]
 
 
 def pieces(word: str) -> Iterator[str]:
@@ -64,11 +70,25 @@ def pieces(word: str) -> Iterator[str]:
 
 def identifiers(folded: str) -> Iterator[str]:
     """Yield what people type in several ways, in one: part numbers, dates and telephone numbers without separators."""
+    yield from ("=" + name for _, name in _joined(folded))
+    for _, _, forms in _numbers(folded):
+        yield from forms
+
+
+def _joined(folded: str) -> Iterator[tuple[int, str]]:
+    """Yield the start of words that separators join and that have a digit, and the words without the separators."""
     for match in _IDENTIFIER.finditer(folded):
         if _DIGIT.search(match[0]):
-            yield "=" + "".join(c for c in match[0] if c.isalnum())[:LONGEST]
+            yield match.start(), "".join(c for c in match[0] if c.isalnum())[:LONGEST]
+
+
+def _numbers(folded: str) -> Iterator[tuple[int, int, list[str]]]:
+    """Yield start, end and forms of dates and telephone numbers."""
+    found = list(dates(folded))
+    yield from ((start, end, [f"@{day}" for day in days]) for start, end, days in found)
     for match in _TELEPHONE.finditer(folded):
-        yield "#" + "".join(c for c in match[0] if c.isdigit())[-_LOCAL:]
+        if not any(start < match.end() and match.start() < end for start, end, _ in found):
+            yield match.start(), match.end(), ["#" + "".join(c for c in match[0] if c.isdigit())[-_LOCAL:]]
 
 
 def indexed(text: str) -> tuple[str, str]:
@@ -85,8 +105,19 @@ def asked(text: str) -> tuple[list[list[str]], list[str]]:
     folded = fold(text)
     found = list(dict.fromkeys(words(folded)))
     found = [word for word in found if word not in _COMMON] or found
-    stems = [stems_of(word) for word in found] + [[name] for name in dict.fromkeys(identifiers(folded))]
+    # A passage may write a number or a date in another way, so its words are no terms beside it.
+    numbers = list(_numbers(folded))
+    inside = {at for start, end, _ in numbers for at in range(start, end)}
+    apart = {word for at, word in _placed(folded) if at not in inside}
+    stems = [_with_separators(word, stems_of(word)) for word in found if word in apart]
+    named = [["=" + name] for at, name in _joined(folded) if at not in inside]
+    stems += [forms for forms in [*named, *(forms for _, _, forms in numbers)] if forms not in stems]
     return stems, list(dict.fromkeys(piece for word in found for piece in pieces(word)))
+
+
+def _with_separators(word: str, forms: list[str]) -> list[str]:
+    """Return the forms of a word, with that of an identifier that passages may write with separators."""
+    return [*forms, "=" + word] if is_identifier(word) else forms
 
 
 def is_identifier(term: str) -> bool:

@@ -87,6 +87,50 @@ async def test_identifiers_and_names_come_first(question: str, expected: int, ru
     assert (await found(running, question))[0].id == str(expected)
 
 
+DAYS = ("The roof was mended on 2024-03-05.", "The roof was mended on 05.04.2024.", "Painted on 16 September 2023.")
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What was on March 5, 2024?", 0),
+        ("What was on the 5th of March 2024?", 0),
+        ("Was geschah am 5. März 2024?", 0),
+        ("Que s'est-il passé le 5 mars 2024 ?", 0),
+        ("¿Qué pasó el 5 de marzo de 2024?", 0),
+        ("Что было 5 марта 2024 года?", 0),
+        ("2024年3月5日发生了什么?", 0),
+        ("3/5/2024", 0),
+        ("2024-04-05", 1),
+        ("16.09.2023", 2),
+        ("le 16 septembre 2023", 2),
+    ],
+)
+async def test_a_date_is_found_however_it_is_written(question: str, expected: int, running: OrbitHost) -> None:
+    await running.index(NAME, passages(*DAYS), CONTEXT)
+    assert (await found(running, question))[0].text == DAYS[expected]
+
+
+NUMBERS = ("Anna has +49 31 855146-88.", "Bernd has +49 31 855146-89.", "Order 4711/0815-7 is for valve DR-9512/4.")
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Who has the number 031 85514688?", 0),
+        ("0049 (31) 855 146 89", 1),
+        ("Where is order 471108157?", 2),
+        ("order 4711 0815 7", 2),
+        ("How do I mount the DR95124?", 2),
+    ],
+)
+async def test_a_number_is_found_with_other_separators(question: str, expected: int, running: OrbitHost) -> None:
+    await running.index(NAME, passages(*NUMBERS), CONTEXT)
+    best, *others = await found(running, question)
+    assert best.text == NUMBERS[expected]
+    assert all((other.score or 0) < (best.score or 0) for other in others)
+
+
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
