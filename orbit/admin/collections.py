@@ -15,6 +15,7 @@ from orbit.database.keys import KeyChanges
 from orbit.documents import Origins
 from orbit.errors import OrbitError
 from orbit.host.host import OrbitHost
+from orbit.host.stores import Completed
 from orbit.types import CallContext, Collection
 
 logger = logging.getLogger("orbit.admin")
@@ -129,6 +130,13 @@ class Collections:
         if not any(dropped):
             raise self._unknown(name)
         logger.info("deleted collection %s", name)
+
+    async def complete(self, name: str, tell: Callable[[int, int], None] = lambda _, __: None) -> Completed:
+        """Write what one store holds into those that lack it. ``tell`` gets the documents done, and all of them."""
+        await self._find(name)
+        completed = await self._host.complete(name, self._context(name), tell)
+        logger.info("completed collection %s: %d documents", name, len(completed.written))
+        return completed
 
     async def rename(self, name: str, new_name: str) -> Moved:
         """Rename a collection; keys that name it follow. After an interruption, renaming again completes it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -128,6 +129,43 @@ def re_embed(target: Target, name: str, embedding: str | None) -> None:
         f"Servers without this model answer from {moved.previous}. Once all have it, delete the earlier vectors: "
         f"orbit collections drop {moved.previous}",
     )
+
+
+@collections.command()
+@click.argument("name")
+@config_option
+@json_option
+def complete(name: str, config_path: str | None, *, as_json: bool) -> None:
+    """Write what one store of a collection holds into the stores that lack it.
+
+    For a store that you have added, such as `lexical:` beside `chroma:`, without the files. If the command is
+    interrupted, run it again: it continues where it stopped. Exits with 1 if documents are left that no store holds
+    whole; ingest their files again.
+    """
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from orbit.admin.collections import Collections
+    from orbit.database import open_database
+    from orbit.host.stores import Completed
+
+    async def work() -> Completed:
+        host = _host(config_path)
+        async with host, open_database(host.config) as database:
+            with Bar(console=Console(stderr=True), transient=True) as bar:
+                task = bar.add_task("Completing", total=None)
+                return await Collections(host, database).complete(
+                    name, lambda done, total: bar.update(task, completed=done, total=total)
+                )
+
+    done = asyncio.run(work())
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"Collection {name}: {len(done.written)} documents written into the stores that lacked them.")
+    if done.left:
+        click.echo(f"No store holds these whole; ingest them again: {', '.join(done.left)}", err=True)
+        sys.exit(1)
 
 
 @collections.command()

@@ -87,6 +87,7 @@ async def _components(host: OrbitHost) -> list[tuple[bool, str, str]]:
     from orbit.database import open_database
     from orbit.errors import OrbitError
     from orbit.host.health import HealthQuestions
+    from orbit.web.key_warnings import differing
 
     questions = HealthQuestions(host.config.host.timeouts.health)
 
@@ -104,6 +105,8 @@ async def _components(host: OrbitHost) -> list[tuple[bool, str, str]]:
         async with host:
             lines += [await asked(name, host.registry[name].health) for name in host.registry.names()]
             lines += [(False, name, reason) for name, reason in host.registry.failed.items()]
+            if sentence := await differing(host):
+                lines.append((False, "collections", sentence))
     except OrbitError as error:
         lines.append((False, "start", str(error)))
     return lines

@@ -29,7 +29,7 @@ from orbit.host.named_models import NamedModels
 from orbit.host.needs import EXAMPLES, VERBS, cannot, misnamed, unknown_names, unmet_needs
 from orbit.host.registry import Registry
 from orbit.host.renamed import shorter_deadlines, with_limits, with_renamed
-from orbit.host.stores import Stores
+from orbit.host.stores import Completed, Stores
 from orbit.host.upstreams import Upstreams
 from orbit.provider import Host
 from orbit.types import (
@@ -356,6 +356,16 @@ class OrbitHost:
     async def list_collections(self, context: CallContext) -> Sequence[StoredCollection]:
         """Return the collections of all stores. Raises ProviderError."""
         return await self.stores.list_collections(context=context)
+
+    async def complete(
+        self, collection: str, context: CallContext, progress: Callable[[int, int], None] = lambda _, __: None
+    ) -> Completed:
+        """Write what one store of a collection holds into the others; ``progress`` gets sources done, and all.
+
+        Raises ProviderError.
+        """
+        able = self.registry.implementing("list_passages")
+        return await self.stores.complete(able, collection, context, progress)
 
     async def copy(self, collection: str, target: str, embedding: str, context: CallContext) -> int:
         """Copy a collection in every store; how many documents the copy holds. Raises ProviderError."""

@@ -12,7 +12,7 @@ import msgspec
 from orbit.errors import ProviderError
 from orbit.host.calls import call, is_list_of, wrong_type
 from orbit.host.work import Work
-from orbit.types import CallContext, Collection
+from orbit.types import CallContext, Collection, Document
 
 _RETURNED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "index": ("the number of documents written", lambda value: isinstance(value, int)),
@@ -22,6 +22,7 @@ _RETURNED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "copy": ("the number of documents that the copy holds", lambda value: isinstance(value, int)),
     "rename": ("True or False", lambda value: isinstance(value, bool)),
     "adopt": ("a Collection", lambda value: isinstance(value, Collection)),
+    "list_passages": ("a list of Documents", lambda value: is_list_of(value, Document)),
     "list_collections": ("a list of Collections", lambda value: is_list_of(value, Collection)),
 }
 """What each hook of a store returns, in words and as a check."""
@@ -31,6 +32,13 @@ _LONG = frozenset({"index", "copy"})
 
 INCOMPLETE = ""
 """The digest of a source that not every store holds in the same version."""
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """The sources that all stores hold now, and those that no store holds whole: their files must be ingested again."""
+
+    written: tuple[str, ...]
+    left: tuple[str, ...]
 
 
 class Stores:
@@ -83,6 +91,46 @@ class Stores:
                         known, embedding=found.embedding, dimension=found.dimension
                     )
         return [merged[name] for name in sorted(merged)]
+
+    async def complete(
+        self, able: Sequence[str], collection: str, context: CallContext, progress: Callable[[int, int], None]
+    ) -> Completed:
+        """Write what one store holds into the stores that lack it or hold another version. Raises ProviderError.
+
+        ``able`` names the stores that can list their passages. The first store with a source has its newest version.
+        ``progress`` gets the number of sources done, and of all that differ.
+        """
+        held = {
+            name: await self._ask("list_sources", name, collection=collection, context=context)
+            for name in self._required
+        }
+        every = dict.fromkeys(source for sources in held.values() for source in sources)
+        different = [one for one in every if len({sources.get(one) for sources in held.values()}) > 1]
+        written: list[str] = []
+        left: list[str] = []
+        for number, source in enumerate(different, start=1):
+            origin = next((name for name in held if held[name].get(source)), "")
+            documents = await self._passages(origin, collection, source, context) if origin in able else []
+            (written if documents else left).append(source)
+            digest = held[origin][source] if origin else ""
+            documents = [msgspec.structs.replace(one, digest=digest, score=None) for one in documents]
+            for name in [name for name in held if documents and held[name].get(source) != digest]:
+                arguments = {"collection": collection, "documents": documents, "context": context}
+                await self._answer("index", name, self._caller("index", name), arguments)
+            progress(number, len(different))
+        return Completed(tuple(written), tuple(left))
+
+    async def _passages(self, name: str, collection: str, source: str, context: CallContext) -> list[Document]:
+        return list(await self._ask("list_passages", name, collection=collection, sources=[source], context=context))
+
+    async def differing(self, context: CallContext) -> list[str]:
+        """Return the collections of which not every store holds the same number of passages."""
+        counted: dict[str, list[int]] = {}
+        for name in self._required:
+            for found in await self._ask("list_collections", name, context=context):
+                counted.setdefault(found.name, []).append(found.documents)
+        every = len(self._required)
+        return sorted(name for name, counts in counted.items() if len(counts) < every or len(set(counts)) > 1)
 
     async def adopt(self, able: Sequence[str], **arguments: Any) -> Collection:
         """Adopt a collection in each store of ``able`` that holds it. Raises ProviderError if none does."""

@@ -178,6 +178,12 @@ class Cabinet(Provider):
         return {source: documents[0].digest for source, documents in self.drawers.get(collection, {}).items()}
 
     @hookimpl
+    async def list_passages(self, collection: str, sources: Sequence[str]) -> list[Document]:
+        """Return the documents of some sources."""
+        drawer = self.drawers.get(collection, {})
+        return [document for source in sources for document in drawer.get(source, ())]
+
+    @hookimpl
     async def list_collections(self) -> list[Collection]:
         """Return all collections with their number of documents."""
         return [Collection(name, sum(map(len, drawer.values()))) for name, drawer in sorted(self.drawers.items())]

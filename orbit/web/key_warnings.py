@@ -1,4 +1,4 @@
-"""Checks for API keys whose collections cannot be searched, or whose models are gone."""
+"""Checks for API keys whose collections or models are gone, and for collections that stores hold differently."""
 
 from __future__ import annotations
 
@@ -51,6 +51,22 @@ async def astray(host: OrbitHost, database: Database) -> str:
     return (
         f"API keys name collections that do not exist, so their questions fail: {listed}{more}. Ingest documents into "
         "them, or change the keys: orbit keys update KEY --collection NAME."
+    )
+
+
+async def differing(host: OrbitHost) -> str:
+    """Name the collections that not every store holds in full; empty if there are none, or none can be known."""
+    if len(host.stores.names) < 2:  # noqa: PLR2004  # one store agrees with itself
+        return ""
+    try:
+        names = await host.stores.differing(CallContext("start"))
+    except OrbitError:
+        return ""  # health and each question say that the store is down
+    if not names:
+        return ""
+    return (
+        f"not every store holds all passages of {_some(names)}, so some are found only by words, or only by meaning. "
+        f"Complete each: orbit collections complete {names[0]}"
     )
 
 

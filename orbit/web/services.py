@@ -23,7 +23,7 @@ from orbit.documents import Origins
 from orbit.errors import ConfigError, Problem
 from orbit.host.host import OrbitHost
 from orbit.web.admin_guard import AdminGuard
-from orbit.web.key_warnings import astray, missing_models, unsearched
+from orbit.web.key_warnings import astray, differing, missing_models, unsearched
 
 logger = logging.getLogger("orbit")
 
@@ -85,7 +85,7 @@ async def open_services(
             else:
                 database = await lasting.enter_async_context(open_database(config))
             collections = await unsearched(host, database) or await astray(host, database)
-            for sentence in filter(None, (collections, await missing_models(host, database))):
+            for sentence in filter(None, (collections, await missing_models(host, database), await differing(host))):
                 logger.warning("%s", sentence)
             documents, seals, links = config.host.documents, None, None
             if documents.serve:

@@ -55,7 +55,7 @@ def environment(written: Path) -> Path:
 
 
 def test_there_is_something_to_choose_for_every_hook() -> None:
-    with_index = {"adopt", "copy", "drop", "forget", "list_sources", "list_collections", "rename"}
+    with_index = {"adopt", "copy", "drop", "forget", "list_passages", "list_sources", "list_collections", "rename"}
     come_with_others = {"call_tool", "count_tokens", "models", *with_index}
     rare = {"split"}  # most want the built-in splitter
     assert set(HOOKS_TO_CHOOSE) == set(HOOKS) - come_with_others - rare

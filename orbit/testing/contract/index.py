@@ -33,7 +33,7 @@ Foreign: TypeAlias = Callable[[OrbitHost, Sequence[Document]], Awaitable[str]]
 class BaseIndexContract(PassageFixtures, BaseProviderContract):
     """The contract of stores: ``index``, ``drop``, ``list_sources``, ``list_collections``, and the optional others.
 
-    These are ``forget``, ``copy``, ``rename`` and ``adopt``.
+    These are ``forget``, ``list_passages``, ``copy``, ``rename`` and ``adopt``.
     """
 
     @pytest.fixture
@@ -256,6 +256,26 @@ class BaseIndexContract(PassageFixtures, BaseProviderContract):
                     f"'{collection}' has the sources {found} then, not {sources}",
                     "copy every document and nothing else",
                 )
+
+    async def test_index_lists_passages(
+        self, promise: Promise, subject: Subject, documents: Sequence[Document]
+    ) -> None:
+        """`list_passages` returns the documents of some sources as they were indexed, and none of others."""
+        if not subject.implements("list_passages"):
+            promise.untold("since the provider does not implement list_passages")
+        await calls.answered(promise, lambda: _index(subject, documents))
+        named = sorted({document.source for document in documents})[:1]
+
+        call = partial(subject.call, "list_passages")
+        some = partial(call, collection=COLLECTION, sources=[*named, "contract-absent.md"])
+        found = await calls.answered(promise, some)
+        expected = [document for document in documents if document.source in named]
+        if found != expected:
+            promise.broken(f"it returned {found!r} and not {expected!r}", "return each document whole, without a score")
+        for collection, sources in ((COLLECTION, ["contract-absent.md"]), ("contract-absent", named)):
+            nothing = await calls.answered(promise, partial(call, collection=collection, sources=sources))
+            if nothing:
+                promise.broken(f"it returned {nothing!r} of what does not exist", "return an empty list")
 
     async def test_index_renames_collections(
         self, promise: Promise, subject: Subject, documents: Sequence[Document]

@@ -44,6 +44,7 @@ ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "retrieve": {"query": Query("How is tea made?", "contract"), "limit": 3},
     "index": {"collection": "contract", "documents": [Document("tea-1", "Tea is steeped.", "tea.md", digest="1")]},
     "list_sources": {"collection": "contract"},
+    "list_passages": {"collection": "contract", "sources": ["tea.md"]},
     "list_collections": {},
     "copy": {"collection": "contract", "target": "contract-copy", "embedding": ""},
     "rename": {"collection": "contract-copy", "new_name": "contract-renamed"},

@@ -134,6 +134,7 @@ def _result(hook: str, number: int) -> Any:
         "drop": True,
         "forget": number,
         "list_sources": {f"{number}.md": "1"},
+        "list_passages": documents,
         "list_collections": [Collection("contract", number)],
         "copy": number,
         "rename": True,

@@ -29,6 +29,7 @@ from orbit_chroma.records import (
     digests,
     good_enough,
     source_of,
+    stored,
     to_documents,
     to_metadatas,
 )
@@ -356,6 +357,26 @@ class ChromaProvider(orbit.Provider):
         if writes is not None and writes == self._connection.writes():
             self._sources[collection] = (writes, sources)
         return sources
+
+    @orbit.hookimpl
+    async def list_passages(self, collection: str, sources: Sequence[str]) -> Sequence[orbit.Document]:
+        """Read the records of some sources, which Chroma gives in the order in which they were added."""
+        from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
+
+        def work(client: ClientAPI) -> list[orbit.Document]:
+            handle = client.get_collection(collection, embedding_function=None)
+            found: list[orbit.Document] = []
+            for some in batched(sources, DELETE_SIZE):
+                wanted: Any = {"$in": list(some)}
+                either: Any = {"$or": [{SOURCE: wanted}, {FOREIGN_SOURCE: wanted}]}
+                found += stored(handle.get(where=either, include=["documents", "metadatas"]))
+            places = {source: place for place, source in enumerate(sources)}
+            return sorted((one for one in found if one.source in places), key=lambda one: places[one.source])
+
+        try:
+            return await self._connection.read(work)
+        except NotFoundError:
+            return []
 
     @orbit.hookimpl
     async def list_collections(self) -> Sequence[orbit.Collection]:

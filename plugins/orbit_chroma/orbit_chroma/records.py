@@ -53,12 +53,18 @@ def to_documents(found: Mapping[str, Any], metric: str) -> list[orbit.Document]:
     ]
 
 
+def stored(found: Mapping[str, Any]) -> list[orbit.Document]:
+    """Return the documents of Chroma's result for records by their metadata, without scores."""
+    rows = zip(found["ids"], found["documents"] or (), found["metadatas"] or (), strict=True)
+    return [_to_document(record_id, text or "", metadata or {}, None) for record_id, text, metadata in rows]
+
+
 def source_of(metadata: Mapping[str, Any]) -> str:
     """Return the source of a record, ORBIT's or another program's; empty if there is none."""
     return str(metadata.get(SOURCE, metadata.get(FOREIGN_SOURCE, "")))
 
 
-def _to_document(record_id: str, text: str, metadata: Mapping[str, Any], score: float) -> orbit.Document:
+def _to_document(record_id: str, text: str, metadata: Mapping[str, Any], score: float | None) -> orbit.Document:
     return orbit.Document(
         id=record_id,
         text=text,

@@ -171,6 +171,16 @@ class LexicalProvider(orbit.Provider):
         return await self._in_thread(lambda: self._read_sources(collection))
 
     @orbit.hookimpl
+    async def list_passages(self, collection: str, sources: Sequence[str]) -> Sequence[orbit.Document]:
+        """Return the documents of some sources, as they were written."""
+
+        def work() -> list[orbit.Document]:
+            opened = self._open(collection)
+            return [] if opened is None else opened.documents(list(dict.fromkeys(sources)))
+
+        return await self._in_thread(work)
+
+    @orbit.hookimpl
     async def list_collections(self) -> Sequence[orbit.Collection]:
         """Return all collections in the folder."""
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from orbit import CallContext, ProviderError
+from orbit.cli import orbit
 from orbit.config.model import Ingest
 from orbit.documents import ingest_paths
 from orbit.host.host import OrbitHost
@@ -46,6 +48,70 @@ async def test_a_collection_of_the_vector_store_alone_still_answers(tmp_path: Pa
         summary = await ingest_paths(made, NAME, [tmp_path / "a.txt"], Ingest(), CONTEXT)
         assert summary.updated == ("a.txt",)
         assert "" not in (await made.list_sources(NAME, CONTEXT)).values()
+
+
+async def test_a_store_that_was_added_is_filled_from_the_other(tmp_path: Path) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    for number in range(3):
+        (pages / f"{number}.md").write_text(f"# Page {number}\n\n" + f"The lighthouse {number} opens at nine. " * 60)
+    alone = {name: section for name, section in CONFIG.items() if name != "lexical"}
+    async with host(alone, tmp_path / "data") as before:
+        await ingest_paths(before, NAME, [pages], Ingest(), CONTEXT)
+    told: list[tuple[int, int]] = []
+    async with host(CONFIG, tmp_path / "data") as made:
+        assert await made.stores.differing(CONTEXT) == [NAME]
+        done = await made.complete(NAME, CONTEXT, lambda *progress: told.append(progress))
+        assert (set(done.written), done.left) == ({"0.md", "1.md", "2.md"}, ())
+        assert told == [(1, 3), (2, 3), (3, 3)]
+        assert await made.stores.differing(CONTEXT) == []
+        assert await _held(made, "chroma") == await _held(made, "lexical")
+        listing = {"collection": NAME, "sources": ["1.md", "0.md"], "context": CONTEXT}
+        vectors, words = [
+            await made.registry.caller("list_passages", name)(**listing) for name in ("chroma", "lexical")
+        ]
+        assert vectors == words
+        assert [one.source for one in words] == sorted((one.source for one in words), reverse=True)
+        summary = await ingest_paths(made, NAME, [pages], Ingest(), CONTEXT)
+        assert len(summary.unchanged) == 3, "nothing is embedded again"
+        assert (await made.complete(NAME, CONTEXT)).written == ()
+
+
+async def test_the_first_store_has_the_newer_version(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "a.txt").write_text("The lighthouse opens at nine.")
+    async with host(CONFIG, tmp_path / "data") as made:
+        await _ingest(made, folder)
+        (folder / "a.txt").write_text("The lighthouse opens at ten.")
+        await _ingest(made, folder, failing="lexical")
+        assert (await made.complete(NAME, CONTEXT)).written == ("a.txt",)
+        listing = {"collection": NAME, "sources": ["a.txt"], "context": CONTEXT}
+        (passage,) = await made.registry.caller("list_passages", "lexical")(**listing)
+        assert "ten" in passage.text
+        await made.registry.caller("forget", "chroma")(**listing)
+        assert (await made.complete(NAME, CONTEXT)).written == ("a.txt",), "from the words to the vectors"
+        assert await _held(made, "chroma") == await _held(made, "lexical")
+
+
+def test_the_command_completes_and_the_doctor_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The lighthouse opens at nine.")
+    base = f"general: {{data_dir: {tmp_path}/data}}\necho: {{}}\nwordllama: {{}}\nchroma: {{}}\n"
+    (tmp_path / "one.yaml").write_text(base)
+    (tmp_path / "two.yaml").write_text(base + "lexical: {}\n")
+
+    def run(*arguments: str, config: str = "two.yaml", code: int = 0) -> str:
+        result = CliRunner().invoke(orbit, [*arguments, "--config", str(tmp_path / config)])
+        assert result.exit_code == code, result.output
+        return result.output
+
+    run("ingest", str(tmp_path / "a.txt"), "--collection", NAME, config="one.yaml")
+    assert f"orbit collections complete {NAME}" in run("doctor", code=1)
+    assert f"Collection {NAME}: 1 documents written" in run("collections", "complete", NAME)
+    assert f"Collection {NAME}: 0 documents written" in run("collections", "complete", NAME)
+    assert (
+        "collections complete" not in CliRunner().invoke(orbit, ["doctor", "--config", f"{tmp_path}/two.yaml"]).output
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
