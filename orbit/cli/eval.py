@@ -36,7 +36,7 @@ _CONFIGURATIONS = 2
     "--config", "configs", multiple=True, metavar="FILE", help="Configuration file; a second one is compared with it."
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a report with every question.")
-@click.option("--floor", "floors", multiple=True, metavar="MEASURE=VALUE", help="Exit with 1 if a mean is lower.")
+@click.option("--floor", "floors", multiple=True, metavar="MEASURE=VALUE", help="Exit with 1 if a mean is worse.")
 @click.option("--generate", "wanted", type=click.IntRange(min=1), metavar="N", help="Have the model write N questions.")
 @json_option
 def evaluate(
@@ -221,7 +221,7 @@ def _show(runs: Sequence[Run], *, as_json: bool) -> None:
 
 
 def _below(runs: Sequence[Run], least: dict[str, float]) -> list[str]:
-    from orbit.evaluation import figures
+    from orbit.evaluation import LOWER_IS_BETTER, figures
 
     lines = []
     for name, _, judged in runs:
@@ -229,6 +229,8 @@ def _below(runs: Sequence[Run], least: dict[str, float]) -> list[str]:
         for measure, value in least.items():
             if measure not in means:
                 lines.append(f"{name}: {measure} could not be measured; no question of the file has what it needs.")
-            elif means[measure] < value:
+            elif measure in LOWER_IS_BETTER and means[measure] > value:
+                lines.append(f"{name}: {measure} is {means[measure]:.3f}, above {value:g}.")
+            elif measure not in LOWER_IS_BETTER and means[measure] < value:
                 lines.append(f"{name}: {measure} is {means[measure]:.3f}, below {value:g}.")
     return lines

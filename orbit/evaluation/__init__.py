@@ -8,12 +8,13 @@ threshold from their certainty.
 from orbit.evaluation.asking import Asked, ask_all
 from orbit.evaluation.calibrating import Point, Proposal, calibrate
 from orbit.evaluation.figures import Difference, Figure, Group, Row, differences, figures, groups, rows
-from orbit.evaluation.judging import NAMES, judge
+from orbit.evaluation.judging import LOWER_IS_BETTER, NAMES, judge
 from orbit.evaluation.page import page
 from orbit.evaluation.questions import EvalQuestion, read_questions
 from orbit.evaluation.writing import write_questions
 
 __all__ = [
+    "LOWER_IS_BETTER",
     "NAMES",
     "Asked",
     "Difference",

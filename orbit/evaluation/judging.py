@@ -26,7 +26,9 @@ NAMES: Mapping[str, str] = {
     "tokens": "tokens read and written for an answer",
     "failed": "questions that ended in an error",
 }
-"""Measure -> meaning. All are 0 to 1, higher is better, except the last four."""
+"""Measure -> meaning. All are 0 to 1, higher is better, except those of ``LOWER_IS_BETTER``."""
+
+LOWER_IS_BETTER = frozenset({"search_ms", "answer_ms", "tokens", "failed"})
 
 _RANKING = ("R@1", "R@3", "R@5", "RR", "nDCG@10")
 _CITED = re.compile(r"\[(\d+)\]")

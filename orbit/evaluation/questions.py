@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import TypeAlias
 
@@ -43,17 +44,29 @@ class EvalQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.answerable
 
 
+class _Logged(msgspec.Struct):
+    """A line of the chat log. Its sources are what an answer had, not what is right."""
+
+    request_id: str = ""
+    query: str = ""
+    task: str = ""
+    """What a client wanted for its own page: no question of a person."""
+
+
 def read_questions(path: Path) -> list[EvalQuestion]:
     """Read a file of questions, or of the chat log. Raises OrbitError with the line of a mistake."""
     questions = []
     decoder = msgspec.json.Decoder(EvalQuestion)
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            question = decoder.decode(line.removeprefix(b"\xef\xbb\xbf"))
+            logged = msgspec.json.decode(line, type=_Logged)
+            question = EvalQuestion(query=logged.query) if logged.request_id else decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise OrbitError(f"{path}, line {number}: {error}.") from error
+        if logged.task:
+            continue
         if not question.asked:
             raise OrbitError(f'{path}, line {number}: it has no "question".')
         if question.labelled is False and (question.sources or question.text or question.facts):

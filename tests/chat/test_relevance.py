@@ -78,6 +78,11 @@ def test_only_what_says_the_same_is_left_out() -> None:
     assert [document.id for document in kept] == ["0", "2", "3", "4"]
 
 
+def test_what_a_longer_passage_before_says_is_left_out() -> None:
+    texts = ("Dogs pay half. Cats travel free, in a basket.", "cats travel free", "Cats travel", "ats travel free")
+    assert [one.id for one in distinct([Document(str(n), text) for n, text in enumerate(texts)])] == ["0", "3"]
+
+
 class Words(Provider):
     """A retriever that says what its scores mean."""
 

@@ -63,7 +63,8 @@ def test_two_configurations_side_by_side_with_answers_and_a_page(folder) -> None
 def test_a_floor_that_is_missed_is_an_exit_code(folder) -> None:
     measure(folder, "--floor", "R@1=0.9")
     assert "facts could not be measured" in measure(folder, "--floor", "facts=0.5", code=1).stderr
-    assert "search_ms is" in measure(folder, "--floor", "search_ms=100000", code=1).stderr
+    measure(folder, "--floor", "search_ms=100000", "--floor", "failed=0")
+    assert "search_ms is" in measure(folder, "--floor", "search_ms=0.0001", code=1).stderr
     assert "Measures: R@1" in measure(folder, "--floor", "recall=1", code=2).stderr
     assert "1.2.3 is no number" in measure(folder, "--floor", "R@1=1.2.3", code=2).stderr
 
