@@ -67,14 +67,14 @@ def fuse_scores(
 
 
 def relative(documents: Sequence[Document], certainty: float) -> list[Document]:
-    """Return documents with scores relative to the best one's, which becomes ``certainty``. Far worse ones go."""
-    best = max((document.score or 0.0 for document in documents), default=0.0)
-    if not best:
+    """Return documents with scores relative to the first one's, which becomes ``certainty``. Far worse ones go."""
+    first = (documents[0].score or 0.0) if documents else 0.0
+    if not first:
         return list(documents)
     return [
-        msgspec.structs.replace(document, score=certainty * (document.score or 0.0) / best)
+        msgspec.structs.replace(document, score=certainty * min(1.0, (document.score or 0.0) / first))
         for document in documents
-        if (document.score or 0.0) >= _LEAST * best
+        if (document.score or 0.0) >= _LEAST * first
     ]
 
 
