@@ -58,6 +58,11 @@ class RightStore(Right):
         return {source: found[0].digest for source, found in self.kept.get(collection, {}).items()}
 
     @hookimpl
+    async def list_passages(self, collection: str, sources: Sequence[str]) -> Any:
+        kept = self.kept.get(collection, {})
+        return [document for source in sources for document in kept.get(source, ())]
+
+    @hookimpl
     async def list_collections(self) -> Any:
         embedding = self.host.embedding
         return [Collection(name, sum(map(len, sources.values())), embedding) for name, sources in self.kept.items()]
@@ -238,6 +243,19 @@ class CountsCopies(RightStore):
         return await super().copy(collection, target) if target not in self.kept else 0
 
 
+class ListsBackwards(RightStore):
+    @hookimpl
+    async def list_passages(self, collection: str, sources: Sequence[str]) -> Any:
+        return (await super().list_passages(collection, sources))[::-1]
+
+
+class ListsEverything(RightStore):
+    @hookimpl
+    async def list_passages(self, collection: str, sources: Sequence[str]) -> Any:
+        every = list(self.kept.get(collection, {}))
+        return await super().list_passages(collection, sources if set(sources) & set(every) else every)
+
+
 class RenamesOver(RightStore):
     @hookimpl
     async def rename(self, collection: str, new_name: str) -> Any:
@@ -350,6 +368,8 @@ INDEX = (
     Wrong("test_index_forgets_sources", ForgetsAll, "the sources are {} then"),
     Wrong("test_index_copies_collections", CopiesInto, "copy every document and nothing else"),
     Wrong("test_index_copies_collections", CountsCopies, "it returned 0 for 4 documents"),
+    Wrong("test_index_lists_passages", ListsBackwards, "return each document whole"),
+    Wrong("test_index_lists_passages", ListsEverything, "of what does not exist"),
     Wrong("test_index_renames_collections", RenamesOver, "for a name that is taken"),
     Wrong("test_index_renames_collections", RenamesNothing, "it returned True and not False"),
     Wrong("test_index_forgets_sources", ForgetsDocuments, "it returned 2 and not 1"),
