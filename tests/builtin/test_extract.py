@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tools_model import ROUND, WEATHER, ToolsModel
 
-from orbit import Document, GenerateOptions, Message, MetadataValue, Provider, ProviderError, Query, hookimpl
+from orbit import Document, GenerateOptions, Message, Provider, ProviderError, Query, hookimpl
 from orbit.testing import BaseGenerateContract, make_host, serve
 from orbit.testing.contract.subject import CONTEXT
 from orbit.types import MetadataValue
