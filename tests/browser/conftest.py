@@ -14,7 +14,7 @@ from admin_kit import CONFIG, RIGHT, TOKEN
 from orbit.testing import serve
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-WAIT_MILLISECONDS = 20_000
+WAIT_MILLISECONDS = 60_000
 """How long a page may take for anything before a test gives up; the machine may be busy."""
 
 Tab: TypeAlias = Callable[..., Any]

@@ -105,7 +105,7 @@ def test_formulas_are_drawn(tab: Any, server: Any, faults: Any) -> None:
     assert "It costs $5 for a book and $6 for two, or 3$." in prose.inner_text()
     assert r"Broken: \(\frac{1}\) and \(code\), a[1]" in prose.locator("p").last.inner_text()
     assert prose.locator("p").last.inner_text().endswith(r"and \( open.")
-    assert page.evaluate("document.fonts.check('16px KaTeX_Main')")
+    assert page.evaluate("document.fonts.load('16px KaTeX_Main').then((fonts) => fonts.length)") == 1
     assert faults(page) == []
 
 
@@ -199,7 +199,10 @@ def test_an_answer_that_comes_slowly_is_whole_at_each_moment(tab: Any, server: A
             for (let end = 0; end <= text.length; end += 3) view.show(text.slice(0, end), null);
             view.show(text, null);
             new MarkdownView(once).show(text, null);
-            await new Promise((done) => setTimeout(done, 500));
+            const drawn = (element) => element.querySelectorAll('.katex').length;
+            for (let round = 0; round < 1200 && (drawn(grown) < 6 || drawn(once) < 6); round++) {
+                await new Promise((done) => setTimeout(done, 50)); // until KaTeX is loaded
+            }
             return grown.innerHTML === once.innerHTML;
         }""",
         FORMULAS + "\n\n" + TABLE + "\n" + DIRECTIONS,

@@ -11,6 +11,8 @@ from chat_kit import ask, asked, enter
 
 from orbit.testing import serve
 
+WAIT_MILLISECONDS = 60_000
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
@@ -20,8 +22,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 def answered(page: Any, count: int) -> None:
     """Wait until there are so many answers."""
-    page.locator(".turn").nth(count - 1).get_by_role("button", name="Copy the answer").wait_for()
+    for _ in range(WAIT_MILLISECONDS // 50):
+        if page.locator(".turn").count() == count:
+            break
+        page.wait_for_timeout(50)
     assert page.locator(".turn").count() == count
+    page.locator(".turn").nth(count - 1).get_by_role("button", name="Copy the answer").wait_for()
 
 
 def texts(page: Any) -> list[str]:
@@ -74,7 +80,7 @@ def test_a_conversation_is_deleted_after_a_question(tab: Any, server: Any, event
     page.get_by_text("What would you like to know?").wait_for()
     path = f"{server.url}/chat/sessions/{session}"
     eventually(lambda: httpx.get(path, headers={"X-API-Key": server.key}).status_code == 404)
-    assert page.get_by_role("dialog").count() == 0
+    eventually(lambda: page.get_by_role("dialog").count() == 0)
     page.reload()
     page.get_by_text("What would you like to know?").wait_for()
     assert texts(page) == []

@@ -63,6 +63,7 @@ class Sky(orbit.Provider):
         return orbit.ToolResult(f"Rain <i>in</i> {json.loads(call.arguments)['city']}")
 
 
+SIZE = "image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])"
 CONFIG = {
     "seer": {"model": "seer", "supports": ["images", "tools"]},
     "plain": {"model": "plain"},
@@ -169,14 +170,14 @@ def test_pictures_are_attached_shown_and_sent(tab: Any, server: Any, faults: Any
     page.get_by_role("button", name="Remove 40x10.png").click()
     ask(page, "What is it?")
     assert answers(page, 1) == ["seer sees 30x20."]
-    assert page.locator(".pictures img").evaluate("image => image.naturalWidth") == 30
+    assert page.locator(".pictures img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 30
     assert page.locator("#pictures img").count() == 0
     ask(page, "And its colour?")  # the picture is still what it is about
     assert answers(page, 2)[1] == "seer sees 30x20."
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.reload()
     assert answers(page, 2)[1] == "seer sees 30x20."
-    assert page.locator(".pictures img").evaluate("image => image.naturalWidth") == 30
+    assert page.locator(".pictures img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 30
     page.get_by_role("button", name="Edit the question").first.click()
     page.locator("#pictures img").wait_for()
 
@@ -188,7 +189,7 @@ def test_a_picture_alone_is_a_question_and_large_ones_are_made_smaller(tab: Any,
     attach(page, (3200, 1600))
     page.get_by_role("button", name="Ask", exact=True).click()
     assert answers(page, 1) == ["seer sees image/jpeg."]
-    assert page.locator(".pictures img").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [1568, 784]
+    assert page.locator(".pictures img").evaluate(SIZE) == [1568, 784]
     assert page.locator(".asked").count() == 0
 
 
