@@ -53,7 +53,7 @@ class Reading(NamedTuple):
 
 
 def by_orbit(path: Path) -> tuple[str, int]:
-    from orbit.documents.readers import read  # noqa: PLC0415  # only one side loads it
+    from orbit.documents.reading.readers import read  # noqa: PLC0415  # only one side loads it
 
     content = read(path.name, path.read_bytes())
     parts = [content.title, *("\n".join([*one.path, one.header, one.text]) for one in content.sections)]

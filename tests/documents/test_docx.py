@@ -4,8 +4,8 @@ import pytest
 from office_kit import W, docx, paragraph, table
 
 from orbit.config.model import Ingest
-from orbit.documents.numbering import formatted
-from orbit.documents.readers import read
+from orbit.documents.formats.office.numbering import formatted
+from orbit.documents.reading.readers import read
 from orbit.documents.split import passages
 
 LEVEL = '<w:lvl w:ilvl="{}"><w:start w:val="{}"/><w:numFmt w:val="{}"/><w:lvlText w:val="{}"/>{}</w:lvl>'

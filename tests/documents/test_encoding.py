@@ -4,8 +4,8 @@
 
 import pytest
 
-from orbit.documents.encoding import decode
-from orbit.documents.readers import read
+from orbit.documents.formats.encoding import decode
+from orbit.documents.reading.readers import read
 from orbit.documents.sections import UnreadableError
 
 GERMAN = "Name;Preis\nMüller Größe;5 €\n"

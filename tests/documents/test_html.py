@@ -2,8 +2,8 @@
 
 import pytest
 
-from orbit.documents.html import read_html
-from orbit.documents.readers import read
+from orbit.documents.formats.html.reader import read_html
+from orbit.documents.reading.readers import read
 
 
 def content(html):

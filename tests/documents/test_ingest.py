@@ -25,8 +25,8 @@ from orbit.documents import (
     find_files,
     ingest_paths,
 )
-from orbit.documents.reading import Reading
-from orbit.documents.reading_process import Reply
+from orbit.documents.reading.pool import Reading
+from orbit.documents.reading.process import Reply
 from orbit.documents.sections import UnreadableError
 
 SAMPLES = Path(__file__).parents[1] / "data" / "ingest"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from orbit.config.model import Ingest
-from orbit.documents.markdown import read_markdown
-from orbit.documents.readers import KNOWN, fingerprint, read
+from orbit.documents.formats.markdown import read_markdown
+from orbit.documents.reading.readers import KNOWN, fingerprint, read
 from orbit.documents.sections import UnreadableError
 from orbit.documents.split import passages
 

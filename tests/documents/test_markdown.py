@@ -2,7 +2,7 @@
 
 import pytest
 
-from orbit.documents.markdown import read_markdown
+from orbit.documents.formats.markdown import read_markdown
 
 
 def text(markdown):

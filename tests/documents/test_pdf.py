@@ -5,11 +5,11 @@ import time
 import pytest
 from pdf_kit import field, line, make_pdf
 
-from orbit.documents.pdf.pictures import deadline
-from orbit.documents.pdf.words import clean
-from orbit.documents.readers import read
+from orbit.documents.formats.pdf.pictures import deadline
+from orbit.documents.formats.pdf.words import clean
+from orbit.documents.formats.titles import real_title
+from orbit.documents.reading.readers import read
 from orbit.documents.sections import Content, Section, UnreadableError
-from orbit.documents.titles import real_title
 
 
 def texts(content):

@@ -11,7 +11,7 @@ from orbit import CallContext
 from orbit.config.model import Ingest
 from orbit.documents import ingest_paths
 from orbit.documents.ingestion import Options
-from orbit.documents.reading import Reading
+from orbit.documents.reading.pool import Reading
 from orbit.documents.sections import UnreadableError
 from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.file_plugins import FilePlugins

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orbit.config.model import Ingest
-from orbit.documents.reading import Reading
+from orbit.documents.reading.pool import Reading
 from orbit.documents.sections import UnreadableError
 
 LONG = b"word " * 2_000_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orbit.documents.readers import read
+from orbit.documents.reading.readers import read
 from orbit.documents.sections import UnreadableError
 
 HEAD = (

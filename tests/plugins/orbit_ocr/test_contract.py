@@ -8,7 +8,7 @@ import pytest
 from pdf_kit import line, make_pdf
 
 from orbit import SourceFile
-from orbit.documents.pdf.pictures import png
+from orbit.documents.formats.pdf.pictures import png
 from orbit.testing import BaseReadContract
 
 pytestmark = pytest.mark.skipif(shutil.which("tesseract") is None, reason="needs tesseract (Debian: tesseract-ocr)")

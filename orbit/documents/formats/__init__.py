@@ -1,0 +1,1 @@
+"""Readers of the formats: bytes in, sections of text out."""

@@ -1,0 +1,116 @@
+"""Reads e-mails (eml, mbox): the headers that people see, the text, and attachments with their own readers."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+import sys
+from collections.abc import Iterator
+from email.header import Header
+from email.message import EmailMessage, MIMEPart
+
+import msgspec
+
+from orbit.documents.formats.encoding import Decoded, decode
+from orbit.documents.sections import Content, Section, UnreadableError
+from orbit.types import SourceFile
+
+_HEADERS = ("From", "To", "Cc", "Date", "Subject")
+_END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
+_NOT_ASCII = re.compile(r"[^\s<>\"]*[^\x00-\x7f][^\s<>\"]*")
+_OTHER_WORDS = 0.3
+"""Part of the words of a page that its plain text lacks, from which that only refers to the page."""
+_MESSAGE = re.compile(rb"^From .*\n(?=[\w-]+:)", re.MULTILINE)
+
+
+def read_eml(content: bytes) -> Content:
+    """Read a message, and hand on its attachments."""
+    message = email.message_from_bytes(_with_plain_headers(content), policy=email.policy.default)
+    subject = " ".join(str(message["Subject"] or "").split())
+    headers = "\n".join(f"{name}: {' '.join(str(message[name]).split())}" for name in _HEADERS if message[name])
+    if not headers:
+        raise UnreadableError("is not a readable e-mail: it has no headers")
+    body = _body(message)
+    sections = (Section(headers), *body.sections)
+    if len(body.sections) == 1 and not body.sections[0].path:
+        sections = (msgspec.structs.replace(body.sections[0], text=f"{headers}\n\n{body.sections[0].text}"),)
+    return Content(sections, subject, body.warnings, tuple(_attachments(message)))
+
+
+def read_mht(content: bytes) -> Content:
+    """Read a page that a browser saved with its pictures as one file."""
+    from orbit.documents.formats.html.reader import read_html  # noqa: PLC0415  # only some files are such pages
+
+    message = email.message_from_bytes(content, policy=email.policy.default)
+    page = next((part for part in message.walk() if part.get_content_type() == "text/html"), None)
+    if page is None:
+        raise UnreadableError("is not a readable web archive: it has no page")
+    return read_html(*_content_of(page))
+
+
+def read_mbox(content: bytes) -> Content:
+    """Read a mailbox: messages one after the other."""
+    starts = [found.start() for found in _MESSAGE.finditer(content)]
+    if not starts:
+        raise UnreadableError("is not a readable mailbox: no line begins with 'From '")
+    sections: list[Section] = []
+    warnings: list[str] = []
+    attachments: list[SourceFile] = []
+    for start, end in zip(starts, [*starts[1:], len(content)], strict=True):
+        found = read_eml(content[start:end].partition(b"\n")[2])
+        warnings += found.warnings
+        attachments += found.attachments
+        path = (found.title,) if found.title else ()
+        sections += [msgspec.structs.replace(one, path=(*path, *one.path)) for one in found.sections]
+    return Content(tuple(sections), "", tuple(warnings), tuple(attachments))
+
+
+def _body(message: EmailMessage) -> Content:
+    from orbit.documents.formats.html.reader import read_html  # noqa: PLC0415  # only some messages are HTML
+
+    plain, rich = _content_of(message.get_body(("plain",))), _content_of(message.get_body(("html",)))
+    page = read_html(*rich) if rich[0].strip() else Content(())
+    text = decode(*plain) if plain[0].strip() else Decoded("", "")
+    words = {word for section in page.sections for word in section.text.split()}
+    if len(words - set(text.text.split())) > _OTHER_WORDS * len(words):
+        return page
+    return Content((Section(text.text.strip()),), "", text.warnings) if text.text.strip() else page
+
+
+def _content_of(part: MIMEPart | None) -> tuple[bytes, str]:
+    """Return the bytes of a text, and the encoding that the message declares."""
+    content = part.get_payload(decode=True) if part is not None else b""
+    if part is None or not isinstance(content, bytes):
+        return b"", ""
+    declared = part.get_content_charset() or ""
+    return content, "" if declared == "us-ascii" else declared  # the default of who wrote none
+
+
+def _with_plain_headers(content: bytes) -> bytes:
+    """Return a message whose headers are ASCII, as the standard wants it. Some programs write others."""
+    end = _END_OF_HEADERS.search(content)
+    headers = content[: end.start()] if end else content
+    if headers.isascii():
+        return content
+    text = _NOT_ASCII.sub(_encoded_word, decode(headers).text)
+    return text.encode() + content[len(headers) :]
+
+
+def _encoded_word(word: re.Match[str]) -> str:
+    return Header(word.group(), "utf-8", maxlinelen=sys.maxsize).encode()
+
+
+def _attachments(message: EmailMessage) -> Iterator[SourceFile]:
+    for number, part in enumerate(message.iter_attachments(), start=1):
+        if part.get_content_maintype() == "message":
+            inner = part.get_payload(0) if part.is_multipart() else None
+            if isinstance(inner, EmailMessage):
+                yield SourceFile(f"{inner['Subject'] or f'message {number}'}.eml", inner.as_bytes())
+            continue
+        if part.get_content_maintype() == "image" and part["Content-ID"]:  # a logo in the text
+            continue
+        name = part.get_filename() or ""
+        content = part.get_payload(decode=True)
+        if name and isinstance(content, bytes):
+            yield SourceFile(name, content)

@@ -1,0 +1,293 @@
+"""Reads Word documents: text with headings, automatic numbers, tables, notes, text boxes, page headers and footers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+import msgspec
+
+from orbit.documents.formats.html.reader import read_html
+from orbit.documents.formats.mail import read_mht
+from orbit.documents.formats.office.drawing import chart_of, text_of
+from orbit.documents.formats.office.numbering import BULLET, Numbering, formatted
+from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local, number
+from orbit.documents.formats.office.rtf import read_rtf
+from orbit.documents.formats.outline import Outline
+from orbit.documents.sections import Content, Section
+
+_HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
+_WRAPPERS = frozenset(("sdt", "sdtContent", "customXml", "smartTag", "ins", "moveTo", "hyperlink", "fldSimple", "dir"))
+_GONE = frozenset(("del", "moveFrom", "instrText", "delText", "rt", "pPr", "rPr", "sdtPr"))
+_SIGNS = {"FE": "☑", "FD": "☒", "FC": "✓", "FB": "✗", "A8": "☐", "6F": "☐", "E0": "→", "DF": "←"}
+"""Signs of the font Wingdings that say something."""
+_BODY_TEXT = 9
+"""The outline level that means no heading."""
+_DEEPEST_STYLE = 20
+
+
+class _Style(msgspec.Struct, frozen=True):
+    name: str
+    based_on: str
+    outline: int | None
+    number: str
+    depth: int | None
+
+
+def read_docx(content: bytes) -> Content:
+    """Read a document without pictures. The title is the paragraph in the style Title, or the first heading."""
+    with Package(content, "Word document") as package:
+        main = next(
+            (link.target for link in package.relations("").values() if link.kind == "officeDocument"),
+            "word/document.xml",
+        )
+        return _Document(package, main).read()
+
+
+class _Document:
+    """One document while it is read."""
+
+    def __init__(self, package: Package, main: str) -> None:
+        self._package = package
+        self._main = main
+        self._body = package.required(main)
+        self._links = package.relations(main)
+        self._styles = {attribute(item, "styleId"): _style(item) for item in descendants(self._part("styles"), "style")}
+        lists = {name: style.number for name, style in self._styles.items() if style.number}
+        self._numbering = Numbering(self._part("numbering"), lists)
+        self._notes = {
+            kind: {attribute(note, "id"): note for note in descendants(self._part(f"{kind}s"), kind)}
+            for kind in ("footnote", "endnote")
+        }
+        self._noted: list[str] = []
+        self._counted = {"footnote": 0, "endnote": 0}
+        self._boxes: list[Element] = []
+        self._outline = Outline()
+        self._titled = False
+
+    def read(self) -> Content:
+        for text in dict.fromkeys(self._margins("header")):
+            self._outline.text(text)
+        self._outline.flush()
+        self._blocks(child(self._body, "body"))
+        self._outline.flush()
+        for text in dict.fromkeys(self._margins("footer")):
+            self._outline.text(text)
+        for link in self._links.values():
+            if link.kind == "diagramData":
+                self._outline.text(text_of(self._package.xml(link.target)))
+            elif link.kind == "chart":
+                self._outline.text(chart_of(self._package.xml(link.target)))
+        return self._outline.content()
+
+    def _part(self, kind: str) -> Element:
+        target = next((link.target for link in self._links.values() if link.kind == kind), f"word/{kind}.xml")
+        return self._package.xml(target)
+
+    def _margins(self, kind: str) -> Iterator[str]:
+        """Yield the texts of all page headers or footers."""
+        for link in self._links.values():
+            if link.kind == kind:
+                root = self._package.xml(link.target)
+                text = "\n".join(filter(None, (" ".join(self._text(p).split()) for p in self._paragraphs(root))))
+                if any(map(str.isalpha, text)):  # more than the number of the page
+                    yield text
+
+    def _paragraphs(self, parent: Element) -> Iterator[Element]:
+        """Yield all paragraphs, those of tables and text boxes too."""
+        for item in _visible(parent):
+            if local(item) == "p":
+                yield item
+                boxes, self._boxes = self._boxes, []
+                yield from (paragraph for box in boxes for paragraph in self._paragraphs(box))
+            else:
+                yield from self._paragraphs(item)
+
+    def _blocks(self, parent: Element | None) -> None:
+        for item in _visible(parent):
+            name = local(item)
+            if name == "p":
+                self._paragraph(item)
+            elif name == "tbl":
+                self._table(item)
+            elif name in _WRAPPERS:
+                self._blocks(item)
+            elif name == "altChunk":
+                self._outline.flush()
+                for section in self._inserted(attribute(item, "id")):
+                    self._outline.add(section)
+
+    def _inserted(self, name: str) -> tuple[Section, ...]:
+        """Return the text of a whole file that another program has put into the document."""
+        link = self._links.get(name)
+        read = _INSERTED.get(PurePosixPath(link.target).suffix.lower()) if link is not None else None
+        if link is None or read is None:
+            return ()
+        content = self._package.read(link.target)
+        return read(content).sections if content.strip() else ()
+
+    def _paragraph(self, item: Element) -> None:
+        text = self._text(item).strip()
+        style = attribute(child(item, "pPr", "pStyle"), "val")
+        if text:
+            if self._chain_name(style) == "title" and not self._titled:
+                self._outline.flush()
+                self._titled = True
+                self._outline.title = " ".join(text.split())
+            else:
+                label, depth = self._number(item, style)
+                numbered = f"{label} {text}" if label else text
+                level = self._level(item, style)
+                if level is not None:
+                    self._outline.heading(level + 1, text if label == BULLET else numbered)
+                else:
+                    self._outline.text("  " * depth + numbered if label else numbered)
+        noted, self._noted = self._noted, []
+        for note in noted:
+            self._outline.text(note)
+        boxes, self._boxes = self._boxes, []
+        for box in boxes:
+            self._blocks(box)
+
+    def _table(self, table: Element) -> None:
+        rows: list[list[str]] = []
+        headers = 0
+        for row in self._rows(table):
+            cells: list[str] = []
+            for cell in self._cells(row):
+                merged = child(cell, "tcPr", "vMerge")
+                continued = merged is not None and attribute(merged, "val", "continue") == "continue"
+                if continued and rows and len(cells) < len(rows[-1]):
+                    text = rows[-1][len(cells)]
+                else:
+                    text = " ".join(filter(None, (self._text(p).strip() for p in self._paragraphs(cell))))
+                span = number(child(cell, "tcPr", "gridSpan"), "val", 1)
+                cells += [text, *[""] * (min(span, 100) - 1)]
+            if child(row, "trPr", "tblHeader") is not None and headers == len(rows):
+                headers += 1
+            rows.append(cells)
+        if max(map(len, rows), default=0) == 1:  # a frame around text
+            for text in (row[0] for row in rows if row):
+                self._outline.text(text)
+        else:
+            self._outline.table(rows, max(headers, 1) if headers < len(rows) else 1)
+        noted, self._noted = self._noted, []
+        for note in noted:
+            self._outline.text(note)
+
+    def _rows(self, table: Element) -> Iterator[Element]:
+        for item in _visible(table):
+            if local(item) == "tr":
+                yield item
+            elif local(item) in _WRAPPERS:
+                yield from self._rows(item)
+
+    def _cells(self, row: Element) -> Iterator[Element]:
+        for item in _visible(row):
+            if local(item) == "tc":
+                yield item
+            elif local(item) in _WRAPPERS:
+                yield from self._cells(item)
+
+    def _text(self, item: Element) -> str:
+        """Return a paragraph's text. Keep its notes and text boxes for later."""
+        parts: list[str] = []
+        self._write(item, parts)
+        return "".join(parts)
+
+    def _write(self, parent: Element, parts: list[str]) -> None:
+        for item in _visible(parent):
+            name = local(item)
+            if name == "t":
+                parts.append(item.text or "")
+            elif name in {"tab", "ptab"}:
+                parts.append("\t")
+            elif name in {"br", "cr"}:
+                parts.append("\n")
+            elif name == "noBreakHyphen":
+                parts.append("-")
+            elif name == "sym":
+                parts.append(_SIGNS.get(attribute(item, "char").upper()[-2:], ""))
+            elif name == "txbxContent":
+                self._boxes.append(item)
+            elif name in {"footnoteReference", "endnoteReference"}:
+                self._note(name.removesuffix("Reference"), attribute(item, "id"), parts)
+            else:
+                self._write(item, parts)
+
+    def _note(self, kind: str, name: str, parts: list[str]) -> None:
+        note = self._notes[kind].pop(name, None)  # each once; a note that refers to itself does not go on for ever
+        if note is not None and (text := " ".join(self._text(p).strip() for p in self._paragraphs(note)).strip()):
+            self._counted[kind] += 1
+            label = formatted(self._counted[kind], "decimal" if kind == "footnote" else "lowerRoman")
+            parts.append(f" [{label}]")
+            self._noted.append(f"[{label}] {text}")
+
+    def _chain(self, name: str) -> Iterator[tuple[str, _Style]]:
+        """Yield a style and those that it is based on."""
+        for _ in range(_DEEPEST_STYLE):
+            style = self._styles.get(name)
+            if style is None:
+                return
+            yield name, style
+            name = style.based_on
+
+    def _chain_name(self, style: str) -> str:
+        found = self._styles.get(style)
+        return (found.name if found else style).lower()
+
+    def _level(self, item: Element, style: str) -> int | None:
+        """Return a heading's outline level from 0; None if the paragraph is no heading."""
+        level = number(child(item, "pPr", "outlineLvl"), "val", None)
+        for _, found in self._chain(style):
+            if level is None:
+                named = _HEADING.fullmatch(found.name)
+                level = found.outline if found.outline is not None else int(named[1]) - 1 if named else None
+        return level if level is not None and level < _BODY_TEXT else None
+
+    def _number(self, item: Element, style: str) -> tuple[str, int]:
+        """Return the number that Word shows before a paragraph, and its level from 0."""
+        own = child(item, "pPr", "numPr")
+        name = attribute(child(own, "numId"), "val")
+        depth = number(child(own, "ilvl"), "val", None)
+        for style_id, found in self._chain(style):
+            if name:
+                break
+            if found.number:
+                name = found.number
+                if depth is None:
+                    depth = found.depth
+                if depth is None:
+                    depth = self._numbering.level_of_style(name, style_id)
+        at = depth or 0
+        return self._numbering.count(name, at) if name else "", at
+
+
+def _style(item: Element) -> _Style:
+    return _Style(
+        attribute(child(item, "name"), "val"),
+        attribute(child(item, "basedOn"), "val"),
+        number(child(item, "pPr", "outlineLvl"), "val", None),
+        attribute(child(item, "pPr", "numPr", "numId"), "val"),
+        number(child(item, "pPr", "numPr", "ilvl"), "val", None),
+    )
+
+
+def _visible(parent: Element | None) -> Iterator[Element]:
+    """Yield children without deleted text, and of alternatives for several versions of Word the first."""
+    for item in parent if parent is not None else ():
+        name = local(item)
+        if name == "AlternateContent":
+            chosen = child(item, "Choice")
+            yield from _visible(chosen if chosen is not None else child(item, "Fallback"))
+        elif name not in _GONE:
+            yield item
+
+
+_INSERTED: dict[str, Callable[[bytes], Content]] = {
+    **dict.fromkeys((".htm", ".html", ".xhtml"), read_html),
+    **dict.fromkeys((".mht", ".mhtml"), read_mht),
+    ".docx": read_docx,
+    ".rtf": read_rtf,
+}

@@ -1,0 +1,47 @@
+"""Reads EPUB books: the chapters in order, each read as HTML."""
+
+from __future__ import annotations
+
+import posixpath
+from urllib.parse import unquote
+
+import msgspec
+
+from orbit.documents.formats.html.reader import read_html
+from orbit.documents.formats.office.package import Package, attribute, descendants
+from orbit.documents.sections import Content, Section, UnreadableError
+
+
+def read_epub(content: bytes) -> Content:
+    """Read the chapters of a book that is not encrypted. A chapter that cannot be read is named in a warning."""
+    with Package(content, "EPUB book") as package:
+        container = package.required("META-INF/container.xml")
+        main = attribute(next(descendants(container, "rootfile"), None), "full-path")
+        book = package.required(main)
+        folder = posixpath.dirname(main)
+        items = {
+            item.get("id", ""): posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
+            for item in descendants(book, "item")
+        }
+        title = next((item.text.strip() for item in descendants(book, "title") if item.text), "")
+        sections: list[Section] = []
+        warnings: list[str] = []
+        for place in descendants(book, "itemref"):
+            name = items.get(place.get("idref", ""), "")
+            if not (page := package.read(name)):
+                continue
+            try:
+                chapter = read_html(page)
+            except UnreadableError as error:
+                warnings.append(f"The chapter {posixpath.basename(name)} {error}.")
+                continue
+            warnings += chapter.warnings
+            sections += [_below(section, chapter.title, title) for section in chapter.sections]
+    return Content(tuple(sections), title, tuple(warnings))
+
+
+def _below(section: Section, chapter: str, book: str) -> Section:
+    """Return a section with its chapter above it."""
+    if not chapter or chapter == book or chapter in section.path[:1] or section.text == chapter:
+        return section
+    return msgspec.structs.replace(section, path=(chapter, *section.path))

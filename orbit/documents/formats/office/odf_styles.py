@@ -1,0 +1,116 @@
+"""Styles of OpenDocument texts: how lists and headings are numbered, and which paragraph is the title."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from orbit.documents.formats.office.numbering import BULLET, formatted
+from orbit.documents.formats.office.package import Element, attribute, descendants, local, number
+
+_FORMS = {"1": "decimal", "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+_DEEPEST = 20
+"""Styles based on each other."""
+
+Counts = dict[int, int]
+"""How far each level of a list has counted."""
+
+
+class _Level(msgspec.Struct, frozen=True):
+    form: str
+    prefix: str
+    suffix: str
+    start: int
+    shown: int
+    """How many levels the number names."""
+
+
+class Styles:
+    """The styles of a document, of its parts ``styles.xml`` and ``content.xml``."""
+
+    def __init__(self, *roots: Element) -> None:
+        self._lists: dict[str, dict[int, _Level]] = {}
+        self._above: dict[str, str] = {}
+        self._list_of: dict[str, str] = {}
+        self._kept: dict[str, Counts] = {}
+        self._headings: Counts = {}
+        self._outline: dict[int, _Level] = {}
+        for item in (item for root in roots for item in root.iter()):
+            if local(item) == "list-style":
+                self._lists[attribute(item, "name")] = _levels(item)
+            elif local(item) == "outline-style":
+                self._outline = _levels(item)
+            elif local(item) == "style" and attribute(item, "family") == "paragraph":
+                name = attribute(item, "name")
+                self._above[name] = attribute(item, "parent-style-name")
+                self._list_of[name] = attribute(item, "list-style-name")
+
+    def is_title(self, paragraph: Element) -> bool:
+        """Whether a paragraph is the title of the document."""
+        return next((name == "Title" for name in self._chain(paragraph) if name in {"Title", "Subtitle"}), False)
+
+    def begin(self, items: Element) -> Counts:
+        """Return the counts of an outermost list: new ones, unless it continues another."""
+        name, style = attribute(items, "id"), f"\0{attribute(items, 'style-name')}"
+        before = attribute(items, "continue-list")
+        if not before and attribute(items, "continue-numbering") == "true":
+            before = style
+        counts = self._kept.get(before, {}) if before else {}
+        self._kept[style] = counts
+        if name:
+            self._kept[name] = counts
+        return counts
+
+    def count(self, item: Element, style: str, depth: int, counts: Counts) -> str:
+        """Count an item of a list and return its number; a dash for a bullet."""
+        if style not in self._lists:
+            first = next(descendants(item, "p", "h"), None)
+            named = (self._list_of.get(name) for name in (self._chain(first) if first is not None else ()))
+            style = next(filter(None, named), "")
+        levels = self._lists.get(style, {})
+        level = levels.get(depth)
+        counts[depth] = number(item, "start-value", counts.get(depth, (level.start if level else 1) - 1) + 1)
+        return _number(levels, depth, counts) or BULLET
+
+    def heading(self, item: Element, depth: int) -> str:
+        """Count a heading and return its number; empty for none."""
+        level = self._outline.get(depth)
+        if level is None or attribute(item, "is-list-header") == "true":
+            return ""
+        self._headings[depth] = self._headings.get(depth, level.start - 1) + 1
+        return _number(self._outline, depth, self._headings)
+
+    def _chain(self, paragraph: Element) -> Iterator[str]:
+        """Yield the style of a paragraph and those it is based on."""
+        name = attribute(paragraph, "style-name")
+        for _ in range(_DEEPEST):
+            if not name:
+                return
+            yield name
+            name = self._above.get(name, "")
+
+
+def _levels(style: Element) -> dict[int, _Level]:
+    return {
+        number(item, "level", 1): _Level(
+            _FORMS[form],
+            attribute(item, "num-prefix"),
+            attribute(item, "num-suffix"),
+            number(item, "start-value", 1),
+            number(item, "display-levels", 1),
+        )
+        for item in style
+        if (form := attribute(item, "num-format")) in _FORMS
+    }
+
+
+def _number(levels: dict[int, _Level], depth: int, counts: Counts) -> str:
+    for deeper in [other for other in counts if other > depth]:
+        del counts[deeper]
+    level = levels.get(depth)
+    if level is None:
+        return ""
+    shown = [at for at in range(max(1, depth - level.shown + 1), depth + 1) if at in levels]
+    numbers = (formatted(counts.get(at, levels[at].start), levels[at].form) for at in shown)
+    return f"{level.prefix}{'.'.join(numbers)}{level.suffix}".strip()

@@ -1,0 +1,88 @@
+"""Makes sections of spreadsheets. Each block of rows repeats the names of the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from orbit.documents.formats.table_header import names_columns
+from orbit.documents.sections import Content, Section
+from orbit.types import MetadataValue
+
+_CELL = " | "
+_TITLE_CELLS = 1
+"""A row with so few cells above wider ones is a title, not the header."""
+_SAMPLE = 20
+"""Rows of a block that show whether its first one names the columns."""
+
+
+class Sheets:
+    """The sections of a workbook in the making."""
+
+    def __init__(self) -> None:
+        self._sections: list[Section] = []
+        self.rows = 0
+        """Rows with text so far."""
+
+    def add(self, name: str, rows: Iterable[Iterable[str]]) -> None:
+        """Add a sheet. Its first row with more than one cell names the columns. Empty rows and columns are left out.
+
+        So does the first row after an empty one if it begins another table.
+        """
+        header, used = "", True
+        for first, lines in self._blocks(rows):
+            start = 0
+            if not header:
+                wide = (number for number, line in enumerate(lines) if _filled(line) > _TITLE_CELLS)
+                start = next(wide, len(lines))
+                self._add(name, first, [line.strip(" |") for line in lines[:start]])
+            if start < len(lines) and (not header or names_columns(_cells(lines[0]), [*map(_cells, lines[1:_SAMPLE])])):
+                if not used:
+                    self._add(name, 0, [header])
+                header, used = lines[start], False
+                start += 1
+            if start < len(lines):
+                self._add(name, first + start, lines[start:], header)
+                used = True
+        if not used:
+            self._add(name, 0, [header])
+
+    def note(self, name: str, text: str) -> None:
+        """Add text that lies over the cells of a sheet."""
+        if text:
+            self.rows += 1
+            self._add(name, 0, [text])
+
+    def content(self) -> Content:
+        """Return the sections of all sheets."""
+        return Content(tuple(self._sections))
+
+    def _blocks(self, rows: Iterable[Iterable[str]]) -> Iterator[tuple[int, list[str]]]:
+        """Yield rows without an empty one between them, with the number of the first."""
+        first, lines = 0, list[str]()
+        for number, row in enumerate(rows, start=1):
+            line = _CELL.join(" ".join(cell.split()) for cell in row).rstrip(" |")
+            if line.strip(" |"):
+                self.rows += 1
+                first = first if lines else number
+                lines.append(line)
+            elif lines:
+                yield first, lines
+                lines = []
+        if lines:
+            yield first, lines
+
+    def _add(self, name: str, row: int, lines: list[str], header: str = "") -> None:
+        if not lines:
+            return
+        location: dict[str, MetadataValue] = {"sheet": name, **({"row": row} if row else {})}
+        kind: Literal["prose", "table"] = "table" if header else "prose"
+        self._sections.append(Section("\n".join(lines), (name,), metadata=location, header=header, kind=kind))
+
+
+def _cells(line: str) -> list[str]:
+    return line.split(_CELL)
+
+
+def _filled(line: str) -> int:
+    return sum(map(bool, _cells(line)))

@@ -1,0 +1,68 @@
+"""Reads Excel workbooks: the rows of each sheet, with values as Excel shows them."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+from orbit.documents.formats.office.drawing import chart_of, text_of
+from orbit.documents.formats.office.number_format import shown
+from orbit.documents.formats.office.package import Package, attribute, descendants
+from orbit.documents.formats.office.sheets import Sheets
+from orbit.documents.sections import Content, UnreadableError
+
+MOST_XML = 500_000_000
+"""Limit of a workbook's unpacked XML, in bytes. It is read row by row."""
+
+
+def read_xlsx(content: bytes) -> Content:
+    """Read all sheets. Formulas have the value that Excel stored last."""
+    import openpyxl  # type: ignore[import-untyped]  # noqa: PLC0415  # it has no types; only readers of Excel pay for it
+
+    with Package(content, "Excel workbook", MOST_XML) as package, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of styles and extensions that do not matter for text
+        try:
+            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+            sheets, parts = Sheets(), _parts(package)
+            for sheet in book.worksheets:
+                sheet.reset_dimensions()  # some programs write a wrong size
+                sheets.add(sheet.title, ([_text(cell) for cell in row] for row in sheet.iter_rows()))
+                sheets.note(sheet.title, _over_cells(package, parts.get(sheet.title, "")))
+            book.close()
+        except MemoryError:
+            raise
+        except Exception as error:  # openpyxl raises anything on a broken file
+            raise package.unreadable(error) from error
+    if not sheets.rows:
+        raise UnreadableError("has no text")
+    return sheets.content()
+
+
+def _parts(package: Package) -> dict[str, str]:
+    """Return the part of each sheet by its name."""
+    main = next(
+        (one.target for one in package.relations("").values() if one.kind == "officeDocument"), "xl/workbook.xml"
+    )
+    links = package.relations(main)
+    listed = descendants(package.xml(main), "sheet")
+    return {attribute(item, "name"): links[name].target for item in listed if (name := attribute(item, "id")) in links}
+
+
+def _over_cells(package: Package, sheet: str) -> str:
+    """Return the text boxes, charts and comments of a sheet."""
+    texts: list[str] = []
+    for link in package.relations(sheet).values() if sheet else ():
+        if link.kind == "drawing":
+            texts += map(text_of, descendants(package.xml(link.target), "txBody"))
+            charts = (one.target for one in package.relations(link.target).values() if one.kind == "chart")
+            texts += (chart_of(package.xml(target)) for target in charts)
+        elif link.kind == "comments":
+            for comment in descendants(package.xml(link.target), "comment"):
+                text = "".join(run.text or "" for run in descendants(comment, "t")).strip()
+                texts.append(f"Comment on {attribute(comment, 'ref')}: {text}" if text else "")
+    return "\n\n".join(filter(None, texts))
+
+
+def _text(cell: object) -> str:
+    value = getattr(cell, "value", None)
+    return shown(value, getattr(cell, "number_format", None)) if value is not None else ""

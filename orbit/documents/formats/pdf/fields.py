@@ -1,0 +1,91 @@
+"""Values of form fields and the text of notes, which are not part of a page's own text."""
+
+from __future__ import annotations
+
+import ctypes
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from orbit.documents.formats.pdf.piece import HYPHEN, Piece
+
+_LONGEST = 100_000
+"""Bytes of one value to read, in UTF-16."""
+
+
+class Value(msgspec.Struct):
+    """A value with its place. ``shown`` says whether the file knows how it looks on the page."""
+
+    text: str
+    box: tuple[float, float, float, float]
+    shown: bool
+
+
+def values_of(pdfium: Any, document: Any, page: Any) -> list[Value]:
+    """Return the filled fields, notes and stamps of a page."""
+    return [
+        value
+        for index in range(pdfium.FPDFPage_GetAnnotCount(page))
+        if (value := _value(pdfium, document, pdfium.FPDFPage_GetAnnot(page, index))) is not None
+    ]
+
+
+def with_values(own: list[Piece], flattened: list[Piece], values: Sequence[Value]) -> list[Piece]:
+    """Return a page's text with its values, each once.
+
+    ``flattened`` is the page after PDFium has drawn the values on it, which some files' fonts do not survive.
+    """
+    pieces = own if _words(own) - _words(flattened) else flattened
+    seen = "".join(piece.text for piece in pieces)
+    seen = "".join(seen.split())
+    for value in values:
+        bare = "".join(value.text.split())
+        if not bare:
+            continue
+        if bare not in seen:
+            pieces = [*pieces, Piece(value.text, *value.box, line=len(pieces))]
+        for piece in pieces:
+            if piece.text != value.text and "".join(piece.text.split()) == bare:
+                piece.text = value.text  # one character in each box of the form
+    return pieces
+
+
+def _words(pieces: Sequence[Piece]) -> Counter[str]:
+    return Counter(word for piece in pieces for word in piece.text.replace(HYPHEN, "").split())
+
+
+def _value(pdfium: Any, document: Any, annotation: Any) -> Value | None:
+    if not annotation:
+        return None
+    try:
+        kind = pdfium.FPDFAnnot_GetSubtype(annotation)
+        shown = bool(pdfium.FPDFAnnot_HasKey(annotation, b"AP"))
+        text = ""
+        if kind == pdfium.FPDF_ANNOT_WIDGET and document.formenv:
+            text = _text(pdfium.FPDFAnnot_GetFormFieldValue, document.formenv, annotation)
+            field = pdfium.FPDFAnnot_GetFormFieldType(document.formenv, annotation)
+            if field in (pdfium.FPDF_FORMFIELD_TEXTFIELD, pdfium.FPDF_FORMFIELD_COMBOBOX):
+                shown = shown and bool(text)
+            else:
+                text = ""  # the value of a box to tick is an internal name; its looks show it
+        elif kind == pdfium.FPDF_ANNOT_FREETEXT:
+            text = _text(pdfium.FPDFAnnot_GetStringValue, annotation, b"Contents")
+        elif kind != pdfium.FPDF_ANNOT_STAMP:
+            return None
+        rect = pdfium.FS_RECTF()
+        pdfium.FPDFAnnot_GetRect(annotation, ctypes.byref(rect))
+        return Value(" ".join(text.split()), (rect.left, -rect.top, rect.right, -rect.bottom), shown)
+    finally:
+        pdfium.FPDFPage_CloseAnnot(annotation)
+
+
+def _text(getter: Any, *arguments: Any) -> str:
+    """Return a string that PDFium writes into a buffer, as UTF-16."""
+    size = min(getter(*arguments, None, 0), _LONGEST)
+    if size <= 2:  # noqa: PLR2004  # only the NUL at its end
+        return ""
+    buffer = ctypes.create_string_buffer(size)
+    getter(*arguments, ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort)), size)
+    return buffer.raw[: size - 2].decode("utf-16-le", "replace")

@@ -1,0 +1,87 @@
+"""Removes what repeats at the edges of pages: running headers, footers and page numbers."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import chain, takewhile
+
+from orbit.documents.formats.pdf.layout import Block, rows_of
+from orbit.documents.formats.pdf.piece import Piece
+
+_EDGE = 3
+"""Rows at the top and at the bottom of a page that may repeat."""
+_BLOCKS = 12
+"""Lines and tables in these rows, at most."""
+_FEWEST = 3
+"""Pages with the same line, at least."""
+_SHARE = 4
+"""One page in so many has the line, at least: chapters have headers of their own."""
+_NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+_NEAR = 6.0
+"""Points by which the height of a repeated line on the page may differ."""
+_COUNTED = "\0"
+
+
+def remove_furniture(pages: Sequence[Sequence[Block]]) -> list[list[Block]]:
+    """Return the pages without repeated lines, but no page without all its text.
+
+    The first page with a running header keeps it: it may be all that names the document. Page numbers go everywhere.
+    """
+    edges = [_edges(blocks) for blocks in pages]
+    repeated, first = _repeated(edges, len(pages))
+    gone: set[int] = set()
+    for row in chain.from_iterable(
+        takewhile(lambda row: all(id(block) in repeated for block in row), rows) for rows in chain.from_iterable(edges)
+    ):
+        gone.update(id(block) for block in row if id(block) not in first)
+    kept = [[block for block in blocks if id(block) not in gone] for blocks in pages]
+    return [some or list(whole) for some, whole in zip(kept, pages, strict=True)]
+
+
+def _edges(blocks: Sequence[Block]) -> tuple[list[list[Block]], list[list[Block]]]:
+    """Return the rows at the top and at the bottom of a page, each from the edge inwards."""
+    by_place = sorted(blocks, key=lambda block: block.top)
+    return rows_of(by_place[:_BLOCKS])[:_EDGE], rows_of(by_place[-_BLOCKS:])[: -_EDGE - 1 : -1]
+
+
+def _repeated(edges: Sequence[tuple[list[list[Block]], list[list[Block]]]], pages: int) -> tuple[set[int], set[int]]:
+    """Return the ids of lines that other pages have at the same place, and of the first of each that is no number."""
+    places: defaultdict[tuple[str, int], dict[int, Piece]] = defaultdict(dict)
+    for number, rows in enumerate(edges):
+        for block in chain.from_iterable(chain.from_iterable(rows)):
+            if isinstance(block, Piece):
+                for pattern, shift in _patterns(block.text, number):
+                    places[pattern, shift].setdefault(number, block)
+    repeated: set[int] = set()
+    first: set[int] = set()
+    for (pattern, _), found in places.items():
+        if len(found) < max(_FEWEST, pages / _SHARE):
+            continue
+        usual = statistics.median(piece.top for piece in found.values())
+        near = [id(piece) for piece in found.values() if abs(piece.top - usual) < _NEAR]
+        if len(near) >= _FEWEST:
+            repeated.update(near)
+            if _COUNTED not in pattern:
+                first.add(near[0])
+    return repeated, first
+
+
+def _patterns(text: str, page: int) -> Iterator[tuple[str, int]]:
+    """Yield what a line would have in common with those of other pages.
+
+    That is the line itself, and if a number in it may count the pages, the line without it and the number's distance
+    from that of the page.
+    """
+    yield text, 0
+    for found in _NUMBER.finditer(text):
+        number = int(found.group()) if found.group()[0].isdigit() and len(found.group()) < 7 else _roman(found.group())  # noqa: PLR2004  # no page has a longer one
+        yield f"{text[: found.start()]}{_COUNTED}{text[found.end() :]}", number - page
+
+
+def _roman(text: str) -> int:
+    values = [_ROMAN.get(letter, 0) for letter in text]
+    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))

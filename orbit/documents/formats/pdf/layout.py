@@ -1,0 +1,160 @@
+"""Puts the pieces of a page into reading order, by where they are on the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import TypeAlias, TypeVar
+
+from orbit.documents.formats.pdf.piece import Piece, breadth
+from orbit.documents.formats.pdf.tables import Table, find_tables
+
+Block: TypeAlias = Piece | Table
+_B = TypeVar("_B", bound=Piece | Table)
+_Spans: TypeAlias = list[tuple[float, float]]
+_EVERYWHERE: _Spans = [(-math.inf, math.inf)]
+
+_SAME_ROW = 0.5
+"""Pieces are in one row if they share this part of the lower one's height."""
+_GUTTER = 5.0
+"""Points between two columns of text, at least."""
+_SPLIT_LINES = 3
+"""So many lines with a wide gap, outside tables, show that the file draws columns side by side."""
+_MOST = 5_000
+"""Pieces of a page to put into order. Maps may have more."""
+_DEEPEST = 20
+"""Columns within columns."""
+_LONG_WORD = 10
+"""Letters of a word in languages that join them."""
+_WORDS_OF_PROSE = 3
+"""Lines of prose have at least as many words on average. Shorter ones read row by row, as labels and values do."""
+
+
+def arrange(pieces: Sequence[Piece]) -> list[Block]:
+    """Return lines and tables in reading order.
+
+    The file's own order stays where it goes down the page, column by column: it knows more than the places tell.
+    """
+    upright, other = [], []
+    simple, bottom = True, -math.inf
+    for piece in pieces:
+        if piece.upright:
+            simple = simple and piece.top >= bottom
+            bottom = piece.bottom
+            upright.append(piece)
+        else:
+            other.append(piece)
+    if simple or len(upright) > _MOST:  # one column of lines, as most pages are, or what no page is
+        return [*upright, *other]
+    tables = find_tables(rows_of(upright))
+    inside = {id(piece) for table in tables for piece in table.pieces}
+    free = [piece for piece in upright if id(piece) not in inside]
+    lines = _joined(free)
+    blocks: list[Block] = sorted([*lines, *tables], key=lambda block: block.line)
+    if len(free) - len(lines) >= _SPLIT_LINES or not _goes_down(blocks):
+        blocks = _by_place([*free, *tables])
+    return [*blocks, *other]
+
+
+def rows_of(pieces: Iterable[_B]) -> list[list[_B]]:
+    """Return the blocks row by row, each from left to right."""
+    rows: list[list[_B]] = []
+    top = bottom = 0.0
+    for piece in sorted(pieces, key=lambda piece: piece.top + piece.bottom):
+        shared = min(bottom, piece.bottom) - max(top, piece.top)
+        if rows and shared >= _SAME_ROW * min(bottom - top, piece.bottom - piece.top):
+            rows[-1].append(piece)
+        else:
+            rows.append([piece])
+            top, bottom = piece.top, piece.bottom
+    for row in rows:
+        row.sort(key=lambda piece: piece.left)
+    return rows
+
+
+def _joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Join the pieces of each line."""
+    lines: list[Piece] = []
+    for piece in pieces:
+        if lines and lines[-1].line == piece.line:
+            last = lines[-1]
+            text = f"{last.text} {piece.text}"
+            box = min(last.left, piece.left), min(last.top, piece.top), max(last.right, piece.right), piece.bottom
+            lines[-1] = Piece(text, *box, piece.line)
+        else:
+            lines.append(piece)
+    return lines
+
+
+def _goes_down(blocks: Sequence[Block]) -> bool:
+    """Whether each block is below the one before, or to the right of it in the same row or a next column."""
+    return all(
+        after.top > before.top or after.left >= before.right - _GUTTER or after.bottom > before.bottom
+        for before, after in pairwise(blocks)
+    )
+
+
+def _by_place(blocks: Sequence[Block], depth: int = 0) -> list[Block]:
+    """Sort by place: row by row, but columns of prose one after the other."""
+    ordered: list[Block] = []
+    for run in _runs(rows_of(blocks)):
+        gutter = _gutter(_free(run))
+        if gutter is None or depth == _DEEPEST or not _is_prose(run):
+            ordered += [block for row in run for block in row]
+        else:
+            ordered += _by_place([block for row in run for block in row if block.right <= gutter], depth + 1)
+            ordered += _by_place([block for row in run for block in row if block.right > gutter], depth + 1)
+    return ordered
+
+
+def _runs(rows: Sequence[list[Block]]) -> Iterator[list[list[Block]]]:
+    """Divide rows, top to bottom, where a gutter between columns begins or ends."""
+    run: list[list[Block]] = []
+    free = _EVERYWHERE
+    for row in rows:
+        own = _free([row]) if len(row) > 1 else [(-math.inf, row[0].left), (row[0].right, math.inf)]
+        both = _common(free, own)
+        if run and _gutter(both) is None and (_gutter(free) is not None or _gutter(own) is not None):
+            yield run
+            run, both = [], own
+        run.append(row)
+        free = both
+    if run:
+        yield run
+
+
+def _free(rows: Sequence[list[Block]]) -> _Spans:
+    """Return what no block covers of the width, from left to right."""
+    free, start = [], -math.inf
+    for block in sorted((block for row in rows for block in row), key=lambda block: block.left):
+        if block.left > start:
+            free.append((start, block.left))
+        start = max(start, block.right)
+    return [*free, (start, math.inf)]
+
+
+def _common(one: _Spans, other: _Spans) -> _Spans:
+    common = []
+    for left, right in one:
+        for start, end in other:
+            low, high = max(left, start), min(right, end)
+            if high - low >= _GUTTER:
+                common.append((low, high))
+    return common
+
+
+def _gutter(free: _Spans) -> float | None:
+    """Return where the first free span between two columns ends, if there is one."""
+    inner = (end for start, end in free if start > -math.inf and end < math.inf and end - start >= _GUTTER)
+    return next(inner, None)
+
+
+def _is_prose(rows: Sequence[list[Block]]) -> bool:
+    words = [_words(block.text) for row in rows for block in row if isinstance(block, Piece)]
+    return len(rows) > 1 and sum(words) >= _WORDS_OF_PROSE * len(words)
+
+
+def _words(text: str) -> int:
+    """Return about how many words a line has, also in languages with long ones, or without spaces between them."""
+    return max(text.count(" ") + 1, breadth(text) // _LONG_WORD)

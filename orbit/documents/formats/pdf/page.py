@@ -1,0 +1,176 @@
+"""Takes the text of a page from PDFium, each piece with its place."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+from orbit.documents.formats.pdf.fields import values_of, with_values
+from orbit.documents.formats.pdf.piece import HYPHEN, Piece
+
+_Box: TypeAlias = tuple[float, float, float, float]
+_Cut: TypeAlias = tuple[int, int, _Box, _Box]
+"""Where a space begins and ends, and the boxes of the characters before and after it."""
+_LINES = re.compile(rf"[^\r\n{HYPHEN}]*[^\s{HYPHEN}]{HYPHEN}?")
+_SPACES = re.compile(r"\s+")
+_WIDE = 1.5
+"""A gap this many times as wide as the text is high separates columns or cells."""
+_LOOSE = 0.8
+"""A line with more heights of its text to a character has wide gaps in it."""
+_SAMPLES = 7
+"""Characters whose angle decides how a page is turned."""
+
+
+def read_page(document: Any, number: int) -> list[Piece]:  # pypdfium2 has no types
+    """Return the text of a page in the order of the file, with the values of its form fields and its notes."""
+    import pypdfium2.raw as pdfium  # type: ignore[import-untyped]  # noqa: PLC0415  # see reader.py
+
+    page = document[number]
+    try:
+        pieces, turns = _read(pdfium, page)
+        values = values_of(pdfium, document, page)
+        drawn = any(value.shown for value in values) and (
+            pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY) == pdfium.FLATTEN_SUCCESS
+        )
+        if drawn:
+            page.close()
+            page = document[number]  # only a page that is loaded again has the drawn values in its text
+        if values:
+            pieces = with_values(pieces, _read(pdfium, page)[0] if drawn else pieces, values)
+    finally:
+        page.close()
+    return _turned(pieces, turns) if turns else pieces
+
+
+def _read(pdfium: Any, page: Any) -> tuple[list[Piece], int]:
+    """Return the pieces of a page's own text, and by how many quarters the page must turn clockwise."""
+    text = page.get_textpage()
+    try:
+        return list(_pieces(pdfium, text)), _turns(pdfium, text)
+    finally:
+        text.close()
+
+
+def _pieces(pdfium: Any, text: Any) -> Iterator[Piece]:
+    content = text.get_text_range()
+    boxes = _Boxes(pdfium, text, len(content))
+    for number, line in enumerate(_LINES.finditer(content)):
+        start, end = line.span()
+        rects = boxes.of(start, end)
+        cuts = _cuts(content, start, end, rects, boxes)
+        if not cuts:
+            yield Piece(line.group().strip(), *_around(rects), number)
+            continue
+        left, top, right, bottom = _around(rects)
+        level = all(before[1] < after[3] and after[1] < before[3] for _, _, before, after in cuts)
+        begin = start
+        for stop, following, before, after in (*cuts, (end, end, (0.0, 0.0, right, 0.0), rects[0])):
+            box = (left, top, before[2], bottom) if level else _around(boxes.of(begin, stop))
+            yield Piece(content[begin:stop], *box, number)
+            begin, left = following, after[0]
+
+
+class _Boxes:
+    """Places of parts of a page's text."""
+
+    def __init__(self, pdfium: Any, text: Any, length: int) -> None:
+        self._text = text.raw
+        self._same = text.count_chars() == length
+        self._index_of = pdfium.FPDFText_GetCharIndexFromTextIndex
+        self._count, self._rect, self._char = (
+            pdfium.FPDFText_CountRects,
+            pdfium.FPDFText_GetRect,
+            pdfium.FPDFText_GetCharBox,
+        )
+        left, top, right, bottom = self._sides = tuple(ctypes.c_double() for _ in range(4))
+        self._by_rect = [ctypes.byref(side) for side in (left, top, right, bottom)]
+        self._by_char = [ctypes.byref(side) for side in (left, right, bottom, top)]
+
+    def of(self, start: int, end: int) -> list[_Box]:
+        """Return the boxes of a part of the text, one for each stretch that the file draws at once."""
+        first, count = self._index(start), end - start
+        if not self._same:
+            count = self._index(end - 1) - first + 1
+        text, rect, sides = self._text, self._rect, self._by_rect
+        left, top, right, bottom = self._sides
+        found = []
+        for index in range(self._count(text, first, count)):
+            rect(text, index, *sides)
+            found.append((left.value, -top.value, right.value, -bottom.value))
+        return found
+
+    def of_char(self, position: int) -> _Box:
+        """Return the box of one character."""
+        self._char(self._text, self._index(position), *self._by_char)
+        left, top, right, bottom = self._sides
+        return left.value, -top.value, right.value, -bottom.value
+
+    def _index(self, position: int) -> int:
+        """Return PDFium's number of a character, which differs from its position if it has added or omitted some."""
+        return position if self._same else int(self._index_of(self._text, position))
+
+
+def _around(boxes: Sequence[_Box]) -> _Box:
+    if not boxes:
+        return 0.0, 0.0, 0.0, 0.0
+    if len(boxes) == 1:
+        return boxes[0]
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def _cuts(content: str, start: int, end: int, rects: Sequence[_Box], boxes: _Boxes) -> list[_Cut]:
+    """Return the spaces at which to cut a line: wide gaps, and those where the row changes.
+
+    Only the few lines that look uneven are worth the time that each space takes.
+    """
+    if not rects or content.find(" ", start, end) < 0:
+        return []
+    high = (
+        statistics.median_low([bottom - top for _, top, _, bottom in rects]) if rects[1:] else rects[0][3] - rects[0][1]
+    )
+    wide = _WIDE * high
+    if (
+        rects[-1][2] - rects[0][0] <= _LOOSE * high * (end - start)
+        and (not rects[1:] or not _uneven(rects, wide))
+        and content.find("   ", start, end) < 0
+    ):
+        return []
+    cuts: list[_Cut] = []
+    for space in _SPACES.finditer(content, start, end):
+        stop, following = space.span()
+        if start < stop and following < end:
+            before, after = boxes.of_char(stop - 1), boxes.of_char(following)
+            if _uneven((before, after), wide):
+                cuts.append((stop, following, before, after))
+    return cuts
+
+
+def _uneven(boxes: Sequence[_Box], wide: float) -> bool:
+    _, top, right, bottom = boxes[0]
+    for left, next_top, next_right, next_bottom in boxes[1:]:
+        if left - right > wide or next_top >= bottom or next_bottom <= top:
+            return True
+        top, right, bottom = next_top, next_right, next_bottom
+    return False
+
+
+def _turns(pdfium: Any, text: Any) -> int:  # see above
+    """Return by how many quarters the page must turn clockwise for most of its text to be upright."""
+    count = text.count_chars()
+    angles = [pdfium.FPDFText_GetCharAngle(text, count * part // _SAMPLES) for part in range(_SAMPLES if count else 0)]
+    quarters = Counter(-round(angle / (math.pi / 2)) % 4 for angle in angles if angle >= 0)  # clockwise
+    return quarters.most_common(1)[0][0] if quarters else 0
+
+
+def _turned(pieces: list[Piece], turns: int) -> list[Piece]:
+    """Return the pieces after ``turns`` quarters clockwise."""
+    for _ in range(turns):
+        for piece in pieces:
+            piece.left, piece.top, piece.right, piece.bottom = -piece.bottom, piece.left, -piece.top, piece.right
+    return pieces

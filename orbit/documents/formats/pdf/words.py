@@ -1,0 +1,96 @@
+"""Makes text of a page's lines: words whole again, ligatures spelled out, paragraphs apart."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from orbit.documents.formats.pdf.piece import HYPHEN, SOFT_HYPHENS, Piece
+
+_PRESENTED = re.compile("[\ufb00-\ufdff\ufe70-\ufefc\u2f00-\u2fd5\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]+")
+"""Shapes of letters that stand for the letters themselves: ligatures, Arabic letters in their places, radicals, and
+letters as wide as Chinese ones."""
+_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u00a0]")
+"""What PDFium gives for glyphs whose character the file does not name: often a space."""
+_CJK = "\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_SPACED = re.compile(f"(?<=[{_CJK}]) +(?=[{_CJK}])")
+"""Chinese and Japanese have no spaces between words. Where a PDF spreads its letters, PDFium sees some."""
+_HYPHENS = ("-", *SOFT_HYPHENS)
+_WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
+_LAST = re.compile(r"[^\W\d_]+$")
+_FIRST = re.compile(r"[^\W\d_]+")
+_BREAKS = re.compile(f"[{_CJK}][{_CJK}]\\Z")
+"""A line of Chinese or Japanese ends anywhere in a word."""
+_INDENT = 20.0
+"""Points: lines that begin so close to each other are in one column."""
+_FULL = 0.95
+"""Part of the widest line of its column from which a line is full, and the next one goes on."""
+_PARAGRAPH = 1.4
+"""Lines this many times as far apart as usual on their page begin a paragraph."""
+_FAR = 3.0
+"""So do lines this many heights of their text apart."""
+
+
+class Words:
+    """Decides which hyphens at the ends of lines belong to the word, from the other words of the document."""
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        self._pieces = pieces
+        self._known: set[str] | None = None
+
+    def joined(self, above: str, below: str) -> str | None:
+        """Return two lines as one if a hyphen divides a word between them, or else None."""
+        if not above.endswith(_HYPHENS):
+            return None
+        start, end = _LAST.search(above[:-1]), _FIRST.match(below)
+        if start is None or end is None or not end.group()[0].islower():
+            return above[:-1] + "-" + below if above.endswith(HYPHEN) and start else None
+        compound = f"{start.group()}-{end.group()}".lower()
+        whole = compound.replace("-", "")
+        known = self._words()
+        hyphen = "-" if compound in known and whole not in known else ""
+        return above[:-1] + hyphen + below
+
+    def _words(self) -> set[str]:
+        if self._known is None:
+            self._known = {word.lower() for piece in self._pieces for word in _WORD.findall(piece.text)}
+        return self._known
+
+
+def clean(text: str) -> str:
+    """Return a text with letters in place of their shapes, without invisible characters, in NFC."""
+    text = _CONTROL.sub(" ", text)
+    if text.isascii():
+        return text
+    text = _PRESENTED.sub(lambda shapes: unicodedata.normalize("NFKC", shapes.group()), text)
+    return _SPACED.sub("", unicodedata.normalize("NFC", _INVISIBLE.sub("", text)))
+
+
+def prose(pieces: Sequence[Piece], words: Words) -> str:
+    """Return lines as text: a blank line between paragraphs, no break within words or rows."""
+    if not pieces:
+        return ""
+    steps = [after.top - before.top for before, after in pairwise(pieces) if after.top > before.top]
+    usual = statistics.median_low(steps) if steps else 0.0
+    widest: dict[int, float] = {}
+    for piece in pieces:
+        widest[round(piece.left / _INDENT)] = max(piece.right, widest.get(round(piece.left / _INDENT), 0.0))
+    parts = [pieces[0].text]
+    for before, after in pairwise(pieces):
+        if before.text.endswith(_HYPHENS) and (whole := words.joined(parts[-1], after.text)) is not None:
+            parts[-1] = whole
+            continue
+        step = after.top - before.top
+        if after.left >= before.right and after.top < before.bottom and before.top < after.bottom:
+            parts.append(" ")
+        else:
+            apart = step > _PARAGRAPH * usual or step > _FAR * before.height or step < 0
+            full = before.right >= _FULL * widest[round(before.left / _INDENT)]
+            goes_on = full and _BREAKS.search(before.text + after.text[:1])
+            parts.append("\n\n" if apart else "" if goes_on else "\n")
+        parts.append(after.text)
+    return clean("".join(parts).replace(HYPHEN, "-"))

@@ -1,0 +1,129 @@
+"""Reads CSV: each row becomes a passage with the names of the columns."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from orbit.documents.formats.table_header import is_record, names_columns
+from orbit.documents.sections import Content, Section, UnreadableError
+
+_DELIMITERS = "\t;|,"
+_NONE = "\x1f"
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_SEPARATOR = re.compile(r"\A\"?sep=([^\n])\"?(?:\n|\Z)")
+"""How Excel names the delimiter."""
+_SAMPLE = 50
+"""Lines that decide which character is the delimiter."""
+_LONGEST_WHOLE = 2_000
+"""Characters of a row that is one passage. A longer one is split."""
+_LARGEST_CELL = 2**31 - 1
+_MOST_DAMAGED = 100
+"""Damaged rows after which each line is read as a row."""
+
+
+def read_table(text: str) -> Content:
+    """Read a row with the names of the columns, then records. ``row`` in a passage's metadata is the record's number.
+
+    Rows above the names with a single cell are the table's title. Nothing is left out of rows that are longer than
+    the names, or damaged.
+    """
+    warnings: list[str] = []
+    named = _SEPARATOR.match(text)
+    if named is not None:
+        delimiter, text = named.group(1), text[named.end() :]
+    else:
+        delimiter, doubt = _delimiter(text)
+        warnings += doubt
+    damaged: list[int] = []
+    rows = [[cell.strip() for cell in row] for row in _records(text, delimiter, damaged)]
+    head = _head(rows)
+    titles = [" ".join(filter(None, row)) for row in rows[:head] if any(row)]
+    names = rows[head] if rows else []
+    if is_record(names, rows[head + 1 :]):
+        names, head = [], head - 1
+    sections = [
+        Section(text, metadata={"row": number}, whole=len(text) <= _LONGEST_WHOLE)
+        for number, row in enumerate(rows[head + 1 :], start=1)
+        if (text := _record(names, row))
+    ]
+    if not sections:
+        raise UnreadableError("is a table without rows below the column names")
+    if damaged:
+        listed = ", ".join(str(line) for line in damaged[:10]) + (" and more" if damaged[10:] else "")
+        warnings.append(
+            f"A quotation mark is out of place in line {listed}. What is there is read as rows of their own."
+        )
+    above = [Section("\n".join(titles))] if titles else []
+    return Content((*above, *sections), titles[0] if titles else "", tuple(warnings))
+
+
+_ABOVE = 2
+"""Cells of a row that may stand above a wider table: a name and its value."""
+
+
+def _head(rows: Sequence[Sequence[str]]) -> int:
+    """Return the number of the row with the names of the columns."""
+    width = max(map(_filled, rows), default=0)
+    head = next((number for number, row in enumerate(rows) if _filled(row) >= min(width, 2)), 0)
+    wide = next((number for number, row in enumerate(rows) if _filled(row) > _ABOVE), head)
+    if wide > head and names_columns(rows[wide], rows[wide + 1 :]):
+        apart = any(not _filled(row) for row in rows[head:wide])
+        if apart or _filled(rows[wide]) >= 2 * _ABOVE:
+            return wide
+    return head
+
+
+def _filled(row: Sequence[str]) -> int:
+    return sum(map(bool, row))
+
+
+def _record(names: Sequence[str], row: Sequence[str]) -> str:
+    padded = [*names, *[""] * (len(row) - len(names))]
+    return "\n".join(f"{name}: {value}" if name else value for name, value in zip(padded, row, strict=False) if value)
+
+
+def _delimiter(text: str) -> tuple[str, list[str]]:
+    """Return the delimiter that divides most lines, and those alike, and a warning if another one does as well."""
+    lines = [line for line in text[: _LONGEST_WHOLE * _SAMPLE].split("\n", _SAMPLE)[:_SAMPLE] if line.strip()]
+    scores: dict[str, tuple[float, float]] = {}
+    for delimiter in _DELIMITERS:
+        widths = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter))
+        several = sum(count for width, count in widths.items() if width > 1)
+        scores[delimiter] = several / max(1, widths.total()), max(widths.values(), default=0) / max(1, widths.total())
+    first = lines[0] if lines else ""
+    best, second = sorted(_DELIMITERS, key=lambda one: (*scores[one], first.count(one)), reverse=True)[:2]
+    if scores[best][0] < 0.5:  # noqa: PLR2004  # most lines have it not at all: there is one column
+        return _NONE, []
+    if best != "\t" and scores[second] == scores[best]:
+        return best, [f"The delimiter may be the {_NAMES[second]}; the file is read with the {_NAMES[best]}."]
+    return best, []
+
+
+def _records(text: str, delimiter: str, damaged: list[int]) -> Iterator[list[str]]:
+    """Yield the cells of each row. Add the numbers of lines with a quotation mark out of place to ``damaged``."""
+    limit = csv.field_size_limit(_LARGEST_CELL)
+    lines = text.split("\n")
+    while lines and not lines[-1]:
+        lines.pop()
+    start = 0
+    try:
+        while start < len(lines):
+            if len(damaged) > _MOST_DAMAGED:
+                yield from csv.reader(lines[start:], delimiter=delimiter, quoting=csv.QUOTE_NONE)
+                return
+            rows = csv.reader((f"{line}\n" for line in lines[start:]), delimiter=delimiter, strict=True)
+            done = 0
+            try:
+                for row in rows:
+                    yield row
+                    done = rows.line_num
+            except csv.Error:
+                damaged.append(start + done + 1)
+                yield from csv.reader([lines[start + done]], delimiter=delimiter)
+                done += 1
+            start += done
+    finally:
+        csv.field_size_limit(limit)

@@ -1,0 +1,96 @@
+"""Reads XML of any kind: a line for each element with text, named by its path."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from xml.parsers import expat
+
+from orbit.documents.formats.encoding import decode
+from orbit.documents.sections import Content, Section, UnreadableError
+
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"<\0", b"\0<")
+_DECLARED = re.compile(rb"\s*<\?xml\b[^>]{0,200}?\bencoding\s*=")
+_BLOCK = 2_000
+"""Characters after which a new section may begin, at an element that is as deep as the records are."""
+_MOST_NAMES = 2_000
+"""Depth at which a file is refused."""
+
+
+def read_xml(content: bytes) -> Content:
+    """Read the text of all elements and their attributes. ``line`` in the metadata counts from 1."""
+    warnings: tuple[str, ...] = ()
+    if not (content.startswith(_MARKS) or _DECLARED.match(content)):  # then it should be UTF-8
+        decoded = decode(content)
+        content, warnings = decoded.text.encode(), decoded.warnings
+    reader = _Reader()
+    parser = expat.ParserCreate(namespace_separator="\x1f")
+    parser.buffer_text = True
+    parser.StartElementHandler = lambda name, attributes: reader.start(name, attributes, parser.CurrentLineNumber)
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.text
+    try:
+        parser.Parse(content, True)  # noqa: FBT003  # expat takes it by position
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        raise UnreadableError(f"is not readable XML: {error}") from error
+    return Content(tuple(reader.finish()), "", warnings)
+
+
+class _Reader:
+    """Collects lines. Text of an element with other elements in it, such as a paragraph, stays one line."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._texts: list[list[str]] = []
+        self._lines: list[str] = []
+        self._size = 0
+        self._line = 1
+        self._sections: list[Section] = []
+
+    def start(self, name: str, attributes: dict[str, str], line: int) -> None:
+        if len(self._names) >= _MOST_NAMES:
+            raise UnreadableError("is nested too deeply")
+        if len(self._names) == 1 or (self._size > _BLOCK and len(self._names) <= 2):  # noqa: PLR2004  # a record
+            self._flush()
+        if not self._lines:
+            self._line = line
+        if self._texts and "".join(self._texts[-1]).strip():  # mixed content: the inner text belongs to the line
+            self._texts[-1].append(" ")
+        self._names.append(_local(name))
+        self._texts.append([])
+        for key, value in attributes.items():
+            if value.strip() and not key.startswith(("http://www.w3.org/", "xmlns")):
+                self._add(f"{self._path()} {_local(key)}: {' '.join(value.split())}")
+
+    def text(self, text: str) -> None:
+        if self._texts:
+            self._texts[-1].append(text)
+
+    def end(self, _name: str) -> None:
+        text = " ".join("".join(self._texts.pop()).split())
+        if text and self._texts and "".join(self._texts[-1]).strip():
+            self._texts[-1].append(text)
+        elif text:
+            self._add(f"{self._path()}: {text}")
+        self._names.pop()
+
+    def finish(self) -> list[Section]:
+        self._flush()
+        return self._sections
+
+    def _path(self) -> str:
+        """Return the names of the innermost two elements below the root."""
+        return " ".join(self._names[1:][-2:]) or self._names[0]
+
+    def _add(self, line: str) -> None:
+        self._lines.append(line)
+        self._size += len(line)
+
+    def _flush(self) -> None:
+        if self._lines:
+            self._sections.append(Section("\n".join(self._lines), metadata={"line": self._line}, kind="code"))
+        self._lines, self._size = [], 0
+
+
+def _local(name: str) -> str:
+    return name.rpartition("\x1f")[2]
