@@ -41,9 +41,10 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 def settings_of(struct: type[msgspec.Struct], prefix: str = "") -> list[Setting]:
-    """Return the settings of a Struct in the order of its fields; nested sections have dotted names."""
+    """Return the settings of a Struct: its own in order, then those it inherits. Nested sections have dotted names."""
+    own = struct.__annotations__
     found: list[Setting] = []
-    for field in msgspec.structs.fields(struct):
+    for field in sorted(msgspec.structs.fields(struct), key=lambda field: field.name not in own):
         name = prefix + field.encode_name
         kind, metas = _unwrapped(field.type)
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):

@@ -18,6 +18,7 @@ from orbit.upstreams.headers import header_problems
 from orbit.upstreams.models import listed_name
 from orbit.upstreams.pool import Attempts, Server, ServerPool, seconds_left
 from orbit.upstreams.probabilities import written_tokens
+from orbit.upstreams.settings import ServerSettings
 from orbit.upstreams.starting import check_servers, surplus_routes, until_answered
 from orbit.upstreams.tools import function_of, new_call_id
 
@@ -29,6 +30,7 @@ __all__ = [
     "Refused",
     "Server",
     "ServerPool",
+    "ServerSettings",
     "StatusError",
     "WrongCertificate",
     "address_problem",

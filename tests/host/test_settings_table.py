@@ -84,3 +84,10 @@ def test_a_page_that_lags_is_named_and_rewritten_on_request(tmp_path: Path, caps
     assert written.endswith("After.\n")
     assert with_tables(written) == written
     assert main([str(page)]) == 0
+
+
+def test_inherited_settings_come_after_the_own() -> None:
+    class Derived(Inner):
+        model: str = ""
+
+    assert [item.name for item in settings_of(Derived)] == ["model", "max-tries"]

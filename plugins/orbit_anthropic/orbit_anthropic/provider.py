@@ -50,7 +50,7 @@ from orbit_anthropic.errors import refused_form, refused_thoughts
 from orbit_anthropic.models import Model as ListedModel
 from orbit_anthropic.models import supported
 from orbit_anthropic.reader import MessageReader
-from orbit_anthropic.settings import ROUTES, AnthropicSettings
+from orbit_anthropic.settings import AnthropicSettings
 from orbit_anthropic.thoughts import KeptThoughts
 
 logger = logging.getLogger("orbit.anthropic")
@@ -275,7 +275,7 @@ class AnthropicProvider(Provider):
 
     async def _check_servers(self) -> None:
         """Require one server that responds and has the model; log what the others lack."""
-        for sentence in surplus_routes(self.settings.given, ROUTES):
+        for sentence in surplus_routes(self.settings.given, self.settings.ROUTES):
             logger.warning("%s: %s", self.name, sentence)
         required = self.settings.require_server
         await check_servers(self._pool.servers, self._check, self._warn, required=required)

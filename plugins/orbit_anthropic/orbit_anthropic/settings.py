@@ -1,21 +1,20 @@
 """The keys of an ``anthropic:`` section."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
 
 from orbit import Capability
-from orbit.upstreams import Address
+from orbit.upstreams import ServerSettings
 
 Seconds = Annotated[float, Meta(gt=0)]
 Effort = Literal["low", "medium", "high", "xhigh"]
-ROUTES = "(/v1)?(/messages|/models)?(/count_tokens)?"
-"""Routes that people copy from documentation together with the base URL."""
 
 
-class AnthropicSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class AnthropicSettings(ServerSettings, frozen=True):
     """Servers and their model, and options of requests. ``None`` leaves the choice to the server."""
+
+    ROUTES: ClassVar = "(/v1)?(/messages|/models)?(/count_tokens)?"
 
     base_url: Annotated[
         str | tuple[str, ...],
@@ -69,37 +68,7 @@ class AnthropicSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True)
     version: Annotated[str, Meta(description="Version of the API, sent as anthropic-version.")] = "2023-06-01"
     extra_body: Annotated[
         dict[str, Any], Meta(description="Additional fields of every request; null removes a field.")
-    ] = {}
-    headers: Annotated[dict[str, str], Meta(description="Additional request headers, such as anthropic-beta.")] = {}
-    proxy: Annotated[
-        str, Meta(description="URL of an HTTP proxy to the server; empty for none. HTTP_PROXY is ignored.")
-    ] = ""
-    ca_certs: Annotated[
-        str, Meta(description="PEM file of the certificate authorities to trust for https, instead of the system's.")
-    ] = ""
-    verify_certs: Annotated[bool, Meta(description="Verify the server's certificate.")] = True
-    connect_timeout: Annotated[Seconds, Meta(description="Timeout for connecting, in seconds.")] = 5.0
+    ] = field(default_factory=dict)
     silence_timeout: Annotated[
         Seconds, Meta(description="Seconds of silence, before or within an answer, after which ORBIT gives up.")
     ] = 120.0
-    start_timeout: Annotated[
-        float, Meta(ge=0, description="Seconds to wait at the start for a server that does not respond yet.")
-    ] = 5.0
-    max_retries: Annotated[int, Meta(ge=0, le=10, description="Retries when a call fails before its first byte.")] = 2
-    retry_delay: Annotated[
-        float,
-        Meta(ge=0, description="Longest pause before the first retry, in seconds; it doubles with each further one."),
-    ] = 0.2
-    require_server: Annotated[
-        bool, Meta(description="Do not start without a server that has the model; false only logs a warning.")
-    ] = True
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The servers in base_url, as written."""
-        return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
-
-    @property
-    def addresses(self) -> tuple[Address, ...]:
-        """All servers, without duplicates and without a route at the end, which each request appends."""
-        return tuple(dict.fromkeys(Address.parse(url, strip=ROUTES) for url in self.given))

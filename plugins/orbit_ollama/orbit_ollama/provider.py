@@ -47,7 +47,7 @@ from orbit_ollama.answer import ChatReader
 from orbit_ollama.client import Client
 from orbit_ollama.prefixes import prefixes
 from orbit_ollama.pulling import follow
-from orbit_ollama.settings import ROUTES, OllamaSettings
+from orbit_ollama.settings import OllamaSettings
 from orbit_ollama.tokens import estimate_prompt
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class OllamaProvider(Provider):
         return self.settings.embed_model if hook == "embed" else self.settings.model
 
     async def __aenter__(self) -> Self:
-        for sentence in surplus_routes(self.settings.given, ROUTES):
+        for sentence in surplus_routes(self.settings.given, self.settings.ROUTES):
             logger.warning("%s: %s", self.name, sentence)
         try:
             for address in self.settings.addresses:

@@ -2,25 +2,24 @@
 
 import math
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-import msgspec
 from msgspec import Meta
 
 from orbit import Capability
-from orbit.upstreams import Address
+from orbit.upstreams import ServerSettings
 
 Seconds = Annotated[float, Meta(gt=0)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
-ROUTES: Final = "/(api|v1)(/(chat|generate|embed|embeddings|tags|version|chat/completions|completions|models))?"
-"""Paths that people copy from documentation together with the base URL."""
 _DURATION: Final = re.compile(r"[-+]?((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+|0", re.ASCII)
 """A duration in the syntax of Go, the language of Ollama."""
 
 
-class OllamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class OllamaSettings(ServerSettings, frozen=True):
     """Servers and their models, and options of requests. ``None`` leaves the choice to the server."""
+
+    ROUTES: ClassVar = "/(api|v1)(/(chat|generate|embed|embeddings|tags|version|chat/completions|completions|models))?"
 
     base_url: Annotated[
         str | tuple[str, ...],
@@ -88,47 +87,15 @@ class OllamaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Meta(description="Prefix of passages to embed; by default the one that the embedding model was trained with."),
     ] = None
     embed_batch_size: Annotated[int, Meta(ge=1, le=2048, description="Texts embedded per request.")] = 64
-    headers: Annotated[
-        dict[str, str], Meta(description="Additional request headers, such as Authorization for a protected server.")
-    ] = {}
-    proxy: Annotated[
-        str, Meta(description="URL of an HTTP proxy to the server; empty for none. HTTP_PROXY is ignored.")
-    ] = ""
-    ca_certs: Annotated[
-        str, Meta(description="PEM file of the certificate authorities to trust for https, instead of the system's.")
-    ] = ""
-    verify_certs: Annotated[bool, Meta(description="Verify the server's certificate.")] = True
-    connect_timeout: Annotated[Seconds, Meta(description="Timeout for connecting, in seconds.")] = 5.0
     first_token_timeout: Annotated[
         Seconds, Meta(description="Seconds until the answer begins, including the time to load the model.")
     ] = 120.0
     stall_timeout: Annotated[Seconds, Meta(description="Seconds of silence within an answer.")] = 60.0
     embed_timeout: Annotated[Seconds, Meta(description="Timeout for one batch of embeddings, in seconds.")] = 60.0
-    start_timeout: Annotated[
-        float, Meta(ge=0, description="Seconds to wait at the start for a server that does not respond yet.")
-    ] = 5.0
-    max_retries: Annotated[int, Meta(ge=0, le=10, description="Retries when a call fails before its first byte.")] = 2
-    retry_delay: Annotated[
-        float,
-        Meta(ge=0, description="Longest pause before the first retry, in seconds; it doubles with each further one."),
-    ] = 0.2
     pull: Annotated[bool, Meta(description="Download missing models at the start.")] = False
-    require_server: Annotated[
-        bool, Meta(description="Do not start without a server that has the models; false only logs a warning.")
-    ] = True
     max_response_length: Annotated[
         int | None, Meta(description="From earlier versions: accepted without effect. Use num_predict.")
     ] = None
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The servers in base_url, as written."""
-        return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
-
-    @property
-    def addresses(self) -> tuple[Address, ...]:
-        """All servers, without duplicates and without /api or /v1 at the end, which each request appends."""
-        return tuple(dict.fromkeys(Address.parse(url, strip=ROUTES) for url in self.given))
 
     @property
     def kept_alive(self) -> str | float | None:

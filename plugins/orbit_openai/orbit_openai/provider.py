@@ -46,7 +46,7 @@ from orbit_openai import wire
 from orbit_openai.client import Client
 from orbit_openai.errors import NoModelList, quirk
 from orbit_openai.reader import ChatReader
-from orbit_openai.settings import ROUTES, Dialect, OpenAISettings
+from orbit_openai.settings import Dialect, OpenAISettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,7 +117,7 @@ class OpenAIProvider(Provider):
     async def __aenter__(self) -> Self:
         self._client = Client(self.settings)
         try:
-            for sentence in surplus_routes(self.settings.given, ROUTES):
+            for sentence in surplus_routes(self.settings.given, self.settings.ROUTES):
                 logger.warning("%s: %s", self.name, sentence)
             required = self.settings.require_server
             await check_servers(self._pool.servers, self._check, self._warn, required=required)

@@ -1,21 +1,20 @@
 """The keys of an ``openai:`` section."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
 
 from orbit import Capability
-from orbit.upstreams import Address
+from orbit.upstreams import ServerSettings
 
 Seconds = Annotated[float, Meta(gt=0)]
 Dialect = Literal["openai", "vllm", "llama.cpp"]
-ROUTES = "/(chat/completions|completions|embeddings|models|responses)"
-"""Routes that people copy from documentation together with the base URL."""
 
 
-class OpenAISettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class OpenAISettings(ServerSettings, frozen=True):
     """Servers and their models, and options of requests. ``None`` leaves the choice to the server."""
+
+    ROUTES: ClassVar = "/(chat/completions|completions|embeddings|models|responses)"
 
     base_url: Annotated[
         str | tuple[str, ...],
@@ -69,10 +68,10 @@ class OpenAISettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         Meta(
             description="Additional fields of every chat request, such as chat_template_kwargs; null removes a field."
         ),
-    ] = {}
+    ] = field(default_factory=dict)
     extra_embed_body: Annotated[
         dict[str, Any], Meta(description="Additional fields of every embedding request; null removes a field.")
-    ] = {}
+    ] = field(default_factory=dict)
     dimensions: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="Length of a vector, for models that can shorten theirs.")
     ] = None
@@ -83,37 +82,7 @@ class OpenAISettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         str, Meta(description="Prefix of passages to embed, if the model was trained with one, such as 'passage: '.")
     ] = ""
     embed_batch_size: Annotated[int, Meta(ge=1, le=2048, description="Texts embedded per request.")] = 64
-    headers: Annotated[dict[str, str], Meta(description="Additional request headers.")] = {}
-    proxy: Annotated[
-        str, Meta(description="URL of an HTTP proxy to the server; empty for none. HTTP_PROXY is ignored.")
-    ] = ""
-    ca_certs: Annotated[
-        str, Meta(description="PEM file of the certificate authorities to trust for https, instead of the system's.")
-    ] = ""
-    verify_certs: Annotated[bool, Meta(description="Verify the server's certificate.")] = True
-    connect_timeout: Annotated[Seconds, Meta(description="Timeout for connecting, in seconds.")] = 5.0
     silence_timeout: Annotated[
         Seconds, Meta(description="Seconds of silence, before or within an answer, after which ORBIT gives up.")
     ] = 120.0
     embed_timeout: Annotated[Seconds, Meta(description="Timeout for one batch of embeddings, in seconds.")] = 60.0
-    start_timeout: Annotated[
-        float, Meta(ge=0, description="Seconds to wait at the start for a server that does not respond yet.")
-    ] = 5.0
-    max_retries: Annotated[int, Meta(ge=0, le=10, description="Retries when a call fails before its first byte.")] = 2
-    retry_delay: Annotated[
-        float,
-        Meta(ge=0, description="Longest pause before the first retry, in seconds; it doubles with each further one."),
-    ] = 0.2
-    require_server: Annotated[
-        bool, Meta(description="Do not start without a server that has the models; false only logs a warning.")
-    ] = True
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The servers in base_url, as written."""
-        return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
-
-    @property
-    def addresses(self) -> tuple[Address, ...]:
-        """All servers, without duplicates and without a route at the end, which each request appends."""
-        return tuple(dict.fromkeys(Address.parse(url, strip=ROUTES) for url in self.given))

@@ -1,0 +1,53 @@
+"""The settings that every plugin has which asks servers over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from orbit.upstreams.addresses import Address
+
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class ServerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Servers, and how to ask them. Derive a plugin's ``Settings`` from it, and give ``base_url`` a default."""
+
+    ROUTES: ClassVar[str] = ""
+    """A regular expression for routes that people copy from documentation together with the base URL."""
+
+    base_url: str | tuple[str, ...] = ""
+    headers: Annotated[
+        dict[str, str], Meta(description="Additional request headers, such as Authorization for a protected server.")
+    ] = {}
+    proxy: Annotated[
+        str, Meta(description="URL of an HTTP proxy to the server; empty for none. HTTP_PROXY is ignored.")
+    ] = ""
+    ca_certs: Annotated[
+        str, Meta(description="PEM file of the certificate authorities to trust for https, instead of the system's.")
+    ] = ""
+    verify_certs: Annotated[bool, Meta(description="Verify the server's certificate.")] = True
+    connect_timeout: Annotated[Seconds, Meta(description="Timeout for connecting, in seconds.")] = 5.0
+    start_timeout: Annotated[
+        float, Meta(ge=0, description="Seconds to wait at the start for a server that does not respond yet.")
+    ] = 5.0
+    max_retries: Annotated[int, Meta(ge=0, le=10, description="Retries when a call fails before its first byte.")] = 2
+    retry_delay: Annotated[
+        float,
+        Meta(ge=0, description="Longest pause before the first retry, in seconds; it doubles with each further one."),
+    ] = 0.2
+    require_server: Annotated[
+        bool, Meta(description="Do not start without a server that has the models; false only logs a warning.")
+    ] = True
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The servers in base_url, as written."""
+        return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """All servers, without duplicates and without a route at the end, which each request appends."""
+        return tuple(dict.fromkeys(Address.parse(url, strip=self.ROUTES) for url in self.given))
