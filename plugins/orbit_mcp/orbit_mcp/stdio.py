@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -45,7 +46,7 @@ async def process_streams(name: str, settings: ServerSettings, ended: Ended) -> 
         env={**get_default_environment(), **settings.env},
         cwd=settings.cwd or None,
         limit=settings.max_bytes,
-        start_new_session=os.name == "posix",
+        start_new_session=sys.platform != "win32",
     )
     incoming, read = anyio.create_memory_object_stream[Any](0)
     write, outgoing = anyio.create_memory_object_stream[Any](0)
@@ -151,7 +152,7 @@ async def _gone(process: asyncio.subprocess.Process) -> bool:
 def _kill(process: asyncio.subprocess.Process, how: str) -> None:
     """Send a signal to the process and its children, if they are left."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if os.name == "posix":
+        if sys.platform != "win32":
             os.killpg(process.pid, getattr(signal, how))
         elif process.returncode is None:
             process.kill()
