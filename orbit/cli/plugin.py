@@ -23,7 +23,8 @@ def new(name: str, hooks: str, path: Path | None) -> None:
     """Write a working package for a plugin NAME, with settings, tests and a README.
 
     NAME will be the plugin's section in the configuration. Each hook does something small and useful; replace it.
-    Hooks: generate, embed, retrieve, index, rerank, moderate, log, register_routes, register_commands.
+    Hooks: generate, embed, retrieve, index, rerank, moderate, fetch, read, tools, log, register_routes,
+    register_commands.
     """
     from orbit.cli import COMMANDS
     from orbit.scaffold import Package, problems_of, write_package

@@ -13,6 +13,7 @@ import msgspec
 from orbit.config.convert import suggest
 from orbit.config.model import HostConfig
 from orbit.host.discover import FIRST_PARTY, installed_plugins
+from orbit.host.verify import HOOKS
 
 HOOKS_TO_CHOOSE = {
     "generate": "quotes the sentences of the passages that answer the question",
@@ -41,13 +42,19 @@ def problems_of(name: str, hooks: Sequence[str], folder: Path, commands: Sequenc
     known = ", ".join(HOOKS_TO_CHOOSE)
     for hook in hooks:
         if hook not in HOOKS_TO_CHOOSE:
-            yield f"The hook '{hook}' does not exist.{suggest(hook, HOOKS_TO_CHOOSE)} Hooks: {known}."
+            yield _no_template(hook, known)
     if not hooks:
         yield f"Choose its hooks, as in --hooks generate,embed. Hooks: {known}."
     if folder.exists():
         yield f"{folder} already exists. Choose another name, or another place with --path."
     elif not folder.parent.is_dir():
         yield f"The folder {folder.parent} does not exist."
+
+
+def _no_template(hook: str, known: str) -> str:
+    if hook in HOOKS or hook in ("wrap", "wrapper"):
+        return f"There is no template for '{hook}'; docs/hooks.md has an example to add by hand. Templates: {known}."
+    return f"The hook '{hook}' does not exist.{suggest(hook, HOOKS_TO_CHOOSE)} Hooks: {known}."
 
 
 def _problems_of_name(name: str, commands: Sequence[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -38,7 +39,7 @@ from orbit.web.http.cors import VARY, cors_config
 from orbit.web.http.head import HeadBesideGet
 from orbit.web.http.operation import operation
 from orbit.web.http.plain_http import RedirectToHttps, challenge_route
-from orbit.web.http.problems import of_litestar, problem_response
+from orbit.web.http.problems import RequestError, of_litestar, problem_response
 from orbit.web.http.request import header, request_id_of
 from orbit.web.http.root_path import RootPath
 from orbit.web.key_guard import API_KEY
@@ -424,11 +425,18 @@ def page_routes(services: Services) -> list[Any]:
     return [*assets.routes(), *chat_page_routes(config, assets), *admin_page_routes(config, assets), *challenges]
 
 
+def _while_reading(error: BaseException) -> bool:
+    """Whether an exception comes from the JSON of a request's body."""
+    return any(frame.f_code is Request.json.__code__ for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
 def _error_response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Turn an exception of Litestar or of a handler into an error in the shape of the protocol."""
     request_id = request_id_of(request.scope)
     if isinstance(error, HTTPException):
         error = of_litestar(error, request_id)
+    elif isinstance(error, RecursionError) and _while_reading(error):
+        error = RequestError(400, "invalid_json", "the body is nested too deeply.")
     path = request.scope["path"]
     anthropics = path.startswith("/v1/models") and header(request.scope, b"anthropic-version") is not None
     if anthropics or path == MESSAGES or path.startswith(f"{MESSAGES}/"):

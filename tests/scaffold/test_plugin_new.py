@@ -54,6 +54,11 @@ def environment(written: Path) -> Path:
     return venv / "bin"
 
 
+def test_the_help_names_every_hook_to_choose() -> None:
+    shown = CliRunner().invoke(orbit, ["plugin", "new", "--help"]).output
+    assert f"Hooks: {', '.join(HOOKS_TO_CHOOSE)}." in " ".join(shown.split())
+
+
 def test_there_is_something_to_choose_for_every_hook() -> None:
     with_index = {"adopt", "copy", "drop", "forget", "list_passages", "list_sources", "list_collections", "rename"}
     come_with_others = {"call_tool", "count_tokens", "models", *with_index}
@@ -200,6 +205,8 @@ def test_three_commands_to_the_first_answer(written: Path, environment: Path, na
         ("inference", "generate", "'inference' is one of ORBIT's own sections"),
         ("keys", "generate", "'keys' is a command of orbit."),
         ("testing_of", "generat", "The hook 'generat' does not exist. Did you mean 'generate'?"),
+        ("testing_of", "call_tool", "There is no template for 'call_tool'; docs/hooks.md has an example"),
+        ("testing_of", "wrapper", "There is no template for 'wrapper'; docs/hooks.md has an example"),
         ("testing_of", ",", "Choose its hooks, as in --hooks generate,embed."),
     ],
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import re
+from typing import Final, TypeVar
 
 import msgspec
 from litestar.types import Receive, Scope
@@ -14,6 +15,8 @@ UPLOAD_PIECE = "upload_piece"
 
 
 T = TypeVar("T")
+_PLACE: Final = re.compile(r" - at (?:`key` in )?`\$\.?([^`]+)`$")
+_FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) field `([^`]+)`")
 
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[T], expected: str) -> T:
@@ -21,11 +24,18 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T], expected: str) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise RequestError(400, "invalid_request", f"{error}. {expected}") from error
+        raise RequestError(400, "invalid_request", f"{error}. {expected}", param=_parameter(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(400, "invalid_json", f"the body is not valid JSON: {error}. {expected}") from error
     except RecursionError as error:
         raise RequestError(400, "invalid_json", f"the body is nested too deeply. {expected}") from error
+
+
+def _parameter(mistake: str) -> str:
+    """Return the place that a message of msgspec names, such as ``messages[0].role``; empty if it names none."""
+    place = found[1] if (found := _PLACE.search(mistake)) else ""
+    field = found[1] if (found := _FIELD.match(mistake)) else ""
+    return ".".join(filter(None, [place, field]))
 
 
 def check_length(message: str, limit: int) -> None:

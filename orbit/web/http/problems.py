@@ -9,7 +9,14 @@ from typing import Any
 
 import msgspec
 from litestar import Response
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    SerializationException,
+    ValidationException,
+)
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from orbit.auth.keys import REFUSAL
 from orbit.auth.rate_limits import RateLimited
@@ -29,14 +36,17 @@ KEY_CHALLENGE = b'ApiKey realm="orbit", header="X-API-Key"'
 class RequestError(OrbitError):
     """The request itself is wrong. ``status`` is the HTTP status, ``code`` a stable word, ``detail`` for the client.
 
-    ``headers`` go with the response.
+    ``headers`` go with the response. ``param`` is the place of the mistake in the body, such as ``messages[0].role``.
     """
 
-    def __init__(self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, param: str = ""
+    ) -> None:
         self.status = status
         self.code = code
         self.client = detail
         self.headers = dict(headers or {})
+        self.param = param
         super().__init__(detail)
 
 
@@ -104,6 +114,8 @@ _SENTENCES: dict[type[OrbitError], str] = {
     DatabaseUnavailable: "The server cannot look up its records. Try again in a moment.",
 }
 _INTERNAL = "The server failed unexpectedly."
+_NO_BODY = "'data'"
+"""All that Litestar says of a body that is missing."""
 
 
 def status_of(error: BaseException) -> int:
@@ -171,6 +183,8 @@ def headers_of(error: BaseException, status: int, challenge: bytes = KEY_CHALLEN
 def invalid_fields(error: ValidationException) -> str:
     """Name the fields or parameters with the wrong shape, without the values that the client sent."""
     details = error.extra if isinstance(error.extra, list) else []
+    if [item.get("message") for item in details] == [_NO_BODY]:
+        return "The body is empty; it must be a JSON object."
     return "; ".join(f"{_field(item)}: {item.get('message')}" for item in details) or "The request is not valid."
 
 
@@ -230,8 +244,14 @@ def of_litestar(error: HTTPException, request_id: str) -> RequestError:
         return RequestError(status, code, "The server could not do this.", headers=error.headers)
     if isinstance(error, ValidationException):
         return RequestError(status, "invalid_request", invalid_fields(error), headers=error.headers)
+    if isinstance(error.__cause__, SerializationException):
+        return RequestError(
+            status, "invalid_json", f"the body is not valid JSON: {error.detail}.", headers=error.headers
+        )
     detail = error.detail
-    if isinstance(error, MethodNotAllowedException):
+    if isinstance(error, RequestEntityTooLarge):
+        detail = "The body is larger than this path takes."
+    elif isinstance(error, MethodNotAllowedException):
         detail = f"This path takes {(error.headers or {}).get('allow', 'other methods')} only."
     elif isinstance(error, NotFoundException) and detail == HTTPStatus.NOT_FOUND.phrase:
         detail = "There is no such path."

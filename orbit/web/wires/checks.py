@@ -22,8 +22,7 @@ class ParameterError(RequestError):
     """A parameter of the request is wrong or not supported. ``param`` is its name."""
 
     def __init__(self, param: str, detail: str, code: str = "invalid_value", status: int = 400) -> None:
-        self.param = param
-        super().__init__(status, code, detail)
+        super().__init__(status, code, detail, param=param)
 
 
 def check_parameters(

@@ -54,5 +54,25 @@ def test_what_cannot_be_searched_is_said(server: Any, body: Any, status: int, co
     assert code is None or answer.json()["code"] == code
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "code", "words"),
+    [
+        (b"", 400, "invalid_request", "The body is empty"),
+        (b'{"question":', 400, "invalid_json", "the body is not valid JSON: "),
+        (b"\xff", 400, "invalid_json", "the body is not valid JSON: "),
+        (b"[" * 100_000, 400, "invalid_json", "nested too deeply"),
+        (b'"' + b"x" * 1_100_000 + b'"', 413, "request_entity_too_large", "The body is larger than"),
+    ],
+    ids=["empty", "cut", "no text", "deep", "huge"],
+)
+def test_a_body_that_cannot_be_read_is_a_mistake_of_the_client(
+    server: Any, body: bytes, status: int, code: str, words: str
+) -> None:
+    headers = {"X-API-Key": server.key, "Content-Type": "application/json"}
+    answer = httpx.post(f"{server.url}/search", content=body, headers=headers, timeout=20)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert words in answer.json()["detail"]
+
+
 def test_it_needs_a_key(server: Any) -> None:
     assert search(server, key="wrong", question="How?").status_code == 401

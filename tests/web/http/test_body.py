@@ -93,6 +93,30 @@ def test_a_mistake_in_the_body_is_named_with_what_was_expected(body: bytes, code
     assert raised.value.client.endswith("Send a message.")
 
 
+class Conversation(msgspec.Struct, forbid_unknown_fields=True):
+    messages: list[Question]
+    names: dict[str, int] = {}
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b"{}", "messages"),
+        (b"[]", ""),
+        (b"{", ""),
+        (b'{"messages": 5}', "messages"),
+        (b'{"messages": [{"message": "a"}, {"message": 1}]}', "messages[1].message"),
+        (b'{"messages": [{}]}', "messages[0].message"),
+        (b'{"messages": [], "other": 1}', "other"),
+        (b'{"messages": [], "names": {"a": "b"}}', "names[...]"),
+    ],
+)
+def test_the_place_of_a_mistake_is_a_parameter(body: bytes, param: str) -> None:
+    with pytest.raises(RequestError) as raised:
+        decode(body, msgspec.json.Decoder(Conversation), "")
+    assert raised.value.param == param
+
+
 def test_a_right_body_is_decoded() -> None:
     assert decode(b'{"message": "When?"}', msgspec.json.Decoder(Question), "").message == "When?"
 

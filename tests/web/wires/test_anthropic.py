@@ -213,6 +213,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no question": ({"messages": user({"type": "text", "text": " "})}, "messages"),
     "no message of a user": ({"messages": [{"role": "assistant", "content": "hi"}]}, "messages"),
     "images that are too large": ({"messages": user(*[{"type": "image", "source": PNG}] * 3)}, "messages"),
+    "an unknown role": ({"messages": [{"role": "robot", "content": "hi"}]}, "messages.0.role"),
+    "a number as text": ({"max_tokens": "many"}, "max_tokens"),
     "a container": ({"container": "c"}, "container"),
     "servers of tools": ({"mcp_servers": [{"url": "u"}]}, "mcp_servers"),
 }

@@ -123,11 +123,13 @@ def test_what_is_asked_for_reaches_the_model(tmp_path: Path) -> None:
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
             "messages[0].content[0].image_url",
         ),
-        ({"temperature": 3.0}, None),
-        ({"messages": []}, None),
+        ({"temperature": 3.0}, "temperature"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
+        ({"extra_body": {"tools": [{"type": "function", "function": {}}]}}, "tools[0].function.name"),
     ],
 )
-def test_what_is_not_supported_is_refused(tmp_path: Path, changes: dict[str, Any], param: str | None) -> None:
+def test_what_is_not_supported_is_refused(tmp_path: Path, changes: dict[str, Any], param: str) -> None:
     with serve({"script": {}}, tmp_path) as server, pytest.raises(openai.BadRequestError) as raised:
         ask(server, **{"messages": HELLO, **changes})
     assert raised.value.param == param

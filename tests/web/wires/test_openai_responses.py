@@ -496,11 +496,11 @@ def test_a_stream_that_breaks(tmp_path: Path) -> None:
         ({"conversation": "conv_1"}, "conversation"),
         ({"background": True}, "background"),
         ({"prompt": {"id": "pmpt_1"}}, "prompt"),
-        ({"max_output_tokens": 0}, None),
-        ({"temperature": 3}, None),
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"temperature": 3}, "temperature"),
     ],
 )
-def test_what_is_wrong_is_refused(server: RunningServer, changes: dict[str, Any], param: str | None) -> None:
+def test_what_is_wrong_is_refused(server: RunningServer, changes: dict[str, Any], param: str) -> None:
     with pytest.raises(openai.BadRequestError) as raised:
         ask(server, changes.get("input", "hello"), extra_body=changes)
     assert raised.value.param == param

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -22,6 +23,7 @@ _TYPES: Final = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+_INDEX: Final = re.compile(r"\[(\d+)\]")
 _SERVER_ERRORS: Final = 500
 _OVERLOADED: Final = 529
 _TOO_LONG: Final = "prompt is too long: "
@@ -62,6 +64,8 @@ def error_body(error: BaseException, request_id: str) -> tuple[int, MessageError
     elif code in ("overloaded", "provider_overloaded"):
         status = _OVERLOADED
     param = getattr(error, "param", None) or _PARAMETERS.get(option := getattr(error, "option", ""), option) or None
+    if param is not None:
+        param = _INDEX.sub(r".\1", param)  # msgspec and OpenAI write messages[0].role
     if param is not None and f"'{param}'" not in message:
         message = f"{param}: {message}"
     kind = _TYPES.get(status, "api_error" if status >= _SERVER_ERRORS else "invalid_request_error")
