@@ -47,8 +47,12 @@ def database_problems(config: Config) -> list[Problem]:
 
 
 def _format_problems(path: Path) -> list[Problem]:
-    """Return a problem if SQLite did not write the file."""
-    if not path.is_file():
+    """Return a problem if SQLite did not write the file.
+
+    A file in use is left alone: closing it would release the locks that SQLite holds for this process (POSIX), and the
+    next command would remove the write-ahead log that the server still writes to.
+    """
+    if not path.is_file() or Path(f"{path.resolve()}-wal").exists():
         return []
     with path.open("rb") as file:
         start = file.read(len(_SQLITE))

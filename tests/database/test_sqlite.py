@@ -10,7 +10,7 @@ from database_contract import DatabaseContract
 
 from orbit.auth.keys import new_key
 from orbit.config import load_config
-from orbit.database import open_database
+from orbit.database import database_problems, open_database
 from orbit.database.keys import KeyChanges
 from orbit.database.secrets import digest_of
 from orbit.database.sqlite import SqliteDatabase
@@ -54,22 +54,27 @@ async def test_no_clear_key_is_in_any_file(path):
     assert digest_of(secret).encode() in dump
 
 
+async def change_from_outside(path, key_id, notes="from outside"):
+    """Change the notes of a key in another process, as a command does."""
+    program = (
+        "import asyncio, sys, pathlib\n"
+        "from orbit.database.sqlite import SqliteDatabase\n"
+        "from orbit.database.keys import KeyChanges\n"
+        "async def main():\n"
+        "    async with SqliteDatabase(pathlib.Path(sys.argv[1])) as database:\n"
+        "        await database.update_key(sys.argv[2], KeyChanges(notes=sys.argv[3]))\n"
+        "asyncio.run(main())\n"
+    )
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(path), key_id, notes)
+    assert await other.wait() == 0
+
+
 async def test_another_process_sees_changes_and_is_seen(path):
     async with SqliteDatabase(path) as database:
         _, key = new_key("a")
         await database.create_key(key)
         before = database.generation()
-        program = (
-            "import asyncio, sys, pathlib\n"
-            "from orbit.database.sqlite import SqliteDatabase\n"
-            "from orbit.database.keys import KeyChanges\n"
-            "async def main():\n"
-            "    async with SqliteDatabase(pathlib.Path(sys.argv[1])) as database:\n"
-            "        await database.update_key(sys.argv[2], KeyChanges(notes='from outside'))\n"
-            "asyncio.run(main())\n"
-        )
-        other = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(path), key.id)
-        assert await other.wait() == 0
+        await change_from_outside(path, key.id)
         assert database.generation() != before
         assert (await database.get_key(key.id)).notes == "from outside"
 
@@ -114,6 +119,24 @@ async def test_the_keys_of_an_older_file_may_name_all_models(path):
     async with SqliteDatabase(path) as opened:
         assert (await opened.get_key("id")).models == ()
         assert (await opened.update_key("id", KeyChanges(models=("fast",)))).models == ("fast",)
+
+
+@pytest.mark.parametrize("look", ["check", "open"])
+async def test_a_second_look_in_the_same_process_keeps_the_locks_of_the_first(path, look):
+    # Without its locks, a command removes the write-ahead log at its end, and changes of the next one stay unseen.
+    config_file = path.parent.parent / "config.yaml"
+    config_file.write_text(f"sqlite: {{path: {path}}}\n")
+    async with SqliteDatabase(path) as database:
+        _, key = new_key("a")
+        await database.create_key(key)
+        if look == "check":
+            assert database_problems(load_config(str(config_file))) == []
+        else:
+            async with SqliteDatabase(path) as second:
+                await second.ping()
+        for notes in ("first", "second"):
+            await change_from_outside(path, key.id, notes)
+            assert (await database.get_key(key.id)).notes == notes
 
 
 async def test_what_is_not_a_database_is_named(path):

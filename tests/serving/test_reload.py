@@ -194,6 +194,18 @@ def test_the_command_finds_a_server_whose_port_has_changed(server: Served) -> No
     assert reload(server, "--json").startswith("{")
 
 
+@BOTH
+def test_a_key_that_a_command_changes_after_a_reload_is_changed_at_once(server: Served) -> None:
+    assert server.ask(stream=False).status_code == 200
+    keys = ["keys", "update", server.key, "--config", str(server.folder / "config.yaml"), "--model"]
+    assert CliRunner().invoke(orbit, [*keys, "other"]).exit_code == 0
+    try:
+        assert {server.ask(stream=False).status_code for _ in range(4)} == {404}
+    finally:
+        assert CliRunner().invoke(orbit, [*keys, ""]).exit_code == 0
+    assert {server.ask(stream=False).status_code for _ in range(4)} == {200}
+
+
 @ONE
 def test_the_log_level_and_the_pages_follow(server: Served) -> None:
     file = server.folder / "config.yaml"

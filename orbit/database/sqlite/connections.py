@@ -41,7 +41,9 @@ class SqliteConnections(Database):
         logging.getLogger("aiosqlite").setLevel(logging.INFO)
         with self._as_unavailable():
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            # Closing an existing file would release the locks of other connections of this process.
+            if not self.path.exists():
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             self.path.chmod(0o600)
             stack.enter_context(self._signal)
             self._writer = await stack.enter_async_context(self._connect())
