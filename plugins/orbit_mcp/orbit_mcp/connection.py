@@ -256,7 +256,5 @@ def _reason(error: BaseException) -> str:
         error = error.exceptions[0]
     if isinstance(error, TimeoutError):
         return "it did not start in time (start_timeout)"
-    if isinstance(error, FileNotFoundError):
-        return f"there is no program {error.filename!r}"
     text = without_secrets(printable(" ".join(str(error).split())))[:300].rstrip(".")
     return text or type(error).__name__

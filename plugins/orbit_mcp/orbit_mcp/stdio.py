@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orbit.sanitize import printable, without_secrets
@@ -33,21 +34,24 @@ _SAID: Final = 300
 
 @asynccontextmanager
 async def process_streams(name: str, settings: ServerSettings, ended: Ended) -> AsyncGenerator[TransportStreams, None]:
-    """Start the process and yield the streams of its messages. Raises OSError."""
+    """Start the process and yield the streams of its messages. Raises OSError with a sentence if it does not start."""
     import anyio  # noqa: PLC0415  # importing the plugin stays cheap
     from mcp.client.stdio import get_default_environment  # noqa: PLC0415  # the same
 
-    process = await asyncio.create_subprocess_exec(
-        settings.command,
-        *settings.args,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**get_default_environment(), **settings.env},
-        cwd=settings.cwd or None,
-        limit=settings.max_bytes,
-        start_new_session=sys.platform != "win32",
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            settings.command,
+            *settings.args,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**get_default_environment(), **settings.env},
+            cwd=settings.cwd or None,
+            limit=settings.max_bytes,
+            start_new_session=sys.platform != "win32",
+        )
+    except OSError as error:
+        raise OSError(_not_started(settings, error)) from error
     incoming, read = anyio.create_memory_object_stream[Any](0)
     write, outgoing = anyio.create_memory_object_stream[Any](0)
     tasks = [
@@ -69,6 +73,15 @@ async def process_streams(name: str, settings: ServerSettings, ended: Ended) -> 
             for stream in (incoming, read, write, outgoing):
                 stream.close()
             _release(process)
+
+
+def _not_started(settings: ServerSettings, error: OSError) -> str:
+    """Say what is missing. The event loops name no file, or different ones."""
+    if settings.cwd and not Path(settings.cwd).is_dir():
+        return f"there is no folder {settings.cwd!r} (cwd)"
+    if isinstance(error, FileNotFoundError):
+        return f"there is no program {settings.command!r}: install it, or give its whole path as command"
+    return f"the program {settings.command!r} does not start: {error.strerror or error}"
 
 
 async def _read(process: asyncio.subprocess.Process, incoming: Any, ended: Ended) -> None:

@@ -172,6 +172,28 @@ async def test_a_server_that_does_not_start_hurts_no_other(run: Run, settings: d
     assert (provider.metrics()["odd_up"], provider.metrics()["odd_tools"]) == (0.0, 0)
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"command": "no-such-program"}, "there is no program 'no-such-program': install it, or give its whole path"),
+        (process(cwd="/no/such/folder"), "there is no folder '/no/such/folder' (cwd)"),
+        ({"command": __file__}, f"the program {__file__!r} does not start: Permission denied"),
+    ],
+    ids=["no program", "no folder", "not executable"],
+)
+def test_a_program_that_does_not_start_is_named_on_every_event_loop(
+    tmp_path: Path, settings: dict[str, Any], reason: str, loop: str
+) -> None:
+    async def detail() -> str:
+        async with host({"mcp": {"servers": {"odd": settings}, "wait": 60}, "script": {}}, tmp_path) as running:
+            return (await running.registry["mcp"].health()).detail
+
+    factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else asyncio.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        assert reason in runner.run(detail())
+
+
 async def test_a_server_that_starts_late_is_tried_again(run: Run, tmp_path: Path) -> None:
     provider = await run(odd=process("once", str(tmp_path / "flag")))
     await until(lambda: provider.metrics()["odd_up"] == 1.0)
