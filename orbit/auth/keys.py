@@ -16,7 +16,8 @@ from orbit.database.secrets import MAX_SECRET_CHARS, digest_of, generate_secret,
 from orbit.errors import Unauthorized
 
 REFUSAL = (
-    "A valid API key is required: send it in the X-API-Key header, or under /v1 and /mcp as 'Authorization: Bearer KEY'."
+    "A valid API key is required: send it in the X-API-Key header, or, under /v1 and /mcp, "
+    "as 'Authorization: Bearer KEY'."
 )
 
 
