@@ -37,8 +37,9 @@ class SearchResponse(msgspec.Struct, frozen=True):
 
 def search_routes(services: Services) -> Router:
     """Return the route that searches the caller's collection."""
+    largest = services.config.host.limits.max_body_bytes
 
-    @post("/", status_code=200, summary="Search without an answer")
+    @post("/", status_code=200, request_max_body_size=largest, summary="Search without an answer")
     async def search(request: Request[Any, Any, Any], data: JSONBody[SearchRequest]) -> SearchResponse:
         collection = collection_of(services, identity_of(request))
         if data.collection is not None and data.collection != collection:
