@@ -3,6 +3,7 @@
 import pytest
 from cli_kit import runner
 
+from orbit.serving.sole_server import LOCK
 from orbit.testing import serve
 
 
@@ -47,3 +48,16 @@ def test_migration_is_work_on_the_database(server, monkeypatch):
     monkeypatch.setenv("ORBIT_ADMIN_TOKEN", "any-token")
     result = runner("--url", server.url)("keys", "migrate", code=1)
     assert "without --url" in result.stderr
+
+
+def test_a_reload_without_a_server_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ORBIT_URL", raising=False)
+    (tmp_path / "config.yaml").write_text("general: {port: 1, data_dir: state}\nscript: {}\n")
+    unused = runner()("reload", code=3).stderr
+    assert (
+        f"No server has used the data folder {tmp_path / 'state'}; name one that runs elsewhere: --url URL." in unused
+    )
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / LOCK).write_text("1\nhttp://127.0.0.1:1\n")
+    assert "Is the server running? Its next start reads the configuration." in runner()("reload", code=3).stderr
