@@ -25,7 +25,7 @@ from orbit import (
     Usage,
     hookimpl,
 )
-from orbit.builtin.quoting import Passage, quotations
+from orbit.builtin.quoting import Passage, flowing, quotations
 
 
 class ExtractSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -146,7 +146,7 @@ class Extract(Provider):
         pieces: list[str] = []
         before = ""
         for quotation in quotations(question, passages, self.settings.max_chars, self.settings.max_quotations):
-            *quoted, last = quotation.units
+            *quoted, last = flowing(quotation.units)
             introduction = self._introduction(named[quotation.place])
             pieces += ["\n\n"] if pieces else []
             pieces += [f"{introduction}\n\n"] if introduction and introduction != before else []

@@ -31,6 +31,8 @@ _SENTENCE_END = re.compile(
 )
 _WORD = re.compile(r"\w+")
 _GRAM = 3
+_WRAPPED = 50
+"""A line with fewer characters was not broken for its length."""
 
 _ASKS_CODE = re.compile(
     r"\b(?:command|setting|option|header|variable|class|hook|route|path|endpoint|parameter|file|field|method|function"
@@ -77,6 +79,35 @@ def units_of(text: str) -> list[str]:
         else:
             prose += line
     return [*units, *_sentences(prose), *([code] if code else [])]
+
+
+def flowing(units: Sequence[str]) -> list[str]:
+    """Return units with the lines of each paragraph joined. Short lines, as of addresses and verses, and code stay."""
+    flown: list[str] = []
+    before = ""
+    for unit in units:
+        lines = [unit] if _FENCE.match(unit) else unit.splitlines(keepends=True)
+        apart = bool(_FENCE.match(unit) or _WHOLE_LINE.search(lines[0]))
+        text = ""
+        for number, line in enumerate(lines):
+            if not apart and _is_wrapped(before) and line.strip():
+                gap = " " if before[-2].isascii() else ""
+                if number:
+                    text = text[:-1] + gap
+                else:
+                    flown[-1] = flown[-1][:-1] + gap
+                line = line.lstrip()  # noqa: PLW2901  # the same line, without its indentation
+            text += line
+            before = line if before.endswith("\n") else before + line  # a line may be in several units
+            apart = False
+        flown.append(text)
+    return flown
+
+
+def _is_wrapped(line: str) -> bool:
+    """Return whether only its length broke a line."""
+    whole = _TABLE_ROW.search(line) or line.startswith("#") or line.endswith(("  \n", "\\\n"))
+    return line.endswith("\n") and len(line) > _WRAPPED and not whole
 
 
 class Passage(msgspec.Struct, frozen=True):
@@ -201,7 +232,7 @@ def _with_header(units: Sequence[str], start: int, end: int) -> list[str]:
 def _sentences(prose: str) -> list[str]:
     ends = [0, *(match.end() for match in _SENTENCE_END.finditer(prose)), len(prose)]
     parts = [prose[start:end] for start, end in itertools.pairwise(ends) if start < end]
-    return [piece for part in parts for piece in re.findall(r".+?(?:\n\s*\n\s*|$)", part, re.DOTALL)]
+    return [piece for part in parts for piece in re.findall(r".+?(?:\n\s*\n\s*|\Z)", part, re.DOTALL)]
 
 
 def _grams(text: str) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orbit.builtin.quoting import Passage, quotations, units_of
+from orbit.builtin.quoting import Passage, flowing, quotations, units_of
 
 
 def best_part(question: str, text: str, longest: int) -> list[str]:
@@ -135,3 +135,24 @@ def test_nothing_is_quoted_twice() -> None:
 def test_an_item_goes_on_in_its_indented_lines() -> None:
     text = "1. Stop the server.\n   Wait for it.\n2. Copy the folder.\n"
     assert units_of(text) == ["1. Stop the server.\n   Wait for it.\n", "2. Copy the folder.\n"]
+
+
+LONG = "A line of a paragraph that its author broke for its length"
+FLOWS = {
+    "a paragraph": (f"{LONG},\nand goes on here. Then\nit ends.", f"{LONG}, and goes on here. Then\nit ends."),
+    "sentences": (f"{LONG}.\nThe next sentence.", f"{LONG}. The next sentence."),
+    "a sentence that begins late": (f"{LONG}. Then\nit goes on.", f"{LONG}. Then it goes on."),
+    "an item": (f"- {LONG}\n  and its rest\n- next\n", f"- {LONG} and its rest\n- next\n"),
+    "an address": ("Town Hall\n1 Main Street\n12345 Town\n", "Town Hall\n1 Main Street\n12345 Town\n"),
+    "paragraphs": (f"{LONG}.\n\nAnother one.", f"{LONG}.\n\nAnother one."),
+    "a break that is meant": (f"{LONG}  \nand a new line", f"{LONG}  \nand a new line"),
+    "a table": (f"| {LONG} | 1 |\n| b | 2 |\n", f"| {LONG} | 1 |\n| b | 2 |\n"),
+    "code": (f"```\n{LONG}\nx\n```\n", f"```\n{LONG}\nx\n```\n"),
+    "a list after text": (f"{LONG}:\n- one\n- two\n", f"{LONG}:\n- one\n- two\n"),
+    "Chinese": ("图" * 60 + "\n书馆。", "图" * 60 + "书馆。"),
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), FLOWS.values(), ids=FLOWS)
+def test_the_lines_of_a_paragraph_are_joined(text: str, shown: str) -> None:
+    assert "".join(flowing(units_of(text))) == shown
