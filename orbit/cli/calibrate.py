@@ -14,6 +14,9 @@ from orbit.cli.shared.printing import print_json, print_table
 if TYPE_CHECKING:
     from orbit.evaluation import EvalQuestion, Proposal
 
+_FEW = 10
+"""With fewer questions of a kind, the proposal comes with a warning."""
+
 
 @click.command()
 @click.argument("collection")
@@ -50,11 +53,19 @@ def calibrate(collection: str, path: Path | None, config_path: str | None, *, as
         for one in proposal.curve
     ]
     print_table(["threshold", "refused of others", "lost of answerable", ""], rows, empty="")
-    kind = "headings of passages" if proposal.drafted else "questions that it answers"
+    kind = f"{'heading' if proposal.drafted else 'question'}{'s' * (proposal.answerable != 1)}"
+    kind += " of passages" if proposal.drafted else " that it answers"
+    others = f"{proposal.others} question{'s' * (proposal.others != 1)}"
     click.echo(
-        f"\nFrom {proposal.answerable} {kind} and {proposal.others} questions about something else. In config.yaml:\n\n"
+        f"\nFrom {proposal.answerable} {kind} and {others} about something else. In config.yaml:\n\n"
         f'retrieval:\n  thresholds:\n    "{collection}": {proposal.threshold:g}'
     )
+    if min(proposal.answerable, proposal.others) < _FEW:
+        click.echo(
+            "\nThese are too few for a threshold that you can rely on: it may refuse what the collection answers. "
+            f"Give {_FEW} questions or more of each kind: --questions FILE.",
+            err=True,
+        )
 
 
 async def _propose(collection: str, questions: list[EvalQuestion], config_path: str | None) -> Proposal:

@@ -52,8 +52,10 @@ def test_headings_stand_for_questions_where_there_are_none(folder) -> None:
 
 
 def test_it_prints_what_to_write_into_the_configuration(folder) -> None:
-    printed = run(folder, "calibrate", "the-guide", "--questions", str(folder / "both.jsonl")).stdout
-    assert "From 2 questions that it answers and 1 questions about something else." in printed
+    result = run(folder, "calibrate", "the-guide", "--questions", str(folder / "both.jsonl"))
+    printed = result.stdout
+    assert "From 2 questions that it answers and 1 question about something else." in printed
+    assert "too few for a threshold that you can rely on" in result.stderr
     *_, line = printed.strip().splitlines()
     name, _, threshold = line.strip().partition(": ")
     assert name == '"the-guide"'
