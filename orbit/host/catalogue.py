@@ -33,9 +33,11 @@ class UnknownModel(OrbitError):
     code = "model_not_found"
     param = "model"
 
-    def __init__(self, asked: str, names: Sequence[str]) -> None:
-        """``names`` are those of the models that exist, for whoever asked."""
+    def __init__(self, asked: str, names: Sequence[str], kind: str = "") -> None:
+        """``names`` are those of the models of this ``kind`` that exist, for whoever asked."""
         self.client = f"The model '{asked[:200]}' does not exist here. Models: {', '.join(names) or 'none'}."
+        if kind and not names:
+            self.client = f"This server has no {kind} model."
         super().__init__(self.client)
 
 

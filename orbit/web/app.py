@@ -436,7 +436,7 @@ def _error_response(request: Request[Any, Any, Any], error: Exception) -> Respon
     if isinstance(error, HTTPException):
         error = of_litestar(error, request_id)
     elif isinstance(error, RecursionError) and _while_reading(error):
-        error = RequestError(400, "invalid_json", "the body is nested too deeply.")
+        error = RequestError(400, "invalid_json", "The body is nested too deeply.")
     path = request.scope["path"]
     anthropics = path.startswith("/v1/models") and header(request.scope, b"anthropic-version") is not None
     if anthropics or path == MESSAGES or path.startswith(f"{MESSAGES}/"):

@@ -26,9 +26,9 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T], expected: str) -> T:
     except msgspec.ValidationError as error:
         raise RequestError(400, "invalid_request", f"{error}. {expected}", param=_parameter(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RequestError(400, "invalid_json", f"the body is not valid JSON: {error}. {expected}") from error
+        raise RequestError(400, "invalid_json", f"The body is not valid JSON: {error}. {expected}") from error
     except RecursionError as error:
-        raise RequestError(400, "invalid_json", f"the body is nested too deeply. {expected}") from error
+        raise RequestError(400, "invalid_json", f"The body is nested too deeply. {expected}") from error
 
 
 def _parameter(mistake: str) -> str:
@@ -62,7 +62,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     if size > limit:  # a body of unknown length may arrive in one piece
         raise _too_large(limit)
     if message["type"] == "http.disconnect":
-        raise RequestError(400, "incomplete_body", "the connection was closed before the whole body had arrived.")
+        raise RequestError(400, "incomplete_body", "The connection was closed before the whole body had arrived.")
     return b"".join(parts) if len(parts) > 1 else parts[0]
 
 

@@ -40,7 +40,7 @@ def challenge_route(folder: Path) -> Any:
     async def challenge(token: FromPath[str]) -> Response[bytes]:
         content = await asyncio.to_thread(read, token)
         if content is None:
-            raise RequestError(404, "not_found", "there is no such challenge.")
+            raise RequestError(404, "not_found", "There is no such challenge.")
         return Response(content, headers={"Content-Type": "text/plain"})
 
     return challenge
@@ -64,7 +64,7 @@ class RedirectToHttps:
         body = b""
         if host is None:
             problem = problem_of(
-                RequestError(400, "invalid_host", "the Host header names no host."), request_id_of(scope)
+                RequestError(400, "invalid_host", "The Host header names no host."), request_id_of(scope)
             )
             status, body = problem.status, msgspec.json.encode(problem)
             headers = [(b"content-type", b"application/problem+json")]

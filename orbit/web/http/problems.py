@@ -246,7 +246,7 @@ def of_litestar(error: HTTPException, request_id: str) -> RequestError:
         return RequestError(status, "invalid_request", invalid_fields(error), headers=error.headers)
     if isinstance(error.__cause__, SerializationException):
         return RequestError(
-            status, "invalid_json", f"the body is not valid JSON: {error.detail}.", headers=error.headers
+            status, "invalid_json", f"The body is not valid JSON: {error.detail}.", headers=error.headers
         )
     detail = error.detail
     if isinstance(error, RequestEntityTooLarge):

@@ -94,7 +94,7 @@ class Assets:
         ) -> Response[bytes]:
             content = self._served.get(file.lstrip("/"))
             if version != self._version or content is None:
-                raise RequestError(404, "not_found", "there is no such file; reload the page.")
+                raise RequestError(404, "not_found", "There is no such file; reload the page.")
             return content.response(request)
 
         return [asset]

@@ -163,7 +163,7 @@ class Collector:
         asked = max((place for place, turn in enumerate(turns) if turn.role == "user"), default=-1)
         question = turns[asked] if asked >= 0 else Message("user", "")
         if not (question.content.strip() or question.parts):
-            raise ParameterError("messages", "there must be a user's question, and it must not be empty.")
+            raise ParameterError("messages", "There must be a user's question, and it must not be empty.")
         history, later = tuple(turns[:asked]), tuple(turns[asked + 1 :])
         system, turn = self._earlier
         fresh = (*(Message("system", text) for text in self._system[system:]), *turns[turn:])

@@ -305,7 +305,7 @@ class OrbitProtocol:
         check_size(len(body), sum(len(part.data) for part in request.parts), self._limits, "parts")
         _check_fields(body)
         if not (request.message.strip() or request.parts):
-            raise RequestError(400, "empty_message", f"the message is empty. {expected}")
+            raise RequestError(400, "empty_message", f"The message is empty. {expected}")
         check_length(request.message, self._limits.max_message_chars)
         if request.session_id is not None:
             request = _in_session(request, request.session_id)

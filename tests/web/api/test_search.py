@@ -58,8 +58,8 @@ def test_what_cannot_be_searched_is_said(server: Any, body: Any, status: int, co
     ("body", "status", "code", "words"),
     [
         (b"", 400, "invalid_request", "The body is empty"),
-        (b'{"question":', 400, "invalid_json", "the body is not valid JSON: "),
-        (b"\xff", 400, "invalid_json", "the body is not valid JSON: "),
+        (b'{"question":', 400, "invalid_json", "The body is not valid JSON: "),
+        (b"\xff", 400, "invalid_json", "The body is not valid JSON: "),
         (b"[" * 100_000, 400, "invalid_json", "nested too deeply"),
         (b'"' + b"x" * 1_100_000 + b'"', 413, "request_entity_too_large", "The body is larger than"),
     ],

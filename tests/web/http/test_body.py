@@ -76,9 +76,9 @@ async def test_a_client_that_leaves_meanwhile_has_sent_no_body(pieces: list[byte
 @pytest.mark.parametrize(
     ("body", "code", "words"),
     [
-        (b"{", "invalid_json", "the body is not valid JSON: "),
-        (b"", "invalid_json", "the body is not valid JSON: "),
-        (b'{"message": "\xff"}', "invalid_json", "the body is not valid JSON: "),
+        (b"{", "invalid_json", "The body is not valid JSON: "),
+        (b"", "invalid_json", "The body is not valid JSON: "),
+        (b'{"message": "\xff"}', "invalid_json", "The body is not valid JSON: "),
         (b"[" * 100_000, "invalid_json", "nested too deeply"),
         (b'{"message": 1}', "invalid_request", "Expected `str`, got `int` - at `$.message`. "),
         (b"{}", "invalid_request", "Object missing required field `message`. "),

@@ -282,6 +282,16 @@ def test_what_a_model_cannot_is_refused(tmp_path: Path, options: dict[str, Any],
     assert (response.status_code, details) == (400, {"error_code": "unsupported_by_model", "param": param})
 
 
+def test_a_model_that_cannot_count_is_named(tmp_path: Path) -> None:
+    with serve({"echo": {}}, tmp_path) as server:
+        body = {"model": "echo", "messages": user({"type": "text", "text": "hello"})}
+        headers = {"x-api-key": server.key}
+        response = httpx.post(f"{server.url}/v1/messages/count_tokens", json=body, headers=headers, timeout=20)
+    error = response.json()["error"]
+    assert (response.status_code, error["message"]) == (400, "model: The model 'echo' cannot count tokens.")
+    assert error["details"] == {"error_code": "unsupported_by_model", "param": "model"}
+
+
 @pytest.mark.parametrize("stage", ["input", "output"])
 def test_moderators_read_arguments_and_results(tmp_path: Path, stage: str) -> None:
     config: Any = {"tools_model": {}, "guard": {"stages": [stage], "word": "Bonn" if stage == "output" else "Rain"}}

@@ -156,8 +156,12 @@ def test_what_is_wrong_with_a_ranking(
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
-def test_a_server_without_a_reranker(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_server_without_a_reranker_or_embeddings(tmp_path_factory: pytest.TempPathFactory) -> None:
     with serve({"script": {}}, tmp_path_factory.mktemp("none")) as server:
         answer = ranked(server)
-    assert answer.status_code == 404
-    assert "Models: none" in answer.json()["error"]["message"]
+        embedding = {"model": "any", "input": "hello"}
+        headers = {"Authorization": f"Bearer {server.key}"}
+        embedded = httpx.post(f"{server.url}/v1/embeddings", headers=headers, json=embedding)
+    assert (answer.status_code, embedded.status_code) == (404, 404)
+    assert answer.json()["error"]["message"] == "This server has no reranking model."
+    assert embedded.json()["error"]["message"] == "This server has no embedding model."

@@ -207,4 +207,4 @@ def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Res
 
 def _too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[Any]:
     """Refuse a body that is nested too deeply to decode."""
-    return _refusal(request, RequestError(400, "invalid_json", "the body is nested too deeply."))
+    return _refusal(request, RequestError(400, "invalid_json", "The body is nested too deeply."))

@@ -73,7 +73,8 @@ def counting_route(services: Services) -> Any:
             model = services.host.catalogue.find(turn.model, key.models)
             size = await services.pipeline.count_tokens(msgspec.structs.replace(turn, model=model))
         if size is None:
-            raise RequestError(400, "unsupported_by_model", "The model cannot count tokens.")
+            detail = f"The model '{model}' cannot count tokens."
+            raise RequestError(400, "unsupported_by_model", detail, param="model")
         return TokensCounted(size.prompt)
 
     return count_tokens

@@ -162,13 +162,13 @@ def _listed(model: ModelInfo, catalogue: Catalogue) -> ListedModel:
 async def _embed(host: OrbitHost, request: EmbeddingRequest, context: CallContext) -> EmbeddingList:
     models = embedding_models(host)
     if listed_name(request.model, models) is None:
-        raise UnknownModel(request.model, models)
+        raise UnknownModel(request.model, models, "embedding")
     texts = _texts(request.input)
     if any(not text for text in texts):
-        raise ParameterError("input", "an input must not be empty.")
+        raise ParameterError("input", "An input must not be empty.")
     vectors = await host.embed(texts, "document", context)
     if request.dimensions not in (None, vectors.shape[1]):
-        raise ParameterError("dimensions", f"this model's vectors have {vectors.shape[1]} dimensions.")
+        raise ParameterError("dimensions", f"This model's vectors have {vectors.shape[1]} dimensions.")
     encode: Callable[[Any], list[float] | str] = _base64 if request.encoding_format == "base64" else _floats
     data = [Embedding(index, encode(vector)) for index, vector in enumerate(vectors)]
     words = words_of(texts)

@@ -90,7 +90,7 @@ async def _ranked(services: Services, request: RerankRequest, context: CallConte
     name, model = _reranker(services, request.model)
     texts = [item if isinstance(item, str) else item.text for item in request.documents]
     if not request.query.strip():
-        raise ParameterError("query", "the query must not be empty.")
+        raise ParameterError("query", "The query must not be empty.")
     if len(texts) > _MOST:
         raise ParameterError("documents", f"There are {len(texts)} documents; at most {_MOST} are allowed.")
     documents = [Document(str(number), text) for number, text in enumerate(texts)]
@@ -124,5 +124,5 @@ def _reranker(services: Services, asked: str) -> tuple[str, str]:
         by_instance = {name: model for model, name in models.items()}
         found = by_instance.get(asked)
     if found is None:
-        raise UnknownModel(asked, tuple(models))
+        raise UnknownModel(asked, tuple(models), "reranking")
     return models[found], found

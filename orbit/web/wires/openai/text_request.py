@@ -106,5 +106,5 @@ def _prompt(given: str | list[str | int | list[int]]) -> str:
     if len(prompts) > 1:
         raise ParameterError("prompt", "Send each prompt in a request of its own.")
     if not prompt.strip():
-        raise ParameterError("prompt", "the prompt must not be empty.")
+        raise ParameterError("prompt", "The prompt must not be empty.")
     return prompt
