@@ -96,6 +96,7 @@ def create(  # click passes options by name
         return await admin.create_key(msgspec.structs.replace(new, system_prompt_id=used.id) if used else new)
 
     _show_secret(target, target.do(work))
+    _warn_of_missing(target, models)
 
 
 @keys.command("list")
@@ -185,6 +186,7 @@ def update(  # click passes options by name
             changes[name] = None
     change = checked(KeyUpdate, changes)
     target.show(target.do(lambda admin: admin.update_key(reference, change)))
+    _warn_of_missing(target, models)
 
 
 @keys.command()
@@ -228,6 +230,22 @@ def migrate(target: Target) -> None:
     """Replace clear keys of an earlier ORBIT by their digests."""
     number = target.do(lambda admin: admin.migrate())
     target.show({"migrated": number}, f"Replaced {number} clear keys by digests.")
+
+
+def _warn_of_missing(target: Target, models: tuple[str, ...]) -> None:
+    """Name the models that the configuration lacks. A remote server may have others, so nothing is said of it."""
+    if target.url or not any(models):
+        return
+    from orbit.host.host import OrbitHost
+
+    host = OrbitHost.from_file(target.config_path)
+    missing = () if host.problems else host.catalogue.missing(models)
+    if missing:
+        click.echo(
+            f"Warning: there is no model {', '.join(map(repr, missing))}: requests of this key for it are refused. "
+            f"Models: {', '.join(host.catalogue.names()) or 'none'}.",
+            err=True,
+        )
 
 
 def _show_secret(target: Target, key: KeyInfo) -> None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from cli_kit import create, runner, works
@@ -152,6 +153,19 @@ def test_a_key_has_models_of_its_own(orbit):
     assert json.loads(orbit("keys", "update", made["id"], "--notes", "n", "--json").stdout)["models"] == ["large"]
     assert json.loads(orbit("keys", "update", made["id"], "--model", "", "--json").stdout)["models"] == []
     orbit("keys", "update", made["id"], "--model", "", "--model", "fast", code=2)
+
+
+def test_models_that_the_configuration_lacks_are_named(config, monkeypatch):
+    monkeypatch.delenv("ORBIT_URL", raising=False)
+    with Path(config).open("a") as file:
+        file.write("echo: {}\nmodels: {default: fast, fast: {provider: echo}, exact: {provider: echo}}\n")
+    orbit = runner("--config", config)
+    result = orbit("keys", "create", "--name", "Ana", "--model", "fast", "--model", "fats", "--json")
+    made = json.loads(result.stdout)
+    assert "there is no model 'fats': requests of this key for it are refused. Models: fast, exact." in result.stderr
+    assert "no model" not in orbit("keys", "update", made["id"], "--model", "EXACT").stderr
+    assert "no model 'large'" in orbit("keys", "update", made["id"], "--model", "large").stderr
+    assert "no model" not in orbit("keys", "update", made["id"], "--model", "").stderr
 
 
 def test_the_module_imports_nothing_heavy():
