@@ -15,16 +15,21 @@ from orbit.cli.shared.options import config_option
 def health(config_path: str | None, *, ready: bool) -> None:
     """Ask the server on this machine whether it is up. Exits with 1 if not.
 
-    It finds the port, HTTPS and the certificate in the configuration. Needs neither a key nor the admin token.
+    It finds the port, HTTPS and the certificate in the configuration. Needs neither a key nor the admin token. A wrong
+    setting in the file does not matter while the server runs by an earlier one.
     """
     import httpx
 
     from orbit.cli.shared.address import trust_of, url_of
-    from orbit.config import load_config
+    from orbit.config.load import read_config
+    from orbit.errors import ConfigError
     from orbit.serving.sole_server import address_of_server
 
-    config = load_config(config_path)
-    url = address_of_server(config.data_dir) or url_of(config)
+    config, problems = read_config(config_path)
+    url = address_of_server(config.data_dir)
+    if problems and not url:
+        raise ConfigError(problems)
+    url = url or url_of(config)
     try:
         response = httpx.get(f"{url}/health/{'ready' if ready else 'live'}", timeout=5, verify=trust_of(config))
     except httpx.HTTPError as error:

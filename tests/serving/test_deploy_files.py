@@ -106,6 +106,9 @@ def test_the_health_check_finds_the_server_by_its_configuration(tmp_path: Path) 
         for option in ([], ["--ready"]):
             found = CliRunner().invoke(orbit, ["health", "--config", str(file), *option])
             assert found.exit_code == 0, found.output
+        # A file that a reload refuses does not make a container unhealthy.
+        file.write_text(file.read_text() + "retrieval: {limitt: 3}\n")
+        assert CliRunner().invoke(orbit, ["health", "--config", str(file)]).exit_code == 0
     gone = CliRunner().invoke(orbit, ["health", "--config", str(file)])
     assert gone.exit_code == 1
     assert "cannot be reached" in gone.stderr
