@@ -6,9 +6,11 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """Take SIGINT back from a shell that ignores it for commands in the background: the tests' servers inherit that."""
+    """Take back the signals that a shell or ``nohup`` ignores for commands in the background: servers inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -128,7 +128,8 @@ class FileLog(orbit.Provider):
             return
         directory = self._place()
         there = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
-        if not there.is_dir():
+        own = Path(self.settings.directory).expanduser().is_absolute()
+        if not there.is_dir() and (own or not self.host.data_dir.is_relative_to(there)):  # else the data folder's check
             yield f"directory: '{there}' is a file"
 
     def _place(self) -> Path:

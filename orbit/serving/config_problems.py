@@ -67,9 +67,16 @@ def _host_problems(host: str) -> Iterator[Problem]:
 
 def _log_problems(config: Config) -> Iterator[Problem]:
     """Return what would keep the server log and the chat log from being written."""
+    no_data = folder_problems("", config.data_dir)  # the check of the folder reports it
+
+    def reported(path: Path) -> bool:
+        return bool(no_data) and path.is_relative_to(config.data_dir)
+
     if name := config.host.logging.server_file:
         file = under_data(name, config.data_dir)
-        if file.parent.is_dir() or not Path(name).expanduser().is_absolute():
+        if reported(file):
+            pass
+        elif file.parent.is_dir() or not Path(name).expanduser().is_absolute():
             yield from file_problems("logging.server_file", file)
         else:
             yield Problem("logging.server_file", f"there is no folder {file.parent}; make it, or name another file.")
@@ -77,7 +84,9 @@ def _log_problems(config: Config) -> Iterator[Problem]:
         if section.name == FILE_LOG and section.plugin == FILE_LOG:
             given = {name: str(section.settings.get(name) or getattr(_LOG, name)) for name in ("directory", "filename")}
             settings = msgspec.structs.replace(_LOG, **given)
-            yield from folder_problems(f"{section.path}.directory", settings.folder(config.data_dir))
+            folder = settings.folder(config.data_dir)
+            if not reported(folder):
+                yield from folder_problems(f"{section.path}.directory", folder)
 
 
 def _token_problems(config: Config) -> Sequence[Problem]:

@@ -35,7 +35,7 @@ def test_attacks_are_shown_as_text(tab: Any, server: Any, admin: httpx.Client) -
         chat(server, key["api_key"], text)
         earlier = KeyChanges(collection_name=text)  # a key from before there was a rule for names
         server.call(server.services.database.update_key(key["id"], earlier))
-    files = [("files", (f"{text}.md", f"# {text}\n\n{text}".encode())) for text in ATTACKS]
+    files = [("files", (f"{text}.md", f"# {text}\n\nAn attack: `{text}`".encode())) for text in ATTACKS]
     admin.post("/admin/collections/attacked/documents", files=files).raise_for_status()
     server.call(server.provider("files").flush())
 
@@ -47,7 +47,7 @@ def test_attacks_are_shown_as_text(tab: Any, server: Any, admin: httpx.Client) -
             page.get_by_role("dialog").get_by_text("Cancel").click()
         assert no_markup(page)
     show(page, "Collections")
-    page.locator("main summary").click()
+    page.locator("main .documents summary").click()
     page.get_by_role("button", name=f"Remove {ATTACKS[0]}.md").click()
     page.get_by_role("heading", name=f"Remove {ATTACKS[0]}.md?").wait_for()
     press(page, "Cancel")

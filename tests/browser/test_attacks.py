@@ -87,8 +87,9 @@ class Attacker(orbit.Provider):
         ]
         attack = '"><img src=x onerror=window.hacked=32>'
         return [
-            orbit.Document(f"{attack}{link}", f"{ATTACKS}{link}", attack, f"{attack}{link}", link, score=1.0)
-            for link in links
+            # Passages that contain each other are shown once.
+            orbit.Document(f"{attack}{link}", f"{number}. {ATTACKS}{link}", attack, f"{attack}{link}", link, score=1.0)
+            for number, link in enumerate(links)
         ]
 
     @orbit.hookimpl

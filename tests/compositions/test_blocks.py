@@ -15,6 +15,7 @@ BLOCKS = {f"{page.relative_to(ROOT)}:{line}": text for page in PAGES for line, t
 
 NOT_SERVED = {
     ("docs/configuration.md", "max_concurrent: many"): "shows mistakes, and what orbit check says of them",
+    ("docs/deployment.md", "replicas: 2"): "configures another program, Helm",
     ("docs/openai-api.md", "model_id: orbit"): "configures another program, llm",
     ("docs/operations.md", "scrape_configs"): "configures another program, Prometheus",
 }
