@@ -127,14 +127,19 @@ class FileLog(orbit.Provider):
             yield "directory: its name cannot be used"
             return
         directory = self._place()
-        there = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
-        own = Path(self.settings.directory).expanduser().is_absolute()
-        if not there.is_dir() and (own or not self.host.data_dir.is_relative_to(there)):  # else the data folder's check
-            yield f"directory: '{there}' is a file"
+        lowest = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
+        if lowest.is_dir():
+            return
+        if not self._given.is_absolute() and self.host.data_dir.is_relative_to(lowest):
+            return  # the check of the data folder reports it
+        yield f"directory: '{lowest}' is a file"
+
+    @property
+    def _given(self) -> Path:
+        return Path(self.settings.directory).expanduser()
 
     def _place(self) -> Path:
-        given = Path(self.settings.directory).expanduser()
-        return given if given.is_absolute() else self.settings.folder(self.host.data_dir)
+        return self._given if self._given.is_absolute() else self.settings.folder(self.host.data_dir)
 
     def _encode(self, record: orbit.ChatRecord) -> bytes:
         now = time.monotonic()

@@ -31,12 +31,13 @@ _LOG = FileLogSettings()
 def serving_problems(config: Config) -> list[Problem]:
     """Return what would keep the server from serving: addresses, files, certificates, proxies, origins."""
     general = config.host.general
+    unusable = folder_problems("general.data_dir", config.data_dir)
     return [
         *_host_problems(general.host),
-        *folder_problems("general.data_dir", config.data_dir),
+        *unusable,
         *database_problems(config),
-        *_log_problems(config),
-        *_token_problems(config),
+        *_log_problems(config, data_usable=not unusable),
+        *(_token_problems(config) if not unusable else ()),
         *tls_problems(general),
         *_proxy_problems(general.trusted_proxies),
         *_cors_problems(config.host.cors),
@@ -65,35 +66,40 @@ def _host_problems(host: str) -> Iterator[Problem]:
         yield Problem("general.host", sentence)
 
 
-def _log_problems(config: Config) -> Iterator[Problem]:
-    """Return what would keep the server log and the chat log from being written."""
-    no_data = folder_problems("", config.data_dir)  # the check of the folder reports it
+def _log_problems(config: Config, *, data_usable: bool) -> Iterator[Problem]:
+    """Return what would keep the server log and the chat log from being written.
 
-    def reported(path: Path) -> bool:
-        return bool(no_data) and path.is_relative_to(config.data_dir)
+    The problem of an unusable data folder is not repeated for the logs in it.
+    """
+    for path, problems in (*_server_log(config), *_chat_log(config)):
+        if data_usable or not path.is_relative_to(config.data_dir):
+            yield from problems
 
+
+def _server_log(config: Config) -> Iterator[tuple[Path, list[Problem]]]:
+    """Yield the file of the server log, if it has one, with its problems."""
     if name := config.host.logging.server_file:
-        file = under_data(name, config.data_dir)
-        if reported(file):
-            pass
-        elif file.parent.is_dir() or not Path(name).expanduser().is_absolute():
-            yield from file_problems("logging.server_file", file)
+        setting, file = "logging.server_file", under_data(name, config.data_dir)
+        if file.parent.is_dir() or not Path(name).expanduser().is_absolute():
+            yield file, file_problems(setting, file)
         else:
-            yield Problem("logging.server_file", f"there is no folder {file.parent}; make it, or name another file.")
+            yield file, [Problem(setting, f"there is no folder {file.parent}; make it, or name another file.")]
+
+
+def _chat_log(config: Config) -> Iterator[tuple[Path, list[Problem]]]:
+    """Yield the folder of the chat log, if it is on, with its problems."""
     for section in config.providers:
         if section.name == FILE_LOG and section.plugin == FILE_LOG:
             given = {name: str(section.settings.get(name) or getattr(_LOG, name)) for name in ("directory", "filename")}
-            settings = msgspec.structs.replace(_LOG, **given)
-            folder = settings.folder(config.data_dir)
-            if not reported(folder):
-                yield from folder_problems(f"{section.path}.directory", folder)
+            folder = msgspec.structs.replace(_LOG, **given).folder(config.data_dir)
+            yield folder, folder_problems(f"{section.path}.directory", folder)
 
 
 def _token_problems(config: Config) -> Sequence[Problem]:
     try:
         read_token(config)
     except ConfigError as error:
-        return () if folder_problems("", config.data_dir) else error.problems  # the check of the folder reports it
+        return error.problems
     return ()
 
 
