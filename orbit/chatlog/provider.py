@@ -130,7 +130,7 @@ class FileLog(orbit.Provider):
         lowest = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
         if lowest.is_dir():
             return
-        if not self._given.is_absolute() and self.host.data_dir.is_relative_to(lowest):
+        if not self._given.is_absolute() and self.host.data_dir.absolute().is_relative_to(lowest):
             return  # the check of the data folder reports it
         yield f"directory: '{lowest}' is a file"
 

@@ -72,7 +72,7 @@ def _log_problems(config: Config, *, data_usable: bool) -> Iterator[Problem]:
     The problem of an unusable data folder is not repeated for the logs in it.
     """
     for path, problems in (*_server_log(config), *_chat_log(config)):
-        if data_usable or not path.is_relative_to(config.data_dir):
+        if data_usable or not path.is_relative_to(config.data_dir.absolute()):
             yield from problems
 
 

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from orbit.cli import orbit
 from orbit.config.load import parse_config
+from orbit.errors import ConfigError
 from orbit.serving.config_problems import serving_problems
 
 
@@ -122,6 +125,17 @@ def test_what_is_right_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
     assert told(tmp_path, logging={"file": {"directory": str(tmp_path / "logs")}}, sqlite={"path": "empty.db"}) == []
     assert [path.name for path in tmp_path.iterdir()] == ["empty.db"]
+
+
+@pytest.mark.parametrize("data_dir", ["data", "{tmp}/data"])
+def test_an_unusable_data_folder_is_one_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data_dir: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").touch()
+    general = f"general: {{data_dir: {data_dir.replace('{tmp}', str(tmp_path))}}}"
+    (tmp_path / "config.yaml").write_text(f"{general}\nlogging: {{server_file: server.log}}\necho: {{}}\n")
+    error = CliRunner().invoke(orbit, ["check", "--config", "config.yaml"]).exception
+    assert isinstance(error, ConfigError)
+    assert [problem.path for problem in error.problems] == ["general.data_dir"]
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])
