@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
 
-from orbit.upstreams.addresses import Address
+from orbit.upstreams.addresses import Address, address_problem, credential_problem
+from orbit.upstreams.connections import tls_problems
+from orbit.upstreams.headers import header_problems
 
 Seconds = Annotated[float, Meta(gt=0)]
 
@@ -51,3 +54,23 @@ class ServerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     def addresses(self) -> tuple[Address, ...]:
         """All servers, without duplicates and without a route at the end, which each request appends."""
         return tuple(dict.fromkeys(Address.parse(url, strip=self.ROUTES) for url in self.given))
+
+    def problems(self, form: str = "http://HOST:PORT", *, bearer: str = "", **credentials: str) -> Iterator[str]:
+        """Yield settings that cannot work, for ``validate``. ``form`` is how a base_url looks.
+
+        ``credentials`` are further settings that headers carry, such as ``api_key``; ``bearer`` is the name of the one
+        that uses the header Authorization.
+        """
+        if not self.given:
+            yield "base_url contains no server."
+        for url in self.given:
+            if problem := address_problem(url, form):
+                yield f"base_url {problem}"
+        if self.proxy and (problem := address_problem(self.proxy)):
+            yield f"proxy {problem}"
+        others = {name: value for name, value in credentials.items() if name == bearer}
+        authorized = any(name.lower() == "authorization" for name in self.headers)
+        if problem := credential_problem(self.addresses, {**others, "headers.Authorization": authorized}):
+            yield problem
+        yield from tls_problems(self.ca_certs, verify_certs=self.verify_certs)
+        yield from header_problems(self.headers, **credentials)

@@ -32,16 +32,12 @@ from orbit.upstreams import (
     Refused,
     Server,
     ServerPool,
-    address_problem,
     beside_text,
     blamed,
     check_servers,
-    credential_problem,
-    header_problems,
     listed_name,
     seconds_left,
     surplus_routes,
-    tls_problems,
     until_answered,
 )
 from orbit_anthropic import thinking, wire
@@ -93,18 +89,7 @@ class AnthropicProvider(Provider):
         settings = self.settings
         if not settings.model:
             yield "set `model`, such as claude-sonnet-5."
-        if not settings.given:
-            yield "base_url contains no server."
-        for url in settings.given:
-            if problem := address_problem(url, "https://HOST"):
-                yield f"base_url {problem}"
-        if settings.proxy and (problem := address_problem(settings.proxy)):
-            yield f"proxy {problem}"
-        others = {"headers.Authorization": any(name.lower() == "authorization" for name in settings.headers)}
-        if problem := credential_problem(settings.addresses, others):
-            yield problem
-        yield from tls_problems(settings.ca_certs, verify_certs=settings.verify_certs)
-        yield from header_problems(settings.headers, api_key=settings.api_key, version=settings.version)
+        yield from settings.problems("https://HOST", api_key=settings.api_key, version=settings.version)
         for field in sorted(_OWN_FIELDS.intersection(settings.extra_body)):
             yield f"extra_body.{field} is set by ORBIT for each request; leave it out."
         if settings.context_window and settings.max_tokens >= settings.context_window:

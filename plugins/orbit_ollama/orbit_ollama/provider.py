@@ -28,18 +28,14 @@ from orbit.upstreams import (
     Refused,
     Server,
     ServerPool,
-    address_problem,
     blamed,
     check_servers,
-    credential_problem,
     embed_in_batches,
-    header_problems,
     listed_name,
     refuses_system,
     seconds_left,
     shortened_sentence,
     surplus_routes,
-    tls_problems,
     until_answered,
 )
 from orbit_ollama import wire
@@ -84,21 +80,9 @@ class OllamaProvider(Provider):
         """Yield settings that cannot work."""
         if not (self.settings.model or self.settings.embed_model):
             yield "set `model` (to chat), `embed_model` (to embed), or both."
-        settings = self.settings
-        if not settings.given:
-            yield "base_url contains no server."
-        for url in settings.given:
-            if problem := address_problem(url):
-                yield f"base_url {problem}"
-        if settings.proxy and (problem := address_problem(settings.proxy)):
-            yield f"proxy {problem}"
-        authorized = any(name.lower() == "authorization" for name in settings.headers)
-        if problem := credential_problem(settings.addresses, {"headers.Authorization": authorized}):
+        yield from self.settings.problems()
+        if problem := self.settings.keep_alive_problem():
             yield problem
-        yield from header_problems(settings.headers)
-        if problem := settings.keep_alive_problem():
-            yield problem
-        yield from tls_problems(settings.ca_certs, verify_certs=settings.verify_certs)
 
     def offers(self, hook: str) -> bool:
         """Return whether a model is configured for a hook."""

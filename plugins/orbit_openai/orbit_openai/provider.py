@@ -28,18 +28,14 @@ from orbit.upstreams import (
     Address,
     Server,
     ServerPool,
-    address_problem,
     beside_text,
     blamed,
     check_servers,
-    credential_problem,
     embed_in_batches,
-    header_problems,
     listed_name,
     seconds_left,
     shortened_sentence,
     surplus_routes,
-    tls_problems,
     until_answered,
 )
 from orbit_openai import wire
@@ -82,24 +78,10 @@ class OpenAIProvider(Provider):
 
     def validate(self) -> Iterable[str]:
         """Yield settings that cannot work."""
-        if not (self.settings.model or self.settings.embed_model):
-            yield "set `model` (to chat), `embed_model` (to embed), or both."
         settings = self.settings
-        if not settings.given:
-            yield "base_url contains no server."
-        for url in settings.given:
-            if problem := address_problem(url, "http://HOST:PORT/v1"):
-                yield f"base_url {problem}"
-        if settings.proxy and (problem := address_problem(settings.proxy)):
-            yield f"proxy {problem}"
-        others = {
-            "api_key": settings.api_key,
-            "headers.Authorization": any(name.lower() == "authorization" for name in settings.headers),
-        }
-        if problem := credential_problem(settings.addresses, others):
-            yield problem
-        yield from tls_problems(settings.ca_certs, verify_certs=settings.verify_certs)
-        yield from header_problems(settings.headers, api_key=settings.api_key)
+        if not (settings.model or settings.embed_model):
+            yield "set `model` (to chat), `embed_model` (to embed), or both."
+        yield from settings.problems("http://HOST:PORT/v1", bearer="api_key", api_key=settings.api_key)
         for setting, fields in (("extra_body", settings.extra_body), ("extra_embed_body", settings.extra_embed_body)):
             for field in sorted(_OWN_FIELDS.intersection(fields)):
                 yield f"{setting}.{field} is set by ORBIT for each request; leave it out."
