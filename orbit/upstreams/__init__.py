@@ -1,7 +1,7 @@
 """Helpers for plugins that call a server. Public API, like everything in ``import orbit``."""
 
 from orbit.upstreams.addresses import Address, address_problem, credential_problem, is_public, shown
-from orbit.upstreams.asking import Connections, StatusError, cut_off, oversized, whole_body
+from orbit.upstreams.asking import Connections, StatusError, cut_off, oversized, read_to_end, whole_body
 from orbit.upstreams.batches import embed_in_batches
 from orbit.upstreams.connections import (
     failed_connection,
@@ -51,6 +51,7 @@ __all__ = [
     "listed_name",
     "new_call_id",
     "oversized",
+    "read_to_end",
     "refuses_roles",
     "refuses_system",
     "retry_after",

@@ -1,15 +1,13 @@
 """The HTTP client: the routes of the Messages API."""
 
-import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from orbit import Chunk, OrbitError
-from orbit.upstreams import Address, Connections, Refused, oversized, whole_body
+from orbit import Chunk
+from orbit.upstreams import Address, Connections, Refused, oversized, read_to_end, whole_body
 from orbit_anthropic.errors import not_compatible, status_error
 from orbit_anthropic.models import Model, models_from
 from orbit_anthropic.reader import MessageReader
@@ -18,7 +16,6 @@ from orbit_anthropic.settings import AnthropicSettings
 if TYPE_CHECKING:
     import aiohttp
 
-_SECONDS_TO_END: Final = 0.5
 _NO_LIST: Final = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 )
@@ -32,52 +29,29 @@ class _Counted(msgspec.Struct):
     input_tokens: int
 
 
-class Client:
+class Client(Connections):
     """Connections to all servers of an instance. Create it inside an event loop; ``close`` it when done."""
 
     def __init__(self, settings: AnthropicSettings) -> None:
-        self._settings = settings
         key = {"x-api-key": settings.api_key} if settings.api_key else {}
-        self._connections = Connections(
-            {"anthropic-version": settings.version, **key, **settings.headers},
-            proxy=settings.proxy,
-            ca_certs=settings.ca_certs,
-            verify_certs=settings.verify_certs,
-            connect_timeout=settings.connect_timeout,
-        )
-
-    async def close(self) -> None:
-        """Close all connections, including those of running answers."""
-        await self._connections.close()
+        headers = {"anthropic-version": settings.version, **key}
+        super().__init__(settings, headers, refused=status_error, incompatible=not_compatible)
 
     async def models(self, address: Address) -> list[Model] | None:
         """Return the models that a server lists; None if it has no list. Raises ProviderError."""
         path = "/v1/models" if address.query else "/v1/models?limit=1000"  # the most; else it lists 20
         try:
-            async with self._asked("GET", address, path, seconds=self._settings.connect_timeout) as response:
+            async with self.asked("GET", address, path, seconds=self.connect_timeout) as response:
                 return models_from(await whole_body(response, _LONGEST_BODY, str(address)), str(address))
         except Refused as error:
             if error.status in _NO_LIST:
                 return None
             raise
 
-    async def answers(self, address: Address, model: str) -> None:
-        """Raise ProviderError if a server does not know the route. Ignore complaints about the empty request."""
-        body = b'{"model": %b}' % msgspec.json.encode(model)
-        seconds = self._settings.connect_timeout
-        try:
-            async with self._asked("POST", address, "/v1/messages", body, model, seconds=seconds):
-                return
-        except Refused as error:
-            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-                raise
-        except OrbitError:
-            return
-
     async def count(self, address: Address, body: bytes, model: str, seconds: float) -> int:
         """Return the tokens of a prompt. Raises OrbitError."""
         url = str(address)
-        async with self._asked("POST", address, "/v1/messages/count_tokens", body, model, seconds=seconds) as response:
+        async with self.asked("POST", address, "/v1/messages/count_tokens", body, model, seconds=seconds) as response:
             try:
                 return msgspec.json.decode(await whole_body(response, _LONGEST_BODY, url), type=_Counted).input_tokens
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -90,9 +64,7 @@ class Client:
 
         Closing the generator closes the connection, which makes the server stop.
         """
-        import aiohttp  # noqa: PLC0415  # loaded by __init__
-
-        async with self._asked("POST", address, "/v1/messages", body, model, silence=silence) as response:
+        async with self.asked("POST", address, "/v1/messages", body, model, silence=silence) as response:
             size = 0
             while not reader.done and (data := await _piece(response, reader)):
                 size += len(data)
@@ -102,34 +74,7 @@ class Client:
                     yield chunk
             for chunk in reader.end(response.content_type):
                 yield chunk
-            # Read to the end of the body, so that the connection can be reused.
-            with suppress(TimeoutError, aiohttp.ClientError, OSError):
-                async with asyncio.timeout(_SECONDS_TO_END):
-                    await response.content.readany()
-
-    def _asked(
-        self,
-        method: str,
-        address: Address,
-        path: str,
-        body: bytes | None = None,
-        model: str = "",
-        *,
-        seconds: float | None = None,
-        silence: float | None = None,
-    ) -> "AbstractAsyncContextManager[aiohttp.ClientResponse]":
-        """Send a request. ``seconds`` limits the whole call, ``silence`` each wait."""
-        url = str(address)
-        return self._connections.asked(
-            method,
-            address,
-            path,
-            body,
-            refused=lambda status, headers, said: status_error(status, headers, said, model, url),
-            incompatible=lambda detail: not_compatible(url, detail),
-            seconds=seconds,
-            silence=silence,
-        )
+            await read_to_end(response)
 
 
 async def _piece(response: "aiohttp.ClientResponse", reader: MessageReader) -> bytes:

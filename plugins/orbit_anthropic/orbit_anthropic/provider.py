@@ -299,7 +299,7 @@ class AnthropicProvider(Provider):
 
         async def ask() -> list[ListedModel]:
             if (found := await client.models(server.address)) is None:
-                await client.answers(server.address, settings.model)
+                await client.answers(server.address, "/v1/messages", settings.model)
             return found or []
 
         return await until_answered(ask, settings.start_timeout, "Start the server, or set base_url to where it runs.")

@@ -1,15 +1,12 @@
-"""The HTTP client: sends requests with aiohttp and converts its exceptions to ORBIT's errors."""
+"""The HTTP client: the routes of OpenAI's API."""
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from orbit import Chunk, OrbitError
-from orbit.upstreams import Address, Connections, Refused, oversized, whole_body
+from orbit import Chunk
+from orbit.upstreams import Address, Connections, Refused, oversized, read_to_end, whole_body
 from orbit_openai.errors import NoModelList, not_compatible, status_error
 from orbit_openai.reader import ChatReader
 from orbit_openai.settings import OpenAISettings
@@ -18,7 +15,6 @@ from orbit_openai.wire import Model, models_from, vectors_from
 if TYPE_CHECKING:
     import aiohttp
 
-_SECONDS_TO_END = 0.5
 _SECONDS_FOR_USAGE = 2.0
 _NO_LIST = frozenset(
     {
@@ -36,49 +32,26 @@ _LONGEST_LIST = 8 * 1024 * 1024
 _LONGEST_VECTOR = 256 * 1024
 
 
-class Client:
+class Client(Connections):
     """Connections to all servers of an instance. Create it inside an event loop; ``close`` it when done."""
 
     def __init__(self, settings: OpenAISettings) -> None:
-        self._settings = settings
         authorization = {"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {}
-        self._connections = Connections(
-            authorization | settings.headers,
-            proxy=settings.proxy,
-            ca_certs=settings.ca_certs,
-            verify_certs=settings.verify_certs,
-            connect_timeout=settings.connect_timeout,
-        )
-
-    async def close(self) -> None:
-        """Close all connections, including those of running answers."""
-        await self._connections.close()
+        super().__init__(settings, authorization, refused=status_error, incompatible=not_compatible)
 
     async def models(self, address: Address) -> list[Model]:
         """Return the models that a server lists. Raises ProviderError: NoModelList if the server has no list."""
         try:
-            async with self._asked("GET", address, "/models", seconds=self._settings.connect_timeout) as response:
+            async with self.asked("GET", address, "/models", seconds=self.connect_timeout) as response:
                 return models_from(await whole_body(response, _LONGEST_LIST, str(address)), str(address))
         except Refused as error:
             if error.status in _NO_LIST:
                 raise NoModelList(error.message, error.status, error.marks, kind=error.kind, retryable=False) from error
             raise
 
-    async def answers(self, address: Address, path: str, model: str) -> None:
-        """Raise ProviderError if a server does not know a route. Ignore other complaints about the empty request."""
-        body = b'{"model": %b}' % msgspec.json.encode(model)
-        try:
-            async with self._asked("POST", address, path, body, model, seconds=self._settings.connect_timeout):
-                return
-        except Refused as error:
-            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-                raise
-        except OrbitError:
-            return
-
     async def embed(self, address: Address, body: bytes, count: int, model: str, seconds: float) -> list[list[float]]:
         """Return ``count`` vectors, in the order of the texts. Raises ProviderError."""
-        async with self._asked("POST", address, "/embeddings", body, model, seconds=seconds) as response:
+        async with self.asked("POST", address, "/embeddings", body, model, seconds=seconds) as response:
             url, limit = str(address), _LONGEST_LIST + count * _LONGEST_VECTOR
             return vectors_from(await whole_body(response, limit, url), count, url)
 
@@ -89,9 +62,7 @@ class Client:
 
         Closing the generator closes the connection, which makes the server stop.
         """
-        import aiohttp  # noqa: PLC0415  # loaded by __init__
-
-        async with self._asked("POST", address, "/chat/completions", body, model, silence=silence) as response:
+        async with self.asked("POST", address, "/chat/completions", body, model, silence=silence) as response:
             size = 0
             while not reader.done and (data := await _piece(response, reader)):
                 size += len(data)
@@ -103,34 +74,7 @@ class Client:
             chunk = reader.end(response.content_type)
             if chunk is not None:
                 yield chunk
-            # Read to the end of the body, so that the connection can be reused.
-            with suppress(TimeoutError, aiohttp.ClientError, OSError):
-                async with asyncio.timeout(_SECONDS_TO_END):
-                    await response.content.readany()
-
-    def _asked(
-        self,
-        method: str,
-        address: Address,
-        path: str,
-        body: bytes | None = None,
-        model: str = "",
-        *,
-        seconds: float | None = None,
-        silence: float | None = None,
-    ) -> "AbstractAsyncContextManager[aiohttp.ClientResponse]":
-        """Send a request. ``seconds`` limits the whole call, ``silence`` each wait."""
-        url = str(address)
-        return self._connections.asked(
-            method,
-            address,
-            path,
-            body,
-            refused=lambda status, headers, said: status_error(status, headers, said, model, url),
-            incompatible=lambda detail: not_compatible(url, detail),
-            seconds=seconds,
-            silence=silence,
-        )
+            await read_to_end(response)
 
 
 async def _piece(response: "aiohttp.ClientResponse", reader: ChatReader) -> bytes:
