@@ -13,7 +13,7 @@ from orbit.upstreams.connections import (
 )
 from orbit.upstreams.conversations import beside_text, refuses_roles, refuses_system, without_system
 from orbit.upstreams.embedding import embed_in_parts, shortened_sentence
-from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, is_final, is_too_much
+from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, error_of_status, is_final, is_too_much
 from orbit.upstreams.headers import header_problems
 from orbit.upstreams.models import listed_name
 from orbit.upstreams.pool import Attempts, Server, ServerPool, seconds_left
@@ -41,6 +41,7 @@ __all__ = [
     "cut_off",
     "embed_in_batches",
     "embed_in_parts",
+    "error_of_status",
     "failed_connection",
     "function_of",
     "header_problems",

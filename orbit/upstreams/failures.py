@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from math import ceil
 from typing import Final
 
 from orbit.errors import FailureKind, OrbitError, PromptTooLong, ProviderError
 from orbit.types import GenerateOptions, Message
+from orbit.upstreams.addresses import Address
+from orbit.upstreams.connections import retry_after
 from orbit.upstreams.conversations import refuses_roles, refuses_system
 from orbit.upstreams.embedding import too_much
 
@@ -24,6 +27,22 @@ _OF_TOOLS: Final = re.compile(r"\b(tools?|functions?|tool_choice|parallel_tool_c
 _OF_PARTS: Final = re.compile(r"image|multi-?modal|vision|modalit|\bfiles?\b|content (type|part)|mmproj", re.IGNORECASE)
 _REFUSALS: Final = (400, 422)
 _TOO_LARGE: Final = (400, 413, 422, 500)
+_STATUS: Final[dict[int, tuple[str, FailureKind]]] = {
+    HTTPStatus.UNAUTHORIZED: ("{url} rejected the API key. Set `api_key` to a valid one.", "failed"),
+    HTTPStatus.FORBIDDEN: ("{url} does not permit this for the API key: {said}", "failed"),
+    HTTPStatus.NOT_FOUND: ("{url} does not know that address: {said}", "failed"),
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (
+        "the proxy before {url} requires a user and a password. Set `proxy` to http://USER:PASSWORD@HOST:PORT.",
+        "failed",
+    ),
+    HTTPStatus.REQUEST_TIMEOUT: ("{url} gave up waiting: {said}", "timeout"),
+    HTTPStatus.TOO_MANY_REQUESTS: ("{url} is busy: {said}", "overloaded"),
+    HTTPStatus.BAD_GATEWAY: ("{url} has no model server behind it: {said}", "unavailable"),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("{url} is busy: {said}", "overloaded"),
+    HTTPStatus.GATEWAY_TIMEOUT: ("{url} gave up waiting: {said}", "timeout"),
+    529: ("{url} is busy: {said}", "overloaded"),  # "site is overloaded"
+}
+"""Status -> sentence and kind. Some of them come only from proxies."""
 _ROLES = (
     "The model does not accept the roles of these messages in this order. Alternate user and assistant, user first."
 )
@@ -62,6 +81,27 @@ def is_too_much(error: OrbitError) -> bool:
 def is_final(said: str) -> bool:
     """Return whether an HTTP 500 would happen again a moment later."""
     return _FINAL.search(said) is not None
+
+
+def error_of_status(  # all that a response says
+    status: int, headers: Mapping[str, str], said: str, marks: str, url: str, sentences: Mapping[int, str]
+) -> ProviderError:
+    """Return the error for a status other than 200, as far as all servers mean the same by it.
+
+    ``said`` is the server's sentence, ``marks`` all of its text. ``sentences`` replace the usual ones by status, with
+    ``{url}`` and ``{said}`` in them.
+    """
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        moved = Address.parse(headers["Location"]).url if headers.get("Location") else "another address"
+        return ProviderError(f"{url} has moved to {moved}; set base_url to that address.")
+    own_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR  # the server's fault, which may pass; 4xx is the request's
+    otherwise = "{url} failed: {said}" if own_fault else "{url} refused the request: {said}"
+    sentence, kind = _STATUS.get(status, (otherwise, "failed"))
+    message = sentences.get(status, sentence).format(url=url, said=said)
+    if kind == "overloaded":
+        return Busy(message, retry_after(headers))
+    retryable = kind != "failed" or (own_fault and not is_final(marks))
+    return Refused(message, status, marks, kind=kind, retryable=retryable)
 
 
 def blamed(error: OrbitError, options: GenerateOptions, messages: Sequence[Message] = ()) -> OrbitError:

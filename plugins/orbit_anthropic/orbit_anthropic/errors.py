@@ -7,14 +7,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from orbit import FailureKind, OrbitError, PromptTooLong, ProviderError
-from orbit.upstreams import Address, Busy, Refused, is_final, retry_after
+from orbit import OrbitError, PromptTooLong, ProviderError
+from orbit.upstreams import Refused, error_of_status
 
 _TOO_LONG: Final = re.compile(
     r"prompt is too long|exceeds? .{0,40}context|context (window|limit|length)|too many (input )?tokens", re.IGNORECASE
 )
 _NO_MONEY: Final = re.compile(r"credit balance|billing|spend limit", re.IGNORECASE)
-_OVERLOADED: Final = 529
 _STATUS_OF_TYPE: Final = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -25,24 +24,13 @@ _STATUS_OF_TYPE: Final = {
     "rate_limit_error": 429,
     "api_error": 500,
     "timeout_error": 504,
-    "overloaded_error": _OVERLOADED,
+    "overloaded_error": 529,
 }
 """The statuses that belong to the types of errors, for errors within a stream."""
-_STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
-    HTTPStatus.UNAUTHORIZED: ("{url} rejected the API key. Set `api_key` to a valid one.", "failed", False),
-    HTTPStatus.FORBIDDEN: ("{url} does not permit this for the API key: {said}", "failed", False),
-    HTTPStatus.NOT_FOUND: ("{url} does not know that address: {said}. base_url must not end in /v1.", "failed", False),
-    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (
-        "the proxy before {url} requires a user and a password. Set `proxy` to http://USER:PASSWORD@HOST:PORT.",
-        "failed",
-        False,
-    ),
-    HTTPStatus.REQUEST_TIMEOUT: ("{url} gave up waiting: {said}", "timeout", True),
-    HTTPStatus.BAD_GATEWAY: ("{url} has no model server behind it: {said}", "unavailable", True),
-    HTTPStatus.GATEWAY_TIMEOUT: ("{url} gave up waiting: {said}", "timeout", True),
+_SENTENCES: Final[dict[int, str]] = {
+    HTTPStatus.NOT_FOUND: "{url} does not know that address: {said}. base_url must not end in /v1.",
 }
-"""Status -> sentence, kind, retryable. Some of them come only from proxies."""
-_BUSY: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, _OVERLOADED)
+"""Status -> sentence, where it is not the usual one."""
 
 
 class _Fault(NamedTuple):
@@ -69,21 +57,14 @@ def event_error(event: Any, model: str, url: str) -> OrbitError:
 
 def _error(status: int, headers: Mapping[str, str], fault: _Fault, model: str, url: str) -> OrbitError:
     said, marks = fault.said or f"status {status} without an explanation", f"{fault.type} {fault.said}"
-    own_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR  # the server's fault, which may pass; 4xx is the request's
+    own_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (not own_fault and _TOO_LONG.search(fault.said)):
         return PromptTooLong(f"the prompt exceeds the model's context: {said}")
     if status == HTTPStatus.PAYMENT_REQUIRED or (not own_fault and _NO_MONEY.search(marks)):
         return ProviderError(f"{url} requires payment: {said}")
     if status == HTTPStatus.NOT_FOUND and "model" in fault.said:
         return ProviderError(f"{url} does not have the model '{model}': {said}", kind="not_found")
-    if status in _BUSY:
-        return Busy(f"{url} is busy: {said}", retry_after(headers))
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        moved = Address.parse(headers["Location"]).url if headers.get("Location") else "another address"
-        return ProviderError(f"{url} has moved to {moved}; set base_url to that address.")
-    otherwise = "{url} failed: {said}" if own_fault else "{url} refused the request: {said}"
-    sentence, kind, retryable = _STATUS.get(status, (otherwise, "failed", own_fault and not is_final(marks)))
-    return Refused(sentence.format(url=url, said=said), status, marks, kind=kind, retryable=retryable)
+    return error_of_status(status, headers, said, marks, url, _SENTENCES)
 
 
 def not_compatible(url: str, detail: str) -> ProviderError:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from orbit import FailureKind, Message, OrbitError, PromptTooLong, ProviderError
-from orbit.upstreams import Address, Busy, Refused, is_final, refuses_system, retry_after
+from orbit import Message, OrbitError, PromptTooLong, ProviderError
+from orbit.upstreams import Refused, error_of_status, is_final, refuses_system
 
 _TOO_LONG: Final = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|model's context length|context window"
@@ -18,25 +18,11 @@ _TOO_LONG: Final = re.compile(
 )
 """In the code, type or message: OpenAI's, llama.cpp's, vLLM's until 0.15 and later, other services'."""
 _NO_MONEY: Final = ("insufficient_quota", "billing_hard_limit_reached", "insufficient credit", "insufficient balance")
-_SITE_OVERLOADED = 529
-
-_STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
-    HTTPStatus.UNAUTHORIZED: ("{url} rejected the API key. Set `api_key` to a valid one.", "failed", False),
-    HTTPStatus.FORBIDDEN: ("{url} does not permit this for the API key: {said}", "failed", False),
-    HTTPStatus.NOT_FOUND: ("{url} does not know that address: {said}. Does base_url end in /v1?", "failed", False),
-    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (
-        "the proxy before {url} requires a user and a password. Set `proxy` to http://USER:PASSWORD@HOST:PORT.",
-        "failed",
-        False,
-    ),
-    HTTPStatus.REQUEST_TIMEOUT: ("{url} gave up waiting: {said}", "timeout", True),
-    HTTPStatus.TOO_MANY_REQUESTS: ("{url} is busy: {said}", "overloaded", True),
-    HTTPStatus.BAD_GATEWAY: ("{url} has no model server behind it: {said}", "unavailable", True),
-    HTTPStatus.SERVICE_UNAVAILABLE: ("{url} is busy or still loading: {said}", "overloaded", True),
-    HTTPStatus.GATEWAY_TIMEOUT: ("{url} gave up waiting: {said}", "timeout", True),
-    _SITE_OVERLOADED: ("{url} is busy: {said}", "overloaded", True),
+_SENTENCES: Final[dict[int, str]] = {
+    HTTPStatus.NOT_FOUND: "{url} does not know that address: {said}. Does base_url end in /v1?",
+    HTTPStatus.SERVICE_UNAVAILABLE: "{url} is busy or still loading: {said}",
 }
-"""Status -> sentence, kind, retryable. Some of them come only from proxies."""
+"""Status -> sentence, where it is not the usual one."""
 
 
 class NoModelList(Refused):
@@ -65,16 +51,7 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes, model: st
         return ProviderError(f"{url} requires payment: {said}")
     if status == HTTPStatus.NOT_FOUND and "model" in fault.marks:
         return ProviderError(f"{url} does not have the model '{model}': {said}", kind="not_found")
-    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, _SITE_OVERLOADED):
-        return Busy(_STATUS[status][0].format(url=url, said=said), retry_after(headers))
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        moved = Address.parse(headers["Location"]).url if headers.get("Location") else "another address"
-        return ProviderError(f"{url} has moved to {moved}; set base_url to that address.")
-    own_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR  # the server's fault, which may pass; 4xx is the request's
-    otherwise = "{url} failed: {said}" if own_fault else "{url} refused the request: {said}"
-    passing = own_fault and not is_final(fault.marks)
-    sentence, kind, retryable = _STATUS.get(status, (otherwise, "failed", passing))
-    return Refused(sentence.format(url=url, said=said), status, fault.marks, kind=kind, retryable=retryable)
+    return error_of_status(status, headers, said, fault.marks, url, _SENTENCES)
 
 
 def frame_error(frame: Any, model: str, url: str) -> OrbitError:
