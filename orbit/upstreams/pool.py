@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from orbit.errors import ProviderError
+from orbit.errors import OrbitError, ProviderError
 from orbit.types import CallContext
 from orbit.upstreams.addresses import Address
 from orbit.upstreams.failures import Busy, WrongCertificate, is_too_much
@@ -119,13 +119,17 @@ class Attempts:
         self._tried.add(server.address)
         return server
 
-    async def retry_after(self, error: ProviderError) -> None:
+    async def retry_after(self, error: ProviderError, problem: OrbitError | None = None) -> None:
         """Wait until the next attempt, or raise ``error`` if a retry is pointless or the budget is used up.
 
         Another server is tried at once, even for a model that this one does not have. The same server is tried again
         only if it is unreachable or busy, after a pause. Timeouts are not retried: the time is used up, and the server
         still works on the first call.
+
+        ``problem`` is the error for the client, such as ``blamed`` returns it. If it is another one, it is raised.
         """
+        if problem is not None and problem is not error:
+            raise problem from error
         error.retried = True  # if it reaches the client, retrying again is pointless
         pool = self._pool
         elsewhere = len(self._tried) < len(pool.servers)

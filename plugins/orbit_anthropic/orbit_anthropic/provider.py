@@ -157,10 +157,7 @@ class AnthropicProvider(Provider):
                 if otherwise not in tried:
                     plan = otherwise
                     continue
-                problem = _clients(blamed(error, options, messages), options)
-                if problem is not error:
-                    raise problem from error
-                await attempts.retry_after(error)
+                await attempts.retry_after(error, _clients(blamed(error, options, messages), options))
             else:
                 return
 

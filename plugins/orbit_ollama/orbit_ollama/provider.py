@@ -152,10 +152,7 @@ class OllamaProvider(Provider):
                 if system and isinstance(error, Refused) and refuses_system(error.marks) and self._has_system(messages):
                     system = False
                     continue
-                problem = blamed(error, options, messages)
-                if problem is not error:
-                    raise problem from error
-                await attempts.retry_after(error)
+                await attempts.retry_after(error, blamed(error, options, messages))
             else:
                 self._took(time.monotonic() - started)
                 return

@@ -153,10 +153,7 @@ class OpenAIProvider(Provider):
                 if otherwise and otherwise not in quirks:
                     quirks |= {otherwise}
                     continue
-                problem = blamed(error, options, messages)
-                if problem is not error:
-                    raise problem from error
-                await attempts.retry_after(error)
+                await attempts.retry_after(error, blamed(error, options, messages))
             else:
                 return
 
