@@ -19,7 +19,7 @@ from orbit.upstreams.models import listed_name
 from orbit.upstreams.pool import Attempts, Server, ServerPool, seconds_left
 from orbit.upstreams.probabilities import written_tokens
 from orbit.upstreams.settings import ServerSettings
-from orbit.upstreams.starting import check_servers, surplus_routes, until_answered
+from orbit.upstreams.starting import check_servers, until_answered
 from orbit.upstreams.tools import function_of, new_call_id
 
 __all__ = [
@@ -59,7 +59,6 @@ __all__ = [
     "seconds_left",
     "shortened_sentence",
     "shown",
-    "surplus_routes",
     "tls_context",
     "tls_problems",
     "tls_reason",

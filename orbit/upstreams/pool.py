@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from orbit.errors import OrbitError, ProviderError
-from orbit.types import CallContext
+from orbit.types import CallContext, Health, HealthStatus
 from orbit.upstreams.addresses import Address
 from orbit.upstreams.failures import Busy, WrongCertificate, is_too_much
 
@@ -95,6 +95,16 @@ class ServerPool:
                     raise
                 await attempts.retry_after(error)
 
+    async def health(self, ask: Callable[[Server], Awaitable[object]], detail: str) -> Health:
+        """Ask every server. Down if none responds, degraded if one raises ProviderError; else ok with ``detail``."""
+        errors = await asyncio.gather(*(_failure(ask, server) for server in self.servers))
+        failures = [error for error in errors if error is not None]
+        if not failures:
+            return Health(detail=detail)
+        away = [error for error in failures if error.kind in _FAULTS_OF_SERVER]
+        status: HealthStatus = "down" if len(away) == len(errors) else "degraded"
+        return Health(status, " ".join(error.message for error in failures))
+
     def least_busy(self, tried: set[Address]) -> Server:
         """Return the best server: untried before tried, healthy before failing, then the one with the fewest calls."""
         now = time.monotonic()
@@ -102,6 +112,14 @@ class ServerPool:
             self.servers,
             key=lambda one: (one.address in tried, one.avoided_until > now, one.in_flight, random.random()),  # noqa: S311  # no secret
         )
+
+
+async def _failure(ask: Callable[[Server], Awaitable[object]], server: Server) -> ProviderError | None:
+    try:
+        await ask(server)
+    except ProviderError as error:
+        return error
+    return None
 
 
 class Attempts:

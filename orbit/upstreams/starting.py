@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from orbit.errors import ConfigError, ProviderError
 from orbit.upstreams.addresses import Address
 from orbit.upstreams.pool import Server
+from orbit.upstreams.settings import ServerSettings
 
 T = TypeVar("T")
 
@@ -41,16 +42,18 @@ def _passes(error: BaseException) -> bool:
 
 
 async def check_servers(
+    settings: ServerSettings,
     servers: Sequence[Server],
     check: Callable[[Server], Awaitable[None]],
-    warn: Callable[[ProviderError | ConfigError], None],
-    *,
-    required: bool,
+    warn: Callable[[ProviderError | ConfigError | str], None],
 ) -> None:
-    """Check all servers. Raise the first problem if every server has one and one is ``required``; else warn of each.
+    """Check all servers. Raise the first problem if every server has one and one is required; else warn of each.
 
-    A check raises ProviderError or ConfigError. A server with a problem is avoided for a moment.
+    A check raises ProviderError or ConfigError. A server with a problem is avoided for a moment. Warns also of
+    addresses that end with one of the API's routes.
     """
+    for sentence in _surplus_routes(settings):
+        warn(sentence)
     results = await asyncio.gather(*(check(server) for server in servers), return_exceptions=True)
     problems: list[ProviderError | ConfigError] = []
     for server, result in zip(servers, results, strict=True):
@@ -59,15 +62,14 @@ async def check_servers(
             problems.append(result)
         elif isinstance(result, BaseException):
             raise result
-    if problems and len(problems) == len(servers) and required:
+    if problems and len(problems) == len(servers) and settings.require_server:
         raise problems[0]
     for problem in problems:
         warn(problem)
 
 
-def surplus_routes(urls: Sequence[str], routes: str) -> Iterator[str]:
-    """Yield a sentence for each address that ends with one of the API's routes, which requests append themselves."""
-    for url in urls:
-        written, used = Address.parse(url).url, Address.parse(url, strip=routes).url
+def _surplus_routes(settings: ServerSettings) -> Iterator[str]:
+    for url in settings.given:
+        written, used = Address.parse(url).url, Address.parse(url, strip=settings.ROUTES).url
         if written != used:
             yield f"base_url contains a route of the API ({written}); ORBIT appends it itself, so it uses {used}"

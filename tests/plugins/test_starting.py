@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from orbit import ConfigError, ProviderError
-from orbit.upstreams import Address, Server, check_servers, surplus_routes, until_answered
+from orbit.upstreams import Address, Server, ServerSettings, check_servers, until_answered
 
 AWAY = ProviderError("it is away.", kind="unavailable", retryable=True)
 WRONG = ProviderError("it refuses.", kind="failed", retryable=False)
@@ -39,7 +41,8 @@ async def test_what_is_not_waited_for(error: ProviderError, said: str) -> None:
 @pytest.mark.parametrize("problem", [AWAY, ConfigError("it lacks the model")], ids=["away", "lacks"])
 async def test_one_server_has_to_work(required: bool, problem: ProviderError | ConfigError) -> None:
     servers = [Server(Address.parse(f"http://{name}")) for name in ("one", "two")]
-    warned: list[ProviderError | ConfigError] = []
+    settings = ServerSettings(require_server=required)
+    warned: list[ProviderError | ConfigError | str] = []
 
     async def two_works(server: Server) -> None:
         if server is servers[0]:
@@ -48,14 +51,14 @@ async def test_one_server_has_to_work(required: bool, problem: ProviderError | C
     async def none_works(_: Server) -> None:
         raise problem
 
-    await check_servers(servers, two_works, warned.append, required=required)
+    await check_servers(settings, servers, two_works, warned.append)
     assert warned == [problem]
     assert servers[0].avoided_until > servers[1].avoided_until == 0.0
     if required:
         with pytest.raises(type(problem)):
-            await check_servers(servers, none_works, warned.append, required=True)
+            await check_servers(settings, servers, none_works, warned.append)
     else:
-        await check_servers(servers, none_works, warned.append, required=False)
+        await check_servers(settings, servers, none_works, warned.append)
         assert warned == [problem] * 3
 
 
@@ -63,12 +66,19 @@ async def test_other_errors_are_mistakes() -> None:
     async def fails(_: Server) -> None:
         raise ValueError("a mistake")
 
+    settings, servers = ServerSettings(require_server=False), [Server(Address.parse("http://one"))]
     with pytest.raises(ValueError, match="a mistake"):
-        await check_servers([Server(Address.parse("http://one"))], fails, lambda _: None, required=False)
-    await check_servers([], fails, lambda _: None, required=True)
+        await check_servers(settings, servers, fails, lambda _: None)
+    await check_servers(ServerSettings(), [], fails, lambda _: None)
 
 
-def test_routes_in_addresses_are_named() -> None:
-    routes = r"/(chat/completions|embeddings)$"
-    (sentence,) = surplus_routes(["http://h/v1/chat/completions", "http://h/v1"], routes)
-    assert "(http://h/v1/chat/completions); ORBIT appends it itself, so it uses http://h/v1" in sentence
+async def test_routes_in_addresses_are_named() -> None:
+    class Settings(ServerSettings, frozen=True):
+        ROUTES: ClassVar = r"/(chat/completions|embeddings)$"
+
+    async def works(_: Server) -> None: ...
+
+    warned: list[ProviderError | ConfigError | str] = []
+    await check_servers(Settings(("http://h/v1/chat/completions", "http://h/v1")), [], works, warned.append)
+    (sentence,) = warned
+    assert "(http://h/v1/chat/completions); ORBIT appends it itself, so it uses http://h/v1" in str(sentence)

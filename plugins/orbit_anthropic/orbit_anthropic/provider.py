@@ -1,6 +1,5 @@
 """The provider: ORBIT's hooks on one or several servers of the Messages API."""
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -17,7 +16,6 @@ from orbit import (
     ConfigError,
     GenerateOptions,
     Health,
-    HealthStatus,
     Host,
     Message,
     Model,
@@ -28,7 +26,6 @@ from orbit import (
     hookimpl,
 )
 from orbit.upstreams import (
-    Address,
     Refused,
     Server,
     ServerPool,
@@ -37,7 +34,6 @@ from orbit.upstreams import (
     check_servers,
     listed_name,
     seconds_left,
-    surplus_routes,
     until_answered,
 )
 from orbit_anthropic import thinking, wire
@@ -103,7 +99,7 @@ class AnthropicProvider(Provider):
     async def __aenter__(self) -> Self:
         self._client = Client(self.settings)
         try:
-            await self._check_servers()
+            await check_servers(self.settings, self._pool.servers, self._check, self._warn)
         except BaseException:
             await self._close()
             raise
@@ -116,13 +112,7 @@ class AnthropicProvider(Provider):
 
     async def health(self) -> Health:
         """Ask every server for its models. Down if none responds, degraded if one fails."""
-        errors = await asyncio.gather(*(self._failure(server.address) for server in self._pool.servers))
-        failures = [error for error in errors if error is not None]
-        if not failures:
-            return Health(detail=self.settings.model)
-        away = [error for error in failures if error.kind in ("unavailable", "timeout", "overloaded")]
-        status: HealthStatus = "down" if len(away) == len(errors) else "degraded"
-        return Health(status, " ".join(error.message for error in failures))
+        return await self._pool.health(lambda server: self._started().models(server.address), self.settings.model)
 
     @hookimpl
     async def generate(
@@ -247,22 +237,7 @@ class AnthropicProvider(Provider):
         if client is not None:
             await client.close()
 
-    async def _failure(self, address: Address) -> ProviderError | None:
-        """Return the error of listing a server's models; None if it works, or if there is no list."""
-        try:
-            await self._started().models(address)
-        except ProviderError as error:
-            return error
-        return None
-
-    async def _check_servers(self) -> None:
-        """Require one server that responds and has the model; log what the others lack."""
-        for sentence in surplus_routes(self.settings.given, self.settings.ROUTES):
-            logger.warning("%s: %s", self.name, sentence)
-        required = self.settings.require_server
-        await check_servers(self._pool.servers, self._check, self._warn, required=required)
-
-    def _warn(self, problem: ProviderError | ConfigError) -> None:
+    def _warn(self, problem: ProviderError | ConfigError | str) -> None:
         logger.warning("%s: %s", self.name, problem)
 
     async def _check(self, server: Server) -> None:

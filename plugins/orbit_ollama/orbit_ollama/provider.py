@@ -35,7 +35,6 @@ from orbit.upstreams import (
     refuses_system,
     seconds_left,
     shortened_sentence,
-    surplus_routes,
     until_answered,
 )
 from orbit_ollama import wire
@@ -56,7 +55,6 @@ logger = logging.getLogger("orbit.ollama")
 _FAST_SECONDS = 5.0
 _NO_LIST = (403, 404, 405, 501)
 """Responses of gateways that have no model list, or do not show it to this user."""
-"""A duration as Go writes it, which Ollama reads: 10m, 1h30m, -1s; empty is the server's own choice."""
 
 
 class OllamaProvider(Provider):
@@ -93,13 +91,10 @@ class OllamaProvider(Provider):
         return self.settings.embed_model if hook == "embed" else self.settings.model
 
     async def __aenter__(self) -> Self:
-        for sentence in surplus_routes(self.settings.given, self.settings.ROUTES):
-            logger.warning("%s: %s", self.name, sentence)
         try:
             for address in self.settings.addresses:
                 self._clients[address] = Client.open(address, self.settings)
-            required = self.settings.require_server
-            await check_servers(self._pool.servers, self._check, self._warn, required=required)
+            await check_servers(self.settings, self._pool.servers, self._check, self._warn)
         except BaseException:
             await self._close()
             raise
@@ -257,7 +252,7 @@ class OllamaProvider(Provider):
             return error.message
         return ""
 
-    def _warn(self, problem: ProviderError | ConfigError) -> None:
+    def _warn(self, problem: ProviderError | ConfigError | str) -> None:
         logger.warning("%s: %s", self.name, problem)
 
     async def _check(self, server: Server) -> None:

@@ -1,6 +1,5 @@
 """The provider: ORBIT's hooks on one or several OpenAI-compatible servers."""
 
-import asyncio
 import logging
 import sys
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -14,7 +13,6 @@ from orbit import (
     ConfigError,
     GenerateOptions,
     Health,
-    HealthStatus,
     Host,
     Message,
     Model,
@@ -25,7 +23,6 @@ from orbit import (
     hookimpl,
 )
 from orbit.upstreams import (
-    Address,
     Server,
     ServerPool,
     beside_text,
@@ -35,7 +32,6 @@ from orbit.upstreams import (
     listed_name,
     seconds_left,
     shortened_sentence,
-    surplus_routes,
     until_answered,
 )
 from orbit_openai import wire
@@ -99,10 +95,7 @@ class OpenAIProvider(Provider):
     async def __aenter__(self) -> Self:
         self._client = Client(self.settings)
         try:
-            for sentence in surplus_routes(self.settings.given, self.settings.ROUTES):
-                logger.warning("%s: %s", self.name, sentence)
-            required = self.settings.require_server
-            await check_servers(self._pool.servers, self._check, self._warn, required=required)
+            await check_servers(self.settings, self._pool.servers, self._check, self._warn)
         except BaseException:
             await self._close()
             raise
@@ -115,13 +108,8 @@ class OpenAIProvider(Provider):
 
     async def health(self) -> Health:
         """Ask every server for its models. Down if none responds, degraded if one fails."""
-        errors = await asyncio.gather(*(self._failure(server.address) for server in self._pool.servers))
-        failures = [error for error in errors if error is not None]
-        if not failures:
-            return Health(detail=self.settings.model or self.settings.embed_model)
-        away = [error for error in failures if error.kind in ("unavailable", "timeout", "overloaded")]
-        status: HealthStatus = "down" if len(away) == len(errors) else "degraded"
-        return Health(status, " ".join(error.message for error in failures))
+        detail = self.settings.model or self.settings.embed_model
+        return await self._pool.health(lambda server: self._started().models(server.address), detail)
 
     @hookimpl
     async def generate(
@@ -232,15 +220,7 @@ class OpenAIProvider(Provider):
         if client is not None:
             await client.close()
 
-    async def _failure(self, address: Address) -> ProviderError | None:
-        """Return the error of listing a server's models; None if it works."""
-        try:
-            await self._started().models(address)
-        except ProviderError as error:
-            return error
-        return None
-
-    def _warn(self, problem: ProviderError | ConfigError) -> None:
+    def _warn(self, problem: ProviderError | ConfigError | str) -> None:
         logger.warning("%s: %s", self.name, problem)
 
     async def _check(self, server: Server) -> None:
