@@ -30,6 +30,10 @@ _SENTENCE_END = re.compile(
     rf")[{_CLOSING}]*\s*"
 )
 _WORD = re.compile(r"\w+")
+_ENDS_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]\\s*\\Z"
+)
+"""The end of a line in a script without spaces between words: Thai, Lao, Burmese, Khmer, Chinese or Japanese."""
 _GRAM = 3
 _WRAPPED = 50
 """A line with fewer characters was not broken for its length."""
@@ -84,23 +88,21 @@ def units_of(text: str) -> list[str]:
 def flowing(units: Sequence[str]) -> list[str]:
     """Return units with the lines of each paragraph joined. Short lines, as of addresses and verses, and code stay."""
     flown: list[str] = []
-    before = ""
+    before = ""  # the source's line so far: a line may be in several units
     for unit in units:
-        lines = [unit] if _FENCE.match(unit) else unit.splitlines(keepends=True)
-        apart = bool(_FENCE.match(unit) or _WHOLE_LINE.search(lines[0]))
-        text = ""
-        for number, line in enumerate(lines):
-            if not apart and _is_wrapped(before) and line.strip():
-                gap = " " if before[-2].isascii() else ""
-                if number:
-                    text = text[:-1] + gap
-                else:
-                    flown[-1] = flown[-1][:-1] + gap
-                line = line.lstrip()  # noqa: PLW2901  # the same line, without its indentation
-            text += line
-            before = line if before.endswith("\n") else before + line  # a line may be in several units
-            apart = False
-        flown.append(text)
+        if _FENCE.match(unit):
+            flown.append(unit)
+            before = ""
+            continue
+        flown.append("")
+        for number, line in enumerate(unit.splitlines(keepends=True)):
+            text = line
+            if _is_wrapped(before) and line.strip() and (number or not _WHOLE_LINE.search(line)):
+                place = -1 if number else -2  # of the line before
+                flown[place] = flown[place].rstrip() + ("" if _ENDS_UNSPACED.search(before) else " ")
+                text = line.lstrip()
+            flown[-1] += text
+            before = text if before.endswith("\n") else before + text
     return flown
 
 

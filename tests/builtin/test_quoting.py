@@ -150,6 +150,13 @@ FLOWS = {
     "code": (f"```\n{LONG}\nx\n```\n", f"```\n{LONG}\nx\n```\n"),
     "a list after text": (f"{LONG}:\n- one\n- two\n", f"{LONG}:\n- one\n- two\n"),
     "Chinese": ("图" * 60 + "\n书馆。", "图" * 60 + "书馆。"),
+    "Japanese": ("あ" * 59 + "、\nい。", "あ" * 59 + "、い。"),
+    "Thai": ("ก" * 60 + "\nข", "ก" * 60 + "ข"),
+    "Russian": ("я" * 60 + "\nи дальше.", "я" * 60 + " и дальше."),
+    "an accent": (f"{LONG}, así\nde largo.", f"{LONG}, así de largo."),
+    "quotation marks": (f"“{LONG}”\nand goes on.", f"“{LONG}” and goes on."),
+    "a space at the end": (f"{LONG} \nand goes on.", f"{LONG} and goes on."),
+    "text after code": (f"```\n{LONG}\n```\nText.", f"```\n{LONG}\n```\nText."),
 }
 
 
