@@ -4,7 +4,7 @@ import pytest
 from office_kit import W, docx, paragraph, table
 
 from orbit.config.model import Ingest
-from orbit.documents.formats.office.numbering import formatted
+from orbit.documents.formats.list_labels import formatted
 from orbit.documents.reading.readers import read
 from orbit.documents.split import passages
 

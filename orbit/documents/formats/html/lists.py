@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orbit.documents.formats.office.numbering import BULLET, formatted
+from orbit.documents.formats.list_labels import BULLET, FORMS, formatted
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-_FORMS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 _MOST_DIGITS = 9
 
 
@@ -18,7 +17,7 @@ class ListNumbers:
 
     def __init__(self, node: LexborNode) -> None:
         self._numbered = node.tag == "ol"
-        self._form = _FORMS.get(node.attributes.get("type") or "", "decimal")
+        self._form = FORMS.get(node.attributes.get("type") or "", "decimal")
         self._step = -1 if "reversed" in node.attributes else 1
         items = sum(child.tag == "li" for child in node.iter()) if self._step < 0 else 1
         self._next = _number(node, "start", items)

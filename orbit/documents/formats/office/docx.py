@@ -9,9 +9,10 @@ from pathlib import PurePosixPath
 import msgspec
 
 from orbit.documents.formats.html.reader import read_html
+from orbit.documents.formats.list_labels import BULLET, formatted
 from orbit.documents.formats.mail import read_mht
 from orbit.documents.formats.office.drawing import chart_of, text_of
-from orbit.documents.formats.office.numbering import BULLET, Numbering, formatted
+from orbit.documents.formats.office.numbering import Numbering
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local, number
 from orbit.documents.formats.office.rtf import read_rtf
 from orbit.documents.formats.outline import Outline

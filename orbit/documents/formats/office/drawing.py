@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from orbit.documents.formats.office.numbering import formatted
+from orbit.documents.formats.list_labels import formatted
 from orbit.documents.formats.office.package import Element, attribute, child, descendants, local, number
 
 _FORMS = {

@@ -7,15 +7,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from orbit.documents.formats.list_labels import BULLET, formatted
 from orbit.documents.formats.office.package import Element, attribute, child, descendants, local
 
 _PLACE = re.compile(r"%([1-9])")
-_ROMAN = (
-    *((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl")),
-    *((10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i")),
-)
-_MOST_ROMAN = 5_000
-BULLET = "-"
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -83,20 +78,6 @@ class Numbering:
             return formatted(counts.get(at, of.start), "decimal" if level.legal else of.format)
 
         return _PLACE.sub(number, level.text).strip()
-
-
-def formatted(number: int, form: str) -> str:
-    """Write a number in one of Word's formats; in figures if the format is another."""
-    if form in {"lowerLetter", "upperLetter"} and number > 0:
-        letter = chr(ord("a") + (number - 1) % 26) * min((number - 1) // 26 + 1, 100)
-        return letter if form == "lowerLetter" else letter.upper()
-    if form in {"lowerRoman", "upperRoman"} and 0 < number < _MOST_ROMAN:
-        roman, rest = "", number
-        for value, letters in _ROMAN:
-            roman += letters * (rest // value)
-            rest %= value
-        return roman if form == "lowerRoman" else roman.upper()
-    return f"{number:02}" if form == "decimalZero" else str(number)
 
 
 def _levels(parent: Element | None) -> dict[int, Level]:

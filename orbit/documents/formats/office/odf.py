@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orbit.documents.formats.office.numbering import BULLET
+from orbit.documents.formats.list_labels import BULLET
 from orbit.documents.formats.office.odf_styles import Counts, Styles
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local, number
 from orbit.documents.formats.office.sheets import Sheets

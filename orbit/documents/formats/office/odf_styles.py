@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from orbit.documents.formats.office.numbering import BULLET, formatted
+from orbit.documents.formats.list_labels import BULLET, FORMS, formatted
 from orbit.documents.formats.office.package import Element, attribute, descendants, local, number
 
-_FORMS = {"1": "decimal", "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 _DEEPEST = 20
 """Styles based on each other."""
 
@@ -94,14 +93,14 @@ class Styles:
 def _levels(style: Element) -> dict[int, _Level]:
     return {
         number(item, "level", 1): _Level(
-            _FORMS[form],
+            FORMS[form],
             attribute(item, "num-prefix"),
             attribute(item, "num-suffix"),
             number(item, "start-value", 1),
             number(item, "display-levels", 1),
         )
         for item in style
-        if (form := attribute(item, "num-format")) in _FORMS
+        if (form := attribute(item, "num-format")) in FORMS
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from orbit.documents.formats.encoding import known
-from orbit.documents.formats.office.numbering import BULLET
+from orbit.documents.formats.list_labels import BULLET
 from orbit.documents.formats.outline import Outline
 from orbit.documents.formats.titles import real_title
 from orbit.documents.sections import Content, UnreadableError
