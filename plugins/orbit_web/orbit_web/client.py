@@ -51,6 +51,10 @@ class UnreachableError(Exception):
     """A server did not answer, or must not be asked. The message ends a sentence that begins with the address."""
 
 
+class OutsideError(UnreachableError):
+    """An address leads out of the site."""
+
+
 class Client:
     """The connections of one run. Enter it (``async with``)."""
 
@@ -84,7 +88,7 @@ class Client:
 
         Read at most one byte more than ``limit``, and nothing of what ``wants`` rejects. ``known`` is a version that
         need not be sent again; the status is 304 then. ``anywhere`` follows redirects out of the site. Raises
-        UnreachableError.
+        UnreachableError; without ``anywhere``, OutsideError.
         """
         for _ in range(_MOST_REDIRECTS + 1):
             answer = await self._ask(url, limit, wants, known)
@@ -96,7 +100,7 @@ class Client:
                 return answer
             url = normal(target, url)
             if not url or not (anywhere or self._allowed(url)):
-                raise UnreachableError("leads out of the site")
+                raise OutsideError("leads out of the site")
         raise UnreachableError("redirects again and again")
 
     async def _ask(self, url: str, limit: int, wants: Callable[[Answer], object], known: str) -> Answer:

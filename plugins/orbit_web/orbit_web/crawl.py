@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 import orbit
-from orbit_web.client import Answer, Client, UnreachableError
+from orbit_web.client import Answer, Client, OutsideError, UnreachableError
 from orbit_web.memory import Known, Memory
 from orbit_web.names import PAGE, TYPES, host_of, name_of, normal, stem_of
 from orbit_web.pages import Page, page_of, with_charset
@@ -155,6 +155,8 @@ class Crawl:
         try:
             version, most = before.version if before else "", max(self._limit, _MOST_PAGE)
             answer = await self._client.get(url, most, extension_of, version, anywhere=url in self._starts)
+        except OutsideError:
+            return None
         except UnreachableError as error:
             return self._failed(url, depth, str(error))
         self._seen.add(answer.url)
@@ -235,8 +237,6 @@ class Crawl:
 
     def _failed(self, url: str, depth: int, reason: str) -> orbit.Fetched | None:
         """Return a page that cannot be fetched now. Its earlier passages and links stay."""
-        if reason == "leads out of the site":
-            return None
         self._done.add(url)
         self._failures += 1
         if url in self._starts:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from protego import Protego
 
 import orbit
-from orbit_web.client import Client, UnreachableError
+from orbit_web.client import Client, OutsideError, UnreachableError
 from orbit_web.settings import WebSettings
 from orbit_web.sitemaps import named
 
@@ -47,9 +47,9 @@ class Robots:
         """Return the rules; none if the server has none. A server that fails allows nothing, says the standard."""
         try:
             answer = await self._client.get(url, _MOST, lambda _: True)
+        except OutsideError:
+            return ""
         except UnreachableError as error:
-            if "leads out" in str(error):
-                return ""
             raise orbit.ProviderError(f"{url} {error}.", kind="unavailable", retryable=True) from error
         if answer.status >= 500 and self._settings.robots:  # noqa: PLR2004  # the server's fault
             sentence = f"{url} answers with status {answer.status}, so nothing may be fetched."
