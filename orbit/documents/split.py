@@ -77,6 +77,6 @@ def _body(section: Section) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return a text in NFC, without invisible characters, and lone surrogates, which databases and JSON reject."""
+    """Return a text in NFC without invisible characters, and without the surrogates that databases and JSON reject."""
     text = _INVISIBLE.sub("", text.translate(_PLAIN)).encode("utf-8", "replace").decode("utf-8")
     return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from orbit.documents.sections import Content, Section
 from orbit.types import MetadataValue
@@ -99,3 +99,8 @@ class Outline:
         if self._above and not self._used:
             self._used = True
             self._sections.append(Section(self._above[-1][1], self.path[:-1], metadata=self._place))
+
+
+def of_margins(texts: Iterable[str]) -> list[str]:
+    """Return the texts of page headers or footers: each once, and none that is only the number of the page."""
+    return [text for text in dict.fromkeys(texts) if any(map(str.isalpha, text))]

@@ -61,11 +61,8 @@ def main() -> None:
     """Answer requests until the parent closes the pipe."""
     requests, replies = _streams()
     start = msgspec.msgpack.decode(receive(requests), type=Start)
-    for module in (
-        "orbit.documents.reading.readers",
-        "semantic_text_splitter",
-    ):  # before the limit: every file needs them
-        importlib.import_module(module)
+    for module in ("orbit.documents.reading.readers", "semantic_text_splitter"):
+        importlib.import_module(module)  # before the limit: every file needs them
     hooks, problem = None, ""
     try:
         hooks = Hooks(start.plugins) if start.plugins.plugins else None

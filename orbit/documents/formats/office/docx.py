@@ -15,7 +15,7 @@ from orbit.documents.formats.office.drawing import chart_of, text_of
 from orbit.documents.formats.office.numbering import Numbering
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local, number
 from orbit.documents.formats.office.rtf import read_rtf
-from orbit.documents.formats.outline import Outline
+from orbit.documents.formats.outline import Outline, of_margins
 from orbit.documents.sections import Content, Section
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
@@ -68,12 +68,12 @@ class _Document:
         self._titled = False
 
     def read(self) -> Content:
-        for text in dict.fromkeys(self._margins("header")):
+        for text in of_margins(self._margins("header")):
             self._outline.text(text)
         self._outline.flush()
         self._blocks(child(self._body, "body"))
         self._outline.flush()
-        for text in dict.fromkeys(self._margins("footer")):
+        for text in of_margins(self._margins("footer")):
             self._outline.text(text)
         for link in self._links.values():
             if link.kind == "diagramData":
@@ -91,9 +91,7 @@ class _Document:
         for link in self._links.values():
             if link.kind == kind:
                 root = self._package.xml(link.target)
-                text = "\n".join(filter(None, (" ".join(self._text(p).split()) for p in self._paragraphs(root))))
-                if any(map(str.isalpha, text)):  # more than the number of the page
-                    yield text
+                yield "\n".join(filter(None, (" ".join(self._text(p).split()) for p in self._paragraphs(root))))
 
     def _paragraphs(self, parent: Element) -> Iterator[Element]:
         """Yield all paragraphs, those of tables and text boxes too."""
@@ -154,9 +152,9 @@ class _Document:
     def _table(self, table: Element) -> None:
         rows: list[list[str]] = []
         headers = 0
-        for row in self._rows(table):
+        for row in _unwrapped(table, "tr"):
             cells: list[str] = []
-            for cell in self._cells(row):
+            for cell in _unwrapped(row, "tc"):
                 merged = child(cell, "tcPr", "vMerge")
                 continued = merged is not None and attribute(merged, "val", "continue") == "continue"
                 if continued and rows and len(cells) < len(rows[-1]):
@@ -176,20 +174,6 @@ class _Document:
         noted, self._noted = self._noted, []
         for note in noted:
             self._outline.text(note)
-
-    def _rows(self, table: Element) -> Iterator[Element]:
-        for item in _visible(table):
-            if local(item) == "tr":
-                yield item
-            elif local(item) in _WRAPPERS:
-                yield from self._rows(item)
-
-    def _cells(self, row: Element) -> Iterator[Element]:
-        for item in _visible(row):
-            if local(item) == "tc":
-                yield item
-            elif local(item) in _WRAPPERS:
-                yield from self._cells(item)
 
     def _text(self, item: Element) -> str:
         """Return a paragraph's text. Keep its notes and text boxes for later."""
@@ -284,6 +268,15 @@ def _visible(parent: Element | None) -> Iterator[Element]:
             yield from _visible(chosen if chosen is not None else child(item, "Fallback"))
         elif name not in _GONE:
             yield item
+
+
+def _unwrapped(parent: Element, name: str) -> Iterator[Element]:
+    """Yield the rows of a table or the cells of a row, those in wrappers too."""
+    for item in _visible(parent):
+        if local(item) == name:
+            yield item
+        elif local(item) in _WRAPPERS:
+            yield from _unwrapped(item, name)
 
 
 _INSERTED: dict[str, Callable[[bytes], Content]] = {

@@ -8,7 +8,7 @@ from orbit.documents.formats.list_labels import BULLET
 from orbit.documents.formats.office.odf_styles import Counts, Styles
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local, number
 from orbit.documents.formats.office.sheets import Sheets
-from orbit.documents.formats.outline import Outline
+from orbit.documents.formats.outline import Outline, of_margins
 from orbit.documents.sections import Content, UnreadableError
 
 _GONE = frozenset(
@@ -73,9 +73,8 @@ class _Text:
         self._notes: list[str] = []
 
     def margins(self, items: list[Element], kind: str) -> None:
-        for text in dict.fromkeys(_flat(item) for item in items if local(item).startswith(kind)):
-            if any(map(str.isalpha, text)):
-                self.outline.text(text)
+        for text in of_margins(_flat(item) for item in items if local(item).startswith(kind)):
+            self.outline.text(text)
         self.outline.flush()
 
     def blocks(self, parent: Element | None, depth: int = 0) -> None:

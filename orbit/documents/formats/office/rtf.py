@@ -11,7 +11,7 @@ import msgspec
 
 from orbit.documents.formats.encoding import known
 from orbit.documents.formats.list_labels import BULLET
-from orbit.documents.formats.outline import Outline
+from orbit.documents.formats.outline import Outline, of_margins
 from orbit.documents.formats.titles import real_title
 from orbit.documents.sections import Content, UnreadableError
 
@@ -156,10 +156,10 @@ class _Document:
 
     def _content(self) -> Content:
         body, self._outline = self._outline, Outline()
-        for text in dict.fromkeys(self._margins["header"]):
+        for text in of_margins(self._margins["header"]):
             self._outline.text(text)
         before = self._outline.content().sections
-        for text in dict.fromkeys(self._margins["footer"]):
+        for text in of_margins(self._margins["footer"]):
             body.flush()
             body.text(text)
         found = body.content()
@@ -190,7 +190,7 @@ class _Document:
             self._notes.append(f"[{self._noted}] {text}")
         elif place == "box" and text:
             self._boxes.append(text)
-        elif place in self._margins and any(map(str.isalpha, text)):
+        elif place in self._margins:
             self._margins[place].append(text)
         elif place == "title" and text:
             self._outline.title = self._outline.title or real_title(text)
