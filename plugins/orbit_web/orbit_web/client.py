@@ -17,6 +17,8 @@ from orbit_web.names import host_of, normal
 from orbit_web.settings import WebSettings
 
 _MOST_REDIRECTS = 5
+_WHOLE = 4
+"""A whole answer may take so many times as long as the server may be silent (``timeout``)."""
 _LONGEST_PAUSE = 10.0
 _BUSY = frozenset((429, 503))
 """A server that answers so may answer a little later."""
@@ -106,7 +108,7 @@ class Client:
     async def _ask(self, url: str, limit: int, wants: Callable[[Answer], object], known: str) -> Answer:
         await self._wait()
         try:
-            async with asyncio.timeout(self._settings.timeout * 4):
+            async with asyncio.timeout(self._settings.timeout * _WHOLE):
                 response = await self._send(httpx.URL(url), known)
                 try:
                     answer = Answer(url, response.status_code, response.headers)
@@ -116,7 +118,7 @@ class Client:
                 finally:
                     await response.aclose()
         except TimeoutError as error:
-            raise UnreachableError(f"did not answer within {self._settings.timeout:g} s") from error
+            raise UnreachableError(f"did not answer within {self._settings.timeout * _WHOLE:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             reason = "did not answer in time" if isinstance(error, httpx.TimeoutException) else str(error)
             raise UnreachableError(f"cannot be fetched: {reason or type(error).__name__}") from error

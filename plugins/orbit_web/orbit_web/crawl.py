@@ -155,10 +155,8 @@ class Crawl:
         try:
             version, most = before.version if before else "", max(self._limit, _MOST_PAGE)
             answer = await self._client.get(url, most, extension_of, version, anywhere=url in self._starts)
-        except OutsideError:
-            return None
         except UnreachableError as error:
-            return self._failed(url, depth, str(error))
+            return None if isinstance(error, OutsideError) else self._failed(url, depth, str(error))
         self._seen.add(answer.url)
         if url in self._starts:
             self._hosts.add(host_of(answer.url))
