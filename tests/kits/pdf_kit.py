@@ -51,15 +51,7 @@ def make_pdf(
     form = f"/AcroForm << /Fields [{' '.join(annotations)}] /DR << /Font << /F1 3 0 R >> >> >>" if annotations else ""
     objects[0] = f"<< /Type /Catalog /Pages 2 0 R {form} >>".encode()
     objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>".encode()
-    out, offsets = bytearray(b"%PDF-1.4\n" + junk), []
-    for number, content in enumerate(objects, start=1):
-        offsets.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, content)
-    start = len(out)
-    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    out += b"trailer\n<< /Size %d /Root 1 0 R /Info 4 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, start)
-    return bytes(out)
+    return written(objects, "/Info 4 0 R", junk)
 
 
 def scanned(content: bytes, dots: int = 150) -> bytes:
@@ -88,9 +80,9 @@ def scanned(content: bytes, dots: int = 150) -> bytes:
     return written(objects)
 
 
-def written(objects: list[bytes], trailer: str = "") -> bytes:
-    """A file of objects, the first of which is the catalog."""
-    out, offsets = bytearray(b"%PDF-1.4\n"), []
+def written(objects: list[bytes], trailer: str = "", junk: bytes = b"") -> bytes:
+    """A file of objects, the first of which is the catalog. ``junk`` comes before them."""
+    out, offsets = bytearray(b"%PDF-1.4\n" + junk), []
     for number, content in enumerate(objects, start=1):
         offsets.append(len(out))
         out += b"%d 0 obj\n%s\nendobj\n" % (number, content)

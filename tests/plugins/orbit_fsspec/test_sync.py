@@ -5,8 +5,9 @@ import sys
 import threading
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 
+import loopback
 import pytest
 from cheroot import wsgi
 from s3_wire import bucket
@@ -77,15 +78,8 @@ def http_index(folder):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield {"url": f"http://127.0.0.1:{server.server_port}/"}
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with loopback.served(partial(Quiet, directory=str(folder))) as url:
+        yield {"url": f"{url}/"}
 
 
 @contextmanager
