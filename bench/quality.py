@@ -156,13 +156,13 @@ async def quality(host: OrbitHost) -> None:
     kinds = ("all", "English", "other Latin", "other scripts")
     print("\nrefused of others / lost of answerable\nthreshold", *(f"{kind:>16}" for kind in kinds))
     for threshold in (0.1, 0.15, 0.2, THRESHOLD, 0.3, 0.35, 0.4, 0.5):
-        shares = [
-            f"{sum(one < threshold for one in values) / len(values):.2f}"
-            for kind in kinds
-            for values in (off[kind], certain[kind])
-        ]
-        pairs = zip(shares[::2], shares[1::2], strict=True)
-        print(f"{threshold:9.2f}", *(f"{' / '.join(pair):>16}" for pair in pairs))
+        pairs = [f"{share(off[kind], threshold):.2f} / {share(certain[kind], threshold):.2f}" for kind in kinds]
+        print(f"{threshold:9.2f}", *(f"{pair:>16}" for pair in pairs))
+
+
+def share(values: Sequence[float], threshold: float) -> float:
+    """Return the share of values below a threshold."""
+    return sum(one < threshold for one in values) / len(values)
 
 
 def kind_of(text: str) -> str:
@@ -185,7 +185,7 @@ async def answers() -> None:
         for path in ROOT.glob("plugins/*/README.md"):
             (others / f"{path.parent.name}.md").write_text(path.read_text("utf-8"), "utf-8")
         for name in ("CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "LICENSE"):
-            (others / f"{name if '.' in name else name + '.txt'}").write_text((ROOT / name).read_text("utf-8"), "utf-8")
+            (others / (name if "." in name else f"{name}.txt")).write_text((ROOT / name).read_text("utf-8"), "utf-8")
         for path in (HERE / "data" / "articles").glob("*.md"):
             lines = path.read_text("utf-8").splitlines()
             (others / path.name).write_text("\n".join(line for line in lines if line[:1] != "?"), "utf-8")
