@@ -21,7 +21,7 @@ ELSEWHERE = {
     "database/transferable.py": ("database/test_transfer.py", "a contract, which every database passes"),
     "host/connectors.py": ("documents/test_sync.py", "connectors, as a run calls them"),
     "host/describe.py": ("host/test_plugins_show.py", "what one command shows"),
-    "host/file_plugins.py": ("documents/test_plugin_readers.py", "plugins that read, as ingestion calls them"),
+    "host/file_plugins.py": ("documents/reading/test_plugin_readers.py", "plugins that read, as ingestion calls them"),
     "host/host.py": ("host/test_contract.py", "the host as plugins and commands use it"),
     "host/load.py": ("host/test_contract.py", "what the loader says of wrong plugins"),
     "host/registry.py": ("host/test_lifecycle.py", "starting and stopping providers"),
