@@ -75,7 +75,7 @@ async def _try(settings: McpSettings, host: Host, tool: str, arguments: dict[str
                     result = await connection.call(offered.name, arguments)
                     return result.text, result.error
             if connection.reason:
-                raise ProviderError(f"the MCP server '{name}' is not available: {connection.reason}.")
+                raise connection.unavailable()
             names += [offered.tool.name for offered in connection.tools if offered.tool is not None]
     known = f"Tools: {', '.join(names)}" if names else f"Names begin with: {', '.join(settings.servers) or 'none'}"
     raise ProviderError(f"there is no tool '{tool}'. {known}.")

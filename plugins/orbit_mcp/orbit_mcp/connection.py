@@ -78,7 +78,7 @@ class Connection:
 
         client, ended = self._client, self._ended
         if client is None:
-            raise self._unavailable(self.reason)
+            raise self.unavailable()
         self.calls += 1
         try:
             result = await client.call_tool(tool, arguments, read_timeout_seconds=self._settings.timeout)
@@ -88,7 +88,7 @@ class Connection:
                 raise self._silence() from error
             if error.code == CONNECTION_CLOSED or ended.event.is_set():
                 ended.end("the connection broke off")
-                raise self._unavailable(ended.reason) from error
+                raise self.unavailable(ended.reason) from error
             self._silent = 0
             return ToolResult(f"The call failed: {printable(error.message)[:1000]}", error=True)
         except ProviderError:
@@ -97,7 +97,7 @@ class Connection:
             self.errors += 1
             if not _is_wrong(error):
                 ended.end(_reason(error))
-                raise self._unavailable(ended.reason) from error
+                raise self.unavailable(ended.reason) from error
             raise ProviderError(
                 f"{self.name} answered what is no result of a tool: {_reason(error)}.",
                 client="The server of this tool gave an answer that cannot be used.",
@@ -107,8 +107,9 @@ class Connection:
         self.errors += answer.error
         return answer
 
-    def _unavailable(self, reason: str) -> ProviderError:
-        sentence = f"the MCP server '{self.name}' is not available: {reason}."
+    def unavailable(self, reason: str = "") -> ProviderError:
+        """Return the error of a call while there is no connection, by default for the present ``reason``."""
+        sentence = f"the MCP server '{self.name}' is not available: {reason or self.reason}."
         return ProviderError(sentence, client=_AWAY, kind="unavailable", retryable=True)
 
     def _silence(self) -> ProviderError:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from orbit import CallContext, Health, HealthStatus, Host, Provider, ProviderError, Tool, ToolCall, ToolResult, hookimpl
+from orbit import CallContext, Health, HealthStatus, Host, Provider, Tool, ToolCall, ToolResult, hookimpl
 from orbit_mcp.connection import Connection
 from orbit_mcp.serving import Serving
 from orbit_mcp.settings import McpSettings, problems
@@ -91,12 +91,7 @@ class McpProvider(Provider):
                     return await connection.call(offered.name, json.loads(call.arguments))
         for name, connection in self._connections.items():
             if connection.reason and call.name.startswith(f"{name}_"):
-                raise ProviderError(
-                    f"the MCP server '{name}' is not available: {connection.reason}.",
-                    client="The server of this tool is not available at the moment.",
-                    kind="unavailable",
-                    retryable=True,
-                )
+                raise connection.unavailable()
         return ToolResult(f"There is no tool {call.name[:100]!r}, or it may not be called.", error=True)
 
     async def health(self) -> Health:
