@@ -42,18 +42,6 @@ class Ending(msgspec.Struct, frozen=True):
         """The text of all thoughts."""
         return "".join([thought.text for thought in self.thoughts])
 
-    @property
-    def blocks(self) -> tuple[Thought, ...]:
-        """The thoughts without the seams of streaming: a signature ends a block, and so does the last piece."""
-        found: list[Thought] = []
-        text = ""
-        for thought in self.thoughts:
-            text += thought.text
-            if thought.signature:
-                found.append(Thought(text, thought.signature))
-                text = ""
-        return (*found, Thought(text)) if text else tuple(found)
-
 
 class Answered(Ending, frozen=True):
     """The model answered."""

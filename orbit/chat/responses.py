@@ -15,13 +15,14 @@ import msgspec
 
 from orbit.chat.outcome import Ending, Event, Refused
 from orbit.chat.pipeline import Pipeline
+from orbit.chat.thoughts import signed
 from orbit.chat.turn import Keeping, Turn, in_time
 from orbit.config.model import SessionsSettings
 from orbit.database.base import Database
 from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import UnknownKey
 from orbit.errors import OrbitError
-from orbit.types import Message, Thought
+from orbit.types import Message
 
 logger = logging.getLogger("orbit.conversations")
 
@@ -119,7 +120,8 @@ class Responses:
         answer = text + ending.text
         messages: tuple[Message, ...] = ()
         if not isinstance(ending, Refused):  # a conversation goes on as if the refused question had not been asked
-            said = Message("assistant", answer, tool_calls=ending.tool_calls, thoughts=_signed(ending))
+            thoughts = signed(ending.thoughts) if ending.tool_calls else ()
+            said = Message("assistant", answer, tool_calls=ending.tool_calls, thoughts=thoughts)
             messages = (*keeping.messages, said) if answer.strip() or ending.tool_calls else ()
         stored = StoredResponse(keeping.previous, keeping.first, messages, msgspec.Raw(keeping.body(text, kept)))
         question, answer = (turn.question, answer) if messages else ("", "")
@@ -137,11 +139,6 @@ class Responses:
             logger.warning("a response is not stored: %s", error)
             return ending
         return kept
-
-
-def _signed(ending: Ending) -> tuple[Thought, ...]:
-    """Return the thoughts before calls, which their provider wants back with the results."""
-    return tuple([block for block in ending.blocks if block.signature]) if ending.tool_calls else ()
 
 
 def _questions(messages: tuple[Message, ...]) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from orbit.chat.answer_text import AnswerText
 from orbit.chat.journal import Journal
@@ -14,6 +15,7 @@ from orbit.chat.moderation import Moderation
 from orbit.chat.needs import Unsupported
 from orbit.chat.outcome import EndsEarly, ToolStep
 from orbit.chat.routing import Asked, Candidates, Routing
+from orbit.chat.thoughts import signed
 from orbit.chat.ticker import Ticker
 from orbit.chat.tool_calls import is_object
 from orbit.chat.toolbox import Owned, Toolbox
@@ -133,7 +135,7 @@ class ToolLoop:
 
     def used(self, usage: Usage) -> Usage:
         """Add an answer's tokens to those of the rounds before it, and return the sum."""
-        return Usage(*(one + other for one, other in zip(_numbers(self._usage), _numbers(usage), strict=True)))
+        return Usage(*(one + other for one, other in zip(astuple(self._usage), astuple(usage), strict=True)))
 
     def begun(self) -> Iterator[ToolStep]:
         """Yield the event of each pending call."""
@@ -197,8 +199,7 @@ class ToolLoop:
         readable = tuple(
             call if is_object(call.arguments) else msgspec.structs.replace(call, arguments="{}") for call in calls
         )
-        thoughts = tuple(_signed(self.thoughts))
-        messages = (Message("assistant", said, tool_calls=readable, thoughts=thoughts), *results)
+        messages = (Message("assistant", said, tool_calls=readable, thoughts=signed(self.thoughts)), *results)
         self.hidden += messages
         self._usage = journal.usage
         self._rounds += 1
@@ -276,20 +277,6 @@ def _read(value: ToolResult | None, error: OrbitError | None) -> tuple[ToolStatu
     if isinstance(error, ProviderError) and error.kind == "timeout" and not error.client:
         return "error", "The tool gave no answer in time."
     return "error", (error.client if error is not None else "") or "The tool failed."
-
-
-def _signed(thoughts: Sequence[Thought]) -> Iterator[Thought]:
-    """Yield the thoughts that are signed, each joined from its pieces."""
-    text = ""
-    for thought in thoughts:
-        text += thought.text
-        if thought.signature:
-            yield Thought(text, thought.signature)
-            text = ""
-
-
-def _numbers(usage: Usage) -> tuple[int, ...]:
-    return msgspec.structs.astuple(usage)
 
 
 def _upstreams(groups: Candidates) -> list[object]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from orbit.chat.outcome import Ending
+from orbit.chat.thoughts import joined
 from orbit.types import Source, Thought, ToolCall, Usage
 from orbit.web.wires.anthropic.errors import error_body
 from orbit.web.wires.extra import AnswerExtra, extra_of, named
@@ -115,7 +116,7 @@ class MessageWire(Wire):
 
     def whole(self, text: str, ending: Ending) -> bytes:
         """Return the body of an answer that is not streamed."""
-        content: list[TextBlock | ThinkingBlock | ToolUseBlock] = list(self._thinking(ending.thoughts))
+        content: list[TextBlock | ThinkingBlock | ToolUseBlock] = list(self._thinking(ending))
         if text:
             content.append(TextBlock(text, tuple(_citations(ending.sources, text)) or None))
         content += [ToolUseBlock(call.id, call.name, msgspec.json.decode(call.arguments)) for call in ending.tool_calls]
@@ -210,16 +211,12 @@ class MessageWire(Wire):
         opening = self._begin({"type": "tool_use", "id": call.id, "name": call.name, "input": {}})
         return opening + self._delta({"type": "input_json_delta", "partial_json": call.arguments})
 
-    def _thinking(self, thoughts: Iterable[Thought]) -> Iterator[ThinkingBlock]:
-        """Yield the blocks of thoughts: each signature ends one."""
-        text = ""
-        for thought in thoughts:
-            text += "" if self._omits else thought.text
-            if thought.signature:
-                yield ThinkingBlock(text, thought.signature)
-                text = ""
-        if text:
-            yield ThinkingBlock(text, "")
+    def _thinking(self, ending: Ending) -> Iterator[ThinkingBlock]:
+        """Yield the blocks of thoughts."""
+        for block in joined(ending.thoughts):
+            text = "" if self._omits else block.text
+            if text or block.signature:
+                yield ThinkingBlock(text, block.signature)
 
 
 def _event(kind: str, **fields: Any) -> bytes:

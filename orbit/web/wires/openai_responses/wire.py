@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from orbit.chat.outcome import Ending, ScoredText
+from orbit.chat.thoughts import joined
 from orbit.types import Source, Thought, WrittenToken
 from orbit.web.wires.extra import extra_of
 from orbit.web.wires.openai_responses.errors import error_body
@@ -70,7 +71,7 @@ class ResponseWire(Wire):
         output: list[OutputItem] = []
         if ending.sources:
             output.append(search_of(self._id("fs", 0), self._question, ending.sources))
-        for block in ending.blocks:
+        for block in joined(ending.thoughts):
             output.append(reasoning_of(self._id("rs", len(output)), block, summary=self._summary))
         if text or not ending.tool_calls:
             part = OutputText(text, annotations_of(ending.sources, len(text)), ending.logprobs)
