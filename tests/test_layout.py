@@ -38,6 +38,7 @@ ELSEWHERE = {
     "web/http/root_path.py": ("serving/test_root_path.py", "a server behind a proxy, from outside"),
     "web/services.py": ("web/test_routing.py", "opens what the application serves"),
     "web/wires/extra.py": ("web/wires/test_openai.py", "what ORBIT adds to answers, as clients read it"),
+    "web/wires/question.py": ("web/wires/test_fetching.py", "questions whose images are fetched"),
     "web/wires/route.py": ("web/wires/test_orbit.py", "the route of every wire"),
     "web/wires/sending.py": ("web/wires/test_orbit.py", "the answers of every wire"),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -12,14 +11,14 @@ from msgspec import Meta
 from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
 from orbit.config.model import General, Limits
-from orbit.types import CallContext, GenerateOptions, Tool, ToolChoice
+from orbit.types import CallContext, GenerateOptions
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.request import bearer
 from orbit.web.wires.anthropic.blocks import InputMessage, MessageBlock, conversation_of
 from orbit.web.wires.anthropic.message_wire import MessageWire
 from orbit.web.wires.anthropic.tools import MessageTool, MessageToolChoice, tools_of
 from orbit.web.wires.checks import check_parameters, check_size
-from orbit.web.wires.conversation import Conversation
+from orbit.web.wires.question import ConversationQuestion
 
 
 class ThinkingConfig(msgspec.Struct, frozen=True):
@@ -91,25 +90,8 @@ _LOW_BUDGET, _MEDIUM_BUDGET = 4096, 16384
 R = TypeVar("R", bound=CountRequest)
 
 
-class MessageQuestion(msgspec.Struct, Generic[R], frozen=True):
+class MessageQuestion(ConversationQuestion[R], frozen=True):
     """A checked request and its conversation."""
-
-    request: R
-    conversation: Conversation
-    tools: tuple[Tool, ...]
-    tool_choice: ToolChoice | None
-    ignored: tuple[str, ...]
-    extra: dict[str, Any]
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing has to be fetched for it."""
-        return not self.conversation.remote
-
-    async def completed(self, hosts: Sequence[str], limit: int, key_id: str) -> MessageQuestion[R]:
-        """Return the question with its images, fetched from ``hosts``. Raises ParameterError."""
-        del key_id
-        return msgspec.structs.replace(self, conversation=await self.conversation.fetched(hosts, limit))
 
     @property
     def stream(self) -> bool:

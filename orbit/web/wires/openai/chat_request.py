@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,22 +11,16 @@ from msgspec import Meta
 from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
 from orbit.config.model import General, Limits
-from orbit.types import CallContext, GenerateOptions, Tool, ToolChoice
+from orbit.types import CallContext, GenerateOptions
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.request import bearer
 from orbit.web.wires.checks import ParameterError, check_size
-from orbit.web.wires.conversation import Conversation
 from orbit.web.wires.openai.chat_wire import CompletionWire
 from orbit.web.wires.openai.conversation import ChatMessage, conversation_of
 from orbit.web.wires.openai.parameters import check_parameters
-from orbit.web.wires.openai.sampling import SamplingRequest
+from orbit.web.wires.openai.stream_options import StreamedRequest
 from orbit.web.wires.openai.tools import ChosenTools, CompletionTool, tools_of
-
-
-class StreamOptions(msgspec.Struct, frozen=True):
-    """What a stream carries besides text."""
-
-    include_usage: bool | None = None
+from orbit.web.wires.question import ConversationQuestion
 
 
 class ResponseFormat(msgspec.Struct, frozen=True):
@@ -43,12 +36,11 @@ class Reasoning(msgspec.Struct, frozen=True):
     effort: str | None = None
 
 
-class CompletionRequest(SamplingRequest, frozen=True, kw_only=True):
+class CompletionRequest(StreamedRequest, frozen=True, kw_only=True):
     """The parameters that ORBIT supports; the module ``parameters`` handles all others."""
 
     model: str
     messages: Annotated[list[ChatMessage], Meta(min_length=1)]
-    stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
     response_format: ResponseFormat | None = None
@@ -67,25 +59,8 @@ _KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(Complet
 _EXPECTED = 'Expected {"model": "...", "messages": [{"role": "user", "content": "..."}], ...}.'
 
 
-class CompletionQuestion(msgspec.Struct, frozen=True):
+class CompletionQuestion(ConversationQuestion[CompletionRequest], frozen=True):
     """A checked request and its conversation."""
-
-    request: CompletionRequest
-    conversation: Conversation
-    tools: tuple[Tool, ...]
-    tool_choice: ToolChoice | None
-    ignored: tuple[str, ...]
-    extra: dict[str, Any]
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing has to be fetched for it."""
-        return not self.conversation.remote
-
-    async def completed(self, hosts: Sequence[str], limit: int, key_id: str) -> CompletionQuestion:
-        """Return the question with its images, fetched from ``hosts``. Raises ParameterError."""
-        del key_id
-        return msgspec.structs.replace(self, conversation=await self.conversation.fetched(hosts, limit))
 
     @property
     def stream(self) -> bool:
@@ -99,9 +74,8 @@ class CompletionQuestion(msgspec.Struct, frozen=True):
 
     def wire(self, request_id: str) -> CompletionWire:
         """Return the wire that writes the answer."""
-        options = self.request.stream_options
-        include_usage = bool(options and options.include_usage)
-        return CompletionWire(request_id, self.request.model, include_usage=include_usage, ignored=self.ignored)
+        request = self.request
+        return CompletionWire(request_id, request.model, include_usage=request.include_usage, ignored=self.ignored)
 
     def _options(self) -> GenerateOptions:
         request = self.request
@@ -136,8 +110,7 @@ class CompletionProtocol:
         """Decode and check a body. Raises RequestError with what is wrong."""
         request = decode(body, _decoder, _EXPECTED)
         ignored, extra = check_parameters(body, _KNOWN, self._passed)
-        if request.stream_options is not None and not request.stream:
-            raise ParameterError("stream_options", "'stream_options' is only allowed when 'stream' is true.")
+        request.check_stream()
         if request.top_logprobs and not request.logprobs:
             raise ParameterError("top_logprobs", "'top_logprobs' is only allowed when 'logprobs' is true.")
         tools, choice = tools_of(request.tools, request.tool_choice)

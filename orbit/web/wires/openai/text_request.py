@@ -17,18 +17,16 @@ from orbit.web.http.body import check_length, decode
 from orbit.web.http.request import bearer
 from orbit.web.wires.checks import ParameterError
 from orbit.web.wires.conversation import Conversation
-from orbit.web.wires.openai.chat_request import StreamOptions
 from orbit.web.wires.openai.parameters import check_parameters
-from orbit.web.wires.openai.sampling import SamplingRequest
+from orbit.web.wires.openai.stream_options import StreamedRequest
 from orbit.web.wires.openai.text_wire import TextWire
 
 
-class TextRequest(SamplingRequest, frozen=True, kw_only=True):
+class TextRequest(StreamedRequest, frozen=True, kw_only=True):
     """The parameters that ORBIT supports; the module ``parameters`` handles all others."""
 
     model: str
     prompt: str | Annotated[list[str | int | list[int]], Meta(min_length=1)]
-    stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
 
@@ -69,9 +67,8 @@ class TextQuestion(msgspec.Struct, frozen=True):
 
     def wire(self, request_id: str) -> TextWire:
         """Return the wire that writes the answer."""
-        options = self.request.stream_options
-        include_usage = bool(options and options.include_usage)
-        return TextWire(request_id, self.request.model, include_usage=include_usage, ignored=self.ignored)
+        request = self.request
+        return TextWire(request_id, request.model, include_usage=request.include_usage, ignored=self.ignored)
 
 
 class TextProtocol:
@@ -90,8 +87,7 @@ class TextProtocol:
         """Decode and check a body. Raises RequestError with what is wrong."""
         request = decode(body, _decoder, _EXPECTED)
         ignored, extra = check_parameters(body, _KNOWN, self._passed)
-        if request.stream_options is not None and not request.stream:
-            raise ParameterError("stream_options", "'stream_options' is only allowed when 'stream' is true.")
+        request.check_stream()
         prompt = _prompt(request.prompt)
         check_length(prompt, self._limits.max_message_chars)
         return TextQuestion(request, prompt, ignored, extra)
