@@ -31,6 +31,7 @@ from orbit.sanitize import without_secrets
 logger = logging.getLogger("orbit.web")
 
 KEY_CHALLENGE = b'ApiKey realm="orbit", header="X-API-Key"'
+BEARER_CHALLENGE = b'Bearer realm="orbit"'
 
 
 class RequestError(OrbitError):
@@ -154,6 +155,12 @@ def operators_problem_of(error: BaseException, request_id: str = "") -> ProblemD
         return problem
     provider = error.provider if isinstance(error, ProviderError) else ""
     return msgspec.structs.replace(problem, detail=without_secrets(str(error)), provider=provider)
+
+
+def parameter_of(error: BaseException, names: Mapping[str, str]) -> str | None:
+    """Return the parameter that an error is about, if any. ``names`` are a protocol's for options of the plugin API."""
+    option = getattr(error, "option", "")
+    return getattr(error, "param", None) or names.get(option, option) or None
 
 
 def headers_of(error: BaseException, status: int, challenge: bytes = KEY_CHALLENGE) -> list[tuple[bytes, bytes]]:

@@ -8,11 +8,10 @@ from typing import Final
 import msgspec
 from litestar import Response
 
-from orbit.web.http.problems import as_strings, headers_of, problem_of
+from orbit.web.http.problems import BEARER_CHALLENGE, as_strings, headers_of, parameter_of, problem_of
 
 REQUEST_ID: Final = "request-id"
 """The header in which Anthropic's clients look for the id of a request."""
-_CHALLENGE: Final = b'Bearer realm="orbit"'
 _TYPES: Final = {
     401: "authentication_error",
     402: "billing_error",
@@ -63,7 +62,7 @@ def error_body(error: BaseException, request_id: str) -> tuple[int, MessageError
         status, message = 400, _TOO_LONG + message
     elif code in ("overloaded", "provider_overloaded"):
         status = _OVERLOADED
-    param = getattr(error, "param", None) or _PARAMETERS.get(option := getattr(error, "option", ""), option) or None
+    param = parameter_of(error, _PARAMETERS)
     if param is not None:
         param = _INDEX.sub(r".\1", param)  # msgspec and OpenAI write messages[0].role
     if param is not None and f"'{param}'" not in message:
@@ -75,5 +74,5 @@ def error_body(error: BaseException, request_id: str) -> tuple[int, MessageError
 def error_response(error: BaseException, request_id: str) -> Response[MessageErrorBody]:
     """Return the response to a request for a message that failed."""
     status, body = error_body(error, request_id)
-    headers = {**as_strings(headers_of(error, status, _CHALLENGE)), REQUEST_ID: request_id}
+    headers = {**as_strings(headers_of(error, status, BEARER_CHALLENGE)), REQUEST_ID: request_id}
     return Response(body, status_code=status, headers=headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from litestar import Response
 
-from orbit.web.http.problems import as_strings, headers_of, problem_of
+from orbit.web.http.problems import BEARER_CHALLENGE, as_strings, headers_of, parameter_of, problem_of
 from orbit.web.wires.checks import ParameterError
 
 __all__ = ["ErrorBody", "ErrorDetail", "ParameterError", "error_body", "error_response"]
@@ -22,7 +22,6 @@ _PARAMETERS = {
     "repeat_penalty": "repetition_penalty",
 }
 """OpenAI's names of options that are called otherwise in the plugin API."""
-_CHALLENGE = b'Bearer realm="orbit"'
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
@@ -48,11 +47,11 @@ def error_body(error: BaseException, request_id: str) -> tuple[int, ErrorBody]:
     code = _CODES.get(problem.code, problem.code)
     if code == "context_length_exceeded":
         status = 400  # OpenAI's status; its clients look for the code
-    param = getattr(error, "param", None) or _PARAMETERS.get(option := getattr(error, "option", ""), option) or None
+    param = parameter_of(error, _PARAMETERS)
     return status, ErrorBody(ErrorDetail(problem.detail, kind, param, code))
 
 
 def error_response(error: BaseException, request_id: str) -> Response[ErrorBody]:
     """Return the response to a request under ``/v1`` that failed."""
     status, body = error_body(error, request_id)
-    return Response(body, status_code=status, headers=as_strings(headers_of(error, status, _CHALLENGE)))
+    return Response(body, status_code=status, headers=as_strings(headers_of(error, status, BEARER_CHALLENGE)))
