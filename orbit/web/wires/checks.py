@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from orbit.chat.tool_calls import is_object
 from orbit.config.model import Limits
 from orbit.types import Tool
 from orbit.web.http.problems import RequestError
@@ -78,11 +79,7 @@ def check_tool(tool: Tool, name: str, schema: str) -> Tool:
 def check_arguments(arguments: str, where: str) -> str:
     """Return the arguments of a tool call; ParameterError if they are no JSON object. None at all are an empty one."""
     arguments = arguments.strip() or "{}"
-    try:
-        known = isinstance(msgspec.json.decode(arguments), dict)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        known = False
-    if not known:
+    if not is_object(arguments):
         raise ParameterError(where, "The arguments of a tool call must be a JSON object.")
     return arguments
 
