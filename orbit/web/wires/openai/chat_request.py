@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import msgspec
 from litestar.types import Scope
@@ -18,16 +18,10 @@ from orbit.web.wires.checks import ParameterError, check_size
 from orbit.web.wires.openai.chat_wire import CompletionWire
 from orbit.web.wires.openai.conversation import ChatMessage, conversation_of
 from orbit.web.wires.openai.parameters import check_parameters
+from orbit.web.wires.openai.response_format import ResponseFormat, format_of, schema_of
 from orbit.web.wires.openai.stream_options import StreamedRequest
 from orbit.web.wires.openai.tools import ChosenTools, CompletionTool, tools_of
 from orbit.web.wires.question import ConversationQuestion
-
-
-class ResponseFormat(msgspec.Struct, frozen=True):
-    """The format of the answer."""
-
-    type: Literal["text", "json_object", "json_schema"] = "text"
-    json_schema: dict[str, Any] | None = None
 
 
 class Reasoning(msgspec.Struct, frozen=True):
@@ -82,13 +76,13 @@ class CompletionQuestion(ConversationQuestion[CompletionRequest], frozen=True):
         return GenerateOptions(
             **request.options(),
             max_tokens=request.max_completion_tokens or request.max_tokens,
-            json_schema=_schema(request.response_format),
+            json_schema=schema_of(request.response_format),
             tools=self.tools,
             tool_choice=self.tool_choice,
             parallel_tool_calls=request.parallel_tool_calls if self.tools else None,
             reasoning_effort=_effort(request),
             logprobs=(request.top_logprobs or 0) if request.logprobs else None,
-            response_format=_format(request.response_format),
+            response_format=format_of(request.response_format),
             extra=self.extra,
         )
 
@@ -123,21 +117,3 @@ class CompletionProtocol:
 def _effort(request: CompletionRequest) -> str | None:
     asked = request.reasoning_effort
     return asked if asked is not None or request.reasoning is None else request.reasoning.effort
-
-
-def _format(form: ResponseFormat | None) -> dict[str, Any] | None:
-    """Return the format as the client sent it."""
-    if form is None or form.type == "text":
-        return None
-    return {"type": form.type} if form.json_schema is None else {"type": form.type, "json_schema": form.json_schema}
-
-
-def _schema(form: ResponseFormat | None) -> dict[str, Any] | None:
-    if form is None or form.type == "text":
-        return None
-    if form.type == "json_object":
-        return {"type": "object"}
-    schema = (form.json_schema or {}).get("schema")
-    if not isinstance(schema, dict):
-        raise ParameterError("response_format", "'json_schema' must have a 'schema'.")
-    return schema

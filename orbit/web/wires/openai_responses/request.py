@@ -21,6 +21,7 @@ from orbit.web.http.request import bearer
 from orbit.web.wires.checks import ParameterError, check_size
 from orbit.web.wires.conversation import Conversation
 from orbit.web.wires.openai.parameters import check_parameters
+from orbit.web.wires.openai.response_format import ResponseFormat, format_of, schema_of
 from orbit.web.wires.openai.sampling import SamplingRequest
 from orbit.web.wires.openai.tools import (
     AllowedTools,
@@ -222,18 +223,18 @@ class ResponseQuestion(msgspec.Struct, frozen=True):
 
     def _options(self) -> GenerateOptions:
         request = self.request
-        form = request.text.format if request.text else None
+        form = _format(request.text.format) if request.text and request.text.format else None
         logprobs = request.top_logprobs or (0 if _LOGPROBS in (request.include or ()) else None)
         return GenerateOptions(
             **request.options(),
             max_tokens=request.max_output_tokens,
-            json_schema=_schema(form),
+            json_schema=schema_of(form),
             tools=self.tools,
             tool_choice=self.tool_choice,
             parallel_tool_calls=request.parallel_tool_calls if self.tools else None,
             reasoning_effort=request.reasoning.effort if request.reasoning else None,
             logprobs=logprobs,
-            response_format=_format(form),
+            response_format=format_of(form),
             extra=self.extra,
         )
 
@@ -285,9 +286,7 @@ class ResponsesProtocol:
         ignored, extra = check_parameters(body, _KNOWN, self._passed)
         if request.text is not None and request.text.verbosity not in (None, "medium"):
             raise ParameterError("text.verbosity", "'text.verbosity' is not supported.", code="unsupported_value")
-        tools, choice = tools_of(
-            [_tool(tool, number) for number, tool in enumerate(request.tools or ())], _choice(request.tool_choice)
-        )
+        tools, choice = tools_of([_tool(tool) for tool in request.tools or ()], _choice(request.tool_choice))
         name = PREFIX + secrets.token_hex(24)
         created = int(time.time())
         question = ResponseQuestion(name, request, tools, choice, ignored, extra, len(body), self, created=created)
@@ -295,12 +294,9 @@ class ResponsesProtocol:
         return question if request.previous_response_id or refers else question.going_on(_Earlier())
 
 
-def _tool(tool: ResponseTool, number: int) -> CompletionTool:
-    """Return a tool in the form of chat completions. Raises ParameterError for one that is no function."""
-    if tool.type != "function":
-        detail = f"Tools of the type '{tool.type[:50]}' are not supported; only functions are."
-        raise ParameterError(f"tools[{number}].type", detail)
-    return CompletionTool("function", FunctionTool(tool.name, tool.description, tool.parameters, tool.strict))
+def _tool(tool: ResponseTool) -> CompletionTool:
+    """Return a tool in the form of chat completions."""
+    return CompletionTool(tool.type, FunctionTool(tool.name, tool.description, tool.parameters, tool.strict))
 
 
 def _choice(choice: str | ResponseToolChoice | None) -> str | ChosenTools | None:
@@ -313,23 +309,10 @@ def _choice(choice: str | ResponseToolChoice | None) -> str | ChosenTools | None
     return ChosenTools(choice.type, NamedFunction(choice.name or ""))
 
 
-def _schema(form: TextFormat | None) -> dict[str, Any] | None:
-    if form is None or form.type == "text":
-        return None
-    if form.type == "json_object":
-        return {"type": "object"}
-    if form.schema is None:
-        raise ParameterError("text.format", "'json_schema' must have a 'schema'.")
-    return form.schema
-
-
-def _format(form: TextFormat | None) -> dict[str, Any] | None:
+def _format(form: TextFormat) -> ResponseFormat:
     """Return the format in the form of chat completions."""
-    if form is None or form.type == "text":
-        return None
-    if form.type == "json_object":
-        return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": _plain({**msgspec.structs.asdict(form), "type": None})}
+    named = {**msgspec.structs.asdict(form), "type": None} if form.type == "json_schema" else {}
+    return ResponseFormat(form.type, _plain(named) or None)
 
 
 def _echo(tool: ResponseTool) -> dict[str, Any]:
