@@ -90,9 +90,8 @@ class ModelStream:
         if interrupt is None:
             interrupt = self._interrupt = Interrupt()
         self._wait += 1
-        if (
-            not self._wait % _CHECKED and time.monotonic() >= self._end
-        ):  # the ticker cannot look at a model that never waits
+        # The ticker cannot look at a model that never waits.
+        if not self._wait % _CHECKED and time.monotonic() >= self._end:
             raise TurnTimeout
         self._waiting = True
         return interrupt

@@ -36,7 +36,7 @@ from orbit.chat.recorder import Recorder
 from orbit.chat.retrieval import Retrieval
 from orbit.chat.rewriting import Rewriter
 from orbit.chat.rounds import Rounds
-from orbit.chat.routing import Candidates, Routing
+from orbit.chat.routing import Routing
 from orbit.chat.ticker import Ticker
 from orbit.chat.tool_calls import allowed, ended
 from orbit.chat.tool_loop import ToolLoop, tool_loop
@@ -109,16 +109,12 @@ class Pipeline:
         whatever runs, in every phase. However the turn ends, the log sinks get its record. Its deadline is that of its
         context, or else ``timeouts.turn`` from now on.
         """
-        if turn.context.deadline is None:
-            deadline = time.monotonic() + self._settings.timeouts.turn
-            turn = msgspec.structs.replace(turn, context=msgspec.structs.replace(turn.context, deadline=deadline))
+        turn = self._timed(turn)
         return self._run(turn, Journal(turn))
 
     async def search(self, turn: Turn) -> tuple[Source, ...]:
         """Return the passages that the model of a turn would read, best first. Raises ProviderError and TurnTimeout."""
-        if turn.context.deadline is None:
-            deadline = time.monotonic() + self._settings.timeouts.turn
-            turn = msgspec.structs.replace(turn, context=msgspec.structs.replace(turn.context, deadline=deadline))
+        turn = self._timed(turn)
         if not self._retrieval.available:
             self._retrieval.require(turn)
             return ()
@@ -127,6 +123,13 @@ class Pipeline:
     async def count_tokens(self, turn: Turn) -> TokenCount | None:
         """Return the size of a turn's prompt without passages; None if its model cannot count. Raises OrbitError."""
         return await self._routing.count(turn)
+
+    def _timed(self, turn: Turn) -> Turn:
+        """Return a turn with a deadline: its own, or ``timeouts.turn`` from now on."""
+        if turn.context.deadline is not None:
+            return turn
+        deadline = time.monotonic() + self._settings.timeouts.turn
+        return msgspec.structs.replace(turn, context=msgspec.structs.replace(turn.context, deadline=deadline))
 
     async def _run(  # noqa: C901, PLR0912, PLR0915  # a call for each piece would cost more than a branch
         self, turn: Turn, journal: Journal
@@ -143,7 +146,9 @@ class Pipeline:
                     loop: ToolLoop | None = None
                     if self._toolbox is not None and not turn.task:
                         turn = self._rounds.restored(turn)
-                        loop = await self._tool_loop(self._toolbox, turn, candidates)
+                        loop = await tool_loop(
+                            self._toolbox, self._routing, self._moderation, self.ticker, turn, candidates
+                        )
                     started = time.perf_counter()
                     thoughts: list[Thought] = []
                     scored: list[WrittenToken] = []
@@ -237,10 +242,6 @@ class Pipeline:
                 )
                 yield end.outcome
 
-    async def _tool_loop(self, toolbox: Toolbox, turn: Turn, candidates: Candidates) -> ToolLoop | None:
-        """Return the loop of a turn whose model is offered tools of the host."""
-        return await tool_loop(toolbox, self._routing, self._moderation, self.ticker, turn, candidates)
-
     async def _linked(self, turn: Turn, prompt: Prompt, links: Links) -> Prompt:
         """Return a prompt with the links of its passages."""
         found = await in_time(turn.context, links.of(turn, prompt.documents), self.ticker)
@@ -305,7 +306,7 @@ class Pipeline:
         verdict = ALLOWED
         documents: list[Document] | None = None
         self._retrieval.require(turn)
-        if self._retrieval.available or self._moderation.judges_questions:
+        if self._waits:
             verdict, documents = await self._moderate_and_retrieve(turn, journal)
         if not verdict.allowed:
             raise EndsEarly(self._moderation.refusal_of(verdict))
