@@ -14,9 +14,10 @@ from litestar.types import Scope
 from orbit.auth.keys import Identity
 from orbit.chat.admission import Admission
 from orbit.errors import Overloaded
+from orbit.types import CallContext
 from orbit.web.http.access import QUOTA
 from orbit.web.http.problems import ServerStopping
-from orbit.web.http.request import bearer, header
+from orbit.web.http.request import bearer, header, request_id_of
 from orbit.web.services import Services
 
 API_KEY = "apiKey"
@@ -68,6 +69,21 @@ async def place_beside_chats(services: Services, scope: Scope) -> AsyncGenerator
 def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity:
     """Return the identity behind the key of an admitted request."""
     return _identity(connection.scope)
+
+
+def context_of(scope: Scope, identity: Identity, deadline: float | None = None) -> CallContext:
+    """Return the context of a request that ``identity`` asks; ``deadline`` is as in ``CallContext``."""
+    key = identity.key
+    client = scope.get("client")
+    return CallContext(
+        request_id=request_id_of(scope),
+        key_id=key.id,
+        key_hint=key.hint,
+        client_name=key.client_name,
+        collection=key.collection_name,
+        client_ip=client[0] if client else "",
+        deadline=deadline,
+    )
 
 
 def guarded_router(

@@ -10,12 +10,11 @@ from litestar.params import JSONBody
 from msgspec import Meta
 
 from orbit.chat.turn import Turn
-from orbit.types import CallContext, Source
+from orbit.types import Source
 from orbit.web.api.documents import collection_of
 from orbit.web.http.body import check_length
 from orbit.web.http.problems import RequestError
-from orbit.web.http.request import request_id_of
-from orbit.web.key_guard import guarded_router, identity_of, place_beside_chats
+from orbit.web.key_guard import context_of, guarded_router, identity_of, place_beside_chats
 from orbit.web.services import Services
 
 
@@ -41,7 +40,8 @@ def search_routes(services: Services) -> Router:
 
     @post("/", status_code=200, request_max_body_size=largest, summary="Search without an answer")
     async def search(request: Request[Any, Any, Any], data: JSONBody[SearchRequest]) -> SearchResponse:
-        collection = collection_of(services, identity_of(request))
+        identity = identity_of(request)
+        collection = collection_of(services, identity)
         if data.collection is not None and data.collection != collection:
             own = f"it searches '{collection}'" if collection else "it has none"
             detail = f"This key cannot search the collection '{data.collection[:200]}': {own}."
@@ -49,16 +49,9 @@ def search_routes(services: Services) -> Router:
         if not data.question.strip():
             raise RequestError(400, "empty_message", 'The question is empty. Expected {"question": "..."}.')
         check_length(data.question, services.config.host.limits.max_message_chars)
-        identity = identity_of(request)
-        context = CallContext(
-            request_id_of(request.scope),
-            identity.key.id,
-            identity.key.hint,
-            identity.key.client_name,
-            identity.key.collection_name,
-        )
+        turn = Turn(data.question, context_of(request.scope, identity))
         async with place_beside_chats(services, request.scope):
-            passages = await services.pipeline.search(Turn(data.question, context))
+            passages = await services.pipeline.search(turn)
         return SearchResponse(collection, passages)
 
     return guarded_router(services, "/search", [search], tags=["chat"])

@@ -15,7 +15,7 @@ from orbit.types import CallContext
 from orbit.web.http.access import SERVER_SEND
 from orbit.web.http.body import read_body
 from orbit.web.http.request import address_of, request_id_of
-from orbit.web.key_guard import admit, forgive
+from orbit.web.key_guard import admit, context_of, forgive
 from orbit.web.services import Services
 from orbit.web.wires.page_tasks import TASK_MODEL, task_of
 from orbit.web.wires.sending import Wire, send_stream, send_whole
@@ -84,7 +84,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
             if not question.is_complete:
                 hosts, limit = settings.general.image_hosts, settings.limits.max_attached_bytes
                 question = await question.completed(hosts, limit, identity.key.id)
-            turn = question.turn(identity, _context(identity, request_id, scope, started + settings.timeouts.turn))
+            turn = question.turn(identity, context_of(scope, identity, started + settings.timeouts.turn))
             task = task_of(scope, turn.model)
             if task:
                 turn = msgspec.structs.replace(turn, task=task, model="" if turn.model == TASK_MODEL else turn.model)
@@ -111,17 +111,3 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
             scope["state"]["status"] = CLIENT_LEFT
 
     return answer
-
-
-def _context(identity: Identity, request_id: str, scope: Scope, deadline: float) -> CallContext:
-    key = identity.key
-    client = scope.get("client")
-    return CallContext(
-        request_id=request_id,
-        key_id=key.id,
-        key_hint=key.hint,
-        client_name=key.client_name,
-        collection=key.collection_name,
-        client_ip=client[0] if client else "",
-        deadline=deadline,
-    )

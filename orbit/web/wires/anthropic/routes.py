@@ -10,12 +10,11 @@ import msgspec
 from litestar import Request, post
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from orbit.types import CallContext
 from orbit.web.http.body import read_body
 from orbit.web.http.operation import operation
 from orbit.web.http.problems import RequestError
 from orbit.web.http.request import request_id_of
-from orbit.web.key_guard import admit, place_beside_chats
+from orbit.web.key_guard import admit, context_of, place_beside_chats
 from orbit.web.services import Services
 from orbit.web.wires.anthropic.errors import REQUEST_ID
 from orbit.web.wires.anthropic.message_request import CountRequest, MessageProtocol, MessageRequest
@@ -62,15 +61,14 @@ def counting_route(services: Services) -> Any:
     )
     async def count_tokens(request: Request[Any, Any, Any]) -> TokensCounted:
         identity = await admit(services, request.scope, protocol.secret(request.scope), services.admission)
-        key, deadline = identity.key, time.monotonic() + settings.timeouts.turn
-        context = CallContext(request_id_of(request.scope), key.id, key.hint, key.client_name, deadline=deadline)
+        context = context_of(request.scope, identity, time.monotonic() + settings.timeouts.turn)
         question = protocol.question(await read_body(request.scope, request.receive, protocol.max_body))
         async with place_beside_chats(services, request.scope):
             if not question.is_complete:
                 hosts, limit = settings.general.image_hosts, settings.limits.max_attached_bytes
                 question = await question.completed(hosts, limit, identity.key.id)
             turn = question.turn(identity, context)
-            model = services.host.catalogue.find(turn.model, key.models)
+            model = services.host.catalogue.find(turn.model, identity.key.models)
             size = await services.pipeline.count_tokens(msgspec.structs.replace(turn, model=model))
         if size is None:
             detail = f"The model '{model}' cannot count tokens."

@@ -12,8 +12,8 @@ from litestar import Request
 
 from orbit.types import CallContext
 from orbit.web.http.body import decode, read_body
-from orbit.web.http.request import bearer, request_id_of
-from orbit.web.key_guard import admit, place_beside_chats
+from orbit.web.http.request import bearer
+from orbit.web.key_guard import admit, context_of, place_beside_chats
 from orbit.web.services import Services
 
 T = TypeVar("T")
@@ -28,9 +28,8 @@ async def decoded(
     Raises Unauthorized, RateLimited, Overloaded, DatabaseUnavailable or RequestError.
     """
     settings = services.config.host
-    key = (await admit(services, request.scope, bearer(request.scope), services.admission)).key
-    deadline = time.monotonic() + settings.timeouts.turn
-    context = CallContext(request_id_of(request.scope), key.id, key.hint, key.client_name, deadline=deadline)
+    identity = await admit(services, request.scope, bearer(request.scope), services.admission)
+    context = context_of(request.scope, identity, time.monotonic() + settings.timeouts.turn)
     body = await read_body(request.scope, request.receive, settings.limits.max_body_bytes)
     async with place_beside_chats(services, request.scope):
         yield decode(body, decoder, expected), context
