@@ -32,6 +32,8 @@ ELSEWHERE = {
     "web/api/openapi.py": ("web/api/test_schema.py", "the document that it adds to"),
     "web/api/schema_page.py": ("web/api/test_schema.py", "the page of that document"),
     "web/app.py": ("web/test_routing.py", "the application from outside"),
+    "web/chat_routes.py": ("web/test_routing.py", "the routes of chats, from outside"),
+    "web/error_responses.py": ("web/test_routing.py", "errors of every protocol, from outside"),
     "web/api/admin/reload.py": ("serving/test_reload.py", "what a reload changes, from outside"),
     "web/generation.py": ("serving/test_reload.py", "requests beside a reload, from outside"),
     "web/http/operation.py": ("web/api/test_schema.py", "operations in that document"),

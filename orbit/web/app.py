@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import traceback
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from litestar import Litestar, Request, Response, Router, post
-from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar import Litestar
+from litestar.types import ASGIApp, Receive, Send
 
 from orbit.config import Config
 from orbit.config.changes import Changes
@@ -32,47 +30,21 @@ from orbit.web.api.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.api.plugin_routes import plugin_routes
 from orbit.web.api.schema_page import openapi_config
 from orbit.web.api.search import search_routes
+from orbit.web.chat_routes import AnswersFirst, chat_handlers, chat_routes
+from orbit.web.error_responses import error_response
 from orbit.web.garbage import settle_again, settled
 from orbit.web.generation import Generation
 from orbit.web.http.access import Access
 from orbit.web.http.cors import VARY, cors_config
 from orbit.web.http.head import HeadBesideGet
-from orbit.web.http.operation import operation
 from orbit.web.http.plain_http import RedirectToHttps, challenge_route
-from orbit.web.http.problems import RequestError, of_litestar, problem_response
-from orbit.web.http.request import header, request_id_of
 from orbit.web.http.root_path import RootPath
-from orbit.web.key_guard import API_KEY
 from orbit.web.pages.admin import admin_page_routes
 from orbit.web.pages.assets import Assets
 from orbit.web.pages.chat import chat_page_routes
 from orbit.web.services import Services, open_services
-from orbit.web.wires.anthropic import errors as anthropic_errors
-from orbit.web.wires.anthropic.message_request import MessageRequest
-from orbit.web.wires.anthropic.message_wire import MESSAGE_STREAM, AnswerMessage
-from orbit.web.wires.anthropic.routes import MESSAGES, counting_route, message_handler
-from orbit.web.wires.openai.chat_request import CompletionProtocol, CompletionRequest
-from orbit.web.wires.openai.chat_wire import COMPLETION_STREAM, Completion
-from orbit.web.wires.openai.errors import error_response
-from orbit.web.wires.openai.models import model_routes
-from orbit.web.wires.openai.rerank import PATHS, rerank_routes
-from orbit.web.wires.openai.text_request import TextProtocol, TextRequest
-from orbit.web.wires.openai.text_wire import TEXT_STREAM, TextCompletion
-from orbit.web.wires.openai_responses.errors import error_response as responses_error
-from orbit.web.wires.openai_responses.output import ResponseBody
-from orbit.web.wires.openai_responses.request import ResponseRequest, ResponsesProtocol
-from orbit.web.wires.openai_responses.routes import response_routes
-from orbit.web.wires.openai_responses.wire import RESPONSE_STREAM
-from orbit.web.wires.orbit import ORBIT_STREAM, ChatRequest, ChatResponse, orbit_handler
-from orbit.web.wires.route import chat_handler
 
 logger = logging.getLogger("orbit")
-
-CHAT, COMPLETIONS, RESPONSES = "/chat", "/v1/chat/completions", "/v1/responses"
-TEXT = "/v1/completions"
-_ERROR = "error"
-"""The key in a request's state for what a chat route raised before Litestar saw the request."""
-
 
 Background = Callable[[OrbitHost], Coroutine[Any, Any, None]]
 """Work with the providers of a running server."""
@@ -230,7 +202,7 @@ def litestar(config: Config, lifespan: Sequence[Any] = ()) -> Litestar:
         [],
         lifespan=lifespan,
         cors_config=cors_config(config.host.cors),
-        exception_handlers={Exception: _error_response},
+        exception_handlers={Exception: error_response},
         openapi_config=openapi_config(config.host.general.root),
         plugins=[HeadBesideGet()],
         logging_config=None,
@@ -252,34 +224,6 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None, None
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.error("work beside the server failed", exc_info=error)
-
-
-class AnswersFirst:
-    """Serves a plain POST to a chat route before Litestar looks at it; everything else, errors too, is Litestar's.
-
-    Litestar's routing and exception handling cost a plain turn a fifth of its own time; see docs/architecture.md.
-    """
-
-    def __init__(self, app: ASGIApp, chats: Mapping[str, ASGIApp], origins: Sequence[str]) -> None:
-        self._app = app
-        self._chats = {} if origins else chats  # with CORS, Litestar completes the headers
-
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
-        path = scope["path"]
-        answer = self._chats.get(path)
-        if answer is None or scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
-        scope["path_template"] = path
-        try:
-            await answer(scope, receive, send)
-        except Exception as error:
-            state = scope["state"]
-            if "status" in state:  # the response has begun
-                raise
-            state[_ERROR] = error
-            await self._app(scope, receive, send)
 
 
 def middleware(services: Services, app: ASGIApp) -> ASGIApp:
@@ -317,103 +261,6 @@ def routes(
     ]
 
 
-def chat_handlers(services: Services) -> dict[str, ASGIApp]:
-    """Return what answers chats, by path."""
-    settings = services.config.host
-    kept = services.conversations.responses
-    protocol = CompletionProtocol(settings.limits, settings.general)
-    responses = ResponsesProtocol(settings.limits, settings.general, kept)
-    return {
-        CHAT: orbit_handler(services),
-        COMPLETIONS: chat_handler(services, protocol),
-        MESSAGES: message_handler(services),
-        RESPONSES: chat_handler(services, responses),
-        TEXT: chat_handler(services, TextProtocol(settings.limits, settings.general)),
-    }
-
-
-def chat_routes(services: Services, chats: Mapping[str, ASGIApp]) -> list[Any]:
-    """Return the routes of ORBIT's own protocol, of OpenAI's and of Anthropic's."""
-
-    @post(
-        CHAT,
-        status_code=200,
-        operation_id="chat",
-        operation_class=operation(ChatResponse, ChatRequest, stream=ORBIT_STREAM),
-        summary="Ask a question",
-        tags=["chat"],
-        security=[{API_KEY: []}],
-        middleware=[instead(chats[CHAT])],
-    )
-    async def chat() -> None: ...
-
-    @post(
-        "/chat/completions",
-        status_code=200,
-        operation_id="completions",
-        operation_class=operation(Completion, CompletionRequest, stream=COMPLETION_STREAM),
-        summary="Answer a conversation",
-        middleware=[instead(chats[COMPLETIONS])],
-    )
-    async def completions() -> None: ...
-
-    @post(
-        status_code=200,
-        operation_id="messages",
-        operation_class=operation(AnswerMessage, MessageRequest, stream=MESSAGE_STREAM),
-        summary="Answer a conversation",
-        middleware=[instead(chats[MESSAGES])],
-    )
-    async def messages() -> None: ...
-
-    @post(
-        "/responses",
-        status_code=200,
-        operation_id="create_response",
-        operation_class=operation(ResponseBody, ResponseRequest, stream=RESPONSE_STREAM),
-        summary="Answer a conversation, which the server may keep",
-        middleware=[instead(chats[RESPONSES])],
-    )
-    async def responses() -> None: ...
-
-    @post(
-        "/completions",
-        status_code=200,
-        operation_id="text_completions",
-        operation_class=operation(TextCompletion, TextRequest, stream=TEXT_STREAM),
-        summary="Answer a prompt",
-        middleware=[instead(chats[TEXT])],
-    )
-    async def texts() -> None: ...
-
-    security: list[Any] = [{"bearerKey": []}, {API_KEY: []}]
-    rerank, rerank_elsewhere = rerank_routes(services, security)
-    openai = [completions, texts, responses, *response_routes(services), rerank, *model_routes(services)]
-    return [
-        chat,
-        rerank_elsewhere,
-        Router("/v1", route_handlers=openai, tags=["openai"], security=security),
-        Router(MESSAGES, route_handlers=[messages, counting_route(services)], tags=["anthropic"], security=security),
-    ]
-
-
-def instead(app: ASGIApp) -> Any:
-    """Return middleware that serves a handler's requests by ``app``, without Litestar's request and response.
-
-    A request that ``AnswersFirst`` could not serve only raises its error here, for Litestar to answer.
-    """
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if (error := scope["state"].get(_ERROR)) is not None:
-            raise error
-        await app(scope, receive, send)
-
-    def middleware(app: ASGIApp) -> ASGIApp:  # noqa: ARG001  # Litestar's signature
-        return serve
-
-    return middleware
-
-
 def page_routes(services: Services) -> list[Any]:
     """Return the web pages, and the certificate challenges if they have a folder."""
     config = services.config.host
@@ -423,25 +270,3 @@ def page_routes(services: Services) -> list[Any]:
         return challenges
     assets = Assets(root=config.general.root)
     return [*assets.routes(), *chat_page_routes(config, assets), *admin_page_routes(config, assets), *challenges]
-
-
-def _while_reading(error: BaseException) -> bool:
-    """Whether an exception comes from the JSON of a request's body."""
-    return any(frame.f_code is Request.json.__code__ for frame, _ in traceback.walk_tb(error.__traceback__))
-
-
-def _error_response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Turn an exception of Litestar or of a handler into an error in the shape of the protocol."""
-    request_id = request_id_of(request.scope)
-    if isinstance(error, HTTPException):
-        error = of_litestar(error, request_id)
-    elif isinstance(error, RecursionError) and _while_reading(error):
-        error = RequestError(400, "invalid_json", "The body is nested too deeply.")
-    path = request.scope["path"]
-    anthropics = path.startswith("/v1/models") and header(request.scope, b"anthropic-version") is not None
-    if anthropics or path == MESSAGES or path.startswith(f"{MESSAGES}/"):
-        return anthropic_errors.error_response(error, request_id)
-    if path.startswith(RESPONSES):
-        return responses_error(error, request_id)
-    respond = error_response if path.startswith("/v1/") or path in PATHS else problem_response
-    return respond(error, request_id)

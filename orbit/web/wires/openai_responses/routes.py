@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from litestar import Request, Response, delete, get
 from litestar.connection import ASGIConnection
@@ -16,6 +16,7 @@ from orbit.web.services import Services
 from orbit.web.wires.checks import ParameterError
 from orbit.web.wires.openai_responses.output import DeletedResponse, ResponseBody
 
+RESPONSES: Final = "/v1/responses"
 ResponseId = Annotated[str, PathParameter(description="The id of a response.")]
 
 
