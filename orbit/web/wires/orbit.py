@@ -314,6 +314,8 @@ class OrbitProtocol:
 
 def _parts(request: ChatRequest) -> tuple[Part, ...]:
     """Return the parts of the question, its text first; empty if there is only text. Raises ParameterError."""
+    if not request.parts:
+        return ()
     found: list[Part] = [Text(request.message)] if request.message.strip() else []
     for number, part in enumerate(request.parts):
         try:
@@ -324,7 +326,7 @@ def _parts(request: ChatRequest) -> tuple[Part, ...]:
                 found.append(image_of(data, part.detail))
         except BadAttachment as error:
             raise ParameterError(f"parts[{number}]", f"parts[{number}] cannot be used: {error}") from error
-    return tuple(found) if request.parts else ()
+    return tuple(found)
 
 
 def _check_fields(body: bytes) -> None:
