@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TypeAlias
@@ -68,9 +68,13 @@ def log_changes(changes: Changes) -> None:
     logger.info("the configuration was reloaded. %s", changes)
 
 
-def log_refusal(error: OrbitError) -> None:
+def problems_of(error: OrbitError) -> tuple[Problem, ...]:
+    """Return why a reload is refused; only a ConfigError names settings."""
+    return error.problems if isinstance(error, ConfigError) else (Problem("", str(error)),)
+
+
+def log_refusal(problems: Sequence[Problem]) -> None:
     """Log why there was no reload."""
-    problems = error.problems if isinstance(error, ConfigError) else (Problem("", str(error)),)
     for problem in problems:
         logger.error("the configuration is not reloaded, the one before it stays in force: %s", problem)
 
@@ -101,7 +105,7 @@ class Reloading:
             try:
                 return await self._reload()
             except OrbitError as error:
-                log_refusal(error)
+                log_refusal(problems_of(error))
                 raise
 
     async def stop(self) -> None:
@@ -171,12 +175,9 @@ class WorkerReloading:
     async def _prepare(self, config: Config) -> tuple[Problem, ...]:
         try:
             host = await asyncio.to_thread(OrbitHost, config, former=self._application.services.host)
-            host.raise_problems()
             self._next = await self._application.prepare(host)
-        except ConfigError as error:
-            return error.problems
         except OrbitError as error:
-            return (Problem("", str(error)),)
+            return problems_of(error)
         except Exception as error:
             logger.exception("a worker could not prepare the new configuration")
             return (Problem("", f"{type(error).__name__}: {error}"),)

@@ -17,9 +17,20 @@ from typing import Any, Protocol
 import uvicorn
 
 from orbit.config import Config
-from orbit.errors import ConfigError, OrbitError, Problem
+from orbit.errors import ConfigError, OrbitError
 from orbit.serving.loading import next_config
-from orbit.serving.reload import Did, Prepare, Refused, Reloaded, Serve, Wanted, apply_logging, log_changes, log_refusal
+from orbit.serving.reload import (
+    Did,
+    Prepare,
+    Refused,
+    Reloaded,
+    Serve,
+    Wanted,
+    apply_logging,
+    log_changes,
+    log_refusal,
+    problems_of,
+)
 from orbit.serving.signals import FORCE, HANGUP, STOPPING, Hangup, leave_to_parent, shielded
 from orbit.serving.systemd import notify
 
@@ -167,8 +178,8 @@ class Workers:
             providers = config.host.timeouts.start * max(1, len(config.providers))
             self._ask(lambda number: Prepare(number, config), providers)
         except OrbitError as error:
-            log_refusal(error)
-            problems = error.problems if isinstance(error, ConfigError) else (Problem("", str(error)),)
+            problems = problems_of(error)
+            log_refusal(problems)
             self._send_all(Refused(problems))
             return
         self._config, self._server = config, self._server_of(config)
