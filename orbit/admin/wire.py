@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from orbit.config.changes import Changes
 from orbit.database.keys import ApiKey
 from orbit.database.prompts import SystemPrompt
 
@@ -144,15 +145,9 @@ class PromptInfo(msgspec.Struct, frozen=True):
     updated_at: float
 
 
-class Reloaded(msgspec.Struct, frozen=True):
+class Reloaded(Changes, frozen=True):
     """What a reload changed: providers by their sections, and the host's settings, such as ``retrieval.limit``."""
 
-    added: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    restart: tuple[str, ...] = ()
-    """Settings that changed and wait for a restart."""
     message: str = ""
     """All of it in sentences."""
 

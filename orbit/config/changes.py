@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from orbit.config.model import Config, ProviderSection
+from orbit.config.model import Config
 
 NEEDS_RESTART = frozenset(
     {
@@ -67,16 +67,12 @@ def compared(running: Config, wanted: Config) -> tuple[Config, Changes]:
     now = {section.name: section for section in wanted.providers}
     changes = Changes(
         tuple(name for name in now if name not in before),
-        tuple(name for name in now if name in before and not _same(now[name], before[name])),
+        tuple(name for name in now if name in before and now[name].made_of != before[name].made_of),
         tuple(name for name in before if name not in now),
         tuple(name for name in different if name not in restart and name != "logging.file"),  # a provider's section
         restart,
     )
     return msgspec.structs.replace(wanted, host=host), changes
-
-
-def _same(section: ProviderSection, other: ProviderSection) -> bool:
-    return (section.plugin, section.settings) == (other.plugin, other.settings)
 
 
 def _waits(name: str) -> bool:

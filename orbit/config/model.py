@@ -501,6 +501,11 @@ class ProviderSection(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
     required: bool | None = None
 
+    @property
+    def made_of(self) -> tuple[str, dict[str, Any]]:
+        """The plugin and its settings. While they are the same, a reload keeps the instance."""
+        return self.plugin, self.settings
+
 
 class Config(msgspec.Struct, frozen=True):
     """A whole configuration: its source, the host's sections, and the provider instances in file order."""

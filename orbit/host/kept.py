@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from orbit.config.load import FILE_LOG
 from orbit.config.model import Config, ProviderSection
@@ -25,9 +26,9 @@ def loaded_and_kept(
     kept = {
         section.name
         for section in config.providers
-        if section.name in running and _same(section, running[section.name].section)
+        if section.name in running and section.made_of == running[section.name].section.made_of
     }
-    if not _same(_section(before, FILE_LOG), _section(config, FILE_LOG)):
+    if _chat_log(before) != _chat_log(config):
         kept -= {name for name in kept if _WATCHING.issuperset(offered_hooks(former[name]))}
     fresh = {section.name: load(section) for section in config.providers if section.name not in kept}
     moved = set() if _roles(before) == _roles(config) else {"embed", "generate", "index"}
@@ -41,14 +42,8 @@ def loaded_and_kept(
     return [fresh.get(section.name) or running[section.name] for section in config.providers], kept
 
 
-def _same(section: ProviderSection | None, other: ProviderSection | None) -> bool:
-    if section is None or other is None:
-        return section is other
-    return (section.plugin, section.settings) == (other.plugin, other.settings)
-
-
-def _section(config: Config, name: str) -> ProviderSection | None:
-    return next((section for section in config.providers if section.name == name), None)
+def _chat_log(config: Config) -> tuple[str, dict[str, Any]] | None:
+    return next((section.made_of for section in config.providers if section.name == FILE_LOG), None)
 
 
 def _roles(config: Config) -> tuple[object, ...]:
