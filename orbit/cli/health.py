@@ -26,10 +26,9 @@ def health(config_path: str | None, *, ready: bool) -> None:
     from orbit.serving.sole_server import address_of_server
 
     config, problems = read_config(config_path)
-    url = address_of_server(config.data_dir)
-    if problems and not url:
+    if problems and not address_of_server(config.data_dir):
         raise ConfigError(problems)
-    url = url or url_of(config)
+    url = url_of(config)
     try:
         response = httpx.get(f"{url}/health/{'ready' if ready else 'live'}", timeout=5, verify=trust_of(config))
     except httpx.HTTPError as error:

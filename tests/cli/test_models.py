@@ -13,6 +13,7 @@ from click.testing import CliRunner
 import orbit
 from orbit.auth.admin_token import read_token
 from orbit.cli import orbit as command
+from orbit.serving.sole_server import announce
 from orbit.testing import serve
 
 MODELS: dict[str, Any] = {
@@ -65,12 +66,16 @@ def test_with_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert token
         monkeypatch.setenv("ORBIT_ADMIN_TOKEN", token)
         port = server.url.rpartition(":")[2]
-        text = f"general: {{host: 127.0.0.1, port: {port}}}\necho: {{}}\nsecond: {{use: echo}}\n{TEXT}\n"
+        general = f"general: {{data_dir: {tmp_path}/data, host: 127.0.0.1, port: {port}}}"
+        text = f"{general}\necho: {{}}\nsecond: {{use: echo}}\n{TEXT}\n"
         (tmp_path / "config.yaml").write_text(text)
         by_url = json.loads(run("--url", server.url, "--json")[0])
         by_file = json.loads(run("--config", str(tmp_path / "config.yaml"), "--json")[0])
         shown, note = run("--config", str(tmp_path / "config.yaml"))
-    assert by_url == by_file
+        announce(tmp_path / "data", server.url)  # as `orbit serve --port` does
+        (tmp_path / "config.yaml").write_text(text.replace(f"port: {port}", "port: 1"))
+        by_announcement = json.loads(run("--config", str(tmp_path / "config.yaml"), "--json")[0])
+    assert by_url == by_file == by_announcement
     assert note == ""
     assert [(model["name"], model["default"], model["fallback"]) for model in by_url] == [
         ("fast", True, ["large"]),

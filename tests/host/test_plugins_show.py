@@ -122,7 +122,8 @@ def test_the_health_of_a_running_instance(tmp_path: Path, monkeypatch) -> None:
         token = read_token(server.services.config)
         assert token
         monkeypatch.setenv("ORBIT_ADMIN_TOKEN", token)
-        (tmp_path / "config.yaml").write_text(f"general: {{host: 127.0.0.1, port: {port}}}\necho: {{}}\n")
+        general = f"general: {{data_dir: {tmp_path}/data, host: 127.0.0.1, port: {port}}}"
+        (tmp_path / "config.yaml").write_text(f"{general}\necho: {{}}\n")
         running = json.loads(show(tmp_path, "echo", "--json").stdout)
     away = json.loads(show(tmp_path, "echo", "--json").stdout)
     assert running["health"] == "ok"

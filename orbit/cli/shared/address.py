@@ -13,7 +13,15 @@ _END = "-----END CERTIFICATE-----"
 
 
 def url_of(config: Config) -> str:
-    """Return the address of the server, such as ``http://127.0.0.1:3000``."""
+    """Return the address of the server, such as ``http://127.0.0.1:3000``.
+
+    It is the one that the server left in its data folder, which ``--port`` and a new ``general.port`` do not mislead.
+    Without one, it is the configured address.
+    """
+    from orbit.serving.sole_server import address_of_server
+
+    if announced := address_of_server(config.data_dir):
+        return announced
     general = config.host.general
     host = "127.0.0.1" if general.host in ("0.0.0.0", "::") else general.host  # noqa: S104  # not bound, only compared
     return f"https://{host}:{general.https.port}" if general.https.enabled else f"http://{host}:{general.port}"
