@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from orbit.cli.shared.options import config_option, json_option
-from orbit.cli.shared.printing import print_json, print_table
+from orbit.cli.shared.printing import counting, print_json, print_table
 
 if TYPE_CHECKING:
     from orbit.evaluation import EvalQuestion, Proposal
@@ -69,17 +69,11 @@ def calibrate(collection: str, path: Path | None, config_path: str | None, *, as
 
 
 async def _propose(collection: str, questions: list[EvalQuestion], config_path: str | None) -> Proposal:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from orbit.cli.eval import SEARCHING, require_collection
     from orbit.evaluation import calibrate as proposed
     from orbit.host.host import OrbitHost
 
     async with OrbitHost.from_file(config_path, needed=SEARCHING) as host:
         await require_collection(host, collection)
-        with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("Searching", total=None)
-            return await proposed(
-                host, collection, questions, lambda done, total: bar.update(task, completed=done, total=total)
-            )
+        with counting("Searching") as progress:
+            return await proposed(host, collection, questions, progress)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import click
 
 from orbit.cli.shared.options import config_option, json_option
-from orbit.cli.shared.printing import print_json
+from orbit.cli.shared.printing import counting, print_json
 from orbit.cli.shared.target import EXIT_CODES, Target, target_options
 
 if TYPE_CHECKING:
@@ -142,9 +142,6 @@ def complete(name: str, config_path: str | None, *, as_json: bool) -> None:
     interrupted, run it again: it continues where it stopped. Exits with 1 if documents are left that no store holds
     whole; ingest their files again.
     """
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
     from orbit.admin.collections import Collections
     from orbit.database import open_database
     from orbit.host.stores import Completed
@@ -152,11 +149,8 @@ def complete(name: str, config_path: str | None, *, as_json: bool) -> None:
     async def work() -> Completed:
         host = _host(config_path)
         async with host, open_database(host.config) as database:
-            with Bar(console=Console(stderr=True), transient=True) as bar:
-                task = bar.add_task("Completing", total=None)
-                return await Collections(host, database).complete(
-                    name, lambda done, total: bar.update(task, completed=done, total=total)
-                )
+            with counting("Completing") as progress:
+                return await Collections(host, database).complete(name, progress)
 
     done = asyncio.run(work())
     if as_json:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from orbit.cli.shared.options import json_option
+from orbit.cli.shared.printing import counting, print_json, print_table
 
 if TYPE_CHECKING:
     from orbit.evaluation import Asked, EvalQuestion
@@ -134,7 +134,7 @@ async def _ask(collection: str, questions: Sequence[EvalQuestion], config: str |
     host = OrbitHost.from_file(config, needed=SEARCHING if not answers else None)
     async with host:
         await require_collection(host, collection)
-        with _bar("Asking", len(questions)) as progress:
+        with counting("Asking", len(questions)) as progress:
             return await ask_all(host, questions, collection, answers=answers, progress=progress)
 
 
@@ -163,7 +163,7 @@ def _generate(collection: str, wanted: int, config: str | None, path: Path | Non
     async def write() -> list[EvalQuestion]:
         host = OrbitHost.from_file(config)
         async with host:
-            with _bar("Writing", wanted) as progress:
+            with counting("Writing", wanted) as progress:
                 return await write_questions(host, collection, wanted, progress)
 
     questions = asyncio.run(write())
@@ -178,18 +178,7 @@ def _generate(collection: str, wanted: int, config: str | None, path: Path | Non
         sys.exit(1)
 
 
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
-
-
 def _show(runs: Sequence[Run], *, as_json: bool) -> None:
-    from orbit.cli.shared.printing import print_json, print_table
     from orbit.evaluation import NAMES, figures, groups, rows
     from orbit.evaluation.page import shown
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +24,21 @@ def print_json_line(value: Any) -> None:
     import msgspec
 
     click.echo(printable_json(msgspec.json.encode(value).decode()))
+
+
+@contextmanager
+def counting(doing: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Show a bar on standard error until the context ends. It gets the number done and, if not known before, of all."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing, total=total)
+
+        def show(done: int, of: int | None = None) -> None:
+            bar.update(task, completed=done, total=of)  # None leaves the total as it is
+
+        yield show
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
