@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from litestar import Router, post
+from litestar.openapi.spec import Operation
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from orbit.web.http.operation import operation
@@ -79,67 +80,51 @@ def chat_handlers(services: Services) -> dict[str, ASGIApp]:
 
 def chat_routes(services: Services, chats: Mapping[str, ASGIApp]) -> list[Any]:
     """Return the routes of ORBIT's own protocol, of OpenAI's and of Anthropic's."""
-
-    @post(
-        CHAT,
-        status_code=200,
-        operation_id="chat",
-        operation_class=operation(ChatResponse, ChatRequest, stream=ORBIT_STREAM),
-        summary="Ask a question",
-        tags=["chat"],
-        security=[{API_KEY: []}],
-        middleware=[instead(chats[CHAT])],
-    )
-    async def chat() -> None: ...
-
-    @post(
-        "/chat/completions",
-        status_code=200,
-        operation_id="completions",
-        operation_class=operation(Completion, CompletionRequest, stream=COMPLETION_STREAM),
-        summary="Answer a conversation",
-        middleware=[instead(chats[COMPLETIONS])],
-    )
-    async def completions() -> None: ...
-
-    @post(
-        status_code=200,
-        operation_id="messages",
-        operation_class=operation(AnswerMessage, MessageRequest, stream=MESSAGE_STREAM),
-        summary="Answer a conversation",
-        middleware=[instead(chats[MESSAGES])],
-    )
-    async def messages() -> None: ...
-
-    @post(
-        "/responses",
-        status_code=200,
-        operation_id="create_response",
-        operation_class=operation(ResponseBody, ResponseRequest, stream=RESPONSE_STREAM),
-        summary="Answer a conversation, which the server may keep",
-        middleware=[instead(chats[RESPONSES])],
-    )
-    async def responses() -> None: ...
-
-    @post(
-        "/completions",
-        status_code=200,
-        operation_id="text_completions",
-        operation_class=operation(TextCompletion, TextRequest, stream=TEXT_STREAM),
-        summary="Answer a prompt",
-        middleware=[instead(chats[TEXT])],
-    )
-    async def texts() -> None: ...
-
+    own = operation(ChatResponse, ChatRequest, stream=ORBIT_STREAM)
+    completion = operation(Completion, CompletionRequest, stream=COMPLETION_STREAM)
+    text = operation(TextCompletion, TextRequest, stream=TEXT_STREAM)
+    response = operation(ResponseBody, ResponseRequest, stream=RESPONSE_STREAM)
+    message = operation(AnswerMessage, MessageRequest, stream=MESSAGE_STREAM)
     security: list[Any] = [{"bearerKey": []}, {API_KEY: []}]
     rerank, rerank_elsewhere = rerank_routes(services, security)
-    openai = [completions, texts, responses, *response_routes(services), rerank, *model_routes(services)]
+    openai = [
+        _route(chats[COMPLETIONS], "/chat/completions", "completions", completion, "Answer a conversation"),
+        _route(chats[TEXT], "/completions", "text_completions", text, "Answer a prompt"),
+        _route(
+            chats[RESPONSES],
+            "/responses",
+            "create_response",
+            response,
+            "Answer a conversation, which the server may keep",
+        ),
+        *response_routes(services),
+        rerank,
+        *model_routes(services),
+    ]
+    messages = _route(chats[MESSAGES], "/", "messages", message, "Answer a conversation")
     return [
-        chat,
+        _route(chats[CHAT], CHAT, "chat", own, "Ask a question", tags=["chat"], security=[{API_KEY: []}]),
         rerank_elsewhere,
         Router("/v1", route_handlers=openai, tags=["openai"], security=security),
         Router(MESSAGES, route_handlers=[messages, counting_route(services)], tags=["anthropic"], security=security),
     ]
+
+
+def _route(app: ASGIApp, path: str, name: str, described: type[Operation], summary: str, **more: Any) -> Any:
+    """Return a route whose requests ``app`` answers. ``more`` are options of Litestar's handlers."""
+
+    @post(
+        path,
+        status_code=200,
+        operation_id=name,
+        operation_class=described,
+        summary=summary,
+        middleware=[instead(app)],
+        **more,
+    )
+    async def answer() -> None: ...
+
+    return answer
 
 
 def instead(app: ASGIApp) -> Any:
