@@ -9,7 +9,6 @@ from protego import Protego
 import orbit
 from orbit_web.client import Client, OutsideError, UnreachableError
 from orbit_web.settings import WebSettings
-from orbit_web.sitemaps import named
 
 _MOST = 500_000
 """Bytes of a robots.txt to read, as the standard wants at least."""
@@ -22,7 +21,6 @@ class Robots:
         self._settings = settings
         self._client = client
         self._rules: dict[str, Protego] = {}
-        self._sitemaps: dict[str, list[str]] = {}
 
     async def allows(self, url: str) -> bool:
         """Whether an address may be fetched. Raises ProviderError if the server does not give its rules."""
@@ -30,15 +28,12 @@ class Robots:
 
     async def sitemaps(self, url: str) -> list[str]:
         """Return the sitemaps of the host of an address."""
-        await self._of(url)
-        return self._sitemaps[_root(url)] or [f"{_root(url)}/sitemap.xml"]
+        return list((await self._of(url)).sitemaps) or [f"{_root(url)}/sitemap.xml"]
 
     async def _of(self, url: str) -> Protego:
         root = _root(url)
         if root not in self._rules:
-            text = await self._text(f"{root}/robots.txt")
-            self._rules[root] = rules = Protego.parse(text)
-            self._sitemaps[root] = list(named(text))
+            self._rules[root] = rules = Protego.parse(await self._text(f"{root}/robots.txt"))
             if self._settings.robots:
                 self._client.slow_down(rules.crawl_delay(self._settings.user_agent))
         return self._rules[root]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
 from xml.parsers import expat
 
 MOST = 50_000_000
@@ -54,11 +53,3 @@ def _plain(content: bytes) -> bytes:
         return zlib.decompressobj(wbits=31).decompress(content, MOST)
     except zlib.error:
         return b""
-
-
-def named(robots: str) -> Iterator[str]:
-    """Yield the sitemaps that a robots.txt names."""
-    for line in robots.splitlines():
-        key, colon, value = line.partition(":")
-        if colon and key.strip().lower() == "sitemap" and value.strip():
-            yield value.strip()
