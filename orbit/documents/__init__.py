@@ -1,8 +1,8 @@
-"""Ingestion: files -> text -> passages -> vector store.
+"""Ingestion: files -> text -> passages -> stores.
 
-``find_files`` walks folders. ``readers`` turn a file's bytes into sections of text. ``split`` cuts sections into
-passages. ``ingestion`` compares them with the store, writes what is new and removes what is gone. ``sync`` does so
-for the files of a connector.
+``find_files`` walks folders. ``reading`` runs the readers of ``formats``, which turn a file's bytes into sections of
+text, in processes that can be ended. ``split`` cuts sections into passages. ``ingestion`` compares them with the store,
+writes what is new and removes what is gone. ``sync`` does so for the files of a connector.
 """
 
 from orbit.documents.fetched import FetchedFiles

@@ -15,6 +15,7 @@ from orbit_ocr.tesseract import Line, installed_languages, recognised, text_of
 _UNSURE = 70.0
 """Percent below which a page gets a warning."""
 _LEAST = 1.0
+"""Seconds for Tesseract, at least, however little is left for the file."""
 _SPARE = 1.0
 """Seconds that are left for ORBIT after Tesseract."""
 

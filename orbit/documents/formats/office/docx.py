@@ -39,11 +39,7 @@ class _Style(msgspec.Struct, frozen=True):
 def read_docx(content: bytes) -> Content:
     """Read a document without pictures. The title is the paragraph in the style Title, or the first heading."""
     with Package(content, "Word document") as package:
-        main = next(
-            (link.target for link in package.relations("").values() if link.kind == "officeDocument"),
-            "word/document.xml",
-        )
-        return _Document(package, main).read()
+        return _Document(package, package.main("word/document.xml")).read()
 
 
 class _Document:

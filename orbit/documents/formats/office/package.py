@@ -96,6 +96,11 @@ class Package:
             raise UnreadableError(f"is not a readable {self.kind}: it has no {name}")
         return self.xml(name)
 
+    def main(self, default: str) -> str:
+        """Return the name of the part that an Office document begins with."""
+        links = self.relations("").values()
+        return next((link.target for link in links if link.kind == "officeDocument"), default)
+
     def relations(self, name: str) -> dict[str, Relation]:
         """Return the links of a part by id, with targets as names in the archive."""
         folder, file = posixpath.split(name)

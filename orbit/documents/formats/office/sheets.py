@@ -25,9 +25,10 @@ class Sheets:
         """Rows with text so far."""
 
     def add(self, name: str, rows: Iterable[Iterable[str]]) -> None:
-        """Add a sheet. Its first row with more than one cell names the columns. Empty rows and columns are left out.
+        """Add a sheet without its empty rows and columns.
 
-        So does the first row after an empty one if it begins another table.
+        Its first row with more than one cell names the columns, and so does a row after an empty one that begins
+        another table.
         """
         header, used = "", True
         for first, lines in self._blocks(rows):

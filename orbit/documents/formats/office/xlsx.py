@@ -40,9 +40,7 @@ def read_xlsx(content: bytes) -> Content:
 
 def _parts(package: Package) -> dict[str, str]:
     """Return the part of each sheet by its name."""
-    main = next(
-        (one.target for one in package.relations("").values() if one.kind == "officeDocument"), "xl/workbook.xml"
-    )
+    main = package.main("xl/workbook.xml")
     links = package.relations(main)
     listed = descendants(package.xml(main), "sheet")
     return {attribute(item, "name"): links[name].target for item in listed if (name := attribute(item, "id")) in links}
