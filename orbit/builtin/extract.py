@@ -162,12 +162,15 @@ class Extract(Provider):
     async def _likenesses(self, question: str, headings: Sequence[str], context: CallContext) -> list[float]:
         """Return how similar each heading's vector is to the question's; 0 without an embedding model."""
         if len(headings) > 1 and self.host.embedding:
-            new = [one for one in dict.fromkeys(headings) if one not in self._vectors]
+            known = {one: self._vectors[one] for one in headings if one in self._vectors}
+            new = [one for one in dict.fromkeys(headings) if one not in known]
             with suppress(ProviderError):  # quoting works without
                 # All as questions: these never wait behind an ingestion, and what is compared is read alike.
                 asked, *vectors = await self.host.embed([question, *new], "query", context)
-                known = {**self._vectors, **dict(zip(new, vectors, strict=True))}
-                self._vectors = dict(list(known.items())[-_KEPT:])
+                known.update(zip(new, vectors, strict=True))
+                self._vectors.update(known)
+                while len(self._vectors) > _KEPT:
+                    del self._vectors[next(iter(self._vectors))]
                 return [float(asked @ known[one]) for one in headings]
         return [0.0] * len(headings)
 

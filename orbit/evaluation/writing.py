@@ -63,7 +63,7 @@ async def write_questions(
 
 
 async def passages(host: OrbitHost, sources: Sequence[str], context: CallContext) -> AsyncIterator[Document]:
-    """Yield passages, of many files before many of one. Stores cannot list them, so names and passages find more."""
+    """Yield passages, of many files before many of one. Not every store lists them, so names and passages find more."""
     names = [PurePath(source).stem.replace("-", " ").replace("_", " ") for source in sources]
     Random(len(names)).shuffle(names)  # noqa: S311  # no secret; the same collection gives the same order
     retrieval, seen = searching(host), Counter[str]()

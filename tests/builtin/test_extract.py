@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,36 @@ async def test_headings_that_mean_the_same_lead_to_the_quotation(tmp_path: Path)
     assert first[0].startswith("Quoted from Vacation:\n\nAsk the office. [2]")
     assert again[0] == first[0]
     assert alone[0].startswith("Quoted from Rules:"), "it quotes without vectors"
+
+
+class Waiting(Vectors):
+    """Embeds a question that waits only after another one."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.waits, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    @hookimpl
+    async def embed(self, texts: Sequence[str]) -> Any:
+        if "Who waits?" in texts:
+            self.waits.set()
+            await self.goes_on.wait()
+        return np.array([[1, 0]] * len(texts), dtype=np.float32)
+
+
+async def test_questions_at_the_same_time_may_forget_each_others_headings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orbit.builtin.extract._KEPT", 2)
+    first, second = ([Document(name, "Ask the crew.", title=name) for name in names] for names in ("AB", "CD"))
+    async with make_host({"extract": {}, "vectors": {}}, tmp_path, {"vectors": Waiting}) as host:
+        vectors: Any = host.registry["vectors"]
+        await answer(host, question="Who is asked?", documents=first)
+        waiting = asyncio.create_task(answer(host, question="Who waits?", documents=first))
+        await vectors.waits.wait()
+        await answer(host, question="Who else?", documents=second)
+        vectors.goes_on.set()
+        assert (await waiting)[0].startswith("Quoted from A:")
 
 
 async def test_a_heading_that_asks_needs_no_colon_and_is_said_once(tmp_path: Path) -> None:
