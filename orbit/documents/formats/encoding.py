@@ -97,12 +97,11 @@ def _first_mistake(content: bytes) -> int:
 def known(label: str) -> str:
     """Return Python's name of an encoding for text, "" for none."""
     try:
-        found = codecs.lookup(label.strip().lower())
+        name = codecs.lookup(label.strip().lower()).name
+        b"\xff".decode(name, "replace")  # some codecs, such as idna and undefined, read no files
     except (LookupError, ValueError):
         return ""
-    if not getattr(found, "_is_text_encoding", True):
-        return ""
-    return _BROADER.get(found.name, found.name)
+    return _BROADER.get(name, name)
 
 
 def normal(text: str) -> str:

@@ -67,6 +67,6 @@ def with_charset(content: bytes, charset: str) -> bytes:
     except UnicodeDecodeError:
         try:
             return content.decode(charset, "replace").encode()
-        except LookupError:
+        except (LookupError, ValueError):  # some of Python's codecs read no pages
             return content
     return content

@@ -50,6 +50,11 @@ def test_a_declared_encoding_needs_no_guess_and_unicode_goes_before_it():
     assert decode(GERMAN.encode("cp1252"), "no such thing").text == GERMAN
 
 
+@pytest.mark.parametrize("declared", ["undefined", "idna", "punycode", "hex", "a\0b"])
+def test_what_a_file_declares_may_be_no_encoding_of_files(declared):
+    assert decode(GERMAN.encode("cp1252"), declared).text == GERMAN
+
+
 def test_a_mistake_in_utf_8_is_no_other_encoding():
     found = decode("Größe und Übermaß, Äpfel, Öl, Füße".encode() + b"\xff!")
     assert found.text.endswith("Füße\ufffd!")

@@ -291,6 +291,19 @@ async def test_the_encoding_that_only_the_server_names(crawled):
     assert outcome.summary.warnings == ()
 
 
+@pytest.mark.parametrize("charset", ["undefined", "unicode_escape", "no-such-thing"])
+async def test_a_server_that_names_no_encoding_of_pages_loses_nothing(crawled, charset):
+    page = "<p>Fünf Übungen, \\ud800".encode("latin-1")
+
+    async def scene(world):
+        assert await world.host.registry.caller("retrieve", "lexical")(
+            query=Query("Übungen", "docs"), limit=1, context=CONTEXT
+        )
+
+    outcome, _ = await crawled({"/": Page(page, f"text/html; charset={charset}")}, scene)
+    assert outcome.incomplete == ""
+
+
 async def test_headers_go_to_the_site_alone(crawled):
     with site({"/": html("Elsewhere")}) as other:
         with_token = {"/": html("Start", "/a"), "/a": Page(moved=f"{other.url}/")}
