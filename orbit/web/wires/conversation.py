@@ -9,8 +9,8 @@ import msgspec
 
 from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
-from orbit.types import CallContext, GenerateOptions, Image, Message, Part, Text, Thought, ToolCall
-from orbit.web.wires.attachments import BadAttachment, data_of, image_of
+from orbit.types import CallContext, File, GenerateOptions, Image, Message, Part, Text, Thought, ToolCall
+from orbit.web.wires.attachments import BadAttachment, data_of, file_of, image_of, unpacked
 from orbit.web.wires.checks import ParameterError
 from orbit.web.wires.fetching import fetch
 
@@ -102,6 +102,7 @@ class Collector:
         self._missing: list[str] = []
         """Calls whose results have to follow."""
         self._remote: list[tuple[str, str]] = []
+        self._attached = 0
         self._earlier: tuple[int, int] = (0, 0)
         """System messages and turns that the server has kept."""
 
@@ -153,10 +154,21 @@ class Collector:
             return Image(b"", url, detail)
         if url[:5].lower() != "data:":
             raise BadAttachment("this server fetches no images. Send its data in base64.")
+        self._attached += len(url)
         data, _ = data_of(url)
         return image_of(data, detail)
 
-    def conversation(self, where: str, attached: int) -> Conversation:
+    def encoded_image(self, data: str) -> Image:
+        """Return an image in base64. Raises BadAttachment."""
+        self._attached += len(data)
+        return image_of(unpacked(data))
+
+    def file(self, data: str, name: str) -> File:
+        """Return a file as a data URL or in base64. Raises BadAttachment."""
+        self._attached += len(data)
+        return file_of(data, name)
+
+    def conversation(self, where: str) -> Conversation:
         """Return the conversation, split at the last question. ``where`` is the place of the last message."""
         self._check_answered(where)
         turns = self._turns
@@ -168,7 +180,7 @@ class Collector:
         system, turn = self._earlier
         fresh = (*(Message("system", text) for text in self._system[system:]), *turns[turn:])
         remote = tuple(self._remote)
-        return Conversation("\n\n".join(self._system), history, question, later, attached, remote, fresh)
+        return Conversation("\n\n".join(self._system), history, question, later, self._attached, remote, fresh)
 
     def _check_answered(self, where: str) -> None:
         """Raise ParameterError if something follows calls that lack their results."""

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from orbit.types import Part, Text, Thought, ToolCall
-from orbit.web.wires.attachments import BadAttachment, file_of, image_of, unpacked
+from orbit.web.wires.attachments import BadAttachment
 from orbit.web.wires.checks import ParameterError
 from orbit.web.wires.conversation import Collector, Conversation, in_order
 
@@ -78,8 +78,7 @@ def conversation_of(
             _user(blocks, collector)
         else:
             _answer(blocks, collector)
-    attached = sum(_attached(message.content) for message in messages)
-    return collector.conversation(f"messages.{len(messages) - 1}", attached)
+    return collector.conversation(f"messages.{len(messages) - 1}")
 
 
 def _merged(messages: Sequence[InputMessage]) -> Iterator[tuple[str, list[_Placed]]]:
@@ -175,7 +174,7 @@ def _part(block: MessageBlock, where: str, collector: Collector) -> Iterator[Par
 def _image(block: MessageBlock, source: BlockSource, where: str, collector: Collector) -> Iterator[Part]:
     del block
     if source.type == "base64":
-        yield image_of(unpacked(source.data))
+        yield collector.encoded_image(source.data)
     elif source.type == "url":
         yield collector.image(source.url, where)
     else:
@@ -185,7 +184,7 @@ def _image(block: MessageBlock, source: BlockSource, where: str, collector: Coll
 def _document(block: MessageBlock, source: BlockSource, where: str, collector: Collector) -> Iterator[Part]:
     heading = "\n".join(filter(None, (block.title, block.context)))
     if source.type == "base64":
-        yield file_of(source.data, block.title or "")
+        yield collector.file(source.data, block.title or "")
     elif source.type == "text":
         yield Text(_BETWEEN.join(filter(None, (heading, source.data))))
     elif source.type == "content":
@@ -199,16 +198,3 @@ def _document(block: MessageBlock, source: BlockSource, where: str, collector: C
 def _unknown(block: MessageBlock, where: str, those: str) -> ParameterError:
     kind = block.type[:50]
     return ParameterError(where, f"A block of the type '{kind}' is not supported, or lacks a field. Use in {those}.")
-
-
-def _attached(content: str | list[MessageBlock] | None) -> int:
-    """Return the characters of the images and files in some blocks."""
-    if content is None or isinstance(content, str):
-        return 0
-    total = 0
-    for block in content:
-        if isinstance(block.source, BlockSource):
-            in_base64 = block.source.type == "base64"
-            total += len(block.source.data) if in_base64 else _attached(block.source.content)
-        total += _attached(block.content)
-    return total

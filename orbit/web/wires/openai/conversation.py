@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from orbit.types import Part, Text, ToolCall
-from orbit.web.wires.attachments import BadAttachment, file_of
+from orbit.web.wires.attachments import BadAttachment
 from orbit.web.wires.checks import ParameterError, check_arguments
 from orbit.web.wires.conversation import Collector, Conversation, in_order
 
@@ -80,7 +80,7 @@ def conversation_of(messages: list[ChatMessage], *, fetches: bool = False) -> Co
             collector.user(text, parts, where)
         else:
             collector.answer(text, _calls(message, where), where)
-    return collector.conversation(f"messages[{len(messages) - 1}]", sum(map(_attached, messages)))
+    return collector.conversation(f"messages[{len(messages) - 1}]")
 
 
 def _calls(message: ChatMessage, where: str) -> tuple[ToolCall, ...]:
@@ -119,24 +119,9 @@ def _part(part: ContentPart, where: str, collector: Collector) -> Part:
         if part.type == "file" and part.file is not None:
             if part.file.file_data is None:
                 raise BadAttachment("this server keeps no files; send 'file_data'.")
-            return file_of(part.file.file_data, part.file.filename or "")
+            return collector.file(part.file.file_data, part.file.filename or "")
     except BadAttachment as error:
         what = "image" if part.type == "image_url" else "file"
         raise ParameterError(f"{where}.{part.type}", f"The {what} cannot be used: {error}") from error
     detail = f"Content of the type '{part.type[:50]}' is not supported; text, image_url and file are."
     raise ParameterError(where, detail)
-
-
-def _attached(message: ChatMessage) -> int:
-    """Return the characters of the images and files in a message."""
-    if message.content is None or isinstance(message.content, str):
-        return 0
-    total = 0
-    for part in message.content:
-        if isinstance(part.image_url, ImageUrl):
-            total += len(part.image_url.url)
-        elif part.image_url is not None:
-            total += len(part.image_url)
-        if part.file is not None:
-            total += len(part.file.file_data or "")
-    return total

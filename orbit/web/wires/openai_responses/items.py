@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from orbit.types import Message, Part, Text, Thought, ToolCall
-from orbit.web.wires.attachments import BadAttachment, file_of
+from orbit.web.wires.attachments import BadAttachment
 from orbit.web.wires.checks import ParameterError, check_arguments
 from orbit.web.wires.conversation import Collector, Conversation, in_order
 
@@ -125,7 +125,7 @@ def conversation_of(
     for number, item in enumerate(items):
         reader.take(item, "input" if isinstance(given, str) else f"input[{number}]")
     reader.finish_answer()
-    return reader.collector.conversation(f"input[{len(items) - 1}]" if items else "input", reader.attached)
+    return reader.collector.conversation(f"input[{len(items) - 1}]" if items else "input")
 
 
 class _Reader:
@@ -133,7 +133,6 @@ class _Reader:
 
     def __init__(self, collector: Collector, stored: Mapping[str, Item]) -> None:
         self.collector = collector
-        self.attached = 0
         self._stored = stored
         self._text: list[str] = []
         self._calls: list[ToolCall] = []
@@ -207,13 +206,11 @@ class _Reader:
             if part.type == "input_image":
                 if part.image_url is None:
                     raise BadAttachment("this server keeps no files; send 'image_url'.")
-                self.attached += len(part.image_url)
                 return self.collector.image(part.image_url, f"{where}.image_url", part.detail or "")
             if part.type == "input_file":
                 if part.file_data is None:
                     raise BadAttachment("this server keeps and fetches no files; send 'file_data'.")
-                self.attached += len(part.file_data)
-                return file_of(part.file_data, part.filename or "")
+                return self.collector.file(part.file_data, part.filename or "")
         except BadAttachment as error:
             what, field = ("image", "image_url") if part.type == "input_image" else ("file", "file_data")
             raise ParameterError(f"{where}.{field}", f"The {what} cannot be used: {error}") from error
