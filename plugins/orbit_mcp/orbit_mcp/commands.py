@@ -70,10 +70,9 @@ async def _try(settings: McpSettings, host: Host, tool: str, arguments: dict[str
         if not tool.startswith(f"{name}_"):
             continue
         async with _connected(settings, host, name) as connection:
-            for offered in connection.tools:
-                if offered.tool is not None and offered.tool.name == tool:
-                    result = await connection.call(offered.name, arguments)
-                    return result.text, result.error
+            if (own := connection.own_name(tool)) is not None:
+                result = await connection.call(own, arguments)
+                return result.text, result.error
             if connection.reason:
                 raise connection.unavailable()
             names += [offered.tool.name for offered in connection.tools if offered.tool is not None]

@@ -71,6 +71,10 @@ class Connection:
             task.cancel()
             await asyncio.wait([task])
 
+    def own_name(self, tool: str) -> str | None:
+        """Return the server's own name for a tool that models call by ``tool``; None if it offers no such tool."""
+        return next((item.name for item in self.tools if item.tool is not None and item.tool.name == tool), None)
+
     async def call(self, tool: str, arguments: dict[str, Any]) -> ToolResult:
         """Call a tool by the server's own name for it. Raises ProviderError."""
         from mcp import MCPError  # noqa: PLC0415  # importing the plugin stays cheap

@@ -86,9 +86,8 @@ class McpProvider(Provider):
         """Call a tool of a server. Raises ProviderError."""
         del context  # the host's deadline cancels the call
         for connection in self._connections.values():
-            for offered in connection.tools:
-                if offered.tool is not None and offered.tool.name == call.name:
-                    return await connection.call(offered.name, json.loads(call.arguments))
+            if (own := connection.own_name(call.name)) is not None:
+                return await connection.call(own, json.loads(call.arguments))
         for name, connection in self._connections.items():
             if connection.reason and call.name.startswith(f"{name}_"):
                 raise connection.unavailable()
