@@ -1,7 +1,7 @@
 // Markdown becomes elements. Markup in the text is shown as text; DOMPurify stands behind it in case something passes.
 
 import { copyButton, h } from "../common.js";
-import { drawFormulas, MATH } from "./math.js";
+import { drawFormulas, escape, MATH } from "./math.js";
 import { Marked } from "../vendor/marked.esm.js";
 
 const HARMLESS = {
@@ -23,8 +23,6 @@ const BLOCKS = "p, h3, h4, h5, h6, li, ul, ol, blockquote, table, th, td";
 const FIRST_LETTER = /\p{L}/u;
 const RIGHT_TO_LEFT =
   /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}\p{Script=Mandaic}]/u;
-
-const escape = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 const SAFELY = {
   gfm: true,

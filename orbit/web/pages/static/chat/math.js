@@ -9,7 +9,8 @@ const MARKS = /^(?:\\[([]|\$\$?)|(?:\\[)\]]|\$\$?)$/g;
 const UNFINISHED = /^\\[([]/;
 const WORDS = /[\p{L}]{3,}[,.;:]?\s+[\p{L}]{2,}/u; // "$5 for the book and 3$" is about money
 
-const escape = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+/** Text as HTML, for the renderers of marked: they return markup. */
+export const escape = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 /** Extensions for marked. What they find becomes <code class="math-inline"> or <code class="math-display">. */
 export const MATH = [
