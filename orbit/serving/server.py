@@ -337,6 +337,10 @@ def make_server(config: Config, application: Application | Callable[[], Applicat
     return Server(settings, host.general.https, host.timeouts, build)
 
 
+def _worker_server(config: Config) -> Server:
+    return make_server(config, partial(application, config))
+
+
 def run(
     host: OrbitHost,
     listeners: list[socket.socket],
@@ -351,11 +355,8 @@ def run(
     config = host.config
     if workers > 1:
         folder = empty_folder(config.data_dir)
-        server = make_server(config, partial(application, config))
         environment = {FOLDER_VARIABLE: str(folder.resolve())}
-        supervisor = Workers(server, listeners, workers, environment, patience(config.host.timeouts))
-        supervisor.reloadable(config, lambda new: make_server(new, partial(application, new)))
-        supervisor.run()
+        Workers(config, _worker_server, listeners, workers, environment, patience(config.host.timeouts)).run()
         return
     server = make_server(config, create_app(config, host, beside))
     server.folders = folders

@@ -86,21 +86,25 @@ class Workers:
 
     It replaces a worker that dies, after a pause that grows while successors die before they are ready. If one of the
     first workers does not start, it stops them all. It forwards a second signal too: SIGTERM ends the workers' notice,
-    SIGINT cuts their answers short. After ``patience`` seconds it kills workers that are still running.
+    SIGINT cuts their answers short. After ``patience`` seconds it kills workers that are still running. SIGHUP, or a
+    worker that was asked, reloads the configuration of all.
     """
 
     def __init__(
         self,
-        server: WorkersServer,
+        config: Config,
+        server_of: Callable[[Config], WorkersServer],
         listeners: list[socket.socket],
         number: int,
         environment: Mapping[str, str],
         patience: float,
     ) -> None:
-        """Set ``environment`` in each worker."""
+        """Run what ``server_of`` makes of the configuration. Set ``environment`` in each worker."""
         self._patience = patience
         self._environment = environment
-        self._server = server
+        self._config = config
+        self._server_of = server_of
+        self._server = server_of(config)
         self._listeners = listeners
         self._number = number
         self._workers: list[_Worker] = []
@@ -110,13 +114,6 @@ class Workers:
         self._wanted = False
         """Whether a worker was asked for a reload."""
         self._number_asked = 0
-        self._config: Config | None = None
-        self._server_of: Callable[[Config], WorkersServer]
-
-    def reloadable(self, config: Config, server_of: Callable[[Config], WorkersServer]) -> None:
-        """Let SIGHUP and workers replace ``config``; ``server_of`` makes the server of later workers."""
-        self._config = config
-        self._server_of = server_of
 
     def run(self) -> None:
         """Run until all workers have ended. Raises OrbitError if they could not start."""
@@ -168,11 +165,12 @@ class Workers:
         self._hung_up = self._wanted = False
         if closed:
             self._stopping = True
-        elif self._config is not None:
-            self._reload(self._config)
+        else:
+            self._reload()
 
-    def _reload(self, running: Config) -> None:
+    def _reload(self) -> None:
         """Let all workers prepare the configuration of the file, then serve by it; or none of them."""
+        running = self._config
         try:
             config, changes = next_config(running, self._number)
             providers = config.host.timeouts.start * max(1, len(config.providers))
