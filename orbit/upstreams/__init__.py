@@ -16,6 +16,7 @@ from orbit.upstreams.embedding import embed_in_parts, shortened_sentence
 from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, error_of_status, is_final, is_too_much
 from orbit.upstreams.headers import header_problems
 from orbit.upstreams.models import listed_name
+from orbit.upstreams.pinned import addresses_of, pinned_request
 from orbit.upstreams.pool import Attempts, Server, ServerPool, seconds_left
 from orbit.upstreams.probabilities import written_tokens
 from orbit.upstreams.settings import ServerSettings
@@ -34,6 +35,7 @@ __all__ = [
     "StatusError",
     "WrongCertificate",
     "address_problem",
+    "addresses_of",
     "beside_text",
     "blamed",
     "check_servers",
@@ -52,6 +54,7 @@ __all__ = [
     "listed_name",
     "new_call_id",
     "oversized",
+    "pinned_request",
     "read_to_end",
     "refuses_roles",
     "refuses_system",

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Sequence
 from typing import Final
 
 import httpx
 
-from orbit.upstreams import is_public
+from orbit.upstreams import addresses_of, is_public, pinned_request
 from orbit.web.wires.attachments import BadAttachment
 
 _MOST_REDIRECTS: Final = 3
 _SECONDS: Final = 10.0
+_HEADERS: Final = {"Accept": "image/*", "Accept-Encoding": "identity"}
 
 
 async def fetch(url: str, hosts: Sequence[str], limit: int) -> bytes:
@@ -26,7 +26,7 @@ async def fetch(url: str, hosts: Sequence[str], limit: int) -> bytes:
         async with asyncio.timeout(_SECONDS), httpx.AsyncClient(trust_env=False, timeout=_SECONDS) as client:
             for _ in range(_MOST_REDIRECTS + 1):
                 asked = httpx.URL(url)
-                request = _request(client, asked, await _public_address(asked, hosts))
+                request = pinned_request(client, asked, await _public_address(asked, hosts), _HEADERS)
                 response = await client.send(request, stream=True)
                 try:
                     if not response.has_redirect_location:
@@ -39,22 +39,13 @@ async def fetch(url: str, hosts: Sequence[str], limit: int) -> bytes:
     raise BadAttachment("its address redirects too often.")
 
 
-def _request(client: httpx.AsyncClient, url: httpx.URL, address: str) -> httpx.Request:
-    """Return a request to an address in place of the host's name, with the name in its header and for TLS."""
-    headers = {"Host": url.netloc.decode("ascii"), "Accept": "image/*", "Accept-Encoding": "identity"}
-    extensions = {"sni_hostname": url.host, "timeout": httpx.Timeout(_SECONDS).as_dict()}
-    return client.build_request("GET", url.copy_with(host=address), headers=headers, extensions=extensions)
-
-
 async def _public_address(url: httpx.URL, hosts: Sequence[str]) -> str:
     """Return an address of the host, if it is allowed and all its addresses are public."""
     if url.scheme not in ("http", "https") or not url.host or url.userinfo:
         raise BadAttachment("its address must begin with http:// or https:// and a host.")
     if "*" not in hosts and url.host.lower() not in [host.lower() for host in hosts]:
         raise BadAttachment("this server fetches no images from that host. Send it as a data URL.")
-    port = url.port or (443 if url.scheme == "https" else 80)
-    found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-    addresses = [str(item[4][0]) for item in found]
+    addresses = await addresses_of(url)
     if not addresses or not all(map(is_public, addresses)):
         raise BadAttachment("its host is not on the public internet.")
     return addresses[0]

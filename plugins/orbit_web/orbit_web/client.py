@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
@@ -12,7 +11,7 @@ import httpx
 import msgspec
 
 import orbit
-from orbit.upstreams import is_public, retry_after
+from orbit.upstreams import addresses_of, is_public, pinned_request, retry_after
 from orbit_web.names import host_of, normal
 from orbit_web.settings import WebSettings
 
@@ -153,29 +152,20 @@ class Client:
         return await self._http.send(self._request(url, last, known), stream=True)
 
     def _request(self, url: httpx.URL, address: str, known: str) -> httpx.Request:
-        """Return a request to an address in place of the host's name, so that the name leads nowhere else meanwhile."""
         headers = {
             "User-Agent": self._settings.user_agent,
             "Accept": "text/html,application/xhtml+xml,application/pdf,*/*;q=0.5",
             **(self._settings.headers if self._allowed(str(url)) else {}),
-            "Host": url.netloc.decode("ascii"),
         }
         kind, _, value = known.partition(" ")
         if kind == "etag":
             headers["If-None-Match"] = value
         elif kind == "modified":
             headers["If-Modified-Since"] = value
-        return self._http.build_request(
-            "GET",
-            url.copy_with(host=address),
-            headers=headers,
-            extensions={"sni_hostname": url.host, "timeout": httpx.Timeout(self._settings.timeout).as_dict()},
-        )
+        return pinned_request(self._http, url, address, headers)
 
     async def _addresses(self, url: httpx.URL) -> list[str]:
-        port = url.port or (443 if url.scheme == "https" else 80)
-        found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-        addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
+        addresses = await addresses_of(url)
         if not addresses or not (self._settings.private or all(map(is_public, addresses))):
             raise UnreachableError(
                 f"is at a private address ({host_of(str(url))}); set private: true if this is your own network"
