@@ -26,7 +26,7 @@ from typing import Any
 
 import httpx
 from chroma_kit import ChromaServer
-from mongo_server import MongoServer
+from mongo_server import MongoServer, free_port
 
 ORBIT = [sys.executable, "-m", "orbit"]
 EARLIER = """
@@ -68,12 +68,6 @@ http {{
   }}
 }}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Host:
