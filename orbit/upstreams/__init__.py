@@ -11,7 +11,7 @@ from orbit.upstreams.connections import (
     tls_problems,
     tls_reason,
 )
-from orbit.upstreams.conversations import beside_text, refuses_roles, refuses_system, without_system
+from orbit.upstreams.conversations import beside_text, estimated_tokens, refuses_roles, refuses_system, without_system
 from orbit.upstreams.embedding import embed_in_parts, shortened_sentence
 from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, error_of_status, is_final, is_too_much
 from orbit.upstreams.headers import header_problems
@@ -21,7 +21,7 @@ from orbit.upstreams.pool import Attempts, Server, ServerPool, seconds_left
 from orbit.upstreams.probabilities import written_tokens
 from orbit.upstreams.settings import ServerSettings
 from orbit.upstreams.starting import check_servers, until_answered
-from orbit.upstreams.tools import function_of, new_call_id
+from orbit.upstreams.tools import function_of, is_json, new_call_id
 
 __all__ = [
     "Address",
@@ -44,10 +44,12 @@ __all__ = [
     "embed_in_batches",
     "embed_in_parts",
     "error_of_status",
+    "estimated_tokens",
     "failed_connection",
     "function_of",
     "header_problems",
     "is_final",
+    "is_json",
     "is_of_tls",
     "is_public",
     "is_too_much",

@@ -25,6 +25,17 @@ _ROLES: Final = re.compile(
 
 _TOKENS_ATTACHED: Final = 800
 """Tokens of an image, a usual figure; services count between 85 and 1,600."""
+_BYTES_A_TOKEN: Final = 3
+"""UTF-8 bytes, a low estimate: English prose has four and more, code, numbers and most other scripts three."""
+_TOKENS_A_MESSAGE: Final = 8
+"""The most that a chat template adds to a message."""
+
+
+def estimated_tokens(messages: Sequence[Message], options: GenerateOptions) -> int:
+    """Estimate the tokens of a prompt, rather too high, for servers that cannot count them."""
+    size = sum(len(message.content.encode()) // _BYTES_A_TOKEN + _TOKENS_A_MESSAGE for message in messages)
+    text, attached = beside_text(messages, options)
+    return size + len(text.encode()) // _BYTES_A_TOKEN + attached
 
 
 def beside_text(messages: Sequence[Message], options: GenerateOptions) -> tuple[str, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import Any, Final
 
+import msgspec
+
 from orbit.types import Tool
 
 _NO_ARGUMENTS: Final[dict[str, Any]] = {"type": "object", "properties": {}}
@@ -18,3 +20,12 @@ def function_of(tool: Tool) -> dict[str, Any]:
 def new_call_id() -> str:
     """Return an id for a call to which the server gave none, or one that another call has."""
     return f"call_{secrets.token_hex(12)}"
+
+
+def is_json(text: str) -> bool:
+    """Return whether a text is a whole JSON document, as the arguments of a call are once all of them have arrived."""
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return True

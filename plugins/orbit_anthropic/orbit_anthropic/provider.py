@@ -29,9 +29,9 @@ from orbit.upstreams import (
     Refused,
     Server,
     ServerPool,
-    beside_text,
     blamed,
     check_servers,
+    estimated_tokens,
     listed_name,
     seconds_left,
     until_answered,
@@ -47,10 +47,6 @@ from orbit_anthropic.thoughts import KeptThoughts
 
 logger = logging.getLogger("orbit.anthropic")
 
-_BYTES_A_TOKEN: Final = 3
-"""UTF-8 bytes, a low estimate: English prose has four and more, code, numbers and most other scripts three."""
-_TOKENS_A_MESSAGE: Final = 8
-"""The most that a message adds to its text."""
 _USUAL_WINDOW: Final = 200_000
 _OWN_FIELDS: Final = frozenset({"messages", "stream"})
 """Request fields that the settings must not change, because the provider could not read the response."""
@@ -164,9 +160,7 @@ class AnthropicProvider(Provider):
         """Estimate the tokens, rather too high; ask the server if they may come near the window."""
         model = options.model or self.settings.model
         window = self._window(model)
-        size = sum(len(message.content.encode()) // _BYTES_A_TOKEN + _TOKENS_A_MESSAGE for message in messages)
-        text, attached = beside_text(messages, options)
-        size += len(text.encode()) // _BYTES_A_TOKEN + attached
+        size = estimated_tokens(messages, options)
         if size * 2 > window and self._counts and self._client is not None:
             size = await self._counted(messages, options, context, model) or size
         return TokenCount(size, window)

@@ -5,10 +5,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from orbit import Chunk, FinishReason, OrbitError, Thought, ToolCall, Usage
-from orbit.upstreams import cut_off, new_call_id
+from orbit.upstreams import cut_off, is_json, new_call_id
 from orbit_anthropic.errors import event_error, not_compatible
 from orbit_anthropic.events import Events
 from orbit_anthropic.wire import REDACTED
@@ -216,7 +214,7 @@ class MessageReader:
         found = []
         for call in self._calls.values():
             arguments = call.whole()
-            if not (cut and not _is_complete(arguments)):
+            if not (cut and not is_json(arguments)):
                 found.append(ToolCall(call.id or new_call_id(), call.name, arguments))
         return tuple(found)
 
@@ -236,11 +234,3 @@ def _dict(value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _is_complete(text: str) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-    return True

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from orbit import File, GenerateOptions, Image, Message, Part, ProviderError, Thought, Tool, ToolChoice
+from orbit.upstreams import function_of
 from orbit_anthropic import thinking
 from orbit_anthropic.models import Model
 from orbit_anthropic.settings import AnthropicSettings
@@ -25,7 +26,6 @@ _WITHOUT_EFFECT: Final[dict[str, tuple[float, ...]]] = {
 _ASKED_AS: Final = {"repeat_penalty": "repetition_penalty"}
 """Options that clients know by another name."""
 _NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
-_NO_ARGUMENTS: Final[dict[str, Any]] = {"type": "object", "properties": {}}
 _JSON: Final = "Answer with one JSON object and nothing else."
 _NO_TEXT: Final = "."
 """Stands for an answer or a question without text, which the API does not take."""
@@ -162,9 +162,7 @@ def _base64(part: Image | File) -> dict[str, Any]:
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
-    fields: dict[str, Any] = {"name": tool.name, "input_schema": tool.parameters or _NO_ARGUMENTS}
-    if "type" not in fields["input_schema"]:
-        fields["input_schema"] = {"type": "object", **fields["input_schema"]}
+    fields: dict[str, Any] = {"name": tool.name, "input_schema": {"type": "object", **function_of(tool)["parameters"]}}
     if tool.description:
         fields["description"] = tool.description
     return fields | ({"strict": True} if tool.strict else {})

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from orbit import ProviderError, ToolCall
-from orbit.upstreams import new_call_id
+from orbit.upstreams import is_json, new_call_id
 
 
 class _Call:
@@ -59,7 +59,7 @@ class Calls:
             arguments = _object(call.arguments)
             if not call.name and not call.arguments:
                 continue
-            if cut and (not call.name or not _is_complete(arguments)):
+            if cut and (not call.name or not is_json(arguments)):
                 continue
             if not call.name:
                 raise ProviderError("the model called a tool without naming it.", retryable=True)
@@ -75,7 +75,7 @@ class Calls:
         known = self._places.get(number) if number is not None else (self._calls[-1] if self._calls else None)
         if known is None or (call_id and known.id and call_id != known.id and (name or number is None)):
             return self._begin(number)
-        if number is None and name and not call_id and known.name and _is_complete(known.arguments):
+        if number is None and name and not call_id and known.name and is_json(known.arguments):
             return self._begin(None)
         return known
 
@@ -102,15 +102,7 @@ def _object(arguments: str) -> str:
     arguments = arguments.strip()
     if not arguments or arguments == "null":
         return "{}"
-    if arguments.startswith('"') and _is_complete(arguments):
+    if arguments.startswith('"') and is_json(arguments):
         inner = msgspec.json.decode(arguments)
-        return inner.strip() if isinstance(inner, str) and _is_complete(inner) else arguments
+        return inner.strip() if isinstance(inner, str) and is_json(inner) else arguments
     return arguments
-
-
-def _is_complete(text: str) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-    return True

@@ -25,10 +25,10 @@ from orbit import (
 from orbit.upstreams import (
     Server,
     ServerPool,
-    beside_text,
     blamed,
     check_servers,
     embed_in_batches,
+    estimated_tokens,
     listed_name,
     seconds_left,
     shortened_sentence,
@@ -45,11 +45,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 logger = logging.getLogger("orbit.openai")
-
-_BYTES_A_TOKEN = 3
-"""UTF-8 bytes, a low estimate: English prose has four and more, code, numbers and most other scripts three."""
-_TOKENS_A_MESSAGE = 8
-"""The most that a chat template adds to a message."""
 
 _OWN_FIELDS = frozenset({"messages", "input", "stream"})
 """Request fields that the settings must not change, because the provider could not read the response."""
@@ -163,10 +158,7 @@ class OpenAIProvider(Provider):
     @hookimpl
     async def count_tokens(self, messages: Sequence[Message], options: GenerateOptions) -> TokenCount:
         """Estimate the tokens, rather too high: OpenAI's API cannot count them. An unknown window is infinite."""
-        size = sum(len(message.content.encode()) // _BYTES_A_TOKEN + _TOKENS_A_MESSAGE for message in messages)
-        text, attached = beside_text(messages, options)
-        size += len(text.encode()) // _BYTES_A_TOKEN + attached
-        return TokenCount(size, self._window or sys.maxsize)
+        return TokenCount(estimated_tokens(messages, options), self._window or sys.maxsize)
 
     @hookimpl
     async def embed(self, texts: Sequence[str], kind: str, context: CallContext) -> "NDArray[np.float32]":
