@@ -19,7 +19,7 @@ from orbit.upstreams.models import listed_name
 from orbit.upstreams.pinned import addresses_of, pinned_request
 from orbit.upstreams.pool import Attempts, Server, ServerPool, seconds_left
 from orbit.upstreams.probabilities import written_tokens
-from orbit.upstreams.settings import ServerSettings
+from orbit.upstreams.settings import Seconds, ServerSettings
 from orbit.upstreams.starting import check_servers, until_answered
 from orbit.upstreams.tools import function_of, is_json, new_call_id
 
@@ -29,6 +29,7 @@ __all__ = [
     "Busy",
     "Connections",
     "Refused",
+    "Seconds",
     "Server",
     "ServerPool",
     "ServerSettings",

@@ -13,6 +13,7 @@ from orbit.upstreams.connections import tls_problems
 from orbit.upstreams.headers import header_problems
 
 Seconds = Annotated[float, Meta(gt=0)]
+"""The type of settings that limit a time."""
 
 
 class ServerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -7,9 +7,8 @@ from typing import Annotated, ClassVar, Final, Literal
 from msgspec import Meta
 
 from orbit import Capability
-from orbit.upstreams import ServerSettings
+from orbit.upstreams import Seconds, ServerSettings
 
-Seconds = Annotated[float, Meta(gt=0)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
 _DURATION: Final = re.compile(r"[-+]?((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+|0", re.ASCII)

@@ -5,9 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, field
 
 from orbit import Capability
-from orbit.upstreams import ServerSettings
+from orbit.upstreams import Seconds, ServerSettings
 
-Seconds = Annotated[float, Meta(gt=0)]
 Dialect = Literal["openai", "vllm", "llama.cpp"]
 
 
