@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 from asyncio.subprocess import PIPE
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from orbit import CallContext, Chunk, GenerateOptions, Message, Tool, ToolCall
+import msgspec
+
+from orbit import CallContext, Chunk, GenerateOptions, Message, Provider, Tool, ToolCall
 
 QUESTION = (Message("user", "one two three"),)
 ANYTHING = GenerateOptions()
@@ -36,6 +38,20 @@ class Wire(Protocol):
 
 
 W = TypeVar("W", bound=Wire)
+P = TypeVar("P", bound=Provider)
+
+
+@asynccontextmanager
+async def starting(plugin: type[P], name: str, **defaults: Any) -> AsyncIterator[Callable[..., Awaitable[P]]]:
+    """Start providers, each with settings of its own; they are stopped at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> P:
+            given = {"start_timeout": 0, "retry_delay": 0.01, **defaults, **settings}
+            own = msgspec.convert(given, plugin.Settings)
+            return await stack.enter_async_context(plugin(name, own, host=None))  # type: ignore[arg-type]  # it asks nothing of its host
+
+        yield start
 
 
 async def ask(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from typing import Any
 
-import msgspec
 import pytest
 from anthropic_kit import Start
 from anthropic_wire import AnthropicWire
-from orbit_anthropic import AnthropicProvider, AnthropicSettings
+from orbit_anthropic import AnthropicProvider
+from wire_kit import starting
 
 from orbit import CallContext
 
@@ -25,15 +23,8 @@ async def wire() -> AsyncIterator[AnthropicWire]:
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
     """Start a provider with these settings; it is stopped after the test."""
-    async with AsyncExitStack() as stack:
-
-        async def _start(**settings: Any) -> AnthropicProvider:
-            defaults = {"model": "claude", "start_timeout": 0, "retry_delay": 0.01}
-            own = msgspec.convert(defaults | settings, AnthropicSettings)
-            provider = AnthropicProvider("anthropic", own, host=None)  # type: ignore[arg-type]  # it asks nothing of its host
-            return await stack.enter_async_context(provider)
-
-        yield _start
+    async with starting(AnthropicProvider, "anthropic", model="claude") as start:
+        yield start
 
 
 @pytest.fixture

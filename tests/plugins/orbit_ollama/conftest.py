@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from typing import Any
 
-import msgspec
 import pytest
 from ollama_kit import Served, Start
 from ollama_wire import OllamaWire
-from orbit_ollama import OllamaProvider, OllamaSettings
+from orbit_ollama import OllamaProvider
+from wire_kit import starting
 
 from orbit import CallContext
 
@@ -26,15 +24,8 @@ async def wire() -> AsyncIterator[OllamaWire]:
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
     """Start a provider with these settings; it is stopped after the test."""
-    async with AsyncExitStack() as stack:
-
-        async def _start(**settings: Any) -> OllamaProvider:
-            defaults = {"model": "llama3.2", "embed_model": "nomic-embed-text", "start_timeout": 0, "retry_delay": 0.01}
-            own = msgspec.convert(defaults | settings, OllamaSettings)
-            provider = OllamaProvider("ollama", own, host=None)  # type: ignore[arg-type]  # it asks nothing of its host
-            return await stack.enter_async_context(provider)
-
-        yield _start
+    async with starting(OllamaProvider, "ollama", model="llama3.2", embed_model="nomic-embed-text") as start:
+        yield start
 
 
 @pytest.fixture
