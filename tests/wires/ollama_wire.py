@@ -518,14 +518,30 @@ def raw_answers(wire: Any) -> Any:
     return answer
 
 
+_TURNS_TO_BEGIN = 3
+"""Turns of the event loop from accepting a connection to its protocol."""
+
+
 async def cut_off(runner: web.AppRunner) -> None:
     """Stop a server at once. What a client has not read would keep its connection open for as long as the client."""
     assert runner.server is not None
+    await _stop_accepting(runner)
     connections = [connection.transport for connection in runner.server.connections]
     await runner.cleanup()
     for transport in filter(None, connections):
         transport.abort()
     await asyncio.sleep(0)  # the sockets close in the next turn
+
+
+async def _stop_accepting(runner: web.AppRunner) -> None:
+    """Let connections that were just accepted begin: Python 3.11 never closes them if the server ends before."""
+    loop = asyncio.get_running_loop()
+    for site in runner.sites:
+        for listening in site._server.sockets:  # type: ignore[union-attr]  # aiohttp shows only its address
+            with suppress(NotImplementedError):  # the event loop of Windows
+                loop.remove_reader(listening.fileno())
+    for _ in range(_TURNS_TO_BEGIN):
+        await asyncio.sleep(0)
 
 
 def _problem(status: int, error: str) -> web.Response:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import ollama
 import pytest
@@ -102,3 +105,19 @@ async def test_changed_options_load_the_model_again(client: ollama.AsyncClient, 
         await client.chat("llama3.2", HELLO, options=options)
 
     assert [options for _, options in wire.loads] == [{"num_ctx": 2048}, {"num_ctx": 4096}]
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_stopping_closes_connections_that_were_just_accepted(turns: int) -> None:
+    wire = OllamaWire()
+    await wire.start()
+    client = socket.create_connection(("127.0.0.1", wire.port))
+    try:
+        for _ in range(turns):  # accepting a connection takes several turns of the event loop
+            await asyncio.sleep(0)
+        await wire.stop()
+        client.settimeout(0)
+        with suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+    finally:
+        client.close()
