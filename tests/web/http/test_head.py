@@ -33,7 +33,7 @@ async def both_head() -> Response[None]:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient[Litestar]]:
-    with TestClient(Litestar([read, write, both, both_head], plugins=[HeadBesideGet()])) as made:
+    with TestClient(Litestar([read, write, both, both_head], plugins=[HeadBesideGet()], logging_config=None)) as made:
         yield made
 
 

@@ -90,7 +90,7 @@ def client(tmp_path: Path) -> Iterator[TestClient[Litestar]]:
     (folder / "a.b").write_text("a dot")
     (folder / "long").write_bytes(b"x" * 20_000)
 
-    with TestClient(Litestar([challenge_route(folder)]), raise_server_exceptions=False) as made:
+    with TestClient(Litestar([challenge_route(folder)], logging_config=None), raise_server_exceptions=False) as made:
         yield made
 
 
