@@ -24,10 +24,10 @@ import numpy as np
 import uvloop
 
 import orbit
-from orbit.chat.model_stream import ModelStream
+from orbit.chat.models.stream import ModelStream
 from orbit.chat.ticker import Ticker
 from orbit.config.model import Timeouts
-from orbit.host.calls import call, fan_out, is_list_of
+from orbit.host.calls.calls import call, fan_out, is_list_of
 from orbit.host.host import OrbitHost
 from orbit.testing import make_host
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from orbit import CallContext, Document, GenerateOptions, Message
-from orbit.chat.prompting import build
+from orbit.chat.prompt.prompting import build
 from orbit.config.model import General, RetrievalSettings
 from orbit.host.host import OrbitHost
 from orbit.testing import host

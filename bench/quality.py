@@ -20,9 +20,9 @@ from typing import Any
 import msgspec
 
 from orbit import CallContext, Document, Query
-from orbit.chat.fusion import fuse_scores
-from orbit.chat.languages import language_of
-from orbit.chat.relevance import THRESHOLD, Relevance
+from orbit.chat.search.fusion import fuse_scores
+from orbit.chat.search.languages import language_of
+from orbit.chat.search.relevance import THRESHOLD, Relevance
 from orbit.config.load import embedded_text
 from orbit.config.model import Ingest
 from orbit.config.yaml_text import parse_yaml

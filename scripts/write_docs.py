@@ -23,10 +23,10 @@ import msgspec
 import orbit as public
 from orbit.cli import orbit
 from orbit.config.model import HostConfig
-from orbit.host.discover import FIRST_PARTY, installed_plugins
-from orbit.host.load import import_plugin
+from orbit.host.plugins.discover import FIRST_PARTY, installed_plugins
+from orbit.host.plugins.load import import_plugin
+from orbit.host.plugins.verify import HOOKS
 from orbit.host.settings_table import Setting, settings_of, with_tables
-from orbit.host.verify import HOOKS
 from orbit.testing import contract
 
 ROOT = Path(__file__).resolve().parent.parent

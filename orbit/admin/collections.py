@@ -14,8 +14,8 @@ from orbit.database.base import Database
 from orbit.database.keys import KeyChanges
 from orbit.documents import Origins
 from orbit.errors import OrbitError
+from orbit.host.documents.stores import Completed
 from orbit.host.host import OrbitHost
-from orbit.host.stores import Completed
 from orbit.types import CallContext, Collection
 
 logger = logging.getLogger("orbit.admin")

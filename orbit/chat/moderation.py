@@ -11,8 +11,8 @@ from orbit.chat.journal import Journal
 from orbit.chat.outcome import Refused
 from orbit.chat.turn import Turn
 from orbit.errors import PromptTooLong, ProviderError
-from orbit.host.calls import Outcome, fan_out, wrong_type
-from orbit.host.registry import Registry
+from orbit.host.calls.calls import Outcome, fan_out, wrong_type
+from orbit.host.providers.registry import Registry
 from orbit.types import Message, ModerationStage, Verdict
 
 ALLOWED = Verdict(allowed=True)

@@ -13,10 +13,12 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from orbit.chat.admission import Admission, room
-from orbit.chat.answer_guard import AnswerGuard
-from orbit.chat.answer_text import AnswerText
+from orbit.chat.answer.guard import AnswerGuard
+from orbit.chat.answer.links import Links
+from orbit.chat.answer.text import AnswerText
+from orbit.chat.answer.verification import Verification
 from orbit.chat.journal import Journal
-from orbit.chat.links import Links
+from orbit.chat.models.routing import Routing
 from orbit.chat.moderation import ALLOWED, Moderation
 from orbit.chat.outcome import (
     CANCELLED,
@@ -31,20 +33,18 @@ from orbit.chat.outcome import (
     Refused,
     ScoredText,
 )
-from orbit.chat.prompting import Prompt, sources_of
+from orbit.chat.prompt.prompting import Prompt, sources_of
 from orbit.chat.recorder import Recorder
-from orbit.chat.retrieval import Retrieval
-from orbit.chat.rewriting import Rewriter
-from orbit.chat.rounds import Rounds
-from orbit.chat.routing import Routing
+from orbit.chat.search.retrieval import Retrieval
+from orbit.chat.search.rewriting import Rewriter
 from orbit.chat.ticker import Ticker
-from orbit.chat.tool_calls import allowed, ended
-from orbit.chat.tool_loop import ToolLoop, tool_loop
-from orbit.chat.toolbox import Toolbox
+from orbit.chat.tools.calls import allowed, ended
+from orbit.chat.tools.loop import ToolLoop, tool_loop
+from orbit.chat.tools.rounds import Rounds
+from orbit.chat.tools.toolbox import Toolbox
 from orbit.chat.turn import Turn, TurnTimeout, in_time
-from orbit.chat.verification import Verification
 from orbit.errors import OrbitError, ProviderError
-from orbit.host.calls import settled
+from orbit.host.calls.calls import settled
 from orbit.host.host import OrbitHost
 from orbit.observing.metrics import Metrics
 from orbit.types import (

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from orbit.errors import ProviderError
-from orbit.host.calls import attributed, too_slow
+from orbit.host.calls.calls import attributed, too_slow
 from orbit.types import CallContext, ChatRecord
 
 logger = logging.getLogger("orbit.log")

@@ -12,7 +12,7 @@ import msgspec
 from orbit.chat.outcome import Ending
 from orbit.chat.ticker import Ticker
 from orbit.errors import OrbitError
-from orbit.host.interrupt import Interrupt
+from orbit.host.calls.interrupt import Interrupt
 from orbit.types import CallContext, GenerateOptions, Message, Part
 
 T = TypeVar("T")

@@ -144,7 +144,7 @@ def complete(name: str, config_path: str | None, *, as_json: bool) -> None:
     """
     from orbit.admin.collections import Collections
     from orbit.database import open_database
-    from orbit.host.stores import Completed
+    from orbit.host.documents.stores import Completed
 
     async def work() -> Completed:
         host = _host(config_path)

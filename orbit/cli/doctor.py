@@ -86,7 +86,7 @@ def _certificate(host: OrbitHost) -> Iterator[tuple[bool, str, str]]:
 async def _components(host: OrbitHost) -> list[tuple[bool, str, str]]:
     from orbit.database import open_database
     from orbit.errors import OrbitError
-    from orbit.host.health import HealthQuestions
+    from orbit.host.providers.health import HealthQuestions
     from orbit.web.key_warnings import differing
 
     questions = HealthQuestions(host.config.host.timeouts.health)

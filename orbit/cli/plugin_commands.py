@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from orbit.config.model import ProviderSection
-    from orbit.host.discover import InstalledPlugin
+    from orbit.host.plugins.discover import InstalledPlugin
 
 
 def plugin_group(ctx: click.Context, name: str) -> click.Group | None:
@@ -21,10 +21,10 @@ def plugin_group(ctx: click.Context, name: str) -> click.Group | None:
     from orbit.config.load import read_config
     from orbit.config.model import Config, ProviderSection
     from orbit.errors import ConfigError, PluginLoadError
-    from orbit.host.discover import installed_plugins
     from orbit.host.host import OrbitHost
-    from orbit.host.load import import_plugin, load
-    from orbit.host.verify import implemented_hooks
+    from orbit.host.plugins.discover import installed_plugins
+    from orbit.host.plugins.load import import_plugin, load
+    from orbit.host.plugins.verify import implemented_hooks
 
     installed = installed_plugins()
     plugin = installed.get(name) or installed.get(name.replace("-", "_")) or _without_underscores(name, installed)

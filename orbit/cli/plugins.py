@@ -13,7 +13,7 @@ from orbit.sanitize import printable
 
 if TYPE_CHECKING:
     from orbit.config.model import Config
-    from orbit.host.describe import Description
+    from orbit.host.plugins.describe import Description
 
 
 @click.group(invoke_without_command=True)
@@ -65,9 +65,9 @@ def show(name: str, config_path: str | None, *, as_json: bool, markdown: bool, t
     """
     import msgspec
 
-    from orbit.host.describe import describe
-    from orbit.host.discover import installed_plugins
     from orbit.host.host import OrbitHost
+    from orbit.host.plugins.describe import describe
+    from orbit.host.plugins.discover import installed_plugins
 
     given = click.get_current_context().parent
     config_path = config_path or (given.params["config_path"] if given is not None else None)

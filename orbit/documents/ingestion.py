@@ -19,7 +19,7 @@ from orbit.documents.reading.readers import fingerprint
 from orbit.documents.sections import UnreadableError
 from orbit.documents.summary import Failed, Kept, Progress, Removed, Shortened, Skipped, Summary, Warned
 from orbit.errors import PromptTooLong, ProviderError
-from orbit.host.file_plugins import FilePlugins
+from orbit.host.documents.file_plugins import FilePlugins
 from orbit.types import CallContext, Document, Notice
 
 PATIENCE = 3

@@ -11,7 +11,7 @@ import msgspec
 
 from orbit.chat.outcome import Ending, NothingFound, Refused
 from orbit.chat.pipeline import Pipeline
-from orbit.chat.retrieval import Retrieval
+from orbit.chat.search.retrieval import Retrieval
 from orbit.chat.turn import Turn
 from orbit.errors import OrbitError
 from orbit.evaluation.questions import EvalQuestion

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from orbit.chat.journal import Journal
-from orbit.chat.languages import language_of
+from orbit.chat.search.languages import language_of
 from orbit.chat.turn import Turn
 from orbit.errors import OrbitError
 from orbit.evaluation.asking import searching

@@ -15,22 +15,22 @@ import msgspec
 from orbit.config.load import FILE_LOG, embedded_text, read_config
 from orbit.config.model import Config, ProviderSection
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
-from orbit.host.calls import attributed, call, wrong_type
-from orbit.host.catalogue import Catalogue, catalogue, default_provider, model_problems
-from orbit.host.connectors import fetched
-from orbit.host.discover import InstalledPlugin, installed_plugins
-from orbit.host.embedding import Embedding
-from orbit.host.file_plugins import file_plugins
-from orbit.host.kept import loaded_and_kept
+from orbit.host.calls.calls import attributed, call, wrong_type
+from orbit.host.documents.connectors import fetched
+from orbit.host.documents.embedding import Embedding
+from orbit.host.documents.file_plugins import file_plugins
+from orbit.host.documents.stores import Completed, Stores
 from orbit.host.lent import Lent, lending
-from orbit.host.load import Loaded, load, validated
-from orbit.host.models import Models
-from orbit.host.named_models import NamedModels
-from orbit.host.needs import EXAMPLES, VERBS, cannot, misnamed, unknown_names, unmet_needs
-from orbit.host.registry import Registry
-from orbit.host.renamed import shorter_deadlines, with_limits, with_renamed
-from orbit.host.stores import Completed, Stores
-from orbit.host.upstreams import Upstreams
+from orbit.host.models.catalogue import Catalogue, catalogue, default_provider, model_problems
+from orbit.host.models.instances import Models
+from orbit.host.models.named_models import NamedModels
+from orbit.host.models.upstreams import Upstreams
+from orbit.host.plugins.discover import InstalledPlugin, installed_plugins
+from orbit.host.plugins.load import Loaded, load, validated
+from orbit.host.plugins.renamed import shorter_deadlines, with_limits, with_renamed
+from orbit.host.providers.kept import loaded_and_kept
+from orbit.host.providers.needs import EXAMPLES, VERBS, cannot, misnamed, unknown_names, unmet_needs
+from orbit.host.providers.registry import Registry
 from orbit.provider import Host
 from orbit.types import (
     CallContext,

@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from orbit.host.discover import installed_plugins
 from orbit.host.host import OrbitHost
-from orbit.host.verify import offered_hooks
+from orbit.host.plugins.discover import installed_plugins
+from orbit.host.plugins.verify import offered_hooks
 
 
 class PluginRow(msgspec.Struct, frozen=True):

@@ -12,8 +12,8 @@ import msgspec
 
 from orbit.config.convert import suggest
 from orbit.config.model import HostConfig
-from orbit.host.discover import FIRST_PARTY, installed_plugins
-from orbit.host.verify import HOOKS
+from orbit.host.plugins.discover import FIRST_PARTY, installed_plugins
+from orbit.host.plugins.verify import HOOKS
 
 HOOKS_TO_CHOOSE = {
     "generate": "quotes the sentences of the passages that answer the question",

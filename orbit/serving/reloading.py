@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from orbit.host.discover import installed_plugins
+from orbit.host.plugins.discover import installed_plugins
 from orbit.serving.signals import STOPPING, shielded
 
 logger = logging.getLogger("orbit")

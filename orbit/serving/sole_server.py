@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from orbit.errors import ConfigError, Problem
-from orbit.host.registry import Registry
+from orbit.host.providers.registry import Registry
 from orbit.system.files import lock, open_private, read_at, write_at
 
 LOCK = "server.lock"

@@ -20,8 +20,8 @@ from orbit.config.load import parse_config
 from orbit.config.model import Config
 from orbit.database import open_database
 from orbit.errors import ConfigError
-from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.host import OrbitHost
+from orbit.host.plugins.discover import InstalledPlugin, installed_plugins
 from orbit.serving.server import address_of, bind, make_server
 from orbit.testing.fakes import FAKES
 from orbit.web.app import Application, create_app

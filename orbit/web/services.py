@@ -14,8 +14,8 @@ from orbit.auth.keys import Authenticator
 from orbit.auth.rate_limits import RateLimiter
 from orbit.auth.sign_ins import SignIns
 from orbit.chat.admission import Admission, room
-from orbit.chat.conversations import Conversations
-from orbit.chat.links import Links
+from orbit.chat.answer.links import Links
+from orbit.chat.history.conversations import Conversations
 from orbit.chat.pipeline import Pipeline
 from orbit.config import Config
 from orbit.database import Database, open_database

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import orbit
-from orbit.chat.conversations import Conversations
+from orbit.chat.history.conversations import Conversations
 from orbit.chat.outcome import Event, Refused
 from orbit.chat.pipeline import Pipeline
 from orbit.chat.turn import Turn

@@ -2,7 +2,7 @@
 
 from orbit import Document
 from orbit.chat.places import heading_of, location_of, named
-from orbit.chat.prompting import build, sources_of
+from orbit.chat.prompt.prompting import build, sources_of
 
 
 def test_a_passage_is_named_by_its_file_and_place() -> None:

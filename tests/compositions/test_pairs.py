@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from world import DEFAULT_URLS, World, can, completed, expect
 
-from orbit.host.discover import FIRST_PARTY
+from orbit.host.plugins.discover import FIRST_PARTY
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "anthropic": {"model": "answers"},

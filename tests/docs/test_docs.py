@@ -23,8 +23,8 @@ from orbit.config.load import parse_config
 from orbit.config.model import HostConfig, Mongodb
 from orbit.config.models import ModelSettings, shaped
 from orbit.documents import ingest_paths
-from orbit.host.discover import FIRST_PARTY, installed_plugins
 from orbit.host.host import OrbitHost
+from orbit.host.plugins.discover import FIRST_PARTY, installed_plugins
 from orbit.host.settings_table import main as settings_table
 from orbit.host.settings_table import markdown_table, settings_of
 from orbit.testing import host, serve

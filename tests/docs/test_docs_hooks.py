@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from orbit.host.verify import HOOKS, breaches, implemented_hooks
+from orbit.host.plugins.verify import HOOKS, breaches, implemented_hooks
 from orbit.provider import Provider
 from orbit.testing import host, make_host, serve
 from orbit.types import CallContext, Document, GenerateOptions, Message, Query

@@ -8,7 +8,7 @@ import orbit
 from orbit import CallContext, Fetched, Query
 from orbit.documents import FetchedFiles, Memory, Options, Origins, ingest_paths, sync
 from orbit.errors import ConfigError
-from orbit.host.connectors import fetched
+from orbit.host.documents.connectors import fetched
 from orbit.testing.hosting import make_host
 
 CONTEXT = CallContext("sync")

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from orbit.errors import PluginLoadError
-from orbit.host.discover import FIRST_PARTY
+from orbit.host.plugins.discover import FIRST_PARTY
 from orbit.testing import make_host, serve
 
 GENERATOR = """

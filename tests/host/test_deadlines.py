@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orbit import CallContext, Document, Provider, ProviderError, hookimpl
-from orbit.host.calls import call
+from orbit.host.calls.calls import call
 from orbit.testing import host
 
 CONTEXT = CallContext("test")

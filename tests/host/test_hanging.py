@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orbit.host import announce
+from orbit.host.plugins import announce
 from orbit.testing import make_host
 
 pytestmark = pytest.mark.processes
@@ -31,7 +31,7 @@ class Plugin(orbit.Provider):
 def test_a_plugin_that_hangs_before_the_start(install, tmp_path: Path, what: str, stop: int, command: str) -> None:
     site = install("wiki", HANGS[what])
     (tmp_path / "config.yaml").write_text(f"general: {{data_dir: {tmp_path}, port: 0}}\necho: {{}}\nwiki: {{}}\n")
-    script = "import orbit.host.announce as a; a.SECONDS = 0.1; from orbit.cli import main; main()"
+    script = "import orbit.host.plugins.announce as a; a.SECONDS = 0.1; from orbit.cli import main; main()"
     with subprocess.Popen(
         [sys.executable, "-c", script, command, "--config", str(tmp_path / "config.yaml")],
         stderr=subprocess.PIPE,

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from orbit.cli import orbit
-from orbit.host.load import import_plugin
+from orbit.host.plugins.load import import_plugin
 from orbit.host.settings_table import markdown_table
 from orbit.testing import serve
 
@@ -75,7 +75,7 @@ def test_the_table_for_a_readme(wiki: Path) -> None:
 
 
 def test_the_same_table_as_a_readme_of_this_project(tmp_path: Path) -> None:
-    from orbit.host.discover import installed_plugins
+    from orbit.host.plugins.discover import installed_plugins
 
     (tmp_path / "config.yaml").write_text("echo: {}\n")
     settings = import_plugin(installed_plugins()["ollama"]).Settings

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from orbit import CallContext, ChatRecord, Document, GenerateOptions, Message, Query, hookspecs
-from orbit.host import verify
-from orbit.host.deprecations import Deprecation
+from orbit.host.plugins import verify
+from orbit.host.plugins.deprecations import Deprecation
 from orbit.testing import make_host, serve
 
 FOLDER = Path(__file__).parents[1] / "data" / "plugin_api_1"

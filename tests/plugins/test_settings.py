@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orbit.host.discover import installed_plugins
+from orbit.host.plugins.discover import installed_plugins
 from orbit.testing import make_host
 
 INSTALLED = installed_plugins()

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orbit.cli import orbit
-from orbit.host.verify import HOOKS
+from orbit.host.plugins.verify import HOOKS
 from orbit.scaffold import HOOKS_TO_CHOOSE
 
 ALL = ",".join(HOOKS_TO_CHOOSE)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from orbit.documents.reading.readers import Reader
-from orbit.host.calls import is_list_of, wrong_type
-from orbit.host.file_plugins import Hooks
+from orbit.host.calls.calls import is_list_of, wrong_type
+from orbit.host.documents.file_plugins import Hooks
 from orbit.types import CallContext, Content, Section, SourceFile
 
 

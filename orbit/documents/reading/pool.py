@@ -18,7 +18,7 @@ import msgspec
 from orbit.config.model import Ingest
 from orbit.documents.reading.process import MOST_TEXT, Reply, Request, Start, receive, send
 from orbit.documents.sections import UnreadableError
-from orbit.host.file_plugins import FilePlugins
+from orbit.host.documents.file_plugins import FilePlugins
 
 NO_PLUGINS = FilePlugins()
 

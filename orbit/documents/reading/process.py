@@ -19,7 +19,7 @@ import msgspec
 from orbit.config.model import Ingest
 from orbit.documents.reading.plugin_readers import plugin_readers, sections_of
 from orbit.errors import ProviderError
-from orbit.host.file_plugins import FilePlugins, Hooks
+from orbit.host.documents.file_plugins import FilePlugins, Hooks
 from orbit.types import CallContext, Document
 
 LENGTH = 8

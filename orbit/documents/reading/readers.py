@@ -29,7 +29,7 @@ from orbit.documents.formats.table import read_table
 from orbit.documents.formats.xml import read_xml
 from orbit.documents.reading.attachments import with_attachments
 from orbit.documents.sections import Content, Section, UnreadableError
-from orbit.host.file_plugins import FilePlugins
+from orbit.host.documents.file_plugins import FilePlugins
 from orbit.types import SourceFile
 
 _PDF = ".pdf"

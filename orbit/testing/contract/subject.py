@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from orbit import CallContext, Provider
-from orbit.host.discover import InstalledPlugin, installed_plugins
 from orbit.host.host import OrbitHost
-from orbit.host.load import import_plugin
+from orbit.host.plugins.discover import InstalledPlugin, installed_plugins
+from orbit.host.plugins.load import import_plugin
 from orbit.testing.hosting import make_host
 
 CONTEXT = CallContext("contract")

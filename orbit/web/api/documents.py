@@ -23,7 +23,7 @@ from litestar.response import Stream
 
 from orbit.auth.document_links import DocumentLinks
 from orbit.auth.keys import Identity
-from orbit.chat.links import PATH
+from orbit.chat.answer.links import PATH
 from orbit.database.keys import UnknownKey
 from orbit.documents import Origins
 from orbit.documents.reading.readers import TEXT

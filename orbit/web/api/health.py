@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from litestar import MediaType, Request, Response, get
 
-from orbit.host.health import HealthQuestions
+from orbit.host.providers.health import HealthQuestions
 from orbit.types import Health
 from orbit.web.admin_guard import ADMIN_TOKEN
 from orbit.web.key_guard import API_KEY

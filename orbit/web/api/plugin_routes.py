@@ -9,7 +9,7 @@ from typing import Any
 from litestar import Litestar, Router
 
 from orbit.errors import ProviderError
-from orbit.host.calls import wrong_type
+from orbit.host.calls.calls import wrong_type
 from orbit.web.key_guard import guarded_router
 from orbit.web.services import Services
 

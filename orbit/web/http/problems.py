@@ -20,12 +20,12 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from orbit.auth.keys import REFUSAL
 from orbit.auth.rate_limits import RateLimited
-from orbit.chat.conversations import UnknownConversation
-from orbit.chat.needs import Unsupported
-from orbit.chat.responses import UnknownResponse
+from orbit.chat.history.conversations import UnknownConversation
+from orbit.chat.history.responses import UnknownResponse
+from orbit.chat.models.needs import Unsupported
 from orbit.chat.turn import TurnTimeout
 from orbit.errors import DatabaseUnavailable, OrbitError, Overloaded, PromptTooLong, ProviderError, Unauthorized
-from orbit.host.catalogue import UnknownModel
+from orbit.host.models.catalogue import UnknownModel
 from orbit.sanitize import without_secrets
 
 logger = logging.getLogger("orbit.web")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from orbit.chat.tool_calls import is_object
+from orbit.chat.tools.calls import is_object
 from orbit.config.model import Limits
 from orbit.types import Tool
 from orbit.web.http.problems import RequestError

@@ -9,7 +9,7 @@ from typing import Self
 from litestar.types import Receive
 
 from orbit.chat.ticker import Ticker
-from orbit.host.interrupt import Interrupt
+from orbit.host.calls.interrupt import Interrupt
 from orbit.web.http.problems import ServerStopping
 
 

@@ -13,8 +13,8 @@ from orbit.documents import ingest_paths
 from orbit.documents.ingestion import Options
 from orbit.documents.reading.pool import Reading
 from orbit.documents.sections import UnreadableError
-from orbit.host.discover import InstalledPlugin, installed_plugins
-from orbit.host.file_plugins import FilePlugins
+from orbit.host.documents.file_plugins import FilePlugins
+from orbit.host.plugins.discover import InstalledPlugin, installed_plugins
 from orbit.testing.hosting import make_host
 
 PLUGIN = """

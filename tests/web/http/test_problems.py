@@ -4,7 +4,7 @@ import pytest
 
 from orbit.chat.turn import TurnTimeout
 from orbit.errors import DatabaseUnavailable, Overloaded, PromptTooLong, ProviderError
-from orbit.host.calls import too_slow
+from orbit.host.calls.calls import too_slow
 from orbit.web.http.problems import RequestError, ServerStopping, headers_of, status_of
 
 

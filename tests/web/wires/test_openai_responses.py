@@ -275,7 +275,7 @@ def test_nothing_is_kept_without_store(server: RunningServer) -> None:
 def test_a_response_that_is_too_large_is_answered_and_not_kept(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orbit.chat.responses._LARGEST", 1000)
+    monkeypatch.setattr("orbit.chat.history.responses._LARGEST", 1000)
     answer = ask(server, "x" * 1000)
     assert (answer.status, answer.store) == ("completed", False)
     with client(server) as api, pytest.raises(openai.NotFoundError):

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from orbit.chat.answer.thoughts import joined
 from orbit.chat.outcome import Ending
-from orbit.chat.thoughts import joined
 from orbit.types import Source, Thought, ToolCall, Usage
 from orbit.web.wires.anthropic.errors import error_body
 from orbit.web.wires.extra import AnswerExtra, extra_of, named

@@ -12,9 +12,9 @@ from litestar import Request, get, post
 from litestar.params import FromPath
 from msgspec import Meta
 
-from orbit.host.catalogue import ALIAS, Catalogue, UnknownModel
 from orbit.host.host import OrbitHost
 from orbit.host.model_list import ModelInfo, asked_models
+from orbit.host.models.catalogue import ALIAS, Catalogue, UnknownModel
 from orbit.types import CallContext, Capability
 from orbit.upstreams import listed_name
 from orbit.web.http.operation import operation

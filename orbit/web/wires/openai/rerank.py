@@ -9,8 +9,8 @@ import msgspec
 from litestar import Request, Router, post
 from msgspec import Meta
 
-from orbit.host.calls import call, is_list_of, wrong_type
-from orbit.host.catalogue import ALIAS, UnknownModel
+from orbit.host.calls.calls import call, is_list_of, wrong_type
+from orbit.host.models.catalogue import ALIAS, UnknownModel
 from orbit.types import CallContext, Document, Query
 from orbit.upstreams import listed_name
 from orbit.web.http.operation import operation

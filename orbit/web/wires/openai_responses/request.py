@@ -12,7 +12,7 @@ from litestar.types import Scope
 from msgspec import Meta
 
 from orbit.auth.keys import Identity
-from orbit.chat.responses import PREFIX, Responses, UnknownResponse
+from orbit.chat.history.responses import PREFIX, Responses, UnknownResponse
 from orbit.chat.turn import Keeping, Turn
 from orbit.config.model import General, Limits
 from orbit.types import CallContext, GenerateOptions, Message, Tool, ToolChoice

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from orbit.chat.answer.thoughts import joined
 from orbit.chat.outcome import Ending, ScoredText
-from orbit.chat.thoughts import joined
 from orbit.types import Source, Thought, WrittenToken
 from orbit.web.wires.extra import extra_of
 from orbit.web.wires.openai_responses.errors import error_body

@@ -1,0 +1,92 @@
+"""Merges ranked lists of documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from orbit.chat.search.relevance import Relevance
+from orbit.types import Document
+
+_LEAST = 0.15
+"""The share of the best confidence that a document needs to count as found."""
+
+_K = 60
+"""The constant of reciprocal rank fusion as its authors propose it: a high rank counts, but not alone."""
+
+
+def fuse(lists: Sequence[Sequence[Document]]) -> list[Document]:
+    """Merge ranked lists by reciprocal rank (Cormack, Clarke and Büttcher, 2009), best first.
+
+    Documents are the same if their ids are. One list keeps its order and scores; of several, ties keep the order of
+    the lists.
+    """
+    if len(lists) == 1:
+        return list(lists[0])
+    weights: dict[str, float] = {}
+    documents: dict[str, Document] = {}
+    for ranked in lists:
+        for rank, document in enumerate(ranked, start=1):
+            weights[document.id] = weights.get(document.id, 0.0) + 1 / (_K + rank)
+            documents.setdefault(document.id, document)
+    return sorted(documents.values(), key=lambda document: -weights[document.id])
+
+
+def fuse_scores(
+    searches: Iterable[Mapping[str, Sequence[Document]]], relevance: Relevance, full: int, question: str = ""
+) -> list[Document]:
+    """Merge the lists of retrievers by their scores, best first. ``searches`` has a mapping for each text.
+
+    The score of a document becomes its confidence: the weighed mean of its scores, each brought to one scale. A
+    retriever that did not find it gives 0; one that is not in the mapping, because it does not have the collection or
+    failed, does not count. Of several texts, the one that finds it best counts. The scripts of ``question`` tell which
+    retrievers can judge it.
+
+    Where a list ends after ``full`` documents, those that it leaves out may score as high as its last one. They are
+    ranked as if they did, but this makes nobody surer of them.
+    """
+    best: dict[str, Document] = {}
+    rank: dict[str, float] = {}
+    trust = relevance.trust(question)
+    for found in searches:
+        scores: dict[str, dict[str, float]] = {}
+        documents: dict[str, Document] = {}
+        for name, ranked in found.items():
+            for document in ranked:
+                scores.setdefault(document.id, {})[name] = document.score or 0.0
+                documents.setdefault(document.id, document)
+        ends = {name: ranked[-1].score or 0.0 for name, ranked in found.items() if len(ranked) >= full}
+        for key, document in documents.items():
+            confidence = relevance.confidence(scores[key], found, trust)
+            rank[key] = max(rank.get(key, 0.0), relevance.confidence({**ends, **scores[key]}, found, trust))
+            if key not in best or confidence > (best[key].score or 0.0):
+                best[key] = msgspec.structs.replace(document, score=confidence)
+    return sorted(best.values(), key=lambda document: (-rank[document.id], -(document.score or 0.0)))
+
+
+def relative(documents: Sequence[Document], certainty: float) -> list[Document]:
+    """Return documents with scores relative to the first one's, which becomes ``certainty``. Far worse ones go."""
+    first = (documents[0].score or 0.0) if documents else 0.0
+    if not first:
+        return list(documents)
+    return [
+        msgspec.structs.replace(document, score=certainty * min(1.0, (document.score or 0.0) / first))
+        for document in documents
+        if (document.score or 0.0) >= _LEAST * first
+    ]
+
+
+def distinct(documents: Sequence[Document]) -> list[Document]:
+    """Leave out documents whose words another one before has in the same order, alone or among others.
+
+    Only the case of letters and punctuation may differ: two versions of one rule may differ in a single number.
+    """
+    kept: dict[str, Document] = {}
+    for document in documents:
+        words = re.findall(r"\w+", document.text.casefold())
+        said = f" {' '.join(words)} " if words else f"\0{document.id}"
+        if not any(said in before for before in kept):
+            kept[said] = document
+    return list(kept.values())

@@ -1,0 +1,1 @@
+"""Tools: those of the host's providers, called in rounds, and those of clients."""

@@ -1,0 +1,1 @@
+"""Plugins that work on documents: connectors, readers, embedders and stores."""

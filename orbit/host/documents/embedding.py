@@ -1,0 +1,129 @@
+"""Embeds documents in pieces that each meet the deadline, however slow the model is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orbit.errors import ProviderError
+from orbit.host.calls.work import current_work
+from orbit.host.documents.unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from orbit.types import Vectors
+
+FIRST = 8
+"""Texts in the first call, when nothing is known of the model's speed."""
+MOST = 4_096
+"""Texts in one call at most."""
+PIECE_SECONDS = 2.0
+"""Seconds that a call should take: progress shows that often, and a slow spell does not exceed the deadline."""
+SLOW_SECONDS = 1.0
+"""Embedding time after which an ingestion keeps its vectors on disk, in case it is interrupted."""
+_GROWTH = 8
+
+
+class Embedding:
+    """Embeds passages for stores.
+
+    A call has as many texts as the model embeds in a few seconds. Inside ``resumable``, what a slow model has embedded
+    survives an interruption, also a killed process.
+    """
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        """``folder`` keeps the vectors of interrupted work; ``seconds`` is the deadline of a call."""
+        self._aim = min(PIECE_SECONDS, seconds / 4)
+        self._seconds = seconds
+        self._size = FIRST
+        self._unfinished = Unfinished(folder / "unfinished.db")
+
+    @asynccontextmanager
+    async def resumable(self) -> AsyncIterator[None]:
+        """Keep vectors on disk if embedding takes long, until this context ends without an error."""
+        kept = _Kept()
+        token = _KEPT.set(kept)
+        try:
+            yield
+        finally:
+            _KEPT.reset(token)
+        if kept.keys:
+            await asyncio.to_thread(self._unfinished.remove, list(kept.keys))
+
+    async def embed(
+        self, texts: Sequence[str], embedding: str, call: Callable[[Sequence[str]], Awaitable[Vectors]]
+    ) -> Vectors:
+        """Embed each text once with ``call``, piece by piece. ``embedding`` names the model. Raises ProviderError."""
+        import numpy as np  # noqa: PLC0415  # only those who embed pay for it
+
+        left = list(dict.fromkeys(texts))
+        found: dict[str, Vectors] = {}
+        kept = _KEPT.get()
+        if kept is not None and self._unfinished.exists():
+            found = await asyncio.to_thread(self._unfinished.find, embedding, left)
+            kept.keys |= {self._unfinished.key(embedding, text) for text in found}
+            _report(len(found))
+            left = [text for text in left if text not in found]
+        if not found and len(left) == len(texts) <= self._size:  # the common case copies nothing
+            vectors, _ = await self._piece(left, call)
+            _report(len(left))
+            return vectors
+        position = 0
+        while position < len(left) or not found:
+            begun = time.monotonic()
+            vectors, count = await self._piece(left[position:], call)
+            piece = left[position : position + count]
+            position += count
+            found.update(zip(piece, vectors, strict=True))
+            if kept is not None:
+                kept.seconds += time.monotonic() - begun
+                if kept.seconds > SLOW_SECONDS:
+                    kept.keys |= await asyncio.to_thread(self._unfinished.add, embedding, piece, vectors)
+            _report(count)
+        _report(len(texts) - len(found))
+        return np.stack([found[text] for text in texts])
+
+    async def _piece(
+        self, texts: Sequence[str], call: Callable[[Sequence[str]], Awaitable[Vectors]]
+    ) -> tuple[Vectors, int]:
+        """Embed the first texts, as many as fit into a call. Return their vectors and their number."""
+        while True:
+            piece = texts[: self._size]
+            begun = time.monotonic()
+            work = current_work()
+            try:
+                if work is None:
+                    vectors = await call(piece)
+                else:
+                    with work.waiting(self._seconds):
+                        vectors = await call(piece)
+            except ProviderError as error:
+                if error.kind != "timeout" or len(piece) <= 1:
+                    raise
+                self._size = max(1, len(piece) // _GROWTH)
+                continue
+            if piece:
+                wanted = int(len(piece) * self._aim / max(time.monotonic() - begun, 1e-6))
+                full = len(piece) == self._size
+                self._size = max(1, min(wanted, self._size * (_GROWTH if full else 1), MOST))
+            return vectors, len(piece)
+
+
+class _Kept:
+    """The keys of one ingestion's vectors on disk, and how long it has embedded so far, in seconds."""
+
+    def __init__(self) -> None:
+        self.keys: set[bytes] = set()
+        self.seconds = 0.0
+
+
+_KEPT: ContextVar[_Kept | None] = ContextVar("orbit_kept", default=None)
+
+
+def _report(passages: int) -> None:
+    if passages and (work := current_work()) is not None:
+        work.report(passages)

@@ -1,0 +1,1 @@
+"""The models of a configuration: their names, their providers and the load of each."""

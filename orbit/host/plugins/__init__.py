@@ -1,0 +1,1 @@
+"""Plugin classes: found, verified, loaded and described. Starts nothing."""

@@ -1,0 +1,1 @@
+"""Provider instances: registered, started, kept over a reload, checked and stopped."""

@@ -1,0 +1,101 @@
+"""What a model reads, and what is dropped when it is too much."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from orbit import Document, Message, Source, TokenCount
+from orbit.chat.prompt.prompting import Prompt, build, fit, sources_of, whole
+from orbit.errors import PromptTooLong
+
+HISTORY = tuple(Message(role, f"{role} {number}") for number in range(3) for role in ("user", "assistant"))
+DOCUMENTS = tuple(Document(str(number), f"passage {number}") for number in range(3))
+
+
+def test_messages_are_in_the_order_that_keeps_prefixes() -> None:
+    messages = build("Be kind.", HISTORY[:2], "When?", DOCUMENTS[:2], "From these:")
+    assert [message.role for message in messages] == ["system", "user", "assistant", "user"]
+    assert messages[0].content.startswith("Be kind. Answer from the passages")
+    assert messages[3].content == (
+        '<passage number="1">\npassage 0\n</passage>\n<passage number="2">\npassage 1\n</passage>\n\nFrom these: When?'
+    )
+    assert build("", (), "When?", DOCUMENTS[:1])[0].content.startswith("Answer from the passages")
+    assert build("", (), "When?", DOCUMENTS[:1])[1].content.endswith("</passage>\n\nAnswer from the passages: When?")
+
+
+def test_without_documents_there_are_no_rules_and_without_a_system_prompt_no_message() -> None:
+    assert build("Be kind.", (), "When?", ()) == (Message("system", "Be kind."), Message("user", "When?"))
+    assert build("", (), "When?", ()) == (Message("user", "When?"),)
+
+
+async def fitted(window: int, *, reserve: int = 0, history: int = 6, documents: int = 3) -> Prompt:
+    """A prompt whose messages and passages take ten tokens each."""
+
+    async def count(messages: Sequence[Message]) -> TokenCount:
+        passages = messages[-1].content.count("<passage")
+        return TokenCount(10 * (len(messages) + passages), window)
+
+    return await fit(
+        "", HISTORY[:history], "When?", DOCUMENTS[:documents], instruction="", reserve=reserve, count=count
+    )
+
+
+@pytest.mark.parametrize(
+    ("window", "turns", "documents"),
+    [
+        (110, 0, 0),  # system, 6 of history, question, 3 passages
+        (109, 2, 0),
+        (90, 2, 0),
+        (89, 4, 0),  # the last exchange stays
+        (70, 4, 0),
+        (69, 4, 1),
+        (59, 4, 2),  # the best document stays
+        (49, 6, 2),
+        (30, 6, 2),
+        (29, 6, 3),
+        (10, 6, 3),
+    ],
+)
+async def test_old_turns_go_first_then_the_worst_documents(window: int, turns: int, documents: int) -> None:
+    prompt = await fitted(window)
+    assert (prompt.dropped_turns, prompt.dropped_documents) == (turns, documents)
+    assert prompt.documents == DOCUMENTS[: 3 - documents]
+    assert [message for message in prompt.messages if message in HISTORY] == list(HISTORY[turns:])
+    assert prompt.tokens <= window
+
+
+async def test_without_documents_the_last_exchange_goes_when_it_must() -> None:
+    assert (await fitted(30, documents=0)).dropped_turns == 4
+    assert (await fitted(29, documents=0)).dropped_turns == 6
+
+
+async def test_room_is_kept_for_the_answer_but_at_most_half_the_window() -> None:
+    assert (await fitted(120, reserve=10)).dropped_turns == 0
+    assert (await fitted(119, reserve=10)).dropped_turns == 2
+    assert (await fitted(220, reserve=1000)).dropped_turns == 0
+    assert (await fitted(219, reserve=1000)).dropped_turns == 0
+    assert (await fitted(218, reserve=1000)).dropped_turns == 2
+
+
+async def test_a_question_that_does_not_fit_alone_says_so() -> None:
+    with pytest.raises(PromptTooLong) as raised:
+        await fitted(12, reserve=4)
+    assert str(raised.value) == (
+        "the question takes 10 tokens with the system prompt; the model can read 12, "
+        "of which 4 are kept for the answer."
+    )
+    assert "takes 10 tokens, and the model can read 8." in raised.value.client
+
+
+def test_a_whole_prompt_keeps_everything() -> None:
+    prompt = whole("", HISTORY, "When?", DOCUMENTS, "")
+    assert (prompt.dropped_turns, prompt.dropped_documents, prompt.tokens) == (0, 0, 0)
+    assert prompt.documents == DOCUMENTS
+
+
+def test_sources_have_the_numbers_of_the_prompt() -> None:
+    first = Document("a", "text", "a.md", "Title", "https://example.org", score=0.123456)
+    assert sources_of([first, Document("b", "other")]) == (
+        Source(1, "a", "Title", "a.md", "https://example.org", 0.1235, "text"),
+        Source(2, "b", "", "", "", None, "other"),
+    )

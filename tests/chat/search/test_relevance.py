@@ -1,0 +1,213 @@
+"""Fusion by scores: each retriever's on its own scale, with weights, and one threshold after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from orbit import Calibration, Document, Need, Provider, Query, hookimpl
+from orbit.chat.search.fusion import distinct, fuse_scores, relative
+from orbit.chat.search.relevance import Relevance
+from orbit.errors import PluginLoadError
+from orbit.testing import serve
+from orbit.testing.fakes import Bag
+
+SCALES = {"dense": Calibration(0.2, 0.7), "words": Calibration(0.0, 1.0)}
+EQUAL = Relevance(SCALES, {"dense": 1.0, "words": 1.0})
+FULL = 10
+"""Documents in a list that is cut off there."""
+
+
+def found(**scores: float) -> list[Document]:
+    return [Document(name, f"text of {name}", score=score) for name, score in scores.items()]
+
+
+def shown(documents: Sequence[Document]) -> dict[str, float]:
+    return {document.id: round(document.score or 0.0, 3) for document in documents}
+
+
+def test_scores_are_brought_to_one_scale() -> None:
+    fused = fuse_scores([{"dense": found(a=0.7, b=0.45, c=0.1), "words": found(b=0.9, d=0.4)}], EQUAL, FULL)
+    assert shown(fused) == {"b": 0.7, "a": 0.5, "d": 0.2, "c": 0.0}
+    assert list(shown(fused)) == ["b", "a", "d", "c"]
+
+
+def test_a_weight_counts() -> None:
+    light = Relevance(SCALES, {"dense": 0.25, "words": 1.0})
+    fused = fuse_scores([{"dense": found(a=0.7), "words": found(b=0.9)}], light, FULL)
+    assert shown(fused) == {"b": 0.72, "a": 0.2}
+
+
+def test_what_a_full_list_leaves_out_may_be_as_good_as_its_last() -> None:
+    lists = {"dense": found(a=0.6), "words": found(b=0.9, c=0.85)}
+    assert list(shown(fuse_scores([lists], EQUAL, 10))) == ["b", "c", "a"]  # the list is whole: it does not know a
+    cut = fuse_scores([lists], EQUAL, 2)
+    assert list(shown(cut)) == ["a", "b", "c"]
+    assert shown(cut)["a"] == 0.4  # ranked higher, but no surer
+
+
+def test_of_several_texts_the_best_counts() -> None:
+    fused = fuse_scores([{"words": found(a=0.9)}, {"words": found(b=0.6, a=0.2)}], EQUAL, FULL)
+    assert shown(fused) == {"a": 0.9, "b": 0.6}
+
+
+def test_a_retriever_without_the_collection_does_not_lower_the_confidence() -> None:
+    assert shown(fuse_scores([{"dense": found(a=0.7)}], EQUAL, FULL)) == {"a": 1.0}
+    assert shown(fuse_scores([{"dense": found(a=0.7), "words": []}], EQUAL, FULL)) == {"a": 0.5}
+
+
+def test_a_model_does_not_count_for_scripts_that_it_has_not_learnt() -> None:
+    known = Relevance(
+        {"dense": Calibration(0.0, 1.0, scripts=("LATIN",)), "words": SCALES["words"]}, {"dense": 1.0, "words": 1.0}
+    )
+    lists = {"dense": found(a=0.9, b=0.1), "words": found(b=0.6)}
+    for question, best in (("Wo parke ich?", "a"), ("أين أوقف سيارتي؟", "b"), ("42", "a")):
+        assert fuse_scores([lists], known, FULL, question)[0].id == best
+    assert shown(fuse_scores([{"dense": found(a=0.9)}], known, FULL, "أين؟")) == {"a": 0.9}
+    unsure = fuse_scores([lists], known, FULL, "أين أوقف سيارتي؟")
+    assert shown(unsure) == {"b": 0.6, "a": 0.0}, "nor does it lower what the words are sure of"
+
+
+def test_only_what_says_the_same_is_left_out() -> None:
+    texts = ("Rules of 2022: 120 euros.", "rules of 2022 - 120 Euros", "Rules of 2023: 140 euros.", "?", "!")
+    kept = distinct([Document(str(number), text) for number, text in enumerate(texts)])
+    assert [document.id for document in kept] == ["0", "2", "3", "4"]
+
+
+def test_what_a_longer_passage_before_says_is_left_out() -> None:
+    texts = ("Dogs pay half. Cats travel free, in a basket.", "cats travel free", "Cats travel", "ats travel free")
+    assert [one.id for one in distinct([Document(str(n), text) for n, text in enumerate(texts)])] == ["0", "3"]
+
+
+class Words(Provider):
+    """A retriever that says what its scores mean."""
+
+    @hookimpl
+    async def retrieve(self, query: Query, limit: int) -> list[Document]:
+        score = {"sure": 0.9, "doubtful": 0.2}.get(query.text, 0.01)
+        return [Document("w", "what the words found", score=score)]
+
+    def calibration(self, hook: str) -> Calibration | None:
+        return Calibration(0.0, 1.0) if hook == "retrieve" else None
+
+
+class Dense(Provider):
+    """A retriever with the scale of the embedding model."""
+
+    def needs(self) -> list[Need]:
+        return [Need("embed")]
+
+    @hookimpl
+    async def retrieve(self) -> list[Document]:
+        return [Document("d", "what the vectors found", score=0.5)]
+
+
+class Measured(Bag):
+    """An embedding model whose scale is known."""
+
+    def calibration(self, hook: str) -> Calibration | None:
+        return Calibration(0.5, 1.0, weight=0.5) if hook == "embed" else None
+
+
+class Odd(Words):
+    """A scale upside down."""
+
+    def calibration(self, hook: str) -> Calibration | None:
+        return Calibration(1.0, 0.0)
+
+
+PLUGINS: dict[str, type[Provider]] = {"words": Words, "dense": Dense, "measured": Measured, "odd": Odd}
+
+
+def ask(config: dict[str, Any], folder: Path, *questions: str) -> list[list[tuple[str, float | None]]]:
+    with serve({"echo": {}, **config}, folder, PLUGINS, "docs") as server:
+        answers = [
+            httpx.post(f"{server.url}/chat", json={"message": text, "stream": False}, headers={"X-API-Key": server.key})
+            for text in questions
+        ]
+    return [
+        [
+            (source["text"], round(source["score"], 2) if source.get("score") else None)
+            for source in one.json()["sources"]
+        ]
+        for one in answers
+    ]
+
+
+def test_one_threshold_holds_after_the_fusion(tmp_path: Path) -> None:
+    config: dict[str, Any] = {"measured": {}, "dense": {}, "words": {}}
+    sure, doubtful, wrong = ask(config, tmp_path, "sure", "doubtful", "wrong")
+    assert sure == [("what the words found", 0.33)]
+    assert doubtful == wrong == []
+
+
+@pytest.mark.parametrize(
+    ("retrieval", "count"),
+    [
+        ({"threshold": 0.06}, 0),
+        ({"threshold": 0.04}, 1),
+        ({"threshold": 0.06, "thresholds": {"docs": 0.04}}, 1),
+        ({"threshold": 0.04, "thresholds": {"docs": 0.06}}, 0),
+        ({"weights": {"dense": 0.0}, "threshold": 0.19}, 1),
+        ({"weights": {"words": 0.0}, "threshold": 0.19}, 0),
+    ],
+)
+def test_thresholds_and_weights_are_settings(retrieval: dict[str, Any], count: int, tmp_path: Path) -> None:
+    config: dict[str, Any] = {"measured": {}, "dense": {}, "words": {}, "retrieval": retrieval}
+    assert len(ask(config, tmp_path, "doubtful")[0]) == count
+
+
+ENGLISH = Relevance(
+    {"dense": Calibration(0.2, 0.7, scripts=("LATIN",), languages=("en",)), "words": SCALES["words"]},
+    {"dense": 1.0, "words": 1.0},
+    frozenset({"dense"}),
+)
+ASKED = ("Where can I park my car?", "Wo kann ich mein Auto parken?", "أين أوقف سيارتي؟")
+
+
+def test_a_model_counts_most_in_languages_that_it_knows() -> None:
+    dense = [ENGLISH.certainty({"dense": found(a=0.7), "words": []}, text) for text in ASKED]
+    words = [ENGLISH.certainty({"dense": [], "words": found(a=0.9)}, text) for text in ASKED]
+    assert dense == sorted(dense, reverse=True)
+    assert words == sorted(words)
+
+
+def test_retrievers_that_agree_are_surer() -> None:
+    apart = ENGLISH.certainty({"dense": found(a=0.5), "words": found(b=0.5)}, ASKED[0])
+    assert ENGLISH.certainty({"dense": found(a=0.5), "words": found(a=0.5)}, ASKED[0]) > apart + 0.05
+
+
+def test_one_retriever_alone_can_be_sure_and_nothing_found_never_is() -> None:
+    for name, good in (("dense", 0.6), ("words", 0.8)):
+        assert ENGLISH.certainty({name: found(a=good)}, ASKED[0]) > 0.7
+        assert ENGLISH.certainty({name: found(a=0.1)}, ASKED[0]) < 0.25
+        assert ENGLISH.certainty({name: []}, ASKED[0]) == 0
+    assert ENGLISH.certainty({}, ASKED[0]) == 0
+
+
+def test_scores_are_relative_to_the_best_and_far_worse_documents_go() -> None:
+    assert shown(relative(found(a=0.8, b=0.4, c=0.1), 0.6)) == {"a": 0.6, "b": 0.3}
+    assert shown(relative(found(a=0.0, b=0.0), 0.6)) == {"a": 0.0, "b": 0.0}
+    assert relative([], 0.6) == []
+
+
+def test_without_all_scales_ranks_are_fused_and_nothing_is_left_out(tmp_path: Path) -> None:
+    (sources,) = ask({"bag": {}, "dense": {}, "words": {}}, tmp_path, "wrong")
+    assert [text for text, _ in sources] == ["what the vectors found", "what the words found"]
+
+
+def test_one_retriever_without_a_scale_of_its_own_keeps_its_scores(tmp_path: Path) -> None:
+    assert ask({"measured": {}, "dense": {}}, tmp_path, "x") == [[("what the vectors found", 0.5)]]
+
+
+def test_a_scale_must_go_upwards(tmp_path: Path) -> None:
+    with (
+        pytest.raises(Exception, match=r"odd: calibration\('retrieve'\) gave") as failure,
+        serve({"echo": {}, "odd": {}}, tmp_path, PLUGINS),
+    ):
+        pass
+    assert isinstance(failure.value, PluginLoadError) or "upwards" in str(failure.value)

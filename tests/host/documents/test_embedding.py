@@ -1,0 +1,187 @@
+"""Embedding in pieces: no model is too slow, work goes on where it was interrupted, and nothing is embedded twice."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pytest
+
+import orbit
+from orbit.config.model import Ingest
+from orbit.documents import Progress, ingest_paths
+from orbit.host.documents import embedding
+from orbit.host.documents.unfinished import Unfinished
+from orbit.testing import host
+from orbit.testing.fakes import Bag, Cabinet
+
+if TYPE_CHECKING:
+    from orbit import Vectors
+
+CONTEXT = orbit.CallContext("test")
+
+
+class Slow(Bag):
+    """Takes its time for each text, and notes how many it was sent."""
+
+    calls: ClassVar[list[int]] = []
+    texts: ClassVar[list[str]] = []
+    seconds = 0.0
+    fails_at = 0
+
+    @orbit.hookimpl
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        Slow.calls.append(len(texts))
+        if Slow.fails_at and len(Slow.texts) + len(texts) > Slow.fails_at:
+            raise orbit.ProviderError("the model is gone", kind="unavailable")
+        await asyncio.sleep(Slow.seconds * len(texts))
+        Slow.texts += texts
+        return await super().embed(texts)
+
+
+class VectorStore(Cabinet):
+    """A store that embeds all passages at once, as stores may."""
+
+    vectors: Vectors | None = None
+
+    @orbit.hookimpl
+    async def index(self, collection: str, documents: Sequence[orbit.Document], context: orbit.CallContext) -> int:  # type: ignore[override]
+        VectorStore.vectors = await self.host.embed([one.text for one in documents], "document", context)
+        return await super().index(collection, documents)
+
+
+PLUGINS: dict[str, type[orbit.Provider]] = {"slow": Slow, "vectors": VectorStore}
+
+
+@pytest.fixture(autouse=True)
+def slow() -> type[Slow]:
+    Slow.calls, Slow.texts, Slow.seconds, Slow.fails_at = [], [], 0.0, 0
+    return Slow
+
+
+def opened(folder: Path, **timeouts: float) -> Any:
+    return host({"echo": {}, "slow": {}, "vectors": {}, "timeouts": timeouts}, folder, PLUGINS)
+
+
+def passages(*texts: str) -> list[orbit.Document]:
+    return [orbit.Document(str(number), text, "a.md", digest="1") for number, text in enumerate(texts)]
+
+
+async def test_a_large_file_is_ingested_however_slow_the_model_is(tmp_path: Path, slow: type[Slow]) -> None:
+    """Neither the deadline of one call nor that of the store is a limit for the whole file."""
+    slow.seconds = 0.02
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "long.txt").write_text("\n\n".join(f"Paragraph {number} is about ferries." for number in range(600)))
+    seen: list[Progress] = []
+    async with opened(tmp_path / "data", embed=0.5, index=0.4) as running:
+        summary = await ingest_paths(running, "docs", [docs], Ingest(chunk_size=200), CONTEXT, seen.append)
+    assert (summary.added, summary.failed) == (("long.txt",), ())
+    assert summary.passages == len(slow.texts) > 50
+    assert slow.seconds * summary.passages > 1.0, "longer than both deadlines together"
+    middle = [progress.embedded for progress in seen if progress.waiting]
+    assert middle == sorted(middle)
+    assert len(middle) > 5, "progress is shown in passages"
+    assert middle[-1] == summary.passages
+
+
+async def test_a_piece_that_takes_too_long_is_tried_again_smaller(tmp_path: Path, slow: type[Slow]) -> None:
+    slow.seconds = 0.05
+    async with opened(tmp_path, embed=0.2) as running:
+        vectors = await running.embed([f"text {number}" for number in range(9)], "document", CONTEXT)
+    assert vectors.shape[0] == 9
+    assert slow.calls[:2] == [8, 1]
+
+
+async def test_a_model_that_hangs_is_given_up(tmp_path: Path, slow: type[Slow]) -> None:
+    slow.seconds = 60.0
+    async with opened(tmp_path, embed=0.05) as running:
+        with pytest.raises(orbit.ProviderError, match=r"no answer within 0.05 s"):
+            await running.embed([f"text {number}" for number in range(9)], "document", CONTEXT)
+    assert slow.calls == [8, 1]
+
+
+async def test_pieces_grow_for_a_fast_model_and_rows_keep_their_order(tmp_path: Path, slow: type[Slow]) -> None:
+    texts = [f"word{number % 700}" for number in range(1000)]
+    async with opened(tmp_path) as running:
+        vectors = await running.embed(texts, "document", CONTEXT)
+        alone = [await running.embed([text], "query", CONTEXT) for text in texts[::100]]
+    assert slow.calls[0] == embedding.FIRST
+    assert len(slow.calls) < 10 + len(alone)
+    assert sorted(slow.texts[: -len(alone)]) == sorted(set(texts)), "each text is embedded once"
+    np.testing.assert_allclose(vectors[::100], np.concatenate(alone))
+
+
+async def test_no_texts_give_no_rows(tmp_path: Path) -> None:
+    async with opened(tmp_path) as running:
+        assert (await running.embed([], "document", CONTEXT)).shape == (0, 64)
+
+
+async def test_interrupted_work_goes_on_where_it_was(
+    tmp_path: Path, slow: type[Slow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "SLOW_SECONDS", 0.0)
+    texts = [f"passage {number}" for number in range(300)]
+    slow.fails_at = 200
+    async with opened(tmp_path) as running:
+        with pytest.raises(orbit.ProviderError, match="the model is gone"):
+            await running.index("docs", passages(*texts), CONTEXT)
+    before = list(slow.texts)
+    assert before
+    assert (tmp_path / "unfinished.db").exists()
+    slow.fails_at, slow.texts = 0, []
+    finished: list[int] = []
+    async with opened(tmp_path) as running:
+        await running.index("docs", passages(*texts), orbit.CallContext("test", progress=finished.append))
+        undisturbed = await running.embed(texts, "document", CONTEXT)
+    assert slow.texts[: len(texts) - len(before)] == texts[len(before) :]
+    assert sum(finished) == 300
+    assert VectorStore.vectors is not None
+    np.testing.assert_array_equal(VectorStore.vectors, undisturbed)
+    assert not (tmp_path / "unfinished.db").exists(), "what the store holds is not kept twice"
+
+
+async def test_a_fast_model_leaves_nothing_on_disk(tmp_path: Path, slow: type[Slow]) -> None:
+    slow.fails_at = 20
+    async with opened(tmp_path) as running:
+        with pytest.raises(orbit.ProviderError):
+            await running.index("docs", passages(*map(str, range(30))), CONTEXT)
+    assert not (tmp_path / "unfinished.db").exists()
+
+
+async def test_vectors_of_another_model_are_not_taken(
+    tmp_path: Path, slow: type[Slow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "SLOW_SECONDS", 0.0)
+    slow.fails_at = 10
+    async with opened(tmp_path) as running:
+        with pytest.raises(orbit.ProviderError):
+            await running.index("docs", passages(*map(str, range(30))), CONTEXT)
+    slow.fails_at = 0
+    config = {"echo": {}, "slow": {"model": "other", "dimension": 32}, "vectors": {}}
+    async with host(config, tmp_path, PLUGINS) as running:
+        await running.index("docs", passages(*map(str, range(30))), CONTEXT)
+    assert VectorStore.vectors is not None
+    assert VectorStore.vectors.shape == (30, 32)
+
+
+async def test_a_damaged_file_of_interrupted_work_is_named(tmp_path: Path) -> None:
+    (tmp_path / "unfinished.db").write_bytes(b"no database" * 100)
+    async with opened(tmp_path) as running:
+        with pytest.raises(orbit.ProviderError, match=r"unfinished.db, which keeps interrupted work"):
+            await running.index("docs", passages("a"), CONTEXT)
+
+
+def test_vectors_that_nobody_wanted_for_long_are_removed(tmp_path: Path) -> None:
+    kept = Unfinished(tmp_path / "unfinished.db")
+    kept.add("m", ["old", "new"], np.ones((2, 3), dtype=np.float32))
+    with sqlite3.connect(tmp_path / "unfinished.db") as database:
+        database.execute("UPDATE vectors SET at = 0 WHERE key = ?", (kept.key("m", "old"),))
+    kept.remove([])
+    assert list(kept.find("m", ["old", "new"])) == ["new"]
+    kept.remove([kept.key("m", "new")])
+    assert not kept.exists()

@@ -1,0 +1,102 @@
+"""The models of the generating instances: what each says of itself, remembered for a minute."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import orbit
+from orbit.host.models.instances import Models
+from orbit.host.providers.registry import Registry
+from orbit.testing import host
+
+CONTEXT = orbit.CallContext("r")
+
+
+class Plain(orbit.Provider):
+    """Generates with one model, of which nothing is known."""
+
+    def model(self, hook: str) -> str:
+        return "plain-1"
+
+    @orbit.hookimpl
+    async def generate(self, messages: Any) -> AsyncIterator[orbit.Chunk]:
+        yield orbit.Chunk("x", finish_reason="stop")
+
+
+class Lists(Plain):
+    """Lists its models."""
+
+    found: Any = (
+        orbit.Model("small", supports=frozenset({"tools"})),
+        orbit.Model("large", supports=frozenset({"images"})),
+    )
+    asked = 0
+
+    def model(self, hook: str) -> str:
+        return "small"
+
+    @orbit.hookimpl
+    async def models(self, context: orbit.CallContext) -> Any:
+        self.asked += 1
+        return list(self.found) if isinstance(self.found, tuple) else self.found
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[Registry]:
+    config: dict[str, Any] = {"general": {"inference_provider": "lists"}, "lists": {}, "plain": {}}
+    async with host(config, tmp_path, {"lists": Lists, "plain": Plain}) as running:
+        yield running.registry
+
+
+def lists_of(registry: Registry) -> Lists:
+    provider = registry["lists"]
+    assert isinstance(provider, Lists)
+    return provider
+
+
+async def test_an_instance_without_the_hook_has_one_model_that_reads_text(registry: Registry) -> None:
+    models = Models(registry, 5)
+    assert await models.of("plain", CONTEXT) == (orbit.Model("plain-1"),)
+    assert await models.supports("plain", "", CONTEXT) == frozenset()
+
+
+async def test_what_an_instance_says_is_remembered(registry: Registry) -> None:
+    models = Models(registry, 5)
+    asked = lists_of(registry).asked
+    assert [await models.of("lists", CONTEXT) for _ in range(3)] == [Lists.found] * 3
+    assert lists_of(registry).asked == asked + 1
+
+
+async def test_an_empty_list_is_asked_for_again(registry: Registry) -> None:
+    lists_of(registry).found = ()
+    models = Models(registry, 5)
+    assert await models.of("lists", CONTEXT) == ()
+    lists_of(registry).found = Lists.found
+    assert await models.of("lists", CONTEXT) == Lists.found
+
+
+@pytest.mark.parametrize(("model", "supported"), [("", "tools"), ("small", "tools"), ("large", "images")])
+async def test_a_model_is_found_by_its_name_or_as_the_configured_one(
+    registry: Registry, model: str, supported: str
+) -> None:
+    assert await Models(registry, 5).supports("lists", model, CONTEXT) == frozenset({supported})
+
+
+async def test_a_servers_other_spelling_is_the_same_model(registry: Registry) -> None:
+    lists_of(registry).found = [orbit.Model(Lists.found[0].name + ":latest", supports=frozenset({"tools"}))]
+    assert await Models(registry, 5).supports("lists", "small", CONTEXT) == frozenset({"tools"})
+
+
+async def test_a_model_that_is_not_listed_supports_nothing(registry: Registry) -> None:
+    assert await Models(registry, 5).supports("lists", "other", CONTEXT) == frozenset()
+
+
+async def test_what_is_no_list_of_models_is_the_plugins_mistake(registry: Registry) -> None:
+    lists_of(registry).found = ["small"]
+    with pytest.raises(orbit.ProviderError, match="instead of a list of Models") as raised:
+        await Models(registry, 5).of("lists", CONTEXT)
+    assert (raised.value.provider, raised.value.operation) == ("lists", "models")
