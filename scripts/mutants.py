@@ -1,16 +1,18 @@
 """Puts small faults into modules, one at a time, and counts those that the module's own tests notice.
 
-    .venv/bin/python scripts/mutants.py chat/admission auth/keys
+    .venv/bin/python scripts/mutants.py auth chat/admission chat/search
 
-Each module gets a copy of the sources in build/mutants, where ``mutmut show NAME`` shows a fault. A fault that no test
-of tests/ROOM/test_MODULE.py notices is printed with its name.
+Each module of a room gets a copy of the sources in build/mutants, where ``mutmut show NAME`` shows a fault. A fault
+that the tests of the module miss is printed with its name: those of tests/ROOM/test_MODULE.py, or those that
+tests/test_layout.py names instead.
 """
-# ruff: noqa: INP001  # a script, not a package
+# ruff: noqa: INP001, T201  # a script, not a package; it prints its figures
 
 from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -18,8 +20,25 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 COPIES = ROOT / "build" / "mutants"
+ELSEWHERE = runpy.run_path(str(ROOT / "tests" / "test_layout.py"))["ELSEWHERE"]
+"""Where modules without a test file of their name are tested."""
+
 MISSED = (None, 0, 5, 33)
 """Exit codes of mutmut for a fault that was not tried, passed all tests, or has none."""
+
+
+def modules_of(name: str) -> list[str]:
+    """Name the modules with code of a room, or the one module of this name, such as chat/admission."""
+    files = sorted((ROOT / "orbit" / name).rglob("*.py")) or [ROOT / "orbit" / f"{name}.py"]
+    modules = [file.relative_to(ROOT / "orbit").with_suffix("").as_posix() for file in files]
+    return [module for module in modules if not module.endswith("__init__")]
+
+
+def tests_of(module: str) -> list[str]:
+    """Name the test files that guard a module."""
+    room, _, name = module.rpartition("/")
+    own = f"tests/{room}/test_{name}.py"
+    return [own] if (ROOT / own).exists() else [f"tests/{ELSEWHERE[module + '.py'][0]}"]
 
 
 def copy_for(module: str) -> Path:
@@ -37,11 +56,7 @@ def copy_for(module: str) -> Path:
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, copy / name)
-    room, _, name = module.rpartition("/")
-    settings = {
-        "only_mutate": [f"orbit/{module}.py"],
-        "pytest_add_cli_args_test_selection": [f"tests/{room}/test_{name}.py"],
-    }
+    settings = {"only_mutate": [f"orbit/{module}.py"], "pytest_add_cli_args_test_selection": tests_of(module)}
     text = (copy / "pyproject.toml").read_text("utf-8")
     for setting, value in settings.items():
         text = re.sub(rf"^{setting} = .*", f"{setting} = {json.dumps(value)}", text, flags=re.MULTILINE)
@@ -49,20 +64,32 @@ def copy_for(module: str) -> Path:
     return copy
 
 
-def main(modules: list[str]) -> int:
-    """Print the score of each module, and return 1 if tests miss more than 15 % of the faults of one."""
-    scores = []
-    for module in modules:
-        copy = copy_for(module)
-        subprocess.run([sys.executable, "-m", "mutmut", "run"], cwd=copy, check=False)
-        file = copy / "mutants" / "orbit" / f"{module}.py.meta"
-        codes = json.loads(file.read_text("utf-8"))["exit_code_by_key"]
-        missed = [name for name, code in codes.items() if code in MISSED]
-        scores.append((module, len(codes) - len(missed), len(codes), missed))
-    for module, noticed, number, missed in scores:
-        sys.stdout.write(f"{module}: {noticed} of {number} faults noticed, {100 * noticed / max(number, 1):.0f} %\n")
-        sys.stdout.writelines(f"  {name}\n" for name in missed)
-    return int(any(noticed < 0.85 * number for _, noticed, number, _ in scores))
+def score_of(module: str) -> tuple[list[str], int]:
+    """Name the faults in one module that its tests miss, and count all that were made."""
+    copy = copy_for(module)
+    with (copy / "mutmut.log").open("w", encoding="utf-8") as log:
+        subprocess.run([sys.executable, "-m", "mutmut", "run"], cwd=copy, stdout=log, stderr=log, check=False)
+    file = copy / "mutants" / "orbit" / f"{module}.py.meta"
+    codes = json.loads(file.read_text("utf-8"))["exit_code_by_key"]
+    return [name for name, code in codes.items() if code in MISSED], len(codes)
+
+
+def line(name: str, missed: int, made: int) -> str:
+    """Say how many faults were noticed."""
+    return f"{name}: {made - missed} of {made} faults noticed, {100 * (made - missed) / max(made, 1):.0f} %"
+
+
+def main(names: list[str]) -> int:
+    """Print the score of each module and of all, and return 1 if tests miss more than 15 % of the faults of one."""
+    all_missed = all_made = 0
+    good = True
+    for module in [module for name in names for module in modules_of(name)]:
+        missed, made = score_of(module)
+        print(line(module, len(missed), made), *(f"  {name}" for name in missed), sep="\n", flush=True)
+        all_missed, all_made = all_missed + len(missed), all_made + made
+        good = good and len(missed) <= 0.15 * made
+    print(line("all", all_missed, all_made))
+    return int(not good)
 
 
 if __name__ == "__main__":
