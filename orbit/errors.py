@@ -58,6 +58,10 @@ class PluginLoadError(OrbitError):
         super().__init__(f"{name}: {reason}")
 
 
+_LISTS = ("models", "tools")
+"""Hooks whose names are what they list."""
+
+
 class ProviderError(OrbitError):
     """A provider failed to do its work.
 
@@ -103,8 +107,8 @@ class ProviderError(OrbitError):
         return self.retryable or self.kind in ("unavailable", "overloaded", "timeout")
 
     def __str__(self) -> str:
-        where = f"{self.provider} could not {self.operation.replace('_', ' ')}: " if self.provider else ""
-        return where + self.message
+        did = f"list its {self.operation}" if self.operation in _LISTS else self.operation.replace("_", " ")
+        return f"{self.provider} could not {did}: {self.message}" if self.provider else self.message
 
 
 class PromptTooLong(OrbitError):

@@ -5,7 +5,17 @@ import threading
 
 import pytest
 
-from orbit.auth.admin_token import VARIABLE, ensure_token, read_token, same_token, token_file
+from orbit.auth.admin_token import (
+    EARLIER_VARIABLE,
+    VARIABLE,
+    TokenInForce,
+    ensure_token,
+    from_environment,
+    read_token,
+    rotate_token,
+    same_token,
+    token_file,
+)
 from orbit.config.load import parse_config
 from orbit.errors import ConfigError
 
@@ -117,3 +127,95 @@ def test_tokens_are_compared_whole():
     assert not same_token("\udcff", "token")
     assert same_token("a" * 4096 + "b", "a" * 4096 + "c"), "no more than 4096 characters are compared"
     assert not same_token("a" * 4095 + "b", "a" * 4095 + "c")
+
+
+def test_a_token_of_the_earlier_variable_counts_after_the_own_one(config):
+    both = {VARIABLE: "from-the-own-variable-1", EARLIER_VARIABLE: "from-the-earlier-one-1"}
+    assert from_environment(config, both) == (VARIABLE, "from-the-own-variable-1")
+    assert from_environment(config, {EARLIER_VARIABLE: " earlier "}) == (EARLIER_VARIABLE, "earlier")
+    assert from_environment(config, {EARLIER_VARIABLE: "two words"}) is None
+    assert from_environment(config, {}) is None
+
+
+def test_a_rotation_replaces_the_file_at_once(config, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    first = ensure_token(config)
+    second = rotate_token(config)
+    assert (len(second), read_token(config)) == (43, second)
+    assert second != first
+    assert [found.name for found in config.data_dir.iterdir()] == ["admin-token"]
+    assert token_file(config).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("variable", [VARIABLE, EARLIER_VARIABLE])
+def test_a_token_of_the_environment_is_changed_there(config, monkeypatch, variable):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv(variable, "from-the-environment-123")
+    with pytest.raises(ConfigError) as caught:
+        rotate_token(config)
+    sentence = f"the admin token comes from {variable} in the environment or .env; change it there and restart"
+    assert sentence in str(caught.value)
+    assert not token_file(config).exists()
+
+
+def test_a_rotation_that_cannot_be_written_is_an_error(config, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    token_file(config).mkdir(parents=True)  # no file can replace a folder
+    with pytest.raises(ConfigError, match=r"admin-token cannot be written: "):
+        rotate_token(config)
+    assert [found.name for found in config.data_dir.iterdir()] == ["admin-token"]
+
+
+@pytest.fixture
+def in_force(config, monkeypatch, caplog):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    made = TokenInForce(config)
+    caplog.clear()
+    caplog.set_level(logging.INFO, "orbit.admin")
+    return made
+
+
+def test_a_server_takes_a_rotated_token(config, in_force, caplog):
+    assert in_force.value == read_token(config)
+    assert not in_force.renewed()
+    token = rotate_token(config)
+    assert in_force.renewed()
+    assert in_force.value == token
+    assert not in_force.renewed()
+    assert caplog.messages == ["the admin token was rotated: the one before it and all sign-ins have ended"]
+
+
+def test_a_file_written_again_with_the_same_token_changes_nothing(config, in_force, caplog):
+    file, token = token_file(config), in_force.value
+    file.unlink()
+    file.write_text(token)
+    assert not in_force.renewed()
+    assert (in_force.value, caplog.messages) == (token, [])
+
+
+def test_a_server_keeps_its_token_while_the_file_is_gone_or_spoiled(config, in_force, caplog):
+    file, token = token_file(config), in_force.value
+    file.unlink()
+    assert not in_force.renewed()
+    assert not caplog.messages
+    file.write_text("two words")
+    assert not in_force.renewed()
+    assert in_force.value == token
+    (message,) = caplog.messages
+    assert message.startswith("the admin token is not renewed: ")
+    assert "printable ASCII" in message
+    assert not in_force.renewed()
+    assert caplog.messages == [message]  # once for each change of the file
+    good = file.with_name("good")
+    good.write_text("a-good-token-of-the-operator")
+    good.replace(file)  # another file for sure, whatever the clock of the disk
+    assert in_force.renewed()
+    assert in_force.value == "a-good-token-of-the-operator"
+
+
+def test_a_token_of_the_environment_follows_no_file(config):
+    held = TokenInForce(config, {VARIABLE: "from-the-environment-123"})
+    token_file(config).parent.mkdir(parents=True)
+    token_file(config).write_text("another-token-of-somebody")
+    assert not held.renewed()
+    assert held.value == "from-the-environment-123"
