@@ -25,7 +25,8 @@ from orbit.web.wires.openai_responses.output import ResponseBody
 from orbit.web.wires.openai_responses.request import ResponseRequest, ResponsesProtocol
 from orbit.web.wires.openai_responses.routes import RESPONSES, response_routes
 from orbit.web.wires.openai_responses.wire import RESPONSE_STREAM
-from orbit.web.wires.orbit import ORBIT_STREAM, ChatRequest, ChatResponse, orbit_handler
+from orbit.web.wires.orbit.chat_request import ChatRequest, orbit_handler
+from orbit.web.wires.orbit.chat_wire import ORBIT_STREAM, ChatResponse
 from orbit.web.wires.route import chat_handler
 
 CHAT: Final = "/chat"

@@ -15,7 +15,7 @@ import orbit
 from orbit.chat.outcome import Answered, Event
 from orbit.chat.ticker import Ticker
 from orbit.testing import serve
-from orbit.web.wires.orbit import OrbitWire
+from orbit.web.wires.orbit.chat_wire import OrbitWire
 from orbit.web.wires.sending import send_stream
 
 ENDLESS: dict[str, Any] = {"script": {"words": -1}, "limits": {"max_concurrent": 2, "max_answer_chars": 1_000_000_000}}

@@ -25,7 +25,8 @@ from orbit.web.wires.openai.text_request import TextRequest
 from orbit.web.wires.openai.text_wire import TextCompletion
 from orbit.web.wires.openai_responses.output import ResponseBody
 from orbit.web.wires.openai_responses.request import ResponseRequest
-from orbit.web.wires.orbit import ChatRequest, ChatResponse, StreamFrame
+from orbit.web.wires.orbit.chat_request import ChatRequest
+from orbit.web.wires.orbit.chat_wire import ChatResponse, StreamFrame
 
 DESCRIPTION = (
     "ORBIT answers questions from an organisation's own documents. Ask at `/chat`, or with any client of OpenAI's or "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from litestar import Response
@@ -59,7 +59,7 @@ class ServerStopping(RequestError):
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of an error response. ``provider`` is for operators only."""
+    """The body of an error response. ``param`` is the part of the request at fault; ``provider`` is for operators."""
 
     title: str
     status: int
@@ -67,8 +67,11 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     request_id: str = ""
     provider: str = ""
+    param: str = ""
 
 
+_PARAMETERS: Final = {"messages": "parts"}
+"""Names that options of the plugin API have in ORBIT's own protocol, if they are others."""
 _STATUS: dict[type[OrbitError], int] = {
     Unsupported: 400,
     Unauthorized: 401,
@@ -145,7 +148,8 @@ def problem_of(error: BaseException, request_id: str = "") -> ProblemDetails:
     detail = _sentence(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and request_id:
         detail += f" Request id: {request_id}."
-    return ProblemDetails(HTTPStatus(status).phrase, status, code, detail, request_id)
+    param = parameter_of(error, _PARAMETERS) or ""
+    return ProblemDetails(HTTPStatus(status).phrase, status, code, detail, request_id, param=param)
 
 
 def operators_problem_of(error: BaseException, request_id: str = "") -> ProblemDetails:

@@ -132,6 +132,8 @@ class Collector:
     def answer(self, text: str, calls: tuple[ToolCall, ...], where: str, *, thoughts: tuple[Thought, ...] = ()) -> None:
         """Take an answer. An empty one is left out with its question: model servers refuse an empty answer to it."""
         self._check_answered(where)
+        if not all(call.id and call.name for call in calls):
+            raise ParameterError(where, "A tool call must have an id and a name.")
         if calls or text.strip():
             self._missing = [call.id for call in calls]
             self._turns.append(Message("assistant", text, tool_calls=calls, thoughts=thoughts if calls else ()))

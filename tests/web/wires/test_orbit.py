@@ -140,7 +140,6 @@ def test_a_bad_body_gets_a_clear_answer(tmp_path: Path, content: bytes, status: 
     [
         {"models": ["x"]},
         {"provider": "x"},
-        {"tools": [{}]},
         {"temperature": 0.5},
         {"temperature": 0},
         {"max_tokens": 5},

@@ -133,19 +133,13 @@ def _answer(blocks: Sequence[_Placed], collector: Collector) -> None:
         if block.type == "text":
             texts.append(block.text)
         elif block.type == "tool_use":
-            calls.append(_call(block, where))
+            calls.append(ToolCall(block.id, block.name, msgspec.json.encode(block.input).decode()))
         elif block.type == "thinking":
             thoughts.append(Thought(block.thinking, block.signature))
         elif block.type != "redacted_thinking":
             raise _unknown(block, where, "an answer: text, tool_use and thinking")
     signed = tuple([thought for thought in thoughts if thought.signature])
     collector.answer("".join(texts), tuple(calls), blocks[0].where, thoughts=signed)
-
-
-def _call(block: MessageBlock, where: str) -> ToolCall:
-    if not (block.id and block.name):
-        raise ParameterError(where, "A block of the type 'tool_use' must have an 'id' and a 'name'.")
-    return ToolCall(block.id, block.name, msgspec.json.encode(block.input).decode())
 
 
 def _parts(blocks: Iterable[_Placed], collector: Collector) -> Iterator[Part]:

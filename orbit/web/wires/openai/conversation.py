@@ -90,8 +90,6 @@ def _calls(message: ChatMessage, where: str) -> tuple[ToolCall, ...]:
 def _call(call: AssistantToolCall, where: str) -> ToolCall:
     if call.type != "function":
         raise ParameterError(f"{where}.type", "Only calls of functions are supported.")
-    if not call.id:
-        raise ParameterError(f"{where}.id", "A tool call must have an id.")
     arguments = check_arguments(call.function.arguments, f"{where}.function.arguments")
     return ToolCall(call.id, call.function.name, arguments)
 

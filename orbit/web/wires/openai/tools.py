@@ -58,7 +58,11 @@ def tools_of(
     given: list[CompletionTool] | None, choice: str | ChosenTools | None
 ) -> tuple[tuple[Tool, ...], ToolChoice | None]:
     """Return the tools that the model may call, and its choice. Raises ParameterError."""
-    tools = tuple([_tool(tool, number) for number, tool in enumerate(given or ())])
+    return chosen_of(tuple([_tool(tool, number) for number, tool in enumerate(given or ())]), choice)
+
+
+def chosen_of(tools: tuple[Tool, ...], choice: str | ChosenTools | None) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+    """Return those of the tools that the model may call, and its choice. Raises ParameterError."""
     check_tools(tools)
     if choice is None:
         return tools, None
@@ -73,11 +77,16 @@ def tools_of(
     return tools, ToolChoice(mode) if tools else None
 
 
+def check_function(kind: str, where: str) -> None:
+    """Raise ParameterError if a tool is not a function that the client runs."""
+    if kind != "function":
+        detail = f"Tools of the type '{kind[:50]}' are not supported; only functions are."
+        raise ParameterError(f"{where}.type", detail)
+
+
 def _tool(tool: CompletionTool, number: int) -> Tool:
     where = f"tools[{number}]"
-    if tool.type != "function":
-        detail = f"Tools of the type '{tool.type[:50]}' are not supported; only functions are."
-        raise ParameterError(f"{where}.type", detail)
+    check_function(tool.type, where)
     function = tool.function
     if function is None:
         raise ParameterError(f"{where}.function", "A tool must have a 'function'.")

@@ -33,5 +33,5 @@ def error_response(error: BaseException, request_id: str) -> Response[ErrorBody]
 
 
 def _renamed(body: ErrorBody) -> ErrorBody:
-    param = (body.error.param or "").replace(".function", "")  # functions are not nested here
+    param = body.error.param or ""
     return ErrorBody(msgspec.structs.replace(body.error, param=_NAMES.get(param, param) or None))

@@ -23,17 +23,9 @@ from orbit.web.wires.conversation import Conversation
 from orbit.web.wires.openai.parameters import check_parameters
 from orbit.web.wires.openai.response_format import ResponseFormat, format_of, schema_of
 from orbit.web.wires.openai.sampling import SamplingRequest
-from orbit.web.wires.openai.tools import (
-    AllowedTools,
-    ChosenTool,
-    ChosenTools,
-    CompletionTool,
-    FunctionTool,
-    NamedFunction,
-    tools_of,
-)
 from orbit.web.wires.openai_responses.items import Item, Items, conversation_of, responses_of, unknown_item
 from orbit.web.wires.openai_responses.output import ResponseBody
+from orbit.web.wires.openai_responses.tools import ResponseTool, ResponseToolChoice, tools_of
 from orbit.web.wires.openai_responses.wire import ResponseWire
 
 
@@ -60,32 +52,6 @@ class ReasoningConfig(msgspec.Struct, frozen=True):
     effort: str | None = None
     summary: str | None = None
     generate_summary: str | None = None
-
-
-class ResponseTool(msgspec.Struct, frozen=True):
-    """A tool that the model may call. Only functions are supported."""
-
-    type: str = "function"
-    name: str = ""
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
-class ResponseToolName(msgspec.Struct, frozen=True):
-    """A tool by its name."""
-
-    name: str = ""
-    type: str = "function"
-
-
-class ResponseToolChoice(msgspec.Struct, frozen=True):
-    """One tool, or the allowed tools."""
-
-    type: str = "function"
-    name: str | None = None
-    mode: Literal["auto", "required"] = "auto"
-    tools: list[ResponseToolName] = []
 
 
 class ResponseRequest(SamplingRequest, frozen=True, kw_only=True):
@@ -286,27 +252,12 @@ class ResponsesProtocol:
         ignored, extra = check_parameters(body, _KNOWN, self._passed)
         if request.text is not None and request.text.verbosity not in (None, "medium"):
             raise ParameterError("text.verbosity", "'text.verbosity' is not supported.", code="unsupported_value")
-        tools, choice = tools_of([_tool(tool) for tool in request.tools or ()], _choice(request.tool_choice))
+        tools, choice = tools_of(request.tools, request.tool_choice)
         name = PREFIX + secrets.token_hex(24)
         created = int(time.time())
         question = ResponseQuestion(name, request, tools, choice, ignored, extra, len(body), self, created=created)
         refers = not isinstance(request.input, str) and responses_of(request.input)
         return question if request.previous_response_id or refers else question.going_on(_Earlier())
-
-
-def _tool(tool: ResponseTool) -> CompletionTool:
-    """Return a tool in the form of chat completions."""
-    return CompletionTool(tool.type, FunctionTool(tool.name, tool.description, tool.parameters, tool.strict))
-
-
-def _choice(choice: str | ResponseToolChoice | None) -> str | ChosenTools | None:
-    """Return a choice of tools in the form of chat completions."""
-    if not isinstance(choice, ResponseToolChoice):
-        return choice
-    if choice.type == "allowed_tools":
-        allowed = [ChosenTool(tool.type, NamedFunction(tool.name)) for tool in choice.tools]
-        return ChosenTools("allowed_tools", allowed_tools=AllowedTools(choice.mode, allowed))
-    return ChosenTools(choice.type, NamedFunction(choice.name or ""))
 
 
 def _format(form: TextFormat) -> ResponseFormat:

@@ -1,37 +1,34 @@
-"""``POST /chat``: ORBIT's own protocol."""
+"""``POST /chat``: translates ORBIT's own request into a turn."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Sequence
-from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Meta
 
 from orbit.auth.keys import Identity
-from orbit.chat.outcome import Ending, Refused, ToolStep
 from orbit.chat.turn import Turn
 from orbit.config import HostConfig
-from orbit.types import CallContext, GenerateOptions, Part, Source, Text, Thought, Usage
+from orbit.types import CallContext, GenerateOptions, Message, Part, Text, Tool, ToolChoice
 from orbit.web.http.body import check_length, decode
-from orbit.web.http.problems import RequestError, problem_of
+from orbit.web.http.problems import RequestError
 from orbit.web.http.request import header
 from orbit.web.services import Services
 from orbit.web.wires.attachments import BadAttachment, data_of, file_of, image_of, unpacked
 from orbit.web.wires.checks import ParameterError, check_size
+from orbit.web.wires.openai_responses.tools import ResponseTool, ResponseToolChoice, tools_of
+from orbit.web.wires.orbit.chat_wire import OrbitWire, TextForm
+from orbit.web.wires.orbit.rounds import ToolRound, later_of
 from orbit.web.wires.route import chat_handler
-from orbit.web.wires.sending import Wire
-from orbit.web.wires.used_tools import UsedTool, used_tools
 
-TextForm: TypeAlias = Literal["delta", "cumulative"]
-"""Text in a frame of a stream: what is new, or all of it so far."""
 _MAX_SESSION_ID_CHARS = 200
 _NEW = "new"
 """The ``session_id`` that asks the server to make one."""
 _STREAMED, _WHOLE = GenerateOptions(stream=True), GenerateOptions(stream=False)
-_encoder = msgspec.json.Encoder()
 
 
 class ImagePart(msgspec.Struct, frozen=True, tag="image"):
@@ -79,68 +76,29 @@ class ChatRequest(msgspec.Struct, frozen=True):
     parts: Annotated[
         tuple[ImagePart | FilePart, ...], Meta(description="Images and files that belong to the question.")
     ] = ()
-
-
-ORBIT_STREAM = (
-    'Server-sent events. Each `data:` is JSON: `{"text": ..., "done": false}`, while the server calls a tool with '
-    '`"tool": {"id", "name", "status", "seconds"}` and no new text, for thoughts with `"thought"`, and last a '
-    "`StreamFrame` or "
-    '`{"error": {"code", "message", "request_id"}, "done": true}`.'
-)
-
-
-class Metadata(msgspec.Struct, frozen=True):
-    """The metadata of an answer. `tools` is absent if the server called none."""
-
-    request_id: str
-    provider: str
-    model: str
-    blocked: bool
-    dropped_documents: int
-    dropped_turns: int
-    without_documents: bool
-    remembered: bool
-    tries: int
-    tools: tuple[UsedTool, ...] | msgspec.UnsetType = msgspec.UNSET
-
-
-class ChatUsage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens read and written; 0 if the provider does not count. The last two are absent if they are 0."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-
-
-class ChatResponse(msgspec.Struct, frozen=True):
-    """The body of a whole answer."""
-
-    response: str
-    sources: tuple[Source, ...]
-    usage: ChatUsage
-    finish_reason: str
-    session_id: str | None
-    metadata: Metadata
-
-
-class StreamFrame(msgspec.Struct, frozen=True):
-    """The last frame of a stream. Earlier frames have the new `text` and `done`, false."""
-
-    text: str
-    done: bool
-    finish_reason: str
-    sources: tuple[Source, ...]
-    usage: ChatUsage
-    session_id: str | None
-    metadata: Metadata
+    tools: Annotated[
+        tuple[ResponseTool, ...], Meta(description="Functions of the client that the model may call.")
+    ] = ()
+    tool_choice: Annotated[
+        str | ResponseToolChoice | None,
+        Meta(description="'auto', 'none', 'required', or the tool that the model must call, by its name."),
+    ] = None
+    parallel_tool_calls: Annotated[
+        bool | None, Meta(description="Whether an answer may call several tools at once.")
+    ] = None
+    rounds: Annotated[
+        tuple[ToolRound, ...],
+        Meta(description="The answers to this question that called tools, with what the tools returned, in order."),
+    ] = ()
 
 
 _decoder = msgspec.json.Decoder(ChatRequest)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NAMES = [field.encode_name for field in msgspec.structs.fields(ChatRequest)]
+_TAKEN = f"{', '.join(_NAMES[:-1])} and {_NAMES[-1]}"
 _BESIDE = frozenset(
     {
-        *(field.encode_name for field in msgspec.structs.fields(ChatRequest)),
+        *_NAMES,
         *("user", "user_id", "metadata", "client", "client_id", "id", "request_id", "timestamp"),
     }
 )
@@ -148,85 +106,14 @@ _BESIDE = frozenset(
 _WITHOUT_EFFECT = (b"null", b"false", b'""', b"[]", b"{}")
 
 
-class OrbitWire(Wire):
-    """ORBIT's frames: ``data: {"text": ..., "done": ...}``. Cumulative text is for clients of earlier servers."""
-
-    def __init__(self, request_id: str, form: TextForm, session_id: str | None) -> None:
-        """``session_id`` is None if the turn belongs to no conversation."""
-        self._request_id = request_id
-        self._session_id = session_id
-        self._cumulative = form == "cumulative"
-        self._so_far = ""
-
-    def whole(self, text: str, ending: Ending) -> bytes:
-        """Return the JSON body."""
-        response = ChatResponse(
-            text, ending.sources, _usage(ending.usage), ending.finish_reason, self._session_id, self._metadata(ending)
-        )
-        return _encoder.encode(response)
-
-    def piece(self, text: str) -> bytes:
-        """Return a frame of text."""
-        if self._cumulative:
-            self._so_far += text
-            text = self._so_far
-        return b'data: {"text":' + _encoder.encode(text) + b',"done":false}\n\n'
-
-    def thought(self, thought: Thought) -> bytes:
-        """Return a frame of thoughts without new text."""
-        return b"data: " + _encoder.encode({"text": self._so_far, "thought": thought.text, "done": False}) + b"\n\n"
-
-    def step(self, step: ToolStep) -> bytes:
-        """Return a frame without new text that says what the server does with a tool."""
-        frame = {"text": self._so_far, "done": False, "tool": step}
-        return b"data: " + _encoder.encode(frame) + b"\n\n"
-
-    def end(self, ending: Ending) -> bytes:
-        """Return the last frame, which says how the answer ended."""
-        frame = StreamFrame(
-            text=self._so_far,
-            done=True,
-            finish_reason=ending.finish_reason,
-            sources=ending.sources,
-            usage=_usage(ending.usage),
-            session_id=self._session_id,
-            metadata=self._metadata(ending),
-        )
-        return b"data: " + _encoder.encode(frame) + b"\n\n"
-
-    def failure(self, error: BaseException) -> bytes:
-        """Return the frame for an answer that failed half-way."""
-        problem = problem_of(error, self._request_id)
-        frame = {
-            "error": {"code": problem.code, "message": problem.detail, "request_id": self._request_id},
-            "done": True,
-        }
-        return b"data: " + _encoder.encode(frame) + b"\n\n"
-
-    def _metadata(self, ending: Ending) -> Metadata:
-        return Metadata(
-            self._request_id,
-            ending.provider,
-            ending.model,
-            isinstance(ending, Refused),
-            ending.dropped_documents,
-            ending.dropped_turns,
-            ending.without_documents,
-            ending.remembered,
-            ending.tries,
-            used_tools(ending),
-        )
-
-
-def _usage(usage: Usage) -> ChatUsage:
-    return ChatUsage(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.reasoning_tokens)
-
-
 class OrbitQuestion(msgspec.Struct, frozen=True):
     """A checked request."""
 
     request: ChatRequest
     parts: tuple[Part, ...]
+    tools: tuple[Tool, ...]
+    tool_choice: ToolChoice | None
+    later: tuple[Message, ...]
     form: TextForm
     remembers: bool
 
@@ -253,8 +140,9 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
             prompt.prompt if prompt else None,
             prompt.id if prompt else None,
             prompt.version if prompt else None,
-            options=_STREAMED if request.stream else _WHOLE,
+            options=self._options(),
             parts=self.parts,
+            later=self.later,
             thoughts=request.thoughts,
             details=request.thoughts,
             model=request.model or "",
@@ -264,6 +152,17 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
     def wire(self, request_id: str) -> OrbitWire:
         """Return the wire that writes the answer."""
         return OrbitWire(request_id, self.form, self.request.session_id if self.remembers else None)
+
+    def _options(self) -> GenerateOptions:
+        options = _STREAMED if self.request.stream else _WHOLE
+        if not self.tools:
+            return options
+        return msgspec.structs.replace(
+            options,
+            tools=self.tools,
+            tool_choice=self.tool_choice,
+            parallel_tool_calls=self.request.parallel_tool_calls,
+        )
 
 
 def orbit_handler(services: Services) -> ASGIApp:
@@ -305,11 +204,14 @@ class OrbitProtocol:
         check_size(len(body), sum(len(part.data) for part in request.parts), self._limits, "parts")
         _check_fields(body)
         if not (request.message.strip() or request.parts):
-            raise RequestError(400, "empty_message", f"The message is empty. {expected}")
+            raise RequestError(400, "empty_message", f"The message is empty. {expected}", param="message")
         check_length(request.message, self._limits.max_message_chars)
         if request.session_id is not None:
             request = _in_session(request, request.session_id)
-        return OrbitQuestion(request, _parts(request), self._form, self._remembers)
+        parts = _parts(request)
+        tools, choice = tools_of(request.tools, request.tool_choice)
+        later = later_of(request.message, parts, request.rounds) if request.rounds else ()
+        return OrbitQuestion(request, parts, tools, choice, later, self._form, self._remembers)
 
 
 def _parts(request: ChatRequest) -> tuple[Part, ...]:
@@ -334,16 +236,15 @@ def _check_fields(body: bytes) -> None:
     for name, value in _fields.decode(body).items():
         if name not in _BESIDE and bytes(value) not in _WITHOUT_EFFECT:
             detail = (
-                f"Unknown field '{name[:100]}'. POST /chat takes message, stream, session_id, model, parts, replaces "
-                "and thoughts; the API key "
-                "decides the collection and the instructions. POST /v1/chat/completions takes options of the model."
+                f"Unknown field '{name[:100]}'. POST /chat takes {_TAKEN}; the API key decides the collection and the "
+                "instructions. POST /v1/chat/completions takes options of the model."
             )
-            raise RequestError(400, "unknown_field", detail)
+            raise RequestError(400, "unknown_field", detail, param=name[:100])
 
 
 def _in_session(request: ChatRequest, session_id: str) -> ChatRequest:
     if not 0 < len(session_id) <= _MAX_SESSION_ID_CHARS:
         detail = f"session_id must have 1 to {_MAX_SESSION_ID_CHARS} characters; '{_NEW}' begins a session."
-        raise RequestError(400, "invalid_session_id", detail)
+        raise RequestError(400, "invalid_session_id", detail, param="session_id")
     # Users who share a key must not guess each other's conversations, so the id is a secret.
     return msgspec.structs.replace(request, session_id=secrets.token_urlsafe(16)) if session_id == _NEW else request

@@ -1,0 +1,1 @@
+"""``/chat``: ORBIT's own protocol."""
