@@ -12,8 +12,6 @@ ROOMS = ("auth", "chat", "database", "host", "observing", "system", "web")
 
 ELSEWHERE = {
     "chat/outcome.py": ("chat/test_pipeline.py", "types without behaviour, of what the pipeline ends with"),
-    "chat/history/responses.py": ("web/wires/test_openai_responses.py", "stored responses, as a client asks for them"),
-    "chat/models/routing.py": ("compositions/test_models.py", "routing, served with broken providers"),
     "web/wires/used_tools.py": ("chat/tools/test_loop.py", "tools of answers, as clients of each protocol see them"),
     "database/conversations.py": ("kits/database_contract.py", "a contract, which every database passes"),
     "database/transferable.py": ("database/test_transfer.py", "a contract, which every database passes"),

@@ -44,3 +44,12 @@ def test_a_seal_ends_with_its_time_and_with_the_admin_token(tmp_path: Path, monk
     assert not sealing(tmp_path, "another admin token").holds("k1", "books", "a.pdf", until, seal)
     monkeypatch.setattr(time, "time", lambda: int(until) + 1.0)
     assert not links.holds("k1", "books", "a.pdf", until, seal)
+
+
+def test_a_link_names_its_key_and_seals_any_name_of_a_file(tmp_path: Path) -> None:
+    links = sealing(tmp_path)
+    query = links.query("k1", "books", "caf\udce9.pdf")  # a name that is no UTF-8, as the file system gives it
+    until, seal = asked(query)
+    assert query == f"key=k1&until={until}&seal={seal}"
+    assert links.holds("k1", "books", "caf\udce9.pdf", until, seal)
+    assert not links.holds("k1", "books", "caf?.pdf", until, seal)
