@@ -19,9 +19,9 @@ MAX_URL = 8192
 MAX_HEAD = 32_768
 """Most bytes of header fields, and of trailers. More get 431."""
 
+_MOST_PENDING = MAX_URL + MAX_HEAD + 64
+"""Most bytes that bring a request no further: a head, with the rest of its request line."""
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-_REQUEST_LINE = 64
-"""Bytes for the rest of the request line: method, version, spaces."""
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 64 * 1024 * 1024
 
@@ -35,8 +35,8 @@ class _Refused(Exception):
 class LimitedProtocol(HttpToolsProtocol):
     """Refuses long request targets, large headers and anything but HTTP, and closes the connection.
 
-    The parser keeps a header field until it is complete, so the protocol also counts bytes that the parser still
-    holds. A sender can exceed the limits by one read (256 kB) at most.
+    The parser keeps a header field until it is complete, so the protocol counts bytes that bring no request further.
+    A sender can exceed the limits by one read (256 kB) at most.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -47,10 +47,6 @@ class LimitedProtocol(HttpToolsProtocol):
         """How often the client has read on after the server had to wait for it."""
         self.url = b""
         self._problem: tuple[HTTPStatus, str, str] | None = None
-        self._head = 0
-        self._head_complete = False
-        self._body_only = False
-        self._idle = True
         self._moved = False
         self._pending = 0
         self._discarded = 0
@@ -65,7 +61,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self._discard(data)
             return
         self._unset_keepalive_if_required()
-        began_here, self._moved = self._idle, False
+        self._pending += len(data)
+        self._moved = False
         try:
             try:
                 self.parser.feed_data(data)
@@ -76,10 +73,10 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if self._moved:
             self._pending = 0
-        elif not self._idle or began_here:
-            self._pending += len(data)
-            if self._pending > MAX_HEAD + len(self.url) + _REQUEST_LINE:
-                self._refuse(*_HEADERS_TOO_LARGE)
+        if len(self.url) > MAX_URL:
+            self._refuse(*_URL_TOO_LONG)
+        elif self._pending > _MOST_PENDING:
+            self._refuse(*_HEADERS_TOO_LARGE)
 
     def _stay(self, rest: bytes) -> None:
         """Answer an upgrade request in HTTP/1.1, as Java's client and ``curl --http2`` expect.
@@ -87,11 +84,10 @@ class LimitedProtocol(HttpToolsProtocol):
         The parser takes the body for the other protocol, so a new parser reads it.
         """
         self.cycle.keep_alive = False
-        framing = [b"%b: %b\r\n" % pair for pair in self.headers if pair[0] in _FRAMING]
-        if framing and not self._body_only:
-            self._body_only = self.cycle.more_body = True
-            self._head_complete = False
-            self.parser = httptools.HttpRequestParser(self)
+        framing = [b"%b: %b\r\n" % pair for pair in self.scope["headers"] if pair[0] in _FRAMING]
+        if framing:
+            self.cycle.more_body = True
+            self.parser = httptools.HttpRequestParser(_BodyOnly(self))
             self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n" + rest)
 
     @override
@@ -105,33 +101,15 @@ class LimitedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     @override
-    def on_message_begin(self) -> None:
-        if self._body_only:
-            return
-        super().on_message_begin()
-        self._head, self._head_complete, self._idle = 0, False, False
-
-    @override
-    def on_url(self, url: bytes) -> None:
-        if self._body_only:
-            return
-        super().on_url(url)
-        if len(self.url) > MAX_URL:
-            self._stop(*_URL_TOO_LONG)
-
-    @override
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head += len(name) + len(value) + len(": \r\n")
-        if self._head > MAX_HEAD:
-            self._stop(*_HEADERS_TOO_LARGE)
-        if not self._head_complete and not self._body_only:  # trailers come too late to change how the request is read
-            super().on_header(name, value)
-
-    @override
     def on_headers_complete(self) -> None:
-        self._head, self._head_complete, self._moved = 0, True, True
-        if not self._body_only:
-            super().on_headers_complete()
+        self._moved = True
+        if self._pending > MAX_URL:  # else neither can be too long
+            if len(self.url) > MAX_URL:
+                self._stop(*_URL_TOO_LONG)
+            if sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers) > MAX_HEAD:
+                self._stop(*_HEADERS_TOO_LARGE)
+        super().on_headers_complete()
+        self.headers = []  # for trailers, which come too late to change how the request is read
 
     @override
     def on_body(self, body: bytes) -> None:
@@ -141,11 +119,6 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_chunk_header(self) -> None:
         """Note that a new chunk of the body begins."""
         self._moved = True
-
-    @override
-    def on_message_complete(self) -> None:
-        self._idle = self._moved = True
-        super().on_message_complete()
 
     def _stop(self, status: HTTPStatus, code: str, detail: str) -> None:
         self._problem = (status, code, detail)
@@ -175,6 +148,15 @@ class LimitedProtocol(HttpToolsProtocol):
         self._discarded += len(data)
         if self._discarded > _LINGER_BYTES:
             self.transport.close()
+
+
+class _BodyOnly:
+    """What a parser calls that reads only the body of a request."""
+
+    def __init__(self, protocol: LimitedProtocol) -> None:
+        self.on_body = protocol.on_body
+        self.on_chunk_header = protocol.on_chunk_header
+        self.on_message_complete = protocol.on_message_complete
 
 
 _URL_TOO_LONG = (

@@ -14,7 +14,7 @@ from orbit.chat.turn import Turn
 from orbit.types import CallContext
 from orbit.web.http.access import SERVER_SEND
 from orbit.web.http.body import read_body
-from orbit.web.http.request import address_of, request_id_of
+from orbit.web.http.request import address_of
 from orbit.web.key_guard import admit, context_of, forgive
 from orbit.web.services import Services
 from orbit.web.wires.page_tasks import TASK_MODEL, task_of
@@ -77,7 +77,6 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
-        request_id = request_id_of(scope)
         try:
             identity = await admit(services, scope, protocol.secret(scope), services.pipeline.admission)
             question = protocol.question(await read_body(scope, receive, protocol.max_body))
@@ -94,7 +93,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
             if settings.documents.serve:  # the answer's sources get links
                 turn = msgspec.structs.replace(turn, address=address_of(scope, settings.general.root))
             events = services.conversations.answer(turn)
-            wire = question.wire(request_id)
+            wire = question.wire(turn.context.request_id)
             wire.numbered = task is not None
             ticker = services.pipeline.ticker
             if question.stream:

@@ -18,4 +18,6 @@ class UsedTool(msgspec.Struct, frozen=True):
 
 def used_tools(ending: Ending) -> tuple[UsedTool, ...] | msgspec.UnsetType:
     """Return the tools that were called for an answer; unset if there were none."""
-    return tuple([UsedTool(use.id, use.name, use.status, use.seconds) for use in ending.tool_uses]) or msgspec.UNSET
+    if not ending.tool_uses:
+        return msgspec.UNSET
+    return tuple(UsedTool(use.id, use.name, use.status, use.seconds) for use in ending.tool_uses)
