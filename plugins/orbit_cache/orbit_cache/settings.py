@@ -16,3 +16,11 @@ class CacheSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     sampled: Annotated[
         bool, Meta(description="Also keep answers to requests that name a temperature above 0 and no seed.")
     ] = False
+    wait: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Seconds that a request waits for the answer to an equal one, before it asks the model as well; "
+            "0: not at all.",
+        ),
+    ] = 30.0

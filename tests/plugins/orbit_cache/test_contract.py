@@ -16,5 +16,5 @@ class TestCache(BaseWrapperContract):
 
     @pytest.fixture
     def settings(self) -> dict[str, Any]:
-        """Keep nothing: the contract asks the same again and expects the answer of the call inside."""
-        return {"max_bytes": 1}
+        """Keep and share nothing: the contract asks the same again and expects the answer of the call inside."""
+        return {"max_bytes": 1, "wait": 0}
