@@ -20,7 +20,7 @@ class CacheSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         float,
         Meta(
             ge=0,
-            description="Seconds that a request waits for the answer to an equal one, before it asks the model as well; "
+            description="Seconds that a request waits for the answer to an equal one before it asks the model itself; "
             "0: not at all.",
         ),
     ] = 30.0
