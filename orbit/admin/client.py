@@ -20,7 +20,9 @@ from orbit.admin.wire import (
     PromptInfo,
     PromptUpdate,
     Reloaded,
+    ServerLogLevel,
 )
+from orbit.config.model import LogLevel
 from orbit.database.keys import UnknownKey
 from orbit.database.prompts import UnknownPrompt
 from orbit.database.records import PAGE
@@ -140,6 +142,13 @@ class RemoteAdministration:
     async def reload(self) -> Reloaded:
         """Let the server read its configuration again. Returns when it serves by it, which may take minutes."""
         return await self._ask("POST", "/admin/reload", Reloaded, seconds=RELOAD_TIMEOUT)
+
+    async def log_level(self, level: LogLevel | None = None) -> ServerLogLevel:
+        """Return the level of the server log, after changing it if ``level`` is given."""
+        if level is None:
+            return await self._ask("GET", "/admin/log-level", ServerLogLevel)
+        wanted = ServerLogLevel(level)  # waits for a reload that is under way
+        return await self._ask("PUT", "/admin/log-level", ServerLogLevel, wanted, seconds=RELOAD_TIMEOUT)
 
     async def migrate(self) -> int:
         """Refuse: the HTTP API does not offer this work on the database itself."""

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from orbit.config.changes import Changes
+from orbit.config.model import LogLevel
 from orbit.database.keys import ApiKey
 from orbit.database.prompts import SystemPrompt
 
@@ -150,6 +151,12 @@ class Reloaded(Changes, frozen=True):
 
     message: str = ""
     """All of it in sentences."""
+
+
+class ServerLogLevel(Body, frozen=True):
+    """The lowest severity that the server log has."""
+
+    level: LogLevel
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from orbit.sanitize import LINES, printable
 COMMANDS = {
     "serve": "Run the server.",
     "reload": "Let the running server read its configuration again.",
+    "log-level": "Show or change how much the running server logs.",
     "health": "Ask whether the server is up, for health checks of containers.",
     "check": "Check the configuration without starting anything.",
     "plugins": "List installed plugins and their state in the configuration.",
@@ -37,7 +38,7 @@ COMMANDS = {
     "token": "Show or rotate the admin token.",
     "migrate": "Move from the earlier ORBIT.",
 }
-"""Subcommand -> its line in the help. The module ``orbit.cli.<name>`` has a click command of that name."""
+"""Subcommand -> its line in the help. The module ``orbit.cli.<name>``, with ``_`` for ``-``, has it as that name."""
 
 
 class _LazyGroup(click.Group):
@@ -55,8 +56,8 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            module = importlib.import_module(f"orbit.cli.{cmd_name}")
-            command: click.Command = getattr(module, cmd_name)
+            name = cmd_name.replace("-", "_")
+            command: click.Command = getattr(importlib.import_module(f"orbit.cli.{name}"), name)
             return command
         from orbit.cli.plugin_commands import plugin_group
 

@@ -56,23 +56,26 @@ class Changes(msgspec.Struct, frozen=True):
         return " ".join(parts) or "Nothing has changed."
 
 
-def compared(running: Config, wanted: Config) -> tuple[Config, Changes]:
-    """Return ``wanted`` with the running values of what needs a restart, and what differs."""
-    different = list(_different(running.host, wanted.host))
-    restart = tuple(name for name in different if _waits(name))
+def held_back(running: Config, wanted: Config) -> tuple[Config, tuple[str, ...]]:
+    """Return ``wanted`` with the running values of what needs a restart, and the names of those that differ."""
+    names = tuple(name for name in _different(running.host, wanted.host) if _waits(name))
     host = wanted.host
-    for name in restart:
+    for name in names:
         host = _with(host, name.split("."), running.host)
+    return msgspec.structs.replace(wanted, host=host), names
+
+
+def compared(running: Config, new: Config) -> Changes:
+    """Return what differs in ``new``."""
     before = {section.name: section for section in running.providers}
-    now = {section.name: section for section in wanted.providers}
-    changes = Changes(
+    now = {section.name: section for section in new.providers}
+    different = _different(running.host, new.host)
+    return Changes(
         tuple(name for name in now if name not in before),
         tuple(name for name in now if name in before and now[name].made_of != before[name].made_of),
         tuple(name for name in before if name not in now),
-        tuple(name for name in different if name not in restart and name != "logging.file"),  # a provider's section
-        restart,
+        tuple(name for name in different if name != "logging.file"),  # a provider's section
     )
-    return msgspec.structs.replace(wanted, host=host), changes
 
 
 def _waits(name: str) -> bool:

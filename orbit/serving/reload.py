@@ -1,8 +1,9 @@
-"""Replaces the configuration of a running server: in one process, or in all workers together."""
+"""Changes the configuration of a running server: in one process, or in all workers together."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ import msgspec
 
 from orbit.config import Config
 from orbit.config.changes import Changes
+from orbit.config.model import LogLevel
 from orbit.errors import ConfigError, OrbitError, Problem
 from orbit.host.host import OrbitHost
 from orbit.observing.server_log import configure_logging
@@ -28,13 +30,17 @@ Put: TypeAlias = Callable[[Config, Config], None]
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A worker to its supervisor: somebody asked for a reload."""
-
-
-class Did(msgspec.Struct, frozen=True):
-    """A worker to its supervisor: it has done what the message ``number`` asked for, or why not."""
+    """A worker to its supervisor: somebody asked for a reload, or for another level of the server log."""
 
     number: int
+    level: LogLevel | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The supervisor to a worker: what came of what it wanted by this number."""
+
+    number: int
+    changes: Changes = Changes()
     problems: tuple[Problem, ...] = ()
 
 
@@ -51,16 +57,22 @@ class Serve(msgspec.Struct, frozen=True):
     number: int
 
 
-class Reloaded(msgspec.Struct, frozen=True):
-    """The supervisor to its workers: all serve by it."""
-
-    changes: Changes
+class Forget(msgspec.Struct, frozen=True):
+    """The supervisor to its workers: one cannot serve by it; stop what you have prepared."""
 
 
-class Refused(msgspec.Struct, frozen=True):
-    """The supervisor to its workers: keep the present configuration."""
+class SetLevel(msgspec.Struct, frozen=True):
+    """The supervisor to its workers: log at this level."""
 
-    problems: tuple[Problem, ...]
+    number: int
+    level: LogLevel
+
+
+class Did(msgspec.Struct, frozen=True):
+    """A worker to its supervisor: it has done what the message ``number`` asked for, or why not."""
+
+    number: int
+    problems: tuple[Problem, ...] = ()
 
 
 def log_changes(changes: Changes) -> None:
@@ -89,6 +101,19 @@ def apply_logging(running: Config, new: Config) -> None:
             logger.error("the server log stays as it is: %s", error)  # noqa: TRY400  # a sentence for operators
 
 
+def at_level(config: Config, level: LogLevel) -> Config:
+    """Return the configuration with another level of the server log. The next reload compares the file with it."""
+    logging_settings = msgspec.structs.replace(config.host.logging, level=level)
+    general = msgspec.structs.replace(config.host.general, verbose=False)  # which would mean DEBUG
+    host = msgspec.structs.replace(config.host, logging=logging_settings, general=general)
+    return msgspec.structs.replace(config, host=host)
+
+
+def log_level(level: LogLevel) -> None:
+    """Log that the level of the server log is another one."""
+    logger.warning("the level of the server log is %s until a restart or a reload", level)
+
+
 class Reloading:
     """Reloads a server that is one process."""
 
@@ -108,12 +133,17 @@ class Reloading:
                 log_refusal(problems_of(error))
                 raise
 
+    async def set_level(self, level: LogLevel) -> None:
+        """Log at this level."""
+        _take_level(self._application, level)
+        log_level(level)
+
     async def stop(self) -> None:
         """Nothing runs between reloads."""
 
     async def _reload(self) -> Changes:
         running = self._application.services.host
-        host, changes = await asyncio.to_thread(next_host, running)
+        host, changes = await asyncio.to_thread(next_host, running.config, former=running)
         if self._folders is not None:
             self._folders.claim(host.registry)
         await self._application.put(await self._application.prepare(host))
@@ -131,22 +161,34 @@ class WorkerReloading:
         self._channel = channel
         self._loop = asyncio.get_running_loop()
         self._next: Generation | None = None
-        self._asking: list[asyncio.Future[Changes]] = []
+        self._asking: dict[int, asyncio.Future[Changes]] = {}
+        """Requests for the supervisor by their numbers."""
+        self._numbers = itertools.count()
         self._messages: asyncio.Queue[object] = asyncio.Queue()
         self._task = asyncio.create_task(self._work(), name="reload with the supervisor")
         threading.Thread(target=self._listen, name="messages of the supervisor", daemon=True).start()
 
     async def reload(self) -> Changes:
         """Ask the supervisor to reload all workers. Raises OrbitError; nothing has changed then."""
-        future: asyncio.Future[Changes] = self._loop.create_future()
-        self._asking.append(future)
-        self._channel.send(Wanted())
-        return await future
+        return await self._ask()
+
+    async def set_level(self, level: LogLevel) -> None:
+        """Ask the supervisor to let all workers log at this level. Raises OrbitError if one did not."""
+        await self._ask(level)
 
     async def stop(self) -> None:
         """Take no more messages."""
         self._task.cancel()
         await asyncio.wait([self._task])
+        for number in list(self._asking):
+            self._end(Outcome(number, problems=(Problem("", "the server is stopping."),)))
+
+    async def _ask(self, level: LogLevel | None = None) -> Changes:
+        number = next(self._numbers)
+        future: asyncio.Future[Changes] = self._loop.create_future()
+        self._asking[number] = future
+        self._channel.send(Wanted(number, level))
+        return await future
 
     def _listen(self) -> None:
         with suppress(OSError, EOFError, RuntimeError):  # the supervisor has gone, or the loop is closed
@@ -162,15 +204,14 @@ class WorkerReloading:
             elif isinstance(message, Serve):
                 await self._serve()
                 self._channel.send(Did(message.number))
-            elif isinstance(message, Reloaded):
-                for future in self._asked():
-                    future.set_result(message.changes)
-            elif isinstance(message, Refused):
-                if self._next is not None:
-                    await self._next.close()
-                    self._next = None
-                for future in self._asked():
-                    future.set_exception(ConfigError(message.problems))
+            elif isinstance(message, SetLevel):
+                _take_level(self._application, message.level)
+                self._channel.send(Did(message.number))
+            elif isinstance(message, Outcome):
+                self._end(message)
+            elif isinstance(message, Forget) and self._next is not None:
+                await self._next.close()
+                self._next = None
 
     async def _prepare(self, config: Config) -> tuple[Problem, ...]:
         try:
@@ -190,7 +231,17 @@ class WorkerReloading:
         await self._application.put(generation)
         self._put(running, generation.services.config)
 
-    def _asked(self) -> list[asyncio.Future[Changes]]:
-        """Return who waits for the reload that has just ended."""
-        asking, self._asking = self._asking, []
-        return [future for future in asking if not future.done()]
+    def _end(self, outcome: Outcome) -> None:
+        future = self._asking.pop(outcome.number)
+        if future.done():  # nobody waits any more
+            return
+        if outcome.problems:
+            future.set_exception(ConfigError(outcome.problems))
+        else:
+            future.set_result(outcome.changes)
+
+
+def _take_level(application: Application, level: LogLevel) -> None:
+    running = application.services.config
+    application.services.reconfigure(at_level(running, level))
+    apply_logging(running, application.services.config)

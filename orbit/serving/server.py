@@ -192,7 +192,7 @@ class Server(uvicorn.Server):
             self._reloading = WorkerReloading(application, self._follow, self.channel)
         else:
             self._reloading = Reloading(application, self._follow, self.folders)
-        application.reload = self._reloading.reload
+        application.control = self._reloading
         if self.on_started is not None:
             self.on_started()
 

@@ -14,20 +14,25 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
+import msgspec
 import uvicorn
 
 from orbit.config import Config
-from orbit.errors import ConfigError, OrbitError
-from orbit.serving.loading import next_config
+from orbit.config.model import LogLevel
+from orbit.errors import ConfigError, OrbitError, Problem
+from orbit.serving.loading import next_host
 from orbit.serving.reload import (
     Did,
+    Forget,
+    Outcome,
     Prepare,
-    Refused,
-    Reloaded,
     Serve,
+    SetLevel,
     Wanted,
     apply_logging,
+    at_level,
     log_changes,
+    log_level,
     log_refusal,
     problems_of,
 )
@@ -87,7 +92,7 @@ class Workers:
     It replaces a worker that dies, after a pause that grows while successors die before they are ready. If one of the
     first workers does not start, it stops them all. It forwards a second signal too: SIGTERM ends the workers' notice,
     SIGINT cuts their answers short. After ``patience`` seconds it kills workers that are still running. SIGHUP, or a
-    worker that was asked, reloads the configuration of all.
+    worker that was asked, reloads the configuration of all; a worker that was asked changes the log level of all.
     """
 
     def __init__(
@@ -111,8 +116,8 @@ class Workers:
         self._stopping = False
         self._hangup = Hangup()
         self._hung_up = False
-        self._wanted = False
-        """Whether a worker was asked for a reload."""
+        self._wanted: list[tuple[_Worker, Wanted]] = []
+        """What workers were asked for."""
         self._number_asked = 0
 
     def run(self) -> None:
@@ -150,7 +155,7 @@ class Workers:
         while not self._stopping:
             self._hear()
             if self._hung_up or self._wanted:
-                self._reload_or_stop()
+                self._answer()
             dead = [worker for worker in self._workers if not worker.process.is_alive()]
             for worker in dead:
                 self._workers.remove(worker)
@@ -160,32 +165,55 @@ class Workers:
             if len(self._workers) < self._number and time.monotonic() >= replace_at and not self._stopping:
                 self._workers.append(self._worker())
 
-    def _reload_or_stop(self) -> None:
-        closed = self._hung_up and self._hangup.closed
-        self._hung_up = self._wanted = False
-        if closed:
+    def _answer(self) -> None:
+        """Do what signals and workers ask for. What is asked meanwhile waits for the next time."""
+        hung_up, self._hung_up = self._hung_up, False
+        wanted, self._wanted = self._wanted, []
+        if hung_up and self._hangup.closed:
             self._stopping = True
-        else:
-            self._reload()
+            return
+        reloads = [(worker, asked.number) for worker, asked in wanted if asked.level is None]
+        if hung_up or reloads:
+            outcome = self._reload()
+            for worker, number in reloads:
+                worker.send(msgspec.structs.replace(outcome, number=number))
+        for worker, asked in wanted:
+            if asked.level is not None:
+                worker.send(Outcome(asked.number, problems=self._set_level(asked.level)))
 
-    def _reload(self) -> None:
+    def _reload(self) -> Outcome:
         """Let all workers prepare the configuration of the file, then serve by it; or none of them."""
         running = self._config
         try:
-            config, changes = next_config(running, self._number)
+            host, changes = next_host(running, self._number)
+            config = host.config
             providers = config.host.timeouts.start * max(1, len(config.providers))
             self._ask(lambda number: Prepare(number, config), providers)
         except OrbitError as error:
             problems = problems_of(error)
             log_refusal(problems)
-            self._send_all(Refused(problems))
-            return
-        self._config, self._server = config, self._server_of(config)
-        apply_logging(running, config)
+            self._send_all(Forget())
+            return Outcome(0, problems=problems)
+        self._take(config)
         with suppress(ConfigError):  # one that has died: its successor serves by the new configuration, too
             self._ask(Serve)
-        self._send_all(Reloaded(changes))
         log_changes(changes)
+        return Outcome(0, changes)
+
+    def _set_level(self, level: LogLevel) -> tuple[Problem, ...]:
+        """Let all processes log at this level. Return why one did not."""
+        self._take(at_level(self._config, level))
+        try:
+            self._ask(lambda number: SetLevel(number, level))
+        except ConfigError as error:
+            return error.problems
+        log_level(level)
+        return ()
+
+    def _take(self, config: Config) -> None:
+        """Use a configuration for this process and for workers to come."""
+        running, self._config, self._server = self._config, config, self._server_of(config)
+        apply_logging(running, config)
 
     def _ask(self, message: Callable[[int], object], seconds: float = 0.0) -> None:
         """Wait until all workers have done what a numbered message asks. Raises ConfigError if one cannot."""
@@ -218,16 +246,16 @@ class Workers:
             worker = channels.get(item)
             if worker is not None and worker.channel.poll():
                 try:
-                    self._take(worker, worker.channel.recv())
+                    self._note(worker, worker.channel.recv())
                 except (EOFError, OSError):  # it ended
                     worker.open = False
 
-    def _take(self, worker: _Worker, message: object) -> None:
+    def _note(self, worker: _Worker, message: object) -> None:
         if isinstance(message, Did):
             if message.number == self._number_asked:  # not a late answer
                 worker.did = message
         elif isinstance(message, Wanted):
-            self._wanted = True
+            self._wanted.append((worker, message))
         else:
             worker.ready = bool(message)
 

@@ -14,14 +14,13 @@ from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Send
 
 from orbit.config import Config
-from orbit.config.changes import Changes
 from orbit.errors import ConfigError, OrbitError, Problem
 from orbit.host.host import OrbitHost
 from orbit.host.lent import lend
 from orbit.observing.metrics_history import History
 from orbit.web.api.admin.activity import kept_history, live_route
+from orbit.web.api.admin.control import Control, NoControl, control_routes
 from orbit.web.api.admin.models import models_route
-from orbit.web.api.admin.reload import Reload, no_reload, reload_route
 from orbit.web.api.admin.routes import admin_routes
 from orbit.web.api.conversations import conversation_routes
 from orbit.web.api.documents import document_routes
@@ -66,8 +65,8 @@ class Application:
 
     def __init__(self, host: OrbitHost, beside: Background | None = None) -> None:
         self.start_error = ""
-        self.reload: Reload = no_reload
-        """Reads the configuration again, for ``POST /admin/reload``; the server sets it."""
+        self.control: Control = NoControl()
+        """What the routes of the administration may do with the server, which sets it."""
         self._host = host
         self._beside = beside
         self._starting: asyncio.Task[Any] | None = None
@@ -168,13 +167,10 @@ class Application:
         """Register the routes of a generation on ``app``."""
         services = generation.services
         chats = chat_handlers(services)
-        for route in routes(services, chats, self._exchange, self._history, self._reload):
+        for route in routes(services, chats, self._exchange, self._history, lambda: self.control):
             app.register(route)
         generation.litestar = app
         generation.entry = middleware(services, AnswersFirst(app, chats, services.config.host.cors.allow_origins))
-
-    async def _reload(self) -> Changes:
-        return await self.reload()  # what it is when the request comes
 
     async def _held(self, beside: Background) -> None:
         with self._generation:
@@ -239,7 +235,11 @@ def middleware(services: Services, app: ASGIApp) -> ASGIApp:
 
 
 def routes(
-    services: Services, chats: Mapping[str, ASGIApp], exchange: Exchange, history: History, reload: Reload
+    services: Services,
+    chats: Mapping[str, ASGIApp],
+    exchange: Exchange,
+    history: History,
+    control: Callable[[], Control],
 ) -> list[Any]:
     """Return all routes."""
     check = HealthCheck(services)
@@ -251,7 +251,7 @@ def routes(
             services,
             live_route(exchange, history, check),
             models_route(services.host, check),
-            reload_route(reload),
+            *control_routes(services, control),
         ),
         conversation_routes(services),
         search_routes(services),

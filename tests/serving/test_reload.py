@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import ssl
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,23 @@ class Plugin(orbit.Provider):
             await asyncio.sleep(0.05)
         yield orbit.Chunk("end")
 """
-PLUGINS = {"keeper": KEEPER, "broken": BROKEN, "patient": PATIENT}
+SLOW = """
+import asyncio, pathlib
+import orbit
+class Plugin(orbit.Provider):
+    def __init__(self, name, settings, host):
+        super().__init__(name, settings, host)
+        print("SLOW IS MADE", flush=True)
+    async def __aenter__(self):
+        print("SLOW STARTS", flush=True)
+        while not pathlib.Path("go").exists():
+            await asyncio.sleep(0.05)
+        return self
+    @orbit.hookimpl
+    async def rerank(self, query, documents, context):
+        return documents
+"""
+PLUGINS = {"keeper": KEEPER, "broken": BROKEN, "patient": PATIENT, "slow": SLOW}
 FIRST = "script: {words: 3}\nkeeper: {}\n"
 
 pytestmark = pytest.mark.processes
@@ -89,10 +107,14 @@ def write(server: Served, config: str) -> None:
 
 def reload(server: Served, *arguments: str, code: int = 0) -> str:
     """Run `orbit reload`, and return what it says."""
+    return run(server, "reload", *arguments, code=code)
+
+
+def run(server: Served, *arguments: str, code: int = 0) -> str:
     before = Path.cwd()
     os.chdir(server.folder)  # data_dir is relative
     try:
-        result = CliRunner().invoke(orbit, ["reload", "--config", str(server.folder / "config.yaml"), *arguments])
+        result = CliRunner().invoke(orbit, [*arguments, "--config", str(server.folder / "config.yaml")])
     finally:
         os.chdir(before)
     if isinstance(result.exception, ConfigError):  # main prints it
@@ -234,6 +256,70 @@ def test_counts_go_on(server: Served) -> None:
     write(server, "script: {words: 2}\nmetrics: {access: open}\n")
     reload(server)
     assert float(turns().split()[-1]) >= before > 0
+
+
+def level(server: Served) -> str:
+    found: str = httpx.get(f"{server.url}/admin/log-level", headers=admin(server), timeout=60).json()["level"]
+    return found
+
+
+@BOTH
+def test_the_log_level_changes_at_run_time(server: Served) -> None:
+    assert run(server, "log-level") == "INFO\n"
+    assert run(server, "log-level", "debug") == "DEBUG\n"
+    assert {level(server) for _ in range(8)} == {"DEBUG"}
+    write(server, "script: {fail_after: 0}\n")
+    assert "Changed: logging.level." in reload(server)
+    assert {level(server) for _ in range(8)} == {"INFO"}
+    shown = lines(server, "Traceback")
+    assert {server.ask(stream=False).status_code for _ in range(8)} == {502}
+    assert lines(server, "Traceback") == shown
+    run(server, "log-level", "DEBUG")
+    for number in range(8):  # whichever worker answers
+        assert server.ask(stream=False).status_code == 502
+        eventually(lambda: lines(server, "Traceback") > shown + number)  # noqa: B023  # called at once
+    write(server, "script: {words: many}\n")
+    reload(server, code=1)
+    assert run(server, "log-level") == "DEBUG\n"  # neither a refused reload nor a wrong file matters
+    refused = httpx.put(f"{server.url}/admin/log-level", headers=admin(server), json={"level": "LOUD"}, timeout=60)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+
+
+@TWO
+def test_a_replaced_worker_logs_at_the_level_of_the_others(server: Served) -> None:
+    run(server, "log-level", "WARNING")
+    first = server.workers()[0]
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: len(server.workers()) == 2 and first not in server.workers())
+    eventually(lambda: server.readiness() == 200)
+    assert {level(server) for _ in range(8)} == {"WARNING"}
+
+
+@BOTH
+def test_a_reload_beside_another_reads_what_was_written_meanwhile(server: Served) -> None:
+    (server.folder / "go").unlink(missing_ok=True)
+    starts = lines(server, "SLOW STARTS")
+    write(server, FIRST + "slow: {}\n")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(httpx.post, f"{server.url}/admin/reload", headers=admin(server), timeout=60)
+        eventually(lambda: lines(server, "SLOW STARTS") > starts)
+        write(server, "script: {words: 8}\nkeeper: {}\nslow: {}\n")
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
+        connection.request("POST", "/admin/reload", headers=admin(server))
+        (server.folder / "go").touch()
+        assert first.result().json()["message"] == "Added: slow."
+    assert json.load(connection.getresponse())["message"] == "Replaced: script."
+    connection.close()
+    assert {words(server) for _ in range(4)} == {8}
+
+
+@ONE
+def test_a_reload_with_settings_that_wait_makes_a_plugin_once(server: Served) -> None:
+    (server.folder / "go").touch()
+    made = lines(server, "SLOW IS MADE")
+    write(server, FIRST + "slow: {}\ngeneral: {port: 1}\ntimeouts: {drain: 5}\n")
+    assert reload(server) == "Added: slow. Waiting for a restart: general.port, timeouts.drain.\n"
+    assert lines(server, "SLOW IS MADE") == made + 1
 
 
 @TWO

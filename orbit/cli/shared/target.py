@@ -116,9 +116,15 @@ class Target:
         token = (os.environ.get(VARIABLE) or os.environ.get(EARLIER_VARIABLE) or "").strip()
         if token:
             return token
-        from orbit.config import load_config
+        from orbit.config.load import read_config
+        from orbit.errors import ConfigError
 
-        return read_token(load_config(self.config_path)) or ""
+        config, problems = read_config(self.config_path)
+        if found := read_token(config):
+            return found
+        if problems:  # they may hide where the token is
+            raise ConfigError(problems)
+        return ""
 
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -81,6 +81,8 @@ ROUTES = [
     ("GET", "/admin/live"),
     ("GET", "/admin/models"),
     ("POST", "/admin/reload"),
+    ("GET", "/admin/log-level"),
+    ("PUT", "/admin/log-level"),
 ]
 NAMES = {
     "/admin/api-keys/some": "/admin/api-keys/{api_key}",
