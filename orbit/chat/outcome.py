@@ -91,7 +91,7 @@ class Found(msgspec.Struct, frozen=True):
 class ToolStep(msgspec.Struct, frozen=True):
     """The server begins to call a tool (``running``), or has called it. ``id`` names the call; seconds are its time.
 
-    Only clients that want it get the details: the arguments and the result, once the tool has been called.
+    Only clients that want it get the details: the arguments, and the result once the tool has been called.
     """
 
     id: str

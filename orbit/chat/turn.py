@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 
+from orbit.chat.answer.parts import AnswerPart
 from orbit.chat.outcome import Ending
 from orbit.chat.ticker import Ticker
 from orbit.errors import OrbitError
@@ -22,14 +23,14 @@ class Keeping(msgspec.Struct, frozen=True):
     """How a turn is kept as a response that later requests name by its id.
 
     ``previous`` is the response before it, and ``first`` the one that began the conversation. ``messages`` are the new
-    ones up to the answer. ``body`` makes the response that clients read, of the answer's text and the turn's ending.
+    ones up to the answer. ``body`` makes the response that clients read, of the answer's parts and the turn's ending.
     """
 
     id: str
     previous: str
     first: str
     messages: tuple[Message, ...]
-    body: Callable[[str, Ending], bytes]
+    body: Callable[[Sequence[AnswerPart], Ending], bytes]
 
 
 class Turn(msgspec.Struct, frozen=True):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import msgspec
 
+from orbit.chat.answer.parts import AnswerPart, AnswerParts, text_of
 from orbit.chat.answer.thoughts import signed
 from orbit.chat.outcome import Ending, Event, Refused
 from orbit.chat.pipeline import Pipeline
@@ -104,26 +105,26 @@ class Responses:
 
     async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """Answer a turn and store it before its ending. See ``Pipeline.answer``."""
-        text: list[str] = []
+        parts = AnswerParts()
         assert turn.keeping is not None
         async with aclosing(self._pipeline.answer(turn)) as events:
             async for event in events:
-                if isinstance(event, str):
-                    text.append(event)
-                elif isinstance(event, Ending):
-                    event = await self._kept(turn, turn.keeping, "".join(text), event)  # noqa: PLW2901  # the same event
+                parts.add(event)
+                if isinstance(event, Ending):
+                    parts.add(event.text)
+                    event = await self._kept(turn, turn.keeping, parts.all(), event)  # noqa: PLW2901  # the same event
                 yield event
 
-    async def _kept(self, turn: Turn, keeping: Keeping, text: str, ending: Ending) -> Ending:
+    async def _kept(self, turn: Turn, keeping: Keeping, parts: Sequence[AnswerPart], ending: Ending) -> Ending:
         """Store a turn. Returns its ending, which says whether that worked: a database error spoils no answer."""
         kept = msgspec.structs.replace(ending, remembered=True)
-        answer = text + ending.text
+        answer = text_of(parts)
         messages: tuple[Message, ...] = ()
         if not isinstance(ending, Refused):  # a conversation goes on as if the refused question had not been asked
             thoughts = signed(ending.thoughts) if ending.tool_calls else ()
             said = Message("assistant", answer, tool_calls=ending.tool_calls, thoughts=thoughts)
             messages = (*keeping.messages, said) if answer.strip() or ending.tool_calls else ()
-        stored = StoredResponse(keeping.previous, keeping.first, messages, msgspec.Raw(keeping.body(text, kept)))
+        stored = StoredResponse(keeping.previous, keeping.first, messages, msgspec.Raw(keeping.body(parts, kept)))
         question, answer = (turn.question, answer) if messages else ("", "")
         detail = _encode(stored)
         if len(detail) > _LARGEST:

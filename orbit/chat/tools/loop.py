@@ -140,7 +140,8 @@ class ToolLoop:
     def begun(self) -> Iterator[ToolStep]:
         """Yield the event of each pending call."""
         for call in self.pending:
-            yield ToolStep(call.id, call.name, "running")
+            details = (0.0, call.arguments) if self.turn.details else ()
+            yield ToolStep(call.id, call.name, "running", *details)
 
     async def run(self, journal: Journal, *, alone: bool) -> list[ToolStep]:
         """Make the pending calls; return the event of each. The model is asked next with their results.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import suppress
 from typing import ClassVar, Protocol
 
 import msgspec
 from litestar.types import Receive, Send
 
+from orbit.chat.answer.parts import AnswerPart, AnswerParts
 from orbit.chat.outcome import Answered, Ending, Event, Found, ToolStep
 from orbit.chat.ticker import Ticker
 from orbit.types import Source, Thought
@@ -48,7 +49,7 @@ class Wire(Protocol):
     numbered: bool = False
     """Whether the client finds the source of a citation [n] by counting the sources, as Open WebUI does."""
 
-    def whole(self, text: str, ending: Ending) -> bytes:
+    def whole(self, parts: Sequence[AnswerPart], ending: Ending) -> bytes:
         """Return the JSON body of a whole answer."""
         ...
 
@@ -87,19 +88,18 @@ async def send_whole(
     ticker: Ticker,
 ) -> Sent:
     """Send an answer as one JSON body. Raises the turn's errors before it sends anything."""
-    text: list[str] = []
+    parts = AnswerParts()
     ending: Ending = Answered()
     with ClientWatch(receive, ticker) as watch:
         try:
             async for event in events:
-                if isinstance(event, str):
-                    text.append(event)
-                elif isinstance(event, Ending):
+                parts.add(event)
+                if isinstance(event, Ending):
                     ending = event
-                    text.append(event.text)
+                    parts.add(event.text)
         finally:
             await events.aclose()
-        body = wire.whole("".join(text), ending)
+        body = wire.whole(parts.all(), ending)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})

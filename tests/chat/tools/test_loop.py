@@ -482,7 +482,7 @@ def test_responses_run_the_hosts_tools(api: openai.OpenAI, talker: Talker, *, st
     else:
         answer = api.responses.create(model="orbit", input=QUESTION)
     assert answer.output_text == "It rains."
-    assert [item.type for item in answer.output] == ["message"]
+    assert [item.type for item in answer.output] == ["mcp_call", "message"]
     assert answer.orbit["tools"][0]["name"] == "weather"
 
 

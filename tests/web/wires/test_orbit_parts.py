@@ -108,7 +108,8 @@ def test_the_arguments_and_results_of_tools_come_if_the_client_wants_them(server
     answer = ask(server, message="Call it.", model="caller", stream=True, thoughts=thoughts)
     frames = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
     begun, ended = [frame["tool"] for frame in frames if "tool" in frame]
-    assert begun == {"id": "clock-0", "name": "clock", "status": "running", "seconds": 0.0}
+    given = {"arguments": '{"zone": "CET"}'} if thoughts else {}
+    assert begun == {"id": "clock-0", "name": "clock", "status": "running", "seconds": 0.0, **given}
     assert ended["status"] == "ok"
-    details = {"arguments": '{"zone": "CET"}', "result": "clock: rain"} if thoughts else {}
+    details = {**given, "result": "clock: rain"} if thoughts else {}
     assert {name: value for name, value in ended.items() if name in ("arguments", "result")} == details

@@ -14,6 +14,8 @@ from orbit.web.wires.conversation import Collector, Conversation, in_order
 
 _BETWEEN: Final = "\n\n"
 """Between the texts of a message: its blocks are paragraphs of their own."""
+_SKIPPED: Final = ("redacted_thinking", "mcp_tool_use", "mcp_tool_result")
+"""Blocks of earlier answers that the model does not read again."""
 _FAILED: Final = "Error: "
 """Begins the result of a tool that failed, for the model."""
 
@@ -136,7 +138,7 @@ def _answer(blocks: Sequence[_Placed], collector: Collector) -> None:
             calls.append(ToolCall(block.id, block.name, msgspec.json.encode(block.input).decode()))
         elif block.type == "thinking":
             thoughts.append(Thought(block.thinking, block.signature))
-        elif block.type != "redacted_thinking":
+        elif block.type not in _SKIPPED:
             raise _unknown(block, where, "an answer: text, tool_use and thinking")
     signed = tuple([thought for thought in thoughts if thought.signature])
     collector.answer("".join(texts), tuple(calls), blocks[0].where, thoughts=signed)

@@ -102,7 +102,8 @@ class MessageQuestion(ConversationQuestion[R], frozen=True):
         """Return the turn that the request asks for."""
         thinking = self.request.thinking
         shown = thinking is not None and thinking.shown
-        return self.conversation.turn(identity, context, self._options(), self.request.model, thoughts=shown)
+        turn = self.conversation.turn(identity, context, self._options(), self.request.model, thoughts=shown)
+        return msgspec.structs.replace(turn, details=True)
 
     def wire(self, request_id: str) -> MessageWire:
         """Return the wire that writes the answer."""

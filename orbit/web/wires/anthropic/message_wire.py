@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, Final
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, ClassVar, Final, TypeAlias
 
 import msgspec
 
+from orbit.chat.answer.parts import AnswerPart, text_of
 from orbit.chat.answer.thoughts import joined
-from orbit.chat.outcome import Ending
+from orbit.chat.outcome import Ending, ToolStep
+from orbit.chat.tools.calls import is_object
 from orbit.types import Source, Thought, ToolCall, Usage
 from orbit.web.wires.anthropic.errors import error_body
 from orbit.web.wires.extra import AnswerExtra, extra_of, named
@@ -65,6 +68,26 @@ class ToolUseBlock(msgspec.Struct, frozen=True, tag="tool_use"):
     input: dict[str, Any]
 
 
+class ServerToolUseBlock(msgspec.Struct, frozen=True, tag="mcp_tool_use"):
+    """A call of a tool that the server makes itself."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+    server_name: str = "orbit"
+
+
+class ServerToolResultBlock(msgspec.Struct, frozen=True, tag="mcp_tool_result"):
+    """What a tool that the server called returned, or why it failed."""
+
+    tool_use_id: str
+    is_error: bool
+    content: tuple[TextBlock, ...]
+
+
+ContentBlock: TypeAlias = TextBlock | ThinkingBlock | ToolUseBlock | ServerToolUseBlock | ServerToolResultBlock
+
+
 class OutputDetails(msgspec.Struct, frozen=True):
     """Tokens of thoughts."""
 
@@ -86,7 +109,7 @@ class AnswerMessage(msgspec.Struct, frozen=True):
 
     id: str
     model: str
-    content: tuple[TextBlock | ThinkingBlock | ToolUseBlock, ...]
+    content: tuple[ContentBlock, ...]
     stop_reason: str
     stop_sequence: str | None
     usage: MessageUsage
@@ -114,11 +137,16 @@ class MessageWire(Wire):
         self._before = b""
         """The JSON before a piece of text."""
 
-    def whole(self, text: str, ending: Ending) -> bytes:
+    def whole(self, parts: Sequence[AnswerPart], ending: Ending) -> bytes:
         """Return the body of an answer that is not streamed."""
-        content: list[TextBlock | ThinkingBlock | ToolUseBlock] = list(self._thinking(ending))
-        if text:
-            content.append(TextBlock(text, tuple(_citations(ending.sources, text)) or None))
+        content: list[ContentBlock] = []
+        for thinks, group in groupby(parts, lambda part: isinstance(part, Thought)):
+            some = list(group)
+            content += self._thinking(some) if thinks else map(_block, some)
+        last = max((place for place, block in enumerate(content) if isinstance(block, TextBlock)), default=-1)
+        if last >= 0:
+            cited = tuple(_citations(ending.sources, text_of(parts))) or None
+            content[last] = msgspec.structs.replace(content[last], citations=cited)
         content += [ToolUseBlock(call.id, call.name, msgspec.json.decode(call.arguments)) for call in ending.tool_calls]
         message = AnswerMessage(
             f"msg_{self._request_id}",
@@ -149,6 +177,14 @@ class MessageWire(Wire):
         if thought.signature:
             opening += self._delta({"type": "signature_delta", "signature": thought.signature}) + self._end_block()
         return opening
+
+    def step(self, step: ToolStep) -> bytes:
+        """Return the events of a tool that the server calls, or has called: a content block for each."""
+        block = _block(step)
+        frames = self._begin(msgspec.to_builtins(block))
+        if isinstance(block, ServerToolUseBlock):
+            frames += self._delta({"type": "input_json_delta", "partial_json": _encode(block.input).decode()})
+        return frames + self._end_block()
 
     def end(self, ending: Ending) -> bytes:
         """Return the calls of tools, and the two events that end a message."""
@@ -211,12 +247,23 @@ class MessageWire(Wire):
         opening = self._begin({"type": "tool_use", "id": call.id, "name": call.name, "input": {}})
         return opening + self._delta({"type": "input_json_delta", "partial_json": call.arguments})
 
-    def _thinking(self, ending: Ending) -> Iterator[ThinkingBlock]:
+    def _thinking(self, thoughts: Iterable[AnswerPart]) -> Iterator[ThinkingBlock]:
         """Yield the blocks of thoughts."""
-        for block in joined(ending.thoughts):
+        for block in joined(thought for thought in thoughts if isinstance(thought, Thought)):
             text = "" if self._omits else block.text
             if text or block.signature:
                 yield ThinkingBlock(text, block.signature)
+
+
+def _block(part: AnswerPart) -> ContentBlock:
+    """Return the content block of text, or of a step of a tool. Input that is no object is left out."""
+    if isinstance(part, str):
+        return TextBlock(part)
+    assert isinstance(part, ToolStep)
+    if part.status == "running":
+        arguments = part.arguments or ""
+        return ServerToolUseBlock(part.id, part.name, msgspec.json.decode(arguments) if is_object(arguments) else {})
+    return ServerToolResultBlock(part.id, part.status != "ok", (TextBlock(part.result or ""),))
 
 
 def _event(kind: str, **fields: Any) -> bytes:

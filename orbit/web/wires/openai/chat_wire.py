@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
+from orbit.chat.answer.parts import AnswerPart, text_of
 from orbit.chat.outcome import Ending, ScoredText, ToolStep
 from orbit.types import Thought, ToolCall, WrittenToken
 from orbit.web.wires.extra import AnswerExtra, extra_of, linked, named, numbered
@@ -130,8 +132,9 @@ class CompletionWire(Wire):
         self._chars = 0
         self._before = self._after = b""  # the JSON around each text, from the first piece on
 
-    def whole(self, text: str, ending: Ending) -> bytes:
+    def whole(self, parts: Sequence[AnswerPart], ending: Ending) -> bytes:
         """Return the body of a completion that is not streamed."""
+        text = text_of(parts)
         calls = tuple([_call(call) for call in ending.tool_calls])
         message = CompletionMessage(
             text if text or not calls else None,

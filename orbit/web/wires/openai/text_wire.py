@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from orbit.chat.answer.parts import AnswerPart, text_of
 from orbit.chat.outcome import Ending, ScoredText, ToolStep
 from orbit.types import Thought, WrittenToken
 from orbit.web.wires.extra import AnswerExtra, extra_of
@@ -54,10 +56,10 @@ class TextWire(CompletionWire):
     prefix = "cmpl"
     chunk = "text_completion"
 
-    def whole(self, text: str, ending: Ending) -> bytes:
+    def whole(self, parts: Sequence[AnswerPart], ending: Ending) -> bytes:
         """Return the body of a completion that is not streamed."""
         logprobs = _logprobs(ending.logprobs, 0) if ending.logprobs else None
-        choice = TextChoice(text, ending.finish_reason, logprobs=logprobs)
+        choice = TextChoice(text_of(parts), ending.finish_reason, logprobs=logprobs)
         orbit = extra_of(ending, self._request_id, self._ignored)
         return _encode(TextCompletion(**self._head, choices=(choice,), usage=usage_of(ending), orbit=orbit))
 

@@ -24,7 +24,7 @@ Items: TypeAlias = Annotated[
 ]
 T = TypeVar("T", bound=msgspec.Struct)
 
-_SKIPPED: Final = frozenset({"file_search_call", "web_search_call", "mcp_list_tools"})
+_SKIPPED: Final = frozenset({"file_search_call", "web_search_call", "mcp_list_tools", "mcp_call"})
 """Items of earlier answers that say how they came about. The model does not read them."""
 
 
@@ -86,7 +86,7 @@ class ReferenceItem(msgspec.Struct, frozen=True):
     id: str
 
 
-_RESPONSE_OF: Final = re.compile(r"(?:msg|fc|fs|rs)_([0-9a-f]+)(?:_\d+)?")
+_RESPONSE_OF: Final = re.compile(r"(?:msg|fc|fs|rs|mcp)_([0-9a-f]+)(?:_\d+)?")
 
 
 def responses_of(items: Sequence[Item]) -> dict[str, str]:

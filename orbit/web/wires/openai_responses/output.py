@@ -6,7 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from orbit.chat.outcome import Ending
+from orbit.chat.outcome import Ending, ToolStep
+from orbit.chat.tools.calls import is_object
 from orbit.types import MetadataValue, Source, Thought, ToolCall, WrittenToken
 from orbit.web.wires.extra import AnswerExtra, is_web, named
 
@@ -99,7 +100,19 @@ class OutputCall(msgspec.Struct, frozen=True, tag_field="type", tag="function_ca
     status: str = "completed"
 
 
-OutputItem: TypeAlias = OutputMessage | OutputReasoning | OutputSearch | OutputCall
+class OutputToolUse(msgspec.Struct, frozen=True, tag_field="type", tag="mcp_call"):
+    """A call of a tool that the server makes. ``output`` is what the tool returned, or why it failed."""
+
+    id: str
+    name: str
+    arguments: str
+    output: str | None = None
+    error: None = None
+    status: str = "in_progress"
+    server_label: str = "orbit"
+
+
+OutputItem: TypeAlias = OutputMessage | OutputReasoning | OutputSearch | OutputCall | OutputToolUse
 
 
 class InputTokenDetails(msgspec.Struct, frozen=True):
@@ -207,6 +220,16 @@ def reasoning_of(item_id: str, thought: Thought, *, summary: bool) -> OutputReas
 def call_of(item_id: str, call: ToolCall) -> OutputCall:
     """Return the item of a call."""
     return OutputCall(item_id, call.id, call.name, call.arguments)
+
+
+def tool_use_of(item_id: str, step: ToolStep) -> OutputToolUse:
+    """Return the item of a tool that the server calls, or has called."""
+    given = step.arguments or ""
+    arguments = given if is_object(given) else "{}"  # clients decode it
+    if step.status == "running":
+        return OutputToolUse(item_id, step.name, arguments)
+    status = "completed" if step.status == "ok" else "failed"
+    return OutputToolUse(item_id, step.name, arguments, step.result or "", status=status)
 
 
 def annotations_of(sources: tuple[Source, ...], chars: int) -> tuple[UrlAnnotation | FileAnnotation, ...]:

@@ -148,7 +148,7 @@ class ResponseQuestion(msgspec.Struct, frozen=True):
         turn = msgspec.structs.replace(conversation, system=system).turn(
             identity, context, self._options(), request.model, thoughts=True
         )
-        return msgspec.structs.replace(turn, found=self.stream, keeping=keeping)
+        return msgspec.structs.replace(turn, found=self.stream, keeping=keeping, details=True)
 
     def wire(self, request_id: str) -> ResponseWire:
         """Return the wire that writes the answer."""

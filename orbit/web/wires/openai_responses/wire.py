@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from orbit.chat.answer.thoughts import joined
-from orbit.chat.outcome import Ending, ScoredText
+from orbit.chat.answer.parts import AnswerPart
+from orbit.chat.outcome import Ending, ScoredText, ToolStep
 from orbit.types import Source, Thought, WrittenToken
 from orbit.web.wires.extra import extra_of
 from orbit.web.wires.openai_responses.errors import error_body
@@ -29,6 +30,7 @@ from orbit.web.wires.openai_responses.output import (
     incomplete_of,
     reasoning_of,
     search_of,
+    tool_use_of,
     usage_of,
 )
 from orbit.web.wires.sending import Wire
@@ -59,6 +61,8 @@ class ResponseWire(Wire):
         self._summary = summary
         self._number = 0
         self._items: list[OutputItem] = []
+        self._called: dict[str, int] = {}
+        """The places of the tools that the server calls."""
         self._sources: tuple[Source, ...] = ()
         self._text: list[str] = []
         self._scored: list[WrittenToken] = []
@@ -66,20 +70,20 @@ class ResponseWire(Wire):
         self._before = b""
         """The JSON before each piece of text; empty while no message is open."""
 
-    def whole(self, text: str, ending: Ending) -> bytes:
-        """Return the body of a response that is not streamed."""
-        output: list[OutputItem] = []
+    def whole(self, parts: Sequence[AnswerPart], ending: Ending) -> bytes:
+        """Return the body of a response that is not streamed. It has the items and ids that its stream would have."""
         if ending.sources:
-            output.append(search_of(self._id("fs", 0), self._question, ending.sources))
-        for block in joined(ending.thoughts):
-            output.append(reasoning_of(self._id("rs", len(output)), block, summary=self._summary))
-        if text or not ending.tool_calls:
-            part = OutputText(text, annotations_of(ending.sources, len(text)), ending.logprobs)
-            status = "incomplete" if incomplete_of(ending) else "completed"
-            output.append(OutputMessage(self._id("msg", len(output)), (part,), status))
-        for call in ending.tool_calls:
-            output.append(call_of(self._id("fc", len(output)), call))
-        return _encode(self._ended(output, ending))
+            self.found(ending.sources)
+        for part in parts:
+            if isinstance(part, str):
+                self.piece(part)
+            elif isinstance(part, Thought):
+                self.thought(part)
+            else:
+                self.step(part)
+        self._scored = list(ending.logprobs)
+        self.end(ending)
+        return _encode(self._ended(ending))
 
     def found(self, sources: tuple[Source, ...]) -> bytes:
         """Return the events of the search for passages."""
@@ -105,6 +109,22 @@ class ResponseWire(Wire):
             frames += self._event(f"response.{self._reasoning_text}.delta", place, delta=thought.text)
         self._thoughts.append(thought)
         return frames + self._close_reasoning() if thought.signature else frames
+
+    def step(self, step: ToolStep) -> bytes:
+        """Return the events of a tool that the server calls, or has called."""
+        frames = self._opening() + self._close_reasoning() + self._close_message()
+        at = self._called.setdefault(step.id, len(self._items))
+        item = tool_use_of(self._id("mcp", at), step)
+        place = {"item_id": item.id, "output_index": at}
+        if step.status == "running":
+            frames += self._added(item)
+            self._items.append(item)
+            frames += self._event("response.mcp_call.in_progress", place)
+            frames += self._event("response.mcp_call_arguments.delta", place, delta=item.arguments)
+            return frames + self._event("response.mcp_call_arguments.done", place, arguments=item.arguments)
+        self._items[at] = item
+        frames += self._event(f"response.mcp_call.{item.status}", place)
+        return frames + self._event("response.output_item.done", output_index=at, item=item)
 
     def piece(self, text: str) -> bytes:
         """Return the event of new text, after those that begin its message."""
@@ -135,7 +155,7 @@ class ResponseWire(Wire):
                 "response.function_call_arguments.done", place, name=item.name, arguments=item.arguments
             )
             frames += self._done(item)
-        body = self._ended(self._items, ending)
+        body = self._ended(ending)
         return frames + self._event(f"response.{body.status}", response=body)
 
     def failure(self, error: BaseException) -> bytes:
@@ -229,14 +249,14 @@ class ResponseWire(Wire):
         """Return the id of an output item, which leads back to its response."""
         return f"{kind}_{self._token}_{number}"
 
-    def _ended(self, output: list[OutputItem], ending: Ending) -> ResponseBody:
+    def _ended(self, ending: Ending) -> ResponseBody:
         incomplete = incomplete_of(ending)
         return msgspec.structs.replace(
             self._body,
             status="incomplete" if incomplete else "completed",
             completed_at=None if incomplete else int(time.time()),
             incomplete_details=incomplete,
-            output=tuple(output),
+            output=tuple(self._items),
             store=ending.remembered,
             usage=usage_of(ending),
             orbit=extra_of(ending, self._request_id, self._ignored),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from orbit.chat.answer.parts import AnswerPart, text_of
 from orbit.chat.outcome import Ending, Refused, ToolStep
 from orbit.types import Source, Thought, ToolCall, Usage
 from orbit.web.http.problems import problem_of
@@ -82,10 +84,10 @@ class OrbitWire(Wire):
         self._cumulative = form == "cumulative"
         self._so_far = ""
 
-    def whole(self, text: str, ending: Ending) -> bytes:
+    def whole(self, parts: Sequence[AnswerPart], ending: Ending) -> bytes:
         """Return the JSON body."""
         response = ChatResponse(
-            text,
+            text_of(parts),
             ending.sources,
             _usage(ending.usage),
             ending.finish_reason,
