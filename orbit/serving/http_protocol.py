@@ -53,7 +53,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @override
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(JoinedHead(transport, self.loop))  # type: ignore[arg-type]  # it forwards the rest
+        self._joined = JoinedHead(transport, self.loop)
+        super().connection_made(self._joined)  # type: ignore[arg-type]  # it forwards the rest
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -108,6 +109,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._stop(*_URL_TOO_LONG)
             if sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers) > MAX_HEAD:
                 self._stop(*_HEADERS_TOO_LARGE)
+        self._joined.expect()
         super().on_headers_complete()
         self.headers = []  # for trailers, which come too late to change how the request is read
 

@@ -79,3 +79,21 @@ async def test_the_end_comes_after_the_head(end: str, ended: str) -> None:
 async def test_all_else_is_the_transports() -> None:
     head, _ = joined()
     assert head.get_write_buffer_size() == 7
+
+
+async def test_the_next_response_is_joined_too() -> None:
+    head, transport = joined()
+    for _ in range(2):
+        head.expect()
+        head.write(HEAD)
+        head.write(b"hi")
+        head.write(b"there")
+    assert transport.writes == [HEAD + b"hi", b"there"] * 2
+
+
+async def test_a_head_that_waits_is_not_forgotten_when_the_next_request_arrives() -> None:
+    head, transport = joined()
+    head.write(HEAD)
+    head.expect()
+    head.write(b"hi")
+    assert transport.writes == [HEAD + b"hi"]

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, Awaitable
+from typing import NoReturn
 
 from orbit.chat.ticker import Ticker
 from orbit.chat.turn import TurnTimeout
@@ -43,19 +44,24 @@ class ModelStream:
         self._wait = 0  # the number of the wait, and what look() knows of it: comparing them costs a token the least
         self._seen = 0
         self._since = 0.0
-        self._interrupt: Interrupt | None = None
+        self._interrupt = Interrupt()
         self._seconds = timeouts.first_token
         self._timeouts = timeouts
         self._thinking_due = math.inf
         self.thought = False
         ticker.add(self)
 
-    async def next(self) -> Chunk | None:
+    async def next(self) -> Chunk | None:  # noqa: C901  # a call for each chunk would cost more than a branch
         """Return the next chunk, or None at the end. Raises ProviderError, and TurnTimeout at the turn's deadline.
 
         The first text may take ``timeouts.first_token``, each later chunk ``timeouts.next_token``.
         """
-        interrupt = self._begin()
+        interrupt = self._interrupt
+        self._wait += 1
+        # The ticker cannot look at a model that never waits.
+        if not self._wait % _CHECKED and time.monotonic() >= self._end:
+            raise TurnTimeout
+        self._waiting = True
         try:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
@@ -67,10 +73,7 @@ class ModelStream:
                 raise
             raise failure_of(error, self._provider, "generate") from error
         except WHATEVER_A_HOOK_RAISES as error:
-            interrupt.take_back()
-            interrupt.forget_leaked(error)
-            raised = failure_of(error, self._provider, "generate")
-            raise raised from (None if raised is error else error)
+            self._fail(error)
         finally:
             self._waiting = False
             if interrupt.pending:
@@ -84,17 +87,12 @@ class ModelStream:
             self._think()
         return chunk
 
-    def _begin(self) -> Interrupt:
-        """Begin to wait for a chunk, and return what ends the wait. Raises TurnTimeout."""
-        interrupt = self._interrupt
-        if interrupt is None:
-            interrupt = self._interrupt = Interrupt()
-        self._wait += 1
-        # The ticker cannot look at a model that never waits.
-        if not self._wait % _CHECKED and time.monotonic() >= self._end:
-            raise TurnTimeout
-        self._waiting = True
-        return interrupt
+    def _fail(self, error: BaseException) -> NoReturn:
+        """Raise what a hook raised, in the provider's name."""
+        self._interrupt.take_back()
+        self._interrupt.forget_leaked(error)
+        raised = failure_of(error, self._provider, "generate")
+        raise raised from (None if raised is error else error)
 
     def _think(self) -> None:
         """Begin to count the time for thoughts, or raise ProviderError if it is over."""
@@ -120,7 +118,7 @@ class ModelStream:
 
     def look(self, now: float) -> None:
         """Cancel a wait that takes too long. Its time counts from the first look at it."""
-        if not self._waiting or self._interrupt is None:
+        if not self._waiting:
             return
         if self._seen != self._wait:
             self._seen, self._since = self._wait, now

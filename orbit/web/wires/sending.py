@@ -175,14 +175,16 @@ class _EventStream:
         self._send_frame = send_frame
         self._seconds = ping_seconds
         self._frame = ping
-        self._sent_at = time.monotonic()
+        self._sent = 0  # the number of frames, and what look() knows of it: a frame reads no clock
+        self._seen = 0
+        self._since = time.monotonic()
         self._ticker = ticker
         ticker.add(self)
         self._ping: asyncio.Task[None] | None = None
 
     def send(self, frame: bytes, *, last: bool = False) -> Awaitable[None]:
         """Send a frame, after the headers if it is the first."""
-        self._sent_at = time.monotonic()
+        self._sent += 1
         if self.started and self._ping is None:
             self.ended = last
             return self._send_frame({"type": "http.response.body", "body": frame, "more_body": not last})
@@ -215,8 +217,10 @@ class _EventStream:
 
     def look(self, now: float) -> None:
         """Send a ping if one is due; the ticker calls it."""
-        if now >= self._sent_at + self._seconds and not self.ended:
-            self._sent_at = now
+        if self._seen != self._sent:
+            self._seen, self._since = self._sent, now
+        if now >= self._since + self._seconds and not self.ended:
+            self._since = now
             if self._ping is None or self._ping.done():
                 self._ping = asyncio.create_task(self._send_ping())
 
