@@ -1,4 +1,4 @@
-"""The wheels of the host and all plugins: complete metadata, and commands that run from them in a clean environment."""
+"""The distributions of the host and all plugins, as a release makes them: complete, and used in a clean environment."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from configparser import ConfigParser
 from email import message_from_bytes
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.metadata import Metadata
@@ -21,9 +22,10 @@ ROOT = Path(__file__).parents[2]
 PROJECTS = [ROOT, *sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))]
 BUILD = """
 import os, sys
-from hatchling.build import build_wheel
+from hatchling.build import build_sdist, build_wheel
 for folder in sys.argv[2:]:
     os.chdir(folder)
+    build_sdist(sys.argv[1])
     build_wheel(sys.argv[1])
 """
 OWN = re.compile(r"_?_?(editable)?_*_?orbit|zz_shared", re.IGNORECASE)
@@ -31,10 +33,31 @@ OWN = re.compile(r"_?_?(editable)?_*_?orbit|zz_shared", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The host's as `python -m build` makes them: the wheel from the sdist. Plugins have nothing that this could lose.
+
+    One process makes theirs, with the same back end, because `build` starts six for each.
+    """
     folder = tmp_path_factory.mktemp("dist")
-    subprocess.run([sys.executable, "-c", BUILD, str(folder), *map(str, PROJECTS)], check=True, capture_output=True)
-    return sorted(folder.glob("*.whl"))
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT))
+    run(sys.executable, "-c", BUILD, str(folder), *map(str, PROJECTS[1:]))
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def wheels(distributions: list[Path]) -> list[Path]:
+    return [path for path in distributions if path.suffix == ".whl"]
+
+
+def run(*command: str, **options: Any) -> str:
+    result = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_a_package_index_would_take_them(distributions: list[Path]) -> None:
+    assert len(distributions) == 2 * len(PROJECTS)
+    run(sys.executable, "-m", "twine", "check", "--strict", *map(str, distributions))
 
 
 def parts(wheel: Path) -> Iterator[tuple[str, bytes]]:
@@ -77,29 +100,22 @@ def plugins_of(wheel: Path) -> list[str]:
 @pytest.mark.processes
 def test_they_run_in_a_clean_environment(wheels: list[Path], tmp_path: Path) -> None:
     """What they depend on comes from the tests' environment, so that nothing is downloaded."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    run(sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv"))
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", *map(str, wheels))
     (site,) = (tmp_path / "venv" / "lib").glob("python3.*/site-packages")
-    for wheel in wheels:
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(site)
     for folder in dependencies():
         for entry in folder.iterdir():
             if not OWN.match(entry.name) and entry.suffix != ".pth" and not (site / entry.name).exists():
                 (site / entry.name).symlink_to(entry)
     (tmp_path / "config.yaml").write_text("echo: {}\nlexical: {collection: docs}\n")
-    python = str(tmp_path / "venv" / "bin" / "python")
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
 
     def orbit(*arguments: str) -> str:
-        command = [python, "-m", "orbit", *arguments]
-        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stderr
-        return result.stdout
+        return run(python, "-m", "orbit", *arguments, cwd=tmp_path, env=environment)
 
-    found = subprocess.run(
-        [python, "-c", "import orbit; print(orbit.__file__)"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert found.stdout.strip() == str(site / "orbit" / "__init__.py")
+    found = run(python, "-c", "import orbit; print(orbit.__file__)", cwd=tmp_path)
+    assert found.strip() == str(site / "orbit" / "__init__.py")
     listed = orbit("plugins")
     names = {line.split()[0] for line in listed.splitlines()[1:]}
     assert {name for wheel in wheels for name in plugins_of(wheel)} <= names
