@@ -199,3 +199,22 @@ async def test_more_places_admit_those_who_wait_and_fewer_come_with_the_turns_th
     await asyncio.gather(*waiting)
     admission.leave("c")
     assert (admission.running, await free_places(admission)) == (0, 1)
+
+
+async def test_more_places_come_to_those_that_are_free() -> None:
+    admission = Admission(2, 0, 60.0)
+    await admission.enter("a")
+    admission.resize(4, 0, 60.0)
+    assert await free_places(admission) == 3
+    admission.leave("a")
+
+
+async def test_with_one_place_left_nobody_is_refused() -> None:
+    admission = Admission(2, 0, 60.0)
+    await admission.enter("a")
+    admission.check("a")
+    await admission.enter("a")
+    with pytest.raises(Overloaded, match=r"^the server is busy and its queue is full; try again in a moment"):
+        admission.check("a")
+    for _ in range(2):
+        admission.leave("a")

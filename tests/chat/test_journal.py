@@ -9,7 +9,7 @@ from orbit.chat.journal import Journal
 from orbit.chat.outcome import CANCELLED, Answered, Failed, NothingFound, Outcome, Refused
 from orbit.chat.turn import Turn, TurnTimeout
 from orbit.errors import ProviderError
-from orbit.types import SourceRef
+from orbit.types import SourceRef, ToolCall, ToolUse
 
 CONTEXT = CallContext("r", "id", "hint", "client", "books", "session", "127.0.0.1")
 TURN = Turn("When?", CONTEXT, prompt_id="p", prompt_version="2")
@@ -71,3 +71,18 @@ def test_a_record_has_all_that_was_noted() -> None:
     assert 2 <= record.durations["generate"] < 60
     assert 0 <= record.durations["total"] < 60
     assert record.durations["generate"] == round(record.durations["generate"], 6)
+
+
+def test_a_record_names_the_tools_and_the_task() -> None:
+    journal = Journal(Turn("When?", CONTEXT, task="title"))
+    call, use = ToolCall("1", "clock", "{}"), ToolUse("2", "own", "{}")
+    journal.tries, journal.tool_calls = 2, (call,)
+    journal.tool_uses.append(use)
+    record = journal.record(Answered())
+    assert (record.tries, record.tool_calls, record.tool_uses, record.task) == (2, (call,), (use,), "title")
+
+
+def test_a_turn_that_asked_no_model_leaves_its_fields_empty() -> None:
+    record = Journal(TURN).record(Refused("No."))
+    assert (record.backend, record.model, record.tries) == ("", "", 0)
+    assert (record.tool_calls, record.tool_uses, record.task) == ((), (), "")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from actor_kit import turn
 
-from orbit import Message, Verdict
+from orbit import Message, ToolCall, Verdict
 from orbit.chat.answer.guard import AnswerGuard
 from orbit.chat.journal import Journal
 from orbit.chat.moderation import ALLOWED
@@ -20,12 +20,14 @@ class Moderators:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.calls: list[tuple[ToolCall, ...]] = []
 
     async def judge(self, stage: str, messages: tuple[Message, ...], asked: Any, journal: Journal) -> Verdict:
         assert (stage, messages[0], asked.question) == ("output", Message("user", "When?"), "When?")
         assert isinstance(journal, Journal)
         assert messages[1].role == "assistant"
         self.asked.append(messages[1].content)
+        self.calls.append(messages[1].tool_calls)
         return ALLOWED if "bad" not in messages[1].content else Verdict(allowed=False, reason="bad word")
 
     def refusal_of(self, verdict: Verdict) -> Refused:
@@ -81,3 +83,41 @@ async def test_judging_ends_at_the_turns_deadline(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(moderators, "judge", hang)
     with pytest.raises(TurnTimeout):
         await guard.rest("One.")
+
+
+async def test_a_check_sees_each_sentence_alone_and_before_the_moderators() -> None:
+    seen: list[str] = []
+
+    def check(text: str) -> None:
+        seen.append(text)
+        if "42" in text:
+            raise EndsEarly(Refused("Not in the passages."))
+
+    moderators: Any = Moderators()
+    guard = AnswerGuard(moderators, turn(), Journal(turn()), Ticker(), check)
+    assert await guard.add("One. Two") == "One."
+    with pytest.raises(EndsEarly):
+        await guard.rest(" is 42")
+    assert seen == ["One.", " Two is 42"]
+    assert moderators.asked == ["One."]
+
+
+async def test_an_answer_after_tools_is_judged_with_the_rounds_before_it() -> None:
+    moderators: Any = Moderators()
+    journal = Journal(turn())
+    journal.text += ["Let me ", "see.", "\n\n"]
+    guard = AnswerGuard(moderators, turn(), journal, Ticker())
+    assert await guard.rest("Nine.") == "Nine."
+    assert moderators.asked == ["Let me see.\n\nNine."]
+
+
+async def test_calls_of_tools_are_judged_after_the_text() -> None:
+    guard, moderators = made()
+    calls = (ToolCall("1", "clock", '{"town": "Bonn"}'), ToolCall("2", "look", "{}"))
+    await guard.calls(calls)
+    assert await guard.add("One. ") == "One."
+    await guard.calls(calls[1:])
+    assert moderators.asked == ['clock {"town": "Bonn"}\nlook {}', "One.", "One.\nlook {}"]
+    assert moderators.calls == [calls, (), calls[1:]]
+    with pytest.raises(EndsEarly):
+        await guard.calls((ToolCall("3", "look", "bad"),))

@@ -24,6 +24,7 @@ class Seals:
         (f"{URL}/A.PDF", {"page": 3}, f"{URL}/A.PDF#page=3"),
         (f"{URL}/a.pdf", {}, f"{URL}/a.pdf"),
         (f"{URL}/a.pdf#clause", {"page": 3}, f"{URL}/a.pdf#clause"),
+        ("http://example.org/a.pdf#", {"page": 3}, "http://example.org/a.pdf#page=3"),
         (f"{URL}/a.html", {"page": 3}, f"{URL}/a.html"),
         (f"{URL}/a.pdf", {"page": "iii"}, f"{URL}/a.pdf"),
         ("http://[a.pdf", {"page": 3}, "http://[a.pdf"),

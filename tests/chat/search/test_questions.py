@@ -3,7 +3,7 @@
 import pytest
 
 from orbit import CallContext, Message
-from orbit.chat.search.questions import questions_of
+from orbit.chat.search.questions import is_follow_up, questions_of
 from orbit.chat.turn import Turn
 
 
@@ -56,3 +56,30 @@ def test_a_complete_question_is_searched_for_alone(question: str, alone: bool) -
 def test_answers_are_no_questions() -> None:
     turn = Turn("x", CallContext("r"), history=(Message("assistant", "Welcome."), Message("system", "Be kind.")))
     assert questions_of(turn) == ["x"]
+
+
+def test_a_rewritten_question_takes_the_place_of_the_earlier_ones() -> None:
+    asked = Turn("And then?", CallContext("r"), history=(Message("user", "When does it open?"),))
+    assert questions_of(asked, "When does it close?") == ["And then?", "When does it close?"]
+    assert questions_of(asked, "And then?") == ["And then?"]
+    assert questions_of(asked, "Cafe\u0301?") == ["And then?", "Caf\u00e9?"]  # as passages are
+
+
+def test_a_follow_up_has_a_question_before_it() -> None:
+    before, welcome = Message("user", "When does it open?"), Message("assistant", "Welcome.")
+    assert is_follow_up(Turn("And then?", CallContext("r"), history=(before, welcome)))
+    assert not is_follow_up(Turn("And then?", CallContext("r"), history=(welcome,)))
+    assert not is_follow_up(Turn("How do I reset the password of mail?", CallContext("r"), history=(before,)))
+
+
+@pytest.mark.parametrize(
+    ("question", "short"),
+    [
+        ("Who opens the library?", True),
+        ("Who opens the library today?", False),
+        ("图书馆几点开门?", True),
+        ("图书馆几点钟开门?", False),
+    ],
+)
+def test_four_words_or_eight_characters_leave_something_unsaid(question: str, short: bool) -> None:
+    assert (texts(question, "When does the library open?") != [question]) is short

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from orbit import Calibration, Document, Need, Provider, Query, hookimpl
-from orbit.chat.search.fusion import distinct, fuse_scores, relative
+from orbit.chat.search.fusion import fuse_scores, relative
 from orbit.chat.search.relevance import Relevance
 from orbit.errors import PluginLoadError
 from orbit.testing import serve
@@ -42,19 +42,6 @@ def test_a_weight_counts() -> None:
     assert shown(fused) == {"b": 0.72, "a": 0.2}
 
 
-def test_what_a_full_list_leaves_out_may_be_as_good_as_its_last() -> None:
-    lists = {"dense": found(a=0.6), "words": found(b=0.9, c=0.85)}
-    assert list(shown(fuse_scores([lists], EQUAL, 10))) == ["b", "c", "a"]  # the list is whole: it does not know a
-    cut = fuse_scores([lists], EQUAL, 2)
-    assert list(shown(cut)) == ["a", "b", "c"]
-    assert shown(cut)["a"] == 0.4  # ranked higher, but no surer
-
-
-def test_of_several_texts_the_best_counts() -> None:
-    fused = fuse_scores([{"words": found(a=0.9)}, {"words": found(b=0.6, a=0.2)}], EQUAL, FULL)
-    assert shown(fused) == {"a": 0.9, "b": 0.6}
-
-
 def test_a_retriever_without_the_collection_does_not_lower_the_confidence() -> None:
     assert shown(fuse_scores([{"dense": found(a=0.7)}], EQUAL, FULL)) == {"a": 1.0}
     assert shown(fuse_scores([{"dense": found(a=0.7), "words": []}], EQUAL, FULL)) == {"a": 0.5}
@@ -70,17 +57,6 @@ def test_a_model_does_not_count_for_scripts_that_it_has_not_learnt() -> None:
     assert shown(fuse_scores([{"dense": found(a=0.9)}], known, FULL, "أين؟")) == {"a": 0.9}
     unsure = fuse_scores([lists], known, FULL, "أين أوقف سيارتي؟")
     assert shown(unsure) == {"b": 0.6, "a": 0.0}, "nor does it lower what the words are sure of"
-
-
-def test_only_what_says_the_same_is_left_out() -> None:
-    texts = ("Rules of 2022: 120 euros.", "rules of 2022 - 120 Euros", "Rules of 2023: 140 euros.", "?", "!")
-    kept = distinct([Document(str(number), text) for number, text in enumerate(texts)])
-    assert [document.id for document in kept] == ["0", "2", "3", "4"]
-
-
-def test_what_a_longer_passage_before_says_is_left_out() -> None:
-    texts = ("Dogs pay half. Cats travel free, in a basket.", "cats travel free", "Cats travel", "ats travel free")
-    assert [one.id for one in distinct([Document(str(n), text) for n, text in enumerate(texts)])] == ["0", "3"]
 
 
 class Words(Provider):
