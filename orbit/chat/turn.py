@@ -56,6 +56,8 @@ class Turn(msgspec.Struct, frozen=True):
     address: str = ""
     """The server's address as the client knows it, for links; empty if nobody needs it."""
     model: str = ""
+    models: tuple[str, ...] = ()
+    """The models of its key; none for all."""
     details: bool = False
     """Whether the client reads the arguments and results of the tools that the server calls."""
     replaces: int = 0

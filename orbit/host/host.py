@@ -175,6 +175,7 @@ class OrbitHost:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        await self.listed_models.aclose()
         with lending(self):
             await self.registry.stop(self.config.host.timeouts.stop)
         self.closed = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -56,10 +56,33 @@ async def asked_models(
     host: OrbitHost, context: CallContext, health: Mapping[str, Health] | None = None
 ) -> list[ModelInfo]:
     """Return the models with what their providers say of them within ``timeouts.health``, and their health."""
+
+    async def ask(each: ModelProvider) -> Model | None:
+        try:
+            async with asyncio.timeout(host.config.host.timeouts.health):
+                return await host.listed_models.find(each.provider, each.model, context)
+        except (ProviderError, TimeoutError):
+            return None
+
+    return await _described(host, ask, health or {})
+
+
+async def known_models(host: OrbitHost, context: CallContext) -> list[ModelInfo]:
+    """Return the models with what their providers have said of them. The host asks the others in the background."""
+
+    def ask(each: ModelProvider) -> Awaitable[Model | None]:
+        return host.listed_models.find_soon(each.provider, each.model, context)
+
+    return await _described(host, ask, {})
+
+
+async def _described(
+    host: OrbitHost, ask: Callable[[ModelProvider], Awaitable[Model | None]], states: Mapping[str, Health]
+) -> list[ModelInfo]:
+    """Return the models with what ``ask`` returns of each provider's, at the same time, and their health."""
     models = model_list(host)
     providers = {(each.provider, each.model): each for model in models for each in model.providers}
-    found = dict(zip(providers, await _found(host, list(providers.values()), context), strict=True))
-    states = health or {}
+    found = dict(zip(providers, await asyncio.gather(*map(ask, providers.values())), strict=True))
 
     def told(each: ModelProvider) -> ModelProvider:
         model, state = found[each.provider, each.model], states.get(each.provider)
@@ -68,14 +91,3 @@ async def asked_models(
         return ModelProvider(each.provider, each.model, model.window, tuple(sorted(model.supports)), state)
 
     return [msgspec.structs.replace(model, providers=tuple(told(each) for each in model.providers)) for model in models]
-
-
-async def _found(host: OrbitHost, providers: Sequence[ModelProvider], context: CallContext) -> list[Model | None]:
-    async def ask(each: ModelProvider) -> Model | None:
-        try:
-            async with asyncio.timeout(host.config.host.timeouts.health):
-                return await host.listed_models.find(each.provider, each.model, context)
-        except (ProviderError, TimeoutError):
-            return None
-
-    return await asyncio.gather(*map(ask, providers))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import orbit
-from orbit.host.model_list import ModelInfo, ModelProvider, asked_models, model_list
+from orbit.host.model_list import ModelInfo, ModelProvider, asked_models, known_models, model_list
 from orbit.testing import host
 
 
@@ -42,10 +42,12 @@ async def test_what_is_known_is_added(tmp_path: Path) -> None:
     async with host(config, tmp_path, {"able": Able, "away": Away}) as running:
         two, one = model_list(running)
         asked = await asked_models(running, orbit.CallContext("r"), states)
+        known = await known_models(running, orbit.CallContext("r"))
     away = ModelProvider("away", "large")
     assert two == ModelInfo("two", default=True, providers=(ModelProvider("able", "unlisted"),))
     assert one == ModelInfo("one", default=False, providers=(ModelProvider("able", "large"), away), fallback=("two",))
     able = ModelProvider("able", "large", 8192, ("images", "tools"), states["able"])
+    assert known[1].providers == (ModelProvider("able", "large", 8192, ("images", "tools")), away)
     unlisted = ModelProvider("able", "unlisted", health=states["able"])
     assert asked == [
         ModelInfo("two", default=True, providers=(unlisted,)),

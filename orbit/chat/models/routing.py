@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from itertools import compress
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
@@ -257,18 +259,15 @@ class Routing:
         return found
 
     async def _names_able(self, need: Capability, turn: Turn) -> list[str]:
-        """Return the models that support a need. Models whose provider cannot say are left out."""
-        names = []
-        for name in self._catalogue.names():
-            for candidate in self._groups[name]:
-                target = candidate.upstream.target
-                try:
-                    if need in await self._models.supports(target.provider, target.model, turn.context):
-                        names.append(name)
-                        break
-                except ProviderError:
-                    continue
-        return names
+        """Return the models of the turn's key that support a need. Models whose provider cannot say are left out."""
+
+        async def able(name: str) -> bool:
+            targets = [candidate.upstream.target for candidate in self._groups[name]]
+            asking = (self._models.find_soon(target.provider, target.model, turn.context) for target in targets)
+            return any(model is not None and need in model.supports for model in await asyncio.gather(*asking))
+
+        names = self._catalogue.names(turn.models)
+        return list(compress(names, await asyncio.gather(*map(able, names))))
 
     def _own_prompt(self, provider: str) -> str:
         own = getattr(self._registry[provider].settings, "default_system_prompt", None)

@@ -89,6 +89,11 @@ class Catalogue:
         """Return the names for clients, the default first: all, or those of a key's models that exist."""
         return self._existing(tuple(allowed)) if allowed else self._names
 
+    def listed(self, allowed: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return all names that a request may use, as clients read them: the alias follows the default."""
+        names = self.names(allowed)
+        return names if self.configured or not names else (names[0], ALIAS, *names[1:])
+
     def _those_that_exist(self, allowed: tuple[str, ...]) -> tuple[str, ...]:
         found = (_matching(name, self._names) for name in allowed)
         return tuple(dict.fromkeys(name for name in found if name is not None))
@@ -110,7 +115,7 @@ class Catalogue:
             return names[0]
         found = _matching(asked, names)
         if found is None:
-            raise UnknownModel(asked or next(iter(allowed), ""), names)
+            raise UnknownModel(asked or next(iter(allowed), ""), self.listed(allowed))
         return found
 
     def chain(self, name: str) -> tuple[Route, ...]:

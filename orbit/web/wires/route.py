@@ -87,9 +87,10 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
             task = task_of(scope, turn.model)
             if task:
                 turn = msgspec.structs.replace(turn, task=task, model="" if turn.model == TASK_MODEL else turn.model)
-            model = models.find(turn.model, identity.key.models)
-            if model != turn.model:
-                turn = msgspec.structs.replace(turn, model=model)
+            allowed = identity.key.models
+            model = models.find(turn.model, allowed)
+            if model != turn.model or allowed:
+                turn = msgspec.structs.replace(turn, model=model, models=allowed)
             if settings.documents.serve:  # the answer's sources get links
                 turn = msgspec.structs.replace(turn, address=address_of(scope, settings.general.root))
             events = services.conversations.answer(turn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Lists(Plain):
         orbit.Model("large", supports=frozenset({"images"})),
     )
     asked = 0
+    going_on: asyncio.Event | None = None
 
     def model(self, hook: str) -> str:
         return "small"
@@ -42,6 +44,10 @@ class Lists(Plain):
     @orbit.hookimpl
     async def models(self, context: orbit.CallContext) -> Any:
         self.asked += 1
+        if self.going_on is not None:
+            await self.going_on.wait()
+        if isinstance(self.found, Exception):
+            raise self.found
         return list(self.found) if isinstance(self.found, tuple) else self.found
 
 
@@ -56,6 +62,11 @@ def lists_of(registry: Registry) -> Lists:
     provider = registry["lists"]
     assert isinstance(provider, Lists)
     return provider
+
+
+async def answered() -> None:
+    """Wait for what is asked in the background."""
+    await asyncio.wait([task for task in asyncio.all_tasks() if task.get_name() == "ask for models"])
 
 
 async def test_an_instance_without_the_hook_has_one_model_that_reads_text(registry: Registry) -> None:
@@ -100,3 +111,40 @@ async def test_what_is_no_list_of_models_is_the_plugins_mistake(registry: Regist
     with pytest.raises(orbit.ProviderError, match="instead of a list of Models") as raised:
         await Models(registry, 5).of("lists", CONTEXT)
     assert (raised.value.provider, raised.value.operation) == ("lists", "models")
+
+
+async def test_an_instance_that_hangs_holds_up_nobody_and_is_asked_in_the_background(registry: Registry) -> None:
+    models = Models(registry, 5)
+    lists = lists_of(registry)
+    asked, going_on = lists.asked, asyncio.Event()
+    lists.going_on = going_on
+    assert [await models.find_soon("lists", "", CONTEXT) for _ in range(3)] == [None] * 3
+    assert lists.asked == asked + 1
+    going_on.set()
+    await answered()
+    assert await models.find_soon("lists", "large", CONTEXT) == Lists.found[1]
+    assert await models.find_soon("plain", "", CONTEXT) == orbit.Model("plain-1")
+    assert lists.asked == asked + 1
+
+
+async def test_what_is_known_is_renewed_without_waiting(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = Models(registry, 5)
+    lists = lists_of(registry)
+    await models.of("lists", CONTEXT)
+    monkeypatch.setattr("orbit.host.models.instances._FRESH_SECONDS", 0.0)
+    lists.going_on = asyncio.Event()
+    assert await models.find_soon("lists", "", CONTEXT) == Lists.found[0]
+    lists.found = (orbit.Model("small"),)
+    lists.going_on.set()
+    await answered()
+    assert await models.find_soon("lists", "", CONTEXT) == orbit.Model("small")
+    await models.aclose()
+
+
+async def test_a_failure_in_the_background_is_nobodys(registry: Registry) -> None:
+    models = Models(registry, 5)
+    lists_of(registry).found = orbit.ProviderError("it is away.", kind="unavailable")
+    assert await models.find_soon("lists", "", CONTEXT) is None
+    lists_of(registry).going_on = asyncio.Event()
+    assert await models.find_soon("lists", "", CONTEXT) is None
+    await models.aclose()  # does not wait for the answer

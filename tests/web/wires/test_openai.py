@@ -1,5 +1,6 @@
 """``/v1`` as the ``openai`` package speaks it, over a real socket."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ import httpx
 import numpy as np
 import openai
 import pytest
+from tools_model import ToolsModel
 
 import orbit
 from orbit.auth.keys import new_key
@@ -205,7 +207,7 @@ def test_errors_are_the_right_exceptions(tmp_path: Path) -> None:
             api.chat.completions.create(model="gpt-9", messages=HELLO)
     assert wrong.value.code == "invalid_api_key"
     assert unknown.value.code == "model_not_found"
-    assert "Models: script" in unknown.value.message
+    assert "Models: script, orbit." in unknown.value.message
     with serve({"script": {"window": 20}}, tmp_path) as server, pytest.raises(openai.BadRequestError) as long:
         ask(server, [{"role": "user", "content": "word " * 100}])
     assert long.value.code == "context_length_exceeded"
@@ -285,6 +287,50 @@ def test_models(tmp_path: Path) -> None:
             api.models.retrieve("nothing")
         with client(server, key="wrong") as stranger, pytest.raises(openai.AuthenticationError):
             stranger.models.list()
+
+
+class Hangs(orbit.Provider):
+    """Has a model, of which its server says nothing."""
+
+    @orbit.hookimpl
+    async def models(self) -> list[orbit.Model]:
+        await asyncio.Event().wait()
+        return []
+
+    @orbit.hookimpl
+    async def generate(self) -> AsyncIterator[orbit.Chunk]:
+        yield orbit.Chunk("never", finish_reason="stop")
+
+
+def test_a_model_server_that_hangs_does_not_hold_up_the_list(tmp_path: Path) -> None:
+    config: dict[str, Any] = {
+        "hangs": {},
+        "tools_model": {},
+        "models": {"default": "slow", "slow": {"provider": "hangs"}, "able": {"provider": "tools_model"}},
+    }
+    plugins: Any = {"hangs": Hangs, "tools_model": ToolsModel}
+    with serve(config, tmp_path, plugins) as server, client(server) as api:
+        models: dict[str, Any] = {model.id: model for model in api.models.list()}
+        assert api.models.retrieve("slow").id == "slow"
+    assert {name: "tools" in model.supports for name, model in models.items()} == {"slow": False, "able": True}
+
+
+@pytest.mark.parametrize("models", [(), ("able", "text")])
+def test_errors_name_the_models_that_the_list_shows_the_key(tmp_path: Path, models: tuple[str, ...]) -> None:
+    names = {"able": "tools_model", "text": "script", "other": "tools_model"}
+    config: dict[str, Any] = {"script": {}, "tools_model": {}}
+    config["models"] = {"default": "text"} | {name: {"provider": provider} for name, provider in names.items()}
+    with serve(config, tmp_path, {"tools_model": ToolsModel}) as server:
+        secret, key = new_key("another", models=models)
+        server.call(server.services.database.create_key(key))
+        with client(server, key=secret) as api:
+            listed = [model.id for model in api.models.list()]
+            with pytest.raises(openai.NotFoundError) as unknown:
+                api.chat.completions.create(model="gpt-9", messages=HELLO)
+            with pytest.raises(openai.BadRequestError) as unable:
+                api.chat.completions.create(model="text", messages=HELLO, logprobs=True)
+    assert f"Models: {', '.join(listed)}." in unknown.value.message
+    assert f"Models that do: {', '.join(name for name in listed if name != 'text')}." in unable.value.message
 
 
 def test_embeddings(tmp_path: Path) -> None:

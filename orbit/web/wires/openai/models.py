@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from orbit.host.host import OrbitHost
-from orbit.host.model_list import ModelInfo, asked_models
+from orbit.host.model_list import ModelInfo, known_models
 from orbit.host.models.catalogue import ALIAS, Catalogue, UnknownModel
 from orbit.types import CallContext, Capability
 from orbit.upstreams import listed_name
@@ -108,11 +108,9 @@ def model_routes(services: Services) -> list[Any]:
 
     @get("/models", operation_id="models", summary="The models that the key may ask for, its default first")
     async def list_models(request: Request[Any, Any, Any]) -> ModelList:
-        names = catalogue.names(await allowed(request))
-        known = {model.name: model for model in await asked_models(host, _context(request))}
-        models = [_listed(known[name], catalogue) for name in names]
-        if models and not catalogue.configured:
-            models.insert(1, msgspec.structs.replace(models[0], id=ALIAS))
+        names = catalogue.listed(await allowed(request))
+        known = {model.name: model for model in await known_models(host, _context(request))}
+        models = [_listed(known[name if name in known else names[0]], name, catalogue) for name in names]
         first, last = (models[0].id, models[-1].id) if models else (None, None)
         return ModelList(tuple(models), first_id=first, last_id=last)
 
@@ -120,9 +118,8 @@ def model_routes(services: Services) -> list[Any]:
     async def show_model(request: Request[Any, Any, Any], model: FromPath[str]) -> ListedModel:
         name = model.removeprefix("/")  # a name may have slashes
         wanted = catalogue.find(name, await allowed(request))
-        known = {model.name: model for model in await asked_models(host, _context(request))}
-        found = _listed(known[wanted], catalogue)
-        return msgspec.structs.replace(found, id=ALIAS) if name == ALIAS else found
+        known = {model.name: model for model in await known_models(host, _context(request))}
+        return _listed(known[wanted], ALIAS if name == ALIAS else wanted, catalogue)
 
     @post(
         "/embeddings",
@@ -142,19 +139,19 @@ def _context(request: Request[Any, Any, Any]) -> CallContext:
     return CallContext(request_id_of(request.scope))
 
 
-def _listed(model: ModelInfo, catalogue: Catalogue) -> ListedModel:
-    """Return a model as clients see it: with what each of its providers can do."""
+def _listed(model: ModelInfo, name: str, catalogue: Catalogue) -> ListedModel:
+    """Return a model as clients see it: by this name, with what each of its providers can do."""
     owner = model.providers[0].provider if not catalogue.configured else ALIAS
     windows = [each.window for each in model.providers if each.window is not None]
     supports = frozenset[Capability].intersection(*(frozenset(each.supports) for each in model.providers))
     length = min(windows, default=None)
     return ListedModel(
-        model.name,
+        name,
         owner,
         created=catalogue.created,
         context_length=length,
         supports=tuple(sorted(supports)),
-        display_name=model.name,
+        display_name=name,
         created_at=datetime.fromtimestamp(catalogue.created, UTC).isoformat(),
     )
 
