@@ -37,5 +37,5 @@ def test_mistakes(tmp_path: Path, models: dict[str, Any], path: str, said: str) 
 def test_without_the_section_each_provider_that_generates_is_a_model(tmp_path: Path) -> None:
     found = make_host({**PROVIDERS, "general": {"inference_provider": "b"}}, tmp_path).catalogue
     assert (found.names(), found.find(""), found.find("orbit"), found.find("LARGE")) == (("large", "a"), *["large"] * 3)
-    with pytest.raises(UnknownModel, match="Models: large, a"):
+    with pytest.raises(UnknownModel, match="Models: large, orbit, a"):
         found.find("b")
