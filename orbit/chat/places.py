@@ -13,7 +13,7 @@ _LONGEST: Final = 200
 
 def heading_of(document: Document) -> str:
     """Return the headings above a passage, such as ``Leave > Parents``; empty if it has none."""
-    heading = document.metadata.get("heading", "")
+    heading = document.metadata.get("heading")
     return heading if isinstance(heading, str) else ""
 
 
@@ -24,5 +24,5 @@ def location_of(document: Document) -> dict[str, MetadataValue]:
 
 def named(document: Document) -> str:
     """Return a passage's source and place on one line, such as ``fees.xlsx, sheet 2024, row 7``."""
-    place = [f"{key} {value}" for key, value in location_of(document).items()] if document.metadata else ()
+    place = [f"{key} {value}" for key, value in location_of(document).items()]
     return " ".join(", ".join(filter(None, (document.source[-_LONGEST:], *place))).split())

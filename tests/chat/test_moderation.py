@@ -104,3 +104,57 @@ async def test_a_refusal_has_the_moderators_message_or_the_operators(two: Two) -
         "Be kind.", reason="rude"
     )
     assert two.moderation.refusal_of(orbit.Verdict(allowed=False)).finish_reason == "content_filter"
+
+
+RESULTS = (orbit.Message("tool", "nine", tool_call_id="1"), orbit.Message("tool", "rain", tool_call_id="2"))
+
+
+async def test_a_question_is_judged_alone_and_then_with_what_tools_returned(two: Two) -> None:
+    assert await two.moderation.judge_question(turn(), two.journal) == ALLOWED
+    assert two.first.made("input") == [(["When?"],)]
+    empty = (orbit.Message("assistant", "said"), orbit.Message("tool", "", tool_call_id="1"))
+    assert await two.moderation.judge_question(turn(later=empty), two.journal) == ALLOWED
+    assert two.first.made("input")[1:] == [(["When?"],)]
+    later = (orbit.Message("assistant", "calls"), *RESULTS)
+    assert await two.moderation.judge_question(turn(later=later), two.journal) == ALLOWED
+    whole = (["When?", "calls", "nine", "rain", "nine\n\nrain"],)
+    assert two.second.made("input")[2:] == [(["When?"],), whole]
+    assert "moderate" in two.journal.durations
+
+
+async def test_results_of_a_refused_question_are_not_judged(two: Two) -> None:
+    refusal = orbit.Verdict(allowed=False, reason="rude")
+    two.first.acts["moderate"] = returns(refusal)
+    assert await two.moderation.judge_question(turn(later=RESULTS), two.journal) == refusal
+    assert len(two.first.made("input")) == 1
+
+
+async def test_results_may_be_refused(two: Two) -> None:
+    async def judge(text: str) -> orbit.Verdict:
+        return orbit.Verdict("rain" not in text, "wet")
+
+    two.first.acts["moderate"] = judge
+    assert (await two.moderation.judge_question(turn(later=RESULTS), two.journal)).reason == "wet"
+    assert (await two.moderation.judge_results(turn(), RESULTS, two.journal)).reason == "wet"
+
+
+async def test_what_the_hosts_tools_returned_is_judged_after_the_turn_so_far(two: Two) -> None:
+    asked = turn(later=(orbit.Message("assistant", "calls"),))
+    assert await two.moderation.judge_results(asked, RESULTS, two.journal) == ALLOWED
+    assert two.first.made("input") == [(["When?", "calls", "nine\n\nrain"],)]
+    assert await two.moderation.judge_results(asked, (orbit.Message("tool", ""),), two.journal) is ALLOWED
+    assert len(two.first.made("input")) == 1
+
+
+async def test_results_need_a_judge_of_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Judge, "stages", ("output",))
+    async with host({"model": {}, "judge": {}}, tmp_path, PLUGINS) as running:
+        journal = Journal(turn())
+        assert await Moderation(running.registry, 5, "No.").judge_results(turn(), RESULTS, journal) is ALLOWED
+        assert journal.durations == {}
+
+
+async def test_moderators_know_who_asks(two: Two) -> None:
+    asked = turn(key_id="k")
+    await two.moderation.judge("input", ASKED, asked, two.journal)
+    assert two.first.contexts == two.second.contexts == [asked.context]

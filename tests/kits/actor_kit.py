@@ -30,6 +30,7 @@ class Actor(orbit.Provider):
 
     @orbit.hookimpl
     async def moderate(self, stage: str, messages: Sequence[orbit.Message], context: orbit.CallContext) -> Any:
+        self.contexts.append(context)
         self.calls.append((stage, [message.content for message in messages]))
         return (
             await self.acts["moderate"](messages[-1].content)
