@@ -111,6 +111,7 @@ class Authenticator:
             task.exception()  # retrieved, even if every waiting request was cancelled
 
     async def _look_up(self, secret: str, digest: str, generation: object) -> Identity:
+        began = time.monotonic()  # not when the answer is there: a key may be revoked while a slow one is on its way
         key = await self._database.find_by_digest(digest)
         if not _works(key, digest):
             # Also for a key that was found, so that the time of a refusal gives nothing away.
@@ -120,7 +121,7 @@ class Authenticator:
         ends = key.valid_until(digest)
         identity = Identity(key, await self._prompt_of(key))
         valid_until = math.inf if ends is None else ends
-        self._remember(digest, _Known(identity, time.monotonic() + self._cache_seconds, valid_until), generation)
+        self._remember(digest, _Known(identity, began + self._cache_seconds, valid_until), generation)
         return identity
 
     async def _prompt_of(self, key: ApiKey) -> SystemPrompt | None:

@@ -71,6 +71,24 @@ async def test_a_known_key_is_not_asked_for_again(database, authenticator, make)
     assert database.lookups == 1
 
 
+async def test_a_key_that_was_looked_up_slowly_is_not_trusted_longer(database, make, monkeypatch):
+    secret, _ = await make()
+    authenticator = Authenticator(database, cache_seconds=10)
+    find, clock = database.find_by_digest, [1000.0]
+    monkeypatch.setattr("orbit.auth.keys.time.monotonic", lambda: clock[0])
+
+    async def slowly(digest):
+        found = await find(digest)
+        clock[0] += 4  # the key may be revoked now, on another machine
+        return found
+
+    monkeypatch.setattr(database, "find_by_digest", slowly)
+    await authenticator.authenticate(secret)
+    clock[0] += 6.5
+    await authenticator.authenticate(secret)
+    assert database.lookups == 2
+
+
 async def test_requests_at_the_same_time_share_a_look_up(database, authenticator, make):
     secret, _ = await make()
     identities = await asyncio.gather(*(authenticator.authenticate(secret) for _ in range(50)))

@@ -1,4 +1,4 @@
-"""The database on MongoDB's wire: a server from a package, and a real one when ``ORBIT_TEST_MONGODB_URL`` names it."""
+"""The database on MongoDB's wire: a server from a package, FerretDB, and the one that ORBIT_TEST_MONGODB_URL names."""
 
 import asyncio
 import gc
@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from database_contract import OPERATORS, DatabaseContract
-from mongo_server import MongoServer, free_port
+from mongo_server import FerretServer, MongoServer, free_port
 from pymongo import AsyncMongoClient
+from real_servers import missing, program
 
 from orbit.auth.keys import Authenticator, new_key
 from orbit.auth.rate_limits import RateLimiter
@@ -43,9 +44,17 @@ def sockets_of_the_driver():
         gc.collect()
 
 
-@pytest.fixture(params=["wire", *(["real"] if REAL else [])])
+@pytest.fixture(scope="module")
+def ferret(tmp_path_factory):
+    if program("ferretdb") is None:
+        pytest.skip(missing("ferretdb"))
+    with FerretServer(tmp_path_factory.mktemp("ferret")) as server:
+        yield server.uri
+
+
+@pytest.fixture(params=["wire", "ferret", *(["real"] if REAL else [])])
 def settings(request):
-    uri = REAL if request.param == "real" else request.getfixturevalue("wire")
+    uri = REAL if request.param == "real" else request.getfixturevalue(request.param)
     return Mongodb(uri=uri, database=f"orbit_test_{ObjectId()}")
 
 
@@ -68,11 +77,39 @@ async def database(open_another):
         yield database
 
 
+UNLIKE_MONGODB = {
+    "the wire server of the package does not find texts with a NUL character": (
+        "wire",
+        {"test_a_nul_character_is_data"},
+    ),
+    "FerretDB 1 loses one of two changes at the same moment": (
+        "ferret",
+        {"test_rotating_at_the_same_time_loses_no_secret", "test_updating_at_the_same_time_loses_no_text"},
+    ),
+    "FerretDB 1 stores no lists in lists, so that each process counts for itself": (
+        "ferret",
+        {
+            "test_requests_are_counted_exactly_by_all_together",
+            "test_counts_leave_the_window_and_are_kept_apart",
+            "test_a_request_that_was_counted_can_be_taken_back_once",
+            "test_changes_are_announced_and_new_records_are_not",
+        },
+    ),
+}
+
+
 class TestMongodb(DatabaseContract):
-    async def test_a_nul_character_is_data(self, request, database):  # type: ignore[override]  # asks for one more fixture
-        if "wire" in request.node.name:
-            pytest.skip("the wire server of the package does not find texts with a NUL character")
-        await super().test_a_nul_character_is_data(database)
+    @pytest.fixture(autouse=True)
+    def as_far_as_the_server_goes(self, request):
+        for reason, (server, tests) in UNLIKE_MONGODB.items():
+            if server in request.node.callspec.id and request.node.originalname in tests:
+                pytest.skip(reason)
+
+
+async def test_a_server_that_keeps_less_than_mongodb_is_named(request, open_another, caplog):
+    async with open_another():
+        pass
+    assert ("is FerretDB v1." in caplog.text) == ("ferret" in request.node.name)
 
 
 def old_key(secret, **fields):

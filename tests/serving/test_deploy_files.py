@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from real_servers import CACHE, needs, program
 from ruamel.yaml import YAML
 
 from orbit.cli import orbit
@@ -24,9 +25,8 @@ from orbit.testing import serve
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CHART = DEPLOY / "helm" / "orbit"
-CACHE = Path(os.environ.get("ORBIT_REAL_SERVERS", Path.home() / ".cache" / "orbit-real-servers")) / "bin"
-HELM = shutil.which("helm") or shutil.which("helm", path=CACHE)
-needs_helm = pytest.mark.skipif(HELM is None, reason="needs helm: scripts/real_servers.sh helm")
+HELM = program("helm")
+needs_helm = needs("helm")
 SEVERAL = {
     "replicas": 3,
     "config": {"ollama": {"base_url": "http://ollama:11434"}, "mongodb": {"uri": "${MONGODB_URI}"}},
@@ -152,10 +152,30 @@ def rendered(tmp_path: Path, values: dict[str, Any]) -> dict[str, Any]:
 
     helm("lint", "--strict")
     made = helm("template", "town")
+    check_against_the_schemas_of_kubernetes(made)
     documents = [item for item in YAML(typ="safe").load_all(made) if item]
     for item in documents:
         assert item["metadata"]["labels"]["app.kubernetes.io/instance"] == "town"
     return {item["kind"]: item for item in documents}
+
+
+def check_against_the_schemas_of_kubernetes(text: str) -> None:
+    """Have kubeconform read the objects, if it is there."""
+    kubeconform = program("kubeconform")
+    if kubeconform is None:
+        return
+    where = f"{CACHE}/kubernetes-schemas/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+    command = [kubeconform, "-strict", "-summary", "-schema-location", where]
+    result = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@needs("kubeconform")
+@pytest.mark.parametrize(("port", "code"), [("3000", 0), ("true", 1)])
+def test_kubeconform_has_the_schemas_of_kubernetes(port: str, code: int) -> None:
+    service = f"apiVersion: v1\nkind: Service\nmetadata: {{name: a}}\nspec: {{ports: [{{port: {port}}}]}}\n"
+    with pytest.raises(AssertionError, match="Invalid: 1") if code else nullcontext():
+        check_against_the_schemas_of_kubernetes(service)
 
 
 @needs_helm

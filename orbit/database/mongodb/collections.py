@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from beanie import UpdateResponse, init_beanie
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from typing_extensions import override
 
 from orbit.config.model import Mongodb
@@ -59,10 +59,20 @@ class MongoCollections(Database):
         self._database = client[database_name(settings)]
         models = [self._keys, self._prompts, self._versions, self._counts, self._turns]
         with self._as_unavailable():
-            await client.admin.command("ping")
+            self._warn_of(await client.admin.command("buildInfo"))
             # Beanie cannot drop or skip an index that does not fit the records, so ORBIT makes its own.
             await init_beanie(database=self._database, document_models=models, skip_indexes=True)
             await self._make_indexes()
+
+    def _warn_of(self, build: Mapping[str, Any]) -> None:
+        """Say what a server does not keep that only speaks MongoDB's wire."""
+        if (version := str(build.get("ferretdbVersion", ""))).startswith("v1."):
+            logger.warning(
+                "MongoDB at %s is FerretDB %s: it may lose one of two changes of a record at the same moment, and"
+                " cannot count requests for all processes, so each limits keys for itself. Use MongoDB for several.",
+                self._where,
+                version,
+            )
 
     @override
     async def ping(self) -> None:
@@ -77,11 +87,9 @@ class MongoCollections(Database):
             if list(index["key"]) == [("api_key", 1)] and index.get("unique") and plain:
                 with contextlib.suppress(OperationFailure):  # another process was quicker
                     await keys.drop_index(name)
-        # With $exists, equality is known to be within the index; with $type, the server would not use it.
-        there = {"$exists": True}
-        await keys.create_index("digest", name="orbit_digest", unique=True, partialFilterExpression={"digest": there})
+        await self._make_partial_index("digest", "orbit_digest", unique=True)
         await keys.create_index("former.digest", name="orbit_former_digest")
-        await keys.create_index("api_key", name="orbit_clear_key", partialFilterExpression={"api_key": there})
+        await self._make_partial_index("api_key", "orbit_clear_key")
         await keys.create_index("system_prompt_id", name="orbit_prompt")
         await self._versions.get_pymongo_collection().create_index("prompt_id", name="orbit_prompt")
         turns = self._turns.get_pymongo_collection()
@@ -91,6 +99,16 @@ class MongoCollections(Database):
             await self._prompts.get_pymongo_collection().create_index("name", unique=True)
         except OperationFailure as error:
             logger.warning("two system prompts have the same name, so names are not kept unique: %s", error)
+
+    async def _make_partial_index(self, field: str, name: str, *, unique: bool = False) -> None:
+        """Index the keys that have a field; servers without partial indexes (FerretDB) get a sparse one."""
+        keys = self._keys.get_pymongo_collection()
+        # With $exists, equality is known to be within the index; with $type, the server would not use it.
+        there = {field: {"$exists": True}}
+        try:
+            await keys.create_index(field, name=name, unique=unique, partialFilterExpression=there)
+        except OperationFailure:
+            await keys.create_index(field, name=name, unique=unique, sparse=True)
 
     @contextlib.contextmanager
     def _as_unavailable(self) -> Iterator[None]:
@@ -120,8 +138,20 @@ class MongoCollections(Database):
     @staticmethod
     async def _changed(model: type[D], query: dict[str, Any], change: dict[str, Any]) -> D | None:
         """Change the document that a query finds and return it as it is now; None if there is none."""
-        found = await model.find_one(query).update(change, response_type=UpdateResponse.NEW_DOCUMENT)
+        with naming_duplicates():
+            found = await model.find_one(query).update(change, response_type=UpdateResponse.NEW_DOCUMENT)
         return cast("D | None", found)  # of the response's three types, the one that was asked for
+
+
+@contextlib.contextmanager
+def naming_duplicates() -> Iterator[None]:
+    """Raise DuplicateKeyError also for servers (FerretDB) that say it in words only."""
+    try:
+        yield
+    except OperationFailure as error:
+        if "UNIQUE constraint failed" not in str(error):
+            raise
+        raise DuplicateKeyError(str(error), error.code) from error
 
 
 def id_of(text: str) -> Any:

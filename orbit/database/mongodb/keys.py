@@ -46,8 +46,10 @@ class MongoKeys(MongoCollections):
 
     @override
     async def find_by_digest(self, digest: str) -> ApiKey | None:
-        present, former = {"digest": {"$eq": digest}}, {"former": {"$elemMatch": {"digest": {"$eq": digest}}}}
-        found = await self._find_key({"$or": [present, former]})
+        equal = {"$eq": digest}
+        # The last two mean the same, but not every server of MongoDB's wire (FerretDB among them) knows both.
+        within = {"former": {"$elemMatch": {"digest": equal}}}
+        found = await self._find_key({"$or": [{"digest": equal}, {"former.digest": equal}, within]})
         return found.record() if found else None
 
     @override

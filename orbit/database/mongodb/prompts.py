@@ -10,7 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from pymongo.results import UpdateResult
 from typing_extensions import override
 
-from orbit.database.mongodb.collections import ATTEMPTS, MongoCollections, id_of, reference_to
+from orbit.database.mongodb.collections import ATTEMPTS, MongoCollections, id_of, naming_duplicates, reference_to
 from orbit.database.mongodb.documents import SystemPromptDocument
 from orbit.database.prompts import (
     DuplicatePrompt,
@@ -62,7 +62,8 @@ class MongoPrompts(MongoCollections):
                 unchanged = {"_id": document.id, "revision": document.revision}
                 fields = self._prompts.of(updated).model_dump(exclude={"id"})
                 try:
-                    result = await self._prompts.find_one(unchanged).update({"$set": fields})
+                    with naming_duplicates():
+                        result = await self._prompts.find_one(unchanged).update({"$set": fields})
                 except DuplicateKeyError as error:
                     raise DuplicatePrompt(updated.name) from error
                 if isinstance(result, UpdateResult) and result.matched_count:
