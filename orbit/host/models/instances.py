@@ -32,11 +32,12 @@ class Models:
         self._seconds = seconds
         self._callers = registry.callers("models")
         self._known: dict[str, tuple[float, tuple[Model, ...]]] = {}
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asking: dict[str, tuple[asyncio.Task[None], float]] = {}
+        """The question to each instance under way, and when nobody waits for it any more."""
 
     async def aclose(self) -> None:
         """Stop asking in the background."""
-        tasks = list(self._asking.values())
+        tasks = [task for task, _ in self._asking.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -53,11 +54,12 @@ class Models:
         An answer that is not fresh is renewed in the background. Only the first one is waited for, and not for long.
         """
         if name in self._callers and not self._fresh(name):
-            first = name not in self._asking
-            task = self._asking.get(name) or asyncio.create_task(self._renew(name, context), name="ask for models")
-            self._asking[name] = task
-            if first and name not in self._known:
-                await asyncio.wait((task,), timeout=_PATIENCE_SECONDS)
+            if name not in self._asking:
+                task = asyncio.create_task(self._renew(name, context), name="ask for models")
+                self._asking[name] = (task, time.monotonic() + _PATIENCE_SECONDS)
+            task, until = self._asking[name]
+            if name not in self._known:
+                await asyncio.wait((task,), timeout=max(0.0, until - time.monotonic()))
             if name not in self._known:
                 return None
         return self._found(name, model, self._known[name][1] if name in self._callers else await self.of(name, context))
