@@ -40,6 +40,7 @@ class Actor(orbit.Provider):
 
     @orbit.hookimpl
     async def retrieve(self, query: orbit.Query, limit: int, context: orbit.CallContext) -> Any:
+        self.contexts.append(context)
         self.calls.append(("retrieve", query, limit))
         return await self.acts["retrieve"](query.text) if "retrieve" in self.acts else []
 

@@ -242,3 +242,121 @@ async def test_a_text_answers_when_something_was_searched(desk: Desk, monkeypatc
     assert not desk.retrieval(on_nothing_found="answer_without").responds(turn(collection="books"))
     monkeypatch.setattr(Finder, "collection", "default")
     assert desk.retrieval(on_nothing_found="respond").responds(turn())
+
+
+async def test_a_search_is_what_a_prompt_would_have(desk: Desk) -> None:
+    desk.finder.acts["retrieve"] = returns([document("a"), document("b")])
+
+    async def reverse(documents: Any) -> Any:
+        return tuple(reversed(documents))
+
+    desk.sorter.acts["rerank"] = reverse
+    assert [item.id for item in await desk.retrieval(max_documents=1).search(turn())] == ["b"]
+    desk.sorter.calls.clear()
+    desk.finder.acts["retrieve"] = returns([])
+    assert await desk.retrieval().search(turn()) == []
+    assert desk.sorter.made("rerank") == []
+
+
+async def test_a_search_of_a_collection_that_nobody_has_is_refused(tmp_path: Path) -> None:
+    async with host({"model": {}}, tmp_path, PLUGINS) as running:
+        retrieval = Retrieval(running.registry, RetrievalSettings(), Timeouts(), lambda *_: None)
+        with pytest.raises(ProviderError, match=r"no provider that retrieves is running; enable one, for example with"):
+            await retrieval.search(turn(collection="books"))
+
+
+async def test_a_follow_up_may_be_rewritten(desk: Desk) -> None:
+    asked = []
+
+    class Rewriter:
+        async def rewritten(self, asking: Any) -> str:
+            asked.append(asking)
+            return "When does it open on Sunday?"
+
+    rewriter: Any = Rewriter()
+    retrieval = Retrieval(desk.registry, RetrievalSettings(), Timeouts(), desk.failed, "", rewriter)
+    await retrieval.retrieve(FOLLOW_UP, desk.journal)
+    await retrieval.retrieve(turn(), desk.journal)
+    texts = [query.text for query, _ in desk.finder.made("retrieve")]
+    assert (texts, asked) == ([FOLLOW_UP.question, "When does it open on Sunday?", "When?"], [FOLLOW_UP])
+
+
+class Sure(Finder):
+    """A finder whose scores have a scale: certain at 1."""
+
+    def calibration(self, hook: str) -> orbit.Calibration | None:
+        return orbit.Calibration(0.0, 1.0) if hook == "retrieve" else None
+
+
+@pytest.fixture
+async def scored(tmp_path: Path) -> AsyncIterator[Desk]:
+    sections = {"finder": {"use": "sure"}, "other": {"use": "sure"}, "sorter": {}, "last": {"use": "sorter"}}
+    async with host({"model": {}, **sections}, tmp_path, {**PLUGINS, "sure": Sure}) as running:
+        made = Desk(running)
+        made.finder.acts["retrieve"] = returns([document("a", 0.9), document("b", 0.6)])
+        made.other.acts["retrieve"] = returns([document("c", 0.8), document("b", 0.8)])
+        yield made
+
+
+async def test_lists_with_known_scores_are_merged_by_them(scored: Desk) -> None:
+    retrieval = scored.retrieval()
+    assert retrieval.has_certainty
+    found = await retrieval.retrieve(turn(), scored.journal)
+    assert found is not None
+    assert [item.id for item in found] == ["b", "a", "c"]
+    best = found[0].score or 0.0
+    assert 0.9 < best < 1.0  # the certainty that the best list answers
+    assert [round((item.score or 0.0) / best, 3) for item in found] == [1.0, 0.643, 0.571]  # of 0.7, 0.45 and 0.4
+    assert all(query.compared for query, _ in scored.finder.made("retrieve"))
+
+
+async def test_lists_without_scales_are_not_compared(desk: Desk) -> None:
+    assert not desk.retrieval().has_certainty
+    await desk.found()
+    assert not desk.finder.made("retrieve")[0][0].compared
+
+
+@pytest.mark.parametrize(
+    ("settings", "collection", "found"),
+    [
+        ({}, None, "bac"),
+        ({"threshold": 0.999}, None, ""),
+        ({"threshold": 0.999, "thresholds": {"books": 0.1}}, "books", "bac"),
+        ({"thresholds": {"books": 0.999}}, "books", ""),
+        ({"thresholds": {"books": 0.999}}, "others", "bac"),
+    ],
+)
+async def test_what_is_not_good_enough_is_not_found(
+    scored: Desk, settings: dict[str, Any], collection: str | None, found: str
+) -> None:
+    asked = turn(collection=collection) if collection else turn()
+    assert await scored.found(asked, **settings) == found
+    doubtful = await scored.retrieval(**settings).retrieve(asked, scored.journal, doubtful=True)
+    assert doubtful is not None
+    assert len(doubtful) == 3
+
+
+async def test_the_default_collection_has_its_threshold(scored: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Finder, "collection", "default")
+    assert await scored.found(thresholds={"default": 0.999}) == ""
+    assert await scored.found(thresholds={"default": 0.1}, threshold=0.999) == "bac"
+
+
+async def test_the_threshold_of_all_is_that_of_the_measurements(scored: Desk) -> None:
+    weak = [document("a", 0.1)]
+    scored.finder.acts["retrieve"] = scored.other.acts["retrieve"] = returns(weak)
+    assert await scored.found() == ""
+    scored.finder.acts["retrieve"] = scored.other.acts["retrieve"] = returns([document("a", 0.2)])
+    assert await scored.found() == "a"
+
+
+async def test_passages_that_say_the_same_are_one(scored: Desk, desk: Desk) -> None:
+    twins = [orbit.Document("a", "Open at nine.", score=0.9), orbit.Document("b", "open at nine", score=0.9)]
+    for each in (scored, desk):
+        each.finder.acts["retrieve"], each.other.acts["retrieve"] = returns(twins), returns([])
+        assert await each.found() == "a"
+
+
+async def test_retrievers_know_who_asks(desk: Desk) -> None:
+    await desk.found(FOLLOW_UP)
+    assert desk.finder.contexts == [FOLLOW_UP.context] * 2
