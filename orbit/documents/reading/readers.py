@@ -33,7 +33,7 @@ from orbit.host.documents.file_plugins import FilePlugins
 from orbit.types import SourceFile
 
 _PDF = ".pdf"
-VERSION = 4
+VERSION = 5
 """Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
 
 
@@ -192,7 +192,7 @@ def read(source: str, content: bytes, plugins: Mapping[str, Reader] = MappingPro
     ending = PurePath(source).suffix.lower()
     if ending not in plugins:
         check_type(source)
-    if not content.strip():
+    if not content or content.isspace():
         raise UnreadableError("is empty")
     if ending in plugins:
         read_content = plugins[ending](SourceFile(source, content))

@@ -6,6 +6,7 @@ import pytest
 from pdf_kit import field, line, make_pdf
 
 from orbit.documents.formats.pdf.pictures import deadline
+from orbit.documents.formats.pdf.repairs import restored
 from orbit.documents.formats.pdf.words import clean
 from orbit.documents.formats.titles import real_title
 from orbit.documents.reading.readers import read
@@ -190,6 +191,63 @@ def test_columns_of_long_words_are_no_table():
     (section,) = read("a.pdf", make_pdf(rows)).sections
     assert section.kind == "prose"
     assert section.text.replace("\n\n", "\n").split("\n") == [one.strip() for one in GERMAN]
+
+
+RAGGED = """
+Rechtsschutzversicherungsgesellschaft und
+Haftpflicht
+Nahrungsmittelunverträglichkeiten sind
+zu melden
+Verkehrsordnungswidrigkeitenverfahren
+kosten Geld
+Arbeitsunfähigkeitsbescheinigungen, die
+fehlen
+Unternehmenssteuerfortentwicklungsgesetz
+gilt hier
+""".strip().split("\n")
+
+
+def test_narrow_columns_of_long_words_are_no_table_however_short_their_lines():
+    rows = [line(x, 700 - 12 * n, one, 8) for n, one in enumerate(RAGGED) for x in (40, 220, 400)]
+    (section,) = read("a.pdf", make_pdf(rows)).sections
+    assert section.kind == "prose"
+    assert section.text.split("\n\n") == ["\n".join(RAGGED)] * 3
+
+
+def test_a_list_of_names_and_roles_is_a_table():
+    cells = [
+        ("Anna Schmidt", "Head of purchasing"),
+        ("Bo Li", "Cook"),
+        ("Christina Aguilera", "Legal counsel, contracts"),
+    ]
+    cells += [("Emil Nolde", "IT"), ("Fred Astaire", "Warehouse manager"), ("Gina Loll", "Assistant to the board")]
+    rows = [line(x, 700 - 14 * n, cell) for n, row in enumerate(cells) for x, cell in zip((40, 220), row, strict=True)]
+    (section,) = read("a.pdf", make_pdf(rows)).sections
+    assert (section.kind, section.text.count("\n")) == ("table", 5)
+
+
+@pytest.mark.parametrize("again", ["Part number: 300218", "Part number:", "300218"])
+def test_what_is_drawn_again_to_look_bold_is_there_once(again):
+    start = 100.6 + 63 * again.startswith("3")
+    (text,) = texts(make_pdf([line(100, 700, "Part number: 300218"), line(start, 700, again)]))
+    assert text == "Part number: 300218"
+
+
+def test_lines_that_say_the_same_twice_stay():
+    (text,) = texts(make_pdf([line(100, 700, "bye bye"), line(100, 686, "Pago Pago"), line(100, 672, "AABB")]))
+    assert text == "bye bye\nPago Pago\nAABB"
+
+
+def test_doubled_letters_are_single():
+    (text,) = texts(make_pdf([line(100, 700, "HHaarrbboouurr  ooffffiiccee  rruulleess")]))
+    assert text == "Harbour office rules"
+
+
+def test_letters_that_a_font_names_in_utf_8_are_themselves():
+    russian = "Подпись и дата"
+    misread = russian.encode().replace(b" ", b"\0 ").decode("utf-16-be")
+    assert restored(f"A4 {misread}") == f"A4 {russian}"
+    assert restored("킴 토 사랑 톤 통 킹") == "킴 토 사랑 톤 통 킹"
 
 
 def test_words_divided_in_a_cell_are_whole():

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TypeAlias, TypeVar
 
 from orbit.documents.formats.pdf.piece import Piece, breadth
-from orbit.documents.formats.pdf.tables import Table, find_tables
+from orbit.documents.formats.pdf.tables import Table, fills_column, find_tables
 
 Block: TypeAlias = Piece | Table
 _B = TypeVar("_B", bound=Piece | Table)
@@ -100,7 +100,7 @@ def _by_place(blocks: Sequence[Block], depth: int = 0) -> list[Block]:
     ordered: list[Block] = []
     for run in _runs(rows_of(blocks)):
         gutter = _gutter(_free(run))
-        if gutter is None or depth == _DEEPEST or not _is_prose(run):
+        if gutter is None or depth == _DEEPEST or not _is_prose(run, gutter):
             ordered += [block for row in run for block in row]
         else:
             ordered += _by_place([block for row in run for block in row if block.right <= gutter], depth + 1)
@@ -135,12 +135,19 @@ def _free(rows: Sequence[list[Block]]) -> _Spans:
 
 
 def _common(one: _Spans, other: _Spans) -> _Spans:
+    """Return what both leave free. Each has its spans from left to right."""
     common = []
-    for left, right in one:
-        for start, end in other:
-            low, high = max(left, start), min(right, end)
-            if high - low >= _GUTTER:
-                common.append((low, high))
+    index = place = 0
+    while index < len(one) and place < len(other):
+        left, right = one[index]
+        start, end = other[place]
+        low, high = left if left > start else start, right if right < end else end  # noqa: FURB136  # twice as fast
+        if high - low >= _GUTTER:
+            common.append((low, high))
+        if right < end:
+            index += 1
+        else:
+            place += 1
     return common
 
 
@@ -150,9 +157,11 @@ def _gutter(free: _Spans) -> float | None:
     return next(inner, None)
 
 
-def _is_prose(rows: Sequence[list[Block]]) -> bool:
-    words = [_words(block.text) for row in rows for block in row if isinstance(block, Piece)]
-    return len(rows) > 1 and sum(words) >= _WORDS_OF_PROSE * len(words)
+def _is_prose(rows: Sequence[list[Block]], gutter: float) -> bool:
+    pieces = [block for row in rows for block in row if isinstance(block, Piece)]
+    first = [piece for piece in pieces if piece.right <= gutter]
+    many = sum(_words(piece.text) for piece in pieces) >= _WORDS_OF_PROSE * len(pieces)
+    return len(rows) > 1 and (many or (len(first) > 0 and fills_column(first)))
 
 
 def _words(text: str) -> int:

@@ -19,7 +19,7 @@ def breadth(text: str) -> int:
     return len(text) if text.isascii() else len(text) + len(_WIDE.findall(text))
 
 
-class Piece(msgspec.Struct):
+class Piece(msgspec.Struct, gc=False):
     """A line, or the part of a line between two wide gaps. Coordinates are in points from the top left corner.
 
     ``line`` is the number of the line that PDFium sees it in.

@@ -19,6 +19,10 @@ _FULL = 0.75
 """A line of prose is at least so wide, compared with its column."""
 _MOSTLY = 0.6
 """Part of the lines of a column of prose that are full."""
+_BROKEN = 0.75
+"""Part of the lines of a column of prose that end where the next word no longer fits."""
+_FEW = 3
+"""So few lines may be as long as their column by chance."""
 _LINE = 20
 """Characters of a full line of prose, at least. A letter of Chinese or Japanese counts twice."""
 _CONTINUED = 0.6
@@ -100,12 +104,21 @@ def _grow(rows: Sequence[list[Piece]], start: int) -> tuple[Table | None, int]:
     return _table(columns, height), end
 
 
-def _is_prose(column: _Column) -> bool:
-    """Whether a column's lines fill it, as those of a newspaper do."""
-    lines = [piece for pieces in column.cells.values() for piece in pieces]
-    wide = _FULL * (column.right - column.left)
-    full = [piece for piece in lines if piece.right - piece.left >= wide and breadth(piece.text) >= _LINE]
-    return len(full) >= _MOSTLY * len(lines)
+def fills_column(lines: Sequence[Piece]) -> bool:
+    """Whether lines fill their column, as those of a newspaper do, or break before words too long for them."""
+    width = max(piece.right for piece in lines) - min(piece.left for piece in lines)
+    long = [breadth(piece.text) for piece in lines]
+    full = sum(
+        piece.right - piece.left >= _FULL * width and size >= _LINE for piece, size in zip(lines, long, strict=True)
+    )
+    if full >= _MOSTLY * len(lines):
+        return True
+    broken = 0
+    for piece, size, after in zip(lines, long, lines[1:], strict=False):
+        word = len(after.text.partition(" ")[0]) + 1
+        letter = (piece.right - piece.left) / size
+        broken += piece.right - piece.left + word * letter >= width and size + word >= _LINE
+    return len(lines) > _FEW and broken >= _BROKEN * (len(lines) - 1)
 
 
 def _text(lines: Sequence[Piece]) -> str:
@@ -142,7 +155,9 @@ def _table(columns: list[_Column], height: int) -> Table | None:
     cells = [cell for row in rows for cell in row if cell]
     if len(cells) < _FILLED * height * len(columns):
         return None
-    if sum(cell.count(" ") + 1 for cell in cells) > _WORDS_OF_CELL * len(cells) or all(map(_is_prose, columns)):
+    if sum(cell.count(" ") + 1 for cell in cells) > _WORDS_OF_CELL * len(cells) or all(
+        fills_column([piece for lines in column.cells.values() for piece in lines]) for column in columns
+    ):
         return None
     pieces = [piece for column in columns for lines in column.cells.values() for piece in lines]
     return Table(

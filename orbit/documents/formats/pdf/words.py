@@ -20,7 +20,8 @@ _CJK = "\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _SPACED = re.compile(f"(?<=[{_CJK}]) +(?=[{_CJK}])")
 """Chinese and Japanese have no spaces between words. Where a PDF spreads its letters, PDFium sees some."""
 _HYPHENS = ("-", *SOFT_HYPHENS)
-_WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
+_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
+_MARKS = ".,:;!?()[]\"'"
 _LAST = re.compile(r"[^\W\d_]+$")
 _FIRST = re.compile(r"[^\W\d_]+")
 _BREAKS = re.compile(f"[{_CJK}][{_CJK}]\\Z")
@@ -40,7 +41,8 @@ class Words:
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
         self._pieces = pieces
-        self._known: set[str] | None = None
+        self._compounds: set[str] | None = None
+        self._words: set[str] | None = None
 
     def joined(self, above: str, below: str) -> str | None:
         """Return two lines as one if a hyphen divides a word between them, or else None."""
@@ -50,15 +52,18 @@ class Words:
         if start is None or end is None or not end.group()[0].islower():
             return above[:-1] + "-" + below if above.endswith(HYPHEN) and start else None
         compound = f"{start.group()}-{end.group()}".lower()
-        whole = compound.replace("-", "")
-        known = self._words()
-        hyphen = "-" if compound in known and whole not in known else ""
-        return above[:-1] + hyphen + below
+        return above[:-1] + ("-" if self._has_hyphen(compound) else "") + below
 
-    def _words(self) -> set[str]:
-        if self._known is None:
-            self._known = {word.lower() for piece in self._pieces for word in _WORD.findall(piece.text)}
-        return self._known
+    def _has_hyphen(self, compound: str) -> bool:
+        """Whether the document writes a word with a hyphen wherever it is in the middle of a line."""
+        if self._compounds is None:
+            written = (piece.text.lower() for piece in self._pieces if "-" in piece.text)
+            self._compounds = {word for text in written for word in _COMPOUND.findall(text)}
+        if compound not in self._compounds:
+            return False
+        if self._words is None:
+            self._words = {word.strip(_MARKS) for piece in self._pieces for word in piece.text.lower().split()}
+        return compound.replace("-", "") not in self._words
 
 
 def clean(text: str) -> str:

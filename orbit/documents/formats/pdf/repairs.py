@@ -1,0 +1,77 @@
+"""Mends what programs do to text in PDFs: letters drawn twice to look bold, and names of characters in UTF-8."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+
+from orbit.documents.formats.pdf.piece import Piece
+
+_SHIFT = 0.2
+"""Text is drawn again at most this many of its heights away."""
+_FEWEST = 4
+"""Different letters of a doubled line, at least: "AABB" may be a grade."""
+_OVER = 1.3
+"""The parts of a line are together this many times as wide as the line if some lie over others."""
+_MOST_SPACES = 100
+_SPACE = re.compile(" ")
+_TWICE = re.compile(r"(\S)\1")
+_DOUBLED = re.compile(r"(?:(\S)\1|\s)+")
+_HANGUL = re.compile("[\uac00-\ud7a3]")
+_MISREAD = re.compile("[\ud080-\ud0bf\ud180-\ud1bf]")
+"""Two bytes of a Cyrillic letter in UTF-8, taken for one character in UTF-16: syllables of Korean."""
+_KINDS = 5
+"""Different syllables, at least. Korean has others among them."""
+
+
+def restored(content: str) -> str:
+    """Return a page's text with Cyrillic where its fonts name letters in UTF-8 instead of UTF-16."""
+    if content.isascii() or not _MISREAD.search(content):
+        return content
+    syllables = set(_HANGUL.findall(content))
+    if len(syllables) < _KINDS or any(not _MISREAD.match(one) for one in syllables):
+        return content
+    return _MISREAD.sub(lambda found: found.group().encode("utf-16-be").decode(), content)
+
+
+def without_overprints(pieces: Sequence[Piece]) -> list[Piece]:
+    """Return a page's text without what is drawn again at nearly the same place."""
+    kept: list[Piece] = []
+    seen: dict[str, list[Piece]] = {}
+    for piece in pieces:
+        piece.text = _single(piece.text)
+        others = seen.get(piece.text)
+        if others is None:
+            seen[piece.text] = [piece]
+        elif any(_near(piece, other) for other in others[-3:]):
+            continue
+        else:
+            others.append(piece)
+        kept.append(piece)
+    return kept
+
+
+def drawn_once(text: str, boxes: Sequence[tuple[float, float, float, float]]) -> str:
+    """Return a line without its end if that is drawn over its start: "a b" for "a b a b" and for "a b a"."""
+    if len(boxes) < 2:  # noqa: PLR2004  # one lies over nothing
+        return text
+    lefts, _, rights, _ = zip(*boxes, strict=True)
+    if sum(rights) - sum(lefts) > _OVER * (max(rights) - min(lefts)):
+        for space in islice(_SPACE.finditer(text), _MOST_SPACES):
+            if text[space.end() :] in text[: space.start()]:
+                return text[: space.start()]
+    return text
+
+
+def _single(text: str) -> str:
+    """Return "Ab" for "AAbb"."""
+    if len(text) < 2 * _FEWEST or text[0] != text[1] or not _DOUBLED.fullmatch(text):
+        return text
+    letters = _TWICE.sub(r"\1", text)
+    return letters if len(set(letters)) >= _FEWEST else text
+
+
+def _near(one: Piece, other: Piece) -> bool:
+    most = _SHIFT * one.height
+    return abs(one.left - other.left) <= most and abs(one.top - other.top) <= most
