@@ -3,8 +3,8 @@
     .venv/bin/python scripts/mutants.py auth chat/admission chat/search
 
 Each module of a room gets a copy of the sources in build/mutants, where ``mutmut show NAME`` shows a fault. A fault
-that the tests of the module miss is printed with its name: those of tests/ROOM/test_MODULE.py, or those that
-tests/test_layout.py names instead.
+that the tests of the module miss is printed with its name: those of tests/ROOM/test_MODULE.py and test_MODULE_*.py, or
+those that tests/test_layout.py names instead.
 """
 # ruff: noqa: INP001, T201  # a script, not a package; it prints its figures
 
@@ -37,8 +37,9 @@ def modules_of(name: str) -> list[str]:
 def tests_of(module: str) -> list[str]:
     """Name the test files that guard a module."""
     room, _, name = module.rpartition("/")
-    own = f"tests/{room}/test_{name}.py"
-    return [own] if (ROOT / own).exists() else [f"tests/{ELSEWHERE[module + '.py'][0]}"]
+    folder = ROOT / "tests" / room
+    own = [*folder.glob(f"test_{name}.py"), *sorted(folder.glob(f"test_{name}_*.py"))]
+    return [file.relative_to(ROOT).as_posix() for file in own] or [f"tests/{ELSEWHERE[module + '.py'][0]}"]
 
 
 def copy_for(module: str) -> Path:

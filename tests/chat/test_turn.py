@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
+from actor_kit import turn
 
-from orbit import CallContext
+from orbit import CallContext, Message
 from orbit.chat.ticker import Ticker
 from orbit.chat.turn import TurnTimeout, in_time
 
@@ -33,7 +35,7 @@ async def test_work_within_the_deadline_is_done(seconds: float | None) -> None:
 async def test_the_deadline_ends_the_work(seconds: float) -> None:
     with pytest.raises(TurnTimeout) as raised:
         await in_time(context(seconds), slow(), Ticker())
-    assert raised.value.client
+    assert raised.value.client == str(raised.value) == "The answer took longer than the server allows."
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -68,3 +70,19 @@ async def test_work_that_overhears_the_deadline_keeps_its_result() -> None:
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "searches"),
+    [
+        ({}, True),
+        ({"question": " \n"}, False),
+        ({"task": "title"}, False),
+        ({"later": (Message("assistant", "It is"),)}, True),
+        ({"later": (Message("tool", "nine", tool_call_id="1"),)}, False),
+    ],
+)
+def test_a_question_is_searched_for_once(fields: dict[str, Any], *, searches: bool) -> None:
+    asked = turn(**fields)
+    assert asked.searches is searches
+    assert asked.has_results is any(message.role == "tool" for message in asked.later)
