@@ -10,6 +10,7 @@ import msgspec
 from litestar import MediaType, Request, Response, get
 
 from orbit.host.providers.health import HealthQuestions
+from orbit.host.readiness import missed
 from orbit.types import Health
 from orbit.web.admin_guard import ADMIN_TOKEN
 from orbit.web.key_guard import API_KEY
@@ -44,9 +45,12 @@ class HealthCheck:
             return self._report
 
     def ready(self, report: HealthReport) -> bool:
-        """Whether the server should receive requests: not draining, and all components that answers need are up."""
-        needed = {"server", "store", *self._services.host.registry.names()}
-        return all(report.components[name].status != "down" for name in needed if name in report.components)
+        """Whether the server should receive requests: not draining, and all components that answers need are up.
+
+        A provider that others can stand in for is not needed.
+        """
+        down = {name for name, component in report.components.items() if component.status == "down"}
+        return not (down & {"server", "store"} or missed(self._services.host, down))
 
     async def _ask(self) -> HealthReport:
         services = self._services
