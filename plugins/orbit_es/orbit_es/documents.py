@@ -11,7 +11,7 @@ import msgspec
 
 from orbit.chatlog import Naming
 
-VERSION = 2
+VERSION = 3
 """Version of the index template. Increase it with every change, so that installed templates show theirs."""
 
 
@@ -141,6 +141,7 @@ _KEYWORDS = (
     "elasticsearch_status",
 )
 _KEYWORD = {"type": "keyword", "ignore_above": 1024}
+_CALL = {"id": _KEYWORD, "name": _KEYWORD, "arguments": {"type": "text"}, "result": {"type": "text"}}
 _MAPPINGS: dict[str, Any] = {
     "dynamic": False,  # keep fields of later versions without indexing them, rather than reject them
     "properties": {
@@ -158,6 +159,9 @@ _MAPPINGS: dict[str, Any] = {
         "durations": {"type": "object", "dynamic": True},
         "prompt_tokens": {"type": "integer"},
         "completion_tokens": {"type": "integer"},
+        "tries": {"type": "integer"},
+        "tool_calls": {"properties": _CALL},
+        "tool_uses": {"properties": _CALL | {"provider": _KEYWORD, "status": _KEYWORD, "seconds": {"type": "float"}}},
         "sources": {"properties": {"id": _KEYWORD, "source": _KEYWORD, "score": {"type": "float"}}},
         **dict.fromkeys(_KEYWORDS, _KEYWORD),
     },
