@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orbit import Host, ProviderError, ToolResult
 from orbit.sanitize import printable, without_secrets
-from orbit_mcp.asking import elicitation, sampling
+from orbit_mcp.asking import SHARE, elicitation, sampling
 from orbit_mcp.ended import Ended
 from orbit_mcp.http import http_streams
 from orbit_mcp.naming import Offered, offered
@@ -160,7 +160,9 @@ class Connection:
                 streams,
                 read_timeout_seconds=settings.start_timeout,
                 message_handler=self._hear,
-                sampling_callback=sampling(self.name, self._host) if settings.sampling else None,
+                sampling_callback=sampling(self.name, self._host, SHARE * settings.timeout)
+                if settings.sampling
+                else None,
                 elicitation_callback=elicitation(settings.elicitation) if settings.elicitation else None,
                 client_info=mcp.Implementation(name="orbit", version="2"),
                 cache=None,

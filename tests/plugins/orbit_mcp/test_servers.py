@@ -26,11 +26,11 @@ async def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     monkeypatch.setattr(connection, "_FIRST_PAUSE", 0.05)
     stopping, stopped = asyncio.Event(), []
 
-    async def start(**servers: dict[str, Any]) -> McpProvider:
+    async def start(script: dict[str, Any] | None = None, **servers: dict[str, Any]) -> McpProvider:
         ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         async def hold() -> None:
-            config = {"mcp": {"servers": servers, "wait": 60}, "script": {}}
+            config = {"mcp": {"servers": servers, "wait": 60}, "script": script or {}}
             async with host(config, tmp_path) as running:
                 ready.set_result(running.registry["mcp"])
                 await stopping.wait()
@@ -104,6 +104,15 @@ async def test_sampling_and_elicitation_are_refused_unless_allowed(run: Run) -> 
     assert json.loads((await call(provider, "deaf_elicit")).text)["action"] == "decline"
     assert json.loads((await call(provider, "free_elicit")).text)["content"] == {"town": "Bonn"}
     assert json.loads((await call(provider, "free_sample")).text)["content"]["text"] == "word0 word1 word2 "
+
+
+@pytest.mark.parametrize("script", [{"first_delay": 3600}, {"fail_after": 0, "kind": "unavailable"}])
+async def test_a_model_that_gives_no_answer_holds_no_server_up(run: Run, script: dict[str, Any]) -> None:
+    """Nor does the server learn why: that is in the log."""
+    free = process(sampling=True, timeout=2.0 if "first_delay" in script else 60.0)
+    provider = await run(script=script, odd=free)
+    answer = json.loads((await call(provider, "odd_sample")).text)
+    assert answer["message"] == "The model gives no answer at the moment."
 
 
 async def test_renamed_tools_are_read_again(run: Run) -> None:
