@@ -467,6 +467,17 @@ class CallContext(msgspec.Struct, frozen=True):
         """Return the seconds until the deadline, at least 0; None if there is no deadline."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
+    def within(self, seconds: float) -> CallContext:
+        """Return the same with a deadline in so many seconds, unless it has a nearer one.
+
+        For ``host.generate`` and other calls that the caller waits for only so long: the host then knows when to ask
+        another provider of a model.
+        """
+        deadline = time.monotonic() + seconds
+        if self.deadline is not None and self.deadline <= deadline:
+            return self
+        return msgspec.structs.replace(self, deadline=deadline)
+
 
 class Source(msgspec.Struct, frozen=True):
     """A passage that the model was given."""

@@ -148,11 +148,10 @@ class Reranker(Provider):
         size = self.settings.passages_per_request
         places = asyncio.Semaphore(self.settings.batch_size)
         groups = [documents[start : start + size] for start in range(0, len(documents), size)]
+        context = context.within(self.settings.timeout)
         tasks = [asyncio.create_task(self._score(question, group, places, context)) for group in groups]
-        remaining = context.remaining()
-        seconds = self.settings.timeout if remaining is None else min(self.settings.timeout, remaining)
         try:
-            done, late = await asyncio.wait(tasks, timeout=seconds)
+            done, late = await asyncio.wait(tasks, timeout=context.remaining())
         finally:
             for task in tasks:
                 task.cancel()

@@ -51,6 +51,7 @@ class Found(msgspec.Struct, frozen=True):
     durations: dict[str, float] = {}
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    tries: int = 0
     tool_uses: tuple[FoundTool, ...] = ()
 
 

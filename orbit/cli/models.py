@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def models(target: Target) -> None:
     """List the models that clients may name, with their providers and fallbacks.
 
-    Health, window and what they support come from the running server: the one of --url, or of the configuration.
+    Health, window and what they support come from the running server: the one of --url, or of the configuration. A
+    provider that failed gets no requests for a while; each worker decides for itself, and one of them answers.
     """
     found = _of_server(target) if target.url else _of_configuration(target)
     rows = [
@@ -69,4 +70,6 @@ def _name(model: ModelInfo) -> str:
 def _health(provider: ModelProvider) -> str:
     if provider.health is None:
         return "-"
-    return f"{provider.health.status}: {provider.health.detail}" if provider.health.detail else provider.health.status
+    detail = f": {provider.health.detail}" if provider.health.detail else ""
+    rests = f"; no requests for {provider.cooldown:.0f} s" if provider.cooldown else ""
+    return f"{provider.health.status}{detail}{rests}"

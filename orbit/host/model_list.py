@@ -21,6 +21,8 @@ class ModelProvider(msgspec.Struct, frozen=True):
     """Tokens that it reads and writes together."""
     supports: tuple[Capability, ...] = ()
     health: Health | None = None
+    cooldown: float = 0.0
+    """Seconds without requests that are left after a failure, in the worker that tells it."""
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
@@ -42,7 +44,11 @@ def model_list(host: OrbitHost) -> list[ModelInfo]:
             name,
             name == catalogue.default,
             tuple(
-                ModelProvider(target.provider, target.model or host.registry.model(target.provider, "generate"))
+                ModelProvider(
+                    target.provider,
+                    target.model or host.registry.model(target.provider, "generate"),
+                    cooldown=round(host.upstreams.of(target).cooldown, 1),
+                )
                 for target in catalogue.routes[name].targets
             ),
             catalogue.routes[name].fallback,
@@ -86,8 +92,7 @@ async def _described(
 
     def told(each: ModelProvider) -> ModelProvider:
         model, state = found[each.provider, each.model], states.get(each.provider)
-        if model is None:
-            return msgspec.structs.replace(each, health=state)
-        return ModelProvider(each.provider, each.model, model.window, tuple(sorted(model.supports)), state)
+        said = {} if model is None else {"window": model.window, "supports": tuple(sorted(model.supports))}
+        return msgspec.structs.replace(each, health=state, **said)
 
     return [msgspec.structs.replace(model, providers=tuple(told(each) for each in model.providers)) for model in models]

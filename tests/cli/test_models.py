@@ -13,6 +13,8 @@ from click.testing import CliRunner
 import orbit
 from orbit.auth.admin_token import read_token
 from orbit.cli import orbit as command
+from orbit.host.models import upstreams
+from orbit.host.models.catalogue import Target
 from orbit.serving.sole_server import announce
 from orbit.testing import serve
 
@@ -69,12 +71,21 @@ def test_with_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         general = f"general: {{data_dir: {tmp_path}/data, host: 127.0.0.1, port: {port}}}"
         text = f"{general}\necho: {{}}\nsecond: {{use: echo}}\n{TEXT}\n"
         (tmp_path / "config.yaml").write_text(text)
+        upstream = server.services.host.upstreams.of(Target("second", "big"))
+        monkeypatch.setattr(upstreams, "_FIRST_REST", 200.0)
+        monkeypatch.setattr(upstreams, "_LONGEST_REST", 200.0)
+        upstream.failed(orbit.ProviderError("it is down."))
+        resting = json.loads(run("--url", server.url, "--json")[0])[1]["providers"][0]["cooldown"]
+        told = run("--url", server.url)[0]
+        upstream.answered()
         by_url = json.loads(run("--url", server.url, "--json")[0])
         by_file = json.loads(run("--config", str(tmp_path / "config.yaml"), "--json")[0])
         shown, note = run("--config", str(tmp_path / "config.yaml"))
         announce(tmp_path / "data", server.url)  # as `orbit serve --port` does
         (tmp_path / "config.yaml").write_text(text.replace(f"port: {port}", "port: 1"))
         by_announcement = json.loads(run("--config", str(tmp_path / "config.yaml"), "--json")[0])
+    assert 100 < resting <= 200
+    assert "degraded: half of it is away; no requests for " in told
     assert by_url == by_file == by_announcement
     assert note == ""
     assert [(model["name"], model["default"], model["fallback"]) for model in by_url] == [
@@ -88,6 +99,7 @@ def test_with_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "window": 8192,
             "supports": ["images", "tools"],
             "health": {"status": "degraded", "detail": "half of it is away"},
+            "cooldown": 0.0,
         }
     ]
     assert by_url[0]["providers"][0]["health"] == {"status": "ok", "detail": ""}

@@ -41,11 +41,12 @@ class Rewriter:
 
     async def rewritten(self, turn: Turn) -> str:
         """Return the question of a turn as it is understood alone; empty if the model gives none."""
+        context = turn.context.within(self._seconds)
         options = GenerateOptions(temperature=0.0, max_tokens=_TOKENS, stream=False)
         try:
             async with (
                 asyncio.timeout(self._seconds),
-                aclosing(self._generate(_conversation(turn), options, turn.context, self._model)) as chunks,
+                aclosing(self._generate(_conversation(turn), options, context, self._model)) as chunks,
             ):
                 answer = "".join([chunk.text async for chunk in chunks])
         except TimeoutError:

@@ -39,16 +39,20 @@ class NamedModels:
     async def generate(
         self, name: str, messages: Sequence[Message], options: GenerateOptions, context: CallContext
     ) -> AsyncGenerator[Chunk, None]:
-        """Generate with a model: by its least busy provider, or the next one if that fails before its first text."""
+        """Generate with a model: by its least busy provider, or the next one if that fails before its first text.
+
+        A provider that has not begun after half of the time that ``context`` leaves has failed, if another is ready.
+        """
         budget, candidates = self._upstreams.budget, self._candidates(name)
         budget.request()
         first: OrbitError | None = None
         for number, (upstream, route) in enumerate(candidates, 1):
             chosen = with_own(options, route.options, upstream.target.model)
-            begun = False
+            begun, left = False, context.remaining()
+            seconds = left / 2 if left and _is_ready(candidates[number:]) else None
             try:
                 answer = self._generate(upstream.provider, messages, chosen, context)
-                async with aclosing(_noted(upstream, answer)) as chunks:
+                async with aclosing(_noted(upstream, answer, context, seconds)) as chunks:
                     async for chunk in chunks:
                         begun = True
                         yield chunk
@@ -74,29 +78,43 @@ class NamedModels:
         return [(upstream, routes[upstream]) for upstream in in_order(groups)]
 
 
+def _is_ready(others: Sequence[tuple[Upstream, Route]]) -> bool:
+    return bool(others) and others[0][0].is_ready(time.monotonic())
+
+
 _PATIENCE: Final = 5.0
-"""Seconds after which a caller that leaves without a text has found the provider too slow. Judges have deadlines."""
+"""Seconds after which a caller that leaves without a text has found the provider too slow, whatever its deadline."""
+_NEARLY: Final = 0.1
+"""Seconds before its deadline at which a caller that leaves without a text has found the same: timers are not exact."""
 
 
-async def _noted(upstream: Upstream, chunks: AsyncGenerator[Chunk, None]) -> AsyncGenerator[Chunk, None]:
-    """Pass an answer on, and note what comes of it."""
+async def _noted(
+    upstream: Upstream, chunks: AsyncGenerator[Chunk, None], context: CallContext, seconds: float | None
+) -> AsyncGenerator[Chunk, None]:
+    """Pass an answer on, and note what comes of it. Raises ProviderError if it has not begun after ``seconds``."""
     upstream.begin()
     started, begun = time.monotonic(), False
     try:
         async with aclosing(chunks):
-            async for chunk in chunks:
-                if not begun:
-                    begun = True
-                    upstream.answered()
+            try:
+                async with asyncio.timeout(seconds):
+                    chunk = await anext(chunks, None)
+            except TimeoutError as error:
+                raise too_slow(upstream.provider, "generate", round(seconds or 0.0, 2)) from error
+            if chunk is not None:
+                begun = True
+                upstream.answered()
+            while chunk is not None:
                 yield chunk
+                chunk = await anext(chunks, None)
     except ProviderError as error:
         if error.kind != "rejected":
             upstream.failed(error)
         raise
     except asyncio.CancelledError:
-        seconds = time.monotonic() - started
-        if not begun and seconds >= _PATIENCE:
-            upstream.failed(too_slow(upstream.provider, "generate", seconds))
+        waited, left = time.monotonic() - started, context.remaining()
+        if not begun and (waited >= _PATIENCE or (left is not None and left <= _NEARLY)):
+            upstream.failed(too_slow(upstream.provider, "generate", round(waited, 2)))
         raise
     finally:
         upstream.end()

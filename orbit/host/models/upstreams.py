@@ -81,6 +81,11 @@ class Upstream:
         """When its rest ends, in seconds of ``time.monotonic()``."""
         return self._until
 
+    @property
+    def cooldown(self) -> float:
+        """Seconds until its rest ends; 0 if it may have requests."""
+        return max(0.0, self._until - time.monotonic()) if self._failures else 0.0
+
     def is_ready(self, now: float) -> bool:
         """Return whether it may have a request. After its rest, one request probes it; others wait for the outcome."""
         return not self._failures or (now >= self._until and not self._probing)

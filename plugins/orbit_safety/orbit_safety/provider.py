@@ -108,7 +108,7 @@ class SafetyProvider(Provider):
             if not self._blocklist:
                 logger.warning("%s: mode is disabled and the block list is empty, so every text passes", self.name)
             return
-        context = CallContext("start")
+        context = CallContext("start").within(self.settings.request_timeout)
         try:
             async with asyncio.timeout(self.settings.request_timeout):
                 answer = await self._ask("input", _PASSES, context)
@@ -185,13 +185,13 @@ class SafetyProvider(Provider):
         known = self._memory.get(stage, text)
         if known is not None:
             return known
-        remaining = context.remaining()
-        seconds = self.settings.request_timeout if remaining is None else min(self.settings.request_timeout, remaining)
+        context = context.within(self.settings.request_timeout)
+        seconds = context.remaining() or 0.0
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._ask_again(stage, text, context)
         except TimeoutError as error:
-            return self._undecided(f"no verdict within {seconds:g} s", "timeout", error)
+            return self._undecided(f"no verdict within {round(seconds, 2):g} s", "timeout", error)
         except ProviderError as error:
             return self._undecided(str(error), error.kind, error)
         if is_safe(answer, self.settings.mode):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import orbit
-from orbit.host.models import named_models
+from orbit.host.models import named_models, upstreams
 from orbit.testing import Script, host
 from orbit.testing.hosting import make_host
 
@@ -92,6 +93,51 @@ async def test_a_provider_that_hangs_is_left_alone_afterwards(tmp_path: Path, mo
             await asking
         assert await text_of(running, "judge") == "word0 "
         assert len(script(running, "hanging").seen) == 1
+
+
+HANGING: dict[str, Any] = {
+    **CONFIG,
+    "hanging": {"use": "script", "first_delay": 3600},
+    "models": {
+        "default": "judge",
+        "judge": {"provider": "hanging", "fallback": "small"},
+        "small": {"provider": "script"},
+        "alone": {"provider": "hanging"},
+    },
+}
+
+
+async def test_a_provider_that_hangs_leaves_time_for_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role has a deadline: the first provider may use half of it, and is left alone afterwards."""
+    monkeypatch.setattr(upstreams, "_FIRST_REST", 3600.0)
+    async with host(HANGING, tmp_path) as running:
+        chunks = running.generate(ASKED, orbit.GenerateOptions(), CONTEXT.within(0.2), provider="judge")
+        assert "".join([chunk.text async for chunk in chunks]) == "word0 "
+        assert await text_of(running, "judge") == "word0 "
+        assert len(script(running, "hanging").seen) == 1
+        assert running.upstreams.of(running.catalogue.routes["judge"].targets[0]).slow
+
+
+async def test_a_caller_whose_deadline_passed_found_the_provider_too_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short the deadline is, and also while there is no other provider to go on to."""
+    monkeypatch.setattr(upstreams, "_FIRST_REST", 3600.0)
+    async with host(HANGING, tmp_path) as running:
+        upstream = running.upstreams.of(running.catalogue.routes["alone"].targets[0])
+        for seconds, rests in ((3600.0, False), (0.05, True)):
+            options, context = orbit.GenerateOptions(), CONTEXT.within(seconds)
+            with pytest.raises(TimeoutError):
+                async with (
+                    asyncio.timeout(min(seconds, 0.05)),
+                    aclosing(running.generate(ASKED, options, context, provider="alone")) as chunks,
+                ):
+                    await anext(chunks)
+            assert (upstream.cooldown > 0) == rests
+        assert await text_of(running, "judge") == "word0 "
+        assert len(script(running, "hanging").seen) == 2
 
 
 async def test_an_instance_goes_by_its_own_name(tmp_path: Path) -> None:

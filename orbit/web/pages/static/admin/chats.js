@@ -83,7 +83,7 @@ function chat(record) {
       part("Tools", (record.tool_uses ?? []).map(toolUse).join("\n")),
       part("Time", Object.entries(record.durations).map(([stage, seconds]) => `${stage.replace("_", " ")} ${duration(seconds)}`).join(", ")),
       part("Tokens", `${counted(record.prompt_tokens, "token")} read, ${record.completion_tokens} written`),
-      part("Model", [record.backend, record.model].filter(Boolean).join(" / ")),
+      part("Model", [record.backend, record.model].filter(Boolean).join(" / ") + (record.tries > 1 ? `, after ${record.tries} tries` : "")),
       part("Key", [record.client_name, record.key_hint && `***${record.key_hint}`, record.collection].filter(Boolean).join(", ")),
       part("Request", `${record.request_id}, ${moment(at)}`),
     ),

@@ -4,7 +4,7 @@ import { h } from "../common.js";
 import { call, path } from "./api.js";
 import { Chart } from "./charts.js";
 import { compact, counted, duration, number } from "./format.js";
-import { badge, fill, heading, problem, table } from "./parts.js";
+import { badge, heading, problem, table } from "./parts.js";
 import { Samples, chats, quantile, tokens } from "./samples.js";
 
 const EVERY_MILLISECONDS = 5000;
@@ -33,17 +33,17 @@ export async function showOverview(main, _, signal) {
     h("h2", { class: "title" }, "Models"),
     models,
   );
-  fill(models, async () => modelTable(await call("GET", path("models"))));
   const refresh = async () => {
     if (document.hidden) return;
     try {
-      const live = await call("GET", `${path("live")}?since=${samples.last}`);
+      const [live, named] = await Promise.all([call("GET", `${path("live")}?since=${samples.last}`), call("GET", path("models"))]);
       samples.add(live);
       said.replaceChildren();
       if (signal.aborted) return;
       tiles.replaceChildren(...tilesOf(live));
       drawAll(charts);
       health.replaceChildren(healthTable(live.health));
+      models.replaceChildren(modelTable(named));
     } catch (failure) {
       // The same sentence is not read out every few seconds.
       if (said.textContent !== failure.message) said.replaceChildren(problem(failure));
@@ -110,6 +110,7 @@ function healthTable(health) {
 function modelTable(models) {
   const soft = (text) => h("span", { class: "soft" }, text);
   const windowOf = (one) => (one.window === null ? "" : `${compact(one.window)} tokens`);
+  const rest = (one) => one.cooldown && `no requests for ${duration(one.cooldown)}`;
   return table(
     "Models that clients may name",
     [
@@ -118,7 +119,7 @@ function modelTable(models) {
         "Providers",
         (model) =>
           model.providers.map((one) =>
-            h("div", {}, one.provider, " ", one.health && badge(...HEALTH[one.health.status]), h("small", {}, [one.model, windowOf(one)].filter(Boolean).join(", "))),
+            h("div", {}, one.provider, " ", one.health && badge(...HEALTH[one.health.status]), h("small", {}, [one.model, windowOf(one), rest(one)].filter(Boolean).join(", "))),
           ),
       ],
       ["Supports", (model) => [...new Set(model.providers.flatMap((one) => one.supports))].join(", ") || soft("text")],
