@@ -103,20 +103,22 @@ class Searches:
         assert relevance is not None, "a retriever or the embedder declares no calibration"
         self.relevance = relevance
 
-    async def ask(self, question: str, collection: str) -> dict[str, list[Document]]:
-        """Return the passages of each retriever, and those of all fused."""
-        query = Query(question, collection, compared=True)
-        lists = {
+    async def lists(self, query: Query) -> dict[str, list[Document]]:
+        """Return the passages of each retriever."""
+        return {
             name: list(await caller(query=query, limit=LIMIT, context=CONTEXT)) for name, caller in self.callers.items()
         }
+
+    async def ask(self, question: str, collection: str) -> dict[str, list[Document]]:
+        """Return the passages of each retriever, and those of all fused."""
+        lists = await self.lists(Query(question, collection, compared=True))
         named = {"dense" if name == "chroma" else name: found for name, found in lists.items()}
         return {**named, "fused": fuse_scores([lists], self.relevance, LIMIT, question)}
 
     async def certainty(self, question: str, collection: str) -> float:
         """Return how sure the host is that a collection answers a question."""
-        query = Query(question, collection, compared=True)
-        lists = {name: await caller(query=query, limit=LIMIT, context=CONTEXT) for name, caller in self.callers.items()}
-        return self.relevance.certainty(lists, question)
+        lists = await self.lists(Query(question, collection, compared=True))
+        return self.relevance.certainty(lists, question, LIMIT)
 
 
 def rank(found: Sequence[Document], question: Question) -> int:

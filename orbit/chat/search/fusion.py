@@ -59,7 +59,7 @@ def fuse_scores(
                 documents.setdefault(document.id, document)
         ends = {name: ranked[-1].score or 0.0 for name, ranked in found.items() if len(ranked) >= full}
         for key, document in documents.items():
-            confidence = relevance.confidence(scores[key], found, trust)
+            confidence = min(1.0, max(0.0, relevance.confidence(scores[key], found, trust)))
             rank[key] = max(rank.get(key, 0.0), relevance.confidence({**ends, **scores[key]}, found, trust))
             if key not in best or confidence > (best[key].score or 0.0):
                 best[key] = msgspec.structs.replace(document, score=confidence)

@@ -18,26 +18,31 @@ THRESHOLD = 0.25
 """The certainty below which nothing counts as found. bench/quality.py shows what it refuses and what it loses."""
 
 _TOP = 5
-"""Passages of two lists that are compared."""
+"""Passages of two lists that are compared. As many after them are what a question finds in any case."""
 
 
-class _Evidence(msgspec.Struct, frozen=True):
-    """Weights of a logistic regression: how likely it is that a collection answers a question.
+class Signs(msgspec.Struct, frozen=True):
+    """What the lists for a question show, on scales where 0 is irrelevant and 1 certain; or how much each weighs."""
 
-    Fitted on half of 441 questions in eight languages that collections answer and 212 that they do not, with three
-    embedding models; bench/quality.py reports the figures on all, docs/architecture.md those on the other half.
-    ``known`` weights hold for languages that the embedding model knows, ``unknown`` ones for others.
-    """
-
-    bias: tuple[float, float]
-    vectors: tuple[float, float] = (0.0, 0.0)
-    words: tuple[float, float] = (0.0, 0.0)
+    constant: float = 1.0
+    vectors: float = 0.0
+    """The best similarity."""
+    words: float = 0.0
+    """The best score of a full-text search."""
     agreement: float = 0.0
+    """The share of the first passages that both have found."""
+    vectors_ahead: float = 0.0
+    """How far the best similarity is above those after the first passages."""
+    words_ahead: float = 0.0
 
 
-_BOTH = _Evidence(bias=(-3.6, -3.0), vectors=(6.1, 1.9), words=(3.2, 4.7), agreement=3.1)
-_VECTORS = _Evidence(bias=(-2.8, -2.4), vectors=(8.7, 3.4))
-_WORDS = _Evidence(bias=(-1.9, -1.9), words=(6.0, 6.0))
+_BOTH = (Signs(-4.8, 3.9, 3.6, 0.8, 2.6, 2.8), Signs(-3.8, 0.3, 2.8, 3.0, 2.8, 4.7))
+_VECTORS = (Signs(-3.2, vectors=5.7, vectors_ahead=6.2), Signs(-1.7, vectors=1.5, vectors_ahead=4.0))
+_WORDS = (Signs(-3.3, words=4.6, words_ahead=4.1),) * 2
+"""By the retrievers that there are: weights for languages that the embedding model knows, and for others.
+
+bench/refusals.py fits them, and docs/architecture.md says on which questions and what they refuse on others.
+"""
 
 
 class Relevance(msgspec.Struct, frozen=True):
@@ -71,7 +76,9 @@ class Relevance(msgspec.Struct, frozen=True):
         return {name: share(question, scale.scripts) for name, scale in self.calibrations.items()}
 
     def confidence(self, scores: Mapping[str, float], answered: Iterable[str], trust: Mapping[str, float]) -> float:
-        """Return how sure it is that a passage with these scores, by retriever, answers: 0 to 1.
+        """Return how sure it is that a passage with these scores, by retriever, answers: from 0, irrelevant, to 1.
+
+        Scores beyond the ends of their scales go beyond 0 and 1, so that passages there still have an order.
 
         ``answered`` names the retrievers that have searched the collection; others do not count. Nor does one as far as
         it cannot judge the question (``trust``), unless it is the only one that answered.
@@ -79,47 +86,53 @@ class Relevance(msgspec.Struct, frozen=True):
         names = set(answered)
         weights = {name: self.weights[name] * (trust[name] if len(names) > 1 else 1.0) for name in names}
         total = sum(weights.values()) or 1.0
-        found = sum(weights[name] * _on_scale(score, self.calibrations[name]) for name, score in scores.items())
+        found = sum(weights[name] * _scaled(score, self.calibrations[name]) for name, score in scores.items())
         return found / total
 
-    def certainty(self, found: Mapping[str, Sequence[Document]], question: str) -> float:
+    def certainty(self, found: Mapping[str, Sequence[Document]], question: str, full: int) -> float:
         """Return how likely it is that a collection answers a question, 0 to 1, by the lists of its retrievers.
 
-        It rests on the best score of vectors and of words, and on how many of their first passages are the same.
+        Where a list ends after ``full`` documents, others may score as high as its last one.
         """
-        used = {name: ranked for name, ranked in found.items() if self.weights[name]}
-        vectors = {name: ranked for name, ranked in used.items() if name in self.dense}
-        words = {name: ranked for name, ranked in used.items() if name not in self.dense}
-        known = max((self._knows(name, question) for name in vectors), default=0.0)
-        model = _BOTH if vectors and words else _VECTORS if vectors else _WORDS
-        first = [{one.id for ranked in lists.values() for one in ranked[:_TOP]} for lists in (vectors, words)]
-        evidence = (
-            _between(model.bias, known)
-            + _between(model.vectors, known) * self._best(vectors)
-            + _between(model.words, known) * self._best(words)
-            + model.agreement * len(first[0] & first[1]) / _TOP
-        )
-        return 1 / (1 + math.exp(-evidence)) if any(used.values()) else 0.0
+        used = {name for name in found if self.weights[name]}
+        if not any(found[name] for name in used):
+            return 0.0
+        known_weights, other_weights = _VECTORS if used <= self.dense else _BOTH if used & self.dense else _WORDS
+        signs, known = self.signs(found, full), self.knows(used, question)
+        evidence = known * _weighed(signs, known_weights) + (1 - known) * _weighed(signs, other_weights)
+        return 1 / (1 + math.exp(-evidence))
 
-    def _knows(self, name: str, question: str) -> float:
-        scale = self.calibrations[name]
-        return share(question, scale.scripts) * knows(question, scale.languages)
+    def signs(self, found: Mapping[str, Sequence[Document]], full: int) -> Signs:
+        """Return what the lists of a question's retrievers show."""
+        lists = {name: ranked for name, ranked in found.items() if self.weights[name] and ranked}
+        vectors = {name: ranked for name, ranked in lists.items() if name in self.dense}
+        words = {name: ranked for name, ranked in lists.items() if name not in self.dense}
+        first = [{one.id for ranked in kind.values() for one in ranked[:_TOP]} for kind in (vectors, words)]
+        best, ahead = self._best(vectors, full)
+        best_words, words_ahead = self._best(words, full)
+        return Signs(1.0, best, best_words, len(first[0] & first[1]) / _TOP, ahead, words_ahead)
 
-    def _best(self, lists: Mapping[str, Sequence[Document]]) -> float:
-        """Return the best score of some lists on its scale, where 0 is irrelevant and 1 certain."""
-        return max(
-            (_scaled(ranked[0].score or 0.0, self.calibrations[name]) for name, ranked in lists.items() if ranked),
-            default=0.0,
-        )
+    def knows(self, names: Iterable[str], question: str) -> float:
+        """Return how well the embedding model of some retrievers knows a question's language: 0 to 1."""
+        scales = [self.calibrations[name] for name in names if name in self.dense]
+        return max((share(question, one.scripts) * knows(question, one.languages) for one in scales), default=0.0)
+
+    def _best(self, lists: Mapping[str, Sequence[Document]], full: int) -> tuple[float, float]:
+        """Return the best score of some lists on its scale, and how far it is above those after the first five."""
+        found = []
+        for name, ranked in lists.items():
+            scores = [_scaled(document.score or 0.0, self.calibrations[name]) for document in ranked[: 2 * _TOP]]
+            rest = scores[-1] if len(ranked) >= full else 0.0
+            usual = [*scores, *[rest] * (2 * _TOP)][_TOP : 2 * _TOP]
+            found.append((scores[0], scores[0] - sum(usual) / _TOP))
+        return max(found, default=(0.0, 0.0))
 
 
-def _between(weights: tuple[float, float], known: float) -> float:
-    return weights[0] * known + weights[1] * (1 - known)
+def _weighed(signs: Signs, weights: Signs) -> float:
+    """Return the sum of all signs, each by its weight: above 0 where an answer is more likely than none."""
+    pairs = zip(msgspec.structs.astuple(signs), msgspec.structs.astuple(weights), strict=True)
+    return float(sum(sign * weight for sign, weight in pairs))
 
 
 def _scaled(score: float, scale: Calibration) -> float:
     return (score - scale.irrelevant) / (scale.certain - scale.irrelevant)
-
-
-def _on_scale(score: float, scale: Calibration) -> float:
-    return min(1.0, max(0.0, _scaled(score, scale)))

@@ -126,7 +126,7 @@ class Retrieval:
         relevance = self._relevance
         if relevance is None:
             return distinct(fuse([found for search in searches for found in search.values()]))
-        certainty = max(relevance.certainty(found, turn.question) for found in searches)
+        certainty = max(relevance.certainty(found, turn.question, self._settings.limit) for found in searches)
         if certainty < self._threshold(turn) and not doubtful:
             return []
         return distinct(relative(fuse_scores(searches, relevance, self._settings.limit, turn.question), certainty))

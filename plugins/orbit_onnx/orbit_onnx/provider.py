@@ -59,7 +59,7 @@ class OnnxSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 _SCALES = {
     "minilm": orbit.Calibration(0.2, 0.8, weight=0.5, scripts=("LATIN",), languages=("en",)),
     "multilingual": orbit.Calibration(
-        0.0, 0.8, weight=0.75, scripts=("LATIN", "CYRILLIC", "ARABIC", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI")
+        0.0, 0.8, weight=0.5, scripts=("LATIN", "CYRILLIC", "ARABIC", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI")
     ),
 }
 """By model, as bench/quality.py fuses best."""

@@ -117,19 +117,19 @@ def ask(config: dict[str, Any], folder: Path, *questions: str) -> list[list[tupl
 def test_one_threshold_holds_after_the_fusion(tmp_path: Path) -> None:
     config: dict[str, Any] = {"measured": {}, "dense": {}, "words": {}}
     sure, doubtful, wrong = ask(config, tmp_path, "sure", "doubtful", "wrong")
-    assert sure == [("what the words found", 0.33)]
+    assert sure == [("what the words found", 0.72)]
     assert doubtful == wrong == []
 
 
 @pytest.mark.parametrize(
     ("retrieval", "count"),
     [
-        ({"threshold": 0.06}, 0),
-        ({"threshold": 0.04}, 1),
-        ({"threshold": 0.06, "thresholds": {"docs": 0.04}}, 1),
-        ({"threshold": 0.04, "thresholds": {"docs": 0.06}}, 0),
-        ({"weights": {"dense": 0.0}, "threshold": 0.19}, 1),
-        ({"weights": {"words": 0.0}, "threshold": 0.19}, 0),
+        ({"threshold": 0.04}, 0),
+        ({"threshold": 0.02}, 1),
+        ({"threshold": 0.04, "thresholds": {"docs": 0.02}}, 1),
+        ({"threshold": 0.02, "thresholds": {"docs": 0.04}}, 0),
+        ({"weights": {"dense": 0.0}, "threshold": 0.13}, 1),
+        ({"weights": {"words": 0.0}, "threshold": 0.13}, 0),
     ],
 )
 def test_thresholds_and_weights_are_settings(retrieval: dict[str, Any], count: int, tmp_path: Path) -> None:
@@ -146,23 +146,41 @@ ASKED = ("Where can I park my car?", "Wo kann ich mein Auto parken?", "أين أ
 
 
 def test_a_model_counts_most_in_languages_that_it_knows() -> None:
-    dense = [ENGLISH.certainty({"dense": found(a=0.7), "words": []}, text) for text in ASKED]
-    words = [ENGLISH.certainty({"dense": [], "words": found(a=0.9)}, text) for text in ASKED]
+    dense = [ENGLISH.certainty({"dense": found(a=0.7), "words": []}, text, FULL) for text in ASKED]
+    words = [ENGLISH.certainty({"dense": [], "words": found(a=0.9)}, text, FULL) for text in ASKED]
     assert dense == sorted(dense, reverse=True)
     assert words == sorted(words)
 
 
 def test_retrievers_that_agree_are_surer() -> None:
-    apart = ENGLISH.certainty({"dense": found(a=0.5), "words": found(b=0.5)}, ASKED[0])
-    assert ENGLISH.certainty({"dense": found(a=0.5), "words": found(a=0.5)}, ASKED[0]) > apart + 0.05
+    apart = ENGLISH.certainty({"dense": found(a=0.5), "words": found(b=0.5)}, ASKED[0], FULL)
+    assert ENGLISH.certainty({"dense": found(a=0.5), "words": found(a=0.5)}, ASKED[0], FULL) > apart + 0.01
+
+
+def test_a_passage_that_stands_out_is_surer_than_the_same_among_equals() -> None:
+    for name in ("dense", "words"):
+        equals = dict.fromkeys("abcdefghij", 0.5)
+        alike, ahead = ({name: found(**scores)} for scores in (equals, {**dict.fromkeys("abcdefghij", 0.3), "a": 0.5}))
+        assert ENGLISH.certainty(ahead, ASKED[0], FULL) > ENGLISH.certainty(alike, ASKED[0], FULL) + 0.1
+
+
+def test_what_a_short_full_list_leaves_out_may_be_as_good_as_its_last() -> None:
+    cut, whole = ({"words": found(a=0.5, b=0.5)} for _ in range(2))
+    assert ENGLISH.certainty(cut, ASKED[0], 2) < ENGLISH.certainty(whole, ASKED[0], FULL) - 0.1
+
+
+def test_scores_beyond_the_ends_of_a_scale_still_have_an_order() -> None:
+    above = fuse_scores([{"dense": found(a=0.75, b=0.9), "words": found(a=0.5, b=0.5)}], EQUAL, FULL)
+    assert list(shown(above)) == ["b", "a"]
+    assert shown(fuse_scores([{"dense": found(a=0.9, b=0.1)}], EQUAL, FULL)) == {"a": 1.0, "b": 0.0}
 
 
 def test_one_retriever_alone_can_be_sure_and_nothing_found_never_is() -> None:
     for name, good in (("dense", 0.6), ("words", 0.8)):
-        assert ENGLISH.certainty({name: found(a=good)}, ASKED[0]) > 0.7
-        assert ENGLISH.certainty({name: found(a=0.1)}, ASKED[0]) < 0.25
-        assert ENGLISH.certainty({name: []}, ASKED[0]) == 0
-    assert ENGLISH.certainty({}, ASKED[0]) == 0
+        assert ENGLISH.certainty({name: found(a=good)}, ASKED[0], FULL) > 0.7
+        assert ENGLISH.certainty({name: found(a=0.1)}, ASKED[0], FULL) < 0.25
+        assert ENGLISH.certainty({name: []}, ASKED[0], FULL) == 0
+    assert ENGLISH.certainty({}, ASKED[0], FULL) == 0
 
 
 def test_scores_are_relative_to_the_best_and_far_worse_documents_go() -> None:

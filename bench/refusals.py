@@ -1,0 +1,202 @@
+"""Fits the weights by which ORBIT tells that nothing answers a question, and measures them on other questions.
+
+    .venv/bin/python bench/refusals.py FOLDER [--embedder onnx:minilm] [--embedder wordllama:]
+
+FOLDER has public sets of questions: XQuAD's files (`xquad.de.json`), tables of questions and answers with the columns
+`question`, `answer` and `lang` (`*.tsv`), and PubMedQA's `ori_pqal.json`. The sets of bench/data are added. One half of
+a set of articles or abstracts is a collection, and questions about the other half have no answer in it.
+
+Prints, for half of the collections that the weights were not fitted on, the share of unanswerable questions that are
+refused and the share of answerable ones that are lost; then the weights fitted on all collections.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import csv
+import json
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import quality
+from numpy.typing import NDArray
+
+from orbit import Document, Query
+from orbit.testing import make_host
+
+Numbers = NDArray[np.float64]
+
+THRESHOLDS = (0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+MOST = 80
+"""Questions of each kind for a collection."""
+OWN = 4.0
+"""How much more the hard questions of bench/data/articles count: in eight languages, about few and short passages."""
+STEPS, RIDGE = 60, 0.0005
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A collection, what it holds, and questions that it answers and others."""
+
+    name: str
+    documents: Sequence[Document]
+    answerable: Sequence[str]
+    others: Sequence[str]
+    first_half: bool
+    """Whether weights are fitted on it when they are measured on the others."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A question's signs, how well the model knows its language, and whether the collection answers it."""
+
+    collection: str
+    first_half: bool
+    signs: tuple[float, ...]
+    known: float
+    answered: bool
+
+
+def passage(number: object, text: str, title: str = "") -> Document:
+    """Return a passage that is a file of its own."""
+    return Document(f"p{number}", f"{title}\n\n{text}".strip(), f"{number}.md", title, digest="1")
+
+
+def halves(name: str, items: Sequence[tuple[Sequence[Document], Sequence[str]]]) -> Iterator[Asked]:
+    """Yield two collections, each of every second item, with the questions of the others as unanswerable."""
+    asked = []
+    for half in (items[::2], items[1::2]):
+        questions = [question for _, of in half for question in of]
+        random.Random(3).shuffle(questions)
+        asked.append(([one for documents, _ in half for one in documents], questions[:MOST]))
+    for number, (documents, questions) in enumerate(asked):
+        yield Asked(f"{name}-{number}", documents, questions, asked[1 - number][1], number == 0)
+
+
+def read(folder: Path) -> Iterator[Asked]:
+    """Yield the collections of a folder."""
+    elsewhere: dict[str, Sequence[str]] = {}
+    for file in sorted(folder.glob("xquad.*.json")):
+        articles = [
+            (
+                [passage(f"{n}-{m}", part["context"], article.get("title", "")) for m, part in enumerate(parts)],
+                [one["question"] for part in parts for one in part["qas"]],
+            )
+            for n, article in enumerate(json.loads(file.read_text("utf-8"))["data"])
+            for parts in [article["paragraphs"]]
+        ]
+        language = file.name.split(".")[1]
+        first, second = halves(f"articles-{language}", articles)
+        elsewhere[language] = first.answerable
+        yield from (first, second)
+    for file in sorted(folder.glob("*.tsv")):
+        with file.open(encoding="utf-8", newline="") as opened:
+            rows = [row for row in csv.DictReader(opened, delimiter="\t") if row["answer"].strip()]
+        for number, language in enumerate(sorted({row["lang"] for row in rows})):
+            of = list({row["answer"]: row["question"] for row in rows if row["lang"] == language}.items())
+            random.Random(5).shuffle(of)
+            documents = [passage(n, answer) for n, (answer, _) in enumerate(of)]
+            others = elsewhere.get(language, elsewhere["en"])
+            asked = [question for _, question in of][:MOST]
+            yield Asked(f"organisations-{language}", documents, asked, others, number % 2 == 0)
+    abstracts = json.loads((folder / "ori_pqal.json").read_text("utf-8"))
+    for number in range(2):
+        half = list(abstracts.items())[number:500:2]
+        documents = [passage(key, " ".join(one["CONTEXTS"])) for key, one in half]
+        asked = [one["QUESTION"] for _, one in half][:MOST]
+        yield Asked(f"abstracts-{number}", documents, asked, elsewhere["en"], number == 0)
+    own, questions = quality.articles()
+    off = (quality.HERE / "data" / "off_topic.txt").read_text("utf-8").splitlines()
+    texts = [one.text for one in questions]
+    yield Asked("own-articles", own, texts[::2], off[::2], first_half=True)
+    yield Asked("own-articles", own, texts[1::2], off[1::2], first_half=False)
+
+
+async def rows_of(embedder: str, sets: Sequence[Asked]) -> list[Row]:
+    """Ask all questions and return their signs."""
+    name, _, model = embedder.partition(":")
+    config: dict[str, Any] = {"echo": {}, name: {"model": model} if model else {}, "chroma": {}, "lexical": {}}
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        async with make_host(config, Path(folder)) as host:
+            searches = quality.Searches(host)
+            for one in sets:
+                await host.index(one.name, one.documents, quality.CONTEXT)
+                for text, answered in [*((q, True) for q in one.answerable), *((q, False) for q in one.others)]:
+                    lists = await searches.lists(Query(text, one.name, compared=True))
+                    known = searches.relevance.knows(lists, text)
+                    signs = msgspec.structs.astuple(searches.relevance.signs(lists, quality.LIMIT))
+                    rows.append(Row(f"{embedder} {one.name}", one.first_half, signs, known, answered))
+    return rows
+
+
+def design(rows: Sequence[Row], kinds: Sequence[int]) -> Numbers:
+    """Return the signs ``kinds`` of each question, for known languages and for others."""
+    signs = np.array([row.signs for row in rows])[:, kinds]
+    known = np.array([[row.known] for row in rows])
+    return np.hstack([signs * known, signs * (1 - known)])
+
+
+def fit(rows: Sequence[Row], kinds: Sequence[int]) -> Numbers:
+    """Return the weights of a logistic regression, where collections and kinds of questions count alike."""
+    x, y = design(rows, kinds), np.array([float(row.answered) for row in rows])
+    counted = Counter((row.collection, row.answered) for row in rows)
+    weights = np.array([1 / counted[row.collection, row.answered] for row in rows])
+    weights *= np.array([OWN if row.answered and "own-articles" in row.collection else 1.0 for row in rows])
+    weights /= weights.mean()
+    found = np.zeros(x.shape[1])
+    ridge = RIDGE * len(rows) * np.eye(len(found))
+    ridge[0, 0] = ridge[len(kinds), len(kinds)] = 1e-9  # the constants may be as large as they are
+    for _ in range(STEPS):
+        p = 1 / (1 + np.exp(-x @ found))
+        found += np.linalg.solve(
+            (x * (weights * p * (1 - p))[:, None]).T @ x + ridge, x.T @ (weights * (y - p)) - ridge @ found
+        )
+    return found
+
+
+def show(name: str, rows: Sequence[Row], certain: Numbers) -> None:
+    """Print what is refused of others and lost of answerable questions: means of the collections."""
+    cells = []
+    for threshold in THRESHOLDS:
+        shares = []
+        for answered in (False, True):
+            below: dict[str, list[bool]] = {}
+            for row, value in zip(rows, certain, strict=True):
+                if row.answered is answered:
+                    below.setdefault(row.collection, []).append(bool(value < threshold))
+            shares.append(np.mean([np.mean(of) for of in below.values()]))
+        cells.append(f"{shares[0]:.2f}/{shares[1]:.3f}")
+    print(name.ljust(30), *(f"{cell:>11}" for cell in cells))
+
+
+def main() -> None:
+    """Measure and fit."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--embedder", action="append", help="PLUGIN:MODEL; several are fitted together")
+    given = parser.parse_args()
+    sets = list(read(given.folder))
+    embedders = given.embedder or ["onnx:minilm"]
+    rows = [row for one in embedders for row in asyncio.run(rows_of(one, sets))]
+    print("refused of others / lost of answerable".ljust(30), *(f"{threshold:>11}" for threshold in THRESHOLDS))
+    for kind, kinds in (("both", (0, 1, 2, 3, 4, 5)), ("vectors", (0, 1, 4)), ("words", (0, 2, 5))):
+        certain = np.zeros(len(rows))
+        half = np.array([row.first_half for row in rows])
+        for fitted in (True, False):
+            chosen = fit([row for row in rows if row.first_half is fitted], kinds)
+            certain[half != fitted] = (1 / (1 + np.exp(-design(rows, kinds) @ chosen)))[half != fitted]
+        for embedder in embedders:
+            of = [number for number, row in enumerate(rows) if row.collection.startswith(embedder)]
+            show(f"{kind}, {embedder}", [rows[number] for number in of], certain[of])
+        known, others = np.split(fit(rows, kinds), 2)
+        print(f"  weights of {kinds}: known languages {known.round(1)}, others {others.round(1)}")
+
+
+if __name__ == "__main__":
+    main()
