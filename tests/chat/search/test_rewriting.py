@@ -117,3 +117,52 @@ async def test_a_model_that_hangs_is_left() -> None:
 def test_the_name_is_checked(tmp_path: Path, name: str, well: bool) -> None:
     problems = make_host({**CONFIG, "retrieval": {"rewriter": name}}, tmp_path, PLUGINS).problems
     assert [problem.path for problem in problems] == ([] if well else ["retrieval.rewriter"])
+
+
+TURN = Turn("And then?", orbit.CallContext("r"), history=(orbit.Message("user", "Why?"),))
+
+
+async def test_a_small_model_is_asked_briefly_and_without_chance() -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    async def writes(*arguments: Any) -> AsyncGenerator[orbit.Chunk]:
+        asked.append(arguments)
+        yield orbit.Chunk("Why ")
+        yield orbit.Chunk("then?")
+
+    assert await Rewriter(writes, "small", 5, lambda *_: None).rewritten(TURN) == "Why then?"
+    ((messages, options, context, model),) = asked
+    assert options == orbit.GenerateOptions(temperature=0.0, max_tokens=120, stream=False)
+    assert (context, model) == (TURN.context, "small")
+    assert [message.role for message in messages] == ["system", "user"]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("w" * 600, "w" * 600),
+        ("w" * 601, ""),
+        ('"X marks it"', "X marks it"),
+        ("„Wann?“", "Wann?"),
+        ("«Quand ?»", "Quand ?"),
+    ],
+)
+async def test_what_a_question_is(said: str, expected: str) -> None:
+    async def writes(*_: Any) -> AsyncGenerator[orbit.Chunk]:
+        yield orbit.Chunk(said)
+
+    assert await Rewriter(writes, "small", 5, lambda *_: None).rewritten(TURN) == expected
+
+
+@pytest.mark.parametrize("error", [orbit.ProviderError("away."), orbit.PromptTooLong("too long.")])
+async def test_a_model_that_fails_is_reported(error: orbit.OrbitError) -> None:
+    reported: list[object] = []
+
+    async def fails(*_: Any) -> AsyncGenerator[orbit.Chunk]:
+        if error.code:
+            raise error
+        yield orbit.Chunk()
+
+    rewriter = Rewriter(fails, "small", 5, lambda _, failure: reported.append(failure))
+    assert await rewriter.rewritten(TURN) == ""
+    assert reported == [error]

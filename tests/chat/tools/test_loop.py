@@ -17,7 +17,7 @@ from actor_kit import Judge, raises, returns, turn
 from host_tools import PLUGINS, Bench, Talker, calls, says
 
 import orbit
-from orbit import ProviderError, Tool, ToolCall, ToolResult
+from orbit import Message, PromptTooLong, ProviderError, Tool, ToolCall, ToolResult
 from orbit.chat.outcome import Answered, Refused, ToolStep
 from orbit.chat.pipeline import Pipeline
 from orbit.chat.prompt.fencing import inert
@@ -202,6 +202,61 @@ async def test_results_that_do_not_fit_the_window_are_shortened(tmp_path: Path) 
         text, _ = await stage.ask(calls("clock", "weather"), says("Done."))
         assert text == "Done."
         assert [message.content for message in stage.model.seen[1][0][-2:]] == ["x" * 500, "y"]
+
+
+async def test_results_are_not_shortened_beyond_use(tmp_path: Path) -> None:
+    async for stage in staged(tmp_path, talker={"window": 700}):
+        stage.bench.acts = {"clock": returns(ToolResult("x" * 200))}
+        with pytest.raises(PromptTooLong):
+            async with asyncio.timeout(20):
+                await stage.ask(calls("clock", text="y" * 500), says("Done."))
+
+
+async def test_only_results_of_the_hosts_tools_are_shortened(tmp_path: Path) -> None:
+    async for stage in staged(tmp_path, talker={"window": 1700}):
+        stage.bench.acts = {"clock": returns(ToolResult("x" * 1000))}
+        call = ToolCall("own-1", "own", "{}")
+        later = (Message("assistant", "", tool_calls=(call,)), Message("tool", "z" * 600, tool_call_id="own-1"))
+        options = orbit.GenerateOptions(tools=(Tool("own"),))
+        await stage.ask(calls("clock"), says("Done."), asked=turn(later=later, options=options, system_prompt=""))
+        results = [message.content for message in stage.model.seen[1][0] if message.role == "tool"]
+        assert results[0] == "z" * 600
+        assert 200 <= len(results[1]) < 1000
+
+
+async def test_signed_thoughts_and_broken_arguments_go_back_readable(stage: Stage) -> None:
+    broken = calls("weather", "clock", arguments='{"town"')
+    await stage.ask([orbit.Chunk(reasoning="hm", signature="s"), *broken], says("Done."))
+    said = stage.model.seen[1][0][-3]
+    assert said.thoughts == (orbit.Thought("hm", "s"),)
+    assert [call.arguments for call in said.tool_calls] == ["{}", "{}"]
+    await stage.ask(calls("weather"), says("Done."))
+    assert stage.model.seen[-1][0][-2].tool_calls[0].arguments == '{"town": "Bonn"}'
+
+
+async def test_after_the_last_round_a_client_keeps_its_own_tools(stage: Stage) -> None:
+    options = orbit.GenerateOptions(tools=(Tool("own"),))
+    await stage.ask(*[calls("clock")] * 3, says("Done."), asked=turn(QUESTION, options=options))
+    offered = [[tool.name for tool in seen.tools] for _, seen in stage.model.seen]
+    assert offered == [["own", "weather", "clock"]] * 3 + [["own"]]
+    assert stage.model.seen[-1][1].tool_choice is None
+
+
+async def test_a_model_that_was_not_offered_tools_runs_none(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    refusal = ProviderError("no tools here.", kind="rejected", option="tools")
+    with pytest.raises(ProviderError, match="gave no answer"):
+        await stage.ask(refusal, calls("clock"))
+    assert stage.bench.called == []
+    assert caplog.messages[0] == "answering without tools: talker could not generate: no tools here."
+
+
+async def test_a_client_with_tools_reads_why_they_are_refused(stage: Stage) -> None:
+    refusal = ProviderError("no tools here.", kind="rejected", option="tools")
+    options = orbit.GenerateOptions(tools=(Tool("own"),))
+    with pytest.raises(ProviderError, match="no tools here"):
+        await stage.ask(refusal, says("Hello."), asked=turn(options=options))
+    with pytest.raises(ProviderError, match="too hot"):
+        await stage.ask(ProviderError("too hot.", kind="rejected", option="temperature"), says("Hello."))
 
 
 async def test_tools_that_do_not_fit_the_window_are_not_offered(tmp_path: Path) -> None:
