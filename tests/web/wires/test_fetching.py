@@ -71,6 +71,14 @@ def test_private_addresses_are_never_fetched(tmp_path: Path, gallery: str) -> No
             assert "127.0.0.1" not in raised.value.message
 
 
+def test_a_redirect_to_a_private_address_is_not_followed(
+    tmp_path: Path, gallery: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "is_public", lambda address: address == "127.0.0.1")
+    with served(tmp_path, "*") as server, pytest.raises(openai.BadRequestError, match="not on the public internet"):
+        ask(server, f"{gallery}/away")
+
+
 def test_other_hosts_are_not_asked(tmp_path: Path, gallery: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "is_public", lambda address: True)  # as if loopback were public
     with served(tmp_path, "images.example.com") as server:
