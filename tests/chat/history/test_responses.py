@@ -74,7 +74,7 @@ class Room:
             f"resp_{previous}" if previous else "",
             first,
             (Message("user", question),),
-            lambda text, ending: msgspec.json.encode([text, ending.remembered]),
+            lambda parts, ending: msgspec.json.encode([parts, ending.remembered]),
         )
         asked = turn(question, key_id=KEY, keeping=keeping, **fields)
         *texts, ending = [event async for event in self.responses().answer(asked)]
@@ -121,7 +121,7 @@ async def test_an_answer_is_stored_before_its_ending_and_read_again(room: Room) 
     ending = await room.ask("2", previous="1", first="resp_1")
     assert (ending.remembered, room.text) == (True, "An answer.")
     stored = await room.responses(ttl=100).get(KEY, "resp_2")
-    assert (stored.previous, stored.first, bytes(stored.body)) == ("resp_1", "resp_1", b'["An answer.",true]')
+    assert (stored.previous, stored.first, bytes(stored.body)) == ("resp_1", "resp_1", b'[["An answer."],true]')
     assert stored.messages == exchange("When?", "An answer.")
     (kept,) = room.drawer.turns[KEY, "resp_2"]
     assert (kept.question, kept.answer, kept.sources) == ("When?", "An answer.", ())

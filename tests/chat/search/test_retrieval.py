@@ -346,7 +346,7 @@ async def test_the_threshold_of_all_is_that_of_the_measurements(scored: Desk) ->
     weak = [document("a", 0.1)]
     scored.finder.acts["retrieve"] = scored.other.acts["retrieve"] = returns(weak)
     assert await scored.found() == ""
-    scored.finder.acts["retrieve"] = scored.other.acts["retrieve"] = returns([document("a", 0.2)])
+    scored.finder.acts["retrieve"] = scored.other.acts["retrieve"] = returns([document("a", 0.3)])
     assert await scored.found() == "a"
 
 
