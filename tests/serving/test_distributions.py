@@ -52,7 +52,8 @@ def wheels(distributions: list[Path]) -> list[Path]:
 def run(*command: str, **options: Any) -> str:
     result = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
+    printed: str = result.stdout
+    return printed
 
 
 def test_a_package_index_would_take_them(distributions: list[Path]) -> None:
