@@ -233,19 +233,42 @@ def migrate(target: Target) -> None:
 
 
 def _warn_of_missing(target: Target, models: tuple[str, ...]) -> None:
-    """Name the models that the configuration lacks. A remote server may have others, so nothing is said of it."""
-    if target.url or not any(models):
+    """Name the models that the server, or the configuration, lacks."""
+    if not any(models):
         return
-    from orbit.host.host import OrbitHost
+    from orbit.host.models.catalogue import matching
 
-    host = OrbitHost.from_file(target.config_path)
-    missing = () if host.problems else host.catalogue.missing(models)
+    names = _models_of_server(target) if target.url else _models_of_configuration(target)
+    missing = () if names is None else [name for name in models if matching(name, names) is None]
     if missing:
         click.echo(
             f"Warning: there is no model {', '.join(map(repr, missing))}: requests of this key for it are refused. "
-            f"Models: {', '.join(host.catalogue.names()) or 'none'}.",
+            f"Models: {', '.join(names or ()) or 'none'}.",
             err=True,
         )
+
+
+def _models_of_server(target: Target) -> list[str] | None:
+    """Return the models that clients of a server may name; None if it does not say, as before version 0.3."""
+    from orbit.admin.client import RemoteAdministration
+    from orbit.errors import OrbitError
+
+    async def work(admin: object) -> list[str] | None:
+        assert isinstance(admin, RemoteAdministration)
+        try:
+            return [model.name for model in await admin.list_models() if not model.internal]
+        except OrbitError:  # the key itself has been changed, and was reported
+            return None
+
+    return target.do(work)
+
+
+def _models_of_configuration(target: Target) -> list[str] | None:
+    """Return the models that clients may name; None if the configuration has problems."""
+    from orbit.host.host import OrbitHost
+
+    host = OrbitHost.from_file(target.config_path)
+    return None if host.problems else list(host.catalogue.names())
 
 
 def _show_secret(target: Target, key: KeyInfo) -> None:

@@ -11,6 +11,7 @@ import pytest
 from cli_kit import create, runner, works
 
 from orbit.database.sqlite import SqliteDatabase
+from orbit.testing import serve
 
 
 def test_a_created_key_works_and_is_shown_once(orbit, tmp_path):
@@ -155,16 +156,30 @@ def test_a_key_has_models_of_its_own(orbit):
     orbit("keys", "update", made["id"], "--model", "", "--model", "fast", code=2)
 
 
-def test_models_that_the_configuration_lacks_are_named(config, monkeypatch):
+MODELS = {"default": "fast", "fast": {"provider": "echo"}, "exact": {"provider": "echo"}}
+
+
+@pytest.fixture(params=["database", "server"])
+def with_models(request, config, tmp_path, monkeypatch):
     monkeypatch.delenv("ORBIT_URL", raising=False)
-    with Path(config).open("a") as file:
-        file.write("echo: {}\nmodels: {default: fast, fast: {provider: echo}, exact: {provider: echo}}\n")
-    orbit = runner("--config", config)
+    parts = {"echo": {}, "models": {**MODELS, "inner": {"provider": "echo", "internal": True}}}
+    if request.param == "database":
+        with Path(config).open("a") as file:
+            file.write("".join(f"{name}: {json.dumps(part)}\n" for name, part in parts.items()))
+        yield runner("--config", config)
+    else:
+        monkeypatch.setenv("ORBIT_ADMIN_TOKEN", "the-administrators-own-token")
+        with serve(parts, tmp_path / "data") as server:
+            yield runner("--url", server.url)
+
+
+def test_models_that_the_server_lacks_are_named(with_models):
+    orbit = with_models
     result = orbit("keys", "create", "--name", "Ana", "--model", "fast", "--model", "fats", "--json")
     made = json.loads(result.stdout)
     assert "there is no model 'fats': requests of this key for it are refused. Models: fast, exact." in result.stderr
     assert "no model" not in orbit("keys", "update", made["id"], "--model", "EXACT").stderr
-    assert "no model 'large'" in orbit("keys", "update", made["id"], "--model", "large").stderr
+    assert "no model 'inner'" in orbit("keys", "update", made["id"], "--model", "inner").stderr
     assert "no model" not in orbit("keys", "update", made["id"], "--model", "").stderr
 
 
