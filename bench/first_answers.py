@@ -11,6 +11,7 @@ every miss, and exits with 1 if an aim is missed.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -57,7 +58,7 @@ class Answered(msgspec.Struct, frozen=True):
     def invented(self) -> int:
         """Citations of no source, or of one that does not have the words quoted before them."""
         texts = {str(source["number"]): _words(source["text"]) for source in self.sources}
-        pieces = re.split(r"\s*\[(\d+)\]\s*", self.text)
+        pieces = re.split(r"(?<![\w)])\[(\d{1,4})\]", self.text)  # not after a word: that is an index
         quoted = [re.sub(r"\AQuoted from [^\n]*\n\n", "", text) for text in pieces[::2]]
         lines = [[_words(line) for line in text.splitlines()] for text in quoted]
         return sum(
@@ -130,9 +131,9 @@ def multilingual() -> list[Answered]:
         folder = Path(name)
         (folder / "config.yaml").write_text(embedded_text().replace("onnx: {}", "onnx: {model: multilingual}"), "utf-8")
         run(folder, "ingest", str(ROOT / "README.md"), str(ROOT / "docs"), "--collection", "orbit-docs")
-        key = run(folder, "keys", "create", "--name", "bench", "--collection", "orbit-docs")
+        key = run(folder, "keys", "create", "--name", "bench", "--collection", "orbit-docs", "--json")
         with serving(folder, [ORBIT, "serve", "--port=0"], "Starting at") as address:
-            return ask(address, found(r"(orbit_\S+)", key), "german_about_english.jsonl")
+            return ask(address, json.loads(key)["api_key"], "german_about_english.jsonl")
 
 
 def run(folder: Path, *arguments: str) -> str:

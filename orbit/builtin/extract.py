@@ -146,7 +146,7 @@ class Extract(Provider):
         pieces: list[str] = []
         before = ""
         for quotation in quotations(question, passages, self.settings.max_chars, self.settings.max_quotations):
-            *quoted, last = flowing(quotation.units)
+            *quoted, last = map(_without_notes, flowing(quotation.units))
             introduction = self._introduction(named[quotation.place])
             pieces += ["\n\n"] if pieces else []
             pieces += [f"{introduction}\n\n"] if introduction and introduction != before else []
@@ -193,6 +193,11 @@ def _body(document: Document) -> str:
     heading = str(document.metadata.get("heading", ""))
     is_heading = "\n" not in above and (above in (document.title, heading) or (heading and above.endswith(heading)))
     return rest if is_heading and rest.strip() else document.text
+
+
+def _without_notes(text: str) -> str:
+    """Return a quotation whose own notes, such as ``[2]``, are none of the answer's citations: ``(2)``."""
+    return text if text.lstrip().startswith(("```", "~~~")) else re.sub(r"(?<![\w)])\[(\d{1,4})\]", r"(\1)", text)
 
 
 def _first_words(text: str, count: int) -> str:

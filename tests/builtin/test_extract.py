@@ -161,6 +161,22 @@ async def test_without_passages_another_provider_answers_or_a_fixed_text(tmp_pat
         assert "[1]" in (await answer(host, question="ferry", documents=[Document("1", FERRY)]))[0]
 
 
+class Notes(Provider):
+    """Finds a passage with notes of its own."""
+
+    @hookimpl
+    async def retrieve(self) -> list[Document]:
+        text = "Paris is the capital.[2] It lies on the Seine [3], as `rivers[0]` says. [4] is a note."
+        return [Document("1", text, "a.md"), Document("2", "Lyon is a city.", "b.md")]
+
+
+def test_notes_of_a_quotation_are_no_citations(tmp_path: Path) -> None:
+    with serve({"extract": {}, "notes": {}}, tmp_path, {"notes": Notes}) as server:
+        asked = {"message": "What is the capital on the Seine?", "stream": False}
+        reply = httpx.post(f"{server.url}/chat", json=asked, headers={"X-API-Key": server.key}).json()["response"]
+    assert "the capital.(2) It lies on the Seine (3), as `rivers[0]` says. (4) is a note. [1]" in reply
+
+
 async def test_tables_are_quoted_by_whole_lines(tmp_path: Path) -> None:
     rows = "".join(f"| P-{number} | {number} EUR |\n" for number in range(100, 160))
     table = Document("1", f"| part | price |\n|---|---|\n{rows}", "prices.csv", "Prices")
