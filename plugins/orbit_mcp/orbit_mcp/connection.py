@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from orbit import Host, ProviderError, ToolResult
@@ -192,8 +192,10 @@ class Connection:
             if self._changed.is_set() and not watching.done():
                 self._changed.clear()
                 async with asyncio.timeout(self._settings.start_timeout):
-                    self.tools = await self._listed(client)
-                logger.info("the MCP server %s changed its tools", self.name)
+                    found = await self._listed(client)
+                if found != self.tools:
+                    self.tools = found
+                    logger.info("the MCP server %s changed its tools", self.name)
 
     async def _listed(self, client: mcp.Client) -> list[Offered]:
         """Return the server's tools, of all pages."""
@@ -208,16 +210,34 @@ class Connection:
         return offered(self.name, self._settings, found[:_MOST_TOOLS])
 
     async def _subscribe(self, client: mcp.Client) -> None:
-        """Hear of changes from servers of the protocol's later versions, which send them on request only."""
-        from mcp.client.subscriptions import ListenNotSupportedError  # noqa: PLC0415  # importing stays cheap
+        """Hear of changes from servers of the protocol's later versions, which send them on request only.
+
+        A subscription that ends, as servers may end one at any time, is made again. What changed before one began is
+        not told, so the list is read once more.
+        """
+        from mcp import MCPError  # noqa: PLC0415  # importing the plugin stays cheap
+        from mcp.client.subscriptions import ListenNotSupportedError  # noqa: PLC0415  # the same
+        from mcp_types import METHOD_NOT_FOUND  # noqa: PLC0415  # the same
 
         capability = client.server_capabilities.tools
         if capability is None or not capability.list_changed:
             return
-        with suppress(ListenNotSupportedError, Exception):  # without it, the list stays as it is until the next start
-            async with client.listen(tools_list_changed=True) as events:
-                async for _ in events:
+        pause = _FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            try:
+                async with client.listen(tools_list_changed=True) as events:
                     self._changed.set()
+                    async for _ in events:
+                        self._changed.set()
+            except ListenNotSupportedError:
+                return
+            except Exception as error:  # noqa: BLE001  # whatever ended it, it is made again
+                if isinstance(error, MCPError) and error.code == METHOD_NOT_FOUND:
+                    return
+                logger.debug("%s: the subscription to its tools broke off: %s", self.name, error)
+            await asyncio.sleep(pause)
+            pause = _FIRST_PAUSE if time.monotonic() - began > _STEADY else min(_LONGEST_PAUSE, pause * 2)
 
     async def _leave(self, task: asyncio.Task[None]) -> None:
         task.cancel()

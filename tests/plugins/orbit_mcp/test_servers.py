@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,19 @@ async def test_renamed_tools_are_read_again(run: Run) -> None:
         while "odd_parrot" not in await names(provider):  # noqa: ASYNC110  # the same
             await asyncio.sleep(0.01)
     assert "odd_echo" not in await names(provider)
+
+
+async def test_tools_of_the_latest_protocol_are_read_again_also_after_a_lost_subscription(run: Run) -> None:
+    server = Path(process()["args"][1]).with_name("mcp_subscribing.py")
+    provider = await run(odd={"command": sys.executable, "args": [str(server)]})
+    assert await names(provider) == {"odd_echo", "odd_rename", "odd_end"}
+    for tool in ("odd_echo_again", "odd_echo_again_again"):
+        await call(provider, "odd_rename")
+        async with asyncio.timeout(60):
+            while tool not in await names(provider):  # noqa: ASYNC110  # the same
+                await asyncio.sleep(0.01)
+        assert await call(provider, tool) == ToolResult(f"{tool.removeprefix('odd_')}: hi")
+        assert (await call(provider, "odd_end")).text == "ended"
 
 
 @pytest.mark.parametrize(
