@@ -59,7 +59,7 @@ class Answered(msgspec.Struct, frozen=True):
         """Citations of no source, or of one that does not have the words quoted before them."""
         texts = {str(source["number"]): _words(source["text"]) for source in self.sources}
         pieces = re.split(r"(?<![\w)])\[(\d{1,4})\]", self.text)  # not after a word: that is an index
-        quoted = [re.sub(r"\AQuoted from [^\n]*\n\n", "", text) for text in pieces[::2]]
+        quoted = [re.sub(r"\AQuoted from [^\n]*\n\n", "", text.strip()) for text in pieces[::2]]
         lines = [[_words(line) for line in text.splitlines()] for text in quoted]
         return sum(
             number not in texts or any(line not in texts[number] for line in of)

@@ -41,7 +41,7 @@ _VECTORS = (Signs(-3.2, vectors=5.7, vectors_ahead=6.2), Signs(-1.7, vectors=1.5
 _WORDS = (Signs(-3.3, words=4.6, words_ahead=4.1),) * 2
 """By the retrievers that there are: weights for languages that the embedding model knows, and for others.
 
-bench/refusals.py fits them, and docs/architecture.md says on which questions and what they refuse on others.
+docs/architecture.md says how they were fitted, on which questions, and what they refuse on others.
 """
 
 
