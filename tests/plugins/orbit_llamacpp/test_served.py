@@ -102,6 +102,7 @@ async def test_many_clients_and_as_many_who_leave_harm_nobody(server: RunningSer
         assert provider._engine._waiting == {}
 
 
+@pytest.mark.processes
 async def test_judge_and_reranker_get_answers_in_form_from_the_bundled_model(tmp_path: Path) -> None:
     config = {
         "llama_cpp": {"n_ctx": 1024, "max_tokens": 40},
