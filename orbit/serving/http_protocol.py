@@ -104,11 +104,9 @@ class LimitedProtocol(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         self._moved = True
-        if self._pending > MAX_URL:  # else neither can be too long
-            if len(self.url) > MAX_URL:
-                self._stop(*_URL_TOO_LONG)
-            if sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers) > MAX_HEAD:
-                self._stop(*_HEADERS_TOO_LARGE)
+        if len(self.url) > MAX_URL:
+            self._stop(*_URL_TOO_LONG)
+        self._measure()
         self._joined.expect()
         super().on_headers_complete()
         self.headers = []  # for trailers, which come too late to change how the request is read
@@ -121,6 +119,17 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_chunk_header(self) -> None:
         """Note that a new chunk of the body begins."""
         self._moved = True
+
+    @override
+    def on_message_complete(self) -> None:
+        if self.headers:
+            self._measure()
+        super().on_message_complete()
+
+    def _measure(self) -> None:
+        """Refuse header fields, or trailers, that are too large together."""
+        if sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers) > MAX_HEAD:
+            self._stop(*_HEADERS_TOO_LARGE)
 
     def _stop(self, status: HTTPStatus, code: str, detail: str) -> None:
         self._problem = (status, code, detail)
@@ -156,6 +165,7 @@ class _BodyOnly:
     """What a parser calls that reads only the body of a request."""
 
     def __init__(self, protocol: LimitedProtocol) -> None:
+        self.on_header = protocol.on_header  # of trailers
         self.on_body = protocol.on_body
         self.on_chunk_header = protocol.on_chunk_header
         self.on_message_complete = protocol.on_message_complete

@@ -171,6 +171,11 @@ def test_trailers_are_limited_and_are_no_headers(target: Target) -> None:
         connection.sendall(anonymous + chunk + f"X-API-Key: {target.key}\r\n\r\n".encode())
         assert received(connection).startswith(b"HTTP/1.1 401")
     with target.connect() as connection:
+        connection.sendall(
+            target.head("Transfer-Encoding: chunked") + chunk + b"X-More: " + b"a" * 33_000 + b"\r\n\r\n"
+        )
+        assert received(connection).startswith(b"HTTP/1.1 431")
+    with target.connect() as connection:
         answer = endless(connection, anonymous + chunk + b"X-More: ", b"a" * 65536)
     assert answer.startswith((b"HTTP/1.1 401", b"HTTP/1.1 431"))
     assert target.is_well()
@@ -255,6 +260,17 @@ def test_a_refused_second_request_does_not_mix_with_the_first_answer(target: Tar
         answer = received(connection)
     assert answer.count(b"HTTP/1.1 ") <= 1
     assert target.is_well()
+
+
+def test_a_head_that_begins_behind_another_request_is_measured_whole(target: Target) -> None:
+    first = target.head(method="GET", path="/health/live")
+    second = target.head("X-Big: " + "a" * 33_000, "Connection: close", method="GET", path="/health/live")
+    with target.connect() as connection:
+        connection.sendall(first + second[:30_000])
+        while b"HTTP/1.1 200" not in (answer := connection.recv(65536)):
+            assert answer
+        connection.sendall(second[30_000:])
+        assert received(connection).startswith(b"HTTP/1.1 431")
 
 
 @pytest.mark.parametrize("pieces", [1, 2])
