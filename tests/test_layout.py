@@ -11,6 +11,10 @@ ROOMS = ("auth", "chat", "database", "host", "observing", "system", "web")
 """The rooms of which every module has tests of its own."""
 
 ELSEWHERE = {
+    "chat/history/storing.py": (
+        "chat/history/test_responses.py",
+        "storing, by what stores",
+    ),
     "chat/outcome.py": ("chat/test_pipeline.py", "types without behaviour, of what the pipeline ends with"),
     "web/wires/used_tools.py": ("chat/tools/test_loop.py", "tools of answers, as clients of each protocol see them"),
     "database/conversations.py": ("kits/database_contract.py", "a contract, which every database passes"),

@@ -236,10 +236,10 @@ def _warn_of_missing(target: Target, models: tuple[str, ...]) -> None:
     """Name the models that the server, or the configuration, lacks."""
     if not any(models):
         return
-    from orbit.host.models.catalogue import matching
+    from orbit.host.models.catalogue import missing_from
 
     names = _models_of_server(target) if target.url else _models_of_configuration(target)
-    missing = () if names is None else [name for name in models if matching(name, names) is None]
+    missing = () if names is None else missing_from(names, models)
     if missing:
         click.echo(
             f"Warning: there is no model {', '.join(map(repr, missing))}: requests of this key for it are refused. "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from orbit.chat.outcome import Event, ToolStep
+from orbit.chat.outcome import Ending, Event, ToolStep
 from orbit.types import Thought
 
 AnswerPart: TypeAlias = str | Thought | ToolStep
@@ -22,6 +22,8 @@ class AnswerParts:
         """Take an event, if it is a part of the answer."""
         if isinstance(event, str):
             self._text.append(event)
+        elif isinstance(event, Ending):
+            self._text.append(event.text)
         elif isinstance(event, Thought | ToolStep):
             self._join()
             self._parts.append(event)

@@ -16,13 +16,13 @@ from typing import Self
 import msgspec
 
 from orbit.chat.history.responses import Responses
+from orbit.chat.history.storing import store
 from orbit.chat.outcome import Ending, Event, Refused
 from orbit.chat.pipeline import Pipeline
 from orbit.chat.turn import Turn, in_time
 from orbit.config.model import SessionsSettings
 from orbit.database.base import Database
 from orbit.database.conversations import ConversationTurn
-from orbit.database.keys import UnknownKey
 from orbit.errors import OrbitError
 from orbit.types import Message
 
@@ -118,17 +118,8 @@ class Conversations:
         kept = ConversationTurn(
             turn.question if turn.question.strip() else _WITHOUT_WORDS, answer, time.time(), ending.sources
         )
-        try:
-            keeping = self._database.add_turn(
-                turn.context.key_id, session_id, kept, self._settings.max_turns, turn.replaces
-            )
-            await in_time(turn.context, keeping, self._pipeline.ticker)
-        except UnknownKey:  # somebody deleted the key meanwhile, and its sessions with it
-            return False
-        except OrbitError as error:
-            logger.warning("a turn of a session is not remembered: %s", error)
-            return False
-        return True
+        adding = self._database.add_turn(turn.context.key_id, session_id, kept, self._settings.max_turns, turn.replaces)
+        return await store(turn, adding, self._pipeline.ticker, "a turn of a session is not remembered")
 
     async def _sweep(self) -> None:
         """Delete expired turns again and again. If sessions are disabled, delete all stored turns once."""

@@ -15,13 +15,13 @@ import msgspec
 
 from orbit.chat.answer.parts import AnswerPart, AnswerParts, text_of
 from orbit.chat.answer.thoughts import signed
+from orbit.chat.history.storing import store
 from orbit.chat.outcome import Ending, Event, Refused
 from orbit.chat.pipeline import Pipeline
-from orbit.chat.turn import Keeping, Turn, in_time
+from orbit.chat.turn import Keeping, Turn
 from orbit.config.model import SessionsSettings
 from orbit.database.base import Database
 from orbit.database.conversations import ConversationTurn
-from orbit.database.keys import UnknownKey
 from orbit.errors import OrbitError
 from orbit.types import Message
 
@@ -111,7 +111,6 @@ class Responses:
             async for event in events:
                 parts.add(event)
                 if isinstance(event, Ending):
-                    parts.add(event.text)
                     event = await self._kept(turn, turn.keeping, parts.all(), event)  # noqa: PLW2901  # the same event
                 yield event
 
@@ -131,15 +130,8 @@ class Responses:
             logger.warning("a response is not stored: with its images and files it has %d bytes", len(detail))
             return ending
         record = ConversationTurn(question, answer, time.time(), ending.sources, detail.decode())
-        try:
-            adding = self._database.add_turn(turn.context.key_id, keeping.id, record, 1)
-            await in_time(turn.context, adding, self._pipeline.ticker)
-        except UnknownKey:  # somebody deleted the key meanwhile, and its responses with it
-            return ending
-        except OrbitError as error:
-            logger.warning("a response is not stored: %s", error)
-            return ending
-        return kept
+        adding = self._database.add_turn(turn.context.key_id, keeping.id, record, 1)
+        return kept if await store(turn, adding, self._pipeline.ticker, "a response is not stored") else ending
 
 
 def _questions(messages: tuple[Message, ...]) -> int:

@@ -7,7 +7,6 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from operator import itemgetter
 from typing import Any, cast
 
 import pluggy
@@ -31,10 +30,10 @@ def straight(implementation: pluggy.HookImpl) -> Call:
     if _PROVIDER in wanted:
         return partial(_named, function, wanted, implementation.plugin_name)
 
-    if len(wanted) < 2:  # noqa: PLR2004  # itemgetter returns a tuple of two or more only
-        return lambda **arguments: function(*[arguments[name] for name in wanted])
-    those = itemgetter(*wanted)
-    return lambda **arguments: function(*those(arguments))
+    def call(**arguments: Any) -> Any:
+        return function(*[arguments[name] for name in wanted])
+
+    return call
 
 
 def _named(_function: Call, _wanted: Sequence[str], _provider: str, /, **arguments: Any) -> Any:

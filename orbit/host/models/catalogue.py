@@ -95,12 +95,12 @@ class Catalogue:
         return names if self.configured or not names else (names[0], ALIAS, *names[1:])
 
     def _those_that_exist(self, allowed: tuple[str, ...]) -> tuple[str, ...]:
-        found = (matching(name, self._names) for name in allowed)
+        found = (_matching(name, self._names) for name in allowed)
         return tuple(dict.fromkeys(name for name in found if name is not None))
 
     def missing(self, allowed: Sequence[str]) -> tuple[str, ...]:
         """Return the names of a key's models that do not exist."""
-        return tuple(name for name in allowed if matching(name, self._names) is None)
+        return missing_from(self._names, allowed)
 
     def find(self, asked: str, allowed: Sequence[str] = ()) -> str:
         """Return the name of the model that a request asks for; empty is the default. Raises UnknownModel.
@@ -113,7 +113,7 @@ class Catalogue:
             return asked
         if names and (not asked or asked.casefold() == ALIAS):
             return names[0]
-        found = matching(asked, names)
+        found = _matching(asked, names)
         if found is None:
             raise UnknownModel(asked or next(iter(allowed), ""), self.listed(allowed))
         return found
@@ -132,7 +132,12 @@ class Catalogue:
         return tuple(found.values())
 
 
-def matching(asked: str, names: Sequence[str]) -> str | None:
+def missing_from(names: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the asked names that mean none of ``names``."""
+    return tuple(name for name in asked if _matching(name, names) is None)
+
+
+def _matching(asked: str, names: Sequence[str]) -> str | None:
     """Return the name that a name means: itself, or one that differs only in case or ``:latest``."""
     return asked if asked in names else next((name for name in names if listed_name(asked, (name,))), None)
 

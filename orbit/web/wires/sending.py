@@ -96,7 +96,6 @@ async def send_whole(
                 parts.add(event)
                 if isinstance(event, Ending):
                     ending = event
-                    parts.add(event.text)
         finally:
             await events.aclose()
         body = wire.whole(parts.all(), ending)
