@@ -139,15 +139,16 @@ class Follower(threading.Thread):
     async def _follow(self, delivery: Delivery, backoff: Backoff, progress: Progress) -> None:
         """Send new records, until asked to stop with nothing waiting, or until the lock file is gone."""
         settings, spool = self._settings, progress.spool
+        progress.look()  # what is deleted from here on counts as lost, even if the server is away
         while progress.held:
             replay_if_asked(delivery, progress)
+            await delivery.keep_contact()  # before records are read, which may be deleted during an outage
             try:
                 spool.look()
                 entries = spool.read(settings.batch_size, settings.batch_bytes)
             except OSError as error:
                 await backoff.failed(f"the log files cannot be read: {error}")
                 continue
-            await delivery.keep_contact()
             await resend_if_asked(delivery, progress)
             if entries:
                 await delivery.deliver(entries)
