@@ -29,12 +29,20 @@ TIMES = {"source_timezone": "Europe/Berlin", "time": "12:00", "target_timezone":
 TOOLS = ["db_list_tables", "db_read_query", "files_read_text_file", "time_convert_time", "web_fetch"]
 
 
+class Address(msgspec.Struct):
+    """What ``web_fetch`` insists on."""
+
+    url: str
+
+
+ADDRESS = {"type": "object", "properties": {"url": {"type": "string", "maxLength": 60}}, "required": ["url"]}
+
+
 class Insists(orbit.Provider):
     """Lets the model that comes with ORBIT call the tools of ``wanted``, one after the other, before it answers."""
 
     ORBIT_API = 2
-    wanted = ("db_list_tables", "files_list_allowed_directories")
-    """Tools without arguments: an address that so small a model writes may never end, depending on the processor."""
+    wanted = ("db_list_tables", "files_list_allowed_directories", "web_fetch")
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -53,7 +61,11 @@ class Insists(orbit.Provider):
             yield Chunk("Done.", finish_reason="stop")
             return
         name = self.wanted[len(self.results)]
-        tools = tuple(tool for tool in options.tools if tool.name == name)  # the others would fill its window
+        tools = tuple(  # the others would fill its window, and an address without a limit may never end
+            msgspec.structs.replace(tool, parameters=ADDRESS) if name == "web_fetch" else tool
+            for tool in options.tools
+            if tool.name == name
+        )
         asked = msgspec.structs.replace(options, tools=tools, tool_choice=ToolChoice("required", name))
         async for chunk in self.host.generate(messages, asked, context, provider="llama_cpp"):
             yield chunk
@@ -120,11 +132,13 @@ def test_the_model_that_comes_with_orbit_uses_the_servers(server: Any, place: To
     """Its grammar makes each call valid: whoever reads the arguments finds what the schema of the tool demands."""
     insists: Insists = server.provider("insists")
     assert ask(server, wire, "small", f"What does the page {place.page} say?") == "Done."
-    tables, folders = insists.results
+    tables, folders, page = insists.results
     assert "museums" in tables
     assert str(place.file.parent) in folders
+    assert page  # which address it writes is up to so small a model
     uses = server.provider("diary").records[-1].tool_uses
-    assert [(use.name, use.status) for use in uses] == [(name, "ok") for name in insists.wanted]
+    assert [(use.name, use.status) for use in uses[:2]] == [(name, "ok") for name in insists.wanted[:2]]
+    assert msgspec.json.decode(uses[2].arguments, type=Address).url  # the schema demands it
 
 
 def test_the_tool_that_writes_is_not_offered(server: Any) -> None:
