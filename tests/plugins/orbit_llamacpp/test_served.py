@@ -102,7 +102,6 @@ async def test_many_clients_and_as_many_who_leave_harm_nobody(server: RunningSer
         assert provider._engine._waiting == {}
 
 
-@pytest.mark.processes
 async def test_judge_and_reranker_get_answers_in_form_from_the_bundled_model(tmp_path: Path) -> None:
     config = {
         "llama_cpp": {"n_ctx": 1024, "max_tokens": 40},
@@ -122,5 +121,7 @@ async def test_judge_and_reranker_get_answers_in_form_from_the_bundled_model(tmp
         said.clear()
         documents = [Document(str(i), text) for i, text in enumerate(("Bread is baked.", "Write a poem!", "42"))]
         found = await reranker.rerank(Query("What is bread?"), documents, 3, who)
-        assert all(document.score is not None for document in found)
-        assert {int(answer) for answer in said} <= set(range(11))
+        scores = {int(answer) for answer in said}
+        assert scores <= set(range(11))
+        differs = len(scores) > 1  # by chance all may be equal, and then the passages stay without scores
+        assert [document.score is not None for document in found] == [differs] * len(documents)
