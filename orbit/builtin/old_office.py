@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable
 
 from orbit import Content, MetadataValue, Provider, Section, SourceFile, UnreadableError, hookimpl
+from orbit.builtin.outlook import read_message
 
 _INSTALL = "needs a library that is not installed: pip install orbit-inference[old-office]"
 
@@ -21,14 +22,14 @@ class OldOffice(Provider):
         """Check that the libraries are installed."""
         from importlib.util import find_spec  # noqa: PLC0415  # importing a plugin stays cheap
 
-        if any(find_spec(name) is None for name in ("python_calamine", "oxmsg")):
+        if any(find_spec(name) is None for name in ("python_calamine", "oxmsg", "compressed_rtf")):
             yield f"it {_INSTALL}."
 
     @hookimpl
     def read(self, file: SourceFile) -> Content:
         """Read a workbook or a message."""
         try:
-            return _message(file.content) if file.name.lower().endswith(".msg") else _workbook(file.content)
+            return read_message(file.content) if file.name.lower().endswith(".msg") else _workbook(file.content)
         except (UnreadableError, MemoryError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # calamine is written in Rust, whose panics are no Exception
@@ -60,20 +61,3 @@ def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.15g}"
     return " ".join(str(value).removesuffix(" 00:00:00").split())
-
-
-def _message(content: bytes) -> Content:
-    from oxmsg import Message  # noqa: PLC0415  # only reading processes pay for it
-
-    message = Message.load(io.BytesIO(content))
-    to = ", ".join(recipient.name or recipient.email_address for recipient in message.recipients)
-    facts = {"From": message.sender, "To": to, "Date": message.sent_date, "Subject": message.subject}
-    headers = "\n".join(f"{name}: {value}" for name, value in facts.items() if value)
-    text = (message.body or "").replace("\r\n", "\n").strip()
-    attachments = [
-        SourceFile(one.file_name, one.file_bytes) for one in message.attachments if one.file_name and one.file_bytes
-    ]
-    if not text and message.html_body:
-        attachments.insert(0, SourceFile("text.html", message.html_body.encode()))
-    whole = "\n\n".join(filter(None, (headers, text)))
-    return Content((Section(whole),), message.subject or "", attachments=tuple(attachments))

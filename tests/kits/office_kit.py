@@ -5,6 +5,8 @@ import struct
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 
+from compound_kit import compound
+
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
@@ -64,25 +66,6 @@ def docx(
     )
 
 
-def compound(name: str, stream: bytes) -> bytes:
-    """A file of old Office programs: one stream in a compound file."""
-    free, end = 0xFFFFFFFF, 0xFFFFFFFE
-    stream = stream.ljust(4096, b"\0")
-    stream = stream.ljust(-(-len(stream) // 512) * 512, b"\0")
-    sectors = len(stream) // 512
-
-    def entry(name: str, kind: int, child: int, start: int, size: int) -> bytes:
-        text = f"{name}\0".encode("utf-16-le")
-        links = struct.pack("<III", free, free, child) + bytes(36)
-        return text.ljust(64, b"\0") + struct.pack("<HBB", len(text), kind, 1) + links + struct.pack("<IQ", start, size)
-
-    header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
-    header += struct.pack("<IIIIIIIII", 0, 1, 1, 0, 4096, end, 0, end, 0) + struct.pack("<109I", 0, *[free] * 108)
-    table = [0xFFFFFFFD, end, *range(3, 2 + sectors), end]
-    directory = entry("Root Entry", 5, 1, end, 0) + entry(name, 2, free, 2, len(stream))
-    return header + struct.pack("<128I", *table, *[free] * (128 - len(table))) + directory.ljust(512, b"\0") + stream
-
-
 def xls(*rows: Sequence[str | float]) -> bytes:
     """A workbook of Excel 97 with a sheet named Costs."""
 
@@ -104,4 +87,4 @@ def xls(*rows: Sequence[str | float]) -> bytes:
     name = b"Costs"
     start = len(begin(5)) + 4 + 8 + len(name) + 4
     book = begin(5) + record(0x0085, struct.pack("<IBBBB", start, 0, 0, len(name), 0) + name) + record(0x000A, b"")
-    return compound("Workbook", book + begin(0x10) + cells + record(0x000A, b""))
+    return compound({"Workbook": book + begin(0x10) + cells + record(0x000A, b"")})

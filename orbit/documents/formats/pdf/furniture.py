@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, takewhile
 
@@ -50,19 +50,20 @@ def _edges(blocks: Sequence[Block]) -> tuple[list[list[Block]], list[list[Block]
 
 def _repeated(edges: Sequence[tuple[list[list[Block]], list[list[Block]]]], pages: int) -> tuple[set[int], set[int]]:
     """Return the ids of lines that other pages have at the same place, and of the first of each that is no number."""
-    places: defaultdict[tuple[str, int], dict[int, Piece]] = defaultdict(dict)
+    patterns: list[dict[tuple[str, int], Piece]] = [{} for _ in edges]
     for number, rows in enumerate(edges):
         for block in chain.from_iterable(chain.from_iterable(rows)):
             if isinstance(block, Piece):
-                for pattern, shift in _patterns(block.text, number):
-                    places[pattern, shift].setdefault(number, block)
+                for key in _patterns(block.text, number):
+                    patterns[number].setdefault(key, block)
+    count = Counter(chain.from_iterable(patterns))
     repeated: set[int] = set()
     first: set[int] = set()
-    for (pattern, _), found in places.items():
-        if len(found) < max(_FEWEST, pages / _SHARE):
-            continue
-        usual = statistics.median(piece.top for piece in found.values())
-        near = [id(piece) for piece in found.values() if abs(piece.top - usual) < _NEAR]
+    for key in [key for key, pages_with in count.items() if pages_with >= max(_FEWEST, pages / _SHARE)]:
+        pattern, _ = key
+        found = [page[key] for page in patterns if key in page]
+        usual = statistics.median(piece.top for piece in found)
+        near = [id(piece) for piece in found if abs(piece.top - usual) < _NEAR]
         if len(near) >= _FEWEST:
             repeated.update(near)
             if _COUNTED not in pattern:

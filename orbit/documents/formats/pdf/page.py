@@ -125,8 +125,9 @@ class _Boxes:
 
     def of(self, start: int, end: int) -> list[_Box]:
         """Return the boxes of a part of the text, one for each stretch that the file draws at once."""
-        first, count = self._index(start), end - start
+        first, count = start, end - start
         if not self._same:
+            first = self._index(start)
             count = self._index(end - 1) - first + 1
         text, rect, sides = self._text, self._rect, self._by_rect
         left, top, right, bottom = self._sides
@@ -138,13 +139,13 @@ class _Boxes:
 
     def of_char(self, position: int) -> _Box:
         """Return the box of one character."""
-        self._char(self._text, self._index(position), *self._by_char)
+        self._char(self._text, position if self._same else self._index(position), *self._by_char)
         left, top, right, bottom = self._sides
         return left.value, -top.value, right.value, -bottom.value
 
     def _index(self, position: int) -> int:
         """Return PDFium's number of a character, which differs from its position if it has added or omitted some."""
-        return position if self._same else int(self._index_of(self._text, position))
+        return int(self._index_of(self._text, position))
 
 
 def _around(boxes: Sequence[_Box]) -> _Box:

@@ -97,6 +97,8 @@ def _warnings(pages: Sequence[Sequence[Block] | None], found: Recognised, *, cut
 
 def _is_nameless(page: Sequence[Block] | None) -> bool:
     text = "".join(block.text for block in page or () if isinstance(block, Piece))
+    if text.isprintable() and "\ufffd" not in text:
+        return False
     return len(_NAMELESS.findall(text)) > _MANY * len(text)
 
 
