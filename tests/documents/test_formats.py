@@ -1,5 +1,6 @@
 """Formats of every office: what is in a file is read, where it is is known, and what cannot be read is named."""
 
+import base64
 import datetime as dt
 import io
 import json
@@ -615,3 +616,68 @@ def test_pages_that_browsers_save_as_one_file():
     assert sections("a.mht", bytes(page)) == [(("Öffnungszeiten",), "Montag bis Freitag", {})]
     with pytest.raises(UnreadableError, match="is not a readable web archive"):
         read("a.mhtml", b"nothing")
+
+
+PARTS = {
+    "text above and below a nameless attachment": (
+        "multipart/mixed",
+        (
+            "Content-Type: text/plain\n\nAbove.",
+            "Content-Type: text/csv\nContent-Disposition: attachment\n\nTea,3\nMilk,2",
+            "Content-Type: text/plain\n\nBelow the table: 7 euros.",
+        ),
+        [((), "Above."), ((), "Below the table: 7 euros."), (("attachment 1.csv",), "Tea: Milk\n3: 2")],
+    ),
+    "a report of a mail server": (
+        "multipart/report",
+        (
+            "Content-Type: text/plain\n\nIt failed.",
+            "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx\n\nAction: failed\nStatus: 5.1.1",
+            "Content-Type: text/rfc822-headers\n\nSubject: Invoice 7",
+        ),
+        [
+            ((), "It failed."),
+            ((), "Reporting-MTA: dns; mx\n\nAction: failed\nStatus: 5.1.1"),
+            ((), "Subject: Invoice 7"),
+        ],
+    ),
+    "a message in Base64": (
+        "multipart/mixed",
+        (
+            "Content-Type: text/plain\n\nSee below.",
+            "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n"
+            + base64.b64encode(b"From: b@x.example\nSubject: Inner\n\nTea costs 3 euros.").decode(),
+        ),
+        [((), "See below."), (("Inner.eml",), "From: b@x.example\nSubject: Inner\n\nTea costs 3 euros.")],
+    ),
+    "an attachment within one form of the text": (
+        "multipart/alternative",
+        (
+            "Content-Type: text/plain\n\nFirst part. Last part.",
+            (
+                "Content-Type: multipart/mixed; boundary=in\n\n--in\nContent-Type: text/html\n\n<p>First part.</p>\n"
+                "--in\n"
+                "Content-Disposition: attachment; filename=plan.txt\n\nThe plan.\n"
+                "--in\nContent-Type: text/html\n\n<p>Last part.</p>\n--in--"
+            ),
+        ),
+        [((), "First part. Last part."), (("plan.txt",), "The plan.")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_of_a_mail_is_read_once(name):
+    kind, parts, expected = PARTS[name]
+    body = "".join(f"--out\n{part}\n" for part in parts)
+    head = f"From: a@x.example\nMIME-Version: 1.0\nContent-Type: {kind}; boundary=out\n\n"
+    found = read("a.eml", f"{head}{body}--out--\n".encode())
+    assert [(one.path, one.text.removeprefix("From: a@x.example\n\n")) for one in found.sections] == expected
+
+
+def test_a_mail_that_is_an_attachment_alone_or_in_utf_16_is_read():
+    mail = (
+        "From: a@x.example\nContent-Type: text/csv\nContent-Disposition: attachment; filename=a.csv\n\nTea,3\nMilk,2\n"
+    )
+    assert "Tea" in text_of("a.eml", mail.encode())
+    assert text_of("a.eml", "From: a@x.example\n\nTea costs 3 €.".encode("utf-16")).endswith("Tea costs 3 €.")

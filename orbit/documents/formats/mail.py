@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import email
 import email.policy
+import mimetypes
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.header import Header
-from email.message import EmailMessage, MIMEPart
+from email.message import EmailMessage, Message, MIMEPart
 
 import msgspec
 
@@ -16,6 +19,10 @@ from orbit.documents.formats.encoding import Decoded, decode
 from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.types import SourceFile
 
+_START = 1_024
+_HEADERS_ALONE = "text/rfc822-headers"
+_REPORTS = ("message/delivery-status", "message/disposition-notification", "message/feedback-report")
+_SIGNATURES = ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 _NOT_ASCII = re.compile(r"[^\s<>\"]*[^\x00-\x7f][^\s<>\"]*")
@@ -26,16 +33,32 @@ _MESSAGE = re.compile(rb"^From .*\n(?=[\w-]+:)", re.MULTILINE)
 
 def read_eml(content: bytes) -> Content:
     """Read a message, and hand on its attachments."""
+    if b"\0" in content[:_START]:
+        content = decode(content).text.encode()
     message = email.message_from_bytes(_with_plain_headers(content), policy=email.policy.default)
     subject = " ".join(str(message["Subject"] or "").split())
     headers = "\n".join(f"{name}: {' '.join(str(message[name]).split())}" for name in _HEADERS if message[name])
     if not headers:
         raise UnreadableError("is not a readable e-mail: it has no headers")
     body = _body(message)
-    sections = (Section(headers), *body.sections)
+    sections = [Section(headers), *body.sections]
     if len(body.sections) == 1 and not body.sections[0].path:
-        sections = (msgspec.structs.replace(body.sections[0], text=f"{headers}\n\n{body.sections[0].text}"),)
-    return Content(sections, subject, body.warnings, tuple(_attachments(message)))
+        sections = [msgspec.structs.replace(body.sections[0], text=f"{headers}\n\n{body.sections[0].text}")]
+    warnings = list(body.warnings)
+    attachments: list[SourceFile] = []
+    bodies = [message.get_body((kind,)) for kind in ("plain", "html")]
+    parts = [(part, choice) for part, choice in _parts(message, choice=False) if not any(part is one for one in bodies)]
+    for number, (part, choice) in enumerate(parts, start=1):
+        if part.get_content_type() in ("text/plain", "text/html", _HEADERS_ALONE) and not part.get_filename():
+            found = _text_of(part)
+            if not choice or _adds(found, sections):
+                sections += found.sections
+                warnings += found.warnings
+        elif part.get_content_type() in _REPORTS:
+            sections.append(Section(_report(part)))
+        else:
+            attachments += _attached(part, number)
+    return Content(tuple(sections), subject, tuple(warnings), tuple(attachments))
 
 
 def read_mht(content: bytes) -> Content:
@@ -72,8 +95,7 @@ def _body(message: EmailMessage) -> Content:
     plain, rich = _content_of(message.get_body(("plain",))), _content_of(message.get_body(("html",)))
     page = read_html(*rich) if rich[0].strip() else Content(())
     text = decode(*plain) if plain[0].strip() else Decoded("", "")
-    words = {word for section in page.sections for word in section.text.split()}
-    if len(words - set(text.text.split())) > _OTHER_WORDS * len(words):
+    if _adds(page, [Section(text.text)]):
         return page
     return Content((Section(text.text.strip()),), "", text.warnings) if text.text.strip() else page
 
@@ -101,16 +123,58 @@ def _encoded_word(word: re.Match[str]) -> str:
     return Header(word.group(), "utf-8", maxlinelen=sys.maxsize).encode()
 
 
-def _attachments(message: EmailMessage) -> Iterator[SourceFile]:
-    for number, part in enumerate(message.iter_attachments(), start=1):
-        if part.get_content_maintype() == "message":
-            inner = part.get_payload(0) if part.is_multipart() else None
-            if isinstance(inner, EmailMessage):
-                yield SourceFile(f"{inner['Subject'] or f'message {number}'}.eml", inner.as_bytes())
-            continue
-        if part.get_content_maintype() == "image" and part["Content-ID"]:  # a logo in the text
-            continue
-        name = part.get_filename() or ""
-        content = part.get_payload(decode=True)
-        if name and isinstance(content, bytes):
-            yield SourceFile(name, content)
+def _parts(part: MIMEPart, *, choice: bool) -> Iterator[tuple[MIMEPart, bool]]:
+    """Yield the parts that have no parts, and messages. ``choice``: the part is one of several forms of a text."""
+    if part.get_content_maintype() != "multipart" or not part.is_multipart():
+        yield part, choice
+        return
+    for inner in part.iter_parts():
+        yield from _parts(inner, choice=choice or part.get_content_subtype() == "alternative")
+
+
+def _text_of(part: MIMEPart) -> Content:
+    from orbit.documents.formats.html.reader import read_html  # noqa: PLC0415  # only some messages are HTML
+
+    content = _content_of(part)
+    if not content[0].strip():
+        return Content(())
+    if part.get_content_subtype() == "html":
+        return read_html(*content)
+    text = decode(*content)
+    return Content((Section(text.text.strip()),), "", text.warnings)
+
+
+def _adds(found: Content, known: Sequence[Section]) -> bool:
+    """Whether many words of a text are nowhere else."""
+    words = {word for section in found.sections for word in section.text.split()}
+    return len(words.difference(*(section.text.split() for section in known))) > _OTHER_WORDS * len(words)
+
+
+def _report(part: MIMEPart) -> str:
+    """Return what a mail server says about a message, or a reader's program: fields in groups."""
+    groups = part.get_payload() if part.is_multipart() else []
+    return "\n\n".join(
+        "\n".join(f"{name}: {' '.join(str(value).split())}" for name, value in group.items())
+        for group in groups
+        if isinstance(group, Message)
+    )
+
+
+def _attached(part: MIMEPart, number: int) -> Iterator[SourceFile]:
+    kind = part.get_content_type()
+    if part.get_content_maintype() == "message":
+        inner = part.get_payload(0) if part.is_multipart() else None
+        if isinstance(inner, EmailMessage):
+            content = inner.as_bytes(policy=email.policy.compat32)  # keeps headers that break the rules
+            if part["Content-Transfer-Encoding"] == "base64":  # which the rules forbid
+                with contextlib.suppress(ValueError):  # what is no Base64 stays as it is
+                    content = base64.b64decode(str(inner.get_payload()))
+                    inner = email.message_from_bytes(content, policy=email.policy.default)
+            yield SourceFile(f"{inner['Subject'] or f'message {number}'}.eml", content)
+        return
+    if kind in _SIGNATURES or (part.get_content_maintype() == "image" and part["Content-ID"]):  # a logo in the text
+        return
+    name = part.get_filename() or f"attachment {number}"
+    packed = part.get_payload(decode=True)
+    if isinstance(packed, bytes) and packed.strip():
+        yield SourceFile(name if "." in name else name + (mimetypes.guess_extension(kind) or ""), packed)
