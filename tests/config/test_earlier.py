@@ -15,6 +15,7 @@ from openai_kit import served_wire as served_openai
 
 from orbit import CallContext
 from orbit.cli import orbit
+from orbit.config.earlier.rules import _installed as installed_plugins
 from orbit.config.earlier.rules import translate
 from orbit.config.load import parse_config
 from orbit.config.yaml_text import parse_yaml
@@ -318,6 +319,82 @@ def test_a_translated_configuration_answers(tmp_path: Path, age: str) -> None:
     assert response.status_code == 200, response.text
     assert wire.asked("/api/embed") or age == "third"
     assert response.json()["sources"] or age == "third"
+
+
+def test_a_section_of_services_is_not_taken_for_the_plugin_of_that_name() -> None:
+    assert "ocr" in installed_plugins()
+    earlier, problems = parsed("ocr: {provider: mistral, mistral: {api_key: '${UNSET}', model: m}}\nadapters: []")
+    assert problems == []
+    assert "ocr (the plugin orbit-ocr)" in earlier.warning
+    ours, problems = parsed("ocr: {languages: [deu]}\nadapters: []")
+    assert problems == []
+    assert [provider.name for provider in ours.providers] == ["ocr", "ollama", "files"]
+
+
+@pytest.mark.parametrize(
+    ("section", "way"),
+    [
+        ("huggingface: {api_key: k, model: m}", "huggingface (serve the model behind OpenAI's protocol"),
+        ("system: {template_path: ./answer.txt}", "system.template_path (general.default_system_prompt)"),
+        ("system: {prompt: Be kind., guardrail_prompt: Is it safe?}", "system.guardrail_prompt (safety)"),
+        ("orbit_db: {provider: sqlite, config: {db_path: x}}", "orbit_db (ORBIT keeps its own file"),
+        ("pipeline: {enabled: true, steps: {}}", "pipeline"),
+        ("general: {embedding_enabled: true, inference: {top_p: 0.5}}", "general.{embedding_enabled, inference}"),
+        ("chat_history: {default_limit: 5, cache: {}, redis: {host: '${UNSET}'}}", "chat_history."),
+        ("logging: {redis: {host: '${UNSET}'}, level: INFO}", "logging.redis (sections of their own)"),
+    ],
+)
+def test_what_an_age_had_for_days_is_listed_and_not_refused(section: str, way: str) -> None:
+    config, problems = parsed(f"eleven_labs: {{voice_id: x}}\nollama: {{model: m, max_response_length: 9}}\n{section}")
+    assert problems == []
+    assert way in config.warning
+    assert "ollama.max_response_length" in config.warning
+
+
+def test_unset_variables_of_mongodb_are_what_they_were() -> None:
+    text = "mongodb: {host: '${M_HOST}', port: '${M_PORT}', database: '${M_DB}', username: '${M_USER}'}\napi_keys: {}"
+    config, problems = parsed(text)
+    assert problems == []
+    assert (config.host.mongodb.host, config.host.mongodb.port) == ("localhost", 27017)
+    assert (config.host.mongodb.database, config.host.mongodb.username) == ("orbit", "")
+    again, problems = parsed(f"internal_services: {{{text.partition(chr(10))[0]}}}")
+    assert problems == []
+    assert again.host.mongodb == config.host.mongodb
+
+
+def test_inference_only_counts_at_the_top_level_as_well() -> None:
+    config, problems = parsed(
+        "inference_only: true\nadapters: [{name: a, datasource: chroma}]\ndatasources: {chroma: {}}"
+    )
+    assert problems == []
+    assert "chroma" not in {provider.name for provider in config.providers}
+
+
+def test_a_preset_that_does_not_exist_is_not_said_to_be_written_out() -> None:
+    config, _ = parsed("general: {inference_provider: ollama}\nadapters: []\ninference: {ollama: {use_preset: gone}}")
+    assert "inference.ollama.use_preset 'gone' names no preset, and has no effect." in config.notices
+
+
+def test_the_plugin_of_anthropic_answers_where_its_provider_was_chosen() -> None:
+    """The tables of a file said ``enabled: false`` for all but some; the one that is named counts."""
+    section = {"enabled": False, "api_key": "${UNSET}", "api_base": "https://api.anthropic.com/v1", "stream": True}
+    section |= {"model": "m", "max_tokens": 9, "temperature": 0.2}
+    data = {"general": {"inference_provider": "anthropic"}, "adapters": [], "inference": {"anthropic": section}}
+    config, problems = parse_config(data, "test", {})
+    assert problems == []
+    found = next(one for one in config.providers if one.name == "anthropic")
+    assert found.plugin == "anthropic"
+    assert found.settings == {
+        "api_key": "", "base_url": "https://api.anthropic.com", "max_tokens": 9, "model": "m", "temperature": 0.2,
+    }  # fmt: skip
+
+
+def test_a_table_that_is_off_still_judges_for_the_section_that_names_it() -> None:
+    table = {"groq": {"enabled": False, "api_key": "k", "model": "m"}}
+    data = {"adapters": [], "reranker": {"enabled": True, "provider": "groq"}, "rerankers": table}
+    config, problems = parse_config(data, "test", {})
+    assert problems == []
+    assert "groq_reranker" in {provider.name for provider in config.providers}
 
 
 def test_plugins_are_looked_for_once_a_file() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from orbit.config.earlier.names import OWN_FILE
 from orbit.config.earlier.translation import MISSING, Translation, is_on, optional
 
 _MONGODB_DROPPED = ("sessions_collection", "users_collection")
-_CHAT_HISTORY = ("collection_name", "max_tracked_sessions", "session", "store_metadata", "user")
-_SQLITE = "ORBIT keeps its own file, sqlite.path; make the keys again with `orbit keys create`"
+_CHAT_HISTORY = ("cache", "collection_name", "default_limit", "max_tracked_sessions", "redis", "session",
+                 "store_metadata", "user")  # fmt: skip
+_UNSET = {"host": "localhost", "port": "27017", "database": "orbit"}
+"""What the earlier ORBIT took where a variable of ``mongodb`` was not set."""
 _SECONDS_A_DAY = 86_400
 
 
@@ -18,17 +21,15 @@ def translate_databases(translation: Translation, *, earlier: bool) -> None:
     _elasticsearch(translation)
     services = translation.section("internal_services")
     for name in list(services):
-        way = _SQLITE if name in ("backend", "sqlite") else "" if name != "audit" else "the chat log, logging.file"
+        way = OWN_FILE if name in ("backend", "sqlite") else "" if name != "audit" else "the chat log, logging.file"
         if name in ("cache", "memcached", "redis", "sqlite_cache"):
             way = "not needed: the database holds conversations and limits"
         translation.leave_out(f"internal_services.{name}", way)
     translation.take("internal_services")
     if earlier:
-        for name in ("mongodb", "elasticsearch"):
-            section = translation.section(name)
-            for key in ("username", "password", "api_key"):
-                if key in section:
-                    section[key] = optional(section[key])
+        mongodb, elasticsearch = translation.section("mongodb"), translation.section("elasticsearch")
+        mongodb.update({key: optional(value, _UNSET.get(key, "")) for key, value in mongodb.items()})
+        elasticsearch.update({key: optional(value) for key, value in elasticsearch.items()})
     translation.move("chat_history.retention_days", "sessions.ttl", _days)
     translation.move("chat_history.enabled", "sessions.enabled", is_on)
     translation.drop("chat_history", _CHAT_HISTORY)
@@ -43,9 +44,6 @@ def _mongodb(translation: Translation) -> None:
             translation.note("mongodb", "internal_services.mongodb is not used: the backend is another.")
         elif translation.get("mongodb") is MISSING:
             settings = {key: value for key, value in found.items() if key not in _MONGODB_DROPPED}
-            for key, default in (("host", "localhost"), ("port", "27017")):
-                if key in settings:
-                    settings[key] = optional(settings[key], default)
             translation.put("mongodb", settings)
             translation.note("mongodb", "internal_services.mongodb is now mongodb.")
     if backend == "mongodb":

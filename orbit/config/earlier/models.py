@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from orbit.config.earlier.hosted import anthropic_settings, ollama_settings, openai_settings
 from orbit.config.earlier.names import (
     GATEWAY,
     LLAMA_CPP_DROPPED,
     OLLAMA_DROPPED,
     OLLAMA_LIKE,
     OPENAI_COMPATIBLE,
-    OPENAI_EXTRA,
-    OPENAI_KEYS,
     WITHOUT_COUNTERPART,
 )
 from orbit.config.earlier.retrieval import RetrievalPlan
-from orbit.config.earlier.translation import MISSING, Translation, is_on, optional
+from orbit.config.earlier.translation import MISSING, Translation, is_on
 
 _OWN = ("llama_cpp", "ollama", "openai")
 _KNOWN = {*_OWN, *OPENAI_COMPATIBLE, *OLLAMA_LIKE, *WITHOUT_COUNTERPART, "azure"}
 _OLLAMA = "http://localhost:11434"
-_UNCHANGED: dict[str, Any] = {
-    "frequency_penalty": 0.0, "presence_penalty": 0.0, "repetition_penalty": 1.0, "seed": None, "stop": [], "top_k": -1,
-}  # fmt: skip
-"""Values of sampling options that change nothing."""
 
 
 def translate_models(translation: Translation, plan: RetrievalPlan, *, earlier: bool) -> None:
@@ -48,6 +43,7 @@ class Models:
         self._unused()
         for kind in ("ollama", "llama_cpp"):
             translation.take(f"{kind}_presets")
+        self._named()
         for path in ("ollama", "llama_cpp", "openai", "inference.ollama", "inference.llama_cpp", "inference.openai"):
             self._in_place(path)
         self._chosen()
@@ -99,21 +95,33 @@ class Models:
         if preset is not None:
             found = self._presets.get(kind, {}).get(preset)
             section.update({key: value for key, value in (found or {}).items() if key not in section})
-            translation.note(path, f"{path}.use_preset '{preset}' is written out.")
+            became = "is written out" if found else "names no preset, and has no effect"
+            translation.note(path, f"{path}.use_preset '{preset}' {became}.")
         if kind == "ollama":
             translation.drop(path, OLLAMA_DROPPED if self._earlier else ("summarization",))
         elif kind == "llama_cpp" and section.get("mode") == "api" and section.get("base_url"):
             translation.put(path, None)
             parent, _, name = path.rpartition(".")
-            (translation.section(parent) if parent else translation.data)[name] = self._openai(path, section, "")
+            (translation.section(parent) if parent else translation.data)[name] = openai_settings(path, section, "")
         elif kind == "llama_cpp":
             translation.move(f"{path}.stop_tokens", f"{path}.stop")
             translation.drop(path, LLAMA_CPP_DROPPED if self._earlier else ())
         elif (self._earlier or "stream" in section) and "use" not in section:
             parent, _, name = path.rpartition(".")
-            settings = self._openai(path, section, OPENAI_COMPATIBLE["openai"])
+            settings = openai_settings(path, section, OPENAI_COMPATIBLE["openai"])
             settings.pop("use")
             (translation.section(parent) if parent else translation.data)[name] = settings
+
+    def _named(self) -> None:
+        """Translate what the provider that answers has under today's name of its plugin."""
+        translation = self._translation
+        name = translation.get("general.inference_provider")
+        section = translation.section(f"inference.{name}")
+        if not self._earlier or "use" in section:
+            return
+        section.pop("enabled", None)  # the one that is named answers
+        if name == "anthropic" and section and translation.claimed(name):
+            translation.section("inference")[name] = anthropic_settings(section)
 
     def _chosen(self) -> None:
         """Translate the provider that answers."""
@@ -132,9 +140,9 @@ class Models:
         if not section or "use" in section:
             return
         if name in OPENAI_COMPATIBLE or name == "azure":
-            settings = self._openai(f"inference.{name}", section, OPENAI_COMPATIBLE.get(name, ""))
+            settings = openai_settings(f"inference.{name}", section, OPENAI_COMPATIBLE.get(name, ""))
         elif name in OLLAMA_LIKE:
-            settings = self._ollama(name, section)
+            settings = ollama_settings(name, section)
         elif name in WITHOUT_COUNTERPART:
             translation.leave_out(f"inference.{name}", GATEWAY)
             translation.take("general.inference_provider")
@@ -147,48 +155,6 @@ class Models:
 
     def _has(self, name: str) -> bool:
         return any(self._translation.get(path) is not MISSING for path in (name, f"inference.{name}"))
-
-    def _openai(self, path: str, section: dict[str, Any], address: str) -> dict[str, Any]:
-        """Return the settings of the plugin openai for a provider that speaks its protocol."""
-        name = path.rpartition(".")[2]
-        settings: dict[str, Any] = {"use": "openai"}
-        base = section.get("base_url") or section.get("api_base") or section.get("endpoint")
-        host = str(section.get("host") or "")
-        if name == "azure":
-            base = f"{str(base).rstrip('/')}/openai/v1"
-            settings["headers"] = {"api-key": optional(section.get("api_key", ""))}
-            section = {"model": section.get("deployment"), **{k: v for k, v in section.items() if k != "api_key"}}
-        elif not base and host:
-            base = f"{host if '://' in host else f'http://{host}'}:{section.get('port', 8000)}/v1"
-        elif (
-            base
-            and name in ("vllm", "sglang", "tensorrt", "lmstudio", "llama_cpp")
-            and not str(base).rstrip("/").endswith("/v1")
-        ):
-            base = f"{str(base).rstrip('/')}/v1"
-        settings["base_url"] = base or address
-        settings |= {key: value for key, value in section.items() if key in OPENAI_KEYS and value is not None}
-        if "api_key" in settings:
-            settings["api_key"] = optional(settings["api_key"])
-        if name in ("openai", "groq", "deepseek", "mistral", "anthropic") and "api_key" not in settings:
-            settings["api_key"] = f"${{{name.upper()}_API_KEY:-}}"
-        extra = {
-            key: section[key]
-            for key in OPENAI_EXTRA
-            if key in section and section[key] != _UNCHANGED[key] and (key != "top_k" or name in ("vllm", "sglang"))
-        }
-        if extra:
-            settings["extra_body"] = extra
-        if "enabled" in section:
-            settings["enabled"] = section["enabled"]
-        return settings
-
-    def _ollama(self, name: str, section: dict[str, Any]) -> dict[str, Any]:
-        settings = {key: value for key, value in section.items() if key not in OLLAMA_DROPPED}
-        settings = {"use": "ollama", "base_url": OLLAMA_LIKE[name], **settings}
-        if section.get("api_key"):
-            settings["headers"] = {"Authorization": f"Bearer {optional(section['api_key'], 'missing')}"}
-        return settings
 
     def _embeddings(self, plan: RetrievalPlan) -> None:
         """Translate ``embedding`` and ``embeddings``."""
@@ -216,8 +182,9 @@ class Models:
             instance = "llama_cpp_embeddings"
             translation.data[instance] = {"use": "llama_cpp", **renamed}
         elif name in OPENAI_COMPATIBLE:
-            settings = self._openai(f"embeddings.{name}", section, OPENAI_COMPATIBLE[str(name)])
+            settings = openai_settings(f"embeddings.{name}", section, OPENAI_COMPATIBLE[str(name)])
             settings["embed_model"] = settings.pop("model", "")
+            settings.pop("enabled", None)
             for old, new in (("dimensions", "dimensions"), ("batch_size", "embed_batch_size")):
                 if section.get(old) is not None and not (name == "mistral" and old == "dimensions"):
                     settings[new] = section[old]
@@ -293,5 +260,6 @@ class Models:
         if name not in OPENAI_COMPATIBLE or not settings:
             return ""
         instance = f"{name}_{role}"
-        self._translation.data[instance] = self._openai(f"{role}.{name}", settings, OPENAI_COMPATIBLE[name])
+        self._translation.data[instance] = openai_settings(f"{role}.{name}", settings, OPENAI_COMPATIBLE[name])
+        self._translation.data[instance].pop("enabled", None)
         return instance

@@ -2,13 +2,17 @@
 
 MARKS = frozenset(
     {
-        "adapters", "api_keys", "auth.session_duration_hours", "chat_history", "datasources", "embedding",
-        "embeddings", "file_upload", "general.adapter", "general.datasource_provider", "general.inference_only",
-        "general.session_id", "import", "internal_services", "logging.handlers", "messages.collection_not_found",
-        "moderations", "moderators", "rerankers",
+        "adapters", "api_keys", "auth.session_duration_hours", "chat_history", "datasources", "eleven_labs",
+        "embedding", "embeddings", "file_upload", "general.adapter", "general.datasource_provider",
+        "general.inference_only", "general.session_id", "import", "inference_only", "internal_services",
+        "logging.handlers", "messages.collection_not_found", "moderations", "moderators", "rerankers",
+        "system.guardrail_prompt", "system.prompt", "system.template_path",
     }
 )  # fmt: skip
 """Settings that only the earlier ORBIT had. A file with one of them is written for it."""
+
+GATEWAY = "serve the model behind OpenAI's protocol and use the section openai"
+OWN_FILE = "ORBIT keeps its own file, sqlite.path; make the keys again with `orbit keys create`"
 
 SECTIONS_WITHOUT = {
     "adapter_limits": "",
@@ -22,6 +26,7 @@ SECTIONS_WITHOUT = {
     "eleven_labs": "ORBIT answers in text",
     "fault_tolerance": "timeouts and max_retries of the providers",
     "guardrails": "safety",
+    "huggingface": GATEWAY,
     "image": "",
     "image_generation": "",
     "language_detection": "put the wanted language into the system prompt",
@@ -29,9 +34,11 @@ SECTIONS_WITHOUT = {
     "mcp_client": "",
     "mcp_clients": "",
     "messaging": "",
-    "ocr": "",
+    "ocr": "the plugin orbit-ocr",
+    "orbit_db": OWN_FILE,
     "performance": "orbit serve --workers N",
     "personaplex": "",
+    "pipeline": "",
     "pricing": "",
     "prompt_service": "auth.cache_seconds",
     "rewriters": "",
@@ -95,19 +102,21 @@ WITHOUT_COUNTERPART = frozenset(
 )  # fmt: skip
 """Providers that ORBIT reaches only through a gateway with OpenAI's protocol."""
 
-GATEWAY = "serve the model behind OpenAI's protocol and use the section openai"
-
 OPENAI_KEYS = {
     "api_key", "context_window", "headers", "max_tokens", "model", "temperature", "top_p",
 }  # fmt: skip
 """The keys of these providers that the plugin openai has under the same name, beside the address."""
+
+ANTHROPIC_KEYS = {"api_key", "enabled", "max_tokens", "model", "temperature", "top_k", "top_p"}
+"""The keys that the plugin anthropic has under the same name, beside the address."""
 
 OPENAI_EXTRA = ("frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "stop", "top_k")
 """Sampling options that travel in ``extra_body`` if they change anything."""
 
 OLLAMA_DROPPED = frozenset(
     {
-        "api_key", "frequency_penalty", "low_vram", "main_gpu", "min_p", "mirostat", "mirostat_eta", "mirostat_tau",
+        "api_key", "frequency_penalty", "low_vram", "main_gpu", "max_response_length", "min_p",
+        "mirostat", "mirostat_eta", "mirostat_tau",
         "num_batch", "num_gpu", "num_keep", "numa", "penalize_newline", "presence_penalty", "repeat_last_n", "retry",
         "seed", "stop", "summarization", "timeout", "typical_p", "use_mlock", "use_mmap", "vocab_only",
     }

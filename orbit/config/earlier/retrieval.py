@@ -29,6 +29,8 @@ def translate_retrieval(translation: Translation) -> RetrievalPlan:
     wanted = translation.take("general.adapter")
     named = translation.take("general.datasource_provider")
     alone = translation.take("general.inference_only")
+    if isinstance(translation.get("inference_only"), bool | str):
+        alone = translation.take("inference_only")
     listed = translation.take("adapters")
     adapters = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     datasources = translation.section("datasources")

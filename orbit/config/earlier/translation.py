@@ -58,9 +58,15 @@ class Translation:
         return frozenset(self._installed())
 
     def claimed(self, name: str) -> bool:
-        """Whether a section belongs to an installed plugin, or names one with ``use``."""
-        section = self.data.get(name)
-        return (isinstance(section, dict) and "use" in section) or name in self._plugins
+        """Whether a section belongs to an installed plugin, or names one with ``use``.
+
+        One that chooses among tables of its own, such as ``ocr: {provider: x, x: {}}``, is of the earlier form.
+        """
+        section = self.section(name)
+        provider = section.get("provider")
+        if isinstance(provider, str) and isinstance(section.get(provider), dict):
+            return "use" in section
+        return "use" in section or name in self._plugins
 
     def get(self, path: str) -> Any:
         """Return the value at ``general.port``; MISSING if there is none."""
