@@ -681,3 +681,10 @@ def test_a_mail_that_is_an_attachment_alone_or_in_utf_16_is_read():
     )
     assert "Tea" in text_of("a.eml", mail.encode())
     assert text_of("a.eml", "From: a@x.example\n\nTea costs 3 €.".encode("utf-16")).endswith("Tea costs 3 €.")
+
+
+@pytest.mark.parametrize("header", ["From: a@", "Cc: Tom <tom@x.example>, Alice <", "To: Ann <ann@[x.example>"])
+def test_a_header_that_python_cannot_parse_costs_no_mail(header):
+    found = text_of("a.eml", f"{header}\nSubject: Tea\n\nTea costs 3 euros.".encode())
+    assert found.endswith("Subject: Tea\n\nTea costs 3 euros.")
+    assert " ".join(header.split()) in found

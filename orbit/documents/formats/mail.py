@@ -36,8 +36,8 @@ def read_eml(content: bytes) -> Content:
     if b"\0" in content[:_START]:
         content = decode(content).text.encode()
     message = email.message_from_bytes(_with_plain_headers(content), policy=email.policy.default)
-    subject = " ".join(str(message["Subject"] or "").split())
-    headers = "\n".join(f"{name}: {' '.join(str(message[name]).split())}" for name in _HEADERS if message[name])
+    subject = _header(message, "Subject")
+    headers = "\n".join(f"{name}: {value}" for name in _HEADERS if (value := _header(message, name)))
     if not headers:
         raise UnreadableError("is not a readable e-mail: it has no headers")
     body = _body(message)
@@ -87,6 +87,15 @@ def read_mbox(content: bytes) -> Content:
         path = (found.title,) if found.title else ()
         sections += [msgspec.structs.replace(one, path=(*path, *one.path)) for one in found.sections]
     return Content(tuple(sections), "", tuple(warnings), tuple(attachments))
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    """Return a header, decoded if Python can: its parser fails on some broken ones."""
+    try:
+        value = str(message[name] or "")
+    except Exception:  # noqa: BLE001  # IndexError, AttributeError and more
+        value = next(str(value) for key, value in message.raw_items() if key.lower() == name.lower())
+    return " ".join(value.split())
 
 
 def _body(message: EmailMessage) -> Content:
@@ -165,12 +174,15 @@ def _attached(part: MIMEPart, number: int) -> Iterator[SourceFile]:
     if part.get_content_maintype() == "message":
         inner = part.get_payload(0) if part.is_multipart() else None
         if isinstance(inner, EmailMessage):
-            content = inner.as_bytes(policy=email.policy.compat32)  # keeps headers that break the rules
+            try:
+                content = inner.as_bytes(policy=email.policy.compat32)  # keeps headers that break the rules
+            except UnicodeEncodeError:
+                content = str(inner).encode("utf-8", "replace")
             if part["Content-Transfer-Encoding"] == "base64":  # which the rules forbid
                 with contextlib.suppress(ValueError):  # what is no Base64 stays as it is
                     content = base64.b64decode(str(inner.get_payload()))
                     inner = email.message_from_bytes(content, policy=email.policy.default)
-            yield SourceFile(f"{inner['Subject'] or f'message {number}'}.eml", content)
+            yield SourceFile(f"{_header(inner, 'Subject') or f'message {number}'}.eml", content)
         return
     if kind in _SIGNATURES or (part.get_content_maintype() == "image" and part["Content-ID"]):  # a logo in the text
         return
