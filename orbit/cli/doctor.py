@@ -80,7 +80,8 @@ def _certificate(host: OrbitHost) -> Iterator[tuple[bool, str, str]]:
     except (ssl.SSLError, OSError, ValueError):
         return  # the check of the configuration says what is wrong
     days = (ends - time.time()) / 86_400
-    yield days > _SOON_DAYS, "certificate", f"{https.cert_file} expires in {days:.0f} days"
+    state = f"expires in {days:.0f} days" if days > 0 else f"expired {-days:.0f} days ago"
+    yield days > _SOON_DAYS, "certificate", f"{https.cert_file} {state}"
 
 
 async def _components(host: OrbitHost) -> list[tuple[bool, str, str]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from certificates import Pair
+from certificates import Pair, chain_pem, key_pem, make_key
 from cli_kit import runner
 
 from orbit.builtin.echo import Echo
@@ -31,6 +31,20 @@ def test_what_is_wrong_is_marked(tmp_path: Path) -> None:
     assert "BAD  start" in output
     config.write_text("general: {prot: 1}\necho: {}\n")
     assert "BAD  configuration  general.prot" in runner("--config", str(config))("doctor", code=1).output
+
+
+def test_a_certificate_that_has_ended_says_since_when(tmp_path: Path) -> None:
+    pair, key = Pair(tmp_path), make_key()
+    pair.chain.write_bytes(chain_pem(key, 1, days=-3))
+    pair.key.write_bytes(key_pem(key))
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"general: {{data_dir: {tmp_path}/data, https: {{enabled: true, cert_file: {pair.chain}, "
+        f"key_file: {pair.key}}}}}\n"
+        "logging: {file: {enabled: false}}\necho: {}\n"
+    )
+    output = runner("--config", str(config))("doctor", code=1).output
+    assert f"BAD  certificate    {pair.chain} expired 3 days ago" in output
 
 
 def test_a_plugin_whose_health_fails_is_a_line_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ def make_key(kind: str = "ec") -> Any:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def chain_pem(key: Any, serial: int) -> bytes:
+def chain_pem(key: Any, serial: int, days: float = 1) -> bytes:
+    """A certificate that ends in so many days; a negative number is one that has ended."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = dt.datetime.now(dt.UTC)
     certificate = (
@@ -27,8 +28,8 @@ def chain_pem(key: Any, serial: int) -> bytes:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(serial)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
+        .not_valid_before(now + dt.timedelta(days=days - 2))
+        .not_valid_after(now + dt.timedelta(days=days))
         .sign(key, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM)
