@@ -6,8 +6,12 @@ FOLDER has public sets of questions: XQuAD's files (`xquad.de.json`), tables of 
 `question`, `answer` and `lang` (`*.tsv`), and PubMedQA's `ori_pqal.json`. The sets of bench/data are added. One half of
 a set of articles or abstracts is a collection, and questions about the other half have no answer in it.
 
+XQuAD asks the same in every language, so its English articles also get the questions of the others, and they the
+English ones.
+
 Prints, for half of the collections that the weights were not fitted on, the share of unanswerable questions that are
-refused and the share of answerable ones that are lost; then the weights fitted on all collections.
+refused and the share of answerable ones that are lost: of public questions, of those in other words than what answers
+them, and of those in another language. Then the weights fitted on all collections.
 """
 
 from __future__ import annotations
@@ -38,7 +42,9 @@ MOST = 80
 """Questions of each kind for a collection."""
 OWN = 4.0
 """How much more the hard questions of bench/data/articles count: in eight languages, about few and short passages."""
-STEPS, RIDGE = 60, 0.0005
+LOST = 1.35
+"""How much worse it is to refuse a question that has an answer than to answer another one, in one language."""
+STEPS, RIDGE = 60, 0.0001
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -50,16 +56,26 @@ class Asked(msgspec.Struct, frozen=True):
     others: Sequence[str]
     first_half: bool
     """Whether weights are fitted on it when they are measured on the others."""
+    place: str = ""
+    """Another collection that holds the documents, if there are none here."""
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A question's signs, how well the model knows its language, and whether the collection answers it."""
+    """A question's signs, how well the model knows its language and another one of the passages, and what is right."""
 
     collection: str
     first_half: bool
     signs: tuple[float, ...]
     known: float
+    foreign: bool
     answered: bool
+
+    @property
+    def kind(self) -> str:
+        """What it is reported as."""
+        name = self.collection.split()[1]
+        other_words = "in other words" if name.startswith("own") else "public"
+        return "another language" if name.startswith("foreign") else other_words
 
 
 def passage(number: object, text: str, title: str = "") -> Document:
@@ -81,6 +97,7 @@ def halves(name: str, items: Sequence[tuple[Sequence[Document], Sequence[str]]])
 def read(folder: Path) -> Iterator[Asked]:
     """Yield the collections of a folder."""
     elsewhere: dict[str, Sequence[str]] = {}
+    parallel: dict[str, tuple[Asked, Asked]] = {}
     for file in sorted(folder.glob("xquad.*.json")):
         articles = [
             (
@@ -93,7 +110,14 @@ def read(folder: Path) -> Iterator[Asked]:
         language = file.name.split(".")[1]
         first, second = halves(f"articles-{language}", articles)
         elsewhere[language] = first.answerable
+        parallel[language] = first, second
         yield from (first, second)
+    pairs = [pair for other in parallel.keys() - {"en"} for pair in (("en", other), (other, "en"))]
+    for asking, answering in sorted(pairs):
+        for number, (asked_there, about) in enumerate(zip(parallel[asking], parallel[answering], strict=True)):
+            yield msgspec.structs.replace(
+                asked_there, name=f"foreign-{asking}-{answering}-{number}", documents=(), place=about.name
+            )
     for file in sorted(folder.glob("*.tsv")):
         with file.open(encoding="utf-8", newline="") as opened:
             rows = [row for row in csv.DictReader(opened, delimiter="\t") if row["answer"].strip()]
@@ -113,8 +137,8 @@ def read(folder: Path) -> Iterator[Asked]:
     own, questions = quality.articles()
     off = (quality.HERE / "data" / "off_topic.txt").read_text("utf-8").splitlines()
     texts = [one.text for one in questions]
-    yield Asked("own-articles", own, texts[::2], off[::2], first_half=True)
-    yield Asked("own-articles", own, texts[1::2], off[1::2], first_half=False)
+    yield Asked("own-articles-0", own, texts[::2], off[::2], first_half=True)
+    yield Asked("own-articles-1", (), texts[1::2], off[1::2], first_half=False, place="own-articles-0")
 
 
 async def rows_of(embedder: str, sets: Sequence[Asked]) -> list[Row]:
@@ -126,32 +150,44 @@ async def rows_of(embedder: str, sets: Sequence[Asked]) -> list[Row]:
         async with make_host(config, Path(folder)) as host:
             searches = quality.Searches(host)
             for one in sets:
-                await host.index(one.name, one.documents, quality.CONTEXT)
+                place = one.place or one.name
+                if one.documents:
+                    await host.index(place, one.documents, quality.CONTEXT)
                 for text, answered in [*((q, True) for q in one.answerable), *((q, False) for q in one.others)]:
-                    lists = await searches.lists(Query(text, one.name, compared=True))
-                    known = searches.relevance.knows(lists, text)
+                    lists = await searches.lists(Query(text, place, compared=True))
+                    known, passage = searches.relevance.knows(lists, text), searches.relevance.foreign(lists, text)
+                    known *= searches.relevance.knows(lists, passage) if passage else 1
                     signs = msgspec.structs.astuple(searches.relevance.signs(lists, quality.LIMIT))
-                    rows.append(Row(f"{embedder} {one.name}", one.first_half, signs, known, answered))
+                    rows.append(Row(f"{embedder} {one.name}", one.first_half, signs, known, bool(passage), answered))
     return rows
 
 
 def design(rows: Sequence[Row], kinds: Sequence[int]) -> Numbers:
-    """Return the signs ``kinds`` of each question, for known languages and for others."""
+    """Return the signs ``kinds`` of each question, for known languages, others, and two known ones."""
     signs = np.array([row.signs for row in rows])[:, kinds]
-    known = np.array([[row.known] for row in rows])
-    return np.hstack([signs * known, signs * (1 - known)])
+    known, foreign = (
+        np.array([[float(value)] for value in of])
+        for of in zip(*((row.known, row.foreign) for row in rows), strict=True)
+    )
+    return np.hstack([signs * known * (1 - foreign), signs * (1 - known), signs * known * foreign])
 
 
 def fit(rows: Sequence[Row], kinds: Sequence[int]) -> Numbers:
-    """Return the weights of a logistic regression, where collections and kinds of questions count alike."""
+    """Return the weights of a logistic regression, where collections and kinds of questions count alike.
+
+    A model that does not know both languages of a question and its passages cannot tell anything of them.
+    """
+    rows = [row for row in rows if row.kind != "another language" or (row.foreign and row.known == 1)]
     x, y = design(rows, kinds), np.array([float(row.answered) for row in rows])
     counted = Counter((row.collection, row.answered) for row in rows)
     weights = np.array([1 / counted[row.collection, row.answered] for row in rows])
-    weights *= np.array([OWN if row.answered and "own-articles" in row.collection else 1.0 for row in rows])
+    worth = {"public": LOST, "in other words": LOST * OWN, "another language": 1.0}
+    weights *= np.array([worth[row.kind] if row.answered else 1.0 for row in rows])
     weights /= weights.mean()
     found = np.zeros(x.shape[1])
     ridge = RIDGE * len(rows) * np.eye(len(found))
-    ridge[0, 0] = ridge[len(kinds), len(kinds)] = 1e-9  # the constants may be as large as they are
+    for constant in range(0, len(found), len(kinds)):
+        ridge[constant, constant] = 1e-9  # it may be as large as it is
     for _ in range(STEPS):
         p = 1 / (1 + np.exp(-x @ found))
         found += np.linalg.solve(
@@ -161,18 +197,19 @@ def fit(rows: Sequence[Row], kinds: Sequence[int]) -> Numbers:
 
 
 def show(name: str, rows: Sequence[Row], certain: Numbers) -> None:
-    """Print what is refused of others and lost of answerable questions: means of the collections."""
-    cells = []
-    for threshold in THRESHOLDS:
-        shares = []
-        for answered in (False, True):
-            below: dict[str, list[bool]] = {}
-            for row, value in zip(rows, certain, strict=True):
-                if row.answered is answered:
-                    below.setdefault(row.collection, []).append(bool(value < threshold))
-            shares.append(np.mean([np.mean(of) for of in below.values()]))
-        cells.append(f"{shares[0]:.2f}/{shares[1]:.3f}")
-    print(name.ljust(30), *(f"{cell:>11}" for cell in cells))
+    """Print what is refused of others and lost of answerable questions: means of the collections of each kind."""
+    for kind in dict.fromkeys(row.kind for row in rows):
+        cells = []
+        for threshold in THRESHOLDS:
+            shares = []
+            for answered in (False, True):
+                below: dict[str, list[bool]] = {}
+                for row, value in zip(rows, certain, strict=True):
+                    if row.answered is answered and row.kind == kind:
+                        below.setdefault(row.collection, []).append(bool(value < threshold))
+                shares.append(np.mean([np.mean(of) for of in below.values()]))
+            cells.append(f"{shares[0]:.2f}/{shares[1]:.3f}")
+        print(f"{name}, {kind}".ljust(46), *(f"{cell:>11}" for cell in cells))
 
 
 def main() -> None:
@@ -184,7 +221,7 @@ def main() -> None:
     sets = list(read(given.folder))
     embedders = given.embedder or ["onnx:minilm"]
     rows = [row for one in embedders for row in asyncio.run(rows_of(one, sets))]
-    print("refused of others / lost of answerable".ljust(30), *(f"{threshold:>11}" for threshold in THRESHOLDS))
+    print("refused of others / lost of answerable".ljust(46), *(f"{threshold:>11}" for threshold in THRESHOLDS))
     for kind, kinds in (("both", (0, 1, 2, 3, 4, 5)), ("vectors", (0, 1, 4)), ("words", (0, 2, 5))):
         certain = np.zeros(len(rows))
         half = np.array([row.first_half for row in rows])
@@ -194,8 +231,8 @@ def main() -> None:
         for embedder in embedders:
             of = [number for number, row in enumerate(rows) if row.collection.startswith(embedder)]
             show(f"{kind}, {embedder}", [rows[number] for number in of], certain[of])
-        known, others = np.split(fit(rows, kinds), 2)
-        print(f"  weights of {kinds}: known languages {known.round(1)}, others {others.round(1)}")
+        known, others, foreign = np.split(fit(rows, kinds), 3)
+        print(f"  weights of {kinds}: known {known.round(1)}, others {others.round(1)}, two known {foreign.round(1)}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 
@@ -9,6 +10,7 @@ import msgspec
 
 from orbit.chat.journal import Journal
 from orbit.chat.search.languages import language_of
+from orbit.chat.search.relevance import THRESHOLD
 from orbit.chat.turn import Turn
 from orbit.errors import OrbitError
 from orbit.evaluation.asking import searching
@@ -105,6 +107,8 @@ async def calibrate(
         progress(number, len(answerable) + len(others))
     kept, off = sorted(certain[: len(answerable)]), sorted(certain[len(answerable) :])
     threshold = _between(kept, off)
+    if drafted:  # headings are surer than questions: above the general threshold, they say nothing of these
+        threshold = min(threshold, THRESHOLD)
     points = sorted({*(step / 20 for step in range(1, 15)), threshold})
     curve = tuple(Point(point, _below(off, point), _below(kept, point)) for point in points)
     return Proposal(threshold, curve, len(answerable), len(others), drafted)
@@ -116,7 +120,7 @@ def _between(kept: Sequence[float], off: Sequence[float]) -> float:
     below = [one for one in off if one < highest]
     lost = [one for one in kept if one < highest]
     lowest = max(below[-1] if below else 0.0, lost[-1] if lost else 0.0)
-    return round((lowest + highest) / 2, 3)
+    return math.floor((lowest + highest) * 500) / 1000  # never above the highest: it would lose one more
 
 
 def _below(values: Sequence[float], threshold: float) -> float:

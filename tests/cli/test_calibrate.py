@@ -5,7 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from orbit.chat.search.relevance import THRESHOLD
 from orbit.cli import orbit as orbit_command
+from orbit.evaluation.calibrating import LOST, _between
 
 SECTIONS = {
     "Booking a holiday": "Holidays are booked with the office two weeks before.",
@@ -47,6 +49,7 @@ def test_headings_stand_for_questions_where_there_are_none(folder) -> None:
     (chosen,) = (one for one in proposal["curve"] if one["threshold"] == proposal["threshold"])
     assert chosen["lost"] == 0
     assert chosen["refused"] > 0.8
+    assert proposal["threshold"] <= THRESHOLD, "every heading is found with near certainty, and questions are not"
     refused = [one["refused"] for one in proposal["curve"]]
     assert refused == sorted(refused)
 
@@ -76,6 +79,11 @@ def test_eval_refuses_as_a_client_would_see_it_without_asking_a_model(folder) ->
     where = ("--questions", str(folder / "right.jsonl"))
     report = json.loads(run(folder, "eval", "the-guide", *where, "--json", config="strict.yaml").stdout)
     assert {one["name"]: one["mean"] for one in report["runs"][0]["figures"]}["kept"] == 0
+
+
+def test_a_proposal_loses_no_more_than_it_may_however_close_two_questions_are() -> None:
+    certain = [0.7, 0.80052, 0.80058, *[0.9] * 97]
+    assert sum(one < _between(certain, [0.1, 0.9]) for one in certain) <= LOST * len(certain)
 
 
 def test_general_questions_stand_for_others_where_the_file_has_none(folder) -> None:

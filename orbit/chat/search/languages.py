@@ -1,33 +1,63 @@
-"""The language of a question, told by its commonest words."""
+"""The language of a text, told by its commonest words."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from functools import lru_cache
 
+from orbit.chat.search.scripts import script_of
+
 _WORDS = {
-    "en": "the of is are was what which who whom how do does did i my to in for when where why can many much long with",
-    "de": "der die das den dem ist sind wie was wer wo wann warum welche welcher welches ich mein meine ein eine einen "
-    "zu im mit für und nicht kann muss viele hat",
-    "fr": "le la les l des du est sont que qui quel quelle quels quelles quand comment combien pourquoi où je mon ma "
-    "un une à au dans pour et ne puis a y",
-    "es": "el la los las del es son qué que quién cuál cuándo cómo cuánto cuántos cuánta dónde por mi un una en para y "
-    "no puedo hay se",
-    "it": "il lo gli le del della è sono che chi quale quando come quanto quanti dove perché mio un una in per e non",
-    "pt": "o os as do da é são que quem qual quando como quanto quantos onde porque meu um uma em para e não",
-    "nl": "de het is zijn wat wie welke hoe hoeveel wanneer waar waarom ik mijn een in voor en niet kan",
+    "en": "the of is are was were what which who whom how do does did i my to in for when where why can many "
+    "much long with and a an this that it on by from at as or be has have had not would could should will "
+    "you your their its there been",
+    "de": "der die das den dem des ist sind war waren wie was wer wem wen wo wann warum worum wofür welche "
+    "welchen welchem welcher welches ich mein meine ein eine einen einem einer eines zu im in mit für und "
+    "nicht kann muss viele viel hat haben wird werden wurde wurden auf von aus bei nach sich es er sie "
+    "oder auch als an durch über um wenn nur man zum zur vom beim",
+    "fr": "le la les l des du de est sont était que qui quel quelle quels quelles quand comment combien "
+    "pourquoi où je mon ma un une à au aux dans pour et ne pas puis a ont y en par sur avec ce cette il "
+    "elle se d qu ou plus son sa ses été",
+    "es": "el la los las del de es son fue era qué que quién quiénes cuál cuáles cuándo cómo cuánto cuántos "
+    "cuánta cuántas dónde por mi un una en para y no puedo hay se con a al ha han su sus lo como o más "
+    "porque este esta",
+    "it": "il lo la gli le i di del della dei delle dello è sono era che chi quale quali quando come quanto "
+    "quanti quante dove perché mio un una in per e non si con a al da nel nella su più ha hanno o anche",
+    "pt": "o os a as do da dos das de é são foi que quem qual quais quando como quanto quantos onde porque por "
+    "meu um uma em para e não se com no na ao mais ou sua seu tem foram",
+    "nl": "de het een is zijn was waren wat wie welke hoe hoeveel wanneer waar waarom ik mijn in voor en niet "
+    "kan van op met te dat die er aan om door naar uit bij als ook heeft hebben wordt werd worden of",
 }
 _COMMON = {language: frozenset(words.split()) for language, words in _WORDS.items()}
 
 
-@lru_cache(maxsize=256)
+_LONG = 20
+"""Words from which a text is no question: it may have more names, numbers and rows of tables."""
+
+
+@lru_cache(maxsize=1024)
 def language_of(text: str) -> str:
-    """Return the ISO 639-1 code of a text's language, if it is one of seven that Latin letters write; else nothing."""
+    """Return the ISO 639-1 code of a text's language, if it is one of seven that Latin letters write; else nothing.
+
+    A fifth of the words must be among the language's commonest, of a long text a tenth; and more than of any other's.
+    """
     words = re.findall(r"\w+", text.casefold())
     hits = {language: sum(word in common for word in words) for language, common in _COMMON.items()}
-    best = max(hits, key=hits.__getitem__)
-    return best if hits[best] * 5 >= len(words) > 0 else ""
+    second, most = sorted(hits.values())[-2:]
+    enough = most * (10 if len(words) > _LONG else 5) >= len(words)
+    return max(hits, key=hits.__getitem__) if enough and most > second else ""
+
+
+def is_foreign(question: str, passages: Sequence[str]) -> bool:
+    """Return whether all passages are in another language than the question, as far as words and scripts tell."""
+    script = script_of(question)
+    alike = [text for text in passages if script_of(text) == script]
+    if not alike or script != "LATIN":
+        return bool(script and passages) and not alike
+    language = language_of(question)
+    languages = {language_of(text) for text in alike}
+    return bool(language) and language not in languages and languages != {""}
 
 
 def knows(text: str, languages: Container[str]) -> float:

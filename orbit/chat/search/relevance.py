@@ -8,7 +8,7 @@ from typing import Self
 
 import msgspec
 
-from orbit.chat.search.languages import knows
+from orbit.chat.search.languages import is_foreign, knows
 from orbit.chat.search.scripts import share
 from orbit.config.model import RetrievalSettings
 from orbit.host.providers.registry import Registry
@@ -19,6 +19,9 @@ THRESHOLD = 0.25
 
 _TOP = 5
 """Passages of two lists that are compared. As many after them are what a question finds in any case."""
+
+_BEGINNING = 400
+"""Characters of a passage that tell its language."""
 
 
 class Signs(msgspec.Struct, frozen=True):
@@ -36,10 +39,12 @@ class Signs(msgspec.Struct, frozen=True):
     words_ahead: float = 0.0
 
 
-_BOTH = (Signs(-4.8, 3.9, 3.6, 0.8, 2.6, 2.8), Signs(-3.8, 0.3, 2.8, 3.0, 2.8, 4.7))
+_BOTH = (Signs(-4.5, 5.1, 1.5, 1.0, 4.6, 5.1), Signs(-4.2, 0.3, 1.4, 4.5, 6.1, 8.6))
 _VECTORS = (Signs(-3.2, vectors=5.7, vectors_ahead=6.2), Signs(-1.7, vectors=1.5, vectors_ahead=4.0))
 _WORDS = (Signs(-3.3, words=4.6, words_ahead=4.1),) * 2
-"""By the retrievers that there are: weights for languages that the embedding model knows, and for others.
+"""By the retrievers that there are: weights for languages that the embedding model knows, and for others."""
+_FOREIGN = Signs(-4.0, 7.4, 0.0, 1.5, 6.1, 1.9)
+"""Weights where the passages are in another language that the model knows: that words are missing says nothing.
 
 docs/architecture.md says how they were fitted, on which questions, and what they refuse on others.
 """
@@ -99,6 +104,8 @@ class Relevance(msgspec.Struct, frozen=True):
             return 0.0
         known_weights, other_weights = _VECTORS if used <= self.dense else _BOTH if used & self.dense else _WORDS
         signs, known = self.signs(found, full), self.knows(used, question)
+        if known_weights is _BOTH[0] and (text := self.foreign(found, question)):
+            known_weights, known = _FOREIGN, known * self.knows(used, text)
         evidence = known * _weighed(signs, known_weights) + (1 - known) * _weighed(signs, other_weights)
         return 1 / (1 + math.exp(-evidence))
 
@@ -112,10 +119,15 @@ class Relevance(msgspec.Struct, frozen=True):
         best_words, words_ahead = self._best(words, full)
         return Signs(1.0, best, best_words, len(first[0] & first[1]) / _TOP, ahead, words_ahead)
 
-    def knows(self, names: Iterable[str], question: str) -> float:
-        """Return how well the embedding model of some retrievers knows a question's language: 0 to 1."""
+    def foreign(self, found: Mapping[str, Sequence[Document]], question: str) -> str:
+        """Return the beginning of a passage if all first ones are in another language than the question."""
+        texts = [one.text[:_BEGINNING] for ranked in found.values() for one in ranked[:_TOP]]
+        return texts[0] if is_foreign(question, texts) else ""
+
+    def knows(self, names: Iterable[str], text: str) -> float:
+        """Return how well the embedding model of some retrievers knows a text's language: 0 to 1."""
         scales = [self.calibrations[name] for name in names if name in self.dense]
-        return max((share(question, one.scripts) * knows(question, one.languages) for one in scales), default=0.0)
+        return max((share(text, one.scripts) * knows(text, one.languages) for one in scales), default=0.0)
 
     def _best(self, lists: Mapping[str, Sequence[Document]], full: int) -> tuple[float, float]:
         """Return the best score of some lists on its scale, and how far it is above those after the first five."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Container
 from functools import lru_cache
 
@@ -13,6 +14,12 @@ def share(text: str, scripts: Container[str]) -> float:
         return 1.0
     letters = [letter for letter in text if letter.isalpha()]
     return sum(_script(letter) in scripts for letter in letters) / len(letters) if letters else 1.0
+
+
+def script_of(text: str) -> str:
+    """Return the script that most of a text's letters belong to, as Unicode names it; empty without letters."""
+    scripts = Counter(_script(letter) for letter in text if letter.isalpha())
+    return scripts.most_common(1)[0][0] if scripts else ""
 
 
 @lru_cache(maxsize=4096)

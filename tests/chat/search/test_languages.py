@@ -1,10 +1,12 @@
-"""The language of a question, told by its commonest words."""
+"""The language of a text, told by its commonest words."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from orbit.chat.search.languages import knows, language_of
+from orbit.chat.search.languages import is_foreign, knows, language_of
 
 QUESTIONS = {
     "en": "How many days of leave do I have?",
@@ -29,3 +31,41 @@ def test_others_are_unknown(text: str) -> None:
 
 def test_a_model_knows_its_languages_wholly_and_others_by_half() -> None:
     assert [knows(QUESTIONS["en"], of) for of in ((), ("en",), ("de", "en"), ("de",))] == [1, 1, 1, 0.5]
+
+
+ENGLISH = (
+    "The port is 3000, on this machine (127.0.0.1). Change it with `general.port` in the configuration.",
+    "| setting | default |\n|---|---|\n| `port` | `3000` |",
+)
+
+
+@pytest.mark.parametrize(
+    "question", ["Auf welchem Port lauscht der Server?", "¿En qué puerto escucha?", "Какой порт слушает сервер?"]
+)
+def test_passages_in_another_language_are_foreign(question: str) -> None:
+    assert is_foreign(question, ENGLISH)
+
+
+@pytest.mark.parametrize(
+    ("question", "passages"),
+    [
+        ("Which port does the server listen on?", ENGLISH),
+        ("orbit serve port", ENGLISH),  # of no language that the words tell
+        ("3000", ENGLISH),
+        ("Auf welchem Port lauscht der Server?", ENGLISH[1:]),  # a table has no language
+        ("Auf welchem Port lauscht der Server?", (*ENGLISH, "Der Server lauscht auf Port 3000, und nur auf diesem.")),
+        ("Какой порт слушает сервер?", (*ENGLISH, "Сервер слушает порт 3000.")),
+        ("Auf welchem Port lauscht der Server?", ()),
+        ("Какой порт слушает сервер?", ()),
+    ],
+)
+def test_one_passage_in_the_question_s_language_or_too_little_to_tell_is_not_foreign(
+    question: str, passages: Sequence[str]
+) -> None:
+    assert not is_foreign(question, passages)
+
+
+def test_a_long_text_needs_fewer_common_words() -> None:
+    row = "Ventil Pumpe Motor Lager Welle Filter Dichtung "
+    assert language_of(f"{row}der die in ") == language_of(f"{row * 2}{row}der die in ") == "de"
+    assert language_of(f"{row * 2}der die") == ""

@@ -23,7 +23,8 @@ FULL = 10
 
 
 def found(**scores: float) -> list[Document]:
-    return [Document(name, f"text of {name}", score=score) for name, score in scores.items()]
+    """Return passages in no language."""
+    return [Document(name, str(ord(name)), score=score) for name, score in scores.items()]
 
 
 def shown(documents: Sequence[Document]) -> dict[str, float]:
@@ -117,17 +118,17 @@ def ask(config: dict[str, Any], folder: Path, *questions: str) -> list[list[tupl
 def test_one_threshold_holds_after_the_fusion(tmp_path: Path) -> None:
     config: dict[str, Any] = {"measured": {}, "dense": {}, "words": {}}
     sure, doubtful, wrong = ask(config, tmp_path, "sure", "doubtful", "wrong")
-    assert sure == [("what the words found", 0.72)]
+    assert sure == [("what the words found", 0.81)]
     assert doubtful == wrong == []
 
 
 @pytest.mark.parametrize(
     ("retrieval", "count"),
     [
-        ({"threshold": 0.04}, 0),
+        ({"threshold": 0.05}, 0),
         ({"threshold": 0.02}, 1),
-        ({"threshold": 0.04, "thresholds": {"docs": 0.02}}, 1),
-        ({"threshold": 0.02, "thresholds": {"docs": 0.04}}, 0),
+        ({"threshold": 0.05, "thresholds": {"docs": 0.02}}, 1),
+        ({"threshold": 0.02, "thresholds": {"docs": 0.05}}, 0),
         ({"weights": {"dense": 0.0}, "threshold": 0.13}, 1),
         ({"weights": {"words": 0.0}, "threshold": 0.13}, 0),
     ],
@@ -152,9 +153,27 @@ def test_a_model_counts_most_in_languages_that_it_knows() -> None:
     assert words == sorted(words)
 
 
+BOTH = Relevance(
+    {"dense": Calibration(0.2, 0.7, scripts=("LATIN", "CYRILLIC")), "words": SCALES["words"]},
+    {"dense": 1.0, "words": 1.0},
+    frozenset({"dense"}),
+)
+GARAGE = "You can park in the garage under the building, which is open from 7 to 22."
+
+
+@pytest.mark.parametrize("question", ["Wo kann ich mein Auto parken?", "Где оставить машину?"])
+def test_missing_words_say_little_where_passages_are_in_another_known_language(question: str) -> None:
+    lists: dict[str, list[Document]] = {"dense": [Document("a", GARAGE, score=0.4)], "words": []}
+    asked = {text: BOTH.certainty(lists, text, FULL) for text in (ASKED[0], question)}
+    assert asked[question] > asked[ASKED[0]] + 0.2
+    assert ENGLISH.certainty(lists, question, FULL) < asked[question] - 0.1, "a model of one language cannot tell"
+    alone: dict[str, list[Document]] = {"dense": lists["dense"]}
+    assert BOTH.certainty(alone, question, FULL) == BOTH.certainty(alone, ASKED[0], FULL), "no words were searched for"
+
+
 def test_retrievers_that_agree_are_surer() -> None:
-    apart = ENGLISH.certainty({"dense": found(a=0.5), "words": found(b=0.5)}, ASKED[0], FULL)
-    assert ENGLISH.certainty({"dense": found(a=0.5), "words": found(a=0.5)}, ASKED[0], FULL) > apart + 0.01
+    apart = ENGLISH.certainty({"dense": found(a=0.35), "words": found(b=0.3)}, ASKED[0], FULL)
+    assert ENGLISH.certainty({"dense": found(a=0.35), "words": found(a=0.3)}, ASKED[0], FULL) > apart + 0.01
 
 
 def test_a_passage_that_stands_out_is_surer_than_the_same_among_equals() -> None:

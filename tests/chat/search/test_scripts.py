@@ -2,7 +2,7 @@
 
 import pytest
 
-from orbit.chat.search.scripts import share
+from orbit.chat.search.scripts import script_of, share
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,17 @@ from orbit.chat.search.scripts import share
 )
 def test_the_share_of_letters(text: str, scripts: set[str], expected: float) -> None:
     assert share(text, scripts) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ("Где гавань? Quay 3", "CYRILLIC"),
+        ("Where is гавань?", "LATIN"),
+        ("港口在哪里?", "CJK"),
+        ("12:30", ""),
+        ("", ""),
+    ],
+)
+def test_the_script_of_most_letters(text: str, script: str) -> None:
+    assert script_of(text) == script
