@@ -11,7 +11,7 @@ import msgspec
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from orbit.serving.joined_head import JoinedHead
+from orbit.serving.corked import CorkedTransport
 from orbit.web.http.problems import ProblemDetails
 
 MAX_URL = 8192
@@ -49,12 +49,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._problem: tuple[HTTPStatus, str, str] | None = None
         self._moved = False
         self._pending = 0
+        self._most = 0  # bytes that a head can have: those of the reads that may hold a part of it
         self._discarded = 0
 
     @override
     def connection_made(self, transport: Any) -> None:
-        self._joined = JoinedHead(transport, self.loop)
-        super().connection_made(self._joined)  # type: ignore[arg-type]  # it forwards the rest
+        super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type]  # it forwards the rest
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -63,6 +63,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         self._pending += len(data)
+        self._most += len(data)
         self._moved = False
         try:
             try:
@@ -74,6 +75,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if self._moved:
             self._pending = 0
+            self._most = len(data)
         if len(self.url) > MAX_URL:
             self._refuse(*_URL_TOO_LONG)
         elif self._pending > _MOST_PENDING:
@@ -106,8 +108,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._moved = True
         if len(self.url) > MAX_URL:
             self._stop(*_URL_TOO_LONG)
-        self._measure()
-        self._joined.expect()
+        if self._most > MAX_HEAD // 2:  # a header without a space counts for one byte more than it has
+            self._measure()
         super().on_headers_complete()
         self.headers = []  # for trailers, which come too late to change how the request is read
 

@@ -63,7 +63,8 @@ def tools_of(
 
 def chosen_of(tools: tuple[Tool, ...], choice: str | ChosenTools | None) -> tuple[tuple[Tool, ...], ToolChoice | None]:
     """Return those of the tools that the model may call, and its choice. Raises ParameterError."""
-    check_tools(tools)
+    if tools:
+        check_tools(tools)
     if choice is None:
         return tools, None
     if isinstance(choice, ChosenTools):

@@ -1,0 +1,73 @@
+"""Sends in one write what is written within one turn of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+_MOST_WAITING = 65_536
+"""Bytes that wait at most, so that a writer without a pause learns of a client that does not read."""
+_MOST_SECONDS = 0.005
+"""Seconds after which nothing waits any longer if the writer does not let the turn end."""
+
+
+class CorkedTransport:
+    """A transport whose first write of a turn leaves at once, and whose later ones leave together at its end.
+
+    uvloop makes each write a system call, and each wakes the client. A stream has all the pieces that one read from the
+    model's server brought. The head of a response waits for the beginning of its body.
+    """
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._begun = False
+        self._joins = False
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._since = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write data now or by the end of the turn, in order."""
+        now = time.monotonic()
+        if not self._begun:
+            self._begun = True
+            self._since = now
+            self._loop.call_soon(self._end)
+            self._joins = data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1")
+            if not self._joins:
+                self._transport.write(data)
+                return
+            self._waiting.append(data)
+            return
+        self._waiting.append(data)
+        self._size += len(data)
+        if self._joins or self._size > _MOST_WAITING or now - self._since > _MOST_SECONDS:
+            self._since = now
+            self._flush()
+
+    def write_eof(self) -> None:
+        """Close the writing end, after what has been written."""
+        self._flush()
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        """Close the connection, after what has been written."""
+        self._flush()
+        self._transport.close()
+
+    def _end(self) -> None:
+        self._begun = False
+        self._flush()
+
+    def _flush(self) -> None:
+        self._joins = False
+        if self._waiting:
+            data = b"".join(self._waiting)
+            self._waiting.clear()
+            self._size = 0
+            self._transport.write(data)

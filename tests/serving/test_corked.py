@@ -1,0 +1,113 @@
+"""What is written within one turn of the event loop leaves in one write, in order."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from orbit.serving.corked import CorkedTransport
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+
+
+class Transport:
+    """Keeps what is written, as a list of writes."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+        self.ended = ""
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+    def write_eof(self) -> None:
+        self.ended = "eof"
+
+    def close(self) -> None:
+        self.ended = "closed"
+
+    def get_write_buffer_size(self) -> int:
+        return 7
+
+
+def corked() -> tuple[CorkedTransport, Transport]:
+    transport = Transport()
+    return CorkedTransport(transport, asyncio.get_running_loop()), transport
+
+
+async def test_head_and_body_are_one_write() -> None:
+    cork, transport = corked()
+    cork.write(HEAD)
+    cork.write(b"hi")
+    await asyncio.sleep(0)
+    assert transport.writes == [HEAD + b"hi"]
+
+
+async def test_a_head_without_a_body_leaves_by_itself() -> None:
+    cork, transport = corked()
+    cork.write(HEAD)
+    await asyncio.sleep(0)
+    assert transport.writes == [HEAD]
+
+
+async def test_an_interim_response_does_not_wait() -> None:
+    cork, transport = corked()
+    cork.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert transport.writes == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+
+
+async def test_the_first_piece_of_a_turn_leaves_at_once_and_the_others_together() -> None:
+    cork, transport = corked()
+    for _ in range(2):
+        cork.write(b"one")
+        cork.write(b"two")
+        cork.write(b"three")
+        assert transport.writes[-1] == b"one"
+        await asyncio.sleep(0)
+    assert transport.writes == [b"one", b"twothree"] * 2
+
+
+async def test_two_responses_stay_in_order() -> None:
+    cork, transport = corked()
+    cork.write(HEAD)
+    cork.write(HEAD)
+    cork.write(b"hi")
+    await asyncio.sleep(0)
+    assert b"".join(transport.writes) == HEAD + HEAD + b"hi"
+
+
+async def test_much_data_leaves_at_once_so_that_the_transport_can_ask_for_a_pause() -> None:
+    cork, transport = corked()
+    cork.write(b"a")
+    cork.write(b"b" * 40_000)
+    assert transport.writes == [b"a"]
+    cork.write(b"c" * 40_000)
+    assert transport.writes == [b"a", b"b" * 40_000 + b"c" * 40_000]
+
+
+async def test_a_writer_that_keeps_the_turn_for_itself_is_heard_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 5.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    cork, transport = corked()
+    for piece in (HEAD, b"one", b"two"):
+        cork.write(piece)
+    assert transport.writes == [HEAD + b"one"]
+    now += 0.01
+    cork.write(b"three")
+    assert transport.writes == [HEAD + b"one", b"twothree"]
+
+
+@pytest.mark.parametrize(("end", "ended"), [("close", "closed"), ("write_eof", "eof")])
+async def test_the_end_comes_after_what_was_written(end: str, ended: str) -> None:
+    cork, transport = corked()
+    cork.write(HEAD)
+    getattr(cork, end)()
+    assert (transport.writes, transport.ended) == ([HEAD], ended)
+    await asyncio.sleep(0)
+    assert transport.writes == [HEAD]
+
+
+async def test_all_else_is_the_transports() -> None:
+    cork, _ = corked()
+    assert cork.get_write_buffer_size() == 7
