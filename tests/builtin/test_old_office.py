@@ -53,6 +53,7 @@ def read_msg(tmp_path):
     from orbit.testing import make_host
 
     provider = make_host({"echo": {}, "old_office": {}}, tmp_path).registry["old_office"]
+    assert isinstance(provider, OldOffice)
     return lambda content: provider.read(SourceFile("a.msg", content))
 
 
@@ -85,7 +86,7 @@ def test_messages_nested_too_deeply_and_files_left_outside_are_named(read_msg):
 def test_text_that_a_message_has_in_html_or_rtf_alone(read_msg):
     page = read_msg(compound(message({SUBJECT: "x", HTML: b"<p>Tea</p>"})))
     assert page.attachments == (SourceFile("text.html", b"<p>Tea</p>"),)
-    from compressed_rtf import compress
+    from compressed_rtf import compress  # type: ignore[import-untyped]  # it has no types
 
     text = rb"{\rtf1 Tea}"
     rich = read_msg(compound(message({SUBJECT: "x", RTF: compress(text, compressed=True)})))
@@ -94,7 +95,12 @@ def test_text_that_a_message_has_in_html_or_rtf_alone(read_msg):
 
 def test_people_of_a_message_have_names_and_addresses(read_msg):
     name, address, kind, headers = 0x3001, 0x3003, 0x0C15, 0x007D
-    people = [{name: "Ann", address: "ann@x.example", kind: 1}, {address: "bo@x.example"}, {name: "Cy", kind: 2}, {}]
+    people: list[dict[int, str | bytes | int]] = [
+        {name: "Ann", address: "ann@x.example", kind: 1},
+        {address: "bo@x.example"},
+        {name: "Cy", kind: 2},
+        {},
+    ]
     sent = {SUBJECT: "Tea", headers: "From: =?utf-8?q?Zo=C3=AB?=\r\n <zoe@x.example>\r\n"}
     found = read_msg(compound(message(sent, people=people)))
     assert found.sections[0].text == (
