@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import mimetypes
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from typing import Any
 
@@ -79,7 +80,11 @@ def _headers(message: Any) -> str:
 
 def _decoded(sender: str | None) -> str:
     """Return a name whose letters other than ASCII may be encoded, as a mail server has passed it on."""
-    return str(make_header(decode_header(" ".join((sender or "").split()))))
+    plain = " ".join((sender or "").split())
+    try:
+        return str(make_header(decode_header(plain)))
+    except (HeaderParseError, LookupError, ValueError):  # no Base64, an unknown charset, other bytes than it has
+        return plain
 
 
 def _body(message: Any) -> tuple[str, list[SourceFile]]:

@@ -106,3 +106,9 @@ def test_people_of_a_message_have_names_and_addresses(read_msg):
     assert found.sections[0].text == (
         "From: Zoë <zoe@x.example>\nTo: Ann <ann@x.example>, bo@x.example\nCc: Cy\nSubject: Tea"
     )
+
+
+@pytest.mark.parametrize("sender", ["=?x-nowhere?q?Zo=EB?= <zoe@x.example>", "=?utf-8?b?a?= <zoe@x.example>"])
+def test_a_sender_that_cannot_be_decoded_costs_no_message(read_msg, sender):
+    found = read_msg(compound(message({SUBJECT: "Tea", BODY: "It costs 3 euros.", 0x007D: f"From: {sender}\r\n"})))
+    assert found.sections[0].text == f"From: {sender}\nSubject: Tea\n\nIt costs 3 euros."
