@@ -39,10 +39,10 @@ class CorkedTransport:
             self._since = now
             self._loop.call_soon(self._end)
             self._joins = data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1")
-            if not self._joins:
+            if self._joins:
+                self._waiting.append(data)
+            else:
                 self._transport.write(data)
-                return
-            self._waiting.append(data)
             return
         self._waiting.append(data)
         self._size += len(data)
