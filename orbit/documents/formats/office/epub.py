@@ -26,8 +26,8 @@ def read_epub(content: bytes) -> Content:
         title = next((item.text.strip() for item in descendants(book, "title") if item.text), "")
         sections: list[Section] = []
         warnings: list[str] = []
-        for place in descendants(book, "itemref"):
-            name = items.get(place.get("idref", ""), "")
+        places = (items.get(place.get("idref", ""), "") for place in descendants(book, "itemref"))
+        for name in dict.fromkeys(places):  # a book lists a chapter once
             if not (page := package.read(name)):
                 continue
             try:

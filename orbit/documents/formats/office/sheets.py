@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -10,6 +11,9 @@ from orbit.documents.sections import Content, Section
 from orbit.types import MetadataValue
 
 _CELL = " | "
+_LONG = 1_000
+_GAP = re.compile(r"(?: \| ){100,}")
+"""So many empty cells in a row of a sheet are no columns: a few bytes can ask for 16,384 in each row."""
 _TITLE_CELLS = 1
 """A row with so few cells above wider ones is a title, not the header."""
 _SAMPLE = 20
@@ -63,6 +67,8 @@ class Sheets:
         first, lines = 0, list[str]()
         for number, row in enumerate(rows, start=1):
             line = _CELL.join(" ".join(cell.split()) for cell in row).rstrip(" |")
+            if len(line) > _LONG:
+                line = _GAP.sub(_CELL, line)
             if line.strip(" |"):
                 self.rows += 1
                 first = first if lines else number
