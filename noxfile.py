@@ -57,6 +57,7 @@ def pythons(session: nox.Session) -> None:
         "es",
         "chroma",
         "lexical",
+        "pgvector",
         "fsspec[s3,webdav,http]",
         "web",
         "mcp",

@@ -292,6 +292,7 @@ def example_config() -> str:
         "reranker",
         "extract",
         "elasticsearch",
+        "pgvector",
         "fsspec",
         "web",
         "ocr",

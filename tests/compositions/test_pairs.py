@@ -26,6 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "onnx": {},
     "onnx-reranks": {"model": "", "reranker": "models/cross-encoder"},
     "chroma": {},
+    "pgvector": {},
     "lexical": {},
     "fsspec": {"url": "."},
     "ocr": {},
@@ -76,8 +77,8 @@ def choices(config: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("first", "second"), ORDERED, ids=["+".join(names) for names in ORDERED])
 def test_a_pair_works_together(first: str, second: str, world: World) -> None:
     config = completed(pair(first, second, 1234))
-    if {first, second} == {"chroma"}:
-        config["general"]["store_provider"] = "chroma"
+    if first == second and first in ("chroma", "pgvector"):
+        config["general"]["store_provider"] = first
     world.tiny = "safety" not in (first, second)
     try:
         for chosen in choices(config):

@@ -22,7 +22,7 @@ def fenced(page: str, language: str) -> list[str]:
 
 
 def test_the_configuration_of_a_large_deployment_is_right() -> None:
-    (text,) = fenced("scaling.md", "yaml")
+    text, _ = fenced("scaling.md", "yaml")
     loaded: Any = YAML(typ="safe", pure=True).load(text)
     config, problems = parse_config(loaded, "the page", SECRETS)
     host = OrbitHost(config, problems)

@@ -25,6 +25,7 @@ from mcp_kit import process
 from mongo_server import MongoServer
 from ollama_kit import served_wire as served_ollama
 from openai_kit import served_wire as served_openai
+from postgres_kit import PostgresServer
 from ruamel.yaml import YAML
 
 from orbit import CallContext, Document, Provider
@@ -35,13 +36,21 @@ PASSAGES = ("The library opens at nine on Saturdays.", "The library opens at ten
 QUESTION = PASSAGES[0]
 CONTEXT = CallContext("composition")
 COLLECTION = "handbook"
-SECRETS = {"VLLM_API_KEY": "secret-of-vllm", "EXAMPLE_API_KEY": "secret-of-example", "ELASTICSEARCH_API_KEY": ""}
+SECRETS = {
+    "VLLM_API_KEY": "secret-of-vllm",
+    "EXAMPLE_API_KEY": "secret-of-example",
+    "ELASTICSEARCH_API_KEY": "",
+    "PGVECTOR_PASSWORD": "secret",
+}
 HOST_SECTIONS = {field.name for field in msgspec.structs.fields(HostConfig)}
 DEFAULT_URLS = {
     "ollama": "http://localhost:11434",
     "openai": "http://localhost:8000/v1",
     "anthropic": "https://api.anthropic.com",
 }
+STORES = {"chroma", "pgvector"}
+"""Stores that embed."""
+
 SERVED: dict[str, Any] = {"ollama": served_ollama, "openai": served_openai, "anthropic": served_anthropic}
 
 Sections = dict[str, dict[str, Any]]
@@ -98,6 +107,7 @@ class World:
         self._elastic: list[FakeElasticsearch] = []
         self._chroma = 0
         self._mongo = ""
+        self._postgres: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +141,13 @@ class World:
         return self._mongo
 
     @property
+    def postgres(self) -> dict[str, Any]:
+        """Settings that lead to a real PostgreSQL with pgvector."""
+        if not self._postgres:
+            self._postgres = self._stack.enter_context(PostgresServer()).section
+        return self._postgres
+
+    @property
     def chroma_port(self) -> int:
         """The port of a real Chroma server."""
         if not self._chroma:
@@ -158,7 +175,7 @@ class World:
         folder = self.folder / str(self.served)
         folder.mkdir()
         settled = Settled(self, json.loads(json.dumps(config)), folder)
-        if not {"chroma", "lexical", "markdown"} & {
+        if not {*STORES, "lexical", "markdown"} & {
             plugin_of(name, values) for name, values in settled.sections.items()
         }:
             collection = None  # a key with a collection that nobody can search is refused
@@ -225,9 +242,8 @@ class Settled:
             elif self._world.tiny and path.startswith("package:"):
                 section |= {"model_path": str(self._world.decoder), "n_ctx": 1024}
             section |= {"max_tokens": 8, "n_threads": 1}
-        elif plugin == "chroma" and section.get("host"):
-            section |= {"host": "127.0.0.1", "port": self._world.chroma_port}
-            forget_collections(self._world.chroma_port)
+        elif plugin in STORES:
+            self._settle_store(name, plugin, section)
         elif plugin == "onnx":
             for setting, write in (
                 ("model", onnx_models.write_embedder),
@@ -248,6 +264,13 @@ class Settled:
             section["folder"] = str(self._folder / "markdown")
             (self._folder / "markdown").mkdir()
             (self._folder / "markdown" / "opening.md").write_text("\n\n".join(PASSAGES))
+
+    def _settle_store(self, name: str, plugin: str, section: dict[str, Any]) -> None:
+        if plugin == "pgvector":
+            section |= {**self._world.postgres, "schema": f"{name}_{self._world.served}"}
+        elif section.get("host"):
+            section |= {"host": "127.0.0.1", "port": self._world.chroma_port}
+            forget_collections(self._world.chroma_port)
 
     def _settle_models(self, name: str, plugin: str, section: dict[str, Any]) -> None:
         urls = section.get("base_url") or DEFAULT_URLS[plugin]
@@ -337,7 +360,7 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
     if not any(can(name, values, "generate") for name, values in made.items()):
         made["echo"] = {}
     embeds = any(can(name, values, "embed") for name, values in made.items())
-    stores = any(plugin_of(name, values) == "chroma" for name, values in made.items())
+    stores = any(plugin_of(name, values) in STORES for name, values in made.items())
     reranks = any(
         plugin_of(name, values) == "reranker" or "reranker" in (values or {}) for name, values in made.items()
     )
@@ -377,7 +400,7 @@ def expect(seen: Seen, config: Mapping[str, Any]) -> None:
     blocked = seen.reply["finish_reason"] == "content_filter"
     if not blocked:
         assert seen.reply["metadata"]["provider"] == answers
-    retrieves = {"chroma", "lexical", "markdown"} & set(plugins.values())
+    retrieves = {*STORES, "lexical", "markdown"} & set(plugins.values())
     if retrieves and not blocked:
         assert seen.reply["sources"], "nothing was found"
     judges = {
@@ -402,7 +425,7 @@ def expect(seen: Seen, config: Mapping[str, Any]) -> None:
     assert set(seen.answered) == ({answers} & (heard | engines)) | ((judges | scorers) & engines)
     assert set(seen.judged) == judges & heard
     assert set(seen.reranked) == scorers & heard
-    if "chroma" in plugins.values():
+    if STORES & set(plugins.values()):
         assert set(seen.embedded) == {embeds} & (heard | engines)
     assert all(QUESTION in prompt for prompt in seen.prompts)
     if retrieves:

@@ -25,6 +25,7 @@ FIRST_PARTY = {
     "ollama": "orbit-ollama",
     "onnx": "orbit-onnx",
     "openai": "orbit-openai",
+    "pgvector": "orbit-pgvector",
     "safety": "orbit-safety",
     "web": "orbit-web",
     "wordllama": "orbit-wordllama",

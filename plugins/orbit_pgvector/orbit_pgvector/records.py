@@ -1,0 +1,90 @@
+"""Converts documents to rows and back. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+import orbit
+from orbit_pgvector.settings import PgvectorSettings
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from orbit import Vectors
+
+COLUMNS = ("source", "place", "id", "title", "link", "text", "metadata", "vector")
+
+_RELEVANT, _CONFIDENT = 0.25, 0.3
+"""The thresholds of searches whose scores the host does not compare."""
+
+
+def storable(text: str) -> str:
+    """Return a text without the one character that PostgreSQL cannot store."""
+    return text.replace("\0", "\ufffd")
+
+
+def to_rows(documents: Sequence[orbit.Document], places: Mapping[str, int], vectors: Vectors) -> list[tuple[Any, ...]]:
+    """Return a row of ``COLUMNS`` for each document. ``places`` is the place of each, by its id, within its source."""
+    return [
+        (
+            storable(document.source),
+            places[document.id],
+            storable(document.id),
+            storable(document.title),
+            storable(document.link),
+            storable(document.text),
+            _to_json(document.metadata),
+            vector,
+        )
+        for document, vector in zip(documents, unit(vectors), strict=True)
+    ]
+
+
+def _to_json(metadata: Mapping[str, orbit.MetadataValue]) -> str:
+    kept = {key: value for key, value in metadata.items() if not isinstance(value, float) or math.isfinite(value)}
+    return storable(msgspec.json.encode(kept).decode().replace("\\u0000", "\ufffd"))
+
+
+def to_document(row: asyncpg.Record, score: float | None = None) -> orbit.Document:
+    """Return the document of a row."""
+    return orbit.Document(
+        id=row["id"],
+        text=row["text"],
+        source=row["source"],
+        title=row["title"],
+        link=row["link"],
+        digest=row["digest"],
+        score=score,
+        metadata=msgspec.json.decode(row["metadata"]),
+    )
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Return vectors at length 1, so that their inner product is the cosine similarity. Zero vectors stay zero."""
+    import numpy as np  # noqa: PLC0415 - importing a plugin stays light
+
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+
+
+def good_enough(
+    documents: Sequence[orbit.Document], settings: PgvectorSettings, *, compared: bool
+) -> list[orbit.Document]:
+    """Apply the thresholds to documents ordered best first. Return nothing if even the best is doubtful.
+
+    If the host compares the scores (``compared``), only configured thresholds hold.
+    """
+    relevant, confident = (
+        value if value is not None else 0.0 if compared else default
+        for value, default in (
+            (settings.relevance_threshold, _RELEVANT),
+            (settings.confidence_threshold, _CONFIDENT),
+        )
+    )
+    if not documents or (documents[0].score or 0.0) < confident:
+        return []
+    return [document for document in documents if (document.score or 0.0) >= relevant]
