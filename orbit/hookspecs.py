@@ -70,8 +70,8 @@ async def models(context: CallContext) -> Sequence[Model]:
     """Return the models that ``generate`` can answer with, each with what it supports. The configured one comes first.
 
     ORBIT asks when a request needs more than text, and remembers the answer for a minute. It refuses what the model
-    does not support with HTTP 400. Models of a provider without this hook support text only. An error fails the
-    request.
+    does not support with HTTP 400. A model that is not listed counts as able as the first one. Models of a provider
+    without this hook support text only. An error fails the request.
     """
     raise NotImplementedError
 

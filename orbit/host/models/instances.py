@@ -87,8 +87,13 @@ class Models:
         return models
 
     async def supports(self, name: str, model: str, context: CallContext) -> frozenset[Capability]:
-        """Return what a model of an instance (empty: its configured one) supports. Raises ProviderError."""
-        found = await self.find(name, model, context)
+        """Return what a model of an instance (empty: its configured one) supports. Raises ProviderError.
+
+        Servers do not list all that they have, so a model that is not listed counts as able as the configured one: the
+        server itself refuses what is too much.
+        """
+        listed = await self.of(name, context)
+        found = self._found(name, model, listed) or next(iter(listed), None)
         return found.supports if found is not None else frozenset()
 
     async def find(self, name: str, model: str, context: CallContext) -> Model | None:

@@ -27,12 +27,26 @@ _SECONDS_TO_END = 1.0
 
 
 class InstalledModel(msgspec.Struct, frozen=True):
-    """A model on a server. ``size`` is in bytes."""
+    """A model on a server. ``size`` is in bytes; ``digest`` changes with the model."""
 
     name: str
+    digest: str
     size: int
     parameters: str
     quantization: str
+
+
+class ShownModel(msgspec.Struct, frozen=True):
+    """What a server says of a model; None where it says nothing."""
+
+    capabilities: list[str] | None
+    context: int | None
+    """The longest context that the model was trained for, in tokens."""
+
+    @property
+    def chats(self) -> bool:
+        """Whether the model answers conversations. Old servers do not say, but their users know their models."""
+        return self.capabilities is None or "completion" in self.capabilities
 
 
 class Client:
@@ -105,6 +119,7 @@ class Client:
             return [
                 InstalledModel(
                     model.model or "",
+                    model.digest or model.model or "",
                     int(model.size or 0),
                     (model.details and model.details.parameter_size) or "",
                     (model.details and model.details.quantization_level) or "",
@@ -112,19 +127,13 @@ class Client:
                 for model in listed.models
             ]
 
-    async def trained_context(self, model: str) -> int | None:
-        """Return a model's longest context, in tokens; None if the server does not report it. Raises ProviderError."""
+    async def show(self, model: str) -> ShownModel:
+        """Return what the server says of a model. Raises ProviderError."""
         async with self._failures(model):
             async with asyncio.timeout(self._settings.connect_timeout * 2):
                 shown = await self._api.show(model)
             lengths = [int(v) for k, v in (shown.modelinfo or {}).items() if k.endswith(".context_length") and v]
-            return min(lengths, default=None)
-
-    async def capabilities(self, model: str) -> list[str] | None:
-        """Return what a model can do; None if the server does not say. Raises ProviderError."""
-        async with self._failures(model):
-            async with asyncio.timeout(self._settings.connect_timeout * 2):
-                return (await self._api.show(model)).capabilities
+            return ShownModel(shown.capabilities, min(lengths, default=None))
 
     async def pull(self, model: str) -> AsyncIterator[tuple[str, int, int]]:
         """Download a model. Yield its progress: status, bytes so far, total bytes. Raises ProviderError."""

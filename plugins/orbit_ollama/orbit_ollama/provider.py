@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -39,7 +39,7 @@ from orbit.upstreams import (
 )
 from orbit_ollama import wire
 from orbit_ollama.answer import ChatReader
-from orbit_ollama.client import Client
+from orbit_ollama.client import Client, InstalledModel, ShownModel
 from orbit_ollama.prefixes import prefixes
 from orbit_ollama.pulling import follow
 from orbit_ollama.settings import OllamaSettings
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("orbit.ollama")
 
 _FAST_SECONDS = 5.0
+_SHOWN_AT_ONCE = 4
 _NO_LIST = (403, 404, 405, 501)
 """Responses of gateways that have no model list, or do not show it to this user."""
 
@@ -73,6 +74,9 @@ class OllamaProvider(Provider):
         self._longest = float("inf")
         self._without_system: set[str] = set()
         """Models whose chat templates accept no system message."""
+        self._shown: dict[str, ShownModel] = {}
+        """What the server said of other models, by digest."""
+        self._showing = asyncio.Semaphore(_SHOWN_AT_ONCE)
 
     def validate(self) -> Iterable[str]:
         """Yield settings that cannot work."""
@@ -154,10 +158,10 @@ class OllamaProvider(Provider):
 
     @hookimpl
     async def models(self) -> Sequence[Model]:
-        """Return the configured model, and what the server says that it can do."""
+        """Return the configured model and all others on the server that chat, with what the server says of each."""
         model = self.settings.model
         told = None if self.settings.supports is not None else await self._abilities(model)
-        return [Model(model, self._window, wire.supported(self.settings, told))]
+        return [Model(model, self._window, wire.supported(self.settings, told)), *await self._others()]
 
     @hookimpl
     async def count_tokens(self, messages: Sequence[Message], options: GenerateOptions) -> TokenCount:
@@ -189,12 +193,45 @@ class OllamaProvider(Provider):
 
         add_commands(group, self.settings)
 
+    async def _others(self) -> list[Model]:
+        """Return the models that chat besides the configured ones, of the first server that lists any.
+
+        Each model is asked about once, because that costs the server more than listing them.
+        """
+        own = [name for name in (self.settings.model, self.settings.embed_model) if name]
+        for server in self._pool.servers:
+            client = self._clients[server.address]
+            try:
+                installed = await client.models()
+            except ProviderError:
+                continue
+            others = [one for one in installed if all(listed_name(name, [one.name]) is None for name in own)]
+            unknown = {one.digest: one for one in others if one.digest not in self._shown}
+            found = await asyncio.gather(*(self._show(client, one) for one in unknown.values()))
+            self._shown.update((digest, shown) for digest, shown in zip(unknown, found, strict=True) if shown)
+            return [
+                self._described(one.name, shown)
+                for one in others
+                if (shown := self._shown.get(one.digest)) and shown.chats
+            ]
+        return []
+
+    async def _show(self, client: Client, model: InstalledModel) -> ShownModel | None:
+        with suppress(ProviderError):
+            async with self._showing:
+                return await client.show(model.name)
+        return None
+
+    def _described(self, name: str, shown: ShownModel) -> Model:
+        window = min(self.settings.num_ctx, shown.context or self.settings.num_ctx)
+        return Model(name, window, wire.supported(self.settings, shown.capabilities))
+
     async def _abilities(self, model: str) -> list[str] | None:
         """Return what the first server that responds says about a model; None if it does not say."""
         problem: ProviderError | None = None
         for server in self._pool.servers:
             try:
-                return await self._clients[server.address].capabilities(server.names.get(model, model))
+                return (await self._clients[server.address].show(server.names.get(model, model))).capabilities
             except Refused as error:
                 logger.info("%s: %s does not say what %s can do: %s", self.name, server.url, model, error.message)
                 return None
@@ -282,7 +319,7 @@ class OllamaProvider(Provider):
 
     async def _read_window(self, client: Client) -> None:
         try:
-            trained = await client.trained_context(self.settings.model)
+            trained = (await client.show(self.settings.model)).context
         except ProviderError as error:
             logger.info("%s: the context length of %s is unknown: %s", self.name, self.settings.model, error)
             return

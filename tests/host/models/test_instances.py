@@ -102,8 +102,15 @@ async def test_a_servers_other_spelling_is_the_same_model(registry: Registry) ->
     assert await Models(registry, 5).supports("lists", "small", CONTEXT) == frozenset({"tools"})
 
 
-async def test_a_model_that_is_not_listed_supports_nothing(registry: Registry) -> None:
-    assert await Models(registry, 5).supports("lists", "other", CONTEXT) == frozenset()
+async def test_a_model_that_is_not_listed_is_as_able_as_the_configured_one(registry: Registry) -> None:
+    models = Models(registry, 5)
+    assert await models.supports("lists", "other", CONTEXT) == frozenset({"tools"})
+    assert await models.find("lists", "other", CONTEXT) is None
+
+
+async def test_an_instance_that_lists_nothing_supports_nothing(registry: Registry) -> None:
+    lists_of(registry).found = ()
+    assert await Models(registry, 5).supports("lists", "small", CONTEXT) == frozenset()
 
 
 async def test_what_is_no_list_of_models_is_the_plugins_mistake(registry: Registry) -> None:

@@ -252,3 +252,26 @@ def test_what_only_the_server_finds_too_long_is_the_clients_to_shorten(
     assert response.status_code == 413
     assert response.json()["code"] == "prompt_too_long"
     assert response.json()["detail"].startswith("The question is too long for the model.")
+
+
+def test_a_model_spread_over_two_servers_gives_tools_to_both(tmp_path: Path) -> None:
+    abilities = ["completion", "tools"]
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
+    body = {"model": "fast", "messages": [{"role": "user", "content": "hello"}], "tools": tools}
+    with (
+        served_wire(models=["gemma3:4b"], abilities=abilities) as near,
+        served_wire(models=["gemma3:27b", "gemma3:4b"], abilities=abilities) as far,
+        serve(
+            {
+                "ollama": {"base_url": near.url, "model": "gemma3:4b", "max_retries": 0},
+                "workstation": {"use": "ollama", "base_url": far.url, "model": "gemma3:27b", "max_retries": 0},
+                "models": {"fast": {"provider": ["ollama", "workstation"], "model": "gemma3:4b"}},
+            },
+            tmp_path,
+        ) as server,
+        httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=20) as client,
+    ):
+        assert [client.post("/v1/chat/completions", json=body).status_code for _ in range(4)] == [200] * 4
+        (listed,) = client.get("/v1/models").json()["data"]
+    assert [len(wire.asked()) for wire in (near, far)] == [2, 2]
+    assert "tools" in listed["supports"]

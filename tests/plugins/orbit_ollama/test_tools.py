@@ -157,6 +157,33 @@ async def test_a_model_supports_what_the_server_says(start: Start) -> None:
         assert own.supports == {"images"}
 
 
+async def test_all_models_that_chat_are_listed_because_others_may_be_asked_for_by_name(start: Start) -> None:
+    installed = ["llama3.2:latest", "gemma3:4b", "nomic-embed-text:latest"]
+    async with OllamaWire(models=installed, abilities=["completion", "tools"]) as wire:
+        provider = await start(base_url=wire.url, num_ctx=4096)
+        listed = await provider.models()
+        assert [(model.name, model.window) for model in listed] == [("llama3.2", 4096), ("gemma3:4b", 4096)]
+        assert all("tools" in model.supports for model in listed)
+
+
+async def test_another_model_is_asked_about_once_until_it_changes(start: Start) -> None:
+    async with OllamaWire(models=["llama3.2:latest", "gemma3:4b", "nomic-embed-text:latest"]) as wire:
+        provider = await start(base_url=wire.url)
+        lists = [await provider.models() for _ in range(3)]
+        assert lists[0] == lists[1] == lists[2]
+        assert len(shown := [lookup for lookup in wire.lookups if lookup.path == "/api/show"]) == 1 + 3 + 1, shown
+
+
+async def test_a_model_whose_abilities_the_server_cannot_tell_costs_no_other(start: Start) -> None:
+    async with OllamaWire(
+        models=["llama3.2:latest", "broken:1b", "gemma3:4b", "nomic-embed-text:latest"], unreadable=("broken:1b",)
+    ) as wire:
+        provider = await start(base_url=wire.url)
+        assert [model.name for model in await provider.models()] == ["llama3.2", "gemma3:4b"]
+        wire.unreadable = ()
+        assert [model.name for model in await provider.models()] == ["llama3.2", "broken:1b", "gemma3:4b"]
+
+
 async def test_what_the_server_refuses_is_the_clients(wire: OllamaWire, start: Start, context: CallContext) -> None:
     with pytest.raises(ProviderError) as raised:
         await ask(await start(base_url=wire.url), context, options=TOOLS)
