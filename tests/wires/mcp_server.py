@@ -1,7 +1,9 @@
 """An MCP server over standard input and output, with the odd cases: `python mcp_server.py [MODE]`.
 
 It needs no package, so that it starts at once. MODE is what it does instead of a start: `exit`, `hang`, `noise`
-(lines that are no messages), `huge` (a line without end) or `once` (dies at its second start).
+(lines that are no messages), `huge` (a line without end) or `once` (dies at its first start); or what it does wrong
+when it lists its tools: `old` (and speaks a protocol that nobody knows), `endless`, `twins`, `schema` (which is none)
+or `restless` (says each time that they have changed).
 """
 
 import base64
@@ -14,7 +16,14 @@ from typing import Any
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 names = ["echo", "add.two/numbers", "fail", "die", "hang", "huge", "garbage", "wrong", "rename"]
-names += ["sample", "elicit", "image"]
+names += ["sample", "elicit", "image", "strict", "refuse", "late", "chatter", "lists"]
+ERRORS = {
+    "refuse": {"code": -32000, "message": "the disk is gone"},
+    "late": {"code": -32001, "message": "the disk is slow"},
+}
+"""Errors with the codes that the client's SDK has for its own."""
+lists = 0
+mode, *rest = [*sys.argv[1:], ""]
 MARKED: dict[str, dict[str, Any]] = {
     "wipe": {"readOnlyHint": False},
     "delete": {"destructiveHint": True},
@@ -41,7 +50,7 @@ def ask(method: str, params: dict[str, Any]) -> Any:
     return None
 
 
-def call(name: str, arguments: dict[str, Any]) -> dict[str, Any] | None:  # noqa: PLR0911  # one return a tool
+def call(name: str, arguments: dict[str, Any]) -> dict[str, Any] | None:  # noqa: PLR0911, PLR0912  # one branch a tool
     if name == "die":
         sys.stderr.write("out of cheese\n")
         sys.stderr.flush()
@@ -76,12 +85,31 @@ def call(name: str, arguments: dict[str, Any]) -> dict[str, Any] | None:  # noqa
         data = base64.b64encode(b"12345").decode()
         resource = {"type": "resource", "resource": {"uri": "file:///a.txt", "text": "a file"}}
         return {"content": [{"type": "image", "data": data, "mimeType": "image/png"}, resource]}
+    if name == "strict" and "text" not in arguments:
+        return text("text is missing", isError=True)
+    if name == "chatter":
+        for number in range(5000):
+            send(method="notifications/message", params={"level": "info", "data": f"still there {number}"})
+    if name == "lists":
+        return text(str(lists))
     if name == "fail":
         return text("the disk is full", isError=True)
     return text(f"{name}: {arguments.get('text', json.dumps(sorted(os.environ)))}")
 
 
+def listed(page: int) -> dict[str, Any]:
+    """A list of tools that is wrong."""
+    if mode == "endless":
+        return {"tools": [{"name": f"page{page}", "inputSchema": TEXT}], "nextCursor": str(page + 1)}
+    schema = "none" if mode == "schema" else TEXT
+    tools = [
+        {"name": name, "description": name, "inputSchema": schema} for name in ("twin one", "twin_one", "twin_one")
+    ]
+    return {"tools": tools}
+
+
 def answer(message: dict[str, Any]) -> None:
+    global lists  # noqa: PLW0603  # it is a small program
     method, params = message.get("method"), message.get("params") or {}
     if "id" not in message:
         return
@@ -89,13 +117,23 @@ def answer(message: dict[str, Any]) -> None:
         capabilities = {"tools": {"listChanged": True}}
         info = {"name": "odd", "version": "1"}
         result: Any = {"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": info}
+        if mode == "old":
+            result["protocolVersion"] = "1999-01-01"
+    elif method == "tools/list" and mode in ("endless", "twins", "schema"):
+        result = listed(int(params.get("cursor") or 0))
     elif method == "tools/list":
+        lists += 1
+        if mode == "restless":
+            send(method="notifications/tools/list_changed")
         tools = [{"name": name, "description": f"The tool {name}.", "inputSchema": TEXT} for name in names]
         tools += [
             {"name": name, "inputSchema": {"type": "object"}, "annotations": marks} for name, marks in MARKED.items()
         ]
         half = len(tools) // 2
         result = {"tools": tools[half:]} if params.get("cursor") else {"tools": tools[:half], "nextCursor": "more"}
+    elif method == "tools/call" and params["name"] in ERRORS:
+        send(id=message["id"], error=ERRORS[params["name"]])
+        return
     elif method == "tools/call":
         result = call(params["name"], params.get("arguments") or {})
         if result is None:
@@ -107,7 +145,6 @@ def answer(message: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    mode, *rest = [*sys.argv[1:], ""]
     if mode == "exit":
         sys.exit("no licence found")
     if mode == "hang":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,8 +15,8 @@ from orbit import Host, ProviderError, ToolResult
 from orbit.sanitize import printable, without_secrets
 from orbit_mcp.asking import SHARE, elicitation, sampling
 from orbit_mcp.ended import Ended
-from orbit_mcp.http import http_streams
 from orbit_mcp.naming import Offered, offered
+from orbit_mcp.reply import Reply, replying
 from orbit_mcp.results import result_of
 from orbit_mcp.settings import ServerSettings
 from orbit_mcp.stdio import process_streams
@@ -77,39 +78,46 @@ class Connection:
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> ToolResult:
         """Call a tool by the server's own name for it. Raises ProviderError."""
-        from mcp import MCPError  # noqa: PLC0415  # importing the plugin stays cheap
-        from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT  # noqa: PLC0415  # the same
-
         client, ended = self._client, self._ended
         if client is None:
             raise self.unavailable()
         self.calls += 1
-        try:
-            result = await client.call_tool(tool, arguments, read_timeout_seconds=self._settings.timeout)
-        except MCPError as error:
-            self.errors += 1
-            if error.code == REQUEST_TIMEOUT:
-                raise self._silence() from error
-            if error.code == CONNECTION_CLOSED or ended.event.is_set():
-                ended.end("the connection broke off")
-                raise self.unavailable(ended.reason) from error
-            self._silent = 0
-            return ToolResult(f"The call failed: {printable(error.message)[:1000]}", error=True)
-        except ProviderError:
-            raise
-        except Exception as error:
-            self.errors += 1
-            if not _is_wrong(error):
-                ended.end(_reason(error))
-                raise self.unavailable(ended.reason) from error
-            raise ProviderError(
-                f"{self.name} answered what is no result of a tool: {_reason(error)}.",
-                client="The server of this tool gave an answer that cannot be used.",
-            ) from error
+        with replying() as reply:
+            limit = asyncio.timeout(self._settings.timeout)
+            try:  # a timeout of our own: a server may answer with the code that the SDK has for its own
+                async with limit:
+                    result = await client.call_tool(tool, arguments, read_timeout_seconds=math.inf)
+            except Exception as error:
+                self.errors += 1
+                if limit.expired():
+                    raise self._silence() from error
+                self._silent = 0
+                return self._failed(error, reply, ended)
         self._silent = 0
         answer = result_of(result)
         self.errors += answer.error
         return answer
+
+    def _failed(self, error: Exception, reply: Reply, ended: Ended) -> ToolResult:
+        """Return what the server says of a call that failed. Raises ProviderError if it says nothing to the model."""
+        from mcp import MCPError  # noqa: PLC0415  # importing the plugin stays cheap
+        from mcp_types import PARSE_ERROR  # noqa: PLC0415  # the same
+
+        if isinstance(error, ProviderError):
+            raise error
+        if reply.lost:
+            ended.end(reply.fault)
+        if ended.over or reply.fault:
+            raise self.unavailable(ended.reason or reply.fault or "the connection is closing") from error
+        if isinstance(error, MCPError) and error.code != PARSE_ERROR:
+            return ToolResult(f"The call failed: {printable(error.message)[:1000]}", error=True)
+        if isinstance(error, MCPError) or _is_wrong(error):
+            raise ProviderError(
+                f"the MCP server '{self.name}' answered what is no result of a tool: {_reason(error)}.",
+                client="The server of this tool gave an answer that cannot be used.",
+            ) from error
+        ended.end(_reason(error))
+        raise self.unavailable(ended.reason) from error
 
     def unavailable(self, reason: str = "") -> ProviderError:
         """Return the error of a call while there is no connection, by default for the present ``reason``."""
@@ -153,6 +161,8 @@ class Connection:
         """Connect, list the tools, and stay until the connection ends. Raises whatever the SDK raises."""
         import mcp  # noqa: PLC0415  # importing the plugin stays cheap
 
+        from orbit_mcp.http import http_streams  # noqa: PLC0415  # the same
+
         settings, ended = self._settings, self._ended
         streams = process_streams(self.name, settings, ended) if settings.command else http_streams(settings, ended)
         async with AsyncExitStack() as stack:
@@ -169,9 +179,9 @@ class Connection:
             )
             watching = asyncio.create_task(ended.event.wait())
             stack.callback(watching.cancel)
-            async with _interrupted_by(watching), asyncio.timeout(settings.start_timeout):
+            async with _interrupted_by(watching), asyncio.timeout(settings.start_timeout), _plain_faults():
                 await stack.enter_async_context(client)
-                self.tools = await self._listed(client)
+                self._offer(await self._listed(client))
             stack.push_async_callback(self._leave, asyncio.create_task(self._subscribe(client)))
             self.reason, self._client, self._silent = "", client, 0
             self.connected += 1
@@ -179,10 +189,16 @@ class Connection:
             logger.info(
                 "the MCP server %s offers %d tools", self.name, sum(item.tool is not None for item in self.tools)
             )
-            await self._stay(client, watching)
+            try:
+                await self._stay(client, watching)
+            finally:
+                ended.closing = True
 
     async def _stay(self, client: mcp.Client, watching: asyncio.Task[Any]) -> None:
-        """Read the list of tools again whenever it changes, until the connection ends."""
+        """Read the list of tools again whenever it changes, until the connection ends.
+
+        There is a pause between two readings: a server may say without end that its tools have changed.
+        """
         while not watching.done():
             changing = asyncio.create_task(self._changed.wait())
             try:
@@ -191,11 +207,21 @@ class Connection:
                 changing.cancel()
             if self._changed.is_set() and not watching.done():
                 self._changed.clear()
-                async with asyncio.timeout(self._settings.start_timeout):
+                async with asyncio.timeout(self._settings.start_timeout), _plain_faults():
                     found = await self._listed(client)
                 if found != self.tools:
-                    self.tools = found
                     logger.info("the MCP server %s changed its tools", self.name)
+                    self._offer(found)
+                await asyncio.wait([watching], timeout=_FIRST_PAUSE)
+
+    def _offer(self, found: Sequence[Offered]) -> None:
+        """Offer these tools, and tell the operator of those that cannot be offered as the server lists them."""
+        self.tools = found
+        for item in found:
+            if item.mistake:
+                logger.warning(
+                    "the MCP server %s: the tool %r is not offered: it %s", self.name, item.name[:100], item.reason
+                )
 
     async def _listed(self, client: mcp.Client) -> list[Offered]:
         """Return the server's tools, of all pages."""
@@ -207,6 +233,9 @@ class Connection:
             cursor = page.next_cursor
             if not cursor or len(found) > _MOST_TOOLS:
                 break
+        if cursor or len(found) > _MOST_TOOLS:
+            limits = f"{_MOST_TOOLS} tools or {_PAGES} pages"
+            logger.warning("the MCP server %s lists more than %s; the rest is left out", self.name, limits)
         return offered(self.name, self._settings, found[:_MOST_TOOLS])
 
     async def _subscribe(self, client: mcp.Client) -> None:
@@ -249,7 +278,19 @@ class Connection:
 
 
 @contextlib.asynccontextmanager
-async def _interrupted_by(event: asyncio.Task[Any]) -> Any:
+async def _plain_faults() -> AsyncGenerator[None, None]:
+    """Say what went wrong over HTTP, for which the SDK has a general sentence. Raises ConnectionError."""
+    with replying() as reply:
+        try:
+            yield
+        except Exception as error:
+            if reply.fault:
+                raise ConnectionError(reply.fault) from error
+            raise
+
+
+@contextlib.asynccontextmanager
+async def _interrupted_by(event: asyncio.Task[Any]) -> AsyncGenerator[None, None]:
     """Cancel the body when ``event`` is done: a server that has ended answers no handshake. Raises ConnectionError."""
     task = asyncio.current_task()
     assert task is not None
@@ -283,5 +324,9 @@ def _reason(error: BaseException) -> str:
         error = error.exceptions[0]
     if isinstance(error, TimeoutError):
         return "it did not start in time (start_timeout)"
+    mistakes: list[dict[str, Any]] = getattr(error, "errors", list)() if _is_wrong(error) else []
+    if mistakes:  # pydantic's text has several lines and an address
+        where = ".".join(map(str, mistakes[0]["loc"]))
+        return f"it sent what breaks the protocol: {printable(where)[:100]}: {mistakes[0]['msg']}"
     text = without_secrets(printable(" ".join(str(error).split())))[:300].rstrip(".")
     return text or type(error).__name__

@@ -12,9 +12,14 @@ class Ended:
         self.event = asyncio.Event()
         self.reason = ""
         self.said = ""
-        """What it said last: a line on standard error, or a refusal over HTTP."""
+        """The process's last line on standard error, or what it wrote in place of a message."""
         self.closing = False
         """Whether the client ends the connection, so that nothing that follows is a reason."""
+
+    @property
+    def over(self) -> bool:
+        """Whether no answer can come any more."""
+        return self.closing or self.event.is_set()
 
     def end(self, reason: str) -> None:
         """Note the first reason."""

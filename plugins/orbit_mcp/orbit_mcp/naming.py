@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from orbit import Tool
+from orbit.sanitize import printable
 from orbit_mcp.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -30,11 +31,21 @@ class Offered(msgspec.Struct, frozen=True):
     """The server's own name for it."""
     tool: Tool | None
     reason: str = ""
+    mistake: bool = False
+    """Whether the server has made a mistake, so that no setting leaves the tool out."""
 
 
 def offered(server: str, settings: ServerSettings, tools: Iterable[mcp_types.Tool]) -> list[Offered]:
-    """Return the tools of a server, each with the name that models call it by."""
-    return [_offered(server, settings, tool) for tool in tools]
+    """Return the tools of a server, each with the name that models call it by; of two with one name, the first."""
+    found: list[Offered] = []
+    owners: dict[str, str] = {}
+    for tool in tools:
+        item = _offered(server, settings, tool)
+        if item.tool is not None and owners.setdefault(item.tool.name, item.name) is not item.name:
+            other = printable(owners[item.tool.name])[:100]
+            item = Offered(tool.name, None, f"has the name {item.tool.name} for models, as '{other}' has", mistake=True)
+        found.append(item)
+    return found
 
 
 def _offered(server: str, settings: ServerSettings, tool: mcp_types.Tool) -> Offered:
@@ -44,7 +55,7 @@ def _offered(server: str, settings: ServerSettings, tool: mcp_types.Tool) -> Off
         return Offered(tool.name, None, "is destructive; `destructive` allows it")
     schema = _schema(tool.input_schema)
     if len(msgspec.json.encode(schema)) > _SCHEMA:
-        return Offered(tool.name, None, f"has a schema of more than {_SCHEMA} bytes")
+        return Offered(tool.name, None, f"has a schema of more than {_SCHEMA} bytes", mistake=True)
     title = tool.title or (tool.annotations.title if tool.annotations else None) or tool.name
     description = (tool.description or title)[:_DESCRIPTION]
     return Offered(tool.name, Tool(exposed(server, tool.name), description, schema))
