@@ -15,6 +15,7 @@ from orbit.errors import (
 from orbit.hookspecs import hookimpl
 from orbit.provider import ORBIT_API, Host, NoSettings, Provider
 from orbit.thinking import Thinking, ThinkingSplitter
+from orbit.tokens import text_of_tokens
 from orbit.types import (
     Calibration,
     CallContext,
@@ -124,6 +125,7 @@ __all__ = [
     "Verdict",
     "WrittenToken",
     "hookimpl",
+    "text_of_tokens",
 ]
 
 if not TYPE_CHECKING:  # mypy would accept misspelt names if it saw __getattr__

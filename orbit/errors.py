@@ -74,7 +74,7 @@ class ProviderError(OrbitError):
     and the hook.
 
     ``rejected`` becomes HTTP 400: the request is wrong and its sender can fix it (a schema, the order of roles).
-    ``option`` then names what is wrong, if one thing is: a field of ``GenerateOptions``, or ``messages``.
+    ``option`` then names what is wrong, if one thing is: a field of ``GenerateOptions``, ``messages`` or ``tokens``.
     ``failed`` becomes 502, ``unavailable``, ``overloaded`` and ``not_found`` 503, ``timeout`` 504.
     """
 

@@ -101,6 +101,18 @@ async def embed(texts: Sequence[str], kind: EmbedKind, context: CallContext) -> 
 
 
 @hookspec(firstresult=True)
+async def embed_tokens(tokens: Sequence[Sequence[int]], context: CallContext) -> Vectors:
+    """Embed documents that clients give as token ids of the model's own vocabulary, one sequence each, never empty.
+
+    ORBIT calls it on the selected provider of ``embed``. Return what ``embed`` returns for their texts, with or without
+    the tokens around a text, such as ``[CLS]``. For ids of another vocabulary raise ProviderError of kind ``rejected``
+    with the option ``tokens``, as ``orbit.text_of_tokens`` does: their vector would be that of another text, and nobody
+    would notice. Without this hook, clients must send text.
+    """
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
 async def retrieve(query: Query, limit: int, context: CallContext) -> Sequence[Document]:
     """Return at most ``limit`` documents for a question, best first, each with a unique id.
 

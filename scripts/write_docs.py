@@ -112,14 +112,15 @@ def reference_page() -> str:
     errors = {name: kind for name, kind in kinds.items() if issubclass(kind, Exception)}
     data = {name: kind for name, kind in kinds.items() if issubclass(kind, msgspec.Struct)}
     classes = {name: kind for name, kind in kinds.items() if name not in errors and name not in data}
-    others = {name: value for name, value in names.items() if name not in kinds}
+    functions = {name: value for name, value in names.items() if inspect.isfunction(value)}
+    others = {name: value for name, value in names.items() if name not in kinds and name not in functions}
     parts = [
         "# Reference\n",
         "After this page you know each name that `import orbit` has. [Hooks](hooks.md) describes the hooks, and\n\
 [compatibility](compatibility.md) what may change.\n",
         "\n".join(
             f"- {title}: " + ", ".join(f"[`{name}`](#{name.lower()})" for name in found)
-            for title, found in (("Classes", classes), ("Data", data), ("Errors", errors))
+            for title, found in (("Classes", classes), ("Data", data), ("Errors", errors), ("Functions", functions))
         ),
         "- [Types and constants](#types-and-constants): " + ", ".join(f"`{name}`" for name in others) + "\n",
         "## Classes\n",
@@ -128,6 +129,11 @@ def reference_page() -> str:
         *(_data_reference(name, kind) for name, kind in data.items()),
         '## Errors\n\nRaise an error with its message first: `raise orbit.ProviderError("...", kind="unavailable")`.\n',
         *(_error_reference(name, kind) for name, kind in errors.items()),
+        "## Functions\n",
+        *(
+            f"### {name}\n\n```text\n{name}{_signature(function)}\n```\n\n{_plain(function)}\n"
+            for name, function in functions.items()
+        ),
         "## Types and constants\n\n| name | what it is |\n|---|---|",
         "\n".join(_other_name(name, value) for name, value in others.items()) + "\n",
     ]

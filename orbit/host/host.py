@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("orbit")
 
 _STORE = "a store, for example with 'chroma:'"
+_TOKENS_AT_ONCE = 64
+"""Texts in one call of ``embed_tokens``, each of which has a deadline of its own."""
 
 
 class Roles(msgspec.Struct, frozen=True):
@@ -250,22 +252,37 @@ class OrbitHost:
         return await self._embed(name, texts, kind, context)
 
     async def _embed(self, name: str, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
+        return await self._vectors(name, "embed", len(texts), {"texts": texts, "kind": kind, "context": context})
+
+    @property
+    def embeds_tokens(self) -> bool:
+        """Whether the selected provider embeds token ids."""
+        return self.roles.embed in self.registry.implementing("embed_tokens")
+
+    async def embed_tokens(self, tokens: Sequence[Sequence[int]], context: CallContext) -> Vectors:
+        """Embed documents, given as token ids, with the selected provider, in pieces. Raises ProviderError."""
         import numpy as np  # noqa: PLC0415  # only those who embed pay for it
 
-        caller = self._caller("embed", name)
-        with _within("embed", name):
-            vectors: Vectors = await call(
-                name,
-                "embed",
-                lambda: caller(texts=texts, kind=kind, context=context),
-                self.config.host.timeouts.embed,
-            )
+        pieces = [tokens[start : start + _TOKENS_AT_ONCE] for start in range(0, len(tokens), _TOKENS_AT_ONCE)]
+        return np.concatenate(
+            [
+                await self._vectors(self.roles.embed, "embed_tokens", len(piece), {"tokens": piece, "context": context})
+                for piece in pieces
+            ]
+        )
+
+    async def _vectors(self, name: str, hook: str, count: int, arguments: Mapping[str, Any]) -> Vectors:
+        import numpy as np  # noqa: PLC0415  # only those who embed pay for it
+
+        caller = self._caller(hook, name)
+        with _within(hook, name):
+            vectors: Vectors = await call(name, hook, lambda: caller(**arguments), self.config.host.timeouts.embed)
         expected = "a float32 array of shape (number of texts, dimension)"
         if not isinstance(vectors, np.ndarray):
-            raise wrong_type(name, "embed", expected, vectors)
-        if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != len(texts):  # noqa: PLR2004  # a matrix
-            shape = f"the hook returned {vectors.dtype} of shape {vectors.shape} for {len(texts)} texts"
-            raise ProviderError(f"{shape} instead of {expected}.", provider=name, operation="embed")
+            raise wrong_type(name, hook, expected, vectors)
+        if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != count:  # noqa: PLR2004  # a matrix
+            shape = f"the hook returned {vectors.dtype} of shape {vectors.shape} for {count} texts"
+            raise ProviderError(f"{shape} instead of {expected}.", provider=name, operation=hook)
         return vectors
 
     def generate(

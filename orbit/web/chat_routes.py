@@ -17,6 +17,7 @@ from orbit.web.wires.anthropic.message_wire import MESSAGE_STREAM, AnswerMessage
 from orbit.web.wires.anthropic.routes import MESSAGES, counting_route, message_handler
 from orbit.web.wires.openai.chat_request import CompletionProtocol, CompletionRequest
 from orbit.web.wires.openai.chat_wire import COMPLETION_STREAM, Completion
+from orbit.web.wires.openai.embeddings import embedding_route
 from orbit.web.wires.openai.models import model_routes
 from orbit.web.wires.openai.rerank import rerank_routes
 from orbit.web.wires.openai.text_request import TextProtocol, TextRequest
@@ -101,6 +102,7 @@ def chat_routes(services: Services, chats: Mapping[str, ASGIApp]) -> list[Any]:
         *response_routes(services),
         rerank,
         *model_routes(services),
+        embedding_route(services),
     ]
     messages = _route(chats[MESSAGES], "/", "messages", message, "Answer a conversation")
     return [

@@ -61,7 +61,7 @@ def test_the_help_names_every_hook_to_choose() -> None:
 
 def test_there_is_something_to_choose_for_every_hook() -> None:
     with_index = {"adopt", "copy", "drop", "forget", "list_passages", "list_sources", "list_collections", "rename"}
-    come_with_others = {"call_tool", "count_tokens", "models", *with_index}
+    come_with_others = {"call_tool", "count_tokens", "embed_tokens", "models", *with_index}
     rare = {"split"}  # most want the built-in splitter
     assert set(HOOKS_TO_CHOOSE) == set(HOOKS) - come_with_others - rare
 

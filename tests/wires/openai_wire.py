@@ -24,6 +24,9 @@ from typing import Any, Literal, Self
 from aiohttp import web
 from ollama_wire import DIMENSION, Raw, Request, cut_off, embedding, raw_answers, words
 
+VOCABULARY = 0x3000
+"""Token ids that the server embeds: a token is a character."""
+
 CREATED = 1_767_607_200
 __all__ = ["Fault", "Flavour", "OpenAIWire", "Raw"]
 Flavour = Literal["openai", "vllm", "llama.cpp"]
@@ -279,6 +282,11 @@ class OpenAIWire:
                 return await self._early(request, fault)
             await asyncio.sleep(self.delay)
             texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+            if isinstance(texts[0], int):
+                texts = [texts]
+            if any(token not in range(VOCABULARY) for text in texts if not isinstance(text, str) for token in text):
+                return self._problem(400, "Token id out of vocabulary")
+            texts = [text if isinstance(text, str) else "".join(map(chr, text)) for text in texts]
             if "" in texts:
                 return self._problem(400, "'$.input' is invalid: it must not be an empty string.")
             size = body.get("dimensions") or DIMENSION

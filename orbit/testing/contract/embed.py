@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import pytest
 
+from orbit import ProviderError
 from orbit.testing.contract import calls
-from orbit.testing.contract.promise import Promise, kind
+from orbit.testing.contract.promise import Promise, kind, told
 from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import Subject
@@ -28,6 +29,11 @@ class BaseEmbedContract(BaseProviderContract):
     def texts(self) -> Sequence[str]:
         """Return at least three texts with different meanings."""
         return ["How long is tea steeped?", "Coffee is ground before it is brewed.", "The train leaves at noon."]
+
+    @pytest.fixture
+    def tokens(self) -> tuple[str, Sequence[int]] | None:
+        """Return a text and its ids in the model's vocabulary, for providers with ``embed_tokens``."""
+        return None
 
     async def test_embed_is_offered(self, promise: Promise, subject: Subject) -> None:
         """The provider implements `embed` and, with these settings, offers it."""
@@ -129,6 +135,37 @@ class BaseEmbedContract(BaseProviderContract):
         """Nothing keeps running after the call."""
         await calls.left_alone(promise, lambda: _embed(subject, texts), patience)
 
+    async def test_embed_tokens_is_embed_of_their_text(
+        self, promise: Promise, subject: Subject, tokens: tuple[str, Sequence[int]] | None
+    ) -> None:
+        """Token ids have the vector of their text, if the provider implements `embed_tokens`."""
+        if not subject.implements("embed_tokens"):
+            promise.untold("since the provider takes only text")
+        if tokens is None:
+            promise.untold("since the fixture tokens is None")
+        text, ids = tokens
+        (expected,) = await calls.answered(promise, lambda: _embed(subject, [text]))
+        first, second = await calls.answered(promise, lambda: _embed_tokens(subject, ids, ids))
+        if min(_cosine(first, expected), _cosine(second, expected)) < _ALIKE:
+            promise.broken("another vector came", "decode the ids with the model's own tokenizer, and embed the text")
+
+    async def test_embed_tokens_refuses_other_vocabularies(self, promise: Promise, subject: Subject) -> None:
+        """Ids that are not of the model's vocabulary raise a ProviderError of kind `rejected`."""
+        if not subject.implements("embed_tokens"):
+            promise.untold("since the provider takes only text")
+        try:
+            vectors = await _embed_tokens(subject, [2**31 - 1] * 3)
+        except ProviderError as error:
+            if error.kind != "rejected" or error.option != "tokens":
+                promise.broken(
+                    f"the error has kind='{error.kind}' and option='{error.option}'",
+                    'raise it with kind="rejected" and option="tokens", as orbit.text_of_tokens does',
+                )
+            return
+        except Exception as error:  # noqa: BLE001  # plugin code can raise anything
+            promise.broken(f"the call raised {told(error)}", "check the ids with orbit.text_of_tokens")
+        promise.broken(f"the call returned {kind(vectors)}", "check the ids with orbit.text_of_tokens")
+
     async def test_embed_while_down(self, promise: Promise, down: Subject, texts: Sequence[str]) -> None:
         """While its service is down, `embed` raises a retryable ProviderError of kind `unavailable`."""
         await calls.told_of_the_outage(promise, lambda: _embed(down, texts))
@@ -136,6 +173,10 @@ class BaseEmbedContract(BaseProviderContract):
 
 def _embed(subject: Subject, texts: Sequence[str]) -> Any:
     return subject.call("embed", texts=texts, kind="document")
+
+
+def _embed_tokens(subject: Subject, *tokens: Sequence[int]) -> Any:
+    return subject.call("embed_tokens", tokens=tokens)
 
 
 def _cosine(one: Any, other: Any) -> float:

@@ -41,6 +41,7 @@ ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "models": {},
     "count_tokens": {"messages": [Message("user", "How is tea made?")], "options": GenerateOptions()},
     "embed": {"texts": ["How is tea made?"], "kind": "query"},
+    "embed_tokens": {"tokens": [[1, 2, 3]]},
     "retrieve": {"query": Query("How is tea made?", "contract"), "limit": 3},
     "index": {"collection": "contract", "documents": [Document("tea-1", "Tea is steeped.", "tea.md", digest="1")]},
     "list_sources": {"collection": "contract"},

@@ -18,8 +18,8 @@ from orbit.web.wires.anthropic.message_wire import AnswerMessage
 from orbit.web.wires.anthropic.routes import MESSAGES, TokensCounted
 from orbit.web.wires.openai.chat_request import CompletionRequest
 from orbit.web.wires.openai.chat_wire import Completion
+from orbit.web.wires.openai.embeddings import EmbeddingList, EmbeddingRequest
 from orbit.web.wires.openai.errors import ErrorBody
-from orbit.web.wires.openai.models import EmbeddingList, EmbeddingRequest
 from orbit.web.wires.openai.rerank import Ranking, RerankRequest
 from orbit.web.wires.openai.text_request import TextRequest
 from orbit.web.wires.openai.text_wire import TextCompletion

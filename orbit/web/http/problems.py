@@ -92,12 +92,13 @@ _FAILURE_STATUS = {
     "not_found": 503,
     "timeout": 504,
 }
-_ANSWERING = frozenset({"generate", "count_tokens", "embed"})
+_ANSWERING = frozenset({"generate", "count_tokens", "embed", "embed_tokens"})
 
 _PARTS = {
     "generate": "The model",
     "count_tokens": "The model",
     "embed": "The embedding model",
+    "embed_tokens": "The embedding model",
     "retrieve": "The document search",
     "rerank": "The document search",
     "moderate": "The content check",

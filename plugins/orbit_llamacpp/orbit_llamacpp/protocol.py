@@ -63,10 +63,19 @@ class Count(msgspec.Struct, frozen=True, tag=True):
 
 
 class Embed(msgspec.Struct, frozen=True, tag=True):
-    """Embeds texts."""
+    """Embeds texts. ``special``: names of special tokens in them, such as ``[UNK]``, are these tokens."""
 
     id: int
     texts: tuple[str, ...]
+    special: bool = False
+
+
+class EmbedTokens(msgspec.Struct, frozen=True, tag=True):
+    """Embeds the texts of token ids, after a prefix; answered like ``Embed``."""
+
+    id: int
+    tokens: tuple[tuple[int, ...], ...]
+    prefix: str = ""
 
 
 class GetStats(msgspec.Struct, frozen=True, tag=True):
@@ -182,7 +191,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     option: str = ""
 
 
-Command: TypeAlias = Start | Generate | Count | Embed | GetStats | Cancel
+Command: TypeAlias = Start | Generate | Count | Embed | EmbedTokens | GetStats | Cancel
 Event: TypeAlias = Ready | Delta | Finished | Counted | Embedded | Stats | Failed
 
 UNASKED: Final = 0

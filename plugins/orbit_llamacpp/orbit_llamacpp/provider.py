@@ -38,6 +38,7 @@ from orbit_llamacpp.protocol import (
     Delta,
     Embed,
     Embedded,
+    EmbedTokens,
     Event,
     Failed,
     Finished,
@@ -182,6 +183,18 @@ class LlamaCppProvider(orbit.Provider):
         return np.frombuffer(event.vectors, "<f4").reshape(len(texts), engine.ready.dimension)
 
     @orbit.hookimpl
+    async def embed_tokens(self, tokens: Sequence[Sequence[int]]) -> Vectors:
+        """Return the vectors of the texts of token ids."""
+        import numpy as np  # noqa: PLC0415 - the plugin's import stays light
+
+        engine = self._started()
+        command = EmbedTokens(engine.next_id(), tuple(map(tuple, tokens)), self.settings.document_prefix)
+        event = await _only(engine, command)
+        if not isinstance(event, Embedded):
+            raise _error(event)
+        return np.frombuffer(event.vectors, "<f4").reshape(len(tokens), engine.ready.dimension)
+
+    @orbit.hookimpl
     def register_commands(self, group: click.Group) -> None:
         """Add ``orbit llamacpp pull`` and ``orbit llamacpp info``."""
         from orbit_llamacpp.commands import add_commands  # noqa: PLC0415 - the plugin's import stays light
@@ -231,7 +244,7 @@ class LlamaCppProvider(orbit.Provider):
 
     def offers(self, hook: str) -> bool:
         """Embedding models embed and others generate; both have commands."""
-        if hook == "embed":
+        if hook in ("embed", "embed_tokens"):
             return self._embeds is not False
         if hook in ("generate", "count_tokens"):
             return self._embeds is not True
@@ -328,6 +341,7 @@ async def _only(engine: EngineClient, command: Command) -> Event:
 
 
 _CLIENT: Final = {
+    "tokens": "The input has token ids of another vocabulary than the embedding model's. Send text instead.",
     "json_schema": "The model cannot follow this JSON schema.",
     "tools": "The model cannot call these tools: the schema of their arguments is too large, or cannot be followed.",
 }

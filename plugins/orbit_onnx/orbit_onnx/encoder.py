@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -24,6 +25,10 @@ class Encoder(Protocol):
 
     def encode(self, text: str, *, question: bool) -> Encoded:
         """Embed one text: a question, or a passage."""
+        ...
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """Return the text of token ids. Raises ProviderError if it cannot."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from types import TracebackType
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+S = TypeVar("S", bound=Sized)
 
 SLICE_CHARS = 2_000
 """Characters of passages that one thread reads before others get their turn."""
@@ -118,7 +119,9 @@ class OnnxProvider(orbit.Provider):
 
     def offers(self, hook: str) -> bool:
         """Return whether a model for ``hook`` is configured."""
-        return bool({"embed": self.settings.model, "rerank": self.settings.reranker}.get(hook, True))
+        model = self.settings.model
+        able = {"embed": model, "embed_tokens": model not in ("", "multilingual"), "rerank": self.settings.reranker}
+        return bool(able.get(hook, True))
 
     def model(self, hook: str) -> str:
         """Return the name of the model, for logs and for the collections that it embeds."""
@@ -155,6 +158,13 @@ class OnnxProvider(orbit.Provider):
         return np.stack([one.vector for one in encoded])
 
     @orbit.hookimpl
+    async def embed_tokens(self, tokens: Sequence[Sequence[int]], context: orbit.CallContext) -> Vectors:
+        """Embed the texts of token ids. The multilingual model cannot: its package does not turn ids into text."""
+        encoder = self._started(self._encoder)
+        texts = await self._each(encoder.text_of, tokens, self._lanes[1])
+        return await self.embed(texts, "document", context)
+
+    @orbit.hookimpl
     async def rerank(
         self, query: orbit.Query, documents: Sequence[orbit.Document], limit: int
     ) -> Sequence[orbit.Document]:
@@ -172,7 +182,7 @@ class OnnxProvider(orbit.Provider):
             raise orbit.ProviderError("the model is not loaded", kind="unavailable")
         return model
 
-    async def _each(self, work: Callable[[str], R], texts: Sequence[str], lane: ThreadPoolExecutor) -> list[R]:
+    async def _each(self, work: Callable[[S], R], texts: Sequence[S], lane: ThreadPoolExecutor) -> list[R]:
         """Do work for each text, in the threads of a lane. Cancelling it drops what has not begun."""
         loop = asyncio.get_running_loop()
         slices = [loop.run_in_executor(lane, lambda part: list(map(work, part)), part) for part in _sliced(texts)]
@@ -183,8 +193,8 @@ class OnnxProvider(orbit.Provider):
                 future.cancel()
 
 
-def _sliced(texts: Sequence[str]) -> list[list[str]]:
-    slices: list[list[str]] = []
+def _sliced(texts: Sequence[S]) -> list[list[S]]:
+    slices: list[list[S]] = []
     room = 0
     for text in texts:
         if not slices or room < len(text):

@@ -53,11 +53,20 @@ class Session:
 
 def load_tokenizer(path: Path) -> Any:
     """Load a tokenizer without padding: texts are read one at a time. Raises FolderError."""
-    from tokenizers import Tokenizer  # noqa: PLC0415  # importing a plugin stays light
+    from tokenizers import Tokenizer, decoders  # noqa: PLC0415  # importing a plugin stays light
 
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:
         raise FolderError(f"{path} is no tokenizer that can be read: {error}") from error
     tokenizer.no_padding()
+    if isinstance(tokenizer.decoder, decoders.WordPiece):
+        tokenizer.decoder = decoders.WordPiece(cleanup=False)  # it makes "don't" of "do not"
     return tokenizer
+
+
+def around(tokenizer: Any) -> frozenset[int]:
+    """Return the ids of special tokens, such as ``[CLS]``, except the one of unknown words: it is a part of texts."""
+    unknown = getattr(tokenizer.model, "unk_token", None)
+    added = tokenizer.get_added_tokens_decoder().items()
+    return frozenset(token for token, entry in added if entry.special and entry.content != unknown)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from orbit import text_of_tokens
 from orbit_onnx.encoder import Encoded, normalized
 from orbit_onnx.folder import Folder, FolderError
-from orbit_onnx.session import Session, load_tokenizer
+from orbit_onnx.session import Session, around, load_tokenizer
 
 if TYPE_CHECKING:
     from orbit import Vectors
@@ -34,6 +36,7 @@ class TransformerEncoder:
         self._tokenizer = load_tokenizer(folder.tokenizer)
         self._max_tokens = min(max_tokens, folder.max_tokens) if max_tokens else folder.max_tokens
         self._tokenizer.enable_truncation(self._max_tokens)
+        self._around = around(self._tokenizer)
         given = zip(prefixes, (folder.query_prefix, folder.document_prefix), strict=True)
         self._prefixes = [theirs if own is None else own for own, theirs in given]
         pooled = [name for name in self._session.outputs if name in _POOLED]
@@ -60,6 +63,19 @@ class TransformerEncoder:
         if len(first.overflowing) >= MOST_PARTS or len(text) > longest:
             how += f", and only the first {MOST_PARTS} of them"
         return Encoded(vector, how)
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """Return the text of token ids. Raises ProviderError if they are not of this model's vocabulary."""
+        tokenizer = self._tokenizer
+
+        def decode(ids: Sequence[int]) -> str:
+            return str(tokenizer.decode(ids, skip_special_tokens=False))
+
+        def encode(text: str) -> set[int]:
+            first = tokenizer.encode(text)
+            return {token for part in (first, *first.overflowing) for token in part.ids}
+
+        return text_of_tokens(tokens, tokenizer.get_vocab_size(), decode, encode, self._around)
 
     def _vector(self, encoding: Any) -> Vectors:
         given = self._session.run(encoding, self._output)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from orbit import ProviderError
 from orbit_onnx.encoder import Encoded, normalized
 
 PART_CHARS = 2_000
@@ -22,6 +24,10 @@ class UniversalEncoder:
 
         self._model: Any = USE(threads=1)
         self._model.encode("loaded at the first text")
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """Raise ProviderError: the package cannot turn ids into text. ``offers`` says so before anybody asks."""
+        raise ProviderError(f"the multilingual model cannot read {len(tokens)} token ids.", kind="rejected")
 
     def encode(self, text: str, *, question: bool) -> Encoded:  # noqa: ARG002  # both are read alike
         """Embed one text; a long one in parts, whose vectors are averaged."""

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
+from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -23,6 +24,7 @@ from orbit import (
     hookimpl,
 )
 from orbit.upstreams import (
+    Refused,
     Server,
     ServerPool,
     blamed,
@@ -80,12 +82,12 @@ class OpenAIProvider(Provider):
             yield f"max_tokens ({settings.max_tokens}) leaves no room in context_window ({settings.context_window})."
 
     def offers(self, hook: str) -> bool:
-        """Return whether a model is configured for a hook."""
-        return bool(self.model(hook))
+        """Return whether a model is configured for a hook. Tokens of another server's model have no prefix in text."""
+        return bool(self.model(hook)) and (hook != "embed_tokens" or not self.settings.document_prefix)
 
     def model(self, hook: str) -> str:
         """Return the model behind a hook."""
-        return self.settings.embed_model if hook == "embed" else self.settings.model
+        return self.settings.embed_model if hook in ("embed", "embed_tokens") else self.settings.model
 
     async def __aenter__(self) -> Self:
         self._client = Client(self.settings)
@@ -176,7 +178,25 @@ class OpenAIProvider(Provider):
             logger.warning("%s: %s", self.name, shortened_sentence(self.settings.embed_model, shortened))
         return vectors
 
-    async def _embed(self, texts: Sequence[str], prefix: str, context: CallContext) -> list[list[float]]:
+    @hookimpl
+    async def embed_tokens(self, tokens: Sequence[Sequence[int]], context: CallContext) -> "NDArray[np.float32]":
+        """Pass token ids on: only the server knows its model's vocabulary."""
+        import numpy as np  # noqa: PLC0415  # importing a plugin stays light
+
+        size, rows = self.settings.embed_batch_size, list[list[float]]()
+        try:
+            for start in range(0, len(tokens), size):
+                rows += await self._embed(tokens[start : start + size], "", context)
+        except Refused as error:
+            if error.status not in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
+                raise
+            sentence = "The embedding model's server refused these token ids. Send text instead."
+            raise ProviderError(error.message, kind="rejected", option="tokens", client=sentence) from error
+        return np.asarray(rows, dtype=np.float32)
+
+    async def _embed(
+        self, texts: Sequence[str | Sequence[int]], prefix: str, context: CallContext
+    ) -> list[list[float]]:
         client, model = self._started(), self.settings.embed_model
 
         async def embed(server: Server) -> list[list[float]]:

@@ -181,11 +181,14 @@ def _thinking(think: bool | str | None, dialect: Dialect) -> dict[str, Any]:
     return {"chat_template_kwargs": switches, "reasoning_effort": effort if dialect == "vllm" else None}
 
 
-def embed_body(settings: OpenAISettings, texts: Sequence[str], prefix: str, model: str = "") -> bytes:
-    """Return the body of ``POST /embeddings``. Replace empty texts, which servers reject, by a space."""
+def embed_body(settings: OpenAISettings, texts: Sequence[str | Sequence[int]], prefix: str, model: str = "") -> bytes:
+    """Return the body of ``POST /embeddings`` for texts or token ids, which have no prefix.
+
+    Replace empty texts, which servers reject, by a space.
+    """
     body: dict[str, Any] = {
         "model": model or settings.embed_model,
-        "input": [prefix + text or " " for text in texts],
+        "input": [prefix + text or " " if isinstance(text, str) else text for text in texts],
         "encoding_format": "float",
         "dimensions": settings.dimensions,
     }

@@ -100,6 +100,25 @@ class WordLlamaProvider(orbit.Provider):
             return self._embed(texts)
         return await asyncio.to_thread(self._embed, texts)
 
+    @orbit.hookimpl
+    async def embed_tokens(self, tokens: Sequence[Sequence[int]]) -> Vectors:
+        """Embed the texts of token ids."""
+        return await asyncio.to_thread(lambda: self._embed([self._text_of(ids) for ids in tokens]))
+
+    def _text_of(self, tokens: Sequence[int]) -> str:
+        """Return the text of token ids. Raises ProviderError if they are not of this model's vocabulary."""
+        tokenizer = self._tokenizer
+        if tokenizer is None:
+            raise orbit.ProviderError("the weights are not loaded", kind="unavailable")
+        special = [token for token, entry in tokenizer.get_added_tokens_decoder().items() if entry.special]
+        return orbit.text_of_tokens(
+            tokens,
+            tokenizer.get_vocab_size(),
+            tokenizer.decode,
+            lambda text: tokenizer.encode(text, add_special_tokens=False).ids,
+            around=special,
+        )
+
     def _embed(self, texts: Sequence[str]) -> Vectors:
         if self._table is None:
             raise orbit.ProviderError("the weights are not loaded", kind="unavailable")

@@ -1,5 +1,6 @@
 """The llama.cpp provider keeps the contracts of generators and embedders, with tiny models of random weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,7 @@ class TestEmbedder(LlamaCppFixtures, BaseEmbedContract):
     @pytest.fixture
     def settings(self, embedder: Path) -> dict[str, Any]:
         return {"model_path": str(embedder), "n_ctx": 64, "n_threads": 1}
+
+    @pytest.fixture
+    def tokens(self) -> tuple[str, Sequence[int]]:
+        return "a 漢 bc", (2, 5, 1, 6, 33, 3)

@@ -78,6 +78,10 @@ class TestEmbed(OnTheWire, BaseEmbedContract):
         return {"base_url": wire.url, "embed_model": "embedder"}
 
     @pytest.fixture
+    def tokens(self) -> tuple[str, Sequence[int]]:
+        return "tea", [ord(letter) for letter in "tea"]
+
+    @pytest.fixture
     def config(self) -> dict[str, Any]:
         return {"echo": {}}
 

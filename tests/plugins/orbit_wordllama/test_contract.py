@@ -1,5 +1,7 @@
 """The WordLlama provider keeps the contract of embedders."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from orbit.testing import BaseEmbedContract
@@ -9,3 +11,7 @@ class TestWordLlama(BaseEmbedContract):
     @pytest.fixture
     def plugin_name(self) -> str:
         return "wordllama"
+
+    @pytest.fixture
+    def tokens(self) -> tuple[str, Sequence[int]]:
+        return "Hello world", (1, 15043, 3186, 2)

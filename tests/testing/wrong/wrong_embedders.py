@@ -26,11 +26,54 @@ def rows(texts: Sequence[str]) -> Any:
     return vectors
 
 
+WORDS = ("tea", "is", "steeped")
+
+
+def read(ids: Sequence[int]) -> str:
+    return orbit.text_of_tokens(
+        ids,
+        len(WORDS),
+        lambda inside: " ".join(WORDS[one] for one in inside),
+        lambda text: [WORDS.index(word) for word in text.split()],
+    )
+
+
 class RightEmbedder(Right):
     @hookimpl
     async def embed(self, texts: Sequence[str], kind: str) -> Any:
         await self.work()
         return rows(texts)
+
+    @hookimpl
+    async def embed_tokens(self, tokens: Sequence[Sequence[int]]) -> Any:
+        return rows([read(ids) for ids in tokens])
+
+
+class OtherText(RightEmbedder):
+    @hookimpl
+    async def embed_tokens(self, tokens: Sequence[Sequence[int]]) -> Any:
+        return rows([str(ids) for ids in tokens])
+
+
+class AnyVocabulary(RightEmbedder):
+    @hookimpl
+    async def embed_tokens(self, tokens: Sequence[Sequence[int]]) -> Any:
+        return rows([" ".join(WORDS[one % len(WORDS)] for one in ids) for ids in tokens])
+
+
+class BlamesItself(RightEmbedder):
+    @hookimpl
+    async def embed_tokens(self, tokens: Sequence[Sequence[int]]) -> Any:
+        try:
+            return rows([read(ids) for ids in tokens])
+        except orbit.ProviderError as error:
+            raise orbit.ProviderError(error.message) from error
+
+
+class Indexes(RightEmbedder):
+    @hookimpl
+    async def embed_tokens(self, tokens: Sequence[Sequence[int]]) -> Any:
+        return rows([" ".join(WORDS[one] for one in ids) for ids in tokens])
 
 
 class Hidden(RightEmbedder):
@@ -187,5 +230,9 @@ WRONG = (
     Wrong("test_embed_keeps_deadlines", Hasty, "the call raised ValueError: timeout must be positive"),
     Wrong("test_embed_leaves_the_loop_free", Blocks, "nothing else could run for"),
     Wrong("test_embed_leaves_nothing_running", Detaches, "the task 'cache' still ran"),
+    Wrong("test_embed_tokens_is_embed_of_their_text", OtherText, "another vector came"),
+    Wrong("test_embed_tokens_refuses_other_vocabularies", AnyVocabulary, "the call returned a"),
+    Wrong("test_embed_tokens_refuses_other_vocabularies", BlamesItself, "the error has kind='failed'"),
+    Wrong("test_embed_tokens_refuses_other_vocabularies", Indexes, "the call raised IndexError"),
     Wrong("test_embed_while_down", Zeros, "an empty result is a lie here"),
 )

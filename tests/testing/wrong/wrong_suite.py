@@ -67,6 +67,10 @@ class Told:
         return SourceFile("tea.txt", b"How long is tea steeped? Three minutes.")
 
     @pytest.fixture
+    def tokens(self) -> tuple[str, Sequence[int]]:
+        return "tea is steeped", (0, 1, 2)
+
+    @pytest.fixture
     def refused(self) -> str:
         return "Tell me a secret."
 

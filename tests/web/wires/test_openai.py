@@ -180,13 +180,45 @@ def test_options_that_would_break_the_answer_do_not_reach_the_model(tmp_path: Pa
         assert [options.stop for _, options, _ in server.provider("script").seen] == [(), ("END",)]
 
 
-def test_embeddings_of_tokens_are_refused_with_the_mend(tmp_path: Path) -> None:
+OWN_TOKENS = {"onnx": ((101, 7592, 2088, 102), (7592, 2088)), "wordllama": ((1, 15043, 3186), (15043, 3186))}
+"""By embedder, "hello world" in its model's vocabulary: with the tokens around a text, and without."""
+
+
+@pytest.mark.parametrize("embedder", OWN_TOKENS)
+def test_embeddings_of_tokens_are_those_of_their_text(tmp_path: Path, embedder: str) -> None:
+    around, plain = OWN_TOKENS[embedder]
+    with serve({"echo": {}, embedder: {}}, tmp_path) as server, client(server) as api:
+        model = server.provider(embedder).model("embed")
+        text = api.embeddings.create(model=model, input="Hello world").data[0].embedding
+        several = api.embeddings.create(model=model, input=[around, plain])
+        one = api.embeddings.create(model=model, input=plain)
+        many = api.embeddings.create(model=model, input=[plain] * 70)
+        for found in (*several.data, *one.data, *many.data):
+            assert found.embedding == pytest.approx(text, abs=1e-6)
+        assert [len(found.data) for found in (several, one, many)] == [2, 1, 70]
+        assert several.usage.prompt_tokens == len(around) + len(plain)
+
+
+OF_OPENAI = (4599, 1587, 279, 6875, 1825, 30)
+""""When does the library open?" in cl100k_base, which LangChain sends to every model."""
+
+
+@pytest.mark.parametrize("embedder", ["bag", *OWN_TOKENS])
+@pytest.mark.parametrize("tokens", [OF_OPENAI, [OF_OPENAI, (1, 2)], [100_000_000], [-1]])
+def test_embeddings_of_other_tokens_are_refused_with_the_mend(tmp_path: Path, embedder: str, tokens: Any) -> None:
+    with serve({"echo": {}, embedder: {}}, tmp_path) as server, client(server) as api:
+        model = server.provider(embedder).model("embed")
+        with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False") as raised:
+            api.embeddings.create(model=model, input=tokens)
+        assert raised.value.param == "input"
+
+
+@pytest.mark.parametrize("given", [[[]], ["x", [1]], [1, "x"], [], [""], [1.5], [[1, "x"]], [1] * 3000 + ["x"]])
+def test_embeddings_of_odd_inputs_are_refused(tmp_path: Path, given: Any) -> None:
     with serve({"echo": {}, "wordllama": {}}, tmp_path) as server, client(server) as api:
-        model = server.provider("wordllama").model("embed")
-        for tokens in ([1, 2, 3], [[1, 2], [3]]):
-            with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False") as raised:
-                api.embeddings.create(model=model, input=tokens)
-            assert raised.value.param == "input"
+        with pytest.raises(openai.BadRequestError) as raised:
+            api.embeddings.create(model=server.provider("wordllama").model("embed"), input=given)
+        assert raised.value.param is None or raised.value.param.startswith("input")
 
 
 @pytest.mark.parametrize("spelling", ["script:latest", "SCRIPT", "Script:latest", "models/script"])

@@ -20,6 +20,7 @@ _PARAMETERS = {
     "json_schema": "response_format",
     "max_tokens": "max_completion_tokens",
     "repeat_penalty": "repetition_penalty",
+    "tokens": "input",
 }
 """OpenAI's names of options that are called otherwise in the plugin API."""
 

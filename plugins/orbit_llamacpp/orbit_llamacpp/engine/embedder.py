@@ -60,13 +60,13 @@ class Embedder:
             lib.llama_free(self.handle)
             self.handle = None
 
-    def embed(self, texts: Sequence[str]) -> Embedding:
+    def embed(self, texts: Sequence[str], *, special: bool = False) -> Embedding:
         """Return the vectors of all texts. Raises NativeError.
 
         A text beyond the window is read in parts; its vector is their mean, weighted by length. Yields after each
-        batch, so that others can be embedded in between.
+        batch, so that others can be embedded in between. ``special`` reads the names of special tokens as these.
         """
-        parts_of = [self._parts(text) for text in texts]
+        parts_of = [self._parts(text, special=special) for text in texts]
         parts = [part for parts in parts_of for part in parts]
         owners = [index for index, own in enumerate(parts_of) for _ in own]
         rows = np.zeros((len(texts), self.dimension), np.float32)
@@ -80,14 +80,14 @@ class Embedder:
         split = tuple(index for index, own in enumerate(parts_of) if len(own) > 1)
         return Vectors(_of_length_one(rows), sum(map(len, parts)), split)
 
-    def _parts(self, text: str) -> list[list[int]]:
+    def _parts(self, text: str, *, special: bool) -> list[list[int]]:
         """Return the tokens of a text, in parts of about equal length that fit the window."""
-        tokens = self._model.tokenize(text, add_special=True, parse_special=False)
+        tokens = self._model.tokenize(text, add_special=True, parse_special=special)
         if not tokens:
             return [self._model.tokenize(" ", add_special=True, parse_special=False)]
         if len(tokens) <= self.window:
             return [tokens]
-        plain = self._model.tokenize(text, add_special=False, parse_special=False)
+        plain = self._model.tokenize(text, add_special=False, parse_special=special)
         begin = next((at for at in range(len(tokens)) if tokens[at : at + len(plain)] == plain), 0)
         before, after = tokens[:begin], tokens[begin + len(plain) :]
         count = -(-len(plain) // max(1, self.window - len(before) - len(after)))

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from orbit import ThinkingSplitter
+from orbit import ProviderError, ThinkingSplitter
 from orbit_llamacpp.conversation import TemplateError
 from orbit_llamacpp.engine.batch import Batch, Emit
 from orbit_llamacpp.engine.chat_template import ChatTemplate, Prompt
@@ -32,6 +32,7 @@ from orbit_llamacpp.protocol import (
     Counted,
     Embed,
     Embedded,
+    EmbedTokens,
     Failed,
     Generate,
     GetStats,
@@ -92,14 +93,17 @@ class Engine:
                 self._emit([self._snapshot_of_stats(command.id)])
             elif isinstance(command, Generate):
                 self._inbox.put(self._prepare(command))
+            elif isinstance(command, EmbedTokens):
+                texts = tuple(command.prefix + self._model.text_of(tokens) for tokens in command.tokens)
+                self._inbox.put(Embed(command.id, texts, special=True))
             elif isinstance(command, (Embed, Cancel)):
                 if isinstance(command, Cancel):
                     self._unwanted.add(command.id)
                 self._inbox.put(command)
         except _RefusedError as error:
             self._emit([error.event])
-        except (TemplateError, SchemaError) as error:
-            option = error.option if isinstance(error, SchemaError) else "messages"
+        except (TemplateError, SchemaError, ProviderError) as error:
+            option = "messages" if isinstance(error, TemplateError) else error.option
             self._emit([Failed(command.id, "rejected", str(error), option)])
 
     def close(self) -> None:
@@ -191,7 +195,7 @@ class Engine:
         if self._embedder is None:
             self._emit([Failed(command.id, "refused", "this model generates answers; it cannot embed")])
         else:
-            self._embedding.append((command, self._embedder.embed(command.texts)))
+            self._embedding.append((command, self._embedder.embed(command.texts, special=command.special)))
 
     def _embed(self) -> None:
         """Run one batch of the next request in turn, so that a question need not wait for a whole book."""

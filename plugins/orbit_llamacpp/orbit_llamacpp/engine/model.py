@@ -10,7 +10,7 @@ from typing import Final
 
 import llama_cpp as lib
 
-from orbit import ThinkingSplitter
+from orbit import ThinkingSplitter, text_of_tokens
 from orbit_llamacpp.engine.library import NativeError, initialise, native_error
 from orbit_llamacpp.settings import LlamaCppSettings
 
@@ -127,6 +127,27 @@ class Model:
             count = lib.llama_tokenize(self.vocab, raw, len(raw), buffer, room, add_special, parse_special)
             if count >= 0:
                 return buffer[:count]
+            room = -count
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """Return the text of token ids. Raises ProviderError if they are not of this vocabulary."""
+        unknown = self.metadata("tokenizer.ggml.unknown_token_id")
+        return text_of_tokens(
+            tokens,
+            self.vocab_size,
+            self._detokenize,
+            lambda text: self.tokenize(text, add_special=False, parse_special=True),
+            around=[token for token in self._controls if str(token) != unknown],
+        )
+
+    def _detokenize(self, tokens: Sequence[int]) -> str:
+        given = (lib.llama_token * len(tokens))(*tokens)
+        room = 8 * len(tokens) + 8
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            count = lib.llama_detokenize(self.vocab, given, len(tokens), buffer, room, False, True)  # noqa: FBT003 - C functions take no names
+            if count >= 0:
+                return buffer.raw[:count].decode("utf-8", "replace")
             room = -count
 
     def _render(self, token: int, *, special: bool) -> bytes:
