@@ -215,8 +215,8 @@ async def list_sources(collection: str, context: CallContext) -> Mapping[str, st
 async def list_passages(collection: str, sources: Sequence[str], context: CallContext) -> Sequence[Document]:
     """Return all documents of the given sources, without scores, those of a source in the order they were indexed in.
 
-    ``orbit collections complete`` calls it on a store that holds what another one lacks. Return an empty list if the
-    collection does not exist.
+    ``orbit collections complete`` calls it on a store that holds what another one lacks, and ``retrieval.expand`` for
+    each question. Return an empty list if the collection does not exist.
     """
     raise NotImplementedError
 

@@ -187,6 +187,15 @@ class RetrievalSettings(Section, forbid_unknown_fields=True, frozen=True):
     max_documents: Annotated[
         Count, Meta(description="Most documents that the model reads: the best ones, after reranking.")
     ] = 4
+    expand: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10,
+            description="Passages before and after each of these in its source that the model reads as well, as far as "
+            "its window allows.",
+        ),
+    ] = 0
     weights: Annotated[
         dict[str, Weight],
         Meta(description="Weight of a retriever's scores in the fusion, by its section; by default its own."),

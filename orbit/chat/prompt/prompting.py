@@ -8,6 +8,7 @@ import msgspec
 
 from orbit.chat.places import heading_of, location_of, named
 from orbit.chat.prompt.fencing import fenced, inert
+from orbit.chat.prompt.joining import Joined
 from orbit.errors import PromptTooLong
 from orbit.types import Document, Message, Part, Source, Text, TokenCount
 
@@ -124,8 +125,9 @@ async def fit(
 ) -> Prompt:
     """Return the prompt that fits the model's context window with ``reserve`` tokens left for the answer.
 
-    Drops the oldest turns first, then the worst documents. The last turn and the best document go only when nothing
-    else is left. Raises PromptTooLong if the question alone exceeds the window.
+    Drops the neighbours of passages first, those of the worst one before others, then the oldest turns, then the worst
+    documents. The last turn and the best document go only when nothing else is left. Raises PromptTooLong if the
+    question alone exceeds the window.
     """
     kept, turns = list(documents), list(history)
     while True:
@@ -134,6 +136,8 @@ async def fit(
         room = size.window - min(reserve, size.window // 2)
         if size.prompt <= room:
             break
+        if _narrow(kept):
+            continue
         oldest = _exchange(turns)
         if len(turns) > oldest or (turns and len(kept) <= 1):
             del turns[:oldest]
@@ -147,3 +151,13 @@ async def fit(
                 f"can read {room}. Ask a shorter question.",
             )
     return Prompt(messages, tuple(kept), len(documents) - len(kept), len(history) - len(turns), size.prompt)
+
+
+def _narrow(documents: list[Document]) -> bool:
+    """Take the neighbours off the last document that has some. Return whether there was one."""
+    for place in reversed(range(len(documents))):
+        document = documents[place]
+        if isinstance(document, Joined):
+            documents[place] = document.alone
+            return True
+    return False

@@ -9,6 +9,7 @@ from typing import Any
 
 from orbit.chat.journal import Journal
 from orbit.chat.search.fusion import distinct, fuse, fuse_scores, relative
+from orbit.chat.search.neighbours import Neighbours
 from orbit.chat.search.questions import is_follow_up, questions_of
 from orbit.chat.search.relevance import THRESHOLD, Relevance
 from orbit.chat.search.rewriting import Rewriter
@@ -43,6 +44,7 @@ class Retrieval:
         self._retrievers = registry.callers("retrieve")
         self._rerankers = registry.callers("rerank")
         self._relevance = Relevance.of(registry, settings, embedder)
+        self._neighbours = Neighbours(registry, settings.expand, timeouts.retrieve, failed)
         self._defaults = [registry[name].default_collection() for name in self._retrievers]
         self.available = bool(self._retrievers)
         self.has_certainty = self._relevance is not None
@@ -137,7 +139,7 @@ class Retrieval:
         return self._settings.thresholds.get(collection, general)
 
     async def rerank(self, turn: Turn, documents: list[Document], journal: Journal) -> list[Document]:
-        """Return the best documents, in the order of the last reranker that did not fail."""
+        """Return the best documents, in the order of the last reranker that did not fail, with their neighbours."""
         limit = self._settings.max_documents
         query = Query(turn.question, turn.context.collection, turn.history)
         started = time.perf_counter()
@@ -153,7 +155,7 @@ class Retrieval:
                 documents = list(ranked)
         if self._rerankers:
             journal.took("rerank", started)
-        return documents[:limit]
+        return await self._neighbours.join(documents[:limit], turn)
 
 
 async def _found(caller: Callable[..., Any], text: str, limit: int, turn: Turn, compared: bool) -> Any:
