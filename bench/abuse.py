@@ -30,7 +30,8 @@ import uvloop
 
 from orbit.auth.keys import new_key
 from orbit.database import open_database
-from orbit.serving.server import bind, make_server
+from orbit.serving.listening import bind
+from orbit.serving.server import make_server
 from orbit.testing import make_host
 from orbit.web.app import create_app
 

@@ -32,8 +32,9 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
     """
     from orbit.cli.first_run import finish, is_first_run, prepare, unfinished
     from orbit.config import find_config
+    from orbit.serving.listening import address_of, bind
     from orbit.serving.reloading import Reloader
-    from orbit.serving.server import address_of, bind, run
+    from orbit.serving.server import run
     from orbit.serving.sole_server import OwnFolders, announce, sole_server
 
     if reload and workers > 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import multiprocessing
 import os
@@ -27,6 +26,7 @@ from orbit.errors import ConfigError, OrbitError
 from orbit.host.host import OrbitHost
 from orbit.observing.server_log import configure_logging
 from orbit.serving.http_protocol import LimitedProtocol
+from orbit.serving.listening import cannot_listen
 from orbit.serving.reload import Reloading, WorkerReloading, apply_logging
 from orbit.serving.signals import FORCE, HANGUP, STOPPING, Hangup
 from orbit.serving.slow_senders import SlowSenders
@@ -40,8 +40,6 @@ from orbit.web.api.metrics import FOLDER_VARIABLE, empty_folder
 from orbit.web.app import Application, Background, create_app
 
 _BACKLOG = 2048
-_UNSENT_BYTES = 65_536
-"""How much unsent data the kernel holds for a slow reader. The default is megabytes, which hides stalled clients."""
 _TICKS_PER_SECOND = 10
 
 SECURITY_HEADERS = [
@@ -68,37 +66,6 @@ def application(config: Config) -> Application:
     """Return the application of a worker process, and configure the logging of that process."""
     configure_logging(config.host.logging, verbose=config.host.general.verbose, data_dir=config.data_dir)
     return create_app(config)
-
-
-def bind(host: str, port: int, setting: str = "general.port") -> socket.socket:
-    """Open the listening socket. Raises ConfigError if the address is not available."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # connections inherit it
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        reason = error.strerror or str(error)
-        option = "--port or general.port" if setting == "general.port" else setting
-        advice = {
-            errno.EADDRINUSE: f"Choose another with {option}, or stop the program that uses it.",
-            errno.EACCES: f"Choose a port above 1023 with {option}, or give the server the right to use this one.",
-        }.get(error.errno or 0, "general.host must be an address of this machine, or 0.0.0.0 for all that it has.")
-        raise ConfigError(f"cannot listen on {host}, port {port}: {reason}. {advice}") from error
-    listener.set_inheritable(True)
-    return listener
-
-
-def address_of(listener: socket.socket, scheme: str = "http") -> str:
-    """Return the URL at which this machine reaches the server."""
-    host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104  # every interface, this machine's own among them
-        host = "localhost"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def patience(timeouts: Timeouts) -> float:
@@ -168,25 +135,28 @@ class Server(uvicorn.Server):
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application, then accept: HTTP on the first socket, HTTPS on the second."""
+        """Start the application, then accept: HTTP on the first socket, HTTPS on the second.
+
+        Raises ConfigError if another server has begun to listen on the address meanwhile.
+        """
         self._loop = asyncio.get_running_loop()
         plain, secure = (sockets or [])[:1], (sockets or [])[1:]
         if secure:
             self._certificate = Certificate(self._https)
         if self.told_to_stop:
             self._abandon_start()
-        await super().startup(sockets=plain)
-        for listener in secure:
-            assert self._certificate is not None
-            self.servers.append(
-                await self._loop.create_server(
-                    self._connection,
-                    sock=listener,
-                    ssl=self._certificate.context,
-                    backlog=_BACKLOG,
-                    ssl_handshake_timeout=self._timeouts.receive,
-                )
-            )
+        await super().startup(sockets=[])
+        try:
+            for listener in plain:
+                await self._accept(listener, "general.port")
+            for listener in secure:
+                assert self._certificate is not None
+                context, seconds = self._certificate.context, self._timeouts.receive
+                await self._accept(listener, "general.https.port", ssl=context, ssl_handshake_timeout=seconds)
+        except ConfigError:
+            self.started = False
+            await self.lifespan.shutdown()
+            raise
         application = self._application
         if self.channel is not None:
             self._reloading = WorkerReloading(application, self._follow, self.channel)
@@ -195,6 +165,15 @@ class Server(uvicorn.Server):
         application.control = self._reloading
         if self.on_started is not None:
             self.on_started()
+
+    async def _accept(self, listener: socket.socket, setting: str, **options: Any) -> None:
+        try:
+            listener.listen(_BACKLOG)  # not left to uvloop, which tells nobody if it fails
+        except OSError as error:
+            host, port = listener.getsockname()[:2]
+            raise cannot_listen(host, port, setting, error) from error
+        loop = asyncio.get_running_loop()
+        self.servers.append(await loop.create_server(self._connection, sock=listener, backlog=_BACKLOG, **options))
 
     def _follow(self, running: Config, new: Config) -> None:
         """Take from a reloaded configuration what concerns the server itself."""

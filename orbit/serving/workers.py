@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -296,4 +297,8 @@ def _serve(
     server.on_started = lambda: channel.send(True)  # noqa: FBT003  # the message itself
     server.supervisor = supervisor
     server.channel = channel
-    server.run(sockets=listeners)
+    try:
+        server.run(sockets=listeners)
+    except OrbitError as error:
+        logger.error("%s", error)  # noqa: TRY400  # the sentence says it all
+        sys.exit(1)

@@ -22,7 +22,8 @@ from orbit.database import open_database
 from orbit.errors import ConfigError
 from orbit.host.host import OrbitHost
 from orbit.host.plugins.discover import InstalledPlugin, installed_plugins
-from orbit.serving.server import address_of, bind, make_server
+from orbit.serving.listening import address_of, bind
+from orbit.serving.server import make_server
 from orbit.testing.fakes import FAKES
 from orbit.web.app import Application, create_app
 from orbit.web.services import Services

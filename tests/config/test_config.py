@@ -13,7 +13,7 @@ from orbit.config.convert import convert_all
 from orbit.config.load import parse_config, read_config
 from orbit.errors import ConfigError
 from orbit.host.host import OrbitHost
-from orbit.serving.server import bind
+from orbit.serving.listening import bind
 from orbit.testing import make_host
 
 
@@ -121,6 +121,7 @@ async def test_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path)
 @pytest.mark.parametrize(("address", "advice"), [("192.0.2.1", "general.host must be"), ("127.0.0.1", "--port or")])
 def test_an_address_that_cannot_be_had_is_told_with_the_right_advice(address: str, advice: str) -> None:
     with bind("127.0.0.1", 0) as taken, pytest.raises(ConfigError, match=f"cannot listen on {address}.*{advice}"):
+        taken.listen()
         bind(address, taken.getsockname()[1])
 
 

