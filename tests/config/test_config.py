@@ -120,9 +120,10 @@ async def test_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path)
 
 @pytest.mark.parametrize(("address", "advice"), [("192.0.2.1", "general.host must be"), ("127.0.0.1", "--port or")])
 def test_an_address_that_cannot_be_had_is_told_with_the_right_advice(address: str, advice: str) -> None:
-    with bind("127.0.0.1", 0) as taken, pytest.raises(ConfigError, match=f"cannot listen on {address}.*{advice}"):
+    with bind("127.0.0.1", 0) as taken:
         taken.listen()
-        bind(address, taken.getsockname()[1])
+        with pytest.raises(ConfigError, match=f"cannot listen on {address}.*{advice}"):
+            bind(address, taken.getsockname()[1])
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
