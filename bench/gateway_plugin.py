@@ -44,3 +44,14 @@ class FakeUpstream(orbit.Provider):
         async with aclosing(texts):  # type: ignore[type-var]  # an async generator has aclose
             async for text in texts:
                 yield orbit.Chunk(text)
+
+
+class AbleUpstream(FakeUpstream):
+    """The same, of a model that can call tools and never does."""
+
+    ORBIT_API = 2
+
+    @orbit.hookimpl
+    async def models(self) -> list[orbit.Model]:
+        """Return the only model."""
+        return [orbit.Model("able", 100_000, frozenset({"tools"}))]

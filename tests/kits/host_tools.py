@@ -80,11 +80,14 @@ class Bench(orbit.Provider):
         super().__init__(*arguments)
         self.offered: Any = TOOLS
         self.acts: dict[str, Callable[[ToolCall], Awaitable[Any]]] = {}
+        self.listed = 0
+        """How often it was asked for its tools."""
         self.called: list[ToolCall] = []
         self.contexts: list[orbit.CallContext] = []
 
     @orbit.hookimpl
     async def tools(self, context: orbit.CallContext) -> Any:
+        self.listed += 1
         if isinstance(self.offered, Exception):
             raise self.offered
         return self.offered

@@ -228,10 +228,27 @@ class Routing:
         model = target.model or turn.options.model
         return "reasoning" in await self._models.supports(target.provider, model, turn.context)
 
+    async def supporting(self, need: Capability, groups: Candidates, turn: Turn) -> Candidates | None:
+        """Return those of a turn's candidates that support ``need`` as well; None if the model itself does not."""
+        found, missing, _ = await self._split(groups, frozenset({need}), turn)
+        return found if any(found) and (found[0] or not missing) else None
+
     async def _able(
         self, name: str, groups: Candidates, needs: frozenset[Capability], turn: Turn
     ) -> list[list[Candidate]]:
         """Return the candidates that support what the turn needs. Raises Unsupported if the model's own do not."""
+        found, missing, failure = await self._split(groups, needs, turn)
+        if missing and not found[0]:
+            need = min(missing)
+            raise Unsupported(need, name, await self._names_able(need, turn))
+        if failure is not None and not any(found):
+            raise failure
+        return found
+
+    async def _split(
+        self, groups: Candidates, needs: frozenset[Capability], turn: Turn
+    ) -> tuple[list[list[Candidate]], set[Capability], ProviderError | None]:
+        """Return the candidates that support the needs, what the model's own lack, and the first provider's failure."""
         found: list[list[Candidate]] = []
         missing: set[Capability] = set()
         failure: ProviderError | None = None
@@ -251,12 +268,7 @@ class Routing:
                 elif group is groups[0]:
                     missing |= lacking
             found.append(able)
-        if missing and not found[0]:
-            need = min(missing)
-            raise Unsupported(need, name, await self._names_able(need, turn))
-        if failure is not None and not any(found):
-            raise failure
-        return found
+        return found, missing, failure
 
     async def _names_able(self, need: Capability, turn: Turn) -> list[str]:
         """Return the models of the turn's key that support a need. Models whose provider cannot say are left out."""

@@ -12,7 +12,6 @@ from msgspec.structs import astuple
 from orbit.chat.answer.text import AnswerText
 from orbit.chat.answer.thoughts import signed
 from orbit.chat.journal import Journal
-from orbit.chat.models.needs import Unsupported
 from orbit.chat.models.routing import Asked, Candidates, Routing
 from orbit.chat.moderation import Moderation
 from orbit.chat.outcome import EndsEarly, ToolStep
@@ -49,11 +48,14 @@ async def tool_loop(
     """
     choice = turn.options.tool_choice
     begun = bool(turn.later) and turn.later[-1].role == "assistant"
-    if begun or (choice is not None and choice.mode != "auto"):
+    if begun or (choice is not None and choice.mode != "auto") or not toolbox.allows(turn.context):
         return None
-    found = await in_time(turn.context, toolbox.tools(turn.context), ticker)
-    clients = {tool.name for tool in turn.options.tools}
-    tools = {name: owned for name, owned in found.items() if name not in clients}
+    able = await routing.supporting("tools", plain, turn)  # first: most turns of a model without tools end here
+    if able is None:  # the model answers without; a provider that is down fails there
+        return None
+    tools = await in_time(turn.context, toolbox.tools(turn.context), ticker)
+    if clients := {tool.name for tool in turn.options.tools}:
+        tools = {name: owned for name, owned in tools.items() if name not in clients}
     if not tools:
         return None
     options = msgspec.structs.replace(
@@ -61,10 +63,6 @@ async def tool_loop(
     )
     system = "\n\n".join(filter(None, (turn.client_system, _RULES)))
     offered = msgspec.structs.replace(turn, options=options, client_system=system)
-    try:
-        able = await routing.candidates(offered)
-    except (Unsupported, ProviderError):  # the model answers without; a provider that is down fails there
-        return None
     return ToolLoop(toolbox, routing, moderation, ticker, offered, tools, able, turn, plain)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -29,6 +30,13 @@ class Owned(NamedTuple):
     provider: str
 
 
+class _Known(NamedTuple):
+    """What the providers have listed, and the tools of these that keys with some patterns may use."""
+
+    listed: list[tuple[str, Any]]
+    found: dict[str, Owned]
+
+
 class Toolbox:
     """The providers of tools of a host. ``failed`` reports a failure that the client does not notice."""
 
@@ -45,13 +53,19 @@ class Toolbox:
         self._call = registry.callers("call_tool")
         self._list = {name: caller for name, caller in registry.callers("tools").items() if name in self._call}
         self._told: set[str] = set()
+        self._known: dict[tuple[str, ...], _Known] = {}
+        """The last tools by the patterns of keys, so that a turn only compares the lists of providers with these."""
 
     @property
     def available(self) -> bool:
         """Whether any provider has tools."""
         return bool(self._list)
 
-    async def tools(self, context: CallContext) -> dict[str, Owned]:
+    def allows(self, context: CallContext) -> bool:
+        """Return whether a key may use any tool."""
+        return self._patterns(context) != ()
+
+    async def tools(self, context: CallContext) -> Mapping[str, Owned]:
         """Return the tools that a key may use, by name. A provider that fails has none."""
         patterns = self._patterns(context)
         if patterns == ():
@@ -61,16 +75,25 @@ class Toolbox:
             [(name, partial(caller, context=context)) for name, caller in self._list.items()],
             self._timeouts.tools,
         )
+        listed = [(outcome.provider, outcome.value) for outcome in outcomes]
+        known = self._known.get(patterns)
+        if known is not None and known.listed == listed:
+            return known.found
+        self._known.pop(patterns, None)
         found: dict[str, Owned] = {}
+        whole = True
         for outcome in outcomes:
             error = outcome.error
             if error is None and not is_list_of(outcome.value, Tool):
                 error = wrong_type(outcome.provider, "tools", "a list of Tools", outcome.value)
             if error is not None:
                 self._failed("answering without its tools", attributed(error, outcome.provider, "tools"))
+                whole = False
                 continue
             for tool in outcome.value or ():
                 self._add(found, tool, outcome.provider, patterns)
+        if whole:
+            self._known[patterns] = _Known([(name, copy(value)) for name, value in listed], found)
         return found
 
     async def call(self, calls: Sequence[tuple[str, ToolCall]], context: CallContext) -> list[Outcome[Any]]:

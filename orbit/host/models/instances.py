@@ -102,6 +102,8 @@ class Models:
 
     def _found(self, name: str, model: str, listed: tuple[Model, ...]) -> Model | None:
         wanted = model or self._registry.model(name, "generate")
+        if listed and listed[0].name == wanted:  # the usual case, and lists may be long
+            return listed[0]
         models = sorted(listed, key=lambda item: item.name != wanted)
         if not wanted:
             return models[0] if models else None

@@ -353,7 +353,7 @@ async def test_tools_that_models_cannot_call_are_left_out(stage: Stage, caplog: 
 async def test_a_model_without_tools_answers_without_them(tmp_path: Path) -> None:
     async for stage in staged(tmp_path, talker={"supports": []}):
         assert (await stage.ask(says("Hello.")))[0] == "Hello."
-        assert stage.model.seen[0][1].tools == ()
+        assert (stage.model.seen[0][1].tools, stage.bench.listed) == ((), 0)
 
 
 async def test_a_model_that_refuses_tools_answers_without_them(stage: Stage) -> None:
@@ -398,6 +398,8 @@ async def test_each_key_uses_the_tools_that_it_may(tmp_path: Path) -> None:
             await stage.ask(*lines, asked=Turn("When?", context))
             assert [tool.name for tool in stage.model.seen[0][1].tools] == expected
             assert [call.name for call in stage.bench.called] == (["clock"] if "clock" in expected else [])
+            assert stage.bench.listed == bool(expected)  # a key that may use none costs nothing
+            stage.bench.listed = 0
             stage.model.seen.clear()
             stage.bench.called.clear()
 

@@ -60,6 +60,23 @@ async def test_the_tools_of_all_providers(box: Box) -> None:
     }
 
 
+async def test_equal_lists_are_examined_once_and_changed_ones_again(box: Box) -> None:
+    made = box.made(allow={"Ann": ("clock", "files_*"), "*": ("clock",)})
+    first = await made.tools(WHO)
+    box.first.offered = [Tool("clock")]  # another list of the same
+    assert await made.tools(WHO) is first
+    assert list(await made.tools(CallContext("r"))) == ["clock"]
+    assert await made.tools(WHO) is first
+    box.second.offered.append(Tool("files_list"))  # the same list with another tool
+    assert list(await made.tools(WHO)) == ["clock", "files_read", "files_write", "files_list"]
+    for _ in range(2):
+        box.first.offered = ProviderError("it is down.")
+        assert list(await made.tools(WHO)) == ["files_read", "files_write", "files_list"]
+    assert len(box.failures) == 2  # a failure is never remembered
+    box.first.offered = [Tool("clock", "Tells the time.")]
+    assert (await made.tools(WHO))["clock"].tool.description == "Tells the time."
+
+
 async def test_a_host_without_providers_of_tools_has_none(tmp_path: Path) -> None:
     async with host({"talker": {}}, tmp_path, {"talker": Talker}) as running:
         made = Toolbox(running.registry, ToolsSettings(), Timeouts(), lambda *_: None)
