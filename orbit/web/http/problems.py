@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from litestar import Response
@@ -70,8 +70,6 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     param: str = ""
 
 
-_PARAMETERS: Final = {"messages": "parts"}
-"""Names that options of the plugin API have in ORBIT's own protocol, if they are others."""
 _STATUS: dict[type[OrbitError], int] = {
     Unsupported: 400,
     Unauthorized: 401,
@@ -149,7 +147,7 @@ def problem_of(error: BaseException, request_id: str = "") -> ProblemDetails:
     detail = _sentence(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and request_id:
         detail += f" Request id: {request_id}."
-    param = parameter_of(error, _PARAMETERS) or ""
+    param = parameter_of(error) or ""
     return ProblemDetails(HTTPStatus(status).phrase, status, code, detail, request_id, param=param)
 
 
@@ -162,10 +160,10 @@ def operators_problem_of(error: BaseException, request_id: str = "") -> ProblemD
     return msgspec.structs.replace(problem, detail=without_secrets(str(error)), provider=provider)
 
 
-def parameter_of(error: BaseException, names: Mapping[str, str]) -> str | None:
+def parameter_of(error: BaseException, names: Mapping[str, str] | None = None) -> str | None:
     """Return the parameter that an error is about, if any. ``names`` are a protocol's for options of the plugin API."""
     option = getattr(error, "option", "")
-    return getattr(error, "param", None) or names.get(option, option) or None
+    return getattr(error, "param", None) or (names or {}).get(option, option) or None
 
 
 def headers_of(error: BaseException, status: int, challenge: bytes = KEY_CHALLENGE) -> list[tuple[bytes, bytes]]:

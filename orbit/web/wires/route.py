@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -18,7 +18,7 @@ from orbit.web.http.request import address_of
 from orbit.web.key_guard import admit, context_of, forgive
 from orbit.web.services import Services
 from orbit.web.wires.page_tasks import TASK_MODEL, task_of
-from orbit.web.wires.sending import Wire, send_stream, send_whole
+from orbit.web.wires.sending import Wire, name_option, send_stream, send_whole
 
 CLIENT_LEFT = 499
 """nginx's status for a client that closed the connection, for the access log and the metrics."""
@@ -46,6 +46,10 @@ class Question(Protocol):
 
     def turn(self, identity: Identity, context: CallContext) -> Turn:
         """Return the turn that the request asks for, its model as the client names it. Raises RequestError."""
+        ...
+
+    def sent_as(self, option: str) -> str:
+        """Return the field in which the client sent an option of the plugin API."""
         ...
 
     def wire(self, request_id: str) -> Wire:
@@ -77,9 +81,11 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
+        sent_as: Callable[[str], str] = str
         try:
             identity = await admit(services, scope, protocol.secret(scope), services.pipeline.admission)
             question = protocol.question(await read_body(scope, receive, protocol.max_body))
+            sent_as = question.sent_as
             if not question.is_complete:
                 hosts, limit = settings.general.image_hosts, settings.limits.max_attached_bytes
                 question = await question.completed(hosts, limit, identity.key.id)
@@ -96,6 +102,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
             events = services.conversations.answer(turn)
             wire = question.wire(turn.context.request_id)
             wire.numbered = task is not None
+            wire.sent_as = sent_as
             ticker = services.pipeline.ticker
             if question.stream:
                 frames: Send = scope["state"][SERVER_SEND]
@@ -103,6 +110,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
             else:
                 sent = await send_whole(events, wire, receive, send, ticker)
         except Exception as error:
+            name_option(error, sent_as)
             await forgive(services, scope, error)
             raise
         if sent.error is not None:

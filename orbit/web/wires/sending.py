@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import ClassVar, Protocol
 
@@ -13,8 +13,10 @@ import msgspec
 from litestar.types import Receive, Send
 
 from orbit.chat.answer.parts import AnswerPart, AnswerParts
+from orbit.chat.models.needs import Unsupported
 from orbit.chat.outcome import Answered, Ending, Event, Found, ToolStep
 from orbit.chat.ticker import Ticker
+from orbit.errors import ProviderError
 from orbit.types import Source, Thought
 from orbit.web.http.problems import ServerStopping
 from orbit.web.wires.client_watch import ClientWatch
@@ -48,6 +50,8 @@ class Wire(Protocol):
     ping: ClassVar[bytes] = COMMENT
     numbered: bool = False
     """Whether the client finds the source of a citation [n] by counting the sources, as Open WebUI does."""
+    sent_as: Callable[[str], str] = staticmethod(str)
+    """Returns the field in which the client sent an option of the plugin API."""
 
     def whole(self, parts: Sequence[AnswerPart], ending: Ending) -> bytes:
         """Return the JSON body of a whole answer."""
@@ -78,6 +82,12 @@ class Wire(Protocol):
     def failure(self, error: BaseException) -> bytes:
         """Return the last frames of an answer that failed after its first byte."""
         ...
+
+
+def name_option(error: BaseException, sent_as: Callable[[str], str]) -> None:
+    """Give the option at fault, if an error has one, the name of the field in which the client sent it."""
+    if isinstance(error, ProviderError | Unsupported) and error.option:
+        error.option = sent_as(error.option)
 
 
 async def send_whole(
@@ -150,6 +160,7 @@ async def send_stream(
         finally:
             stream.close()
         if failure is not None:
+            name_option(failure, wire.sent_as)
             await stream.fail(wire, failure)
     return Sent(not watch.gone, failure)
 

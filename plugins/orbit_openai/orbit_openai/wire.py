@@ -165,7 +165,8 @@ def _check_options(dialect: Dialect, options: GenerateOptions) -> None:
         if asked is not None and asked not in values and option not in _EXTENSIONS[dialect]:
             sentence = f"the dialect '{dialect}' has no {option}; set `dialect` to the server's."
             name = _ASKED_AS.get(option, option)
-            raise ProviderError(sentence, kind="rejected", client=f"This model does not accept the parameter '{name}'.")
+            told = f"This model does not accept the parameter '{name}'."
+            raise ProviderError(sentence, kind="rejected", client=told, option=option)
 
 
 def _thinking(think: bool | str | None, dialect: Dialect) -> dict[str, Any]:

@@ -271,7 +271,7 @@ def test_errors_have_anthropics_form_on_every_path(server: RunningServer) -> Non
         ({"tools": [WEATHER]}, "tools"),
         ({"thinking": {"type": "enabled", "budget_tokens": 2000}}, "thinking"),
         ({"messages": user({"type": "image", "source": PNG})}, "messages"),
-        ({"messages": ROUND}, "tools"),
+        ({"messages": ROUND}, "messages"),
     ],
 )
 def test_what_a_model_cannot_is_refused(tmp_path: Path, options: dict[str, Any], param: str) -> None:

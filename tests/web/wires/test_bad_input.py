@@ -202,7 +202,7 @@ CASES: dict[str, tuple[Asked, str, tuple[str, str, str, str]]] = {
     "effort for a model of text": (
         Asked("text", effort="high"),
         "unsupported_by_model",
-        ("", "reasoning_effort", "reasoning.effort", "thinking"),
+        ("", "reasoning_effort", "reasoning.effort", "output_config.effort"),
     ),
     "parameters of a tool that lead nowhere": (
         Asked("grammar", parameters=NOWHERE),

@@ -326,7 +326,7 @@ def test_images_have_a_size(tmp_path: Path) -> None:
     ("options", "param", "what"),
     [
         ({"tools": [WEATHER]}, "tools", "tools"),
-        ({"messages": ROUND}, "tools", "tools"),
+        ({"messages": ROUND}, "messages", "tools"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}]},
             "messages",

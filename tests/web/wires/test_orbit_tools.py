@@ -133,7 +133,7 @@ def test_bad_input_names_the_parameter(tmp_path: Path, case: str) -> None:
 
 def test_a_model_that_calls_no_tools_refuses_them(tmp_path: Path) -> None:
     with served(tmp_path, tools_model={"supports": []}) as server:
-        for options in ({}, {"rounds": [ROUND], "tools": []}):
+        for options, param in (({}, "tools"), ({"rounds": [ROUND], "tools": []}, "rounds")):
             problem = ask(server, **options).json()
-            assert (problem["code"], problem["param"]) == ("unsupported_by_model", "tools")
+            assert (problem["code"], problem["param"]) == ("unsupported_by_model", param)
         assert ask(server, tool_choice="none").status_code == 200

@@ -27,8 +27,6 @@ _SERVER_ERRORS: Final = 500
 _OVERLOADED: Final = 529
 _TOO_LONG: Final = "prompt is too long: "
 """How Anthropic's message begins. Clients look for it, to shorten their conversation."""
-_PARAMETERS: Final = {"json_schema": "output_config.format", "reasoning_effort": "thinking", "stop": "stop_sequences"}
-"""Anthropic's names of options that are called otherwise in the plugin API."""
 
 
 class MessageErrorDetails(msgspec.Struct, frozen=True):
@@ -62,7 +60,7 @@ def error_body(error: BaseException, request_id: str) -> tuple[int, MessageError
         status, message = 400, _TOO_LONG + message
     elif code in ("overloaded", "provider_overloaded"):
         status = _OVERLOADED
-    param = parameter_of(error, _PARAMETERS)
+    param = parameter_of(error)
     if param is not None:
         param = _INDEX.sub(r".\1", param)  # msgspec and OpenAI write messages[0].role
     if param is not None and f"'{param}'" not in message:

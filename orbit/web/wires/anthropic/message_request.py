@@ -19,6 +19,7 @@ from orbit.web.wires.anthropic.message_wire import MessageWire
 from orbit.web.wires.anthropic.tools import MessageTool, MessageToolChoice, tools_of
 from orbit.web.wires.checks import check_parameters, check_size
 from orbit.web.wires.question import ConversationQuestion
+from orbit.web.wires.sent_names import SentNames, sent_as
 
 
 class ThinkingConfig(msgspec.Struct, frozen=True):
@@ -81,6 +82,12 @@ _BESIDE: Final = frozenset(
 """They do not change the answer: they say whose request it is, or how to count, cache or serve it."""
 _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {"container": (), "mcp_servers": ([],)}
 """They would change the answer, so they are refused unless null or neutral. Name -> neutral values."""
+_NAMES: Final[SentNames] = {
+    "json_schema": ("output_config.format", "output_format"),
+    "reasoning_effort": ("output_config.effort", "thinking"),
+    "stop": ("stop_sequences",),
+    "tools": ("tools", "messages"),
+}
 _EXPECTED: Final = (
     'Expected {"model": "...", "max_tokens": 1024, "messages": [{"role": "user", "content": "..."}], ...}.'
 )
@@ -104,6 +111,10 @@ class MessageQuestion(ConversationQuestion[R], frozen=True):
         shown = thinking is not None and thinking.shown
         turn = self.conversation.turn(identity, context, self._options(), self.request.model, thoughts=shown)
         return msgspec.structs.replace(turn, details=True)
+
+    def sent_as(self, option: str) -> str:
+        """Return the field in which the client sent an option."""
+        return sent_as(self.request, option, _NAMES)
 
     def wire(self, request_id: str) -> MessageWire:
         """Return the wire that writes the answer."""

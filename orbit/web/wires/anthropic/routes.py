@@ -10,6 +10,7 @@ import msgspec
 from litestar import Request, post
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from orbit.errors import OrbitError
 from orbit.web.http.body import read_body
 from orbit.web.http.operation import operation
 from orbit.web.http.problems import RequestError
@@ -19,6 +20,7 @@ from orbit.web.services import Services
 from orbit.web.wires.anthropic.errors import REQUEST_ID
 from orbit.web.wires.anthropic.message_request import CountRequest, MessageProtocol, MessageRequest
 from orbit.web.wires.route import chat_handler
+from orbit.web.wires.sending import name_option
 
 MESSAGES: Final = "/v1/messages"
 
@@ -69,7 +71,11 @@ def counting_route(services: Services) -> Any:
                 question = await question.completed(hosts, limit, identity.key.id)
             turn = question.turn(identity, context)
             model = services.host.catalogue.find(turn.model, identity.key.models)
-            size = await services.pipeline.count_tokens(msgspec.structs.replace(turn, model=model))
+            try:
+                size = await services.pipeline.count_tokens(msgspec.structs.replace(turn, model=model))
+            except OrbitError as error:
+                name_option(error, question.sent_as)
+                raise
         if size is None:
             detail = f"The model '{model}' cannot count tokens."
             raise RequestError(400, "unsupported_by_model", detail, param="model")

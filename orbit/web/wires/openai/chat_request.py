@@ -22,6 +22,7 @@ from orbit.web.wires.openai.response_format import ResponseFormat, format_of, sc
 from orbit.web.wires.openai.stream_options import StreamedRequest
 from orbit.web.wires.openai.tools import ChosenTools, CompletionTool, tools_of
 from orbit.web.wires.question import ConversationQuestion
+from orbit.web.wires.sent_names import SentNames, sent_as
 
 
 class Reasoning(msgspec.Struct, frozen=True):
@@ -50,6 +51,13 @@ class CompletionRequest(StreamedRequest, frozen=True, kw_only=True):
 
 _decoder = msgspec.json.Decoder(CompletionRequest)
 _KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(CompletionRequest))
+_NAMES: SentNames = {
+    "json_schema": ("response_format",),
+    "max_tokens": ("max_completion_tokens", "max_tokens"),
+    "reasoning_effort": ("reasoning_effort", "reasoning.effort"),
+    "repeat_penalty": ("repetition_penalty", "repeat_penalty"),
+    "tools": ("tools", "messages"),
+}
 _EXPECTED = 'Expected {"model": "...", "messages": [{"role": "user", "content": "..."}], ...}.'
 
 
@@ -65,6 +73,10 @@ class CompletionQuestion(ConversationQuestion[CompletionRequest], frozen=True):
         """Return the turn that the request asks for."""
         thoughts = self.request.include_reasoning is not False
         return self.conversation.turn(identity, context, self._options(), self.request.model, thoughts=thoughts)
+
+    def sent_as(self, option: str) -> str:
+        """Return the field in which the client sent an option."""
+        return sent_as(self.request, option, _NAMES)
 
     def wire(self, request_id: str) -> CompletionWire:
         """Return the wire that writes the answer."""

@@ -16,13 +16,8 @@ _CODES = {
     "rate_limited": "rate_limit_exceeded",
     "prompt_too_long": "context_length_exceeded",
 }
-_PARAMETERS = {
-    "json_schema": "response_format",
-    "max_tokens": "max_completion_tokens",
-    "repeat_penalty": "repetition_penalty",
-    "tokens": "input",
-}
-"""OpenAI's names of options that are called otherwise in the plugin API."""
+_PARAMETERS = {"tokens": "input"}
+"""Names of what is called otherwise in the plugin API, where no question has the client's own names."""
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from orbit.web.wires.conversation import Conversation
 from orbit.web.wires.openai.parameters import check_parameters
 from orbit.web.wires.openai.stream_options import StreamedRequest
 from orbit.web.wires.openai.text_wire import TextWire
+from orbit.web.wires.sent_names import SentNames, sent_as
 
 
 class TextRequest(StreamedRequest, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class TextRequest(StreamedRequest, frozen=True, kw_only=True):
 
 _decoder = msgspec.json.Decoder(TextRequest)
 _KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(TextRequest))
+_NAMES: SentNames = {"messages": ("prompt",), "repeat_penalty": ("repetition_penalty", "repeat_penalty")}
 _EXPECTED = 'Expected {"model": "...", "prompt": "...", ...}.'
 
 
@@ -64,6 +66,10 @@ class TextQuestion(msgspec.Struct, frozen=True):
         )
         conversation = Conversation("", (), Message("user", self.prompt), ())
         return conversation.turn(identity, context, options, request.model, thoughts=False)
+
+    def sent_as(self, option: str) -> str:
+        """Return the field in which the client sent an option."""
+        return sent_as(self.request, option, _NAMES)
 
     def wire(self, request_id: str) -> TextWire:
         """Return the wire that writes the answer."""

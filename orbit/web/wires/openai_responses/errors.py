@@ -10,13 +10,8 @@ from litestar import Response
 from orbit.web.wires.openai import errors
 from orbit.web.wires.openai.errors import ErrorBody
 
-_NAMES: Final = {
-    "messages": "input",
-    "max_completion_tokens": "max_output_tokens",
-    "response_format": "text.format",
-    "reasoning_effort": "reasoning.effort",
-    "logprobs": "top_logprobs",
-}
+_NAMES: Final = {"messages": "input", "response_format": "text.format"}
+"""Names in checks that the protocol shares with chat completions."""
 
 
 def error_body(error: BaseException, request_id: str) -> tuple[int, ErrorBody]:

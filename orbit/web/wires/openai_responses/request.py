@@ -27,6 +27,7 @@ from orbit.web.wires.openai_responses.items import Item, Items, conversation_of,
 from orbit.web.wires.openai_responses.output import ResponseBody
 from orbit.web.wires.openai_responses.tools import ResponseTool, ResponseToolChoice, tools_of
 from orbit.web.wires.openai_responses.wire import ResponseWire
+from orbit.web.wires.sent_names import SentNames, sent_as
 
 
 class TextFormat(msgspec.Struct, frozen=True):
@@ -77,6 +78,15 @@ class ResponseRequest(SamplingRequest, frozen=True, kw_only=True):
 
 _decoder = msgspec.json.Decoder(ResponseRequest)
 _KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(ResponseRequest))
+_NAMES: SentNames = {
+    "messages": ("input",),
+    "json_schema": ("text.format",),
+    "logprobs": ("top_logprobs", "include"),
+    "max_tokens": ("max_output_tokens",),
+    "reasoning_effort": ("reasoning.effort",),
+    "repeat_penalty": ("repetition_penalty", "repeat_penalty"),
+    "tools": ("tools", "input"),
+}
 _EXPECTED = 'Expected {"model": "...", "input": "..." or [{"role": "user", "content": "..."}], ...}.'
 _LOGPROBS = "message.output_text.logprobs"
 
@@ -149,6 +159,10 @@ class ResponseQuestion(msgspec.Struct, frozen=True):
             identity, context, self._options(), request.model, thoughts=True
         )
         return msgspec.structs.replace(turn, found=self.stream, keeping=keeping, details=True)
+
+    def sent_as(self, option: str) -> str:
+        """Return the field in which the client sent an option."""
+        return sent_as(self.request, option, _NAMES)
 
     def wire(self, request_id: str) -> ResponseWire:
         """Return the wire that writes the answer."""

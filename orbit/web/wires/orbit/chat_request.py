@@ -24,6 +24,7 @@ from orbit.web.wires.openai_responses.tools import ResponseTool, ResponseToolCho
 from orbit.web.wires.orbit.chat_wire import OrbitWire, TextForm
 from orbit.web.wires.orbit.rounds import ToolRound, later_of
 from orbit.web.wires.route import chat_handler
+from orbit.web.wires.sent_names import SentNames, sent_as
 
 _MAX_SESSION_ID_CHARS = 200
 _NEW = "new"
@@ -96,6 +97,7 @@ _decoder = msgspec.json.Decoder(ChatRequest)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAMES = [field.encode_name for field in msgspec.structs.fields(ChatRequest)]
 _TAKEN = f"{', '.join(_NAMES[:-1])} and {_NAMES[-1]}"
+_SENT_NAMES: SentNames = {"messages": ("parts", "rounds"), "tools": ("tools", "rounds")}
 _BESIDE = frozenset(
     {
         *_NAMES,
@@ -128,6 +130,10 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
     def stream(self) -> bool:
         """Whether the client wants a stream."""
         return self.request.stream
+
+    def sent_as(self, option: str) -> str:
+        """Return the field in which the client sent an option."""
+        return sent_as(self.request, option, _SENT_NAMES)
 
     def turn(self, identity: Identity, context: CallContext) -> Turn:
         """Return the turn that the request asks for."""
