@@ -10,11 +10,16 @@ from urllib.parse import quote, urlsplit
 
 from orbit.chat.turn import Turn
 from orbit.documents import Origins
+from orbit.documents.reading.readers import TEXT
 from orbit.errors import OrbitError
 from orbit.types import Document
 
 PATH = "/documents/"
 """Where the server serves documents."""
+LINES = "lines=1"
+"""In the query of a link: show a text as a page, in which each line has an address."""
+_LONGEST = 80
+"""Characters that browsers look for."""
 
 
 class Seals(Protocol):
@@ -50,7 +55,33 @@ class Links:
             source: f"{address}{PATH}{quote(source)}?{self._seals.query(turn.context.key_id, collection, source)}"
             for source in served
         }
-        return tuple([at_page(document.link or links.get(document.source, ""), document) for document in documents])
+        return tuple([_link(document, links.get(document.source, "")) for document in documents])
+
+
+def _link(document: Document, served: str) -> str:
+    return at_page(document.link, document) if document.link else at_place(served, document)
+
+
+def at_place(link: str, document: Document) -> str:
+    """Return a link to a served file that opens it at the passage: a PDF at its page, a text at its line.
+
+    If the line is unknown, browsers look for the first words of the passage.
+    """
+    if not link or PurePosixPath(document.source).suffix.lower() not in TEXT:
+        return at_page(link, document)
+    line = document.metadata.get("line")
+    if isinstance(line, int):
+        return f"{link}&{LINES}#line{line}"
+    words = quote(_first_words(document), safe="").replace("-", "%2D")
+    return f"{link}&{LINES}#:~:text={words}" if words else link
+
+
+def _first_words(document: Document) -> str:
+    """Return the beginning of a passage's first line, without the headings that precede it."""
+    head, _, rest = document.text.partition("\n")
+    body = rest if document.title and head.startswith(document.title) and rest.strip() else document.text
+    line = body.strip().partition("\n")[0].strip()
+    return line if len(line) <= _LONGEST else line[:_LONGEST].rpartition(" ")[0]
 
 
 def at_page(link: str, document: Document) -> str:

@@ -29,6 +29,7 @@ from orbit.documents import Origins
 from orbit.documents.reading.readers import TEXT
 from orbit.errors import UnreadableError
 from orbit.types import CallContext
+from orbit.web.api.lines import in_lines
 from orbit.web.http.problems import RequestError
 from orbit.web.http.request import header, request_id_of
 from orbit.web.key_guard import API_KEY, admit, admit_key, identity_of, place_beside_chats
@@ -38,6 +39,8 @@ _PIECE = 256 * 1024
 _PDF = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 """The policy of PDF files. Chromium's viewer, which has a sandbox of its own, does not start in another one."""
 _REST = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+_MOST_LINED = 5_000_000
+"""Bytes of the largest text that is shown line by line; browsers show a larger one faster as it is."""
 _HTML = frozenset({".html", ".htm", ".xhtml"})
 
 
@@ -82,8 +85,14 @@ def document_routes(services: Services) -> list[Any]:
                 raise _missing(name) from error
         beginning = await asyncio.to_thread(opened.read, _PIECE)
         size = os.fstat(opened.fileno()).st_size
-        headers = {**_headers(name, beginning, encoding), "Content-Length": str(size)}
-        return Stream(_pieces(opened, beginning, size), headers=headers)
+        headers, pieces = _headers(name, beginning, encoding), _pieces(opened, beginning, size)
+        kind, _, charset = headers["Content-Type"].partition("; charset=")
+        if kind == "text/plain" and "lines" in request.query_params and size <= _MOST_LINED:
+            headers["Content-Type"] = "text/html; charset=utf-8"
+            pieces = in_lines(pieces, PurePosixPath(name).name, _codec(beginning, charset))
+        else:
+            headers["Content-Length"] = str(size)
+        return Stream(pieces, headers=headers)
 
     return [show_document]
 
@@ -141,6 +150,13 @@ def _charset(beginning: bytes, encoding: str) -> str:
     except UnicodeDecodeError:
         return encoding
     return "utf-8"
+
+
+def _codec(beginning: bytes, charset: str) -> str:
+    """Return the codec of a text, which a byte order mark decides for browsers, too."""
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return "utf-8-sig" if charset == "utf-8" else charset
 
 
 async def _pieces(file: BinaryIO, beginning: bytes, size: int) -> AsyncIterator[bytes]:

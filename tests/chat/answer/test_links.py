@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orbit import CallContext, Document
-from orbit.chat.answer.links import Links, at_page
+from orbit.chat.answer.links import Links, at_page, at_place
 from orbit.chat.turn import Turn
 from orbit.documents import LocalFile, Origins
 
@@ -34,6 +34,29 @@ class Seals:
 )
 def test_a_link_to_a_pdf_opens_the_page(link: str, metadata: dict[str, str | int], expected: str) -> None:
     assert at_page(link, Document("1", "t", metadata={**metadata})) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "metadata", "expected"),
+    [
+        ("a.py", "def f():", {"line": 12}, "&lines=1#line12"),
+        (
+            "A.TXT",
+            "Notes > Tea\n\n  Three-minute tea, & milk.\nMore.",
+            {},
+            "&lines=1#:~:text=Three%2Dminute%20tea%2C%20%26%20milk.",
+        ),
+        ("a.md", "Notes", {}, "&lines=1#:~:text=Notes"),
+        ("a.txt", "word " * 40, {}, "&lines=1#:~:text=" + "%20".join(["word"] * 16)),
+        ("a.txt", "x" * 200, {}, ""),
+        ("a.pdf", "Tea.", {"page": 2, "line": 3}, "#page=2"),
+        ("a.docx", "Tea.", {"line": 3}, ""),
+    ],
+)
+def test_a_link_to_a_text_opens_its_line(source: str, text: str, metadata: dict[str, str | int], expected: str) -> None:
+    link = f"{URL}/documents/{source}?for=x"
+    assert at_place(link, Document("1", text, source, "Notes", metadata={**metadata})) == link + expected
+    assert at_place("", Document("1", text, source)) == ""
 
 
 async def test_files_of_this_machine_get_links(tmp_path: Path) -> None:

@@ -119,6 +119,20 @@ def test_texts_have_the_encoding_that_they_are_in(served: Library) -> None:
     assert answer.headers["content-disposition"] == "inline; filename*=UTF-8''leave%20f%C3%BCr%202024.txt"
 
 
+def test_texts_are_shown_line_by_line_where_a_link_asks_for_it(
+    served: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = served.link(".txt")
+    assert "&lines=1#:~:text=The%20notice" in link
+    answer = httpx.get(link)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert {"sandbox", "default-src 'none'"} <= set(answer.headers["content-security-policy"].split("; "))
+    assert '<div id="line1" dir="auto">The notice period of gardeners: für drei Wochen.</div>' in answer.text
+    monkeypatch.setattr("orbit.web.api.documents._MOST_LINED", 10)
+    assert httpx.get(link).headers["content-type"].startswith("text/plain")
+    assert served.get("leave.pdf?lines=1").headers["content-type"] == "application/pdf"
+
+
 @pytest.mark.parametrize("name", ["page.svg", "office.docx", "program.exe", "page.xhtml.mht", "no ending"])
 def test_what_browsers_could_run_is_a_download(tmp_path: Path, name: str) -> None:
     with library(tmp_path) as running:

@@ -125,8 +125,8 @@ function placeOf(source) {
 /** A link to a file that ORBIT serves is long and says nothing, so the file's name stands for it. */
 function linkText(link, source) {
   if (!new URL(link).searchParams.has("seal")) return link;
-  const page = /#page=(\d+)$/.exec(link);
-  return page ? `Open ${source.source} at page ${page[1]}` : `Open ${source.source}`;
+  const place = /#(page|line)=?(\d+)$/.exec(link);
+  return place ? `Open ${source.source} at ${place[1]} ${place[2]}` : `Open ${source.source}`;
 }
 
 /** Passages of files begin with a line of the headings they stand under, "Title > Chapter > Section". */
