@@ -28,15 +28,16 @@ def config(old: Path) -> None:
     """
     from orbit.config.environment import environment
     from orbit.config.load import parse_config, translated
-    from orbit.config.yaml_text import parse_yaml, read_yaml
+    from orbit.config.yaml_text import Repeated, parse_yaml, read_yaml
     from orbit.errors import ConfigError, Problem
     from orbit.sanitize import printable
 
-    data = read_yaml(old)
+    repeated: list[Repeated] = []
+    data = read_yaml(old, repeated)
     if not isinstance(data, dict) or not data:
         raise ConfigError(f"{old}: must be a mapping of sections, such as 'general:'.")
     problems: list[Problem] = []
-    translation = translated(data, old.parent, problems)
+    translation = translated(data, old.parent, problems, repeated)
     if problems:
         raise ConfigError(problems)
     text = _yaml(translation, old.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from orbit.config.environment import environment
 from orbit.config.model import Config, HostConfig, ProviderSection
 from orbit.config.models import as_written, shaped, without_section
 from orbit.config.references import References
-from orbit.config.yaml_text import parse_yaml, read_yaml
+from orbit.config.yaml_text import Repeated, parse_yaml, read_yaml
 from orbit.errors import ConfigError, Problem
 
 EMBEDDED = "the embedded default"
@@ -63,7 +63,9 @@ def read_config(path: str | None = None) -> tuple[Config, list[Problem]]:
     file = find_config(path)
     if file is None:
         return parse_config(parse_yaml(embedded_text(), EMBEDDED), EMBEDDED, environment(Path()))
-    return parse_config(read_yaml(file), str(file), environment(file.parent), file.parent)
+    repeated: list[Repeated] = []
+    data = read_yaml(file, repeated)
+    return parse_config(data, str(file), environment(file.parent), file.parent, repeated)
 
 
 def embedded_text() -> str:
@@ -72,18 +74,24 @@ def embedded_text() -> str:
 
 
 def parse_config(
-    data: Any, source: str, variables: Mapping[str, str], folder: Path | None = None
+    data: Any,
+    source: str,
+    variables: Mapping[str, str],
+    folder: Path | None = None,
+    repeated: Sequence[Repeated] = (),
 ) -> tuple[Config, list[Problem]]:
     """Convert parsed YAML to a configuration. Also return the problems in it.
 
-    Relative paths of ``${file:PATH}`` start at ``folder``, by default the working directory.
+    Relative paths of ``${file:PATH}`` start at ``folder``, by default the working directory. Raises ConfigError for
+    keys that are ``repeated``, unless the file is one of the earlier ORBIT.
     """
     problems: list[Problem] = []
     if data is None:
         data = {}
     if not isinstance(data, dict):
+        _refuse(repeated)
         return Config(source, HostConfig(), ()), [Problem(source, "must be a mapping of sections, such as 'general:'.")]
-    translation = translated(data, folder, problems)
+    translation = translated(data, folder, problems, repeated)
     data = References(variables, folder or Path()).resolve(translation.data, "", problems)
 
     own = {field.name: field for field in msgspec.structs.fields(HostConfig)}
@@ -121,14 +129,27 @@ def parse_config(
     return config, problems
 
 
-def translated(data: dict[Any, Any], folder: Path | None, problems: list[Problem]) -> Translation:
+def translated(
+    data: dict[Any, Any], folder: Path | None, problems: list[Problem], repeated: Sequence[Repeated] = ()
+) -> Translation:
     """Return the sections with those of imported files and without names of the earlier ORBIT.
 
-    Adds problems with imports. Raises ConfigError if an imported file is not YAML.
+    Adds problems with imports. Raises ConfigError if an imported file is not YAML, and for keys that are ``repeated``,
+    unless the file is one of the earlier ORBIT, for which the last one counted.
     """
     missing: list[str] = []
-    data = with_imports(data, folder or Path(), problems, missing)
-    return translate(data, missing=missing)
+    twice = list(repeated)
+    translation = translate(with_imports(data, folder or Path(), problems, missing, twice), missing=missing)
+    if not translation.earlier and "import" not in data:
+        _refuse(twice)
+    for one in twice:
+        translation.note("general", f"{one.where}: '{one.key}' appears a second time; the last one counts, as it did.")
+    return translation
+
+
+def _refuse(repeated: Sequence[Repeated]) -> None:
+    for one in repeated:
+        raise ConfigError(one.refusal)
 
 
 def _named_sections(

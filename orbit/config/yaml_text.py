@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from typing_extensions import override
 
 from orbit.errors import ConfigError
 
@@ -16,11 +18,12 @@ MAX_VALUES = 20_000
 MAX_DEPTH = 50
 """Limits of a configuration. Beyond them the parser would need seconds, or Python's whole stack."""
 
+_REPEATED = "'{0}' appears a second time; keep one of them"
 _SENTENCES = (
     (r"found character '\\t'", "there is a tab; indent YAML with spaces"),
     (r"found character '(.)'", "a text that begins with {0} needs quotes"),
     (r"found undefined alias", "a text that begins with * needs quotes"),
-    (r'found duplicate key "(.*?)" with', "'{0}' appears a second time; keep one of them"),
+    (r'found duplicate key "(.*?)" with', _REPEATED),
     (
         r"mapping values are not allowed",
         (
@@ -48,8 +51,23 @@ _SENTENCES = (
 """Messages of the parser -> explanations for people new to YAML. They contain no values: some are secret."""
 
 
-def read_yaml(file: Path) -> Any:
-    """Return the content of a YAML file. Raises ConfigError with a sentence if it cannot be read or parsed."""
+class Repeated(NamedTuple):
+    """A key that a section has twice, and where the second one is."""
+
+    where: str
+    key: str
+
+    @property
+    def refusal(self) -> str:
+        """The sentence for files in which no key may appear twice."""
+        return f"{self.where}: this is not valid YAML: {_REPEATED.format(self.key)}."
+
+
+def read_yaml(file: Path, repeated: list[Repeated] | None = None) -> Any:
+    """Return the content of a YAML file. Raises ConfigError with a sentence if it cannot be read or parsed.
+
+    Given a list, adds the keys that appear twice instead of refusing them; the last one counts.
+    """
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
@@ -64,18 +82,24 @@ def read_yaml(file: Path) -> Any:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: cannot be read: it is not UTF-8 text. Save it as UTF-8.") from error
-    return parse_yaml(text, str(file))
+    return parse_yaml(text, str(file), repeated)
 
 
-def parse_yaml(text: str, source: str) -> Any:
-    """Return the content of a text in YAML 1.2. Raises ConfigError with the line and column of a mistake."""
+def parse_yaml(text: str, source: str, repeated: list[Repeated] | None = None) -> Any:
+    """Return the content of a text in YAML 1.2. Raises ConfigError with the line and column of a mistake.
+
+    Given a list, adds the keys that appear twice instead of refusing them; the last one counts.
+    """
     from ruamel.yaml import YAML  # noqa: PLC0415  # slow to import, and only needed here
     from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415  # the same
     from ruamel.yaml.reader import ReaderError  # noqa: PLC0415  # the same
 
     try:
         _see_that_it_is_small(YAML(typ="safe", pure=True).parse(text), source)
-        return YAML(typ="safe", pure=True).load(text)
+        yaml = YAML(typ="safe", pure=True)
+        if repeated is not None:
+            yaml.Constructor = _constructor(repeated, source)
+        return yaml.load(text)
     except MarkedYAMLError as error:
         raise ConfigError(f"{_where(error, source)}: this is not valid YAML: {_why(error)}.") from error
     except ReaderError as error:
@@ -90,6 +114,21 @@ def parse_yaml(text: str, source: str) -> Any:
         # Values that only look like dates, numbers or booleans: ruamel passes on Python's own exceptions for them.
         sentence = "it contains an invalid number, date or tag; put it in quotes if you mean it as text"
         raise ConfigError(f"{source}: this is not valid YAML: {sentence}.") from error
+
+
+def _constructor(repeated: list[Repeated], source: str) -> type:
+    """Return a constructor of values for which the last of equal keys counts."""
+    from ruamel.yaml.constructor import SafeConstructor  # noqa: PLC0415  # slow to import, and only needed here
+
+    class LastCounts(SafeConstructor):
+        @override
+        def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
+            if key in mapping:
+                mark = key_node.start_mark
+                repeated.append(Repeated(f"{source}, line {mark.line + 1}, column {mark.column + 1}", str(key)))
+            return True
+
+    return LastCounts
 
 
 def _see_that_it_is_small(events: Any, source: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from click.testing import CliRunner
+from earlier_kit import AGES, parsed, written
 from ollama_kit import served_wire
 from ollama_wire import OllamaWire
 from openai_kit import served_wire as served_openai
@@ -17,131 +17,10 @@ from orbit import CallContext
 from orbit.cli import orbit
 from orbit.config.earlier.rules import _installed as installed_plugins
 from orbit.config.earlier.rules import translate
-from orbit.config.load import parse_config
 from orbit.config.yaml_text import parse_yaml
 from orbit.documents import ingest_paths
-from orbit.errors import ConfigError
 from orbit.host.host import OrbitHost
 from orbit.testing import serve
-
-FIRST = """
-general: {port: 3001, verbose: "false", https: {enabled: false, port: 3443, cert_file: ./c.pem, key_file: ./k.pem}}
-chroma: {host: localhost, port: 8000, collection: town, confidence_threshold: 0.8, relevance_threshold: 0.6}
-elasticsearch:
-  enabled: false
-  node: https://localhost:9200
-  index: town
-  auth: {username: "${ES_USER}", password: "${ES_PASSWORD}"}
-ollama: {base_url: "http://localhost:11434", model: llama3.2, embed_model: nomic-embed-text,
-         num_threads: 2, stream: true,
-         summarization: {enabled: true, model: llama3.2, max_length: 80}}
-vllm: {base_url: "http://localhost:5000", model: some, best_of: 1, logprobs: null}
-eleven_labs: {api_key: null, voice_id: abc}
-system: {prompt: Answer as the town's clerk.}
-logging: {level: info, file: {enabled: false, filename: server.log, format: text, rotation: h},
-          console: {enabled: true, format: json}, capture_warnings: true, propagate: false}
-safety: {enabled: false, provider_override: null, mode: fuzzy, model: llama3.2}
-reranker: {enabled: true, provider_override: null, model: llama3.2, batch_size: 2, temperature: 0.0, top_n: 3}
-api_keys: {header_name: X-API-Key, require_for_health: false}
-"""
-SECOND = """
-general:
-  port: 3000
-  session_id: {header_name: X-Session-ID, required: true}
-  inference_provider: vllm
-  inference_only: false
-  adapter: town-questions
-messages: {no_results_response: Nothing about that., collection_not_found: No such collection.}
-embedding: {provider: ollama, enabled: true, fail_on_error: false}
-api_keys: {header_name: X-API-Key, prefix: town_}
-logging:
-  level: INFO
-  handlers: {file: {enabled: false}, console: {enabled: false, format: text}}
-  loggers: {llama_cpp: {level: ERROR}}
-internal_services:
-  elasticsearch: {enabled: false, node: "${ES_NODE}"}
-  mongodb: {enabled: false, host: "${MONGO_HOST}", port: "${MONGO_PORT}", users_collection: users}
-  redis: {enabled: true, host: "${REDIS_HOST}", ttl: 60}
-chat_history: {enabled: true, retention_days: 2, collection_name: chat_history, session: {auto_generate: false}}
-file_upload: {enabled: true, max_size_mb: 2, chunk_size: 800, chunk_overlap: 80, allowed_extensions: [.txt]}
-embeddings:
-  ollama: {base_url: "http://localhost:11434", model: nomic-embed-text, dimensions: 768}
-  cohere: {api_key: "${COHERE}", model: embed-x, truncate: NONE}
-adapters:
-  - {name: town-sql, type: retriever, datasource: sqlite, adapter: qa, implementation: x.Y, config: {max_results: 5}}
-  - name: town-questions
-    type: retriever
-    datasource: chroma
-    adapter: qa
-    implementation: x.Z
-    config: {collection: town, confidence_threshold: 0.3, distance_scaling_factor: 200.0,
-             max_results: 5, return_results: 2}
-datasources:
-  chroma: {use_local: true, db_path: ./town_chroma, host: localhost, port: 8000, embedding_provider: null}
-  postgres: {host: localhost, username: "${PG_USER}"}
-inference:
-  ollama: {base_url: "http://localhost:11434", model: llama3.2}
-  vllm: {host: localhost, port: 5001, model: some, temperature: 0.1, top_p: 0.8, top_k: 20, max_tokens: 64,
-         stream: true}
-  llama_cpp: {model_path: gguf/none.gguf, stop_tokens: ["</s>"]}
-  gemini: {api_key: "${GEMINI}", model: g}
-  watson: {api_key: "${WATSON}", project_id: p}
-  huggingface: {model_name: h, stream: "false,"}
-safety: {enabled: true, mode: fuzzy, moderator: ollama, request_timeout: 10, disable_on_fallback: true}
-moderators:
-  openai: {api_key: "${OPENAI}", model: omni-moderation-latest}
-  ollama: {base_url: "http://localhost:11434", model: llama3.2, temperature: 0.0, max_tokens: 50, batch_size: 1}
-reranker: {enabled: false, provider: ollama}
-rerankers: {ollama: {base_url: "http://localhost:11434", model: llama3.2, batch_size: 5}, jina: {api_key: "${JINA}"}}
-llm_guard: {enabled: false, service: {base_url: "http://localhost:8000"}}
-auth: {enabled: true, session_duration_hours: 12, default_admin_username: admin, pbkdf2_iterations: 10}
-"""
-THIRD = {
-    "config.yaml": """
-import: [adapters.yaml, inference.yaml, presets.yaml, absent.yaml]
-general: {https: {enabled: false, key_password: "${TLS}"}, session_id: {required: true}, inference_provider: ollama}
-embedding: {enabled: false}
-performance: {workers: 4, thread_pools: {io_workers: 5}}
-fault_tolerance: {execution: {timeout: 30}}
-language_detection: {enabled: true, backends: [langid]}
-auth: {session_duration_hours: 3, credential_storage: keyring, providers: {enabled: false}}
-internal_services:
-  backend: {type: sqlite, sqlite: {database_path: orbit.db}}
-  mongodb: {host: "", port: 27017}
-  audit: {enabled: true}
-files: {default_chunk_size: 500, processing: {docling_enabled: false}}
-monitoring: {enabled: false, alerts: {cpu_threshold: 90}}
-security:
-  cors: {allowed_origins: ["https://town.example"], allow_credentials: false, max_age: 60}
-  request_limits: {max_body_size_mb: 2}
-  headers: {enabled: true}
-  rate_limiting: {enabled: false}
-logging: {handlers: {file: {enabled: false}}}
-""",
-    "adapters.yaml": "import: [adapters/chat.yaml, adapters/sql.yaml]\n",
-    "adapters/chat.yaml": "adapters: [{name: chat, enabled: true, type: passthrough, datasource: none}]",
-    "adapters/sql.yaml": "adapters: [{name: sql, enabled: false, datasource: duckdb}]",
-    "inference.yaml": "inference: {ollama: {enabled: true, use_preset: small}, groq: {api_key: '${GROQ}', model: x}}",
-    "presets.yaml": """
-ollama_presets:
-  small: {base_url: "http://localhost:11434", model: llama3.2, num_ctx: 2048, think: false, mirostat: 0, keep_alive: 5m,
-          timeout: {connect: 1000}, retry: {enabled: true}}
-""",
-}
-AGES = {"first": {"config.yaml": FIRST}, "second": {"config.yaml": SECOND}, "third": THIRD}
-
-
-def written(folder: Path, files: dict[str, str], **replaced: str) -> Path:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        for old, new in replaced.items():
-            text = text.replace({"ollama": "http://localhost:11434"}[old], new)  # noqa: PLW2901
-        (folder / name).write_text(text)
-    return folder / "config.yaml"
-
-
-def parsed(text: str) -> Any:
-    return parse_config(parse_yaml(text, "test"), "test", {})
 
 
 @pytest.mark.parametrize("age", AGES)
@@ -216,37 +95,6 @@ def test_migrate_writes_what_loads_the_same_without_notices(tmp_path: Path, age:
         assert notice in comments
 
 
-@pytest.mark.parametrize(
-    ("text", "setting"),
-    [
-        ("logging: {consle: {enabled: true}}", "logging.consle"),
-        ("logging: {console: maybe}", "logging.console"),
-        ("logging: {file: {rotation: sometimes}}", "logging.file"),
-        ("general: {prot: 3000}", "general.prot"),
-        ("mongodb: {apikeys_collection: x}", "mongodb.apikeys_collection"),
-        ("ollama: {modle: x}", "ollama"),
-        ("inference: {ollma: {model: x}}", "inference.ollma"),
-        ("embeding: {provider: ollama}", "embeding"),
-        ("import: 5", "import"),
-        ("health: {details: everyone}", "health.details"),
-    ],
-)
-def test_a_mistake_is_refused_beside_earlier_names(tmp_path: Path, text: str, setting: str) -> None:
-    file = written(tmp_path, {"config.yaml": f"{text}\nembedding: {{enabled: false}}\n"})
-    assert setting in " ".join(str(problem) for problem in OrbitHost.from_file(str(file)).problems)
-
-
-def test_an_imported_file_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"other\.yaml"):
-        OrbitHost.from_file(str(written(tmp_path, {"config.yaml": "import: [other.yaml]", "other.yaml": "a: ["})))
-
-
-def test_a_circle_of_imports_ends(tmp_path: Path) -> None:
-    files = {"config.yaml": "import: [a.yaml]", "a.yaml": "import: [b.yaml]", "b.yaml": "import: [a.yaml]"}
-    problems = OrbitHost.from_file(str(written(tmp_path, files))).problems
-    assert any("a second time" in str(problem) for problem in problems)
-
-
 def test_a_new_configuration_is_not_touched() -> None:
     text = "general: {inference_provider: ollama}\ninference: {ollama: {model: a}, openai: {model: b}, llama_cpp: {}}"
     config, problems = parsed(text)
@@ -259,34 +107,6 @@ def test_a_plugin_may_have_an_earlier_name() -> None:
     config, _ = parsed("image: {use: echo}\nvision: {a: 1}")
     assert [provider.name for provider in config.providers] == ["image", "files"]
     assert "vision" in config.warning
-
-
-@pytest.mark.parametrize(
-    ("factor", "score", "cosine"), [(1.0, 0.8, 0.875), (2.0, 0.8, 0.75), (1.0, 0.4, 0.25), (200.0, 0.9991, 0.91)]
-)
-def test_a_scaled_threshold_becomes_cosine_similarity(factor: float, score: float, cosine: float) -> None:
-    """1 / (1 + d / factor) = score, where d = 2 - 2 cos for vectors of length 1."""
-    distance = 2 - 2 * cosine
-    assert 1 / (1 + distance / factor) == pytest.approx(score, rel=1e-3)
-    adapter = {"name": "a", "datasource": "chroma", "config": {"confidence_threshold": score}}
-    adapter["config"]["distance_scaling_factor"] = factor  # type: ignore[index]  # a mapping
-    config, _ = parse_config({"adapters": [adapter], "datasources": {"chroma": {}}}, "test", {})
-    chroma = next(provider for provider in config.providers if provider.name == "chroma")
-    assert chroma.settings["confidence_threshold"] == pytest.approx(cosine, abs=2e-3)
-
-
-@pytest.mark.parametrize("provider", ["groq", "openai", "azure", "ollama_cloud", "lmstudio", "mistral"])
-def test_a_hosted_model_gets_the_address_and_credentials_that_it_had(provider: str) -> None:
-    section = {"model": "m", "api_key": "${KEY}", "stream": True, "max_tokens": 5, "top_k": 20, "verbose": False}
-    if provider == "azure":
-        section |= {"base_url": "https://x.openai.azure.com", "deployment": "d"}
-    data = {"general": {"inference_provider": provider}, "embedding": {}, "inference": {provider: section}}
-    config, problems = parse_config(data, "test", {"KEY": "secret"})
-    assert problems == []
-    found = next(one for one in config.providers if one.name == provider)
-    assert found.plugin == ("ollama" if provider == "ollama_cloud" else "openai")
-    assert "secret" in json.dumps(found.settings)
-    assert "localhost:8000" not in found.settings["base_url"]
 
 
 def ask(server: Any) -> httpx.Response:
@@ -368,33 +188,6 @@ def test_inference_only_counts_at_the_top_level_as_well() -> None:
     )
     assert problems == []
     assert "chroma" not in {provider.name for provider in config.providers}
-
-
-def test_a_preset_that_does_not_exist_is_not_said_to_be_written_out() -> None:
-    config, _ = parsed("general: {inference_provider: ollama}\nadapters: []\ninference: {ollama: {use_preset: gone}}")
-    assert "inference.ollama.use_preset 'gone' names no preset, and has no effect." in config.notices
-
-
-def test_the_plugin_of_anthropic_answers_where_its_provider_was_chosen() -> None:
-    """The tables of a file said ``enabled: false`` for all but some; the one that is named counts."""
-    section = {"enabled": False, "api_key": "${UNSET}", "api_base": "https://api.anthropic.com/v1", "stream": True}
-    section |= {"model": "m", "max_tokens": 9, "temperature": 0.2}
-    data = {"general": {"inference_provider": "anthropic"}, "adapters": [], "inference": {"anthropic": section}}
-    config, problems = parse_config(data, "test", {})
-    assert problems == []
-    found = next(one for one in config.providers if one.name == "anthropic")
-    assert found.plugin == "anthropic"
-    assert found.settings == {
-        "api_key": "", "base_url": "https://api.anthropic.com", "max_tokens": 9, "model": "m", "temperature": 0.2,
-    }  # fmt: skip
-
-
-def test_a_table_that_is_off_still_judges_for_the_section_that_names_it() -> None:
-    table = {"groq": {"enabled": False, "api_key": "k", "model": "m"}}
-    data = {"adapters": [], "reranker": {"enabled": True, "provider": "groq"}, "rerankers": table}
-    config, problems = parse_config(data, "test", {})
-    assert problems == []
-    assert "groq_reranker" in {provider.name for provider in config.providers}
 
 
 def test_plugins_are_looked_for_once_a_file() -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from orbit.config.earlier.names import ANTHROPIC_KEYS, OLLAMA_DROPPED, OLLAMA_LIKE, OPENAI_EXTRA, OPENAI_KEYS
+from orbit.config.earlier.names import (
+    ANTHROPIC_KEYS,
+    GATEWAYS,
+    HUGGING_FACE,
+    OLLAMA_DROPPED,
+    OLLAMA_LIKE,
+    OPENAI_EXTRA,
+    OPENAI_KEYS,
+)
 from orbit.config.earlier.translation import optional
 
 _UNCHANGED: dict[str, Any] = {
@@ -56,6 +64,28 @@ def ollama_settings(name: str, section: dict[str, Any]) -> dict[str, Any]:
     if section.get("api_key"):
         settings["headers"] = {"Authorization": f"Bearer {optional(section['api_key'], 'missing')}"}
     return settings
+
+
+def elsewhere_settings(name: str, section: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return the settings of the plugin openai for a provider with its own protocol, and whether it needs a gateway.
+
+    It needs none where its server has learned OpenAI's protocol since.
+    """
+    model = section.get("model")
+    if name == "huggingface" and model:
+        endpoint, provider = section.get("endpoint_url"), section.get("provider")
+        address = f"{str(endpoint).rstrip('/')}/v1" if endpoint else HUGGING_FACE
+        if not endpoint and provider and provider != "auto":
+            model = f"{model}:{provider}"
+        return openai_settings(name, {**section, "base_url": address, "model": model}, ""), False
+    address = str(section.get("base_url") or GATEWAYS[name][0]).rstrip("/")
+    if name == "bitnet":
+        address = f"{address.removesuffix('/v1')}/v1"
+        if section.get("mode") == "api":
+            return openai_settings(name, {**section, "base_url": address}, ""), False
+    own = {key: value for key, value in section.items() if key in OPENAI_KEYS - {"api_key", "headers"}}
+    own |= {"base_url": address, "model": model or section.get("model_name") or section.get("model_path")}
+    return {**openai_settings(name, own, ""), "require_server": False}, True
 
 
 def anthropic_settings(section: dict[str, Any]) -> dict[str, Any]:

@@ -5,24 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from orbit.config.yaml_text import read_yaml
+from orbit.config.yaml_text import Repeated, read_yaml
 from orbit.errors import Problem
 
 _MOST = 200
 """Most files that one configuration may import."""
 
 
-def with_imports(data: dict[str, Any], folder: Path, problems: list[Problem], missing: list[str]) -> dict[str, Any]:
+def with_imports(
+    data: dict[str, Any], folder: Path, problems: list[Problem], missing: list[str], repeated: list[Repeated]
+) -> dict[str, Any]:
     """Return a file's content merged with that of its imports; its own values win, and ``adapters`` add up.
 
-    Adds the names of files that do not exist to ``missing``, as the earlier ORBIT went on without them.
+    Adds the names of files that do not exist to ``missing``, as the earlier ORBIT went on without them, and keys that
+    appear twice to ``repeated``.
     Raises ConfigError if an imported file is not YAML.
     """
-    return _merged_with_imports(data, folder, problems, missing, set())
+    return _merged_with_imports(data, folder, problems, missing, repeated, set())
 
 
 def _merged_with_imports(
-    data: dict[str, Any], folder: Path, problems: list[Problem], missing: list[str], seen: set[Path]
+    data: dict[str, Any],
+    folder: Path,
+    problems: list[Problem],
+    missing: list[str],
+    repeated: list[Repeated],
+    seen: set[Path],
 ) -> dict[str, Any]:
     if "import" not in data:
         return data
@@ -43,9 +51,9 @@ def _merged_with_imports(
         if not file.is_file():
             missing.append(name)
             continue
-        content = read_yaml(file)
+        content = read_yaml(file, repeated)
         if isinstance(content, dict):
-            merged = _merged(merged, _merged_with_imports(content, file.parent, problems, missing, seen))
+            merged = _merged(merged, _merged_with_imports(content, file.parent, problems, missing, repeated, seen))
         elif content is not None:
             problems.append(Problem("import", f"{name} must be a mapping of sections."))
     return _merged(merged, rest)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from orbit.config.earlier.hosted import anthropic_settings, ollama_settings, openai_settings
+from orbit.config.earlier.hosted import anthropic_settings, elsewhere_settings, ollama_settings, openai_settings
 from orbit.config.earlier.names import (
     GATEWAY,
+    GATEWAYS,
     LLAMA_CPP_DROPPED,
     OLLAMA_DROPPED,
     OLLAMA_LIKE,
     OPENAI_COMPATIBLE,
-    WITHOUT_COUNTERPART,
 )
 from orbit.config.earlier.retrieval import RetrievalPlan
 from orbit.config.earlier.translation import MISSING, Translation, is_on
 
 _OWN = ("llama_cpp", "ollama", "openai")
-_KNOWN = {*_OWN, *OPENAI_COMPATIBLE, *OLLAMA_LIKE, *WITHOUT_COUNTERPART, "azure"}
+_KNOWN = {*_OWN, *OPENAI_COMPATIBLE, *OLLAMA_LIKE, *GATEWAYS, "azure"}
 _OLLAMA = "http://localhost:11434"
 
 
@@ -143,15 +143,25 @@ class Models:
             settings = openai_settings(f"inference.{name}", section, OPENAI_COMPATIBLE.get(name, ""))
         elif name in OLLAMA_LIKE:
             settings = ollama_settings(name, section)
-        elif name in WITHOUT_COUNTERPART:
-            translation.leave_out(f"inference.{name}", GATEWAY)
-            translation.take("general.inference_provider")
-            return
+        elif name in GATEWAYS:
+            settings = self._elsewhere(name, section)
         else:
             return
         settings.pop("enabled", None)
         translation.data["inference"][name] = settings
         translation.note("inference", f"inference.{name} uses the plugin {settings['use']} now.")
+
+    def _elsewhere(self, name: str, section: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings for a provider whose model another program must serve, and say which."""
+        translation, path = self._translation, f"inference.{name}"
+        settings, new = elsewhere_settings(name, section)
+        if new:
+            address, (_, program) = settings["base_url"], GATEWAYS[name]
+            offered = f"Let it offer {settings['model'] or 'the model'} at {address}, or set {path}.base_url."
+            translation.note("inference", f"{path} needs {program}. {offered}")
+            kept = {*settings, "enabled", "stream"}
+            translation.drop(path, [key for key in section if key not in kept], "for the program that serves the model")
+        return settings
 
     def _has(self, name: str) -> bool:
         return any(self._translation.get(path) is not MISSING for path in (name, f"inference.{name}"))

@@ -67,7 +67,7 @@ OPENAI_COMPATIBLE = {
     "deepinfra": "https://api.deepinfra.com/v1/openai",
     "deepseek": "https://api.deepseek.com/v1",
     "fireworks": "https://api.fireworks.ai/inference/v1",
-    "fugu": "",
+    "fugu": "https://api.sakana.ai/v1",
     "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
     "groq": "https://api.groq.com/openai/v1",
     "jina": "https://api.jina.ai/v1",
@@ -75,6 +75,7 @@ OPENAI_COMPATIBLE = {
     "minimax": "https://api.minimax.io/v1",
     "mistral": "https://api.mistral.ai/v1",
     "moonshot": "https://api.moonshot.ai/v1",
+    "nearai": "https://cloud-api.near.ai/v1",
     "nebius": "https://api.studio.nebius.com/v1",
     "nvidia": "https://integrate.api.nvidia.com/v1",
     "openai": "https://api.openai.com/v1",
@@ -94,13 +95,28 @@ OPENAI_COMPATIBLE = {
 
 OLLAMA_LIKE = {"ollama_cloud": "https://ollama.com", "ollama_remote": ""}
 
-WITHOUT_COUNTERPART = frozenset(
-    {
-        "airllm", "aws", "bedrock", "bitnet", "huggingface", "nearai", "pytorch", "replicate", "sentence_transformers",
-        "transformers", "vertex", "voyage", "watson",
-    }
-)  # fmt: skip
-"""Providers that ORBIT reaches only through a gateway with OpenAI's protocol."""
+_LITELLM = "a gateway that speaks OpenAI's protocol, such as LiteLLM ({}/MODEL)"
+_LOCAL = "a server that speaks OpenAI's protocol, such as {}"
+_VLLM = ("http://localhost:8000/v1", _LOCAL.format("vLLM's or `transformers serve`"))
+_PROXY = "http://localhost:4000/v1"
+
+GATEWAYS = {
+    "airllm": _VLLM,
+    "aws": (_PROXY, _LITELLM.format("bedrock")),
+    "bedrock": (_PROXY, _LITELLM.format("bedrock")),
+    "bitnet": ("http://localhost:8080/v1", _LOCAL.format("bitnet.cpp's run_inference_server.py")),
+    "huggingface": _VLLM,
+    "pytorch": _VLLM,
+    "replicate": (_PROXY, _LITELLM.format("replicate")),
+    "sentence_transformers": _VLLM,
+    "transformers": _VLLM,
+    "vertex": (_PROXY, _LITELLM.format("vertex_ai")),
+    "voyage": (_PROXY, _LITELLM.format("voyage")),
+    "watson": (_PROXY, _LITELLM.format("watsonx")),
+}
+"""Providers that ORBIT reaches through another program -> where that listens by default, and what it may be."""
+
+HUGGING_FACE = "https://router.huggingface.co/v1"
 
 OPENAI_KEYS = {
     "api_key", "context_window", "headers", "max_tokens", "model", "temperature", "top_p",

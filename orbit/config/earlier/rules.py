@@ -23,7 +23,7 @@ def translate(
     entry points.
     """
     translation = Translation(data, installed or _installed)
-    earlier = is_earlier(translation)
+    earlier = translation.earlier = is_earlier(translation)
     for name in missing:
         translation.note("general", f"import: there is no file {name}; the configuration goes on without it.")
     translate_server(translation, earlier=earlier)

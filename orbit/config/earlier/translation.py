@@ -35,6 +35,8 @@ class Translation:
         self.notices: list[Notice] = []
         self.left_out: dict[str, str] = {}
         """Path of a setting without a counterpart -> what to do instead; empty if there is nothing to do."""
+        self.earlier = False
+        """Whether the file is one of the earlier ORBIT."""
         self._installed = installed
 
     @property
