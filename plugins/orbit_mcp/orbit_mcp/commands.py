@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 import click
 
-from orbit import Host, ProviderError
+from orbit import Host, ProviderError, Tool
 from orbit.sanitize import LINES, printable
 from orbit_mcp.connection import Connection
 from orbit_mcp.settings import McpSettings
+
+_WIDTH: Final = 100
+"""Most characters of a description."""
 
 
 def add_commands(group: click.Group, settings: McpSettings, host: Host) -> None:
@@ -20,7 +24,7 @@ def add_commands(group: click.Group, settings: McpSettings, host: Host) -> None:
 
     @group.command("list")
     def list_tools() -> None:
-        """List the tools of each server, and why some are not offered."""
+        """List the tools of each server with their arguments, and why some are not offered."""
         if not settings.servers:
             raise click.ClickException("no MCP servers are configured: name them under 'servers' of the section 'mcp'.")
         if not asyncio.run(_list(settings, host)):
@@ -47,21 +51,34 @@ def add_commands(group: click.Group, settings: McpSettings, host: Host) -> None:
 
 
 async def _list(settings: McpSettings, host: Host) -> bool:
-    """Print the tools; return whether all servers answered."""
-    well = True
-    for name in settings.servers:
-        async with _connected(settings, host, name) as connection:
-            click.echo(name)
+    """Print the tools; return whether all servers answered. All are asked at once: some download what they need."""
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(_begun(settings, host, name)) for name in settings.servers]
+        for connection in connections:
+            await connection.tried.wait()
+            click.echo(connection.name)
             if connection.reason:
-                well = False
                 click.echo(f"  not available: {printable(connection.reason)}", err=True)
             for offered in connection.tools:
                 if offered.tool is None:
                     click.echo(f"  {printable(offered.name)}: not offered, {offered.reason}")
                 else:
-                    first = next(iter(offered.tool.description.splitlines()), "")
-                    click.echo(f"  {offered.tool.name}: {printable(first)[:100]}")
-    return well
+                    click.echo(f"  {_call_of(offered.tool)}: {_first_line(offered.tool)}")
+        return not any(connection.reason for connection in connections)
+
+
+def _call_of(tool: Tool) -> str:
+    """Return a tool's name and arguments, the optional ones with a question mark."""
+    schema = tool.parameters or {}
+    required = schema.get("required")
+    needed = required if isinstance(required, list) else ()
+    arguments = [f"{name}{'' if name in needed else '?'}" for name in schema.get("properties", ())]
+    return f"{tool.name}({printable(', '.join(arguments))})"
+
+
+def _first_line(tool: Tool) -> str:
+    line = printable(next(iter(tool.description.splitlines()), ""))
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 
 async def _try(settings: McpSettings, host: Host, tool: str, arguments: dict[str, object]) -> tuple[str, bool]:
@@ -81,12 +98,19 @@ async def _try(settings: McpSettings, host: Host, tool: str, arguments: dict[str
 
 
 @asynccontextmanager
-async def _connected(settings: McpSettings, host: Host, name: str) -> AsyncGenerator[Connection, None]:
-    """Connect to one server for the time of the context."""
+async def _begun(settings: McpSettings, host: Host, name: str) -> AsyncGenerator[Connection, None]:
+    """Begin to connect to one server, for the time of the context."""
     connection = Connection(name, settings.servers[name], host)
     connection.start()
     try:
-        await connection.tried.wait()
         yield connection
     finally:
         await connection.stop()
+
+
+@asynccontextmanager
+async def _connected(settings: McpSettings, host: Host, name: str) -> AsyncGenerator[Connection, None]:
+    """Connect to one server for the time of the context."""
+    async with _begun(settings, host, name) as connection:
+        await connection.tried.wait()
+        yield connection

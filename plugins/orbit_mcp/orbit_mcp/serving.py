@@ -142,6 +142,8 @@ async def _run(tool: str, arguments: dict[str, Any]) -> str:
         if name not in known or not (isinstance(value, str) or (value is None and name == "collection")):
             raise _RefusedError(f"{tool} takes {' and '.join(known)}, each a text; not {name[:100]!r}.")
     question = arguments.get("question", "")
+    if not question.strip():
+        raise _RefusedError(f"The question is empty. {tool} takes {' and '.join(known)}.")
     if tool == "search":
         found = await _ask_orbit("/search", {"question": question, "collection": arguments.get("collection")})
         return _passages(found["passages"]) or "Nothing was found."

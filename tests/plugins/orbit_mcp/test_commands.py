@@ -26,7 +26,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_list_shows_what_is_offered_and_why_not(run: Any) -> None:
     code, output = run("list", odd=process(tools=["echo", "wipe"]), down=process("exit"))
     assert code == 1
-    assert "  odd_echo: The tool echo.\n" in output
+    assert "  odd_echo(text): The tool echo.\n" in output
     assert "  wipe: not offered, is destructive; `destructive` allows it\n" in output
     assert "  fail: not offered, is not in `tools`\n" in output
     assert "down\n  not available: it ended (no licence found)\n" in output

@@ -69,8 +69,8 @@ async def test_a_client_searches_and_asks(server: Any, mode: str) -> None:
     [
         ("search", {"question": "Where?", "collection": "payroll"}, "cannot search the collection 'payroll'"),
         ("search", {"question": " "}, "The question is empty."),
-        ("search", {}, "The question is empty."),
-        ("ask", {"question": ""}, "The message is empty."),
+        ("search", {}, "The question is empty. search takes question and collection."),
+        ("ask", {"question": ""}, "The question is empty. ask takes question."),
         ("ask", {"question": ["Where?"]}, "ask takes question, each a text; not 'question'."),
         ("ask", {"question": "Where?", "collection": "payroll"}, "not 'collection'."),
         ("search", {"question": "x" * 40_000}, "32768"),

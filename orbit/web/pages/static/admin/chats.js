@@ -90,9 +90,10 @@ function chat(record) {
   );
 }
 
-/** "weather {"city": "Bonn"}: Rain", or what went wrong in place of the result. */
-function toolUse({ name, arguments: given, status, result }) {
-  return `${name} ${given ?? ""}${status === "ok" ? "" : ` (${status})`}${result ? `: ${result}` : ""}`;
+/** "weather {"city": "Bonn"} (12 ms): Rain", or what went wrong in place of the result. */
+function toolUse({ name, arguments: given, status, seconds, result }) {
+  const ended = [status === "ok" ? "" : status, seconds ? duration(seconds) : ""].filter(Boolean).join(", ");
+  return `${name} ${given ?? ""}${ended && ` (${ended})`}${result ? `: ${result}` : ""}`;
 }
 
 function part(title, text) {
