@@ -52,7 +52,7 @@ def language_of(text: str) -> str:
 def is_foreign(question: str, passages: Sequence[str]) -> bool:
     """Return whether all passages are in another language than the question, as far as words and scripts tell."""
     script = script_of(question)
-    alike = [text for text in passages if script_of(text) == script]
+    alike = [text for text in dict.fromkeys(passages) if script_of(text) == script]  # several retrievers find the same
     if not alike or script != "LATIN":
         return bool(script and passages) and not alike
     language = language_of(question)

@@ -16,9 +16,13 @@ def share(text: str, scripts: Container[str]) -> float:
     return sum(_script(letter) in scripts for letter in letters) / len(letters) if letters else 1.0
 
 
+@lru_cache(maxsize=1024)
 def script_of(text: str) -> str:
     """Return the script that most of a text's letters belong to, as Unicode names it; empty without letters."""
-    scripts = Counter(_script(letter) for letter in text if letter.isalpha())
+    scripts: Counter[str] = Counter()
+    for letter, count in Counter(text).items():
+        if letter.isalpha():
+            scripts[_script(letter)] += count
     return scripts.most_common(1)[0][0] if scripts else ""
 
 
