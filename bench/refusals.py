@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import csv
-import json
 import random
 import tempfile
 from collections import Counter
@@ -31,6 +29,7 @@ import msgspec
 import numpy as np
 import quality
 from numpy.typing import NDArray
+from quality_sets import HERE, abstracts, articles, organisations, passage, xquad
 
 from orbit import Document, Query
 from orbit.testing import make_host
@@ -78,11 +77,6 @@ class Row(msgspec.Struct, frozen=True):
         return "another language" if name.startswith("foreign") else other_words
 
 
-def passage(number: object, text: str, title: str = "") -> Document:
-    """Return a passage that is a file of its own."""
-    return Document(f"p{number}", f"{title}\n\n{text}".strip(), f"{number}.md", title, digest="1")
-
-
 def halves(name: str, items: Sequence[tuple[Sequence[Document], Sequence[str]]]) -> Iterator[Asked]:
     """Yield two collections, each of every second item, with the questions of the others as unanswerable."""
     asked = []
@@ -98,17 +92,9 @@ def read(folder: Path) -> Iterator[Asked]:
     """Yield the collections of a folder."""
     elsewhere: dict[str, Sequence[str]] = {}
     parallel: dict[str, tuple[Asked, Asked]] = {}
-    for file in sorted(folder.glob("xquad.*.json")):
-        articles = [
-            (
-                [passage(f"{n}-{m}", part["context"], article.get("title", "")) for m, part in enumerate(parts)],
-                [one["question"] for part in parts for one in part["qas"]],
-            )
-            for n, article in enumerate(json.loads(file.read_text("utf-8"))["data"])
-            for parts in [article["paragraphs"]]
-        ]
-        language = file.name.split(".")[1]
-        first, second = halves(f"articles-{language}", articles)
+    for language, parts in xquad(folder).items():
+        items = [([one for one, _ in part], [text for _, texts in part for text in texts]) for part in parts]
+        first, second = halves(f"articles-{language}", items)
         elsewhere[language] = first.answerable
         parallel[language] = first, second
         yield from (first, second)
@@ -118,24 +104,18 @@ def read(folder: Path) -> Iterator[Asked]:
             yield msgspec.structs.replace(
                 asked_there, name=f"foreign-{asking}-{answering}-{number}", documents=(), place=about.name
             )
-    for file in sorted(folder.glob("*.tsv")):
-        with file.open(encoding="utf-8", newline="") as opened:
-            rows = [row for row in csv.DictReader(opened, delimiter="\t") if row["answer"].strip()]
-        for number, language in enumerate(sorted({row["lang"] for row in rows})):
-            of = list({row["answer"]: row["question"] for row in rows if row["lang"] == language}.items())
-            random.Random(5).shuffle(of)
-            documents = [passage(n, answer) for n, (answer, _) in enumerate(of)]
-            others = elsewhere.get(language, elsewhere["en"])
-            asked = [question for _, question in of][:MOST]
-            yield Asked(f"organisations-{language}", documents, asked, others, number % 2 == 0)
-    abstracts = json.loads((folder / "ori_pqal.json").read_text("utf-8"))
+    for number, (language, answered) in enumerate(organisations(folder).items()):
+        documents = [passage(n, answer) for n, (answer, _) in enumerate(answered)]
+        others = elsewhere.get(language, elsewhere["en"])
+        asked = [question for _, question in answered][:MOST]
+        yield Asked(f"organisations-{language}", documents, asked, others, number % 2 == 0)
+    found = abstracts(folder)
     for number in range(2):
-        half = list(abstracts.items())[number:500:2]
-        documents = [passage(key, " ".join(one["CONTEXTS"])) for key, one in half]
-        asked = [one["QUESTION"] for _, one in half][:MOST]
-        yield Asked(f"abstracts-{number}", documents, asked, elsewhere["en"], number == 0)
-    own, questions = quality.articles()
-    off = (quality.HERE / "data" / "off_topic.txt").read_text("utf-8").splitlines()
+        half = found[number::2]
+        texts = [text for _, text in half][:MOST]
+        yield Asked(f"abstracts-{number}", [one for one, _ in half], texts, elsewhere["en"], number == 0)
+    own, questions = articles()
+    off = (HERE / "data" / "off_topic.txt").read_text("utf-8").splitlines()
     texts = [one.text for one in questions]
     yield Asked("own-articles-0", own, texts[::2], off[::2], first_half=True)
     yield Asked("own-articles-1", (), texts[1::2], off[1::2], first_half=False, place="own-articles-0")
