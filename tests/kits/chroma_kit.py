@@ -44,8 +44,8 @@ class WordHost:
 class ChromaServer:
     """``chroma run`` on a free port; can be stopped and started again on the same data."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, host: str = "127.0.0.1") -> None:
+        self.folder, self.host = folder, host
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -54,14 +54,14 @@ class ChromaServer:
     def start(self) -> None:
         command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(self.folder)]
         self.process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(self.port)],
+            [*command, "--host", self.host, "--port", str(self.port)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.folder,
         )
         for _ in range(300):
             try:
-                httpx.get(f"http://127.0.0.1:{self.port}/api/v2/heartbeat").raise_for_status()
+                httpx.get(f"http://{self.host}:{self.port}/api/v2/heartbeat").raise_for_status()
             except httpx.HTTPError:
                 time.sleep(0.05)
             else:
@@ -72,7 +72,7 @@ class ChromaServer:
     def clean(self) -> None:
         """Delete all collections."""
         collections = (
-            f"http://127.0.0.1:{self.port}/api/v2/tenants/default_tenant/databases/default_database/collections"
+            f"http://{self.host}:{self.port}/api/v2/tenants/default_tenant/databases/default_database/collections"
         )
         for collection in httpx.get(collections).raise_for_status().json():
             httpx.delete(f"{collections}/{collection['name']}").raise_for_status()

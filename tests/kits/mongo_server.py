@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,17 +19,13 @@ def free_port() -> int:
 
 
 class MongoServer:
-    """Start and stop it as often as wanted: it keeps its port and its data.
+    """Start and stop it as often as wanted: it keeps its port and its data."""
 
-    ``prefix`` begins the command, such as one that runs it elsewhere, where ``host`` is its address.
-    """
-
-    def __init__(self, folder: Path, *, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *, host: str = "127.0.0.1") -> None:
         self.folder = folder
         self.host, self.port = host, free_port()
         self.uri = f"mongodb://{host}:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
-        self._prefix = prefix
 
     def command(self) -> list[str]:
         program = shutil.which("nx-27017", path=str(Path(sys.executable).parent)) or "nx-27017"
@@ -39,12 +34,8 @@ class MongoServer:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [*self._prefix, *self.command()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder
+            self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder
         )
-        if not self._prefix:
-            self._wait()
-
-    def _wait(self) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 0.5):

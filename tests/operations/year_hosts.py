@@ -26,6 +26,10 @@ http {{
   access_log off;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+{sites}
+}}
+"""
+SITE = """
   upstream orbit {{ {servers} }}
   server {{
     listen 127.0.0.1:{port};
@@ -34,16 +38,15 @@ http {{
       proxy_next_upstream error timeout http_503 non_idempotent; proxy_connect_timeout 1s;
     }}
   }}
-}}
 """
 
 
 class Host:
     """One machine with ORBIT: a folder with its configuration and data, a release, and a process."""
 
-    def __init__(self, folder: Path, release: Sequence[str] = TODAY) -> None:
-        """``release`` is the command of the ORBIT that is installed there."""
-        self.folder = folder
+    def __init__(self, folder: Path, release: Sequence[str] = TODAY, port: int = 0) -> None:
+        """``release`` is the command of the ORBIT that is installed there; ``port`` 0 is a free one."""
+        self.folder, self.port = folder, port
         self.release = release
         self.url = ""
         self.process: subprocess.Popen[bytes] | None = None
@@ -70,7 +73,7 @@ class Host:
         self.url = ""
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                [*self.release, "serve", "--port", "0"], cwd=self.folder, stdout=log, stderr=log
+                [*self.release, "serve", "--port", str(self.port)], cwd=self.folder, stdout=log, stderr=log
             )
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -127,6 +130,20 @@ class Clients(threading.Thread):
         self.join()
 
 
+def nginx(folder: Path, sites: str) -> subprocess.Popen[bytes]:
+    """Start nginx with these ``server`` and ``upstream`` blocks."""
+    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
+    assert program is not None
+    command = [program, "-c", str(_write_nginx(folder, sites)), "-p", str(folder)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+def _write_nginx(folder: Path, sites: str) -> Path:
+    config = folder / "nginx.conf"
+    config.write_text(NGINX.format(folder=folder, sites=sites))
+    return config
+
+
 class Proxy:
     """nginx, which clients know, before the hosts that serve at the moment."""
 
@@ -140,16 +157,13 @@ class Proxy:
     def balance(self, *hosts: Host) -> None:
         """Lead to these hosts; requests that run stay where they are."""
         servers = " ".join(f"server {host.url.removeprefix('http://')} max_fails=1 fail_timeout=2s;" for host in hosts)
-        config = self._folder / "nginx.conf"
-        config.write_text(NGINX.format(folder=self._folder, port=self._port, servers=servers))
-        program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
-        assert program is not None
+        site = SITE.format(port=self._port, servers=servers)
         if self._process is None:
-            command = [program, "-c", str(config), "-p", str(self._folder)]
-            self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            self._process = nginx(self._folder, site)
             eventually(self._accepts)
         else:
             before = self._workers()
+            _write_nginx(self._folder, site)
             self._process.send_signal(signal.SIGHUP)
             eventually(lambda: bool(self._workers() - before))  # those before take no new connections any more
 
