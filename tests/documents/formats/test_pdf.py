@@ -87,6 +87,11 @@ def test_values_of_forms_are_beside_their_labels():
     assert "Town: Lisboa" in text.replace(" | ", " ")
 
 
+def test_values_of_a_page_that_was_taken_out_of_its_form_are_read():
+    page = make_pdf([line(72, 700, "Agency:")], fields=[field("a", "Fish and Wildlife", 160, 697)])
+    assert "Fish and Wildlife" in texts(page.replace(b"/AcroForm", b"/Nothing1"))[0]
+
+
 def test_running_headers_and_page_numbers_do_not_drown_the_text():
     facts = ["Parking is free.", "Lunch costs four euro.", "Keys are with the porter.", "Bikes go in the cellar."]
     pages = [
@@ -248,6 +253,32 @@ def test_letters_that_a_font_names_in_utf_8_are_themselves():
     misread = russian.encode().replace(b" ", b"\0 ").decode("utf-16-be")
     assert restored(f"A4 {misread}") == f"A4 {russian}"
     assert restored("킴 토 사랑 톤 통 킹") == "킴 토 사랑 톤 통 킹"
+
+
+@pytest.mark.parametrize(
+    ("misread", "text"),
+    [
+        ("Allg‰u f\xb8r K‰ferhofen, “K\u02c6ln”", "Allgäu für Käferhofen, “Köln”"),
+        ("un ÈtÈ sans crËme", "un été sans crème"),
+        ("Größe 5 ‰ in ÈCOLE DES BEAUX-ARTS", "Größe 5 ‰ in ÈCOLE DES BEAUX-ARTS"),
+    ],
+)
+def test_accents_of_windows_that_are_taken_for_signs_of_the_macintosh(misread, text):
+    assert restored(misread) == text
+
+
+def test_words_whose_last_letter_text_recognition_draws_apart_are_whole():
+    said = "The harbour master keeps the list of all berths and reads it every morning"
+    words = said.split()
+    drawn, x = [], 72
+    for number, word in enumerate(words):
+        y = 700 - 14 * (number // 6)
+        x = x if number % 6 else 72
+        drawn.append(f"BT /F1 10 Tf 3 Tc {x} {y} Td ({word[:-1]}) Tj ET")
+        x += 9 * len(word[:-1])
+        drawn.append(f"BT /F1 10 Tf 3 Tc {x} {y} Td ({word[-1]} ) Tj ET")
+        x += 14
+    assert " ".join(texts(make_pdf(drawn))).split() == words
 
 
 def test_words_divided_in_a_cell_are_whole():

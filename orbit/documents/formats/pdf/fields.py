@@ -70,6 +70,8 @@ def _value(pdfium: Any, document: Any, annotation: Any) -> Value | None:
                 shown = shown and bool(text)
             else:
                 text = ""  # the value of a box to tick is an internal name; its looks show it
+        elif kind == pdfium.FPDF_ANNOT_WIDGET:  # the page was taken out of its form
+            text = _text(pdfium.FPDFAnnot_GetStringValue, annotation, b"V")
         elif kind == pdfium.FPDF_ANNOT_FREETEXT:
             text = _text(pdfium.FPDFAnnot_GetStringValue, annotation, b"Contents")
         elif kind != pdfium.FPDF_ANNOT_STAMP:

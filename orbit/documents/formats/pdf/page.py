@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from orbit.documents.formats.pdf.fields import values_of, with_values
 from orbit.documents.formats.pdf.piece import HYPHEN, Piece
-from orbit.documents.formats.pdf.repairs import drawn_once, restored, without_overprints
+from orbit.documents.formats.pdf.repairs import closed, drawn_once, restored, without_overprints
 
 _Box: TypeAlias = tuple[float, float, float, float]
 _Cut: TypeAlias = tuple[int, int, _Box, _Box]
@@ -78,7 +78,8 @@ def _read(pdfium: Any, page: Any) -> tuple[list[Piece], int]:
         buffer = (ctypes.c_ushort * (2 * count + 1))()
         written = pdfium.FPDFText_GetText(text, 0, count, buffer)
         content = memoryview(buffer).cast("B")[: 2 * (written - 1)].tobytes().decode("utf-16-le", "ignore")
-        pieces = without_overprints(list(_pieces(restored(content), _Boxes(pdfium, text, count == len(content)))))
+        boxes = _Boxes(pdfium, text, count == len(content))
+        pieces = without_overprints(list(_pieces(closed(restored(content), boxes.added), boxes)))
         return pieces, _turns(pdfium, text, count)
     finally:
         pdfium.FPDFText_ClosePage(text)
@@ -114,6 +115,7 @@ class _Boxes:
         self._text = text
         self._same = same
         self._index_of = pdfium.FPDFText_GetCharIndexFromTextIndex
+        self._is_generated = pdfium.FPDFText_IsGenerated
         self._count, self._rect, self._char = (
             pdfium.FPDFText_CountRects,
             pdfium.FPDFText_GetRect,
@@ -142,6 +144,10 @@ class _Boxes:
         self._char(self._text, position if self._same else self._index(position), *self._by_char)
         left, top, right, bottom = self._sides
         return left.value, -top.value, right.value, -bottom.value
+
+    def added(self, position: int) -> bool:
+        """Return whether a character is PDFium's, such as a space between words that the file draws apart."""
+        return bool(self._is_generated(self._text, position if self._same else self._index(position)) == 1)
 
     def _index(self, position: int) -> int:
         """Return PDFium's number of a character, which differs from its position if it has added or omitted some."""

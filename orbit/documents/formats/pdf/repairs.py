@@ -1,9 +1,9 @@
-"""Mends what programs do to text in PDFs: letters drawn twice to look bold, and names of characters in UTF-8."""
+"""Mends what programs do to text in PDFs: letters drawn twice or apart, and characters named in another encoding."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from orbit.documents.formats.pdf.piece import Piece
@@ -23,16 +23,54 @@ _MISREAD = re.compile("[\ud080-\ud0bf\ud180-\ud1bf]")
 """Two bytes of a Cyrillic letter in UTF-8, taken for one character in UTF-16: syllables of Korean."""
 _KINDS = 5
 """Different syllables, at least. Korean has others among them."""
+_MACINTOSH = re.compile(r"[A-Za-z]\u2030[a-z]|[a-z][\u00c8\u00cb][a-z]")
+"""An a with an umlaut or an e with an accent of Windows, taken for what the Macintosh had in its place."""
+_WINDOWS = {
+    sign: bytes([code]).decode("cp1252")
+    for code in range(192, 256)
+    if (sign := bytes([code]).decode("mac_roman")) not in "«»…–—“”‘’"  # noqa: RUF001  # signs of other fonts
+}
+_MISTAKEN = re.compile(rf"(?<=[A-Za-z])[{''.join(_WINDOWS)}]|[{''.join(_WINDOWS)}](?=[a-z])")
+_LAST_LETTER = re.compile(r"(?<=\S) (?=\S )")
+_NOTHING = "\u2060"
+_FEWEST_APART = 10
+_MANY_APART = 0.3
+"""Part of a page's spaces that are before the last letter of a word, at least."""
 
 
 def restored(content: str) -> str:
-    """Return a page's text with Cyrillic where its fonts name letters in UTF-8 instead of UTF-16."""
-    if content.isascii() or not _MISREAD.search(content):
+    """Return a page's text with the letters that its fonts name in another encoding than PDFium takes them for.
+
+    That is Cyrillic in UTF-8, taken for UTF-16, and accents of Windows, taken for signs of the Macintosh.
+    """
+    if content.isascii():
+        return content
+    if _MACINTOSH.search(content):
+        content = _MISTAKEN.sub(lambda sign: _WINDOWS[sign.group()], content)
+    if not _MISREAD.search(content):
         return content
     syllables = set(_HANGUL.findall(content))
     if len(syllables) < _KINDS or any(not _MISREAD.match(one) for one in syllables):
         return content
     return _MISREAD.sub(lambda found: found.group().encode("utf-16-be").decode(), content)
+
+
+def closed(content: str, added: Callable[[int], bool]) -> str:
+    """Return a page's text with words whole whose last letter text recognition has drawn apart from the others.
+
+    ``added`` says of a position whether PDFium has added the space there, instead of the file. Invisible characters
+    take the places of such spaces, so that positions stay the same.
+    """
+    apart = [space.start() for space in _LAST_LETTER.finditer(content)]
+    fewest = max(_FEWEST_APART, _MANY_APART * content.count(" "))
+    if len(apart) > fewest:
+        apart = [place for place in apart if added(place) and not added(place + 2)]
+        if len(apart) > fewest:
+            letters = list(content)
+            for place in apart:
+                letters[place] = _NOTHING
+            return "".join(letters)
+    return content
 
 
 def without_overprints(pieces: Sequence[Piece]) -> list[Piece]:
