@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
@@ -14,6 +13,7 @@ from orbit.builtin import splitting
 from orbit.builtin.splitting import above
 from orbit.config.model import Ingest
 from orbit.documents.sections import Content, Section
+from orbit.system.unicode import nfc
 from orbit.types import Document
 
 _INVISIBLE = re.compile(
@@ -25,19 +25,34 @@ _INVISIBLE = re.compile(
 
 _PLAIN = {ord("\f"): "\n", 0xA0: " ", 0x202F: " ", 0x2011: "-"}
 """Spaces and a hyphen at which no line ends, and ends of pages."""
+_LONGEST_NAME = 1_000
+"""Characters of a heading or title that passages repeat."""
 
 
 def titled(source: str, content: Content) -> list[Section]:
-    """Return a file's sections, each with the file's title first in its path."""
+    """Return a file's sections, each with the file's title first in its path.
+
+    All passages below a heading repeat it. One that is longer than any passage becomes text of its own, and is repeated
+    in short.
+    """
     title = content.title or PurePath(source).stem
-    return [
-        msgspec.structs.replace(
-            section,
-            path=section.path if section.path[:1] == (title,) else (title, *section.path),
-            title=section.title or title,
-        )
-        for section in content.sections
-    ]
+    found: list[Section] = []
+    told: set[str] = set()
+    for section in content.sections:
+        path = section.path if section.path[:1] == (title,) else (title, *section.path)
+        if any(len(name) > _LONGEST_NAME for name in path):
+            for number, name in enumerate(path):
+                if len(name) > _LONGEST_NAME and name not in told:
+                    told.add(name)
+                    above = tuple(map(_shortened, path[:number]))
+                    found.append(Section(name, above, title=_shortened(title), metadata=section.metadata))
+            path = tuple(map(_shortened, path))
+        found.append(msgspec.structs.replace(section, path=path, title=_shortened(section.title or title)))
+    return found
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME].rsplit(None, 1)[0]} …"
 
 
 def split(sections: Iterable[Section], settings: Ingest) -> list[Section]:
@@ -79,4 +94,4 @@ def _body(section: Section) -> str:
 def _clean(text: str) -> str:
     """Return a text in NFC without invisible characters, and without the surrogates that databases and JSON reject."""
     text = _INVISIBLE.sub("", text.translate(_PLAIN)).encode("utf-8", "replace").decode("utf-8")
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return nfc(text)

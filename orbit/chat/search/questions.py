@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from orbit.chat.turn import Turn
+from orbit.system.unicode import nfc
 
 _MAX_QUESTIONS = 3
 _CONTEXT_CHARS = 24
@@ -27,7 +27,7 @@ _BACKWARDS = frozenset(_POINTING.split())
 
 def depends(question: str) -> bool:
     """Return whether a question may need those before it: it is short, or points back."""
-    words = re.findall(r"\w[\w\u0900-\u097f]*", unicodedata.normalize("NFC", question.casefold()))
+    words = re.findall(r"\w[\w\u0900-\u097f]*", nfc(question.casefold()))
     spaced = len(words) > 1 or len(question) <= _ELLIPTICAL_CHARS
     if not spaced:  # Chinese, Japanese, Thai
         return bool(re.search("[它他她这那其]", question))
@@ -49,7 +49,7 @@ def questions_of(turn: Turn, rewritten: str = "") -> list[str]:
     without a model.
     """
     if rewritten:
-        return [unicodedata.normalize("NFC", text) for text in dict.fromkeys((turn.question, rewritten))]
+        return [nfc(text) for text in dict.fromkeys((turn.question, rewritten))]
     context: list[str] = []
     for message in reversed(turn.history) if depends(turn.question) else ():
         if message.role == "user":
@@ -57,4 +57,4 @@ def questions_of(turn: Turn, rewritten: str = "") -> list[str]:
             if len(context) == _MAX_QUESTIONS or sum(map(len, context)) >= _CONTEXT_CHARS:
                 break
     texts = [turn.question, "\n".join([*context, turn.question])] if context else [turn.question]
-    return [unicodedata.normalize("NFC", text) for text in texts]  # as passages are
+    return [nfc(text) for text in texts]  # as passages are

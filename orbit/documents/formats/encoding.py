@@ -10,6 +10,7 @@ import msgspec
 
 from orbit.documents.formats.encoding_guess import guess
 from orbit.documents.sections import UnreadableError
+from orbit.system.unicode import nfc
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -109,7 +110,7 @@ def normal(text: str) -> str:
     text = text.removeprefix("\ufeff")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return nfc(text)
 
 
 def _strict(content: bytes, encoding: str, skipped: int = 0) -> Decoded:

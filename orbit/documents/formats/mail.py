@@ -10,8 +10,10 @@ import mimetypes
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from email.header import Header
+from collections.abc import Set as AbstractSet
+from email.header import Header, decode_header, make_header
 from email.message import EmailMessage, Message, MIMEPart
+from typing import Any, cast
 
 import msgspec
 
@@ -28,14 +30,31 @@ _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 _NOT_ASCII = re.compile(r"[^\s<>\"]*[^\x00-\x7f][^\s<>\"]*")
 _OTHER_WORDS = 0.3
 """Part of the words of a page that its plain text lacks, from which that only refers to the page."""
+_MOST_PARTS = 10_000
+_LONG_HEADER = 4_000
+_ENCODED_WORD = re.compile(r"(=\?[\w-]{1,40}\?[bq]\?[^?\s]{0,100}\?=)(?:\s+(?==\?))?", re.IGNORECASE)
 _MESSAGE = re.compile(rb"^From .*\n(?=[\w-]+:)", re.MULTILINE)
+
+
+class _Policy(email.policy.EmailPolicy):
+    """Python's own, but for headers so long that its parser would take minutes."""
+
+    def header_fetch_parse(self, name: str, value: str) -> Any:
+        if len(value) <= _LONG_HEADER or not isinstance(value, str):
+            return super().header_fetch_parse(name, value)
+        if name.lower().startswith("content-"):
+            return super().header_fetch_parse(name, value[:_LONG_HEADER])
+        return _ENCODED_WORD.sub(lambda word: str(make_header(decode_header(word.group(1)))), value)
+
+
+_POLICY = cast("email.policy.EmailPolicy[EmailMessage]", _Policy())
 
 
 def read_eml(content: bytes) -> Content:
     """Read a message, and hand on its attachments."""
     if b"\0" in content[:_START]:
         content = decode(content).text.encode()
-    message = email.message_from_bytes(_with_plain_headers(content), policy=email.policy.default)
+    message = email.message_from_bytes(_with_plain_headers(content), policy=_POLICY)
     subject = _header(message, "Subject")
     headers = "\n".join(f"{name}: {value}" for name in _HEADERS if (value := _header(message, name)))
     if not headers:
@@ -48,11 +67,15 @@ def read_eml(content: bytes) -> Content:
     attachments: list[SourceFile] = []
     bodies = [message.get_body((kind,)) for kind in ("plain", "html")]
     parts = [(part, choice) for part, choice in _parts(message, choice=False) if not any(part is one for one in bodies)]
-    for number, (part, choice) in enumerate(parts, start=1):
+    if len(parts) > _MOST_PARTS:
+        warnings.append(f"Only {_MOST_PARTS:,} of its {len(parts):,} parts are read.")
+    words = _words(sections)
+    for number, (part, choice) in enumerate(parts[:_MOST_PARTS], start=1):
         if part.get_content_type() in ("text/plain", "text/html", _HEADERS_ALONE) and not part.get_filename():
             found = _text_of(part)
-            if not choice or _adds(found, sections):
+            if not choice or _adds(found, words):
                 sections += found.sections
+                words |= _words(found.sections)
                 warnings += found.warnings
         elif part.get_content_type() in _REPORTS:
             sections.append(Section(_report(part)))
@@ -65,7 +88,7 @@ def read_mht(content: bytes) -> Content:
     """Read a page that a browser saved with its pictures as one file."""
     from orbit.documents.formats.html.reader import read_html  # noqa: PLC0415  # only some files are such pages
 
-    message = email.message_from_bytes(content, policy=email.policy.default)
+    message = email.message_from_bytes(content, policy=_POLICY)
     page = next((part for part in message.walk() if part.get_content_type() == "text/html"), None)
     if page is None:
         raise UnreadableError("is not a readable web archive: it has no page")
@@ -104,7 +127,7 @@ def _body(message: EmailMessage) -> Content:
     plain, rich = _content_of(message.get_body(("plain",))), _content_of(message.get_body(("html",)))
     page = read_html(*rich) if rich[0].strip() else Content(())
     text = decode(*plain) if plain[0].strip() else Decoded("", "")
-    if _adds(page, [Section(text.text)]):
+    if _adds(page, set(text.text.split())):
         return page
     return Content((Section(text.text.strip()),), "", text.warnings) if text.text.strip() else page
 
@@ -153,10 +176,14 @@ def _text_of(part: MIMEPart) -> Content:
     return Content((Section(text.text.strip()),), "", text.warnings)
 
 
-def _adds(found: Content, known: Sequence[Section]) -> bool:
+def _adds(found: Content, known: AbstractSet[str]) -> bool:
     """Whether many words of a text are nowhere else."""
-    words = {word for section in found.sections for word in section.text.split()}
-    return len(words.difference(*(section.text.split() for section in known))) > _OTHER_WORDS * len(words)
+    words = _words(found.sections)
+    return len(words - known) > _OTHER_WORDS * len(words)
+
+
+def _words(sections: Sequence[Section]) -> set[str]:
+    return {word for section in sections for word in section.text.split()}
 
 
 def _report(part: MIMEPart) -> str:
@@ -181,7 +208,7 @@ def _attached(part: MIMEPart, number: int) -> Iterator[SourceFile]:
             if part["Content-Transfer-Encoding"] == "base64":  # which the rules forbid
                 with contextlib.suppress(ValueError):  # what is no Base64 stays as it is
                     content = base64.b64decode(str(inner.get_payload()))
-                    inner = email.message_from_bytes(content, policy=email.policy.default)
+                    inner = email.message_from_bytes(content, policy=_POLICY)
             yield SourceFile(f"{_header(inner, 'Subject') or f'message {number}'}.eml", content)
         return
     if kind in _SIGNATURES or (part.get_content_maintype() == "image" and part["Content-ID"]):  # a logo in the text

@@ -37,11 +37,15 @@ def read_xml(content: bytes) -> Content:
 
 
 class _Reader:
-    """Collects lines. Text of an element with other elements in it, such as a paragraph, stays one line."""
+    """Collects lines. Text of an element with other elements in it, such as a paragraph, stays one line.
+
+    For each open element there are its name, its text, and whether that is more than space.
+    """
 
     def __init__(self) -> None:
         self._names: list[str] = []
         self._texts: list[list[str]] = []
+        self._mixed: list[bool] = []
         self._lines: list[str] = []
         self._size = 0
         self._line = 1
@@ -54,10 +58,11 @@ class _Reader:
             self._flush()
         if not self._lines:
             self._line = line
-        if self._texts and "".join(self._texts[-1]).strip():  # mixed content: the inner text belongs to the line
+        if self._mixed and self._mixed[-1]:  # the inner text belongs to the line
             self._texts[-1].append(" ")
         self._names.append(_local(name))
         self._texts.append([])
+        self._mixed.append(False)
         for key, value in attributes.items():
             if value.strip() and not key.startswith(("http://www.w3.org/", "xmlns")):
                 self._add(f"{self._path()} {_local(key)}: {' '.join(value.split())}")
@@ -65,13 +70,16 @@ class _Reader:
     def text(self, text: str) -> None:
         if self._texts:
             self._texts[-1].append(text)
+            self._mixed[-1] = self._mixed[-1] or not text.isspace()
 
     def end(self, _name: str) -> None:
-        text = " ".join("".join(self._texts.pop()).split())
-        if text and self._texts and "".join(self._texts[-1]).strip():
-            self._texts[-1].append(text)
-        elif text:
-            self._add(f"{self._path()}: {text}")
+        texts = self._texts.pop()
+        if not self._mixed.pop():
+            pass
+        elif self._mixed and self._mixed[-1]:
+            self._texts[-1] += texts
+        else:
+            self._add(f"{self._path()}: {' '.join(''.join(texts).split())}")
         self._names.pop()
 
     def finish(self) -> list[Section]:

@@ -15,6 +15,8 @@ _LONGEST_CELL = 1_000
 _LONGEST_REPEATED = 200
 """Characters of a cell that is repeated in all rows that it spans."""
 _MOST_SPANNED = 100
+_MOST_CELLS = 1_000_000
+"""A table with more cells, those that others span counted, is read as text: a few bytes can span a million."""
 
 
 def read_table_of(table: LexborNode) -> tuple[list[list[str]], int] | None:
@@ -24,11 +26,14 @@ def read_table_of(table: LexborNode) -> tuple[list[list[str]], int] | None:
     if table.attributes.get("role") in {"presentation", "none"}:
         return None
     rows: list[list[str]] = []
-    names = 0
+    names = size = 0
     spanning: dict[int, tuple[int, str]] = {}
     for tr in table.css("tr"):
         cells = [child for child in tr.iter() if child.tag in {"td", "th"}]
         row = _row(cells, spanning)
+        size += len(row)
+        if size > _MOST_CELLS:
+            return None
         if any(row):
             rows.append(row)
             is_head = tr.parent is not None and tr.parent.tag == "thead"

@@ -71,7 +71,7 @@ class _Document:
         self._outline.flush()
         for text in of_margins(self._margins("footer")):
             self._outline.text(text)
-        for link in self._links.values():
+        for link in dict.fromkeys(self._links.values()):
             if link.kind == "diagramData":
                 self._outline.text(text_of(self._package.xml(link.target)))
             elif link.kind == "chart":
@@ -84,7 +84,7 @@ class _Document:
 
     def _margins(self, kind: str) -> Iterator[str]:
         """Yield the texts of all page headers or footers."""
-        for link in self._links.values():
+        for link in dict.fromkeys(self._links.values()):
             if link.kind == kind:
                 root = self._package.xml(link.target)
                 yield "\n".join(filter(None, (" ".join(self._text(p).split()) for p in self._paragraphs(root))))
@@ -115,7 +115,7 @@ class _Document:
 
     def _inserted(self, name: str) -> tuple[Section, ...]:
         """Return the text of a whole file that another program has put into the document."""
-        link = self._links.get(name)
+        link = self._links.pop(name, None)  # each once, like a note
         read = _INSERTED.get(PurePosixPath(link.target).suffix.lower()) if link is not None else None
         if link is None or read is None:
             return ()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from orbit.documents.formats.list_labels import BULLET
 from orbit.documents.formats.office.odf_styles import Counts, Styles
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local, number
-from orbit.documents.formats.office.sheets import Sheets
+from orbit.documents.formats.office.sheets import Sheets, limited
 from orbit.documents.formats.outline import Outline, of_margins
 from orbit.documents.sections import Content, UnreadableError
 
@@ -60,7 +60,7 @@ def read_ods(content: bytes) -> Content:
         body = child(package.required("content.xml"), "body", "spreadsheet")
         for table in body if body is not None else ():
             if local(table) == "table":
-                sheets.add(attribute(table, "name"), (_cells(row) for row in _rows(table)))
+                sheets.add(attribute(table, "name"), _grid(table))
     if not sheets.rows:
         raise UnreadableError("has no text")
     return sheets.content()
@@ -92,7 +92,7 @@ class _Text:
             elif name == "list":
                 self._list(item, 1, attribute(item, "style-name"), self._styles.begin(item))
             elif name == "table":
-                self.outline.table([_cells(row) for row in _rows(item)])
+                self.outline.table([list(row) for row in limited(_grid(item))])
             elif name not in _GONE:
                 self.blocks(item, depth)
             for note in self._notes:
@@ -143,14 +143,14 @@ class _Text:
             parts.append(inner.tail or "")
 
 
-def _rows(table: Element) -> Iterator[Element]:
-    """Yield rows, those in groups and headers too, repeated as often as the file says."""
+def _grid(table: Element) -> Iterator[list[str]]:
+    """Yield the cells of each row, those in groups and headers too, repeated as often as the file says."""
     for item in table:
         name = local(item)
         if name == "table-row":
-            yield from [item] * min(number(item, "number-rows-repeated", 1), _MOST_REPEATS)
+            yield from [_cells(item)] * min(number(item, "number-rows-repeated", 1), _MOST_REPEATS)
         elif name in {"table-header-rows", "table-row-group", "table-rows"}:
-            yield from _rows(item)
+            yield from _grid(item)
 
 
 def _cells(row: Element) -> list[str]:

@@ -16,6 +16,9 @@ from orbit.documents.sections import UnreadableError
 
 MOST_XML = 50_000_000
 """Limit of a document's unpacked XML, in bytes: a small file can unpack to more than the memory holds."""
+_READ_AGAIN = 3
+"""A document may read all its parts so often, and a few more bytes: its parts can name each other without end."""
+_ALLOWANCE = 10_000_000
 
 Element = ET.Element
 D = TypeVar("D")
@@ -61,6 +64,7 @@ class Package:
         if unpacked > most + len(content):
             raise UnreadableError(f"unpacks to {unpacked} bytes, which is too much to read")
         self.names = frozenset(self._zip.namelist())
+        self._left = _READ_AGAIN * unpacked + _ALLOWANCE
 
     def __enter__(self) -> Self:
         return self
@@ -77,9 +81,13 @@ class Package:
         if name not in self.names:
             return b""
         try:
-            return self._zip.read(name)
+            content = self._zip.read(name)
         except _BROKEN as error:
             raise self.unreadable(error) from error
+        self._left -= len(content)
+        if self._left < 0:
+            raise UnreadableError("refers to its own parts so often that it has no end")
+        return content
 
     def xml(self, name: str) -> Element:
         """Return the root of a part; an empty element if there is none. Raises UnreadableError if it is broken."""
@@ -100,6 +108,10 @@ class Package:
         """Return the name of the part that an Office document begins with."""
         links = self.relations("").values()
         return next((link.target for link in links if link.kind == "officeDocument"), default)
+
+    def linked(self, name: str) -> list[Relation]:
+        """Return the parts that a part refers to, each once."""
+        return list(dict.fromkeys(self.relations(name).values()))
 
     def relations(self, name: str) -> dict[str, Relation]:
         """Return the links of a part by id, with targets as names in the archive."""

@@ -32,8 +32,8 @@ def _slides(package: Package) -> list[str]:
     main = "ppt/presentation.xml"
     links = package.relations(main)
     ids = [item.get(_ID, "") for item in descendants(package.required(main), "sldId")]
-    listed = [links[name].target for name in ids if name in links]
-    return listed or sorted((name for name in package.names if _SLIDE.fullmatch(name)), key=_number)
+    listed = dict.fromkeys(links[name].target for name in ids if name in links)
+    return list(listed) or sorted((name for name in package.names if _SLIDE.fullmatch(name)), key=_number)
 
 
 def _number(name: str) -> int:
@@ -52,7 +52,7 @@ def _read_slide(package: Package, name: str, outline: Outline) -> None:
             outline.table([[text_of(cell) for cell in descendants(row, "tc")] for row in descendants(table, "tr")])
         elif _kind(shape) not in _REPEATED:
             outline.text(text_of(shape))
-    for link in package.relations(name).values():
+    for link in package.linked(name):
         if link.kind == "diagramData":
             outline.text(text_of(package.xml(link.target)))
         elif link.kind == "notesSlide":

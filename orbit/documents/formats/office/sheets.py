@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from orbit.documents.formats.table_header import names_columns
-from orbit.documents.sections import Content, Section
+from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.types import MetadataValue
 
 _CELL = " | "
 _LONG = 1_000
 _GAP = re.compile(r"(?: \| ){100,}")
 """So many empty cells in a row of a sheet are no columns: a few bytes can ask for 16,384 in each row."""
+_MOST_CELLS = 20_000_000
+"""Cells of all rows of a table together, with the empty ones: a few bytes can repeat a row, or ask for a far column."""
+_FEWEST_CELLS = 10
+"""A row counts as at least so many cells."""
 _TITLE_CELLS = 1
 """A row with so few cells above wider ones is a title, not the header."""
 _SAMPLE = 20
@@ -28,7 +32,7 @@ class Sheets:
         self.rows = 0
         """Rows with text so far."""
 
-    def add(self, name: str, rows: Iterable[Iterable[str]]) -> None:
+    def add(self, name: str, rows: Iterable[Sequence[str]]) -> None:
         """Add a sheet without its empty rows and columns.
 
         Its first row with more than one cell names the columns, and so does a row after an empty one that begins
@@ -62,10 +66,10 @@ class Sheets:
         """Return the sections of all sheets."""
         return Content(tuple(self._sections))
 
-    def _blocks(self, rows: Iterable[Iterable[str]]) -> Iterator[tuple[int, list[str]]]:
+    def _blocks(self, rows: Iterable[Sequence[str]]) -> Iterator[tuple[int, list[str]]]:
         """Yield rows without an empty one between them, with the number of the first."""
         first, lines = 0, list[str]()
-        for number, row in enumerate(rows, start=1):
+        for number, row in enumerate(limited(rows), start=1):
             line = _CELL.join(" ".join(cell.split()) for cell in row).rstrip(" |")
             if len(line) > _LONG:
                 line = _GAP.sub(_CELL, line)
@@ -85,6 +89,16 @@ class Sheets:
         location: dict[str, MetadataValue] = {"sheet": name, **({"row": row} if row else {})}
         kind: Literal["prose", "table"] = "table" if header else "prose"
         self._sections.append(Section("\n".join(lines), (name,), metadata=location, header=header, kind=kind))
+
+
+def limited(rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
+    """Yield the rows of a table. Raises UnreadableError at the row with which they have too many cells."""
+    cells = 0
+    for row in rows:
+        cells += max(len(row), _FEWEST_CELLS)
+        if cells > _MOST_CELLS:
+            raise UnreadableError(f"has a table of more than {_MOST_CELLS:,} cells, most of them empty or repeated")
+        yield row
 
 
 def _cells(line: str) -> list[str]:

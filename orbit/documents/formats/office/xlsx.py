@@ -13,6 +13,8 @@ from orbit.documents.sections import Content, UnreadableError
 
 MOST_XML = 500_000_000
 """Limit of a workbook's unpacked XML, in bytes. It is read row by row."""
+_LAST_ROW = 1_048_576
+"""Excel has no further rows. A file that names one would be read as empty rows for hours."""
 
 
 def read_xlsx(content: bytes) -> Content:
@@ -22,14 +24,17 @@ def read_xlsx(content: bytes) -> Content:
     with Package(content, "Excel workbook", MOST_XML) as package, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of styles and extensions that do not matter for text
         try:
+            parts = _parts(package)
+            if len(set(parts.values())) < len(parts):  # openpyxl would read it for each
+                raise UnreadableError("is not a readable Excel workbook: it has several names of one sheet")
             book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            sheets, parts = Sheets(), _parts(package)
+            sheets = Sheets()
             for sheet in book.worksheets:
                 sheet.reset_dimensions()  # some programs write a wrong size
-                sheets.add(sheet.title, ([_text(cell) for cell in row] for row in sheet.iter_rows()))
+                sheets.add(sheet.title, ([_text(cell) for cell in row] for row in sheet.iter_rows(max_row=_LAST_ROW)))
                 sheets.note(sheet.title, _over_cells(package, parts.get(sheet.title, "")))
             book.close()
-        except MemoryError:
+        except (MemoryError, UnreadableError):
             raise
         except Exception as error:  # openpyxl raises anything on a broken file
             raise package.unreadable(error) from error
@@ -49,10 +54,10 @@ def _parts(package: Package) -> dict[str, str]:
 def _over_cells(package: Package, sheet: str) -> str:
     """Return the text boxes, charts and comments of a sheet."""
     texts: list[str] = []
-    for link in package.relations(sheet).values() if sheet else ():
+    for link in package.linked(sheet) if sheet else ():
         if link.kind == "drawing":
             texts += map(text_of, descendants(package.xml(link.target), "txBody"))
-            charts = (one.target for one in package.relations(link.target).values() if one.kind == "chart")
+            charts = (one.target for one in package.linked(link.target) if one.kind == "chart")
             texts += (chart_of(package.xml(target)) for target in charts)
         elif link.kind == "comments":
             for comment in descendants(package.xml(link.target), "comment"):

@@ -37,18 +37,19 @@ def with_values(own: list[Piece], flattened: list[Piece], values: Sequence[Value
 
     ``flattened`` is the page after PDFium has drawn the values on it, which some files' fonts do not survive.
     """
-    pieces = own if _words(own) - _words(flattened) else flattened
-    seen = "".join(piece.text for piece in pieces)
-    seen = "".join(seen.split())
+    pieces = list(own if _words(own) - _words(flattened) else flattened)
+    drawn: dict[str, list[Piece]] = {}
+    for piece in pieces:
+        drawn.setdefault("".join(piece.text.split()), []).append(piece)
+    seen = "".join("".join(piece.text.split()) for piece in pieces)
     for value in values:
         bare = "".join(value.text.split())
         if not bare:
             continue
+        for piece in drawn.get(bare, ()):
+            piece.text = value.text  # one character in each box of the form
         if bare not in seen:
-            pieces = [*pieces, Piece(value.text, *value.box, line=len(pieces))]
-        for piece in pieces:
-            if piece.text != value.text and "".join(piece.text.split()) == bare:
-                piece.text = value.text  # one character in each box of the form
+            pieces.append(Piece(value.text, *value.box, line=len(pieces)))
     return pieces
 
 

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 import msgspec
@@ -26,7 +26,10 @@ _ALONE = threading.Lock()
 """PDFium must not run in two threads of a process at once."""
 _END, _TAIL = b"%%EOF", 4_096
 """The last line of a file. Some have a little junk after it."""
-_CATALOG = re.compile(rb"(\d+)\s+(\d+)\s+obj\b[^>]*?/Type\s*/Catalog\b")
+_CATALOG = re.compile(rb"/Type\s{0,9}/Catalog\b")
+_OBJECT = re.compile(rb"(\d{1,9})\s{1,9}(\d{1,9})\s{1,9}obj\b[^>]*\Z")
+_LONGEST_OBJECT = 2_000
+_MOST_CATALOGS = 100
 _SENTENCE = re.compile(r".*?[.!?…。！？](?=\s|$)", re.DOTALL)  # noqa: RUF001  # the signs of Chinese and Japanese
 _ENDS = tuple(".!?…。！？")  # noqa: RUF001  # the same
 _NAMELESS = re.compile("[\x00-\x08\x0e-\x1f\ue000-\uf8ff\ufffd]")
@@ -111,7 +114,7 @@ def _open(content: bytes) -> Any:
     except pypdfium2.PdfiumError as error:
         if error.err_code in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY):
             raise UnreadableError("is encrypted; save it without a password") from error
-        catalog = _CATALOG.search(content)
+        catalog = _catalog(content)
         if catalog is None:
             raise UnreadableError("is not a readable PDF") from error
     head = b"" if content.startswith(b"%PDF-") else b"%PDF-1.4\n"
@@ -120,6 +123,14 @@ def _open(content: bytes) -> Any:
         return pypdfium2.PdfDocument(head + content + trailer)
     except pypdfium2.PdfiumError as error:
         raise UnreadableError("is not a readable PDF") from error
+
+
+def _catalog(content: bytes) -> re.Match[bytes] | None:
+    """Return the number of the object that a damaged file begins with."""
+    for found in islice(_CATALOG.finditer(content), _MOST_CATALOGS):
+        if number := _OBJECT.search(content, max(0, found.start() - _LONGEST_OBJECT), found.start()):
+            return number
+    return None
 
 
 def _init_forms(document: Any) -> None:

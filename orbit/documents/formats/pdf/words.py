@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from orbit.documents.formats.pdf.piece import HYPHEN, SOFT_HYPHENS, Piece
+from orbit.system.unicode import nfc
 
 _PRESENTED = re.compile("[\ufb00-\ufdff\ufe70-\ufefc\u2f00-\u2fd5\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]+")
 """Shapes of letters that stand for the letters themselves: ligatures, Arabic letters in their places, radicals, and
@@ -72,7 +73,7 @@ def clean(text: str) -> str:
     if text.isascii():
         return text
     text = _PRESENTED.sub(lambda shapes: unicodedata.normalize("NFKC", shapes.group()), text)
-    return _SPACED.sub("", unicodedata.normalize("NFC", _INVISIBLE.sub("", text)))
+    return _SPACED.sub("", nfc(_INVISIBLE.sub("", text)))
 
 
 def prose(pieces: Sequence[Piece], words: Words) -> str:
