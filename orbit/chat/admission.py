@@ -61,7 +61,8 @@ class Admission:
         """Wait for a place; ``leave`` releases it. Raises Overloaded if the queue is full or the wait too long."""
         if self._free > 0:
             self._free -= 1
-            self._hold(key)
+            self._held[key] = self._held.get(key, 0) + 1
+            self.running += 1
         else:
             await self._wait(key)
 
@@ -71,7 +72,7 @@ class Admission:
         held = self._held.pop(key) - 1
         if held:
             self._held[key] = held
-        if self._free < 0 or not self._admit_next():
+        if self._free < 0 or not self._queues or not self._admit_next():
             self._free += 1
 
     def _admit_next(self) -> bool:
@@ -82,14 +83,11 @@ class Admission:
             if queue := self._queues.pop(next_key):
                 self._queues[next_key] = queue  # after the keys that hold as many places
             if not waiter.done():
-                self._hold(next_key)
+                self._held[next_key] = self._held.get(next_key, 0) + 1
+                self.running += 1
                 waiter.set_result(None)
                 return True
         return False
-
-    def _hold(self, key: str) -> None:
-        self._held[key] = self._held.get(key, 0) + 1
-        self.running += 1
 
     async def _wait(self, key: str) -> None:
         self._make_room(key)

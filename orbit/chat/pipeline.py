@@ -88,6 +88,7 @@ class Pipeline:
         )
         self._moderation = Moderation(registry, settings.timeouts.moderate, settings.messages.refusal_response)
         self._verification = Verification(settings.answers)
+        self._guards = self._moderation.judges_answers or self._verification.withholds
         toolbox = Toolbox(registry, settings.tools, settings.timeouts, self._failed)
         self._toolbox = toolbox if toolbox.available else None
         self._waits = self._retrieval.available or self._moderation.judges_questions
@@ -136,7 +137,8 @@ class Pipeline:
     ) -> AsyncGenerator[Event, None]:
         """Run the stages. Each piece of each answer passes the inner loop, so it does little."""
         text = journal.text
-        with _Recorded(self, turn, journal) as end:
+        outcome: Outcome = CANCELLED
+        try:
             try:
                 async with self.admission.place(turn.context.key_id):
                     candidates = await self._routing.candidates(turn)
@@ -169,7 +171,7 @@ class Pipeline:
                                     prompt = await self._linked(turn, prompt, self._links)
                                 if turn.found and prompt.documents and not journal.tool_uses:
                                     yield Found(sources_of(prompt.documents, prompt.links))
-                                guard = self._guard(turn, prompt, journal)
+                                guard = self._guard(turn, prompt, journal) if self._guards else None
                                 while chunk is not None:
                                     thinks = chunk.reasoning or chunk.signature
                                     if thinks and loop is not None:
@@ -199,7 +201,8 @@ class Pipeline:
                             text.append(piece)
                             yield piece
                         calls = answer.tool_calls if loop is None else loop.take(answer)
-                        calls = allowed(calls, turn.options, asked.provider)
+                        if calls:
+                            calls = allowed(calls, turn.options, asked.provider)
                         if guard is not None and (calls or (loop is not None and loop.pending)):
                             await guard.calls(calls if loop is None else (*loop.pending, *calls))
                         if loop is None or not loop.pending:
@@ -215,15 +218,16 @@ class Pipeline:
                         if text and not text[-1].endswith("\n"):
                             text.append("\n\n")
                             yield "\n\n"
-                    hidden = () if loop is None else loop.hidden
-                    journal.tool_calls = self._rounds.kept(turn, calls, prompt.documents, hidden)
+                    if calls:
+                        hidden = () if loop is None else loop.hidden
+                        journal.tool_calls = self._rounds.kept(turn, calls, prompt.documents, hidden)
                     journal.took("generate", started)
                 self._require_text(turn, prompt, answer, journal, thought=stream.thought)
-                end.outcome = self._ending(
+                answered = self._ending(
                     Answered,
                     prompt,
                     journal,
-                    text=self._verification.mark(prompt, turn, journal),
+                    text=self._verification.mark(prompt, turn, journal) if prompt.documents else "",
                     finish_reason=ended(answer.finish_reason, calls),
                     tool_calls=calls,
                     tool_uses=tuple(journal.tool_uses),
@@ -231,16 +235,22 @@ class Pipeline:
                     logprobs=tuple(scored),
                     stopped_by=answer.stopped_by,
                 )
-                yield end.outcome
+                outcome = answered
+                yield answered
             except EndsEarly as early:
                 text.append(early.ending.text)
-                end.outcome = msgspec.structs.replace(
+                outcome = msgspec.structs.replace(
                     early.ending,
                     usage=journal.usage,
                     provider=journal.provider,
                     tool_uses=tuple(journal.tool_uses),
                 )
-                yield end.outcome
+                yield outcome
+        except Exception as error:
+            outcome = Failed(error)
+            raise
+        finally:
+            self._finished(turn, journal, outcome)
 
     async def _linked(self, turn: Turn, prompt: Prompt, links: Links) -> Prompt:
         """Return a prompt with the links of its passages."""
@@ -340,28 +350,6 @@ class Pipeline:
         if failure is not None:
             raise failure
         return verdict, documents
-
-
-class _Recorded:
-    """Gives a turn its one outcome, and its record to the log and the metrics, however it ends."""
-
-    __slots__ = ("_journal", "_pipeline", "_turn", "outcome")
-
-    def __init__(self, pipeline: Pipeline, turn: Turn, journal: Journal) -> None:
-        self.outcome: Outcome = CANCELLED
-        self._pipeline = pipeline
-        self._turn = turn
-        self._journal = journal
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if isinstance(error, Exception):
-            self.outcome = Failed(error)
-        self._pipeline._finished(self._turn, self._journal, self.outcome)  # noqa: SLF001  # one class in two
 
 
 def _no_answer(provider: str, finish_reason: FinishReason, *, thought: bool, called: bool) -> ProviderError:

@@ -4,12 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 _MOST_WAITING = 65_536
 """Bytes that wait at most, so that a writer without a pause learns of a client that does not read."""
 _MOST_SECONDS = 0.005
 """Seconds after which nothing waits any longer if the writer does not let the turn end."""
+
+
+class TurnEnd:
+    """Calls functions at the end of a turn of an event loop. All connections share one callback of the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[Callable[[], None]] = []
+
+    def add(self, function: Callable[[], None]) -> None:
+        """Call a function, which must not raise, once this turn is over."""
+        if not self._waiting:
+            self._loop.call_soon(self._call)
+        self._waiting.append(function)
+
+    def _call(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for function in waiting:
+            function()
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, TurnEnd] = WeakKeyDictionary()
+
+
+def turn_end(loop: asyncio.AbstractEventLoop) -> TurnEnd:
+    """Return what the connections of a loop share."""
+    found = _turns.get(loop)
+    if found is None:
+        found = _turns[loop] = TurnEnd(loop)
+    return found
 
 
 class CorkedTransport:
@@ -19,9 +51,10 @@ class CorkedTransport:
     model's server brought. The head of a response waits for the beginning of its body.
     """
 
-    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: Any, turn: TurnEnd) -> None:
         self._transport = transport
-        self._loop = loop
+        self._turn = turn
+        self.is_closing = transport.is_closing
         self._begun = False
         self._joins = False
         self._waiting: list[bytes] = []
@@ -37,7 +70,7 @@ class CorkedTransport:
         if not self._begun:
             self._begun = True
             self._since = now
-            self._loop.call_soon(self._end)
+            self._turn.add(self.end)
             self._joins = data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1")
             if self._joins:
                 self._waiting.append(data)
@@ -60,9 +93,11 @@ class CorkedTransport:
         self._flush()
         self._transport.close()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Write what still waits: the turn is over."""
         self._begun = False
-        self._flush()
+        if self._waiting:
+            self._flush()
 
     def _flush(self) -> None:
         self._joins = False

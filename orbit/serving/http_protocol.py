@@ -11,7 +11,7 @@ import msgspec
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from orbit.serving.corked import CorkedTransport
+from orbit.serving.corked import CorkedTransport, turn_end
 from orbit.web.http.problems import ProblemDetails
 
 MAX_URL = 8192
@@ -54,7 +54,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @override
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type]  # it forwards the rest
+        super().connection_made(CorkedTransport(transport, turn_end(self.loop)))  # type: ignore[arg-type]  # it forwards the rest
 
     @override
     def data_received(self, data: bytes) -> None:

@@ -43,7 +43,8 @@ async def admit_key(services: Services, scope: Scope, identity: Identity) -> Ide
     state: dict[str, Any] = scope["state"]
     state["key_id"] = identity.key.id  # for the access log
     state[_IDENTITY] = identity
-    state[QUOTA] = await services.limiter.admit(identity.key)
+    if identity.key.requests_per_minute is not None:
+        state[QUOTA] = await services.limiter.admit(identity.key)
     return identity
 
 

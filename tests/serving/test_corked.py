@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from orbit.serving.corked import CorkedTransport
+from orbit.serving.corked import CorkedTransport, turn_end
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 
@@ -27,13 +27,16 @@ class Transport:
     def close(self) -> None:
         self.ended = "closed"
 
+    def is_closing(self) -> bool:
+        return bool(self.ended)
+
     def get_write_buffer_size(self) -> int:
         return 7
 
 
 def corked() -> tuple[CorkedTransport, Transport]:
     transport = Transport()
-    return CorkedTransport(transport, asyncio.get_running_loop()), transport
+    return CorkedTransport(transport, turn_end(asyncio.get_running_loop())), transport
 
 
 async def test_head_and_body_are_one_write() -> None:
@@ -111,3 +114,17 @@ async def test_the_end_comes_after_what_was_written(end: str, ended: str) -> Non
 async def test_all_else_is_the_transports() -> None:
     cork, _ = corked()
     assert cork.get_write_buffer_size() == 7
+
+
+async def test_connections_share_the_end_of_a_turn() -> None:
+    (one, first), (two, second) = corked(), corked()
+    for cork in (one, two):
+        cork.write(b"a")
+        cork.write(b"b")
+        cork.write(b"c")
+    await asyncio.sleep(0)
+    assert first.writes == second.writes == [b"a", b"bc"]
+    two.write(b"d")
+    two.write(b"e")
+    await asyncio.sleep(0)
+    assert (first.writes, second.writes) == ([b"a", b"bc"], [b"a", b"bc", b"d", b"e"])

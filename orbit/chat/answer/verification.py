@@ -17,10 +17,11 @@ class Verification:
 
     def __init__(self, settings: Answers) -> None:
         self._settings = settings
+        self.withholds = settings.verify == "withhold"
 
     def check(self, prompt: Prompt, turn: Turn) -> Callable[[str], None] | None:
         """Return what raises EndsEarly for a sentence with an unsupported claim; None if answers need no check."""
-        if self._settings.verify != "withhold" or not prompt.documents:
+        if not (self.withholds and prompt.documents):
             return None
         sources: Sources | None = None
         apart = ""

@@ -35,21 +35,11 @@ class Unsupported(OrbitError):
 def needs_of(turn: Turn) -> frozenset[Capability]:
     """Return what a turn needs beyond text."""
     options = turn.options
-    if not (turn.parts or turn.history or turn.later or options.tools or _needs_options(turn)):
-        return _NOTHING
-    return frozenset(_needs(turn))
+    wanted = options.tools or options.reasoning_effort or options.logprobs is not None
+    return frozenset(_needs(turn)) if turn.parts or turn.history or turn.later or wanted else _NOTHING
 
 
 _NOTHING: Final[frozenset[Capability]] = frozenset()
-
-
-def _needs_options(turn: Turn) -> bool:
-    return _thinks(turn) or turn.options.logprobs is not None
-
-
-def _thinks(turn: Turn) -> bool:
-    """Whether the model must let the turn choose how much it thinks. One that cannot think does not think at all."""
-    return turn.options.reasoning_effort not in (None, "none")
 
 
 def _needs(turn: Turn) -> Iterator[Capability]:
@@ -63,7 +53,7 @@ def _needs(turn: Turn) -> Iterator[Capability]:
         yield "images"
     if any(isinstance(part, File) for part in parts):
         yield "files"
-    if _thinks(turn):
+    if options.reasoning_effort not in (None, "none"):  # a model that cannot think does not think at all
         yield "reasoning"
     if options.logprobs is not None:
         yield "logprobs"

@@ -151,7 +151,9 @@ class Routing:
     async def _ask(self, turn: Turn, candidate: Candidate, documents: Sequence[Document]) -> Asked:
         """Ask one candidate, and return once it has begun to answer."""
         upstream = candidate.upstream
-        options = with_own(turn.options, candidate.options, candidate.upstream.target.model)
+        options, model = turn.options, upstream.target.model
+        if model or candidate.options is not None:
+            options = with_own(options, candidate.options, model)
         upstream.begin()
         try:
             if options.reasoning_effort == "none" and not await self._thinks(candidate, turn):
@@ -163,7 +165,7 @@ class Routing:
             stream = self._stream(turn, upstream.provider, options, prompt)
             try:
                 chunk = await stream.next()
-                while chunk is not None and _is_empty(chunk):
+                while chunk is not None and not chunk.text and _is_empty(chunk):
                     chunk = await stream.next()
             except BaseException:
                 await stream.aclose()

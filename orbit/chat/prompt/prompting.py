@@ -93,6 +93,8 @@ def sources_of(documents: Sequence[Document], links: Sequence[str] = ()) -> tupl
 
     ``links`` replace the documents' own.
     """
+    if not documents:
+        return ()
     return tuple(
         [
             Source(

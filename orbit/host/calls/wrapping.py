@@ -7,6 +7,7 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from operator import itemgetter
 from typing import Any, cast
 
 import pluggy
@@ -30,10 +31,10 @@ def straight(implementation: pluggy.HookImpl) -> Call:
     if _PROVIDER in wanted:
         return partial(_named, function, wanted, implementation.plugin_name)
 
-    def call(**arguments: Any) -> Any:
-        return function(*[arguments[name] for name in wanted])
-
-    return call
+    if len(wanted) < 2:  # noqa: PLR2004  # itemgetter makes a tuple of two and more
+        return lambda **arguments: function(*[arguments[name] for name in wanted])
+    pick = itemgetter(*wanted)
+    return lambda **arguments: function(*pick(arguments))
 
 
 def _named(_function: Call, _wanted: Sequence[str], _provider: str, /, **arguments: Any) -> Any:

@@ -108,7 +108,7 @@ class Catalogue:
         ``allowed`` are the models of the key, none for all. ``:latest`` and upper or lower case make no difference, as
         with the servers of models.
         """
-        names = self.names(allowed)
+        names = self._existing(tuple(allowed)) if allowed else self._names
         if asked in names:
             return asked
         if names and (not asked or asked.casefold() == ALIAS):

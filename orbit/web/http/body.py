@@ -9,6 +9,7 @@ import msgspec
 from litestar.types import Receive, Scope
 
 from orbit.web.http.problems import RequestError
+from orbit.web.http.request import header
 
 UPLOAD_PIECE = "upload_piece"
 """The key in a request's state for the last piece of an upload, whose time limit applies to each piece."""
@@ -47,9 +48,9 @@ def check_length(message: str, limit: int) -> None:
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Read the request's body. Raises RequestError with 413 as soon as it is longer than ``limit`` bytes."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > limit:
-            raise _too_large(limit)
+    length = header(scope, b"content-length")
+    if length is not None and length.isdecimal() and int(length) > limit:
+        raise _too_large(limit)
     message = await receive()
     body: bytes = message.get("body", b"")  # type: ignore[assignment]  # http.disconnect has none
     parts = [body]

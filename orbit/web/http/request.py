@@ -11,17 +11,21 @@ from litestar.types import Scope
 
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _MAX_ID_CHARS = 200
+_HEADERS = "headers"
+"""The key in a request's state that holds its headers by name."""
 _PROCESS = secrets.token_hex(8)
 _count = itertools.count(1)
 """A random part for the process and a count for the request: ids are unique, and cost nothing."""
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """Return the value of a request header, named in lower case, or None."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return value.decode("latin-1")
-    return None
+    """Return the first value of a request header, named in lower case, or None."""
+    state: dict[str, Any] = scope["state"]
+    headers = state.get(_HEADERS)
+    if headers is None:
+        headers = state[_HEADERS] = dict(reversed(scope["headers"]))  # type: ignore[call-overload]  # a list in fact
+    value: bytes | None = headers.get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 def bearer(scope: Scope) -> str | None:

@@ -7,6 +7,8 @@ from typing import Final
 
 from litestar.types import Scope
 
+from orbit.web.http.request import header
+
 TASK_MODEL: Final = "orbit-task"
 """A name of the key's default model, for clients that can only choose a model for these requests."""
 _HEADER: Final = b"x-openwebui-task"
@@ -17,11 +19,11 @@ _NO_TASK: Final = frozenset({"none", "null", "false"})
 
 def task_of(scope: Scope, model: str) -> str | None:
     """Return the name of a request's task; empty if Open WebUI sends a person's question, None if others do."""
-    found = None
-    for key, value in scope["headers"]:
-        if key == _HEADER:
-            name = value.decode("latin-1").strip().lower()
-            if _NAME.fullmatch(name) and name not in _NO_TASK:
-                return name
-            found = ""
-    return "task" if model == TASK_MODEL else found
+    sent = header(scope, _HEADER)
+    if sent is not None:
+        name = sent.strip().lower()
+        if _NAME.fullmatch(name) and name not in _NO_TASK:
+            return name
+    if model == TASK_MODEL:
+        return "task"
+    return None if sent is None else ""

@@ -94,9 +94,8 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
             if task:
                 turn = msgspec.structs.replace(turn, task=task, model="" if turn.model == TASK_MODEL else turn.model)
             allowed = identity.key.models
-            model = models.find(turn.model, allowed)
-            if model != turn.model or allowed:
-                turn = msgspec.structs.replace(turn, model=model, models=allowed)
+            if turn.model or allowed:
+                turn = msgspec.structs.replace(turn, model=models.find(turn.model, allowed), models=allowed)
             if settings.documents.serve:  # the answer's sources get links
                 turn = msgspec.structs.replace(turn, address=address_of(scope, settings.general.root))
             events = services.conversations.answer(turn)

@@ -35,7 +35,7 @@ class Client:
 
 
 async def read(client: Client, limit: int, headers: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
-    scope: Any = {"type": "http", "headers": list(headers)}
+    scope: Any = {"type": "http", "headers": list(headers), "state": {}}
     return await read_body(scope, client, limit)
 
 

@@ -43,12 +43,12 @@ def test_a_task_searches_no_documents_and_is_marked(tmp_path: Path, path: str) -
 
 @pytest.mark.parametrize("task", ["tags_generation", "x"])
 def test_the_header_names_the_task(task: str) -> None:
-    scope: Any = {"headers": [(b"x-openwebui-task", task.encode())]}
+    scope: Any = {"headers": [(b"x-openwebui-task", task.encode())], "state": {}}
     assert task_of(scope, "orbit") == task_of(scope, "orbit-task") == task
 
 
 @pytest.mark.parametrize("value", ["", "None", "{{TASK}}", "two words", "x" * 65])
 def test_a_header_without_a_task(value: str) -> None:
-    scope: Any = {"headers": [(b"x-openwebui-task", value.encode())]}
+    scope: Any = {"headers": [(b"x-openwebui-task", value.encode())], "state": {}}
     assert task_of(scope, "orbit") == ""
     assert task_of(scope, "orbit-task") == "task"

@@ -29,6 +29,7 @@ from orbit.web.wires.sent_names import SentNames, sent_as
 _MAX_SESSION_ID_CHARS = 200
 _NEW = "new"
 """The ``session_id`` that asks the server to make one."""
+_NONE: tuple[tuple[Tool, ...], ToolChoice | None] = ((), None)
 _STREAMED, _WHOLE = GenerateOptions(stream=True), GenerateOptions(stream=False)
 
 
@@ -93,7 +94,12 @@ class ChatRequest(msgspec.Struct, frozen=True):
     ] = ()
 
 
+class _Known(ChatRequest, frozen=True, forbid_unknown_fields=True):
+    """A body without other fields, as most are."""
+
+
 _decoder = msgspec.json.Decoder(ChatRequest)
+_strict_decoder = msgspec.json.Decoder(_Known)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAMES = [field.encode_name for field in msgspec.structs.fields(ChatRequest)]
 _TAKEN = f"{', '.join(_NAMES[:-1])} and {_NAMES[-1]}"
@@ -206,24 +212,28 @@ class OrbitProtocol:
     def question(self, body: bytes) -> OrbitQuestion:
         """Decode and check a body. Raises RequestError with the mistake and the expected form."""
         expected = 'Expected {"message": "...", "stream": true or false}.'
-        request = decode(body, _decoder, expected)
-        check_size(len(body), sum(len(part.data) for part in request.parts), self._limits, "parts")
-        _check_fields(body)
+        request: ChatRequest
+        try:
+            request = _strict_decoder.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            request = decode(body, _decoder, expected)
+        attached = sum([len(part.data) for part in request.parts]) if request.parts else 0
+        check_size(len(body), attached, self._limits, "parts")
+        if type(request) is ChatRequest:
+            _check_fields(body)
         if not (request.message.strip() or request.parts):
             raise RequestError(400, "empty_message", f"The message is empty. {expected}", param="message")
         check_length(request.message, self._limits.max_message_chars)
         if request.session_id is not None:
             request = _in_session(request, request.session_id)
-        parts = _parts(request)
-        tools, choice = tools_of(request.tools, request.tool_choice)
+        parts = _parts(request) if request.parts else ()
+        tools, choice = tools_of(request.tools, request.tool_choice) if request.tools or request.tool_choice else _NONE
         later = later_of(request.message, parts, request.rounds) if request.rounds else ()
         return OrbitQuestion(request, parts, tools, choice, later, self._form, self._remembers)
 
 
 def _parts(request: ChatRequest) -> tuple[Part, ...]:
-    """Return the parts of the question, its text first; empty if there is only text. Raises ParameterError."""
-    if not request.parts:
-        return ()
+    """Return the parts of the question, its text first. Raises ParameterError."""
     found: list[Part] = [Text(request.message)] if request.message.strip() else []
     for number, part in enumerate(request.parts):
         try:
