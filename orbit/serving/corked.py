@@ -66,20 +66,24 @@ class CorkedTransport:
 
     def write(self, data: bytes) -> None:
         """Write data now or by the end of the turn, in order."""
-        now = time.monotonic()
         if not self._begun:
             self._begun = True
-            self._since = now
             self._turn.add(self.end)
             self._joins = data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1")
             if self._joins:
                 self._waiting.append(data)
             else:
+                self._since = time.monotonic()
                 self._transport.write(data)
             return
         self._waiting.append(data)
+        if self._joins:
+            self._since = time.monotonic()
+            self._flush()
+            return
         self._size += len(data)
-        if self._joins or self._size > _MOST_WAITING or now - self._since > _MOST_SECONDS:
+        now = time.monotonic()
+        if self._size > _MOST_WAITING or now - self._since > _MOST_SECONDS:
             self._since = now
             self._flush()
 

@@ -31,9 +31,11 @@ def straight(implementation: pluggy.HookImpl) -> Call:
     if _PROVIDER in wanted:
         return partial(_named, function, wanted, implementation.plugin_name)
 
-    if len(wanted) < 2:  # noqa: PLR2004  # itemgetter makes a tuple of two and more
-        return lambda **arguments: function(*[arguments[name] for name in wanted])
+    if not wanted:
+        return lambda **_: function()
     pick = itemgetter(*wanted)
+    if len(wanted) == 1:
+        return lambda **arguments: function(pick(arguments))
     return lambda **arguments: function(*pick(arguments))
 
 
