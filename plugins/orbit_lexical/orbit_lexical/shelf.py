@@ -27,8 +27,8 @@ _WRITER_BYTES: Final = 64_000_000
 _MOST_TERMS: Final = 400
 """Terms of a question that count: the rarest."""
 
-_TELLING: Final = 3.0
-"""How rare a question's rarest term must be for a full score: a natural logarithm, here of one passage in twenty."""
+_TELLING: Final = 5.0
+"""How rare a question's rarest term must be for a full score: a natural logarithm, here of one passage in 150."""
 _STEM_WEIGHT: Final = 0.3
 """The weight of whole words beside that of their pieces, chosen on articles in eight languages (bench/quality.py)."""
 

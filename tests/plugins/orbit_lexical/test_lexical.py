@@ -181,6 +181,16 @@ async def test_no_question_is_a_query_language(question: str, running: OrbitHost
     assert isinstance(await found(running, question), list)
 
 
+async def test_two_passages_that_share_no_rare_word_with_a_question_are_not_both_sure(running: OrbitHost) -> None:
+    """The fusion would take the order of vectors for two full scores."""
+    texts = [f"Harbour {number} has boats." for number in range(285)]
+    better, worse = "A lighthouse, the lighthouse of the west: a lighthouse.", "A lighthouse of the east."
+    await running.index(NAME, passages(*texts, *[worse] * 14, better), CONTEXT)
+    best, other, *_ = await found(running, "Which lighthouse?")
+    assert best.text == better
+    assert 1 > (best.score or 0) > (other.score or 0)
+
+
 async def test_scores_say_how_much_of_the_question_is_found(running: OrbitHost) -> None:
     await running.index(NAME, passages("The lighthouse of Brest.", "The harbour of Kiel.", "A boat."), CONTEXT)
     best, other = (await found(running, "lighthouse Brest"))[0], (await found(running, "lighthouse kangaroo quantum"))
