@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         BaseToolsContract,
         BaseWrapperContract,
     )
-    from orbit.testing.fakes import Backwards, Bag, Cabinet, Clock, Diary, Guard, Script, Shelf
+    from orbit.testing.fakes import Backwards, Bag, Cabinet, Caller, Clock, Diary, Guard, Script, Shelf
     from orbit.testing.hosting import RunningServer, host, make_host, serve
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "BaseToolsContract",
     "BaseWrapperContract",
     "Cabinet",
+    "Caller",
     "Clock",
     "Diary",
     "Echo",

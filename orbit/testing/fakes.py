@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,10 +18,12 @@ from orbit import (
     Document,
     GenerateOptions,
     Message,
+    Model,
     Provider,
     ProviderError,
     Query,
     TokenCount,
+    ToolCall,
     Usage,
     Verdict,
     hookimpl,
@@ -92,6 +94,51 @@ class Script(Provider):
             raise
         finally:
             self.running -= 1
+
+
+class Caller(Provider):
+    """A model that calls tools as its settings say, all at once, and then repeats what they returned.
+
+    It calls only those that it is offered. ``read`` has the results of its last turn.
+    """
+
+    ORBIT_API = 2
+
+    class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+        """What the model calls."""
+
+        calls: Annotated[dict[str, dict[str, Any]], Meta(description="The arguments of each call, by the tool.")] = {}
+
+    settings: Settings
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]  # passed on as they are
+        self.read: list[str] = []
+
+    @hookimpl
+    async def models(self) -> list[Model]:
+        """Return the only model, which supports tools."""
+        return [Model("caller", 4096, frozenset({"tools"}))]
+
+    @hookimpl
+    async def generate(self, messages: Sequence[Message], options: GenerateOptions) -> AsyncIterator[Chunk]:
+        """Call the tools, or repeat their results."""
+        offered = {tool.name for tool in options.tools}
+        calls = [
+            ToolCall(f"call_{number}", name, msgspec.json.encode(arguments).decode())
+            for number, (name, arguments) in enumerate(self.settings.calls.items())
+            if name in offered
+        ]
+        self.read = [message.content for message in messages if message.role == "tool"]
+        if calls and not self.read:
+            yield Chunk(tool_calls=tuple(calls), finish_reason="tool_calls")
+            return
+        text = "\n".join(self.read) or "There is no tool to call."
+        for stop in options.stop:
+            text = text.partition(stop)[0]
+        words = text.split(" ")
+        most = options.max_tokens or len(words)
+        yield Chunk(" ".join(words[:most]), "length" if len(words) > most else "stop")
 
 
 class Shelf(Provider):
@@ -303,6 +350,7 @@ class Clock:
 FAKES: dict[str, type[Provider]] = {
     "echo": Echo,
     "script": Script,
+    "caller": Caller,
     "shelf": Shelf,
     "bag": Bag,
     "cabinet": Cabinet,

@@ -14,11 +14,14 @@ from orbit.testing import serve
 from orbit.testing.contract import BaseToolsContract
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text("utf-8")
-PROVIDER, CONTRACT = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+PROVIDER, CONTRACT, SERVED = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 (CONFIG,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 SCOPE: dict[str, Any] = {"__name__": __name__, "orbit": orbit, "pytest": pytest}
 exec(PROVIDER, SCOPE)
 Stock: type[orbit.Provider] = SCOPE["Stock"]
+exec(SERVED, SCOPE)
+test_a_model_calls_the_tool = SCOPE["test_a_model_calls_the_tool"]
+"""The test with a real server, as the page shows it."""
 
 
 class TestStock(BaseToolsContract):

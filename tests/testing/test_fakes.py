@@ -1,5 +1,6 @@
 """The fakes are right: each keeps the contract of its hook, as an author's plugin must."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from orbit.testing import (
     BaseRerankContract,
     BaseRetrieveContract,
     Cabinet,
+    Caller,
     Diary,
     Echo,
     Guard,
@@ -62,6 +64,20 @@ class TestShelf(BaseRetrieveContract):
     @pytest.fixture
     def settings(self) -> dict[str, Any]:
         return {"texts": ["one", "two", "three"]}
+
+
+class TestCaller(BaseGenerateContract):
+    @pytest.fixture
+    def provider_class(self) -> type[Provider]:
+        return Caller
+
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return {"calls": {"weather": {"town": "Bonn"}, "clock": {}, "unknown": {}}}
+
+    @pytest.fixture
+    def call_tools(self) -> Callable[[], None]:
+        return lambda: None  # it always does
 
 
 class TestBackwards(BaseRerankContract):
