@@ -58,6 +58,7 @@ def pythons(session: nox.Session) -> None:
         "chroma",
         "lexical",
         "pgvector",
+        "ray",
         "fsspec[s3,webdav,http]",
         "web",
         "mcp",

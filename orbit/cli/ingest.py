@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from orbit.cli.shared.options import config_option, json_option
 from orbit.cli.shared.outcome import print_summary, progress_bar
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from orbit.documents import Options, Summary
+    from orbit.documents.engines import Engine, Job
     from orbit.host.host import OrbitHost
 
 
@@ -30,6 +33,13 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Keep the earlier passages of files that cannot be read now. Without it, they are removed.",
 )
+@click.option(
+    "--engine", metavar="NAME", help="Read, split and embed elsewhere: 'ray' on a cluster (orbit-ray). Default: here."
+)
+@click.option("--address", default="", metavar="ADDRESS", help="Where the engine's cluster is. Default: it starts one.")
+@click.option(
+    "--workers", type=click.IntRange(1), help="Workers of the engine. Default: one for each processor of the cluster."
+)
 @config_option
 @json_option
 def ingest(
@@ -39,6 +49,9 @@ def ingest(
     *,
     prune: bool,
     keep_unreadable: bool,
+    engine: str | None,
+    address: str,
+    workers: int | None,
     as_json: bool,
 ) -> None:
     """Add files and folders to a collection.
@@ -52,16 +65,21 @@ def ingest(
 
     from orbit.admin.names import check_name
     from orbit.documents import Options, Origins
+    from orbit.documents.engines import engine as find_engine
     from orbit.host.host import OrbitHost
 
     check_name(collection)
     if prune and not any(path.is_dir() for path in paths):
         raise click.UsageError("--prune needs a folder: a single file does not show what is gone.")
+    if not engine and (address or workers):
+        raise click.UsageError("--address and --workers need --engine.")
+    made = find_engine(engine) if engine else None
     host = OrbitHost.from_file(config_path, needed=("index", "embed"))
     keep = keep_unreadable or host.config.host.ingest.keep_unreadable
     options = Options(keep, prune, Origins.of(host.data_dir), host.file_plugins)
     console = Console(stderr=True)
-    summary = asyncio.run(_ingest(host, collection, paths, options, None if as_json else console))
+    start = None if made is None else lambda job: made(job, address, workers or 0)
+    summary = asyncio.run(_ingest(host, collection, paths, options, start, None if as_json else console))
     if as_json:
         print_json_line(summary)
     else:
@@ -71,15 +89,23 @@ def ingest(
 
 
 async def _ingest(
-    host: OrbitHost, collection: str, paths: Sequence[Path], options: Options, console: Console | None
+    host: OrbitHost,
+    collection: str,
+    paths: Sequence[Path],
+    options: Options,
+    start: Callable[[Job], Engine] | None,
+    console: Console | None,
 ) -> Summary:
     from orbit.documents import ingest_paths
+    from orbit.documents.engines import job_of
     from orbit.types import CallContext
 
     context = CallContext(request_id="orbit-ingest", client_name="orbit ingest", collection=collection)
     settings = host.config.host.ingest
-    async with host:
-        if console is None:
-            return await ingest_paths(host, collection, paths, settings, context, None, options)
-        with progress_bar(console) as report:
-            return await ingest_paths(host, collection, paths, settings, context, report, options)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(host)
+        if start is not None:
+            made = start(await job_of(host, collection, context))
+            options = msgspec.structs.replace(options, engine=await stack.enter_async_context(made))
+        report = stack.enter_context(progress_bar(console)) if console is not None else None
+        return await ingest_paths(host, collection, paths, settings, context, report, options)

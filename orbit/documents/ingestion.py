@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from orbit.config.model import Ingest
+from orbit.documents.engines import Engine, Prepared
 from orbit.documents.files import LocalFile, find_files
 from orbit.documents.in_order import in_order
 from orbit.documents.origins import Origins
@@ -19,8 +20,12 @@ from orbit.documents.reading.readers import fingerprint
 from orbit.documents.sections import UnreadableError
 from orbit.documents.summary import Failed, Kept, Progress, Removed, Shortened, Skipped, Summary, Warned
 from orbit.errors import PromptTooLong, ProviderError
+from orbit.host.documents.embedding import already
 from orbit.host.documents.file_plugins import FilePlugins
 from orbit.types import CallContext, Document, Notice
+
+if TYPE_CHECKING:
+    from orbit.types import Vectors
 
 PATIENCE = 3
 """Sources in a row that the store may reject before ingestion stops: the fault is then not in the sources."""
@@ -71,6 +76,8 @@ class Options(msgspec.Struct, frozen=True):
     origins: Origins | None = None
     plugins: FilePlugins = FilePlugins()
     """The plugins that read and split files."""
+    engine: Engine | None = None
+    """What reads, splits and embeds files, entered; None: this process and its reading processes."""
 
 
 async def ingest_paths(
@@ -108,7 +115,10 @@ async def ingest(
     known = await store.list_sources(collection, context)
     listed = inputs if isinstance(inputs, Sequence) else ()
     run = _Run(store, collection, settings, context, known, progress or (lambda _: None), len(listed), options)
-    async with Reading(settings, options.plugins) as reading:
+    async with AsyncExitStack() as stack:
+        reading: Reading | Engine | None = options.engine
+        if reading is None:
+            reading = await stack.enter_async_context(Reading(settings, options.plugins))
         outcomes = in_order(lambda item: run.read(item, reading), inputs, reading.width)
         async with aclosing(outcomes):
             async for item, outcome in outcomes:
@@ -131,6 +141,8 @@ class _Outcome(msgspec.Struct, frozen=True):
     """Whether it certainly has no text any more: it is empty."""
     passing: bool = False
     """Whether the reason lies in the machine and not in the file."""
+    prepared: Prepared | None = None
+    """What an engine made of it."""
 
 
 class _Run(msgspec.Struct):
@@ -179,7 +191,7 @@ class _Run(msgspec.Struct):
             tuple(self._warned),
         )
 
-    async def read(self, item: Input, reading: Reading) -> _Outcome:
+    async def read(self, item: Input, reading: Reading | Engine) -> _Outcome:
         """Return the passages of an input; none if the collection is up to date."""
         if item.source in self._seen:
             return _Outcome(problem=_TWICE)
@@ -193,10 +205,13 @@ class _Run(msgspec.Struct):
             found = await reading.read(item.source, content, digest)
         except UnreadableError as error:
             return _Outcome(problem=str(error), passing=error.passing)
+        if found.unreadable:
+            return _Outcome(problem=found.unreadable, passing=isinstance(found, Prepared) and found.passing)
         documents = found.documents
         if link := getattr(item, "link", ""):
             documents = tuple(msgspec.structs.replace(document, link=link) for document in documents)
-        return _Outcome(documents, found.warnings, "" if documents else "has no text")
+        prepared = found if isinstance(found, Prepared) else None
+        return _Outcome(documents, found.warnings, "" if documents else "has no text", prepared=prepared)
 
     def _load(self, item: Input) -> tuple[bytes, str]:
         """Return an input's content, empty if it is blank, and its digest."""
@@ -252,10 +267,17 @@ class _Run(msgspec.Struct):
     async def _write(self, batch: Mapping[str, _Outcome]) -> None:
         documents = [document for outcome in batch.values() for document in outcome.documents]
         notices: list[Notice] = []
+        made: dict[str, dict[str, Vectors]] = {}
+        for prepared in (outcome.prepared for outcome in batch.values() if outcome.prepared is not None):
+            if prepared.vectors is not None:
+                texts = (document.text for document in prepared.documents)
+                made.setdefault(prepared.embedding, {}).update(zip(texts, prepared.vectors, strict=True))
+                notices += prepared.notices
         self._embedded = 0
         report = self._reporter(len(documents))
         context = msgspec.structs.replace(self._context, notices=notices, progress=report)
-        self._passages += await self._store.index(self._collection, documents, context)
+        with already(made):
+            self._passages += await self._store.index(self._collection, documents, context)
         self._refused = 0
         reasons = {notice.text: notice.reason for notice in notices}
         for source, outcome in batch.items():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from orbit.errors import ProviderError
@@ -60,14 +61,17 @@ class Embedding:
         """Embed each text once with ``call``, piece by piece. ``embedding`` names the model. Raises ProviderError."""
         import numpy as np  # noqa: PLC0415  # only those who embed pay for it
 
+        made = _MADE.get().get(embedding, {})
         left = list(dict.fromkeys(texts))
-        found: dict[str, Vectors] = {}
+        found = {text: made[text] for text in left if text in made}
+        left = [text for text in left if text not in found]
         kept = _KEPT.get()
         if kept is not None and self._unfinished.exists():
-            found = await asyncio.to_thread(self._unfinished.find, embedding, left)
-            kept.keys |= {self._unfinished.key(embedding, text) for text in found}
-            _report(len(found))
-            left = [text for text in left if text not in found]
+            stored = await asyncio.to_thread(self._unfinished.find, embedding, left)
+            kept.keys |= {self._unfinished.key(embedding, text) for text in stored}
+            found |= stored
+            left = [text for text in left if text not in stored]
+        _report(len(found))
         if not found and len(left) == len(texts) <= self._size:  # the common case copies nothing
             vectors, _ = await self._piece(left, call)
             _report(len(left))
@@ -111,6 +115,19 @@ class Embedding:
                 full = len(piece) == self._size
                 self._size = max(1, min(wanted, self._size * (_GROWTH if full else 1), MOST))
             return vectors, len(piece)
+
+
+@contextmanager
+def already(made: Mapping[str, Mapping[str, Vectors]]) -> Iterator[None]:
+    """Embed no text in the body whose vector is in ``made``: by model, as ``provider/model``, then by text."""
+    token = _MADE.set(made)
+    try:
+        yield
+    finally:
+        _MADE.reset(token)
+
+
+_MADE: ContextVar[Mapping[str, Mapping[str, Vectors]]] = ContextVar("orbit_made", default=MappingProxyType({}))
 
 
 class _Kept:

@@ -1,0 +1,22 @@
+"""The worker, in a process that Ray starts on any machine of the cluster."""
+
+from __future__ import annotations
+
+from orbit.documents.engines import Job, Prepared, Worker
+from orbit_ray.engine import DEPTH
+
+
+class RayWorker:
+    """An actor: Ray ends its process with the ingestion."""
+
+    def __init__(self, job: Job) -> None:
+        """Keep the job."""
+        self._worker = Worker(job, DEPTH)
+
+    async def start(self) -> None:
+        """Load the embedding model."""
+        await self._worker.__aenter__()
+
+    async def read(self, source: str, content: bytes, digest: str) -> Prepared:
+        """Return what became of a file."""
+        return await self._worker.read(source, content, digest)
