@@ -48,8 +48,8 @@ async def copy_records(source: Database, target: Database, progress: Callable[[C
         await target.put_key(key)
         _require(_equal(await target.get_key(key.id), key), f"the key {key.id} of {key.client_name}")
         copied.keys += 1
-        if counts := await source.request_counts(key.id):
-            await target.put_request_counts(key.id, counts)
+        counts = await source.request_counts(key.id)
+        if counts and await target.put_request_counts(key.id, counts):
             _require(await target.request_counts(key.id) == counts, f"the request counts of {key.client_name}")
             copied.quotas += 1
         await _copy_conversations(source, target, key.id, copied, progress)

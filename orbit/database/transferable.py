@@ -37,5 +37,5 @@ class TransferRecords(abc.ABC):
         """Return the requests of a key that count against its limit, by second."""
 
     @abc.abstractmethod
-    async def put_request_counts(self, key_id: str, counts: Mapping[int, int]) -> None:
-        """Replace the counts of a key."""
+    async def put_request_counts(self, key_id: str, counts: Mapping[int, int]) -> bool:
+        """Replace the counts of a key. Return False if this database keeps none."""

@@ -75,6 +75,15 @@ def test_compose_has_health_checks_volumes_and_secrets_for_everything() -> None:
     assert not re.search(r"(?i)password: (?!\$)", (DEPLOY / "compose" / "config.yaml").read_text())
 
 
+@pytest.mark.parametrize(("text", "code"), [("", 0), ("volumess: {}\n", 1)])
+def test_compose_fits_the_schema_of_its_specification(tmp_path: Path, text: str, code: int) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text((DEPLOY / "compose.yaml").read_text() + text)
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == code, result.stdout + result.stderr
+
+
 def test_the_configuration_of_compose_is_right(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secret")
     text = (DEPLOY / "compose" / "config.yaml").read_text().replace("/run/secrets/mongodb-password", "password")

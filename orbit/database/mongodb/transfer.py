@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from beanie.odm.utils.dump import get_dict
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, WriteError
 from typing_extensions import override
 
 from orbit.database.conversations import ConversationTurn
@@ -15,6 +15,9 @@ from orbit.database.mongodb.collections import MongoCollections, reference_to
 from orbit.database.mongodb.documents import D
 from orbit.database.prompts import DuplicatePrompt, SystemPrompt
 from orbit.database.transferable import SESSIONS
+
+_BAD_VALUE = 2
+"""MongoDB's code of a value that it cannot store."""
 
 
 class MongoTransfer(MongoCollections):
@@ -69,9 +72,15 @@ class MongoTransfer(MongoCollections):
         return {second: number for second, number in document.counts if number} if document else {}
 
     @override
-    async def put_request_counts(self, key_id: str, counts: Mapping[int, int]) -> None:
+    async def put_request_counts(self, key_id: str, counts: Mapping[int, int]) -> bool:
         with self._as_unavailable():
-            await self._put(self._counts, self._counts(id=key_id, revision=1, counts=sorted(counts.items())))
+            try:
+                await self._put(self._counts, self._counts(id=key_id, revision=1, counts=sorted(counts.items())))
+            except WriteError as error:
+                if error.code != _BAD_VALUE:
+                    raise
+                return False  # FerretDB 1 has no arrays of arrays
+        return True
 
     async def _put(self, model: type[D], document: D) -> None:
         """Insert a document, or change the one that has its id; Beanie's own ``save`` needs more of the server."""

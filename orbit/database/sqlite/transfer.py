@@ -72,13 +72,14 @@ class SqliteTransfer(SqlitePrompts):
         return {second: number for second, number in rows if number}
 
     @override
-    async def put_request_counts(self, key_id: str, counts: Mapping[int, int]) -> None:
+    async def put_request_counts(self, key_id: str, counts: Mapping[int, int]) -> bool:
         async with self._transaction() as db:
             await db.execute("DELETE FROM request_counts WHERE key_id = ?", (key_id,))
             for second, number in counts.items():
                 await db.execute(
                     "INSERT INTO request_counts (key_id, second, number) VALUES (?, ?, ?)", (key_id, second, number)
                 )
+        return True
 
 
 def _upsert(table: str, columns: str, unique: str) -> str:
