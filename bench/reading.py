@@ -5,7 +5,8 @@
 PDF is compared with poppler's ``pdftotext`` and with PDFium's text as it is, HTML with the text of html5lib's tree
 outside links, most of which are navigation. Recall is the part of the reference's words that are in ORBIT's text, each
 as often; order is the same for pairs of neighbours. Lines that repeat on a quarter of the pages count once, because
-ORBIT removes them. Files whose reference has fewer than 20 words count only as read or refused. Each side reads in a
+ORBIT removes them. Files whose reference has fewer than 20 words count only as read or refused. The lines "of these"
+leave out the files in ``data/poppler_wrong.txt``, whose text poppler itself has wrong, and how. Each side reads in a
 process of its own, which also tells its memory. html5lib is no dependency: pip install html5lib
 """
 
@@ -31,6 +32,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+WRONG = {line.split()[0] for line in (Path(__file__).parent / "data/poppler_wrong.txt").open() if line[0] not in "#\n"}
+"""Names of files whose text the reference has wrong."""
 PATIENCE = 60
 """Seconds for a file."""
 FEWEST = 20
@@ -198,6 +201,13 @@ def files(folder: Path, endings: set[str]) -> Iterator[Path]:
                 yield path
 
 
+def _means(scores: list[tuple[float, float, str]]) -> str:
+    """Return mean recall and order, and how many files have a low recall, as columns of the table."""
+    recalls, orders = [score[0] for score in scores] or [0.0], [score[1] for score in scores] or [0.0]
+    low, lost = sum(recall < 0.8 for recall in recalls), sum(recall < 0.5 for recall in recalls)  # see the heading
+    return f"{sum(recalls) / len(recalls):8.3f}{sum(orders) / len(orders):8.3f}{low:7}{lost:7}"
+
+
 def compare(paths: list[Path], reference: str, names: list[str], worst: int) -> None:
     """Print how each side reads the files, and the files that ORBIT reads worst."""
     judge = Side(reference)
@@ -224,18 +234,14 @@ def compare(paths: list[Path], reference: str, names: list[str], worst: int) -> 
     print(f"\n{len(paths)} files, {pages} pages, {len(scores[names[0]])} with at least {FEWEST} words in {reference}")
     print(f"{'':10}{'recall':>8}{'order':>8}{'< 0.8':>7}{'< 0.5':>7}{'refused':>9}{'ms/page':>9}{'MB':>6}")
     for side in sides:
-        recalls = [score[0] for score in scores[side.name]] or [0.0]
-        orders = [score[1] for score in scores[side.name]] or [0.0]
-        low, lost = sum(recall < 0.8 for recall in recalls), sum(recall < 0.5 for recall in recalls)  # see the heading
-        print(
-            f"{side.name:10}{sum(recalls) / len(recalls):8.3f}{sum(orders) / len(orders):8.3f}{low:7}{lost:7}"
-            f"{len(refused[side.name]):9}{1000 * seconds[side.name] / max(1, pages):9.2f}{side.megabytes:6}"
-        )
+        time_and_memory = f"{1000 * seconds[side.name] / max(1, pages):9.2f}{side.megabytes:6}"
+        print(f"{side.name:10}{_means(scores[side.name])}{len(refused[side.name]):9}{time_and_memory}")
+    for name in names:
+        right = [score for score in scores[name] if Path(score[2]).name not in WRONG]
+        print(f"{name:10}{_means(right)}   of these, the {len(right)} that {reference} reads right")
     print(f"{reference:10}{'':39}{1000 * seconds[reference] / max(1, pages):9.2f}{judge.megabytes:6}")
-    for score in sorted(scores[names[0]])[:worst]:
-        print(f"  recall {score[0]:.2f} order {score[1]:.2f} {score[2]}")
-    for line in refused[names[0]][:worst]:
-        print(f"  refused {line}")
+    low = (f"recall {recall:.2f} order {order:.2f} {path}" for recall, order, path in sorted(scores[names[0]])[:worst])
+    print("\n".join(f"  {line}" for line in (*low, *(f"refused {line}" for line in refused[names[0]][:worst]))))
     for side in (judge, *sides):
         side.close()
 
