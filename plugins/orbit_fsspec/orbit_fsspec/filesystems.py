@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 _OBJECT_STORES = frozenset({"s3", "gs", "az"})
+_SHELLS = frozenset({"sftp", "ssh"})
 _PACKAGES = {
     **dict.fromkeys(_OBJECT_STORES, ("obstore", "orbit-fsspec[s3]")),
     **dict.fromkeys(("http", "https"), ("aiohttp", "orbit-fsspec[http]")),
     **dict.fromkeys(("webdav+http", "webdav+https"), ("webdav4", "orbit-fsspec[webdav]")),
-    **dict.fromkeys(("sftp", "ssh"), ("paramiko", "paramiko")),
+    **dict.fromkeys(_SHELLS, ("paramiko", "paramiko")),
 }
 """Protocol -> the module that speaks it, and what to install for it."""
 
@@ -87,7 +88,8 @@ def opened(url: str, options: Mapping[str, Any]) -> Place:
         return Place(WebdavFileSystem(address, auth=auth, skip_instance_cache=True, **rest), "")
     import fsspec.core  # type: ignore[import-untyped]  # noqa: PLC0415  # the same
 
-    files, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, use_listings_cache=False, **options)
+    caching = {} if protocol in _SHELLS else {"use_listings_cache": False}  # paramiko refuses what it does not know
+    files, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **caching, **options)
     return Place(files, root)
 
 
@@ -96,9 +98,9 @@ def close(place: Place) -> None:
     session = getattr(place.files, "_session", None)
     if session is not None and hasattr(place.files, "close_session"):
         place.files.close_session(place.files.loop, session)
-    client = getattr(place.files, "client", None)  # of WebDAV
+    client = getattr(place.files, "client", None)  # of WebDAV and SFTP
     if client is not None:
-        client.http.close()
+        getattr(client, "http", client).close()
 
 
 def _plain_http(options: Mapping[str, Any]) -> dict[str, bool]:
