@@ -35,6 +35,24 @@ def chain_pem(key: Any, serial: int, days: float = 1) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
+def authority_pem(key: Any) -> bytes:
+    """The certificate of somebody, as who trusts them has it."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somebody")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
 def signed_pem(key: Any, authority: Any, name: str) -> bytes:
     """A certificate for a name, signed by somebody of whom nobody has heard."""
     now = dt.datetime.now(dt.UTC)

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 import orbit
-from orbit.upstreams import addresses_of, is_public, pinned_request, retry_after
+from orbit.upstreams import addresses_of, is_public, pinned_request, retry_after, tls_context
 from orbit_web.names import host_of, normal
 from orbit_web.settings import WebSettings
 
@@ -62,8 +62,9 @@ class Client:
     def __init__(self, settings: WebSettings, allowed: Callable[[str], bool]) -> None:
         self._settings = settings
         self._allowed = allowed
+        context = tls_context(settings.ca_certs, verify_certs=settings.verify_certs)
         self._http = httpx.AsyncClient(
-            trust_env=False, timeout=settings.timeout, verify=settings.verify_certs, follow_redirects=False
+            trust_env=False, timeout=settings.timeout, verify=context, follow_redirects=False
         )
         self._next = 0.0
         self.pause = settings.delay

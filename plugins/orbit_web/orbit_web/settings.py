@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from orbit.upstreams import header_problems
+from orbit.upstreams import header_problems, tls_problems
 
 
 class WebSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -55,6 +55,9 @@ class WebSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         dict[str, str],
         Meta(description="Request headers for the site, such as `Authorization`; preferably ${NAME} from .env."),
     ] = {}
+    ca_certs: Annotated[
+        str, Meta(description="PEM file of the certificate authorities to trust for https, instead of the system's.")
+    ] = ""
     verify_certs: Annotated[bool, Meta(description="Verify certificates.")] = True
 
     def problems(self) -> Iterable[str]:
@@ -70,6 +73,7 @@ class WebSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             if not pattern.startswith(("/", "*")):
                 yield f"the pattern {pattern!r} must begin with a slash, such as /docs/*"
         yield from header_problems(self.headers)
+        yield from tls_problems(self.ca_certs, verify_certs=self.verify_certs)
 
 
 def _problems_of(url: str) -> Iterable[str]:
