@@ -1,5 +1,6 @@
 """``orbit sync`` with real file systems: a folder, S3, WebDAV and an HTTP index."""
 
+import importlib.util
 import json
 import sys
 import threading
@@ -169,7 +170,9 @@ def test_large_files_and_too_many_files(papers, orbit_sync):
         ({"url": "webdav://host/papers"}, "write webdav+https:// (or webdav+http://) instead of webdav://"),
     ],
 )
-def test_settings_that_cannot_work(orbit_sync, settings, sentence):
+def test_settings_that_cannot_work(orbit_sync, monkeypatch, settings, sentence):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *of: None if name == "paramiko" else found(name, *of))
     code, _, err = orbit_sync(settings, plain=True)
     assert code == 1
     assert sentence in err
