@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jsonschema
 import pytest
 from click.testing import CliRunner
@@ -82,6 +83,18 @@ def test_compose_fits_the_schema_of_its_specification(tmp_path: Path, text: str,
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == code, result.stdout + result.stderr
+
+
+def test_the_queries_of_keda_are_of_metrics_that_are_there(tmp_path: Path) -> None:
+    scaled = list(YAML(typ="safe", pure=True).load_all((DEPLOY / "keda.yaml").read_text()))
+    assert [one["spec"]["scaleTargetRef"]["name"] for one in scaled] == ["orbit", "vllm"]
+    with serve({"echo": {}, "metrics": {"access": "open"}}, tmp_path) as server:
+        shown = httpx.get(f"{server.url}/metrics").text
+    for one in scaled:
+        (trigger,) = one["spec"]["triggers"]
+        assert float(trigger["metadata"]["threshold"]) > 0
+        for metric in re.findall(r"orbit_\w+", trigger["metadata"]["query"]):
+            assert re.search(rf"^{metric} ", shown, re.MULTILINE), metric
 
 
 def test_the_configuration_of_compose_is_right(tmp_path: Path) -> None:
