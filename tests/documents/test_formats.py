@@ -258,6 +258,11 @@ def test_a_mailbox():
     assert [path for path, *_ in sections("a.mbox", content)] == [("One",), ("Two",)]
 
 
+def test_lines_that_a_mailbox_escapes_are_as_they_were_written():
+    content = b"From someone Thu\nSubject: One\n\n>From the start\n>>From here\n> From there\n"
+    assert text_of("a.mbox", content).endswith("From the start\n>From here\n> From there")
+
+
 def test_a_notebook():
     cells = [
         {"cell_type": "markdown", "source": ["# Sums\n", "How to add."]},

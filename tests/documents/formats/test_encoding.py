@@ -124,3 +124,29 @@ def test_lines_in_another_encoding_do_not_spoil_the_others():
     found = decode("Müller;5 €\nŁódź;7\n".encode() + "Schröder;8 €\n".encode("cp1252"))
     assert found.text == "Müller;5 €\nŁódź;7\nSchröder;8 €\n"
     assert found.warnings == ("The text is UTF-8, but for 1 line that is not: read as windows-1252, which is a guess.",)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [("iso2022_jp", "見積書 3 月"), ("iso2022_jp_2", "東京 café"), ("iso2022_kr", "계약서 3 월")],
+)
+@pytest.mark.parametrize("declared", [True, False])
+def test_letters_that_are_ascii_after_a_sign_are_read(encoding, text, declared):
+    content = f"plain, then {text}".encode(encoding)
+    if encoding != "iso2022_jp_2" or declared:
+        assert decode(content, encoding if declared else "").text == f"plain, then {text}"
+
+
+def test_colours_of_a_terminal_are_no_letters():
+    assert decode(b"\x1b[31mred\x1b[0m \x1b(B").text == "\x1b[31mred\x1b[0m \x1b(B"
+
+
+def test_a_mail_from_japan_is_read():
+    body = "見積もりを送ります。".encode("iso2022_jp")
+    mail = b"From: a@b.jp\nSubject: x\nContent-Type: text/plain; charset=ISO-2022-JP\n\n" + body
+    assert "見積もりを送ります。" in read("a.eml", mail).sections[0].text
+
+
+def test_a_page_from_japan_is_read():
+    page = '<meta charset="iso-2022-jp"><p>見積もり'.encode("iso2022_jp")
+    assert read("a.html", page).sections[0].text == "見積もり"
