@@ -25,6 +25,7 @@ _SAMPLING: Final = (
 _OF_SCHEMAS: Final = re.compile(r"schema|response_format|grammar|structured|guided|json|format", re.IGNORECASE)
 _OF_TOOLS: Final = re.compile(r"\b(tools?|functions?|tool_choice|parallel_tool_calls|tool-call)", re.IGNORECASE)
 _OF_PARTS: Final = re.compile(r"image|multi-?modal|vision|modalit|\bfiles?\b|content (type|part)|mmproj", re.IGNORECASE)
+_OF_THOUGHTS: Final = re.compile(r"thinking|reasoning", re.IGNORECASE)
 _REFUSALS: Final = (400, 422)
 _TOO_LARGE: Final = (400, 413, 422, 500)
 _STATUS: Final[dict[int, tuple[str, FailureKind]]] = {
@@ -126,6 +127,8 @@ def _mistakes(error: Refused, options: GenerateOptions, messages: Sequence[Messa
         yield "messages", "The model cannot read the images or files in these messages."
     if options.json_schema is not None and _OF_SCHEMAS.search(said):
         yield "json_schema", "The model cannot follow this JSON schema."
+    if options.reasoning_effort not in (None, "none") and _OF_THOUGHTS.search(said):
+        yield "reasoning_effort", "The model does not let requests choose how much it thinks."
     for name in _SAMPLING:
         option = name.replace("repetition", "repeat")
         if getattr(options, option) not in (None, ()) and re.search(rf"\b{name}\b", said):

@@ -107,6 +107,14 @@ def echo(body: dict[str, Any]) -> str:
     return str(body["messages"][-1]["content"])
 
 
+def _format_problem(form: Any) -> str:
+    if isinstance(form, str) and form not in ("", "json"):
+        return f'invalid format: "{form}"; expected "json" or a valid JSON Schema object'
+    if isinstance(form, dict) and not isinstance(form.get("type", ""), str | list):
+        return "invalid JSON schema in format"
+    return ""
+
+
 def embedding(text: str) -> list[float]:
     """Return a unit vector made of the words of ``text``: equal texts have equal vectors, related ones similar."""
     vector = [1e-6] * DIMENSION
@@ -427,11 +435,13 @@ class OllamaWire:
             self._load(self._find(str(body["model"])) or "", body.get("options") or {})
             await asyncio.sleep(self.delay)
             given = body.get("input")
-            texts = [given] if isinstance(given, str) else list(given or [])
+            texts = [given] if isinstance(given, str) and given else list(given or [])
+            if not all(isinstance(text, str) for text in texts):
+                return _problem(400, "invalid input type")
             return web.json_response(
                 {
                     "model": body["model"],
-                    "embeddings": [embedding(text) for text in texts if text != ""],
+                    "embeddings": [embedding(text) for text in texts],
                     "total_duration": 14_143_917,
                     "load_duration": 1_019_500,
                     "prompt_eval_count": sum(len(words(text)) for text in texts),
@@ -448,7 +458,8 @@ class OllamaWire:
         refused = self.refuse(request.path, body)
         if refused is not None:
             return _problem(*refused)
-        return self._incapable(body)
+        said = _format_problem(body.get("format"))
+        return _problem(500, said) if said else self._incapable(body)
 
     def _incapable(self, body: dict[str, Any]) -> web.Response | None:
         """What keeps a model from answering."""

@@ -171,6 +171,7 @@ class ChatReader:
         self._tools = bool(options.tools)
         self._forced: list[str] | None = [] if is_forced(options) else None
         self._items: list[Any] = []
+        self._tokens: tuple[WrittenToken, ...] = ()
 
     def read(self, lines: list[ChatLine]) -> Chunk | None:
         """Return what the lines add to the answer; None if they add nothing. Leave ``error`` lines to the caller.
@@ -190,13 +191,15 @@ class ChatReader:
         for message in messages:
             if message.tool_calls:
                 self._items += message.tool_calls if isinstance(message.tool_calls, list) else [message.tool_calls]
-        tokens = tuple([token for line in lines if line.logprobs for token in written_tokens(line.logprobs)])
+        written = [token for line in lines if line.logprobs for token in written_tokens(line.logprobs)]
+        tokens, self._tokens = (*self._tokens, *written), ()
         if self._forced is not None:
             self._forced.append(text)
             text, held = "", True
         last = lines[-1] if lines else None
         if last is None or not last.done:
             if not (text or thoughts or (held and self._whole)):
+                self._tokens = tokens  # their text is held back
                 return None
             return Chunk(text, reasoning=thoughts, logprobs=tokens)
         return self._last(text, thoughts, last, tokens)

@@ -159,11 +159,14 @@ def with_system_prompt(messages: Sequence[Message], prompt: str) -> Sequence[Mes
 
 
 def embed_body(settings: OllamaSettings, texts: Sequence[str], prefix: str, model: str = "") -> bytes:
-    """Return the body of ``POST /api/embed``. Replace empty texts, for which Ollama has no vector, by a space."""
+    """Return the body of ``POST /api/embed``. Replace empty texts, for which some versions have no vector, by a space.
+
+    Disabling ``truncate`` makes the server refuse a text that is too long: else nobody would know that it was cut.
+    """
     body: dict[str, Any] = {
         "model": model or settings.embed_model,
         "input": [prefix + text or " " for text in texts],
-        "truncate": True,
+        "truncate": False,
     }
     if settings.embed_model == settings.model:
         body["options"] = load_options(settings)

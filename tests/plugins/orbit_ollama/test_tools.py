@@ -142,6 +142,17 @@ async def test_probabilities_come_with_their_text(wire: OllamaWire, start: Start
     assert (token.token, token.logprob, token.bytes, token.top_logprobs[0].token) == ("Hi", -0.5, (72, 105), "Hi")
 
 
+async def test_probabilities_of_text_that_is_held_back_come_with_it(
+    wire: OllamaWire, start: Start, context: CallContext
+) -> None:
+    words = ["The", " user", " is"]  # it may be the beginning of thoughts
+    pieces = [line(word, logprobs=[{"token": word, "logprob": -0.5}]) for word in words]
+    wire.raw["/api/chat"] = Raw([*pieces, last()], {"Content-Type": "application/x-ndjson"})
+    chunks = await ask(await start(base_url=wire.url), context, options=GenerateOptions(logprobs=0))
+    assert "".join(chunk.text for chunk in chunks) == "The user is"
+    assert [token.token for chunk in chunks for token in chunk.logprobs] == words
+
+
 async def test_a_model_supports_what_the_server_says(start: Start) -> None:
     always = {"json_schema", "logprobs"}
     async with OllamaWire(abilities=["completion", "tools", "vision"]) as wire:
@@ -188,6 +199,9 @@ async def test_what_the_server_refuses_is_the_clients(wire: OllamaWire, start: S
     with pytest.raises(ProviderError) as raised:
         await ask(await start(base_url=wire.url), context, options=TOOLS)
     assert (raised.value.kind, raised.value.option) == ("rejected", "tools")
+    with pytest.raises(ProviderError) as thoughtless:
+        await ask(await start(base_url=wire.url), context, options=GenerateOptions(reasoning_effort="high"))
+    assert (thoughtless.value.kind, thoughtless.value.option) == ("rejected", "reasoning_effort")
 
 
 async def test_tools_and_images_take_tokens(wire: OllamaWire, start: Start) -> None:
