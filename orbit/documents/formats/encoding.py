@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
+from contextlib import suppress
 from contextvars import ContextVar
 
 import msgspec
@@ -36,6 +38,9 @@ _BROADER = {
 }
 """What browsers take for a declared encoding (WHATWG Encoding Standard): a superset that older programs wrote."""
 _NAMES = {"cp1252": "windows-1252", "cp1250": "windows-1250", "cp1251": "windows-1251", "cp932": "Shift_JIS"}
+_SHIFTS = re.compile(rb"\x1b\$(?:[@AB]|\)C|\([CDOPQ])")
+_SHIFTING = ("iso2022_jp", "iso2022_kr")
+"""Encodings in ASCII, of Japanese and Korean. These signs begin their letters."""
 _SAMPLE = 100_000
 """Bytes that show whether a text with mistakes is UTF-8."""
 _TEXT_START = 8_192
@@ -66,8 +71,19 @@ def decode(content: bytes, declared: str = "") -> Decoded:
         if not encoding:
             raise UnreadableError("is binary, not text")
         return _strict(content, encoding)
+    if _SHIFTS.search(content) and (shifted := _shifted(content, known(declared))) is not None:
+        return shifted
     text = _utf_8(content)
     return Decoded(normal(text), "utf-8") if isinstance(text, str) else _decode_other(content, known(declared))
+
+
+def _shifted(content: bytes, declared: str) -> Decoded | None:
+    """Decode a text whose letters are ASCII after a sign that shifts the alphabet, as e-mails from Japan are."""
+    for encoding in dict.fromkeys((declared, *_SHIFTING)):
+        if encoding.startswith(_SHIFTING) and content.isascii():
+            with suppress(UnicodeDecodeError):
+                return Decoded(normal(content.decode(encoding)), encoding)
+    return None
 
 
 def _decode_other(content: bytes, declared: str) -> Decoded:

@@ -34,6 +34,8 @@ _MOST_PARTS = 10_000
 _LONG_HEADER = 4_000
 _ENCODED_WORD = re.compile(r"(=\?[\w-]{1,40}\?[bq]\?[^?\s]{0,100}\?=)(?:\s+(?==\?))?", re.IGNORECASE)
 _MESSAGE = re.compile(rb"^From .*\n(?=[\w-]+:)", re.MULTILINE)
+_ESCAPED = re.compile(rb"^>(>*From )", re.MULTILINE)
+"""How mailboxes write a line of a message that would look like the start of the next one."""
 
 
 class _Policy(email.policy.EmailPolicy):
@@ -104,7 +106,7 @@ def read_mbox(content: bytes) -> Content:
     warnings: list[str] = []
     attachments: list[SourceFile] = []
     for start, end in zip(starts, [*starts[1:], len(content)], strict=True):
-        found = read_eml(content[start:end].partition(b"\n")[2])
+        found = read_eml(_ESCAPED.sub(rb"\1", content[start:end].partition(b"\n")[2]))
         warnings += found.warnings
         attachments += found.attachments
         path = (found.title,) if found.title else ()
