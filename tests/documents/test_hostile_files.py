@@ -287,6 +287,8 @@ HOSTILE: dict[str, tuple[str, Build, str]] = {
     "text of marks on a letter": (".txt", lambda: ("hello a" + "\u0301\u0323" * 200_000).encode(), "=hello"),
     "text of noise": (".txt", lambda: bytes(range(256)) * 10_000, "is binary, not text"),
     "log of lines": (".log", lambda: b"\n" * 4_000_000 + b"hello", "=hello"),
+    "calendar of entries": (".ics", lambda: b"BEGIN:VEVENT\n" * 20_000 + b"\n " * 100_000 + b"hello", "=hello"),
+    "cards of quoted lines": (".vcf", lambda: b"N;ENCODING=QUOTED-PRINTABLE:=\n" * 100_000 + b"hello", "=hello"),
     "source in one line": (".py", lambda: b"x=" * 1_000_000 + b"'hello'", "=hello"),
     "pdf whose pages are its pages": (
         ".pdf",
@@ -338,7 +340,7 @@ def test_every_format_has_a_hostile_file() -> None:
     same = {".docm", ".dotx", ".dotm", ".pptm", ".ppsx", ".potx", ".xlsm", ".xltx", ".xltm", ".ott", ".ots", ".otp"}
     same |= {".markdown", ".mdx", ".htm", ".xhtml", ".mhtml", ".ndjson", ".yml", ".rss", ".atom", ".xsd", ".dita"}
     text = {ending for ending in KNOWN if ending not in same and KNOWN.index(ending) > KNOWN.index(".log")}
-    text |= {".text", ".rst", ".adoc", ".org", ".srt", ".vtt", ".ics", ".vcf"}
+    text |= {".text", ".rst", ".adoc", ".org", ".srt", ".vtt"}
     assert set(KNOWN) - same - text - {ending for ending, _, _ in HOSTILE.values()} == set()
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from orbit.documents.formats.cards import read_cards
 from orbit.documents.formats.encoding import decode
 from orbit.documents.formats.html.reader import read_html
 from orbit.documents.formats.mail import read_eml, read_mbox, read_mht
@@ -125,9 +126,8 @@ _CODE = (
 
 _READERS: dict[str, tuple[str, Callable[[bytes], Content]]] = {
     **dict.fromkeys((".md", ".markdown", ".mdx"), ("markdown", _of_text(read_markdown))),
-    **dict.fromkeys(
-        (".txt", ".text", ".rst", ".adoc", ".org", ".srt", ".vtt", ".ics", ".vcf"), ("text", _of_text(_text))
-    ),
+    **dict.fromkeys((".txt", ".text", ".rst", ".adoc", ".org", ".srt", ".vtt"), ("text", _of_text(_text))),
+    **dict.fromkeys((".ics", ".vcf"), ("cards", _of_text(read_cards))),
     **dict.fromkeys((".html", ".htm", ".xhtml"), ("html", read_html)),
     ".pdf": ("pdf", read_pdf),
     **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), ("docx", read_docx)),
@@ -162,7 +162,8 @@ _OLD = {
 TEXT = frozenset(
     ending
     for ending, (kind, _) in _READERS.items()
-    if kind in {"markdown", "text", "table", "json", "json lines", "yaml", "xml", "code", "notebook", "eml", "mbox"}
+    if kind
+    in {"markdown", "text", "cards", "table", "json", "json lines", "yaml", "xml", "code", "notebook", "eml", "mbox"}
 )
 """Extensions of the files that people can read as text."""
 
