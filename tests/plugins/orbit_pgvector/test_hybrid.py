@@ -1,8 +1,10 @@
 """pgvector beside the full-text index: one fused list, and both stores stay equal."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from orbit import CallContext
@@ -20,8 +22,6 @@ def config(section: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_words_and_vectors_are_fused(config: dict[str, Any], tmp_path: Path) -> None:
-    import httpx
-
     rows = [f"E{10_000 + 37 * n},valve,replace it" for n in range(100)]
     (tmp_path / "errors.csv").write_text("\n".join(["Code,Part,Remedy", *rows]))
     with serve(config, tmp_path / "data", collection=NAME) as server:
@@ -47,3 +47,21 @@ async def test_it_is_filled_from_the_other_store(config: dict[str, Any], tmp_pat
         ]
         assert words == vectors
         assert len((await ingest_paths(made, NAME, files, Ingest(), CONTEXT)).unchanged) == 3
+
+
+def test_shards_are_filled_one_by_one_and_searched_together(section: dict[str, Any], tmp_path: Path) -> None:
+    shards = {f"shard{n}": {"use": "pgvector", **section, "schema": f"{section['schema'][:50]}_{n}"} for n in (1, 2, 3)}
+    config = {"echo": {}, "wordllama": {}, **shards}
+    for n, name in enumerate(shards):
+        page = tmp_path / f"{n}.md"
+        page.write_text(f"# Lighthouse {n}\n\nThe lighthouse on island {n} opens at nine.")
+        asyncio.run(fill(config | {"general": {"store_provider": name}}, tmp_path / name, page))
+    with serve(config | {"general": {"store_provider": "shard1"}}, tmp_path / "data", collection=NAME) as server:
+        body = {"message": "When does the lighthouse open?", "stream": False}
+        answer = httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}).json()
+    assert {one["source"] for one in answer["sources"]} == {"0.md", "1.md", "2.md"}
+
+
+async def fill(config: dict[str, Any], data: Path, page: Path) -> None:
+    async with host(config, data) as made:
+        assert (await ingest_paths(made, NAME, [page], Ingest(), CONTEXT)).added == (page.name,)
