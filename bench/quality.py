@@ -4,8 +4,9 @@
 
 Prints R@1, R@3 and MRR of each set, how many questions about other things are refused, and milliseconds a question and
 memory by the number of passages. This folder holds the sets; --sets adds public ones from a folder, whose files
-refusals.py names. --reranker is the folder of a cross-encoder; without it the bundled language model reranks some
-questions of each set. With --answers, how often the embedded default's quotations hold the facts that they should.
+refusals.py names. --reranker is the folder of a cross-encoder; with --reranked alone the bundled language model reranks
+so many questions of each set, which takes it minutes for each. With --answers, how often the embedded default's
+quotations hold the facts that they should.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from quality_sets import HERE, ROOT, Question, articles, codes, pages, public
+from quality_sets import HERE, MOST, ROOT, Question, articles, codes, pages, public
 from search_speed import speed
 
 from orbit import CallContext, Document, Query
@@ -191,11 +192,12 @@ def main() -> None:
     parser.add_argument("--embedder", default="onnx", help="plugin that embeds, such as wordllama")
     parser.add_argument("--model", default="", help="its model")
     parser.add_argument("--sets", type=Path, help="folder with public sets")
-    parser.add_argument("--reranker", default="", help="folder of a cross-encoder; else the bundled model reranks")
-    parser.add_argument("--reranked", type=int, default=5, help="questions of each set that are reranked")
+    parser.add_argument("--reranker", default="", help="folder of a cross-encoder that reranks")
+    parser.add_argument("--reranked", type=int, help="questions of each set that are reranked")
     parser.add_argument("--passages", default="1000,100000", help="numbers of passages to time; empty for none")
     parser.add_argument("--answers", action="store_true", help="measure the embedded default's answers instead")
     given = parser.parse_args()
+    reranked = (MOST if given.reranker else 0) if given.reranked is None else given.reranked
     if given.answers:
         asyncio.run(answers())
         return
@@ -217,11 +219,11 @@ def main() -> None:
 
     async def measure() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            async with make_host({**config, **(reranker if given.reranked else {})}, Path(folder)) as host:
-                await quality(host, given.sets, given.reranked)
+            async with make_host({**config, **(reranker if reranked else {})}, Path(folder)) as host:
+                await quality(host, given.sets, reranked)
 
     asyncio.run(measure())
-    speed(config, given.embedder, reranker if given.reranked else {}, [int(n) for n in given.passages.split(",") if n])
+    speed(config, given.embedder, reranker if reranked else {}, [int(n) for n in given.passages.split(",") if n])
 
 
 if __name__ == "__main__":
