@@ -12,7 +12,8 @@ from litestar.types import Scope
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _MAX_ID_CHARS = 200
 _HEADERS = "headers"
-"""The key in a request's state that holds its headers by name."""
+"""The key in a request's state that holds the list of its headers, and these by name."""
+_NONE: Any = (None, {})
 _PROCESS = secrets.token_hex(8)
 _count = itertools.count(1)
 """A random part for the process and a count for the request: ids are unique, and cost nothing."""
@@ -21,9 +22,10 @@ _count = itertools.count(1)
 def header(scope: Scope, name: bytes) -> str | None:
     """Return the first value of a request header, named in lower case, or None."""
     state: dict[str, Any] = scope["state"]
-    headers = state.get(_HEADERS)
-    if headers is None:
-        headers = state[_HEADERS] = dict(reversed(scope["headers"]))  # type: ignore[call-overload]  # a list in fact
+    listed, headers = state.get(_HEADERS, _NONE)
+    if listed is not scope["headers"]:  # a request within another one may have a copy of its state
+        headers = dict(reversed(scope["headers"]))  # type: ignore[call-overload]  # a list in fact
+        state[_HEADERS] = scope["headers"], headers
     value: bytes | None = headers.get(name)
     return None if value is None else value.decode("latin-1")
 

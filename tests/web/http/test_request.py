@@ -33,6 +33,14 @@ def test_ids_are_unique_and_stay_the_same_for_a_request() -> None:
     assert len({request_id_of(scope()) for _ in range(1000)}) == 1000
 
 
+def test_a_request_within_another_one_has_its_own_headers() -> None:
+    """A plugin that asks ORBIT itself passes on the state of its own request, as ``/mcp`` does."""
+    outer = scope((b"x-api-key", b"outer"))
+    assert header(outer, b"x-api-key") == "outer"
+    inner: Any = {**scope((b"x-api-key", b"inner")), "state": {**outer["state"]}}
+    assert (header(inner, b"x-api-key"), header(outer, b"x-api-key")) == ("inner", "outer")
+
+
 def test_headers_are_found_by_their_name() -> None:
     request = scope((b"x-one", b"1"), (b"x-two", b"\xfc"), (b"x-one", b"other"))
     assert (header(request, b"x-one"), header(request, b"x-two"), header(request, b"x-three")) == ("1", "ü", None)
