@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -13,9 +13,9 @@ from loopback import served
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 TOOLS = ["echo", "refuse", "late", "deny", "break", "forget", "page", "garbage", "close", "cut"]
-TOOLS += ["trickle", "flood", "event", "wait"]
+TOOLS += ["trickle", "flood", "event", "wait", "hang"]
 """Tools whose calls are answered with errors of the server, with refusals of HTTP, with what is no message, by half,
-with events that say nothing, or with far too much; or as soon as `echo` is called."""
+with events that say nothing, or with far too much; or as soon as `echo` is called; or never."""
 STATUSES = {"deny": (401, b"token expired"), "break": (500, b"out of cheese"), "forget": (404, b"no such session")}
 ERRORS = {"refuse": (-32000, "the disk is gone"), "late": (-32001, "the disk is slow")}
 """Errors with the codes that the client's SDK has for its own."""
@@ -26,6 +26,8 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     stop: threading.Event
     echoed: threading.Event
+    left: threading.Semaphore
+    """Counts the requests whose client has left."""
 
     def log_message(self, *_: Any) -> None:
         """Stay silent."""
@@ -38,8 +40,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with suppress(OSError):  # the client has left
+        try:
             self._act(message)
+        except OSError:  # the client has left
+            self.left.release()
 
     def _act(self, message: dict[str, Any]) -> None:
         method, params = message["method"], message.get("params") or {}
@@ -56,6 +60,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._begin("application/json", length=1000)
             self.wfile.write(b'{"jsonrpc": ')
             self.close_connection = True
+        elif fault == "hang":
+            if not self.connection.recv(1):
+                raise ConnectionResetError
         elif fault in ("trickle", "flood", "event"):
             self._stream(fault)
         elif "id" not in message:
@@ -108,10 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[str]:
+def serving(left: threading.Semaphore | None = None) -> Iterator[str]:
     """Run the server; yields its address, to which a path `/FAULT/mcp` belongs."""
     stop = threading.Event()
-    with served(type("Handler", (_Handler,), {"stop": stop, "echoed": threading.Event()})) as url:
+    left = left or threading.Semaphore(0)
+    with served(type("Handler", (_Handler,), {"stop": stop, "echoed": threading.Event(), "left": left})) as url:
         try:
             yield url
         finally:

@@ -82,7 +82,7 @@ class Connection:
         if client is None:
             raise self.unavailable()
         self.calls += 1
-        with replying() as reply:
+        with replying(self._settings.timeout) as reply:
             limit = asyncio.timeout(self._settings.timeout)
             try:  # a timeout of our own: a server may answer with the code that the SDK has for its own
                 async with limit:

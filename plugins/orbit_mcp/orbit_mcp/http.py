@@ -25,6 +25,8 @@ _EMPTY: Final = re.compile(rb"\n\n|\r\r|\r\n\r\n")
 """The end of an event."""
 _LOST: Final = (401, 404)
 """Refusals that a new connection may mend: the key is not valid any more, or the server has forgotten the session."""
+_GRACE: Final = 1.0
+"""Seconds after which a call that has timed out is ended, so that its own timeout comes first."""
 _REFUSED: Final = (*_LOST, 403)
 """Refusals whatever the body says; with other errors, a JSON body is the server's own answer."""
 
@@ -53,8 +55,15 @@ class _Transport(httpx2.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         asks = request.method == "POST"
         reply = current() if asks else Reply()
+        if reply.seconds is not None:
+            request.extensions = {
+                **request.extensions,
+                "timeout": {**request.extensions["timeout"], "read": reply.seconds + _GRACE},
+            }
         try:
             response = await super().handle_async_request(request)
+        except httpx2.ReadTimeout:  # the call has ended before, and the connection goes on
+            return httpx2.Response(504, request=request)
         except httpx2.TransportError as error:
             away = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
             reply.fault = f"{'it cannot be reached' if away else 'the connection broke off'} ({_brief(error)})"
@@ -81,6 +90,8 @@ class _Limited(httpx2.AsyncByteStream):
         size, last = 0, b""
         try:
             async for piece in self._stream:
+                if self._reply.abandoned:
+                    raise self._failed("nobody waits for its answer any more")
                 size -= len(last)
                 messages = _EMPTY.split(last + piece) if self._events else [last + piece]
                 if max(size + len(messages[0]), *map(len, messages)) > self._limit:

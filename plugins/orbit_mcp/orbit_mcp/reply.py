@@ -10,7 +10,11 @@ from contextvars import ContextVar
 class Reply:
     """What became of a request."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float | None = None) -> None:
+        self.seconds = seconds
+        """The longest silence of the server; None: any."""
+        self.abandoned = False
+        """Whether nobody waits for the answer any more."""
         self.fault = ""
         """What went wrong, in half a sentence; empty if the server itself has answered."""
         self.lost = False
@@ -21,13 +25,18 @@ _reply: ContextVar[Reply] = ContextVar("orbit_mcp_reply")
 
 
 @contextmanager
-def replying() -> Iterator[Reply]:
-    """Yield what becomes of the last request of the block. The SDK sends each in the context of its caller."""
-    reply = Reply()
+def replying(seconds: float | None = None) -> Iterator[Reply]:
+    """Yield what becomes of the last request of the block. The SDK sends each in the context of its caller.
+
+    ``seconds`` is the longest silence of the server. After the block, nobody waits for answers to its requests, but
+    the SDK reads on, so the transport ends them.
+    """
+    reply = Reply(seconds)
     token = _reply.set(reply)
     try:
         yield reply
     finally:
+        reply.abandoned = seconds is not None
         _reply.reset(token)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,23 @@ async def test_a_spoiled_answer_costs_its_call_only(provider: McpProvider, fault
     assert await call(provider, "echo", "go on") == ToolResult("echo: go on")
     assert await waiting == ToolResult("echo: hi")
     assert provider.metrics()["net_connections_total"] == 1
+
+
+@pytest.mark.parametrize("fault", ["hang", "trickle"])
+async def test_an_answer_that_nobody_waits_for_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """The SDK reads on for as long as the connection lasts."""
+    monkeypatch.setattr(connection, "_SILENT_CALLS", 100)
+    left = threading.Semaphore(0)
+    with mcp_http_wire.serving(left) as url:
+        servers = {"net": {"url": f"{url}/mcp", "timeout": 0.3}}
+        async with host({"mcp": {"servers": servers, "wait": 60}, "script": {}}, tmp_path) as running:
+            provider: Any = running.registry["mcp"]
+            with pytest.raises(ProviderError, match=r"within 0\.3 s"):
+                await call(provider, fault)
+            assert await asyncio.to_thread(left.acquire, timeout=60)
+            assert provider.metrics()["net_connections_total"] == 1
 
 
 @pytest.mark.parametrize("fault", ["deny", "forget"])
