@@ -156,6 +156,9 @@ def test_calls_of_tools_show_arguments_and_results(tab: Any, server: Any, faults
     assert not call.get_by_text("Rain").is_visible()
     call.get_by_text("Called weather").click()
     assert call.locator("pre").all_inner_texts() == ['{\n  "city": "Bonn"\n}', "Rain <i>in</i> Bonn"]
+    page.get_by_text("Thoughts", exact=True).click()
+    each = "First <b>this</b>,\nthen that."
+    assert page.locator(".thought").inner_text() == f"{each}\n\n{each}"
     assert faults(page) == []
     page.reload()
     page.get_by_text("Called weather").wait_for()

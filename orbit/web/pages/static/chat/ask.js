@@ -19,9 +19,14 @@ export async function ask({ key, body, cumulative, signal }, onMore) {
   let text = "";
   let thoughts = "";
   const calls = new Map();
+  let called = 0; // how many calls the thoughts so far know of
   for await (const frame of frames(response.body)) {
     if (frame.error) throw new Failure(sentence(frame.error.message), { status: 200, code: frame.error.code });
-    thoughts += frame.thought ?? "";
+    if (frame.thought) {
+      if (calls.size > called && thoughts) thoughts += "\n\n"; // what it thinks after a tool is a paragraph of its own
+      called = calls.size;
+      thoughts += frame.thought;
+    }
     if (frame.tool) calls.set(frame.tool.id, frame.tool);
     text = cumulative ? frame.text : text + frame.text;
     onMore({ text, thoughts, calls: [...calls.values()] });
