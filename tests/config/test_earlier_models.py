@@ -71,10 +71,11 @@ def test_the_server_starts_before_its_gateway_does(tmp_path: Path) -> None:
         ("huggingface", {"endpoint_url": "https://x.endpoints.huggingface.cloud/", "provider": "hf-inference"},
          "https://x.endpoints.huggingface.cloud/v1", "m"),
         ("bitnet", {"mode": "api", "base_url": "http://localhost:8080"}, "http://localhost:8080/v1", "m"),
+        ("bitnet", {"mode": "api", "base_url": "http://b:80/", "model": None}, "http://b:80/v1", "bitnet"),
     ],
 )  # fmt: skip
 def test_a_model_whose_server_speaks_openais_protocol_now_is_asked_there(
-    provider: str, own: dict[str, str], address: str, model: str
+    provider: str, own: dict[str, Any], address: str, model: str
 ) -> None:
     section = {"enabled": True, "api_key": "${KEY}", "model": "m", "stream": True, **own}
     data = {"general": {"inference_provider": provider}, "adapters": [], "inference": {provider: section}}

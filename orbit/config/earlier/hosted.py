@@ -82,9 +82,10 @@ def elsewhere_settings(name: str, section: dict[str, Any]) -> tuple[dict[str, An
     if name == "bitnet":
         address = f"{address.removesuffix('/v1')}/v1"
         if section.get("mode") == "api":
-            return openai_settings(name, {**section, "base_url": address}, ""), False
+            model = model or section.get("model_path") or name  # its server has one model, whatever a request names
+            return openai_settings(name, {**section, "base_url": address, "model": model}, ""), False
     own = {key: value for key, value in section.items() if key in OPENAI_KEYS - {"api_key", "headers"}}
-    own |= {"base_url": address, "model": model or section.get("model_name") or section.get("model_path")}
+    own |= {"base_url": address, "model": model or section.get("model_name") or section.get("model_path") or name}
     return {**openai_settings(name, own, ""), "require_server": False}, True
 
 

@@ -157,7 +157,7 @@ class Models:
         settings, new = elsewhere_settings(name, section)
         if new:
             address, (_, program) = settings["base_url"], GATEWAYS[name]
-            offered = f"Let it offer {settings['model'] or 'the model'} at {address}, or set {path}.base_url."
+            offered = f"Let it offer {settings['model']} at {address}, or set {path}.base_url."
             translation.note("inference", f"{path} needs {program}. {offered}")
             kept = {*settings, "enabled", "stream"}
             translation.drop(path, [key for key in section if key not in kept], "for the program that serves the model")
