@@ -42,6 +42,9 @@ _THINKING: Final = 0.75
 _FEWEST_LEFT: Final = 16
 """If fewer tokens remain for the answer, thoughts continue to the end."""
 
+_END: Final = 4
+"""A prompt of which at most so many tokens are left is read together with others; nothing can cancel that."""
+
 _FIRST_CHUNK: Final = 32
 _SMALLEST_CHUNK: Final = 8
 
@@ -129,10 +132,21 @@ class Batch:
         self._stats.decode_seconds += time.monotonic() - start
 
     def _read(self, events: list[Event], budget: float) -> None:
-        """Read prompts in chunks, in turns, for ``budget`` seconds; at least one chunk."""
+        """Read prompts in chunks, in turns, for ``budget`` seconds; at least one chunk.
+
+        Prompts that are in memory but for their last tokens are read first, all at once.
+        """
         deadline = time.monotonic() + budget
+        ends: list[Request] = []
         while (request := self._next_to_read()) is not None:
             try:
+                self._begin(request)
+                if request.rest <= _END and len(ends) < self._context.capacity // _END:
+                    ends.append(request)
+                    continue
+                if ends:
+                    self._reading.appendleft(request)
+                    break
                 self._read_chunk(request, deadline, events)
             except NativeError as error:
                 self._fail(request, error, events)
@@ -141,6 +155,8 @@ class Batch:
                 return
             if time.monotonic() + self._chunk_seconds * _SMALLEST_CHUNK >= deadline or events:
                 return
+        if ends:
+            self._read_ends(ends, events)
 
     def _next_to_read(self) -> Request | None:
         """Return the next request in turn, unless it could reuse a prompt that is being read now."""
@@ -150,15 +166,33 @@ class Batch:
                 return request
         return None
 
-    def _read_chunk(self, request: Request, deadline: float, events: list[Event]) -> None:
-        start = time.monotonic()
+    def _begin(self, request: Request) -> None:
+        """Reuse what is in memory of a prompt, unless it is being read already."""
         if request.sampler is None:
             request.sampler = Sampler(self._model, request.sampling)
             self._slots.begin(request)
             self._stats.cached_tokens += request.cached
             self._stats.prefix_hits += request.cached >= _WORTH_WAITING
-            start = time.monotonic()
-        rest = len(request.prompt) - request.position
+
+    def _read_ends(self, requests: list[Request], events: list[Event]) -> None:
+        """Read the last tokens of several prompts in one batch, and write the first token of each answer."""
+        start = time.monotonic()
+        ends = [(request.sequence, request.prompt[request.position :], request.position) for request in requests]
+        try:
+            outputs = self._context.read_ends(ends)
+        except NativeError as error:
+            for request in requests:
+                self._fail(request, error, events)
+            return
+        for request, output in zip(requests, outputs, strict=True):
+            self._stats.prompt_tokens += request.rest
+            request.position = len(request.prompt)
+            self._sample(request, output, events)
+        self._stats.prompt_seconds += time.monotonic() - start
+
+    def _read_chunk(self, request: Request, deadline: float, events: list[Event]) -> None:
+        start = time.monotonic()
+        rest = request.rest
         size = min(self._chunk(deadline - start), self._context.capacity, rest)
         if rest - size == 1:
             size -= 1  # a token read alone takes another code path: see context.py

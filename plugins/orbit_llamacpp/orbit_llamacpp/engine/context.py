@@ -84,6 +84,21 @@ class Context:
         finally:
             lib.llama_set_abort_callback(self.handle, _NEVER, None)
 
+    def read_ends(self, ends: Sequence[tuple[int, Sequence[int], int]]) -> list[int]:
+        """Read the last tokens of several prompts: (sequence, tokens, position) each, ``capacity`` tokens in all.
+
+        Returns where the output of each can be sampled.
+        """
+        outputs, count = [], 0
+        for sequence, tokens, position in ends:
+            for i, token in enumerate(tokens):
+                self._put(count, sequence, token, position + i)
+                self._batch.logits[count] = i == len(tokens) - 1
+                count += 1
+            outputs.append(count - 1)
+        self._decode(count)
+        return outputs
+
     def advance(self, sequences: Sequence[tuple[int, int, int]]) -> None:
         """Decode one (sequence, token, position) each; the outputs can be sampled, in order, from 0 on."""
         for i, (sequence, token, position) in enumerate(sequences):

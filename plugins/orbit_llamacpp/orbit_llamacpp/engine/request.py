@@ -70,6 +70,11 @@ class Request:
         return self.position < len(self.prompt)
 
     @property
+    def rest(self) -> int:
+        """How many tokens of the prompt are still to be read."""
+        return len(self.prompt) - self.position
+
+    @property
     def started(self) -> bool:
         """Whether any of it is in memory."""
         return self.position > 0
