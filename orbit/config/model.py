@@ -222,7 +222,7 @@ class RetrievalSettings(Section, forbid_unknown_fields=True, frozen=True):
         Literal["answer_without", "respond"],
         Meta(
             description="When the search of a collection, even a default one, finds nothing: "
-            "answer without documents, or send the fixed text."
+            "answer without documents, or send the fixed text. If the client has tools, the model always answers."
         ),
     ] = "respond"
 

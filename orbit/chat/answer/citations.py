@@ -38,7 +38,7 @@ class CitationFilter:
             return ""
         if not self._held and "[" not in piece and "`" not in piece and "<" not in piece:
             self._before = piece[-1:] or self._before
-            self._said = self._said or not piece.isspace()
+            self._said = self._said or bool(piece.strip())
             return piece
         text = self._held + piece
         unfinished = _UNFINISHED.search(text)

@@ -52,7 +52,13 @@ class Retrieval:
         self._has_default = any(self._defaults)
 
     def responds(self, turn: Turn) -> bool:
-        """Return whether the fixed text answers if a search finds nothing: the turn must search a collection."""
+        """Return whether the fixed text answers if a search finds nothing.
+
+        The turn must search a collection. A client with tools gets the model, because a tool may have the answer.
+        """
+        choice = turn.options.tool_choice
+        if turn.options.tools and not (choice is not None and choice.mode == "none"):
+            return False
         searched = turn.context.collection or self._has_default
         return bool(searched) and self._settings.on_nothing_found == "respond"
 

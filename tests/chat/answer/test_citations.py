@@ -56,6 +56,13 @@ def test_an_answer_has_ended_where_the_model_makes_up_passages() -> None:
     assert citations.add(pieces[5]) + citations.rest() == ""
 
 
+def test_thoughts_before_an_answer_are_not_its_first_text() -> None:
+    pieces = ["", "</passage>", "At ", "nine."]
+    citations = CitationFilter(2)
+    assert "".join(map(citations.add, pieces)) + citations.rest() == "At nine."
+    assert not citations.ended
+
+
 def test_text_without_brackets_is_not_held_back() -> None:
     citations = CitationFilter(2)
     assert [citations.add(piece) for piece in ("one ", "two ", "[1", "] ", "x")] == ["one ", "two ", "", "[1] ", "x"]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from actor_kit import PLUGINS, Actor, Finder, document, raises, returns, turn
 
@@ -242,6 +243,14 @@ async def test_a_text_answers_when_something_was_searched(desk: Desk, monkeypatc
     assert not desk.retrieval(on_nothing_found="answer_without").responds(turn(collection="books"))
     monkeypatch.setattr(Finder, "collection", "default")
     assert desk.retrieval(on_nothing_found="respond").responds(turn())
+
+
+async def test_no_text_answers_for_a_client_whose_tools_may_have_the_answer(desk: Desk) -> None:
+    respond = desk.retrieval(on_nothing_found="respond")
+    options = orbit.GenerateOptions(tools=(orbit.Tool("clock"),))
+    assert not respond.responds(turn(collection="books", options=options))
+    forbidden = msgspec.structs.replace(options, tool_choice=orbit.ToolChoice("none"))
+    assert respond.responds(turn(collection="books", options=forbidden))
 
 
 async def test_a_search_is_what_a_prompt_would_have(desk: Desk) -> None:

@@ -419,6 +419,17 @@ def test_sources(tmp_path: Path, *, stream: bool) -> None:
         assert [event["annotation_index"] for event in added] == list(range(len(annotations)))
 
 
+def test_a_page_that_counts_sources_finds_the_one_that_is_cited(tmp_path: Path) -> None:
+    """Open WebUI shows the n-th ``url_citation`` for the citation [n]."""
+    with serve({"tools_model": {}, "library": {}}, tmp_path, {**PLUGINS, "library": Library}) as server:
+        answer = ask(server, extra_headers={"X-OpenWebUI-Task": ""}).to_dict()
+    (message,) = [item for item in answer["output"] if item["type"] == "message"]
+    cited = message["content"][0]["annotations"]
+    assert [one["type"] for one in cited] == ["url_citation"] * len(answer["orbit"]["sources"])
+    assert [one["title"] for one in cited] == ["Opening hours", "Rules"]
+    assert cited[0]["url"].startswith("urn:orbit:")
+
+
 def test_a_refused_question_leaves_the_conversation_as_it_was(tmp_path: Path) -> None:
     with serve({"tools_model": {}, "guard": {"word": "bomb"}}, tmp_path, PLUGINS) as server:
         first = ask(server, "One")

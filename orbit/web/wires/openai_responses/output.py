@@ -9,7 +9,7 @@ import msgspec
 from orbit.chat.outcome import Ending, ToolStep
 from orbit.chat.tools.calls import is_object
 from orbit.types import MetadataValue, Source, Thought, ToolCall, WrittenToken
-from orbit.web.wires.extra import AnswerExtra, is_web, named
+from orbit.web.wires.extra import AnswerExtra, is_web, named, numbered
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _ERROR_CODES = {"rate_limit_exceeded", "server_error", "invalid_prompt"}
@@ -232,8 +232,12 @@ def tool_use_of(item_id: str, step: ToolStep) -> OutputToolUse:
     return OutputToolUse(item_id, step.name, arguments, step.result or "", status=status)
 
 
-def annotations_of(sources: tuple[Source, ...], chars: int) -> tuple[UrlAnnotation | FileAnnotation, ...]:
-    """Return the sources of an answer of so many characters, each file or address once."""
+def annotations_of(
+    sources: tuple[Source, ...], chars: int, *, every: bool = False
+) -> tuple[UrlAnnotation | FileAnnotation, ...]:
+    """Return the sources of an answer of so many characters, each file or address once; or every one, in order."""
+    if every:
+        return tuple([UrlAnnotation(link, title, 0, chars) for link, title in numbered(sources)])
     found: dict[str, UrlAnnotation | FileAnnotation] = {}
     for source in sources:
         name = source.link if is_web(source.link) else source.source or source.id

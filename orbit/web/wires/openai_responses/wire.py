@@ -195,7 +195,7 @@ class ResponseWire(Wire):
             return b""
         self._before = b""
         text, self._text = "".join(self._text), []
-        part = OutputText(text, annotations_of(sources, len(text)), tuple(self._scored))
+        part = OutputText(text, annotations_of(sources, len(text), every=self.numbered), tuple(self._scored))
         self._scored = []
         item = OutputMessage(self._id("msg", len(self._items)), (part,), status)
         place = self._place(item.id, content_index=0)
