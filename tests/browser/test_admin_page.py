@@ -269,4 +269,6 @@ def test_chats_show_the_tools_that_the_server_called(tab: Any, tmp_path: Path, m
         server.call(server.provider("files").flush())
         page = signed_in(tab, server, "chats")
         page.locator("details.chat summary").click()
-        page.get_by_text('weather {"town": "Bonn"}: weather: rain').wait_for()
+        used = page.locator("dd").filter(has_text='weather {"town": "Bonn"} (')
+        used.wait_for()
+        assert used.inner_text().endswith("s): weather: rain")

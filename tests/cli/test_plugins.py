@@ -15,7 +15,7 @@ def typed(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_plugins_lists_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("wordllama: {}\nollma: {}\nchroma:\n  port: 99999999\n")
     rows = {row["plugin"]: row for row in json.loads(typed("plugins", "--json", cwd=tmp_path).stdout)}
-    assert (rows["wordllama"]["state"], rows["wordllama"]["hooks"]) == ("enabled", ["embed"])
+    assert (rows["wordllama"]["state"], rows["wordllama"]["hooks"]) == ("enabled", ["embed", "embed_tokens"])
     assert rows["wordllama"]["distribution"] == "orbit-wordllama"
     assert rows["wordllama"]["version"]
     assert rows["llama_cpp"]["state"] == "installed"
