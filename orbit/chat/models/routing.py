@@ -14,6 +14,7 @@ from orbit.chat.journal import Journal
 from orbit.chat.models.needs import Unsupported, needs_of
 from orbit.chat.models.stream import ModelStream
 from orbit.chat.prompt.prompting import Prompt, fit, whole
+from orbit.chat.search.typed import typed
 from orbit.chat.ticker import Ticker
 from orbit.chat.turn import Turn, TurnTimeout, in_time
 from orbit.config.models import ModelOptions
@@ -219,7 +220,7 @@ class Routing:
             # With passages it always streams, because the answer may end before the model does.
             options=_streaming(options) if prompt.documents and not options.stream else options,
             context=turn.context,
-            question=turn.question,
+            question=typed(turn.question),
             documents=prompt.documents,
         )
         return ModelStream(provider, chunks, self._ticker, self._settings.timeouts, turn.context.deadline)

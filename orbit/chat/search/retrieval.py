@@ -13,6 +13,7 @@ from orbit.chat.search.neighbours import Neighbours
 from orbit.chat.search.questions import is_follow_up, questions_of
 from orbit.chat.search.relevance import THRESHOLD, Relevance
 from orbit.chat.search.rewriting import Rewriter
+from orbit.chat.search.typed import as_typed, brings_passages
 from orbit.chat.turn import Turn
 from orbit.config.model import RetrievalSettings, Timeouts
 from orbit.errors import OrbitError, PromptTooLong, ProviderError
@@ -54,10 +55,11 @@ class Retrieval:
     def responds(self, turn: Turn) -> bool:
         """Return whether the fixed text answers if a search finds nothing.
 
-        The turn must search a collection. A client with tools gets the model, because a tool may have the answer.
+        The turn must search a collection. A client with tools or passages of its own gets the model, because they may
+        have the answer.
         """
         choice = turn.options.tool_choice
-        if turn.options.tools and not (choice is not None and choice.mode == "none"):
+        if (turn.options.tools and not (choice is not None and choice.mode == "none")) or brings_passages(turn):
             return False
         searched = turn.context.collection or self._has_default
         return bool(searched) and self._settings.on_nothing_found == "respond"
@@ -90,6 +92,7 @@ class Retrieval:
 
         With ``doubtful``, also those below the threshold.
         """
+        turn = as_typed(turn)
         started = time.perf_counter()
         compared = self._relevance is not None
         rewritten = await self._rewriter.rewritten(turn) if self._rewriter and is_follow_up(turn) else ""
@@ -146,6 +149,7 @@ class Retrieval:
 
     async def rerank(self, turn: Turn, documents: list[Document], journal: Journal) -> list[Document]:
         """Return the best documents, in the order of the last reranker that did not fail, with their neighbours."""
+        turn = as_typed(turn)
         limit = self._settings.max_documents
         query = Query(turn.question, turn.context.collection, turn.history)
         started = time.perf_counter()

@@ -245,6 +245,12 @@ async def test_a_text_answers_when_something_was_searched(desk: Desk, monkeypatc
     assert desk.retrieval(on_nothing_found="respond").responds(turn())
 
 
+async def test_a_question_is_searched_as_a_person_typed_it(desk: Desk) -> None:
+    asked = turn("<attached_files>\n</attached_files>\n\nWhat does it cost?", collection="books")
+    await desk.retrieval().search(asked)
+    assert [query.text for query, _ in desk.finder.made("retrieve")] == ["What does it cost?"]
+
+
 async def test_no_text_answers_for_a_client_whose_tools_may_have_the_answer(desk: Desk) -> None:
     respond = desk.retrieval(on_nothing_found="respond")
     options = orbit.GenerateOptions(tools=(orbit.Tool("clock"),))
