@@ -61,8 +61,7 @@ class Admission:
         """Wait for a place; ``leave`` releases it. Raises Overloaded if the queue is full or the wait too long."""
         if self._free > 0:
             self._free -= 1
-            self._held[key] = self._held.get(key, 0) + 1
-            self.running += 1
+            self._hold(key)
         else:
             await self._wait(key)
 
@@ -83,11 +82,14 @@ class Admission:
             if queue := self._queues.pop(next_key):
                 self._queues[next_key] = queue  # after the keys that hold as many places
             if not waiter.done():
-                self._held[next_key] = self._held.get(next_key, 0) + 1
-                self.running += 1
+                self._hold(next_key)
                 waiter.set_result(None)
                 return True
         return False
+
+    def _hold(self, key: str) -> None:
+        self._held[key] = self._held.get(key, 0) + 1
+        self.running += 1
 
     async def _wait(self, key: str) -> None:
         self._make_room(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from orbit.chat.outcome import Ending, Event, ToolStep
@@ -39,8 +39,6 @@ class AnswerParts:
         self._text = []
 
 
-def text_of(parts: Sequence[AnswerPart]) -> str:
+def text_of(parts: Iterable[AnswerPart]) -> str:
     """Return the whole text."""
-    if len(parts) == 1 and isinstance(parts[0], str):
-        return parts[0]
     return "".join([part for part in parts if isinstance(part, str)])

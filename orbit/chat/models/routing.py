@@ -166,7 +166,7 @@ class Routing:
             stream = self._stream(turn, upstream.provider, options, prompt)
             try:
                 chunk = await stream.next()
-                while chunk is not None and not chunk.text and _is_empty(chunk):
+                while chunk is not None and _is_empty(chunk):
                     chunk = await stream.next()
             except BaseException:
                 await stream.aclose()

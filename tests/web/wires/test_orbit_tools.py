@@ -97,6 +97,7 @@ def test_the_clients_tools_go_beside_those_of_the_server(tmp_path: Path) -> None
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown tool": ({"tool_choice": {"name": "x"}}, "tool_choice"),
     "a choice that is none": ({"tool_choice": "maybe"}, "tool_choice"),
+    "an empty choice": ({"tools": [], "tool_choice": ""}, "tool_choice"),
     "a choice of nothing": ({"tools": [], "tool_choice": "required"}, "tool_choice"),
     "another kind of tool": ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
     "two of one name": ({"tools": [TOOL, TOOL]}, "tools"),

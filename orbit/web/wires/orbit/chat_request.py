@@ -29,7 +29,6 @@ from orbit.web.wires.sent_names import SentNames, sent_as
 _MAX_SESSION_ID_CHARS = 200
 _NEW = "new"
 """The ``session_id`` that asks the server to make one."""
-_NONE: tuple[tuple[Tool, ...], ToolChoice | None] = ((), None)
 _STREAMED, _WHOLE = GenerateOptions(stream=True), GenerateOptions(stream=False)
 
 
@@ -217,8 +216,7 @@ class OrbitProtocol:
             request = _strict_decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             request = decode(body, _decoder, expected)
-        attached = sum([len(part.data) for part in request.parts]) if request.parts else 0
-        check_size(len(body), attached, self._limits, "parts")
+        check_size(len(body), sum(len(part.data) for part in request.parts), self._limits, "parts")
         if type(request) is ChatRequest:
             _check_fields(body)
         if not (request.message.strip() or request.parts):
@@ -227,7 +225,7 @@ class OrbitProtocol:
         if request.session_id is not None:
             request = _in_session(request, request.session_id)
         parts = _parts(request) if request.parts else ()
-        tools, choice = tools_of(request.tools, request.tool_choice) if request.tools or request.tool_choice else _NONE
+        tools, choice = tools_of(request.tools, request.tool_choice)
         later = later_of(request.message, parts, request.rounds) if request.rounds else ()
         return OrbitQuestion(request, parts, tools, choice, later, self._form, self._remembers)
 
