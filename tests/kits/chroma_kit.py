@@ -1,4 +1,4 @@
-"""A real Chroma server on loopback, and a host that embeds without any model."""
+"""A real Chroma server on loopback."""
 
 from __future__ import annotations
 
@@ -6,39 +6,10 @@ import socket
 import subprocess
 import sys
 import time
-import zlib
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
-
-import orbit
-
-
-class WordHost:
-    """Embeds by hashing words: texts that share words are alike."""
-
-    def __init__(self, data_dir: Path, embedding: str = "fake/words", dimension: int = 64) -> None:
-        self.data_dir = data_dir
-        self.embedding = embedding
-        self.dimension = dimension
-        self.fail_after: int | None = None
-        self.batches: list[int] = []
-
-    def embeds(self, embedding):
-        return embedding == self.embedding
-
-    async def embed(self, texts, kind, context, embedding=""):
-        self.batches.append(len(texts))
-        if self.fail_after is not None and len(self.batches) > self.fail_after:
-            raise orbit.ProviderError("the model is gone", kind="unavailable")
-        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for row, text in enumerate(texts):
-            for word in text.lower().split():
-                vectors[row, zlib.crc32(word.encode()) % self.dimension] += 1
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors / np.where(lengths > 0, lengths, 1)
 
 
 class ChromaServer:

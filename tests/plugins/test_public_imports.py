@@ -56,6 +56,13 @@ def test_private_names_are_found() -> None:
 
 
 def test_the_page_names_public_modules() -> None:
-    assert {"orbit", "orbit.testing", "orbit.upstreams", "orbit.chatlog", "orbit.sanitize"} <= PUBLIC
+    assert {
+        "orbit",
+        "orbit.testing",
+        "orbit.upstreams",
+        "orbit.chatlog",
+        "orbit.sanitize",
+        "orbit.thresholds",
+    } <= PUBLIC
     for module in PUBLIC:
         assert import_module(module).__all__

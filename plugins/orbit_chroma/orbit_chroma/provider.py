@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import msgspec
 
 import orbit
+from orbit.thresholds import good_enough
 from orbit_chroma import adoption, copying
 from orbit_chroma.collections import METRIC, Collections, Origin
 from orbit_chroma.connection import Connection
@@ -27,7 +28,6 @@ from orbit_chroma.records import (
     PARTS,
     SOURCE,
     digests,
-    good_enough,
     source_of,
     stored,
     to_documents,
@@ -194,7 +194,7 @@ class ChromaProvider(orbit.Provider):
             return to_documents(found, origin.metric)
 
         found = await self._use(name, vectors.shape[1], work)
-        return good_enough(found, self.settings, limit, compared=query.compared)
+        return good_enough(found, self.settings, compared=query.compared)[:limit]
 
     @orbit.hookimpl
     async def index(self, collection: str, documents: Sequence[orbit.Document], context: orbit.CallContext) -> int:

@@ -8,7 +8,6 @@ from typing import Any
 
 import orbit
 from orbit import MetadataValue
-from orbit_chroma.settings import ChromaSettings
 
 PREFIX = "orbit_"
 """Prefix of the metadata keys for a document's own fields. All other keys are the document's metadata."""
@@ -87,29 +86,6 @@ def similarity(distance: float, metric: str) -> float:
     Chroma measures ``cosine`` and ``ip`` as 1 - cos, and ``l2`` as the squared distance, which is 2 - 2 cos.
     """
     return min(1.0, max(0.0, 1.0 - (distance / 2 if metric == "l2" else distance)))
-
-
-_RELEVANT, _CONFIDENT = 0.25, 0.3
-"""The thresholds of searches whose scores the host does not compare."""
-
-
-def good_enough(
-    documents: Sequence[orbit.Document], settings: ChromaSettings, limit: int, *, compared: bool = False
-) -> list[orbit.Document]:
-    """Apply the thresholds to documents ordered best first. Return nothing if even the best is doubtful.
-
-    If the host compares the scores (``compared``), only configured thresholds hold.
-    """
-    relevant, confident = (
-        value if value is not None else 0.0 if compared else default
-        for value, default in (
-            (settings.relevance_threshold, _RELEVANT),
-            (settings.confidence_threshold, _CONFIDENT),
-        )
-    )
-    if not documents or (documents[0].score or 0.0) < confident:
-        return []
-    return [document for document in documents if (document.score or 0.0) >= relevant][:limit]
 
 
 def digests(metadatas: Iterable[Mapping[str, Any] | None]) -> dict[str, str]:

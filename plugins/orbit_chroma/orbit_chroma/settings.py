@@ -10,14 +10,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from orbit.thresholds import Thresholds
 from orbit.upstreams import address_problem, header_problems, shown, tls_problems
-
-Similarity = Annotated[float, Meta(ge=0, le=1)]
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]", re.ASCII)
 
 
-class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class ChromaSettings(Thresholds, frozen=True):
     """One Chroma database: embedded if ``host`` is empty, otherwise a server."""
 
     path: Annotated[
@@ -50,20 +49,6 @@ class ChromaSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     return_results: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="Earlier name of retrieval.max_documents.", extra={"renamed": "retrieval.max_documents"}),
-    ] = None
-    relevance_threshold: Annotated[
-        Similarity | None,
-        Meta(
-            description="Drop passages that are less similar to the question (cosine, 0..1); null: 0.25, or none where "
-            "ORBIT fuses retrievers by scores."
-        ),
-    ] = None
-    confidence_threshold: Annotated[
-        Similarity | None,
-        Meta(
-            description="Return nothing if even the best passage is less similar; null: 0.3, or none where ORBIT fuses "
-            "retrievers by scores."
-        ),
     ] = None
 
     def problems(self) -> Iterable[str]:

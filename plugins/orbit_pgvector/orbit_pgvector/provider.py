@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final, Self
 import msgspec
 
 import orbit
+from orbit.thresholds import good_enough
 from orbit_pgvector import tables
 from orbit_pgvector.commands import add_commands
 from orbit_pgvector.database import Database
-from orbit_pgvector.records import good_enough, unit
+from orbit_pgvector.records import unit
 from orbit_pgvector.settings import PgvectorSettings, name_problem
 from orbit_pgvector.tables import Table
 from orbit_pgvector.writing import Writer

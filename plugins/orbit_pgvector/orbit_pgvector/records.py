@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import orbit
-from orbit_pgvector.settings import PgvectorSettings
 
 if TYPE_CHECKING:
     import asyncpg
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from orbit import Vectors
 
 COLUMNS = ("source", "place", "id", "title", "link", "text", "metadata", "vector")
-
-_RELEVANT, _CONFIDENT = 0.25, 0.3
-"""The thresholds of searches whose scores the host does not compare."""
 
 
 def storable(text: str) -> str:
@@ -69,22 +65,3 @@ def unit(vectors: Vectors) -> Vectors:
 
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-
-
-def good_enough(
-    documents: Sequence[orbit.Document], settings: PgvectorSettings, *, compared: bool
-) -> list[orbit.Document]:
-    """Apply the thresholds to documents ordered best first. Return nothing if even the best is doubtful.
-
-    If the host compares the scores (``compared``), only configured thresholds hold.
-    """
-    relevant, confident = (
-        value if value is not None else 0.0 if compared else default
-        for value, default in (
-            (settings.relevance_threshold, _RELEVANT),
-            (settings.confidence_threshold, _CONFIDENT),
-        )
-    )
-    if not documents or (documents[0].score or 0.0) < confident:
-        return []
-    return [document for document in documents if (document.score or 0.0) >= relevant]

@@ -6,18 +6,16 @@ import re
 from collections.abc import Iterable
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
+from orbit.thresholds import Thresholds
 from orbit.upstreams import shown, tls_problems
-
-Similarity = Annotated[float, Meta(ge=0, le=1)]
 
 LONGEST_NAME = 512
 """Characters in the name of a collection."""
 
 
-class PgvectorSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class PgvectorSettings(Thresholds, frozen=True):
     """One database of a PostgreSQL server."""
 
     host: Annotated[
@@ -58,20 +56,6 @@ class PgvectorSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     partitions: Annotated[
         int, Meta(description="Partitions of each new collection, by source, each with its own index.", ge=1, le=1024)
     ] = 1
-    relevance_threshold: Annotated[
-        Similarity | None,
-        Meta(
-            description="Drop passages that are less similar to the question (cosine, 0..1); null: 0.25, or none where "
-            "ORBIT fuses retrievers by scores."
-        ),
-    ] = None
-    confidence_threshold: Annotated[
-        Similarity | None,
-        Meta(
-            description="Return nothing if even the best passage is less similar; null: 0.3, or none where ORBIT fuses "
-            "retrievers by scores."
-        ),
-    ] = None
 
     @property
     def where(self) -> str:

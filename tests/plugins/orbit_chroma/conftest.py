@@ -1,10 +1,9 @@
 """A real Chroma, embedded or as a server on loopback."""
 
-from contextlib import asynccontextmanager
-
 import pytest
-from chroma_kit import ChromaServer, WordHost
+from chroma_kit import ChromaServer
 from orbit_chroma import ChromaProvider
+from store_kit import WordHost, opener
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +34,4 @@ def host(tmp_path):
 def opened():
     """``async with opened(lender, **settings)`` gives a provider that is started and ready."""
 
-    @asynccontextmanager
-    async def open_provider(lender, /, **settings):
-        provider = ChromaProvider("chroma", ChromaProvider.Settings(**settings), lender)
-        async with provider:
-            await provider.ready()
-            yield provider
-
-    return open_provider
+    return opener(ChromaProvider, "chroma")

@@ -6,8 +6,8 @@ import sys
 import threading
 from pathlib import Path
 
-import chroma_kit
 import pytest
+import store_kit
 from orbit_chroma import embedded
 from orbit_chroma.sharing import Gate, WriteLog
 
@@ -22,7 +22,7 @@ OTHER_PROCESS = """
 import asyncio
 from pathlib import Path
 import orbit
-from chroma_kit import WordHost
+from store_kit import WordHost
 from orbit_chroma import ChromaProvider
 
 async def main():
@@ -38,7 +38,7 @@ asyncio.run(main())
 @pytest.fixture(autouse=True)
 def _kits(monkeypatch):
     """Other processes find the kit, too."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(chroma_kit.__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(store_kit.__file__).parent))
 
 
 def other_process(host, first, last):

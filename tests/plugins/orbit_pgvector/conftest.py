@@ -1,12 +1,11 @@
 """A real PostgreSQL with pgvector on loopback."""
 
 import uuid
-from contextlib import asynccontextmanager
 
 import pytest
-from chroma_kit import WordHost
 from orbit_pgvector import PgvectorProvider
 from postgres_kit import PostgresServer
+from store_kit import WordHost, opener
 
 
 @pytest.fixture(scope="session")
@@ -37,11 +36,4 @@ def host(tmp_path):
 def opened():
     """``async with opened(lender, **settings)`` gives a provider that is started and ready."""
 
-    @asynccontextmanager
-    async def open_provider(lender, /, **settings):
-        provider = PgvectorProvider("pgvector", PgvectorProvider.Settings(**settings), lender)
-        async with provider:
-            await provider.ready()
-            yield provider
-
-    return open_provider
+    return opener(PgvectorProvider, "pgvector")
