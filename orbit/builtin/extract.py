@@ -95,7 +95,8 @@ class Extract(Provider):
     ) -> TokenCount:
         """Count as the provider does that answers otherwise. A quotation itself has no window."""
         if self.settings.otherwise:
-            size = await self.host.count_tokens(messages, options, context, self.settings.otherwise)
+            offered = await self._readable(options, context)
+            size = await self.host.count_tokens(messages, offered, context, self.settings.otherwise)
             if size is not None:
                 return size
         return TokenCount(sum(len(message.content.split()) for message in messages), _NO_WINDOW)
@@ -110,9 +111,11 @@ class Extract(Provider):
         context: CallContext,
     ) -> AsyncIterator[Chunk]:
         """Quote the documents that fit best. A token is a word."""
-        if self.settings.otherwise and (not documents or not _can_quote(messages, options)):
+        offered = await self._readable(options, context)
+        quotes = bool(documents) or offered is not options  # without its tools, a small model would make something up
+        if self.settings.otherwise and not (quotes and _can_quote(messages, offered)):
             async with aclosing(
-                self.host.generate(messages, options, context, provider=self.settings.otherwise)
+                self.host.generate(messages, offered, context, provider=self.settings.otherwise)
             ) as chunks:
                 async for chunk in chunks:
                     yield chunk
@@ -133,6 +136,19 @@ class Extract(Provider):
                 return
             yield Chunk(shown)
         yield Chunk(finish_reason="stop", usage=Usage(completion_tokens=words))
+
+    async def _readable(self, options: GenerateOptions, context: CallContext) -> GenerateOptions:
+        """Return the options without tools that need not be called and fill half of the other model's window.
+
+        Chat pages offer dozens of tools with every question. A small model cannot read them, but documents answer.
+        """
+        optional = options.tool_choice is None or options.tool_choice.mode != "required"
+        if not (self.settings.otherwise and options.tools and optional):
+            return options
+        size = await self.host.count_tokens([Message("user", "")], options, context, self.settings.otherwise)
+        if size is None or size.prompt <= size.window // 2:
+            return options
+        return msgspec.structs.replace(options, tools=(), tool_choice=None, parallel_tool_calls=None)
 
     async def _pieces(self, question: str, documents: Sequence[Document], context: CallContext) -> list[str]:
         if not documents:

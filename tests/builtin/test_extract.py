@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tools_model import ROUND, WEATHER, ToolsModel
 
-from orbit import Document, GenerateOptions, Message, Provider, ProviderError, Query, hookimpl
+from orbit import Document, GenerateOptions, Message, Provider, ProviderError, Query, TokenCount, hookimpl
 from orbit.testing import BaseGenerateContract, make_host, serve
 from orbit.testing.contract.subject import CONTEXT
 from orbit.types import MetadataValue
@@ -139,6 +139,40 @@ def test_turns_that_a_quotation_cannot_answer_go_to_the_other_provider(tmp_path:
         assert ask(tools=[WEATHER])["message"]["tool_calls"][0]["function"]["name"] == "weather"
         assert not ask(messages=ROUND, tools=[WEATHER])["message"]["content"].startswith("Quoted")
         assert not ask(response_format={"type": "json_object"})["message"]["content"].startswith("Quoted")
+
+
+class Narrow(ToolsModel):
+    """A model whose window of 4096 tokens is counted: a character of a message or a tool is a token."""
+
+    @hookimpl
+    async def count_tokens(self, messages: Sequence[Message], options: GenerateOptions) -> TokenCount:
+        tools = sum(len(str(tool.parameters)) for tool in options.tools)
+        return TokenCount(tools + sum(len(message.content) for message in messages), 4096)
+
+
+def test_tools_that_a_small_model_cannot_read_do_not_keep_it_from_quoting(tmp_path: Path) -> None:
+    config = {"general": {"inference_provider": "extract"}, "extract": {"otherwise": "model"}, "model": {}, "shelf": {}}
+    tools = [{"type": "function", "function": {**WEATHER["function"], "name": f"weather{n}"}} for n in range(60)]
+    with serve(config, tmp_path, {"shelf": Shelf, "model": Narrow}) as server:
+        headers = {"Authorization": f"Bearer {server.key}"}
+
+        def ask(question: str = "How is the ferry?", **more: Any) -> httpx.Response:
+            body = {"model": "orbit", "messages": [{"role": "user", "content": question}], **more}
+            return httpx.post(f"{server.url}/v1/chat/completions", json=body, headers=headers)
+
+        def text(**more: Any) -> str:
+            message = ask(**more).json()["choices"][0]["message"]
+            assert "tool_calls" not in message
+            return str(message["content"])
+
+        assert text(tools=tools).startswith("Quoted from Guide")
+        assert text(tools=tools, tool_choice="auto").startswith("Quoted from Guide")
+        assert text(tools=tools, question="nothing").startswith("I answer with quotations")
+        assert text(tools=tools, messages=ROUND).startswith("You said: Rain")
+        required = ask(tools=tools, tool_choice="required")
+        assert required.status_code == 400
+        assert "offer fewer tools" in required.json()["error"]["message"]
+        assert ask(tools=tools[:5]).json()["choices"][0]["message"]["tool_calls"]
 
 
 async def answer(host: Any, **arguments: Any) -> tuple[str, str | None]:

@@ -206,6 +206,7 @@ class Routing:
             count=count,
             parts=turn.parts,
             later=turn.later,
+            tools=len(options.tools),
         )
         return await in_time(turn.context, fitting, self._ticker)
 

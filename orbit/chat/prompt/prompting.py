@@ -124,12 +124,13 @@ async def fit(
     count: Callable[[Sequence[Message]], Awaitable[TokenCount]],
     parts: tuple[Part, ...] = (),
     later: Sequence[Message] = (),
+    tools: int = 0,
 ) -> Prompt:
     """Return the prompt that fits the model's context window with ``reserve`` tokens left for the answer.
 
     Drops the neighbours of passages first, those of the worst one before others, then the oldest turns, then the worst
     documents. The last turn and the best document go only when nothing else is left. Raises PromptTooLong if the
-    question alone exceeds the window.
+    question alone exceeds the window. ``tools`` is how many the model reads as well.
     """
     kept, turns = list(documents), list(history)
     while True:
@@ -146,11 +147,12 @@ async def fit(
         elif kept:
             kept.pop()
         else:
+            also, mended = (f" and {tools} tools", ", or offer fewer tools") if tools else ("", "")
             raise PromptTooLong(
-                f"the question takes {size.prompt} tokens with the system prompt; the model can read {size.window}, "
-                f"of which {size.window - room} are kept for the answer.",
-                client=f"The question is too long: with its instructions it takes {size.prompt} tokens, and the model "
-                f"can read {room}. Ask a shorter question.",
+                f"the question takes {size.prompt} tokens with the system prompt{also}; the model can read "
+                f"{size.window}, of which {size.window - room} are kept for the answer.",
+                client=f"The question is too long: with its instructions{also} it takes {size.prompt} tokens, and the "
+                f"model can read {room}. Ask a shorter question{mended}.",
             )
     return Prompt(messages, tuple(kept), len(documents) - len(kept), len(history) - len(turns), size.prompt)
 

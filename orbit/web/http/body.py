@@ -25,15 +25,16 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T], expected: str) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise RequestError(400, "invalid_request", f"{error}. {expected}", param=_parameter(str(error))) from error
+        raise RequestError(400, "invalid_request", f"{error}. {expected}", param=place_of(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(400, "invalid_json", f"The body is not valid JSON: {error}. {expected}") from error
     except RecursionError as error:
         raise RequestError(400, "invalid_json", f"The body is nested too deeply. {expected}") from error
 
 
-def _parameter(mistake: str) -> str:
-    """Return the place that a message of msgspec names, such as ``messages[0].role``; empty if it names none."""
+def place_of(error: msgspec.ValidationError) -> str:
+    """Return the place that a mistake names, such as ``messages[0].role``; empty if it names none."""
+    mistake = str(error)
     place = found[1] if (found := _PLACE.search(mistake)) else ""
     field = found[1] if (found := _FIELD.match(mistake)) else ""
     return ".".join(filter(None, [place, field]))

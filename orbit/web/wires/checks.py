@@ -42,13 +42,21 @@ def check_parameters(
     """
     fields = _fields.decode(body)
     unknown = []
-    extra = {name: msgspec.json.decode(fields[name]) for name in fields.keys() & passed - known}
+    extra = {name: _value(name, fields[name]) for name in fields.keys() & passed - known}
     for name in fields.keys() - known - beside - passed:
         if name not in neutral:
             unknown.append(name)
-        elif not _is_neutral(msgspec.json.decode(fields[name]), neutral[name]):
+        elif not _is_neutral(_value(name, fields[name]), neutral[name]):
             raise ParameterError(name, f"'{name}' is not supported with this value.", code="unsupported_value")
     return tuple(sorted(unknown)), extra
+
+
+def _value(name: str, raw: msgspec.Raw) -> Any:
+    """Return the value of a parameter. Raises ParameterError for what only shows now, such as 1e999."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ParameterError(name, f"'{name}' cannot be read: {error}.") from error
 
 
 def _is_neutral(value: Any, neutral: tuple[Any, ...]) -> bool:

@@ -90,7 +90,7 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
                 hosts, limit = settings.general.image_hosts, settings.limits.max_attached_bytes
                 question = await question.completed(hosts, limit, identity.key.id)
             turn = question.turn(identity, context_of(scope, identity, started + settings.timeouts.turn))
-            task = task_of(scope, turn.model)
+            task = task_of(scope, turn)
             if task:
                 turn = msgspec.structs.replace(turn, task=task, model="" if turn.model == TASK_MODEL else turn.model)
             allowed = identity.key.models

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -236,7 +237,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         "tools_model": {},
         "script": {},
         "llama_cpp": {**engine, "n_ctx": 1024, "max_tokens": 20},
-        "general": {"image_hosts": ["*"], "default_system_prompt": "Help."},
+        "general": {"image_hosts": ["*"], "default_system_prompt": "Help.", "pass_parameters": ["passed"]},
         "limits": {"max_attached_bytes": 8000},
         "models": {
             "default": "full",
@@ -266,3 +267,29 @@ def test_a_mistake_is_named_in_the_form_of_the_wire(
     assert answer.status_code == (404 if code == "model_not_found" else 400), answer.text
     found = mistake(answer.json())
     assert found == (code or found[0], param), answer.text
+
+
+HUGE = "1e999"
+LIST, OBJECT, NESTED = '["x"]', '{"x": 1}', "[" * 900 + "]" * 900
+ODD: list[tuple[str, str, str, str]] = [
+    *[("/v1/chat/completions", field, HUGE, field) for field in ("n", "logit_bias", "min_tokens", "grammar", "passed")],
+    *[("/v1/completions", field, HUGE, field) for field in ("n", "best_of", "echo", "suffix")],
+    *[("/v1/responses", field, HUGE, field) for field in ("n", "background", "moderation")],
+    *[("/v1/messages", field, HUGE, field) for field in ("mcp_servers", "container")],
+    *[("/v1/chat/completions", "n", odd, "n") for odd in (LIST, OBJECT, NESTED, "-" + HUGE)],
+    *[("/v1/responses", "input", f'[{{"type": {odd}}}]', "input[0].type") for odd in (LIST, OBJECT, "null", "5")],
+    ("/v1/responses", "input", '[{"role": ["x"], "content": ""}]', "input[0].role"),
+    ("/v1/responses", "input", '[{"role": "user", "content": [{"type": 5}]}]', "input[0].content[0].type"),
+]
+"""Path, field, its JSON, and the parameter that the error names."""
+
+
+@pytest.mark.parametrize(("path", "field", "value", "param"), ODD)
+def test_values_that_no_decoder_expects(server: RunningServer, path: str, field: str, value: str, param: str) -> None:
+    asked: Any = {"model": "full", "prompt": QUESTION} if path == "/v1/completions" else WIRES[path][0](Asked())
+    body = json.dumps({**asked, field: "@"}).replace('"@"', value)
+    headers = {"Authorization": f"Bearer {server.key}", "Content-Type": "application/json"}
+    answer = httpx.post(f"{server.url}{path}", content=body, headers=headers, timeout=60)
+    assert answer.status_code == 400, answer.text
+    mistake = WIRES[path][1] if path in WIRES else openais
+    assert mistake(answer.json())[1] == param, answer.text

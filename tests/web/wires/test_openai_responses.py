@@ -458,8 +458,8 @@ def test_a_stream_that_breaks(tmp_path: Path) -> None:
     [
         ({"input": ""}, "input"),
         ({"input": []}, "input"),
-        ({"input": [{"role": "user", "content": 5}]}, "input[0]"),
-        ({"input": [{"role": "robot", "content": "x"}]}, "input[0]"),
+        ({"input": [{"role": "user", "content": 5}]}, "input[0].content"),
+        ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role"),
         ({"input": [{"type": "computer_call", "id": "x"}]}, "input[0].type"),
         ({"input": [{"role": "user", "content": "x"}, RESULT]}, "input[1].call_id"),
         ({"input": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "input[0].content[0]"),

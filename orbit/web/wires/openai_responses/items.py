@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from orbit.types import Message, Part, Text, Thought, ToolCall
+from orbit.web.http.body import place_of
 from orbit.web.wires.attachments import BadAttachment
 from orbit.web.wires.checks import ParameterError, check_arguments
 from orbit.web.wires.conversation import Collector, Conversation, in_order
@@ -143,6 +144,8 @@ class _Reader:
     def take(self, item: Item, where: str) -> None:
         """Read one item."""
         kind = item.get("type", "message")
+        if not isinstance(kind, str):
+            raise ParameterError(f"{where}.type", "The type of an item must be text.")
         if kind == "message":
             self._message(_converted(item, MessageItem, where), where)
         elif kind == "function_call":
@@ -162,7 +165,7 @@ class _Reader:
                 raise unknown_item(name, f"{where}.id")
             self.take(self._stored[name], where)
         elif kind not in _SKIPPED:
-            raise ParameterError(f"{where}.type", f"Items of the type '{str(kind)[:50]}' are not supported.")
+            raise ParameterError(f"{where}.type", f"Items of the type '{kind[:50]}' are not supported.")
 
     def finish_answer(self) -> None:
         """Pass on the answer that has been read so far."""
@@ -222,4 +225,5 @@ def _converted(item: Item, kind: type[T], where: str) -> T:
     try:
         return msgspec.convert(item, kind)
     except msgspec.ValidationError as error:
-        raise ParameterError(where, f"{error}.") from error
+        detail = str(error).replace("`$.", f"`$.{where}.")
+        raise ParameterError(".".join(filter(None, (where, place_of(error)))), f"{detail}.") from error
