@@ -112,7 +112,8 @@ class Extract(Provider):
     ) -> AsyncIterator[Chunk]:
         """Quote the documents that fit best. A token is a word."""
         offered = await self._readable(options, context)
-        quotes = bool(documents) or offered is not options  # without its tools, a small model would make something up
+        # Without its tools, a small model would make something up, unless the client sends more than a question.
+        quotes = bool(documents) or (offered is not options and messages[-1].content == question)
         if self.settings.otherwise and not (quotes and _can_quote(messages, offered)):
             async with aclosing(
                 self.host.generate(messages, offered, context, provider=self.settings.otherwise)

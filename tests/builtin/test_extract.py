@@ -141,6 +141,9 @@ def test_turns_that_a_quotation_cannot_answer_go_to_the_other_provider(tmp_path:
         assert not ask(response_format={"type": "json_object"})["message"]["content"].startswith("Quoted")
 
 
+PASSAGES = "### Task:\nRespond.\n\n<context>\nA file of the client.\n</context>\n\n"
+
+
 class Narrow(ToolsModel):
     """A model whose window of 4096 tokens is counted: a character of a message or a tool is a token."""
 
@@ -168,6 +171,7 @@ def test_tools_that_a_small_model_cannot_read_do_not_keep_it_from_quoting(tmp_pa
         assert text(tools=tools).startswith("Quoted from Guide")
         assert text(tools=tools, tool_choice="auto").startswith("Quoted from Guide")
         assert text(tools=tools, question="nothing").startswith("I answer with quotations")
+        assert text(tools=tools, question=PASSAGES + "nothing").startswith(f"You said: {PASSAGES}")
         assert text(tools=tools, messages=ROUND).startswith("You said: Rain")
         required = ask(tools=tools, tool_choice="required")
         assert required.status_code == 400
