@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -76,17 +75,3 @@ def relative(documents: Sequence[Document], certainty: float) -> list[Document]:
         for document in documents
         if (document.score or 0.0) >= _LEAST * first
     ]
-
-
-def distinct(documents: Sequence[Document]) -> list[Document]:
-    """Leave out documents whose words another one before has in the same order, alone or among others.
-
-    Only the case of letters and punctuation may differ: two versions of one rule may differ in a single number.
-    """
-    kept: dict[str, Document] = {}
-    for document in documents:
-        words = re.findall(r"\w+", document.text.casefold())
-        said = f" {' '.join(words)} " if words else f"\0{document.id}"
-        if not any(said in before for before in kept):
-            kept[said] = document
-    return list(kept.values())

@@ -31,6 +31,7 @@ _WORDS = {
 }
 _COMMON = {language: frozenset(words.split()) for language, words in _WORDS.items()}
 
+_ALL = frozenset[str]().union(*_COMMON.values())
 
 _LONG = 20
 """Words from which a text is no question: it may have more names, numbers and rows of tables."""
@@ -47,6 +48,11 @@ def language_of(text: str) -> str:
     second, most = sorted(hits.values())[-2:]
     enough = most * (10 if len(words) > _LONG else 5) >= len(words)
     return max(hits, key=hits.__getitem__) if enough and most > second else ""
+
+
+def is_common(word: str) -> bool:
+    """Return whether a casefolded word is among the commonest of a language."""
+    return word in _ALL
 
 
 def is_foreign(question: str, passages: Sequence[str]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from orbit.chat.prompt.joining import joined
+from orbit.chat.search.duplicates import Kept
 from orbit.chat.turn import Turn
 from orbit.errors import OrbitError
 from orbit.host.calls.calls import attributed, call, is_list_of, wrong_type
@@ -29,7 +30,7 @@ class Neighbours:
     async def join(self, documents: list[Document], turn: Turn) -> list[Document]:
         """Return documents with their neighbours; those of which no store knows the source as they are.
 
-        A neighbour that is among the documents, or belongs to a better one, is not repeated.
+        A neighbour that is among the documents, or belongs to a better one, is not repeated, nor is a copy of either.
         """
         sources = list(dict.fromkeys(document.source for document in documents if document.source))
         sides: dict[str, tuple[list[Document], list[Document]]] = {}
@@ -44,16 +45,19 @@ class Neighbours:
             except OrbitError as error:
                 self._failed("answering without neighbours", attributed(error, name, "list_passages"))
                 continue
-            if sides := self._sides(documents, listed):
+            if sides := self._sides(documents, listed, turn.question):
                 break
         return [joined(one, *sides[one.id]) if one.id in sides else one for one in documents]
 
     def _sides(
-        self, documents: Sequence[Document], listed: Sequence[Document]
+        self, documents: Sequence[Document], listed: Sequence[Document], question: str
     ) -> dict[str, tuple[list[Document], list[Document]]]:
         """Return what comes before and after each document, by its id."""
         places = {passage.id: place for place, passage in enumerate(listed)}
         given = {document.id for document in documents}
+        kept = Kept(question)
+        for document in documents:
+            kept.adds(document)
         sides: dict[str, tuple[list[Document], list[Document]]] = {}
         for document in documents:
             if document.id not in places:
@@ -64,7 +68,7 @@ class Neighbours:
                 place = places[document.id] + step
                 while len(side) < self._count and 0 <= place < len(listed):
                     passage = listed[place]
-                    if passage.source != document.source or passage.id in given:
+                    if passage.source != document.source or passage.id in given or not kept.adds(passage):
                         break
                     given.add(passage.id)
                     side.append(passage)

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from orbit.chat.journal import Journal
-from orbit.chat.search.fusion import distinct, fuse, fuse_scores, relative
+from orbit.chat.search.duplicates import distinct
+from orbit.chat.search.fusion import fuse, fuse_scores, relative
 from orbit.chat.search.neighbours import Neighbours
 from orbit.chat.search.questions import is_follow_up, questions_of
 from orbit.chat.search.relevance import THRESHOLD, Relevance
@@ -136,11 +137,12 @@ class Retrieval:
         """
         relevance = self._relevance
         if relevance is None:
-            return distinct(fuse([found for search in searches for found in search.values()]))
+            return distinct(fuse([found for search in searches for found in search.values()]), turn.question)
         certainty = max(relevance.certainty(found, turn.question, self._settings.limit) for found in searches)
         if certainty < self._threshold(turn) and not doubtful:
             return []
-        return distinct(relative(fuse_scores(searches, relevance, self._settings.limit, turn.question), certainty))
+        ranked = fuse_scores(searches, relevance, self._settings.limit, turn.question)
+        return distinct(relative(ranked, certainty), turn.question)
 
     def _threshold(self, turn: Turn) -> float:
         collection = turn.context.collection or next(filter(None, self._defaults), "")

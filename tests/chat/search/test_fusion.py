@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from orbit import Calibration, Document
-from orbit.chat.search.fusion import distinct, fuse, fuse_scores, relative
+from orbit.chat.search.fusion import fuse, fuse_scores, relative
 from orbit.chat.search.relevance import Relevance
 
 EQUAL = Relevance({"dense": Calibration(0.2, 0.7), "words": Calibration(0.0, 1.0)}, {"dense": 1.0, "words": 1.0})
@@ -77,17 +77,6 @@ def test_what_a_full_list_leaves_out_may_be_as_good_as_its_last() -> None:
 def test_of_several_texts_the_best_counts() -> None:
     fused = fuse_scores([{"words": found(a=0.9)}, {"words": found(b=0.6, a=0.2)}], EQUAL, FULL)
     assert shown(fused) == {"a": 0.9, "b": 0.6}
-
-
-def test_only_what_says_the_same_is_left_out() -> None:
-    texts = ("Rules of 2022: 120 euros.", "rules of 2022 - 120 Euros", "Rules of 2023: 140 euros.", "?", "!")
-    kept = distinct([Document(str(number), text) for number, text in enumerate(texts)])
-    assert [document.id for document in kept] == ["0", "2", "3", "4"]
-
-
-def test_what_a_longer_passage_before_says_is_left_out() -> None:
-    texts = ("Dogs pay half. Cats travel free, in a basket.", "cats travel free", "Cats travel", "ats travel free")
-    assert [one.id for one in distinct([Document(str(n), text) for n, text in enumerate(texts)])] == ["0", "3"]
 
 
 def test_equal_confidence_is_ordered_by_rank_and_then_by_score() -> None:
