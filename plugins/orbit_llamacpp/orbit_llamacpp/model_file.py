@@ -30,7 +30,9 @@ def locate(model_path: str) -> Path:
     if path.is_dir():
         raise ModelFileError(f"{path} is a folder; {_choice(path)}")
     if not path.parent.is_dir():
-        raise ModelFileError(f"{path} does not exist, and neither does its folder")
+        where = path.parent.absolute()
+        way = "to download a model: orbit llama_cpp pull"
+        raise ModelFileError(f"{path} does not exist, and neither does its folder, {where}; {way}")
     raise ModelFileError(f"{path} does not exist; {_choice(path.parent)}")
 
 

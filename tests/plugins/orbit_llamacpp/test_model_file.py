@@ -51,6 +51,15 @@ def test_the_neighbours_of_a_missing_file_are_listed(make: Make, gguf: Any, tmp_
     assert "is a folder; available: gemma.gguf" in problem(make(model_path=str(there.parent)))
 
 
+def test_a_missing_folder_is_named_in_full_and_so_is_the_way_to_a_model(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = problem(make(model_path="gguf/gemma.gguf"))
+    assert f"gguf/gemma.gguf does not exist, and neither does its folder, {tmp_path}/gguf; " in told
+    assert told.endswith("orbit llama_cpp pull")
+
+
 def test_a_file_that_is_no_gguf_is_refused(make: Make, tmp_path: Path) -> None:
     path = tmp_path / "page.gguf"
     path.write_text("<html>404</html>")
