@@ -8,11 +8,11 @@ from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import msgspec
 
-from orbit.config.load import FILE_LOG, embedded_text, read_config
+from orbit.config.load import EMBEDDED, FILE_LOG, embedded_text, read_config
 from orbit.config.model import Config, ProviderSection
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
 from orbit.host.calls.calls import attributed, call, wrong_type
@@ -63,6 +63,12 @@ class Roles(msgspec.Struct, frozen=True):
     index: str = ""
 
 
+_NO_FILE: Final = (
+    "{folder} has no config.yaml, so this is the embedded default. Write the file, or name one with --config or "
+    "ORBIT_CONFIG."
+)
+
+
 class OrbitHost:
     """Providers of one configuration. Enter it to start them; it stops them in reverse order.
 
@@ -109,6 +115,8 @@ class OrbitHost:
         complete = not found and not unclear and needed is None
         unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
         self.problems = (*found, *unclear, *unmet)
+        if self.problems and config.source == EMBEDDED:  # nobody wrote what it complains about
+            self.problems += (Problem("", _NO_FILE.format(folder=Path.cwd())),)
         self.catalogue: Catalogue = catalogue(config, self.registry, self._selected.generate)
         """The models that clients may name."""
         self.upstreams = Upstreams(self.registry)

@@ -4,6 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from orbit.host.host import OrbitHost
+from orbit.host.plugins.discover import installed_plugins
+
 ORBIT = [sys.executable, "-m", "orbit"]
 
 
@@ -45,6 +50,19 @@ def test_check_of_a_good_configuration(tmp_path: Path) -> None:
         f"Chat log: {tmp_path / 'data' / 'logs'}",
     ]
     assert list(tmp_path.iterdir()) == [], "nothing is started, nothing is made"
+
+
+def test_problems_of_the_embedded_default_say_that_there_is_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an installation of a few plugins, in the wrong folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ORBIT_CONFIG", raising=False)
+    some = {name: plugin for name, plugin in installed_plugins().items() if name != "llama_cpp"}
+    monkeypatch.setattr("orbit.host.host.installed_plugins", lambda: some)
+    problems = list(map(str, OrbitHost.from_file().problems))
+    assert "the plugin 'llama_cpp' is not installed" in problems[0]
+    assert problems[-1].startswith(f"{tmp_path} has no config.yaml, so this is the embedded default.")
 
 
 def test_check_notes_what_works_but_hardly_as_intended(tmp_path: Path) -> None:
