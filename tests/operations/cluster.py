@@ -155,6 +155,11 @@ class Cluster:
         key: str = json.loads(made)["api_key"]
         return key
 
+    def limit(self, key: str, requests_per_minute: int) -> None:
+        """Give a key another limit on the first machine."""
+        with self.network.on("orbit1"):
+            self.hosts["orbit1"].run("keys", "update", key, "--requests-per-minute", str(requests_per_minute))
+
     def revoke(self, key: str) -> None:
         """Revoke a key on the first machine."""
         with self.network.on("orbit1"):

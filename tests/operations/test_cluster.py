@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +32,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def test_limits_and_revocations_hold_on_all_hosts(cluster: Cluster) -> None:
     limited = cluster.make_key("--requests-per-minute", str(LIMIT))
     assert cluster.ask_all(limited, LIMIT // 3) == {"ok": LIMIT, "429 rate_limited": LIMIT}
+    dead, *others = HOSTS
+    cluster.hosts[dead].stop(signal.SIGKILL)
+    assert cluster.ask_all(limited, 1, tuple(others)) == {"429 rate_limited": 4}, (
+        "what the dead host counted still counts"
+    )
+    cluster.limit(limited, LIMIT + 5)
+    time.sleep(CACHE_SECONDS)
+    assert cluster.ask_all(limited, 4, tuple(others)) == {"ok": 5, "429 rate_limited": 11}
+    cluster.start_host(dead)
     key = cluster.make_key()
     assert cluster.ask_all(key, 1) == {"ok": 2 * len(HOSTS)}
     cluster.revoke(key)
