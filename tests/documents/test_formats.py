@@ -192,13 +192,13 @@ def test_opendocument_presentation():
     ]
 
 
-def book(**chapters):
+def book(title="The Sea", **chapters):
     items = "".join(f'<item id="{name}" href="{name}.xhtml"/>' for name in chapters)
     order = "".join(f'<itemref idref="{name}"/>' for name in reversed(chapters))
     return archive_of(
         {
             "META-INF/container.xml": '<c><rootfile full-path="OPS/book.opf"/></c>',
-            "OPS/book.opf": "<package xmlns:dc='dc'><dc:title>The Sea</dc:title>"
+            "OPS/book.opf": f"<package xmlns:dc='dc'><dc:title>{title}</dc:title>"
             f"<manifest>{items}</manifest><spine>{order}</spine></package>",
             **{f"OPS/{name}.xhtml": f"<html><body>{text}</body></html>" for name, text in chapters.items()},
         }
@@ -210,6 +210,18 @@ def test_the_chapters_of_a_book_come_in_its_order():
     assert read("a.epub", content).title == "The Sea"
     found = passages("a.epub", read("a.epub", content), "d", Ingest())
     assert [passage.text for passage in found] == ["The Sea > Calm\n\nIt was calm.", "The Sea > Storm\n\nIt blew."]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.epub", lambda: book(one="<p>It blew.</p>", title="Microsoft Word - a.docx")),
+        ("a.md", lambda: b"---\ntitle: Untitled\n---\n\nIt blew.\n"),
+        ("a.html", lambda: b"<title>New Page 1</title><p>It blew."),
+    ],
+)
+def test_a_title_that_says_nothing_is_none_in_any_format(name, content):
+    assert read(name, content()).title == ""
 
 
 def test_rich_text():
@@ -455,6 +467,13 @@ def test_headings_alone_know_their_own_slide():
         ("Notruf: 112", {"slide": 1}),
         ("Pförtner: 5000", {"slide": 2}),
     ]
+
+
+def test_a_slide_without_a_title_does_not_name_the_presentation():
+    slide = {"ppt/slides/slide1.xml": f"<p:sld {A}>{shape('The fee is 10.')}</p:sld>"}
+    main = {"ppt/presentation.xml": f"<p:presentation {A}/>"}
+    found = read("a.pptx", archive_of(main | slide))
+    assert (found.title, found.sections[0].path) == ("", ("Slide 1",))
 
 
 def item(text, kind="", level=0, start=""):

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 import msgspec
 
-from orbit.documents.formats.encoding_guess import guess
+from orbit.documents.formats.encoding_guess import guess, is_latin
 from orbit.documents.sections import UnreadableError
 from orbit.system.unicode import nfc
 
@@ -156,9 +156,12 @@ def _mixed(content: bytes) -> Decoded | None:
     lines: list[str | bytes] = [_utf_8(line) for line in content.split(b"\n")]
     wrong = b"\n".join(line for line in lines if isinstance(line, bytes))
     count = sum(isinstance(line, bytes) for line in lines)
-    if sum(isinstance(line, str) and not line.isascii() for line in lines) < count or _is_mostly_utf_8(wrong):
+    right = sum(isinstance(line, str) and not line.isascii() for line in lines)
+    if not right or _is_mostly_utf_8(wrong):
         return None
     encoding = known(assumed.get()) or guess(wrong)
+    if right < count and not is_latin(encoding):  # in other alphabets a line may look like UTF-8 by chance
+        return None
     text = "\n".join(line if isinstance(line, str) else line.decode(encoding, "replace") for line in lines)
     how = f"{'1 line that is' if count == 1 else f'{count} lines that are'} not"
     warning = f"The text is UTF-8, but for {how}: read as {_NAMES.get(encoding, encoding)}, which is a guess."

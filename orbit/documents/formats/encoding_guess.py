@@ -54,8 +54,15 @@ _WITHIN = "’·"
 """Signs that may be before, after or in a word."""
 _FREQUENT = 10
 """The most frequent letters of a language are about two thirds of its texts."""
+_PLAUSIBLE = 0.5
+"""Part of a text in a language that are its most frequent letters, at least."""
 _SURE = 0.95
 """Part of the characters that are letters of the language, at least, in a text that is in it."""
+
+
+def is_latin(encoding: str) -> bool:
+    """Whether an encoding is for languages in Latin letters."""
+    return encoding in _LATIN
 
 
 def guess(content: bytes) -> str:
@@ -66,8 +73,12 @@ def guess(content: bytes) -> str:
     latin = {name: _latin(words, name) for name in _LATIN}
     other = {name: _other(words, name) for name in _OTHER}
     best, own = max(latin, key=lambda name: latin[name]), max(other, key=lambda name: sum(other[name]))
+    if own == "mac_cyrillic" and other["cp1251"][0] >= other[own][0]:
+        own = "cp1251"  # both have the small letters at the same places, but one has signs for the other's capitals
     if _is_own_script(words) and (japanese := _japanese(sample)):
         return japanese
+    if _is_own_script(words) and other[own][1] < _PLAUSIBLE and _is_hanzi(words):
+        return _east_asian(sample)
     if max(latin[best], other[own][0]) < _SURE and _is_own_script(words):
         return _east_asian(sample)
     return best if latin[best] >= other[own][0] else own
@@ -130,6 +141,11 @@ def _japanese(sample: bytes) -> str:
         if "\ufffd" not in text[:-1] and len(_KANA.findall(text)) * 10 > sum(not one.isascii() for one in text):
             return encoding
     return ""
+
+
+def _is_hanzi(words: Mapping[bytes, int]) -> bool:
+    """Whether all words are pairs of bytes that a usual sign of Chinese, or of Korean, has."""
+    return all(len(word) % 2 == 0 and all(0xB0 <= byte <= 0xD7 for byte in word[::2]) for word in words)  # noqa: PLR2004  # GB 2312, level 1
 
 
 def _east_asian(sample: bytes) -> str:

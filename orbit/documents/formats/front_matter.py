@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from orbit.documents.formats.titles import real_title
+
 _YAML = re.compile(r"\A---[ \t]*\n((?:.*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 _TOML = re.compile(r"\A\+\+\+[ \t]*\n((?:.*\n)*?)\+\+\+[ \t]*(?:\n|\Z)")
 _SETTING = re.compile(r"[\w\"'$@.-][^:\n]*:(?:[ \t].*)?")
@@ -57,7 +59,7 @@ def _yaml(text: str) -> Mapping[Any, Any]:
 
 def _of(settings: Mapping[Any, Any], length: int) -> FrontMatter:
     lines = [f"{name}: {shown}" for name in _SHOWN if (shown := _shown(settings.get(name)))]
-    return FrontMatter(_shown(settings.get("title")), "\n".join(lines), length)
+    return FrontMatter(real_title(_shown(settings.get("title"))), "\n".join(lines), length)
 
 
 def _shown(value: Any) -> str:

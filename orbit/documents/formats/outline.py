@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from orbit.documents.formats.table_header import has_header
 from orbit.documents.sections import Content, Section
 from orbit.types import MetadataValue
 
@@ -33,8 +34,8 @@ class Outline:
         self._tight = False
         self._sections: list[Section] = []
 
-    def heading(self, level: int, text: str) -> None:
-        """Begin a section. Level 1 is the outermost."""
+    def heading(self, level: int, text: str, *, names: bool = True) -> None:
+        """Begin a section. Level 1 is the outermost. ``names`` says whether the first one is the document's title."""
         self.flush()
         text = " ".join(text.split())
         if not text:
@@ -46,7 +47,8 @@ class Outline:
             self._keep_heading()
         self._above = [*((above, name) for above, name in self._above if above < level), (level, text)]
         self._used, self._place = False, self.metadata
-        self.title = self.title or text
+        if names:
+            self.title = self.title or text
 
     def text(self, text: str, *, tight: bool = False) -> None:
         """Add a paragraph or another block. ``tight`` ones, such as items of a list, have no blank line between."""
@@ -65,6 +67,7 @@ class Outline:
         if filled <= headers + 1 or (row is None and sum(map(len, lines)) <= SMALL_TABLE):
             self.text("\n".join(line for line in lines if line.strip(" |")))
             return
+        headers = _with_title_row(rows, headers)
         self.flush()
         metadata = self.metadata if row is None else {**self.metadata, "row": row + headers}
         header, body = "\n".join(lines[:headers]), "\n".join(lines[headers:])
@@ -99,6 +102,14 @@ class Outline:
         if self._above and not self._used:
             self._used = True
             self._sections.append(Section(self._above[-1][1], self.path[:-1], metadata=self._place))
+
+
+def _with_title_row(rows: Rows, headers: int) -> int:
+    """Return how many rows name the columns if the first one has a single cell: that is the title of the table."""
+    if headers > 1 or len(rows[0]) < 2 or sum(map(bool, rows[0])) != 1:  # noqa: PLR2004  # one column has cells alone
+        return headers
+    named = all(rows[1]) if headers else has_header(rows[1:])
+    return 2 if named and len(rows[1]) > 1 else headers
 
 
 def of_margins(texts: Iterable[str]) -> list[str]:

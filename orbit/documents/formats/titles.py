@@ -6,23 +6,35 @@ import re
 
 _JUNK = re.compile(
     r"""
-    untitled[\W_]*(document|page|slide|presentation|form)?[\W_]*\d*
+    [\W_]* (
+        untitled|unbenannt|sans\ titre|sin\ t[ií]tulo|senza\ (titolo|nome)|sem\ t[ií]tulo|naamloos|namnl[öo]s
+        |bez\ (tytułu|názvu)|без\ (названия|имени)|無題|名称未設定|无标题|未命名|제목\ 없음
+    ) ([\W_]*(document|page|slide|presentation|form|dokument))? [\W\d_]*
     | \(?anonymous\)? | \(?unspecified\)? | unknown | title | \(?no\ title\)? | none | null
-    | (new\ )?document\ ?\d* | dokument\ ?\d* | slide\ ?\d+ | print(out)? | print\ document
+    | (your|insert|enter)\ title(\ here)? | title\ (of|here)\b.{0,20}
+    | (new\ )?(document|dokument|documento?|документ|文档|文書|문서)[\s(]*\d*\)?
+    | print(out)? | print\ document | (new\ )?page\ \d+
+    | (new\ |neues\ |nouveau\ |nuevo\ )?(microsoft\ )?(office\ )?(word|excel|powerpoint)
+        [- ]?(document|dokument|file|workbook)\ ?\d*
+    | (microsoft\ )?(word|excel|powerpoint)\ [-–]\ .* | (document|documento|документ)\ (de\ )?microsoft\ word
     | microsoft\ (office\ )?(word|excel|powerpoint|publisher|visio|outlook)\b.*
-    | (microsoft\ )?(word|excel|powerpoint)\ -\ .*
-    | powerpoint[- ]pr\w+ | presentation\ ?\d* | pr[äé]sentation\ ?\d*
-    | .*\.(docx?|dotx?|xlsx?|pptx?|odt|ods|odp|rtf|pdf|indd|qxd|qxp|p65|pmd|fm|tex|dvi|ps|eps|x?html?|txt|wpd)
-    | .*\.(pages|tiff?|jpe?g|png|cdr|ai|vsdx?)
-    | ([a-z]:)?[\\/].* | file:.* | https?:.* | about:blank
-    | scan(ned)?[\W_]*\d* | img[\W_]*\d+ | image[\W_]*\d+
-    | [\W\d_]*
-    """,
+    | (slide|folie|diapositiv[ae]|слайд|幻灯片|スライド)\ ?\d+
+    | powerpoint[- ]?(pr\w+|演示文稿|\ プレゼンテーション)
+    | (pr[äée]se[nñ]ta\w+|apresentação|презентация)(\ (de|do|standard\ di))?\ powerpoint
+    | (presentation|pr[äé]sentation|презентация)\ ?\d*
+    | (book|mappe|classeur|libro|zeszyt|книга|工作簿|form)\d+ | (adobe\ )?(indesign|photoshop)\b.*
+    | latex\ (document|with\ hyperref).* | .*\ -\ (google\ (docs|sheets|slides)|notepad|editor)
+    | .*\.(docx?|dot[xm]?|xlsx?|pptx?|odt|ods|odp|rtf|pdf|indd|qxd|qxp|p65|pmd|fm|tex|dvi|ps|eps)
+    | .*\.(x?html?|aspx?|php|txt|wpd)
+    | .*\.(pages|tiff?|jpe?g|png|cdr|ai|vsdx?|tmp)
+    | ([a-z]:)?[\\/].* | file:.* | https?:.* | about:blank | d:\d{8}.* | <[0-9a-f]+>
+    | scan(ned)?[\W_]*(document)?[\W_]*\d* | camscanner\b.* | (img|image)[\W_]*\d+ | [\W\d_]*
+    """,  # noqa: RUF001  # other scripts are the point
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 
 
 def real_title(title: str) -> str:
     """Return a title of the metadata in one line, or "" if it only names a program, a file or nothing."""
-    title = " ".join(title.replace("\0", "").split())
+    title = " ".join(title.replace("\0", "").replace("\ufeff", "").split())
     return "" if _JUNK.fullmatch(title) else title

@@ -34,7 +34,7 @@ from orbit.host.documents.file_plugins import FilePlugins
 from orbit.types import SourceFile
 
 _PDF = ".pdf"
-VERSION = 5
+VERSION = 6
 """Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
 
 

@@ -106,6 +106,8 @@ def test_every_text_format_warns_of_a_guess(name):
         ("big5", "名稱,價格\n茶葉,5\n咖啡,7\n"),
         ("gb18030", "产品名称,单价,数量\n苹果,3,4\n香蕉,5,6\n"),
         ("cp932", "価格表 税込"),
+        ("gb18030", "城市,人口\n北京,300\n上海,400\n"),
+        ("cp1251", "Компания;Город\nРешение;Казань\n"),
     ],
 )
 def test_short_texts_in_many_languages(encoding, text):
@@ -124,6 +126,8 @@ def test_lines_in_another_encoding_do_not_spoil_the_others():
     found = decode("Müller;5 €\nŁódź;7\n".encode() + "Schröder;8 €\n".encode("cp1252"))
     assert found.text == "Müller;5 €\nŁódź;7\nSchröder;8 €\n"
     assert found.warnings == ("The text is UTF-8, but for 1 line that is not: read as windows-1252, which is a guess.",)
+    most = decode("Straße\nGebühr\n".encode("cp1252") + "Größe\n".encode())
+    assert most.text == "Straße\nGebühr\nGröße\n"
 
 
 @pytest.mark.parametrize(

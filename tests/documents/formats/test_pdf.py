@@ -1,5 +1,6 @@
 """PDF to text: reading order, whole words, tables, form values, and what repeats or is missing."""
 
+import io
 import time
 
 import pytest
@@ -147,6 +148,14 @@ def test_a_sentence_that_goes_on_overleaf_is_whole_on_its_first_page():
         "(anonymous)",
         "report_final.indd",
         "Untitled-3",
+        "Unbenannt 1",
+        "Sans titre",
+        "Pr\xe9sentation PowerPoint",
+        "New Microsoft Word Document",
+        "Book1",
+        "LaTeX with hyperref",
+        "Minutes.docx - Google Docs",
+        "Dokument1",
         "1",
     ],
 )
@@ -154,7 +163,19 @@ def test_titles_that_name_a_program_or_file_are_no_titles(junk):
     assert read("a.pdf", make_pdf([line(72, 700, "text")], title=junk)).title == ""
 
 
-@pytest.mark.parametrize("title", ["Handbook", "Word processing", "Untitled poems", "Scanning electron microscopes"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Handbook",
+        "Word processing",
+        "Untitled poems",
+        "Book 12",
+        "Form 12",
+        "Documentation",
+        "Excel for beginners",
+        "Scanning electron microscopes",
+    ],
+)
 def test_titles_that_only_look_alike_stay(title):
     assert real_title(title) == title
 
@@ -355,3 +376,67 @@ def test_a_scan_that_cannot_be_recognised_is_refused_with_the_reason():
     read_picture, _ = recognising(fails=(1,))
     with pytest.raises(UnreadableError, match="the text recognition says that it is too dark"):
         read("a.pdf", make_pdf(PICTURE), {".png": read_picture})
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ["Page one", "Page two", "Page three", "Page four"],
+        ["Seite eins", "Seite zwei", "Seite drei", "Seite vier"],
+        ["Page I of IV", "Page II of IV", "Page III of IV", "Page IV of IV"],
+        ["II", "III", "IV", "V"],
+    ],
+)
+def test_page_numbers_in_words_and_capitals_are_removed(numbers):
+    facts = ["Parking is free.", "Lunch costs four euro.", "Keys are with the porter.", "Bikes go in the cellar."]
+    pages = [[line(72, 600, fact), line(72, 30, number)] for fact, number in zip(facts, numbers, strict=True)]
+    assert texts(make_pdf(*pages)) == facts
+
+
+def test_words_after_page_that_count_nothing_stay():
+    pages = [
+        [line(72, 740, f"Page {word}"), line(72, 600, f"About {word}.")] for word in ("layout", "setup", "margins")
+    ]
+    assert texts(make_pdf(*pages))[1] == "Page setup\n\nAbout setup."
+
+
+def test_a_hyphen_for_the_end_of_another_word_stays():
+    (text,) = texts(make_pdf([line(72, 700, "Die Haupt-"), line(72, 688, "und Nebenkosten trage ich.")]))
+    assert "Haupt- und Nebenkosten" in text
+    (text,) = texts(make_pdf([line(72, 700, "It is made with state-"), line(72, 688, "of-the-art tools.")]))
+    assert "state-of-the-art tools" in text
+
+
+def test_a_scan_under_a_running_header_is_a_page_without_text():
+    def scan(number):
+        return ["q 612 0 0 792 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q", line(72, 30, f"Page {number} of 5")]
+
+    content = read(
+        "a.pdf", make_pdf([line(72, 700, "The fee is 10 euro."), line(72, 30, "Page 1 of 5")], *map(scan, range(2, 6)))
+    )
+    assert [section.text for section in content.sections] == ["The fee is 10 euro."]
+    assert "Pages 2 to 5 have no text" in content.warnings[0]
+
+
+def test_forms_show_what_was_chosen_and_no_password():
+    fields = [
+        field("c", "fr", 160, 697).replace("/FT /Tx", "/FT /Ch /Ff 131072 /Opt [[(de) (Germany)] [(fr) (France)]]"),
+        field("p", "hunter2", 160, 667, "/Ff 8192"),
+    ]
+    text = " ".join(texts(make_pdf([line(72, 700, "Country:"), line(72, 670, "Password:")], fields=fields)))
+    assert "Country: France" in text
+    assert "fr" not in text.split()
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-40", "RC4-128", "AES-128", "AES-256-R5", "AES-256"])
+def test_a_file_that_only_its_owner_may_change_is_read(algorithm):
+    from pypdf import PdfReader, PdfWriter
+    from pypdf.constants import UserAccessPermissions
+
+    writer = PdfWriter(PdfReader(io.BytesIO(make_pdf([line(72, 700, "The fee is 10 euro.")]))))
+    writer.encrypt("", owner_password="owner", algorithm=algorithm, permissions_flag=UserAccessPermissions(0))
+    content = io.BytesIO()
+    writer.write(content)
+    assert b"/Encrypt" in content.getvalue()
+    assert texts(content.getvalue()) == ["The fee is 10 euro."]

@@ -9,6 +9,7 @@ import msgspec
 
 from orbit.documents.formats.html.reader import read_html
 from orbit.documents.formats.office.package import Package, attribute, descendants
+from orbit.documents.formats.titles import real_title
 from orbit.documents.sections import Content, Section, UnreadableError
 
 
@@ -23,7 +24,7 @@ def read_epub(content: bytes) -> Content:
             item.get("id", ""): posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
             for item in descendants(book, "item")
         }
-        title = next((item.text.strip() for item in descendants(book, "title") if item.text), "")
+        title = next((real_title(item.text) for item in descendants(book, "title") if item.text), "")
         sections: list[Section] = []
         warnings: list[str] = []
         places = (items.get(place.get("idref", ""), "") for place in descendants(book, "itemref"))

@@ -42,7 +42,7 @@ def read_odp(content: bytes) -> Content:
             frames = [item for item in page if local(item) != "notes"]
             title = next((item for item in frames if attribute(item, "class") == "title"), None)
             named = _flat(title) if title is not None else ""
-            reader.outline.heading(1, named or f"Slide {slide}")
+            reader.outline.heading(1, named or f"Slide {slide}", names=bool(named))
             for item in frames:
                 if item is not title:
                     reader.blocks(item)

@@ -44,7 +44,7 @@ def _number(name: str) -> int:
 def _read_slide(package: Package, name: str, outline: Outline) -> None:
     shapes = list(_shapes(package.xml(name)))
     title = next((text for shape in shapes if _kind(shape) in _TITLES and (text := text_of(shape))), "")
-    outline.heading(1, title or f"Slide {outline.metadata['slide']}")
+    outline.heading(1, title or f"Slide {outline.metadata['slide']}", names=bool(title))
     for shape in shapes:
         if _kind(shape) in _TITLES and text_of(shape) == title:
             continue

@@ -13,6 +13,11 @@ from orbit.documents.formats.pdf.piece import HYPHEN, Piece
 
 _LONGEST = 100_000
 """Bytes of one value to read, in UTF-16."""
+_NEAR = 2.0
+"""Points by which a value may begin before its label ends."""
+_MOST_OPTIONS = 1_000
+_PASSWORD = 1 << 13
+"""The flag of a field that shows its value to nobody."""
 
 
 class Value(msgspec.Struct):
@@ -50,7 +55,35 @@ def with_values(own: list[Piece], flattened: list[Piece], values: Sequence[Value
             piece.text = value.text  # one character in each box of the form
         if bare not in seen:
             pieces.append(Piece(value.text, *value.box, line=len(pieces)))
-    return pieces
+    known = {_key(piece) for piece in own}
+    return _beside_labels([piece for piece in pieces if _key(piece) in known], pieces)
+
+
+def _key(piece: Piece) -> tuple[str, int, int]:
+    return piece.text, round(piece.left), round(piece.top)
+
+
+def _beside_labels(own: Sequence[Piece], pieces: Sequence[Piece]) -> list[Piece]:
+    """Return a page's text with each value after what is to the left of it. Files have all values after all labels."""
+    after: dict[int, list[Piece]] = {}
+    rest = []
+    mine = {id(piece) for piece in own}
+    for value in pieces:
+        if id(value) in mine:
+            continue
+        labels = [label for label in own if label.right <= value.left + _NEAR and _in_row(label, value)]
+        if labels:
+            label = max(labels, key=lambda one: one.right)
+            value.line = label.line
+            after.setdefault(id(label), []).append(value)
+        else:
+            rest.append(value)
+    return [one for piece in own for one in (piece, *sorted(after.get(id(piece), ()), key=lambda v: v.left))] + rest
+
+
+def _in_row(one: Piece, other: Piece) -> bool:
+    shared = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return shared >= 0.5 * min(one.height, other.height)  # most of the lower one
 
 
 def _words(pieces: Sequence[Piece]) -> Counter[str]:
@@ -67,6 +100,12 @@ def _value(pdfium: Any, document: Any, annotation: Any) -> Value | None:
         if kind == pdfium.FPDF_ANNOT_WIDGET and document.formenv:
             text = _text(pdfium.FPDFAnnot_GetFormFieldValue, document.formenv, annotation)
             field = pdfium.FPDFAnnot_GetFormFieldType(document.formenv, annotation)
+            if field == pdfium.FPDF_FORMFIELD_TEXTFIELD and (
+                pdfium.FPDFAnnot_GetFormFieldFlags(document.formenv, annotation) & _PASSWORD
+            ):
+                return None
+            if field == pdfium.FPDF_FORMFIELD_COMBOBOX:
+                text = _chosen(pdfium, document.formenv, annotation) or text
             if field in (pdfium.FPDF_FORMFIELD_TEXTFIELD, pdfium.FPDF_FORMFIELD_COMBOBOX):
                 shown = shown and bool(text)
             else:
@@ -82,6 +121,14 @@ def _value(pdfium: Any, document: Any, annotation: Any) -> Value | None:
         return Value(" ".join(text.split()), (rect.left, -rect.top, rect.right, -rect.bottom), shown)
     finally:
         pdfium.FPDFPage_CloseAnnot(annotation)
+
+
+def _chosen(pdfium: Any, forms: Any, annotation: Any) -> str:
+    """Return the chosen option of a list as its page shows it; its value may be a code."""
+    for index in range(min(pdfium.FPDFAnnot_GetOptionCount(forms, annotation), _MOST_OPTIONS)):
+        if pdfium.FPDFAnnot_IsOptionSelected(forms, annotation, index):
+            return _text(pdfium.FPDFAnnot_GetOptionLabel, forms, annotation, index)
+    return ""
 
 
 def _text(getter: Any, *arguments: Any) -> str:

@@ -19,15 +19,29 @@ _FEWEST = 3
 """Pages with the same line, at least."""
 _SHARE = 4
 """One page in so many has the line, at least: chapters have headers of their own."""
-_NUMBER = re.compile(r"\d+|\b[ivxlc]+\b")
+_NUMBER = re.compile(r"\d+|\b(?:[ivxlc]+|[IVXLC]+)\b")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+_IN_WORDS = re.compile(
+    r"\b(?:page|seite|p[áa]gina|pagina|strona|stran[aay]|sid[ae]|side|sivu|oldal|sayfa|страница|сторінка|σελίδα)\s+"
+    r"([^\W\d_]+(?:-[^\W\d_]+)*)\b",
+    re.IGNORECASE,
+)
+"""What may be a page's number in words, as in "Page seven"."""
+_SMALL = frozenset(
+    (
+        *("two", "three", "four", "zwei", "drei", "vier", "deux", "trois", "quatre", "dos", "tres", "cuatro", "due"),
+        *("tre", "quattro", "dois", "três", "quatro", "twee", "drie", "två", "fyra", "to", "fire", "dwa", "trzy"),
+        *("cztery", "dva", "tři", "два", "три", "четыре"),
+    )
+)
+"""Numbers in words. A document with some of them after "page" counts its pages so."""
 _NEAR = 6.0
 """Points by which the height of a repeated line on the page may differ."""
-_COUNTED = "\0"
+_COUNTED, _IN_LETTERS = "\0", "\1"
 
 
 def remove_furniture(pages: Sequence[Sequence[Block]]) -> list[list[Block]]:
-    """Return the pages without repeated lines, but no page without all its text.
+    """Return the pages without repeated lines. A page with nothing else is empty then.
 
     The first page with a running header keeps it: it may be all that names the document. Page numbers go everywhere.
     """
@@ -38,8 +52,7 @@ def remove_furniture(pages: Sequence[Sequence[Block]]) -> list[list[Block]]:
         takewhile(lambda row: all(id(block) in repeated for block in row), rows) for rows in chain.from_iterable(edges)
     ):
         gone.update(id(block) for block in row if id(block) not in first)
-    kept = [[block for block in blocks if id(block) not in gone] for blocks in pages]
-    return [some or list(whole) for some, whole in zip(kept, pages, strict=True)]
+    return [[block for block in blocks if id(block) not in gone] for blocks in pages]
 
 
 def _edges(blocks: Sequence[Block]) -> tuple[list[list[Block]], list[list[Block]]]:
@@ -64,25 +77,33 @@ def _repeated(edges: Sequence[tuple[list[list[Block]], list[list[Block]]]], page
         found = [page[key] for page in patterns if key in page]
         usual = statistics.median(piece.top for piece in found)
         near = [id(piece) for piece in found if abs(piece.top - usual) < _NEAR]
-        if len(near) >= _FEWEST:
+        if len(near) >= _FEWEST and (_IN_LETTERS not in pattern or _count_in_words(found)):
             repeated.update(near)
-            if _COUNTED not in pattern:
+            if _COUNTED not in pattern and _IN_LETTERS not in pattern:
                 first.add(near[0])
     return repeated, first
+
+
+def _count_in_words(pieces: Sequence[Piece]) -> bool:
+    """Whether some words after "page" are numbers, unlike those of "Page layout" and "Page setup"."""
+    words = (found.group(1).lower() for piece in pieces if (found := _IN_WORDS.search(piece.text)))
+    return len(_SMALL.intersection(words)) > 1
 
 
 def _patterns(text: str, page: int) -> Iterator[tuple[str, int]]:
     """Yield what a line would have in common with those of other pages.
 
     That is the line itself, and if a number in it may count the pages, the line without it and the number's distance
-    from that of the page.
+    from that of the page. Nobody compares numbers in words.
     """
     yield text, 0
     for found in _NUMBER.finditer(text):
         number = int(found.group()) if found.group()[0].isdigit() and len(found.group()) < 7 else _roman(found.group())  # noqa: PLR2004  # no page has a longer one
         yield f"{text[: found.start()]}{_COUNTED}{text[found.end() :]}", number - page
+    if word := _IN_WORDS.search(text):
+        yield f"{text[: word.start(1)]}{_IN_LETTERS}{text[word.end(1) :]}", 0
 
 
 def _roman(text: str) -> int:
-    values = [_ROMAN.get(letter, 0) for letter in text]
+    values = [_ROMAN.get(letter, 0) for letter in text.lower()]
     return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))

@@ -74,11 +74,12 @@ def rows_of(pieces: Iterable[_B]) -> list[list[_B]]:
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:
-    """Join the pieces of each line."""
+    """Join the pieces of each line. Values of a form are in one line for PDFium even where they are far apart."""
     lines: list[Piece] = []
     for piece in pieces:
-        if lines and lines[-1].line == piece.line:
-            last = lines[-1]
+        last = lines[-1] if lines else piece
+        apart = max(last.top, piece.top) - min(last.bottom, piece.bottom)
+        if lines and last.line == piece.line and apart < last.height:
             text = f"{last.text} {piece.text}"
             box = min(last.left, piece.left), min(last.top, piece.top), max(last.right, piece.right), piece.bottom
             lines[-1] = Piece(text, *box, piece.line)

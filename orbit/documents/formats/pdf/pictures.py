@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 import time
 import zlib
@@ -19,6 +20,9 @@ EXTENSION = ".png"
 _SCALE = 300 / 72
 """Pixels for each point: 300 dots an inch, at which text recognition works best."""
 _MOST_PIXELS = 40_000_000
+_MOST_OBJECTS = 100
+"""Things drawn on a page to look at. A scanned page has few."""
+_MOST_OF_IT = 0.5
 _SPARE = 2.0
 """The next page must fit into the time left even if it takes so many times as long as the slowest before."""
 
@@ -67,6 +71,26 @@ def has_pictures(document: Any, number: int) -> bool:
     page = document[number]
     try:
         return bool(pdfium.FPDFPage_CountObjects(page))
+    finally:
+        page.close()
+
+
+def is_scanned(document: Any, number: int) -> bool:
+    """Whether a picture covers most of a page, which counts from 0."""
+    import pypdfium2.raw as pdfium  # noqa: PLC0415  # see reader.py
+
+    page = document[number]
+    try:
+        width, height = page.get_size()
+        left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+        for index in range(min(pdfium.FPDFPage_CountObjects(page), _MOST_OBJECTS)):
+            drawn = pdfium.FPDFPage_GetObject(page, index)
+            if pdfium.FPDFPageObj_GetType(drawn) not in (pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_FORM):
+                continue
+            pdfium.FPDFPageObj_GetBounds(drawn, *map(ctypes.byref, (left, bottom, right, top)))
+            if (right.value - left.value) * (top.value - bottom.value) > _MOST_OF_IT * width * height:
+                return True
+        return False
     finally:
         page.close()
 

@@ -14,7 +14,7 @@ import msgspec
 from orbit.documents.formats.pdf.furniture import remove_furniture
 from orbit.documents.formats.pdf.layout import Block, arrange
 from orbit.documents.formats.pdf.page import read_page
-from orbit.documents.formats.pdf.pictures import Reader, Recognised, has_pictures, recognise
+from orbit.documents.formats.pdf.pictures import Reader, Recognised, has_pictures, is_scanned, recognise
 from orbit.documents.formats.pdf.piece import Piece
 from orbit.documents.formats.pdf.tables import Table
 from orbit.documents.formats.pdf.words import Words, clean, prose
@@ -51,12 +51,19 @@ def read_pdf(content: bytes, read_picture: Reader | None = None) -> Content:
             _init_forms(document)
             pages = [_page(document, number) for number in range(len(document))]
             title = real_title(document.get_metadata_value("Title"))
+            kept = remove_furniture([page or [] for page in pages])
+            for number, page in enumerate(pages):
+                if page and not kept[number]:
+                    if is_scanned(document, number):
+                        pages[number] = []  # a picture of text under a running header
+                    else:
+                        kept[number] = page
             empty = [number for number, page in enumerate(pages) if page is not None and not page]
             seen = [number + 1 for number in empty if read_picture is not None and has_pictures(document, number)]
             found = recognise(document, seen, read_picture) if read_picture is not None else Recognised()
         finally:
             document.close()
-    sections = _sections(remove_furniture([page or [] for page in pages]))
+    sections = _sections(kept)
     sections += (section for page in found.sections.values() for section in page)
     if not sections:
         reason = f" ({found.warnings[0].rstrip('.')})" if found.warnings else ""

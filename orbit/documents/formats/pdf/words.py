@@ -25,6 +25,8 @@ _COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
 _MARKS = ".,:;!?()[]\"'"
 _LAST = re.compile(r"[^\W\d_]+$")
 _FIRST = re.compile(r"[^\W\d_]+")
+_SUSPENDED = frozenset(("und", "oder", "bzw", "sowie", "bis", "and", "och", "eller", "og", "ili"))
+"""Words after a hyphen that stands for the end of another word, as in "pre- and postnatal"."""
 _BREAKS = re.compile(f"[{_CJK}][{_CJK}]\\Z")
 """A line of Chinese or Japanese ends anywhere in a word."""
 _INDENT = 20.0
@@ -52,6 +54,9 @@ class Words:
         start, end = _LAST.search(above[:-1]), _FIRST.match(below)
         if start is None or end is None or not end.group()[0].islower():
             return above[:-1] + "-" + below if above.endswith(HYPHEN) and start else None
+        after = below[end.end() : end.end() + 1]
+        if after == "-" or end.group() in _SUSPENDED:  # "state-of-the-art", "pre- and postnatal"
+            return f"{above[:-1]}-{below}" if after != " " else f"{above[:-1]}- {below}"
         compound = f"{start.group()}-{end.group()}".lower()
         return above[:-1] + ("-" if self._has_hyphen(compound) else "") + below
 

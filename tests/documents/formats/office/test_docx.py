@@ -200,3 +200,11 @@ def test_files_that_programs_put_into_a_document_are_read_in_their_place():
         },
     )
     assert sections(content) == [((), "Davor"), (("Bericht",), "Größe: 5"), ((), "Aus Word"), ((), "Danach")]
+
+
+def test_a_title_above_the_names_of_the_columns_is_repeated_with_them():
+    rows = [(f"Model {n}", f"{3 * n} kg", f"remark about number {n}") for n in range(1, 80)]
+    content = docx(table(("Products of 2025", "", ""), ("Model", "Weight", "Remark"), *rows))
+    found = passages("a.docx", read("a.docx", content), "d", Ingest())
+    assert len(found) > 2
+    assert all("Products of 2025\nModel | Weight | Remark\n" in document.text for document in found)
