@@ -51,6 +51,8 @@ class ExtractSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 _NO_WINDOW = 2**31
+_FIRST = re.compile(r'<passage number="(\d+)"')
+"""The first passage of a prompt, whose number is above 1 if the client brings passages of its own."""
 _KEPT = 4_096
 """Headings whose vectors are kept: with 384 numbers each, 6 MB."""
 
@@ -121,7 +123,8 @@ class Extract(Provider):
                 async for chunk in chunks:
                     yield chunk
             return
-        pieces = await self._pieces(question, documents, context)
+        numbered = _FIRST.search(messages[-1].content)
+        pieces = await self._pieces(question, documents, context, int(numbered[1]) if numbered else 1)
         text = "".join(pieces)
         kept = min((place for stop in options.stop if (place := text.find(stop)) >= 0), default=len(text))
         words = said = 0
@@ -151,7 +154,10 @@ class Extract(Provider):
             return options
         return msgspec.structs.replace(options, tools=(), tool_choice=None, parallel_tool_calls=None)
 
-    async def _pieces(self, question: str, documents: Sequence[Document], context: CallContext) -> list[str]:
+    async def _pieces(
+        self, question: str, documents: Sequence[Document], context: CallContext, first: int
+    ) -> list[str]:
+        """Return the answer's pieces. ``first`` is the number of the first document."""
         if not documents:
             return [self.settings.without_passages]
         named = [_named(document) for document in documents]
@@ -168,7 +174,7 @@ class Extract(Provider):
             pieces += ["\n\n"] if pieces else []
             pieces += [f"{introduction}\n\n"] if introduction and introduction != before else []
             block = "\n" in last.rstrip() or last.lstrip().startswith(("|", "```", "~~~"))
-            pieces += [*quoted, last.rstrip(), "\n\n" if block else " ", f"[{quotation.place + 1}]"]
+            pieces += [*quoted, last.rstrip(), "\n\n" if block else " ", f"[{quotation.place + first}]"]
             before = introduction
         return pieces or [documents[0].text]
 

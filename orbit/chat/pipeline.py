@@ -164,13 +164,13 @@ class Pipeline:
                         prompt, stream = asked.prompt, asked.stream
                         with asked:
                             journal.documents = prompt.documents
-                            answer = AnswerText(len(prompt.documents), room)
+                            answer = AnswerText(prompt.last, room)
                             chunk = asked.first
                             try:
                                 if self._links is not None and prompt.documents:
                                     prompt = await self._linked(turn, prompt, self._links)
                                 if turn.found and prompt.documents and not journal.tool_uses:
-                                    yield Found(sources_of(prompt.documents, prompt.links))
+                                    yield Found(sources_of(prompt.documents, prompt.links, prompt.first))
                                 guard = self._guard(turn, prompt, journal) if self._guards else None
                                 while chunk is not None:
                                     thinks = chunk.reasoning or chunk.signature
@@ -266,7 +266,7 @@ class Pipeline:
     def _ending(self, kind: type[E], prompt: Prompt, journal: Journal, **fields: Any) -> E:
         """Return the ending of a turn in which the model was asked."""
         return kind(
-            sources=sources_of(prompt.documents, prompt.links),
+            sources=sources_of(prompt.documents, prompt.links, prompt.first),
             usage=journal.usage,
             provider=journal.provider,
             model=journal.model,

@@ -78,6 +78,17 @@ async def test_headings_that_mean_the_same_lead_to_the_quotation(tmp_path: Path)
     assert alone[0].startswith("Quoted from Rules:"), "it quotes without vectors"
 
 
+def test_it_counts_on_from_the_passages_of_a_chat_page(tmp_path: Path) -> None:
+    own = '<source id="1" name="a.txt">A file.</source>\n<source id="2" name="b.txt">Another.</source>'
+    question = f"### Task:\nCite.\n\n<context>\n{own}\n</context>\n\nHow many minutes does it take?"
+    with serve({"extract": {"max_chars": 50}, "shelf": {}}, tmp_path, {"shelf": Shelf}) as server:
+        headers = {"Authorization": f"Bearer {server.key}"}
+        body = {"model": "orbit", "messages": [{"role": "user", "content": question}]}
+        reply = httpx.post(f"{server.url}/v1/chat/completions", json=body, headers=headers).json()
+    assert reply["choices"][0]["message"]["content"] == "Quoted from Guide > Ferry:\n\nIt takes forty minutes. [3]"
+    assert [source["number"] for source in reply["orbit"]["sources"]] == [3, 4]
+
+
 class Waiting(Vectors):
     """Embeds a question that waits only after another one."""
 

@@ -14,7 +14,7 @@ from orbit.chat.journal import Journal
 from orbit.chat.models.needs import Unsupported, needs_of
 from orbit.chat.models.stream import ModelStream
 from orbit.chat.prompt.prompting import Prompt, fit, whole
-from orbit.chat.search.typed import typed
+from orbit.chat.search.typed import brought_passages, typed
 from orbit.chat.ticker import Ticker
 from orbit.chat.turn import Turn, TurnTimeout, in_time
 from orbit.config.models import ModelOptions
@@ -183,7 +183,16 @@ class Routing:
         """Return the prompt for a provider that counts no tokens."""
         instruction = self._settings.retrieval.instruction
         system = self._system_prompt(turn, provider)
-        return whole(system, turn.history, turn.question, documents, instruction, parts=turn.parts, later=turn.later)
+        return whole(
+            system,
+            turn.history,
+            turn.question,
+            documents,
+            instruction,
+            parts=turn.parts,
+            later=turn.later,
+            first=brought_passages(turn.question) + 1,
+        )
 
     async def _fitted(
         self, turn: Turn, provider: str, options: GenerateOptions, documents: Sequence[Document]
@@ -206,6 +215,7 @@ class Routing:
             count=count,
             parts=turn.parts,
             later=turn.later,
+            first=brought_passages(turn.question) + 1,
             tools=len(options.tools),
         )
         return await in_time(turn.context, fitting, self._ticker)

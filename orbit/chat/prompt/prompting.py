@@ -28,6 +28,13 @@ class Prompt(msgspec.Struct, frozen=True):
     tokens: int = 0
     links: tuple[str, ...] = ()
     """The address of each document, for people only; empty if the documents' own are used."""
+    first: int = 1
+    """The number of the first document. Those of the client come before it."""
+
+    @property
+    def last(self) -> int:
+        """The number of the last document; 0 if there is none."""
+        return self.first + len(self.documents) - 1 if self.documents else 0
 
 
 def build(
@@ -39,16 +46,17 @@ def build(
     *,
     parts: tuple[Part, ...] = (),
     later: Sequence[Message] = (),
+    first: int = 1,
 ) -> tuple[Message, ...]:
     """Return the messages of one turn. ``instruction`` leads from the passages to the question.
 
     The parts that stay the same from turn to turn come first, so that engines with a prefix cache can reuse them. The
-    passages go into the message of their question, each with its source and place. What tools returned is made harmless
-    like a passage: it may come from anywhere.
+    passages go into the message of their question, numbered from ``first``, each with its source and place. What tools
+    returned is made harmless like a passage: it may come from anywhere.
     """
     if documents:
         system_prompt = f"{system_prompt} {_RULES}" if system_prompt else _RULES
-        passages = "\n".join(fenced(number, _passage(document)) for number, document in enumerate(documents, start=1))
+        passages = "\n".join(fenced(number, _passage(document)) for number, document in enumerate(documents, first))
         lead = f"{passages}\n\n{instruction} "
         question, parts = lead + question, (Text(lead), *parts) if parts else ()
     system = [Message("system", system_prompt)] if system_prompt else []
@@ -64,10 +72,11 @@ def whole(
     *,
     parts: tuple[Part, ...] = (),
     later: Sequence[Message] = (),
+    first: int = 1,
 ) -> Prompt:
     """Return the prompt with everything, for a model whose window is unknown."""
-    messages = build(system_prompt, history, question, documents, instruction, parts=parts, later=later)
-    return Prompt(messages, tuple(documents))
+    messages = build(system_prompt, history, question, documents, instruction, parts=parts, later=later, first=first)
+    return Prompt(messages, tuple(documents), first=first)
 
 
 def _passage(document: Document) -> str:
@@ -88,8 +97,8 @@ def _exchange(turns: Sequence[Message]) -> int:
     return next((number for number, turn in enumerate(turns) if number and turn.role == "user"), len(turns))
 
 
-def sources_of(documents: Sequence[Document], links: Sequence[str] = ()) -> tuple[Source, ...]:
-    """Return the documents of a prompt as sources, with the numbers they have in the prompt.
+def sources_of(documents: Sequence[Document], links: Sequence[str] = (), first: int = 1) -> tuple[Source, ...]:
+    """Return the documents of a prompt as sources, with the numbers they have in the prompt, from ``first``.
 
     ``links`` replace the documents' own.
     """
@@ -98,17 +107,17 @@ def sources_of(documents: Sequence[Document], links: Sequence[str] = ()) -> tupl
     return tuple(
         [
             Source(
-                number,
+                first + place,
                 document.id,
                 document.title,
                 document.source,
-                links[number - 1] if links else document.link,
+                links[place] if links else document.link,
                 None if document.score is None else round(document.score, 4),
                 document.text,
                 heading_of(document),
                 location_of(document),
             )
-            for number, document in enumerate(documents, start=1)
+            for place, document in enumerate(documents)
         ]
     )
 
@@ -124,6 +133,7 @@ async def fit(
     count: Callable[[Sequence[Message]], Awaitable[TokenCount]],
     parts: tuple[Part, ...] = (),
     later: Sequence[Message] = (),
+    first: int = 1,
     tools: int = 0,
 ) -> Prompt:
     """Return the prompt that fits the model's context window with ``reserve`` tokens left for the answer.
@@ -134,7 +144,7 @@ async def fit(
     """
     kept, turns = list(documents), list(history)
     while True:
-        messages = build(system_prompt, turns, question, kept, instruction, parts=parts, later=later)
+        messages = build(system_prompt, turns, question, kept, instruction, parts=parts, later=later, first=first)
         size = await count(messages)
         room = size.window - min(reserve, size.window // 2)
         if size.prompt <= room:
@@ -154,7 +164,8 @@ async def fit(
                 client=f"The question is too long: with its instructions{also} it takes {size.prompt} tokens, and the "
                 f"model can read {room}. Ask a shorter question{mended}.",
             )
-    return Prompt(messages, tuple(kept), len(documents) - len(kept), len(history) - len(turns), size.prompt)
+    dropped = len(documents) - len(kept), len(history) - len(turns)
+    return Prompt(messages, tuple(kept), *dropped, size.prompt, first=first)
 
 
 def _narrow(documents: list[Document]) -> bool:

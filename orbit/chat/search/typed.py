@@ -14,6 +14,7 @@ _STARTS: Final = ("<attached_files>", "### Task:")
 _FILES: Final = re.compile(r"<attached_files>.*?</attached_files>\s*", re.DOTALL)
 _PASSAGES: Final = re.compile(r"### Task:.*</context>\s*", re.DOTALL)
 """Its template and the passages in it, which may quote the template's end."""
+_SOURCE: Final = re.compile(r'<source id="(\d{1,4})"')
 
 
 def typed(question: str) -> str:
@@ -38,6 +39,15 @@ def as_typed(turn: Turn) -> Turn:
 def brings_passages(turn: Turn) -> bool:
     """Return whether a question has passages of the client's own, from which the model may answer."""
     return turn.question.startswith(_STARTS) and _PASSAGES.search(turn.question) is not None
+
+
+def brought_passages(question: str) -> int:
+    """Return how many passages of the client's own a question has, numbered from 1."""
+    found = _PASSAGES.search(question) if question.startswith(_STARTS) else None
+    count = 0
+    for source in _SOURCE.finditer(found[0], found[0].find("<context>")) if found else ():
+        count += int(source[1]) == count + 1
+    return count
 
 
 def _typed(message: Message) -> Message:

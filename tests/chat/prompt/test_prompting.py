@@ -95,6 +95,15 @@ def test_a_whole_prompt_keeps_everything() -> None:
     assert prompt.documents == DOCUMENTS
 
 
+def test_passages_count_on_from_those_of_the_client() -> None:
+    prompt = whole("", (), "When?", DOCUMENTS, "", first=3)
+    assert '<passage number="3">' in prompt.messages[-1].content
+    assert '<passage number="2">' not in prompt.messages[-1].content
+    assert prompt.last == 2 + len(DOCUMENTS)
+    assert next(source.number for source in sources_of(prompt.documents, first=prompt.first)) == 3
+    assert whole("", (), "When?", (), "", first=3).last == 0
+
+
 def test_sources_have_the_numbers_of_the_prompt() -> None:
     first = Document("a", "text", "a.md", "Title", "https://example.org", score=0.123456)
     assert sources_of([first, Document("b", "other")]) == (

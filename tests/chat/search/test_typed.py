@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from actor_kit import turn
 
-from orbit.chat.search.typed import as_typed, brings_passages, typed
+from orbit.chat.search.typed import as_typed, brings_passages, brought_passages, typed
 from orbit.types import Message
 
 FILES = '<attached_files>\n<file type="image" url="/api/v1/files/1"/>\n</attached_files>\n\n'
@@ -23,6 +23,24 @@ def test_what_a_page_puts_before_a_question_is_not_searched_for(before: str) -> 
     assert typed(asked.question) == found.question == "What does a ticket cost?"
     assert [message.content for message in found.history] == ["How much?", FILES]
     assert brings_passages(asked) == ("### Task" in before)
+
+
+@pytest.mark.parametrize(
+    ("sources", "count"),
+    [
+        ("", 0),
+        ('<source id="1">a</source>', 1),
+        ('<source id="1" name="a">a</source>\n<source id="2">b</source>', 2),
+        ('<source id="1">a</source>\n<source id="1">more of a</source>\n<source id="2">b</source>', 2),
+        ('<source id="1">it quotes <source id="99"> and <source id="1"></source>', 1),
+        ("<source>without a number</source>", 0),
+    ],
+)
+def test_a_page_numbers_its_own_passages(sources: str, count: int) -> None:
+    template = f'### Task:\nCite such as <source id="1">.\n\n<context>\n{sources}\n</context>\n\n'
+    for question in (template + "Why?", FILES + template + "Why?", template + FILES + 'Why <source id="3">?'):
+        assert brought_passages(question) == count
+    assert brought_passages(f"Why?\n<context>{sources}</context>") == 0
 
 
 @pytest.mark.parametrize(
