@@ -40,8 +40,12 @@ _STRIPPED: Final = ("analysis", "assistantfinal")
 _FINAL: Final = "<|channel|>final<|message|>"
 _HARMONY_PROMPT: Final = "<|start|>assistant"
 """The end of a prompt in the harmony format."""
-_RESPONSE: Final = ("<|start_response|>", "<|end_response|>")
-"""Marks around the answer after the thoughts (Command A, in capitals)."""
+_RESPONSES: Final = {
+    "<|start_response|>": "<|end_response|>",  # Command A, in capitals
+    "<|begin_of_solution|>": "<|end_of_solution|>",
+    "<answer>": "</answer>",  # Hunyuan
+}
+"""Marks around the answer after the thoughts, in lower case."""
 _LONGEST: Final = 40
 """Characters of the longest tag."""
 _WINDOW: Final = 1024
@@ -59,7 +63,7 @@ _OPENING: Final = re.compile(
 _CLOSING: Final = re.compile(rf"</(?:{_NAME})>|{_any_of((*_PAIRS.values(), _FINAL))}", re.IGNORECASE)
 _TAG: Final = re.compile(rf"{_OPENING.pattern}|(?P<closing>{_CLOSING.pattern})", re.IGNORECASE)
 _UNFINISHED: Final = re.compile(rf"</?[a-z:_]{{0,30}}|<(?:{_NAME}){_ATTRIBUTES}", re.IGNORECASE)
-_BEGINNINGS: Final = (_RESPONSE[0], *_PAIRS, *_PAIRS.values(), *_HARMONY, _STRIPPED[0])
+_BEGINNINGS: Final = (*_RESPONSES, *_PAIRS, *_PAIRS.values(), *_HARMONY, _STRIPPED[0])
 _MARK: Final = re.compile(r"<\|(start|channel|message|end|return|call|constrain)\|>")
 _MARKS: Final = tuple(f"<|{name}|>" for name in ("start", "channel", "message", "end", "return", "call", "constrain"))
 
@@ -107,6 +111,9 @@ class ThinkingSplitter:
         self._held = ""
         self._closing = _CLOSING
         self._tag = "</think>"
+        self._response_end = ""
+        self._responds = False
+        """Whether the answer between marks has begun."""
         self._kept: list[str] | None = None
         self._part: Literal["header", "between", "final", "other"] = "header"
         self._header = ""
@@ -178,7 +185,7 @@ class ThinkingSplitter:
             return self._split_whole("".join(self._kept))
         if self._state == "harmony" and self._part in ("header", "other"):
             return "", held
-        if self._state == "response" and held.rstrip().lower() == _RESPONSE[1]:
+        if self._state == "response" and held.strip().lower() == self._response_end:
             return "", ""
         if self._state == "answer" and self._watches:
             self._tell(opened=False)
@@ -231,8 +238,10 @@ class ThinkingSplitter:
 
     def _opens(self, begun: str) -> bool:
         """Continue with the thoughts, or with an answer between marks, if the text begins with an opening tag."""
-        if self._has_thought and begun[: len(_RESPONSE[0])].lower() == _RESPONSE[0]:
-            self._state, self._held = "response", begun[len(_RESPONSE[0]) :].lstrip()
+        start = begun[:_LONGEST].lower()
+        if self._has_thought and (response := next((one for one in _RESPONSES if start.startswith(one)), "")):
+            self._state, self._held = "response", begun[len(response) :]
+            self._response_end = _RESPONSES[response]
             return True
         mark, closing = _STRIPPED
         if opening := _OPENING.match(begun):
@@ -271,10 +280,13 @@ class ThinkingSplitter:
         return thought
 
     def _respond(self) -> str:
-        """Return the text before what may be the mark at the end of the answer."""
+        """Return the text before what may be the mark at the end of the answer, and white space before it."""
+        if not self._responds:
+            self._held = self._held.lstrip()
+            self._responds = bool(self._held)
         start = self._held.rfind("<")
-        may_end = start >= 0 and _RESPONSE[1].startswith(self._held[start:].rstrip().lower())
-        end = start if may_end else len(self._held)
+        may_end = start >= 0 and self._response_end.startswith(self._held[start:].rstrip().lower())
+        end = len((self._held[:start] if may_end else self._held).rstrip())
         text, self._held = self._held[:end], self._held[end:]
         return text
 

@@ -235,6 +235,10 @@ def test_marks_around_the_whole_answer_after_thoughts_are_removed() -> None:
     thoughts = "<|START_THINKING|>plan<|END_THINKING|>"
     for pieces in cuts(f"{thoughts}<|START_RESPONSE|>{ANSWER}<|END_RESPONSE|>\n"):
         assert split(pieces) == (ANSWER, "plan"), pieces
+    for pieces in cuts(f"<think>plan</think>\n<answer>\n{ANSWER}\n</answer>"):
+        assert split(pieces) == (ANSWER, "plan"), pieces
+    for pieces in cuts(f"{thoughts}<|begin_of_solution|>{ANSWER}<|end_of_solution|>"):
+        assert split(pieces) == (ANSWER, "plan"), pieces
     for pieces in cuts(f"{thoughts}<|START_RESPONSE|>{ANSWER}"):
         assert split(pieces, cut=True) == (ANSWER, "plan"), pieces
     for answer in ("<p>Yes.</p>", "<response>Yes.</response> is XML.", "Use <|START_RESPONSE|> and <|END_RESPONSE|>"):

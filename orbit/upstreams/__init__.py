@@ -1,6 +1,7 @@
 """Helpers for plugins that call a server. Public API, like everything in ``import orbit``."""
 
 from orbit.upstreams.addresses import Address, address_problem, credential_problem, is_public, shown
+from orbit.upstreams.answers import Characters, Lines, count_of, finish_reason, loose_json
 from orbit.upstreams.asking import Connections, StatusError, cut_off, oversized, read_to_end, whole_body
 from orbit.upstreams.batches import embed_in_batches
 from orbit.upstreams.connections import (
@@ -27,7 +28,9 @@ __all__ = [
     "Address",
     "Attempts",
     "Busy",
+    "Characters",
     "Connections",
+    "Lines",
     "Refused",
     "Seconds",
     "Server",
@@ -40,6 +43,7 @@ __all__ = [
     "beside_text",
     "blamed",
     "check_servers",
+    "count_of",
     "credential_problem",
     "cut_off",
     "embed_in_batches",
@@ -47,6 +51,7 @@ __all__ = [
     "error_of_status",
     "estimated_tokens",
     "failed_connection",
+    "finish_reason",
     "function_of",
     "header_problems",
     "is_final",
@@ -55,6 +60,7 @@ __all__ = [
     "is_public",
     "is_too_much",
     "listed_name",
+    "loose_json",
     "new_call_id",
     "oversized",
     "pinned_request",

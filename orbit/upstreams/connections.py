@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -50,6 +51,8 @@ def tls_context(ca_certs: str = "", *, verify_certs: bool = True) -> ssl.SSLCont
     return context
 
 
+_LONGEST_WAIT: Final = 86_400.0
+"""Longest time that a server may ask for, in seconds."""
 _OF_CERTIFICATES: Final = {
     10: "Renew it on the server.",
     18: "Set ca_certs to a file with this certificate.",
@@ -101,16 +104,20 @@ def failed_connection(error: BaseException) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a server asks clients to wait; None if it gives none."""
+    """Return the seconds that a server asks clients to wait, at most a day; None if it gives none."""
     milliseconds, seconds = headers.get("retry-after-ms"), headers.get("Retry-After")
     try:
         if milliseconds is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        return None if seconds is None else max(0.0, float(seconds))
+            return _bounded(float(milliseconds) / 1000)
+        return None if seconds is None else _bounded(float(seconds))
     except ValueError:
         pass
     try:
         at, now = parsedate_to_datetime(seconds or ""), parsedate_to_datetime(headers.get("Date") or "")
-    except ValueError:
+        return _bounded((at - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):  # TypeError: only one of the times has a zone
         return None
-    return max(0.0, (at - now).total_seconds())
+
+
+def _bounded(seconds: float) -> float | None:
+    return None if isnan(seconds) else min(max(0.0, seconds), _LONGEST_WAIT)

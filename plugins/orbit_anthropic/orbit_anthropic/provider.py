@@ -22,6 +22,7 @@ from orbit import (
     OrbitError,
     Provider,
     ProviderError,
+    Thinking,
     TokenCount,
     hookimpl,
 )
@@ -73,6 +74,7 @@ class AnthropicProvider(Provider):
         self._forms: dict[str, bool] = {}
         """Whether a model takes adaptive thinking, as it turned out."""
         self._kept = KeptThoughts()
+        self._thinking = Thinking(opened=settings.template_opens_thoughts)
         self._counts = True
         """Whether the servers count tokens, as far as is known."""
 
@@ -125,7 +127,9 @@ class AnthropicProvider(Provider):
             named = msgspec.structs.replace(plan, model=server.names.get(model, model))
             body = wire.message_body(self.settings, messages, options, named)
             silence = seconds_left(self.settings.silence_timeout, context)
-            reader = MessageReader(model, server.url, tools=bool(options.tools))
+            whole = not options.stream
+            splitter = self._thinking.splitter(model, whole=whole)
+            reader = MessageReader(model, server.url, splitter, whole=whole, tools=bool(options.tools))
             try:
                 with server.call():
                     async with aclosing(client.message(server.address, body, reader, model, silence)) as chunks:

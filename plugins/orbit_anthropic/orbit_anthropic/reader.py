@@ -1,27 +1,14 @@
 """Converts the events of an answer to chunks. The events decide whether the answer is complete."""
 
 import json
-import logging
-from collections.abc import Mapping
 from typing import Any, Final
 
-from orbit import Chunk, FinishReason, OrbitError, Thought, ToolCall, Usage
-from orbit.upstreams import cut_off, is_json, new_call_id
+from orbit import Chunk, FinishReason, OrbitError, ThinkingSplitter, Thought, ToolCall, Usage
+from orbit.upstreams import Characters, count_of, cut_off, finish_reason, is_json, new_call_id
 from orbit_anthropic.errors import event_error, not_compatible
 from orbit_anthropic.events import Events
 from orbit_anthropic.wire import REDACTED
 
-logger = logging.getLogger("orbit.anthropic")
-
-_REASONS: Final[Mapping[str, FinishReason]] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "tool_use": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "pause_turn": "length",
-    "refusal": "content_filter",
-}
 _COUNTS: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
@@ -44,11 +31,17 @@ class _Call:
 class MessageReader:
     """Reads one answer: a stream of server-sent events, or a single message."""
 
-    def __init__(self, model: str, url: str, *, tools: bool) -> None:
-        """Set ``tools`` if the model may call some; calls of others are left out."""
+    def __init__(self, model: str, url: str, splitter: ThinkingSplitter, *, whole: bool, tools: bool) -> None:
+        """Set ``tools`` if the model may call some; calls of others are left out.
+
+        Set ``whole`` if the client does not stream: the splitter may then hold back everything.
+        """
         self._model = model
         self._url = url
+        self._splitter = splitter
+        self._unstreamed = whole
         self._tools = tools
+        self._characters = Characters()
         self._events = Events(url)
         self._kinds: dict[Any, str] = {}
         """The types of content blocks, by their index."""
@@ -57,7 +50,7 @@ class MessageReader:
         self._thought = ""
         self._counts: dict[str, int] = {}
         self._reasoned = 0
-        self._reason = ""
+        self._reason: FinishReason | None = None
         self._stopped_by = ""
         self._began = False
         self._failure: OrbitError | None = None
@@ -71,7 +64,7 @@ class MessageReader:
     @property
     def finished(self) -> bool:
         """Whether the answer is complete, even if nothing more comes."""
-        return bool(self._reason)
+        return self._reason is not None
 
     def feed(self, data: bytes) -> list[Chunk]:
         """Return what ``data`` adds to the answer. Raises OrbitError if it reports an error."""
@@ -84,7 +77,7 @@ class MessageReader:
             raise self._failure
         if self.done:
             return chunks
-        if self._reason:
+        if self._reason is not None:
             self._finish()
             return chunks + self._taken()
         if not self._began and content_type != "text/event-stream":
@@ -97,7 +90,9 @@ class MessageReader:
             for event in events:
                 self._take(event)
             if self._events.failure is not None and not self.done:
-                raise self._events.failure
+                if self._reason is None:
+                    raise self._events.failure
+                self._finish()
         except OrbitError as error:
             if not self._chunks:
                 raise
@@ -113,7 +108,7 @@ class MessageReader:
         kind = event.get("type")
         if self.done:
             return
-        if kind == "error" or (kind is None and "error" in event):
+        if (kind == "error" or (kind is None and "error" in event)) and self._reason is None:
             raise event_error(event, self._model, self._url)
         if kind == "message_start":
             self._began = True
@@ -160,11 +155,17 @@ class MessageReader:
             self._thought = ""  # unsigned
 
     def _say(self, text: str) -> None:
+        """Add text of the answer. Other models than Claude may have thoughts in it, between tags."""
+        if not text.isascii() or self._characters.half:
+            text = self._characters.add(text)
         if text:
-            self._chunks.append(Chunk(text))
+            answer, thoughts = self._splitter.add(text)
+            if answer or thoughts or self._unstreamed:
+                self._chunks.append(Chunk(answer, reasoning=thoughts))
 
     def _think(self, text: str) -> None:
         if text:
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
             self._thought += text
             self._chunks.append(Chunk(reasoning=text))
 
@@ -177,12 +178,12 @@ class MessageReader:
     def _count(self, usage: Any) -> None:
         """Note token counts: each is the newest that the server gave."""
         given = _dict(usage)
-        self._counts |= {name: value for name in _COUNTS if isinstance(value := given.get(name), int)}
-        thought = _dict(given.get("output_tokens_details")).get("thinking_tokens")
-        self._reasoned = thought if isinstance(thought, int) else self._reasoned
+        self._counts |= {name: value for name in _COUNTS if (value := count_of(given.get(name))) is not None}
+        thought = count_of(_dict(given.get("output_tokens_details")).get("thinking_tokens"))
+        self._reasoned = self._reasoned if thought is None else thought
 
     def _ended(self, delta: dict[str, Any]) -> None:
-        self._reason = _text(delta.get("stop_reason")) or self._reason
+        self._reason = finish_reason(delta.get("stop_reason"), self._url, "stop_reason") or self._reason
         self._stopped_by = _text(delta.get("stop_sequence")) or self._stopped_by
 
     def _whole(self, message: dict[str, Any]) -> None:
@@ -193,21 +194,19 @@ class MessageReader:
             self._begin(index, _dict(block))
         self._count(message.get("usage"))
         self._ended(message)
-        self._reason = self._reason or "end_turn"
         self._finish()
 
     def _finish(self) -> None:
         """Add the last chunk, with calls, finish reason and usage."""
         self.done = True
-        reason = self._reason or "end_turn"
-        if reason not in _REASONS:
-            logger.warning("%s ended an answer with the unknown stop_reason %r", self._url, reason[:50])
-        finish = _REASONS.get(reason, "stop")
+        finish = self._reason or "stop"
+        rest, _ = self._splitter.rest(cut=finish == "length")
         self.calls = self._tool_calls(cut=finish != "stop") if self._tools else ()
         if self.calls and finish == "stop":
             finish = "tool_calls"
-        stopped_by = self._stopped_by if reason == "stop_sequence" else ""
-        self._chunks.append(Chunk("", finish, self._usage(), tool_calls=self.calls, stopped_by=stopped_by))
+        stopped_by = self._stopped_by if finish == "stop" else ""
+        text = rest + self._characters.rest()
+        self._chunks.append(Chunk(text, finish, self._usage(), tool_calls=self.calls, stopped_by=stopped_by))
 
     def _tool_calls(self, *, cut: bool) -> tuple[ToolCall, ...]:
         """Return the calls; leave out what is incomplete if the answer was ``cut``."""
@@ -222,7 +221,7 @@ class MessageReader:
         if not self._counts:
             return None
         read, made, cached, written = (
-            max(0, self._counts.get(name, 0))
+            self._counts.get(name, 0)
             for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
         )
         return Usage(read + made + cached, written, cached, self._reasoned)

@@ -49,6 +49,13 @@ class AnthropicSettings(ServerSettings, frozen=True):
             "asks the server, and corrects itself if it refuses."
         ),
     ] = "auto"
+    template_opens_thoughts: Annotated[
+        bool | None,
+        Meta(
+            description="Whether answers begin inside the thoughts, with only a closing tag, as a server without a "
+            "parser for its model's thoughts sends them; null detects it."
+        ),
+    ] = None
     cache: Annotated[
         bool,
         Meta(description="Have the server cache the prompt, so that the next question of a conversation costs less."),

@@ -1,14 +1,11 @@
 """Converts the lines of an answer of ``/api/chat`` to chunks. The lines decide whether the answer is complete."""
 
-import json
-import re
 from typing import Any, Final
 
 import msgspec
 
 from orbit import (
     Chunk,
-    FinishReason,
     GenerateOptions,
     ProviderError,
     ThinkingSplitter,
@@ -16,13 +13,12 @@ from orbit import (
     Usage,
     WrittenToken,
 )
-from orbit.upstreams import written_tokens
+from orbit.upstreams import Characters, count_of, finish_reason, loose_json, written_tokens
 from orbit_ollama.tools import calls_from, forced_call, is_forced
 from orbit_ollama.wire import not_ollama, oversized
 
 LONGEST_LINE: Final = 8 * 1024 * 1024
 """Limit of a line, in bytes."""
-_FAILED: Final = re.compile(r"load|abort|cancel|error|fail|closed|time_?d?_?out|kill|interrupt|exceed")
 _PREAMBLE: Final = 100
 """Lines before the first JSON line that are skipped: notices of proxies and wrappers."""
 _NOT_DATA: Final = (b":", b"event:", b"id:", b"retry:")
@@ -116,8 +112,8 @@ def _loose(line: bytes) -> ChatLine | None:
     if not line or line.startswith(_NOT_DATA) or line.upper() == b"[DONE]":
         return None
     try:
-        document = json.loads(line.decode(errors="replace"), strict=False)
-    except (ValueError, RecursionError) as error:
+        document = loose_json(line)
+    except ValueError as error:
         raise not_ollama(str(error).partition("\n")[0]) from error
     if not isinstance(document, dict):
         return None
@@ -128,8 +124,8 @@ def _loose(line: bytes) -> ChatLine | None:
         _Message(_text(message.get("content")), _text(message.get("thinking")), message.get("tool_calls")),
         document.get("done") in (True, 1, "true"),
         reason if isinstance(reason, str) else None,
-        _count(document.get("prompt_eval_count")),
-        _count(document.get("eval_count")),
+        count_of(document.get("prompt_eval_count")),
+        count_of(document.get("eval_count")),
         document.get("error"),
         document.get("logprobs"),
         strict=False,
@@ -145,14 +141,6 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _count(value: Any) -> int | None:
-    """Return a token count, also from a float or a text."""
-    try:
-        return max(0, int(float(value)))
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
 _ANYTHING: Final = GenerateOptions()
 
 
@@ -166,7 +154,7 @@ class ChatReader:
         """
         self._splitter = splitter
         self._whole = whole
-        self._half = ""
+        self._characters = Characters()
         self._said = False
         self._tools = bool(options.tools)
         self._forced: list[str] | None = [] if is_forced(options) else None
@@ -181,8 +169,8 @@ class ChatReader:
         messages = [line.message for line in lines if line.message is not None]
         text = "".join([message.content or "" for message in messages])
         thoughts = "".join([message.thinking or "" for message in messages])
-        if self._half or not all(line.strict for line in lines):
-            text = self._characters(text)
+        if self._characters.half or not all(line.strict for line in lines):
+            text = self._characters.add(text)
         held = bool(text)
         if text:
             self._said = True
@@ -210,10 +198,7 @@ class ChatReader:
         return tuple(calls_from(self._items)) if self._tools else ()
 
     def _last(self, text: str, thoughts: str, line: ChatLine, tokens: tuple[WrittenToken, ...]) -> Chunk:
-        reason: FinishReason = "length" if line.done_reason in ("length", "max_tokens") else "stop"
-        if _FAILED.search(line.done_reason or ""):
-            what = f"Ollama ended before the answer was complete (done_reason '{line.done_reason}')."
-            raise ProviderError(what, retryable=True)
+        reason = finish_reason(line.done_reason, "Ollama", "done_reason") or "stop"
         if self._items and not (self._said or self._tools):
             raise ProviderError("the model called a tool instead of answering.")
         rest, _ = self._splitter.rest(cut=reason == "length")
@@ -225,11 +210,4 @@ class ChatReader:
         usage = None
         if line.prompt_eval_count is not None or line.eval_count is not None:
             usage = Usage(max(0, line.prompt_eval_count or 0), max(0, line.eval_count or 0))
-        return Chunk(text + rest + "\ufffd" * len(self._half), reason, usage, thoughts, calls, tokens)
-
-    def _characters(self, text: str) -> str:
-        """Join surrogate halves that some servers send separately; replace a lone one by U+FFFD."""
-        text, self._half = self._half + text, ""
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return Chunk(text + rest + self._characters.rest(), reason, usage, thoughts, calls, tokens)

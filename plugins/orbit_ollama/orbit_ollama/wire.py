@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from orbit import Capability, FailureKind, GenerateOptions, Image, Message, PromptTooLong, ProviderError
-from orbit.upstreams import Busy, Refused, is_final, retry_after, without_system
+from orbit import Capability, GenerateOptions, Image, Message, PromptTooLong, ProviderError
+from orbit.upstreams import Refused, error_of_status, is_final, without_system
 from orbit_ollama.settings import OllamaSettings
 from orbit_ollama.tools import forced_instruction, forced_schema, is_forced, names_of_calls, offered
 
@@ -206,24 +206,13 @@ def line_error(error: Any) -> ProviderError:
     return Refused(f"Ollama failed: {said}", 200, said, kind="failed", retryable=not is_final(said))
 
 
-_STATUS: Final[dict[int, tuple[str, FailureKind, bool]]] = {
-    401: ("{url} denied access: {said}. Set the `headers` that it requires, or a user in base_url.", "failed", False),
-    403: ("{url} denied access: {said}. Set the `headers` that it requires, or a user in base_url.", "failed", False),
-    404: ("{url} does not know that address: {said}. Is base_url an Ollama server, without /v1?", "failed", False),
-    407: (
-        "the proxy before {url} requires a user and a password. Set `proxy` to http://USER:PASSWORD@HOST:PORT.",
-        "failed",
-        False,
-    ),
-    408: ("{url} gave up waiting: {said}", "timeout", True),
-    429: ("{url} is busy: {said}", "overloaded", True),
-    502: ("{url} has no model server behind it: {said}", "unavailable", True),
-    503: ("{url} is busy: {said}", "overloaded", True),
-    504: ("{url} gave up waiting: {said}", "timeout", True),
+_ACCESS: Final = "{url} denied access: {said}. Set the `headers` that it requires, or a user in base_url."
+_SENTENCES: Final[dict[int, str]] = {
+    401: _ACCESS,
+    403: _ACCESS,
+    404: "{url} does not know that address: {said}. Is base_url an Ollama server, without /v1?",
 }
-"""Status -> sentence, kind, retryable. Some of them come only from proxies."""
-
-
+"""Status -> sentence, where it is not the usual one."""
 _TOO_LONG: Final = re.compile(
     r"longer than the context|exceeds? (the |available |maximum )*context|input length exceeds", re.IGNORECASE
 )
@@ -240,18 +229,13 @@ def status_error(
     except (msgspec.MsgspecError, UnicodeDecodeError):
         said = ""
     said = said or f"status {status} without an explanation"
-    if status == 400 and _TOO_LONG.search(said):  # noqa: PLR2004  # the client's to mend, so not a provider's failure
+    if status == 413 or (status == 400 and _TOO_LONG.search(said)):  # noqa: PLR2004  # the client's to mend
         return PromptTooLong(f"{said}. Ask a shorter question.")
     if status == 404 and re.search("model.* not found", said):  # noqa: PLR2004  # a proxy's says something else
         return ProviderError(f"{missing([model], url)}", kind="not_found")
-    if status == 429 and _USED_UP.search(said):  # noqa: PLR2004  # Ollama's cloud
+    if status == 402 or (status == 429 and _USED_UP.search(said)):  # noqa: PLR2004  # Ollama's cloud
         return ProviderError(f"{url} requires payment: {said}")
-    if status in (429, 503):
-        return Busy(_STATUS[status][0].format(url=url, said=said), retry_after(headers or {}))
-    own_fault = status >= 500  # noqa: PLR2004  # the server's, which may pass; 4xx is the request's
-    otherwise = "Ollama failed: {said}" if own_fault else "Ollama refused the request: {said}"
-    sentence, kind, retryable = _STATUS.get(status, (otherwise, "failed", own_fault and not is_final(said)))
-    return Refused(sentence.format(url=url, said=said), status, said, kind=kind, retryable=retryable)
+    return error_of_status(status, headers or {}, said, said, url, _SENTENCES)
 
 
 def missing(models: Sequence[str], url: str) -> str:

@@ -95,11 +95,6 @@ def not_compatible(url: str, detail: str) -> ProviderError:
     return ProviderError(f"{url} does not answer like OpenAI's API ({detail}). Does base_url end in /v1?")
 
 
-def broken_off(url: str, reason: str) -> ProviderError:
-    """Return the error for an answer that the server itself reports as failed."""
-    return ProviderError(f"{url} broke off the answer (finish_reason '{reason[:50]}').", retryable=True)
-
-
 def _read(body: Any) -> _Fault:
     """Read ``{"error": {...}}``, ``{"error": "..."}``, ``{"object": "error", ...}`` and ``{"detail": ...}``."""
     if isinstance(body, list) and body:  # Gemini sends a list

@@ -1,12 +1,11 @@
 """Splits the body of an answer into frames. Accepts what servers send, not only what the standard allows."""
 
-import json
 from typing import Any, Final, Literal
 
 import msgspec
 
 from orbit import ProviderError
-from orbit.upstreams import oversized
+from orbit.upstreams import Lines, count_of, loose_json, oversized
 from orbit_openai.errors import not_compatible
 
 LONGEST_FRAME: Final = 8 * 1024 * 1024
@@ -92,7 +91,6 @@ class Frame(msgspec.Struct):
 Kind = Literal["event", "document", "error", "done"]
 """An event of a stream, a JSON document outside one, an event that reports an error, or ``[DONE]``."""
 _frame = msgspec.json.Decoder(Frame)
-_MARK: Final = b"\xef\xbb\xbf"
 
 
 class Frames:
@@ -100,9 +98,7 @@ class Frames:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._rest = b""
-        self._after_cr = False
-        self._started = False
+        self._body = Lines(LONGEST_FRAME)
         self._event = b""
         self._pending: list[bytes] = []
         self._is_document = False
@@ -112,26 +108,14 @@ class Frames:
 
     def feed(self, data: bytes) -> list[tuple[Kind, Frame]]:
         """Return the frames that ``data`` completes."""
-        if self._after_cr and data.startswith(b"\n"):
-            data = data[1:]
-        if self._after_cr or b"\r" in data:
-            self._after_cr = data.endswith(b"\r")
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        head, newline, rest = data.rpartition(b"\n")
-        if not newline:
-            self._rest += data
-            if len(self._rest) > LONGEST_FRAME:
-                self._rest, self.failure = b"", oversized(self._url, "a line", LONGEST_FRAME)
-            return []
-        head, self._rest = self._rest + head, rest
-        if not self._started:
-            self._started, head = True, head.removeprefix(_MARK)
-        return self._lines(head.split(b"\n"))
+        lines = self._body.feed(data)
+        if self._body.too_long:
+            self.failure = self.failure or oversized(self._url, "a line", LONGEST_FRAME)
+        return self._lines(lines)
 
     def end(self) -> list[tuple[Kind, Frame]]:
         """Return the frames that the end of the body completes."""
-        rest, self._rest = self._rest, b""
-        found = self._lines([rest if self._started else rest.removeprefix(_MARK)])
+        found = self._lines([self._body.end()])
         kind: Kind = "document" if self._is_document else "event"
         self._is_document = False
         self._flush(found, kind)
@@ -204,8 +188,8 @@ def decoded(data: bytes) -> Frame | None:
         if frame.choices is not None or frame.usage is not None or frame.error:
             return frame
     try:  # accepts NaN, lone surrogates and control characters
-        return _loose(json.loads(data.decode(errors="replace"), strict=False))
-    except (ValueError, RecursionError):
+        return _loose(loose_json(data))
+    except ValueError:
         return None
 
 
@@ -253,11 +237,3 @@ def _part(item: Any) -> Part | None:
     if isinstance(item, str):
         return Part(item)
     return Part(**{name: item.get(name) for name in Part.__struct_fields__}) if isinstance(item, dict) else None
-
-
-def count_of(value: Any) -> int | None:
-    """Return a token count, also from a float or a text."""
-    try:
-        return max(0, int(float(value)))
-    except (TypeError, ValueError, OverflowError):
-        return None

@@ -1,7 +1,5 @@
 """Converts the frames of an answer to chunks. The frames decide whether the answer is complete."""
 
-import logging
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -14,26 +12,13 @@ from orbit import (
     Usage,
     WrittenToken,
 )
-from orbit.upstreams import cut_off, written_tokens
+from orbit.upstreams import Characters, cut_off, finish_reason, written_tokens
 from orbit_openai.calls import Calls
-from orbit_openai.errors import broken_off, frame_error, not_compatible
+from orbit_openai.errors import frame_error, not_compatible
 from orbit_openai.frames import Choice, Frame, Frames, Kind, Part
-
-logger = logging.getLogger("orbit.openai")
 
 _SHORT: Final = 4
 """Characters of a piece that may legitimately repeat the previous one."""
-
-_FAILED: Final = re.compile(
-    r"abort|cancel|error|fail|exception|time_?d?_?out|interrupt|malformed|insufficient|kill|unavail|disconnect|load"
-    r"|crash|evict|preempt|unexpected|exceed|limit|quota|shut_?down|network"
-)
-_FILTERED: Final = re.compile(
-    r"filter|safety|prohibit|block|recitation|spii|refus|sensitive|guardrail|moderat|policy|violat|language"
-)
-_CUT: Final = re.compile(r"length|max|token_?limit|incomplete|truncat|window")
-_ENDED: Final = re.compile(r"stop|eos|end|done|finish|complete|tool|function|success|normal|\d")
-"""Words in a finish reason. Each service has its own: `model_length`, `SAFETY`, `eos_token`, `end_turn`."""
 
 
 class ChatReader:
@@ -49,7 +34,8 @@ class ChatReader:
         self._frames = Frames(url)
         self._splitter = splitter
         self._whole = whole
-        self._text = self._thoughts = self._half = ""
+        self._text = self._thoughts = ""
+        self._characters = Characters()
         self._holds = False
         self._reason: FinishReason | None = None
         self._refused = False
@@ -201,15 +187,16 @@ class ChatReader:
             answer = _text(part.content)
             if part.refusal and (refusal := _text(part.refusal)):
                 self._refused, answer = True, answer + refusal
-            if not frame.strict or self._half:
-                answer = self._characters(answer)
+            if not frame.strict or self._characters.half:
+                answer = self._characters.add(answer)
+                self._flows = self._flows and not self._characters.half
             if answer and not self._said:
                 self._said, self._first = True, answer
             elif answer:
                 answer = self._new(answer)
             yield answer, _text(part.reasoning_content or part.reasoning or part.thinking) + _thoughts(part.content)
         if self._reason is None:
-            self._end(choice.finish_reason)
+            self._reason = finish_reason(choice.finish_reason, self._url, "finish_reason")
             self._stopped_by = _text(choice.stop_reason)
         if whole and choice.message is not None:
             self._reason = self._reason or "stop"
@@ -229,33 +216,15 @@ class ChatReader:
             self._repeats, self._first = True, answer
             return answer[len(before) :]
         if not self._repeats:
-            self._first, self._flows = "", not self._half  # the second piece decides
+            self._first, self._flows = "", not self._characters.half  # the second piece decides
         return answer
-
-    def _end(self, given: Any) -> None:
-        """Interpret a finish reason. Raises ProviderError if it means that the answer is incomplete."""
-        if isinstance(given, dict):
-            given = given.get("type") or given.get("reason")
-        reason = "" if given in (None, False) else str(given).lower()
-        if reason in ("", "null", "none"):
-            return
-        if _FILTERED.search(reason):
-            self._reason = "content_filter"
-        elif _CUT.search(reason):
-            self._reason = "length"
-        elif _FAILED.search(reason):
-            raise broken_off(self._url, reason)
-        else:
-            if not _ENDED.search(reason):
-                logger.warning("%s ended an answer with the unknown finish_reason %r", self._url, reason[:50])
-            self._reason = "stop"
 
     def _last(self) -> Chunk:
         """Return the last chunk, with finish reason and usage."""
         self.done = True
         reason = self._reason or "stop"
         rest, _ = self._splitter.rest(cut=reason == "length")
-        text = self._text + rest + "\ufffd" * len(self._half)
+        text = self._text + rest + self._characters.rest()
         if self._called and not (self._said or self._tools):
             raise ProviderError(f"{self._url}: the model called a tool instead of answering.")
         calls = self._calls.whole(cut=reason != "stop") if self._calls and self._tools else ()
@@ -265,13 +234,6 @@ class ChatReader:
             reason = "content_filter"
         stopped_by = self._stopped_by if reason == "stop" else ""
         return Chunk(text, reason, self._usage, self._thoughts, calls, self._taken_tokens(), stopped_by=stopped_by)
-
-    def _characters(self, text: str) -> str:
-        """Join surrogate halves that some servers send separately; replace a lone one by U+FFFD."""
-        text, self._half = self._half + text, ""
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            text, self._half, self._flows = text[:-1], text[-1], False
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _text(content: Any) -> str:

@@ -61,6 +61,14 @@ ODD: dict[str, list[bytes]] = {
     "more after the end": [START, begin(), says("Hi"), end(), STOP, says("no"), event("error", error={})],
     "comments and DONE": [b": ping\n\n", START, begin(), says("Hi"), end(), STOP, b"data: [DONE]\n\n"],
     "no start": [begin(), says("Hi"), end(), STOP],
+    "lines of old computers": [(START + begin() + says("Hi") + end() + STOP).replace(b"\n", b"\r")],
+    "a mark at the start": [b"\xef\xbb\xbf" + START, begin(), says("Hi"), end(), STOP],
+    "an event of several lines": [START, begin(), says("Hi").replace(b', "', b',\ndata: "'), end(), STOP],
+    "events of others": [START, b"data: []\n\n", b"data: ok\n\n", b"data:\n\n", begin(), says("Hi"), end(), STOP],
+    "numbers that JSON lacks": [START, begin(), says("Hi").replace(b"{", b'{"x": NaN, ', 1), end(), STOP],
+    "counts that are no numbers": [START, begin(), says("Hi"), end(output_tokens="3", input_tokens=7.5), STOP],
+    "broken after its end": [START, begin(), says("Hi"), end(), b'data: {"broken\n\n'],
+    "an error after its end": [START, begin(), says("Hi"), end(), event("error", error={"message": "x"})],
 }
 
 
@@ -68,6 +76,58 @@ ODD: dict[str, list[bytes]] = {
 async def test_streams_in_odd_forms(wire: AnthropicWire, start: Start, context: CallContext, case: str) -> None:
     chunks = await answered(wire, start, context, *ODD[case])
     assert (text(chunks), chunks[-1].finish_reason) == ("Hi", "stop")
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ([rb"\ud83d", rb"\ude00"], "\U0001f600"),
+        ([rb"a\ud83d", rb"b"], "a\ufffdb"),
+        ([rb"a\ud83d"], "a\ufffd"),
+        ([b"a\xff"], "a\ufffd"),
+    ],
+)
+async def test_text_that_is_no_unicode(
+    wire: AnthropicWire, start: Start, context: CallContext, sent: list[bytes], read: str
+) -> None:
+    pieces = [says("X").replace(b'"X"', b'"' + piece + b'"') for piece in sent]
+    chunks = await answered(wire, start, context, START, begin(), *pieces, end(), STOP)
+    assert (text(chunks), chunks[-1].finish_reason) == (read, "stop")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "<think>\nhm\n</think>\n\n",
+        "[THINK]hm[/THINK]",
+        "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>",
+        "Okay, hm.\n</think>\n\n",
+    ],
+)
+async def test_thoughts_in_the_text_are_no_answer(
+    wire: AnthropicWire, start: Start, context: CallContext, tags: str, size: int, stream: bool
+) -> None:
+    said = tags + "Hi"
+    pieces = [says(said[at : at + size]) for at in range(0, len(said), size)]
+    options = GenerateOptions(stream=stream)
+    chunks = await answered(wire, start, context, START, begin(), *pieces, end(), STOP, options=options)
+    assert (text(chunks), chunks[-1].finish_reason) == ("Hi", "stop")
+
+
+async def test_a_template_that_opens_the_thoughts(wire: AnthropicWire, start: Start, context: CallContext) -> None:
+    wire.raw["/v1/messages"] = Raw([START, begin(), says("So hm.</think>Hi"), end(), STOP], EVENTS)
+    chunks = await ask(await start(base_url=wire.url, template_opens_thoughts=True), context)
+    assert ("".join(chunk.reasoning for chunk in chunks), text(chunks)) == ("So hm.", "Hi")
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", "cancelled", {"type": "network_error"}])
+async def test_an_answer_that_the_server_broke_off(
+    wire: AnthropicWire, start: Start, context: CallContext, reason: Any
+) -> None:
+    with pytest.raises(ProviderError, match="broke off the answer"):
+        await answered(wire, start, context, START, begin(), says("Hel"), end(reason), STOP)
 
 
 async def test_usage_is_the_newest_figure_of_each_kind(wire: AnthropicWire, start: Start, context: CallContext) -> None:

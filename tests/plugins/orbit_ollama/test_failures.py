@@ -40,6 +40,8 @@ FAILURES = [
     (Fault("status", status=502, error=""), "unavailable", True, "no model server"),
     (Fault("status", status=503, error="server busy, please try again."), "overloaded", True, "busy"),
     (Fault("status", status=504, error=""), "timeout", True, "gave up"),
+    (Fault("status", status=529, error="site is overloaded"), "overloaded", True, "overloaded"),
+    (Fault("status", status=402, error="no money"), "failed", False, "requires payment"),
     (Fault("die"), "unavailable", True, "closed the connection"),
     (Fault("hang"), "timeout", True, "in time"),
     (Fault("garbage"), "failed", False, "not Ollama's"),

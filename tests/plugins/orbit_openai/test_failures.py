@@ -157,6 +157,29 @@ async def test_a_pause_longer_than_the_deadline_is_not_waited_for(wire: OpenAIWi
             await ask(provider, CallContext("test", deadline=deadline))
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "inf"}, 86_400),
+        ({"Retry-After": "9" * 30}, 86_400),
+        ({"retry-after-ms": "1e400"}, 86_400),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "-5"}, 1),
+        ({"Retry-After": "Wed, 21 Oct 2099 07:28:00 -0000", "Date": "Wed, 21 Oct 2099 07:27:00 GMT"}, None),
+        ({"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT", "Date": "Wed, 21 Oct 2099 07:27:00 GMT"}, 60),
+        ({"Retry-After": "soon"}, None),
+    ],
+)
+async def test_no_pause_is_longer_than_a_day(
+    wire: OpenAIWire, start: Start, context: CallContext, headers: dict[str, str], seconds: int | None
+) -> None:
+    wire.faults.append(status(429, "slow down", **headers))
+    provider = await start(base_url=wire.url, max_retries=0)
+    with pytest.raises(ProviderError, match="slow down") as raised:
+        await ask(provider, context)
+    assert getattr(raised.value, "retry_after", None) == seconds
+
+
 @pytest.mark.parametrize("fault", [status(400), Fault("hang")], ids=["refused", "hanging"])
 async def test_what_cannot_help_is_not_tried_again(
     wire: OpenAIWire, start: Start, context: CallContext, fault: Fault
