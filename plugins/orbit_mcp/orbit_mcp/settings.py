@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from orbit.upstreams import address_problem, header_problems
+from orbit.upstreams import Address, address_problem, credential_problem, header_problems
 
 Seconds = Annotated[float, Meta(gt=0)]
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,24}")
@@ -80,6 +80,11 @@ def problems(settings: McpSettings) -> Iterator[str]:
         if server.url:
             if problem := address_problem(server.url, "https://HOST/mcp"):
                 yield f"{where}.url: {problem}"
+            else:
+                authorized = any(header.lower() == "authorization" for header in server.headers)
+                address, others = Address.parse(server.url), {"headers.Authorization": authorized}
+                if problem := credential_problem([address], others, "url"):
+                    yield f"{where}: {problem}"
             for sentence in header_problems(server.headers):
                 yield f"{where}.{sentence}"
         for setting in ("args", "env", "cwd") if server.url else ("headers",):

@@ -231,6 +231,10 @@ async def test_a_server_that_starts_late_is_tried_again(run: Run, tmp_path: Path
         ({"url": "b/mcp"}, "is not of the form https://HOST/mcp"),
         ({"command": "a", "headers": {"A": "b"}}, "servers.x.headers: has no meaning for a server with a command."),
         ({"url": "http://b/mcp", "env": {"A": "b"}}, "servers.x.env: has no meaning for a server with a url."),
+        (
+            {"url": "http://u:p@b/mcp", "headers": {"authorization": "x"}},
+            "servers.x: url contains a user, and headers.A",
+        ),
         ({"url": "http://b/mcp", "headers": {"A b": "c"}}, "servers.x.headers: 'A b' is not a valid header name"),
     ],
 )
