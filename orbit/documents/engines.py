@@ -20,10 +20,10 @@ from orbit.documents.reading.pool import Reading
 from orbit.documents.sections import UnreadableError
 from orbit.errors import OrbitError, PromptTooLong, ProviderError
 from orbit.host.documents.file_plugins import FilePlugins
-from orbit.host.host import OrbitHost
 from orbit.types import CallContext, Document, Notice
 
 if TYPE_CHECKING:
+    from orbit.host.host import OrbitHost
     from orbit.types import Vectors
 
 __all__ = ["Engine", "Job", "Prepared", "Worker"]
@@ -123,6 +123,8 @@ class Worker:
         ingest = self._job.config.host.ingest
         async with AsyncExitStack() as stack:
             if self._job.embedding:
+                from orbit.host.host import OrbitHost  # noqa: PLC0415  # reading processes need no host
+
                 made = OrbitHost(self._job.config, needed=("embed",))
                 self._host = await stack.enter_async_context(made)
             reading = Reading(msgspec.structs.replace(ingest, readers=self._readers), self._job.plugins)

@@ -14,9 +14,9 @@ from orbit.config.model import Ingest
 from orbit.documents.engines import Engine, Prepared
 from orbit.documents.files import LocalFile, find_files
 from orbit.documents.in_order import in_order
+from orbit.documents.kinds import fingerprint
 from orbit.documents.origins import Origins
 from orbit.documents.reading.pool import Reading
-from orbit.documents.reading.readers import fingerprint
 from orbit.documents.sections import UnreadableError
 from orbit.documents.summary import Failed, Kept, Progress, Removed, Shortened, Skipped, Summary, Warned
 from orbit.errors import PromptTooLong, ProviderError

@@ -16,7 +16,8 @@ from orbit import CallContext
 from orbit.config.model import Ingest
 from orbit.documents import ingest_paths
 from orbit.documents.formats.office.number_format import shown
-from orbit.documents.reading.readers import KNOWN, read
+from orbit.documents.kinds import KNOWN
+from orbit.documents.reading.readers import read
 from orbit.documents.sections import UnreadableError
 from orbit.documents.split import passages
 from orbit.testing import host

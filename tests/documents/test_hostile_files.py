@@ -21,8 +21,8 @@ from pdf_kit import field, line, make_pdf, written
 from serve_kit import served
 
 from orbit.config.model import Ingest
+from orbit.documents.kinds import KNOWN
 from orbit.documents.reading.pool import Reading
-from orbit.documents.reading.readers import KNOWN
 from orbit.documents.sections import UnreadableError
 
 A = 'xmlns:a="a" xmlns:p="p" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'

@@ -9,7 +9,8 @@ import pytest
 
 from orbit.config.model import Ingest
 from orbit.documents.formats.markdown import read_markdown
-from orbit.documents.reading.readers import KNOWN, fingerprint, read
+from orbit.documents.kinds import KNOWN, fingerprint
+from orbit.documents.reading.readers import read
 from orbit.documents.sections import UnreadableError
 from orbit.documents.split import passages
 

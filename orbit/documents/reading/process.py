@@ -17,7 +17,6 @@ from typing import IO
 import msgspec
 
 from orbit.config.model import Ingest
-from orbit.documents.reading.plugin_readers import plugin_readers, sections_of
 from orbit.errors import ProviderError
 from orbit.host.documents.file_plugins import FilePlugins, Hooks
 from orbit.types import CallContext, Document
@@ -101,6 +100,7 @@ def send(stream: IO[bytes], frame: bytes) -> None:
 def _answer(request: Request, settings: Ingest, hooks: Hooks | None) -> Reply:
     from orbit.documents.formats.encoding import assumed  # noqa: PLC0415  # the same
     from orbit.documents.formats.pdf.pictures import deadline  # noqa: PLC0415  # the same
+    from orbit.documents.reading.plugin_readers import plugin_readers, sections_of  # noqa: PLC0415  # the same
     from orbit.documents.reading.readers import read  # noqa: PLC0415  # the parent imports this module too, and needs no parsers
     from orbit.documents.sections import UnreadableError  # noqa: PLC0415  # the same
     from orbit.documents.split import documents, split, titled  # noqa: PLC0415  # the same

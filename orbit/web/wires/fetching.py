@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
-
-import httpx
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
 
 from orbit.upstreams import addresses_of, is_public, pinned_request
 from orbit.web.wires.attachments import BadAttachment
+
+if TYPE_CHECKING:
+    import httpx
 
 _MOST_REDIRECTS: Final = 3
 _SECONDS: Final = 10.0
@@ -22,6 +24,8 @@ async def fetch(url: str, hosts: Sequence[str], limit: int) -> bytes:
     Raises BadAttachment. Each redirect is checked like the address itself. The connection goes to the address that was
     checked, so a name cannot lead elsewhere meanwhile.
     """
+    import httpx  # noqa: PLC0415  # a server that fetches nothing starts sooner without
+
     try:
         async with asyncio.timeout(_SECONDS), httpx.AsyncClient(trust_env=False, timeout=_SECONDS) as client:
             for _ in range(_MOST_REDIRECTS + 1):
@@ -52,7 +56,7 @@ async def _public_address(url: httpx.URL, hosts: Sequence[str]) -> str:
 
 
 async def _content(response: httpx.Response, limit: int) -> bytes:
-    if response.status_code != httpx.codes.OK:
+    if response.status_code != HTTPStatus.OK:
         raise BadAttachment(f"its address answers with status {response.status_code}.")
     data = bytearray()
     async for piece in response.aiter_raw():

@@ -12,11 +12,10 @@ from typing import Any
 
 import msgspec
 
+from orbit.documents.kinds import PICTURE
 from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.types import SourceFile
 
-EXTENSION = ".png"
-"""The plugin that reads such files reads pages, too."""
 _SCALE = 300 / 72
 """Pixels for each point: 300 dots an inch, at which text recognition works best."""
 _MOST_PIXELS = 40_000_000
@@ -50,7 +49,7 @@ def recognise(document: Any, pages: Sequence[int], read: Reader) -> Recognised:
             found.left = list(pages[place:])
             break
         try:
-            content = read(SourceFile(f"page {page}{EXTENSION}", _drawn(document, page - 1)))
+            content = read(SourceFile(f"page {page}{PICTURE}", _drawn(document, page - 1)))
         except UnreadableError as error:
             found.warnings.append(f"Page {page}: the text recognition says that it {error}.")
             continue

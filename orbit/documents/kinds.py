@@ -1,0 +1,98 @@
+"""The types of files that can be read, known by their extensions. Needs no parser, unlike the readers."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePath
+
+from orbit.documents.sections import UnreadableError
+from orbit.host.documents.file_plugins import FilePlugins
+
+VERSION = 6
+"""Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
+
+PDF = ".pdf"
+PICTURE = ".png"
+"""The plugin that reads such files also reads the pages of a PDF that hold pictures alone."""
+
+_CODE = (
+    *(".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".java", ".kt", ".kts", ".scala"),
+    *(".groovy", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".hh", ".cs", ".fs", ".vb", ".go", ".rs"),
+    *(".rb", ".php", ".pl", ".pm", ".swift", ".m", ".lua", ".r", ".jl", ".dart", ".ex", ".exs", ".erl"),
+    *(".hs", ".clj", ".ml", ".sh", ".bash", ".zsh", ".ps1", ".bat", ".cmd", ".sql", ".proto", ".graphql"),
+    *(".css", ".scss", ".less", ".vue", ".svelte", ".tf", ".hcl", ".toml", ".ini", ".cfg", ".conf"),
+    *(".properties", ".gradle", ".cmake", ".mk", ".tex", ".bib", ".diff", ".patch"),
+)
+"""Source code and configuration, read line by line."""
+
+KINDS: dict[str, str] = {
+    **dict.fromkeys((".md", ".markdown", ".mdx"), "markdown"),
+    **dict.fromkeys((".txt", ".text", ".rst", ".adoc", ".org", ".srt", ".vtt"), "text"),
+    **dict.fromkeys((".ics", ".vcf"), "cards"),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
+    ".pdf": "pdf",
+    **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), "docx"),
+    **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".potx"), "pptx"),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xltx", ".xltm"), "xlsx"),
+    **dict.fromkeys((".odt", ".ott"), "odt"),
+    **dict.fromkeys((".ods", ".ots"), "ods"),
+    **dict.fromkeys((".odp", ".otp"), "odp"),
+    ".epub": "epub",
+    ".rtf": "rtf",
+    ".eml": "eml",
+    ".mbox": "mbox",
+    **dict.fromkeys((".mht", ".mhtml"), "mht"),
+    **dict.fromkeys((".csv", ".tsv"), "table"),
+    ".json": "json",
+    **dict.fromkeys((".jsonl", ".ndjson"), "json lines"),
+    **dict.fromkeys((".yaml", ".yml"), "yaml"),
+    **dict.fromkeys((".xml", ".rss", ".atom", ".xsd", ".dita"), "xml"),
+    ".ipynb": "notebook",
+    **dict.fromkeys((".log", *_CODE), "code"),
+}
+"""The type of a file by its extension."""
+
+_OLD = {
+    ".doc": "save it as .docx",
+    ".ppt": "save it as .pptx",
+    ".xls": "save it as .xlsx, or enable the provider 'old_office'",
+    ".xlsb": "save it as .xlsx, or enable the provider 'old_office'",
+    ".msg": "save it as .eml, or enable the provider 'old_office'",
+}
+"""Formats of old Office programs, and what to do about them."""
+
+TEXT = frozenset(
+    ending
+    for ending, kind in KINDS.items()
+    if kind
+    in {"markdown", "text", "cards", "table", "json", "json lines", "yaml", "xml", "code", "notebook", "eml", "mbox"}
+)
+"""Extensions of the files that people can read as text."""
+
+KNOWN = tuple(KINDS)
+"""Extensions of the files that can be read."""
+
+
+def check_type(source: str) -> None:
+    """Raise UnreadableError if no reader supports the file's extension."""
+    ending = PurePath(source).suffix.lower()
+    if ending in _OLD:
+        raise UnreadableError(f"is in a format of old Office that cannot be read; {_OLD[ending]}")
+    if ending not in KINDS:
+        what = f"'{ending}' is not a known type" if ending else "its name has no extension that shows its type"
+        raise UnreadableError(f"{what} ({', '.join(KNOWN)})")
+
+
+def fingerprint(source: str, content: bytes, *parameters: int | str, plugins: FilePlugins | None = None) -> str:
+    """Return a digest of a file's content and of what reads and splits it, without parsing it."""
+    ending = PurePath(source).suffix.lower()
+    if plugins is not None and ending in plugins.readers:
+        reader = plugins.digest(ending)
+    else:
+        check_type(source)
+        reader = KINDS[ending] + (plugins.digest(ending) if plugins is not None else "")
+        if ending == PDF and plugins is not None and PICTURE in plugins.readers:
+            reader += plugins.digest(PICTURE)
+    digest = hashlib.sha256(f"{VERSION}:{reader}:{':'.join(map(str, parameters))}\0".encode())
+    digest.update(content)
+    return digest.hexdigest()[:32]
