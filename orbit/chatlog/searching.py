@@ -100,7 +100,7 @@ class Search:
 
     def __init__(self, directory: Path, naming: Naming, wanted: Filter) -> None:
         self.unreadable = 0
-        self._directory = directory
+        self.directory = directory
         self._naming = naming
         self._wanted = wanted
         self._decoder = msgspec.json.Decoder(Found)
@@ -113,7 +113,7 @@ class Search:
 
     def last(self, count: int) -> list[tuple[bytes, Found]]:
         """Return the last ``count`` matching records, oldest first. Raises OSError."""
-        self._ends = {file.path: file.path.stat().st_size for file in self._naming.files(self._directory)}
+        self._ends = {file.path: file.path.stat().st_size for file in self._naming.files(self.directory)}
         newest: list[tuple[bytes, Found]] = []
         for file in reversed(self._files()):
             if len(newest) >= count:
@@ -124,14 +124,14 @@ class Search:
     def follow(self, interval: float = 0.2) -> Iterator[tuple[bytes, Found]]:
         """Yield matching records written after those that ``last`` saw, without end. Raises OSError."""
         while True:
-            for file in self._naming.files(self._directory):
+            for file in self._naming.files(self.directory):
                 end = self._ends.get(file.path, 0)
                 # A file that has become shorter is a new one under the same name.
                 yield from self._wanted_of(file.path, end if file.path.stat().st_size >= end else 0)
             time.sleep(interval)
 
     def _files(self) -> list[LogFile]:
-        files = self._naming.files(self._directory)
+        files = self._naming.files(self.directory)
         if self._wanted.since is None:
             return files
         # No record is in the file of an earlier day than its own; one more day covers every time zone.

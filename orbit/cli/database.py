@@ -12,14 +12,21 @@ if TYPE_CHECKING:
     from orbit.database.transfer import Copied
 
 
+_FILE = click.Path(exists=True, dir_okay=False)
+
+
 @click.group()
 def database() -> None:
     """Copy keys, prompts and conversations to another database."""
 
 
 @database.command("copy")
-@click.option("--from", "source", required=True, metavar="FILE", help="Configuration of the database to read.")
-@click.option("--to", "target", required=True, metavar="FILE", help="Configuration of the database to write.")
+@click.option(
+    "--from", "source", required=True, type=_FILE, metavar="FILE", help="Configuration of the database to read."
+)
+@click.option(
+    "--to", "target", required=True, type=_FILE, metavar="FILE", help="Configuration of the database to write."
+)
 def copy(source: str, target: str) -> None:
     """Copy all keys, prompts with versions, conversations and quotas, from SQLite to MongoDB or back.
 

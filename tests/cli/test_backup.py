@@ -79,6 +79,8 @@ def test_restore_refuses_to_overwrite_unless_asked_to(tmp_path: Path) -> None:
     run("backup", file, "--config", config)
     run("keys", "create", "--name", "Ben", "--config", config)
     assert "exists already" in str(run("backup", file, "--config", config, code=1).exception)
+    nowhere = str(tmp_path / "nowhere" / "backup.tar.gz")
+    assert str(run("backup", nowhere, "--config", config, code=1).exception).startswith("there is no folder")
     refused = run("restore", file, "--config", config, code=1)
     assert "there is data already. --overwrite" in str(refused.exception)
     assert len(json.loads(run("keys", "list", "--json", "--config", config).output)) == 2

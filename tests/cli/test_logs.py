@@ -82,6 +82,16 @@ def test_tail_shows_the_last_records(tmp_path, run):
     assert line.endswith("question 14  ->  answer 14")
 
 
+def test_a_filter_that_nothing_fits_says_so(tmp_path, run):
+    """A status that does not exist looks like a log without errors otherwise."""
+    write(tmp_path, chat(1))
+    for command, code in (("tail", 0), ("search", 1)):
+        shown = run(command, "--status", "faild", code=code)
+        assert shown.stdout == ""
+        assert shown.stderr == f"No record in {tmp_path / 'logs'} fits.\n"
+    assert run("tail", "-n", "0").stderr == ""
+
+
 def test_tail_goes_back_over_files(tmp_path, run):
     (tmp_path / "logs").mkdir()
     for age, name in ((2, "older"), (1, "old")):

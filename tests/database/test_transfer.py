@@ -184,6 +184,16 @@ def test_one_database_is_not_copied_to_itself(tmp_path: Path) -> None:
     assert "the same database" in str(result.exception)
 
 
+def test_a_file_that_is_not_there_is_named_with_its_option(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("echo: {}\n")
+    for options in (["--from", "old.yaml", "--to", str(file)], ["--from", str(file), "--to", "old.yaml"]):
+        result = CliRunner().invoke(orbit, ["database", "copy", *options])
+        assert result.exit_code == 2
+        option = options[options.index("old.yaml") - 1]
+        assert f"Invalid value for '{option}': File 'old.yaml' does not exist." in result.stderr
+
+
 def test_a_source_without_a_database_is_no_empty_one(tmp_path: Path) -> None:
     """The same configuration names another folder from another working directory, and a copy of nothing looks right."""
     files = []

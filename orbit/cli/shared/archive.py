@@ -52,6 +52,8 @@ def write_archive(file: Path, manifest: Manifest, roots: Mapping[str, Path], wit
     try:
         if file.exists():
             raise ArchiveError(f"{file} exists already; name another file.")
+        if not file.parent.is_dir():
+            raise ArchiveError(f"there is no folder {file.parent} for the backup; make it first.")
         count = 0
         with contextlib.suppress(FileNotFoundError):
             part.unlink()
