@@ -6,6 +6,10 @@ import orbit
 from orbit.upstreams import WrongCertificate, tls_reason
 
 
+class Dropped(orbit.ProviderError):
+    """A table is gone: its collection was dropped or replaced after it was found."""
+
+
 def translate(error: Exception, where: str) -> Exception:  # noqa: PLR0911 - one for each kind
     """Return the error to raise instead of ``error``; ``where`` is the server's name in messages."""
     import asyncpg  # noqa: PLC0415 - importing a plugin stays light
@@ -25,6 +29,8 @@ def translate(error: Exception, where: str) -> Exception:  # noqa: PLR0911 - one
             return orbit.ProviderError(f"{where} does not speak TLS; turn it on there, or set ssl: false")
         case exceptions.InvalidAuthorizationSpecificationError():
             return orbit.ProviderError(f"{where} rejected the credentials; set user and password")
+        case exceptions.UndefinedTableError():
+            return Dropped(f"{where} failed: {sentence}")
         case exceptions.InvalidCatalogNameError():
             return orbit.ProviderError(f"{where} has no such database: {sentence}")
         case (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import msgspec
 
@@ -15,6 +16,7 @@ from orbit.thresholds import good_enough
 from orbit_pgvector import tables
 from orbit_pgvector.commands import add_commands
 from orbit_pgvector.database import Database
+from orbit_pgvector.errors import Dropped
 from orbit_pgvector.records import unit
 from orbit_pgvector.settings import PgvectorSettings, name_problem
 from orbit_pgvector.tables import Table
@@ -23,7 +25,14 @@ from orbit_pgvector.writing import Writer
 if TYPE_CHECKING:
     import click
 
+    from orbit_pgvector.database import Connection
+
+T = TypeVar("T")
+
 logger = logging.getLogger("orbit.pgvector")
+
+_TRIES: Final = 3
+"""How often to read a collection that others drop or replace at the same moment."""
 
 PREVIOUS: Final = ".previous"
 """Ends the name that ORBIT gives a collection when one with vectors of another model takes its place."""
@@ -111,12 +120,12 @@ class PgvectorProvider(orbit.Provider):
         if not name:
             return []
         try:
-            return await self._search(name, query, limit, context)
+            return await _again(lambda: self._search(name, query, limit, context))
         except orbit.ProviderError as error:
             if error.retryable:
                 raise
             try:  # the vectors of an earlier model, if only that is enabled here
-                found = await self._search(name + PREVIOUS, query, limit, context)
+                found = await _again(lambda: self._search(name + PREVIOUS, query, limit, context))
             except orbit.ProviderError:
                 raise error from None
         if name not in self._replaced:
@@ -172,6 +181,9 @@ class PgvectorProvider(orbit.Provider):
         for name in (collection, target):
             if problem := name_problem(name):
                 raise orbit.ProviderError(problem)
+        return await _again(lambda: self._copy(collection, target, embedding, context))
+
+    async def _copy(self, collection: str, target: str, embedding: str, context: orbit.CallContext) -> int:
         while (table := await self._find(collection)) is not None:  # until nothing has changed while it was copied
             other = await self._find(target)
             async with self._database.reading() as connection:
@@ -196,16 +208,14 @@ class PgvectorProvider(orbit.Provider):
     @orbit.hookimpl
     async def list_sources(self, collection: str) -> Mapping[str, str]:
         """Return the digest of each source."""
-        async with self._database.reading() as connection:
-            table = await tables.find(connection, collection)
-            return {} if table is None else await tables.digests(connection, table)
+        found = await self._read(collection, tables.digests)
+        return {} if found is None else found
 
     @orbit.hookimpl
     async def list_passages(self, collection: str, sources: Sequence[str]) -> Sequence[orbit.Document]:
         """Return the passages of some sources."""
-        async with self._database.reading() as connection:
-            table = await tables.find(connection, collection)
-            return [] if table is None else await tables.read(connection, table, sources)
+        found = await self._read(collection, lambda connection, table: tables.read(connection, table, sources))
+        return [] if found is None else found
 
     @orbit.hookimpl
     async def list_collections(self) -> Sequence[orbit.Collection]:
@@ -231,6 +241,16 @@ class PgvectorProvider(orbit.Provider):
     def _writer(self) -> Writer:
         return Writer(self._database, self.settings, self.host)
 
+    async def _read(self, name: str, read: Callable[[Connection, Table], Awaitable[T]]) -> T | None:
+        """Read a collection; None if it does not exist."""
+
+        async def attempt() -> T | None:
+            async with self._database.reading() as connection:
+                table = await tables.find(connection, name)
+                return None if table is None else await read(connection, table)
+
+        return await _again(attempt)
+
     async def _find(self, name: str) -> Table | None:
         async with self._database.reading() as connection:
             return await tables.find(connection, name)
@@ -250,3 +270,11 @@ class PgvectorProvider(orbit.Provider):
     def _chosen(self, table: Table) -> str:
         """Return the model of a collection's vectors if it is enabled, else the one in use."""
         return table.embedding if self.host.embeds(table.embedding) else self.host.embedding
+
+
+async def _again(read: Callable[[], Awaitable[T]]) -> T:
+    """Find and read a collection, again if it is dropped or replaced in between."""
+    for _ in range(_TRIES - 1):
+        with suppress(Dropped):
+            return await read()
+    return await read()

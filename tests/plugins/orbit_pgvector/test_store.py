@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from orbit_pgvector import writing
+from orbit_pgvector import tables, writing
 from store_kit import CONTEXT, StoreContract, WordHost, ask, held, passages
 
 import orbit
@@ -44,6 +44,35 @@ async def test_writers_of_the_same_sources_leave_one_version(store):
     assert set(digests) == {"a", "b"}
     assert await held(store, "docs") == 2
     assert {one.digest for one in await store.list_passages("docs", ["a", "b"])} == set(digests.values())
+
+
+@pytest.mark.parametrize("hook", ["retrieve", "list_sources", "list_passages", "copy"])
+async def test_a_collection_that_is_replaced_after_it_was_found_is_read_as_it_is_now(store, monkeypatch, hook):
+    await store.index("docs", passages("a", "one"), CONTEXT)
+    await store.index("docs.new", passages("b", "one"), CONTEXT)
+    find, waiting = tables.find, True
+
+    async def find_and_replace(connection, name, **options):
+        nonlocal waiting
+        found = await find(connection, name, **options)
+        if waiting and name == "docs":
+            waiting = False
+            await store.drop("docs")
+            await store.rename("docs.new", "docs")
+        return found
+
+    monkeypatch.setattr(tables, "find", find_and_replace)
+    if hook == "retrieve":
+        sources = {one.source for one in await store.retrieve(ask("one", "docs"), 10, CONTEXT)}
+    elif hook == "list_sources":
+        sources = set(await store.list_sources("docs"))
+    elif hook == "list_passages":
+        sources = {one.source for one in await store.list_passages("docs", ["a", "b"])}
+    else:
+        assert await store.copy("docs", "copied", "fake/words", CONTEXT) == 1
+        sources = set(await store.list_sources("copied"))
+    assert not waiting
+    assert sources == {"b"}
 
 
 async def test_characters_that_the_database_cannot_store(store):
