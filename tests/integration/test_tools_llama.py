@@ -1,9 +1,10 @@
 """A round of tools with the model that comes with ORBIT, as the ``openai`` package makes it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -65,6 +66,63 @@ def test_a_round_of_tools(server: Any, client: Any, *, stream: bool) -> None:
         text = client.chat.completions.create(**talk).choices[0].message.content or ""
     record = server.provider("diary").records[-1]
     assert text.strip() or record.tool_calls
+    assert [source.id for source in record.sources] == ["shelf-0"]  # those of the question
+
+
+FUNCTION: Any = TOOLS[0]["function"]
+ASKED = [{"role": "user", "content": QUESTION["content"]}]
+Round = tuple[str, dict[str, Any]]
+"""What a wire calls a call's arguments, and the request that brings the call's result."""
+
+
+def own(answer: Any) -> Round:
+    (call,) = answer["tool_calls"]
+    rounds = [{"tool_calls": [call], "results": [{"id": call["id"], "result": "At eleven."}]}]
+    return call["arguments"], {"rounds": rounds, "tool_choice": "auto"}
+
+
+def responses(answer: Any) -> Round:
+    (call,) = [item for item in answer["output"] if item["type"] == "function_call"]
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "At eleven."}
+    return call["arguments"], {"input": [*ASKED, *answer["output"], result], "tool_choice": "auto"}
+
+
+def messages(answer: Any) -> Round:
+    (call,) = [block for block in answer["content"] if block["type"] == "tool_use"]
+    result = {"type": "tool_result", "tool_use_id": call["id"], "content": "At eleven."}
+    turns = [*ASKED, {"role": "assistant", "content": answer["content"]}, {"role": "user", "content": [result]}]
+    return json.dumps(call["input"]), {"messages": turns, "tool_choice": {"type": "auto"}}
+
+
+FLAT = {"type": "function", "name": FUNCTION["name"], "parameters": FUNCTION["parameters"]}
+WIRES: dict[str, tuple[dict[str, Any], Callable[[Any], Round]]] = {
+    "/chat": ({"message": QUESTION["content"], "tools": [FLAT], "tool_choice": "required", "stream": False}, own),
+    "/v1/responses": ({"model": "orbit", "input": ASKED, "tools": [FLAT], "tool_choice": "required"}, responses),
+    "/v1/messages": (
+        {
+            "model": "orbit",
+            "max_tokens": 64,
+            "messages": ASKED,
+            "tools": [{"name": FUNCTION["name"], "input_schema": FUNCTION["parameters"]}],
+            "tool_choice": {"type": "any"},
+        },
+        messages,
+    ),
+}
+
+
+@pytest.mark.parametrize("path", WIRES)
+def test_a_round_of_tools_on_the_other_wires(server: Any, path: str) -> None:
+    headers = {"X-API-Key": server.key}
+    asked, go_on = WIRES[path]
+    first = httpx.post(f"{server.url}{path}", json=asked, headers=headers, timeout=120)
+    assert first.status_code == 200, first.text
+    arguments, more = go_on(first.json())
+    assert set(json.loads(arguments)) == {"town", "day"}
+    last = httpx.post(f"{server.url}{path}", json={**asked, **more}, headers=headers, timeout=120)
+    assert last.status_code == 200, last.text
+    record = server.provider("diary").records[-1]
+    assert record.response.strip() or record.tool_calls
     assert [source.id for source in record.sources] == ["shelf-0"]  # those of the question
 
 
