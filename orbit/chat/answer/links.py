@@ -20,6 +20,8 @@ LINES = "lines=1"
 """In the query of a link: show a text as a page, in which each line has an address."""
 _LONGEST = 80
 """Characters that browsers look for."""
+_READ, _LONG = 5, 60
+"""Lines of a passage among which they are found, and the characters of one that hardly occurs twice."""
 
 
 class Seals(Protocol):
@@ -65,22 +67,26 @@ def _link(document: Document, served: str) -> str:
 def at_place(link: str, document: Document) -> str:
     """Return a link to a served file that opens it at the passage: a PDF at its page, a text at its line.
 
-    If the line is unknown, browsers look for the first words of the passage.
+    If the line is unknown, browsers look for words of the passage.
     """
     if not link or PurePosixPath(document.source).suffix.lower() not in TEXT:
         return at_page(link, document)
     line = document.metadata.get("line")
     if isinstance(line, int):
         return f"{link}&{LINES}#line{line}"
-    words = quote(_first_words(document), safe="").replace("-", "%2D")
+    words = quote(_telling_words(document), safe="").replace("-", "%2D")
     return f"{link}&{LINES}#:~:text={words}" if words else link
 
 
-def _first_words(document: Document) -> str:
-    """Return the beginning of a passage's first line, without the headings that precede it."""
+def _telling_words(document: Document) -> str:
+    """Return the beginning of a passage's first long line, without the headings that precede it.
+
+    Browsers go to where the words are first, and short lines, such as a table's header, occur more often.
+    """
     head, _, rest = document.text.partition("\n")
     body = rest if document.title and head.startswith(document.title) and rest.strip() else document.text
-    line = body.strip().partition("\n")[0].strip()
+    lines = [line.strip() for line in body.strip().split("\n", _READ)[:_READ]]
+    line = next((line for line in lines if len(line) >= _LONG), max(lines, key=len))
     return line if len(line) <= _LONGEST else line[:_LONGEST].rpartition(" ")[0]
 
 

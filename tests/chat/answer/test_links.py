@@ -49,6 +49,13 @@ def test_a_link_to_a_pdf_opens_the_page(link: str, metadata: dict[str, str | int
         ("a.md", "Notes", {}, "&lines=1#:~:text=Notes"),
         ("a.txt", "word " * 40, {}, "&lines=1#:~:text=" + "%20".join(["word"] * 16)),
         ("a.txt", "x" * 200, {}, ""),
+        (
+            "a.md",
+            f"| field | meaning |\n|---|---|\n| {'age ' * 15}|",
+            {},
+            "&lines=1#:~:text=%7C%20" + "age%20" * 15 + "%7C",
+        ),
+        ("a.md", "```sh\norbit serve\n```\n\nNote.\n" + "beyond " * 10, {}, "&lines=1#:~:text=orbit%20serve"),
         ("a.pdf", "Tea.", {"page": 2, "line": 3}, "#page=2"),
         ("a.docx", "Tea.", {"line": 3}, ""),
     ],
