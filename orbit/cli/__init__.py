@@ -45,8 +45,15 @@ class _LazyGroup(click.Group):
     """A group that imports each command on first use, so that help is quick."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        given = list(ctx.args)
         try:
             return super().invoke(ctx)
+        except UnicodeEncodeError as error:  # file names may be any bytes, other arguments are text
+            if not _is_bytes(error.object[error.start]):
+                raise
+            broken = next((argument for argument in given if any(map(_is_bytes, argument))), None)
+            what = "The input" if broken is None else f"'{printable(broken)}'"
+            raise click.UsageError(f"{what} is not valid UTF-8.", ctx) from None
         except click.ClickException as error:  # its text may come from a server or a file
             error.message = printable(error.message, keep=LINES)  # type: ignore[misc]  # click marks it final
             raise
@@ -76,6 +83,11 @@ class _LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _is_bytes(character: str) -> bool:
+    """Return whether a character stands for a byte that is not UTF-8, in what comes from the system."""
+    return "\udc80" <= character <= "\udcff"
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

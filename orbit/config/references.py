@@ -142,6 +142,8 @@ class References(msgspec.Struct, frozen=True):
             raise _Unresolved(f"'{form}' is not a form of reference. {_SUPPORTED}; for a literal ${{ write $${{.")
         name, operator, rest = found["name"], found["operator"], found["rest"] or ""
         value = self.variables.get(name)
+        if value and not _is_text(value):
+            raise _Unresolved(f"the environment variable {name} is not UTF-8 text.")
         if value or (value is not None and not operator):
             return value
         if operator == ":-":
@@ -180,6 +182,15 @@ class References(msgspec.Struct, frozen=True):
             return data.decode("utf-8-sig").rstrip("\r\n")
         except UnicodeDecodeError:
             raise _Unresolved(f"the secret cannot be read: {file} is not UTF-8 text.") from None
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a variable holds no bytes outside UTF-8, which the system gives as surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _closing(text: str, start: int) -> int:

@@ -17,6 +17,7 @@ MAX_BYTES = 512 * 1024
 MAX_VALUES = 20_000
 MAX_DEPTH = 50
 """Limits of a configuration. Beyond them the parser would need seconds, or Python's whole stack."""
+_HALF = re.compile("[\ud800-\udfff]")
 
 _REPEATED = "'{0}' appears a second time; keep one of them"
 _SENTENCES = (
@@ -152,7 +153,13 @@ class _Size:
 
     def problem_after(self, event: Any) -> str:
         """Add an event. Return why the document cannot be used, or an empty text."""
-        from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent  # noqa: PLC0415
+        from ruamel.yaml.events import (  # noqa: PLC0415
+            AliasEvent,
+            CollectionEndEvent,
+            CollectionStartEvent,
+            NodeEvent,
+            ScalarEvent,
+        )
 
         if isinstance(event, CollectionEndEvent):
             anchor, before = self._open.pop()
@@ -160,6 +167,8 @@ class _Size:
                 self._sizes[anchor] = self._values - before
             return ""
         self._values += isinstance(event, NodeEvent)
+        if isinstance(event, ScalarEvent) and _HALF.search(event.value):
+            return "an escape such as \\ud800 is half a character; write the whole one"
         if isinstance(event, AliasEvent):
             if any(anchor == event.anchor for anchor, _ in self._open):
                 return f"'*{event.anchor}' contains itself; remove the loop"

@@ -36,3 +36,27 @@ def test_errors_are_sentences(
         main()
     assert ended.value.code == 1
     assert "there is no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "said"),
+    [
+        (["keys", "create", "--name", b"a\xff"], b"", r"'a\udcff' is not valid UTF-8."),
+        (["keys", "create", "--name", "a", "--notes", b"\xff"], b"", r"'\udcff' is not valid UTF-8."),
+        (["keys", "rotate", b"\xff"], b"", r"'\udcff' is not valid UTF-8."),
+        (["prompts", "create", "--name", b"\xff", "--file", "config.yaml"], b"", r"'\udcff' is not valid UTF-8."),
+        (["prompts", "create", "--name", "a", "--file", "-"], b"a\xff", "not valid UTF-8"),
+        (["chat", "--key", b"\xff", "hi"], b"", r"'\udcff' is not valid UTF-8."),
+    ],
+)
+def test_text_that_is_not_utf_8_is_a_sentence(
+    tmp_path: Path, arguments: list[str | bytes], given: bytes, said: str
+) -> None:
+    (tmp_path / "config.yaml").write_text("echo: {}\n")
+    code = "from orbit.cli import main; main()"
+    shown = subprocess.run(
+        [sys.executable, "-c", code, *arguments], input=given, capture_output=True, cwd=tmp_path, check=False
+    )
+    assert shown.returncode in (1, 2)
+    assert said in shown.stderr.decode()
+    assert b"Traceback" not in shown.stderr

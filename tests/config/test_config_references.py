@@ -144,6 +144,11 @@ def test_a_password_in_the_env_file_is_not_cut(read: Any, tmp_path: Path) -> Non
     assert config.host.general.default_system_prompt == expected
 
 
+def test_a_variable_of_bytes_is_refused(read: Any) -> None:
+    _, (problem,) = read(prompt("${T_BYTES}"), T_BYTES=os.fsdecode(b"a\xff"))
+    assert problem == "general.default_system_prompt: the environment variable T_BYTES is not UTF-8 text."
+
+
 def test_a_secret_in_a_file(read: Any, tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "relative").write_bytes(b"\xef\xbb\xbftop secret ${T_SET} $X\r\n")

@@ -15,6 +15,10 @@ CASES = {
     "deep sections": ("{a: " * 50_000, "line 1: this is nested more than 50 levels deep."),
     "deep lists in lines": ("a:\n" + "- " * 50_000, "line 2: this is nested more than 50 levels deep."),
     "deep names": ("? " * 50_000, "line 1: this is nested more than 50 levels deep."),
+    "half a character": (
+        'echo: {}\nmessages: {answer: "\\ud800"}',
+        "line 2: an escape such as \\ud800 is half",
+    ),
     "a bomb": (BOMB, "line 5: there are more than 20000 values up to here, including those of aliases."),
     "a bomb of sections": (
         BOMB.replace("[", "{k: [").replace("]", "]}"),
