@@ -331,6 +331,23 @@ def test_yaml():
     assert "it is not plain YAML" in found.warnings[0]
 
 
+def test_yaml_has_its_words_as_they_are_written():
+    assert text_of("a.yaml", b"version: 1.10\ncountry: no\nphone: 0123\nleft: ~\n") == (
+        "version: 1.10\ncountry: no\nphone: 0123"
+    )
+    assert text_of("a.yaml", b"base: &b {port: 1, host: x}\nown:\n  <<: *b\n  port: 2\n") == (
+        "base.port: 1\nbase.host: x\nown.port: 2\nown.host: x"
+    )
+    assert text_of("a.yaml", b"a: !!set {u, v}\n") == "a: u, v"
+
+
+@pytest.mark.parametrize("text", ["fee: 1\nfee: 2\n", "a: *unknown\n", "a: [1\n"])
+def test_yaml_that_would_lose_something_is_read_as_text(text):
+    found = read("a.yaml", text.encode())
+    assert found.sections[0].text == text
+    assert "it is not plain YAML" in found.warnings[0]
+
+
 def test_source_code_and_logs_know_their_line():
     code = "\n".join(f"def f{number}():\n    return {number}\n" for number in range(200))
     found = passages("a.py", read("a.py", code.encode()), "d", Ingest())

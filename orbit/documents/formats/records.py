@@ -45,12 +45,11 @@ def read_json_lines(text: str) -> Content:
 
 def read_yaml(text: str) -> Content:
     """Read all documents of a YAML file. A file that only some program understands is read as text."""
-    from ruamel.yaml import YAML  # noqa: PLC0415  # only some files are YAML
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415  # the same
+    from orbit.documents.formats.yaml_values import NotPlainError, yaml_values  # noqa: PLC0415  # only some files are YAML
 
     try:
-        values = list(YAML(typ="safe", pure=True).load_all(text))
-    except (YAMLError, ValueError, TypeError, AttributeError) as error:
+        values = yaml_values(text)
+    except NotPlainError as error:
         reason = str(error).split("\n")[0]
         warning = f"It is read as plain text, because it is not plain YAML: {reason}."
         return Content((Section(text, kind="code", metadata={"line": 1}),), "", (warning,))

@@ -44,9 +44,10 @@ def read_table(text: str) -> Content:
     names = rows[head] if rows else []
     if is_record(names, rows[head + 1 :]):
         names, head = [], head - 1
+    del rows[: head + 1]
     sections = [
         Section(text, metadata={"row": number}, whole=len(text) <= _LONGEST_WHOLE)
-        for number, row in enumerate(rows[head + 1 :], start=1)
+        for number, row in enumerate(_taken(rows), start=1)
         if (text := _record(names, row))
     ]
     if not sections:
@@ -58,6 +59,13 @@ def read_table(text: str) -> Content:
         )
     above = [Section("\n".join(titles))] if titles else []
     return Content((*above, *sections), titles[0] if titles else "", tuple(warnings))
+
+
+def _taken(rows: list[list[str]]) -> Iterator[list[str]]:
+    """Yield the rows, and leave none: a million of them take as much memory as their passages."""
+    rows.reverse()
+    while rows:
+        yield rows.pop()
 
 
 _ABOVE = 2

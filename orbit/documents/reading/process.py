@@ -7,6 +7,7 @@ process sends is code, so a file that takes over a parser gains nothing in the p
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import os
 import sys
@@ -25,6 +26,8 @@ LENGTH = 8
 """Bytes of a frame's length."""
 MOST_TEXT = 100_000_000
 """Limit of a file's text, in characters: a small file can unpack to more than a store should hold."""
+_YOUNG = 200_000
+"""New objects between two searches for garbage. By default it takes half of the time of a table of a million rows."""
 _GRACE = 5
 """Seconds after the deadline when the kernel ends the process itself, in case its parent is gone."""
 
@@ -62,6 +65,8 @@ def main() -> None:
     start = msgspec.msgpack.decode(receive(requests), type=Start)
     for module in ("orbit.documents.reading.readers", "semantic_text_splitter"):
         importlib.import_module(module)  # before the limit: every file needs them
+    gc.freeze()
+    gc.set_threshold(_YOUNG)
     hooks, problem = None, ""
     try:
         hooks = Hooks(start.plugins) if start.plugins.plugins else None
@@ -112,12 +117,14 @@ def _answer(request: Request, settings: Ingest, hooks: Hooks | None) -> Reply:
         content = read(request.source, request.content, plugin_readers(hooks, context))
         if (size := sum(len(section.text) for section in content.sections)) > MOST_TEXT:
             raise UnreadableError(f"holds {size:,} characters of text, which is more than {MOST_TEXT:,}; divide it")
-        sections = titled(request.source, content)
+        sections, warnings = titled(request.source, content), content.warnings
+        del content  # a table of a million rows has as many sections, and each step its own
         if hooks is not None and hooks.split is not None:
             pieces = sections_of(hooks.split(sections=sections, context=context))
         else:
             pieces = split(sections, settings)
-        return Reply(tuple(documents(request.source, pieces, request.digest)), content.warnings)
+        del sections
+        return Reply(tuple(documents(request.source, pieces, request.digest)), warnings)
     except Exception as error:  # noqa: BLE001  # parsers raise anything on a broken file
         if _is_out_of_memory(error):
             return _out_of_memory(settings)
