@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,3 +19,12 @@ def test_it_imports_nothing_heavy(module: str, heavy: set[str]) -> None:
     code = f"import sys, {module}; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_litestar_imports_no_library_that_only_plugins_would_use(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys; from orbit.testing import serve\n"
+        "with serve({'echo': {}}, pathlib.Path(sys.argv[1])): print({'pydantic', 'attrs'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar
+from litestar.plugins import PluginProtocol
 from litestar.types import ASGIApp, Receive, Send
 
 from orbit.config import Config
@@ -76,7 +77,7 @@ class Application:
         self._history: History
         self._lasting: AsyncExitStack
         self._retiring: dict[asyncio.Task[None], Generation] = {}
-        self._first = litestar(host.config, [self._lifespan])
+        self._first = litestar(host, [self._lifespan])
 
     @property
     def services(self) -> Services:
@@ -147,7 +148,7 @@ class Application:
             if failed:  # at a start the server would go on without them, but now it has something better
                 raise ConfigError(failed)
             generation = Generation(services, stack)
-            await asyncio.to_thread(lambda: self._build(generation, litestar(host.config)))
+            await asyncio.to_thread(lambda: self._build(generation, litestar(host)))
             generation.stack = stack.pop_all()
             return generation
 
@@ -192,9 +193,22 @@ class Application:
         await self._generation.close()
 
 
-def litestar(config: Config, lifespan: Sequence[Any] = ()) -> Litestar:
+class OwnRoutes(Litestar):
+    """Litestar for ORBIT's own routes. It imports neither pydantic nor attrs, which only routes of plugins may use.
+
+    Where pydantic is installed, Litestar's support of it would take a fifth of a server's start.
+    """
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return plugins
+
+
+def litestar(host: OrbitHost, lifespan: Sequence[Any] = ()) -> Litestar:
     """Return Litestar without routes, which need started services."""
-    return Litestar(
+    config = host.config
+    made = Litestar if host.registry.implementing("register_routes") else OwnRoutes
+    return made(
         [],
         lifespan=lifespan,
         cors_config=cors_config(config.host.cors),
