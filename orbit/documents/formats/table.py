@@ -19,6 +19,8 @@ _SAMPLE = 50
 """Lines that decide which character is the delimiter."""
 _LONGEST_WHOLE = 2_000
 """Characters of a row that is one passage. A longer one is split."""
+_LONGEST_NAME = 100
+"""Characters of a cell that names a row."""
 _LARGEST_CELL = 2**31 - 1
 _MOST_DAMAGED = 100
 """Damaged rows after which each line is read as a row."""
@@ -46,7 +48,9 @@ def read_table(text: str) -> Content:
         names, head = [], head - 1
     del rows[: head + 1]
     sections = [
-        Section(text, metadata={"row": number}, whole=len(text) <= _LONGEST_WHOLE)
+        Section(text, metadata={"row": number}, whole=True)
+        if len(text) <= _LONGEST_WHOLE
+        else Section(text, _name_of(text), metadata={"row": number})
         for number, row in enumerate(_taken(rows), start=1)
         if (text := _record(names, row))
     ]
@@ -59,6 +63,12 @@ def read_table(text: str) -> Content:
         )
     above = [Section("\n".join(titles))] if titles else []
     return Content((*above, *sections), titles[0] if titles else "", tuple(warnings))
+
+
+def _name_of(text: str) -> tuple[str, ...]:
+    """Return the first cell of a long row with its column: each passage of the row repeats it."""
+    name = text.partition("\n")[0]
+    return (name,) if len(name) <= _LONGEST_NAME else ()
 
 
 def _taken(rows: list[list[str]]) -> Iterator[list[str]]:

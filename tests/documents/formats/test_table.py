@@ -2,8 +2,10 @@
 
 import pytest
 
+from orbit.config.model import Ingest
 from orbit.documents.reading.readers import read
 from orbit.documents.sections import UnreadableError
+from orbit.documents.split import passages
 
 
 def rows(content):
@@ -111,3 +113,14 @@ def test_numbers_in_the_names_of_columns_are_no_record(names):
 def test_the_line_of_the_delimiter_may_be_quoted_or_after_a_mark():
     assert rows('"sep=;"\nNom;Prix\nPomme;3,50\n') == ["Nom: Pomme\nPrix: 3,50"]
     assert read("a.csv", "\ufeffsep=\t\nA\tB\n1\t2\n".encode("utf-16")).sections[0].text == "A: 1\nB: 2"
+
+
+def test_each_passage_of_a_long_row_names_it():
+    words = " ".join(f"word{number}" for number in range(1_000))
+    content = f"Part,Manual\nPump 7,{words}\nPump 8,short\n".encode()
+    found = passages("a.csv", read("a.csv", content), "d", Ingest())
+    assert len(found) > 5
+    assert all(passage.text.startswith("a > Part: Pump 7\n\n") for passage in found[:-1])
+    assert found[-1].text == "Part: Pump 8\nManual: short"
+    whole = " ".join(passage.text for passage in found)
+    assert all(f"word{number}" in whole for number in range(1_000))
