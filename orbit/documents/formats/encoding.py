@@ -44,6 +44,9 @@ _SHIFTING = ("iso2022_jp", "iso2022_kr")
 _SAMPLE = 100_000
 """Bytes that show whether a text with mistakes is UTF-8."""
 _TEXT_START = 8_192
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_MOST_CONTROLS = 0.05
+"""Part of a text that a program has damaged, such as a log after a crash. Binary files have more."""
 
 
 assumed: ContextVar[str] = ContextVar("assumed", default="")
@@ -68,9 +71,12 @@ def decode(content: bytes, declared: str = "") -> Decoded:
             return _strict(content[len(mark) :], encoding, len(mark))
     if b"\0" in content[:_TEXT_START]:
         encoding = _utf_16(content)
-        if not encoding:
+        if encoding:
+            return _strict(content, encoding)
+        if len(_CONTROLS.findall(content, 0, _TEXT_START)) > _MOST_CONTROLS * len(content[:_TEXT_START]):
             raise UnreadableError("is binary, not text")
-        return _strict(content, encoding)
+        whole = decode(content.replace(b"\0", b""), declared)
+        return Decoded(whole.text, whole.encoding, (*whole.warnings, "NUL characters are left out of the text."))
     if _SHIFTS.search(content) and (shifted := _shifted(content, known(declared))) is not None:
         return shifted
     text = _utf_8(content)

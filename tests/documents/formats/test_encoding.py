@@ -154,3 +154,9 @@ def test_a_mail_from_japan_is_read():
 def test_a_page_from_japan_is_read():
     page = '<meta charset="iso-2022-jp"><p>見積もり'.encode("iso2022_jp")
     assert read("a.html", page).sections[0].text == "見積もり"
+
+
+def test_a_stray_nul_does_not_make_a_text_binary():
+    found = read("a.csv", b"Name,Price\nApples,3\nPe\x00ars,4\n")
+    assert [section.text for section in found.sections] == ["Name: Apples\nPrice: 3", "Name: Pears\nPrice: 4"]
+    assert found.warnings == ("NUL characters are left out of the text.",)
