@@ -285,6 +285,8 @@ class Pipeline:
         if any(map(str.strip, journal.text)) or journal.tool_calls or turn.options.stop:
             return
         if answer.finish_reason != "content_filter":
+            if answer.finish_reason == "length" and turn.options.max_tokens and not journal.tool_uses:
+                raise _too_few_tokens(journal.provider)
             raise _no_answer(journal.provider, answer.finish_reason, thought=thought, called=bool(journal.tool_uses))
         reason = "the model's own filter left nothing of the answer"
         raise EndsEarly(self._ending(Refused, prompt, journal, text=self._moderation.refusal, reason=reason))
@@ -350,6 +352,15 @@ class Pipeline:
         if failure is not None:
             raise failure
         return verdict, documents
+
+
+def _too_few_tokens(provider: str) -> ProviderError:
+    """Return the error for a client that allows an answer too few tokens: it can mend that."""
+    what = "the model used up the tokens that the client allows before its answer."
+    client = "The model used up the tokens of the request before its answer. Allow it more."
+    return ProviderError(
+        what, kind="rejected", client=client, provider=provider, operation="generate", option="max_tokens"
+    )
 
 
 def _no_answer(provider: str, finish_reason: FinishReason, *, thought: bool, called: bool) -> ProviderError:

@@ -18,6 +18,7 @@ QUESTION = "How is the weather in Bonn?"
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"town": {"type": "string"}}}
 NOWHERE: dict[str, Any] = {"type": "object", "properties": {"town": {"$ref": "#/nowhere"}}}
 ENDLESS: dict[str, Any] = {"type": "object", "properties": {"town": {"type": "string", "minLength": 400_000}}}
+NO_VALUE: dict[str, Any] = {"type": "object", "properties": {"town": {"enum": []}}, "required": ["town"]}
 IMAGE = base64.b64encode(PIXEL).decode()
 NO_IMAGE = base64.b64encode(b"no image").decode()
 
@@ -34,6 +35,7 @@ class Asked(NamedTuple):
     address: str = ""
     schema: dict[str, Any] | None = None
     effort: str = ""
+    tokens: int = 0
 
 
 def own(asked: Asked) -> dict[str, Any]:
@@ -69,6 +71,8 @@ def completions(asked: Asked) -> dict[str, Any]:
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": "x", "schema": asked.schema}}
     if asked.effort:
         body["reasoning_effort"] = asked.effort
+    if asked.tokens:
+        body["max_tokens"] = asked.tokens
     return body
 
 
@@ -91,6 +95,8 @@ def responses(asked: Asked) -> dict[str, Any]:
         body["text"] = {"format": {"type": "json_schema", "name": "x", "schema": asked.schema}}
     if asked.effort:
         body["reasoning"] = {"effort": asked.effort}
+    if asked.tokens:
+        body["max_output_tokens"] = asked.tokens
     return body
 
 
@@ -101,7 +107,7 @@ def messages(asked: Asked) -> dict[str, Any]:
     if asked.image:
         content.append({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": asked.image}})
     turns: list[Any] = [{"role": "user", "content": content}]
-    body: dict[str, Any] = {"model": asked.model, "max_tokens": 50, "messages": turns}
+    body: dict[str, Any] = {"model": asked.model, "max_tokens": asked.tokens or 50, "messages": turns}
     if asked.parameters is not None:
         body["tools"] = [{"name": "weather", "input_schema": asked.parameters}]
     if asked.choice:
@@ -224,6 +230,21 @@ CASES: dict[str, tuple[Asked, str, tuple[str, str, str, str]]] = {
         Asked("grammar", schema=ENDLESS),
         "provider_rejected",
         ("", "response_format", "text.format", "output_config.format"),
+    ),
+    "parameters of a tool that llama.cpp cannot parse": (
+        Asked("grammar", parameters=NO_VALUE, choice="weather"),
+        "provider_rejected",
+        ("tools",) * 4,
+    ),
+    "a schema that llama.cpp cannot parse": (
+        Asked("grammar", schema=NO_VALUE),
+        "provider_rejected",
+        ("", "response_format", "text.format", "output_config.format"),
+    ),
+    "fewer tokens than an answer takes": (
+        Asked("grammar", parameters=SCHEMA, choice="weather", tokens=2),
+        "provider_rejected",
+        ("", "max_tokens", "max_output_tokens", "max_tokens"),
     ),
     "an unknown model": (Asked("gpt-9"), "model_not_found", ("model",) * 4),
 }

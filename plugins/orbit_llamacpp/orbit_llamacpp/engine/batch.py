@@ -262,7 +262,8 @@ class Batch:
     def _fail(self, request: Request, error: NativeError, events: list[Event]) -> None:
         self._stats.failed += 1
         kind: Literal["rejected", "failed"] = "rejected" if isinstance(error, GrammarError) else "failed"
-        events.append(Failed(request.id, kind, str(error)))
+        option = "tools" if request.calls is not None and request.calls.held else "json_schema"
+        events.append(Failed(request.id, kind, str(error), option if kind == "rejected" else ""))
         self._drop(request)
 
     def _drop(self, request: Request) -> None:
