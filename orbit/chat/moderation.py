@@ -1,4 +1,4 @@
-"""Asking the moderators about questions and answers."""
+"""Asks the moderators about questions and answers."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A configuration brought to life: plugins found, loaded, started and called."""
+"""Runs a configuration: finds, loads, starts and calls its plugins."""

@@ -1,4 +1,4 @@
-"""Whether a server can answer while some of its providers are down: others may answer in their place."""
+"""Tells whether a server can answer while some of its providers are down, because others answer in their place."""
 
 from __future__ import annotations
 

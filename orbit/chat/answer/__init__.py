@@ -1,1 +1,1 @@
-"""The answer: held back until judged, cleaned of made-up citations, verified, with links to its sources."""
+"""Holds an answer back until it is judged, removes made-up citations, verifies claims and links sources."""

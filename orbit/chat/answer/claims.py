@@ -1,4 +1,4 @@
-"""What an answer claims that can be looked up word for word: numbers, names, identifiers and addresses."""
+"""Finds the claims of an answer that can be looked up word for word: numbers, names, identifiers and addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holding an answer back until its sentences have been checked."""
+"""Holds an answer back until its sentences have been checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storing an answered turn in the database, for conversations and for responses."""
+"""Stores an answered turn in the database, for conversations and for responses."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The models that answer: which is asked, whether it can, and its stream."""
+"""Chooses the model of a turn, checks that it supports the turn, and reads its stream."""

@@ -1,4 +1,4 @@
-"""Reading a model's stream: a deadline for each piece that costs next to nothing, and errors with a name."""
+"""Reads a model's stream. Each piece has a cheap deadline, each error the provider's name."""
 
 from __future__ import annotations
 

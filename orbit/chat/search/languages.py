@@ -1,4 +1,4 @@
-"""The language of a text, told by its commonest words."""
+"""Recognizes the language of a text by its most common words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the scores of retrievers mean: each on a scale of its own, brought to one."""
+"""Brings the scores of retrievers, each on a scale of its own, to one scale of relevance."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Calls of hooks: each with its deadline, its wrappers, and errors with a name."""
+"""Calls hooks with a deadline and through wrappers. Errors name the instance that failed."""

@@ -1,4 +1,4 @@
-"""Calling hooks of named providers: each with its deadline, each error attributed to the instance."""
+"""Calls hooks of named providers. Each call has a deadline, and each error names the instance."""
 
 from __future__ import annotations
 

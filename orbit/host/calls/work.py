@@ -1,4 +1,4 @@
-"""A store's call that may take long: its deadline starts again whenever it gets on."""
+"""Extends the deadline of a store's long call whenever the call makes progress."""
 
 from __future__ import annotations
 

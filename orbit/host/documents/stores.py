@@ -1,4 +1,4 @@
-"""Calls the stores of a host: what one of them must do, all do, so that every retriever finds the same passages."""
+"""Calls the stores of a host. Each change goes to all of them, so that every retriever finds the same passages."""
 
 from __future__ import annotations
 

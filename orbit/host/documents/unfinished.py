@@ -1,4 +1,4 @@
-"""Vectors of interrupted ingestions on disk, so that a slow model need not embed the same texts again."""
+"""Keeps the vectors of interrupted ingestions on disk, so that a slow model embeds no text twice."""
 
 from __future__ import annotations
 

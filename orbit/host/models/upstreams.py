@@ -1,4 +1,4 @@
-"""What the routing of models knows of each provider: its load, its failures, and the budget for trying again."""
+"""Tracks each provider's load and failures, and the retry budget, for the routing of models."""
 
 from __future__ import annotations
 

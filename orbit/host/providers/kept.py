@@ -1,4 +1,4 @@
-"""Which running providers a new configuration keeps."""
+"""Decides which running providers a new configuration keeps."""
 
 from __future__ import annotations
 
