@@ -119,6 +119,7 @@ async def test_a_question_is_judged_alone_and_then_with_what_tools_returned(two:
     assert await two.moderation.judge_question(turn(later=later), two.journal) == ALLOWED
     whole = (["When?", "calls", "nine", "rain", "nine\n\nrain"],)
     assert two.second.made("input")[2:] == [(["When?"],), whole]
+    assert two.second.roles[2:] == [["user"], ["user", "assistant", "tool", "tool", "tool"]]
     assert "moderate" in two.journal.durations
 
 

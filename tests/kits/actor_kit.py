@@ -21,6 +21,7 @@ class Actor(orbit.Provider):
         self.acts: dict[str, Callable[..., Any]] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.contexts: list[orbit.CallContext] = []
+        self.roles: list[list[str]] = []
 
     def moderates(self, stage: str) -> bool:
         return stage in self.stages
@@ -32,6 +33,7 @@ class Actor(orbit.Provider):
     async def moderate(self, stage: str, messages: Sequence[orbit.Message], context: orbit.CallContext) -> Any:
         self.contexts.append(context)
         self.calls.append((stage, [message.content for message in messages]))
+        self.roles.append([message.role for message in messages])
         return (
             await self.acts["moderate"](messages[-1].content)
             if "moderate" in self.acts
