@@ -157,7 +157,7 @@ async def fit(
         elif kept:
             kept.pop()
         else:
-            also, mended = (f" and {tools} tools", ", or offer fewer tools") if tools else ("", "")
+            also, mended = (f" and its tools ({tools})", ", or offer fewer tools") if tools else ("", "")
             raise PromptTooLong(
                 f"the question takes {size.prompt} tokens with the system prompt{also}; the model can read "
                 f"{size.window}, of which {size.window - room} are kept for the answer.",
