@@ -11,7 +11,7 @@ import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
 from orbit.sanitize import printable, without_secrets
-from orbit.upstreams import Address
+from orbit.upstreams import Address, tls_context, tls_reason
 from orbit_mcp.ended import Ended
 from orbit_mcp.reply import Reply, current
 from orbit_mcp.settings import ServerSettings
@@ -37,7 +37,7 @@ async def http_streams(settings: ServerSettings, ended: Ended) -> AsyncGenerator
     address = Address.parse(settings.url)
     timeout = httpx2.Timeout(settings.timeout, connect=min(10.0, settings.start_timeout), read=None)
     headers = {**address.headers(), **settings.headers, "Accept-Encoding": "identity"}  # no bodies that grow
-    transport = _Transport(settings.max_bytes, ended)
+    transport = _Transport(settings, ended)
     async with httpx2.AsyncClient(transport=transport, headers=headers, timeout=timeout, trust_env=False) as client:
         url = address.at("")
         async with streamable_http_client(url, http_client=client, max_sse_event_size=settings.max_bytes) as streams:
@@ -47,9 +47,9 @@ async def http_streams(settings: ServerSettings, ended: Ended) -> AsyncGenerator
 class _Transport(httpx2.AsyncHTTPTransport):
     """Limits all bodies, and notes what went wrong."""
 
-    def __init__(self, limit: int, ended: Ended) -> None:
-        super().__init__()
-        self._limit = limit
+    def __init__(self, settings: ServerSettings, ended: Ended) -> None:
+        super().__init__(verify=tls_context(settings.ca_certs, verify_certs=settings.verify_certs))
+        self._limit = settings.max_bytes
         self._ended = ended
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -122,4 +122,6 @@ def _fault(status: int, kind: str) -> str:
 
 
 def _brief(error: Exception) -> str:
+    if reason := tls_reason(error):
+        return reason.rstrip(".")
     return without_secrets(printable(" ".join(str(error).split())))[:200].rstrip(".") or type(error).__name__

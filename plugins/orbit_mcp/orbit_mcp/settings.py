@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from orbit.upstreams import Address, address_problem, credential_problem, header_problems
+from orbit.upstreams import Address, address_problem, credential_problem, header_problems, tls_problems
 
 Seconds = Annotated[float, Meta(gt=0)]
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,24}")
@@ -27,6 +27,10 @@ class ServerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     cwd: Annotated[str, Meta(description="Folder that the program runs in; empty: ORBIT's own.")] = ""
     url: Annotated[str, Meta(description="Address of a server that speaks streamable HTTP.")] = ""
     headers: Annotated[dict[str, str], Meta(description="Headers for the address, such as Authorization.")] = {}
+    ca_certs: Annotated[
+        str, Meta(description="PEM file of the certificate authorities to trust for https, instead of the system's.")
+    ] = ""
+    verify_certs: Annotated[bool, Meta(description="Verify the certificate of the address.")] = True
     tools: Annotated[
         tuple[str, ...], Meta(description="Tools to offer, by the server's names; wildcards allowed. Empty: all.")
     ] = ()
@@ -78,15 +82,19 @@ def problems(settings: McpSettings) -> Iterator[str]:
         if bool(server.command) == bool(server.url):
             yield f"{where}: give either a command or a url."
         if server.url:
-            if problem := address_problem(server.url, "https://HOST/mcp"):
-                yield f"{where}.url: {problem}"
-            else:
-                authorized = any(header.lower() == "authorization" for header in server.headers)
-                address, others = Address.parse(server.url), {"headers.Authorization": authorized}
-                if problem := credential_problem([address], others, "url"):
-                    yield f"{where}: {problem}"
-            for sentence in header_problems(server.headers):
+            for sentence in _problems_of_address(server):
                 yield f"{where}.{sentence}"
-        for setting in ("args", "env", "cwd") if server.url else ("headers",):
+        for setting in ("args", "env", "cwd") if server.url else ("headers", "ca_certs"):
             if getattr(server, setting):
                 yield f"{where}.{setting}: has no meaning for a server with a {'url' if server.url else 'command'}."
+
+
+def _problems_of_address(server: ServerSettings) -> Iterator[str]:
+    if problem := address_problem(server.url, "https://HOST/mcp"):
+        yield f"url: {problem}"
+    else:
+        authorized = any(header.lower() == "authorization" for header in server.headers)
+        if problem := credential_problem([Address.parse(server.url)], {"headers.Authorization": authorized}, "url"):
+            yield problem
+    yield from header_problems(server.headers)
+    yield from tls_problems(server.ca_certs, verify_certs=server.verify_certs)

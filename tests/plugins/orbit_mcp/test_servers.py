@@ -233,7 +233,7 @@ async def test_a_server_that_starts_late_is_tried_again(run: Run, tmp_path: Path
         ({"url": "http://b/mcp", "env": {"A": "b"}}, "servers.x.env: has no meaning for a server with a url."),
         (
             {"url": "http://u:p@b/mcp", "headers": {"authorization": "x"}},
-            "servers.x: url contains a user, and",
+            "servers.x.url contains a user, and",
         ),
         ({"url": "http://b/mcp", "headers": {"A b": "c"}}, "servers.x.headers: 'A b' is not a valid header name"),
     ],
