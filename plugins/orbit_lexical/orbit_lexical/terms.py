@@ -27,17 +27,29 @@ _IDENTIFIER: Final = re.compile(r"(?<![^\W_])[^\W_]++(?:[-_./:#+][^\W_]++)+")
 """Starts where a word starts and never goes back: long words would take quadratic time."""
 
 _TELEPHONE: Final = re.compile(r"\+?\(?\d(?:[ ()/.\-\u00a0\u2011]{0,3}\d){5,14}")
-_COMMON: Final = ALL | {unicodedata.normalize("NFC", unicodedata.normalize("NFKD", word)) for word in ALL}
 _DIGIT: Final = re.compile(r"\d")
+_UMLAUT: Final = re.compile(r"(?<![aeoq])([aou])e")
+"""An umlaut in two letters, as ä is folded to a. It may be none, as in ``aktuell``: it is only one form more."""
 _LOCAL: Final = 6
 """The last digits of a telephone number, which do not depend on how its prefix is written."""
 
 
+_OTHER_DIGIT: Final = re.compile(r"(?![0-9])\d")
+_ONE_SPELLING: Final = {
+    **dict.fromkeys((*range(0x300, 0x370), *range(0x64B, 0x656), 0x670, *range(0x6D6, 0x6DD), *range(0x6DF, 0x6E5))),
+    **dict.fromkeys((0x640, 0x6E7, 0x6E8, *range(0x6EA, 0x6EE))),
+    **{ord(letter): other for letter, other in zip("ىیکةہ", "ييكهه", strict=True)},
+}
+"""Without accents, and for Arabic without vowel signs and lengthened lines; its letters as most people type them."""
+
+
 def fold(text: str) -> str:
-    """Return the text in one spelling: no case, no accents, no ligatures, no full-width letters."""
-    spread = unicodedata.normalize("NFKD", text.casefold())
-    kept = "".join(c for c in spread if not "\u0300" <= c <= "\u036f" and not "\u064b" <= c <= "\u0655")
-    return unicodedata.normalize("NFC", kept)
+    """Return the text in one spelling: no case, no accents, no ligatures, no full-width letters, one set of digits."""
+    kept = unicodedata.normalize("NFKD", text.casefold()).translate(_ONE_SPELLING)
+    return unicodedata.normalize("NFC", _OTHER_DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), kept))
+
+
+_COMMON: Final = ALL | {fold(word) for word in ALL}
 
 
 def words(folded: str) -> Iterator[str]:
@@ -117,7 +129,9 @@ def asked(text: str) -> tuple[list[list[str]], list[str]]:
 
 def _with_separators(word: str, forms: list[str]) -> list[str]:
     """Return the forms of a word, with that of an identifier that passages may write with separators."""
-    return [*forms, "=" + word] if is_identifier(word) else forms
+    if is_identifier(word):
+        return [*forms, "=" + word]
+    return [*forms, shorter] if (shorter := _UMLAUT.sub(r"\1", word)) not in forms else forms
 
 
 def is_identifier(term: str) -> bool:
@@ -127,6 +141,8 @@ def is_identifier(term: str) -> bool:
 
 def _forms(word: str, language: str) -> Iterator[str]:
     yield word
+    if language == "german" and (shorter := _UMLAUT.sub(r"\1", word)) != word:
+        yield shorter
     if language and not is_identifier(word) and (stemmed := stem(language, word)) != word:
         yield stemmed
 

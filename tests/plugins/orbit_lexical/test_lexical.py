@@ -158,6 +158,28 @@ async def test_every_script_is_found(question: str, expected: int, running: Orbi
     assert (await found(running, question))[0].id == str(expected)
 
 
+@pytest.mark.parametrize(
+    ("question", "passage"),
+    [
+        ("What is error E12345?", "الخطأ E-١٢٣٤٥ يعني عطل المضخة"),
+        ("ما هو الخطأ ٤٧١١؟", "Error 4711: the pump has stopped."),
+        ("१२/०३/२०२४", "The pump was mended on 2024-03-12."),
+        ("السلام", "كتب على الباب الســـلام"),
+        ("هذا", "هٰذا البيت قديم"),
+        ("مدرسه", "في القرية مدرسة"),
+        ("علي", "يعمل علىّ في المصنع"),
+        ("كتاب", "این کتاب است"),
+        ("Wo liegt Muenchen?", "München liegt an der Isar."),
+        ("Wo liegt München?", "Die Stadt Muenchen ist die Hauptstadt des Landes und liegt an der Isar."),
+    ],
+)
+async def test_one_spelling_finds_another(question: str, passage: str, running: OrbitHost) -> None:
+    await running.index(NAME, passages("Der Hafen hat einen Leuchtturm.", passage, "E-12354", "4712"), CONTEXT)
+    best = (await found(running, question))[0]
+    assert best.id == "1"
+    assert (best.score or 0) > 0.2
+
+
 async def test_the_name_of_a_file_is_found(running: OrbitHost) -> None:
     documents = [
         Document(
