@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from orbit import CallContext, Document, Provider, Query, hookimpl
 from orbit.chat.turn import Turn
 from orbit.evaluation.asking import searching
+from orbit.system.memory import give_back
 from orbit.testing import make_host
 
 T = TypeVar("T")
@@ -86,6 +87,7 @@ async def ask(config: Config, folder: Path, questions: int) -> dict[str, tuple[f
     asked = [" ".join(chance.choices(MADE, USUAL, k=ASKED)) for _ in range(WARMING + questions)]
     took: dict[str, list[tuple[float, float]]] = {}
     async with make_host({**config, "retrieval": {"threshold": 0}}, folder) as host:
+        give_back()  # as a server does when it has started
         retrieval = searching(host)
         for number, question in enumerate(asked):
             query = Query(question, COLLECTION, compared=True)
