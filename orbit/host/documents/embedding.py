@@ -72,14 +72,13 @@ class Embedding:
             found |= stored
             left = [text for text in left if text not in stored]
         _report(len(found))
-        if not found and len(left) == len(texts) <= self._size:  # the common case copies nothing
-            vectors, _ = await self._piece(left, call)
-            _report(len(left))
-            return vectors
         position = 0
         while position < len(left) or not found:
             begun = time.monotonic()
             vectors, count = await self._piece(left[position:], call)
+            if count == len(texts):  # the common case copies nothing
+                _report(count)
+                return vectors
             piece = left[position : position + count]
             position += count
             found.update(zip(piece, vectors, strict=True))

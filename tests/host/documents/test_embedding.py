@@ -185,3 +185,23 @@ def test_vectors_that_nobody_wanted_for_long_are_removed(tmp_path: Path) -> None
     assert list(kept.find("m", ["old", "new"])) == ["new"]
     kept.remove([kept.key("m", "new")])
     assert not kept.exists()
+
+
+async def test_texts_of_a_call_that_was_too_slow_are_all_embedded_in_smaller_ones(tmp_path: Path) -> None:
+    """Also when all of them had fitted into one call before."""
+    pieces = embedding.Embedding(tmp_path, 60.0)
+    sizes: list[int] = []
+
+    async def call(texts: Sequence[str]) -> Any:
+        sizes.append(len(texts))
+        if len(sizes) == 3:  # the first call with more than the first size
+            raise orbit.ProviderError("too slow", kind="timeout")
+        return np.array([[float(text), 1.0] for text in texts], dtype=np.float32)
+
+    for count in (8, 64):
+        vectors = await pieces.embed([str(number) for number in range(count)], "model", call)
+        assert len(vectors) == count
+    assert sizes == [8, 64]
+    vectors = await pieces.embed([str(number) for number in range(64)], "model", call)
+    assert [int(row[0]) for row in vectors] == list(range(64))
+    assert sizes[2:4] == [64, 8]
