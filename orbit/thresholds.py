@@ -25,14 +25,14 @@ class Thresholds(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
         _Similarity | None,
         Meta(
             description="Drop passages that are less similar to the question (cosine, 0..1); null: 0.25, or none where "
-            "ORBIT fuses retrievers by scores."
+            "ORBIT knows the embedding model's scale and has a threshold of its own."
         ),
     ] = None
     confidence_threshold: Annotated[
         _Similarity | None,
         Meta(
-            description="Return nothing if even the best passage is less similar; null: 0.3, or none where ORBIT fuses "
-            "retrievers by scores."
+            description="Return nothing if even the best passage is less similar; null: 0.3, or none where ORBIT knows "
+            "the embedding model's scale and has a threshold of its own."
         ),
     ] = None
 

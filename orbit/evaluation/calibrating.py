@@ -85,8 +85,8 @@ async def calibrate(
     retrieval = searching(host)
     if not retrieval.has_certainty:
         raise OrbitError(
-            "the scores of the retrievers cannot be compared, so there is no threshold after their fusion. It needs a "
-            "full-text store such as 'lexical:', and an embedding model whose scale is known."
+            "the scores of the retrievers cannot be compared, so there is no threshold of certainty. It needs "
+            "an embedding model whose scale is known; without one, a full-text store such as 'lexical:' alone."
         )
     answerable = [one.asked for one in questions if one.labelled]
     others = [one.asked for one in questions if one.labelled is False]

@@ -7,7 +7,9 @@ from click.testing import CliRunner
 
 from orbit.chat.search.relevance import THRESHOLD
 from orbit.cli import orbit as orbit_command
-from orbit.evaluation.calibrating import LOST, _between
+from orbit.errors import OrbitError
+from orbit.evaluation.calibrating import LOST, _between, calibrate
+from orbit.testing import host
 
 SECTIONS = {
     "Booking a holiday": "Holidays are booked with the office two weeks before.",
@@ -98,5 +100,15 @@ def test_mistakes_are_sentences(folder) -> None:
     assert "no collection 'nope'. Collections: the-guide." in run(folder, "calibrate", "nope", code=1).stderr
     gone = run(folder, "calibrate", "the-guide", "--questions", str(folder / "gone.jsonl"), code=1)
     assert "cannot be read" in gone.stderr
-    plain = run(folder, "calibrate", "the-guide", code=1, config="plain.yaml").stderr
-    assert "cannot be compared" in plain
+
+
+def test_a_store_of_vectors_alone_has_a_threshold_too(folder) -> None:
+    where = ("--questions", str(folder / "right.jsonl"))
+    proposal = json.loads(run(folder, "calibrate", "the-guide", *where, "--json", config="plain.yaml").stdout)
+    assert (proposal["answerable"], proposal["drafted"]) == (len(RIGHT), False)
+
+
+async def test_scores_of_an_unknown_scale_have_no_threshold(tmp_path) -> None:
+    async with host({"echo": {}, "bag": {}, "chroma": {}}, tmp_path) as opened:
+        with pytest.raises(OrbitError, match="cannot be compared"):
+            await calibrate(opened, "the-guide", [])

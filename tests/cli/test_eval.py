@@ -1,6 +1,7 @@
 """``orbit eval`` on a real embedded store, with a model behind OpenAI's wire or none."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_two_configurations_side_by_side_with_answers_and_a_page(folder) -> None
     assert "answer_ms" in report.stdout
     html = page.read_text("utf-8")
     assert "Wie hoch ist der Goldpreis in Peru?" in html
-    assert "http" not in html  # the page loads nothing
+    assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?http""", html), "the page loads nothing"
 
 
 def test_a_floor_that_is_missed_is_an_exit_code(folder) -> None:

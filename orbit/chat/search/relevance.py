@@ -40,7 +40,7 @@ class Signs(msgspec.Struct, frozen=True):
 
 
 _BOTH = (Signs(-4.5, 5.1, 1.5, 1.0, 4.6, 5.1), Signs(-4.2, 0.3, 1.4, 4.5, 6.1, 8.6))
-_VECTORS = (Signs(-3.2, vectors=5.7, vectors_ahead=6.2), Signs(-1.7, vectors=1.5, vectors_ahead=4.0))
+_VECTORS = (Signs(-4.4, vectors=12.4, vectors_ahead=3.6), Signs(-1.7, vectors=1.5, vectors_ahead=4.0))
 _WORDS = (Signs(-3.3, words=4.6, words_ahead=4.1),) * 2
 """By the retrievers that there are: weights for languages that the embedding model knows, and for others."""
 _FOREIGN = Signs(-4.0, 7.4, 0.0, 1.5, 6.1, 1.9)
@@ -60,14 +60,12 @@ class Relevance(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, registry: Registry, settings: RetrievalSettings, embedder: str) -> Self | None:
-        """Return the scales of all retrievers; None if one of them has none, or nothing is to be compared.
+        """Return the scales of all retrievers; None if one of them has none.
 
         A retriever that searches by embeddings has the scale of the embedding provider ``embedder``.
         """
         names = registry.implementing("retrieve")
         own = {name: registry.calibration(name, "retrieve") for name in names}
-        if len(names) < 2 and not any(own.values()):  # noqa: PLR2004  # a single list needs no fusion
-            return None
         embedded = registry.calibration(embedder, "embed") if embedder else None
         found = {name: own[name] or (embedded if registry.needs(name, "embed") else None) for name in names}
         known = {name: scale for name, scale in found.items() if scale is not None}

@@ -178,8 +178,8 @@ def test_retrievers_that_agree_are_surer() -> None:
 
 def test_a_passage_that_stands_out_is_surer_than_the_same_among_equals() -> None:
     for name in ("dense", "words"):
-        equals = dict.fromkeys("abcdefghij", 0.5)
-        alike, ahead = ({name: found(**scores)} for scores in (equals, {**dict.fromkeys("abcdefghij", 0.3), "a": 0.5}))
+        equals = dict.fromkeys("abcdefghij", 0.4)
+        alike, ahead = ({name: found(**scores)} for scores in (equals, {**dict.fromkeys("abcdefghij", 0.2), "a": 0.4}))
         assert ENGLISH.certainty(ahead, ASKED[0], FULL) > ENGLISH.certainty(alike, ASKED[0], FULL) + 0.1
 
 
@@ -213,8 +213,15 @@ def test_without_all_scales_ranks_are_fused_and_nothing_is_left_out(tmp_path: Pa
     assert [text for text, _ in sources] == ["what the vectors found", "what the words found"]
 
 
-def test_one_retriever_without_a_scale_of_its_own_keeps_its_scores(tmp_path: Path) -> None:
-    assert ask({"measured": {}, "dense": {}}, tmp_path, "x") == [[("what the vectors found", 0.5)]]
+def test_one_retriever_of_an_unknown_scale_keeps_its_scores(tmp_path: Path) -> None:
+    assert ask({"bag": {}, "dense": {}}, tmp_path, "x") == [[("what the vectors found", 0.5)]]
+
+
+def test_vectors_alone_have_the_certainty_that_their_models_scale_gives(tmp_path: Path) -> None:
+    config: dict[str, Any] = {"measured": {}, "dense": {}}
+    assert ask(config, tmp_path, "x") == [[]], "0.5 is irrelevant on the scale of the model"
+    ((source,),) = ask({**config, "retrieval": {"threshold": 0.01}}, tmp_path, "x")
+    assert source[0] == "what the vectors found"
 
 
 def test_a_scale_must_go_upwards(tmp_path: Path) -> None:
