@@ -1,9 +1,10 @@
 """The batch by itself, step by step: what is read and written together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from orbit_llamacpp.engine.batch import Batch
 from orbit_llamacpp.engine.context import Context
@@ -14,7 +15,7 @@ from orbit_llamacpp.engine.text import TextStream
 from orbit_llamacpp.protocol import Event, Finished, Generate, Sampling, Stats
 from orbit_llamacpp.settings import LlamaCppSettings
 
-WINDOW, SEQUENCES, LIMIT = 256, 6, 5
+WINDOW, SEQUENCES, LIMIT = 256, 12, 5
 
 
 class Steps:
@@ -43,12 +44,18 @@ class Steps:
         while not self.batch.idle:
             self.batch.step()
             steps += 1
-        answers = dict.fromkeys(range(len(texts)), "")
-        for event in self.events:
-            assert not isinstance(event, Stats)
-            answers[event.id] += getattr(event, "text", "")
         assert sum(isinstance(event, Finished) for event in self.events) == len(texts), self.events
-        return [answers[number] for number in range(len(texts))], steps
+        return [self.text(number) for number in range(len(texts))], steps
+
+    def text(self, number: int) -> str:
+        return "".join(getattr(event, "text", "") for event in self.events if event.id == number)
+
+    def scores(self, tokens: list[int]) -> Any:
+        """Answer a prompt with one token, and return the scores from which it was taken."""
+        self.batch.push(Request(Generate(0, (), Sampling(), 1), tokens, 1, Sampling(), TextStream()))
+        while not self.batch.idle:
+            self.batch.step()
+        return self.context.logits(0).copy()
 
 
 @pytest.fixture(params=[512, 8])
@@ -67,10 +74,45 @@ def test_prompts_that_are_asked_again_are_read_in_one_batch(steps: Steps) -> Non
     read = steps.stats.prompt_tokens
     again, taken = steps.ask(texts)
     assert again == first
-    assert steps.stats.prompt_tokens - read == 2 * SEQUENCES  # the last two tokens of each
-    # All are written together from the first token on, unless a batch is too small to read all of them at once.
-    assert taken == (LIMIT if steps.context.capacity == 512 else LIMIT + 2)
+    assert steps.stats.prompt_tokens - read == SEQUENCES  # the last token of each
+    assert taken == LIMIT  # all are written together from the first token on
     assert steps.stats.failed == 0
+
+
+def test_a_prompt_in_memory_joins_the_answers_in_their_next_step(steps: Steps) -> None:
+    known = ["a boat by the sea", "two boats by the sea"]
+    expected, _ = steps.ask(known)
+    steps.events.clear()
+    batches: list[int] = []
+    advance = steps.context.advance
+
+    def counted(sequences: Sequence[tuple[int, int, int]]) -> None:
+        batches.append(len(sequences))
+        advance(sequences)
+
+    steps.context.advance = counted  # type: ignore[method-assign]  # only to count
+    steps.push(0, known[0])
+    steps.batch.step()
+    steps.push(1, known[1])
+    while not steps.batch.idle:
+        steps.batch.step()
+    assert batches == [1, *[2] * (LIMIT - 1), 1]
+    assert [steps.text(number) for number in range(2)] == expected
+
+
+@pytest.mark.parametrize("known", [0, 1, 5, 6, 7, 8, 9])
+def test_what_a_prompt_reuses_leaves_no_bit_in_its_answer(steps: Steps, known: int) -> None:
+    """Whatever is in memory of a prompt: nothing, a part, all but two tokens, all but one, all."""
+    text = "Boats by the sea, and a museum"
+    tokens = steps.model.tokenize(text, add_special=True, parse_special=False)
+    scores = [steps.scores(tokens)]
+    steps.batch.close()
+    other = Steps(steps.model, n_batch=steps.context.capacity)
+    if known:
+        other.scores([*tokens[: len(tokens) - 9 + known], *tokens[:3]])
+    scores.append(other.scores(tokens))
+    other.batch.close()
+    assert np.array_equal(*scores)
 
 
 def test_a_long_prompt_waits_for_those_that_are_nearly_read(steps: Steps) -> None:

@@ -1,7 +1,8 @@
 """Continuous batching over one context: decodes one token per answer at a time, and reads prompts in between.
 
 Requests join and leave at token boundaries. A step decodes one token for every running answer, then reads prompts for
-as long as those answers can wait.
+as long as those answers can wait. A prompt's last token counts as one of its answer: prompts that are in memory join
+the next step without being read.
 """
 
 from __future__ import annotations
@@ -41,9 +42,6 @@ _THINKING: Final = 0.75
 
 _FEWEST_LEFT: Final = 16
 """If fewer tokens remain for the answer, thoughts continue to the end."""
-
-_END: Final = 4
-"""A prompt of which at most so many tokens are left is read together with others; nothing can cancel that."""
 
 _FIRST_CHUNK: Final = 32
 _SMALLEST_CHUNK: Final = 8
@@ -105,12 +103,13 @@ class Batch:
             self._slots.take(request)
             self._reading.append(request)
         events: list[Event] = []
-        writing = [request for request in self._slots.running if request.written]
+        self._begin_known(events)
+        writing = [request for request in self._slots.running if request.begun and not request.rest]
         if writing:
             self._write(writing, events)
-            if events:
-                self._emit(events)
-                events = []
+        if events:
+            self._emit(events)
+            events = []
         self._read(events, _BUSY_READING if writing else _IDLE_READING)
         if events:
             self._emit(events)
@@ -124,39 +123,41 @@ class Batch:
             for request in writing:
                 self._fail(request, error, events)
             return
+        first = sum(not request.written for request in writing)
         for index, request in enumerate(writing):
             request.position += 1
             self._sample(request, index, events)
-        self._stats.decode_steps += 1
-        self._stats.decoded_tokens += len(writing)
-        self._stats.decode_seconds += time.monotonic() - start
+        seconds = time.monotonic() - start
+        self._stats.prompt_tokens += first
+        self._stats.prompt_seconds += seconds * first / len(writing)
+        self._stats.decode_steps += first < len(writing)
+        self._stats.decoded_tokens += len(writing) - first
+        self._stats.decode_seconds += seconds * (1 - first / len(writing))
+
+    def _begin_known(self, events: list[Event]) -> None:
+        """Begin the answers to prompts that are in memory."""
+        for request in [request for request in self._reading if not request.begun and self._slots.has(request)]:
+            self._reading.remove(request)
+            try:
+                self._begin(request)
+            except NativeError as error:
+                self._fail(request, error, events)
 
     def _read(self, events: list[Event], budget: float) -> None:
-        """Read prompts in chunks, in turns, for ``budget`` seconds; at least one chunk.
-
-        Prompts that are in memory but for their last tokens are read first, all at once.
-        """
+        """Read prompts in chunks, in turns, for ``budget`` seconds; at least one chunk. Stop when one is read."""
         deadline = time.monotonic() + budget
-        ends: list[Request] = []
         while (request := self._next_to_read()) is not None:
             try:
                 self._begin(request)
-                if request.rest <= _END and len(ends) < self._context.capacity // _END:
-                    ends.append(request)
-                    continue
-                if ends:
-                    self._reading.appendleft(request)
-                    break
-                self._read_chunk(request, deadline, events)
+                if request.rest:
+                    self._read_chunk(request, deadline)
             except NativeError as error:
                 self._fail(request, error, events)
             except StoppedError:
                 self._reading.append(request)  # the following cancellation finds it there
                 return
-            if time.monotonic() + self._chunk_seconds * _SMALLEST_CHUNK >= deadline or events:
+            if not request.rest or time.monotonic() + self._chunk_seconds * _SMALLEST_CHUNK >= deadline or events:
                 return
-        if ends:
-            self._read_ends(ends, events)
 
     def _next_to_read(self) -> Request | None:
         """Return the next request in turn, unless it could reuse a prompt that is being read now."""
@@ -168,45 +169,24 @@ class Batch:
 
     def _begin(self, request: Request) -> None:
         """Reuse what is in memory of a prompt, unless it is being read already."""
-        if request.sampler is None:
+        if not request.begun:
             request.sampler = Sampler(self._model, request.sampling)
             self._slots.begin(request)
             self._stats.cached_tokens += request.cached
             self._stats.prefix_hits += request.cached >= _WORTH_WAITING
 
-    def _read_ends(self, requests: list[Request], events: list[Event]) -> None:
-        """Read the last tokens of several prompts in one batch, and write the first token of each answer."""
-        start = time.monotonic()
-        ends = [(request.sequence, request.prompt[request.position :], request.position) for request in requests]
-        try:
-            outputs = self._context.read_ends(ends)
-        except NativeError as error:
-            for request in requests:
-                self._fail(request, error, events)
-            return
-        for request, output in zip(requests, outputs, strict=True):
-            self._stats.prompt_tokens += request.rest
-            request.position = len(request.prompt)
-            self._sample(request, output, events)
-        self._stats.prompt_seconds += time.monotonic() - start
-
-    def _read_chunk(self, request: Request, deadline: float, events: list[Event]) -> None:
+    def _read_chunk(self, request: Request, deadline: float) -> None:
         start = time.monotonic()
         rest = request.rest
         size = min(self._chunk(deadline - start), self._context.capacity, rest)
         if rest - size == 1:
             size -= 1  # a token read alone takes another code path: see context.py
         chunk = request.prompt[request.position : request.position + size]
-        self._context.read(
-            *(request.sequence, chunk, request.position, partial(self._stops, request.id)),
-            want_output=size == rest,
-        )
+        self._context.read(request.sequence, chunk, request.position, partial(self._stops, request.id))
         request.position += size
         self._stats.prompt_tokens += size
-        if request.reading:
+        if request.rest:
             self._reading.append(request)
-        else:
-            self._sample(request, -1, events)
         seconds = time.monotonic() - start
         self._stats.prompt_seconds += seconds
         self._chunk_seconds = (

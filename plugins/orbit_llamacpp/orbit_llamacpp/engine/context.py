@@ -1,10 +1,11 @@
 """Wraps a llama.cpp context: decodes tokens, and keeps, copies and drops sequences.
 
-Every sequence has its own stream of cells, and flash attention is off. Both cost a little where sequences share much.
-In return, no bit of an answer depends on other answers in the batch or on the position of its cells in memory. With
-shared cells or flash attention, the order of summation changes with the batch, and greedy answers change with it. For
-the same reason, prompts are rarely read one token at a time: llama.cpp computes single tokens by another path, with
-other rounding.
+Every sequence has its own stream of cells, and flash attention is off: so no bit of an answer depends on other answers
+in the batch or on the position of its cells in memory. With shared cells or flash attention, the order of summation
+changes with the batch, and greedy answers change with it. Neither was faster with SmolLM2-135M on a CPU.
+
+llama.cpp computes a sequence's single token by another path than several of them, with other rounding. So a prompt's
+last token is always decoded like those of its answer, and the tokens before it never one by one.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Context:
         params = lib.llama_context_default_params()
         params.n_ctx = window * sequences
         params.n_seq_max = sequences
-        params.n_batch = params.n_ubatch = settings.n_batch
+        rows = max(settings.n_batch, sequences)  # one token of every answer fits as well
+        params.n_batch, params.n_ubatch = rows, settings.n_batch
         params.n_outputs_max = sequences
         params.n_threads = params.n_threads_batch = settings.n_threads or processors()
         params.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -55,7 +57,7 @@ class Context:
         self.capacity = settings.n_batch
         self._vocab_size = model.vocab_size
         self._memory = lib.llama_get_memory(handle)
-        self._batch = lib.llama_batch_init(settings.n_batch, 0, 1)
+        self._batch = lib.llama_batch_init(rows, 0, 1)
 
     def close(self) -> None:
         """Free the memory."""
@@ -64,19 +66,14 @@ class Context:
             lib.llama_free(self.handle)
             self.handle = None
 
-    def read(
-        self, sequence: int, tokens: Sequence[int], position: int, stop: Callable[[], bool], *, want_output: bool
-    ) -> None:
-        """Read part of a prompt, at most ``capacity`` tokens. With ``want_output``, its end can be sampled, at -1.
+    def read(self, sequence: int, tokens: Sequence[int], position: int, stop: Callable[[], bool]) -> None:
+        """Read part of a prompt, at most ``capacity`` tokens.
 
         Calls ``stop`` some hundred times meanwhile. Raises StoppedError once it returns True. Then truncate the
         sequence: to ``position``, or a recurrent one to nothing.
         """
-        batch = self._batch
-        last = len(tokens) - 1
         for i, token in enumerate(tokens):
-            self._put(i, sequence, token, position + i)
-            batch.logits[i] = want_output and i == last
+            self._put(i, sequence, token, position + i, wanted=False)
         callback = lib.ggml_abort_callback(lambda _: stop())  # must live until the call returns
         lib.llama_set_abort_callback(self.handle, callback, None)
         try:
@@ -84,26 +81,10 @@ class Context:
         finally:
             lib.llama_set_abort_callback(self.handle, _NEVER, None)
 
-    def read_ends(self, ends: Sequence[tuple[int, Sequence[int], int]]) -> list[int]:
-        """Read the last tokens of several prompts: (sequence, tokens, position) each, ``capacity`` tokens in all.
-
-        Returns where the output of each can be sampled.
-        """
-        outputs, count = [], 0
-        for sequence, tokens, position in ends:
-            for i, token in enumerate(tokens):
-                self._put(count, sequence, token, position + i)
-                self._batch.logits[count] = i == len(tokens) - 1
-                count += 1
-            outputs.append(count - 1)
-        self._decode(count)
-        return outputs
-
     def advance(self, sequences: Sequence[tuple[int, int, int]]) -> None:
         """Decode one (sequence, token, position) each; the outputs can be sampled, in order, from 0 on."""
         for i, (sequence, token, position) in enumerate(sequences):
-            self._put(i, sequence, token, position)
-            self._batch.logits[i] = 1
+            self._put(i, sequence, token, position, wanted=True)
         self._decode(len(sequences))
 
     def logits(self, index: int) -> NDArray[np.float32]:
@@ -132,12 +113,13 @@ class Context:
         if not lib.llama_state_seq_set_data(self.handle, buffer, len(state), sequence):
             raise native_error("llama.cpp could not restore a sequence")
 
-    def _put(self, index: int, sequence: int, token: int, position: int) -> None:
+    def _put(self, index: int, sequence: int, token: int, position: int, *, wanted: bool) -> None:
         batch = self._batch
         batch.token[index] = token
         batch.pos[index] = position
         batch.n_seq_id[index] = 1
         batch.seq_id[index][0] = sequence
+        batch.logits[index] = wanted
 
     def _decode(self, count: int) -> None:
         self._batch.n_tokens = count

@@ -43,7 +43,8 @@ class Calls:
 class Request:
     """A prompt in tokens, and the progress of reading and answering it.
 
-    ``position`` counts the tokens in memory; while it is below ``len(prompt)``, the prompt is still being read.
+    ``position`` counts the tokens in memory. The prompt's last token is decoded like those of the answer, in one batch
+    with theirs: it is the first ``next_token``.
     """
 
     def __init__(self, command: Generate, prompt: list[int], limit: int, sampling: Sampling, text: TextStream) -> None:
@@ -60,19 +61,25 @@ class Request:
         self.position = 0
         self.cached = 0
         self.written = 0
-        self.next_token = -1
+        self.next_token = prompt[-1]
         self.forced: list[int] = []  # the next tokens, whatever the model would prefer
         self.previous: list[int] = []  # what the sequence held before this request
 
     @property
-    def reading(self) -> bool:
-        """Whether the prompt is still being read."""
-        return self.position < len(self.prompt)
+    def begun(self) -> bool:
+        """Whether it has its sequence's memory: reading it, or answering, has begun."""
+        return self.sampler is not None
 
     @property
     def rest(self) -> int:
-        """How many tokens of the prompt are still to be read."""
-        return len(self.prompt) - self.position
+        """How many tokens of the prompt are still to be read before its last one."""
+        return max(0, len(self.prompt) - 1 - self.position)
+
+    @property
+    def read(self) -> list[int]:
+        """The tokens in memory that other prompts may reuse: those read together, not decoded one by one."""
+        count = min(self.position, len(self.prompt) - 1)
+        return self.prompt[:count] if count > 1 else []
 
     @property
     def started(self) -> bool:

@@ -24,8 +24,8 @@ _KEEP_IN_PLACE: Final = 0.5
 class Slots:
     """Assigns sequences to requests. A released sequence keeps its prompt until another request needs it.
 
-    Only tokens read as part of a prompt are ever reused. Answers are computed token by token, with other rounding, and
-    a conversation's next turn must not depend on whether its last answer was still in memory.
+    Only tokens read as part of a prompt are ever reused. Its last token and the answer are computed token by token,
+    with other rounding, and a conversation's next turn must not depend on whether its last answer was still in memory.
     """
 
     def __init__(self, context: Context, count: int, snapshot_bytes: int, *, reuse: bool, copies: bool) -> None:
@@ -46,13 +46,17 @@ class Slots:
 
     def reusable(self, request: Request) -> int:
         """Return how many tokens of a waiting prompt could be reused now."""
-        return self._best(request)[0]
+        return max(self._best(request)[0], self._own(request))
+
+    def has(self, request: Request) -> bool:
+        """Return whether a waiting prompt is in memory but for its last token."""
+        return self.reusable(request) == len(request.prompt) - 1
 
     def expected(self, request: Request) -> int:
         """Return how many tokens it could reuse once the current prompts are read."""
         if not self._copies:
             return 0
-        others = (other for other in self.running if other.reading and other.started)
+        others = (other for other in self.running if other.rest and other.started)
         return self._usable(request, max((shared_length(request.prompt, other.prompt) for other in others), default=0))
 
     def take(self, request: Request) -> None:
@@ -69,9 +73,9 @@ class Slots:
 
     def begin(self, request: Request) -> None:
         """Reuse what was read before and forget the rest of the sequence. Sets ``position`` and ``cached``."""
+        own = self._own(request)
         previous, request.previous = request.previous, []
         length, source = self._best(request) if self._copies else (0, None)
-        own = self._usable(request, shared_length(previous, request.prompt)) if self._reuse else 0
         if own >= length or length < _FEWEST_COPIED:
             length, source = own, None
         if len(previous) - (length if source is None else 0) >= _FEWEST_KEPT:
@@ -91,17 +95,21 @@ class Slots:
         if request.sequence < 0:
             return
         if request.started:
-            read = min(request.position, len(request.prompt)) if self._reuse else 0
-            self._context.truncate(request.sequence, read)
-            kept = request.prompt[:read]
+            kept = request.read if self._reuse else []
+            self._context.truncate(request.sequence, len(kept))
         else:
             kept = request.previous
         self._idle[request.sequence] = kept
         request.close()
 
+    def _own(self, request: Request) -> int:
+        """Return how many tokens it can reuse of what its sequence held before."""
+        return self._usable(request, shared_length(request.previous, request.prompt)) if self._reuse else 0
+
     def _usable(self, request: Request, common: int) -> int:
-        """Leave at least two tokens to read: the last one produces the first output, and must never be read alone."""
-        return max(0, min(common, len(request.prompt) - 2))
+        """Leave the last token to decode, and before it none or at least two: none of them is ever read alone."""
+        whole = len(request.prompt) - 1
+        return whole if common >= whole else max(0, min(common, whole - 2))
 
     def _best(self, request: Request) -> tuple[int, int | Snapshot | None]:
         """Return the longest prefix in memory: in a sequence (its number) or a snapshot."""
@@ -110,7 +118,7 @@ class Slots:
         length, source = 0, None
         sources: list[tuple[int, list[int]]] = list(self._idle.items())
         if self._copies:
-            sources += [(r.sequence, r.prompt[: r.position]) for r in self.running if r is not request and r.started]
+            sources += [(r.sequence, r.read) for r in self.running if r is not request and r.started]
         found: int | Snapshot | None = None
         for number, tokens in sources:
             common = shared_length(tokens, request.prompt)
@@ -125,7 +133,7 @@ class Slots:
         """Save a sequence's prompt before it is overwritten, unless it is still in memory elsewhere."""
         if not self._copies or self.snapshots.covers(tokens):
             return
-        live = [r.prompt[: r.position] for r in self.running if r.started and r.sequence != sequence]
+        live = [r.read for r in self.running if r.started and r.sequence != sequence]
         if any(shared_length(tokens, other) == len(tokens) for other in (*live, *self._idle.values())):
             return
         if self.snapshots.fits(self._context.size(sequence)):
