@@ -71,6 +71,21 @@ def passages(*texts: str) -> list[orbit.Document]:
     return [orbit.Document(str(number), text, "a.md", digest="1") for number, text in enumerate(texts)]
 
 
+async def test_a_call_that_ends_by_its_deadline_is_repeated_in_pieces_for_all_texts(tmp_path: Path) -> None:
+    """Also if there are so few texts that one call would have been enough."""
+    texts, sizes = [f"text {number}" for number in range(embedding.FIRST)], []
+
+    async def call(piece: Sequence[str]) -> Vectors:
+        sizes.append(len(piece))
+        if len(piece) > 1:
+            raise orbit.ProviderError("too slow", kind="timeout")
+        return np.array([[float(piece[0].split()[1])]], dtype=np.float32)
+
+    made = await embedding.Embedding(tmp_path, 30.0).embed(texts, "slow/model", call)
+    assert made[:, 0].tolist() == list(range(embedding.FIRST))
+    assert sizes[:2] == [embedding.FIRST, 1]
+
+
 async def test_a_large_file_is_ingested_however_slow_the_model_is(tmp_path: Path, slow: type[Slow]) -> None:
     """Neither the deadline of one call nor that of the store is a limit for the whole file."""
     slow.seconds = 0.02
