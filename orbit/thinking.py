@@ -48,6 +48,8 @@ _RESPONSES: Final = {
 """Marks around the answer after the thoughts, in lower case."""
 _LONGEST: Final = 40
 """Characters of the longest tag."""
+_MOST_HELD: Final = 400_000
+"""Characters of an answer to hold back at most."""
 _WINDOW: Final = 1024
 """Characters of an answer to search at once."""
 
@@ -115,6 +117,8 @@ class ThinkingSplitter:
         self._responds = False
         """Whether the answer between marks has begun."""
         self._kept: list[str] | None = None
+        self._size = 0
+        """Characters held back until the end of the answer."""
         self._part: Literal["header", "between", "final", "other"] = "header"
         self._header = ""
         self._has_thought = False
@@ -158,7 +162,8 @@ class ThinkingSplitter:
             return text, ""
         if self._state == "whole" and self._kept is not None:
             self._kept.append(text)
-            return "", ""
+            self._size += len(text)
+            return ("", "") if self._size <= _MOST_HELD else self._give_up()
         self._held += text
         return self._split()
 
@@ -229,7 +234,7 @@ class ThinkingSplitter:
             return ""
         held, self._held = self._held, ""
         if self._whole:
-            self._state, self._kept = "whole", [held]
+            self._state, self._kept, self._size = "whole", [held], len(held)
             return ""
         self._state = "answer"
         if self._watches:
@@ -315,6 +320,13 @@ class ThinkingSplitter:
                 self._part = "final" if not words or words[0] in ("final", "assistant") else "other"
             elif mark != "constrain":
                 self._part = "between"
+
+    def _give_up(self) -> Split:
+        """Return what was to be held back until the end: an answer without end must not fill the memory."""
+        assert self._kept is not None
+        held, self._kept = "".join(self._kept), None
+        self._state, self._watches = "answer", False
+        return self._split_whole(held)
 
     def _split_whole(self, text: str) -> Split:
         found = _unopened(text)

@@ -244,3 +244,14 @@ def test_marks_around_the_whole_answer_after_thoughts_are_removed() -> None:
     for answer in ("<p>Yes.</p>", "<response>Yes.</response> is XML.", "Use <|START_RESPONSE|> and <|END_RESPONSE|>"):
         for pieces in cuts(thoughts + answer):
             assert split(pieces) == (answer, "plan"), pieces
+
+
+def test_an_answer_without_end_is_not_held_back() -> None:
+    splitter = Thinking().splitter("m", whole=True)
+    said = [splitter.add("word " * 200)[0] for _ in range(1000)]
+    assert sum(map(len, said)) == 1_000_000
+    assert splitter.rest() == ("", "")
+    splitter = Thinking().splitter("m", whole=True)
+    parts = [splitter.add(text) for text in ("Let me see.\n", "hm " * 1000, "</think>\n\n", *["word "] * 100_000)]
+    assert "".join(answer for answer, _ in parts).startswith("word word ")
+    assert "".join(thoughts for _, thoughts in parts).startswith("Let me see.\nhm hm")
