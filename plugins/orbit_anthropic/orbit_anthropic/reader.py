@@ -43,9 +43,9 @@ class MessageReader:
         self._tools = tools
         self._characters = Characters()
         self._events = Events(url)
-        self._kinds: dict[Any, str] = {}
+        self._kinds: dict[str, str] = {}
         """The types of content blocks, by their index."""
-        self._calls: dict[Any, _Call] = {}
+        self._calls: dict[str, _Call] = {}
         self._chunks: list[Chunk] = []
         self._thought = ""
         self._counts: dict[str, int] = {}
@@ -114,11 +114,11 @@ class MessageReader:
             self._began = True
             self._count(_dict(event.get("message")).get("usage"))
         elif kind == "content_block_start":
-            self._begin(event.get("index"), _dict(event.get("content_block")))
+            self._begin(str(event.get("index")), _dict(event.get("content_block")))
         elif kind == "content_block_delta":
-            self._add(event.get("index"), _dict(event.get("delta")))
+            self._add(str(event.get("index")), _dict(event.get("delta")))
         elif kind == "content_block_stop":
-            self._end_block(event.get("index"))
+            self._end_block(str(event.get("index")))
         elif kind == "message_delta":
             self._count(event.get("usage"))
             self._ended(_dict(event.get("delta")))
@@ -127,7 +127,7 @@ class MessageReader:
         elif kind == "message":
             self._whole(event)
 
-    def _begin(self, index: Any, block: dict[str, Any]) -> None:
+    def _begin(self, index: str, block: dict[str, Any]) -> None:
         kind = self._kinds[index] = _text(block.get("type"))
         if kind == "text":
             self._say(_text(block.get("text")))
@@ -139,7 +139,7 @@ class MessageReader:
         elif kind == "tool_use":
             self._calls[index] = _Call(block)
 
-    def _add(self, index: Any, delta: dict[str, Any]) -> None:
+    def _add(self, index: str, delta: dict[str, Any]) -> None:
         kind = delta.get("type")
         if kind == "text_delta":
             self._say(_text(delta.get("text")))
@@ -150,7 +150,7 @@ class MessageReader:
         elif kind == "input_json_delta" and index in self._calls:
             self._calls[index].arguments += _text(delta.get("partial_json"))
 
-    def _end_block(self, index: Any) -> None:
+    def _end_block(self, index: str) -> None:
         if self._kinds.get(index) == "thinking":
             self._thought = ""  # unsigned
 
@@ -191,7 +191,7 @@ class MessageReader:
         self._began = True
         content = message.get("content")
         for index, block in enumerate(content if isinstance(content, list) else []):
-            self._begin(index, _dict(block))
+            self._begin(str(index), _dict(block))
         self._count(message.get("usage"))
         self._ended(message)
         self._finish()

@@ -63,6 +63,10 @@ ODD: dict[str, list[bytes]] = {
     "no start": [begin(), says("Hi"), end(), STOP],
     "lines of old computers": [(START + begin() + says("Hi") + end() + STOP).replace(b"\n", b"\r")],
     "a mark at the start": [b"\xef\xbb\xbf" + START, begin(), says("Hi"), end(), STOP],
+    "an index that is no number": [
+        piece.replace(b'"index": 0', b'"index": {}') for piece in (START, begin(), says("Hi"))
+    ]
+    + [end(), STOP],
     "an event of several lines": [START, begin(), says("Hi").replace(b', "', b',\ndata: "'), end(), STOP],
     "events of others": [START, b"data: []\n\n", b"data: ok\n\n", b"data:\n\n", begin(), says("Hi"), end(), STOP],
     "numbers that JSON lacks": [START, begin(), says("Hi").replace(b"{", b'{"x": NaN, ', 1), end(), STOP],
