@@ -1,7 +1,7 @@
 """Loads YAML with its words as they are written: ``no`` may be Norway and ``1.10`` a version.
 
-The values are made straight from the events of PyYAML's parser in C. Loaders in Python take forty times as long, which
-is minutes for a file of some megabytes.
+The values are made straight from the events of PyYAML's parser in C. Loaders in Python take some thirty times as long,
+which is minutes for a file of some megabytes.
 """
 
 from __future__ import annotations
