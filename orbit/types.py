@@ -311,6 +311,8 @@ class Document(msgspec.Struct, frozen=True):
     """Similarity to the question, 0 to 1 (1 is best), by the retriever or reranker; None if nothing scored it."""
     metadata: dict[str, MetadataValue] = {}
     """Further facts, such as ``page`` or ``row``."""
+    also: tuple[str, ...] = ()
+    """Other sources that say the same, such as copies of the file. The host sets it."""
 
 
 class SourceFile(msgspec.Struct, frozen=True):
@@ -500,6 +502,8 @@ class Source(msgspec.Struct, frozen=True):
     """The headings above the passage, outermost first, such as ``Leave > Parents``."""
     location: dict[str, MetadataValue] = {}
     """Where it is in the source: ``page``, ``slide``, ``sheet``, ``row``, ``cell`` or ``line``, as far as known."""
+    also: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Other sources that say the same, such as copies of the file; absent if there are none."""
 
 
 class SourceRef(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -116,6 +116,7 @@ def sources_of(documents: Sequence[Document], links: Sequence[str] = (), first: 
                 document.text,
                 heading_of(document),
                 location_of(document),
+                document.also or msgspec.UNSET,
             )
             for place, document in enumerate(documents)
         ]

@@ -38,14 +38,21 @@ class _Said(msgspec.Struct, frozen=True):
 
 
 def distinct(documents: Sequence[Document], question: str = "") -> list[Document]:
-    """Leave out documents that one before says, alone or among other things.
+    """Leave out documents that one before says, alone or among other things, and name their sources there.
 
     Case and punctuation do not count, nor does the header of a copy in another file, unless it differs in a number,
     which may tell versions apart, or in a word of the question. Whatever differs below keeps both: two versions of one
     rule may differ in a single number.
     """
     kept = Kept(question)
-    return [document for document in documents if kept.adds(document)]
+    found: list[Document] = []
+    for document in documents:
+        place = kept.place_of(document)
+        if place is None:
+            found.append(document)
+        else:
+            found[place] = _with_source(found[place], document.source)
+    return found
 
 
 class Kept:
@@ -58,11 +65,22 @@ class Kept:
 
     def adds(self, document: Document) -> bool:
         """Keep a document and return True, unless one before says what it says."""
+        return self.place_of(document) is None
+
+    def place_of(self, document: Document) -> int | None:
+        """Return which one before says what a document says, counted from 0; None after keeping it."""
         said = _said(document)
-        if any(_is_copy(said, before, self._asked) for before in self._said):
-            return False
+        for place, before in enumerate(self._said):
+            if _is_copy(said, before, self._asked):
+                return place
         self._said.append(said)
-        return True
+        return None
+
+
+def _with_source(document: Document, source: str) -> Document:
+    if not source or source in (document.source, *document.also):
+        return document
+    return msgspec.structs.replace(document, also=(*document.also, source))
 
 
 def _is_copy(said: _Said, better: _Said, asked: set[str]) -> bool:

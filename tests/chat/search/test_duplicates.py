@@ -90,6 +90,13 @@ def test_a_header_that_the_question_names_is_no_copy() -> None:
     assert kept(*texts, question="Do Berlin and Munich have the same rules?") == ["0", "1"]
 
 
+def test_the_passage_that_stays_names_the_files_of_the_others_once() -> None:
+    texts = [("a.md", "Cats travel free."), ("b.md", "Dogs pay half."), ("c.md", "Cats travel free"), ("a.md", "cats")]
+    texts += [("c.md", "travel free"), ("", "Dogs pay half.")]
+    found = distinct([Document(str(number), text, source) for number, (source, text) in enumerate(texts)])
+    assert [(one.source, one.also) for one in found] == [("a.md", ("c.md",)), ("b.md", ())]
+
+
 def test_headings_within_a_file_tell_passages_apart() -> None:
     body = POLICY.format(days=2, fee=40)
     places = [("a.md", "Trainees"), ("a.md", "Managers"), ("b.md", "Managers")]
@@ -119,6 +126,8 @@ async def test_files_that_were_copied_reach_the_model_once_and_versions_both(tmp
     async with host({"echo": {}, "lexical": {}, "retrieval": retrieval}, tmp_path / "data") as opened:
         await ingest_paths(opened, "books", [files], Ingest(chunk_size=300), CONTEXT)
         found = await searching(opened).search(turn(question, collection="books"))
+    old = next(one for one in found if "on 2 days a week" in one.text)
+    assert {old.source, *(old.also or ())} == {"policy.md", "policy (1).md", "from the intranet.md"}
     text = "\n".join(one.text for one in found)
     assert text.count("Whoever works from abroad") == 1
     assert (text.count("on 2 days a week"), text.count("on 3 days a week")) == (1, 1)

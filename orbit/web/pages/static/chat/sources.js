@@ -75,6 +75,7 @@ export class Sources {
           "div",
           { class: "passage" },
           passage(source, text),
+          source.also && h("p", { class: "also", dir: "auto" }, `The same in: ${source.also.join(", ")}`),
           link && h("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, linkText(link, source)),
         ),
       ),
