@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text(CONFIG)
     (tmp_path / "files").mkdir()
     for number in range(8):
-        lines = (f"The ferry number {number} leaves pier {n} at {n} o'clock, except in winter." for n in range(24))
+        lines = (f"The ferry number {number} leaves pier {n} at {n} o'clock, except in winter." for n in range(160))
         (tmp_path / "files" / f"{number}.md").write_text(f"# Ferry {number}\n\n" + "\n\n".join(lines))
     return tmp_path
 
