@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from orbit import CallContext, Health, HealthStatus, Host, Provider, Tool, ToolCall, ToolResult, hookimpl
 from orbit_mcp.connection import Connection
 from orbit_mcp.serving import Serving
-from orbit_mcp.settings import McpSettings, problems
+from orbit_mcp.settings import McpSettings, problems, remarks
 
 if TYPE_CHECKING:
     import click
@@ -33,6 +33,10 @@ class McpProvider(Provider):
     def validate(self) -> Iterable[str]:
         """Yield mistakes in the settings."""
         return problems(self.settings)
+
+    def remarks(self) -> Iterable[str]:
+        """Yield servers that this machine cannot start."""
+        return remarks(self.settings)
 
     def offers(self, hook: str) -> bool:
         """Return whether there are servers, for the hooks of tools, and whether ORBIT is one, for routes."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -87,6 +90,23 @@ def problems(settings: McpSettings) -> Iterator[str]:
         for setting in ("args", "env", "cwd") if server.url else ("headers", "ca_certs"):
             if getattr(server, setting):
                 yield f"{where}.{setting}: has no meaning for a server with a {'url' if server.url else 'command'}."
+
+
+def remarks(settings: McpSettings) -> Iterator[str]:
+    """Yield why this machine cannot start a server. ORBIT starts without its tools, and tries again."""
+    for name, server in settings.servers.items():
+        if sentence := missing(server):
+            yield f"servers.{name}: {sentence}"
+
+
+def missing(server: ServerSettings) -> str:
+    """Return which folder or program a server lacks on this machine; empty if none."""
+    if server.cwd and not Path(server.cwd).is_dir():
+        return f"there is no folder {server.cwd!r} (cwd)"
+    program = Path(server.cwd, server.command) if os.sep in server.command else server.command
+    if server.command and shutil.which(program, os.F_OK, server.env.get("PATH")) is None:
+        return f"there is no program {server.command!r}: install it, or give its whole path as command"
+    return ""
 
 
 def _problems_of_address(server: ServerSettings) -> Iterator[str]:

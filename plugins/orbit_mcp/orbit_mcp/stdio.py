@@ -13,12 +13,11 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orbit.sanitize import printable, without_secrets
 from orbit_mcp.ended import Ended
-from orbit_mcp.settings import ServerSettings
+from orbit_mcp.settings import ServerSettings, missing
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams
@@ -77,11 +76,7 @@ async def process_streams(name: str, settings: ServerSettings, ended: Ended) -> 
 
 def _not_started(settings: ServerSettings, error: OSError) -> str:
     """Say what is missing. The event loops name no file, or different ones."""
-    if settings.cwd and not Path(settings.cwd).is_dir():
-        return f"there is no folder {settings.cwd!r} (cwd)"
-    if isinstance(error, FileNotFoundError):
-        return f"there is no program {settings.command!r}: install it, or give its whole path as command"
-    return f"the program {settings.command!r} does not start: {error.strerror or error}"
+    return missing(settings) or f"the program {settings.command!r} does not start: {error.strerror or error}"
 
 
 async def _read(process: asyncio.subprocess.Process, incoming: Any, ended: Ended) -> None:

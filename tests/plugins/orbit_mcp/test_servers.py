@@ -243,6 +243,24 @@ def test_mistakes_are_found_before_the_start(tmp_path: Path, server: dict[str, A
     assert any(sentence in str(problem) for problem in found), found
 
 
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [
+        ({"command": "no-such-program"}, "there is no program 'no-such-program': install it, or give its whole path"),
+        ({"command": "./own"}, "there is no program './own'"),
+        ({"command": "sh", "env": {"PATH": "/no/such/folder"}}, "there is no program 'sh'"),
+        (process(cwd="/no/such/folder"), "there is no folder '/no/such/folder' (cwd)"),
+        (process(), ""),
+        ({"command": "bin/sh", "cwd": "/"}, ""),
+        ({"url": "http://127.0.0.1:9/mcp"}, ""),
+    ],
+)
+def test_a_check_names_what_this_machine_lacks(tmp_path: Path, server: dict[str, Any], reason: str) -> None:
+    provider = make_host({"mcp": {"servers": {"x": server}}, "echo": {}}, tmp_path).registry["mcp"]
+    found = list(provider.remarks())
+    assert (len(found), f"servers.x: {reason}" in "".join(found)) == (bool(reason), bool(reason)), found
+
+
 def test_names_of_servers_leave_room_for_tools(tmp_path: Path) -> None:
     server = {"command": "a"}
     found = make_host({"mcp": {"servers": {"a b": server, "x" * 25: server}}, "echo": {}}, tmp_path).problems
