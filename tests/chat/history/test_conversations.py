@@ -13,6 +13,7 @@ import orbit
 from orbit.chat.history.conversations import Conversations, UnknownConversation, history_of
 from orbit.chat.outcome import Answered, Ending
 from orbit.chat.pipeline import Pipeline
+from orbit.chat.turn import TurnTimeout
 from orbit.config.model import SessionsSettings
 from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import UnknownKey
@@ -27,8 +28,11 @@ class Drawer:
         self.turns: list[ConversationTurn] = []
         self.calls: list[tuple[Any, ...]] = []
         self.error: Exception | None = None
+        self.hangs = False
 
     async def conversation_turns(self, key_id: str, session_id: str, since: float) -> list[ConversationTurn]:
+        if self.hangs:
+            await asyncio.sleep(60)
         self.calls.append(("read", key_id, session_id, since))
         return self.turns
 
@@ -125,6 +129,18 @@ async def test_a_refused_turn_is_not_kept(room: Room) -> None:
     room.judge.acts["moderate"] = returns(orbit.Verdict(allowed=False))
     assert not (await room.ask()).remembered
     assert room.drawer.turns == []
+
+
+async def test_a_question_without_words_is_kept_with_words_in_their_place(room: Room) -> None:
+    assert (await room.ask(" ")).remembered
+    assert room.drawer.turns[0].question == "[image]"
+
+
+async def test_a_database_that_hangs_ends_the_turn_at_its_deadline(room: Room) -> None:
+    room.drawer.hangs = True
+    asked = turn("When?", session_id="s", key_id="k", deadline=time.monotonic() + 0.1)
+    with pytest.raises(TurnTimeout):
+        await anext(room.conversations().answer(asked))
 
 
 async def test_an_answer_without_text_is_not_kept(room: Room) -> None:
