@@ -29,6 +29,8 @@ _MOST_TERMS: Final = 400
 
 _TELLING: Final = 5.0
 """How rare a question's rarest term must be for a full score: a natural logarithm, here of one passage in 150."""
+_MANY: Final = 40
+"""Passages from which how often a term occurs says how common it is. Three versions of one file share all terms."""
 _STEM_WEIGHT: Final = 0.3
 """The weight of whole words beside that of their pieces, chosen on articles in eight languages (bench/quality.py)."""
 
@@ -109,8 +111,9 @@ class Shelf(msgspec.Struct, frozen=True):
                     term = queries[0] if len(queries) == 1 else tantivy.Query.disjunction_max_query(queries)
                     clauses.append((tantivy.Occur.Should, term))
             total += weight if weighed else 0.0
-        enough = min(_TELLING, self._idf(1))
-        return (tantivy.Query.boolean_query(clauses) if clauses else None), total * max(1.0, enough / max(rarest, 0.01))
+        missing = max(1.0, min(_TELLING, self._idf(1)) / max(rarest, 0.01))
+        bound = total * missing ** min(1.0, self.searcher.num_docs / _MANY)
+        return (tantivy.Query.boolean_query(clauses) if clauses else None), bound
 
     def _weighed(self, field: str, forms: Sequence[str]) -> tuple[float, list[str]]:
         """Return how rare a term is, and those of its forms that the index has."""

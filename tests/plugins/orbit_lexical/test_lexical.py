@@ -221,6 +221,17 @@ async def test_scores_say_how_much_of_the_question_is_found(running: OrbitHost) 
     assert all(0 < (document.score or 0) <= 1 for document in other)
 
 
+async def test_words_that_all_of_a_few_passages_share_are_found_and_those_that_none_has_still_count(
+    running: OrbitHost,
+) -> None:
+    versions = [f"Employees may work from home on {days} days a week." for days in (2, 3, 4)]
+    await running.index(NAME, passages(*versions), CONTEXT)
+    for question, low, high in (("How many days may employees work from home?", 0.7, 1), ("days of holiday", 0, 0.3)):
+        scores = [document.score or 0 for document in await found(running, question)]
+        assert len(scores) == 3
+        assert all(low < score <= high for score in scores), (question, scores)
+
+
 @pytest.mark.parametrize("name", ["a", "A", "ä/ü:*?", "../../etc", "x" * 300, "", ".", "con", "a b"])
 async def test_any_name_of_a_collection_is_a_folder_of_its_own(name: str, running: OrbitHost, tmp_path: Path) -> None:
     await running.index(NAME, passages("other"), CONTEXT)
