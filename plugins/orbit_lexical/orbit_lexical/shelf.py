@@ -112,8 +112,8 @@ class Shelf(msgspec.Struct, frozen=True):
                     clauses.append((tantivy.Occur.Should, term))
             total += weight if weighed else 0.0
         missing = max(1.0, min(_TELLING, self._idf(1)) / max(rarest, 0.01))
-        bound = total * missing ** min(1.0, self.searcher.num_docs / _MANY)
-        return (tantivy.Query.boolean_query(clauses) if clauses else None), bound
+        total *= missing ** min(1.0, self.searcher.num_docs / _MANY)
+        return (tantivy.Query.boolean_query(clauses) if clauses else None), total
 
     def _weighed(self, field: str, forms: Sequence[str]) -> tuple[float, list[str]]:
         """Return how rare a term is, and those of its forms that the index has."""
