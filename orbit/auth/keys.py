@@ -9,6 +9,7 @@ import time
 import msgspec
 
 from orbit.database.base import Database
+from orbit.database.budgets import Budgets
 from orbit.database.keys import ApiKey, UnknownKey
 from orbit.database.prompts import SystemPrompt, UnknownPrompt
 from orbit.database.records import new_id, now
@@ -22,10 +23,11 @@ REFUSAL = (
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """The owner of a valid key, and the key's system prompt."""
+    """The owner of a valid key, the key's system prompt, and its budgets."""
 
     key: ApiKey
     prompt: SystemPrompt | None = None
+    budgets: Budgets | None = None
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -45,6 +47,7 @@ def new_key(
     expires_at: float | None = None,
     requests_per_minute: int | None = None,
     models: tuple[str, ...] = (),
+    budgets: Budgets | None = None,
 ) -> tuple[str, ApiKey]:
     """Return a clear key and the record to store for it."""
     secret = generate_secret()
@@ -61,6 +64,8 @@ def new_key(
         requests_per_minute=requests_per_minute,
         models=models,
     )
+    if budgets is not None:
+        record = msgspec.structs.replace(record, **msgspec.structs.asdict(budgets))
     return secret, record
 
 
@@ -119,7 +124,7 @@ class Authenticator:
         if key is None or not _works(key, digest):
             raise Unauthorized(REFUSAL)
         ends = key.valid_until(digest)
-        identity = Identity(key, await self._prompt_of(key))
+        identity = Identity(key, await self._prompt_of(key), key.budgets)
         valid_until = math.inf if ends is None else ends
         self._remember(digest, _Known(identity, began + self._cache_seconds, valid_until), generation)
         return identity

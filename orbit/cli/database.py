@@ -28,7 +28,7 @@ def database() -> None:
     "--to", "target", required=True, type=_FILE, metavar="FILE", help="Configuration of the database to write."
 )
 def copy(source: str, target: str) -> None:
-    """Copy all keys, prompts with versions, conversations and quotas, from SQLite to MongoDB or back.
+    """Copy all keys, prompts with versions, conversations, quotas and budgets, from SQLite to MongoDB or back.
 
     Every record is read back and compared. Run the command again after an interruption, or once more after the server
     stopped, to copy what changed meanwhile. It deletes nothing in the target.
@@ -64,7 +64,8 @@ def copy(source: str, target: str) -> None:
         click.echo("\r", nl=False, err=True)
     click.echo(
         f"Copied and verified: {copied.keys} keys, {copied.prompts} prompts in {copied.versions} versions, "
-        f"{copied.conversations} conversations with {copied.turns} turns, {copied.quotas} quotas."
+        f"{copied.conversations} conversations with {copied.turns} turns, {copied.quotas} quotas, "
+        f"{copied.budgets} budgets."
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from orbit.database.budgets import Budgets, Use
 from orbit.database.quota import Quota
 from orbit.database.records import PAGE
 from orbit.errors import OrbitError
@@ -23,7 +24,7 @@ class FormerSecret(msgspec.Struct, frozen=True):
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """A client's key: its owner, collection, prompt, models, expiry and rate limit.
+    """A client's key: its owner, collection, prompt, models, expiry, rate limit and budgets.
 
     ``digest`` is the SHA-256 of the secret in hexadecimal, ``hint`` its last four characters. Times are in Unix
     seconds. ``collection_name`` None means the default collection. ``models`` are the names of those that its requests
@@ -42,7 +43,17 @@ class ApiKey(msgspec.Struct, frozen=True):
     expires_at: float | None = None
     requests_per_minute: int | None = None
     models: tuple[str, ...] = ()
+    requests_per_day: int | None = None
+    requests_per_month: int | None = None
+    tokens_per_day: int | None = None
+    tokens_per_month: int | None = None
     former: tuple[FormerSecret, ...] = ()
+
+    @property
+    def budgets(self) -> Budgets | None:
+        """The key's budgets; None if it has none."""
+        budgets = Budgets(self.requests_per_day, self.tokens_per_day, self.requests_per_month, self.tokens_per_month)
+        return budgets if budgets.limits() else None
 
     def valid_until(self, digest: str) -> float | None:
         """Return when the secret with this digest expires (Unix seconds): 0 if it is not this key's, None for never."""
@@ -68,6 +79,10 @@ class KeyChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: float | UnsetType | None = UNSET
     requests_per_minute: int | UnsetType | None = UNSET
     models: tuple[str, ...] | UnsetType = UNSET
+    requests_per_day: int | UnsetType | None = UNSET
+    requests_per_month: int | UnsetType | None = UNSET
+    tokens_per_day: int | UnsetType | None = UNSET
+    tokens_per_month: int | UnsetType | None = UNSET
 
 
 class UnknownKey(OrbitError):
@@ -141,6 +156,21 @@ class KeyRecords(abc.ABC):
     @abc.abstractmethod
     async def uncount_request(self, key_id: str, second: int) -> None:
         """Take back a request counted under ``second`` (``Quota.second``)."""
+
+    @abc.abstractmethod
+    async def count_use(self, key_id: str, budgets: Budgets, day: str) -> tuple[bool, Use]:
+        """Count a request of a day if all processes together have used up none of the budgets.
+
+        Return whether it was counted, and what is used now.
+        """
+
+    @abc.abstractmethod
+    async def add_use(self, key_id: str, day: str, requests: int, tokens: int) -> None:
+        """Add to what a key has used on a day; a negative number takes requests back."""
+
+    @abc.abstractmethod
+    async def use_of(self, key_id: str, day: str) -> Use:
+        """Return what a key has used on a day and in its month."""
 
     async def all_keys(self) -> AsyncIterator[ApiKey]:
         """Yield every key, page by page."""

@@ -27,6 +27,7 @@ class Copied(msgspec.Struct):
     conversations: int = 0
     turns: int = 0
     quotas: int = 0
+    budgets: int = 0
 
 
 async def copy_records(source: Database, target: Database, progress: Callable[[Copied], None]) -> Copied:
@@ -52,6 +53,10 @@ async def copy_records(source: Database, target: Database, progress: Callable[[C
         if counts and await target.put_request_counts(key.id, counts):
             _require(await target.request_counts(key.id) == counts, f"the request counts of {key.client_name}")
             copied.quotas += 1
+        if used := await source.day_counts(key.id):
+            await target.put_day_counts(key.id, used)
+            _require(await target.day_counts(key.id) == used, f"what {key.client_name} has used of its budgets")
+            copied.budgets += 1
         await _copy_conversations(source, target, key.id, copied, progress)
         progress(copied)
     target.changed()

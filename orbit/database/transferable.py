@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 
+from orbit.database.budgets import DayCounts
 from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import ApiKey
 from orbit.database.prompts import SystemPrompt
@@ -39,3 +40,11 @@ class TransferRecords(abc.ABC):
     @abc.abstractmethod
     async def put_request_counts(self, key_id: str, counts: Mapping[int, int]) -> bool:
         """Replace the counts of a key. Return False if this database keeps none."""
+
+    @abc.abstractmethod
+    async def day_counts(self, key_id: str) -> DayCounts:
+        """Return what counts against the budgets of a key, by day."""
+
+    @abc.abstractmethod
+    async def put_day_counts(self, key_id: str, counts: DayCounts) -> None:
+        """Replace what counts against the budgets of a key."""

@@ -11,6 +11,7 @@ from database_contract import DatabaseContract
 from orbit.auth.keys import new_key
 from orbit.config import load_config
 from orbit.database import database_problems, open_database
+from orbit.database.budgets import Budgets, Use
 from orbit.database.keys import KeyChanges
 from orbit.database.secrets import digest_of
 from orbit.database.sqlite import SqliteDatabase
@@ -106,7 +107,7 @@ async def test_a_newer_schema_is_left_alone(path):
             pass
 
 
-async def test_the_keys_of_an_older_file_may_name_all_models(path):
+async def test_the_keys_of_an_older_file_may_name_all_models_and_have_no_budgets(path):
     path.parent.mkdir()
     with sqlite3.connect(path) as database:
         for step in MIGRATIONS[:2]:
@@ -119,6 +120,9 @@ async def test_the_keys_of_an_older_file_may_name_all_models(path):
     async with SqliteDatabase(path) as opened:
         assert (await opened.get_key("id")).models == ()
         assert (await opened.update_key("id", KeyChanges(models=("fast",)))).models == ("fast",)
+        assert (await opened.get_key("id")).budgets is None
+        assert (await opened.update_key("id", KeyChanges(tokens_per_day=5))).budgets == Budgets(tokens_per_day=5)
+        assert await opened.count_use("id", Budgets(tokens_per_day=5), "2026-11-29") == (True, Use(1, 0, 1, 0))
 
 
 @pytest.mark.parametrize("look", ["check", "open"])

@@ -23,6 +23,7 @@ from orbit.auth.keys import Authenticator, new_key
 from orbit.cli import orbit
 from orbit.config import load_config
 from orbit.database import Database, open_database
+from orbit.database.budgets import Budgets, Use
 from orbit.database.conversations import ConversationTurn
 from orbit.database.prompts import DuplicatePrompt, PromptChanges
 from orbit.database.transfer import Copied, copy_records
@@ -79,13 +80,21 @@ async def fill(database: Database) -> tuple[str, str]:
     for text in ("Be brief.", "Be both."):
         await database.update_prompt(prompt.id, PromptChanges(prompt=text))
     former, key = new_key(
-        "Ana", "town", system_prompt_id=prompt.id, notes="ü", requests_per_minute=5, models=("b", "a")
+        "Ana",
+        "town",
+        system_prompt_id=prompt.id,
+        notes="ü",
+        requests_per_minute=5,
+        models=("b", "a"),
+        budgets=Budgets(requests_per_day=9, tokens_per_month=10_000_000_000),
     )
     await database.create_key(key)
     secret, replaced = new_key("")
     await database.rotate_key(key.id, replaced.digest, replaced.hint, time.time() + 1000)
     with suppress(DatabaseUnavailable):  # FerretDB 1 keeps no counts
         await database.count_request(key.id, 5, time.time())
+    for day in ("2026-10-31", "2026-11-28", "2026-11-29"):
+        await database.add_use(key.id, day, 2, 3_000_000_000)
     for number in range(230):
         turn = ConversationTurn(
             f"q{number}", "a", 1000.0 + number, (Source(1, "p1", "doc", "doc.md", "", 0.5, "text"),)
@@ -104,7 +113,7 @@ def copied(files: tuple[str, str]) -> str:
 
 def said(pair: str) -> str:
     records = "121 keys, 1 prompts in 3 versions, 115 conversations with 230 turns"
-    return f"Copied and verified: {records}, {0 if 'ferret' in pair else 1} quotas.\n"
+    return f"Copied and verified: {records}, {0 if 'ferret' in pair else 1} quotas, 1 budgets.\n"
 
 
 def test_all_records_are_in_the_target(pair: str, files: tuple[str, str]) -> None:
@@ -118,6 +127,9 @@ def test_all_records_are_in_the_target(pair: str, files: tuple[str, str]) -> Non
         assert identity.prompt is not None
         assert (identity.prompt.prompt, identity.key.notes) == ("Be both.", "ü")
         assert identity.key.models == ("b", "a")
+        assert identity.budgets == Budgets(requests_per_day=9, tokens_per_month=10_000_000_000)
+        assert await database.use_of(identity.key.id, "2026-11-29") == Use(2, 3_000_000_000, 4, 6_000_000_000)
+        assert (await database.use_of(identity.key.id, "2026-10-31")).requests_per_month == 2
         versions = await database.prompt_versions(identity.prompt.id)
         assert [version.prompt for version in versions] == ["Be both.", "Be brief.", "Be kind."]
         turns = await database.conversation_turns(identity.key.id, "session 007", 0)

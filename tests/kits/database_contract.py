@@ -9,6 +9,7 @@ import pytest
 
 from orbit.auth.keys import new_key
 from orbit.database.base import Database
+from orbit.database.budgets import NAMES, Budgets, Use
 from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import ApiKey, DuplicateKey, KeyChanges, UnknownKey
 from orbit.database.prompts import DuplicatePrompt, PromptChanges, PromptInUse, SystemPrompt, UnknownPrompt
@@ -41,6 +42,7 @@ class DatabaseContract:
             expires_at=time.time() + 1000,
             requests_per_minute=7,
             models=("large", "qwen3:4b, é"),
+            budgets=Budgets(requests_per_day=5, tokens_per_month=3_000_000_000),
         )
         found = await database.find_by_digest(digest_of(secret))
         assert found == await database.get_key(key.id)
@@ -49,6 +51,7 @@ class DatabaseContract:
         assert found.system_prompt_id == prompt.id
         assert found.requests_per_minute == 7
         assert found.models == ("large", "qwen3:4b, é")
+        assert found.budgets == Budgets(requests_per_day=5, tokens_per_month=3_000_000_000)
         assert found.active
         assert found.expires_at == pytest.approx(key.expires_at, abs=0.001)
         assert found.created_at == pytest.approx(time.time(), abs=60)
@@ -286,6 +289,54 @@ class DatabaseContract:
         await database.uncount_request("nobody", quota.second)
         assert (await database.count_request("k", 2, now)).remaining == 0
         assert not (await database.count_request("k", 2, now)).allowed
+
+    async def test_budgets_are_exact_for_all_together(self, database, open_another):
+        budgets = Budgets(requests_per_day=8, requests_per_month=11)
+        await asyncio.gather(*(database.add_use("k", "2026-11-02", 1, 0) for _ in range(2)))
+        async with open_another() as other:
+            counted = await asyncio.gather(
+                *((database, other)[i % 2].count_use("k", budgets, "2026-11-29") for i in range(30))
+            )
+            assert sum(allowed for allowed, _ in counted) == 8
+            refused = [use for allowed, use in counted if not allowed]
+            assert refused == [Use(8, 0, 10, 0)] * 22
+            assert (await other.count_use("k", budgets, "2026-11-30"))[0]
+            assert await other.count_use("k", budgets, "2026-11-30") == (False, Use(1, 0, 11, 0))
+        assert (await database.count_use("other", budgets, "2026-11-30"))[0]
+
+    @pytest.mark.parametrize("name", NAMES)
+    async def test_a_budget_that_is_used_up_admits_nothing(self, database, name):
+        day = "2026-11-30"
+        await database.add_use("k", day if name.endswith("day") else "2026-11-01", 3, 3)
+        assert (await database.count_use("k", Budgets(**{name: 4}), day))[0]
+        used = 4 if name.startswith("requests") else 3
+        assert not (await database.count_use("k", Budgets(**{name: used}), day))[0]
+        assert (await database.count_use("k", Budgets(**{name: used}), "2026-12-01"))[0]
+
+    async def test_all_processes_add_to_what_is_used(self, database, open_another):
+        async with open_another() as other:
+            await asyncio.gather(
+                *((database, other)[i % 2].add_use("k", "2026-11-29", 1, 2**31) for i in range(20)),
+            )
+            await other.add_use("k", "2026-11-29", -3, 0)
+            assert await database.use_of("k", "2026-11-29") == Use(17, 20 * 2**31, 17, 20 * 2**31)
+        assert await database.use_of("k", "2026-12-01") == await database.use_of("nobody", "2026-11-29") == Use()
+
+    async def test_what_is_used_is_forgotten_after_the_month_that_follows(self, database, open_another):
+        for day in ("2026-10-31", "2026-11-30"):
+            await database.add_use("k", day, 1, 1)
+        assert set(await database.day_counts("k")) == {"2026-10-31", "2026-11-30"}
+        async with open_another() as other:
+            await other.add_use("k", "2026-12-01", 1, 1)
+        assert set(await database.day_counts("k")) == {"2026-11-30", "2026-12-01"}
+
+    async def test_a_deleted_key_leaves_no_use(self, database):
+        _, key = await self.make_key(database, budgets=Budgets(tokens_per_day=5))
+        await database.add_use(key.id, "2026-11-29", 1, 1)
+        changed = await database.update_key(key.id, KeyChanges(tokens_per_day=None, requests_per_month=9))
+        assert changed.budgets == Budgets(requests_per_month=9)
+        await database.delete_key(key.id)
+        assert await database.day_counts(key.id) == {}
 
     async def test_a_session_keeps_its_turns_in_order(self, database, open_another):
         _, key = await self.make_key(database)

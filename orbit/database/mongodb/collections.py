@@ -18,6 +18,7 @@ from orbit.database.mongodb.connection import database_name, make_client, shown_
 from orbit.database.mongodb.documents import (
     ApiKeyDocument,
     D,
+    MonthUseDocument,
     PromptVersionDocument,
     RequestCountDocument,
     SystemPromptDocument,
@@ -53,11 +54,12 @@ class MongoCollections(Database):
         keys, prompts = settings.apikey_collection, settings.prompts_collection
         self._keys = bound_to(keys, ApiKeyDocument)
         self._counts = bound_to(f"{keys}_requests", RequestCountDocument)
+        self._uses = bound_to(f"{keys}_use", MonthUseDocument)
         self._turns = bound_to(f"{keys}_sessions", TurnDocument)
         self._prompts = bound_to(prompts, SystemPromptDocument)
         self._versions = bound_to(f"{prompts}_versions", PromptVersionDocument)
         self._database = client[database_name(settings)]
-        models = [self._keys, self._prompts, self._versions, self._counts, self._turns]
+        models = [self._keys, self._prompts, self._versions, self._counts, self._uses, self._turns]
         with self._as_unavailable():
             self._warn_of(await client.admin.command("buildInfo"))
             # Beanie cannot drop or skip an index that does not fit the records, so ORBIT makes its own.
@@ -92,6 +94,7 @@ class MongoCollections(Database):
         await self._make_partial_index("api_key", "orbit_clear_key")
         await keys.create_index("system_prompt_id", name="orbit_prompt")
         await self._versions.get_pymongo_collection().create_index("prompt_id", name="orbit_prompt")
+        await self._uses.get_pymongo_collection().create_index("key_id", name="orbit_key")
         turns = self._turns.get_pymongo_collection()
         await turns.create_index([("key_id", 1), ("session_id", 1), ("at", 1)], name="orbit_session")
         await turns.create_index("at", name="orbit_time")

@@ -13,6 +13,7 @@ from beanie import Document, PydanticObjectId
 from bson import ObjectId
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from orbit.database.budgets import Use
 from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import ApiKey
 from orbit.database.prompts import SystemPrompt
@@ -77,6 +78,10 @@ class ApiKeyDocument(Stored):
     expires_at: Annotated[Moment | None, BeforeValidator(moment)] = None
     requests_per_minute: int | None = None
     models: Annotated[list[str], BeforeValidator(lambda names: names or [])] = Field(default_factory=list)
+    requests_per_day: int | None = None
+    requests_per_month: int | None = None
+    tokens_per_day: int | None = None
+    tokens_per_month: int | None = None
     former: list[FormerSecretDocument] = Field(default_factory=list)
 
     def record(self) -> ApiKey:
@@ -122,6 +127,30 @@ class RequestCountDocument(Fields):
     id: str  # type: ignore[assignment]  # the key's
     counts: list[tuple[int, int]] = Field(default_factory=list)
     revision: int = 0
+
+
+class DayUse(BaseModel):
+    """What a key has used on a day."""
+
+    requests: int = 0
+    tokens: int = 0
+
+
+class MonthUseDocument(DayUse, Fields):
+    """What a key has used in a month, and on each of its days: one document, so that a request counts at once.
+
+    The id is ``<key>:<month>``.
+    """
+
+    id: str  # type: ignore[assignment]  # each collection has its own kind of id
+    key_id: str
+    month: str
+    days: dict[str, DayUse] = Field(default_factory=dict)
+
+    def use(self, day: str) -> Use:
+        """Return what is used of a day and of the month."""
+        on = self.days.get(day, DayUse())
+        return Use(on.requests, on.tokens, self.requests, self.tokens)
 
 
 class TurnDocument(Fields):

@@ -1,8 +1,9 @@
-"""API keys in MongoDB, those in clear of earlier servers included, and the count of their requests."""
+"""API keys in MongoDB, those in clear of earlier servers included, and the counts of their requests and tokens."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from typing_extensions import override
 
 from orbit.config.model import Mongodb
+from orbit.database.budgets import Budgets, Use, month_before, month_of
 from orbit.database.keys import ApiKey, DuplicateKey, FormerSecret, KeyChanges, UnknownKey
 from orbit.database.mongodb.collections import ATTEMPTS, MongoCollections, id_of, reference_to
 from orbit.database.mongodb.documents import (
@@ -31,6 +33,7 @@ class MongoKeys(MongoCollections):
 
     def __init__(self, settings: Mongodb, signal_file: Path) -> None:
         super().__init__(settings, signal_file)
+        self._swept_day = ""
         self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @override
@@ -128,6 +131,7 @@ class MongoKeys(MongoCollections):
         with self._as_unavailable(), self._announced():
             deleted = await self._keys.find_one({"_id": id_of(key_id)}).delete()
             await self._counts.find_one({"_id": key_id}).delete()
+            await self._uses.find({"key_id": {"$eq": key_id}}).delete()
             await self._turns.find({"key_id": {"$eq": key_id}}).delete()
         if not deleted or not deleted.deleted_count:
             raise UnknownKey
@@ -163,6 +167,45 @@ class MongoKeys(MongoCollections):
                         return
         raise self._too_busy()
 
+    @override
+    async def count_use(self, key_id: str, budgets: Budgets, day: str) -> tuple[bool, Use]:
+        left = {"$and": [_left(_place(name, day), limit) for name, limit in budgets.limits().items()]}
+        with self._as_unavailable():
+            await self._forget_earlier_months(day)
+            for _ in range(ATTEMPTS):
+                if counted := await self._changed(self._uses, _month(key_id, day) | left, _increment(day, 1, 0)):
+                    return True, counted.use(day)
+                if (document := await self._uses.find_one(_month(key_id, day))) is None:
+                    await self._begin_month(key_id, day)
+                elif budgets.used_up(use := document.use(day)):
+                    return False, use
+        raise self._too_busy()
+
+    @override
+    async def add_use(self, key_id: str, day: str, requests: int, tokens: int) -> None:
+        with self._as_unavailable():
+            await self._forget_earlier_months(day)
+            for _ in range(ATTEMPTS):
+                if await self._changed(self._uses, _month(key_id, day), _increment(day, requests, tokens)):
+                    return
+                await self._begin_month(key_id, day)
+        raise self._too_busy()
+
+    @override
+    async def use_of(self, key_id: str, day: str) -> Use:
+        with self._as_unavailable():
+            document = await self._uses.find_one(_month(key_id, day))
+        return document.use(day) if document else Use()
+
+    async def _begin_month(self, key_id: str, day: str) -> None:
+        with contextlib.suppress(DuplicateKeyError):  # another process was quicker
+            await self._uses(id=f"{key_id}:{month_of(day)}", key_id=key_id, month=month_of(day)).insert()
+
+    async def _forget_earlier_months(self, day: str) -> None:
+        if self._swept_day < day:
+            self._swept_day = day
+            await self._uses.find({"month": {"$lt": month_before(day)}}).delete()
+
     async def _keep_counts(self, key_id: str, read: RequestCountDocument | None, counts: dict[int, int]) -> bool:
         """Write the counts of a key; False if they have changed since they were read."""
         ordered = [[at, number] for at, number in sorted(counts.items()) if number]
@@ -195,6 +238,27 @@ class MongoKeys(MongoCollections):
     async def _require_new_digest(self, digest: str) -> None:
         if await self.find_by_digest(digest):
             raise DuplicateKey
+
+
+def _month(key_id: str, day: str) -> dict[str, Any]:
+    return {"_id": f"{key_id}:{month_of(day)}"}
+
+
+def _place(budget: str, day: str) -> str:
+    """Return where a document has what is used of a budget."""
+    what, _, window = budget.partition("_per_")
+    return what if window == "month" else f"days.{day}.{what}"
+
+
+def _left(place: str, limit: int) -> dict[str, Any]:
+    """Return the condition that something is left of a budget; on a new day there is no number yet."""
+    return {"$or": [{place: {"$lt": limit}}, {place: {"$exists": False}}]}
+
+
+def _increment(day: str, requests: int, tokens: int) -> dict[str, Any]:
+    added = {"requests": requests, "tokens": tokens}
+    days = {f"days.{day}.{what}": number for what, number in added.items()}
+    return {"$inc": added | days}
 
 
 def _storable(text: str) -> bool:

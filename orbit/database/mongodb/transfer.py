@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -9,10 +10,11 @@ from beanie.odm.utils.dump import get_dict
 from pymongo.errors import DuplicateKeyError, WriteError
 from typing_extensions import override
 
+from orbit.database.budgets import DayCounts, month_of
 from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import ApiKey, DuplicateKey
 from orbit.database.mongodb.collections import MongoCollections, reference_to
-from orbit.database.mongodb.documents import D
+from orbit.database.mongodb.documents import D, DayUse
 from orbit.database.prompts import DuplicatePrompt, SystemPrompt
 from orbit.database.transferable import SESSIONS
 
@@ -81,6 +83,30 @@ class MongoTransfer(MongoCollections):
                     raise
                 return False  # FerretDB 1 has no arrays of arrays
         return True
+
+    @override
+    async def day_counts(self, key_id: str) -> DayCounts:
+        with self._as_unavailable():
+            months = await self._uses.find({"key_id": {"$eq": key_id}}).to_list()
+        return {day: (use.requests, use.tokens) for month in months for day, use in month.days.items()}
+
+    @override
+    async def put_day_counts(self, key_id: str, counts: DayCounts) -> None:
+        months: defaultdict[str, dict[str, DayUse]] = defaultdict(dict)
+        for day, (requests, tokens) in counts.items():
+            months[month_of(day)][day] = DayUse(requests=requests, tokens=tokens)
+        with self._as_unavailable():
+            await self._uses.find({"key_id": {"$eq": key_id}}).delete()
+            for month, days in months.items():
+                document = self._uses(
+                    id=f"{key_id}:{month}",
+                    key_id=key_id,
+                    month=month,
+                    days=days,
+                    requests=sum(use.requests for use in days.values()),
+                    tokens=sum(use.tokens for use in days.values()),
+                )
+                await document.insert()
 
     async def _put(self, model: type[D], document: D) -> None:
         """Insert a document, or change the one that has its id; Beanie's own ``save`` needs more of the server."""

@@ -1,4 +1,4 @@
-"""API keys in SQLite, and the count of their requests."""
+"""API keys in SQLite, and the counts of their requests and tokens."""
 
 # ruff: noqa: S608 - the SQL is put together from constants; values are always parameters
 
@@ -11,6 +11,7 @@ import aiosqlite
 import msgspec
 from typing_extensions import override
 
+from orbit.database.budgets import NAMES, Budgets, Use, month_before, month_of, total_use
 from orbit.database.keys import ApiKey, DuplicateKey, KeyChanges, UnknownKey
 from orbit.database.quota import Quota, quota, window_start
 from orbit.database.records import PAGE, set_fields
@@ -34,6 +35,29 @@ COUNT_REQUEST = """
 """
 """One statement, so that no other process can count between the check and the increment."""
 
+COUNT_USE = """
+    INSERT INTO day_counts (key_id, day, requests, tokens)
+    SELECT :key, :day, 1, 0 FROM (
+        SELECT
+            coalesce(sum(requests), 0) AS month_requests,
+            coalesce(sum(tokens), 0) AS month_tokens,
+            coalesce(sum(requests * (day = :day)), 0) AS day_requests,
+            coalesce(sum(tokens * (day = :day)), 0) AS day_tokens
+        FROM day_counts WHERE key_id = :key AND substr(day, 1, 7) = :month
+    )
+    WHERE (:requests_per_day IS NULL OR day_requests < :requests_per_day)
+        AND (:tokens_per_day IS NULL OR day_tokens < :tokens_per_day)
+        AND (:requests_per_month IS NULL OR month_requests < :requests_per_month)
+        AND (:tokens_per_month IS NULL OR month_tokens < :tokens_per_month)
+    ON CONFLICT (key_id, day) DO UPDATE SET requests = requests + 1
+"""
+"""The same for budgets."""
+
+ADD_USE = """
+    INSERT INTO day_counts (key_id, day, requests, tokens) VALUES (:key, :day, max(0, :requests), :tokens)
+    ON CONFLICT (key_id, day) DO UPDATE SET requests = max(0, requests + :requests), tokens = tokens + :tokens
+"""
+
 
 class SqliteKeys(SqliteConnections):
     """The keys of a SQLite database."""
@@ -41,6 +65,7 @@ class SqliteKeys(SqliteConnections):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._swept = 0
+        self._swept_day = ""
 
     @override
     async def create_key(self, key: ApiKey) -> ApiKey:
@@ -107,6 +132,7 @@ class SqliteKeys(SqliteConnections):
     async def delete_key(self, key_id: str) -> None:
         async with self._transaction(changes_records=True) as db:
             await db.execute("DELETE FROM request_counts WHERE key_id = ?", (key_id,))
+            await db.execute("DELETE FROM day_counts WHERE key_id = ?", (key_id,))
             async with db.execute("DELETE FROM api_keys WHERE id = ?", (key_id,)) as cursor:
                 if not cursor.rowcount:
                     raise UnknownKey
@@ -131,6 +157,31 @@ class SqliteKeys(SqliteConnections):
             "UPDATE request_counts SET number = number - 1 WHERE key_id = :key AND second = :second AND number > 0",
             {"key": key_id, "second": second},
         )
+
+    @override
+    async def count_use(self, key_id: str, budgets: Budgets, day: str) -> tuple[bool, Use]:
+        await self._forget_earlier_months(day)
+        limits = {name: getattr(budgets, name) for name in NAMES}
+        allowed = await self._changed_rows(COUNT_USE, {"key": key_id, "day": day, "month": month_of(day), **limits}) > 0
+        return allowed, await self.use_of(key_id, day)
+
+    @override
+    async def add_use(self, key_id: str, day: str, requests: int, tokens: int) -> None:
+        await self._forget_earlier_months(day)
+        await self._changed_rows(ADD_USE, {"key": key_id, "day": day, "requests": requests, "tokens": tokens})
+
+    @override
+    async def use_of(self, key_id: str, day: str) -> Use:
+        rows = await self._rows(
+            "SELECT day, requests, tokens FROM day_counts WHERE key_id = ? AND substr(day, 1, 7) = ?",
+            (key_id, month_of(day)),
+        )
+        return total_use({at: (requests, tokens) for at, requests, tokens in rows}, day)
+
+    async def _forget_earlier_months(self, day: str) -> None:
+        if self._swept_day < day:
+            self._swept_day = day
+            await self._changed_rows("DELETE FROM day_counts WHERE day < :month", {"month": month_before(day)})
 
     async def _key_in(self, db: aiosqlite.Connection, key_id: str) -> ApiKey:
         return one_key(await db.execute_fetchall(f"{SELECT_KEYS} WHERE k.id = ?", (key_id,)))

@@ -14,7 +14,7 @@ from orbit.database.prompts import SystemPrompt, UnknownPrompt
 
 KEY_COLUMNS = (
     "id, digest, hint, client_name, collection_name, system_prompt_id, active, notes, created_at, expires_at,"
-    " requests_per_minute, models"
+    " requests_per_minute, models, requests_per_day, requests_per_month, tokens_per_day, tokens_per_month"
 )
 PROMPT_COLUMNS = "id, name, prompt, version, created_at, updated_at, revision"
 SELECT_PROMPTS = f"SELECT {PROMPT_COLUMNS} FROM system_prompts"

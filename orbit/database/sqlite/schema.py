@@ -66,5 +66,18 @@ MIGRATIONS = (
     ALTER TABLE api_keys ADD COLUMN models TEXT NOT NULL DEFAULT '[]';
     """,
     "ALTER TABLE session_turns ADD COLUMN detail TEXT NOT NULL DEFAULT '';",
+    """
+    ALTER TABLE api_keys ADD COLUMN requests_per_day INTEGER;
+    ALTER TABLE api_keys ADD COLUMN requests_per_month INTEGER;
+    ALTER TABLE api_keys ADD COLUMN tokens_per_day INTEGER;
+    ALTER TABLE api_keys ADD COLUMN tokens_per_month INTEGER;
+    CREATE TABLE day_counts (
+        key_id TEXT NOT NULL,
+        day TEXT NOT NULL,
+        requests INTEGER NOT NULL,
+        tokens INTEGER NOT NULL,
+        PRIMARY KEY (key_id, day)
+    ) WITHOUT ROWID;
+    """,
 )
 """The statements from each schema version (``PRAGMA user_version``) to the next."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from typing_extensions import override
 
+from orbit.database.budgets import DayCounts
 from orbit.database.conversations import ConversationTurn
 from orbit.database.keys import ApiKey, DuplicateKey
 from orbit.database.prompts import SystemPrompt
@@ -80,6 +81,19 @@ class SqliteTransfer(SqlitePrompts):
                     "INSERT INTO request_counts (key_id, second, number) VALUES (?, ?, ?)", (key_id, second, number)
                 )
         return True
+
+    @override
+    async def day_counts(self, key_id: str) -> DayCounts:
+        rows = await self._rows("SELECT day, requests, tokens FROM day_counts WHERE key_id = ?", (key_id,))
+        return {day: (requests, tokens) for day, requests, tokens in rows}
+
+    @override
+    async def put_day_counts(self, key_id: str, counts: DayCounts) -> None:
+        async with self._transaction() as db:
+            await db.execute("DELETE FROM day_counts WHERE key_id = ?", (key_id,))
+            for day, (requests, tokens) in counts.items():
+                row = (key_id, day, requests, tokens)
+                await db.execute("INSERT INTO day_counts (key_id, day, requests, tokens) VALUES (?, ?, ?, ?)", row)
 
 
 def _upsert(table: str, columns: str, unique: str) -> str:
