@@ -26,6 +26,7 @@ from orbit.admin.wire import (
 )
 from orbit.auth.keys import Authenticator, find_key, new_key
 from orbit.database.base import Database
+from orbit.database.budgets import Budgets, Use, day_of
 from orbit.database.keys import ApiKey, KeyChanges, UnknownKey
 from orbit.database.prompts import PromptChanges, UnknownPrompt
 from orbit.database.records import PAGE, set_fields
@@ -64,14 +65,15 @@ class Administration:
             expires_at=_future(new.expires_at),
             requests_per_minute=new.requests_per_minute,
             models=_each_once(new.models),
+            budgets=Budgets(new.requests_per_day, new.tokens_per_day, new.requests_per_month, new.tokens_per_month),
         )
         created = await self._database.create_key(record)
         logger.info("created key %s of %s", created.id, created.client_name)
-        return key_info(created, secret)
+        return await self._info(created, secret)
 
     async def list_keys(self, after: str = "", limit: int = PAGE) -> list[KeyInfo]:
         """Return a page of keys after the id ``after``."""
-        return [key_info(key) for key in await self._database.list_keys(after=after, limit=limit)]
+        return [await self._info(key) for key in await self._database.list_keys(after=after, limit=limit)]
 
     async def key_status(self, reference: str) -> KeyDetails:
         """Return one key in full."""
@@ -82,7 +84,7 @@ class Administration:
                 prompt = await self._database.get_prompt(key.system_prompt_id)
             except UnknownPrompt:
                 prompt = None
-        return key_details(key, prompt)
+        return key_details(key, prompt, await use_today(self._database, key))
 
     async def update_key(self, reference: str, update: KeyUpdate) -> KeyInfo:
         """Change a key, from its next request on. Raises BadCollectionName."""
@@ -98,6 +100,10 @@ class Administration:
             expires_at=ends,
             requests_per_minute=update.requests_per_minute,
             models=update.models if update.models is UNSET else _each_once(update.models),
+            requests_per_day=update.requests_per_day,
+            requests_per_month=update.requests_per_month,
+            tokens_per_day=update.tokens_per_day,
+            tokens_per_month=update.tokens_per_month,
         )
         return await self._change(reference, changes)
 
@@ -122,11 +128,12 @@ class Administration:
         until = time.time() + grace_seconds
         rotated = await self._database.rotate_key(key.id, digest_of(secret), hint_of(secret), until)
         logger.info("rotated key %s of %s", rotated.id, rotated.client_name)
-        return key_info(rotated, secret)
+        return await self._info(rotated, secret)
 
     async def test_key(self, secret: str) -> OwnKey:
         """Return what a client's key may do. Raises Unauthorized if it is not valid."""
-        return own_key((await Authenticator(self._database).authenticate(secret)).key)
+        key = (await Authenticator(self._database).authenticate(secret)).key
+        return own_key(key, await use_today(self._database, key))
 
     # Prompts
 
@@ -166,13 +173,21 @@ class Administration:
     async def _change(self, reference: str, changes: KeyChanges) -> KeyInfo:
         key = await self._database.update_key((await self._find(reference)).id, changes)
         logger.info("changed key %s of %s: %s", key.id, key.client_name, ", ".join(set_fields(changes)) or "nothing")
-        return key_info(key)
+        return await self._info(key)
+
+    async def _info(self, key: ApiKey, secret: str | None = None) -> KeyInfo:
+        return key_info(key, await use_today(self._database, key), secret)
 
     async def _find(self, reference: str) -> ApiKey:
         key = await find_key(self._database, reference)
         if key is None:
             raise UnknownKey
         return key
+
+
+async def use_today(database: Database, key: ApiKey) -> Use:
+    """Return what a key with budgets has used of this day and month."""
+    return await database.use_of(key.id, day_of(time.time())) if key.budgets else Use()
 
 
 def _each_once(models: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from orbit.config.changes import Changes
 from orbit.config.model import LogLevel
+from orbit.database.budgets import Use, day_of, resets_at
 from orbit.database.keys import ApiKey
 from orbit.database.prompts import SystemPrompt
 
@@ -22,6 +23,7 @@ YEAR_10000 = 253_402_300_800
 Moment = Annotated[float, Meta(ge=0, lt=YEAR_10000)] | datetime
 Models = Annotated[tuple[Name, ...], Meta(max_length=100)]
 PerMinute = Annotated[int, Meta(ge=1, le=1_000_000)]
+Budget = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +34,7 @@ class NewKey(Body, frozen=True):
     """A key to create. ``expires_at`` is in Unix seconds or ISO 8601. Without ``collection_name``, the default one.
 
     ``models`` are those that its requests may name, the first one for requests that name none; by default all.
+    Days and months of budgets are those of the calendar in UTC.
     """
 
     client_name: Name
@@ -41,10 +44,14 @@ class NewKey(Body, frozen=True):
     expires_at: Moment | None = None
     requests_per_minute: PerMinute | None = None
     models: Models | None = None
+    requests_per_day: Budget | None = None
+    requests_per_month: Budget | None = None
+    tokens_per_day: Budget | None = None
+    tokens_per_month: Budget | None = None
 
 
 class KeyUpdate(Body, frozen=True):
-    """Changes of a key; null removes the collection, the models, the expiry or the limit."""
+    """Changes of a key; null removes the collection, the models, the expiry, the limit or a budget."""
 
     client_name: Name | UnsetType = UNSET
     collection_name: Name | UnsetType | None = UNSET
@@ -53,6 +60,10 @@ class KeyUpdate(Body, frozen=True):
     expires_at: Moment | UnsetType | None = UNSET
     requests_per_minute: PerMinute | UnsetType | None = UNSET
     models: Models | UnsetType | None = UNSET
+    requests_per_day: Budget | UnsetType | None = UNSET
+    requests_per_month: Budget | UnsetType | None = UNSET
+    tokens_per_day: Budget | UnsetType | None = UNSET
+    tokens_per_month: Budget | UnsetType | None = UNSET
 
 
 class KeyReference(Body, frozen=True):
@@ -100,7 +111,16 @@ class PromptLabel(msgspec.Struct, frozen=True):
     version: str
 
 
-class KeyInfo(msgspec.Struct, frozen=True):
+class BudgetInfo(msgspec.Struct, frozen=True):
+    """A budget of a key: how much is used, and when it begins anew (Unix seconds). The name is the setting's."""
+
+    name: str
+    limit: int
+    used: int
+    resets_at: float
+
+
+class KeyInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A key as administrators see it. ``api_key`` is masked, except in the answer that made it."""
 
     id: str
@@ -115,9 +135,14 @@ class KeyInfo(msgspec.Struct, frozen=True):
     requests_per_minute: int | None
     models: tuple[str, ...]
     status: KeyStatus
+    requests_per_day: int | None = None
+    requests_per_month: int | None = None
+    tokens_per_day: int | None = None
+    tokens_per_month: int | None = None
+    budgets: tuple[BudgetInfo, ...] = ()
 
 
-class KeyDetails(KeyInfo, frozen=True):
+class KeyDetails(KeyInfo, frozen=True, kw_only=True):
     """A key with its prompt and its former secrets that are still valid."""
 
     system_prompt: PromptLabel | None
@@ -133,6 +158,7 @@ class OwnKey(msgspec.Struct, frozen=True):
     expires_at: float | None
     requests_per_minute: int | None
     models: tuple[str, ...] = ()
+    budgets: tuple[BudgetInfo, ...] = ()
 
 
 class PromptInfo(msgspec.Struct, frozen=True):
@@ -185,7 +211,16 @@ def status_of(key: ApiKey) -> KeyStatus:
     return "expired" if key.expires_at is not None and key.expires_at <= time.time() else "active"
 
 
-def _key_fields(key: ApiKey, secret: str | None) -> dict[str, Any]:
+def budgets_of(key: ApiKey, use: Use) -> tuple[BudgetInfo, ...]:
+    """Return the budgets of a key."""
+    limits = key.budgets.limits() if key.budgets else {}
+    today = day_of(time.time())
+    return tuple(
+        [BudgetInfo(name, limit, getattr(use, name), resets_at(name, today)) for name, limit in limits.items()]
+    )
+
+
+def _key_fields(key: ApiKey, secret: str | None, use: Use) -> dict[str, Any]:
     return {
         "id": key.id,
         "api_key": secret or masked(key.hint),
@@ -199,21 +234,26 @@ def _key_fields(key: ApiKey, secret: str | None) -> dict[str, Any]:
         "requests_per_minute": key.requests_per_minute,
         "models": key.models,
         "status": status_of(key),
+        "requests_per_day": key.requests_per_day,
+        "requests_per_month": key.requests_per_month,
+        "tokens_per_day": key.tokens_per_day,
+        "tokens_per_month": key.tokens_per_month,
+        "budgets": budgets_of(key, use),
     }
 
 
-def key_info(key: ApiKey, secret: str | None = None) -> KeyInfo:
+def key_info(key: ApiKey, use: Use, secret: str | None = None) -> KeyInfo:
     """Return a key to show, with its secret if it was just made."""
-    return KeyInfo(**_key_fields(key, secret))
+    return KeyInfo(**_key_fields(key, secret, use))
 
 
-def own_key(key: ApiKey) -> OwnKey:
+def own_key(key: ApiKey, use: Use) -> OwnKey:
     """Return a key as its holder sees it."""
-    hint, minute = masked(key.hint), key.requests_per_minute
-    return OwnKey(hint, key.client_name, key.collection_name, key.expires_at, minute, key.models)
+    hint, minute, budgets = masked(key.hint), key.requests_per_minute, budgets_of(key, use)
+    return OwnKey(hint, key.client_name, key.collection_name, key.expires_at, minute, key.models, budgets)
 
 
-def key_details(key: ApiKey, prompt: SystemPrompt | None) -> KeyDetails:
+def key_details(key: ApiKey, prompt: SystemPrompt | None, use: Use) -> KeyDetails:
     """Return a key to show in full."""
     now = time.time()
     former = [
@@ -222,7 +262,7 @@ def key_details(key: ApiKey, prompt: SystemPrompt | None) -> KeyDetails:
         if secret.expires_at > now
     ]
     label = PromptLabel(prompt.id, prompt.name, prompt.version) if prompt else None
-    return KeyDetails(**_key_fields(key, None), system_prompt=label, former_secrets=former)
+    return KeyDetails(**_key_fields(key, None, use), system_prompt=label, former_secrets=former)
 
 
 def prompt_info(prompt: SystemPrompt) -> PromptInfo:

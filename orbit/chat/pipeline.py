@@ -17,6 +17,7 @@ from orbit.chat.answer.guard import AnswerGuard
 from orbit.chat.answer.links import Links
 from orbit.chat.answer.text import AnswerText
 from orbit.chat.answer.verification import Verification
+from orbit.chat.charging import charge
 from orbit.chat.journal import Journal
 from orbit.chat.models.routing import Routing
 from orbit.chat.moderation import ALLOWED, Moderation
@@ -125,6 +126,10 @@ class Pipeline:
         """Return the size of a turn's prompt without passages; None if its model cannot count. Raises OrbitError."""
         return await self._routing.count(turn)
 
+    def refused(self, turn: Turn, error: OrbitError) -> None:
+        """Record a turn that was refused before it began."""
+        self._finished(turn, Journal(turn), Failed(error))
+
     def _timed(self, turn: Turn) -> Turn:
         """Return a turn with a deadline: its own, or ``timeouts.turn`` from now on."""
         if turn.context.deadline is not None:
@@ -173,12 +178,13 @@ class Pipeline:
                                     yield Found(sources_of(prompt.documents, prompt.links, prompt.first))
                                 guard = self._guard(turn, prompt, journal) if self._guards else None
                                 while chunk is not None:
-                                    thinks = chunk.reasoning or chunk.signature
-                                    if thinks and loop is not None:
-                                        loop.thoughts.append(Thought(chunk.reasoning, chunk.signature))
-                                    if thinks and turn.thoughts and guard is None:  # no moderator has read them
-                                        thoughts.append(Thought(chunk.reasoning, chunk.signature))
-                                        yield thoughts[-1]
+                                    if chunk.reasoning or chunk.signature:
+                                        answer.thought_chars += len(chunk.reasoning)
+                                        if loop is not None:
+                                            loop.thoughts.append(Thought(chunk.reasoning, chunk.signature))
+                                        if turn.thoughts and guard is None:  # no moderator has read them
+                                            thoughts.append(Thought(chunk.reasoning, chunk.signature))
+                                            yield thoughts[-1]
                                     if piece := answer.add(chunk):
                                         if answer.pieces == 1 and "first_token" not in journal.durations:
                                             journal.took("first_token", started)
@@ -196,6 +202,8 @@ class Pipeline:
                             finally:
                                 used = answer.usage(prompt.tokens)
                                 journal.usage = used if loop is None else loop.used(used)
+                                if turn.charge is not None:
+                                    charge(turn.charge, answer, prompt, turn.options, complete=chunk is None)
                                 await stream.aclose()
                         if piece := answer.rest() if guard is None else await guard.rest(answer.rest()):
                             text.append(piece)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from orbit.auth.budgets import Charge
 from orbit.chat.answer.parts import AnswerPart
 from orbit.chat.outcome import Ending
 from orbit.chat.ticker import Ticker
@@ -66,6 +67,8 @@ class Turn(msgspec.Struct, frozen=True):
     """Whether the client reads the passages before the answer."""
     keeping: Keeping | None = None
     """How to keep the turn beyond its session; None keeps nothing."""
+    charge: Charge | None = None
+    """What counts the turn's cost; None if its key has no budget."""
     task: str = ""
     """What the client wants for its own page, such as a title; empty for a person's question."""
 

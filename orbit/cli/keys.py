@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,10 +20,26 @@ from orbit.cli.shared.target import (
 )
 
 if TYPE_CHECKING:
-    from orbit.admin.wire import KeyInfo
+    from collections.abc import Callable
+
+    from orbit.admin.wire import BudgetInfo, KeyInfo
     from orbit.cli.shared.target import AnyAdministration
 
+F = TypeVar("F", bound="Callable[..., Any]")
+BUDGETS = ("requests_per_day", "requests_per_month", "tokens_per_day", "tokens_per_month")
 KEEP = "\nKeep the key now: ORBIT stores only its digest and cannot show it again."
+
+
+def budget_options(help_text: str) -> Callable[[F], F]:
+    """Return a decorator that adds the options of budgets; ``{}`` in the help is what is counted, and when."""
+
+    def add(command: F) -> F:
+        for name in reversed(BUDGETS):
+            option, told = f"--{name.replace('_', '-')}", help_text.format(name.replace("_per_", " a "))
+            command = click.option(option, name, type=int, metavar="N", help=told)(command)
+        return command
+
+    return add
 
 
 @click.group(epilog=EXIT_CODES)
@@ -51,6 +67,7 @@ def keys() -> None:
 @click.option("--prompt-file", metavar="FILE", help="Text of a new prompt; - reads standard input.")
 @click.option("--expires-at", metavar="TIME", help="Expiry: Unix seconds or ISO 8601.")
 @click.option("--requests-per-minute", type=int, metavar="N", help="Rate limit. Default: none.")
+@budget_options("Budget of {}, in UTC. Default: none.")
 @target_options
 def create(  # click passes options by name
     target: Target,
@@ -63,6 +80,7 @@ def create(  # click passes options by name
     prompt_file: str | None,
     expires_at: str | None,
     requests_per_minute: int | None,
+    **budgets: int | None,
 ) -> None:
     """Create a key and show it, this once."""
     import msgspec
@@ -83,6 +101,7 @@ def create(  # click passes options by name
             expires_at=_time(expires_at),
             requests_per_minute=requests_per_minute,
             models=models or None,
+            **budgets,
         ),
     )
     prompt = checked(NewPrompt, {"name": prompt_name, "prompt": text_of(prompt_file)}) if prompt_file else None
@@ -111,13 +130,14 @@ def list_(target: Target) -> None:
             key.client_name,
             key.collection or "-",
             ", ".join(key.models) or "all",
+            "; ".join(map(_budget, key.budgets)) or "-",
             key.status,
             moment(key.created_at),
             key.notes,
         ]
         for key in found
     ]
-    columns = ["id", "key", "client", "collection", "models", "status", "created", "notes"]
+    columns = ["id", "key", "client", "collection", "models", "budgets", "status", "created", "notes"]
     target.show_all(found, columns, rows, empty="There are no keys yet; `orbit keys create` makes one.")
 
 
@@ -126,7 +146,7 @@ def list_(target: Target) -> None:
 @target_options
 def status(target: Target, reference: str) -> None:
     """Show one key in full."""
-    target.show(target.do(lambda admin: admin.key_status(reference)))
+    _show(target, target.do(lambda admin: admin.key_status(reference)))
 
 
 @keys.command()
@@ -154,6 +174,7 @@ def test(target: Target, reference: str) -> None:
 @click.option("--notes", help="Anything worth remembering.")
 @click.option("--expires-at", metavar="TIME", help="Expiry: Unix seconds, ISO 8601, or '' for never.")
 @click.option("--requests-per-minute", type=int, metavar="N", help="Rate limit; 0 for none.")
+@budget_options("Budget of {}, in UTC; 0 for none.")
 @click.option("--activate", is_flag=True, help="Let a deactivated key work again.")
 @target_options
 def update(  # click passes options by name
@@ -166,6 +187,7 @@ def update(  # click passes options by name
     expires_at: str | None,
     requests_per_minute: int | None,
     activate: bool,
+    **budgets: int | None,
 ) -> None:
     """Change a key, from its next request on."""
     from orbit.admin.wire import KeyUpdate
@@ -178,14 +200,15 @@ def update(  # click passes options by name
         requests_per_minute=requests_per_minute,
         models=models or None,
         active=activate or None,
+        **budgets,
     )
     if not changes:
         raise click.UsageError("Give at least one option to change; see `orbit keys update --help`.")
-    for name, none in (("collection_name", ""), ("expires_at", ""), ("requests_per_minute", 0), ("models", ("",))):
-        if changes.get(name) == none:
-            changes[name] = None
+    numbers = dict.fromkeys(("requests_per_minute", *BUDGETS), 0)
+    none: dict[str, Any] = {"collection_name": "", "expires_at": "", "models": ("",), **numbers}
+    changes = {name: None if value == none.get(name) else value for name, value in changes.items()}
     change = checked(KeyUpdate, changes)
-    target.show(target.do(lambda admin: admin.update_key(reference, change)))
+    _show(target, target.do(lambda admin: admin.update_key(reference, change)))
     _warn_of_missing(target, models)
 
 
@@ -272,9 +295,25 @@ def _models_of_configuration(target: Target) -> list[str] | None:
 
 
 def _show_secret(target: Target, key: KeyInfo) -> None:
-    target.show(key)
+    _show(target, key)
     if not target.as_json:
         click.echo(KEEP, err=True)
+
+
+def _show(target: Target, key: KeyInfo) -> None:
+    """Print a key: for people, its budgets in words and only there."""
+    import msgspec
+
+    if target.as_json:
+        target.show(key)
+        return
+    fields = {name: value for name, value in msgspec.to_builtins(key).items() if name not in BUDGETS}
+    target.show(fields | {"budgets": [_budget(budget) for budget in key.budgets]})
+
+
+def _budget(budget: BudgetInfo) -> str:
+    what = budget.name.replace("_per_", " a ")
+    return f"{budget.used:,} of {budget.limit:,} {what} until {moment(budget.resets_at)}"
 
 
 def _time(text: str | None) -> float | str | None:

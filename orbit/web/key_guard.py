@@ -11,6 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope
 
+from orbit.auth.budgets import Charge
 from orbit.auth.keys import Identity
 from orbit.chat.admission import Admission
 from orbit.errors import Overloaded
@@ -65,6 +66,16 @@ async def place_beside_chats(services: Services, scope: Scope) -> AsyncGenerator
     except Overloaded as error:
         await forgive(services, scope, error)
         raise
+
+
+@asynccontextmanager
+async def charged(services: Services, identity: Identity) -> AsyncGenerator[Charge | None, None]:
+    """Charge the key's budgets for the body, unless it raises; None if there are none. Raises BudgetExceeded."""
+    if identity.budgets is None:
+        yield None
+        return
+    async with await services.ledger.admit(identity.key, identity.budgets) as charge:
+        yield charge
 
 
 def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from orbit.auth.admin_token import TokenInForce
 from orbit.auth.attempts import Attempts
+from orbit.auth.budgets import Ledger
 from orbit.auth.document_links import DocumentLinks
 from orbit.auth.keys import Authenticator
 from orbit.auth.rate_limits import RateLimiter
@@ -53,6 +54,7 @@ class Services:
         self.conversations = conversations
         self.authenticator = Authenticator(database, auth.cache_seconds, auth.cache_size)
         self.limiter: RateLimiter = former.limiter if former is not None else RateLimiter(database)
+        self.ledger: Ledger = former.ledger if former is not None else Ledger(database)
         self.admission: Admission = former.admission if former is not None else Admission(*room(config.host))
         self.document_links = document_links
         token = TokenInForce(config)
@@ -101,6 +103,8 @@ async def open_services(
             )
             conversations = Conversations(database, config.host.sessions, pipeline)
             services = Services(config, host, database, pipeline, conversations, seals, former)
+            if former is None:
+                lasting.push_async_callback(services.ledger.close)
         except OSError as error:  # a full disk, a read-only folder
             sentence = f"{error.filename or config.data_dir} cannot be used: {error.strerror or error}."
             raise ConfigError([Problem("general.data_dir", sentence)]) from error

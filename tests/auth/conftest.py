@@ -26,6 +26,21 @@ class WatchedDatabase(SqliteDatabase):
             raise DatabaseUnavailable("switched off")
         return await super().count_request(key_id, limit, now)
 
+    async def count_use(self, key_id, budgets, day):
+        if self.away:
+            raise DatabaseUnavailable("switched off")
+        return await super().count_use(key_id, budgets, day)
+
+    async def add_use(self, key_id, day, requests, tokens):
+        if self.away:
+            raise DatabaseUnavailable("switched off")
+        return await super().add_use(key_id, day, requests, tokens)
+
+    async def use_of(self, key_id, day):
+        if self.away:
+            raise DatabaseUnavailable("switched off")
+        return await super().use_of(key_id, day)
+
 
 @pytest.fixture
 async def database(tmp_path):

@@ -77,6 +77,28 @@ def test_expiry_and_limit(orbit):
     assert made["expires_at"] == 4070908800
 
 
+def test_budgets_are_set_shown_and_removed(orbit):
+    made = create(orbit, "--requests-per-day", "2000", "--tokens-per-month", "5000000")
+    assert (made["requests_per_day"], made["tokens_per_month"], made["tokens_per_day"]) == (2000, 5_000_000, None)
+    assert [(one["name"], one["limit"], one["used"]) for one in made["budgets"]] == [
+        ("tokens_per_month", 5_000_000, 0),
+        ("requests_per_day", 2000, 0),
+    ]
+    for shown in (orbit("keys", "list"), orbit("keys", "status", made["id"])):
+        assert "0 of 5,000,000 tokens a month until 20" in shown.stdout
+        assert "0 of 2,000 requests a day until 20" in shown.stdout
+    changes = ["--requests-per-day", "0", "--requests-per-month", "7", "--tokens-per-day", "9"]
+    changed = json.loads(orbit("keys", "update", made["id"], *changes, "--json").stdout)
+    assert {one["name"]: one["limit"] for one in changed["budgets"]} == {
+        "requests_per_month": 7,
+        "tokens_per_day": 9,
+        "tokens_per_month": 5_000_000,
+    }
+    assert "0 of 7 requests a month" in orbit("keys", "update", made["id"], "--notes", "n").stdout
+    orbit("keys", "update", made["id"], "--tokens-per-day", "-1", code=2)
+    orbit("keys", "create", "--name", "a", "--requests-per-day", "0", code=2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -14,6 +14,7 @@ from tools_model import CALL, PIXEL, ToolsModel
 
 from orbit import Chunk, File, Image, Message, Text, Thought, ToolCall, Usage
 from orbit.auth.keys import new_key
+from orbit.database.budgets import Budgets
 from orbit.testing import RunningServer, serve
 
 HELLO: list[dict[str, Any]] = [{"role": "user", "content": "How is the weather in Bonn?"}]
@@ -366,3 +367,13 @@ def test_a_keys_limit_holds(server: RunningServer) -> None:
         ask(server, key=secret)
     assert raised.value.type == "rate_limit_error"
     assert int(raised.value.response.headers["retry-after"]) >= 1
+
+
+def test_the_client_does_not_wait_for_a_budget(server: RunningServer) -> None:
+    secret, key = new_key("client", budgets=Budgets(requests_per_month=1))
+    server.call(server.services.database.create_key(key))
+    ask(server, key=secret)
+    with pytest.raises(anthropic.RateLimitError, match="1 requests a month") as raised:
+        ask(server, key=secret)
+    assert raised.value.type == "rate_limit_error"
+    assert raised.value.response.headers["x-should-retry"] == "false"

@@ -178,6 +178,28 @@ async def test_a_limit_is_exact_over_both_workers(server, admin):
     assert refused.headers["ratelimit-remaining"] == "0"
 
 
+async def test_budgets_are_exact_over_both_workers(server):
+    made = server.cli("keys", "create", "--name", "budgeted", "--requests-per-day", "30", "--requests-per-month", "20")
+    responses = await server.chats(made["api_key"])
+    answers = [response.status_code for response in responses]
+    assert (answers.count(200), answers.count(429)) == (20, CLIENTS - 20)
+    refused = next(response.json() for response in responses if response.status_code == 429)
+    assert (refused["code"], "20 requests a month" in refused["detail"]) == ("budget_exceeded", True)
+    used = {budget["name"]: budget["used"] for budget in server.cli("keys", "status", made["id"])["budgets"]}
+    assert used == {"requests_per_day": 20, "requests_per_month": 20}
+    server.cli("keys", "update", made["id"], "--requests-per-month", "0")
+    assert [response.status_code for response in await server.chats(made["api_key"])].count(200) == 10
+
+
+async def test_tokens_of_both_workers_add_up(server):
+    made = server.cli("keys", "create", "--name", "tokens", "--tokens-per-month", "1000000")
+    assert statuses(await server.chats(made["api_key"])) == {200}
+    (budget,) = server.cli("keys", "status", made["id"])["budgets"]
+    assert budget["used"] == 3 * CLIENTS  # a message and two words
+    server.cli("keys", "update", made["id"], "--tokens-per-month", str(3 * CLIENTS))
+    assert statuses(await server.chats(made["api_key"])) == {429}
+
+
 def test_a_session_is_remembered_by_both_workers(server):
     key = server.cli("keys", "create", "--name", "talker")["api_key"]
 

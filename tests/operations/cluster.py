@@ -160,6 +160,12 @@ class Cluster:
         with self.network.on("orbit1"):
             self.hosts["orbit1"].run("keys", "update", key, "--requests-per-minute", str(requests_per_minute))
 
+    def budgets(self, key: str) -> dict[str, int]:
+        """Return what is used of a key's budgets, as the first machine reads it."""
+        with self.network.on("orbit1"):
+            told = json.loads(self.hosts["orbit1"].run("keys", "status", key, "--json"))
+        return {budget["name"]: budget["used"] for budget in told["budgets"]}
+
     def revoke(self, key: str) -> None:
         """Revoke a key on the first machine."""
         with self.network.on("orbit1"):

@@ -48,6 +48,19 @@ def test_limits_and_revocations_hold_on_all_hosts(cluster: Cluster) -> None:
     assert cluster.ask_all(key, 1) == {"401 unauthorized": 2 * len(HOSTS)}
 
 
+def test_budgets_are_exact_on_all_hosts(cluster: Cluster) -> None:
+    key = cluster.make_key("--requests-per-day", str(LIMIT), "--tokens-per-month", "1000000000")
+    assert cluster.ask_all(key, LIMIT // 3) == {"ok": LIMIT, "429 budget_exceeded": LIMIT}
+    dead, *others = HOSTS
+    cluster.hosts[dead].stop(signal.SIGKILL)
+    assert cluster.ask_all(key, 1, tuple(others)) == {"429 budget_exceeded": 4}, "what the dead host counted counts"
+    cluster.start_host(dead)
+    assert cluster.ask_all(key, 1) == {"429 budget_exceeded": 2 * len(HOSTS)}
+    budgets = cluster.budgets(key)
+    assert budgets["requests_per_day"] == LIMIT
+    assert budgets["tokens_per_month"] > LIMIT
+
+
 def test_whatever_fails_nobody_gets_a_wrong_answer(cluster: Cluster) -> None:
     """What is common may be missing for a while; one host of three may not be missed."""
     cluster.ask_from(6)

@@ -12,13 +12,27 @@ class AnswerText:
     ``pieces`` counts them. Once ``ended`` is true, nothing more may follow.
     """
 
-    __slots__ = ("_citations", "_room", "_usage", "ended", "finish_reason", "pieces", "stopped_by", "tool_calls")
+    __slots__ = (
+        "_citations",
+        "_longest",
+        "_room",
+        "counted",
+        "ended",
+        "finish_reason",
+        "pieces",
+        "stopped_by",
+        "thought_chars",
+        "tool_calls",
+    )
 
     def __init__(self, passages: int, longest: int) -> None:
         """``passages`` is how many the model was given, ``longest`` the most characters of an answer."""
         self._citations = CitationFilter(passages) if passages else None
-        self._room = longest
-        self._usage: Usage | None = None
+        self._room = self._longest = longest
+        self.counted: Usage | None = None
+        """The tokens that the provider counted."""
+        self.thought_chars = 0
+        """The length of the model's thoughts; the pipeline counts it."""
         self.finish_reason: FinishReason = "stop"
         self.stopped_by = ""
         self.tool_calls: tuple[ToolCall, ...] = ()
@@ -31,7 +45,7 @@ class AnswerText:
             self.finish_reason = chunk.finish_reason
             self.stopped_by = chunk.stopped_by
         if chunk.usage is not None:
-            self._usage = chunk.usage
+            self.counted = chunk.usage
         if chunk.tool_calls:
             self._call(chunk.tool_calls)
         piece = chunk.text
@@ -52,7 +66,13 @@ class AnswerText:
         """Return the tokens that the provider counted, or about as many if the answer ended before the model did."""
         if self.ended:
             return Usage(prompt_tokens, self.pieces)
-        return self._usage or _NOTHING
+        return self.counted or _NOTHING
+
+    def written(self) -> int:
+        """Return about how many tokens the model has written, with its thoughts and calls of tools."""
+        thoughts = -(-self.thought_chars // _CHARS_A_TOKEN)
+        chars = self._longest - self._room
+        return thoughts + max(self.pieces, -(-chars // _CHARS_A_TOKEN))
 
     def _call(self, calls: tuple[ToolCall, ...]) -> None:
         self._room -= sum(len(call.name) + len(call.arguments) for call in calls)
@@ -67,4 +87,6 @@ class AnswerText:
         return piece[: self._room]
 
 
+_CHARS_A_TOKEN = 4
+"""Characters, for answers that do not come token by token."""
 _NOTHING = Usage()

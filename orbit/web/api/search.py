@@ -14,7 +14,7 @@ from orbit.types import Source
 from orbit.web.api.documents import collection_of
 from orbit.web.http.body import check_length
 from orbit.web.http.problems import RequestError
-from orbit.web.key_guard import context_of, guarded_router, identity_of, place_beside_chats
+from orbit.web.key_guard import charged, context_of, guarded_router, identity_of, place_beside_chats
 from orbit.web.services import Services
 
 
@@ -50,7 +50,7 @@ def search_routes(services: Services) -> Router:
             raise RequestError(400, "empty_message", 'The question is empty. Expected {"question": "..."}.')
         check_length(data.question, services.config.host.limits.max_message_chars)
         turn = Turn(data.question, context_of(request.scope, identity))
-        async with place_beside_chats(services, request.scope):
+        async with place_beside_chats(services, request.scope), charged(services, identity):
             passages = await services.pipeline.search(turn)
         return SearchResponse(collection, passages)
 

@@ -18,6 +18,7 @@ from litestar.exceptions import (
 )
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
+from orbit.auth.budgets import BudgetExceeded
 from orbit.auth.keys import REFUSAL
 from orbit.auth.rate_limits import RateLimited
 from orbit.chat.history.conversations import UnknownConversation
@@ -78,6 +79,7 @@ _STATUS: dict[type[OrbitError], int] = {
     UnknownModel: 404,
     PromptTooLong: 413,
     RateLimited: 429,
+    BudgetExceeded: 429,
     Overloaded: 503,
     DatabaseUnavailable: 503,
     TurnTimeout: 504,
@@ -170,7 +172,7 @@ def headers_of(error: BaseException, status: int, challenge: bytes = KEY_CHALLEN
     """Return the headers of an error: its own, whether and when to retry, and how to authenticate (``challenge``).
 
     Failures that pass by themselves have ``Retry-After``. ``x-should-retry: false`` stops OpenAI's clients from
-    repeating what ORBIT has repeated already, or what only an operator can mend.
+    repeating what ORBIT has repeated already, what only an operator can mend, or what takes hours to pass.
     """
     headers: list[tuple[bytes, bytes]] = []
     if isinstance(error, RequestError):
@@ -181,7 +183,8 @@ def headers_of(error: BaseException, status: int, challenge: bytes = KEY_CHALLEN
     retry_after = getattr(error, "retry_after", 1 if passes else None)
     if retry_after is not None:
         headers.append((b"retry-after", str(retry_after).encode()))
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and (retried or status == HTTPStatus.INTERNAL_SERVER_ERROR):
+    fails = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if isinstance(error, BudgetExceeded) or (fails and (retried or status == HTTPStatus.INTERNAL_SERVER_ERROR)):
         headers.append((b"x-should-retry", b"false"))
     if status == HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", challenge))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Protocol
 
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from orbit.auth.budgets import BudgetExceeded
 from orbit.auth.keys import Identity
+from orbit.chat.charging import charged
+from orbit.chat.outcome import Event
 from orbit.chat.turn import Turn
 from orbit.types import CallContext
 from orbit.web.http.access import SERVER_SEND
@@ -98,7 +101,8 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
                 turn = msgspec.structs.replace(turn, model=models.find(turn.model, allowed), models=allowed)
             if settings.documents.serve:  # the answer's sources get links
                 turn = msgspec.structs.replace(turn, address=address_of(scope, settings.general.root))
-            events = services.conversations.answer(turn)
+            free = identity.budgets is None
+            events = services.conversations.answer(turn) if free else await _charged(services, identity, turn)
             wire = question.wire(turn.context.request_id)
             wire.numbered = task is not None
             wire.sent_as = sent_as
@@ -118,3 +122,14 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
             scope["state"]["status"] = CLIENT_LEFT
 
     return answer
+
+
+async def _charged(services: Services, identity: Identity, turn: Turn) -> AsyncGenerator[Event, None]:
+    """Return the events of a turn that the key's budgets pay for. Raises BudgetExceeded, which the chat log has too."""
+    assert identity.budgets is not None
+    try:
+        charge = await services.ledger.admit(identity.key, identity.budgets)
+    except BudgetExceeded as error:
+        services.pipeline.refused(turn, error)
+        raise
+    return charged(services.conversations.answer(msgspec.structs.replace(turn, charge=charge)), charge)

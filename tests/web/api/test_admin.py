@@ -337,6 +337,28 @@ def test_a_body_that_is_too_large_is_refused(admin):
     assert admin.post("/admin/prompts", json=body).status_code == 413
 
 
+def test_budgets_are_set_shown_and_removed(server, admin, anyone):
+    made = make_key(admin, requests_per_day=5, tokens_per_month=1_000_000)
+    assert (made["requests_per_day"], made["requests_per_month"], made["tokens_per_month"]) == (5, None, 1_000_000)
+    assert chat(server, made["api_key"]).status_code == 200
+    (listed,) = [key for key in admin.get("/admin/api-keys?limit=1000").json() if key["id"] == made["id"]]
+    status = admin.get(f"/admin/api-keys/{made['id']}/status").json()
+    own = anyone.get("/key", headers={"X-API-Key": made["api_key"]}).json()
+    assert listed["budgets"] == status["budgets"] == own["budgets"]
+    budgets = {budget["name"]: budget for budget in own["budgets"]}
+    assert set(budgets) == {"requests_per_day", "tokens_per_month"}
+    assert (budgets["requests_per_day"]["used"], budgets["requests_per_day"]["limit"]) == (1, 5)
+    assert 0 < budgets["tokens_per_month"]["used"] < 100
+    assert time.time() < budgets["requests_per_day"]["resets_at"] <= time.time() + 86_400
+    changed = admin.patch(f"/admin/api-keys/{made['id']}", json={"requests_per_day": 1}).json()
+    assert (changed["requests_per_day"], changed["tokens_per_month"]) == (1, 1_000_000)
+    is_problem(chat(server, made["api_key"]), 429, "budget_exceeded")
+    admin.patch(f"/admin/api-keys/{made['id']}", json={"requests_per_day": None})
+    assert chat(server, made["api_key"]).status_code == 200
+    for wrong in (0, -1, "many", 1.5, 10**13):
+        is_problem(admin.patch(f"/admin/api-keys/{made['id']}", json={"tokens_per_day": wrong}), 400, "invalid_request")
+
+
 @pytest.mark.parametrize(
     "reference", ["%7B%22$ne%22:null%7D", "%00", "..", "a%2Fb", "x" * 5000, "%F0%9F%90%99", "$where"]
 )
@@ -355,6 +377,7 @@ def test_a_client_may_ask_about_its_own_key(server, anyone):
         "expires_at": None,
         "requests_per_minute": None,
         "models": [],
+        "budgets": [],
     }
     is_problem(anyone.get("/key"), 401, "unauthorized")
     is_problem(anyone.get("/key", headers={"X-API-Key": "wrong"}), 401, "unauthorized")

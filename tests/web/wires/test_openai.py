@@ -15,6 +15,7 @@ from tools_model import ToolsModel
 
 import orbit
 from orbit.auth.keys import new_key
+from orbit.database.budgets import Budgets
 from orbit.testing import serve
 
 
@@ -295,6 +296,19 @@ def test_the_client_tries_again_after_429_when_it_was_told_to(tmp_path: Path, mo
     assert limited.value.code == "rate_limit_exceeded"
     assert int(limited.value.response.headers["retry-after"]) >= 1
     assert answer.choices[0].finish_reason == "stop"
+
+
+def test_the_client_does_not_wait_for_a_budget(tmp_path: Path) -> None:
+    with serve({"script": {}}, tmp_path) as server:
+        secret, key = new_key("client", budgets=Budgets(requests_per_month=1))
+        server.call(server.services.database.create_key(key))
+        ask(server, HELLO, key=secret)
+        with (
+            openai.OpenAI(base_url=f"{server.url}/v1", api_key=secret, max_retries=3) as patient,
+            pytest.raises(openai.RateLimitError, match="1 requests a month") as refused,
+        ):
+            patient.chat.completions.create(model="script", messages=HELLO)
+    assert (refused.value.code, refused.value.type) == ("insufficient_quota", "insufficient_quota")
 
 
 def test_a_stream_that_breaks_raises(tmp_path: Path) -> None:

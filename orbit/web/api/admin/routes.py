@@ -15,7 +15,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from orbit.admin.collections import CollectionExists, EmptyCollection, UnknownDocument
 from orbit.admin.names import BadCollectionName
-from orbit.admin.service import Administration, BadRequest
+from orbit.admin.service import Administration, BadRequest, use_today
 from orbit.admin.wire import (
     Done,
     KeyDetails,
@@ -172,7 +172,8 @@ def _own_key_route(services: Services) -> Any:
     @get("/key", summary="What the caller's own key may do", tags=["administration"], security=[{API_KEY: []}])
     async def key(request: Request[Any, Any, Any]) -> Response[OwnKey]:
         identity = await services.authenticator.authenticate(request.headers.get("x-api-key"))
-        return Response(own_key(identity.key), headers={"Cache-Control": "no-store"})
+        found = own_key(identity.key, await use_today(services.database, identity.key))
+        return Response(found, headers={"Cache-Control": "no-store"})
 
     return key
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from litestar import Request
@@ -13,26 +12,53 @@ from litestar import Request
 from orbit.types import CallContext
 from orbit.web.http.body import decode, read_body
 from orbit.web.http.request import bearer
-from orbit.web.key_guard import admit, context_of, place_beside_chats
+from orbit.web.key_guard import admit, charged, context_of, place_beside_chats
 from orbit.web.services import Services
 
+A = TypeVar("A", bound="Answer")
 T = TypeVar("T")
 
 
-@asynccontextmanager
-async def decoded(
-    services: Services, request: Request[Any, Any, Any], decoder: msgspec.json.Decoder[T], expected: str
-) -> AsyncGenerator[tuple[T, CallContext], None]:
-    """Admit a request by its key, hold one of the places beside chats, and give its body and context.
+class Counted(Protocol):
+    """The tokens of an answer, or words where nobody counts tokens."""
 
-    Raises Unauthorized, RateLimited, Overloaded, DatabaseUnavailable or RequestError.
+    @property
+    def total_tokens(self) -> int:
+        """All of them."""
+        ...
+
+
+class Answer(Protocol):
+    """An answer that says what it has cost."""
+
+    @property
+    def usage(self) -> Counted:
+        """What it has cost."""
+        ...
+
+
+async def answered(
+    services: Services,
+    request: Request[Any, Any, Any],
+    decoder: msgspec.json.Decoder[T],
+    expected: str,
+    work: Callable[[T, CallContext], Awaitable[A]],
+) -> A:
+    """Admit a request by its key, hold one of the places beside chats, and answer its body by ``work``.
+
+    Raises Unauthorized, RateLimited, BudgetExceeded, Overloaded, DatabaseUnavailable or RequestError.
     """
     settings = services.config.host
     identity = await admit(services, request.scope, bearer(request.scope), services.admission)
     context = context_of(request.scope, identity, time.monotonic() + settings.timeouts.turn)
     body = await read_body(request.scope, request.receive, settings.limits.max_body_bytes)
     async with place_beside_chats(services, request.scope):
-        yield decode(body, decoder, expected), context
+        asked = decode(body, decoder, expected)
+        async with charged(services, identity) as charge:
+            answer = await work(asked, context)
+            if charge is not None:
+                charge.add(answer.usage.total_tokens)
+            return answer
 
 
 def words_of(texts: Sequence[str]) -> int:

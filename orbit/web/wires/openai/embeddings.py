@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -17,7 +18,7 @@ from orbit.upstreams import listed_name
 from orbit.web.http.operation import operation
 from orbit.web.services import Services
 from orbit.web.wires.checks import ParameterError
-from orbit.web.wires.openai.beside import decoded, words_of
+from orbit.web.wires.openai.beside import answered, words_of
 
 if TYPE_CHECKING:
     from orbit.types import Vectors
@@ -82,8 +83,7 @@ def embedding_route(services: Services) -> Any:
         summary="Embed texts",
     )
     async def embeddings(request: Request[Any, Any, Any]) -> EmbeddingList:
-        async with decoded(services, request, _decoder, _EXPECTED) as (asked, context):
-            return await _embed(services.host, asked, context)
+        return await answered(services, request, _decoder, _EXPECTED, partial(_embed, services.host))
 
     return embeddings
 

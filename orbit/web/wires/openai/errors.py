@@ -14,6 +14,7 @@ _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_
 _CODES = {
     "unauthorized": "invalid_api_key",
     "rate_limited": "rate_limit_exceeded",
+    "budget_exceeded": "insufficient_quota",
     "prompt_too_long": "context_length_exceeded",
 }
 _PARAMETERS = {"tokens": "input"}
@@ -43,6 +44,8 @@ def error_body(error: BaseException, request_id: str) -> tuple[int, ErrorBody]:
     code = _CODES.get(problem.code, problem.code)
     if code == "context_length_exceeded":
         status = 400  # OpenAI's status; its clients look for the code
+    elif code == "insufficient_quota":
+        kind = code
     param = parameter_of(error, _PARAMETERS)
     return status, ErrorBody(ErrorDetail(problem.detail, kind, param, code))
 

@@ -16,7 +16,7 @@ from orbit.upstreams import listed_name
 from orbit.web.http.operation import operation
 from orbit.web.services import Services
 from orbit.web.wires.checks import ParameterError
-from orbit.web.wires.openai.beside import decoded, words_of
+from orbit.web.wires.openai.beside import answered, words_of
 
 RERANK: Final = "/rerank"
 PATHS: Final = (RERANK, "/v2/rerank")
@@ -75,13 +75,11 @@ def rerank_routes(services: Services, security: list[Any]) -> tuple[Any, Router]
 
     @post(RERANK, status_code=200, operation_id="rerank", operation_class=described, summary="Rank documents")
     async def rerank(request: Request[Any, Any, Any]) -> Ranking:
-        async with decoded(services, request, _decoder, _EXPECTED) as (asked, context):
-            return await _ranked(services, asked, context)
+        return await answered(services, request, _decoder, _EXPECTED, partial(_ranked, services))
 
     @post(list(PATHS), status_code=200, include_in_schema=False)
     async def rerank_elsewhere(request: Request[Any, Any, Any]) -> Ranking:
-        async with decoded(services, request, _decoder, _EXPECTED) as (asked, context):
-            return await _ranked(services, asked, context)
+        return await answered(services, request, _decoder, _EXPECTED, partial(_ranked, services))
 
     return rerank, Router("/", route_handlers=[rerank_elsewhere], security=security)
 

@@ -8,6 +8,7 @@ import { badge, button, empty, field, fill, heading, hidden, table, when } from 
 
 const SHOWN = 200;
 const STATUS = { active: ["Active", "good"], inactive: ["Inactive", "off"], expired: ["Expired", "off"] };
+const BUDGETS = ["requests_per_day", "requests_per_month", "tokens_per_day", "tokens_per_month"];
 const GRACE = [
   ["0", "ends at once"],
   ["3600", "works for another hour"],
@@ -63,7 +64,7 @@ function rows(view, reload) {
       ["Key", (key) => h("code", {}, key.api_key)],
       ["Collection", (key) => key.collection ?? h("span", { class: "soft" }, "the default")],
       ["Prompt", (key) => promptOf(key) ?? h("span", { class: "soft" }, "the default")],
-      ["Limit", (key) => (key.requests_per_minute ? `${number(key.requests_per_minute)} / min` : h("span", { class: "soft" }, "none"))],
+      ["Limits", limits],
       ["Models", (key) => key.models.join(", ") || h("span", { class: "soft" }, "all")],
       ["Made", (key) => when(key.created_at)],
       ["Status", (key) => [badge(...STATUS[key.status]), key.expires_at && h("small", {}, `until ${date(key.expires_at)}`)]],
@@ -73,6 +74,18 @@ function rows(view, reload) {
   );
   return more > 0 ? [keys, h("p", { class: "hint rest" }, `${counted(more, "more key")}; filter to find the one you look for.`)] : [keys];
 }
+
+/** The limit and the budgets of a key. */
+function limits({ requests_per_minute: limit, budgets }) {
+  if (!limit && !budgets.length) return h("span", { class: "soft" }, "none");
+  const used = budgets.map((one) =>
+    h("small", { title: `until ${date(one.resets_at)}` }, `${number(one.used)} of ${number(one.limit)} ${inWords(one.name)}`),
+  );
+  return [limit && `${number(limit)} / min`, ...used];
+}
+
+/** The name of a budget, such as tokens_per_day, in words. */
+const inWords = (name) => name.replace("_per_", " a ");
 
 /** The controls of what can be said of a key, and what they say. */
 function controls(view, key = {}) {
@@ -87,6 +100,11 @@ function controls(view, key = {}) {
   );
   const models = h("input", { type: "text", autocomplete: "off", placeholder: "All models" });
   const limit = h("input", { type: "number", min: 1, max: 1_000_000, step: 1, placeholder: "No limit" });
+  const budgets = BUDGETS.map((name) => {
+    const input = h("input", { type: "number", min: 1, max: 1_000_000_000_000, step: 1, placeholder: "No budget" });
+    input.value = key[name] ?? "";
+    return input;
+  });
   const ends = h("input", { type: "datetime-local" });
   const notes = h("textarea", { rows: 2, maxlength: 4000 });
   name.value = key.client_name ?? "";
@@ -114,6 +132,9 @@ function controls(view, key = {}) {
     field("Models", models, `Separated by commas; the first is the default. There are: ${view.models.join(", ")}.`),
     gone,
     h("div", { class: "pair" }, field("Requests per minute", limit), field("Ends", ends)),
+    h("div", { class: "pair" }, field("Requests per day", budgets[0]), field("Requests per month", budgets[1])),
+    h("div", { class: "pair" }, field("Tokens per day", budgets[2]), field("Tokens per month", budgets[3])),
+    h("p", { class: "hint" }, "Days and months are those of the calendar in UTC."),
     field("Notes", notes),
   ];
   const values = () => ({
@@ -122,6 +143,7 @@ function controls(view, key = {}) {
     notes: notes.value,
     models: named(),
     requests_per_minute: limit.value ? Number(limit.value) : null,
+    ...Object.fromEntries(BUDGETS.map((name, place) => [name, budgets[place].value ? Number(budgets[place].value) : null])),
     // Left alone it is not sent: its seconds are not in the field, and one that has passed could not be set again.
     ...(ends.value === endsBefore ? {} : { expires_at: ends.value ? new Date(ends.value).getTime() / 1000 : null }),
   });

@@ -163,7 +163,7 @@ function broken(turn, error) {
   turn.failure = {
     sentence: sentenceOn(error),
     way: wayOn(error),
-    retryAt: error.retryAfter ? Date.now() + 1000 * error.retryAfter : null,
+    retryAt: error.retryAfter && error.code !== "budget_exceeded" ? Date.now() + 1000 * error.retryAfter : null,
   };
 }
 

@@ -20,10 +20,10 @@ export function noteOn({ session_id: session, metadata }) {
 
 /** An error, in sentences for the one who asked. */
 export function sentenceOn(error) {
-  const { status, retryAfter: seconds } = error;
+  const { status, code, retryAfter: seconds } = error;
   if (status === STREAMING) return `The answer is not complete. ${error.message}`;
   if (status === 401) return "The server does not accept your key any more. Enter another to go on.";
-  if (status !== 429) return error.message;
+  if (status !== 429 || code === "budget_exceeded") return error.message;
   const wait = seconds
     ? `Ask again in ${seconds} ${seconds === 1 ? "second" : "seconds"}.`
     : "Ask again a little later.";
