@@ -37,6 +37,32 @@ def test_signing_in_and_out(tab: Any, server: Any) -> None:
     assert page.context.request.get(f"{server.url}/admin/api-keys").status == 401
 
 
+def test_budgets_are_set_and_what_is_used_is_shown(tab: Any, server: Any, admin: httpx.Client) -> None:
+    page = signed_in(tab, server, "keys")
+    press(page, "New key")
+    page.get_by_label("Client").fill("With budgets")
+    page.get_by_label("Requests per day").fill("2")
+    page.get_by_label("Tokens per month").fill("5000000")
+    press(page, "Make the key")
+    secret = shown_secret(page)
+    assert chat(server, secret).status_code == 200
+    page.reload()
+    row = page.get_by_role("row").filter(has_text="With budgets")
+    limits = row.get_by_role("cell").nth(3)
+    limits.get_by_text("1 of 2 requests a day").wait_for()
+    assert "of 5,000,000 tokens a month" in limits.inner_text()
+
+    row.get_by_role("button", name="Manage").click()
+    assert page.get_by_label("Tokens per month").input_value() == "5000000"
+    page.get_by_label("Requests per day").fill("1")
+    page.get_by_label("Tokens per month").fill("")
+    press(page, "Save")
+    page.get_by_text("1 of 1 requests a day").wait_for()
+    assert limits.inner_text().strip() == "1 of 1 requests a day"
+    refused = chat(server, secret)
+    assert (refused.status_code, refused.json()["code"]) == (429, "budget_exceeded")
+
+
 def test_a_key_from_its_making_to_its_end(tab: Any, server: Any, admin: httpx.Client) -> None:
     page = signed_in(tab, server, "keys", permissions=["clipboard-read", "clipboard-write"])
     press(page, "New key")

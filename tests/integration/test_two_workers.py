@@ -195,8 +195,8 @@ async def test_tokens_of_both_workers_add_up(server):
     made = server.cli("keys", "create", "--name", "tokens", "--tokens-per-month", "1000000")
     assert statuses(await server.chats(made["api_key"])) == {200}
     (budget,) = server.cli("keys", "status", made["id"])["budgets"]
-    assert budget["used"] == 3 * CLIENTS  # a message and two words
-    server.cli("keys", "update", made["id"], "--tokens-per-month", str(3 * CLIENTS))
+    assert budget["used"] == 4 * CLIENTS  # two messages and two words
+    server.cli("keys", "update", made["id"], "--tokens-per-month", str(4 * CLIENTS))
     assert statuses(await server.chats(made["api_key"])) == {429}
 
 
