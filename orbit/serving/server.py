@@ -28,7 +28,7 @@ from orbit.observing.server_log import configure_logging
 from orbit.serving.http_protocol import LimitedProtocol
 from orbit.serving.listening import cannot_listen
 from orbit.serving.reload import Reloading, WorkerReloading, apply_logging
-from orbit.serving.signals import FORCE, HANGUP, STOPPING, Hangup
+from orbit.serving.signals import FORCE, HANGUP, REPEAT_SECONDS, STOPPING, Hangup
 from orbit.serving.slow_senders import SlowSenders
 from orbit.serving.sole_server import OwnFolders
 from orbit.serving.stalled_readers import StalledReaders
@@ -54,8 +54,6 @@ logger = logging.getLogger("orbit")
 
 NOTICE_SECONDS = 1.0
 """Seconds for load balancers to notice that the server is no longer ready."""
-_REPEAT_SECONDS = 0.5
-"""A signal within so many seconds of the first is the same one: terminals signal a process and its whole group."""
 _FORCED_SECONDS = 5.0
 _ABANDON_SECONDS = 5.0
 _LEAVE_SECONDS = 2.0
@@ -257,6 +255,8 @@ class Server(uvicorn.Server):
             self._hung_up = True
             return
         now = time.monotonic()
+        forced = sig == FORCE != signal.SIGTERM  # the supervisor heard two signals, even if this worker is late
+        again = self._told_at is not None and sig != HANGUP and now >= self._told_at + REPEAT_SECONDS
         if self._told_at is None:
             self._told_at = now
             if self.started:
@@ -266,7 +266,7 @@ class Server(uvicorn.Server):
                 self._end_within(min(self._timeouts.stop, _ABANDON_SECONDS))
                 if self._loop is not None:
                     self._loop.call_soon_threadsafe(self._abandon_start)
-        elif sig != HANGUP and now >= self._told_at + _REPEAT_SECONDS:
+        if again or forced:
             if sig in (signal.SIGINT, FORCE):
                 self.force_exit = True
                 self._end_within(_FORCED_SECONDS)

@@ -20,6 +20,9 @@ else:
 STOPPING = (signal.SIGTERM, signal.SIGINT, HANGUP)
 _OF_TERMINALS = frozenset({signal.SIGINT, HANGUP})
 
+REPEAT_SECONDS = 0.5
+"""A signal within so many seconds of the first is the same one: tools signal a process and its whole group."""
+
 
 class Hangup:
     """Tells a terminal that was closed from a request to reload. The signal is SIGHUP for both."""

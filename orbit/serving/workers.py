@@ -37,7 +37,7 @@ from orbit.serving.reload import (
     log_refusal,
     problems_of,
 )
-from orbit.serving.signals import FORCE, HANGUP, STOPPING, Hangup, leave_to_parent, shielded
+from orbit.serving.signals import FORCE, HANGUP, REPEAT_SECONDS, STOPPING, Hangup, leave_to_parent, shielded
 from orbit.serving.systemd import notify
 
 logger = logging.getLogger("orbit")
@@ -114,7 +114,7 @@ class Workers:
         self._listeners = listeners
         self._number = number
         self._workers: list[_Worker] = []
-        self._stopping = False
+        self._told_at: float | None = None
         self._hangup = Hangup()
         self._hung_up = False
         self._wanted: list[tuple[_Worker, Wanted]] = []
@@ -171,7 +171,7 @@ class Workers:
         hung_up, self._hung_up = self._hung_up, False
         wanted, self._wanted = self._wanted, []
         if hung_up and self._hangup.closed:
-            self._stopping = True
+            self._told_at = time.monotonic()
             return
         reloads = [(worker, asked.number) for worker, asked in wanted if asked.level is None]
         if hung_up or reloads:
@@ -274,9 +274,15 @@ class Workers:
         if number == HANGUP and not self._hangup.closed:
             self._hung_up = True
             return
-        if self._stopping and number != HANGUP:
+        now = time.monotonic()
+        if self._told_at is None:
+            self._told_at = now
+        elif number != HANGUP and now >= self._told_at + REPEAT_SECONDS:
             self._tell_all(FORCE if number == signal.SIGINT else signal.SIGTERM)
-        self._stopping = True
+
+    @property
+    def _stopping(self) -> bool:
+        return self._told_at is not None
 
     def _tell_all(self, number: int) -> None:
         for worker in self._workers:

@@ -195,6 +195,25 @@ def test_a_second_control_c_cuts_answers_and_keeps_their_records(tmp_path: Path,
     assert "Traceback" not in server.log.read_text()
 
 
+def test_a_worker_that_is_late_hears_both_signals(tmp_path: Path) -> None:
+    config = "script: {words: -1, delay: 0.05}\ntimeouts: {drain: 300}\n"
+    with served(tmp_path, config, "--workers", "2", chat_log="logs") as server:
+        readers = [Reader(server) for _ in range(5)]
+        for reader in readers:
+            assert reader.begun.wait(20)
+        late = server.workers()[0]
+        os.kill(late, signal.SIGSTOP)
+        server.process.send_signal(signal.SIGINT)
+        eventually(lambda: "Shutting down" in server.log.read_text())
+        server.process.send_signal(signal.SIGINT)
+        eventually(lambda: server.workers() == [late])
+        os.kill(late, signal.SIGCONT)
+        assert server.finish() == 0
+        for reader in readers:
+            reader.join()
+    assert len(chats(tmp_path)) == 5
+
+
 def test_records_of_answers_that_have_ended_survive_a_second_control_c(tmp_path: Path) -> None:
     with served(tmp_path, "script: {words: 3}\ntimeouts: {drain: 300}\n", chat_log="logs") as server:
         for _ in range(50):
@@ -228,9 +247,10 @@ def test_nohup_makes_sighup_nothing(tmp_path: Path, workers: str) -> None:
         assert server.readiness() == 200
 
 
-def test_a_signal_that_comes_twice_at_once_is_one(tmp_path: Path) -> None:
+@BOTH
+def test_a_signal_that_comes_twice_at_once_is_one(tmp_path: Path, workers: str) -> None:
     """Tools send it to the process and to its group."""
-    with served(tmp_path, "script: {words: 20, delay: 0.1}\n") as server:
+    with served(tmp_path, "script: {words: 20, delay: 0.1}\n", "--workers", workers) as server:
         reader = Reader(server)
         assert reader.begun.wait(20)
         for _ in range(3):
