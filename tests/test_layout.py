@@ -40,6 +40,7 @@ ELSEWHERE = {
     "web/api/admin/control.py": ("serving/test_reload.py", "what a reload changes, from outside"),
     "web/generation.py": ("serving/test_reload.py", "requests beside a reload, from outside"),
     "web/http/operation.py": ("web/api/test_schema.py", "operations in that document"),
+    "web/http/own_router.py": ("web/test_routing.py", "the routes below routers, from outside"),
     "web/http/root_path.py": ("serving/test_root_path.py", "a server behind a proxy, from outside"),
     "web/services.py": ("web/test_routing.py", "opens what the application serves"),
     "web/wires/extra.py": ("web/wires/test_openai.py", "what ORBIT adds to answers, as clients read it"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from litestar import Router, post
+from litestar import post
 from litestar.openapi.spec import Operation
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from orbit.web.http.operation import operation
+from orbit.web.http.own_router import OwnRouter
 from orbit.web.key_guard import API_KEY
 from orbit.web.services import Services
 from orbit.web.wires.anthropic.message_request import MessageRequest
@@ -108,8 +109,8 @@ def chat_routes(services: Services, chats: Mapping[str, ASGIApp]) -> list[Any]:
     return [
         _route(chats[CHAT], CHAT, "chat", own, "Ask a question", tags=["chat"], security=[{API_KEY: []}]),
         rerank_elsewhere,
-        Router("/v1", route_handlers=openai, tags=["openai"], security=security),
-        Router(MESSAGES, route_handlers=[messages, counting_route(services)], tags=["anthropic"], security=security),
+        OwnRouter("/v1", route_handlers=openai, tags=["openai"], security=security),
+        OwnRouter(MESSAGES, route_handlers=[messages, counting_route(services)], tags=["anthropic"], security=security),
     ]
 
 

@@ -17,6 +17,7 @@ from orbit.chat.admission import Admission
 from orbit.errors import Overloaded
 from orbit.types import CallContext
 from orbit.web.http.access import QUOTA
+from orbit.web.http.own_router import OwnRouter
 from orbit.web.http.problems import ServerStopping
 from orbit.web.http.request import bearer, header, request_id_of
 from orbit.web.services import Services
@@ -114,7 +115,7 @@ def guarded_router(
             identity = await services.authenticator.authenticate(bearer(scope))
             scope["state"] |= {_IDENTITY: identity, "key_id": identity.key.id}
 
-    return Router(path, route_handlers=handlers, guards=[only_with_a_key], tags=tags, security=[{API_KEY: []}])
+    return OwnRouter(path, route_handlers=handlers, guards=[only_with_a_key], tags=tags, security=[{API_KEY: []}])
 
 
 def _identity(scope: Any) -> Identity:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
 
 import msgspec
 from importlib_metadata import EntryPoint, entry_points
@@ -70,7 +73,20 @@ class _Installed(Mapping[str, InstalledPlugin]):
 
 def installed_plugins() -> Mapping[str, InstalledPlugin]:
     """Return the installed plugins by name, in order of their names."""
+    return _installed(tuple((folder, _changed(folder)) for folder in sys.path))
+
+
+@lru_cache(1)
+def _installed(folders: tuple[tuple[str, int], ...]) -> Mapping[str, InstalledPlugin]:  # noqa: ARG001  # the key
+    """Read the metadata of all distributions, again once a folder that may hold some has changed."""
     return _Installed(entry_points(group=GROUP))
+
+
+def _changed(folder: str) -> int:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _distribution(entry: EntryPoint) -> tuple[str, str]:

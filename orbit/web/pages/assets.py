@@ -1,4 +1,4 @@
-"""The files of the pages: read and compressed once, at URLs that change with their content."""
+"""The files of the pages: read once, compressed when a browser first asks, at URLs that change with their content."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import html
 import mimetypes
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -21,23 +22,23 @@ from orbit.web.pages.headers import file_headers
 STATIC = Path(__file__).parent / "static"
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
+_COMPRESSED = 100
+"""Files that stay compressed in memory: all of the pages, and some of the configuration before a reload."""
 
 
 class Content(msgspec.Struct, frozen=True):
-    """A file to serve: its bytes, plain and compressed (empty if that saves nothing), and its headers."""
+    """A file to serve, and its headers."""
 
     body: bytes
-    compressed: bytes
     media_type: str
     etag: str
     headers: dict[str, str]
 
     @classmethod
     def of(cls, body: bytes, media_type: str, headers: Mapping[str, str]) -> Content:
-        """Compress the bytes and derive the ETag."""
+        """Derive the ETag."""
         etag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
-        compressed = b"" if media_type.startswith("font/") else gzip.compress(body, mtime=0)
-        return cls(body, compressed, media_type, etag, {**headers, "ETag": etag})
+        return cls(body, media_type, etag, {**headers, "ETag": etag})
 
     def response(self, request: Request[Any, Any, Any]) -> Response[bytes]:
         """Return the response, 304 if the browser has the content already."""
@@ -45,10 +46,10 @@ class Content(msgspec.Struct, frozen=True):
         known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
         if self.etag in known:
             return Response(b"", status_code=304, headers=headers)
-        if not self.compressed or "gzip" not in request.headers.get("accept-encoding", ""):
+        if self.media_type.startswith("font/") or "gzip" not in request.headers.get("accept-encoding", ""):
             return Response(self.body, media_type=self.media_type, headers=headers)
         headers["Content-Encoding"] = "gzip"
-        return Response(self.compressed, media_type=self.media_type, headers=headers)
+        return Response(_compressed(self.body), media_type=self.media_type, headers=headers)
 
 
 class Assets:
@@ -108,6 +109,11 @@ def content_route(path: str, content: Content) -> Any:
         return content.response(request)
 
     return show
+
+
+@lru_cache(_COMPRESSED)
+def _compressed(body: bytes) -> bytes:
+    return gzip.compress(body, mtime=0)
 
 
 def _media_type(name: str) -> str:

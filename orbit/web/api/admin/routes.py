@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, Router, delete, get, patch, post, put
+from litestar import Request, Response, delete, get, patch, post, put
 from litestar.connection import ASGIConnection
 from litestar.datastructures import ResponseHeader
 from litestar.exceptions import ValidationException
@@ -39,6 +39,7 @@ from orbit.web.admin_guard import ADMIN_SESSION, ADMIN_TOKEN, CHANGING_SESSION, 
 from orbit.web.api.admin.activity import chats_route
 from orbit.web.api.admin.collections import collection_routes
 from orbit.web.api.admin.sign_in import sign_in_routes
+from orbit.web.http.own_router import OwnRouter
 from orbit.web.http.problems import RequestError, headers_of, invalid_fields, operators_problem_of, problem_of
 from orbit.web.http.redaction import redact_access_log
 from orbit.web.http.request import request_id_of
@@ -86,12 +87,12 @@ def admin_routes(services: Services, *more: Any) -> list[Any]:
     ]
     reading = [handler for handler in handlers if "GET" in handler.http_methods]
     changing = [handler for handler in handlers if "GET" not in handler.http_methods]
-    router = Router(
+    router = OwnRouter(
         "/admin",
         route_handlers=[
             *sign_in_routes(guard, services.config.host.general.root),
-            Router("/", route_handlers=reading, security=[*ADMIN_TOKEN, *ADMIN_SESSION]),
-            Router("/", route_handlers=changing, security=[*ADMIN_TOKEN, *CHANGING_SESSION]),
+            OwnRouter("/", route_handlers=reading, security=[*ADMIN_TOKEN, *ADMIN_SESSION]),
+            OwnRouter("/", route_handlers=changing, security=[*ADMIN_TOKEN, *CHANGING_SESSION]),
         ],
         guards=[only_administrators],  # a function: Litestar makes a deep copy of anything else
         exception_handlers={OrbitError: _refusal, ValidationException: _invalid, RecursionError: _too_deep},

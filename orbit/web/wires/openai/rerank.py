@@ -14,6 +14,7 @@ from orbit.host.models.catalogue import ALIAS, UnknownModel
 from orbit.types import CallContext, Document, Query
 from orbit.upstreams import listed_name
 from orbit.web.http.operation import operation
+from orbit.web.http.own_router import OwnRouter
 from orbit.web.services import Services
 from orbit.web.wires.checks import ParameterError
 from orbit.web.wires.openai.beside import answered, words_of
@@ -81,7 +82,7 @@ def rerank_routes(services: Services, security: list[Any]) -> tuple[Any, Router]
     async def rerank_elsewhere(request: Request[Any, Any, Any]) -> Ranking:
         return await answered(services, request, _decoder, _EXPECTED, partial(_ranked, services))
 
-    return rerank, Router("/", route_handlers=[rerank_elsewhere], security=security)
+    return rerank, OwnRouter("/", route_handlers=[rerank_elsewhere], security=security)
 
 
 async def _ranked(services: Services, request: RerankRequest, context: CallContext) -> Ranking:
