@@ -66,6 +66,7 @@ _CLOSING: Final = re.compile(rf"</(?:{_NAME})>|{_any_of((*_PAIRS.values(), _FINA
 _TAG: Final = re.compile(rf"{_OPENING.pattern}|(?P<closing>{_CLOSING.pattern})", re.IGNORECASE)
 _UNFINISHED: Final = re.compile(rf"</?[a-z:_]{{0,30}}|<(?:{_NAME}){_ATTRIBUTES}", re.IGNORECASE)
 _BEGINNINGS: Final = (*_RESPONSES, *_PAIRS, *_PAIRS.values(), *_HARMONY, _STRIPPED[0])
+_QUOTES: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "«": "»", "(": ")"}
 _MARK: Final = re.compile(r"<\|(start|channel|message|end|return|call|constrain)\|>")
 _MARKS: Final = tuple(f"<|{name}|>" for name in ("start", "channel", "message", "end", "return", "call", "constrain"))
 
@@ -111,8 +112,18 @@ class ThinkingSplitter:
         self._learn = learn
         self._state: Literal["begin", "thoughts", "harmony", "whole", "response", "answer"] = "begin"
         self._held = ""
-        self._closing = _CLOSING
+        self._tags = _TAG
         self._tag = "</think>"
+        self._before = ""
+        """The last characters of the thoughts that were read."""
+        self._depth = 0
+        """Opening tags within the thoughts whose closing tag is to come."""
+        self._doubtful: list[str] | None = None
+        """The text after a closing tag that may belong to the thoughts: it is the answer if no other tag follows."""
+        self._in_code = False
+        """Whether that tag seems to be part of code."""
+        self._fenced = False
+        """Whether the thoughts are in a block of code."""
         self._response_end = ""
         self._responds = False
         """Whether the answer between marks has begun."""
@@ -182,10 +193,7 @@ class ThinkingSplitter:
         """
         held, self._held = self._held, ""
         if self._state == "thoughts":
-            if self._kept is None or (cut and not self._unknown):
-                return "", held
-            self._tell(opened=False)
-            return "".join([*self._kept, held]), ""
+            return self._rest_of_thoughts(held, cut=cut)
         if self._state == "whole" and self._kept is not None:
             return self._split_whole("".join(self._kept))
         if self._state == "harmony" and self._part in ("header", "other"):
@@ -195,6 +203,19 @@ class ThinkingSplitter:
         if self._state == "answer" and self._watches:
             self._tell(opened=False)
         return held, ""
+
+    def _rest_of_thoughts(self, held: str, *, cut: bool) -> Split:
+        self._held = held
+        self._read_thought(len(held))
+        self._end_line()
+        if self._doubtful is not None and (self._kept is None or self._fenced or not self._in_code):
+            if self._kept is not None:
+                self._tell(opened=True)
+            return "".join(self._doubtful).lstrip(), ""
+        if self._kept is None or (cut and not self._unknown):
+            return "", held
+        self._tell(opened=False)
+        return "".join(self._kept), ""
 
     def _split(self) -> Split:
         answer, thoughts = "", ""
@@ -259,8 +280,11 @@ class ThinkingSplitter:
         else:
             return False
         self._state, self._held, self._kept = "thoughts", begun, None
-        self._tag = closing
-        self._closing = re.compile(re.escape(closing), re.IGNORECASE)
+        self._tag, self._before, self._depth, self._doubtful = closing, "", 0, None
+        self._ticks, self._fenced = 0, False
+        own = rf"<{re.escape(opening['name'])}{_ATTRIBUTES}(?<!/)>" if opening and opening["name"] else ""
+        own = own or (re.escape(opening[0]) if opening else "(?!)")
+        self._tags = re.compile(rf"(?P<closing>{re.escape(closing)})|{own}", re.IGNORECASE)
         return True
 
     def _thought(self) -> None:
@@ -269,20 +293,60 @@ class ThinkingSplitter:
         self._opened = self._unknown = self._whole = self._watches = False
 
     def _think(self) -> str:
-        found = self._closing.search(self._held)
-        if found is None:
-            keep = max(0, len(self._held) - _LONGEST)
-            thought, self._held = self._held[:keep], self._held[keep:]
-        else:
+        """Return the thoughts before the tag that closes them, as far as they are certain."""
+        thoughts = ""
+        while self._state == "thoughts":
+            found = self._tags.search(self._before + self._held, len(self._before))
+            if found is None:
+                return thoughts + self._read_thought(max(0, len(self._held) - _LONGEST))
+            thoughts += self._read_thought(found.start() - len(self._before))
+            inner = found["closing"] is None or self._depth > 0 or self._is_code
+            if (inner or _neighbours(found)[0] in _QUOTES) and self._held == found[0]:
+                return thoughts  # the next character decides
+            if inner or _is_quoted(found):
+                thoughts += self._pass(found)
+                continue
             if self._kept is not None:
                 self._tell(opened=True)
-            answer = found.start() if found[0] == _FINAL else found.end()
-            thought, self._held = self._held[: found.start()], self._held[answer:]
+            self._held = self._held[0 if found[0] == _FINAL else len(found[0]) :]
             self._state, self._kept = "begin", None
             self._thought()
-        if self._kept is not None and thought:
-            self._kept.append(thought)
+        return thoughts
+
+    def _pass(self, found: re.Match[str]) -> str:
+        """Read a tag that does not end the thoughts, and return it."""
+        in_code, quoted = self._is_code, _is_quoted(found)
+        if found["closing"] is None:
+            begun = bool(found.string[: found.start()].strip())
+            self._depth += begun and not (in_code or quoted or _is_word(found))
+            return self._read_thought(len(found[0]))
+        self._depth -= self._depth > 0 and not (in_code or quoted)
+        tag = self._read_thought(len(found[0]))
+        if _closes(found) or (in_code and _touches(found)) or (self._kept is None and not quoted):
+            self._doubtful, self._in_code = [], in_code
+        return tag
+
+    @property
+    def _is_code(self) -> bool:
+        return self._fenced or self._ticks % 2 == 1
+
+    def _read_thought(self, end: int) -> str:
+        thought, self._held = self._held[:end], self._held[end:]
+        self._before = (self._before + thought)[-_LONGEST:]
+        for number, line in enumerate(thought.split("\n")):
+            if number:
+                self._end_line()
+            self._ticks += line.count("`")
+        for kept in (self._kept, self._doubtful):
+            if kept is not None and thought:
+                kept.append(thought)
         return thought
+
+    def _end_line(self) -> None:
+        if self._ticks % 2:
+            self._fenced ^= self._ticks > 1
+            self._in_code &= self._ticks > 1  # a lone backtick begins no code
+        self._ticks = 0
 
     def _respond(self) -> str:
         """Return the text before what may be the mark at the end of the answer, and white space before it."""
@@ -430,9 +494,29 @@ def _unopened(text: str) -> re.Match[str] | None:
     found = _TAG.search(text)
     if found is None or found["closing"] is None or text.count("`", 0, found.start()) % 2:
         return None
-    before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
-    touches = before.isalnum() or (before != "" and before in ".!?…。！？") or after.isalnum()  # noqa: RUF001  # Chinese
-    return found if touches or _closes(found) else None
+    return found if _touches(found) or _closes(found) else None
+
+
+def _touches(found: re.Match[str]) -> bool:
+    """Return whether a tag touches the end of a word or sentence, or the beginning of a word."""
+    before, after = _neighbours(found)
+    return before.isalnum() or (before != "" and before in ".!?…。！？") or after.isalnum()  # noqa: RUF001  # Chinese
+
+
+def _is_quoted(found: re.Match[str]) -> bool:
+    """Return whether quotation marks enclose a tag."""
+    before, after = _neighbours(found)
+    return bool(before) and _QUOTES.get(before) == after
+
+
+def _is_word(found: re.Match[str]) -> bool:
+    """Return whether a tag is a word of a sentence, with a space before it, and a space or a comma after it."""
+    before, after = _neighbours(found)
+    return before == " " and after in " ,;:?!"
+
+
+def _neighbours(found: re.Match[str]) -> tuple[str, str]:
+    return found.string[: found.start()][-1:], found.string[found.end() :][:1]
 
 
 def _at_line_start(found: re.Match[str]) -> bool:

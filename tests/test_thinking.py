@@ -255,3 +255,62 @@ def test_an_answer_without_end_is_not_held_back() -> None:
     parts = [splitter.add(text) for text in ("Let me see.\n", "hm " * 1000, "</think>\n\n", *["word "] * 100_000)]
     assert "".join(answer for answer, _ in parts).startswith("word word ")
     assert "".join(thoughts for _, thoughts in parts).startswith("Let me see.\nhm hm")
+
+
+NESTED = [
+    "plan\n<think>\nthe plan\n</think>\nmore of it",
+    "plan<think>inner</think>more",
+    "plan\n<think>a<think>b</think>c</think>\nd",
+    "plan with `</think>` in it",
+    "plan:\n```\n<think>\nx\n</think>\n```\nwhich is all",
+    'plan with "</think>" in it',
+    "plan: models write <think>...</think> before it.",
+    "plan: the tag <think> opens, and so does <think>, as said",
+    "plan with one ` too many",
+]
+
+
+@pytest.mark.parametrize("thought", NESTED)
+def test_tags_within_thoughts_do_not_end_them(thought: str) -> None:
+    for pieces in cuts(f"<think>{thought}\n</think>\n\n{ANSWER}"):
+        assert split(pieces) == (ANSWER, f"{thought}\n"), pieces
+    for pieces in cuts(f"{thought}\n</think>\n\n{ANSWER}"):
+        assert split(pieces, ThinkingSplitter(opened=True))[0] == ANSWER, pieces
+
+
+@pytest.mark.parametrize(
+    "thought",
+    [
+        "plan\n<think>\nmore of it\n",
+        "explain <think>. Yes",
+        "x<think>y.",
+        "a `<think>` and <think>x",
+        "`plan ",
+        "```\nplan\n",
+    ],
+)
+@pytest.mark.parametrize("after", ["", "\n", "\n\n"])
+def test_a_tag_within_thoughts_that_nothing_closes_does_not_swallow_the_answer(thought: str, after: str) -> None:
+    for pieces in cuts(f"<think>{thought}</think>{after}{ANSWER}"):
+        assert split(pieces)[0] == ANSWER, pieces
+    for pieces in cuts(f"{thought}\n</think>\n{ANSWER}"):
+        assert split(pieces, ThinkingSplitter(opened=True))[0] == ANSWER, pieces
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Use `<think>...</think>` around it.",
+        "Models write <think>...</think> around it.",
+        "Write this:\n```\n<think>\nplan\n</think>\n```\nThat is all.",
+        'Some write "<think>" and "</think>".',
+    ],
+)
+def test_an_answer_that_mentions_tags_is_whole_though_its_model_usually_thinks(answer: str) -> None:
+    for pieces in cuts(answer):
+        thinking = Thinking()
+        split(["plan\n</think>\n", ANSWER], thinking.splitter("m"))
+        assert split(pieces, thinking.splitter("m"))[0] == answer, pieces
+        assert split(["plan\n</think>\n", answer], thinking.splitter("m"))[0] == answer
+    for pieces in cuts(f"Okay, so. {answer}"):
+        assert split(pieces, Thinking().splitter("m"))[0] == f"Okay, so. {answer}", pieces
