@@ -138,7 +138,7 @@ class LimitedProtocol(HttpToolsProtocol):
         raise _Refused
 
     def _refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
-        """Send a refusal, unless an earlier response is under way, and close.
+        """Send a refusal and close, after the responses to whole requests before it, which the refusal then leaves out.
 
         Closing at once would reset the connection of a client that still sends, which would lose the response.
         """
@@ -147,7 +147,10 @@ class LimitedProtocol(HttpToolsProtocol):
         logger.info("refused a request of %s with %d: %s", client, status, detail)
         cycle: Any = self.cycle
         if cycle is not None and not cycle.response_complete:
-            if cycle.response_started or cycle.scope is not self.scope:
+            if not cycle.more_body:
+                cycle.keep_alive = False
+                return
+            if cycle.response_started:
                 self.transport.close()
                 return
             cycle.disconnected = True  # the application is reading the body

@@ -43,7 +43,7 @@ class SlowSenders:
         begun = connection.scope is not None and (cycle is None or connection.scope is not cycle.scope)
         unanswered = cycle is not None and not cycle.response_started
         if begun or unanswered:
-            detail = f"the request did not arrive whole within {self._seconds:g} s (timeouts.receive)."
+            detail = f"the request did not arrive whole within {self._seconds:g} s."
             headers = connection.server_state.default_headers
             connection.transport.write(response(HTTPStatus.REQUEST_TIMEOUT, "request_timeout", detail, headers))
         connection.transport.close()
