@@ -12,6 +12,7 @@ import msgspec
 
 from orbit.config.convert import FromReference, as_boolean
 from orbit.errors import Problem
+from orbit.system.unicode import is_utf8
 
 MAX_FILE_BYTES = 64 * 1024
 
@@ -37,6 +38,14 @@ _FOREIGN = re.compile(
     r")"
 )
 """References in the syntax of other programs, as the whole value or after the scheme of an Authorization header."""
+_IN_SECRETS = re.compile(
+    r"(?:(?:Bearer|Basic|Token) +)?(?P<form>"
+    r"(?:(?i:env)[.:]|@env\(|\$\[|[#%@]?\{)(?P<name>[A-Za-z_]\w*)(?:\}[#%]?|[)\]])?"
+    r"|ref\+\w+:\S+|(?:secret|keyring|doppler|infisical|bitwarden|conjur|keepass):\S+|projects/[^/\s]+/secrets/\S+"
+    r"|(?P<file>(?:/var)?(?:/run)?/secrets/\S+)"
+    r")"
+)
+"""More of these, which in other settings may be texts."""
 _SECRET = re.compile(r"(?:key|password|passwd|token|secret|authorization)$", re.IGNORECASE)
 """Names of settings that hold a secret. Only in these, a text like a file's address is a foreign reference."""
 _SUPPORTED = "Supported are ${NAME}, ${NAME:-default}, ${NAME:?message} and ${file:PATH}"
@@ -91,13 +100,16 @@ class References(msgspec.Struct, frozen=True):
         return {key: resolved[key] for key in data if key in resolved}
 
     def _refuse_foreign(self, text: str, path: str) -> None:
+        secret = _SECRET.search(path) is not None
         found = _FOREIGN.fullmatch(text.strip())
-        if found is None or (found["file"] and not _SECRET.search(path)):
+        if found is None and secret:
+            found = _IN_SECRETS.fullmatch(text.strip())
+        if found is None or (found["file"] and not secret):
             return
-        name = next((name.strip() for name in found.groups()[1:] if name), "")
-        if found["shell"] and not found["form"].startswith(("$(", "$env:")) and not self._looks_like(name):
+        name, parts = next((name.strip() for name in found.groups()[1:] if name), ""), found.groupdict("")
+        if parts.get("shell") and not found["form"].startswith(("$(", "$env:")) and not self._looks_like(name):
             return  # a literal text such as $ecret
-        form = f"{found['sealed']}..." if found["sealed"] else found["form"]
+        form = f"{parts['sealed']}..." if parts.get("sealed") else found["form"]
         instead = f"; write ${{file:{found['file']}}}" if found["file"] else self._instead(name)
         raise _Unresolved(
             f"'{form}' is not a form of reference{instead}. {_SUPPORTED}. If you mean this text literally, put it into "
@@ -142,7 +154,7 @@ class References(msgspec.Struct, frozen=True):
             raise _Unresolved(f"'{form}' is not a form of reference. {_SUPPORTED}; for a literal ${{ write $${{.")
         name, operator, rest = found["name"], found["operator"], found["rest"] or ""
         value = self.variables.get(name)
-        if value and not _is_text(value):
+        if value and not is_utf8(value):
             raise _Unresolved(f"the environment variable {name} is not UTF-8 text.")
         if value or (value is not None and not operator):
             return value
@@ -182,15 +194,6 @@ class References(msgspec.Struct, frozen=True):
             return data.decode("utf-8-sig").rstrip("\r\n")
         except UnicodeDecodeError:
             raise _Unresolved(f"the secret cannot be read: {file} is not UTF-8 text.") from None
-
-
-def _is_text(value: str) -> bool:
-    """Return whether a variable holds no bytes outside UTF-8, which the system gives as surrogates."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _closing(text: str, start: int) -> int:

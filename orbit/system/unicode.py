@@ -1,4 +1,4 @@
-"""Unicode's normal form in linear time."""
+"""Unicode's normal form in linear time, and texts that UTF-8 can hold."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ def nfc(text: str) -> str:
         parts.append(unicodedata.normalize("NFC", text[start:end]))
         start = end
     return "".join(parts)
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether UTF-8 can encode a text: it holds no lone surrogates, which systems give for other bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _joins(character: str) -> bool:

@@ -129,6 +129,28 @@ def test_the_address_of_a_file_is_no_secret(read: Any, value: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "instead"),
+    [
+        *[(form, "; write ${T_SET}") for form in ("env.T_SET", "ENV:T_SET", "{T_SET}", "#{T_SET}#", "@env(T_SET)")],
+        *[(form, "; write ${T_SET}") for form in ("%{T_SET}", "$[T_SET]", "Bearer {T_SET}")],
+        *[(form, "") for form in ("ref+vault://x#key", "secret://orbit/key", "keyring:orbit/key", "doppler://key")],
+        ("projects/x/secrets/y/versions/latest", ""),
+        ("/run/secrets/key", "; write ${file:/run/secrets/key}"),
+    ],
+)
+def test_what_only_a_secret_cannot_be(read: Any, value: str, instead: str) -> None:
+    _, (problem,) = read(f"openai: {{model: m, headers: {{Authorization: '{value}'}}}}", T_SET="set")
+    form = value.removeprefix("Bearer ")
+    assert problem.startswith(f"openai.headers.Authorization: '{form}' is not a form of reference{instead}. Supported")
+    assert read(f"openai: {{model: '{value}'}}", T_SET="set")[1] == []
+
+
+@pytest.mark.parametrize("value", ["sk-1{x}", "environment", "a/run/secrets/b", "{a b}", "$[", "secret", "pa$$word{"])
+def test_a_secret_may_be_odd(read: Any, value: str) -> None:
+    assert read(f"openai: {{model: m, api_key: '{value}'}}")[1] == []
+
+
 def test_a_tag_of_other_programs_is_refused_with_what_is_supported(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("openai: {api_key: !env KEY}")
     with pytest.raises(Exception, match=r"the tag !env is not supported; write a variable as \$\{NAME\}"):

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +79,24 @@ def key_pem(key: Any, passphrase: bytes = b"") -> bytes:
     encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
     pem: bytes = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     return pem
+
+
+@contextmanager
+def over_tls(handler: type[BaseHTTPRequestHandler], folder: Path) -> Iterator[str]:
+    """The address of a server whose certificate an authority of its own has signed: ``authority.pem`` in the folder."""
+    own, authority = make_key(), make_key()
+    (folder / "authority.pem").write_bytes(authority_pem(authority))
+    (folder / "server.pem").write_bytes(key_pem(own) + signed_pem(own, authority, "localhost"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"https://localhost:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 class Pair:

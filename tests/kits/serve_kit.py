@@ -21,6 +21,18 @@ from orbit.database import open_database
 
 ORBIT = str(Path(sys.executable).with_name("orbit"))
 FAKES = ("script", "shelf")
+PATIENT = """
+import asyncio, pathlib
+import orbit
+class Plugin(orbit.Provider):
+    @orbit.hookimpl
+    async def generate(self, messages, options, context):
+        while not pathlib.Path("release").exists():
+            yield orbit.Chunk("old ")
+            await asyncio.sleep(0.05)
+        yield orbit.Chunk("end")
+"""
+"""The source of a plugin whose answers go on until the file ``release`` exists."""
 
 
 class Served:

@@ -18,7 +18,7 @@ import pytest
 from certificates import Pair
 from click.testing import CliRunner
 from cryptography import x509
-from serve_kit import Reader, Served, eventually, served
+from serve_kit import PATIENT, Reader, Served, eventually, served
 
 from orbit.cli import orbit
 from orbit.errors import ConfigError
@@ -45,17 +45,6 @@ class Plugin(orbit.Provider):
     @orbit.hookimpl
     async def moderate(self, messages, stage, context):
         return orbit.Verdict(True)
-"""
-PATIENT = """
-import asyncio, pathlib
-import orbit
-class Plugin(orbit.Provider):
-    @orbit.hookimpl
-    async def generate(self, messages, options, context):
-        while not pathlib.Path("release").exists():
-            yield orbit.Chunk("old ")
-            await asyncio.sleep(0.05)
-        yield orbit.Chunk("end")
 """
 SLOW = """
 import asyncio, pathlib

@@ -10,20 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serve_kit import ORBIT, Reader, Served, eventually, served
+from serve_kit import ORBIT, PATIENT, Reader, Served, eventually, served
 
 UNIT = (Path(__file__).parents[2] / "deploy" / "orbit.service").read_text("utf-8")
-PATIENT = """
-import asyncio, pathlib
-import orbit
-class Plugin(orbit.Provider):
-    @orbit.hookimpl
-    async def generate(self, messages, options, context):
-        while not pathlib.Path("release").exists():
-            yield orbit.Chunk("old ")
-            await asyncio.sleep(0.05)
-        yield orbit.Chunk("end")
-"""
 
 pytestmark = pytest.mark.processes
 

@@ -26,6 +26,7 @@ from orbit.database.mongodb.documents import (
 from orbit.database.quota import Quota, quota, window_start
 from orbit.database.records import PAGE, set_fields
 from orbit.database.secrets import digest_of, hint_of
+from orbit.system.unicode import is_utf8
 
 
 class MongoKeys(MongoCollections):
@@ -57,7 +58,7 @@ class MongoKeys(MongoCollections):
 
     @override
     async def find_clear(self, secret: str) -> ApiKey | None:
-        if not _storable(secret):
+        if not is_utf8(secret):  # MongoDB cannot store it
             return None
         # Also by digest: somebody may have migrated the key since it was not found by that.
         clear = {"api_key": {"$eq": secret, "$ne": ""}}
@@ -259,15 +260,6 @@ def _increment(day: str, requests: int, tokens: int) -> dict[str, Any]:
     added = {"requests": requests, "tokens": tokens}
     days = {f"days.{day}.{what}": number for what, number in added.items()}
     return {"$inc": added | days}
-
-
-def _storable(text: str) -> bool:
-    """Whether a text can be sent to MongoDB at all."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _upgrade(digest: str, hint: str, **fields: Any) -> dict[str, Any]:

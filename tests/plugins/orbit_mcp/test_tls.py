@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import authority_pem, key_pem, make_key, signed_pem
+from certificates import over_tls
 
 from orbit.testing.hosting import host, make_host
 
@@ -30,19 +28,8 @@ class Closed(BaseHTTPRequestHandler):
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """The address of the server. The certificate of the authority is in ``authority.pem``."""
-    own, authority = make_key(), make_key()
-    (tmp_path / "authority.pem").write_bytes(authority_pem(authority))
-    (tmp_path / "server.pem").write_bytes(key_pem(own) + signed_pem(own, authority, "localhost"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "server.pem")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Closed)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"https://localhost:{server.server_port}/mcp"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with over_tls(Closed, tmp_path) as address:
+        yield f"{address}/mcp"
 
 
 @pytest.mark.parametrize(

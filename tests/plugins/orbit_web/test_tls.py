@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import authority_pem, key_pem, make_key, signed_pem
+from certificates import over_tls
 
 from orbit import CallContext
 from orbit.documents import Memory, Options, sync
@@ -35,19 +33,8 @@ class Handbook(BaseHTTPRequestHandler):
 @pytest.fixture
 def intranet(tmp_path: Path) -> Iterator[str]:
     """The address of the site. The certificate of the authority is in ``authority.pem``."""
-    own, authority = make_key(), make_key()
-    (tmp_path / "authority.pem").write_bytes(authority_pem(authority))
-    (tmp_path / "site.pem").write_bytes(key_pem(own) + signed_pem(own, authority, "localhost"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "site.pem")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handbook)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"https://localhost:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with over_tls(Handbook, tmp_path) as address:
+        yield f"{address}/"
 
 
 async def crawled(tmp_path: Path, settings: dict[str, Any]) -> Any:
