@@ -26,6 +26,11 @@ _TOKENS: Final = 120
 _LONGEST: Final = 600
 """Characters of the longest question that is taken over; a longer text is no question."""
 
+_NO_QUESTION: Final = (
+    "it returned no question. Models that think first are not suitable; choose another `retrieval.rewriter`, or switch "
+    "its thinking off."
+)
+
 
 class Rewriter:
     """Asks a model. ``failed`` reports a failure: the search then goes on with the earlier questions as they are."""
@@ -55,7 +60,9 @@ class Rewriter:
             self._report(error)
         else:
             question = next((line.strip() for line in answer.splitlines() if line.strip()), "").strip("\"'«»“”„ ")
-            return question if len(question) <= _LONGEST else ""
+            if 0 < len(question) <= _LONGEST:
+                return question
+            self._report(ProviderError(_NO_QUESTION, provider=self._model, operation="generate"))
         return ""
 
     def _report(self, error: OrbitError) -> None:

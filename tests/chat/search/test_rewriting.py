@@ -94,9 +94,15 @@ def test_other_questions_are_not_rewritten(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("said", [" ", "much " * 200, orbit.ProviderError("away", kind="unavailable")], ids=repr)
-def test_without_a_usable_answer_the_earlier_questions_are_searched(server: RunningServer, said: Any) -> None:
+def test_without_a_usable_answer_the_earlier_questions_are_searched(
+    server: RunningServer, said: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     server.provider("writer").said = said
     assert searched(server, "And on Sunday?") == ["And on Sunday?", "When does the library open?\nAnd on Sunday?"]
+    told = "away" if isinstance(said, Exception) else "it returned no question. Models that think first"
+    assert f"searching with the earlier questions as they are: {told}" in caplog.text.replace(
+        "small could not generate: ", ""
+    ).replace("writer could not generate: ", "")
 
 
 async def test_a_model_that_hangs_is_left() -> None:
