@@ -2,7 +2,7 @@
 
 from orbit.upstreams.addresses import Address, address_problem, credential_problem, is_public, shown
 from orbit.upstreams.answers import Characters, Lines, count_of, finish_reason, loose_json
-from orbit.upstreams.asking import Connections, StatusError, cut_off, oversized, read_to_end, whole_body
+from orbit.upstreams.asking import Connections, StatusError, cut_off, next_piece, oversized, read_to_end, whole_body
 from orbit.upstreams.batches import embed_in_batches
 from orbit.upstreams.connections import (
     failed_connection,
@@ -17,6 +17,7 @@ from orbit.upstreams.embedding import embed_in_parts, shortened_sentence
 from orbit.upstreams.failures import Busy, Refused, WrongCertificate, blamed, error_of_status, is_final, is_too_much
 from orbit.upstreams.headers import header_problems
 from orbit.upstreams.models import listed_name
+from orbit.upstreams.opening import UpstreamProvider
 from orbit.upstreams.pinned import addresses_of, pinned_request
 from orbit.upstreams.pool import Attempts, Server, ServerPool, seconds_left
 from orbit.upstreams.probabilities import written_tokens
@@ -37,6 +38,7 @@ __all__ = [
     "ServerPool",
     "ServerSettings",
     "StatusError",
+    "UpstreamProvider",
     "WrongCertificate",
     "address_problem",
     "addresses_of",
@@ -62,6 +64,7 @@ __all__ = [
     "listed_name",
     "loose_json",
     "new_call_id",
+    "next_piece",
     "oversized",
     "pinned_request",
     "read_to_end",

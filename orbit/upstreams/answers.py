@@ -81,11 +81,21 @@ class Characters:
 
 
 def loose_json(data: bytes) -> Any:
-    """Decode JSON with NaN, control characters or invalid UTF-8. Raises ValueError, also if it is nested too deeply."""
+    """Decode JSON with NaN, control characters, endless numbers or invalid UTF-8.
+
+    Raises ValueError, also if it is nested too deeply.
+    """
     try:
-        return json.loads(data.decode(errors="replace"), strict=False)
+        return json.loads(data.decode(errors="replace"), strict=False, parse_int=_whole)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _whole(digits: str) -> int | float:
+    try:
+        return int(digits)
+    except ValueError:  # more digits than Python reads
+        return float(digits)
 
 
 def count_of(value: Any) -> int | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LONGEST_EXPLANATION: Final = 65_536
 _SECONDS_TO_END: Final = 0.5
+_SECONDS_FOR_USAGE: Final = 2.0
 
 StatusError = Callable[[int, Mapping[str, str], bytes, str, str], OrbitError]
 """Makes the error of a response from its status, its headers, the beginning of its body, the model and the URL."""
@@ -168,6 +169,22 @@ async def whole_body(response: aiohttp.ClientResponse, limit: int, url: str) -> 
         if len(body) > limit:
             raise oversized(url, "a body", limit)
     return bytes(body)
+
+
+async def next_piece(response: aiohttp.ClientResponse, *, finished: bool) -> bytes:
+    """Return what has arrived of an answer; nothing at its end.
+
+    Once the answer is ``finished``, wait only briefly for what servers send after it, such as counts of tokens.
+    """
+    import aiohttp  # noqa: PLC0415  # loaded by Connections
+
+    if not finished:
+        return await response.content.readany()
+    try:
+        async with asyncio.timeout(_SECONDS_FOR_USAGE):
+            return await response.content.readany()
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        return b""
 
 
 async def read_to_end(response: aiohttp.ClientResponse) -> None:

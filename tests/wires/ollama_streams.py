@@ -69,6 +69,9 @@ COMPLETE: dict[str, Stream] = {
     "half a character at the end": Stream([line("a\ud83d"), last()], "a\ufffd"),
     "invalid UTF-8": Stream([line("aXb").replace(b"X", b"\xff"), last()], "a\ufffdb"),
     "NaN": Stream([line("Hi").replace(b'"done"', b'"x": NaN, "done"'), last()], "Hi"),
+    "an endless number": Stream(
+        [HELLO[0].replace(b"{", b'{"eval_count": ' + b"9" * 5000 + b", ", 1), *HELLO[1:], last()]
+    ),
     "thinking": Stream([line(thinking="hm"), *PLAIN]),
     "think tags": Stream([line("<thi"), line("nk>hm</th"), line("ink>\n\n"), *PLAIN]),
     "harmony": Stream([line("<|channel|>analysis<|message|>hm<|end|><|channel|>final<|message|>"), *PLAIN]),
@@ -76,6 +79,16 @@ COMPLETE: dict[str, Stream] = {
     "more after the end": Stream([*HELLO, last() + line("!") + b"garbage\n"]),
     "an error that is empty": Stream([*HELLO, last(error="")]),
     "gzip": Stream([gzip.compress(b"".join(PLAIN))], headers={"Content-Encoding": "gzip"}),
+    "gzip in members": Stream(
+        [gzip.compress(PLAIN[0]) + gzip.compress(PLAIN[1])[:9], gzip.compress(PLAIN[1])[9:], gzip.compress(PLAIN[2])],
+        headers={"Content-Encoding": "gzip"},
+    ),
+    "gzip and more after it": Stream(
+        [gzip.compress(b"".join(PLAIN)) + b"\0\0\0", b"\0"], headers={"Content-Encoding": "gzip"}
+    ),
+    "deflate without a header": Stream(
+        [zlib.compress(b"".join(PLAIN), wbits=-zlib.MAX_WBITS)], headers={"Content-Encoding": "deflate"}
+    ),
     "deflate": Stream([zlib.compress(b"".join(PLAIN))], headers={"Content-Encoding": "deflate"}),
 }
 """Answers that are complete, whatever their form."""

@@ -138,12 +138,18 @@ COMPLETE: dict[str, Stream] = {
         [b'data: {"x\xff":"\xff","choices":[{"delta":{"content":"a"}}]}\n\n', *STOP], "a"
     ),
     "NaN": Stream([b'data: {"choices":[{"delta":{"content":"Hi"},"logprobs":{"x":NaN}}]}\n\n', *STOP], "Hi"),
+    "an endless number": Stream([HELLO[0].replace(b"{", b'{"created": ' + b"9" * 5000 + b", ", 1), *HELLO[1:], *STOP]),
     "control characters": Stream([b'data: {"choices":[{"delta":{"content":"a\tb"}}]}\n\n', *STOP], "a\tb"),
     "error after the end": Stream([*HELLO, delta(reason="stop"), event({"error": {"message": "late"}}), DONE]),
     "garbage after the end": Stream([*HELLO, delta(reason="stop"), b'data: {"usa\n\n']),
     "cut after the end": Stream([*HELLO, delta(reason="stop")], cut=True),
     "cut after [DONE]": Stream(PLAIN, usage=(7, 3), cut=True),
     "packed": Stream([gzip.compress(b"".join(PLAIN))], usage=(7, 3), headers={"Content-Encoding": "gzip"}),
+    "packed in members": Stream(
+        [gzip.compress(PLAIN[0]) + gzip.compress(PLAIN[1]), *map(gzip.compress, PLAIN[2:])],
+        usage=(7, 3),
+        headers={"Content-Encoding": "gzip"},
+    ),
     "one object": Stream([message(ANSWER)]),
     "one object on many lines": Stream([json.dumps(json.loads(message(ANSWER)), indent=1).encode()]),
     "one object without a reason": Stream([message(ANSWER, None)]),

@@ -2,19 +2,16 @@
 
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from orbit import Chunk
-from orbit.upstreams import Address, Connections, Refused, oversized, read_to_end, whole_body
+from orbit.upstreams import Address, Connections, Refused, next_piece, oversized, read_to_end, whole_body
 from orbit_anthropic.errors import not_compatible, status_error
 from orbit_anthropic.models import Model, models_from
 from orbit_anthropic.reader import MessageReader
 from orbit_anthropic.settings import AnthropicSettings
-
-if TYPE_CHECKING:
-    import aiohttp
 
 _NO_LIST: Final = frozenset(
     {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
@@ -66,7 +63,7 @@ class Client(Connections):
         """
         async with self.asked("POST", address, "/v1/messages", body, model, silence=silence) as response:
             size = 0
-            while not reader.done and (data := await _piece(response, reader)):
+            while not reader.done and (data := await next_piece(response, finished=reader.finished)):
                 size += len(data)
                 if size > LONGEST_ANSWER:
                     raise oversized(str(address), "an answer", LONGEST_ANSWER)
@@ -75,15 +72,3 @@ class Client(Connections):
             for chunk in reader.end(response.content_type):
                 yield chunk
             await read_to_end(response)
-
-
-async def _piece(response: "aiohttp.ClientResponse", reader: MessageReader) -> bytes:
-    """Return what has arrived; nothing at the end, or if the connection breaks after a complete answer."""
-    import aiohttp  # noqa: PLC0415  # loaded by the client
-
-    try:
-        return await response.content.readany()
-    except (TimeoutError, aiohttp.ClientError, OSError):
-        if reader.finished:
-            return b""
-        raise

@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from orbit import OrbitError, PromptTooLong, ProviderError
-from orbit.upstreams import Refused, error_of_status
+from orbit.upstreams import Refused, error_of_status, loose_json
 
 _TOO_LONG: Final = re.compile(
     r"prompt is too long|exceeds? .{0,40}context|context (window|limit|length)|too many (input )?tokens", re.IGNORECASE
@@ -43,8 +41,8 @@ class _Fault(NamedTuple):
 def status_error(status: int, headers: Mapping[str, str], body: bytes, model: str, url: str) -> OrbitError:
     """Return the error for a status other than 200."""
     try:
-        fault = _read(msgspec.json.decode(body))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        fault = _read(loose_json(body))
+    except ValueError:
         fault = _Fault("", "")
     return _error(status, headers, fault, model, url)
 

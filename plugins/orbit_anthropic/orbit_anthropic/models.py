@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from orbit import Capability
+from orbit.upstreams import loose_json
 from orbit_anthropic.errors import not_compatible
 from orbit_anthropic.settings import AnthropicSettings
 
@@ -36,8 +37,8 @@ class Model(msgspec.Struct, frozen=True):
 def models_from(body: bytes, url: str) -> list[Model]:
     """Return the models of ``GET /v1/models``; none if it is no list. Raises ProviderError if it is not JSON."""
     try:
-        found = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        found = loose_json(body)
+    except ValueError as error:
         raise not_compatible(url, "it is not a list of models") from error
     items = found.get("data") if isinstance(found, dict) else found
     if not isinstance(items, list):

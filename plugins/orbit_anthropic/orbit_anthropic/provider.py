@@ -5,8 +5,7 @@ import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
@@ -20,7 +19,6 @@ from orbit import (
     Message,
     Model,
     OrbitError,
-    Provider,
     ProviderError,
     Thinking,
     TokenCount,
@@ -29,9 +27,8 @@ from orbit import (
 from orbit.upstreams import (
     Refused,
     Server,
-    ServerPool,
+    UpstreamProvider,
     blamed,
-    check_servers,
     estimated_tokens,
     listed_name,
     seconds_left,
@@ -59,7 +56,7 @@ _CLIENTS: Final = (
 """Options that a client may choose wrongly, the server's words for them, and a sentence for the client."""
 
 
-class AnthropicProvider(Provider):
+class AnthropicProvider(UpstreamProvider[Client]):
     """Chat with servers of Anthropic's Messages API."""
 
     ORBIT_API = 2
@@ -68,8 +65,6 @@ class AnthropicProvider(Provider):
 
     def __init__(self, name: str, settings: AnthropicSettings, host: Host) -> None:
         super().__init__(name, settings, host)
-        self._pool = ServerPool(settings.addresses, settings.max_retries, settings.retry_delay)
-        self._client: Client | None = None
         self._listed: dict[str, ListedModel] = {}
         self._forms: dict[str, bool] = {}
         """Whether a model takes adaptive thinking, as it turned out."""
@@ -94,33 +89,23 @@ class AnthropicProvider(Provider):
         del hook
         return self.settings.model
 
-    async def __aenter__(self) -> Self:
-        self._client = Client(self.settings)
-        try:
-            await check_servers(self.settings, self._pool.servers, self._check, self._warn)
-        except BaseException:
-            await self._close()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._close()
+    def connect(self) -> Client:
+        """Return the connections to all servers."""
+        return Client(self.settings)
 
     async def health(self) -> Health:
         """Ask every server for its models. Down if none responds, degraded if one fails."""
-        return await self._pool.health(lambda server: self._started().models(server.address), self.settings.model)
+        return await self.pool.health(lambda server: self.client.models(server.address), self.settings.model)
 
     @hookimpl
     async def generate(
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext
     ) -> AsyncGenerator[Chunk]:
         """Answer a conversation. Thoughts come apart from the answer, with their signatures."""
-        client, model = self._started(), options.model or self.settings.model
+        client, model = self.client, options.model or self.settings.model
         messages = [self._with_thoughts(message, context.key_id) for message in messages]
         plan, tried = self._plan(model), set[wire.Plan]()
-        attempts = self._pool.attempts(context)
+        attempts = self.pool.attempts(context)
         while True:
             tried.add(plan)
             server, begun = attempts.next(), False
@@ -165,7 +150,7 @@ class AnthropicProvider(Provider):
         model = options.model or self.settings.model
         window = self._window(model)
         size = estimated_tokens(messages, options)
-        if size * 2 > window and self._counts and self._client is not None:
+        if size * 2 > window and self._counts:
             size = await self._counted(messages, options, context, model) or size
         return TokenCount(size, window)
 
@@ -173,12 +158,12 @@ class AnthropicProvider(Provider):
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext, model: str
     ) -> int | None:
         """Return the tokens that a server counts; None if it does not."""
-        server = self._pool.attempts(context).next()
+        server = self.pool.attempts(context).next()
         plan = msgspec.structs.replace(self._plan(model), model=server.names.get(model, model), thoughts=False)
         body = wire.count_body(self.settings, messages, options, plan)
         seconds = seconds_left(self.settings.silence_timeout, context)
         try:
-            return await self._started().count(server.address, body, model, seconds)
+            return await self.client.count(server.address, body, model, seconds)
         except OrbitError as error:
             if isinstance(error, Refused) and error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
                 self._counts = False
@@ -225,20 +210,7 @@ class AnthropicProvider(Provider):
         listed = listed_name(name, self._listed)
         return None if listed is None else self._listed[listed]
 
-    def _started(self) -> Client:
-        if self._client is None:
-            raise ProviderError("the provider is not started.", kind="unavailable")
-        return self._client
-
-    async def _close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
-
-    def _warn(self, problem: ProviderError | ConfigError | str) -> None:
-        logger.warning("%s: %s", self.name, problem)
-
-    async def _check(self, server: Server) -> None:
+    async def check(self, server: Server) -> None:
         """Raise ProviderError if a server does not respond in time, ConfigError if it lacks the model."""
         model = self.settings.model
         there = {item.name: item for item in await self._await_models(server)}
@@ -258,14 +230,14 @@ class AnthropicProvider(Provider):
         """Return whether a server knows a model that it does not list, as it does aliases of others."""
         body = msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": "x"}]})
         try:
-            await self._started().count(server.address, body, model, self.settings.connect_timeout)
+            await self.client.count(server.address, body, model, self.settings.connect_timeout)
         except OrbitError:
             return False
         return True
 
     async def _await_models(self, server: Server) -> list[ListedModel]:
         """Return the models that a server lists; none if it has no list. Raises ProviderError if it stays silent."""
-        client, settings = self._started(), self.settings
+        client, settings = self.client, self.settings
 
         async def ask() -> list[ListedModel]:
             if (found := await client.models(server.address)) is None:

@@ -262,6 +262,17 @@ class Client:
         return ProviderError(f"{url} {what}", kind="unavailable", retryable=True)
 
 
+class Clients(dict[Address, Client]):
+    """A client of each server of an instance."""
+
+    def __init__(self, settings: OllamaSettings) -> None:
+        super().__init__((address, Client.open(address, settings)) for address in settings.addresses)
+
+    async def close(self) -> None:
+        """Close all connections, including those of running answers."""
+        await asyncio.gather(*(client.close() for client in self.values()))
+
+
 async def _explanation(pieces: Silence) -> bytes:
     """Return the beginning of an error's body."""
     body = b""

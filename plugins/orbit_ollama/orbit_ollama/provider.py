@@ -5,8 +5,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing, suppress
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from orbit import (
     CallContext,
@@ -17,19 +16,16 @@ from orbit import (
     Host,
     Message,
     Model,
-    Provider,
     ProviderError,
     Thinking,
     TokenCount,
     hookimpl,
 )
 from orbit.upstreams import (
-    Address,
     Refused,
     Server,
-    ServerPool,
+    UpstreamProvider,
     blamed,
-    check_servers,
     embed_in_batches,
     listed_name,
     refuses_system,
@@ -39,7 +35,7 @@ from orbit.upstreams import (
 )
 from orbit_ollama import wire
 from orbit_ollama.answer import ChatReader
-from orbit_ollama.client import Client, InstalledModel, ShownModel
+from orbit_ollama.client import Client, Clients, InstalledModel, ShownModel
 from orbit_ollama.prefixes import prefixes
 from orbit_ollama.pulling import follow
 from orbit_ollama.settings import OllamaSettings
@@ -58,7 +54,7 @@ _NO_LIST = (403, 404, 405, 501)
 """Responses of gateways that have no model list, or do not show it to this user."""
 
 
-class OllamaProvider(Provider):
+class OllamaProvider(UpstreamProvider[Clients]):
     """Chat and embeddings with Ollama."""
 
     ORBIT_API = 2
@@ -67,8 +63,6 @@ class OllamaProvider(Provider):
 
     def __init__(self, name: str, settings: OllamaSettings, host: Host) -> None:
         super().__init__(name, settings, host)
-        self._pool = ServerPool(settings.addresses, settings.max_retries, settings.retry_delay)
-        self._clients: dict[Address, Client] = {}
         self._thinking = Thinking(opened=settings.template_opens_thoughts)
         self._window = settings.num_ctx
         self._longest = float("inf")
@@ -94,28 +88,17 @@ class OllamaProvider(Provider):
         """Return the model behind a hook."""
         return self.settings.embed_model if hook == "embed" else self.settings.model
 
-    async def __aenter__(self) -> Self:
-        try:
-            for address in self.settings.addresses:
-                self._clients[address] = Client.open(address, self.settings)
-            await check_servers(self.settings, self._pool.servers, self._check, self._warn)
-        except BaseException:
-            await self._close()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._close()
+    def connect(self) -> Clients:
+        """Return the connections to all servers."""
+        return Clients(self.settings)
 
     async def health(self) -> Health:
         """Ask every server for its version. Down if none responds, degraded if one does not."""
-        answers = await asyncio.gather(*(self._probe(server) for server in self._pool.servers))
+        answers = await asyncio.gather(*(self._probe(server) for server in self.pool.servers))
         silent = [error for error in answers if error]
         if not silent:
             return Health(detail=self.settings.model or self.settings.embed_model)
-        return Health("down" if len(silent) == len(self._pool.servers) else "degraded", " ".join(silent))
+        return Health("down" if len(silent) == len(self.pool.servers) else "degraded", " ".join(silent))
 
     @hookimpl
     async def generate(
@@ -124,8 +107,7 @@ class OllamaProvider(Provider):
         """Answer a conversation, without the model's thoughts."""
         model = self._asked(options)
         stream, system = self._streams(options), model not in self._without_system
-        self._require_start()
-        attempts = self._pool.attempts(context)
+        attempts = self.pool.attempts(context)
         while True:
             server, begun = attempts.next(), False
             name = server.names.get(model, model)
@@ -136,7 +118,7 @@ class OllamaProvider(Provider):
             try:
                 with server.call():
                     async with aclosing(
-                        self._clients[server.address].chat(body, model, first, self.settings.stall_timeout)
+                        self.client[server.address].chat(body, model, first, self.settings.stall_timeout)
                     ) as answer:
                         async for lines in answer:
                             chunk = reader.read(lines)
@@ -179,7 +161,7 @@ class OllamaProvider(Provider):
             texts,
             lambda batch: self._embed(batch, prefix, context),
             size=self.settings.embed_batch_size,
-            concurrency=len(self._pool.servers),
+            concurrency=len(self.pool.servers),
             notices=context.notices,
         )
         if shortened:
@@ -199,8 +181,8 @@ class OllamaProvider(Provider):
         Each model is asked about once, because that costs the server more than listing them.
         """
         own = [name for name in (self.settings.model, self.settings.embed_model) if name]
-        for server in self._pool.servers:
-            client = self._clients[server.address]
+        for server in self.pool.servers:
+            client = self.client[server.address]
             try:
                 installed = await client.models()
             except ProviderError:
@@ -229,9 +211,9 @@ class OllamaProvider(Provider):
     async def _abilities(self, model: str) -> list[str] | None:
         """Return what the first server that responds says about a model; None if it does not say."""
         problem: ProviderError | None = None
-        for server in self._pool.servers:
+        for server in self.pool.servers:
             try:
-                return (await self._clients[server.address].show(server.names.get(model, model))).capabilities
+                return (await self.client[server.address].show(server.names.get(model, model))).capabilities
             except Refused as error:
                 logger.info("%s: %s does not say what %s can do: %s", self.name, server.url, model, error.message)
                 return None
@@ -263,38 +245,26 @@ class OllamaProvider(Provider):
 
     async def _embed(self, texts: Sequence[str], prefix: str, context: CallContext) -> list[list[float]]:
         model = self.settings.embed_model
-        self._require_start()
 
         async def embed(server: Server) -> bytes:
             body = wire.embed_body(self.settings, texts, prefix, server.names.get(model, model))
             seconds = seconds_left(self.settings.embed_timeout, context)
-            return await self._clients[server.address].call("POST", "/api/embed", body, model, seconds)
+            return await self.client[server.address].call("POST", "/api/embed", body, model, seconds)
 
-        return wire.embeddings_from(await self._pool.ask(context, embed), len(texts))
-
-    def _require_start(self) -> None:
-        if not self._clients:
-            raise ProviderError("the provider is not started.", kind="unavailable")
-
-    async def _close(self) -> None:
-        clients, self._clients = self._clients, {}
-        await asyncio.gather(*(client.close() for client in clients.values()))
+        return wire.embeddings_from(await self.pool.ask(context, embed), len(texts))
 
     async def _probe(self, server: Server) -> str:
         """Return why a server does not respond; empty if it does."""
         try:
             with server.call():
-                await self._clients[server.address].version()
+                await self.client[server.address].version()
         except ProviderError as error:
             return error.message
         return ""
 
-    def _warn(self, problem: ProviderError | ConfigError | str) -> None:
-        logger.warning("%s: %s", self.name, problem)
-
-    async def _check(self, server: Server) -> None:
+    async def check(self, server: Server) -> None:
         """Raise ProviderError if a server does not respond in time, ConfigError if it lacks a model."""
-        client = self._clients[server.address]
+        client = self.client[server.address]
         hint = "Start it with `ollama serve`, or set base_url to where it runs."
         version = await until_answered(client.version, self.settings.start_timeout, hint)
         wanted = [model for model in dict.fromkeys((self.settings.model, self.settings.embed_model)) if model]

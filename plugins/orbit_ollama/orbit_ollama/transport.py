@@ -12,6 +12,8 @@ from orbit_ollama.wire import not_ollama, oversized
 LONGEST_ANSWER: Final = 128 * 1024 * 1024
 """Limit of a decompressed body, in bytes: the largest batch of embeddings, or half a million lines of an answer."""
 _PIECE: Final = 64 * 1024
+_GZIP: Final = b"\x1f"
+"""The first byte of each member in gzip's format."""
 
 
 class LimitedTransport(AiohttpTransport):
@@ -28,7 +30,7 @@ class LimitedTransport(AiohttpTransport):
             raise not_ollama(f"it is compressed with {packing}, which the request did not allow")
         if packing not in ("identity", ""):
             del response.headers["content-encoding"]  # otherwise httpx would decompress it again
-            response.stream = _Limited(_Unpacked(stream))
+            response.stream = _Limited(_Unpacked(stream, packing))
         else:
             response.stream = _Limited(stream)
         return response
@@ -55,20 +57,29 @@ class _Limited(httpx.AsyncByteStream):
 class _Unpacked(httpx.AsyncByteStream):
     """Decompresses a body in small pieces: a few bytes may expand to gigabytes."""
 
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, packing: str) -> None:
         self._stream = stream
+        self._packing = packing
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its first bytes
+        unpack = None
         try:
             async for data in self._stream:
                 packed = data
-                while packed and not unpack.eof:
+                while packed and (unpack is None or not unpack.eof or packed.startswith(_GZIP)):
+                    if unpack is None or unpack.eof:
+                        unpack = self._begun(packed)
                     if piece := unpack.decompress(packed, _PIECE):  # an empty one would look like the end
                         yield piece
-                    packed = unpack.unconsumed_tail
+                    packed = unpack.unused_data if unpack.eof else unpack.unconsumed_tail
         except zlib.error as error:
             raise not_ollama(str(error)) from error
+
+    def _begun(self, packed: bytes) -> "zlib._Decompress":
+        """Return what decompresses a body, or a further member of one in gzip's format, by its first byte."""
+        if self._packing == "deflate" and packed[0] & 0x0F != zlib.DEFLATED:  # some servers leave out zlib's header
+            return zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -1,21 +1,15 @@
 """The HTTP client: the routes of OpenAI's API."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from orbit import Chunk
-from orbit.upstreams import Address, Connections, Refused, oversized, read_to_end, whole_body
+from orbit.upstreams import Address, Connections, Refused, next_piece, oversized, read_to_end, whole_body
 from orbit_openai.errors import NoModelList, not_compatible, status_error
 from orbit_openai.reader import ChatReader
 from orbit_openai.settings import OpenAISettings
 from orbit_openai.wire import Model, models_from, vectors_from
 
-if TYPE_CHECKING:
-    import aiohttp
-
-_SECONDS_FOR_USAGE = 2.0
 _NO_LIST = frozenset(
     {
         HTTPStatus.BAD_REQUEST,
@@ -64,7 +58,7 @@ class Client(Connections):
         """
         async with self.asked("POST", address, "/chat/completions", body, model, silence=silence) as response:
             size = 0
-            while not reader.done and (data := await _piece(response, reader)):
+            while not reader.done and (data := await next_piece(response, finished=reader.finished)):
                 size += len(data)
                 if size > LONGEST_ANSWER:
                     raise oversized(str(address), "an answer", LONGEST_ANSWER)
@@ -75,16 +69,3 @@ class Client(Connections):
             if chunk is not None:
                 yield chunk
             await read_to_end(response)
-
-
-async def _piece(response: "aiohttp.ClientResponse", reader: ChatReader) -> bytes:
-    """Return the data that has arrived; empty at the end. Once the answer is complete, wait only briefly."""
-    import aiohttp  # noqa: PLC0415  # loaded by Client
-
-    if not reader.finished:
-        return await response.content.readany()
-    try:
-        async with asyncio.timeout(_SECONDS_FOR_USAGE):
-            return await response.content.readany()
-    except (TimeoutError, aiohttp.ClientError, OSError):
-        return b""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from orbit import Message, OrbitError, PromptTooLong, ProviderError
-from orbit.upstreams import Refused, error_of_status, is_final, refuses_system
+from orbit.upstreams import Refused, error_of_status, is_final, loose_json, refuses_system
 
 _TOO_LONG: Final = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|model's context length|context window"
@@ -41,9 +41,13 @@ class _Fault(msgspec.Struct):
 def status_error(status: int, headers: Mapping[str, str], body: bytes, model: str, url: str) -> OrbitError:
     """Return the error for a status other than 200."""
     try:
-        fault = _read(msgspec.json.decode(body))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        fault = _read(loose_json(body))
+    except ValueError:
         fault = _Fault("", "")
+    return _error(status, headers, fault, model, url)
+
+
+def _error(status: int, headers: Mapping[str, str], fault: _Fault, model: str, url: str) -> OrbitError:
     said = fault.said or f"status {status} without an explanation"
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or _TOO_LONG.search(fault.marks):
         return PromptTooLong(f"the prompt exceeds the model's context: {said}")
@@ -58,7 +62,7 @@ def frame_error(frame: Any, model: str, url: str) -> OrbitError:
     """Return the error that a server reports within a stream that began with status 200."""
     fault = _read(frame)
     if fault.status is not None and fault.status >= HTTPStatus.BAD_REQUEST:
-        return status_error(fault.status, {}, msgspec.json.encode(frame), model, url)
+        return _error(fault.status, {}, fault, model, url)
     if _TOO_LONG.search(fault.marks):
         return PromptTooLong(f"the prompt exceeds the model's context: {fault.said}")
     said = f"{url} failed: {fault.said or 'it gave no reason'}"

@@ -5,8 +5,7 @@ import sys
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from orbit import (
     CallContext,
@@ -17,7 +16,6 @@ from orbit import (
     Host,
     Message,
     Model,
-    Provider,
     ProviderError,
     Thinking,
     TokenCount,
@@ -26,9 +24,8 @@ from orbit import (
 from orbit.upstreams import (
     Refused,
     Server,
-    ServerPool,
+    UpstreamProvider,
     blamed,
-    check_servers,
     embed_in_batches,
     estimated_tokens,
     listed_name,
@@ -52,7 +49,7 @@ _OWN_FIELDS = frozenset({"messages", "input", "stream"})
 """Request fields that the settings must not change, because the provider could not read the response."""
 
 
-class OpenAIProvider(Provider):
+class OpenAIProvider(UpstreamProvider[Client]):
     """Chat and embeddings with OpenAI-compatible servers."""
 
     ORBIT_API = 2
@@ -61,9 +58,7 @@ class OpenAIProvider(Provider):
 
     def __init__(self, name: str, settings: OpenAISettings, host: Host) -> None:
         super().__init__(name, settings, host)
-        self._pool = ServerPool(settings.addresses, settings.max_retries, settings.retry_delay)
         self._thinking = Thinking(opened=settings.template_opens_thoughts)
-        self._client: Client | None = None
         self._window = settings.context_window
         self._quirks: dict[str, frozenset[str]] = {}
         self._listed: dict[str, wire.Model] = {}
@@ -89,33 +84,23 @@ class OpenAIProvider(Provider):
         """Return the model behind a hook."""
         return self.settings.embed_model if hook in ("embed", "embed_tokens") else self.settings.model
 
-    async def __aenter__(self) -> Self:
-        self._client = Client(self.settings)
-        try:
-            await check_servers(self.settings, self._pool.servers, self._check, self._warn)
-        except BaseException:
-            await self._close()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._close()
+    def connect(self) -> Client:
+        """Return the connections to all servers."""
+        return Client(self.settings)
 
     async def health(self) -> Health:
         """Ask every server for its models. Down if none responds, degraded if one fails."""
         detail = self.settings.model or self.settings.embed_model
-        return await self._pool.health(lambda server: self._started().models(server.address), detail)
+        return await self.pool.health(lambda server: self.client.models(server.address), detail)
 
     @hookimpl
     async def generate(
         self, messages: Sequence[Message], options: GenerateOptions, context: CallContext
     ) -> AsyncGenerator[Chunk]:
         """Answer a conversation, without the model's thoughts."""
-        client, model = self._started(), options.model or self.settings.model
+        client, model = self.client, options.model or self.settings.model
         quirks = self._quirks.get(model, frozenset())
-        attempts = self._pool.attempts(context)
+        attempts = self.pool.attempts(context)
         while True:
             server, begun = attempts.next(), False
             name = server.names.get(model, model)
@@ -170,7 +155,7 @@ class OpenAIProvider(Provider):
             texts,
             lambda batch: self._embed(batch, prefix, context),
             size=self.settings.embed_batch_size,
-            concurrency=len(self._pool.servers),
+            concurrency=len(self.pool.servers),
             dimension=self.settings.dimensions or 0,
             notices=context.notices,
         )
@@ -197,14 +182,14 @@ class OpenAIProvider(Provider):
     async def _embed(
         self, texts: Sequence[str | Sequence[int]], prefix: str, context: CallContext
     ) -> list[list[float]]:
-        client, model = self._started(), self.settings.embed_model
+        client, model = self.client, self.settings.embed_model
 
         async def embed(server: Server) -> list[list[float]]:
             body = wire.embed_body(self.settings, texts, prefix, server.names.get(model, model))
             seconds = seconds_left(self.settings.embed_timeout, context)
             return await client.embed(server.address, body, len(texts), model, seconds)
 
-        return await self._pool.ask(context, embed)
+        return await self.pool.ask(context, embed)
 
     def _found(self, name: str) -> wire.Model | None:
         listed = listed_name(name, self._listed)
@@ -222,20 +207,7 @@ class OpenAIProvider(Provider):
                 ", ".join(sorted(quirks - known)),
             )
 
-    def _started(self) -> Client:
-        if self._client is None:
-            raise ProviderError("the provider is not started.", kind="unavailable")
-        return self._client
-
-    async def _close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
-
-    def _warn(self, problem: ProviderError | ConfigError | str) -> None:
-        logger.warning("%s: %s", self.name, problem)
-
-    async def _check(self, server: Server) -> None:
+    async def check(self, server: Server) -> None:
         """Raise ProviderError if a server does not respond in time, ConfigError if it lacks a model."""
         wanted = [model for model in dict.fromkeys((self.settings.model, self.settings.embed_model)) if model]
         there = {model.name: model for model in await self._await_models(server)}
@@ -269,7 +241,7 @@ class OpenAIProvider(Provider):
         settings, model = self.settings, self.settings.embed_model
         body = wire.embed_body(settings, ["x"], "", model)
         try:
-            await self._started().embed(server.address, body, 1, model, settings.embed_timeout)
+            await self.client.embed(server.address, body, 1, model, settings.embed_timeout)
         except ProviderError as error:
             if error.retryable:
                 raise
@@ -278,7 +250,7 @@ class OpenAIProvider(Provider):
 
     async def _await_models(self, server: Server) -> list[wire.Model]:
         """Return the models that a server lists; none if it has no list. Raises ProviderError if it stays silent."""
-        client, settings = self._started(), self.settings
+        client, settings = self.client, self.settings
 
         async def ask() -> list[wire.Model]:
             try:

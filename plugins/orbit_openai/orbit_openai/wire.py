@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from orbit import Capability, File, GenerateOptions, Image, Message, Part, ProviderError, Tool, ToolChoice
-from orbit.upstreams import function_of, without_system
+from orbit.upstreams import function_of, loose_json, without_system
 from orbit_openai.errors import not_compatible
 from orbit_openai.settings import Dialect, OpenAISettings
 
@@ -219,8 +219,8 @@ def vectors_from(body: bytes, count: int, url: str) -> list[list[float]]:
 def models_from(body: bytes, url: str) -> list[Model]:
     """Return the models of ``GET /models``; none if it is not a list. Raises ProviderError if it is not JSON."""
     try:
-        found = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        found = loose_json(body)
+    except ValueError as error:
         raise not_compatible(url, "it is not a list of models") from error
     if isinstance(found, dict):
         found = next((found[name] for name in ("data", "models", "result") if isinstance(found.get(name), list)), [])

@@ -135,7 +135,13 @@ async def test_silence_ends(wire: AnthropicWire, start: Start, context: CallCont
     assert raised.value.kind == "timeout"
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[1]", b'"Oh"', b'{"detail": "Oh"}', b'{"error": "Oh"}', b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"<html>", b"[1]", b'"Oh"', b'{"detail": "Oh"}', b'{"error": "Oh"}', b"\xff"),
+        b'{"error": "Oh", "x": ' + b"9" * 5000 + b"}",
+    ],
+)
 def test_errors_of_other_forms(body: bytes) -> None:
     error = status_error(500, {}, body, "claude", "http://server")
     assert str(error) == f"http://server failed: {'Oh' if b'Oh' in body else 'status 500 without an explanation'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import Any
 
@@ -70,6 +71,7 @@ ODD: dict[str, list[bytes]] = {
     "an event of several lines": [START, begin(), says("Hi").replace(b', "', b',\ndata: "'), end(), STOP],
     "events of others": [START, b"data: []\n\n", b"data: ok\n\n", b"data:\n\n", begin(), says("Hi"), end(), STOP],
     "numbers that JSON lacks": [START, begin(), says("Hi").replace(b"{", b'{"x": NaN, ', 1), end(), STOP],
+    "an endless number": [START, begin(), says("Hi").replace(b"{", b'{"x": ' + b"9" * 5000 + b", ", 1), end(), STOP],
     "counts that are no numbers": [START, begin(), says("Hi"), end(output_tokens="3", input_tokens=7.5), STOP],
     "broken after its end": [START, begin(), says("Hi"), end(), b'data: {"broken\n\n'],
     "an error after its end": [START, begin(), says("Hi"), end(), event("error", error={"message": "x"})],
@@ -79,6 +81,14 @@ ODD: dict[str, list[bytes]] = {
 @pytest.mark.parametrize("case", ODD)
 async def test_streams_in_odd_forms(wire: AnthropicWire, start: Start, context: CallContext, case: str) -> None:
     chunks = await answered(wire, start, context, *ODD[case])
+    assert (text(chunks), chunks[-1].finish_reason) == ("Hi", "stop")
+
+
+async def test_a_server_that_is_silent_after_the_end(wire: AnthropicWire, start: Start) -> None:
+    wire.raw["/v1/messages"] = Raw([START, begin(), says("Hi"), end()], EVENTS, hang=True)
+    provider = await start(base_url=wire.url, silence_timeout=3600)
+    async with asyncio.timeout(30):
+        chunks = await ask(provider, CallContext("test"))
     assert (text(chunks), chunks[-1].finish_reason) == ("Hi", "stop")
 
 

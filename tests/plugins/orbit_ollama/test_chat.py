@@ -225,7 +225,7 @@ async def test_closing_stops_the_server_within_a_second(
     await until(lambda: wire.running == 0)
 
     assert wire.cut_off == 1
-    assert provider._pool.servers[0].in_flight == 0
+    assert provider.pool.servers[0].in_flight == 0
 
 
 async def test_connections_are_used_again(wire: OllamaWire, start: Start, context: CallContext) -> None:

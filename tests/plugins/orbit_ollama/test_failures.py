@@ -24,7 +24,7 @@ async def failure(start: Start, context: CallContext, url: str, **settings: obje
             async for chunk in chunks:
                 arrived += chunk.text
         except ProviderError as error:
-            assert provider._pool.servers[0].in_flight == 0
+            assert provider.pool.servers[0].in_flight == 0
             return error, arrived
     raise AssertionError("it did not fail")
 

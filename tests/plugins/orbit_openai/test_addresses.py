@@ -62,7 +62,7 @@ async def test_no_error_shows_user_password_or_query(
     with pytest.raises(ProviderError) as raised:
         await ask(provider, context)
 
-    told = "".join(traceback.format_exception(raised.value)) + repr(provider._pool.servers[0].address)
+    told = "".join(traceback.format_exception(raised.value)) + repr(provider.pool.servers[0].address)
     assert wire.url in told
     assert not any(secret in told for secret in (SECRET, "svc", "Qu3rySecret"))
 

@@ -186,7 +186,7 @@ async def test_closing_stops_the_server(wire: OpenAIWire, start: Start, context:
     await until(lambda: wire.running == 0)
 
     assert wire.cut_off == 1
-    assert provider._pool.servers[0].in_flight == 0
+    assert provider.pool.servers[0].in_flight == 0
 
 
 async def test_connections_are_used_again(wire: OpenAIWire, start: Start, context: CallContext) -> None:
