@@ -6,6 +6,7 @@ from typing import Any
 from chat_kit import ask, asked, enter
 
 from orbit.auth.keys import new_key
+from orbit.database.budgets import Budgets
 from orbit.database.keys import KeyChanges
 from orbit.testing import serve
 
@@ -115,6 +116,19 @@ def test_a_key_with_a_limit_is_told_how_long_to_wait(tab: Any, tmp_path: Path) -
         ask(page, "Two")
         page.get_by_role("alert").get_by_text("Too many questions were asked with this key. Ask again in").wait_for()
         assert page.get_by_role("button", name="Try again in").is_disabled()
+
+
+def test_a_key_with_a_budget_is_told_when_it_resets(tab: Any, tmp_path: Path) -> None:
+    with serve({"echo": {}}, tmp_path) as server:
+        secret, record = new_key("client", budgets=Budgets(requests_per_month=1))
+        server.call(server.services.database.create_key(record))
+        page = tab()
+        enter(page, server, secret)
+        ask(page, "One")
+        page.get_by_role("button", name="Copy the answer").wait_for()
+        ask(page, "Two")
+        page.get_by_role("alert").get_by_text("its budget of 1 requests a month. It resets on 20").wait_for()
+        assert page.get_by_role("button", name="Try again").is_enabled()
 
 
 def test_a_server_that_remembers_nothing_says_so(tab: Any, tmp_path: Path) -> None:

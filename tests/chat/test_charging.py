@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from host_tools import PLUGINS, calls, says
 from serve_kit import eventually
 
 import orbit
@@ -26,6 +28,8 @@ class Moods(orbit.Provider):
     @orbit.hookimpl
     async def generate(self, messages: Sequence[orbit.Message]) -> AsyncIterator[orbit.Chunk]:
         asked = messages[-1].content
+        if "betray" in asked:
+            yield orbit.Chunk("The secret is told. ")
         if "fail" in asked:
             raise orbit.ProviderError("it fails.")
         if "think" in asked:
@@ -253,3 +257,65 @@ def test_operators_read_why_a_turn_was_refused(server: Any) -> None:
     assert (record.status, record.key_id, record.response) == ("budget_exceeded", client.id, "")
     assert record.reason == "This key has used up its budget of 1 requests a day. It resets on 2026-11-30 00:00 UTC."
     assert 'orbit_turns_total{status="budget_exceeded"}' in httpx.get(f"{server.url}/metrics").text
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Any:
+    """A server with one place, a judge of answers, and a text for questions that no document answers."""
+    config: dict[str, Any] = {
+        "general": {"inference_provider": "moods"},
+        "moods": {},
+        "guard": {"word": "secret", "stages": ["output"]},
+        "shelf": {"texts": []},
+        "messages": {"no_results_response": "Nothing."},
+        "retrieval": {"on_nothing_found": "respond"},
+        "limits": {"max_concurrent": 1, "max_queued": 3},
+        "timeouts": {"queue": 0.3},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orbit.auth.budgets.day_of", lambda _: DAY)
+        with serve(config, tmp_path, {"moods": Moods}, collection="books") as running:
+            yield running
+
+
+def test_a_refused_answer_costs_what_was_written(guarded: Any) -> None:
+    client = Client(guarded, BOTH)
+    answer = client.says("betray")
+    assert answer.json()["metadata"]["blocked"]
+    requests, tokens = client.used
+    assert (requests, 30 < tokens < 60) == (1, True)
+
+
+def test_a_question_that_finds_nothing_is_free(guarded: Any) -> None:
+    secret, record = new_key("client", "books", budgets=BOTH)
+    guarded.call(guarded.services.database.create_key(record))
+    answer = httpx.post(
+        f"{guarded.url}/chat", json={"message": "hello", "stream": False}, headers={"X-API-Key": secret}, timeout=30
+    )
+    assert answer.json()["response"] == "Nothing."
+    assert guarded.call(guarded.services.database.use_of(record.id, DAY)) == Use()
+
+
+def test_a_turn_without_a_place_is_free(guarded: Any) -> None:
+    client, other = Client(guarded, BOTH), Client(guarded, BOTH)
+    body = {"message": "endless", "stream": True}
+    with httpx.stream("POST", f"{guarded.url}/chat", json=body, headers=other.headers, timeout=30):
+        eventually(lambda: guarded.services.pipeline.admission.running == 1)
+        assert client.says("hello").json()["code"] == "overloaded"
+    assert client.used == (0, 0)
+
+
+def test_all_rounds_of_tools_cost_their_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orbit.auth.budgets.day_of", lambda _: DAY)
+    config = {"talker": {}, "bench": {}, "general": {"inference_provider": "talker"}}
+    with serve(config, tmp_path, PLUGINS) as server:
+        client, talker = Client(server, BOTH), server.provider("talker")
+        talker.lines = [calls("clock"), says("It is noon.")]
+        usage = client.says("How late is it?").json()["usage"]
+        assert client.used == (1, usage["prompt_tokens"] + usage["completion_tokens"]) == (1, 65)
+        talker.lines = [calls("clock"), orbit.ProviderError("it fails.")]
+        assert client.says("How late is it?").status_code == 502
+        assert client.used == (2, 65 + 30), "the first round"
+        talker.lines = [orbit.ProviderError("it fails.")]
+        assert client.says("How late is it?").status_code == 502
+        assert client.used == (2, 95)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 import httpx
@@ -15,6 +17,9 @@ from mongo_server import MongoServer
 from serve_kit import ORBIT, served
 
 from orbit.cli import orbit
+from orbit.config import load_config
+from orbit.database import open_database
+from orbit.database.budgets import day_of
 
 
 def run(*arguments: str, code: int = 0) -> Result:
@@ -74,7 +79,8 @@ def prepared(folder: Path) -> Path:
 
 def test_restore_refuses_to_overwrite_unless_asked_to(tmp_path: Path) -> None:
     config = str(prepared(tmp_path / "one"))
-    run("keys", "create", "--name", "Ana", "--config", config)
+    run("keys", "create", "--name", "Ana", "--tokens-per-month", "1000", "--config", config)
+    asyncio.run(use_tokens(config))
     file = str(tmp_path / "backup.tar.gz")
     run("backup", file, "--config", config)
     run("keys", "create", "--name", "Ben", "--config", config)
@@ -86,7 +92,7 @@ def test_restore_refuses_to_overwrite_unless_asked_to(tmp_path: Path) -> None:
     assert len(json.loads(run("keys", "list", "--json", "--config", config).output)) == 2
     run("restore", file, "--config", config, "--overwrite")
     (only,) = json.loads(run("keys", "list", "--json", "--config", config).output)
-    assert only["client_name"] == "Ana"
+    assert (only["client_name"], only["budgets"][0]["used"]) == ("Ana", 7)
     assert len(list((tmp_path / "one").glob("data.*.before-restore"))) == 1
 
 
@@ -107,12 +113,21 @@ def test_keys_of_mongodb_are_part_of_a_backup(tmp_path: Path) -> None:
             text = f"general: {{data_dir: {tmp_path}/data{number}}}\necho: {{}}\n"
             (tmp_path / f"{number}.yaml").write_text(f"{text}mongodb: {{uri: '{server.uri}', database: d{number}}}\n")
         one, two = str(tmp_path / "1.yaml"), str(tmp_path / "2.yaml")
-        run("keys", "create", "--name", "Ana", "--config", one)
+        run("keys", "create", "--name", "Ana", "--tokens-per-month", "1000", "--config", one)
+        asyncio.run(use_tokens(one))
         file = str(tmp_path / "backup.tar.gz")
         run("backup", file, "--config", one)
         run("restore", file, "--config", two)
         (only,) = json.loads(run("keys", "list", "--json", "--config", two).output)
     assert only["client_name"] == "Ana"
+    assert [(budget["limit"], budget["used"]) for budget in only["budgets"]] == [(1000, 7)]
+
+
+async def use_tokens(config: str) -> None:
+    """Use tokens of all keys."""
+    async with open_database(load_config(config)) as database:
+        async for key in database.all_keys():
+            await database.add_use(key.id, day_of(time.time()), 1, 7)
 
 
 @pytest.mark.parametrize("name", ["../out", "data/../../out", "/etc/out"])
