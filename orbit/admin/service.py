@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from datetime import datetime
@@ -73,7 +74,8 @@ class Administration:
 
     async def list_keys(self, after: str = "", limit: int = PAGE) -> list[KeyInfo]:
         """Return a page of keys after the id ``after``."""
-        return [await self._info(key) for key in await self._database.list_keys(after=after, limit=limit)]
+        keys = await self._database.list_keys(after=after, limit=limit)
+        return await asyncio.gather(*map(self._info, keys))
 
     async def key_status(self, reference: str) -> KeyDetails:
         """Return one key in full."""

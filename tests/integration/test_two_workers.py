@@ -284,6 +284,29 @@ async def test_an_outage_of_the_store(server, admin):
     assert admin.get("/admin/api-keys").status_code == 200
 
 
+async def test_budgets_count_through_an_outage_of_the_store(server):
+    """Each worker counts for itself meanwhile, and writes what it counted afterwards."""
+    if server.mongo is None:
+        pytest.skip("a file does not go away")
+    made = server.cli("keys", "create", "--name", "through", "--requests-per-month", "200", "--tokens-per-day", "9999")
+    for _ in range(3):
+        assert statuses(await server.chats(made["api_key"], 20)) == {200}  # by now both workers know it
+    server.mongo.stop()
+    try:
+        assert statuses(await server.chats(made["api_key"], 20)) == {200}
+    finally:
+        server.mongo.start()
+    asked = 80
+    async with asyncio.timeout(20):
+        while True:
+            assert statuses(await server.chats(made["api_key"], 4)) == {200}  # whoever is asked writes the rest
+            asked += 4
+            used = {budget["name"]: budget["used"] for budget in server.cli("keys", "status", made["id"])["budgets"]}
+            if used == {"requests_per_month": asked, "tokens_per_day": 4 * asked}:
+                break
+            await asyncio.sleep(0.5)
+
+
 async def test_a_session_of_the_page_begins_and_ends_in_all_workers(server):
     right = {"Authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(base_url=server.url, timeout=30) as page:
