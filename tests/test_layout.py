@@ -1,6 +1,7 @@
 """Tests mirror the source: who changes a module finds its tests by its name."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,17 @@ def test_each_step_of_the_newcomers_walk_is_a_file() -> None:
     steps = re.findall(r"`([\w/]+\.py)`", walk)
     assert len(steps) > 25
     assert [step for step in steps if not (ORBIT / step).is_file()] == []
+
+
+def test_nothing_is_kept_that_a_run_left_behind() -> None:
+    """A benchmark's log was committed once."""
+    ignored = subprocess.run(
+        ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"],
+        check=False,
+        cwd=TESTS.parent,
+        capture_output=True,
+        text=True,
+    )
+    if ignored.returncode:
+        pytest.skip("not a checkout of git")
+    assert ignored.stdout == ""
