@@ -2,7 +2,9 @@
 
 import os
 import signal
+from collections import Counter
 from functools import lru_cache
+from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
@@ -43,8 +45,23 @@ def _share_authorities() -> None:
     transports.create_ssl_context = create_ssl_context
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several real processes may meet a machine that is busy with something else: such a test gets a second try."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let tests of real processes try again, and let several test processes begin with the longest files.
+
+    Several real processes may meet a machine that is busy with something else: such a test gets a second try.
+    """
     for item in items:
         if item.get_closest_marker("processes"):
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=2))
+    if hasattr(config, "workerinput"):  # of pytest-xdist: a long file at the end would run alone
+        tenths: Counter[Path] = Counter()
+        for item in items:
+            tenths[item.path] += _tenths(item)
+        items.sort(key=lambda item: (-tenths[item.path], str(item.path)))
+
+
+def _tenths(item: pytest.Item) -> int:
+    """Guess how many tenths of a second a test takes, by what it declares."""
+    if (limit := item.get_closest_marker("timeout")) is not None:
+        return int(limit.args[0])
+    return 40 if item.get_closest_marker("processes") else 3

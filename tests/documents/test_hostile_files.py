@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 from office_kit import OFFICE, W, archive_of, docx, paragraph, relations
 from pdf_kit import field, line, make_pdf, written
 from serve_kit import served
@@ -314,25 +315,32 @@ HOSTILE: dict[str, tuple[str, Build, str]] = {
 }
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def reading() -> AsyncIterator[Reading]:
+    """One process reads all files: what one leaves behind in it must not harm the next."""
+    async with Reading(LIMITS) as running:
+        yield running
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_a_hostile_file_is_read_right_or_refused_by_name(name: str) -> None:
+async def test_a_hostile_file_is_read_right_or_refused_by_name(reading: Reading, name: str) -> None:
     ending, build, expected = HOSTILE[name]
     content = build()
-    async with Reading(LIMITS) as reading:
-        try:
-            reply = await reading.read(f"a{ending}", content, "d")
-            outcome = "=" + "\n".join([*(one.text for one in reply.documents), *reply.warnings])
-        except UnreadableError as error:
-            outcome = str(error)
-        assert "within 60 s" not in outcome
-        if expected == "=":  # PDFium decides: it reads what it can, or runs out of memory
-            assert "hello" in outcome or "ended the process" in outcome or "needs more than" in outcome
-        elif expected.startswith("="):
-            assert outcome.startswith("=")
-            assert expected[1:] in outcome
-        else:
-            assert expected in outcome
-        assert (await reading.read("next.txt", b"the next file", "d")).documents
+    try:
+        reply = await reading.read(f"a{ending}", content, "d")
+        outcome = "=" + "\n".join([*(one.text for one in reply.documents), *reply.warnings])
+    except UnreadableError as error:
+        outcome = str(error)
+    assert "within 60 s" not in outcome
+    if expected == "=":  # PDFium decides: it reads what it can, or runs out of memory
+        assert "hello" in outcome or "ended the process" in outcome or "needs more than" in outcome
+    elif expected.startswith("="):
+        assert outcome.startswith("=")
+        assert expected[1:] in outcome
+    else:
+        assert expected in outcome
+    assert (await reading.read("next.txt", b"the next file", "d")).documents
 
 
 def test_every_format_has_a_hostile_file() -> None:
