@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from serve_kit import eventually
 
 from orbit.auth.keys import new_key
 from orbit.testing import serve
@@ -61,6 +62,7 @@ def test_a_refused_turn_costs_nothing_of_a_keys_minute(tmp_path: Path, wait: str
         with httpx.stream("POST", url, json={"message": "hold the place"}, headers=headers, timeout=30) as held:
             assert held.status_code == 200
             refused = [chat(server, key) for _ in range(6)]
+        eventually(lambda: server.services.pipeline.admission.running == 0)
         answers = [chat(server, key, message="x" * 40_000) for _ in range(3)]  # refused for its length, and counted
     assert [response.status_code for response in refused] == [503] * 6
     assert {response.headers.get("ratelimit-remaining") for response in refused} <= {None, "3"}
