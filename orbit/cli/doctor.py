@@ -87,6 +87,7 @@ def _certificate(host: OrbitHost) -> Iterator[tuple[bool, str, str]]:
 async def _components(host: OrbitHost) -> list[tuple[bool, str, str]]:
     from orbit.database import open_database
     from orbit.errors import OrbitError
+    from orbit.host.model_list import unlisted
     from orbit.host.providers.health import HealthQuestions
     from orbit.web.key_warnings import differing
 
@@ -108,6 +109,8 @@ async def _components(host: OrbitHost) -> list[tuple[bool, str, str]]:
             lines += [(False, name, reason) for name, reason in host.registry.failed.items()]
             if sentence := await differing(host):
                 lines.append((False, "collections", sentence))
+            if sentence := await unlisted(host):
+                lines.append((False, "models", sentence))
     except OrbitError as error:
         lines.append((False, "start", str(error)))
     return lines

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 import msgspec
 
-from orbit.errors import ProviderError
+from orbit.errors import OrbitError, ProviderError
 from orbit.host.host import OrbitHost
+from orbit.host.models.catalogue import Target
 from orbit.types import CallContext, Capability, Health, Model
+from orbit.upstreams import listed_name
+
+_SHOWN: Final = 5
+"""Models of a provider that a warning names."""
 
 
 class ModelProvider(msgspec.Struct, frozen=True):
@@ -80,6 +86,34 @@ async def known_models(host: OrbitHost, context: CallContext) -> list[ModelInfo]
         return host.listed_models.find_soon(each.provider, each.model, context)
 
     return await _described(host, ask, {})
+
+
+async def unlisted(host: OrbitHost) -> str:
+    """Name the models in ``models`` that their providers do not list; empty if there are none, or none can be known."""
+
+    async def lacking(target: Target) -> str:
+        try:
+            async with asyncio.timeout(host.config.host.timeouts.health):
+                found = await host.listed_models.of(target.provider, CallContext("start"))
+        except (OrbitError, TimeoutError):
+            return ""  # its health says that it is down
+        names = [model.name for model in found]
+        if listed_name(target.model, names) is not None:
+            return ""
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        return f"'{target.model}' of {target.provider}, which lists {', '.join(names[:_SHOWN]) or 'none'}{more}"
+
+    asked = host.registry.implementing("models")
+    targets = {
+        target: None
+        for route in host.catalogue.routes.values()
+        for target in route.targets
+        if target.model not in ("", host.registry.model(target.provider, "generate")) and target.provider in asked
+    }
+    absent = [sentence for sentence in await asyncio.gather(*map(lacking, targets)) if sentence]
+    if not absent:
+        return ""
+    return f"`models` names models that their providers do not list, so that they may fail: {'; '.join(absent)}."
 
 
 async def _described(

@@ -23,6 +23,7 @@ from orbit.database import Database, open_database
 from orbit.documents import Origins
 from orbit.errors import ConfigError, Problem
 from orbit.host.host import OrbitHost
+from orbit.host.model_list import unlisted
 from orbit.web.admin_guard import AdminGuard
 from orbit.web.key_warnings import astray, differing, missing_models, unsearched
 
@@ -91,7 +92,8 @@ async def open_services(
             else:
                 database = await lasting.enter_async_context(open_database(config))
             collections = await unsearched(host, database) or await astray(host, database)
-            for sentence in filter(None, (collections, await missing_models(host, database), await differing(host))):
+            warnings = (collections, await missing_models(host, database), await differing(host), await unlisted(host))
+            for sentence in filter(None, warnings):
                 logger.warning("%s", sentence)
             documents, seals, links = config.host.documents, None, None
             if documents.serve:

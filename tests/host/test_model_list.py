@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import orbit
-from orbit.host.model_list import ModelInfo, ModelProvider, asked_models, known_models, model_list
+from orbit.host.model_list import ModelInfo, ModelProvider, asked_models, known_models, model_list, unlisted
 from orbit.testing import host
 
 
@@ -53,3 +53,22 @@ async def test_what_is_known_is_added(tmp_path: Path) -> None:
         ModelInfo("two", default=True, providers=(unlisted,)),
         ModelInfo("one", default=False, providers=(able, away), fallback=("two",)),
     ]
+
+
+async def test_models_that_their_providers_do_not_list_are_named(tmp_path: Path) -> None:
+    models = {
+        "default": "one",
+        "one": {"provider": ["able", "away", "script"], "model": "Large"},
+        "two": {"provider": ["able", "script"], "model": "medium"},
+        "three": {"provider": "able"},
+    }
+    config = {"able": {}, "away": {}, "script": {}, "models": models}
+    async with host(config, tmp_path, {"able": Able, "away": Away}) as running:
+        told = await unlisted(running)
+    assert told == (
+        "`models` names models that their providers do not list, so that they may fail: 'medium' of able, which lists "
+        "large."
+    )
+    del models["two"]
+    async with host(config, tmp_path, {"able": Able, "away": Away}) as running:
+        assert await unlisted(running) == ""

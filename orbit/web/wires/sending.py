@@ -85,9 +85,14 @@ class Wire(Protocol):
 
 
 def name_option(error: BaseException, sent_as: Callable[[str], str]) -> None:
-    """Give the option at fault, if an error has one, the name of the field in which the client sent it."""
+    """Give the option at fault, if an error has one, the name of the field in which the client sent it.
+
+    A sentence for the client may have the option in quotation marks.
+    """
     if isinstance(error, ProviderError | Unsupported) and error.option:
-        error.option = sent_as(error.option)
+        field = sent_as(error.option)
+        error.client = error.client.replace(f"'{error.option}'", f"'{field}'")
+        error.option = field
 
 
 async def send_whole(

@@ -23,8 +23,6 @@ _WITHOUT_EFFECT: Final[dict[str, tuple[float, ...]]] = {
     "seed": (),
 }
 """Options that the API does not have, and values of them that change nothing."""
-_ASKED_AS: Final = {"repeat_penalty": "repetition_penalty"}
-"""Options that clients know by another name."""
 _NOT_IN_IDS: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _JSON: Final = "Answer with one JSON object and nothing else."
 _NO_TEXT: Final = "."
@@ -194,8 +192,7 @@ def _check_options(options: GenerateOptions) -> None:
     """Raise ProviderError for an option that the API does not have."""
     for option, values in _WITHOUT_EFFECT.items():
         if getattr(options, option) not in (None, *values):
-            name = _ASKED_AS.get(option, option)
-            sentence = f"This model does not accept the parameter '{name}'."
+            sentence = f"This model does not accept the parameter '{option}'."
             raise ProviderError(f"the API has no {option}.", kind="rejected", client=sentence, option=option)
     if options.temperature is not None and options.temperature > 1:
         sentence = "This model does not accept a temperature above 1."

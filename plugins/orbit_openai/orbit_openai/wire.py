@@ -20,8 +20,6 @@ _EXTENSIONS: Final[dict[str, dict[str, str]]] = {
 """Sampling options beyond OpenAI's, under each server's name for them."""
 _WITHOUT_EFFECT: Final[dict[str, tuple[float, ...]]] = {"top_k": (-1, 0), "min_p": (0,), "repeat_penalty": (1,)}
 """Values of these options that change nothing."""
-_ASKED_AS: Final = {"repeat_penalty": "repetition_penalty"}
-"""Options that clients know by another name."""
 _OWNERS: Final[dict[str, Dialect]] = {"vllm": "vllm", "sglang": "vllm", "llamacpp": "llama.cpp"}
 """``owned_by`` in a server's model list -> the kind of server."""
 _WINDOWS: Final = ("max_model_len", "context_length", "context_window", "max_context_length")
@@ -164,8 +162,7 @@ def _check_options(dialect: Dialect, options: GenerateOptions) -> None:
         asked = getattr(options, option)
         if asked is not None and asked not in values and option not in _EXTENSIONS[dialect]:
             sentence = f"the dialect '{dialect}' has no {option}; set `dialect` to the server's."
-            name = _ASKED_AS.get(option, option)
-            told = f"This model does not accept the parameter '{name}'."
+            told = f"This model does not accept the parameter '{option}'."
             raise ProviderError(sentence, kind="rejected", client=told, option=option)
 
 

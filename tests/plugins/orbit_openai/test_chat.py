@@ -100,7 +100,7 @@ async def test_an_option_that_a_client_asked_for_is_never_dropped(
     askable: list[tuple[str, dict[str, Any]]] = [
         ("top_k", {"top_k": 3}),
         ("min_p", {"min_p": 0.1}),
-        ("repetition_penalty", {"repeat_penalty": 1.1}),
+        ("repeat_penalty", {"repeat_penalty": 1.1}),
     ]
     for name, asked in askable:
         with pytest.raises(ProviderError, match=next(iter(asked))) as raised:

@@ -33,7 +33,8 @@ class Picky(orbit.Provider):
         option, _, when = messages[-1].content.partition(" ")
         if when == "late":
             yield orbit.Chunk("Well, ")
-        raise orbit.ProviderError("no.", kind="rejected", option=option, client="The model does not take this.")
+        sentence = f"The model does not take '{option}'."
+        raise orbit.ProviderError("no.", kind="rejected", option=option, client=sentence)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,7 @@ def test_what_a_provider_refuses_has_the_name_that_was_sent(
     body = {**asked(path, option + when), "model": "picky", **fields}
     answer = post(server, path, {**body, "stream": False})
     assert (answer.status_code, param_of(answer.json())) == (400, param)
+    assert f"The model does not take '{param}'." in answer.text
     if when and path != RESPONSES:  # OpenAI's event of an error has no place for the name after the first byte
         lines = post(server, path, {**body, "stream": True}).text.splitlines()
         frames = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
