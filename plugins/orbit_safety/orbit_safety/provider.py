@@ -15,6 +15,7 @@ from orbit import (
     Host,
     Message,
     Need,
+    PromptTooLong,
     Provider,
     ProviderError,
     Verdict,
@@ -191,9 +192,15 @@ class SafetyProvider(Provider):
             async with asyncio.timeout(seconds):
                 answer = await self._ask_again(stage, text, context)
         except TimeoutError as error:
-            return self._undecided(f"no verdict within {round(seconds, 2):g} s", "timeout", error)
+            late = ProviderError(f"no verdict within {round(seconds, 2):g} s", kind="timeout", retryable=True)
+            return self._undecided(late, error)
+        except PromptTooLong as error:
+            too_small = ProviderError(f"the judge cannot read its instructions and the text: {error}")
+            return self._undecided(too_small, error)
         except ProviderError as error:
-            return self._undecided(str(error), error.kind, error)
+            kind = "failed" if error.kind == "rejected" else error.kind  # nobody but an operator can mend it
+            failure = ProviderError(str(error), kind=kind, retryable=error.retryable, retried=error.retried)
+            return self._undecided(failure, error)
         if is_safe(answer, self.settings.mode):
             verdict = Verdict(allowed=True)
         elif is_clear(answer, self.settings.mode):
@@ -228,14 +235,13 @@ class SafetyProvider(Provider):
         ) as chunks:
             return "".join([chunk.text async for chunk in chunks])
 
-    def _undecided(self, reason: str, kind: str, error: Exception) -> Verdict:
+    def _undecided(self, failure: ProviderError, cause: Exception) -> Verdict:
         """Return the verdict on a text that could not be judged, or raise. By default it does not pass."""
-        self._failing = reason
-        timed_out = kind == "timeout"
-        if self.settings.on_error == "allow" or (timed_out and self.settings.allow_on_timeout):
-            logger.warning("%s: passed without a verdict: %s", self.name, reason)
-            return Verdict(allowed=True, reason=f"not judged: {reason}")
-        raise ProviderError(reason, kind="timeout" if timed_out else "unavailable", retryable=True) from error
+        self._failing = failure.message
+        if self.settings.on_error == "allow" or (failure.kind == "timeout" and self.settings.allow_on_timeout):
+            logger.warning("%s: passed without a verdict: %s", self.name, failure.message)
+            return Verdict(allowed=True, reason=f"not judged: {failure.message}")
+        raise failure from cause
 
     def _refusal(self, reason: str) -> Verdict:
         return Verdict(allowed=False, reason=reason, message=self.settings.refusal_message)

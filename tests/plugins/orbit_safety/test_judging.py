@@ -11,7 +11,7 @@ import pytest
 from orbit_safety import SafetyProvider, SafetySettings
 from safety_kit import BROKEN, BUSY, Judge, Start, ask
 
-from orbit import CallContext, ConfigError, ProviderError
+from orbit import CallContext, ConfigError, PromptTooLong, ProviderError
 
 
 async def test_the_settings_reach_the_judge(judge: Judge, start: Start) -> None:
@@ -133,24 +133,33 @@ async def test_a_passing_failure_is_tried_again(judge: Judge, start: Start) -> N
     assert (await provider.health()).status == "ok"
 
 
-@pytest.mark.parametrize(("answers", "asked"), [([BUSY] * 9, 3), ([BROKEN] * 9, 1)])
-async def test_a_lasting_failure_refuses(
-    judge: Judge, start: Start, answers: list[str | Exception], asked: int
+@pytest.mark.parametrize(
+    ("failure", "asked", "kind", "passes"),
+    [
+        (BUSY, 3, "overloaded", True),
+        (BROKEN, 1, "failed", False),
+        (ProviderError("no schemas", kind="rejected", client="The model follows no schema."), 1, "failed", False),
+        (PromptTooLong("at most 5 tokens"), 1, "failed", False),
+    ],
+)
+async def test_a_lasting_failure_refuses(  # what the test varies
+    judge: Judge, start: Start, failure: Exception, asked: int, kind: str, passes: bool
 ) -> None:
     provider = await start(max_retries=2, allow_on_timeout=True)
-    judge.answers = answers
+    judge.answers = [failure] * 9
 
     with pytest.raises(ProviderError) as raised:
         await ask(provider, "a question")
 
-    assert raised.value.kind == "unavailable"  # which is 503
+    assert (raised.value.kind, raised.value.passes, raised.value.client) == (kind, passes, "")
     assert len(judge.asked) == asked
     assert (await provider.health()).status == "degraded"
 
 
-async def test_a_failure_lets_pass_if_the_operator_says_so(judge: Judge, start: Start) -> None:
+@pytest.mark.parametrize("failure", [BROKEN, PromptTooLong("at most 5 tokens")], ids=repr)
+async def test_a_failure_lets_pass_if_the_operator_says_so(judge: Judge, start: Start, failure: Exception) -> None:
     provider = await start(max_retries=0, on_error="allow")
-    judge.answers = [BROKEN]
+    judge.answers = [failure]
 
     verdict = await ask(provider, "a question")
 

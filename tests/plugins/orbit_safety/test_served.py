@@ -164,6 +164,19 @@ def test_a_judge_that_fails_lets_nothing_pass(wire: OllamaWire, tmp_path: Path) 
     assert not answering(wire)
 
 
+@pytest.mark.parametrize(("status", "passes"), [(401, False), (503, True)])
+def test_clients_are_told_to_try_again_only_if_it_helps(
+    wire: OllamaWire, tmp_path: Path, status: int, *, passes: bool
+) -> None:
+    with serve(settings(wire), tmp_path) as server:
+        wire.faults.append(Fault("status", status=status))
+        response = ask(server, "which colour has the sky?")
+
+    assert response.status_code == 503
+    assert ("retry-after" in response.headers) is passes
+    assert ("Try again" in response.json()["detail"]) is passes
+
+
 def test_a_judge_that_is_too_slow_may_be_passed_over(wire: OllamaWire, tmp_path: Path) -> None:
     with serve(settings(wire, request_timeout=0.2, allow_on_timeout=True), tmp_path) as server:
         wire.faults.append(Fault("hang"))
