@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from orbit.chat.locations import location_of
 from orbit.chat.outcome import Answered, Failed, NothingFound, Outcome, Refused
-from orbit.chat.places import location_of
 from orbit.chat.turn import Turn
 from orbit.errors import OrbitError
 from orbit.types import ChatRecord, Document, SourceRef, ToolCall, ToolUse, Usage

@@ -32,8 +32,8 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
     """
     from orbit.cli.first_run import finish, is_first_run, prepare, unfinished
     from orbit.config import find_config
+    from orbit.serving.autoreload import Reloader
     from orbit.serving.listening import address_of, bind
-    from orbit.serving.reloading import Reloader
     from orbit.serving.server import run
     from orbit.serving.sole_server import OwnFolders, announce, sole_server
 
@@ -68,7 +68,7 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
 def _checked(workers: int) -> OrbitHost:
     """Return the host of the configuration and set up logging. Raises ConfigError with all problems."""
     from orbit.observing.server_log import configure_logging
-    from orbit.serving.loading import checked_host
+    from orbit.serving.configuration import checked_host
 
     checked = checked_host(workers)
     settings = checked.config.host

@@ -19,7 +19,7 @@ from orbit.config.model import LogLevel
 from orbit.errors import ConfigError, OrbitError, Problem
 from orbit.host.host import OrbitHost
 from orbit.observing.server_log import configure_logging
-from orbit.serving.loading import next_host
+from orbit.serving.configuration import next_host
 from orbit.serving.sole_server import OwnFolders
 from orbit.web.app import Application
 from orbit.web.generation import Generation

@@ -21,7 +21,7 @@ import uvicorn
 from orbit.config import Config
 from orbit.config.model import LogLevel
 from orbit.errors import ConfigError, OrbitError, Problem
-from orbit.serving.loading import next_host
+from orbit.serving.configuration import next_host
 from orbit.serving.reload import (
     Did,
     Forget,

@@ -32,7 +32,7 @@ from orbit.web.api.schema_page import openapi_config
 from orbit.web.api.search import search_routes
 from orbit.web.chat_routes import AnswersFirst, chat_handlers, chat_routes
 from orbit.web.error_responses import error_response
-from orbit.web.garbage import settle_again, settled
+from orbit.web.garbage_collection import settle_again, settled
 from orbit.web.generation import Generation
 from orbit.web.http.access import Access
 from orbit.web.http.cors import VARY, cors_config

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from orbit.chat.places import heading_of
+from orbit.chat.locations import heading_of
 from orbit.types import Document
 
 _RULE = re.compile(r"[\s|:+=-]*-[\s|:+=-]*")

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from orbit.chat.places import heading_of, location_of, named
+from orbit.chat.locations import heading_of, location_of, named
 from orbit.chat.prompt.fencing import fenced, inert
 from orbit.chat.prompt.joining import Joined
 from orbit.errors import PromptTooLong

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from orbit.chat.places import heading_of
+from orbit.chat.locations import heading_of
 from orbit.chat.search.languages import is_common
 from orbit.system.unicode import nfc
 from orbit.types import Document

@@ -18,7 +18,7 @@ from orbit_llamacpp.model_file import locate
 from orbit_llamacpp.settings import LlamaCppSettings
 
 import orbit
-from orbit.chat.places import named
+from orbit.chat.locations import named
 from orbit.chat.prompt.fencing import inert
 from orbit.chat.prompt.prompting import build
 from orbit.testing import serve

@@ -1,7 +1,7 @@
 """Where a passage is in its source, for the model, the client and the log."""
 
 from orbit import Document
-from orbit.chat.places import heading_of, location_of, named
+from orbit.chat.locations import heading_of, location_of, named
 from orbit.chat.prompt.prompting import build, sources_of
 
 

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from orbit.web.garbage import settled
+from orbit.web.garbage_collection import settled
 
 
 def test_start_up_objects_are_out_of_reach_until_the_end() -> None:
