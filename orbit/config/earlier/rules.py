@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
 from typing import Any
 
 from orbit.config.earlier.databases import translate_databases
@@ -12,6 +11,7 @@ from orbit.config.earlier.names import MARKS, SECTIONS_WITHOUT
 from orbit.config.earlier.retrieval import translate_retrieval
 from orbit.config.earlier.server import translate_server
 from orbit.config.earlier.translation import MISSING, Translation
+from orbit.system.entry_points import entries
 
 
 def translate(
@@ -49,4 +49,4 @@ def is_earlier(translation: Translation) -> bool:
 
 
 def _installed() -> list[str]:
-    return [point.name for point in entry_points(group="orbit")]
+    return [point.name for point in entries("orbit")]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
+from typing import cast
 
 import msgspec
-from importlib_metadata import EntryPoint, entry_points
+from importlib_metadata import Distribution, EntryPoint
 
 from orbit.config.convert import suggest
 from orbit.config.model import HostConfig
+from orbit.system.entry_points import entries
 
 GROUP = "orbit"
 
@@ -73,27 +73,19 @@ class _Installed(Mapping[str, InstalledPlugin]):
 
 def installed_plugins() -> Mapping[str, InstalledPlugin]:
     """Return the installed plugins by name, in order of their names."""
-    return _installed(tuple((folder, _changed(folder)) for folder in sys.path))
-
-
-@lru_cache(1)
-def _installed(folders: tuple[tuple[str, int], ...]) -> Mapping[str, InstalledPlugin]:  # noqa: ARG001  # the key
-    """Read the metadata of all distributions, again once a folder that may hold some has changed."""
-    return _Installed(entry_points(group=GROUP))
-
-
-def _changed(folder: str) -> int:
-    try:
-        return Path(folder).stat().st_mtime_ns
-    except OSError:
-        return 0
+    return _Installed(entries(GROUP))
 
 
 def _distribution(entry: EntryPoint) -> tuple[str, str]:
     """Return the name and the version of an entry point's distribution."""
     if entry.dist is None:
         return "unknown", "unknown"
-    metadata = entry.dist.metadata
+    return _name_and_version(cast("Distribution", entry.dist))
+
+
+@lru_cache
+def _name_and_version(distribution: Distribution) -> tuple[str, str]:
+    metadata = distribution.metadata
     return metadata["Name"], metadata["Version"]
 
 

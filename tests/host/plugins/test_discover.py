@@ -66,11 +66,3 @@ def test_a_name_with_a_slip_is_led_to_the_right_one(name: str, near: str) -> Non
 
 def test_without_plugins_there_are_none() -> None:
     assert "Installed plugins: none." in not_installed("wiki", {})
-
-
-def test_what_is_installed_meanwhile_is_found(install: Install) -> None:
-    install("wiki-one", "", "wiki")
-    assert "wiki" in installed_plugins()
-    assert "tea" not in installed_plugins()
-    install("tea-house", "", "tea")
-    assert "tea" in installed_plugins()
