@@ -18,7 +18,7 @@ from orbit.chat.search.typed import as_typed, brings_passages
 from orbit.chat.turn import Turn
 from orbit.config.model import RetrievalSettings, Timeouts
 from orbit.errors import OrbitError, PromptTooLong, ProviderError
-from orbit.host.calls.calls import Outcome, attributed, call, fan_out, is_list_of, leaf_of, wrong_type
+from orbit.host.calls.calls import Outcome, attributed, call, fan_out, is_list_of, lacks_collection, leaf_of, wrong_type
 from orbit.host.providers.registry import Registry
 from orbit.types import Document, Query
 
@@ -113,7 +113,7 @@ class Retrieval:
         # Outcomes of the question come first, then those of the question with its context.
         for place, outcome in enumerate(outcomes):
             error = outcome.error
-            if isinstance(error, ProviderError) and error.kind == "not_found" and elsewhere:
+            if elsewhere and lacks_collection(error, "retrieve"):
                 continue  # the collection is in another store
             if error is None and not is_list_of(outcome.value, Document):
                 error = wrong_type(outcome.provider, "retrieve", "a list of Documents", outcome.value)

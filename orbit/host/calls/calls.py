@@ -95,6 +95,11 @@ def too_slow(provider: str, operation: str, seconds: float) -> ProviderError:
     )
 
 
+def lacks_collection(error: object, hook: str) -> bool:
+    """Return whether a store lacks the collection that ``hook`` names. A part that it asks may lack something, too."""
+    return isinstance(error, ProviderError) and error.kind == "not_found" and error.operation in ("", hook)
+
+
 def wrong_type(provider: str, operation: str, expected: str, value: object) -> ProviderError:
     """Return the error for a hook that returned something else than its specification says."""
     return ProviderError(

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from orbit.errors import ProviderError
-from orbit.host.calls.calls import call, is_list_of, wrong_type
+from orbit.host.calls.calls import call, is_list_of, lacks_collection, wrong_type
 from orbit.host.calls.work import Work
 from orbit.types import CallContext, Collection, Document
 
@@ -140,7 +140,7 @@ class Stores:
             try:
                 adopted.append(await self._ask("adopt", name, **arguments))
             except ProviderError as error:
-                if error.kind != "not_found":
+                if not lacks_collection(error, "adopt"):
                     raise
                 missing = missing or error
         if not adopted:

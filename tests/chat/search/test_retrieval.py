@@ -97,6 +97,15 @@ async def test_a_collection_may_be_in_another_store(desk: Desk) -> None:
         await desk.found()
 
 
+async def test_a_store_whose_embedding_model_is_missing_has_failed(desk: Desk) -> None:
+    desk.finder.acts["retrieve"] = raises(ProviderError("no such model.", kind="not_found", operation="embed"))
+    desk.other.acts["retrieve"] = returns([document("a")])
+    with pytest.raises(ProviderError, match="no such model"):
+        await desk.found()
+    assert await desk.found(on_error="answer_without") == "a"
+    assert len(desk.failures) == 1
+
+
 async def test_a_follow_up_that_cannot_be_searched_for_does_not_spoil_the_question(desk: Desk) -> None:
     async def short_only(text: str) -> list[orbit.Document]:
         if "\n" in text:

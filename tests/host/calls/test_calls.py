@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orbit.errors import ConfigError, PromptTooLong, ProviderError
-from orbit.host.calls.calls import attributed, call, fan_out, is_list_of, leaf_of, settled, wrong_type
+from orbit.host.calls.calls import attributed, call, fan_out, is_list_of, lacks_collection, leaf_of, settled, wrong_type
 
 
 def gives(value: Any, seconds: float = 0.0) -> Callable[[], Awaitable[Any]]:
@@ -90,3 +90,18 @@ def test_wrong_types_are_named() -> None:
 def test_an_error_keeps_its_cause() -> None:
     error = KeyError()
     assert attributed(error, "p", "embed").__cause__ is error
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks"),
+    [
+        (ProviderError("no collection.", kind="not_found"), True),
+        (ProviderError("no collection.", kind="not_found", operation="retrieve"), True),
+        (ProviderError("no model.", kind="not_found", operation="embed"), False),
+        (ProviderError("away.", kind="unavailable"), False),
+        (None, False),
+    ],
+    ids=repr,
+)
+def test_what_a_store_lacks_is_its_own(error: Any, lacks: bool) -> None:
+    assert lacks_collection(error, "retrieve") is lacks
