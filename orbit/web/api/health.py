@@ -67,10 +67,17 @@ class HealthCheck:
 
 
 def _roles(services: Services, report: HealthReport) -> dict[str, Health]:
-    """Return the state of the model and of the document store under the names that the earlier ORBIT gave them."""
+    """Return the state of the model and of the document store under the names that the earlier ORBIT gave them.
+
+    One that is down is degraded as long as others answer in its place.
+    """
     roles = services.host.roles
+    states = dict(report.components)
+    down = {name for name, component in states.items() if component.status == "down"}
+    for name in down - {"server", "store"} - missed(services.host, down):
+        states[name] = Health("degraded", states[name].detail)
     found = {"llm": roles.generate, "datasource": roles.index}
-    return {name: report.components[role] for name, role in found.items() if role in report.components}
+    return {name: states[role] for name, role in found.items() if role in states}
 
 
 def health_routes(services: Services, check: HealthCheck) -> list[Any]:

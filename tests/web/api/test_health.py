@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import sqlite3
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from orbit import Health, Provider
+from orbit import Chunk, Health, Provider, hookimpl
 from orbit.testing import serve
 
 TOKEN = "the-administrators-own-token"
@@ -211,3 +212,23 @@ def test_degraded_is_ready(tmp_path: Path) -> None:
     with serve({"echo": {}, "limping": {}}, tmp_path, PLUGINS) as server:
         assert httpx.get(f"{server.url}/health").json() == {"status": "degraded"}
         assert httpx.get(f"{server.url}/health/ready").status_code == 200
+
+
+class Answering(Provider):
+    """A model whose server is down."""
+
+    async def health(self) -> Health:
+        return Health("down", "away")
+
+    @hookimpl
+    async def generate(self) -> AsyncIterator[Chunk]:
+        yield Chunk("x", finish_reason="stop")
+
+
+@pytest.mark.parametrize(("fallback", "llm"), [("spare", "degraded"), ([], "down")])
+def test_the_model_is_not_down_while_another_answers(tmp_path: Path, fallback: Any, llm: str) -> None:
+    models = {"default": "main", "main": {"provider": "away", "fallback": fallback}, "spare": {"provider": "echo"}}
+    with serve({"away": {}, "echo": {}, "models": models}, tmp_path, {"away": Answering}) as server:
+        body = httpx.get(f"{server.url}/health", headers={"X-API-Key": server.key}).json()
+    states = {name: part["status"] for name, part in body["components"].items()}
+    assert (body["status"], states["llm"], states["away"]) == (llm, llm, "down")
