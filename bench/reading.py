@@ -112,8 +112,16 @@ SIDES: dict[str, Callable[[Path], tuple[str, int]]] = {
 }
 
 
+LIBRARIES = {"ORBIT": ("orbit.documents.reading.readers", "pypdfium2"), "PDFium": ("pypdfium2",)}
+
+
 def serve(side: str) -> None:
-    """Read the files named on the standard input, one a line, and write each Reading and the memory so far."""
+    """Read the files named on the standard input, one a line, and write each Reading and the memory so far.
+
+    Libraries are loaded before: ORBIT's reading processes, too, load them once for all files.
+    """
+    for module in LIBRARIES.get(side, ()):
+        import_module(module)
     for line in sys.stdin:
         used = resource.getrusage(resource.RUSAGE_CHILDREN if side == "poppler" else resource.RUSAGE_SELF)
         start, error, text, pages = used.ru_utime + used.ru_stime, "", "", 0

@@ -32,7 +32,7 @@ class Sizes(msgspec.Struct, frozen=True):
 
 def split(sections: Iterable[Section], sizes: Sizes) -> list[Section]:
     """Split sections so that each fits a passage, together with the headings above it."""
-    return [piece for section in sections for piece in _pieces(section, sizes)]
+    return [piece for section in sections for piece in pieces(section, sizes)]
 
 
 def above(section: Section) -> str:
@@ -40,7 +40,8 @@ def above(section: Section) -> str:
     return "" if section.whole else " > ".join(section.path)
 
 
-def _pieces(section: Section, sizes: Sizes) -> Iterator[Section]:
+def pieces(section: Section, sizes: Sizes) -> Iterator[Section]:
+    """Yield the passages of a section."""
     size = {"prose": sizes.prose, "table": sizes.table, "code": sizes.code}[section.kind]
     room = max(size - len(above(section)) - 2, size // 2, 1)
     if section.header:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 import msgspec
@@ -29,39 +29,38 @@ _LONGEST_NAME = 1_000
 """Characters of a heading or title that passages repeat."""
 
 
-def titled(source: str, content: Content) -> list[Section]:
-    """Return a file's sections, each with the file's title first in its path.
+def titled(source: str, title: str, sections: Iterable[Section]) -> Iterator[Section]:
+    """Yield a file's sections, each with the file's title first in its path.
 
     All passages below a heading repeat it. One that is longer than any passage becomes text of its own, and is repeated
     in short.
     """
-    title = content.title or PurePath(source).stem
-    found: list[Section] = []
+    title = title or PurePath(source).stem
     told: set[str] = set()
-    for section in content.sections:
+    for section in sections:
         path = section.path if section.path[:1] == (title,) else (title, *section.path)
         if any(len(name) > _LONGEST_NAME for name in path):
             for number, name in enumerate(path):
                 if len(name) > _LONGEST_NAME and name not in told:
                     told.add(name)
                     above = tuple(map(_shortened, path[:number]))
-                    found.append(Section(name, above, title=_shortened(title), metadata=section.metadata))
+                    yield Section(name, above, title=_shortened(title), metadata=section.metadata)
             path = tuple(map(_shortened, path))
-        found.append(msgspec.structs.replace(section, path=path, title=_shortened(section.title or title)))
-    return found
+        yield msgspec.structs.replace(section, path=path, title=_shortened(section.title or title))
 
 
 def _shortened(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME].rsplit(None, 1)[0]} …"
 
 
-def split(sections: Iterable[Section], settings: Ingest) -> list[Section]:
+def split(sections: Iterable[Section], settings: Ingest) -> Iterator[Section]:
     """Split sections by ``ingest.chunk_size``."""
     size = settings.chunk_size
-    return splitting.split(sections, splitting.Sizes(size, size, size, settings.chunk_overlap))
+    sizes = splitting.Sizes(size, size, size, settings.chunk_overlap)
+    return (piece for section in sections for piece in splitting.pieces(section, sizes))
 
 
-def documents(source: str, sections: Sequence[Section], digest: str) -> list[Document]:
+def documents(source: str, sections: Iterable[Section], digest: str) -> list[Document]:
     """Return the passages for sections that have the right size.
 
     Each passage begins with the headings above it, so that it names its topic wherever it is read.
@@ -83,7 +82,7 @@ def documents(source: str, sections: Sequence[Section], digest: str) -> list[Doc
 
 def passages(source: str, content: Content, digest: str, settings: Ingest) -> list[Document]:
     """Return the passages of one file, in order."""
-    return documents(source, split(titled(source, content), settings), digest)
+    return documents(source, split(titled(source, content.title, content.sections), settings), digest)
 
 
 def _body(section: Section) -> str:

@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
 from orbit.documents.formats.table_header import is_record, names_columns
 from orbit.documents.sections import Content, Section, UnreadableError
@@ -17,6 +18,8 @@ _SEPARATOR = re.compile(r"\A\"?sep=([^\n])\"?(?:\n|\Z)")
 """How Excel names the delimiter."""
 _SAMPLE = 50
 """Lines that decide which character is the delimiter."""
+_FIRST = 1_000
+"""Rows among which the names of the columns are. The others are read one by one: a million take much memory."""
 _LONGEST_WHOLE = 2_000
 """Characters of a row that is one passage. A longer one is split."""
 _LONGEST_NAME = 100
@@ -40,18 +43,19 @@ def read_table(text: str) -> Content:
         delimiter, doubt = _delimiter(text)
         warnings += doubt
     damaged: list[int] = []
-    rows = [[cell.strip() for cell in row] for row in _records(text, delimiter, damaged)]
-    head = _head(rows)
-    titles = [" ".join(filter(None, row)) for row in rows[:head] if any(row)]
-    names = rows[head] if rows else []
-    if is_record(names, rows[head + 1 :]):
+    rows = ([cell.strip() for cell in row] for row in _records(text, delimiter, damaged))
+    first = list(islice(rows, _FIRST))
+    head = _head(first)
+    titles = [" ".join(filter(None, row)) for row in first[:head] if any(row)]
+    names = first[head] if first else []
+    if is_record(names, first[head + 1 :]):
         names, head = [], head - 1
-    del rows[: head + 1]
+    del first[: head + 1]
     sections = [
         Section(text, metadata={"row": number}, whole=True)
         if len(text) <= _LONGEST_WHOLE
         else Section(text, _name_of(text), metadata={"row": number})
-        for number, row in enumerate(_taken(rows), start=1)
+        for number, row in enumerate(chain(first, rows), start=1)
         if (text := _record(names, row))
     ]
     if not sections:
@@ -69,13 +73,6 @@ def _name_of(text: str) -> tuple[str, ...]:
     """Return the first cell of a long row with its column: each passage of the row repeats it."""
     name = text.partition("\n")[0]
     return (name,) if len(name) <= _LONGEST_NAME else ()
-
-
-def _taken(rows: list[list[str]]) -> Iterator[list[str]]:
-    """Yield the rows, and leave none: a million of them take as much memory as their passages."""
-    rows.reverse()
-    while rows:
-        yield rows.pop()
 
 
 _ABOVE = 2
@@ -123,25 +120,35 @@ def _delimiter(text: str) -> tuple[str, list[str]]:
 def _records(text: str, delimiter: str, damaged: list[int]) -> Iterator[list[str]]:
     """Yield the cells of each row. Add the numbers of lines with a quotation mark out of place to ``damaged``."""
     limit = csv.field_size_limit(_LARGEST_CELL)
-    lines = text.split("\n")
-    while lines and not lines[-1]:
-        lines.pop()
-    start = 0
+    text = text.rstrip("\n")
+    start, line = 0, 0
     try:
-        while start < len(lines):
+        while start < len(text):
             if len(damaged) > _MOST_DAMAGED:
-                yield from csv.reader(lines[start:], delimiter=delimiter, quoting=csv.QUOTE_NONE)
+                yield from csv.reader(_lines(text, start), delimiter=delimiter, quoting=csv.QUOTE_NONE)
                 return
-            rows = csv.reader((f"{line}\n" for line in lines[start:]), delimiter=delimiter, strict=True)
+            ends = [start]
+            rows = csv.reader(_lines(text, start, ends), delimiter=delimiter, strict=True)
             done = 0
             try:
                 for row in rows:
                     yield row
-                    done = rows.line_num
+                    done, start = rows.line_num, ends[0]
             except csv.Error:
-                damaged.append(start + done + 1)
-                yield from csv.reader([lines[start + done]], delimiter=delimiter)
-                done += 1
-            start += done
+                end = text.find("\n", start) + 1 or len(text)
+                damaged.append(line + done + 1)
+                yield from csv.reader([text[start:end].removesuffix("\n")], delimiter=delimiter)
+                done, start = done + 1, end
+            line += done
     finally:
         csv.field_size_limit(limit)
+
+
+def _lines(text: str, start: int, ends: list[int] | None = None) -> Iterator[str]:
+    """Yield the lines from a position. The first of ``ends`` is where the last line that was yielded ends."""
+    ends = [0] if ends is None else ends
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        ends[0] = end
+        yield text[start:end]
+        start = end

@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +21,7 @@ import msgspec
 from orbit.config.model import Ingest
 from orbit.errors import ProviderError
 from orbit.host.documents.file_plugins import FilePlugins, Hooks
-from orbit.types import CallContext, Document
+from orbit.types import CallContext, Document, Section
 
 LENGTH = 8
 """Bytes of a frame's length."""
@@ -117,13 +118,13 @@ def _answer(request: Request, settings: Ingest, hooks: Hooks | None) -> Reply:
         content = read(request.source, request.content, plugin_readers(hooks, context))
         if (size := sum(len(section.text) for section in content.sections)) > MOST_TEXT:
             raise UnreadableError(f"holds {size:,} characters of text, which is more than {MOST_TEXT:,}; divide it")
-        sections, warnings = titled(request.source, content), content.warnings
-        del content  # a table of a million rows has as many sections, and each step its own
+        title, warnings, sections = content.title, content.warnings, list(content.sections)
+        del content
+        named = titled(request.source, title, _taken(sections))
         if hooks is not None and hooks.split is not None:
-            pieces = sections_of(hooks.split(sections=sections, context=context))
+            pieces: Iterable[Section] = sections_of(hooks.split(sections=list(named), context=context))
         else:
-            pieces = split(sections, settings)
-        del sections
+            pieces = split(named, settings)
         return Reply(tuple(documents(request.source, pieces, request.digest)), warnings)
     except Exception as error:  # noqa: BLE001  # parsers raise anything on a broken file
         if _is_out_of_memory(error):
@@ -136,6 +137,13 @@ def _answer(request: Request, settings: Ingest, hooks: Hooks | None) -> Reply:
 
         reason = _line(str(error)) or "no reason given"
         return Reply(unreadable=f"cannot be read: {type(error).__name__}: {reason}", fault=traceback.format_exc())
+
+
+def _taken(sections: list[Section]) -> Iterator[Section]:
+    """Yield sections, and leave none: a million rows of a table take as much memory as their passages."""
+    sections.reverse()
+    while sections:
+        yield sections.pop()
 
 
 def _out_of_memory(settings: Ingest) -> Reply:

@@ -180,10 +180,10 @@ async def told_of_the_outage(promise: Promise, invoke: Invoke) -> None:
     promise.broken(f"the call returned {_brief(value)}", "raise orbit.ProviderError; an empty result is a lie here")
 
 
-def unchanged(promise: Promise, before: Any, after: Any) -> None:
+def unchanged(promise: Promise, before: Any, after: Any, what: str = "list") -> None:
     """Compare a hook's argument with a copy made before the call."""
     if before != after:
-        promise.broken("the call changed the list that it was given", "make a new list")
+        promise.broken(f"the call changed the {what} that it was given", f"make a new {what}")
 
 
 def _due(seconds: float) -> CallContext:

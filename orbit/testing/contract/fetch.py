@@ -10,7 +10,7 @@ from typing import Any
 from orbit import Fetched, Health, ProviderError
 from orbit.testing.contract import calls
 from orbit.testing.contract.leftovers import left, running
-from orbit.testing.contract.promise import Promise, kind, told
+from orbit.testing.contract.promise import Promise, kind, mistyped, told
 from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.subject import Subject
 
@@ -40,7 +40,7 @@ class BaseFetchContract(BaseProviderContract):
             if file.name in seen:
                 promise.broken(f"{file.name!r} came twice", "yield each file once")
             seen.add(file.name)
-            if {"", ".", ".."} & set(file.name.split("/")):
+            if {"", ".", ".."} & set(file.name.split("/")) or "\\" in file.name:
                 promise.broken(f"a name is {file.name!r}", "name files by their path below the connector's root")
 
     async def test_fetch_is_repeatable(self, promise: Promise, subject: Subject) -> None:
@@ -67,6 +67,19 @@ class BaseFetchContract(BaseProviderContract):
         if {file.name for file in await _all(promise, subject, known)} != first:
             promise.broken("it yielded other names with `known` than without", "list everything that is there")
 
+    async def test_fetch_leaves_known_alone(self, promise: Promise, subject: Subject) -> None:
+        """`fetch` does not change `known`."""
+        known = {file.name: file.version for file in await _all(promise, subject)}
+        given = dict(known)
+
+        async def collect() -> None:
+            async with aclosing(subject.call("fetch", known=given, limit=_LIMIT)) as files:
+                async for _ in files:
+                    pass
+
+        await calls.answered(promise, collect)
+        calls.unchanged(promise, known, given, "mapping")
+
     async def test_fetch_observes_limit(self, promise: Promise, subject: Subject) -> None:
         """`fetch` gives no content of more than `limit` bytes, but a problem."""
         for file in await _all(promise, subject, limit=1):
@@ -83,6 +96,14 @@ class BaseFetchContract(BaseProviderContract):
                 await anext(files)
         if still := await left(before, patience, "tasks", "processes"):
             promise.broken(f"{still} still ran {patience:g} s later", "end in `finally` what the hook starts")
+
+    async def test_fetch_can_be_cancelled(self, promise: Promise, subject: Subject, patience: float) -> None:
+        """`fetch` ends at once when the call is cancelled."""
+        await calls.cancelled(promise, lambda: _all(promise, subject), patience)
+
+    async def test_fetch_leaves_the_loop_free(self, promise: Promise, subject: Subject) -> None:
+        """`fetch` does not block the event loop."""
+        await calls.shared_loop(promise, lambda: _all(promise, subject))
 
     async def test_health_while_down(self, promise: Promise, down: Subject) -> None:
         """While its service is down, `health` answers; only `orbit sync` needs the service."""
@@ -115,4 +136,6 @@ async def _all(
     for file in found:
         if not isinstance(file, Fetched):
             promise.broken(f"it yielded {kind(file)}", "yield orbit.Fetched")
+        if mistake := mistyped(file):
+            promise.broken(f"in a Fetched, {mistake}", "give each field the type that orbit.Fetched declares")
     return found

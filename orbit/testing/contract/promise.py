@@ -6,6 +6,7 @@ import inspect
 import traceback
 from typing import Any, NoReturn
 
+import msgspec
 import pytest
 
 
@@ -39,6 +40,16 @@ def told(error: BaseException) -> str:
     place = f" ({frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno})" if frames else ""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}{f': {text[:200]}' if text else ''}{place}"
+
+
+def mistyped(value: msgspec.Struct) -> str:
+    """Return which field of a struct has another type than it declares, and why; "" if none has."""
+    for field in msgspec.structs.fields(value):
+        try:
+            msgspec.convert(getattr(value, field.name), field.type, strict=True)
+        except msgspec.ValidationError as error:
+            return f"{field.name} is {kind(getattr(value, field.name))} ({str(error).partition(' - at')[0]})"
+    return ""
 
 
 def kind(value: object) -> str:

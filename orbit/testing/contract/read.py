@@ -10,7 +10,7 @@ import pytest
 from orbit import Content, ProviderError, Section, SourceFile, UnreadableError
 from orbit.testing.contract import calls
 from orbit.testing.contract.fixtures import Make
-from orbit.testing.contract.promise import Promise, kind, told
+from orbit.testing.contract.promise import Promise, kind, mistyped, told
 from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.subject import Subject
 
@@ -33,6 +33,9 @@ class BaseReadContract(BaseProviderContract):
         endings = list(subject.provider.reads())
         if PurePath(file.name).suffix.lower() not in endings:
             promise.broken(f"it returned {endings}", "return each extension in lower case with its dot")
+        for ending in endings:
+            if ending != ending.lower() or not ending or PurePath(f"x{ending}").suffix != ending:
+                promise.broken(f"reads() has {ending!r}", "return each extension in lower case with its dot")
 
     def test_read_needs_no_start(self, promise: Promise, make: Make, file: SourceFile) -> None:
         """`read` works on a provider that is not started."""
@@ -44,6 +47,10 @@ class BaseReadContract(BaseProviderContract):
         for section in content.sections:
             if not isinstance(section, Section):
                 promise.broken(f"a section is {kind(section)}", "return orbit.Section objects")
+            if mistake := mistyped(section):
+                promise.broken(f"in a Section, {mistake}", "give each field the type that orbit.Section declares")
+        if mistake := mistyped(content):
+            promise.broken(f"in the Content, {mistake}", "give each field the type that orbit.Content declares")
         if not any(section.text.strip() for section in content.sections):
             promise.broken("no section has text", "return the file's text, or raise orbit.UnreadableError")
 
@@ -59,6 +66,14 @@ class BaseReadContract(BaseProviderContract):
         """`read` returns the same for the same file."""
         if _read(promise, subject, file) != _read(promise, subject, file):
             promise.broken("it returned something else the second time", "depend on nothing but the file")
+
+    def test_read_opens_no_file(self, promise: Promise, subject: Subject, file: SourceFile) -> None:
+        """`read` returns the same for a file of another name, which need not exist on the disk."""
+        path = PurePath(file.name)
+        other = SourceFile(f"no such folder/Übersicht (1){path.suffix.upper()}", file.content)
+        expected, found = _read(promise, subject, file), _read(promise, subject, other)
+        if [section.text for section in found.sections] != [section.text for section in expected.sections]:
+            promise.broken("it returned another text", "read file.content, and compare extensions in lower case")
 
     def test_read_refuses_by_name(self, promise: Promise, subject: Subject, file: SourceFile) -> None:
         """`read` takes any bytes: it returns an orbit.Content or raises orbit.UnreadableError."""

@@ -440,3 +440,34 @@ def test_a_file_that_only_its_owner_may_change_is_read(algorithm):
     writer.write(content)
     assert b"/Encrypt" in content.getvalue()
     assert texts(content.getvalue()) == ["The fee is 10 euro."]
+
+
+class _Given(str):
+    """A password for pypdf, which takes an empty one for none."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-40", "RC4-128", "AES-128", "AES-256-R5", "AES-256"])
+def test_a_file_that_asks_only_readers_for_a_password_is_read(algorithm):
+    from pypdf import PdfReader, PdfWriter
+
+    writer = PdfWriter(PdfReader(io.BytesIO(make_pdf([line(72, 700, "The fee is 10 euro.")]))))
+    writer.encrypt("reader", owner_password=_Given(""), algorithm=algorithm)
+    content = io.BytesIO()
+    writer.write(content)
+    assert texts(content.getvalue()) == ["The fee is 10 euro."]
+
+
+def test_a_file_that_asks_everybody_for_a_password_is_refused():
+    from pypdf import PdfReader, PdfWriter
+
+    writer = PdfWriter(PdfReader(io.BytesIO(make_pdf([line(72, 700, "The fee is 10 euro.")]))))
+    writer.encrypt("reader", owner_password="owner", algorithm="AES-256")
+    content = io.BytesIO()
+    writer.write(content)
+    with pytest.raises(UnreadableError, match="is encrypted; save it without a password"):
+        texts(content.getvalue())

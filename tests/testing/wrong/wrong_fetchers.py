@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from wrong_kit import Right, Wrong
+from wrong_kit import Right, Wrong, swallow
 
 import orbit
 from orbit import Fetched, hookimpl
@@ -123,7 +124,50 @@ class Stumbles(RightFetcher):
             yield self.file(name, known.get(name, ""), limit)
 
 
+class GivesText(RightFetcher):
+    def file(self, name: str, known: str, limit: int) -> Any:
+        content: Any = "text"
+        return Fetched(name, content, "1")
+
+
+class CountsVersions(RightFetcher):
+    def file(self, name: str, known: str, limit: int) -> Any:
+        version: Any = 1
+        return Fetched(name, b"text", version)
+
+
+class NamesOfWindows(RightFetcher):
+    names = ("a.md", "folder\\b.md")
+
+
+class TakesOff(RightFetcher):
+    @hookimpl
+    async def fetch(self, known: dict[str, str], limit: int) -> AsyncIterator[Fetched]:
+        for name in self.names:
+            yield self.file(name, known.pop(name, ""), limit)
+
+
+class HoldsOn(RightFetcher):
+    @hookimpl
+    async def fetch(self, known: Mapping[str, str], limit: int) -> AsyncIterator[Fetched]:
+        for name in self.names:
+            await swallow()
+            yield self.file(name, known.get(name, ""), limit)
+
+
+class Blocks(RightFetcher):
+    def file(self, name: str, known: str, limit: int) -> Any:
+        time.sleep(1.2)
+        return super().file(name, known, limit)
+
+
 WRONG = (
+    Wrong("test_fetch_yields_files", GivesText, "content is a str"),
+    Wrong("test_fetch_yields_files", CountsVersions, "version is an int"),
+    Wrong("test_fetch_names_are_paths", NamesOfWindows, "a name is 'folder"),
+    Wrong("test_fetch_leaves_known_alone", TakesOff, "changed the mapping"),
+    Wrong("test_fetch_can_be_cancelled", HoldsOn, "the call"),
+    Wrong("test_fetch_leaves_the_loop_free", Blocks, "nothing else could run"),
     Wrong("test_fetch_is_offered", Hidden, "the host does not see it"),
     Wrong("test_fetch_yields_files", YieldsNames, "it yielded"),
     Wrong("test_fetch_yields_files", YieldsNothing, "has neither"),

@@ -87,7 +87,50 @@ class WantsAnEnd(RightReader):
         return super().content(text)
 
 
+class OtherEndingsToo(RightReader):
+    def reads(self) -> Iterable[str]:
+        return [".txt", "TEXT"]
+
+
+class OneHeading(RightReader):
+    def content(self, text: str) -> Any:
+        path: Any = "Tea"
+        return Content((Section(text, path),))
+
+
+class GivesBytes(RightReader):
+    def content(self, text: str) -> Any:
+        given: Any = text.encode()
+        return Content((Section(given),))
+
+
+class OneWarning(RightReader):
+    def content(self, text: str) -> Any:
+        warnings: Any = "The last page is missing."
+        return Content((Section(text),), warnings=warnings)
+
+
+class OpensTheFile(RightReader):
+    @hookimpl
+    def read(self, file: SourceFile) -> Any:
+        if "/" in file.name:
+            raise FileNotFoundError(file.name)
+        return super().read(file)
+
+
+class KnowsOneCase(RightReader):
+    @hookimpl
+    def read(self, file: SourceFile) -> Any:
+        return self.content("A text." if file.name.endswith(".txt") else "Something else.")
+
+
 READ = (
+    Wrong("test_read_is_offered", OtherEndingsToo, "reads() has 'TEXT'"),
+    Wrong("test_read_returns_text", OneHeading, "path is a str"),
+    Wrong("test_read_returns_text", GivesBytes, "text is a bytes"),
+    Wrong("test_read_returns_text", OneWarning, "warnings is a str"),
+    Wrong("test_read_opens_no_file", OpensTheFile, "the call raised FileNotFoundError"),
+    Wrong("test_read_opens_no_file", KnowsOneCase, "another text"),
     Wrong("test_read_is_offered", OtherEndings, "it returned ['.md']"),
     Wrong("test_read_needs_no_start", NeedsStart, "the call raised RuntimeError"),
     Wrong("test_read_returns_text", ReadsNothing, "no section has text"),
@@ -106,6 +149,8 @@ class RightSplitter(Right):
         return [msgspec.structs.replace(section, text=text) for section in sections for text in self.texts(section)]
 
     def texts(self, section: Section) -> list[str]:
+        if " " not in section.text:
+            return [section.text[start : start + SIZE] for start in range(0, len(section.text), SIZE)]
         words = section.text.split(" ")
         return [" ".join(words[start : start + SIZE]) for start in range(0, len(words), SIZE)]
 
@@ -156,13 +201,48 @@ class Counts(RightSplitter):
         return [*super().texts(section), f"{next(self.numbers)}"]
 
 
+class SplitsAtSpaces(RightSplitter):
+    def texts(self, section: Section) -> list[str]:
+        words = section.text.split(" ")
+        return [" ".join(words[start : start + SIZE]) for start in range(0, len(words), SIZE)]
+
+
+class CutsOff(RightSplitter):
+    def texts(self, section: Section) -> list[str]:
+        return super().texts(section) if " " in section.text else [section.text[:SIZE]]
+
+
+class FirstHeadings(RightSplitter):
+    @hookimpl
+    def split(self, sections: Sequence[Section]) -> Any:
+        parts = super().split(sections)
+        return [msgspec.structs.replace(part, path=parts[0].path) for part in parts]
+
+
+class MakesNewSections(RightSplitter):
+    @hookimpl
+    def split(self, sections: Sequence[Section]) -> Any:
+        return [Section(part.text, part.path, header=part.header) for part in super().split(sections)]
+
+
+class ForgetsHeaders(RightSplitter):
+    @hookimpl
+    def split(self, sections: Sequence[Section]) -> Any:
+        return [msgspec.structs.replace(part, header="") for part in super().split(sections)]
+
+
 SPLIT = (
+    Wrong("test_split_makes_it_smaller", SplitsAtSpaces, "as long as its section"),
+    Wrong("test_split_loses_nothing", CutsOff, "is there less often"),
+    Wrong("test_split_keeps_headings", FirstHeadings, "a passage has ('File', 'Prose')"),
+    Wrong("test_split_keeps_places", MakesNewSections, "a passage has no "),
+    Wrong("test_split_repeats_headers", ForgetsHeaders, "a passage has no 'name | value'"),
     Wrong("test_split_is_offered", Hidden, "the host does not see it"),
     Wrong("test_split_needs_no_start", NeedsStart, "the call raised RuntimeError"),
     Wrong("test_split_loses_nothing", KeepsBeginnings, "words are lost, the first is 'word1000'"),
     Wrong("test_split_loses_nothing", Backwards, "another order"),
     Wrong("test_split_keeps_headings", OwnHeadings, "a passage has ('Passage',)"),
-    Wrong("test_split_makes_it_smaller", Whole, "as long as the longest section"),
+    Wrong("test_split_makes_it_smaller", Whole, "as long as its section"),
     Wrong("test_split_takes_anything", WantsSections, "the call raised IndexError"),
     Wrong("test_split_leaves_sections_alone", TakesOff, "changed the list"),
     Wrong("test_split_leaves_sections_alone", Counts, "something else the second time"),

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, takewhile
 
-from orbit.documents.formats.pdf.layout import Block, rows_of
+from orbit.documents.formats.pdf.layout import Block
 from orbit.documents.formats.pdf.piece import Piece
+from orbit.documents.formats.pdf.rows import rows_of
 
 _EDGE = 3
 """Rows at the top and at the bottom of a page that may repeat."""

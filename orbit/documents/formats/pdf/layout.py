@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
+from orbit.documents.formats.pdf.grids import Grid, table_in, title_row
 from orbit.documents.formats.pdf.piece import Piece, breadth
+from orbit.documents.formats.pdf.rows import rows_of
+from orbit.documents.formats.pdf.rulings import Rule
 from orbit.documents.formats.pdf.tables import Table, fills_column, find_tables
 
 Block: TypeAlias = Piece | Table
-_B = TypeVar("_B", bound=Piece | Table)
 _Spans: TypeAlias = list[tuple[float, float]]
 _EVERYWHERE: _Spans = [(-math.inf, math.inf)]
 
-_SAME_ROW = 0.5
-"""Pieces are in one row if they share this part of the lower one's height."""
 _GUTTER = 5.0
 """Points between two columns of text, at least."""
 _SPLIT_LINES = 3
@@ -31,13 +31,14 @@ _WORDS_OF_PROSE = 3
 """Lines of prose have at least as many words on average. Shorter ones read row by row, as labels and values do."""
 
 
-def arrange(pieces: Sequence[Piece]) -> list[Block]:
+def arrange(pieces: Sequence[Piece], grids: Sequence[Grid] = (), cuts: Sequence[Rule] = ()) -> list[Block]:
     """Return lines and tables in reading order.
 
     The file's own order stays where it goes down the page, column by column: it knows more than the places tell.
+    ``grids`` are the borders on the page, and ``cuts`` its lines across.
     """
     upright, other = [], []
-    simple, bottom = True, -math.inf
+    simple, bottom = not grids, -math.inf
     for piece in pieces:
         if piece.upright:
             simple = simple and piece.top >= bottom
@@ -47,8 +48,10 @@ def arrange(pieces: Sequence[Piece]) -> list[Block]:
             other.append(piece)
     if simple or len(upright) > _MOST:  # one column of lines, as most pages are, or what no page is
         return [*upright, *other]
-    tables = find_tables(rows_of(upright))
+    tables = [table for grid in grids if (table := _bordered(grid, upright)) is not None]
     inside = {id(piece) for table in tables for piece in table.pieces}
+    tables += find_tables(rows_of(piece for piece in upright if id(piece) not in inside), cuts)
+    inside.update(id(piece) for table in tables for piece in table.pieces)
     free = [piece for piece in upright if id(piece) not in inside]
     lines = _joined(free)
     blocks: list[Block] = sorted([*lines, *tables], key=lambda block: block.line)
@@ -57,20 +60,12 @@ def arrange(pieces: Sequence[Piece]) -> list[Block]:
     return [*blocks, *other]
 
 
-def rows_of(pieces: Iterable[_B]) -> list[list[_B]]:
-    """Return the blocks row by row, each from left to right."""
-    rows: list[list[_B]] = []
-    top = bottom = 0.0
-    for piece in sorted(pieces, key=lambda piece: piece.top + piece.bottom):
-        shared = min(bottom, piece.bottom) - max(top, piece.top)
-        if rows and shared >= _SAME_ROW * min(bottom - top, piece.bottom - piece.top):
-            rows[-1].append(piece)
-        else:
-            rows.append([piece])
-            top, bottom = piece.top, piece.bottom
-    for row in rows:
-        row.sort(key=lambda piece: piece.left)
-    return rows
+def _bordered(grid: Grid, pieces: Sequence[Piece]) -> Table | None:
+    """Return the table that a grid holds. A row above it that is one cell is its title, and no part of it."""
+    while (below := title_row(grid)) is not None:
+        grid = below
+    inner = [piece for piece in pieces if grid.holds((piece.left, piece.top, piece.right, piece.bottom))]
+    return table_in(grid, inner) if inner else None
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:

@@ -13,6 +13,7 @@ import msgspec
 
 from orbit.documents.formats.pdf.furniture import remove_furniture
 from orbit.documents.formats.pdf.layout import Block, arrange
+from orbit.documents.formats.pdf.owner import opened_as_owner
 from orbit.documents.formats.pdf.page import read_page
 from orbit.documents.formats.pdf.pictures import Reader, Recognised, has_pictures, is_scanned, recognise
 from orbit.documents.formats.pdf.piece import Piece
@@ -79,9 +80,10 @@ def _page(document: Any, number: int) -> list[Block] | None:
     from pypdfium2 import PdfiumError  # type: ignore[import-untyped]  # noqa: PLC0415  # see _open
 
     try:
-        return arrange(read_page(document, number))
+        page = read_page(document, number)
     except PdfiumError:
         return None
+    return arrange(page.pieces, page.grids, page.across)
 
 
 def _warnings(pages: Sequence[Sequence[Block] | None], found: Recognised, *, cut_off: bool) -> Iterator[str]:
@@ -120,6 +122,8 @@ def _open(content: bytes) -> Any:
         return pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         if error.err_code in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY):
+            if (plain := opened_as_owner(content)) is not None:
+                return pypdfium2.PdfDocument(plain)
             raise UnreadableError("is encrypted; save it without a password") from error
         catalog = _catalog(content)
         if catalog is None:

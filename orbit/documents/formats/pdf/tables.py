@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, pairwise
 
 import msgspec
 
 from orbit.documents.formats.pdf.piece import SOFT_HYPHENS, Piece, breadth
+from orbit.documents.formats.pdf.rows import rows_of
+from orbit.documents.formats.pdf.rulings import Rule
+from orbit.documents.formats.pdf.wrapping import grouped, is_number
 from orbit.documents.formats.table_header import has_header
 
 _WORDS_OF_CELL = 6
 """Cells of a table have fewer words on average. Columns of prose have more."""
+_WORDS_OF_LONG_CELL = 12
+"""And so many if some have several lines."""
+_WORDS_OF_LINE = 3
+_SAME_STEP = 1.5
+"""Points by which the lines of a paragraph may be apart differently."""
+_LEVEL = 0.7
+_MOST_ALONE = 6
+"""Rows with a single cell that follow each other."""
+_ACROSS = 0.5
+"""A rule that divides a table's rows is at least as long, compared with the table."""
 _FILLED = 0.5
 """Part of a table's cells that hold text, at least."""
 _ROW_GAP = 2.5
@@ -39,6 +53,8 @@ class Table(msgspec.Struct):
     right: float
     bottom: float
     line: int
+    named: bool = False
+    """Whether the first row is known to name the columns."""
 
     @property
     def width(self) -> int:
@@ -48,34 +64,44 @@ class Table(msgspec.Struct):
     @property
     def header(self) -> list[str]:
         """The first row if it looks like the names of the columns, or else nothing."""
-        return self.rows[0] if has_header(self.rows) else []
+        return self.rows[0] if self.named or has_header(self.rows) else []
 
 
 class _Column(msgspec.Struct):
     left: float
     right: float
-    cells: dict[int, list[Piece]]
-    """Lines of each row's cell, by the number of the row."""
+    cells: dict[int, Piece]
+    """By the number of their line."""
 
 
-def find_tables(rows: Sequence[list[Piece]]) -> list[Table]:
-    """Return the tables of a page, given its rows from top to bottom."""
+def find_tables(rows: Sequence[list[Piece]], cuts: Sequence[Rule] = ()) -> list[Table]:
+    """Return the tables of a page, given its rows from top to bottom and the lines across it."""
     tables: list[Table] = []
     end = 0
     for index, row in enumerate(rows):
         if index >= end and len(row) > 1:
-            table, end = _grow(rows, index)
+            columns, end = _grow(rows, index, alone=True)
+            if beside := _beside_prose(columns):
+                tables += find_tables(rows_of(beside), cuts)
+                continue
+            table = _table(columns, cuts)
+            if table is None and any(len(between) == 1 for between in rows[index:end]):
+                columns, end = _grow(rows, index, alone=False)
+                table = _table(columns, cuts)
             if table is not None:
                 tables.append(table)
     return tables
 
 
-def _grow(rows: Sequence[list[Piece]], start: int) -> tuple[Table | None, int]:
-    """Return the table that begins with a row, if there is one, and the number of the row after it."""
+def _grow(rows: Sequence[list[Piece]], start: int, *, alone: bool) -> tuple[list[_Column], int]:
+    """Return the columns that begin with a row, and the number of the row after them.
+
+    ``alone``: rows between others may have a single cell.
+    """
     columns: list[_Column] = []
+    waiting: list[tuple[Piece, int]] = []
     height = 0
     bottom = 0.0
-    end = start
     for row in rows[start:]:
         gap = row[0].top - bottom
         if height and gap > _ROW_GAP * row[0].height:
@@ -85,23 +111,68 @@ def _grow(rows: Sequence[list[Piece]], start: int) -> tuple[Table | None, int]:
         if _CROSSING in known or len(set(known)) < len(known):
             break
         if len(row) == 1:
-            if not known or gap > _CONTINUED * row[0].height or height - 1 not in columns[known[0]].cells:
+            if not known or len(waiting) == _MOST_ALONE:
                 break
-            columns[known[0]].cells[height - 1].append(row[0])
+            waiting.append((row[0], known[0]))
         else:
-            if height and len(known) < 2:  # noqa: PLR2004  # one column alone makes no table
+            if height and (len(known) < 2 or (waiting and not alone)):  # noqa: PLR2004  # one column alone makes no table
                 break
+            for number, (piece, column) in enumerate(waiting):
+                _add(columns, column, piece, height + number)
+            height += len(waiting) + 1
+            waiting.clear()
             for piece, place in zip(row, places, strict=True):
-                if place is None:
-                    columns.append(_Column(piece.left, piece.right, {height: [piece]}))
-                else:
-                    column = columns[place]
-                    column.left, column.right = min(column.left, piece.left), max(column.right, piece.right)
-                    column.cells[height] = [piece]
-            height += 1
+                _add(columns, place, piece, height - 1)
         bottom = max(piece.bottom for piece in row)
-        end += 1
-    return _table(columns, height), end
+    return columns, start + height + _ending(columns, waiting, height)
+
+
+def _ending(columns: list[_Column], waiting: Sequence[tuple[Piece, int]], height: int) -> int:
+    """Add the further lines of the last row's cells, and return how many there are."""
+    bottom = max((column.cells[height - 1].bottom for column in columns if height - 1 in column.cells), default=0.0)
+    for number, (piece, place) in enumerate(waiting):
+        if piece.top - bottom > _CONTINUED * piece.height or height + number - 1 not in columns[place].cells:
+            return number
+        _add(columns, place, piece, height + number)
+        bottom = piece.bottom
+    return len(waiting)
+
+
+def _add(columns: list[_Column], place: int | None, piece: Piece, line: int) -> None:
+    if place is None:
+        columns.append(_Column(piece.left, piece.right, {line: piece}))
+    else:
+        column = columns[place]
+        column.left, column.right = min(column.left, piece.left), max(column.right, piece.right)
+        column.cells[line] = piece
+
+
+def _beside_prose(columns: Sequence[_Column]) -> list[Piece]:
+    """Return what is beside columns of prose, if there are any."""
+    prose, others = [], []
+    for column in columns:
+        lines = list(column.cells.values())
+        if _is_prose(lines):
+            prose.append([piece.top for piece in lines])
+        else:
+            others += lines
+    tops = [piece.top for piece in others]
+    return others if others and any(not _in_step(lines, tops) for lines in prose) else []
+
+
+def _is_prose(lines: Sequence[Piece]) -> bool:
+    """Whether lines are those of a paragraph: long, and equally far apart."""
+    words = sum(piece.text.count(" ") + 1 for piece in lines)
+    if len(lines) <= _FEW or words < _WORDS_OF_LINE * len(lines) or not fills_column(lines):
+        return False
+    steps = sorted(below.top - above.top for above, below in pairwise(lines))
+    return steps[-1] - steps[0] <= _SAME_STEP
+
+
+def _in_step(tops: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether most lines are as high on the page as some of the others."""
+    level = sum(any(abs(top - other) <= _SAME_STEP for other in others) for top in tops)
+    return level >= _LEVEL * min(len(tops), len(others))
 
 
 def fills_column(lines: Sequence[Piece]) -> bool:
@@ -121,7 +192,7 @@ def fills_column(lines: Sequence[Piece]) -> bool:
     return len(lines) > _FEW and broken >= _BROKEN * (len(lines) - 1)
 
 
-def _text(lines: Sequence[Piece]) -> str:
+def cell_text(lines: Sequence[Piece]) -> str:
     """Return the lines of a cell as one, with words whole that a hyphen divides."""
     text = ""
     for piece in lines:
@@ -147,25 +218,73 @@ def _place(piece: Piece, columns: Sequence[_Column]) -> int | None:
     return place
 
 
-def _table(columns: list[_Column], height: int) -> Table | None:
-    if height < 2 or (height < 3 and len(columns) < 3):  # noqa: PLR2004  # two rows of two may be anything
+def _table(columns: list[_Column], cuts: Sequence[Rule]) -> Table | None:
+    numbers = sorted({line for column in columns for line in column.cells})
+    if len(numbers) < 2 or (len(numbers) < 3 and len(columns) < 3):  # noqa: PLR2004  # two rows of two may be anything
         return None
-    columns.sort(key=lambda column: column.left)
-    rows = [[_text(column.cells.get(row, ())) for column in columns] for row in range(height)]
-    cells = [cell for row in rows for cell in row if cell]
-    if len(cells) < _FILLED * height * len(columns):
+    if all(fills_column(list(column.cells.values())) for column in columns):
         return None
-    if sum(cell.count(" ") + 1 for cell in cells) > _WORDS_OF_CELL * len(cells) or all(
-        fills_column([piece for lines in column.cells.values() for piece in lines]) for column in columns
-    ):
+    left, right = min(column.left for column in columns), max(column.right for column in columns)
+    lines = [
+        {place: column.cells[line] for place, column in enumerate(columns) if line in column.cells} for line in numbers
+    ]
+    across = [cut.at for cut in cuts if min(cut.end, right) - max(cut.start, left) >= _ACROSS * (right - left)]
+    groups = grouped(lines, across)
+    cells = [
+        {place: [lines[line][place] for line in group if place in lines[line]] for place in range(len(columns))}
+        for group in groups
+    ]
+    order = _with_names(columns, cells)
+    rows = [[cell_text([piece for place in places for piece in row[place]]) for places in order] for row in cells]
+    filled = [cell for row in rows for cell in row if cell]
+    if len(rows) < 2 or len(filled) < _FILLED * len(rows) * len(order):  # noqa: PLR2004  # no table
         return None
-    pieces = [piece for column in columns for lines in column.cells.values() for piece in lines]
+    most = _WORDS_OF_CELL if len(groups) == len(lines) else _WORDS_OF_LONG_CELL
+    if sum(cell.count(" ") + 1 for cell in filled) > most * len(filled):
+        return None
+    return table_of(rows, [piece for column in columns for piece in column.cells.values()])
+
+
+def _with_names(columns: Sequence[_Column], cells: Sequence[dict[int, list[Piece]]]) -> list[list[int]]:
+    """Return the columns from left to right. Names that stand beside their column, such as one of numbers, join it."""
+    order = sorted(range(len(columns)), key=lambda place: columns[place].left)
+    names = [place for place in order if cells[0][place] and not any(row[place] for row in cells[1:])]
+    joined: list[list[int]] = []
+    for place in order:
+        last = joined[-1][0] if joined and len(joined[-1]) == 1 else None
+        if last is not None and (place in names) != (last in names) and not (cells[0][place] and cells[0][last]):
+            joined[-1].append(place)
+        else:
+            joined.append([place])
+    return joined
+
+
+def table_of(rows: list[list[str]], pieces: Sequence[Piece], *, named: bool = False) -> Table:
+    """Return a table with the box around its text."""
     return Table(
         rows,
-        pieces,
+        list(pieces),
         min(piece.left for piece in pieces),
         min(piece.top for piece in pieces),
         max(piece.right for piece in pieces),
         max(piece.bottom for piece in pieces),
         min(piece.line for piece in pieces),
+        named,
     )
+
+
+def divided(cells: Sequence[Sequence[Piece]]) -> list[list[str]]:
+    """Return the rows of what has borders around it. Some tables have borders between columns only."""
+    columns = {id(piece): place for place, cell in enumerate(cells) for piece in cell}
+    numbers = [
+        place for place, cell in enumerate(cells) if len(cell) >= _FEW and all(is_number(one.text) for one in cell)
+    ]
+    rows = rows_of(chain.from_iterable(cells))
+    lines = [{columns[id(piece)]: piece for piece in row} for row in rows]
+    several = any(len(line) < len(row) for line, row in zip(lines, rows, strict=True))
+    if not numbers or several or sum(len(cell) >= _FEW for cell in cells) < 2:  # noqa: PLR2004  # one alone is a list
+        return [[cell_text(list(chain.from_iterable(rows_of(cell)))) for cell in cells]]
+    return [
+        [cell_text([lines[line][place] for line in group if place in lines[line]]) for place in range(len(cells))]
+        for group in grouped(lines)
+    ]

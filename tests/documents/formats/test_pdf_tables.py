@@ -1,0 +1,220 @@
+"""Tables of PDFs as offices make them: each record is one row, whatever its cells wrap to."""
+
+from itertools import pairwise
+
+import pytest
+from pdf_kit import line, make_pdf
+
+from orbit.documents.reading.readers import read
+
+HEAD = ["Article", "Description", "Qty", "Price"]
+RECORDS = [
+    ["A-101", "Desk lamp with a flexible\narm and a clamp for boards\nup to six centimetres", "12", "34.50"],
+    ["B-205", "Office chair", "3", "219.00"],
+    ["C-310", "Paper shredder that also takes\nstaples and plastic cards", "140", "1,089.90"],
+    ["D-417", "Whiteboard on wheels with a\ntray for pens", "7", "163.25"],
+    ["E-512", "Stapler", "55", "8.75"],
+]
+COLUMNS = (60, 130, 330, 420)
+ROWS = [" | ".join(cell.replace("\n", " ") for cell in record) for record in RECORDS]
+
+
+def width(text: str) -> float:
+    return sum(2.78 if one in ".,: " else 5.56 for one in text)
+
+
+def drawn(records, top=720.0, *, columns=COLUMNS, pad=8.0, leading=12.0, align="top", right=()):
+    """Drawing operators of a table, and the heights between its rows. ``right``: columns aligned at the right."""
+    operators: list[str] = []
+    edges = [top]
+    for record in records:
+        most = max(cell.count("\n") + 1 for cell in record)
+        for column, cell in enumerate(record):
+            lines = cell.split("\n")
+            spare = {"top": 0, "middle": (most - len(lines)) / 2, "bottom": most - len(lines)}[align] * leading
+            for number, text in enumerate(lines):
+                x = columns[column] + (60 - width(text) if column in right else 0)
+                if text:
+                    operators.append(line(x, top - pad / 2 - spare - 10 - number * leading, text))
+        top -= most * leading + pad
+        edges.append(top)
+    return operators, edges
+
+
+def rule(left: float, top: float, right: float, bottom: float) -> str:
+    return f"{left} {top} m {right} {bottom} l S"
+
+
+def bordered(edges, xs):
+    """The borders of all cells."""
+    across = [rule(xs[0], edge, xs[-1], edge) for edge in edges]
+    return across + [rule(x, edges[0], x, edges[-1]) for x in xs]
+
+
+def tables(*pages):
+    return [section for section in read("a.pdf", make_pdf(*pages)).sections if section.kind == "table"]
+
+
+@pytest.mark.parametrize("align", ["top", "middle", "bottom"])
+@pytest.mark.parametrize("right", [(), (2, 3)])
+def test_wrapped_cells_stay_in_their_row_without_borders(align, right):
+    (table,) = tables(drawn([HEAD, *RECORDS], align=align, right=right)[0])
+    assert table.header == " | ".join(HEAD)
+    assert table.text.split("\n") == ROWS
+
+
+def test_wrapped_cells_stay_in_their_row_where_all_lines_are_equally_far_apart():
+    (table,) = tables(drawn([HEAD, *RECORDS], pad=0.0)[0])
+    assert table.header == " | ".join(HEAD)
+    assert table.text.split("\n") == ROWS
+
+
+@pytest.mark.parametrize("align", ["top", "middle", "bottom"])
+def test_cells_with_borders_hold_what_is_drawn_in_them(align):
+    narrow = (64, 112, 246, 270, 330)
+    operators, edges = drawn([HEAD, *RECORDS], columns=(66, 114, 248, 262), align=align, pad=4.0, right=(3,))
+    (table,) = tables([*operators, *bordered(edges, narrow)])
+    assert table.header == " | ".join(HEAD)
+    assert table.text.split("\n") == ROWS
+
+
+def test_borders_drawn_as_boxes_are_borders():
+    operators, edges = drawn([HEAD, *RECORDS], pad=4.0)
+    xs = (56, 126, 326, 416, 500)
+    boxes = [
+        f"{left} {bottom} {right - left} {top - bottom} re S"
+        for top, bottom in pairwise(edges)
+        for left, right in pairwise(xs)
+    ]
+    (table,) = tables([*boxes, *operators])
+    assert table.text.split("\n") == ROWS
+
+
+def test_rules_between_rows_divide_them():
+    operators, edges = drawn([HEAD, *RECORDS], pad=1.0, align="middle")
+    (table,) = tables([*operators, *(rule(56, edge, 480, edge) for edge in edges)])
+    assert table.header == " | ".join(HEAD)
+    assert table.text.split("\n") == ROWS
+
+
+def test_borders_between_columns_alone_leave_the_rows_apart():
+    operators, edges = drawn([HEAD, *RECORDS])
+    xs = (56, 126, 326, 416, 500)
+    borders = [rule(xs[0], edge, xs[-1], edge) for edge in (edges[0], edges[1], edges[-1])]
+    (table,) = tables([*operators, *borders, *(rule(x, edges[0], x, edges[-1]) for x in xs)])
+    assert table.header == " | ".join(HEAD)
+    assert table.text.split("\n") == ROWS
+
+
+@pytest.mark.parametrize("borders", [True, False])
+def test_names_of_columns_in_two_lines_are_whole_and_repeated_on_each_page(borders):
+    head = ["Article\nnumber", "Description", "Pieces\nin stock", "Unit\nprice"]
+
+    def page(records):
+        operators, edges = drawn([head, *records])
+        return [*operators, *(bordered(edges, (56, 126, 326, 416, 500)) if borders else ())]
+
+    first, second = tables(page(RECORDS[:3]), page(RECORDS[3:]))
+    assert first.header == second.header == "Article number | Description | Pieces in stock | Unit price"
+    assert first.text.split("\n") == ROWS[:3]
+    assert second.text.split("\n") == ROWS[3:]
+    assert (first.metadata, second.metadata) == ({"page": 1}, {"page": 2})
+
+
+@pytest.mark.parametrize("borders", [True, False])
+def test_empty_cells_stay_empty(borders):
+    records = [
+        ["A-101", "Desk lamp with a flexible\narm and a clamp", "", "34.50"],
+        ["B-205", "Office chair", "3", ""],
+        ["C-310", "", "140", "1,089.90"],
+        ["D-417", "Whiteboard", "", "163.25"],
+    ]
+    operators, edges = drawn([HEAD, *records])
+    (table,) = tables([*operators, *(bordered(edges, (56, 126, 326, 416, 500)) if borders else ())])
+    assert table.text.split("\n") == [
+        "A-101 | Desk lamp with a flexible arm and a clamp |  | 34.50",
+        "B-205 | Office chair | 3 | ",
+        "C-310 |  | 140 | 1,089.90",
+        "D-417 | Whiteboard |  | 163.25",
+    ]
+
+
+def test_names_of_groups_of_columns_are_in_the_names_of_each():
+    head = [["Branch", "2024", "", "2025", ""], ["", "Sales", "Costs", "Sales", "Costs"]]
+    records = [["Lyon", "410", "322", "455", "340"], ["Porto", "390", "301", "402", "311"]]
+    operators, edges = drawn([*head, *records], columns=(60, 150, 230, 310, 390))
+    xs = (56, 146, 226, 306, 386, 466)
+    borders = [rule(xs[0], edge, xs[-1], edge) for edge in (edges[0], *edges[2:])]
+    borders += [rule(xs[1], edges[1], xs[-1], edges[1])]
+    borders += [rule(x, edges[0], x, edges[-1]) for x in (xs[0], xs[1], xs[3], xs[5])]
+    borders += [rule(x, edges[1], x, edges[-1]) for x in (xs[2], xs[4])]
+    (table,) = tables([*operators, *borders])
+    assert table.header == "Branch | 2024 Sales | 2024 Costs | 2025 Sales | 2025 Costs"
+    assert table.text.split("\n") == ["Lyon | 410 | 322 | 455 | 340", "Porto | 390 | 301 | 402 | 311"]
+
+
+def test_a_cell_that_spans_rows_is_in_each():
+    records = [["Kitchen", "Kettle", "2"], ["", "Toaster", "1"], ["Office", "Lamp", "9"], ["", "Desk", "4"]]
+    operators, edges = drawn([["Room", "Thing", "Pieces"], *records], columns=(60, 150, 250))
+    xs = (56, 146, 246, 320)
+    borders = [rule(xs[0], edges[n], xs[-1], edges[n]) for n in (0, 1, 3, 5)]
+    borders += [rule(xs[1], edges[n], xs[-1], edges[n]) for n in (2, 4)]
+    (table,) = tables([*operators, *borders, *(rule(x, edges[0], x, edges[-1]) for x in xs)])
+    assert table.text.split("\n") == [
+        "Kitchen | Kettle | 2",
+        "Kitchen | Toaster | 1",
+        "Office | Lamp | 9",
+        "Office | Desk | 4",
+    ]
+
+
+PROSE = [
+    "The warehouse in the harbour keeps",
+    "all goods for at most thirty days and",
+    "sends what nobody has asked for back",
+    "to the branch that it came from, at the",
+    "expense of that branch. Ask the head of",
+    "the warehouse for anything that is large",
+    "or that must be kept cold, because there",
+    "is little room for it in the old building.",
+]
+
+
+@pytest.mark.parametrize("borders", [True, False])
+def test_a_table_beside_prose_has_its_own_rows(borders):
+    prose = [line(56, 706 - 13 * number, text) for number, text in enumerate(PROSE)]
+    records = [["Lamp", "12", "34.50"], ["Chair", "3", "219.00"], ["Stapler", "55", "8.75"]]
+    operators, edges = drawn([["Thing", "Pieces", "Price"], *records], columns=(330, 410, 480))
+    content = make_pdf([*prose, *operators, *(bordered(edges, (326, 406, 476, 540)) if borders else ())])
+    sections = read("a.pdf", content).sections
+    (table,) = (section for section in sections if section.kind == "table")
+    assert table.header == "Thing | Pieces | Price"
+    assert table.text.split("\n") == ["Lamp | 12 | 34.50", "Chair | 3 | 219.00", "Stapler | 55 | 8.75"]
+    assert "\n".join(PROSE) in "\n".join(section.text for section in sections)
+
+
+def test_groups_of_rows_stay_rows():
+    records = [["Lamp", "12", "34.50"], ["Chair", "3", "219.00"], ["Desk", "1", "399.00"]]
+    first, edges = drawn([["Thing", "Pieces", "Price"], *records], columns=(60, 200, 300), pad=2.0)
+    second, _ = drawn([["Pen", "70", "1.20"], ["Ruler", "8", "2.40"]], edges[-1] - 8, columns=(60, 200, 300), pad=2.0)
+    (table,) = tables([*first, *second])
+    assert [row.partition(" ")[0] for row in table.text.split("\n")] == ["Lamp", "Chair", "Desk", "Pen", "Ruler"]
+
+
+def test_a_title_in_the_first_row_is_no_name_of_a_column():
+    operators, edges = drawn(
+        [
+            ["Stock of the branch in Lyon", "", ""],
+            ["Thing", "Shelf", "Pieces"],
+            ["Lamp", "B", "12"],
+            ["Desk", "C", "3"],
+        ],
+        columns=(60, 200, 300),
+    )
+    xs = (56, 196, 296, 380)
+    borders = [rule(xs[0], edge, xs[-1], edge) for edge in edges]
+    borders += [rule(x, edges[0], x, edges[-1]) for x in (xs[0], xs[-1])]
+    borders += [rule(x, edges[1], x, edges[-1]) for x in xs[1:-1]]
+    title, table = read("a.pdf", make_pdf([*operators, *borders])).sections
+    assert title.text == "Stock of the branch in Lyon"
+    assert table.header == "Thing | Shelf | Pieces"
