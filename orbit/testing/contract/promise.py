@@ -46,7 +46,7 @@ def mistyped(value: msgspec.Struct) -> str:
     """Return which field of a struct has another type than it declares, and why; "" if none has."""
     for field in msgspec.structs.fields(value):
         try:
-            msgspec.convert(getattr(value, field.name), field.type, strict=True)
+            msgspec.convert(getattr(value, field.name), field.type, builtin_types=(bytes,))
         except msgspec.ValidationError as error:
             return f"{field.name} is {kind(getattr(value, field.name))} ({str(error).partition(' - at')[0]})"
     return ""

@@ -218,3 +218,18 @@ def test_a_title_in_the_first_row_is_no_name_of_a_column():
     title, table = read("a.pdf", make_pdf([*operators, *borders])).sections
     assert title.text == "Stock of the branch in Lyon"
     assert table.header == "Thing | Shelf | Pieces"
+
+
+def test_names_of_columns_in_three_lines_around_those_in_one_are_whole():
+    head = [["Article", "Description", "Pieces\nin stock", "Unit\nprice\n(EUR)"]]
+    operators, _ = drawn(head, align="middle")
+    rows, _ = drawn(RECORDS, 720 - 44)
+    (table,) = tables([line(60, 760, "What we sell, and for how much"), *operators, *rows])
+    assert table.header == "Article | Description | Pieces in stock | Unit price (EUR)"
+    assert table.text.split("\n") == ROWS
+
+
+def test_a_hyphen_at_which_a_cell_wraps_stays():
+    records = [["A-\n101", "Desk lamp", "12"], ["B-\n205", "Office chair", "3"], ["C-\n310", "Stapler", "55"]]
+    (table,) = tables(drawn([["Article", "Description", "Pieces"], *records], columns=(60, 200, 300))[0])
+    assert table.text.split("\n")[0] == "A-101 | Desk lamp | 12"

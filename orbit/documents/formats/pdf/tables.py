@@ -7,7 +7,7 @@ from itertools import chain, pairwise
 
 import msgspec
 
-from orbit.documents.formats.pdf.piece import SOFT_HYPHENS, Piece, breadth
+from orbit.documents.formats.pdf.piece import HYPHEN, SOFT_HYPHENS, Piece, breadth
 from orbit.documents.formats.pdf.rows import rows_of
 from orbit.documents.formats.pdf.rulings import Rule
 from orbit.documents.formats.pdf.wrapping import grouped, is_number
@@ -77,10 +77,12 @@ class _Column(msgspec.Struct):
 def find_tables(rows: Sequence[list[Piece]], cuts: Sequence[Rule] = ()) -> list[Table]:
     """Return the tables of a page, given its rows from top to bottom and the lines across it."""
     tables: list[Table] = []
-    end = 0
+    end = ended = 0
     for index, row in enumerate(rows):
         if index >= end and len(row) > 1:
             columns, end = _grow(rows, index, alone=True)
+            if index > max(ended, 0):
+                _add_name(columns, rows[index - 1], row)
             if beside := _beside_prose(columns):
                 tables += find_tables(rows_of(beside), cuts)
                 continue
@@ -89,8 +91,44 @@ def find_tables(rows: Sequence[list[Piece]], cuts: Sequence[Rule] = ()) -> list[
                 columns, end = _grow(rows, index, alone=False)
                 table = _table(columns, cuts)
             if table is not None:
+                if not table.header:
+                    _add_names(table, columns, rows[ended:index])
                 tables.append(table)
+                ended = end
     return tables
+
+
+def _add_names(table: Table, columns: Sequence[_Column], above: Sequence[Sequence[Piece]]) -> None:
+    """Add the names of a table's columns, whose lines above it make no row of their own."""
+    if any(map(is_number, table.rows[0])) and len(table.rows[0]) == len(columns):
+        order = sorted(columns, key=lambda column: column.left)
+        names: list[list[Piece]] = [[] for _ in order]
+        top, step = table.top, _ROW_GAP
+        for row in reversed(above[-_MOST_ALONE:]):
+            places = [_place(piece, order) for piece in row]
+            near = all(top - piece.bottom <= step * piece.height for piece in row)
+            if not near or None in places or _CROSSING in places or any(is_number(piece.text) for piece in row):
+                break
+            for piece, place in zip(row, places, strict=True):
+                names[place or 0].insert(0, piece)
+            top, step = min(top, *(piece.top for piece in row)), _CLOSE
+        if all(names):
+            table.rows.insert(0, [cell_text(lines) for lines in names])
+            table.pieces += chain.from_iterable(names)
+            table.top, table.named = top, True
+
+
+def _add_name(columns: list[_Column], above: Sequence[Piece], row: Sequence[Piece]) -> None:
+    """Add the first line of a column's name, which is alone where the names of the other columns have fewer lines."""
+    piece = above[0]
+    place = _place(piece, columns)
+    near = row[0].top - piece.bottom <= _CLOSE * piece.height and piece.top < row[0].top
+    if len(above) > 1 or not near or place is None or place == _CROSSING:
+        return
+    column = columns[place]
+    wide = max(one.right - one.left for one in column.cells.values())
+    if 0 in column.cells and piece.right - piece.left <= wide:
+        _add(columns, place, piece, -1)
 
 
 def _grow(rows: Sequence[list[Piece]], start: int, *, alone: bool) -> tuple[list[_Column], int]:
@@ -198,12 +236,16 @@ def cell_text(lines: Sequence[Piece]) -> str:
     for piece in lines:
         if text.endswith(SOFT_HYPHENS) and piece.text[:1].islower():
             text = text[:-1] + piece.text
+        elif text.endswith((*SOFT_HYPHENS, "-")) and text[-2:-1].isalnum():
+            text = f"{text[:-1]}-{piece.text}"
         else:
             text = f"{text} {piece.text}" if text else piece.text
-    return text
+    return text.replace(HYPHEN, "-")
 
 
 _CROSSING = -1
+_CLOSE = 0.4
+"""A line of a name is at most so many heights of its text above the next one."""
 
 
 def _place(piece: Piece, columns: Sequence[_Column]) -> int | None:

@@ -35,9 +35,24 @@ def grouped(lines: Sequence[Line], cuts: Sequence[float] = ()) -> list[list[int]
     ``cuts`` are the heights of the rules across the table. Without them, gaps between lines show the rows, or else
     what a line lacks.
     """
+    numbers = _numbers(lines)
+    groups = _grouped(lines, cuts, numbers)
+    while len(groups) > 2 and _names_columns(groups[0], groups[1], lines, numbers):  # noqa: PLR2004  # names and rows
+        groups[:2] = [[*groups[0], *groups[1]]]
+    return groups
+
+
+def _names_columns(names: Sequence[int], below: Sequence[int], lines: Sequence[Line], numbers: set[int]) -> bool:
+    """Whether lines go on with the names of columns: with words above numbers, in some of the columns."""
+    above = {column for line in names for column in lines[line]}
+    columns = {column for line in below for column in lines[line]}
+    cells = [piece for line in (*names, *below) for piece in lines[line].values()]
+    return bool(columns & numbers) and columns < above and not any(is_number(piece.text) for piece in cells)
+
+
+def _grouped(lines: Sequence[Line], cuts: Sequence[float], numbers: set[int]) -> list[list[int]]:
     tops = [min(piece.top for piece in line.values()) for line in lines]
     bottoms = [max(piece.bottom for piece in line.values()) for line in lines]
-    numbers = _numbers(lines)
     apart = [any(bottom - 1 <= cut <= top + 1 for cut in cuts) for bottom, top in zip(bottoms, tops[1:], strict=False)]
     if sum(apart) > 1 and _make_sense(groups := _divided(apart), lines, numbers):
         return groups
@@ -99,7 +114,9 @@ def _continued(lines: Sequence[Line], steps: Sequence[float], numbers: set[int])
         if (
             near
             and line.keys() < last.keys()
-            and not (numbers & line.keys())
+            and not any(
+                column in numbers and (len(groups) > 1 or is_number(piece.text)) for column, piece in line.items()
+            )
             and all(_goes_on(last[column], piece, widths[column]) for column, piece in line.items())
         ):
             groups[-1].append(number)
