@@ -324,6 +324,38 @@ def test_json_lines_name_the_line_and_a_broken_one():
     assert found.warnings == ("1 lines are not JSON, the first is line 3.",)
 
 
+def test_numbers_of_json_are_as_they_are_written():
+    written = b'{"version": 1.10, "id": 12345678901234567890123, "rate": 1e400, "pi": 3.14159265358979323846}'
+    lines = ["version: 1.10", "id: 12345678901234567890123", "rate: 1e400", "pi: 3.14159265358979323846"]
+    assert text_of("a.json", written) == "\n".join(lines)
+    assert text_of("a.jsonl", b'{"version": 1.10}\n') == "version: 1.10"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'// Settings\n{"url": "http://a//b", /* old: 7 */ "port": 80,}',
+        b'{"url": "http://a//b", "port": 80, // the end\n}',
+    ],
+)
+def test_json_with_comments_is_read_without_them(content):
+    assert text_of("a.json", content) == "url: http://a//b\nport: 80"
+
+
+def test_json_of_programs_that_write_nan_is_read():
+    assert text_of("a.json", b'{"mean": NaN, "most": -Infinity, "word": "NaN, or none"}') == (
+        "mean: NaN\nmost: -Infinity\nword: NaN, or none"
+    )
+
+
+def test_json_lines_that_are_named_json_are_read():
+    found = read("a.json", b'{"a": 1}\n{"a": 2}\n')
+    assert [(section.text, section.metadata) for section in found.sections] == [
+        ("a: 1", {"line": 1}),
+        ("a: 2", {"line": 2}),
+    ]
+
+
 def test_yaml():
     assert text_of("a.yaml", b"port: 80\nday: 2024-12-31\n") == "port: 80\nday: 2024-12-31"
     found = read("a.yml", b"a: !Ref Bucket\n")

@@ -37,7 +37,13 @@ _BROADER = {
     "utf-16-be": "utf-8",
 }
 """What browsers take for a declared encoding (WHATWG Encoding Standard): a superset that older programs wrote."""
-_NAMES = {"cp1252": "windows-1252", "cp1250": "windows-1250", "cp1251": "windows-1251", "cp932": "Shift_JIS"}
+_NAMES = {
+    "cp1252": "windows-1252",
+    "cp1250": "windows-1250",
+    "cp1251": "windows-1251",
+    "cp932": "Shift_JIS",
+    "iso8859_15": "ISO-8859-15",
+}
 _SHIFTS = re.compile(rb"\x1b\$(?:[@AB]|\)C|\([CDOPQ])")
 _SHIFTING = ("iso2022_jp", "iso2022_kr")
 """Encodings in ASCII, of Japanese and Korean. These signs begin their letters."""

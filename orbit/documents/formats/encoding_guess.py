@@ -13,6 +13,7 @@ _SAMPLE = 100_000
 _MOST_WORDS = 2_000
 """Different words to look at."""
 _WORDS = re.compile(rb"[A-Za-z\x80-\xff]+")
+_ONLY_WINDOWS = re.compile(rb"[\x80-\x9f]")
 _PAIRS = re.compile(rb"[\x81-\xfe][@-\xfe]")
 _KANA = re.compile("[\u3041-\u3093\u30a1-\u30f6]")
 _HANGUL = re.compile("[\uac00-\ud7a3]")
@@ -67,6 +68,12 @@ def is_latin(encoding: str) -> bool:
 
 def guess(content: bytes) -> str:
     """Return Python's name of the encoding that a text is most likely in."""
+    found = _guess(content)
+    euro = found == "cp1252" and b"\xa4" in content and not _ONLY_WINDOWS.search(content)
+    return "iso8859_15" if euro else found
+
+
+def _guess(content: bytes) -> str:
     sample = content[:_SAMPLE]
     counted = Counter(word for word in _WORDS.findall(sample) if not word.isascii())
     words = dict(counted.most_common(_MOST_WORDS))

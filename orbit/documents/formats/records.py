@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -15,13 +17,51 @@ _MOST_TEXT = 10_000_000
 _TITLES = ("title", "name", "question", "subject", "id")
 
 
+_SLACK = re.compile(
+    r'("(?:[^"\\]|\\.)*")'  # a string, which stays
+    r"|//[^\n]*|/\*.*?(?:\*/|\Z)"  # comments
+    r"|,(?=\s*[\]}])"
+    r"|(-?\b(?:NaN|Infinity)\b)",
+    re.DOTALL,
+)
+"""What programs write that is no JSON: comments, commas at the end, and numbers that are none."""
+
+
+class _Number(str):
+    """A number as it is written: 1.10 is no 1.1 to whoever searches it."""
+
+    __slots__ = ()
+
+
+_decode = msgspec.json.Decoder(float_hook=_Number).decode
+
+
 def read_json(text: str) -> Content:
-    """Read a JSON file of any form. A list is read record by record, an object entry by entry."""
+    """Read a JSON file of any form. A list is read record by record, an object entry by entry.
+
+    Comments and the like are left out. A file with a JSON value in each line is read as JSON Lines.
+    """
     try:
-        value = msgspec.json.decode(text.encode("utf-8", "replace"))
+        return _content(_decode(_bytes(text)))
     except (msgspec.DecodeError, RecursionError) as error:
-        raise UnreadableError(f"is not readable JSON: {error}") from error
-    return _content(value)
+        reason = error
+    with suppress(UnreadableError):
+        lines = read_json_lines(text)
+        if len(lines.sections) > 1 and not lines.warnings:
+            return lines
+    try:
+        plain = _SLACK.sub(_strict, _SLACK.sub(_strict, text))  # a comma may be before a comment
+        return _content(_decode(_bytes(plain)))
+    except (msgspec.DecodeError, RecursionError):
+        raise UnreadableError(f"is not readable JSON: {reason}") from reason
+
+
+def _strict(found: re.Match[str]) -> str:
+    return found[1] or (f'"{found[2]}"' if found[2] else " ")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def read_json_lines(text: str) -> Content:
@@ -32,7 +72,7 @@ def read_json_lines(text: str) -> Content:
         if not line.strip():
             continue
         try:
-            value = msgspec.json.decode(line.encode("utf-8", "replace"))
+            value = _decode(_bytes(line))
         except (msgspec.DecodeError, RecursionError):
             broken.append(number)
             continue
@@ -100,7 +140,8 @@ def _record(value: Any, path: tuple[str, ...], location: dict[str, Any]) -> Sect
 
 
 def _title(record: Mapping[Any, Any]) -> str:
-    return next((str(record[key]) for key in _TITLES if isinstance(record.get(key), str)), "")
+    titles = (record[key] for key in _TITLES if isinstance(record.get(key), str))
+    return next((title for title in titles if not isinstance(title, _Number)), "")
 
 
 def _lines(value: Any, name: str) -> Iterator[str]:

@@ -160,3 +160,9 @@ def test_a_stray_nul_does_not_make_a_text_binary():
     found = read("a.csv", b"Name,Price\nApples,3\nPe\x00ars,4\n")
     assert [section.text for section in found.sections] == ["Name: Apples\nPrice: 3", "Name: Pears\nPrice: 4"]
     assert found.warnings == ("NUL characters are left out of the text.",)
+
+
+def test_the_euro_sign_of_latin_9_is_one():
+    text = "Die Gebühr für die Prüfung beträgt 5 €, für Schüler 3 €."
+    assert decode(text.encode("iso8859-15")).text == text
+    assert decode(text.encode("cp1252")).text == text

@@ -87,11 +87,6 @@ class WantsAnEnd(RightReader):
         return super().content(text)
 
 
-class OtherEndingsToo(RightReader):
-    def reads(self) -> Iterable[str]:
-        return [".txt", "TEXT"]
-
-
 class OneHeading(RightReader):
     def content(self, text: str) -> Any:
         path: Any = "Tea"
@@ -125,7 +120,6 @@ class KnowsOneCase(RightReader):
 
 
 READ = (
-    Wrong("test_read_is_offered", OtherEndingsToo, "reads() has 'TEXT'"),
     Wrong("test_read_returns_text", OneHeading, "path is a str"),
     Wrong("test_read_returns_text", GivesBytes, "text is a bytes"),
     Wrong("test_read_returns_text", OneWarning, "warnings is a str"),
