@@ -183,6 +183,8 @@ class ChromaProvider(orbit.Provider):
         self, name: str, query: orbit.Query, limit: int, context: orbit.CallContext
     ) -> Sequence[orbit.Document]:
         embedding = await self._embedding(name)
+        if name not in self._embeddings:  # do not embed for nothing
+            raise _missing(name)
         vectors = await self.host.embed([query.text], "query", context, embedding)
 
         def work(collection: Collection, origin: Origin) -> list[orbit.Document]:
@@ -440,11 +442,7 @@ class ChromaProvider(orbit.Provider):
             raise
         except NotFoundError as error:
             self._embeddings.pop(name, None)
-            raise orbit.ProviderError(
-                f"The collection '{name}' does not exist. Ingest documents into it: orbit ingest PATH --collection "
-                f"{name}",
-                kind="not_found",
-            ) from error
+            raise _missing(name) from error
 
     async def _embedding(self, name: str) -> str:
         """Return the model of a collection's vectors: the one that it records, if that is enabled."""
@@ -544,3 +542,10 @@ def _collections(client: ClientAPI) -> list[orbit.Collection]:
         ),
         key=lambda collection: collection.name,
     )
+
+
+def _missing(name: str) -> orbit.ProviderError:
+    sentence = (
+        f"The collection '{name}' does not exist. Ingest documents into it: orbit ingest PATH --collection {name}"
+    )
+    return orbit.ProviderError(sentence, kind="not_found")

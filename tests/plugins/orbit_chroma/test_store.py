@@ -126,6 +126,12 @@ async def test_a_handle_notices_a_drop_elsewhere(mode, host, opened, store, name
     assert await store.retrieve(ask("one", name), 10, CONTEXT)
 
 
+async def test_nothing_is_embedded_for_a_collection_that_does_not_exist(store, host, name):
+    with pytest.raises(orbit.ProviderError, match="does not exist"):
+        await store.retrieve(ask("one", name), 10, CONTEXT)
+    assert host.batches == []
+
+
 async def test_another_embedding_model_is_refused_with_both_names(store, host, name):
     await store.index(name, passages("a", "one"), CONTEXT)
     host.embedding = "ollama/nomic"
