@@ -177,26 +177,32 @@ def test_listing_by_page_reaches_every_key(admin):
         is_problem(admin.get(f"/admin/api-keys?{bad}"), 400, "invalid_request")
 
 
-def test_expiry(server, admin):
-    made = make_key(admin, expires_at=time.time() + 0.5)
+def pass_seconds(monkeypatch, seconds):
+    """Let the clock of the wall go forward at once."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + seconds)
+
+
+def test_expiry(server, admin, monkeypatch):
+    made = make_key(admin, expires_at=time.time() + 60)
     assert chat(server, made["api_key"]).status_code == 200
-    time.sleep(0.6)
+    pass_seconds(monkeypatch, 61)
     is_problem(chat(server, made["api_key"]), 401, "unauthorized")
     assert admin.get(f"/admin/api-keys/{made['id']}/status").json()["status"] == "expired"
     is_problem(admin.post("/admin/api-keys", json={"client_name": "a", "expires_at": 5}), 400, "bad_request")
     assert make_key(admin, expires_at="2099-01-01T00:00:00Z")["expires_at"] == 4070908800
 
 
-def test_rotation_keeps_the_old_key_for_the_grace_time(server, admin):
+def test_rotation_keeps_the_old_key_for_the_grace_time(server, admin, monkeypatch):
     made = make_key(admin)
-    rotated = admin.post(f"/admin/api-keys/{made['id']}/rotate", json={"grace_seconds": 2.5}).json()
+    rotated = admin.post(f"/admin/api-keys/{made['id']}/rotate", json={"grace_seconds": 60}).json()
     assert rotated["id"] == made["id"]
     assert rotated["api_key"] != made["api_key"]
     assert chat(server, rotated["api_key"]).status_code == 200
     assert chat(server, made["api_key"]).status_code == 200
     former = admin.get(f"/admin/api-keys/{made['id']}/status").json()["former_secrets"]
     assert [secret["api_key"] for secret in former] == [f"***{made['api_key'][-4:]}"]
-    time.sleep(2.6)
+    pass_seconds(monkeypatch, 61)
     assert chat(server, made["api_key"]).status_code == 401
     assert chat(server, rotated["api_key"]).status_code == 200
     again = admin.post(f"/admin/api-keys/{made['id']}/rotate").json()  # no body: no grace
