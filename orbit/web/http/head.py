@@ -12,7 +12,11 @@ from litestar.routes import BaseRoute, HTTPRoute
 
 
 class HeadBesideGet(ReceiveRoutePlugin):
-    """Lets each GET handler also answer HEAD, unless the route has a handler of its own for it."""
+    """Lets each GET handler of an application also answer HEAD, unless the route has a handler of its own for it."""
+
+    def __init__(self) -> None:
+        self._options: dict[str, HTTPRouteHandler] = {}
+        """By the methods that they name; routes with the same methods share one."""
 
     def receive_route(self, route: BaseRoute) -> None:
         """Add HEAD to a route as it joins the application; Litestar sends no body then."""
@@ -27,15 +31,17 @@ class HeadBesideGet(ReceiveRoutePlugin):
             route.methods.add("HEAD")
         if handlers["OPTIONS"][0].handler_name == "options_handler":
             # Litestar's own asks for the router's key, and does not know the HEAD from above.
-            allowed = _options(route)
+            allow = ", ".join(sorted(route.methods))
+            if allow not in self._options:
+                self._options[allow] = _options(route, allow)
+            allowed = self._options[allow]
             handlers["OPTIONS"] = (allowed, allowed.create_kwargs_model(path_parameters=route.path_parameters))
 
 
-def _options(route: HTTPRoute) -> HTTPRouteHandler:
+def _options(route: HTTPRoute, allow: str) -> HTTPRouteHandler:
     """Return a handler that names the methods of a route to everybody."""
-    allow = ", ".join(sorted(route.methods))
 
-    @handler_of(route.path, http_method="OPTIONS", include_in_schema=False, status_code=204)
+    @handler_of("/", http_method="OPTIONS", include_in_schema=False, status_code=204)
     async def allowed() -> Response[None]:
         return Response(None, status_code=204, headers={"Allow": allow})
 
