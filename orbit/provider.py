@@ -174,6 +174,15 @@ class Provider:
         """
         return None
 
+    def filters(self) -> bool:
+        """Return whether this instance keeps to filters and readers.
+
+        If True, ``index`` keeps ``Document.readers``, ``list_passages`` returns them, and ``retrieve`` returns the best
+        passages that ``Query.filter`` and ``Query.readers`` allow; ``orbit.filters.first_allowed`` helps. If False, the
+        host never gives the store a passage with readers, and leaves out what ``retrieve`` returns beyond the filter.
+        """
+        return False
+
     def refuses_model(self, model: str) -> str:
         """Return why ``generate`` cannot use the model of this name; empty if it can, or if only a request would tell.
 

@@ -30,6 +30,8 @@ ModerationStage: TypeAlias = Literal["input", "output"]
 HealthStatus: TypeAlias = Literal["ok", "degraded", "down"]
 MetadataValue: TypeAlias = str | int | float | bool
 SectionKind: TypeAlias = Literal["prose", "table", "code"]
+Comparator: TypeAlias = Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
+"""How a field is compared: equal, unequal, greater, less, or one of several values (``in``) or none (``nin``)."""
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):
@@ -277,6 +279,30 @@ class TokenCount(msgspec.Struct, frozen=True):
     """Tokens that the model can read and write together."""
 
 
+class ComparisonFilter(msgspec.Struct, frozen=True):
+    """A condition on one field of a passage. A field that the passage lacks meets only ``ne`` and ``nin``."""
+
+    type: Comparator
+    """How the field is compared. ``gt``, ``gte``, ``lt`` and ``lte`` compare numbers, and no other value meets them."""
+    key: str
+    """``source``, ``title`` or ``link``, or else the name of a field of ``Document.metadata``."""
+    value: MetadataValue | tuple[MetadataValue, ...]
+    """The value to compare with; several for ``in`` and ``nin``. 3 equals 3.0, but 1 does not equal True."""
+
+
+class CompoundFilter(msgspec.Struct, frozen=True):
+    """Several conditions, of which all (``and``) or at least one (``or``) must be met."""
+
+    type: Literal["and", "or"]
+    """How they are joined."""
+    filters: tuple[Filter, ...]
+    """The conditions, at least one."""
+
+
+Filter: TypeAlias = ComparisonFilter | CompoundFilter
+"""A condition that a passage must meet. ``orbit.filters`` checks it."""
+
+
 class Query(msgspec.Struct, frozen=True):
     """A search."""
 
@@ -290,6 +316,10 @@ class Query(msgspec.Struct, frozen=True):
     """Whether the host compares the scores of all retrievers and leaves out what is not relevant. A retriever then
     returns its best passages whatever their scores: a cut of its own would hide them from the fusion.
     """
+    filter: Filter | None = None
+    """A condition that each passage must meet; None if there is none. See ``Provider.filters``."""
+    readers: frozenset[str] = frozenset()
+    """The groups of the caller. A passage with ``Document.readers`` must have one of them. See ``Provider.filters``."""
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -313,6 +343,10 @@ class Document(msgspec.Struct, frozen=True):
     """Further facts, such as ``page`` or ``row``."""
     also: tuple[str, ...] = ()
     """Other sources that say the same, such as copies of the file. The host sets it."""
+    readers: tuple[str, ...] = ()
+    """The groups that may read the passage; empty for everybody who may read the collection. ORBIT gives passages with
+    readers only to stores that filter (``Provider.filters``).
+    """
 
 
 class SourceFile(msgspec.Struct, frozen=True):
@@ -337,6 +371,12 @@ class Fetched(msgspec.Struct, frozen=True):
     """An address where people can read it."""
     problem: str = ""
     """Why it cannot be fetched now, as the end of a sentence that begins with its name. It counts as existing."""
+    metadata: dict[str, MetadataValue] = {}
+    """Facts about the file for the metadata of all its passages. ``version`` must change when they do."""
+    readers: tuple[str, ...] = ()
+    """The groups that may read the file; empty for everybody who may read the collection. ``version`` must change when
+    they do.
+    """
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -464,6 +504,8 @@ class CallContext(msgspec.Struct, frozen=True):
     Each call restarts the hook's deadline. ``host.embed`` calls it for the passages that it embeds, so that a store
     which embeds need only report the batches that it writes, with 0.
     """
+    groups: frozenset[str] = frozenset()
+    """The groups of the caller's API key, which decide what restricted passages it may read."""
 
     def remaining(self) -> float | None:
         """Return the seconds until the deadline, at least 0; None if there is no deadline."""

@@ -67,6 +67,7 @@ class Administration:
             requests_per_minute=new.requests_per_minute,
             models=_each_once(new.models),
             budgets=Budgets(new.requests_per_day, new.tokens_per_day, new.requests_per_month, new.tokens_per_month),
+            groups=_each_once(new.groups),
         )
         created = await self._database.create_key(record)
         logger.info("created key %s of %s", created.id, created.client_name)
@@ -89,7 +90,10 @@ class Administration:
         return key_details(key, prompt, await use_today(self._database, key))
 
     async def update_key(self, reference: str, update: KeyUpdate) -> KeyInfo:
-        """Change a key, from its next request on. Raises BadCollectionName."""
+        """Change a key, from its next request on. Raises BadCollectionName.
+
+        A key that loses a group also loses its conversations, which may quote what it may not read any more.
+        """
         if isinstance(update.collection_name, str):
             check_name(update.collection_name)
         name = update.client_name if update.client_name is UNSET else update.client_name.strip()
@@ -106,8 +110,14 @@ class Administration:
             requests_per_month=update.requests_per_month,
             tokens_per_day=update.tokens_per_day,
             tokens_per_month=update.tokens_per_month,
+            groups=update.groups if update.groups is UNSET else _each_once(update.groups),
         )
-        return await self._change(reference, changes)
+        before = (await self._find(reference)).groups
+        changed = await self._change(reference, changes)
+        if not set(before).issubset(changed.groups):
+            turns = await self._database.delete_conversations(changed.id)
+            logger.info("key %s lost a group, and with it %d turns of conversations", changed.id, turns)
+        return changed
 
     async def deactivate_key(self, reference: str) -> KeyInfo:
         """Revoke a key and keep its record."""
@@ -192,8 +202,8 @@ async def use_today(database: Database, key: ApiKey) -> Use:
     return await database.use_of(key.id, day_of(time.time())) if key.budgets else Use()
 
 
-def _each_once(models: tuple[str, ...] | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in models or ()))
+def _each_once(names: tuple[str, ...] | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in names or ()))
 
 
 def _future(at: float | datetime | None) -> float | None:

@@ -14,6 +14,7 @@ from orbit.config.model import LogLevel
 from orbit.database.budgets import Use, day_of, resets_at
 from orbit.database.keys import ApiKey
 from orbit.database.prompts import SystemPrompt
+from orbit.filters import GROUP
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 Notes = Annotated[str, Meta(max_length=4_000)]
@@ -22,6 +23,8 @@ Version = Annotated[str, Meta(min_length=1, max_length=100)]
 YEAR_10000 = 253_402_300_800
 Moment = Annotated[float, Meta(ge=0, lt=YEAR_10000)] | datetime
 Models = Annotated[tuple[Name, ...], Meta(max_length=100)]
+Group = Annotated[str, Meta(max_length=100, pattern=GROUP)]
+Groups = Annotated[tuple[Group, ...], Meta(max_length=100)]
 PerMinute = Annotated[int, Meta(ge=1, le=1_000_000)]
 Budget = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]
 
@@ -35,6 +38,7 @@ class NewKey(Body, frozen=True):
 
     ``models`` are those that its requests may name, the first one for requests that name none; by default all.
     Days and months of budgets are those of the calendar in UTC.
+    ``groups`` let it read passages with these readers; by default only those that everybody may read.
     """
 
     client_name: Name
@@ -48,10 +52,11 @@ class NewKey(Body, frozen=True):
     requests_per_month: Budget | None = None
     tokens_per_day: Budget | None = None
     tokens_per_month: Budget | None = None
+    groups: Groups | None = None
 
 
 class KeyUpdate(Body, frozen=True):
-    """Changes of a key; null removes the collection, the models, the expiry, the limit or a budget."""
+    """Changes of a key; null removes the collection, the models, the groups, the expiry, the limit or a budget."""
 
     client_name: Name | UnsetType = UNSET
     collection_name: Name | UnsetType | None = UNSET
@@ -64,6 +69,7 @@ class KeyUpdate(Body, frozen=True):
     requests_per_month: Budget | UnsetType | None = UNSET
     tokens_per_day: Budget | UnsetType | None = UNSET
     tokens_per_month: Budget | UnsetType | None = UNSET
+    groups: Groups | UnsetType | None = UNSET
 
 
 class KeyReference(Body, frozen=True):
@@ -140,6 +146,7 @@ class KeyInfo(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_day: int | None = None
     tokens_per_month: int | None = None
     budgets: tuple[BudgetInfo, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 class KeyDetails(KeyInfo, frozen=True, kw_only=True):
@@ -159,6 +166,7 @@ class OwnKey(msgspec.Struct, frozen=True):
     requests_per_minute: int | None
     models: tuple[str, ...] = ()
     budgets: tuple[BudgetInfo, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 class PromptInfo(msgspec.Struct, frozen=True):
@@ -239,6 +247,7 @@ def _key_fields(key: ApiKey, secret: str | None, use: Use) -> dict[str, Any]:
         "tokens_per_day": key.tokens_per_day,
         "tokens_per_month": key.tokens_per_month,
         "budgets": budgets_of(key, use),
+        "groups": key.groups,
     }
 
 
@@ -250,7 +259,7 @@ def key_info(key: ApiKey, use: Use, secret: str | None = None) -> KeyInfo:
 def own_key(key: ApiKey, use: Use) -> OwnKey:
     """Return a key as its holder sees it."""
     hint, minute, budgets = masked(key.hint), key.requests_per_minute, budgets_of(key, use)
-    return OwnKey(hint, key.client_name, key.collection_name, key.expires_at, minute, key.models, budgets)
+    return OwnKey(hint, key.client_name, key.collection_name, key.expires_at, minute, key.models, budgets, key.groups)
 
 
 def key_details(key: ApiKey, prompt: SystemPrompt | None, use: Use) -> KeyDetails:

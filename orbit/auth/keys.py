@@ -48,6 +48,7 @@ def new_key(
     requests_per_minute: int | None = None,
     models: tuple[str, ...] = (),
     budgets: Budgets | None = None,
+    groups: tuple[str, ...] = (),
 ) -> tuple[str, ApiKey]:
     """Return a clear key and the record to store for it."""
     secret = generate_secret()
@@ -63,6 +64,7 @@ def new_key(
         expires_at=expires_at,
         requests_per_minute=requests_per_minute,
         models=models,
+        groups=groups,
     )
     if budgets is not None:
         record = msgspec.structs.replace(record, **msgspec.structs.asdict(budgets))

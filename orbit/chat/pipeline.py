@@ -36,6 +36,7 @@ from orbit.chat.outcome import (
 )
 from orbit.chat.prompt.prompting import Prompt, sources_of
 from orbit.chat.recorder import Recorder
+from orbit.chat.search.permitted import permitted
 from orbit.chat.search.retrieval import Retrieval
 from orbit.chat.search.rewriting import Rewriter
 from orbit.chat.ticker import Ticker
@@ -335,7 +336,7 @@ class Pipeline:
         elif documents is not None and self._retrieval.responds(turn):
             raise EndsEarly(NothingFound(settings.messages.no_results_response))
         elif turn.has_results:
-            documents = self._rounds.documents(turn)
+            documents = list(permitted(turn, self._rounds.documents(turn) or ())) or None
         searched = (self._retrieval.available or bool(turn.context.collection)) and turn.searches
         journal.without_documents = documents is None and searched
         return documents or []

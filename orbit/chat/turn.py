@@ -15,7 +15,7 @@ from orbit.chat.outcome import Ending
 from orbit.chat.ticker import Ticker
 from orbit.errors import OrbitError
 from orbit.host.calls.interrupt import Interrupt
-from orbit.types import CallContext, GenerateOptions, Message, Part
+from orbit.types import CallContext, Filter, GenerateOptions, Message, Part
 
 T = TypeVar("T")
 
@@ -71,6 +71,8 @@ class Turn(msgspec.Struct, frozen=True):
     """What counts the turn's cost; None if its key has no budget."""
     task: str = ""
     """What the client wants for its own page, such as a title; empty for a person's question."""
+    filter: Filter | None = None
+    """A condition that the passages must meet."""
 
     @property
     def searches(self) -> bool:

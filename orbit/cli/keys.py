@@ -61,6 +61,13 @@ def keys() -> None:
     metavar="NAME",
     help="A model that it may name; the first is its default. Default: all models.",
 )
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="NAME",
+    help="A group whose restricted files it may read. Default: only files that everybody may read.",
+)
 @click.option("--notes", help="Anything worth remembering.")
 @click.option("--prompt-id", metavar="ID", help="System prompt for its answers.")
 @click.option("--prompt-name", metavar="NAME", help="System prompt by name; with --prompt-file, the name of a new one.")
@@ -74,6 +81,7 @@ def create(  # click passes options by name
     client_name: str,
     collection: str | None,
     models: tuple[str, ...],
+    groups: tuple[str, ...],
     notes: str | None,
     prompt_id: str | None,
     prompt_name: str | None,
@@ -102,6 +110,7 @@ def create(  # click passes options by name
             requests_per_minute=requests_per_minute,
             models=models or None,
             **budgets,
+            groups=groups or None,
         ),
     )
     prompt = checked(NewPrompt, {"name": prompt_name, "prompt": text_of(prompt_file)}) if prompt_file else None
@@ -131,13 +140,14 @@ def list_(target: Target) -> None:
             key.collection or "-",
             ", ".join(key.models) or "all",
             "; ".join(map(_budget, key.budgets)) or "-",
+            ", ".join(key.groups) or "-",
             key.status,
             moment(key.created_at),
             key.notes,
         ]
         for key in found
     ]
-    columns = ["id", "key", "client", "collection", "models", "budgets", "status", "created", "notes"]
+    columns = ["id", "key", "client", "collection", "models", "budgets", "groups", "status", "created", "notes"]
     target.show_all(found, columns, rows, empty="There are no keys yet; `orbit keys create` makes one.")
 
 
@@ -171,6 +181,13 @@ def test(target: Target, reference: str) -> None:
     metavar="NAME",
     help="The models that it may name, each with --model; the first is its default. '' for all.",
 )
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="NAME",
+    help="The groups whose restricted files it may read, each with --group. '' for none.",
+)
 @click.option("--notes", help="Anything worth remembering.")
 @click.option("--expires-at", metavar="TIME", help="Expiry: Unix seconds, ISO 8601, or '' for never.")
 @click.option("--requests-per-minute", type=int, metavar="N", help="Rate limit; 0 for none.")
@@ -183,6 +200,7 @@ def update(  # click passes options by name
     client_name: str | None,
     collection: str | None,
     models: tuple[str, ...],
+    groups: tuple[str, ...],
     notes: str | None,
     expires_at: str | None,
     requests_per_minute: int | None,
@@ -199,13 +217,14 @@ def update(  # click passes options by name
         expires_at=_time(expires_at),
         requests_per_minute=requests_per_minute,
         models=models or None,
+        groups=groups or None,
         active=activate or None,
         **budgets,
     )
     if not changes:
         raise click.UsageError("Give at least one option to change; see `orbit keys update --help`.")
     numbers = dict.fromkeys(("requests_per_minute", *BUDGETS), 0)
-    none: dict[str, Any] = {"collection_name": "", "expires_at": "", "models": ("",), **numbers}
+    none: dict[str, Any] = {"collection_name": "", "expires_at": "", "models": ("",), "groups": ("",), **numbers}
     changes = {name: None if value == none.get(name) else value for name, value in changes.items()}
     change = checked(KeyUpdate, changes)
     _show(target, target.do(lambda admin: admin.update_key(reference, change)))

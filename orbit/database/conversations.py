@@ -40,5 +40,9 @@ class ConversationRecords(abc.ABC):
         """Delete a conversation; return False if there was none."""
 
     @abc.abstractmethod
+    async def delete_conversations(self, key_id: str) -> int:
+        """Delete all conversations of a key; return the number of their turns."""
+
+    @abc.abstractmethod
     async def forget_turns(self, before: float) -> int:
         """Delete the turns of all conversations answered before a time; return their number."""

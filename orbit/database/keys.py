@@ -28,7 +28,7 @@ class ApiKey(msgspec.Struct, frozen=True):
 
     ``digest`` is the SHA-256 of the secret in hexadecimal, ``hint`` its last four characters. Times are in Unix
     seconds. ``collection_name`` None means the default collection. ``models`` are the names of those that its requests
-    may name, the first one its default; none means all.
+    may name, the first one its default; none means all. ``groups`` decide what restricted passages it may read.
     """
 
     id: str
@@ -48,6 +48,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     tokens_per_day: int | None = None
     tokens_per_month: int | None = None
     former: tuple[FormerSecret, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @property
     def budgets(self) -> Budgets | None:
@@ -83,6 +84,7 @@ class KeyChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requests_per_month: int | UnsetType | None = UNSET
     tokens_per_day: int | UnsetType | None = UNSET
     tokens_per_month: int | UnsetType | None = UNSET
+    groups: tuple[str, ...] | UnsetType = UNSET
 
 
 class UnknownKey(OrbitError):

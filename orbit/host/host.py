@@ -356,7 +356,22 @@ class OrbitHost:
     def stores(self) -> Stores:
         """The stores that ingestion writes: the one that ``general.store_provider`` names, or all."""
         names = [name for name in self._stores if name not in self.registry.failed or len(self._stores) > 1]
-        return Stores(names, self.config.host.timeouts.index, self._caller)
+        return Stores(names, self.config.host.timeouts.index, self._caller, self.restricting)
+
+    @property
+    def restricting(self) -> tuple[str, ...]:
+        """The stores that keep who may read a passage: they filter, and can say which passages a source has."""
+        return tuple(name for name in self.registry.implementing("list_passages") if self.registry.filters(name))
+
+    async def readers_of(self, collection: str, source: str, context: CallContext) -> set[tuple[str, ...]]:
+        """Return the readers of the passages of a source: several if they differ. Raises ProviderError."""
+        found = [await self.stores.passages(name, collection, source, context) for name in self.restricting]
+        return {document.readers for documents in found for document in documents}
+
+    async def may_read(self, collection: str, source: str, groups: Collection[str], context: CallContext) -> bool:
+        """Return whether somebody in some groups may read all of a source. Raises ProviderError."""
+        found = await self.readers_of(collection, source, context)
+        return all(not readers or not set(readers).isdisjoint(groups) for readers in found)
 
     async def index(self, collection: str, documents: Sequence[Document], context: CallContext) -> int:
         """Write documents to every store; see the hook. Raises ProviderError."""

@@ -29,6 +29,7 @@ from orbit import (
     hookimpl,
 )
 from orbit.builtin.echo import Echo
+from orbit.filters import allowed
 
 if TYPE_CHECKING:
     from orbit.types import Vectors
@@ -182,6 +183,10 @@ class Cabinet(Provider):
         self.drawers: dict[str, dict[str, list[Document]]] = {}
         """Documents by collection and source."""
 
+    def filters(self) -> bool:
+        """Return True."""
+        return True
+
     @hookimpl
     async def index(self, collection: str, documents: Sequence[Document]) -> int:
         """Store the documents. They replace earlier documents of the same sources."""
@@ -241,7 +246,9 @@ class Cabinet(Provider):
         words = set(query.text.lower().split())
         stored = [document for kept in self.drawers.get(query.collection or "", {}).values() for document in kept]
         scored = [
-            (len(words & set(document.text.lower().split())) / len(words or {""}), document) for document in stored
+            (len(words & set(document.text.lower().split())) / len(words or {""}), document)
+            for document in stored
+            if allowed(document, query)
         ]
         best = sorted((pair for pair in scored if pair[0]), key=lambda pair: pair[0], reverse=True)
         return [msgspec.structs.replace(document, score=score) for score, document in best[:limit]]

@@ -96,6 +96,7 @@ def context_of(scope: Scope, identity: Identity, deadline: float | None = None) 
         collection=key.collection_name,
         client_ip=client[0] if client else "",
         deadline=deadline,
+        groups=frozenset(key.groups),
     )
 
 

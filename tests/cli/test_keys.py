@@ -167,6 +167,17 @@ def test_a_key_is_changed(orbit, tmp_path):
     orbit("keys", "update", "unknown", "--notes", "x", code=1)
 
 
+def test_a_key_has_groups_of_its_own(orbit):
+    made = create(orbit, "--group", "hr", "--group", "board of directors")
+    assert made["groups"] == ["hr", "board of directors"]
+    changed = json.loads(orbit("keys", "update", made["id"], "--group", "legal", "--json").stdout)
+    assert changed["groups"] == ["legal"]
+    assert "legal" in orbit("keys", "list").stdout
+    assert json.loads(orbit("keys", "update", made["id"], "--notes", "n", "--json").stdout)["groups"] == ["legal"]
+    assert json.loads(orbit("keys", "update", made["id"], "--group", "", "--json").stdout)["groups"] == []
+    assert "groups" in orbit("keys", "update", made["id"], "--group", "hr,legal", code=2).output
+
+
 def test_a_key_has_models_of_its_own(orbit):
     made = create(orbit, "--model", "fast", "--model", "exact", "--model", "fast")
     assert made["models"] == ["fast", "exact"]

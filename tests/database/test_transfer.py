@@ -87,6 +87,7 @@ async def fill(database: Database) -> tuple[str, str]:
         requests_per_minute=5,
         models=("b", "a"),
         budgets=Budgets(requests_per_day=9, tokens_per_month=10_000_000_000),
+        groups=("hr",),
     )
     await database.create_key(key)
     secret, replaced = new_key("")
@@ -130,6 +131,7 @@ def test_all_records_are_in_the_target(pair: str, files: tuple[str, str]) -> Non
         assert identity.budgets == Budgets(requests_per_day=9, tokens_per_month=10_000_000_000)
         assert await database.use_of(identity.key.id, "2026-11-29") == Use(2, 3_000_000_000, 4, 6_000_000_000)
         assert (await database.use_of(identity.key.id, "2026-10-31")).requests_per_month == 2
+        assert identity.key.groups == ("hr",)
         versions = await database.prompt_versions(identity.prompt.id)
         assert [version.prompt for version in versions] == ["Be both.", "Be brief.", "Be kind."]
         turns = await database.conversation_turns(identity.key.id, "session 007", 0)

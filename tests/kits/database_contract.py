@@ -43,6 +43,7 @@ class DatabaseContract:
             requests_per_minute=7,
             models=("large", "qwen3:4b, é"),
             budgets=Budgets(requests_per_day=5, tokens_per_month=3_000_000_000),
+            groups=("hr", "board of directors"),
         )
         found = await database.find_by_digest(digest_of(secret))
         assert found == await database.get_key(key.id)
@@ -52,6 +53,10 @@ class DatabaseContract:
         assert found.requests_per_minute == 7
         assert found.models == ("large", "qwen3:4b, é")
         assert found.budgets == Budgets(requests_per_day=5, tokens_per_month=3_000_000_000)
+        assert found.groups == ("hr", "board of directors")
+        changed = await database.update_key(key.id, KeyChanges(groups=("hr",)))
+        assert (changed.groups, changed.models) == (("hr",), found.models)
+        assert await database.get_key(key.id) == changed
         assert found.active
         assert found.expires_at == pytest.approx(key.expires_at, abs=0.001)
         assert found.created_at == pytest.approx(time.time(), abs=60)

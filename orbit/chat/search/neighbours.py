@@ -7,6 +7,7 @@ from functools import partial
 
 from orbit.chat.prompt.joining import joined
 from orbit.chat.search.duplicates import Kept
+from orbit.chat.search.permitted import permitted
 from orbit.chat.turn import Turn
 from orbit.errors import OrbitError
 from orbit.host.calls.calls import attributed, call, is_list_of, wrong_type
@@ -45,17 +46,18 @@ class Neighbours:
             except OrbitError as error:
                 self._failed("answering without neighbours", attributed(error, name, "list_passages"))
                 continue
-            if sides := self._sides(documents, listed, turn.question):
+            if sides := self._sides(documents, listed, turn):
                 break
         return [joined(one, *sides[one.id]) if one.id in sides else one for one in documents]
 
     def _sides(
-        self, documents: Sequence[Document], listed: Sequence[Document], question: str
+        self, documents: Sequence[Document], listed: Sequence[Document], turn: Turn
     ) -> dict[str, tuple[list[Document], list[Document]]]:
-        """Return what comes before and after each document, by its id."""
+        """Return what comes before and after each document, by its id, up to what the turn may not find."""
+        may = {passage.id for passage in permitted(turn, listed)}
         places = {passage.id: place for place, passage in enumerate(listed)}
         given = {document.id for document in documents}
-        kept = Kept(question)
+        kept = Kept(turn.question)
         for document in documents:
             kept.adds(document)
         sides: dict[str, tuple[list[Document], list[Document]]] = {}
@@ -68,7 +70,9 @@ class Neighbours:
                 place = places[document.id] + step
                 while len(side) < self._count and 0 <= place < len(listed):
                     passage = listed[place]
-                    if passage.source != document.source or passage.id in given or not kept.adds(passage):
+                    if passage.source != document.source or passage.id in given or passage.id not in may:
+                        break
+                    if not kept.adds(passage):
                         break
                     given.add(passage.id)
                     side.append(passage)

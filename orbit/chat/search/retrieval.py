@@ -11,6 +11,7 @@ from orbit.chat.journal import Journal
 from orbit.chat.search.duplicates import distinct
 from orbit.chat.search.fusion import fuse, fuse_scores, relative
 from orbit.chat.search.neighbours import Neighbours
+from orbit.chat.search.permitted import permitted, query_of
 from orbit.chat.search.questions import is_follow_up, questions_of
 from orbit.chat.search.relevance import THRESHOLD, Relevance
 from orbit.chat.search.rewriting import Rewriter
@@ -20,7 +21,7 @@ from orbit.config.model import RetrievalSettings, Timeouts
 from orbit.errors import OrbitError, PromptTooLong, ProviderError
 from orbit.host.calls.calls import Outcome, attributed, call, fan_out, is_list_of, lacks_collection, leaf_of, wrong_type
 from orbit.host.providers.registry import Registry
-from orbit.types import Document, Query
+from orbit.types import Document
 
 _SHORTEST = 200
 """Characters that a question is cut to at the shortest, before a search for it fails."""
@@ -118,7 +119,8 @@ class Retrieval:
             if error is None and not is_list_of(outcome.value, Document):
                 error = wrong_type(outcome.provider, "retrieve", "a list of Documents", outcome.value)
             if error is None:
-                searches[place // len(self._retrievers)][outcome.provider] = outcome.value or ()
+                found = permitted(turn, outcome.value or ())
+                searches[place // len(self._retrievers)][outcome.provider] = found
                 answered.add(outcome.provider)
             elif outcome.provider in answered:
                 self._failed("searching for the question alone", _of_provider(error, outcome.provider, "retrieve"))
@@ -153,7 +155,7 @@ class Retrieval:
         """Return the best documents, in the order of the last reranker that did not fail, with their neighbours."""
         turn = as_typed(turn)
         limit = self._settings.max_documents
-        query = Query(turn.question, turn.context.collection, turn.history)
+        query = query_of(turn, turn.question)
         started = time.perf_counter()
         for name, caller in self._rerankers.items():
             invoke = partial(caller, query=query, documents=documents, limit=limit, context=turn.context)
@@ -164,7 +166,7 @@ class Retrieval:
             except OrbitError as error:
                 self._failed("keeping the retrieved order", _of_provider(error, name, "rerank"))
             else:
-                documents = list(ranked)
+                documents = list(permitted(turn, ranked))
         if self._rerankers:
             journal.took("rerank", started)
         return await self._neighbours.join(documents[:limit], turn)
@@ -173,7 +175,7 @@ class Retrieval:
 async def _found(caller: Callable[..., Any], text: str, limit: int, turn: Turn, compared: bool) -> Any:
     """Search for ``text``; for its beginning if it is too long for the model that embeds it."""
     while True:
-        query = Query(text, turn.context.collection, turn.history, compared)
+        query = query_of(turn, text, compared=compared)
         try:
             return await caller(query=query, limit=limit, context=turn.context)
         except (PromptTooLong, ExceptionGroup) as error:

@@ -46,6 +46,10 @@ class MongoConversations(MongoCollections):
         return await self._delete_turns(_conversation(key_id, session_id)) > 0
 
     @override
+    async def delete_conversations(self, key_id: str) -> int:
+        return await self._delete_turns({"key_id": {"$eq": key_id}})
+
+    @override
     async def forget_turns(self, before: float) -> int:
         return await self._delete_turns({"at": {"$lte": before}})
 

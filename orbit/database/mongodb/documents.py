@@ -82,6 +82,7 @@ class ApiKeyDocument(Stored):
     requests_per_month: int | None = None
     tokens_per_day: int | None = None
     tokens_per_month: int | None = None
+    groups: Annotated[list[str], BeforeValidator(lambda names: names or [])] = Field(default_factory=list)
     former: list[FormerSecretDocument] = Field(default_factory=list)
 
     def record(self) -> ApiKey:

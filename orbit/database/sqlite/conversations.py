@@ -64,5 +64,9 @@ class SqliteConversations(SqliteConnections):
         return await self._changed_rows(sql, {"key": key_id, "session": session_id}) > 0
 
     @override
+    async def delete_conversations(self, key_id: str) -> int:
+        return await self._changed_rows("DELETE FROM session_turns WHERE key_id = :key", {"key": key_id})
+
+    @override
     async def forget_turns(self, before: float) -> int:
         return await self._changed_rows("DELETE FROM session_turns WHERE at <= :before", {"before": before})

@@ -14,7 +14,8 @@ from orbit.database.prompts import SystemPrompt, UnknownPrompt
 
 KEY_COLUMNS = (
     "id, digest, hint, client_name, collection_name, system_prompt_id, active, notes, created_at, expires_at,"
-    " requests_per_minute, models, requests_per_day, requests_per_month, tokens_per_day, tokens_per_month"
+    " requests_per_minute, models, requests_per_day, requests_per_month, tokens_per_day, tokens_per_month,"
+    " groups"
 )
 PROMPT_COLUMNS = "id, name, prompt, version, created_at, updated_at, revision"
 SELECT_PROMPTS = f"SELECT {PROMPT_COLUMNS} FROM system_prompts"
@@ -43,7 +44,8 @@ def keys_of(rows: Any) -> Iterator[ApiKey]:
                 yield key
             fields[6] = bool(fields[6])
             fields[11] = msgspec.json.decode(fields[11], type=tuple[str, ...])
-            key = ApiKey(*fields)
+            groups = msgspec.json.decode(fields.pop(), type=tuple[str, ...])
+            key = msgspec.structs.replace(ApiKey(*fields), groups=groups)
         if digest is not None:
             key = msgspec.structs.replace(key, former=(*key.former, FormerSecret(digest, hint, expires_at)))
     if key is not None:

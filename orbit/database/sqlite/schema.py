@@ -79,5 +79,6 @@ MIGRATIONS = (
         PRIMARY KEY (key_id, day)
     ) WITHOUT ROWID;
     """,
+    "ALTER TABLE api_keys ADD COLUMN groups TEXT NOT NULL DEFAULT '[]';",
 )
 """The statements from each schema version (``PRAGMA user_version``) to the next."""

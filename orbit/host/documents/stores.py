@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -48,15 +48,28 @@ class Stores:
     first one lacks, and a repetition completes the change.
     """
 
-    def __init__(self, names: Sequence[str], seconds: float, caller: Callable[[str, str], Callable[..., Any]]) -> None:
-        """``seconds`` is the deadline of a call; ``caller`` returns what calls a hook of an instance, or raises."""
+    def __init__(
+        self,
+        names: Sequence[str],
+        seconds: float,
+        caller: Callable[[str, str], Callable[..., Any]],
+        restricting: Container[str],
+    ) -> None:
+        """``seconds`` is the deadline of a call; ``caller`` returns what calls a hook of an instance, or raises.
+
+        ``restricting`` are the stores that may hold passages with readers.
+        """
         self.names = tuple(names)
         self._seconds = seconds
         self._caller = caller
+        self._restricting = restricting
 
     async def change(self, hook: str, **arguments: Any) -> list[Any]:
         """Call a hook that changes a collection on every store. Raises ProviderError, which names the stores done."""
         names = self._required if hook in _LONG else self._required[::-1]
+        if hook == "index":
+            for name in names:
+                self._check_readers(name, arguments["documents"])
         callers = [(name, self._caller(hook, name)) for name in names]  # before the first change: all can or none does
         values: list[Any] = []
         for name, caller in callers:
@@ -110,7 +123,7 @@ class Stores:
         left: list[str] = []
         for number, source in enumerate(different, start=1):
             origin = next((name for name in held if held[name].get(source)), "")
-            documents = await self._passages(origin, collection, source, context) if origin in able else []
+            documents = await self.passages(origin, collection, source, context) if origin in able else []
             (written if documents else left).append(source)
             digest = held[origin][source] if origin else ""
             documents = [msgspec.structs.replace(one, digest=digest, score=None) for one in documents]
@@ -120,7 +133,8 @@ class Stores:
             progress(number, len(different))
         return Completed(tuple(written), tuple(left))
 
-    async def _passages(self, name: str, collection: str, source: str, context: CallContext) -> list[Document]:
+    async def passages(self, name: str, collection: str, source: str, context: CallContext) -> list[Document]:
+        """Return the passages that a store has of a source. Raises ProviderError."""
         return list(await self._ask("list_passages", name, collection=collection, sources=[source], context=context))
 
     async def differing(self, context: CallContext) -> list[str]:
@@ -156,7 +170,18 @@ class Stores:
     async def _ask(self, hook: str, name: str, **arguments: Any) -> Any:
         return await self._answer(hook, name, self._caller(hook, name), arguments)
 
+    def _check_readers(self, name: str, documents: Sequence[Document]) -> None:
+        """Raise ProviderError if a store would get a passage with readers and show it to everybody."""
+        if name and name not in self._restricting and any(document.readers for document in documents):
+            sentence = (
+                "it cannot keep who may read a file, so it gets no file with readers; remove the readers, or use "
+                "stores that filter, such as chroma, pgvector and lexical."
+            )
+            raise ProviderError(sentence, kind="rejected", provider=name, operation="index")
+
     async def _answer(self, hook: str, name: str, caller: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        if hook == "index":
+            self._check_readers(name, arguments["documents"])
         work = None
         if hook in _LONG:
             context: CallContext = arguments["context"]

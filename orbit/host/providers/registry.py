@@ -107,6 +107,14 @@ class Registry:
         """Return whether an instance calls a hook of another one."""
         return any(need.hook == hook for need in self._providers[name].needs())
 
+    def filters(self, name: str) -> bool:
+        """Return whether an instance keeps to filters and readers; not if the plugin cannot say."""
+        try:
+            return self._providers[name].filters() is True
+        except Exception as error:  # noqa: BLE001  # it then gets no restricted passage
+            logger.warning("%s.filters() raised %s: %s; it is treated as False", name, type(error).__name__, error)
+            return False
+
     def moderates(self, name: str, stage: ModerationStage) -> bool:
         """Return whether an instance judges at a stage. Raises PluginLoadError if the plugin cannot say."""
         try:

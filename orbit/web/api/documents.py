@@ -76,6 +76,9 @@ def document_routes(services: Services) -> list[Any]:
             # Only what the collection holds now: somebody may have removed the document, or renamed the collection.
             if not collection or name not in await services.host.list_sources(collection, context):
                 raise _missing(name)
+            groups = identity_of(request).key.groups
+            if not await services.host.may_read(collection, name, groups, context):
+                raise _missing(name)
             file = await asyncio.to_thread(origins.find, collection, name)
             if file is None:
                 raise _missing(name)

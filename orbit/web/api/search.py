@@ -16,6 +16,7 @@ from orbit.web.http.body import check_length
 from orbit.web.http.problems import RequestError
 from orbit.web.key_guard import charged, context_of, guarded_router, identity_of, place_beside_chats
 from orbit.web.services import Services
+from orbit.web.wires.checks import filter_of
 
 
 class SearchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,6 +25,9 @@ class SearchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     question: Annotated[str, Meta(description="What to search for.", extra_json_schema={"minLength": 1})]
     collection: Annotated[
         str | None, Meta(description="The collection; it must be the key's, which is also the default.")
+    ] = None
+    filter: Annotated[
+        dict[str, Any] | None, Meta(description="A condition on the passages, as `POST /chat` takes it.")
     ] = None
 
 
@@ -49,7 +53,7 @@ def search_routes(services: Services) -> Router:
         if not data.question.strip():
             raise RequestError(400, "empty_message", 'The question is empty. Expected {"question": "..."}.')
         check_length(data.question, services.config.host.limits.max_message_chars)
-        turn = Turn(data.question, context_of(request.scope, identity))
+        turn = Turn(data.question, context_of(request.scope, identity), filter=filter_of(data.filter))
         async with place_beside_chats(services, request.scope), charged(services, identity):
             passages = await services.pipeline.search(turn)
         return SearchResponse(collection, passages)

@@ -11,7 +11,8 @@ import msgspec
 
 from orbit.chat.tools.calls import is_object
 from orbit.config.model import Limits
-from orbit.types import Tool
+from orbit.filters import FilterError, parse_filter
+from orbit.types import Filter, Tool
 from orbit.web.http.problems import RequestError
 
 _MOST_TOOLS: Final = 256
@@ -73,6 +74,16 @@ def check_size(body: int, attached: int, limits: Limits, param: str = "messages"
         raise ParameterError(param, detail)
     if body - attached > limits.max_body_bytes:
         raise RequestError(413, "body_too_large", f"The body is larger than {limits.max_body_bytes} bytes.")
+
+
+def filter_of(given: dict[str, Any] | None) -> Filter | None:
+    """Return the filter of a request's field ``filter``. Raises ParameterError."""
+    if given is None:
+        return None
+    try:
+        return parse_filter(given)
+    except FilterError as error:
+        raise ParameterError(error.field, str(error), code="invalid_filter") from error
 
 
 def check_tool(tool: Tool, name: str, schema: str) -> Tool:

@@ -7,7 +7,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import msgspec
 
-from orbit.types import Tool, ToolChoice
+from orbit.types import Filter, Tool, ToolChoice
 from orbit.web.wires.conversation import Conversation
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -16,7 +16,7 @@ R = TypeVar("R", bound=msgspec.Struct)
 class ConversationQuestion(msgspec.Struct, Generic[R], frozen=True):
     """A checked request with its conversation and tools. ``ignored`` are its unknown parameters.
 
-    ``extra`` are the parameters that go to the provider as they are.
+    ``extra`` are the parameters that go to the provider as they are. ``filter`` is a condition on passages.
     """
 
     request: R
@@ -25,6 +25,7 @@ class ConversationQuestion(msgspec.Struct, Generic[R], frozen=True):
     tool_choice: ToolChoice | None
     ignored: tuple[str, ...]
     extra: dict[str, Any]
+    filter: Filter | None = None
 
     @property
     def is_complete(self) -> bool:

@@ -37,11 +37,12 @@ def key_of(
 ) -> bytes:
     """Return the digest of all that decides an answer. Raises TypeError for options that JSON cannot hold.
 
-    That is the API key, the provider, the whole prompt with its passages, and the options apart from ``stream``.
+    That is the API key and its groups, the provider, the whole prompt with its passages, and the options apart from
+    ``stream``.
     """
     passages = [(document.id, document.digest) for document in documents]
     options = msgspec.structs.replace(options, stream=False)
-    asked = (context.key_id, provider, messages, options, question, passages)
+    asked = (context.key_id, sorted(context.groups), provider, messages, options, question, passages)
     return hashlib.blake2b(msgspec.msgpack.encode(asked), digest_size=32).digest()
 
 

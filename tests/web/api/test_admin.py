@@ -384,6 +384,7 @@ def test_a_client_may_ask_about_its_own_key(server, anyone):
         "requests_per_minute": None,
         "models": [],
         "budgets": [],
+        "groups": [],
     }
     is_problem(anyone.get("/key"), 401, "unauthorized")
     is_problem(anyone.get("/key", headers={"X-API-Key": "wrong"}), 401, "unauthorized")

@@ -17,7 +17,7 @@ from orbit.web.http.request import bearer
 from orbit.web.wires.anthropic.blocks import InputMessage, MessageBlock, conversation_of
 from orbit.web.wires.anthropic.message_wire import MessageWire
 from orbit.web.wires.anthropic.tools import MessageTool, MessageToolChoice, tools_of
-from orbit.web.wires.checks import check_parameters, check_size
+from orbit.web.wires.checks import check_parameters, check_size, filter_of
 from orbit.web.wires.question import ConversationQuestion
 from orbit.web.wires.sent_names import SentNames, sent_as
 
@@ -71,6 +71,7 @@ class MessageRequest(CountRequest, frozen=True, kw_only=True):
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Annotated[int, Meta(ge=0)] | None = None
     stop_sequences: list[str] | None = None
+    filter: dict[str, Any] | None = None
 
 
 _BESIDE: Final = frozenset(
@@ -110,7 +111,7 @@ class MessageQuestion(ConversationQuestion[R], frozen=True):
         thinking = self.request.thinking
         shown = thinking is not None and thinking.shown
         turn = self.conversation.turn(identity, context, self._options(), self.request.model, thoughts=shown)
-        return msgspec.structs.replace(turn, details=True)
+        return msgspec.structs.replace(turn, details=True, filter=self.filter)
 
     def sent_as(self, option: str) -> str:
         """Return the field in which the client sent an option."""
@@ -174,7 +175,8 @@ class MessageProtocol(Generic[R]):
         conversation = conversation_of(request.system, request.messages, fetches=self._fetches)
         check_length(conversation.question.content, self._limits.max_message_chars)
         check_size(len(body), conversation.attached, self._limits)
-        return MessageQuestion(request, conversation, tools, choice, ignored, extra)
+        wanted = filter_of(request.filter) if isinstance(request, MessageRequest) else None
+        return MessageQuestion(request, conversation, tools, choice, ignored, extra, wanted)
 
 
 def _effort(thinking: ThinkingConfig | None, effort: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar.types import Scope
@@ -14,7 +14,7 @@ from orbit.config.model import General, Limits
 from orbit.types import CallContext, GenerateOptions
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.request import bearer
-from orbit.web.wires.checks import ParameterError, check_size
+from orbit.web.wires.checks import ParameterError, check_size, filter_of
 from orbit.web.wires.openai.chat_wire import CompletionWire
 from orbit.web.wires.openai.conversation import ChatMessage, conversation_of
 from orbit.web.wires.openai.parameters import check_parameters
@@ -47,6 +47,7 @@ class CompletionRequest(StreamedRequest, frozen=True, kw_only=True):
     include_reasoning: bool | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    filter: dict[str, Any] | None = None
 
 
 _decoder = msgspec.json.Decoder(CompletionRequest)
@@ -72,7 +73,8 @@ class CompletionQuestion(ConversationQuestion[CompletionRequest], frozen=True):
     def turn(self, identity: Identity, context: CallContext) -> Turn:
         """Return the turn that the request asks for."""
         thoughts = self.request.include_reasoning is not False
-        return self.conversation.turn(identity, context, self._options(), self.request.model, thoughts=thoughts)
+        turn = self.conversation.turn(identity, context, self._options(), self.request.model, thoughts=thoughts)
+        return turn if self.filter is None else msgspec.structs.replace(turn, filter=self.filter)
 
     def sent_as(self, option: str) -> str:
         """Return the field in which the client sent an option."""
@@ -123,7 +125,7 @@ class CompletionProtocol:
         conversation = conversation_of(request.messages, fetches=self._fetches)
         check_length(conversation.question.content, self._limits.max_message_chars)
         check_size(len(body), conversation.attached, self._limits)
-        return CompletionQuestion(request, conversation, tools, choice, ignored, extra)
+        return CompletionQuestion(request, conversation, tools, choice, ignored, extra, filter_of(request.filter))
 
 
 def _effort(request: CompletionRequest) -> str | None:

@@ -12,10 +12,10 @@ from msgspec import Meta
 from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
 from orbit.config.model import General, Limits
-from orbit.types import CallContext, GenerateOptions, Message
+from orbit.types import CallContext, Filter, GenerateOptions, Message
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.request import bearer
-from orbit.web.wires.checks import ParameterError
+from orbit.web.wires.checks import ParameterError, filter_of
 from orbit.web.wires.conversation import Conversation
 from orbit.web.wires.openai.parameters import check_parameters
 from orbit.web.wires.openai.stream_options import StreamedRequest
@@ -30,6 +30,7 @@ class TextRequest(StreamedRequest, frozen=True, kw_only=True):
     prompt: str | Annotated[list[str | int | list[int]], Meta(min_length=1)]
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    filter: dict[str, Any] | None = None
 
 
 _decoder = msgspec.json.Decoder(TextRequest)
@@ -45,6 +46,7 @@ class TextQuestion(msgspec.Struct, frozen=True):
     prompt: str
     ignored: tuple[str, ...]
     extra: dict[str, Any]
+    filter: Filter | None = None
 
     is_complete: Literal[True] = True
 
@@ -65,7 +67,8 @@ class TextQuestion(msgspec.Struct, frozen=True):
             **request.options(), max_tokens=request.max_tokens, logprobs=request.logprobs, extra=self.extra
         )
         conversation = Conversation("", (), Message("user", self.prompt), ())
-        return conversation.turn(identity, context, options, request.model, thoughts=False)
+        turn = conversation.turn(identity, context, options, request.model, thoughts=False)
+        return msgspec.structs.replace(turn, filter=self.filter)
 
     def sent_as(self, option: str) -> str:
         """Return the field in which the client sent an option."""
@@ -96,7 +99,7 @@ class TextProtocol:
         request.check_stream()
         prompt = _prompt(request.prompt)
         check_length(prompt, self._limits.max_message_chars)
-        return TextQuestion(request, prompt, ignored, extra)
+        return TextQuestion(request, prompt, ignored, extra, filter_of(request.filter))
 
 
 def _prompt(given: str | list[str | int | list[int]]) -> str:

@@ -15,10 +15,10 @@ from orbit.auth.keys import Identity
 from orbit.chat.history.responses import PREFIX, Responses, UnknownResponse
 from orbit.chat.turn import Keeping, Turn
 from orbit.config.model import General, Limits
-from orbit.types import CallContext, GenerateOptions, Message, Tool, ToolChoice
+from orbit.types import CallContext, Filter, GenerateOptions, Message, Tool, ToolChoice
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.request import bearer
-from orbit.web.wires.checks import ParameterError, check_size
+from orbit.web.wires.checks import ParameterError, check_size, filter_of
 from orbit.web.wires.conversation import Conversation
 from orbit.web.wires.openai.parameters import check_parameters
 from orbit.web.wires.openai.response_format import ResponseFormat, format_of, schema_of
@@ -74,6 +74,7 @@ class ResponseRequest(SamplingRequest, frozen=True, kw_only=True):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     truncation: str | None = None
     user: str | None = None
+    filter: dict[str, Any] | None = None
 
 
 _decoder = msgspec.json.Decoder(ResponseRequest)
@@ -113,6 +114,7 @@ class ResponseQuestion(msgspec.Struct, frozen=True):
     conversation: Conversation | None = None
     first: str = ""
     created: int = 0
+    filter: Filter | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -158,7 +160,7 @@ class ResponseQuestion(msgspec.Struct, frozen=True):
         turn = msgspec.structs.replace(conversation, system=system).turn(
             identity, context, self._options(), request.model, thoughts=True
         )
-        return msgspec.structs.replace(turn, found=self.stream, keeping=keeping, details=True)
+        return msgspec.structs.replace(turn, found=self.stream, keeping=keeping, details=True, filter=self.filter)
 
     def sent_as(self, option: str) -> str:
         """Return the field in which the client sent an option."""
@@ -269,7 +271,10 @@ class ResponsesProtocol:
         tools, choice = tools_of(request.tools, request.tool_choice)
         name = PREFIX + secrets.token_hex(24)
         created = int(time.time())
-        question = ResponseQuestion(name, request, tools, choice, ignored, extra, len(body), self, created=created)
+        wanted = filter_of(request.filter)
+        question = ResponseQuestion(
+            name, request, tools, choice, ignored, extra, len(body), self, created=created, filter=wanted
+        )
         refers = not isinstance(request.input, str) and responses_of(request.input)
         return question if request.previous_response_id or refers else question.going_on(_Earlier())
 

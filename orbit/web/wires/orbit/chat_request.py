@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Sequence
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -13,13 +13,13 @@ from msgspec import Meta
 from orbit.auth.keys import Identity
 from orbit.chat.turn import Turn
 from orbit.config import HostConfig
-from orbit.types import CallContext, GenerateOptions, Message, Part, Text, Tool, ToolChoice
+from orbit.types import CallContext, Filter, GenerateOptions, Message, Part, Text, Tool, ToolChoice
 from orbit.web.http.body import check_length, decode
 from orbit.web.http.problems import RequestError
 from orbit.web.http.request import header
 from orbit.web.services import Services
 from orbit.web.wires.attachments import BadAttachment, data_of, file_of, image_of, unpacked
-from orbit.web.wires.checks import ParameterError, check_size
+from orbit.web.wires.checks import ParameterError, check_size, filter_of
 from orbit.web.wires.openai_responses.tools import ResponseTool, ResponseToolChoice, tools_of
 from orbit.web.wires.orbit.chat_wire import OrbitWire, TextForm
 from orbit.web.wires.orbit.rounds import ToolRound, later_of
@@ -91,6 +91,10 @@ class ChatRequest(msgspec.Struct, frozen=True):
         tuple[ToolRound, ...],
         Meta(description="The answers to this question that called tools, with what the tools returned, in order."),
     ] = ()
+    filter: Annotated[
+        dict[str, Any] | None,
+        Meta(description='A condition on the passages, such as {"type": "eq", "key": "language", "value": "en"}.'),
+    ] = None
 
 
 class _Known(ChatRequest, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +127,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
     later: tuple[Message, ...]
     form: TextForm
     remembers: bool
+    filter: Filter | None = None
 
     is_complete: ClassVar[bool] = True
 
@@ -158,6 +163,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
             details=request.thoughts,
             model=request.model or "",
             replaces=request.replaces,
+            filter=self.filter,
         )
 
     def wire(self, request_id: str) -> OrbitWire:
@@ -227,7 +233,8 @@ class OrbitProtocol:
         parts = _parts(request) if request.parts else ()
         tools, choice = tools_of(request.tools, request.tool_choice)
         later = later_of(request.message, parts, request.rounds) if request.rounds else ()
-        return OrbitQuestion(request, parts, tools, choice, later, self._form, self._remembers)
+        wanted = filter_of(request.filter)
+        return OrbitQuestion(request, parts, tools, choice, later, self._form, self._remembers, wanted)
 
 
 def _parts(request: ChatRequest) -> tuple[Part, ...]:

@@ -66,6 +66,7 @@ function rows(view, reload) {
       ["Prompt", (key) => promptOf(key) ?? h("span", { class: "soft" }, "the default")],
       ["Limits", limits],
       ["Models", (key) => key.models.join(", ") || h("span", { class: "soft" }, "all")],
+      ["Groups", (key) => key.groups.join(", ") || h("span", { class: "soft" }, "none")],
       ["Made", (key) => when(key.created_at)],
       ["Status", (key) => [badge(...STATUS[key.status]), key.expires_at && h("small", {}, `until ${date(key.expires_at)}`)]],
       ["", (key) => button(["Manage", hidden(` the key of ${key.client_name}`)], () => manage(key, view, reload), "small")],
@@ -99,6 +100,7 @@ function controls(view, key = {}) {
     view.prompts.map((one) => h("option", { value: one.id }, `${one.name} (${one.version})`)),
   );
   const models = h("input", { type: "text", autocomplete: "off", placeholder: "All models" });
+  const groups = h("input", { type: "text", autocomplete: "off", placeholder: "No groups" });
   const limit = h("input", { type: "number", min: 1, max: 1_000_000, step: 1, placeholder: "No limit" });
   const budgets = BUDGETS.map((name) => {
     const input = h("input", { type: "number", min: 1, max: 1_000_000_000_000, step: 1, placeholder: "No budget" });
@@ -111,6 +113,7 @@ function controls(view, key = {}) {
   collection.value = key.collection ?? "";
   prompt.value = key.system_prompt_id ?? "";
   models.value = (key.models ?? []).join(", ");
+  groups.value = (key.groups ?? []).join(", ");
   limit.value = key.requests_per_minute ?? "";
   ends.value = key.expires_at ? localTime(key.expires_at) : "";
   notes.value = key.notes ?? "";
@@ -120,7 +123,8 @@ function controls(view, key = {}) {
     const name = collection.value.trim();
     unknown.textContent = name && view.collections?.includes(name) === false ? "There is no collection of this name yet." : "";
   });
-  const named = () => models.value.split(",").map((one) => one.trim()).filter(Boolean);
+  const listed = (input) => input.value.split(",").map((one) => one.trim()).filter(Boolean);
+  const named = () => listed(models);
   const gone = h("small", { class: "hint", role: "status" });
   models.addEventListener("input", () => {
     const missing = named().filter((one) => view.models.length && !view.models.includes(one));
@@ -131,6 +135,7 @@ function controls(view, key = {}) {
     h("div", { class: "pair" }, h("div", {}, field("Collection", collection), list, unknown), field("System prompt", prompt)),
     field("Models", models, `Separated by commas; the first is the default. There are: ${view.models.join(", ")}.`),
     gone,
+    field("Groups", groups, "Separated by commas. They may read files that are restricted to them."),
     h("div", { class: "pair" }, field("Requests per minute", limit), field("Ends", ends)),
     h("div", { class: "pair" }, field("Requests per day", budgets[0]), field("Requests per month", budgets[1])),
     h("div", { class: "pair" }, field("Tokens per day", budgets[2]), field("Tokens per month", budgets[3])),
@@ -142,6 +147,7 @@ function controls(view, key = {}) {
     collection_name: collection.value.trim() || null,
     notes: notes.value,
     models: named(),
+    groups: listed(groups),
     requests_per_minute: limit.value ? Number(limit.value) : null,
     ...Object.fromEntries(BUDGETS.map((name, place) => [name, budgets[place].value ? Number(budgets[place].value) : null])),
     // Left alone it is not sent: its seconds are not in the field, and one that has passed could not be set again.
