@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -10,8 +11,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from filter_kit import GROUPS, check_found, some_documents, some_query
 
 import orbit
 
@@ -200,6 +203,28 @@ class StoreContract:
             await store.retrieve(ask("one", name), 10, CONTEXT)
         await store.index(name, passages("a", "one"), CONTEXT)
         assert await store.retrieve(ask("one", name), 10, CONTEXT)
+
+    @pytest.mark.parametrize("seed", range(4))
+    async def test_the_best_of_what_a_query_may_find_come(self, store, name, seed):
+        chance = random.Random(seed)
+        documents = some_documents(chance, 60)
+        await store.index(name, documents, CONTEXT)
+        listed = await store.list_passages(name, ["a.md", "b/c d.md", "e.md"])
+        assert {one.id: one.readers for one in listed} == {one.id: one.readers for one in documents}
+        for _ in range(40):
+            query = some_query(chance, name)
+            everybody = orbit.Query(query.text, name, compared=True, readers=frozenset(GROUPS))
+            everything = await store.retrieve(everybody, 60, CONTEXT)
+            assert len(everything) == 60
+            check_found(await store.retrieve(query, 5, CONTEXT), everything, query, 5)
+
+    async def test_readers_follow_a_copy(self, store, name):
+        (document,) = passages("a", "one two")
+        await store.index(name, [msgspec.structs.replace(document, readers=("hr",))], CONTEXT)
+        await store.copy(name, f"{name}2", "fake/words", CONTEXT)
+        assert await store.retrieve(ask("one", f"{name}2"), 5, CONTEXT) == []
+        (found,) = await store.retrieve(orbit.Query("one", f"{name}2", readers=frozenset({"hr"})), 5, CONTEXT)
+        assert found.readers == ("hr",)
 
     async def test_another_dimension_is_refused(self, store, host, name):
         await store.index(name, passages("a", "one"), CONTEXT)

@@ -14,10 +14,10 @@ from orbit import CallContext, Collection, Document, MetadataValue, ProviderErro
 from orbit.host.host import OrbitHost
 from orbit.testing.contract import calls
 from orbit.testing.contract.embed_gate import EmbedGate
+from orbit.testing.contract.filtering import FilterRules
 from orbit.testing.contract.fixtures import Make, started
-from orbit.testing.contract.passages import COLLECTION, PassageFixtures
+from orbit.testing.contract.passages import COLLECTION
 from orbit.testing.contract.promise import Promise, kind
-from orbit.testing.contract.provider import BaseProviderContract
 from orbit.testing.contract.samples import HUGE, UNICODE
 from orbit.testing.contract.subject import Subject
 
@@ -30,7 +30,7 @@ Foreign: TypeAlias = Callable[[OrbitHost, Sequence[Document]], Awaitable[str]]
 """Makes a collection outside the store under test, with vectors of the host's embedding."""
 
 
-class BaseIndexContract(PassageFixtures, BaseProviderContract):
+class BaseIndexContract(FilterRules):
     """The contract of stores: ``index``, ``drop``, ``list_sources``, ``list_collections``, and the optional others.
 
     These are ``forget``, ``list_passages``, ``copy``, ``rename`` and ``adopt``.

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import msgspec
 
 import orbit
+from orbit.filters import first_allowed
 from orbit.thresholds import good_enough
 from orbit_chroma import adoption, copying
 from orbit_chroma.collections import METRIC, Collections, Origin
+from orbit_chroma.conditions import where_of
 from orbit_chroma.connection import Connection
 from orbit_chroma.copying import READ_SIZE
 from orbit_chroma.embedded import Embedded
@@ -139,6 +141,10 @@ class ChromaProvider(orbit.Provider):
         """Return ``embed``, for questions and passages."""
         return (orbit.Need("embed"),)
 
+    def filters(self) -> bool:
+        """Return True: Chroma keeps readers, and searches by them and by metadata."""
+        return True
+
     def default_collection(self) -> str:
         """Return the collection for keys without one."""
         return self.settings.collection
@@ -188,12 +194,17 @@ class ChromaProvider(orbit.Provider):
         vectors = await self.host.embed([query.text], "query", context, embedding)
 
         def work(collection: Collection, origin: Origin) -> list[orbit.Document]:
-            found = collection.query(
-                query_embeddings=_comparable(vectors, origin),
-                n_results=limit,
-                include=["documents", "metadatas", "distances"],
-            )
-            return to_documents(found, origin.metric)
+            def nearest(count: int, where: Any = None) -> list[orbit.Document]:
+                found = collection.query(
+                    query_embeddings=_comparable(vectors, origin),
+                    n_results=count,
+                    where=where,
+                    include=["documents", "metadatas", "distances"],
+                )
+                return to_documents(found, origin.metric)
+
+            narrowed = partial(nearest, where=where_of(query, own=origin.own))
+            return first_allowed(query, limit, nearest, narrowed)
 
         found = await self._use(name, vectors.shape[1], work)
         return good_enough(found, self.settings, compared=query.compared)[:limit]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,8 +16,15 @@ PREFIX = "orbit_"
 SOURCE = PREFIX + "source"
 DIGEST = PREFIX + "digest"
 PARTS = PREFIX + "parts"
-_TITLE = PREFIX + "title"
-_LINK = PREFIX + "link"
+TITLE = PREFIX + "title"
+LINK = PREFIX + "link"
+
+RESTRICTED = PREFIX + "restricted"
+"""Is True in the metadata of a document with readers."""
+READER = PREFIX + "reader:"
+"""Begins a key for each of its readers, by which a search finds it."""
+_READERS = PREFIX + "readers"
+"""All of its readers, in order, as JSON."""
 
 FOREIGN_SOURCE = "source"
 """LangChain's, LlamaIndex's and others' key for the source."""
@@ -34,13 +42,20 @@ def to_metadatas(documents: Sequence[orbit.Document], parts: Mapping[str, int]) 
         {
             **{key: value for key, value in document.metadata.items() if not key.startswith(PREFIX)},
             SOURCE: document.source,
-            _TITLE: document.title,
-            _LINK: document.link,
+            TITLE: document.title,
+            LINK: document.link,
             DIGEST: document.digest,
             PARTS: parts[document.source],
+            **_reading(document.readers),
         }
         for document in documents
     ]
+
+
+def _reading(readers: Sequence[str]) -> dict[str, MetadataValue]:
+    if not readers:
+        return {}
+    return {RESTRICTED: True, _READERS: json.dumps(list(readers)), **{f"{READER}{name}": True for name in readers}}
 
 
 def to_documents(found: Mapping[str, Any], metric: str) -> list[orbit.Document]:
@@ -68,8 +83,8 @@ def _to_document(record_id: str, text: str, metadata: Mapping[str, Any], score: 
         id=record_id,
         text=text,
         source=source_of(metadata),
-        title=str(metadata.get(_TITLE, metadata.get("title", ""))),
-        link=str(metadata.get(_LINK, metadata.get("url", metadata.get("link", "")))),
+        title=str(metadata.get(TITLE, metadata.get("title", ""))),
+        link=str(metadata.get(LINK, metadata.get("url", metadata.get("link", "")))),
         digest=str(metadata.get(DIGEST, "")),
         score=score,
         metadata={
@@ -77,6 +92,7 @@ def _to_document(record_id: str, text: str, metadata: Mapping[str, Any], score: 
             for key, value in metadata.items()
             if not key.startswith(PREFIX) and isinstance(value, str | int | float | bool)
         },
+        readers=tuple(json.loads(str(metadata[_READERS]))) if metadata.get(RESTRICTED) else (),
     )
 
 

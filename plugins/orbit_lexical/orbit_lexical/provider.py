@@ -69,6 +69,10 @@ class LexicalProvider(orbit.Provider):
         if not there.is_dir():
             yield f"path: {self._folder} cannot be a folder, because {there} is not one"
 
+    def filters(self) -> bool:
+        """Return True: an index keeps readers, and is searched by them and by metadata."""
+        return True
+
     def default_collection(self) -> str:
         """Return the collection for keys without one."""
         return self.settings.collection
@@ -92,7 +96,7 @@ class LexicalProvider(orbit.Provider):
                     f"--collection {name}",
                     kind="not_found",
                 )
-            return found.search(query.text, limit)
+            return found.search(query, limit)
 
         return await self._in_thread(work)
 

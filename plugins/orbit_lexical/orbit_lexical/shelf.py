@@ -8,13 +8,16 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from orbit import Document
+from orbit import Document, Query
+from orbit.filters import first_allowed
+from orbit_lexical import conditions
 from orbit_lexical.terms import asked, indexed, is_identifier
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ _STEM_WEIGHT: Final = 0.3
 _IDENTIFIER_WEIGHT: Final = 1.0
 """The weight of words with digits: two codes share many pieces, but only one is meant."""
 
-_SOURCE, _STEMS, _PIECES, _FIRST, _RECORD = "source", "stems", "pieces", "first", "record"
+_SOURCE, _STEMS, _PIECES, _FILED, _RECORD = "source", "stems", "pieces", "first", "record"
 _ALL_SOURCES: Final = "1"
 
 _DECODE: Final = msgspec.msgpack.Decoder(Document).decode
@@ -61,7 +64,7 @@ class Shelf(msgspec.Struct, frozen=True):
 
     def sources(self) -> dict[str, str]:
         """Return each source with its digest."""
-        return {document.source: document.digest for document in self._matching(_FIRST, [_ALL_SOURCES])}
+        return {document.source: document.digest for document in self._matching(_FILED, [_ALL_SOURCES])}
 
     def documents(self, sources: Sequence[str]) -> list[Document]:
         """Return all passages of some sources, in the order in which they were written."""
@@ -69,20 +72,35 @@ class Shelf(msgspec.Struct, frozen=True):
         places = {source: place for place, source in enumerate(sources)}
         return sorted(found, key=lambda document: places[document.source])
 
-    def search(self, text: str, limit: int) -> list[Document]:
-        """Return the passages that share the rarest terms with ``text``, best first.
+    def search(self, query: Query, limit: int) -> list[Document]:
+        """Return the passages that share the rarest terms with a question, best first, of those that it may find.
 
         The score is the share of the question's terms that a passage of average length has, each weighed by how rare
         it is: 1 if it has all, also those that no passage has. It is lower if none of them is rare: a word that most
         passages have says little about which of them answers.
         """
-        query, bound = self._query(*asked(text))
-        if query is None:
+        import tantivy  # noqa: PLC0415 - importing a plugin stays light
+
+        words, bound = self._query(*asked(query.text))
+        if words is None:
             return []
-        hits = self.searcher.search(query, limit, count=False).hits
-        return [
-            msgspec.structs.replace(self._record(address), score=min(1.0, score / bound)) for score, address in hits
-        ]
+
+        def best(count: int, *, narrowed: bool = False) -> list[Document]:
+            wanted = words
+            if narrowed:
+                filtered = conditions.query_of(query, self._filing)
+                wanted = tantivy.Query.boolean_query([(tantivy.Occur.Must, words), (tantivy.Occur.Must, filtered)])
+            hits = self.searcher.search(wanted, count, count=False).hits
+            return [
+                msgspec.structs.replace(self._record(address), score=min(1.0, score / bound)) for score, address in hits
+            ]
+
+        return first_allowed(query, limit, best, partial(best, narrowed=True))
+
+    def _filing(self, term: str) -> tantivy.Query:
+        import tantivy  # noqa: PLC0415 - importing a plugin stays light
+
+        return tantivy.Query.term_query(self.index.schema, _FILED, _term(term), "basic")
 
     def _query(self, stems: list[list[str]], pieces: list[str]) -> tuple[Any, float]:
         """Return tantivy's query, and the score of a passage that has each term once."""
@@ -213,7 +231,9 @@ def replace(folder: Path, documents: Sequence[Document]) -> None:
             entry.add_text(_SOURCE, _term(document.source))
             if document.source not in seen:
                 seen.add(document.source)
-                entry.add_text(_FIRST, _term(_ALL_SOURCES))
+                entry.add_text(_FILED, _term(_ALL_SOURCES))
+            for term in conditions.terms_of(document):
+                entry.add_text(_FILED, _term(term))
             entry.add_bytes(_RECORD, _ENCODE(msgspec.structs.replace(document, score=None)))
             writer.add_document(entry)
 
@@ -301,7 +321,7 @@ def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     for field in (_STEMS, _PIECES):
         builder.add_text_field(field, tokenizer_name="terms", index_option="freq")
-    for field in (_SOURCE, _FIRST):
+    for field in (_SOURCE, _FILED):
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
     builder.add_bytes_field(_RECORD, stored=True)
     return builder.build()

@@ -109,6 +109,10 @@ class PgvectorProvider(orbit.Provider):
         """Return ``embed``, for questions and passages."""
         return (orbit.Need("embed"),)
 
+    def filters(self) -> bool:
+        """Return True: the database keeps readers, and searches by them and by metadata."""
+        return True
+
     def default_collection(self) -> str:
         """Return the collection for keys without one."""
         return self.settings.collection
@@ -144,7 +148,7 @@ class PgvectorProvider(orbit.Provider):
         vectors = await self.host.embed([query.text], "query", context, embedding)
         table.check(embedding, vectors.shape[1])
         async with self._database.reading() as connection:
-            found = await tables.search(connection, table, unit(vectors)[0], limit, self.settings.timeout)
+            found = await tables.search(connection, table, unit(vectors)[0], query, limit, self.settings.timeout)
         return good_enough(found, self.settings, compared=query.compared)
 
     @orbit.hookimpl

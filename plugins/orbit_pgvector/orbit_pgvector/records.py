@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 COLUMNS = ("source", "place", "id", "title", "link", "text", "metadata", "vector")
 
 
+READERS = "orbit_readers"
+"""The key, beside those of the metadata, of the groups that may read a passage. No metadata has it."""
+
+
 def storable(text: str) -> str:
     """Return a text without the one character that PostgreSQL cannot store."""
     return text.replace("\0", "\ufffd")
@@ -33,20 +37,28 @@ def to_rows(documents: Sequence[orbit.Document], places: Mapping[str, int], vect
             storable(document.title),
             storable(document.link),
             storable(document.text),
-            _to_json(document.metadata),
+            _to_json(document),
             vector,
         )
         for document, vector in zip(documents, unit(vectors), strict=True)
     ]
 
 
-def _to_json(metadata: Mapping[str, orbit.MetadataValue]) -> str:
-    kept = {key: value for key, value in metadata.items() if not isinstance(value, float) or math.isfinite(value)}
+def _to_json(document: orbit.Document) -> str:
+    kept: dict[str, Any] = {
+        key: value
+        for key, value in document.metadata.items()
+        if key != READERS and (not isinstance(value, float) or math.isfinite(value))
+    }
+    if document.readers:
+        kept[READERS] = document.readers
     return storable(msgspec.json.encode(kept).decode().replace("\\u0000", "\ufffd"))
 
 
 def to_document(row: asyncpg.Record, score: float | None = None) -> orbit.Document:
     """Return the document of a row."""
+    metadata = msgspec.json.decode(row["metadata"])
+    readers = tuple(metadata.pop(READERS, ()))
     return orbit.Document(
         id=row["id"],
         text=row["text"],
@@ -55,7 +67,8 @@ def to_document(row: asyncpg.Record, score: float | None = None) -> orbit.Docume
         link=row["link"],
         digest=row["digest"],
         score=score,
-        metadata=msgspec.json.decode(row["metadata"]),
+        metadata=metadata,
+        readers=readers,
     )
 
 

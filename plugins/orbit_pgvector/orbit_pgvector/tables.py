@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 import orbit
+from orbit.filters import readable
+from orbit_pgvector.conditions import Conditions
 from orbit_pgvector.records import COLUMNS, storable, to_document
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ CREATE TABLE {passages}_{part} PARTITION OF {passages} FOR VALUES WITH (MODULUS 
 _SEARCH: Final = """
 SELECT found.*, digest FROM (
     SELECT id, source, title, link, text, metadata, -(vector <#> $1) AS score
-    FROM {passages} ORDER BY vector <#> $1 LIMIT {limit}
+    FROM {passages} {where} ORDER BY vector <#> $1 LIMIT {limit}
 ) found JOIN {sources} USING (source) ORDER BY score DESC"""
 
 _READ: Final = """
@@ -61,7 +63,7 @@ class Table(msgspec.Struct, frozen=True):
     passages: int
     indexed: bool
 
-    def sql(self, text: str, **values: int) -> str:
+    def sql(self, text: str, **values: int | str) -> str:
         """Return an SQL text with the names of this collection's tables."""
         return text.format(sources=f"sources_{self.id}", passages=f"passages_{self.id}", **values)
 
@@ -132,10 +134,26 @@ async def rename(connection: Connection, name: str, new_name: str) -> bool:
 
 
 async def search(
-    connection: Connection, table: Table, vector: Vectors, limit: int, seconds: float
+    connection: Connection, table: Table, vector: Vectors, query: orbit.Query, limit: int, seconds: float
 ) -> list[orbit.Document]:
-    """Return the passages nearest to a unit vector of shape ``(dimension,)``, best first."""
-    rows = await connection.fetch(table.sql(_SEARCH, limit=limit), vector, timeout=seconds)
+    """Return the passages nearest to a unit vector of shape ``(dimension,)`` that a query may find, best first."""
+    found = await _nearest(connection, table, vector, Conditions(query, 2, readers=False), limit, seconds)
+    if all(readable(document, query.readers) for document in found):
+        return found
+    return await _nearest(connection, table, vector, Conditions(query, 2, readers=True), limit, seconds)
+
+
+async def _nearest(
+    connection: Connection, table: Table, vector: Vectors, conditions: Conditions, limit: int, seconds: float
+) -> list[orbit.Document]:
+    """Search, by the index if there is one; once more without it if it ended before it had found enough."""
+    where = f"WHERE {conditions.sql}" if conditions.sql else ""
+    text, values = table.sql(_SEARCH, where=where, limit=limit), (vector, *conditions.values)
+    rows = await connection.fetch(text, *values, timeout=seconds)
+    if where and len(rows) < limit and table.indexed:
+        async with connection.transaction(readonly=True):
+            await connection.execute("SET LOCAL enable_indexscan = off")
+            rows = await connection.fetch(text, *values, timeout=seconds)
     return [to_document(row, min(1.0, max(0.0, row["score"]))) for row in rows]
 
 

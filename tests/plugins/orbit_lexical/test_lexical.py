@@ -11,7 +11,10 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from filter_kit import GROUPS, check_found, some_documents, some_query
+from orbit_lexical import conditions
 
 from orbit import CallContext, Document, Query
 from orbit.host.host import OrbitHost
@@ -315,3 +318,32 @@ def _sources(folder: Path) -> dict[str, str]:
             return dict(await made.list_sources(NAME, CONTEXT))
 
     return asyncio.run(look())
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_best_of_what_a_query_may_find_come(running: OrbitHost, seed: int) -> None:
+    chance = random.Random(seed)
+    await running.index(NAME, some_documents(chance, 60), CONTEXT)
+    retrieve = running.registry.caller("retrieve", "lexical")
+    for _ in range(40):
+        query = some_query(chance, NAME)
+        everybody = Query(query.text, NAME, compared=True, readers=frozenset(GROUPS))
+        everything = await retrieve(query=everybody, limit=60, context=CONTEXT)
+        check_found(await retrieve(query=query, limit=5, context=CONTEXT), everything, query, 5)
+
+
+async def test_an_index_of_an_earlier_version_is_filtered_too(
+    running: OrbitHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = some_documents(random.Random(1), 30), some_documents(random.Random(2), 30)
+    new = [msgspec.structs.replace(one, id=f"n{one.id}", source=f"new {one.source}") for one in new]
+    with monkeypatch.context() as patch:
+        patch.setattr(conditions, "terms_of", lambda _: ())  # as it was written before there were filters
+        await running.index(NAME, [msgspec.structs.replace(one, readers=()) for one in old], CONTEXT)
+    await running.index(NAME, new, CONTEXT)
+    retrieve, chance = running.registry.caller("retrieve", "lexical"), random.Random(3)
+    for _ in range(40):
+        query = some_query(chance, NAME)
+        everybody = Query(query.text, NAME, compared=True, readers=frozenset(GROUPS))
+        everything = await retrieve(query=everybody, limit=60, context=CONTEXT)
+        check_found(await retrieve(query=query, limit=5, context=CONTEXT), everything, query, 5)

@@ -12,6 +12,7 @@ from wrong_kit import Right, Service, Wrong, swallow
 
 import orbit
 from orbit import Collection, Document, Query, hookimpl
+from orbit.filters import allowed, matches, readable
 
 
 class RightStore(Right):
@@ -81,12 +82,43 @@ class RightStore(Right):
         await self.work()
         return self.found(query)[:limit]
 
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         words = set(query.text.lower().split())
         stored = [document for kept in self.kept.get(query.collection or "", {}).values() for document in kept]
+        stored = [document for document in stored if self.lets(document, query)]
         scored = [(len(words & set(one.text.lower().split())) / max(len(words), 1), one) for one in stored]
         best = sorted((pair for pair in scored if pair[0]), key=lambda pair: -pair[0])
         return [msgspec.structs.replace(document, score=score) for score, document in best]
+
+    def lets(self, document: Document, query: Query) -> bool:
+        return allowed(document, query)
+
+
+class ShowsEverybody(RightStore):
+    def lets(self, document: Document, query: Query) -> bool:
+        return query.filter is None or matches(document, query.filter)
+
+
+class LosesReaders(RightStore):
+    @hookimpl
+    async def list_passages(self, collection: str, sources: Sequence[str]) -> Any:
+        found = await super().list_passages(collection, sources)
+        return [msgspec.structs.replace(document, readers=()) for document in found]
+
+
+class FiltersLast(RightStore):
+    @hookimpl
+    async def retrieve(self, query: Query, limit: int, context: orbit.CallContext) -> Any:
+        found = self.found(msgspec.structs.replace(query, filter=None))[:limit]
+        return [document for document in found if allowed(document, query)]
+
+
+class IgnoresFilters(RightStore):
+    def lets(self, document: Document, query: Query) -> bool:
+        return readable(document, query.readers)
 
 
 class HasNoDrop(RightStore):
@@ -161,6 +193,9 @@ class ListsNames(RightStore):
 
 
 class LosesLinks(RightStore):
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         return [msgspec.structs.replace(document, link="") for document in super().found(query)]
 
@@ -350,6 +385,10 @@ INDEX = (
     Wrong("test_index_keeps_sources", ListsNames, "list_sources returned a list"),
     Wrong("test_index_keeps_documents", LosesLinks, "its link came back as '', not 'https://x.org/?a=b'"),
     Wrong("test_index_keeps_documents", LosesLast, "'full' was not found by its own text"),
+    Wrong("test_index_keeps_readers", ShowsEverybody, "was found; compare Document.readers with Query.readers"),
+    Wrong("test_index_keeps_readers", LosesReaders, "return each passage with its readers"),
+    Wrong("test_index_filters", IgnoresFilters, "leave out what orbit.filters.allowed(document, query) refuses"),
+    Wrong("test_index_filters", FiltersLast, "filter before you cut at the limit"),
     Wrong("test_index_replaces_sources", Adds, "5 documents are stored and not 3"),
     Wrong("test_index_replaces_sources", Overwrites, "the sources are {'tea.md': 'changed'} then"),
     Wrong("test_index_keeps_what_was_there", DeletesFirst, "embed all of a source before you delete what is stored"),
@@ -393,16 +432,25 @@ class Hidden(RightStore):
 
 
 class FindsTexts(RightStore):
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         return [document.text for document in super().found(query)]
 
 
 class FindsTwice(RightStore):
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         return super().found(query) * 2
 
 
 class FindsEmpty(RightStore):
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         return [msgspec.structs.replace(document, text="") for document in super().found(query)]
 
@@ -414,6 +462,9 @@ class Generates(RightStore):
 
 
 class FindsNothing(RightStore):
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         return []
 
@@ -431,16 +482,25 @@ class CutsFirst(RightStore):
 
 
 class Distances(RightStore):
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         return [msgspec.structs.replace(document, score=17.5) for document in super().found(query)]
 
 
 class WorstFirst(RightStore):
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         return super().found(query)[::-1]
 
 
 class ParsesQueries(RightStore):
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         if '"' in query.text:
             raise SyntaxError("unbalanced quotes")
@@ -448,6 +508,9 @@ class ParsesQueries(RightStore):
 
 
 class MixesCollections(RightStore):
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         return [
             document
@@ -457,11 +520,17 @@ class MixesCollections(RightStore):
 
 
 class OneCollection(RightStore):
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         return super().found(msgspec.structs.replace(query, collection="contract"))
 
 
 class KnowsCollections(RightStore):
+    def filters(self) -> bool:
+        return True
+
     def found(self, query: Query) -> list[Any]:
         self.kept[query.collection or ""]
         return super().found(query)
