@@ -27,6 +27,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True, path_type=Path))
 @click.option("--collection", required=True, metavar="NAME", help="Collection to add to; created if it does not exist.")
+@click.option(
+    "--metadata",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A field for filters of questions, each with --metadata; '' for none. Default: what the files had before.",
+)
+@click.option(
+    "--reader",
+    "readers",
+    multiple=True,
+    metavar="GROUP",
+    help="A group that may read the files, each with --reader; '' for everybody. Default: as before.",
+)
 @click.option("--prune", is_flag=True, help="Remove what these folders gave before and do not hold any more.")
 @click.option(
     "--keep-unreadable",
@@ -47,6 +60,8 @@ def ingest(
     collection: str,
     config_path: str | None,
     *,
+    metadata: tuple[str, ...],
+    readers: tuple[str, ...],
     prune: bool,
     keep_unreadable: bool,
     engine: str | None,
@@ -66,6 +81,7 @@ def ingest(
     from orbit.admin.names import check_name
     from orbit.documents import Options, Origins
     from orbit.documents.engines import engine as find_engine
+    from orbit.documents.facts import metadata_of, readers_of
     from orbit.host.host import OrbitHost
 
     check_name(collection)
@@ -76,7 +92,14 @@ def ingest(
     made = find_engine(engine) if engine else None
     host = OrbitHost.from_file(config_path, needed=("index", "embed"))
     keep = keep_unreadable or host.config.host.ingest.keep_unreadable
-    options = Options(keep, prune, Origins.of(host.data_dir), host.file_plugins)
+    options = Options(
+        keep,
+        prune,
+        Origins.of(host.data_dir),
+        host.file_plugins,
+        metadata=metadata_of(metadata),
+        readers=readers_of(readers),
+    )
     console = Console(stderr=True)
     start = None if made is None else lambda job: made(job, address, workers or 0)
     summary = asyncio.run(_ingest(host, collection, paths, options, start, None if as_json else console))

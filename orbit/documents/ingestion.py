@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +13,7 @@ import msgspec
 
 from orbit.config.model import Ingest
 from orbit.documents.engines import Engine, Prepared
+from orbit.documents.facts import Facts
 from orbit.documents.files import LocalFile, find_files
 from orbit.documents.in_order import in_order
 from orbit.documents.kinds import fingerprint
@@ -22,7 +24,7 @@ from orbit.documents.summary import Failed, Kept, Progress, Removed, Shortened, 
 from orbit.errors import PromptTooLong, ProviderError
 from orbit.host.documents.embedding import already
 from orbit.host.documents.file_plugins import FilePlugins
-from orbit.types import CallContext, Document, Notice
+from orbit.types import CallContext, Document, MetadataValue, Notice
 
 if TYPE_CHECKING:
     from orbit.types import Vectors
@@ -47,6 +49,10 @@ class Store(Protocol):
 
     async def list_sources(self, collection: str, context: CallContext) -> Mapping[str, str]:
         """Return the sources in a collection, each with its digest."""
+        ...
+
+    async def readers_of(self, collection: str, source: str, context: CallContext) -> AbstractSet[tuple[str, ...]]:
+        """Return the readers of the passages of a source: several if they differ."""
         ...
 
 
@@ -78,6 +84,10 @@ class Options(msgspec.Struct, frozen=True):
     """The plugins that read and split files."""
     engine: Engine | None = None
     """What reads, splits and embeds files, entered; None: this process and its reading processes."""
+    metadata: Mapping[str, MetadataValue] | None = None
+    """Metadata of all passages. None: files keep what an earlier run gave them."""
+    readers: tuple[str, ...] | None = None
+    """The groups that may read the files; none for everybody. None: files keep their earlier readers."""
 
 
 async def ingest_paths(
@@ -200,6 +210,8 @@ class _Run(msgspec.Struct):
             content, digest = await asyncio.to_thread(self._load, item)
             if not content:
                 return _Outcome(problem="is empty", gone=True)
+            facts = await self._facts(item)
+            digest = facts.added_to(digest)
             if self._known.get(item.source) == digest:
                 return _Outcome()
             found = await reading.read(item.source, content, digest)
@@ -210,8 +222,31 @@ class _Run(msgspec.Struct):
         documents = found.documents
         if link := getattr(item, "link", ""):
             documents = tuple(msgspec.structs.replace(document, link=link) for document in documents)
+        if facts.metadata or facts.readers:
+            documents = tuple(
+                msgspec.structs.replace(
+                    document, metadata={**facts.metadata, **document.metadata}, readers=facts.readers
+                )
+                for document in documents
+            )
         prepared = found if isinstance(found, Prepared) else None
         return _Outcome(documents, found.warnings, "" if documents else "has no text", prepared=prepared)
+
+    async def _facts(self, item: Input) -> Facts:
+        """Return the metadata and the readers of an input. Raises UnreadableError if nobody says who may read it."""
+        if isinstance(own := getattr(item, "facts", None), Facts):
+            return own
+        metadata, readers = self._options.metadata, self._options.readers
+        known = self._known.get(item.source)
+        earlier = Facts.of(known or "")
+        if readers is None and known == "":  # interrupted, or stores differ
+            held = await self._store.readers_of(self._collection, item.source, self._context)
+            if len(held) > 1:
+                raise UnreadableError(_UNCLEAR, passing=True)
+            readers = next(iter(held), ())
+        return Facts(
+            dict(earlier.metadata if metadata is None else metadata), earlier.readers if readers is None else readers
+        )
 
     def _load(self, item: Input) -> tuple[bytes, str]:
         """Return an input's content, empty if it is blank, and its digest."""
@@ -370,4 +405,5 @@ async def remove_passages(
     return removed, failed
 
 
+_UNCLEAR = "was written in part, so that nobody knows who may read it; name its readers"
 _TWICE = "has the same name as another file of this run; ingest the folder above both"

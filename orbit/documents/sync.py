@@ -11,6 +11,7 @@ from typing import Self
 import msgspec
 
 from orbit.config.model import Ingest
+from orbit.documents.facts import Facts
 from orbit.documents.fetched import FetchedFiles, Remembered
 from orbit.documents.ingestion import Options, Store, digest_of, ingest, remove_passages
 from orbit.documents.ledger import NAME
@@ -74,6 +75,7 @@ class _File(msgspec.Struct, frozen=True):
     source: str
     content: bytes
     link: str
+    facts: Facts
 
     def load(self, limit: int) -> bytes:
         if len(self.content) > limit:
@@ -97,6 +99,8 @@ class _Sync(msgspec.Struct):
     _unchanged: list[str] = []
     _skipped: list[Skipped] = []
     _kept: list[Kept] = []
+    _withdrawn: dict[str, str] = {}
+    """Files that must not answer any more, each with the reason."""
     _incomplete: str = ""
 
     async def recall(self) -> None:
@@ -126,9 +130,17 @@ class _Sync(msgspec.Struct):
             self._skipped.append(Skipped(source, "was listed twice"))
             return None
         self._listed[file.name] = file.version
+        facts = Facts(dict(file.metadata), tuple(file.readers))
+        if problem := facts.problem():
+            self._withdrawn[source] = f"its metadata or readers cannot be used: {problem}"
+            return None
         if file.content is not None and not file.problem:
-            return _File(source, file.content, file.link)
+            return _File(source, file.content, file.link, facts)
         before = self._before.get(file.name)
+        held = self._held.get(source, "")
+        if held and _differ(Facts.of(held), facts, failed=bool(file.problem)):
+            self._withdrawn[source] = "has other readers or metadata than before, but the connector did not fetch it"
+            return None
         if not file.problem and before is not None and file.name in known:
             if before.problem:
                 self._skipped.append(Skipped(source, before.problem))
@@ -147,6 +159,10 @@ class _Sync(msgspec.Struct):
         failed: list[Failed] = []
         if not (self._incomplete or summary.stopped):
             removed, failed = await self._remove_absent()
+        gone = {source: reason for source, reason in self._withdrawn.items() if source in self._held}
+        self._skipped += [Skipped(source, reason) for source, reason in self._withdrawn.items()]
+        more, failing = await remove_passages(self._store, self._collection, gone, self._context)
+        removed, failed = [*removed, *more], [*failed, *failing]
         await self._remember(summary)
         whole = msgspec.structs.replace(
             summary,
@@ -202,3 +218,8 @@ class _Sync(msgspec.Struct):
             return digest_of(name, b"", self._settings, self._options.plugins), ""
         except UnreadableError as error:
             return str(error), str(error)
+
+
+def _differ(before: Facts, now: Facts, *, failed: bool) -> bool:
+    """Return whether a file that came without content may not answer as before: a failed one may lack its facts."""
+    return bool(now.readers) and now.readers != before.readers if failed else now != before

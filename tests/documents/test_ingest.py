@@ -60,6 +60,9 @@ class MemoryStore:
     async def list_sources(self, collection, context):
         return {source: held[0].digest for source, held in self.collections.get(collection, {}).items()}
 
+    async def readers_of(self, collection, source, context):
+        return {document.readers for document in self.collections.get(collection, {}).get(source, ())}
+
 
 @pytest.fixture
 def store():

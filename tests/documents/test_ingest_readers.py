@@ -101,7 +101,7 @@ def test_markdown_passages_begin_with_the_headings_above_them():
     assert {passage.title for passage in found.values()} == {"The harbour guide"}
     winter = found["The harbour guide > Ferries > Winter timetable"]
     assert winter.text.endswith("\n\nIn winter there are two ferries a day, at eight and at sixteen.")
-    assert winter.metadata == {"heading": "Ferries > Winter timetable"}
+    assert winter.metadata == {"heading": "Ferries > Winter timetable", "author": "nobody"}
     assert "# not a heading\nferry" in found["The harbour guide > Ferries > Summer timetable"].text
     tickets = found["The harbour guide > Ferries > Tickets"].text
     assert "| adult | 9 |" in tickets

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import msgspec
 
 from orbit.documents.formats.titles import real_title
+from orbit.filters import FIELDS, FilterError, parse_filter
+from orbit.types import MetadataValue
 
 _YAML = re.compile(r"\A---[ \t]*\n((?:.*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 _TOML = re.compile(r"\A\+\+\+[ \t]*\n((?:.*\n)*?)\+\+\+[ \t]*(?:\n|\Z)")
@@ -19,12 +22,22 @@ _SHOWN = ("subtitle", "description", "summary", "abstract", "author", "authors",
 """Settings that readers of the page see."""
 
 
+_PLACES = (*FIELDS, "heading", "page", "slide", "sheet", "row", "cell", "line")
+"""Fields of passages that settings of the same name do not replace."""
+_MOST_FIELDS = 20
+_LONGEST_FIELD = 200
+
+
 class FrontMatter(msgspec.Struct, frozen=True):
-    """Settings before a text: its title, what else readers see, and the number of characters they take."""
+    """Settings before a text: its title, what else readers see, and the number of characters they take.
+
+    ``fields`` are the settings that filters can name.
+    """
 
     title: str = ""
     text: str = ""
     length: int = 0
+    fields: dict[str, MetadataValue] = {}
 
 
 def front_matter(text: str) -> FrontMatter:
@@ -59,7 +72,24 @@ def _yaml(text: str) -> Mapping[Any, Any]:
 
 def _of(settings: Mapping[Any, Any], length: int) -> FrontMatter:
     lines = [f"{name}: {shown}" for name in _SHOWN if (shown := _shown(settings.get(name)))]
-    return FrontMatter(real_title(_shown(settings.get("title"))), "\n".join(lines), length)
+    return FrontMatter(real_title(_shown(settings.get("title"))), "\n".join(lines), length, _fields(settings))
+
+
+def _fields(settings: Mapping[Any, Any]) -> dict[str, MetadataValue]:
+    """Return texts, numbers, truth values and dates, these as ``2026-01-31``; not lists and mappings."""
+    found: dict[str, MetadataValue] = {}
+    for key, value in settings.items():
+        value = value.isoformat() if isinstance(value, date) else value  # noqa: PLW2901  # the same value
+        if key in _PLACES or str(key).startswith("orbit_") or (isinstance(value, str) and len(value) > _LONGEST_FIELD):
+            continue
+        try:
+            parse_filter({"type": "eq", "key": key, "value": value})
+        except FilterError:
+            continue
+        found[key] = value
+        if len(found) == _MOST_FIELDS:
+            break
+    return found
 
 
 def _shown(value: Any) -> str:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from orbit.documents.formats.front_matter import front_matter
 from orbit.documents.formats.html.reader import write_html
 from orbit.documents.formats.outline import SMALL_TABLE, Outline
@@ -67,7 +69,13 @@ def read_markdown(text: str) -> Content:
             outline.add(Section(rows, outline.path, markdown=True, header=header, kind="table"))
             start = end
     outline.text(_body(lines[start:]))
-    return outline.content()
+    content = outline.content()
+    if not found.fields:
+        return content
+    sections = tuple(
+        msgspec.structs.replace(section, metadata={**found.fields, **section.metadata}) for section in content.sections
+    )
+    return msgspec.structs.replace(content, sections=sections)
 
 
 def _parse(text: str) -> Sequence[Token]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
+
+import msgspec
 
 import orbit
 from orbit_fsspec.filesystems import Place, close, opened, problem_of
@@ -45,7 +48,7 @@ class FsspecProvider(orbit.Provider):
                 count += 1
                 if count > settings.max_files:
                     raise orbit.ProviderError(f"{self._shown} has more than {settings.max_files} files (max_files).")
-                yield await self._fetched(place, file, known, limit)
+                yield self._with_facts(await self._fetched(place, self._versioned(file), known, limit))
         except orbit.OrbitError:
             raise
         except Exception as error:
@@ -68,6 +71,20 @@ class FsspecProvider(orbit.Provider):
         if len(content) > limit:
             return orbit.Fetched(file.name, None, file.version, link, too_large)
         return orbit.Fetched(file.name, content, file.version, link)
+
+    @property
+    def _facts(self) -> str:
+        """What, beside the content, makes a file another version."""
+        settings = self.settings
+        if not (settings.readers or settings.metadata):
+            return ""
+        return " " + json.dumps([settings.readers, settings.metadata], sort_keys=True)
+
+    def _versioned(self, file: Listed) -> Listed:
+        return msgspec.structs.replace(file, version=file.version + self._facts) if file.version else file
+
+    def _with_facts(self, file: orbit.Fetched) -> orbit.Fetched:
+        return msgspec.structs.replace(file, readers=self.settings.readers, metadata=self.settings.metadata)
 
     @property
     def _shown(self) -> str:

@@ -30,6 +30,14 @@ class FsspecSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     exclude: Annotated[
         tuple[str, ...], msgspec.Meta(description="Patterns of files and folders to leave out, such as `archive/**`.")
     ] = ()
+    readers: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Groups of API keys that may read the files; empty for everybody."),
+    ] = ()
+    metadata: Annotated[
+        dict[str, str | int | float | bool],
+        msgspec.Meta(description="Fields of all files, for filters of questions, such as `{year: 2026}`."),
+    ] = {}
     hidden: Annotated[bool, msgspec.Meta(description="Fetch files and folders that begin with a dot.")] = False
     max_files: Annotated[
         int, msgspec.Meta(ge=1, description="Most files; if there are more, the run ends without removing anything.")

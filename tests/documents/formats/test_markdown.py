@@ -141,3 +141,10 @@ def test_large_tables_in_lists_and_quotations_have_their_header(mark):
     assert before.text.startswith(f"{first}Alle:")
     assert (table.header, table.text.split("\n")) == ("| Seil | Zug |\n|---|---|", rows)
     assert after.text == "Ende."
+
+
+def test_settings_of_the_front_matter_are_metadata():
+    front = "language: de\nyear: 2026\nshare: 0.5\ndraft: true\nday: 2026-01-31\ntags: [a, b]\npage: 7\nsource: x\n"
+    found = read_markdown(f"---\n{front}abstract: {'long ' * 50}\n---\n# One\n\nBody\n\n# Two\n\nMore")
+    expected = {"language": "de", "year": 2026, "share": 0.5, "draft": True, "day": "2026-01-31"}
+    assert [section.metadata for section in found.sections] == [expected] * len(found.sections)

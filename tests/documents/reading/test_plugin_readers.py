@@ -248,6 +248,9 @@ class Store:
     async def list_sources(self, collection, context):
         return dict(self.digests)
 
+    async def readers_of(self, collection, source, context):
+        return set()
+
     async def forget(self, collection, sources, context):
         return 0
 

@@ -208,3 +208,12 @@ def test_watching_runs_again(papers, tmp_path, orbit_sync):
         finally:
             watching.terminate()
     assert watching.returncode in (-15, 1, 130, 0)
+
+
+def test_a_folder_has_readers_and_metadata(orbit_sync, papers):
+    section = {"url": str(papers), "include": ["tea.md"]}
+    assert orbit_sync({**section, "readers": ["hr"]})[1]["summary"]["added"] == ["papers/tea.md"]
+    assert orbit_sync({**section, "readers": ["hr"]})[1]["summary"]["unchanged"] == ["papers/tea.md"]
+    changed = {**section, "readers": ["hr", "legal"], "metadata": {"year": 2026}}
+    assert orbit_sync(changed)[1]["summary"]["updated"] == ["papers/tea.md"]
+    assert orbit_sync(section)[1]["summary"]["updated"] == ["papers/tea.md"]

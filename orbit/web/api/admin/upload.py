@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post
 from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from orbit.admin.names import check_name
@@ -34,6 +34,8 @@ from orbit.documents import (
     Warned,
     ingest,
 )
+from orbit.documents.facts import metadata_of, readers_of
+from orbit.errors import OrbitError
 from orbit.types import CallContext
 from orbit.web.api.admin.multipart import receive_files
 from orbit.web.api.admin.running import MEDIA_TYPE, Running, Told, streamed
@@ -43,6 +45,15 @@ from orbit.web.http.request import request_id_of
 from orbit.web.services import Services
 
 logger = logging.getLogger("orbit.admin")
+
+Metadata = Annotated[
+    list[str] | None,
+    QueryParameter(description="Fields for filters, such as year=2026; '' for none. Default: as before."),
+]
+Reader = Annotated[
+    list[str] | None,
+    QueryParameter(description="Groups that may read the files; '' for everybody. Default: as before."),
+]
 
 
 class ToldProgress(Told, frozen=True, tag="progress"):
@@ -98,13 +109,28 @@ def upload_route(services: Services) -> Any:
         request_max_body_size=settings.max_upload_bytes,
         summary="Put files into a collection, made if there is none; a line for each step tells how far it is",
     )
-    async def upload(request: Request[Any, Any, Any], collection: FromPath[str]) -> Stream:
+    async def upload(
+        request: Request[Any, Any, Any],
+        collection: FromPath[str],
+        metadata: Metadata = None,
+        reader: Reader = None,
+    ) -> Stream:
         check_name(collection)
+        try:
+            facts, readers = metadata_of(metadata or ()), readers_of(reader or ())
+        except OrbitError as error:
+            raise RequestError(400, "invalid_metadata", str(error)) from error
         context = CallContext(request_id_of(request.scope), client_name="admin", collection=collection)
         async with AsyncExitStack() as stack:
             files = await _files(request, stack, settings.max_file_bytes, settings.max_upload_bytes)
             origins = Origins.of(services.host.data_dir)
-            options = Options(settings.keep_unreadable, origins=origins, plugins=services.host.file_plugins)
+            options = Options(
+                settings.keep_unreadable,
+                origins=origins,
+                plugins=services.host.file_plugins,
+                metadata=facts,
+                readers=readers,
+            )
             run = Running(
                 lambda tell: ingest(services.host, collection, files, settings, context, tell, options),
                 Progress(0, len(files), 0),
