@@ -116,10 +116,12 @@ async def embed_tokens(tokens: Sequence[Sequence[int]], context: CallContext) ->
 async def retrieve(query: Query, limit: int, context: CallContext) -> Sequence[Document]:
     """Return at most ``limit`` documents for a question, best first, each with a unique id.
 
-    Scores are optional and range from 0 to 1. Return only documents of ``query.collection``. For a collection that does
-    not exist, return an empty list or raise ProviderError. ORBIT calls it on every enabled provider concurrently, each
-    with its own deadline. It fuses several lists by score if it knows the scale of each (``Provider.calibration``),
-    else by rank. After an error the client receives 503, unless ``retrieval.on_error`` says otherwise.
+    Scores are optional and range from 0 to 1. Return only documents of ``query.collection`` and, if ``filters`` returns
+    True, the best of those that ``query.filter`` and ``query.readers`` allow: ``orbit.filters.first_allowed`` helps.
+    For a collection that does not exist, return an empty list or raise ProviderError. ORBIT calls it on every enabled
+    provider concurrently, each with its own deadline. It fuses several lists by score if it knows the scale of each
+    (``Provider.calibration``), else by rank. After an error the client receives 503, unless ``retrieval.on_error`` says
+    otherwise.
     """
     raise NotImplementedError
 
@@ -131,6 +133,10 @@ async def fetch(known: Mapping[str, str], limit: int, context: CallContext) -> A
     ``orbit sync`` calls it on each enabled provider and ingests the files. ``known`` has the version of each file that
     need not be fetched again while its version stays the same: yield it without content then. Yield a file of more than
     ``limit`` bytes, or one that cannot be fetched now, with its ``problem``; its earlier passages stay.
+
+    ``Fetched.readers`` are the groups that may read the file, and ``Fetched.metadata`` are fields for filters. Give
+    them with every file. A file's version must change when they do: if they change and the file comes without its
+    content, its passages are removed.
 
     The passages of files that are not yielded are removed. So if anything cannot be listed, yield what can, then raise
     ProviderError: nothing is removed. The deadline ``timeouts.fetch`` applies to each file. Closing the iterator early
@@ -176,7 +182,8 @@ async def index(collection: str, documents: Sequence[Document], context: CallCon
 
     Ingestion calls it on every store with all documents of one or more sources. They replace everything that the
     collection holds of those sources. Create the collection if it does not exist. If the hook raises, ingestion reports
-    these sources as failed; their earlier documents must stay readable. A source may have any number of documents:
+    these sources as failed; their earlier documents must stay readable. Keep ``Document.readers`` if ``filters``
+    returns True; otherwise ORBIT gives the store no document that has some. A source may have any number of documents:
     embed them all, then write, and call ``context.progress`` after each batch, which starts the deadline again.
     """
     raise NotImplementedError
@@ -216,7 +223,8 @@ async def list_passages(collection: str, sources: Sequence[str], context: CallCo
     """Return all documents of the given sources, without scores, those of a source in the order they were indexed in.
 
     ``orbit collections complete`` calls it on a store that holds what another one lacks, and ``retrieval.expand`` for
-    each question. Return an empty list if the collection does not exist.
+    each question. From a store whose ``filters`` returns True, ORBIT also learns who may read a source. Return an empty
+    list if the collection does not exist.
     """
     raise NotImplementedError
 
