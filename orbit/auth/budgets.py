@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import Final, Self
 
 import msgspec
+from msgspec.structs import astuple
 
 from orbit.auth.rate_limits import AWAY_SECONDS
 from orbit.database.base import Database
-from orbit.database.budgets import Budgets, Use, day_of, month_of, resets_at
+from orbit.database.budgets import Budgets, Use, day_of, month_of, resets_at, total_use
 from orbit.database.keys import ApiKey
 from orbit.errors import DatabaseUnavailable, OrbitError
 
@@ -67,7 +68,7 @@ class Charge:
         self._settled = True
         costs = answered or self.wrote
         requests = costs - self._budgets.of_requests  # those with a budget were counted before the turn
-        tokens = self.tokens if costs and self._budgets.of_tokens else 0
+        tokens = self.tokens if self._budgets.of_tokens else 0
         if requests or tokens:
             await self._ledger.add(self._key_id, self._day, requests, tokens)
 
@@ -184,13 +185,9 @@ class Ledger:
             use = Use()
         elif at != day:
             use = msgspec.structs.replace(use, requests_per_day=0, tokens_per_day=0)
-        requests, tokens = self._unwritten.get((key_id, day), (0, 0))
-        return Use(
-            use.requests_per_day + requests,
-            use.tokens_per_day + tokens,
-            use.requests_per_month + requests,
-            use.tokens_per_month + tokens,
-        )
+        counts = {at: count for (owner, at), count in self._unwritten.items() if owner == key_id}
+        since = total_use(counts, day)
+        return Use(*(one + other for one, other in zip(astuple(use), astuple(since), strict=True)))
 
     def _tell(self, key: ApiKey, error: BudgetExceeded) -> None:
         """Tell operators once that a budget is used up."""

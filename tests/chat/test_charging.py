@@ -16,6 +16,8 @@ from orbit.auth.keys import new_key
 from orbit.database.budgets import Budgets, Use
 from orbit.database.keys import KeyChanges
 from orbit.database.secrets import digest_of
+from orbit.database.sqlite import SqliteDatabase
+from orbit.errors import DatabaseUnavailable
 from orbit.testing import serve
 
 DAY = "2026-11-29"
@@ -32,6 +34,8 @@ class Moods(orbit.Provider):
             yield orbit.Chunk("The secret is told. ")
         if "fail" in asked:
             raise orbit.ProviderError("it fails.")
+        if "early" in asked:
+            yield orbit.Chunk(usage=orbit.Usage(10, 1))
         if "think" in asked:
             yield orbit.Chunk(reasoning="thoughts" * 5)
         while "endless" in asked:
@@ -170,6 +174,52 @@ def test_what_the_provider_does_not_count_is_estimated(client: Client) -> None:
     assert (requests, 30 < tokens < 60) == (1, True)
     assert client.says("uncounted, think and whole").status_code == 200
     assert 60 < client.used[1] - tokens < 150, "long pieces are many tokens, and thoughts are written, too"
+
+
+def test_thoughts_are_written_too(client: Client) -> None:
+    client.says("uncounted: hello")
+    plain = client.used[1]
+    client.says("uncounted: think")
+    assert client.used[1] - plain == plain + 10, "forty characters"
+
+
+def test_a_provider_that_counts_before_it_writes_is_not_believed_half_way(client: Client) -> None:
+    assert client.says("early break").status_code == 502
+    assert client.used == (1, 10 + 5)
+
+
+def test_the_cost_is_counted_before_the_last_frame(
+    client: Client, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = server.services.database
+    add = database.add_use
+
+    async def add_slowly(*arguments: Any) -> None:
+        await asyncio.sleep(0.3)
+        await add(*arguments)
+
+    monkeypatch.setattr(database, "add_use", add_slowly)
+    assert client.ask("/chat", {"message": "hello"}).status_code == 200
+    assert client.used == (1, 14)
+
+
+def test_what_the_database_did_not_take_is_written_when_the_server_stops(tmp_path: Path) -> None:
+    async def away(*_: Any) -> None:
+        raise DatabaseUnavailable("switched off")
+
+    async def used(key_id: str) -> Use:
+        async with SqliteDatabase(tmp_path / "orbit.db") as database:
+            return await database.use_of(key_id, DAY)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orbit.auth.budgets.day_of", lambda _: DAY)
+        with serve({"moods": {}}, tmp_path, {"moods": Moods}) as server:
+            client = Client(server, BOTH)
+            with pytest.MonkeyPatch.context() as outage:
+                outage.setattr(server.services.database, "add_use", away)
+                assert client.says("hello").status_code == 200
+            assert client.used == (1, 0)
+    assert asyncio.run(used(client.id)) == Use(1, 14, 1, 14)
 
 
 def test_a_cancelled_stream_costs_what_was_written(client: Client, server: Any) -> None:
