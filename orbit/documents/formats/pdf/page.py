@@ -109,7 +109,8 @@ def _read(pdfium: Any, page: Any) -> tuple[Page, int]:
         turns = _turns(pdfium, text, count)
         across, grids = _borders(pdfium, page, turns) if boxes.may_have_tables else ([], [])
         if grids and not turns:
-            pieces = list(_pieces(content, boxes, grids))
+            grids = [grid for grid in grids if sum(grid.holds(_box(piece)) for piece in pieces) >= _FEWEST_APART]
+            pieces = list(_pieces(content, boxes, grids)) if grids else pieces
         return Page(without_overprints(pieces), grids, across), turns
     finally:
         pdfium.FPDFText_ClosePage(text)
@@ -221,6 +222,10 @@ class _Boxes:
     def _index(self, position: int) -> int:
         """Return PDFium's number of a character, which differs from its position if it has added or omitted some."""
         return int(self._index_of(self._text, position))
+
+
+def _box(piece: Piece) -> _Box:
+    return piece.left, piece.top, piece.right, piece.bottom
 
 
 def _around(boxes: Sequence[_Box]) -> _Box:

@@ -17,7 +17,7 @@ THIN = 3.0
 _SHORTEST = 5.0
 _STRAIGHT = 0.5
 """Points by which the ends of a level line may differ."""
-_MOST = 10_000
+_MOST = 5_000
 """Objects and corners of a page to look at. Maps have more."""
 _MOST_ODD = 3
 """Lines of a path that lead elsewhere than across or down."""

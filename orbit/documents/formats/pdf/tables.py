@@ -264,7 +264,10 @@ def _table(columns: list[_Column], cuts: Sequence[Rule]) -> Table | None:
     numbers = sorted({line for column in columns for line in column.cells})
     if len(numbers) < 2 or (len(numbers) < 3 and len(columns) < 3):  # noqa: PLR2004  # two rows of two may be anything
         return None
-    if all(fills_column(list(column.cells.values())) for column in columns):
+    pieces = [piece for column in columns for piece in column.cells.values()]
+    if sum(piece.text.count(" ") + 1 for piece in pieces) > _WORDS_OF_LONG_CELL * len(pieces) or all(
+        fills_column(list(column.cells.values())) for column in columns
+    ):
         return None
     left, right = min(column.left for column in columns), max(column.right for column in columns)
     lines = [
@@ -284,7 +287,7 @@ def _table(columns: list[_Column], cuts: Sequence[Rule]) -> Table | None:
     most = _WORDS_OF_CELL if len(groups) == len(lines) else _WORDS_OF_LONG_CELL
     if sum(cell.count(" ") + 1 for cell in filled) > most * len(filled):
         return None
-    return table_of(rows, [piece for column in columns for piece in column.cells.values()])
+    return table_of(rows, pieces)
 
 
 def _with_names(columns: Sequence[_Column], cells: Sequence[dict[int, list[Piece]]]) -> list[list[int]]:
