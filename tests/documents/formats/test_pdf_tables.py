@@ -233,3 +233,30 @@ def test_a_hyphen_at_which_a_cell_wraps_stays():
     records = [["A-\n101", "Desk lamp", "12"], ["B-\n205", "Office chair", "3"], ["C-\n310", "Stapler", "55"]]
     (table,) = tables(drawn([["Article", "Description", "Pieces"], *records], columns=(60, 200, 300))[0])
     assert table.text.split("\n")[0] == "A-101 | Desk lamp | 12"
+
+
+@pytest.mark.parametrize("far", ["9" * 39, "-" + "9" * 39, "9" * 20])
+def test_text_that_is_drawn_far_away_is_read(far):
+    there = [f"BT /F1 10 Tf 1 0 0 1 72 {700 - 12 * n} Tm (one) Tj {far} 0 Td (two) Tj ET" for n in range(5)]
+    rules = [rule(float(72), 700, 300, 700), f"{far} 700 m 72 {far} l S", f"72 600 {far} 2 re S"]
+    assert "one" in read("a.pdf", make_pdf([*there, *rules])).sections[0].text
+
+
+@pytest.mark.parametrize(("turn", "rotate"), [("0 1 -1 0", 90), ("0 -1 1 0", 270)])
+def test_a_table_on_its_side_has_its_rows(turn, rotate):
+    cells = [["Thing", "Shelf", "Pieces"], ["Lamp with\nan arm", "B", "12"], ["Desk", "C", "3"], ["Pen", "A", "70"]]
+    xs, tops = (60, 150, 230, 300), (100, 116, 146, 162, 178)
+    place = (lambda x, y: (y, x)) if rotate == 90 else (lambda x, y: (612 - y, 792 - x))
+    operators = [
+        line(*place(xs[column] + 4, tops[row] + 12 + 12 * number), text, turn=turn)
+        for row, record in enumerate(cells)
+        for column, cell in enumerate(record)
+        for number, text in enumerate(cell.split("\n"))
+    ]
+    borders = [rule(*place(xs[0], top), *place(xs[-1], top)) for top in tops]
+    borders += [rule(*place(x, tops[0]), *place(x, tops[-1])) for x in xs]
+    (table,) = (
+        one for one in read("a.pdf", make_pdf([*operators, *borders], rotate=rotate)).sections if one.kind == "table"
+    )
+    assert table.header == "Thing | Shelf | Pieces"
+    assert table.text.split("\n") == ["Lamp with an arm | B | 12", "Desk | C | 3", "Pen | A | 70"]

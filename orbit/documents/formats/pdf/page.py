@@ -33,6 +33,8 @@ _APART = 0.3
 """Cells are so many heights of their text apart, at least."""
 _SHORT = 12.0
 """Columns of prose are wider, in heights of their text."""
+_FARTHEST = 1e6
+"""Points. Damaged files draw text at places that are no numbers."""
 _FEWEST_APART = 3
 _COLUMN = 2.0
 """Points by which cells below each other may begin apart."""
@@ -107,7 +109,7 @@ def _read(pdfium: Any, page: Any) -> tuple[Page, int]:
         content = closed(restored(content), boxes.added)
         pieces = list(_pieces(content, boxes, ()))
         turns = _turns(pdfium, text, count)
-        across, grids = _borders(pdfium, page, turns) if boxes.may_have_tables else ([], [])
+        across, grids = _borders(pdfium, page, turns) if turns or boxes.may_have_tables else ([], [])
         if grids and not turns:
             grids = [grid for grid in grids if sum(grid.holds(_box(piece)) for piece in pieces) >= _FEWEST_APART]
             pieces = list(_pieces(content, boxes, grids)) if grids else pieces
@@ -184,7 +186,7 @@ class _Boxes:
         places = {
             place
             for (left, end), (start, right) in pairwise(cells)
-            if end - left < short or right - start < short
+            if (end - left < short or right - start < short) and abs(start) < _FARTHEST and abs(right) < _FARTHEST
             for place in (round(start / _COLUMN), -round(right / _COLUMN))
         }
         self.begins.update(places)
