@@ -205,8 +205,7 @@ class ThinkingSplitter:
         return held, ""
 
     def _rest_of_thoughts(self, held: str, *, cut: bool) -> Split:
-        self._held = held
-        self._read_thought(len(held))
+        self._read_thought(held)
         self._end_line()
         if self._doubtful is not None and (self._kept is None or self._fenced or not self._in_code):
             if self._kept is not None:
@@ -294,34 +293,40 @@ class ThinkingSplitter:
 
     def _think(self) -> str:
         """Return the thoughts before the tag that closes them, as far as they are certain."""
-        thoughts = ""
-        while self._state == "thoughts":
-            found = self._tags.search(self._before + self._held, len(self._before))
-            if found is None:
-                return thoughts + self._read_thought(max(0, len(self._held) - _LONGEST))
-            thoughts += self._read_thought(found.start() - len(self._before))
+        text = self._before + self._held
+        position, thoughts = len(self._before), list[str]()
+        for found in self._tags.finditer(text, position):
+            thoughts.append(self._read_thought(text[position : found.start()]))
+            position = found.start()
             inner = found["closing"] is None or self._depth > 0 or self._is_code
-            if (inner or _neighbours(found)[0] in _QUOTES) and self._held == found[0]:
-                return thoughts  # the next character decides
+            if (inner or _neighbours(found)[0] in _QUOTES) and found.end() == len(text):
+                break  # the next character decides
             if inner or _is_quoted(found):
-                thoughts += self._pass(found)
+                thoughts.append(self._pass(found))
+                position = found.end()
                 continue
             if self._kept is not None:
                 self._tell(opened=True)
-            self._held = self._held[0 if found[0] == _FINAL else len(found[0]) :]
+            self._held = text[found.start() if found[0] == _FINAL else found.end() :]
             self._state, self._kept = "begin", None
             self._thought()
-        return thoughts
+            return "".join(thoughts)
+        else:
+            end = max(position, len(text) - _LONGEST)
+            thoughts.append(self._read_thought(text[position:end]))
+            position = end
+        self._held = text[position:]
+        return "".join(thoughts)
 
     def _pass(self, found: re.Match[str]) -> str:
         """Read a tag that does not end the thoughts, and return it."""
         in_code, quoted = self._is_code, _is_quoted(found)
         if found["closing"] is None:
-            begun = bool(found.string[: found.start()].strip())
+            begun = bool(self._before.strip())
             self._depth += begun and not (in_code or quoted or _is_word(found))
-            return self._read_thought(len(found[0]))
+            return self._read_thought(found[0])
         self._depth -= self._depth > 0 and not (in_code or quoted)
-        tag = self._read_thought(len(found[0]))
+        tag = self._read_thought(found[0])
         if _closes(found) or (in_code and _touches(found)) or (self._kept is None and not quoted):
             self._doubtful, self._in_code = [], in_code
         return tag
@@ -330,8 +335,7 @@ class ThinkingSplitter:
     def _is_code(self) -> bool:
         return self._fenced or self._ticks % 2 == 1
 
-    def _read_thought(self, end: int) -> str:
-        thought, self._held = self._held[:end], self._held[end:]
+    def _read_thought(self, thought: str) -> str:
         self._before = (self._before + thought)[-_LONGEST:]
         for number, line in enumerate(thought.split("\n")):
             if number:
@@ -480,7 +484,7 @@ def _closing_tag(opening: re.Match[str]) -> str:
 
 def _closes(found: re.Match[str]) -> bool:
     """Return whether a tag closes thoughts, rather than being mentioned in them: it begins or ends a line."""
-    rest = found.string[found.end() :].lstrip(" \t")
+    rest = found.string[found.end() : found.end() + _WINDOW].lstrip(" \t")
     ends_line = _at_line_start(found) or rest.startswith(("\n", "\r")) or found[0] == _FINAL
     return found["closing"] is not None and ends_line
 
@@ -516,11 +520,11 @@ def _is_word(found: re.Match[str]) -> bool:
 
 
 def _neighbours(found: re.Match[str]) -> tuple[str, str]:
-    return found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    return found.string[max(0, found.start() - 1) : found.start()], found.string[found.end() : found.end() + 1]
 
 
 def _at_line_start(found: re.Match[str]) -> bool:
-    _, newline, line = found.string[: found.start()].rpartition("\n")
+    _, newline, line = found.string[max(0, found.start() - _WINDOW) : found.start()].rpartition("\n")
     return bool(newline) and not line.strip()
 
 

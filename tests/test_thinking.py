@@ -314,3 +314,8 @@ def test_an_answer_that_mentions_tags_is_whole_though_its_model_usually_thinks(a
         assert split(["plan\n</think>\n", answer], thinking.splitter("m"))[0] == answer
     for pieces in cuts(f"Okay, so. {answer}"):
         assert split(pieces, Thinking().splitter("m"))[0] == f"Okay, so. {answer}", pieces
+
+
+def test_thoughts_full_of_tags_cost_no_more_than_others() -> None:
+    text = "<think>" + "a<think>b</think>`</think>` " * 40_000 + "</think>Hi"
+    assert split([text])[0] == "Hi"
