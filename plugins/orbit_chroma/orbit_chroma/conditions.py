@@ -16,9 +16,6 @@ from orbit_chroma.records import LINK, PREFIX, READER, RESTRICTED, SOURCE, TITLE
 
 _FIELDS: Final = {"source": SOURCE, "title": TITLE, "link": LINK}
 _NOTHING: Final = {f"{PREFIX}never": {"$eq": True}}
-_ROUNDED: Final = {"gt": math.floor, "gte": math.ceil, "lt": math.ceil, "lte": math.floor}
-"""How a whole number is compared with one that is not: more than 2.5 is more than 2."""
-
 Where = dict[str, Any]
 
 
@@ -46,7 +43,17 @@ def _where(condition: orbit.Filter, *, own: bool) -> Where | None:
         return _joined("$and", [{key: {"$nin": group}} for group in groups])
     assert is_number(value)
     assert not isinstance(value, str)
-    return _joined("$or", [{key: {f"${kind}": _ROUNDED[kind](value)}}, {key: {f"${kind}": float(value)}}])
+    return _joined("$or", [{key: {f"${kind}": float(value)}}, {key: _for_whole_numbers(kind, value)}])
+
+
+def _for_whole_numbers(kind: str, value: float) -> Where:
+    """Return a comparison for whole numbers: less than 2.5 is at most 2, which is also right for other numbers.
+
+    An embedded Chroma cuts the value before it compares whole numbers, and compares others with it as well.
+    """
+    if value == int(value):
+        return {f"${kind}": int(value)}
+    return {"$lte": math.floor(value)} if kind in ("lt", "lte") else {"$gte": math.ceil(value)}
 
 
 def _by_kind(values: Sequence[orbit.MetadataValue]) -> list[list[Any]]:
