@@ -21,13 +21,15 @@ class Shelf(orbit.Provider):
     problems: dict[str, str]
     failure: Exception | None
     handed: list[str]
+    empties = False
 
     @orbit.hookimpl
     async def fetch(self, known, limit):
         for name, (version, content) in self.files.items():
+            held = known.pop(name, "") if self.empties else known.get(name)
             if name in self.problems:
                 yield Fetched(name, problem=self.problems[name])
-            elif version and known.get(name) == version:
+            elif version and held == version:
                 yield Fetched(name, version=version)
             elif len(content) > limit:
                 yield Fetched(name, version=version, problem="is too large")
@@ -44,7 +46,7 @@ class World:
         shelf = self.host.registry["shelf"]
         assert isinstance(shelf, Shelf)
         self.shelf = shelf
-        self.shelf.files, self.shelf.problems, self.shelf.failure = {}, {}, None
+        self.shelf.files, self.shelf.problems, self.shelf.failure, self.shelf.empties = {}, {}, None, False
         database = folder / "ingested.db"
         self.memory = Memory(FetchedFiles(database), Origins(database))
 
@@ -232,3 +234,15 @@ def test_a_name_in_the_settings_that_is_no_connector_is_a_problem(tmp_path):
     host = make_host({"echo": {}, "shelf": {}, "sync": {"collections": {"shelv": "docs"}}}, tmp_path, {"shelf": Shelf})
     with pytest.raises(ConfigError, match=r"sync.collections.shelv: 'shelv' is no connector. Did you mean 'shelf'"):
         host.raise_problems()
+
+
+def test_a_connector_that_changes_what_is_known_loses_nothing(run):
+    async def scene(world):
+        world.shelf.files = {"a.md": ("1", b"Plums are ripe."), "b.md": ("1", b"Pears are not.")}
+        await world.sync()
+        world.shelf.empties = True
+        outcome, _ = await world.sync()
+        assert not outcome.summary.skipped
+        assert await world.sources() == {"shelf/a.md", "shelf/b.md"}
+
+    run(scene)
