@@ -112,7 +112,7 @@ class _Sync(msgspec.Struct):
         """Yield the files that have to be ingested, and note the others."""
         known = {name: file.version for name, file in self._before.items() if self._is_current(name, file)}
         try:
-            async with aclosing(fetch(dict(known))) as files:
+            async with aclosing(fetch(known)) as files:
                 async for file in files:
                     if (item := self._take(file, known)) is not None:
                         yield item
