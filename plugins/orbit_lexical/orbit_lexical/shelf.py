@@ -37,8 +37,9 @@ _MANY: Final = 40
 _STEM_WEIGHT: Final = 0.3
 """The weight of whole words beside that of their pieces, chosen on articles in eight languages (bench/quality.py)."""
 
-_IDENTIFIER_WEIGHT: Final = 1.0
-"""The weight of words with digits: two codes share many pieces, but only one is meant."""
+_IDENTIFIER_WEIGHT: Final = 1.5
+"""The weight of words with digits: two codes share many pieces, but only one is meant. With 1.0, one of 120 codes in
+passages of long tables stayed below the threshold beside vectors that know no code."""
 
 _SOURCE, _STEMS, _PIECES, _FILED, _RECORD = "source", "stems", "pieces", "first", "record"
 _ALL_SOURCES: Final = "1"
@@ -118,13 +119,8 @@ class Shelf(msgspec.Struct, frozen=True):
             weighed = sorted((self._weighed(field, forms) for forms in groups), key=lambda one: -one[0])[:_MOST_TERMS]
             bound = sum(idf for idf, _ in weighed)
             rarest = max(rarest, weighed[0][0] if weighed else 0.0)
-            for _, present in weighed:
-                queries = [
-                    tantivy.Query.boost_query(
-                        tantivy.Query.term_query(self.index.schema, field, form, "freq"), weight / bound
-                    )
-                    for form in present
-                ]
+            for idf, present in weighed:
+                queries = [self._term(field, form, weight / bound, idf) for form in present]
                 if queries:
                     term = queries[0] if len(queries) == 1 else tantivy.Query.disjunction_max_query(queries)
                     clauses.append((tantivy.Occur.Should, term))
@@ -132,6 +128,15 @@ class Shelf(msgspec.Struct, frozen=True):
         missing = max(1.0, min(_TELLING, self._idf(1)) / max(rarest, 0.01))
         total *= missing ** min(1.0, self.searcher.num_docs / _MANY)
         return (tantivy.Query.boolean_query(clauses) if clauses else None), total
+
+    def _term(self, field: str, form: str, weight: float, idf: float) -> tantivy.Query:
+        """Return the query for a term. An identifier counts in full however long the passage is: it is there or not."""
+        import tantivy  # noqa: PLC0415 - importing a plugin stays light
+
+        query = tantivy.Query.term_query(self.index.schema, field, form, "freq")
+        if field == _STEMS and is_identifier(form):
+            return tantivy.Query.const_score_query(query, weight * idf)
+        return tantivy.Query.boost_query(query, weight)
 
     def _weighed(self, field: str, forms: Sequence[str]) -> tuple[float, list[str]]:
         """Return how rare a term is, and those of its forms that the index has."""

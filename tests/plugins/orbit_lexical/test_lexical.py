@@ -52,6 +52,25 @@ async def test_each_of_many_error_codes_is_found_first(running: OrbitHost) -> No
         assert (await found(running, f"e{code}"))[0].text == row
 
 
+@pytest.mark.parametrize("question", ["What do I do about error {}?", "error {}", "{}", "What is {} about?"])
+@pytest.mark.parametrize("code", ["KB{}", "0x{:X}", "K{}.1", "HTTP-{}"])
+async def test_a_code_is_found_first_in_a_long_passage_among_short_ones(
+    code: str, question: str, running: OrbitHost
+) -> None:
+    """A full-text search takes a term in a long passage for less telling, but a code is there or not."""
+    numbers = random.Random(7).sample(range(10_000, 99_999), 400)
+    short = [f"ERROR ORA-{number} in the pump" for number in numbers[:200]]
+    codes = [code.format(number) for number in numbers[200:]]
+    rows = [f"| {name} | valve | replace it |" for name in codes]
+    long = ["| Code | Part | Remedy |\n|---|---|---|\n" + "\n".join(rows[at : at + 40]) for at in range(0, 200, 40)]
+    await running.index(NAME, passages(*short, *long), CONTEXT)
+    for number in range(0, 200, 40):
+        best, *others = await found(running, question.format(codes[number]))
+        assert best.text == long[number // 40]
+        assert (best.score or 0) > 0.5
+        assert all((other.score or 0) < (best.score or 0) - 0.15 for other in others)
+
+
 async def test_a_word_that_most_passages_have_tells_little(running: OrbitHost) -> None:
     texts = [f"The harbour office {number} writes about boats." for number in range(40)]
     await running.index(NAME, passages(*texts, "The harbour has a lighthouse."), CONTEXT)
