@@ -21,13 +21,14 @@ _CODE = (
     *(".rb", ".php", ".pl", ".pm", ".swift", ".m", ".lua", ".r", ".jl", ".dart", ".ex", ".exs", ".erl"),
     *(".hs", ".clj", ".ml", ".sh", ".bash", ".zsh", ".ps1", ".bat", ".cmd", ".sql", ".proto", ".graphql"),
     *(".css", ".scss", ".less", ".vue", ".svelte", ".tf", ".hcl", ".toml", ".ini", ".cfg", ".conf"),
-    *(".properties", ".gradle", ".cmake", ".mk", ".tex", ".bib", ".diff", ".patch"),
+    *(".gradle", ".cmake", ".mk", ".tex", ".bib", ".diff", ".patch"),
 )
 """Source code and configuration, read line by line."""
 
 KINDS: dict[str, str] = {
     **dict.fromkeys((".md", ".markdown", ".mdx"), "markdown"),
-    **dict.fromkeys((".txt", ".text", ".rst", ".adoc", ".org", ".srt", ".vtt"), "text"),
+    **dict.fromkeys((".txt", ".text", ".rst", ".adoc", ".org"), "text"),
+    **dict.fromkeys((".srt", ".vtt"), "subtitles"),
     **dict.fromkeys((".ics", ".vcf"), "cards"),
     **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
     ".pdf": "pdf",
@@ -48,6 +49,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys((".yaml", ".yml"), "yaml"),
     **dict.fromkeys((".xml", ".rss", ".atom", ".xsd", ".dita"), "xml"),
     ".ipynb": "notebook",
+    ".properties": "properties",
     **dict.fromkeys((".log", *_CODE), "code"),
 }
 """The type of a file by its extension."""
@@ -61,12 +63,13 @@ _OLD = {
 }
 """Formats of old Office programs, and what to do about them."""
 
-TEXT = frozenset(
-    ending
-    for ending, kind in KINDS.items()
-    if kind
-    in {"markdown", "text", "cards", "table", "json", "json lines", "yaml", "xml", "code", "notebook", "eml", "mbox"}
+_READABLE = frozenset(
+    (
+        *("markdown", "text", "subtitles", "properties", "cards", "table", "json", "json lines", "yaml", "xml", "code"),
+        *("notebook", "eml", "mbox"),
+    )
 )
+TEXT = frozenset(ending for ending, kind in KINDS.items() if kind in _READABLE)
 """Extensions of the files that people can read as text."""
 
 KNOWN = tuple(KINDS)

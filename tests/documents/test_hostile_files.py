@@ -141,6 +141,21 @@ HOSTILE: dict[str, tuple[str, Build, str]] = {
         lambda: (",".join(f"{n}{'x' * 500}" for n in range(2_000)) + "\n" + f"{'1,' * 2_000}\n" * 2_000).encode(),
         "needs more than 1,000,000,000 bytes",
     ),
+    "srt of open marks": (
+        ".srt",
+        lambda: (
+            "".join(mark * 200_000 for mark in ("<v a", "<v.", "<rt>", "{\\", "</", "&", "0:"))
+            + "<v"
+            + " " * 200_000
+            + "\n\n1\n00:00:01,000 --> 00:00:02,000\nhello\n"
+        ).encode(),
+        "=hello",
+    ),
+    "properties of numbers": (
+        ".properties",
+        lambda: b"a=" + b"\\u00e4" * 300_000 + b"\\" * 300_001 + b"\nb=hello\n",
+        "=hello",
+    ),
     "tsv of marks": (".tsv", lambda: b"\t" * 2_000_000 + b"\na\thello\nb\tc", "=hello"),
     "docx of paragraphs": (".docx", lambda: word("<w:p/>" * 1_000_000 + paragraph("hello")), "=hello"),
     "docx nested": (".docx", lambda: word("<w:p>" * 50_000 + "</w:p>" * 50_000), "is nested too deeply"),
@@ -348,7 +363,7 @@ def test_every_format_has_a_hostile_file() -> None:
     same = {".docm", ".dotx", ".dotm", ".pptm", ".ppsx", ".potx", ".xlsm", ".xltx", ".xltm", ".ott", ".ots", ".otp"}
     same |= {".markdown", ".mdx", ".htm", ".xhtml", ".mhtml", ".ndjson", ".yml", ".rss", ".atom", ".xsd", ".dita"}
     text = {ending for ending in KNOWN if ending not in same and KNOWN.index(ending) > KNOWN.index(".log")}
-    text |= {".text", ".rst", ".adoc", ".org", ".srt", ".vtt"}
+    text |= {".text", ".rst", ".adoc", ".org", ".vtt"}
     assert set(KNOWN) - same - text - {ending for ending, _, _ in HOSTILE.values()} == set()
 
 

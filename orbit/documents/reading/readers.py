@@ -23,7 +23,9 @@ from orbit.documents.formats.office.pptx import read_pptx
 from orbit.documents.formats.office.rtf import read_rtf
 from orbit.documents.formats.office.xlsx import read_xlsx
 from orbit.documents.formats.pdf import read_pdf
+from orbit.documents.formats.properties import read_properties
 from orbit.documents.formats.records import read_json, read_json_lines, read_yaml
+from orbit.documents.formats.subtitles import read_subtitles
 from orbit.documents.formats.table import read_table
 from orbit.documents.formats.xml import read_xml
 from orbit.documents.kinds import KINDS, PDF, PICTURE, check_type
@@ -83,6 +85,7 @@ def _of_text(reader: Callable[[str], Content]) -> Callable[[bytes], Content]:
 _READERS: dict[str, Callable[[bytes], Content]] = {
     "markdown": _of_text(read_markdown),
     "text": _of_text(_text),
+    "subtitles": _of_text(read_subtitles),
     "cards": _of_text(read_cards),
     "html": read_html,
     "pdf": read_pdf,
@@ -103,6 +106,7 @@ _READERS: dict[str, Callable[[bytes], Content]] = {
     "yaml": _of_text(read_yaml),
     "xml": read_xml,
     "notebook": _of_text(read_notebook),
+    "properties": _of_text(read_properties),
     "code": _of_text(_code),
 }
 """The reader of each kind of file."""

@@ -200,3 +200,17 @@ def test_short_pages_lose_their_long_menus_and_menus_without_links_stay():
     assert found.startswith("Abfall > Die Biotonne")
     assert "Menüpunkt" not in found
     assert "9 bis 17 Uhr" in found
+
+
+def test_deleted_text_is_left_out_and_struck_text_is_marked() -> None:
+    page = (
+        "<p>The fee is <del>10</del> <ins>12</ins> euro.</p><del><p>Old rule.</p></del><p>Only <s>99</s> 79 today</p>"
+        "<table><tr><th>Item<th>Price</tr><tr><td>Pen<td><strike>3</strike> 2</tr>"
+        "<tr><td>Ink<td><del>9</del>8</tr></table>"
+    )
+    text = "\n".join(section.header + "\n" + section.text for section in read("a.html", page.encode()).sections)
+    assert "The fee is 12 euro." in text
+    assert "Old rule" not in text
+    assert "Only ~~99~~ 79 today" in text
+    assert "Pen | ~~3~~ 2" in text
+    assert "Ink | 8" in text

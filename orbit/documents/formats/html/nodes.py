@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 SILENT = frozenset(
     """
-    audio canvas datalist embed head iframe meter object progress rp rt script style svg template video
+    audio canvas datalist del embed head iframe meter object progress rp rt script style svg template video
     """.split()  # noqa: SIM905  # a list would take a line for each
 )
-"""Elements whose content is not text of the page, shows where a browser lacks something, or says how to read it."""
+"""Elements whose content is not text of the page: deleted, for browsers that lack something, or how to read it."""
 BLOCKS = frozenset(
     """
     address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure
@@ -26,6 +26,8 @@ BLOCKS = frozenset(
 """Elements that begin and end a line."""
 APART = frozenset(["button", "input", "label", "option", "select", "textarea"])
 """Elements within a line that do not touch the words beside them."""
+STRUCK = frozenset(["s", "strike"])
+"""Elements whose text no longer holds, such as a former price. It is marked as in Markdown."""
 _SHOWN_INPUTS = frozenset(
     ["text", "search", "email", "tel", "url", "number", "date", "time", "month", "week", "submit", "button", "reset"]
 )
@@ -87,6 +89,8 @@ def inline_text(root: LexborNode) -> str:
             parts.append(f" {value_of(node)} ")
         elif value in BLOCKS or value in APART or value == "br":
             parts.append(" ")
+        elif value in STRUCK:
+            parts.append("~~")
     return collapse("".join(parts))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from orbit.documents.formats.html.charset import decode_html
 from orbit.documents.formats.html.lists import ListNumbers
 from orbit.documents.formats.html.main_content import main_content
-from orbit.documents.formats.html.nodes import APART, BLOCKS, BREAK, collapse, events, inline_text, value_of
+from orbit.documents.formats.html.nodes import APART, BLOCKS, BREAK, STRUCK, collapse, events, inline_text, value_of
 from orbit.documents.formats.html.tables import read_table_of
 from orbit.documents.formats.html.tags import is_too_deep, without_tags
 from orbit.documents.formats.html.xhtml import as_html
@@ -124,6 +124,8 @@ class _Writer:
             self._parts.append(f" {value_of(node)} ")
         elif name in APART:
             self._parts.append(" ")
+        elif name in STRUCK:
+            self._parts.append("~~")
 
     def _leave(self, name: str) -> None:
         if name in BLOCKS:
@@ -133,6 +135,8 @@ class _Writer:
                 self._lists.pop()
         elif name in APART:
             self._parts.append(" ")
+        elif name in STRUCK:
+            self._parts.append("~~")
 
     def _end(self) -> None:
         """End a line."""

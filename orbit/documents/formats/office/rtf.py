@@ -125,7 +125,7 @@ class _Document:
             "s": self._set_style,
             "outlinelevel": self._set_level,
             "intbl": self._set_in_table,
-            "deleted": self._set_hidden,
+            **dict.fromkeys(("deleted", "v"), self._set_hidden),
             "f": self._set_font,
             "uc": self._set_skip,
             "ansicpg": self._set_encoding,

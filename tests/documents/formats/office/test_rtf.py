@@ -43,6 +43,7 @@ def test_headings_and_the_title():
         (rb"\u-10179?\u-8704? smile", "😀 smile"),
         (rb"a\~b\_c\-d \{x\} \\n \lquote q\rquote  \emdash", "a b-cd {x} \\n ‘q’ —"),  # noqa: RUF001  # those of print
         (rb"shown {\deleted gone}{\*\unknown gone}{\pict 00ff}kept", "shown kept"),
+        (rb"shown {\v hidden}\v too\v0 and {\v\plain kept}", "shown and kept"),
         (rb"{\field{\*\fldinst HYPERLINK x}{\fldrslt link text}}", "link text"),
         (rb"one\line two\tab three", "one\ntwo\tthree"),
         (rb"a{\bin4 }}}}b", "ab"),
