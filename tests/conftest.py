@@ -1,18 +1,48 @@
 """What holds for all tests."""
 
+import os
 import signal
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
+from ssl import SSLContext
+from typing import Any
 
+import httpx
 import pytest
 
 
 def pytest_configure() -> None:
+    """Prepare signals and clients."""
+    _take_back_signals()
+    _share_authorities()
+
+
+def _take_back_signals() -> None:
     """Take back the signals that a shell or ``nohup`` ignores for commands in the background: servers inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def _share_authorities() -> None:
+    """Let clients share the certificates that they trust by default: each would read them anew, for 20 ms of CPU."""
+    transports: Any = httpx._transports.default
+    make = transports.create_ssl_context
+
+    @lru_cache
+    def trusted(*sources: str | bool | None) -> SSLContext:
+        made: SSLContext = make(trust_env=sources[0])
+        return made
+
+    def create_ssl_context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> SSLContext:
+        if verify is True and cert is None:
+            return trusted(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        made: SSLContext = make(verify, cert, trust_env)
+        return made
+
+    transports.create_ssl_context = create_ssl_context
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -68,6 +68,11 @@ class Recorder:
                 self.lost += 1
                 logger.error("%s is too far behind; the record of request %s is lost", sink.name, record.request_id)
 
+    @property
+    def waiting(self) -> int:
+        """The number of records that sinks have not taken yet."""
+        return sum(len(sink.waiting) for sink in self._sinks)
+
 
 class _Sink:
     """The records that one sink has not taken yet, oldest first."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -79,6 +80,18 @@ class RunningServer(msgspec.Struct):
     def call(self, coroutine: Any) -> Any:
         """Run a coroutine in the server's event loop and return its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(_START_SECONDS)
+
+    def settle(self) -> None:
+        """Wait until no turn runs, and the log sinks have the records of all. Raises TimeoutError after a minute."""
+        deadline = time.monotonic() + _START_SECONDS
+        while self.call(self._busy()):
+            if time.monotonic() > deadline:
+                raise TimeoutError("a turn still runs, or a log sink has not taken its record")
+            time.sleep(0.005)
+
+    async def _busy(self) -> bool:
+        pipeline = self.services.pipeline
+        return bool(pipeline.admission.running or pipeline.recorder.waiting)
 
 
 @contextmanager

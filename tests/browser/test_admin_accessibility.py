@@ -18,6 +18,7 @@ def test_everybody_can_use_it(tab: Any, faults: Any, server: Any, admin: httpx.C
     admin.post("/admin/api-keys", json={"client_name": "Ana", "notes": "from the library", "requests_per_minute": 5})
     admin.post("/admin/collections/museum/documents", files=[("files", ("a.md", b"text")), ("files", ("b.md", b"b"))])
     chat(server, server.key)
+    server.settle()
     server.call(server.provider("files").flush())
     page = tab(**options)
     page.goto(f"{server.url}/admin/")

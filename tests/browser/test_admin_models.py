@@ -38,6 +38,7 @@ def _break(tab: Any, models: Models, broken: str, fault: Any) -> None:
     assert broken not in {answer["provider"] for answer in answers}
     tried = max(answer["tries"] for answer in answers)
     assert tried > 1
+    models.server.settle()
     models.server.call(models.server.provider("files").flush())
 
     page = signed_in(tab, models.server)

@@ -238,6 +238,7 @@ def test_overview_and_chats_show_what_happened(tab: Any, server: Any, admin: htt
     page = signed_in(tab, server)
     assert chat(server, server.key, "a question about the weather").status_code == 200
     assert chat(server, server.key, "something forbidden").status_code == 200
+    server.settle()
     server.call(server.provider("files").flush())
     chart = page.get_by_role("img", name="Chats per minute")
     chart.locator("rect.first").wait_for()
@@ -292,6 +293,7 @@ def test_chats_show_the_tools_that_the_server_called(tab: Any, tmp_path: Path, m
     with serve(config, tmp_path, PLUGINS) as server:
         server.provider("talker").lines = [calls("weather"), says("Rain.")]
         assert chat(server, server.key).json()["response"] == "Rain."
+        server.settle()
         server.call(server.provider("files").flush())
         page = signed_in(tab, server, "chats")
         page.locator("details.chat summary").click()

@@ -37,6 +37,7 @@ def test_attacks_are_shown_as_text(tab: Any, server: Any, admin: httpx.Client) -
         server.call(server.services.database.update_key(key["id"], earlier))
     files = [("files", (f"{text}.md", f"# {text}\n\nAn attack: `{text}`".encode())) for text in ATTACKS]
     admin.post("/admin/collections/attacked/documents", files=files).raise_for_status()
+    server.settle()
     server.call(server.provider("files").flush())
 
     page = signed_in(tab, server)

@@ -25,6 +25,7 @@ def test_the_trace_of_a_chat_shows_each_call(tab: Any, tmp_path: Path, monkeypat
         arguments = '{"text": "<b>hi</b>"}'
         talker.lines = [calls("odd_echo", "odd_fail", "odd_nothing", arguments=arguments), says("Done.")]
         assert chat(server, server.key, "Who echoes?").json()["response"] == "Done."
+        server.settle()
         server.call(server.provider("files").flush())
         page = signed_in(tab, server)
         health = page.get_by_role("table", name="Components of the server")

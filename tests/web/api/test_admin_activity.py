@@ -51,6 +51,7 @@ def ask(server, path, **parameters):
 
 
 def written(server):
+    server.settle()
     server.call(server.provider("files").flush())
 
 
