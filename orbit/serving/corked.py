@@ -28,9 +28,13 @@ class TurnEnd:
         self._waiting.append(function)
 
     def _call(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for function in waiting:
-            function()
+        waiting, self._waiting = iter(self._waiting), []
+        try:
+            for function in waiting:
+                function()
+        finally:
+            for function in waiting:  # one has raised all the same: the others must not wait for ever
+                self.add(function)
 
 
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, TurnEnd] = WeakKeyDictionary()
@@ -98,9 +102,9 @@ class CorkedTransport:
         self._transport.close()
 
     def end(self) -> None:
-        """Write what still waits: the turn is over."""
+        """Write what still waits: the turn is over. If the client has left meanwhile, uvloop would raise."""
         self._begun = False
-        if self._waiting:
+        if self._waiting and not self.is_closing():
             self._flush()
 
     def _flush(self) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Callable
 
 import pytest
+import uvloop
 
 from orbit.serving.corked import CorkedTransport, turn_end
 
@@ -128,3 +131,54 @@ async def test_connections_share_the_end_of_a_turn() -> None:
     two.write(b"e")
     await asyncio.sleep(0)
     assert (first.writes, second.writes) == ([b"a", b"bc"], [b"a", b"bc", b"d", b"e"])
+
+
+async def _connected(loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Transport, socket.socket]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)  # noqa: FBT003  # its only form
+    theirs.settimeout(10)
+    transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+    return transport, theirs
+
+
+async def _one_leaves() -> list[bytes]:
+    """Write to three connections of which the first closes, and return what the others got."""
+    loop = asyncio.get_running_loop()
+    connections = [await _connected(loop) for _ in range(3)]
+    corks = [CorkedTransport(transport, turn_end(loop)) for transport, _ in connections]
+    connections[0][0].abort()  # as when a client leaves: uvloop closes it before the turn's end is called
+    for cork in corks:
+        cork.write(HEAD)
+    await asyncio.sleep(0.01)
+    got = []
+    for cork, (transport, theirs) in zip(corks[1:], connections[1:], strict=True):
+        for number in range(3):
+            cork.write(b"%d" % number)
+        await asyncio.sleep(0.01)
+        got.append(theirs.recv(1000))
+        transport.abort()
+    for _, theirs in connections:
+        theirs.close()
+    await asyncio.sleep(0)
+    return got
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_client_that_leaves_holds_up_no_other(factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    with asyncio.Runner(loop_factory=factory) as runner:
+        assert runner.run(_one_leaves()) == [HEAD + b"012"] * 2
+
+
+async def test_a_connection_that_cannot_be_written_to_holds_up_no_other() -> None:
+    class Broken(Transport):
+        def write(self, data: bytes) -> None:
+            raise RuntimeError("closed")
+
+    failed: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: failed.append(str(context["exception"])))
+    broken, (cork, transport) = CorkedTransport(Broken(), turn_end(loop)), corked()
+    broken.write(HEAD)
+    cork.write(HEAD)
+    await asyncio.sleep(0.01)
+    assert (transport.writes, failed) == ([HEAD], ["closed"])
