@@ -43,7 +43,11 @@ class Ticker:
     def _tick(self) -> None:
         now = time.monotonic()
         for watched in tuple(self._watched):
-            watched.look(now)
+            try:
+                watched.look(now)
+            except Exception as error:  # noqa: BLE001 - one that fails must not end the deadlines of all others
+                context = {"message": "a deadline could not be checked", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
         self._ticking = bool(self._watched)
         if self._ticking:
             asyncio.get_running_loop().call_later(PERIOD, self._tick)

@@ -56,3 +56,23 @@ async def test_what_is_discarded_while_it_is_looked_at_is_no_error() -> None:
     await asyncio.wait_for(once.looked.wait(), 20)
     await asyncio.sleep(0.12)
     assert len(once.looks) == 1
+
+
+async def test_a_look_that_fails_ends_no_other_deadline() -> None:
+    class Broken(Seen):
+        def look(self, now: float) -> None:
+            super().look(now)
+            raise RuntimeError("broken")
+
+    failed: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(str(context["exception"])))
+    ticker, broken, seen = Ticker(), Broken(), Seen()
+    ticker.add(broken)
+    ticker.add(seen)
+    for _ in range(2):
+        seen.looked.clear()
+        await asyncio.wait_for(seen.looked.wait(), 20)
+    ticker.discard(broken)
+    ticker.discard(seen)
+    assert len(broken.looks) == 2
+    assert failed == ["broken", "broken"]
