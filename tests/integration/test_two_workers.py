@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -336,8 +337,11 @@ async def from_all(client, path, headers):
 
 
 async def test_wrong_admin_tokens_are_limited_for_both_workers_together(server):
+    address = f"127.0.1.{random.randrange(2, 250)}"  # one that has guessed nothing yet, also in a second try
+
     async def guess(number):
-        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:  # a connection of its own
+        transport = httpx.AsyncHTTPTransport(local_address=address)
+        async with httpx.AsyncClient(base_url=server.url, timeout=30, transport=transport) as client:
             return await client.get("/admin/prompts", headers={"Authorization": f"Bearer wrong-{number}"})
 
     began = time.time()
