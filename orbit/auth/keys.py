@@ -65,9 +65,8 @@ def new_key(
         requests_per_minute=requests_per_minute,
         models=models,
         groups=groups,
+        **msgspec.structs.asdict(budgets or Budgets()),
     )
-    if budgets is not None:
-        record = msgspec.structs.replace(record, **msgspec.structs.asdict(budgets))
     return secret, record
 
 

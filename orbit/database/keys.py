@@ -47,8 +47,8 @@ class ApiKey(msgspec.Struct, frozen=True):
     requests_per_month: int | None = None
     tokens_per_day: int | None = None
     tokens_per_month: int | None = None
-    former: tuple[FormerSecret, ...] = ()
     groups: tuple[str, ...] = ()
+    former: tuple[FormerSecret, ...] = ()
 
     @property
     def budgets(self) -> Budgets | None:

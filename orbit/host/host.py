@@ -15,6 +15,7 @@ import msgspec
 from orbit.config.load import EMBEDDED, FILE_LOG, embedded_text, read_config
 from orbit.config.model import Config, ProviderSection
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
+from orbit.filters import readable
 from orbit.host.calls.calls import attributed, call, wrong_type
 from orbit.host.documents.connectors import fetched
 from orbit.host.documents.embedding import Embedding
@@ -365,13 +366,17 @@ class OrbitHost:
 
     async def readers_of(self, collection: str, source: str, context: CallContext) -> set[tuple[str, ...]]:
         """Return the readers of the passages of a source: several if they differ. Raises ProviderError."""
-        found = [await self.stores.passages(name, collection, source, context) for name in self.restricting]
-        return {document.readers for documents in found for document in documents}
+        return {document.readers for document in await self._restricted(collection, source, context)}
 
     async def may_read(self, collection: str, source: str, groups: Collection[str], context: CallContext) -> bool:
         """Return whether somebody in some groups may read all of a source. Raises ProviderError."""
-        found = await self.readers_of(collection, source, context)
-        return all(not readers or not set(readers).isdisjoint(groups) for readers in found)
+        found = await self._restricted(collection, source, context)
+        return all(readable(document, groups) for document in found)
+
+    async def _restricted(self, collection: str, source: str, context: CallContext) -> list[Document]:
+        """Return the passages of a source in all stores that keep who may read them."""
+        found = [await self.stores.passages(name, collection, source, context) for name in self.restricting]
+        return [document for documents in found for document in documents]
 
     async def index(self, collection: str, documents: Sequence[Document], context: CallContext) -> int:
         """Write documents to every store; see the hook. Raises ProviderError."""

@@ -7,8 +7,8 @@ from chat_kit import ask, asked, enter
 
 from orbit.auth.keys import new_key
 from orbit.database.budgets import Budgets
-from orbit.database.keys import KeyChanges
-from orbit.testing import serve
+from orbit.database.keys import ApiKey, KeyChanges
+from orbit.testing import RunningServer, serve
 
 
 def test_a_wrong_key_is_told_and_the_right_one_can_follow(tab: Any, tmp_path: Path) -> None:
@@ -105,28 +105,28 @@ def test_an_answer_of_nothing_is_told(tab: Any, tmp_path: Path) -> None:
         page.get_by_role("alert").get_by_text("The model gave no answer.").wait_for()
 
 
+def asks_twice(page: Any, server: RunningServer, made: tuple[str, ApiKey]) -> None:
+    """Ask two questions with a new key, of which the first is answered."""
+    secret, record = made
+    server.call(server.services.database.create_key(record))
+    enter(page, server, secret)
+    ask(page, "One")
+    page.get_by_role("button", name="Copy the answer").wait_for()
+    ask(page, "Two")
+
+
 def test_a_key_with_a_limit_is_told_how_long_to_wait(tab: Any, tmp_path: Path) -> None:
     with serve({"echo": {}}, tmp_path) as server:
-        secret, record = new_key("limited", requests_per_minute=1)
-        server.call(server.services.database.create_key(record))
         page = tab()
-        enter(page, server, secret)
-        ask(page, "One")
-        page.get_by_role("button", name="Copy the answer").wait_for()
-        ask(page, "Two")
+        asks_twice(page, server, new_key("limited", requests_per_minute=1))
         page.get_by_role("alert").get_by_text("Too many questions were asked with this key. Ask again in").wait_for()
         assert page.get_by_role("button", name="Try again in").is_disabled()
 
 
 def test_a_key_with_a_budget_is_told_when_it_resets(tab: Any, tmp_path: Path) -> None:
     with serve({"echo": {}}, tmp_path) as server:
-        secret, record = new_key("client", budgets=Budgets(requests_per_month=1))
-        server.call(server.services.database.create_key(record))
         page = tab()
-        enter(page, server, secret)
-        ask(page, "One")
-        page.get_by_role("button", name="Copy the answer").wait_for()
-        ask(page, "Two")
+        asks_twice(page, server, new_key("client", budgets=Budgets(requests_per_month=1)))
         page.get_by_role("alert").get_by_text("its budget of 1 requests a month. It resets on 20").wait_for()
         assert page.get_by_role("button", name="Try again").is_enabled()
 

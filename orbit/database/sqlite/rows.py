@@ -43,9 +43,9 @@ def keys_of(rows: Any) -> Iterator[ApiKey]:
             if key is not None:
                 yield key
             fields[6] = bool(fields[6])
-            fields[11] = msgspec.json.decode(fields[11], type=tuple[str, ...])
-            groups = msgspec.json.decode(fields.pop(), type=tuple[str, ...])
-            key = msgspec.structs.replace(ApiKey(*fields), groups=groups)
+            for place in (11, 16):  # models and groups
+                fields[place] = msgspec.json.decode(fields[place], type=tuple[str, ...])
+            key = ApiKey(*fields)
         if digest is not None:
             key = msgspec.structs.replace(key, former=(*key.former, FormerSecret(digest, hint, expires_at)))
     if key is not None:
