@@ -278,6 +278,14 @@ def test_tags_within_thoughts_do_not_end_them(thought: str) -> None:
         assert split(pieces, ThinkingSplitter(opened=True))[0] == ANSWER, pieces
 
 
+@pytest.mark.parametrize("thought", [thought for thought in NESTED if thought.startswith(("plan\n<", "plan<"))])
+def test_a_cut_within_outer_thoughts_shows_none_of_them(thought: str) -> None:
+    for pieces in cuts(f"<think>{thought}"):
+        assert split(pieces, cut=True) == ("", thought), pieces
+    for pieces in cuts(thought):
+        assert split(pieces, ThinkingSplitter(opened=True), cut=True) == ("", thought), pieces
+
+
 @pytest.mark.parametrize(
     "thought",
     [
