@@ -288,6 +288,19 @@ def test_a_notebook():
     ]
 
 
+@pytest.mark.parametrize("encoding", ["Shift_JIS", "EUC-JP", "Big5", "UTF-16"])
+def test_xml_is_read_in_the_encoding_it_declares(encoding):
+    content = f'<?xml version="1.0" encoding="{encoding}"?><a><b>文書</b></a>'.encode(encoding)
+    found = read("a.xml", content)
+    assert ([section.text for section in found.sections], found.warnings) == (["b: 文書"], ())
+
+
+def test_xml_that_is_not_in_utf_8_as_it_says_is_guessed():
+    found = read("a.xml", '<?xml version="1.0" encoding="UTF-8"?><a><b>Größe</b></a>'.encode("latin-1"))
+    assert found.sections[0].text == "b: Größe"
+    assert "which is a guess" in found.warnings[0]
+
+
 def test_xml_of_any_kind():
     content = b'<?xml version="1.0" encoding="iso-8859-1"?>\n<orders>\n<order id="7"><item>Caf\xe9 <b>au</b> lait'
     content += b'</item></order>\n<order id="8"/>\n</orders>'

@@ -20,6 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (b"+/v8-", "utf-7"),
 )
 _BROADER = {
     "ascii": "cp1252",
@@ -47,8 +48,12 @@ _NAMES = {
 _SHIFTS = re.compile(rb"\x1b\$(?:[@AB]|\)C|\([CDOPQ])")
 _SHIFTING = ("iso2022_jp", "iso2022_kr")
 """Encodings in ASCII, of Japanese and Korean. These signs begin their letters."""
+_DECLARED_ALONE = ("utf-7", "hz")
+"""Encodings in ASCII whose signs plain text may have, too. Old mails declare them."""
 _SAMPLE = 100_000
 """Bytes that show whether a text with mistakes is UTF-8."""
+_LEAST_RIGHT = 2
+"""Letters outside ASCII that are UTF-8 for each mistake. In other encodings, one in ten looks like one by chance."""
 _TEXT_START = 8_192
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _MOST_CONTROLS = 0.05
@@ -83,7 +88,8 @@ def decode(content: bytes, declared: str = "") -> Decoded:
             raise UnreadableError("is binary, not text")
         whole = decode(content.replace(b"\0", b""), declared)
         return Decoded(whole.text, whole.encoding, (*whole.warnings, "NUL characters are left out of the text."))
-    if _SHIFTS.search(content) and (shifted := _shifted(content, known(declared))) is not None:
+    shifts = _SHIFTS.search(content) or known(declared) in _DECLARED_ALONE
+    if shifts and (shifted := _shifted(content, known(declared))) is not None:
         return shifted
     text = _utf_8(content)
     return Decoded(normal(text), "utf-8") if isinstance(text, str) else _decode_other(content, known(declared))
@@ -92,7 +98,7 @@ def decode(content: bytes, declared: str = "") -> Decoded:
 def _shifted(content: bytes, declared: str) -> Decoded | None:
     """Decode a text whose letters are ASCII after a sign that shifts the alphabet, as e-mails from Japan are."""
     for encoding in dict.fromkeys((declared, *_SHIFTING)):
-        if encoding.startswith(_SHIFTING) and content.isascii():
+        if encoding.startswith((*_SHIFTING, *_DECLARED_ALONE)) and content.isascii():
             with suppress(UnicodeDecodeError):
                 return Decoded(normal(content.decode(encoding)), encoding)
     return None
@@ -191,4 +197,4 @@ def _is_mostly_utf_8(content: bytes) -> bool:
     """Whether most of what is outside ASCII is UTF-8: a mistake in it is then no other encoding."""
     text = content[:_SAMPLE].decode("utf-8", "replace")
     wrong = text.count("\ufffd")
-    return sum(character > "\x7f" for character in text) - wrong > 5 * wrong
+    return sum(character > "\x7f" for character in text) - wrong >= max(1, _LEAST_RIGHT * wrong)

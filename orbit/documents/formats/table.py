@@ -14,7 +14,7 @@ from orbit.documents.sections import Content, Section, UnreadableError
 _DELIMITERS = "\t;|,"
 _NONE = "\x1f"
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
-_SEPARATOR = re.compile(r"\A\"?sep=([^\n])\"?(?:\n|\Z)")
+_SEPARATOR = re.compile(r"\A\"?sep=([^\n])\"?(?:\n|\Z)", re.IGNORECASE)
 """How Excel names the delimiter."""
 _SAMPLE = 50
 """Lines that decide which character is the delimiter."""
@@ -105,7 +105,7 @@ def _delimiter(text: str) -> tuple[str, list[str]]:
     lines = [line for line in text[: _LONGEST_WHOLE * _SAMPLE].split("\n", _SAMPLE)[:_SAMPLE] if line.strip()]
     scores: dict[str, tuple[float, float]] = {}
     for delimiter in _DELIMITERS:
-        widths = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter))
+        widths = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
         several = sum(count for width, count in widths.items() if width > 1)
         scores[delimiter] = several / max(1, widths.total()), max(widths.values(), default=0) / max(1, widths.total())
     first = lines[0] if lines else ""
@@ -128,7 +128,7 @@ def _records(text: str, delimiter: str, damaged: list[int]) -> Iterator[list[str
                 yield from csv.reader(_lines(text, start), delimiter=delimiter, quoting=csv.QUOTE_NONE)
                 return
             ends = [start]
-            rows = csv.reader(_lines(text, start, ends), delimiter=delimiter, strict=True)
+            rows = csv.reader(_lines(text, start, ends), delimiter=delimiter, skipinitialspace=True, strict=True)
             done = 0
             try:
                 for row in rows:
@@ -137,7 +137,7 @@ def _records(text: str, delimiter: str, damaged: list[int]) -> Iterator[list[str
             except csv.Error:
                 end = text.find("\n", start) + 1 or len(text)
                 damaged.append(line + done + 1)
-                yield from csv.reader([text[start:end].removesuffix("\n")], delimiter=delimiter)
+                yield from csv.reader([text[start:end].removesuffix("\n")], delimiter=delimiter, skipinitialspace=True)
                 done, start = done + 1, end
             line += done
     finally:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from xml.parsers import expat
 
 from orbit.documents.formats.encoding import decode
 from orbit.documents.sections import Content, Section, UnreadableError
 
-_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"<\0", b"\0<")
-_DECLARED = re.compile(rb"\s*<\?xml\b[^>]{0,200}?\bencoding\s*=")
+_DECLARED = re.compile(rb"\s*<\?xml\b[^>]{0,200}?\bencoding\s*=\s*[\"']([\w.:-]+)")
 _BLOCK = 2_000
 """Characters after which a new section may begin, at an element that is as deep as the records are."""
 _MOST_NAMES = 2_000
@@ -19,21 +17,19 @@ _MOST_NAMES = 2_000
 
 def read_xml(content: bytes) -> Content:
     """Read the text of all elements and their attributes. ``line`` in the metadata counts from 1."""
-    warnings: tuple[str, ...] = ()
-    if not (content.startswith(_MARKS) or _DECLARED.match(content)):  # then it should be UTF-8
-        decoded = decode(content)
-        content, warnings = decoded.text.encode(), decoded.warnings
+    declared = _DECLARED.match(content)
+    decoded = decode(content, declared[1].decode() if declared else "")  # expat knows few of the encodings
     reader = _Reader()
-    parser = expat.ParserCreate(namespace_separator="\x1f")
+    parser = expat.ParserCreate("utf-8", "\x1f")
     parser.buffer_text = True
     parser.StartElementHandler = lambda name, attributes: reader.start(name, attributes, parser.CurrentLineNumber)
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text
     try:
-        parser.Parse(content, True)  # noqa: FBT003  # expat takes it by position
+        parser.Parse(decoded.text.encode("utf-8", "replace"), True)  # noqa: FBT003  # expat takes it by position
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise UnreadableError(f"is not readable XML: {error}") from error
-    return Content(tuple(reader.finish()), "", warnings)
+    return Content(tuple(reader.finish()), "", decoded.warnings)
 
 
 class _Reader:

@@ -166,3 +166,21 @@ def test_the_euro_sign_of_latin_9_is_one():
     text = "Die Gebühr für die Prüfung beträgt 5 €, für Schüler 3 €."
     assert decode(text.encode("iso8859-15")).text == text
     assert decode(text.encode("cp1252")).text == text
+
+
+@pytest.mark.parametrize("text", ["Größe ±5 und sü", "Müller", "20 °C, 5 µm"])
+def test_a_short_text_that_ends_within_a_letter_is_utf_8(text):
+    found = decode(f"Maße, {text}".encode() + "ß".encode()[:1])
+    assert found.text == f"Maße, {text}\ufffd"
+    assert "is UTF-8 with mistakes" in found.warnings[0]
+
+
+@pytest.mark.parametrize(("encoding", "text"), [("utf-7", "Größe 5 € + 3"), ("hz-gb-2312", "中文合同 5")])
+def test_old_encodings_in_ascii_are_read_where_they_are_declared(encoding, text):
+    mail = f"From: a@b.c\nSubject: x\nContent-Type: text/plain; charset={encoding}\n\n".encode() + text.encode(encoding)
+    assert text in read("a.eml", mail).sections[0].text
+    assert decode(text.encode(encoding)).text == text.encode(encoding).decode("ascii")
+
+
+def test_the_mark_of_utf_7_declares_it():
+    assert decode(b"+/v8-" + "Größe".encode("utf-7")).text == "Größe"

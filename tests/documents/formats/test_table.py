@@ -24,6 +24,11 @@ def test_rows_longer_than_the_names_keep_their_cells():
 def test_the_delimiter_that_excel_names_is_no_row():
     assert rows("sep=;\nName;Price\nApples;3,5\n") == ["Name: Apples\nPrice: 3,5"]
     assert rows("sep=^\r\nName^Price\r\nApples^3\r\n") == ["Name: Apples\nPrice: 3"]
+    assert rows("SEP=;\nName;Price\nApples;3,5\n") == ["Name: Apples\nPrice: 3,5"]
+
+
+def test_a_cell_in_quotes_may_follow_a_space():
+    assert rows('Name, Room\nAnna, "12, left"\nBen, 13\n') == ["Name: Anna\nRoom: 12, left", "Name: Ben\nRoom: 13"]
 
 
 def test_rows_above_the_names_are_the_title():
