@@ -118,11 +118,14 @@ class PromptLabel(msgspec.Struct, frozen=True):
 
 
 class BudgetInfo(msgspec.Struct, frozen=True):
-    """A budget of a key: how much is used, and when it begins anew (Unix seconds). The name is the setting's."""
+    """A budget of a key: how much is used, and when it begins anew (Unix seconds). The name is the setting's.
+
+    ``used`` is None while the database that counts it is unavailable.
+    """
 
     name: str
     limit: int
-    used: int
+    used: int | None
     resets_at: float
 
 
@@ -219,12 +222,12 @@ def status_of(key: ApiKey) -> KeyStatus:
     return "expired" if key.expires_at is not None and key.expires_at <= time.time() else "active"
 
 
-def budgets_of(key: ApiKey, use: Use) -> tuple[BudgetInfo, ...]:
-    """Return the budgets of a key."""
+def budgets_of(key: ApiKey, use: Use | None) -> tuple[BudgetInfo, ...]:
+    """Return the budgets of a key. ``use`` is None if it is unknown."""
     limits = key.budgets.limits() if key.budgets else {}
     today = day_of(time.time())
     return tuple(
-        [BudgetInfo(name, limit, getattr(use, name), resets_at(name, today)) for name, limit in limits.items()]
+        [BudgetInfo(name, limit, getattr(use, name, None), resets_at(name, today)) for name, limit in limits.items()]
     )
 
 
@@ -256,8 +259,8 @@ def key_info(key: ApiKey, use: Use, secret: str | None = None) -> KeyInfo:
     return KeyInfo(**_key_fields(key, secret, use))
 
 
-def own_key(key: ApiKey, use: Use) -> OwnKey:
-    """Return a key as its holder sees it."""
+def own_key(key: ApiKey, use: Use | None) -> OwnKey:
+    """Return a key as its holder sees it. ``use`` is None if it is unknown."""
     hint, minute, budgets = masked(key.hint), key.requests_per_minute, budgets_of(key, use)
     return OwnKey(hint, key.client_name, key.collection_name, key.expires_at, minute, key.models, budgets, key.groups)
 

@@ -26,7 +26,7 @@ def charge(to: Charge, answer: AnswerText, prompt: Prompt, options: GenerateOpti
         to.add(written + (counted.prompt_tokens or prompt.tokens or estimated_tokens(prompt.messages, options)))
 
 
-async def charged(events: AsyncGenerator[Event, None], to: Charge) -> AsyncGenerator[Event, None]:
+async def settled(events: AsyncGenerator[Event, None], to: Charge) -> AsyncGenerator[Event, None]:
     """Pass on the events of a turn. Its cost is counted before its ending leaves, so that the next turn finds it."""
     try:
         async with aclosing(events):

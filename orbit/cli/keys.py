@@ -332,7 +332,8 @@ def _show(target: Target, key: KeyInfo) -> None:
 
 def _budget(budget: BudgetInfo) -> str:
     what = budget.name.replace("_per_", " a ")
-    return f"{budget.used:,} of {budget.limit:,} {what} until {moment(budget.resets_at)}"
+    used = "?" if budget.used is None else f"{budget.used:,}"
+    return f"{used} of {budget.limit:,} {what} until {moment(budget.resets_at)}"
 
 
 def _time(text: str | None) -> float | str | None:

@@ -33,6 +33,8 @@ WRONG = {
         {"uri": "mongodb://user:S3cret@/db"},
         "mongodb.uri: its hosts cannot be read: each is NAME or NAME:PORT",
     ),
+    "a space before": ({"uri": " mongodb://a/db"}, "mongodb.uri: begins or ends with a space."),
+    "a space behind": ({"uri": "mongodb://a/db "}, "mongodb.uri: begins or ends with a space."),
     "an empty host": ({"uri": "mongodb://a,,b/db"}, "mongodb.uri: its hosts cannot be read"),
     "a port that is none": ({"uri": "mongodb://a:b/db"}, "mongodb.uri: its hosts cannot be read"),
     "srv with a port": (

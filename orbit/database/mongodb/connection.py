@@ -148,6 +148,9 @@ def _name_problems(settings: Mongodb) -> Iterator[Problem]:
 
 
 def _uri_sentences(uri: str) -> Iterator[str]:
+    if uri != uri.strip():
+        yield "begins or ends with a space."
+        return
     if not uri.startswith(_SCHEMES):
         yield "must begin with mongodb:// or mongodb+srv://."
         return

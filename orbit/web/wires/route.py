@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from orbit.auth.budgets import BudgetExceeded
 from orbit.auth.keys import Identity
-from orbit.chat.charging import charged
+from orbit.chat.charging import settled
 from orbit.chat.outcome import Event
 from orbit.chat.turn import Turn
 from orbit.types import CallContext
@@ -132,4 +132,4 @@ async def _charged(services: Services, identity: Identity, turn: Turn) -> AsyncG
     except BudgetExceeded as error:
         services.pipeline.refused(turn, error)
         raise
-    return charged(services.conversations.answer(msgspec.structs.replace(turn, charge=charge)), charge)
+    return settled(services.conversations.answer(msgspec.structs.replace(turn, charge=charge)), charge)

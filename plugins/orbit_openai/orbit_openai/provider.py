@@ -260,7 +260,7 @@ class OpenAIProvider(UpstreamProvider[Client]):
                 if not model:
                     path, model = "/embeddings", settings.embed_model
                 await client.answers(server.address, path, model)
-                logger.warning("%s: %s", self.name, error.message)
+                logger.info("%s: %s", self.name, error.message)
                 return []
 
         return await until_answered(ask, settings.start_timeout, "Start the server, or set base_url to where it runs.")

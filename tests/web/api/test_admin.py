@@ -1,5 +1,7 @@
+import contextlib
 import json
 import logging
+import sqlite3
 import stat
 import time
 
@@ -388,6 +390,18 @@ def test_a_client_may_ask_about_its_own_key(server, anyone):
     }
     is_problem(anyone.get("/key"), 401, "unauthorized")
     is_problem(anyone.get("/key", headers={"X-API-Key": "wrong"}), 401, "unauthorized")
+
+
+def test_a_key_that_is_known_is_shown_while_the_database_is_away(tmp_path):
+    with serve({"script": {}, "auth": {"cache_seconds": 600}}, tmp_path) as running:
+        own = {"X-API-Key": running.key}
+        with contextlib.closing(sqlite3.connect(tmp_path / "orbit.db")) as database, database:
+            database.execute("UPDATE api_keys SET requests_per_day = 5")
+        assert httpx.get(f"{running.url}/key", headers=own).json()["budgets"][0]["used"] == 0
+        with contextlib.closing(sqlite3.connect(tmp_path / "orbit.db")) as database:
+            database.executescript("PRAGMA foreign_keys = OFF; DROP TABLE api_keys; DROP TABLE day_counts")
+        shown = httpx.get(f"{running.url}/key", headers=own).json()
+    assert (shown["client_name"], shown["budgets"][0]["limit"], shown["budgets"][0]["used"]) == ("test", 5, None)
 
 
 def test_a_token_is_generated_once_for_its_owner_alone(tmp_path, monkeypatch, caplog):

@@ -158,7 +158,7 @@ def test_a_result_with_an_image_and_one_of_nothing(server: RunningServer) -> Non
 
 def test_parameters_that_change_nothing(server: RunningServer) -> None:
     beside: Any = {"metadata": {"user_id": "u"}, "service_tier": "auto", "mcp_servers": [], "container": None}
-    assert "ignored" not in post(server, **beside).json()["orbit"]
+    assert "ignored" not in post(server, **beside, seed=None).json()["orbit"]
     assert post(server, novel=1).json()["orbit"]["ignored"] == ["novel"]
 
 
@@ -217,6 +217,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a number as text": ({"max_tokens": "many"}, "max_tokens"),
     "a container": ({"container": "c"}, "container"),
     "servers of tools": ({"mcp_servers": [{"url": "u"}]}, "mcp_servers"),
+    "another API's penalty": ({"repetition_penalty": 1.2}, "repetition_penalty"),
+    "another API's seed": ({"seed": 1}, "seed"),
+    "another API's stop": ({"stop": ["x"]}, "stop"),
+    "a server's window": ({"num_ctx": 8192}, "num_ctx"),
 }
 
 

@@ -34,7 +34,7 @@ from orbit.admin.wire import (
 from orbit.database.keys import DuplicateKey, UnknownKey
 from orbit.database.prompts import DuplicatePrompt, PromptInUse, UnknownPrompt
 from orbit.database.records import PAGE
-from orbit.errors import OrbitError
+from orbit.errors import DatabaseUnavailable, OrbitError
 from orbit.web.admin_guard import ADMIN_SESSION, ADMIN_TOKEN, CHANGING_SESSION, NotAdministrator, TooManyAttempts
 from orbit.web.api.admin.activity import chats_route
 from orbit.web.api.admin.collections import collection_routes
@@ -173,8 +173,11 @@ def _own_key_route(services: Services) -> Any:
     @get("/key", summary="What the caller's own key may do", tags=["administration"], security=[{API_KEY: []}])
     async def key(request: Request[Any, Any, Any]) -> Response[OwnKey]:
         identity = await services.authenticator.authenticate(request.headers.get("x-api-key"))
-        found = own_key(identity.key, await use_today(services.database, identity.key))
-        return Response(found, headers={"Cache-Control": "no-store"})
+        try:
+            use = await use_today(services.database, identity.key)
+        except DatabaseUnavailable:  # the key is in the cache
+            use = None
+        return Response(own_key(identity.key, use), headers={"Cache-Control": "no-store"})
 
     return key
 

@@ -18,6 +18,7 @@ from orbit.web.wires.anthropic.blocks import InputMessage, MessageBlock, convers
 from orbit.web.wires.anthropic.message_wire import MessageWire
 from orbit.web.wires.anthropic.tools import MessageTool, MessageToolChoice, tools_of
 from orbit.web.wires.checks import check_parameters, check_size, filter_of
+from orbit.web.wires.openai.parameters import NEUTRAL
 from orbit.web.wires.question import ConversationQuestion
 from orbit.web.wires.sent_names import SentNames, sent_as
 
@@ -81,8 +82,21 @@ _BESIDE: Final = frozenset(
     }
 )
 """They do not change the answer: they say whose request it is, or how to count, cache or serve it."""
-_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {"container": (), "mcp_servers": ([],)}
-"""They would change the answer, so they are refused unless null or neutral. Name -> neutral values."""
+_COUNT_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {"container": (), "mcp_servers": ([],)}
+"""They would change the prompt, so they are refused unless null or neutral. Name -> neutral values."""
+_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
+    **NEUTRAL,
+    **_COUNT_NEUTRAL,
+    "frequency_penalty": (0,),
+    "logprobs": (False,),
+    "min_p": (0,),
+    "presence_penalty": (0,),
+    "repeat_penalty": (1,),
+    "repetition_penalty": (1,),
+    "seed": (),
+    "stop": ("", []),
+}
+"""The same for what would change the answer: mostly options of servers of OpenAI's API."""
 _NAMES: Final[SentNames] = {
     "json_schema": ("output_config.format", "output_format"),
     "reasoning_effort": ("output_config.effort", "thinking"),
@@ -157,6 +171,7 @@ class MessageProtocol(Generic[R]):
     def __init__(self, kind: type[R], limits: Limits, general: General) -> None:
         """``kind`` is the form of the request."""
         self._decoder = msgspec.json.Decoder(kind)
+        self._neutral = _NEUTRAL if kind is MessageRequest else _COUNT_NEUTRAL
         self._known = frozenset(field.encode_name for field in msgspec.structs.fields(kind))
         self._passed = frozenset(general.pass_parameters)
         self._fetches = bool(general.image_hosts)
@@ -170,7 +185,7 @@ class MessageProtocol(Generic[R]):
     def question(self, body: bytes) -> MessageQuestion[R]:
         """Decode and check a body. Raises RequestError with what is wrong."""
         request = decode(body, self._decoder, _EXPECTED)
-        ignored, extra = check_parameters(body, self._known, self._passed, beside=_BESIDE, neutral=_NEUTRAL)
+        ignored, extra = check_parameters(body, self._known, self._passed, beside=_BESIDE, neutral=self._neutral)
         tools, choice = tools_of(request.tools, request.tool_choice)
         conversation = conversation_of(request.system, request.messages, fetches=self._fetches)
         check_length(conversation.question.content, self._limits.max_message_chars)

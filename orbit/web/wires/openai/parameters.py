@@ -19,7 +19,7 @@ _BESIDE: Final = frozenset(
 """They do not change the answer: they say whose request it is, or how to count, cache or list it."""
 
 _FALSE: Final = (False,)
-_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
+NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     # of OpenAI's API
     "n": (1,),
     "functions": ([],),
@@ -36,17 +36,31 @@ _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "thinking": (),
     "verbosity": ("medium",),
     "web_search_options": (),
+    # of OpenAI's API for another kind of request; ``known`` has those of this one
+    "instructions": ("",),
+    "max_completion_tokens": (),
+    "max_output_tokens": (),
+    "max_tokens": (),
+    "previous_response_id": (),
+    "reasoning": ({},),
+    "reasoning_effort": (),
+    "response_format": ({"type": "text"},),
+    "text": ({"format": {"type": "text"}},),
+    "tool_choice": ("none", "auto"),
+    "tools": ([],),
     # of other servers of that API
     "allowed_token_ids": ([],),
     "bad_words": ([],),
     "best_of": (1,),
     "chat_template": (),
     "chat_template_kwargs": ({},),
+    "context": ([],),
     "documents": ([],),
     "dry_multiplier": (0,),
     "dynatemp_range": (0,),
     "echo": _FALSE,
     "enable_thinking": (),
+    "format": ("",),
     "grammar": ("",),
     "guided_choice": ([],),
     "guided_decoding_backend": (),
@@ -57,11 +71,20 @@ _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "json_schema": (),
     "length_penalty": (1,),
     "logits_processors": ([],),
+    "max_length": (),
+    "max_new_tokens": (),
+    "min_new_tokens": (0,),
     "min_tokens": (0,),
     "mirostat": (0,),
     "models": ([],),
+    "n_keep": (0,),
+    "n_predict": (-1,),
     "n_probs": (0,),
     "no_repeat_ngram_size": (0,),
+    "num_beams": (1,),
+    "num_ctx": (),
+    "num_keep": (0,),
+    "num_predict": (-1,),
     "options": ({},),
     "plugins": ([],),
     "prompt_logprobs": (0,),
@@ -70,12 +93,16 @@ _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "raw": _FALSE,
     "reasoning_budget": (-1,),
     "regex": ("",),
+    "repeat_last_n": (),
     "route": (),
     "safe_prompt": _FALSE,
+    "samplers": (),
+    "stop_sequences": ([],),
     "stop_token_ids": ([],),
     "structured_outputs": (),
     "suffix": ("",),
     "system": ("",),
+    "template": ("",),
     "tfs_z": (1,),
     "think": (),
     "thinking_budget": (),
@@ -94,4 +121,4 @@ def check_parameters(
     body: bytes, known: frozenset[str], passed: frozenset[str] = frozenset()
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Check the parameters of a completion that are not ``known``. See ``checks.check_parameters``."""
-    return checks.check_parameters(body, known, passed, beside=_BESIDE, neutral=_NEUTRAL)
+    return checks.check_parameters(body, known, passed, beside=_BESIDE, neutral=NEUTRAL)
