@@ -7,7 +7,7 @@ import pytest
 
 ORBIT = Path(__file__).parents[1] / "orbit"
 PUBLIC = {
-    *("errors", "filters", "hookspecs", "provider", "sanitize", "thinking", "thresholds", "tokens", "types"),
+    *("errors", "filters", "hookspecs", "provider", "sanitize", "stores", "thinking", "tokens", "types"),
     "upstreams",
 }
 FLOORS = (

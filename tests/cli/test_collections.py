@@ -227,18 +227,19 @@ def test_embedding_again_goes_on_where_it_was_interrupted(
         raise RuntimeError("killed")
 
     from orbit_chroma import provider
+    from orbit_chroma.passages import Passages
 
     monkeypatch.setattr(provider, "WRITE_SIZE", 10)
     monkeypatch.setattr(OrbitHost, "embed", counted)
     with monkeypatch.context() as patch:
         if broken == "copy":
-            use, calls = provider.ChromaProvider._use, []
+            use, calls = Passages.use, []
 
             async def fails(self: Any, *arguments: Any, **options: Any) -> Any:
                 calls.append(arguments)
                 return await (use(self, *arguments, **options) if len(calls) < 2 else killed())
 
-            patch.setattr(provider.ChromaProvider, "_use", fails)
+            patch.setattr(Passages, "use", fails)
         else:
             patch.setattr(OrbitHost, broken, killed)
         with pytest.raises(AssertionError):

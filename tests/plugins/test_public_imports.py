@@ -62,7 +62,7 @@ def test_the_page_names_public_modules() -> None:
         "orbit.upstreams",
         "orbit.chatlog",
         "orbit.sanitize",
-        "orbit.thresholds",
+        "orbit.stores",
     } <= PUBLIC
     for module in PUBLIC:
         assert import_module(module).__all__

@@ -53,11 +53,7 @@ class Connection:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="chroma")
 
     async def read(self, work: Callable[[ClientAPI], T]) -> T:
-        """Run ``work`` with a client in a thread.
-
-        Raises ProviderError. Only Chroma's ``NotFoundError`` passes through, because only ``work`` knows what is
-        missing.
-        """
+        """Run ``work`` with a client in a thread. Raises ProviderError, as Missing if there is no such collection."""
         return await self._in_thread(self._database.reading, work)
 
     async def write(self, work: Callable[[ClientAPI], T]) -> T:
@@ -80,13 +76,9 @@ class Connection:
         self, enter: Callable[[], AbstractContextManager[ClientAPI]], work: Callable[[ClientAPI], T]
     ) -> T:
         def run() -> T:
-            from chromadb.errors import NotFoundError  # noqa: PLC0415 - importing a plugin stays light
-
             try:
                 with enter() as client:
                     return work(client)
-            except NotFoundError:
-                raise
             except BaseException as error:
                 raise translate(error, self._database.where) from error
 

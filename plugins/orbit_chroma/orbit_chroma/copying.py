@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from orbit import Vectors
 
-PREVIOUS: Final = ".previous"
-"""Ends the name that ORBIT gives a collection when one with vectors of another model takes its place."""
-
 READ_SIZE: Final = 5_000
 """Records per read when scanning a whole collection."""
 

@@ -6,6 +6,10 @@ import orbit
 from orbit.upstreams import WrongCertificate, tls_reason
 
 
+class Missing(orbit.ProviderError):
+    """Chroma has no such collection."""
+
+
 def translate(error: BaseException, where: str) -> BaseException:  # noqa: PLR0911 - one for each kind
     """Return the error to raise instead of ``error``; ``where`` is the database's name in messages.
 
@@ -31,6 +35,8 @@ def translate(error: BaseException, where: str) -> BaseException:  # noqa: PLR09
             return orbit.ProviderError(
                 f"{where} cannot be reached{way}: {sentence}", kind="unavailable", retryable=True
             )
+        case errors.NotFoundError():
+            return Missing(sentence, kind="not_found")
         case errors.RateLimitError():
             return orbit.ProviderError(f"{where} is busy: {sentence}", kind="overloaded", retryable=True)
         case errors.ChromaAuthError() | errors.AuthorizationError():

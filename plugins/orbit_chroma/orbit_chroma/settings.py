@@ -10,13 +10,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from orbit.thresholds import Thresholds
+from orbit.stores import VectorStoreSettings
 from orbit.upstreams import address_problem, header_problems, shown, tls_problems
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]", re.ASCII)
 
 
-class ChromaSettings(Thresholds, frozen=True):
+class ChromaSettings(VectorStoreSettings, frozen=True):
     """One Chroma database: embedded if ``host`` is empty, otherwise a server."""
 
     path: Annotated[
@@ -39,9 +39,6 @@ class ChromaSettings(Thresholds, frozen=True):
     tenant: Annotated[str, Meta(description="Tenant on the server.", min_length=1)] = "default_tenant"
     database: Annotated[str, Meta(description="Database on the server.", min_length=1)] = "default_database"
     timeout: Annotated[float, Meta(description="Timeout for one request to the server, in seconds.", gt=0)] = 10.0
-    collection: Annotated[
-        str, Meta(description="Collection for API keys without one; empty: they search nothing here.")
-    ] = ""
     max_results: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="Earlier name of retrieval.limit.", extra={"renamed": "retrieval.limit"}),

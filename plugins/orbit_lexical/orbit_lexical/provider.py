@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Self, TypeVar
 import msgspec
 
 import orbit
+from orbit.stores import NoCollection, refuse_equal_ids
 from orbit_lexical import shelf
 from orbit_lexical.settings import LexicalSettings
 
@@ -91,11 +91,7 @@ class LexicalProvider(orbit.Provider):
         def work() -> list[orbit.Document]:
             found = self._open(name)
             if found is None:
-                raise orbit.ProviderError(
-                    f"The collection '{name}' does not exist. Ingest documents into it: orbit ingest PATH "
-                    f"--collection {name}",
-                    kind="not_found",
-                )
+                raise NoCollection(name)
             return found.search(query, limit)
 
         return await self._in_thread(work)
@@ -103,10 +99,7 @@ class LexicalProvider(orbit.Provider):
     @orbit.hookimpl
     async def index(self, collection: str, documents: Sequence[orbit.Document]) -> int:
         """Write all documents of some sources in place of their earlier ones, in one transaction."""
-        ids = Counter(document.id for document in documents)
-        if len(ids) != len(documents):
-            twice = next(one for one, count in ids.items() if count > 1)
-            raise orbit.ProviderError(f"two documents have the id '{twice}'")
+        refuse_equal_ids(documents)
         if not documents:
             return 0
 

@@ -68,6 +68,11 @@ class Database:
             await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             yield connection
 
+    async def check(self) -> None:
+        """Raise ProviderError if the server does not respond."""
+        async with self.reading() as connection:
+            await connection.execute("SELECT 1", timeout=self._settings.timeout)
+
     async def close(self) -> None:
         """Wait for running calls and close all connections."""
         self._closed = True

@@ -8,14 +8,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from orbit.thresholds import Thresholds
+from orbit.stores import VectorStoreSettings
 from orbit.upstreams import shown, tls_problems
 
 LONGEST_NAME = 512
 """Characters in the name of a collection."""
 
 
-class PgvectorSettings(Thresholds, frozen=True):
+class PgvectorSettings(VectorStoreSettings, frozen=True):
     """One database of a PostgreSQL server."""
 
     host: Annotated[
@@ -39,9 +39,6 @@ class PgvectorSettings(Thresholds, frozen=True):
     verify_certs: Annotated[bool, Meta(description="Verify the server's certificate.")] = True
     timeout: Annotated[float, Meta(description="Timeout for connecting and for one search, in seconds.", gt=0)] = 10.0
     connections: Annotated[int, Meta(description="Most connections of one process.", ge=1)] = 10
-    collection: Annotated[
-        str, Meta(description="Collection for API keys without one; empty: they search nothing here.")
-    ] = ""
     index_from: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         Meta(

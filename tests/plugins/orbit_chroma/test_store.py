@@ -4,6 +4,7 @@ import asyncio
 import uuid
 
 import pytest
+from orbit_chroma import passages as stored
 from orbit_chroma import provider, vector_file
 from store_kit import CONTEXT, StoreContract, ask, passages
 
@@ -56,7 +57,7 @@ async def test_large_vectors_are_written_a_few_at_a_time(store, name, monkeypatc
 def broken_writing(store, monkeypatch):
     """Let the second of several writes fail."""
     monkeypatch.setattr(provider, "WRITE_SIZE", 100)
-    write, calls = store._write, []
+    write, calls = store.database.write, []
 
     async def fail(*arguments):
         calls.append(arguments)
@@ -64,7 +65,7 @@ def broken_writing(store, monkeypatch):
             raise orbit.ProviderError("the disk is full")
         await write(*arguments)
 
-    return lambda: monkeypatch.setattr(store, "_write", fail)
+    return lambda: monkeypatch.setattr(store.database, "write", fail)
 
 
 async def test_an_interrupted_replacement_keeps_the_old_and_is_not_called_done(store, name, broken_writing):
@@ -168,13 +169,13 @@ async def test_unusual_text_and_metadata_survive(store, name):
 
 async def test_the_sources_of_an_embedded_database_are_read_once_until_somebody_writes(host, opened, monkeypatch):
     reads = []
-    read = provider._digests
+    read = stored._digests
 
     def counted(*arguments):
         reads.append(1)
         return read(*arguments)
 
-    monkeypatch.setattr(provider, "_digests", counted)
+    monkeypatch.setattr(stored, "_digests", counted)
     async with opened(host) as store, opened(host) as other:
         await store.index("docs", passages("a", "one"), CONTEXT)
         for _ in range(3):
