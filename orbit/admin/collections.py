@@ -10,6 +10,7 @@ import msgspec
 
 from orbit.admin.names import check_name
 from orbit.admin.wire import Body
+from orbit.config.collection_names import NEXT, PREVIOUS
 from orbit.database.base import Database
 from orbit.database.keys import KeyChanges
 from orbit.documents import Origins
@@ -19,11 +20,6 @@ from orbit.host.host import OrbitHost
 from orbit.types import CallContext, Collection
 
 logger = logging.getLogger("orbit.admin")
-
-NEXT = ".next"
-"""Ends the name of a copy that is being made. Copying again completes it."""
-PREVIOUS = ".previous"
-"""Ends the name of a collection that another one, with vectors of another model, has replaced."""
 
 
 class UnknownDocument(OrbitError):

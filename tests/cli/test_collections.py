@@ -130,7 +130,8 @@ def test_a_broken_renaming_is_completed(orbit: Any, monkeypatch: pytest.MonkeyPa
 def test_names_that_are_taken_or_wrong_are_refused(orbit: Any, verb: str) -> None:
     orbit("collections", "copy", "handbook", "guide")
     assert "There is a collection 'guide' already." in orbit("collections", verb, "handbook", "guide", code=1).stderr
-    assert "cannot name a collection" in orbit("collections", verb, "handbook", "my guide", code=1).stderr
+    for wrong in ("my guide", "guide.next", "guide.previous"):
+        assert "cannot name a collection" in orbit("collections", verb, "handbook", wrong, code=1).stderr
 
 
 def test_a_copy_answers_as_the_original(orbit: Any) -> None:
@@ -215,7 +216,8 @@ def test_embedding_again_goes_on_where_it_was_interrupted(
     for number in range(30):
         (place / "docs" / f"{number}.txt").write_text(f"Note {number} about the harbour.")
     local("ingest", "docs", "--collection", "handbook")
-    local("collections", "copy", "handbook", "handbook.previous")
+    for embedding in ("small", "large"):  # so that there is an earlier handbook.previous
+        local("collections", "re-embed", "handbook", "--embedding", embedding)
     embedded: list[str] = []
     embed = OrbitHost.embed
 

@@ -118,7 +118,7 @@ def test_pruning_needs_a_folder(orbit_ingest):
     assert (code, "--prune needs a folder" in err) == (2, True)
 
 
-@pytest.mark.parametrize("name", ["Größe", "my docs", "a..b", "192.168.0.1"])
+@pytest.mark.parametrize("name", ["Größe", "my docs", "a..b", "192.168.0.1", "guide.next", "guide.previous"])
 def test_a_name_that_cannot_name_a_collection_is_refused_at_once(orbit_ingest, name):
     code, _, err = orbit_ingest("docs", "--collection", name)
     assert (code, "cannot name a collection" in err) == (1, True)

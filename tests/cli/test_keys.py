@@ -226,10 +226,10 @@ def test_the_module_imports_nothing_heavy():
     assert {name for name in ("aiosqlite", "litestar", "httpx") if name in done.stdout} == set()
 
 
-@pytest.mark.parametrize("name", ["Größe", "my docs", "a..b", "192.168.0.1"])
+@pytest.mark.parametrize("name", ["Größe", "my docs", "a..b", "192.168.0.1", "guide.next"])
 def test_a_name_that_cannot_name_a_collection_is_refused_with_the_key(orbit, name):
     refused = orbit("keys", "create", "--name", "Ana", "--collection", name, code=1)
-    assert f"'{name}' cannot name a collection; use 3 to 200 letters" in refused.stderr
+    assert f"'{name}' cannot name a collection; " in refused.stderr
     assert json.loads(orbit("keys", "list", "--json").stdout) == []
     key = create(orbit)
     assert "cannot name a collection" in orbit("keys", "update", key["id"], "--collection", name, code=1).stderr

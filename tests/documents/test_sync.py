@@ -236,6 +236,21 @@ def test_a_name_in_the_settings_that_is_no_connector_is_a_problem(tmp_path):
         host.raise_problems()
 
 
+@pytest.mark.parametrize(
+    ("sections", "path"),
+    [
+        ({"shelf": {}, "sync": {"collections": {"shelf": "my docs"}}}, "sync.collections.shelf"),
+        ({"shelf": {}, "sync": {"collections": {"shelf": "guide.next"}}}, "sync.collections.shelf"),
+        ({"my files": {"use": "shelf"}}, "sync.collections.my files"),
+        ({"lexical": {"collection": "my docs"}}, "lexical.collection"),
+    ],
+)
+def test_a_collection_that_nothing_can_be_written_into_is_a_problem(tmp_path, sections, path):
+    host = make_host({"echo": {}, **sections}, tmp_path, {"shelf": Shelf})
+    with pytest.raises(ConfigError, match=rf"{path}: .* cannot name a collection"):
+        host.raise_problems()
+
+
 def test_a_connector_that_changes_what_is_known_loses_nothing(run):
     async def scene(world):
         world.shelf.files = {"a.md": ("1", b"Plums are ripe."), "b.md": ("1", b"Pears are not.")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from orbit.config.collection_names import name_problem
 from orbit.config.convert import suggest
 from orbit.config.model import Config
 from orbit.errors import Problem
@@ -52,6 +53,22 @@ def unknown_names(config: Config, registry: Registry) -> Iterator[Problem]:
                     f"'{name}' is no {kind}.{suggest(name, able)} Providers that {does}: {', '.join(able) or 'none'}."
                 )
                 yield Problem(f"{path}.{name}", sentence)
+
+
+def unusable_collections(config: Config, registry: Registry) -> Iterator[Problem]:
+    """Yield a problem for each collection of a connector, or default one of a store, that nothing can be written into.
+
+    A store that adopts collections of other programs may serve one with any name.
+    """
+    named = config.host.sync.collections
+    wanted = {f"sync.collections.{name}": named.get(name, name) for name in registry.implementing("fetch")}
+    adopting = registry.implementing("adopt")
+    for name in registry.implementing("index"):
+        if name not in adopting and (default := registry[name].default_collection()):
+            wanted[f"{name}.collection"] = default
+    for setting, collection in wanted.items():
+        if problem := name_problem(collection):
+            yield Problem(setting, problem)
 
 
 def _is_model(need: Need, config: Config) -> bool:

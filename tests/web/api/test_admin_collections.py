@@ -326,7 +326,19 @@ def test_an_upload_that_stands_still_is_given_up(server, admin):
     assert raw_upload(server, PIECES[:3], 0.0, missing=100) == 408
 
 
-BAD_NAMES = ["Größe", "my docs", "a..b", "192.168.0.1", "a", "-dash", "dash-", "x" * 201, "a\nb", "../etc"]
+BAD_NAMES = [
+    "guide.next",
+    "Größe",
+    "my docs",
+    "a..b",
+    "192.168.0.1",
+    "a",
+    "-dash",
+    "dash-",
+    "x" * 201,
+    "a\nb",
+    "../etc",
+]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
@@ -334,7 +346,7 @@ def test_a_name_that_cannot_name_a_collection_is_refused_where_it_first_appears(
     """In the key already, so that nobody holds a key which can never answer."""
     made = admin.post("/admin/api-keys", json={"client_name": "x", "collection_name": name})
     if len(name) <= 200:
-        assert "cannot name a collection; use 3 to 200 letters" in is_problem(made, 422, "invalid_collection_name")
+        assert "cannot name a collection; " in is_problem(made, 422, "invalid_collection_name")
     assert made.status_code in (400, 422)
     key = admin.post("/admin/api-keys", json={"client_name": "x", "collection_name": "museum"}).json()["id"]
     changed = admin.patch(f"/admin/api-keys/{key}", json={"collection_name": name})
