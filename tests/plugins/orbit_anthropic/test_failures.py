@@ -177,16 +177,6 @@ async def test_a_wrong_key_ends_the_start(start: Start) -> None:
             await start(base_url=wire.url, api_key="wrong")
 
 
-async def test_health(start: Start) -> None:
-    async with AnthropicWire() as wire:
-        provider = await start(base_url=[wire.url, "http://127.0.0.1:9"])
-        assert (await provider.health()).status == "degraded"
-        provider = await start(base_url=wire.url)
-        assert (await provider.health()).status == "ok"
-        await wire.stop()
-        assert (await provider.health()).status == "down"
-
-
 async def test_an_unlisted_error_is_one_of_orbits(wire: AnthropicWire, start: Start, context: CallContext) -> None:
     provider = await start(base_url=wire.url)
     await wire.stop()

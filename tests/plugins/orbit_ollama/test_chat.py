@@ -238,15 +238,3 @@ async def test_connections_are_used_again(wire: OllamaWire, start: Start, contex
         await ask(provider, context)
 
     assert len(server.connections) == 1
-
-
-async def test_many_answers_at_the_same_time(wire: OllamaWire, start: Start, context: CallContext) -> None:
-    wire.delay = 0.02
-    provider = await start(base_url=wire.url)
-
-    answers = await asyncio.gather(
-        *(ask(provider, context, (Message("user", f"number {number} of many"),)) for number in range(150))
-    )
-
-    assert [text(chunks) for chunks in answers] == [f"number {number} of many" for number in range(150)]
-    assert wire.most_running > 100

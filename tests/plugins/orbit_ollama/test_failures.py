@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
-from contextlib import aclosing
 from typing import Any
 
 import pytest
-from ollama_kit import ANYTHING, QUESTION, Start, ask, text, until
+from ollama_kit import Start, ask, text, until
 from ollama_wire import Fault, OllamaWire
+from upstream_contract import failure
 
 from orbit import CallContext, GenerateOptions, Message, PromptTooLong, ProviderError
-
-
-async def failure(start: Start, context: CallContext, url: str, **settings: object) -> tuple[ProviderError, str]:
-    """Return the error of a call and the text that arrived before it."""
-    provider = await start(base_url=url, **settings)
-    arrived = ""
-    async with aclosing(provider.generate(QUESTION, ANYTHING, context)) as chunks:
-        try:
-            async for chunk in chunks:
-                arrived += chunk.text
-        except ProviderError as error:
-            assert provider.pool.servers[0].in_flight == 0
-            return error, arrived
-    raise AssertionError("it did not fail")
-
 
 FAILURES = [
     # fault, kind, retryable, part of the sentence
@@ -105,53 +88,6 @@ async def test_text_that_arrives_together_with_an_error_is_not_lost(
     assert arrived == "one two"
 
 
-async def test_refused_connection(wire: OllamaWire, start: Start, context: CallContext) -> None:
-    provider = await start(base_url=wire.url, max_retries=1)
-    await wire.stop()
-
-    with pytest.raises(ProviderError) as raised:
-        await ask(provider, context)
-
-    assert raised.value.kind == "unavailable"
-    assert raised.value.retryable
-    assert raised.value.message == f"{wire.url} cannot be reached: Connection refused."
-
-
-async def test_a_name_that_cannot_be_resolved(start: Start, context: CallContext) -> None:
-    provider = await start(base_url="http://no-such-host.invalid:11434", max_retries=0, require_server=False)
-
-    with pytest.raises(ProviderError, match=r"no-such-host.*cannot be reached: \w+") as raised:
-        await ask(provider, context)
-
-    assert raised.value.kind == "unavailable"
-
-
-async def test_a_passing_failure_is_tried_again(wire: OllamaWire, start: Start, context: CallContext) -> None:
-    wire.faults += [Fault("status", status=503, error="busy"), Fault("die")]
-    provider = await start(base_url=wire.url, max_retries=2)
-
-    assert text(await ask(provider, context)) == "one two three"
-    assert len(wire.asked()) == 3
-
-
-async def test_a_server_that_comes_back_is_reached(wire: OllamaWire, start: Start, context: CallContext) -> None:
-    provider = await start(base_url=wire.url, max_retries=5, retry_delay=0.1)
-    await wire.stop()
-    task = asyncio.create_task(ask(provider, context))
-    await asyncio.sleep(0.1)
-    await wire.start()
-
-    assert text(await task) == "one two three"
-
-
-async def test_a_request_error_is_not_tried_again(wire: OllamaWire, start: Start, context: CallContext) -> None:
-    wire.faults.append(Fault("status", status=400, error="invalid option"))
-
-    await failure(start, context, wire.url, max_retries=5)
-
-    assert len(wire.asked()) == 1
-
-
 async def test_a_hang_is_not_tried_again(wire: OllamaWire, start: Start, context: CallContext) -> None:
     wire.faults.append(Fault("hang"))
 
@@ -159,27 +95,6 @@ async def test_a_hang_is_not_tried_again(wire: OllamaWire, start: Start, context
 
     assert len(wire.asked()) == 1
     await until(lambda: wire.running == 0)
-
-
-async def test_retries_have_a_budget(wire: OllamaWire, start: Start, context: CallContext) -> None:
-    wire.faults += [Fault("status", status=503, error="busy")] * 1000
-    provider = await start(base_url=wire.url, max_retries=3, retry_delay=0)
-
-    for _ in range(30):
-        with pytest.raises(ProviderError):
-            await ask(provider, context)
-
-    assert 30 < len(wire.asked()) <= 30 + 10 + 3  # ten at once, and a tenth of the load
-
-
-async def test_the_deadline_of_the_request_counts(wire: OllamaWire, start: Start) -> None:
-    wire.faults.append(Fault("hang"))
-    provider = await start(base_url=wire.url)
-
-    with pytest.raises(ProviderError) as raised:
-        await ask(provider, CallContext("test", deadline=time.monotonic() + 0.1))
-
-    assert raised.value.kind == "timeout"
 
 
 async def test_a_prompt_that_would_be_cut_is_refused(wire: OllamaWire, start: Start, context: CallContext) -> None:
@@ -205,35 +120,6 @@ async def test_a_model_of_the_request_that_is_missing(wire: OllamaWire, start: S
     assert raised.value.kind == "not_found"
 
 
-async def test_load_goes_to_the_least_loaded_server(start: Start, context: CallContext) -> None:
-    async with OllamaWire() as one, OllamaWire() as two, OllamaWire() as three:
-        servers = (one, two, three)
-        for server in servers:
-            server.delay = 0.02
-        provider = await start(base_url=[server.url for server in servers])
-
-        await asyncio.gather(*(ask(provider, context) for _ in range(30)))
-
-        assert [len(server.asked()) for server in servers] == [10, 10, 10]
-
-
-async def test_a_dying_server_loses_only_what_it_was_answering(start: Start, context: CallContext) -> None:
-    async with OllamaWire() as dying, OllamaWire() as living:
-        for server in (dying, living):
-            server.delay, server.reply = 0.02, lambda _: "word " * 30
-        provider = await start(base_url=[dying.url, living.url])
-        first = [asyncio.create_task(ask(provider, context)) for _ in range(10)]
-        await until(lambda: dying.running == 5 and living.running == 5)
-        await asyncio.sleep(0.1)
-
-        await dying.stop()
-        second = await asyncio.gather(*(ask(provider, context) for _ in range(10)))
-        results = await asyncio.gather(*first, return_exceptions=True)
-
-        assert all(text(chunks).split() == ["word"] * 30 for chunks in second)
-        assert sorted(type(result).__name__ for result in results) == ["ProviderError"] * 5 + ["list"] * 5
-
-
 async def test_a_server_without_the_model_sends_to_the_other(start: Start, context: CallContext) -> None:
     async with OllamaWire() as has, OllamaWire() as lacks:
         provider = await start(base_url=[has.url, lacks.url])
@@ -241,25 +127,6 @@ async def test_a_server_without_the_model_sends_to_the_other(start: Start, conte
 
         for _ in range(6):
             assert text(await ask(provider, context)) == "one two three"
-
-
-async def test_health_tells_which_server_is_away(start: Start) -> None:
-    async with OllamaWire() as one, OllamaWire() as two:
-        provider = await start(base_url=[one.url, two.url])
-        assert (await provider.health()).status == "ok"
-
-        await one.stop()
-        health = await provider.health()
-        assert health.status == "degraded"
-        assert one.url in health.detail
-        assert two.url not in health.detail
-
-        await two.stop()
-        assert (await provider.health()).status == "down"
-
-        await one.start()
-        await two.start()
-        assert (await provider.health()).status == "ok"
 
 
 async def test_a_long_pause_is_the_clients_to_wait(wire: OllamaWire, start: Start, context: CallContext) -> None:

@@ -62,48 +62,6 @@ async def test_what_is_no_ollama_is_told_apart(start: Start) -> None:
             await start(base_url=f"http://127.0.0.1:{port}")
 
 
-async def test_a_server_that_comes_up_late_is_awaited(wire: OllamaWire, start: Start, context: CallContext) -> None:
-    await wire.stop()
-    starting = asyncio.ensure_future(start(base_url=wire.url, start_timeout=5))
-    await asyncio.sleep(0.3)
-    await wire.start()
-
-    assert text(await ask(await starting, context)) == "one two three"
-
-
-async def test_an_operator_may_start_without_a_server(
-    wire: OllamaWire, start: Start, context: CallContext, caplog: pytest.LogCaptureFixture
-) -> None:
-    await wire.stop()
-    provider = await start(base_url=wire.url, require_server=False)
-    assert "cannot be reached" in caplog.text
-    assert (await provider.health()).status == "down"
-
-    await wire.start()
-    assert text(await ask(provider, context)) == "one two three"
-
-
-async def test_one_of_two_servers_suffices(
-    wire: OllamaWire, start: Start, context: CallContext, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with OllamaWire() as other:
-        await other.stop()
-        provider = await start(base_url=[other.url, wire.url])
-
-    assert other.url in caplog.text
-    assert text(await ask(provider, context)) == "one two three"
-
-
-async def test_starting_twice(wire: OllamaWire, context: CallContext) -> None:
-    settings = OllamaSettings(base_url=wire.url, model="llama3.2")
-    provider = OllamaProvider("ollama", settings, host=None)  # type: ignore[arg-type]  # it asks nothing of its host
-    for _ in range(2):
-        async with provider:
-            assert text(await ask(provider, context)) == "one two three"
-    with pytest.raises(ProviderError, match="not started"):
-        await ask(provider, context)
-
-
 async def test_the_window_is_what_the_model_was_trained_for(
     start: Start, context: CallContext, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from openai_kit import QUESTION, Start, ask, text, until
 from openai_wire import Fault, OpenAIWire
 
-from orbit import CallContext, GenerateOptions, Message, ProviderError, Usage
+from orbit import CallContext, GenerateOptions, ProviderError, Usage
 
 
 async def test_pieces_come_as_the_model_writes_them(wire: OpenAIWire, start: Start, context: CallContext) -> None:
@@ -196,15 +196,3 @@ async def test_connections_are_used_again(wire: OpenAIWire, start: Start, contex
         await ask(provider, context)
 
     assert wire.connections == 1
-
-
-async def test_many_answers_at_the_same_time(wire: OpenAIWire, start: Start, context: CallContext) -> None:
-    wire.delay = 0.02
-    provider = await start(base_url=wire.url)
-
-    answers = await asyncio.gather(
-        *(ask(provider, context, (Message("user", f"number {number} of many"),)) for number in range(150))
-    )
-
-    assert [text(chunks) for chunks in answers] == [f"number {number} of many" for number in range(150)]
-    assert wire.most_running > 100

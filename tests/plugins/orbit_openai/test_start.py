@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import sys
 from typing import Any
 
@@ -36,50 +34,12 @@ async def test_a_wrong_path_is_told_apart(wire: OpenAIWire, start: Start) -> Non
         await start(base_url=wire.url.removesuffix("/v1"))
 
 
-async def test_a_server_that_comes_up_late_is_awaited(wire: OpenAIWire, start: Start, context: CallContext) -> None:
-    await wire.stop()
-    starting = asyncio.ensure_future(start(base_url=wire.url, start_timeout=10))
-    await asyncio.sleep(0.1)
-    await wire.start()
-
-    assert text(await ask(await starting, context)) == "one two three"
-
-
-async def test_an_operator_may_start_without_a_server(
-    wire: OpenAIWire, start: Start, context: CallContext, caplog: pytest.LogCaptureFixture
-) -> None:
-    await wire.stop()
-    with caplog.at_level(logging.WARNING):
-        provider = await start(base_url=wire.url, require_server=False)
-    assert "cannot be reached" in caplog.text
-
-    await wire.start()
-    assert text(await ask(provider, context)) == "one two three"
-
-
 async def test_a_gateway_without_a_list_of_models(start: Start, context: CallContext) -> None:
     async with OpenAIWire(lists_models=False) as wire:
         provider = await start(base_url=wire.url, require_server=False)
 
         assert text(await ask(provider, context)) == "one two three"
         assert (await provider.health()).status == "degraded"
-
-
-async def test_one_of_two_servers_suffices(wire: OpenAIWire, start: Start, context: CallContext) -> None:
-    provider = await start(base_url=[wire.url, "http://127.0.0.1:9/v1"])
-
-    for _ in range(4):
-        assert text(await ask(provider, context)) == "one two three"
-
-
-async def test_starting_twice(wire: OpenAIWire, context: CallContext) -> None:
-    own = msgspec.convert({"base_url": wire.url, "model": "llama"}, OpenAISettings)
-    provider = OpenAIProvider("openai", own, host=None)  # type: ignore[arg-type]  # it asks nothing of its host
-    for _ in range(2):
-        async with provider:
-            assert text(await ask(provider, context)) == "one two three"
-    with pytest.raises(ProviderError, match="not started"):
-        await ask(provider, context)
 
 
 @pytest.mark.parametrize(
