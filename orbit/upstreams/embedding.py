@@ -13,7 +13,7 @@ V = TypeVar("V")
 _MUCH: Final = re.compile(
     r"too (long|large|many|big)|exceed|(longer|larger|greater) than|must have less than|reduce the length"
     r"|context (length|window|size|the overflows)|maximum (context|input|sequence|model|allowed|number)"
-    r"|max(imum)? (allowed )?tokens",
+    r"|max(imum)? (allowed )?tokens|at most \d|batch size",
     re.IGNORECASE,
 )
 _SHARE_KEPT = 0.7

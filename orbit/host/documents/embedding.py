@@ -75,7 +75,7 @@ class Embedding:
         position = 0
         while position < len(left) or not found:
             begun = time.monotonic()
-            vectors, count = await self._piece(left[position:], call)
+            vectors, count = await self._piece(left[position:], call, tries=2 if position else 1)
             if count == len(texts):  # the common case copies nothing
                 _report(count)
                 return vectors
@@ -88,12 +88,20 @@ class Embedding:
                     kept.keys |= await asyncio.to_thread(self._unfinished.add, embedding, piece, vectors)
             _report(count)
         _report(len(texts) - len(found))
+        if len(sizes := sorted({len(vector) for vector in found.values()})) > 1:
+            if kept is not None:
+                await asyncio.to_thread(self._unfinished.remove, list(kept.keys))
+            given = " and ".join(map(str, sizes))
+            raise ProviderError(f"{embedding} gave vectors of {given} dimensions; was the model replaced? Try again.")
         return np.stack([found[text] for text in texts])
 
     async def _piece(
-        self, texts: Sequence[str], call: Callable[[Sequence[str]], Awaitable[Vectors]]
+        self, texts: Sequence[str], call: Callable[[Sequence[str]], Awaitable[Vectors]], tries: int
     ) -> tuple[Vectors, int]:
-        """Embed the first texts, as many as fit into a call. Return their vectors and their number."""
+        """Embed the first texts, as many as fit into a call. Return their vectors and their number.
+
+        A call for a single text may time out ``tries`` times: a model that has just answered may hang once.
+        """
         while True:
             piece = texts[: self._size]
             begun = time.monotonic()
@@ -105,7 +113,8 @@ class Embedding:
                     with work.waiting(self._seconds):
                         vectors = await call(piece)
             except ProviderError as error:
-                if error.kind != "timeout" or len(piece) <= 1:
+                tries -= len(piece) <= 1
+                if error.kind != "timeout" or not tries:
                     raise
                 self._size = max(1, len(piece) // _GROWTH)
                 continue

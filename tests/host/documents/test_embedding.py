@@ -184,6 +184,40 @@ async def test_vectors_of_another_model_are_not_taken(
     assert VectorStore.vectors.shape == (30, 32)
 
 
+async def test_a_model_that_was_replaced_meanwhile_is_named_and_embeds_all_texts_again(
+    tmp_path: Path, slow: type[Slow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the same name, so that what the former one embedded looks usable."""
+    monkeypatch.setattr(embedding, "SLOW_SECONDS", 0.0)
+    texts = passages(*map(str, range(30)))
+    slow.fails_at = 10
+    async with opened(tmp_path) as running:
+        with pytest.raises(orbit.ProviderError, match="the model is gone"):
+            await running.index("docs", texts, CONTEXT)
+    slow.fails_at = 0
+    async with host({"echo": {}, "slow": {"dimension": 32}, "vectors": {}}, tmp_path, PLUGINS) as running:
+        with pytest.raises(orbit.ProviderError, match="gave vectors of 32 and 64 dimensions"):
+            await running.index("docs", texts, CONTEXT)
+        await running.index("docs", texts, CONTEXT)
+    assert VectorStore.vectors is not None
+    assert VectorStore.vectors.shape == (30, 32)
+
+
+async def test_a_model_may_hang_once(tmp_path: Path) -> None:
+    sent: list[Sequence[str]] = []
+
+    async def call(piece: Sequence[str]) -> Vectors:
+        sent.append(piece)
+        if len(piece) > 1 or len(sent) == 4:
+            raise orbit.ProviderError("too slow", kind="timeout")
+        await asyncio.sleep(0.02)
+        return np.zeros((1, 4), dtype=np.float32)
+
+    made = await embedding.Embedding(tmp_path, 0.04).embed(["a", "b", "c", "d"], "slow/model", call)
+    assert made.shape == (4, 4)
+    assert [len(piece) for piece in sent] == [4, 1, 1, 1, 1, 1]
+
+
 async def test_a_damaged_file_of_interrupted_work_is_named(tmp_path: Path) -> None:
     (tmp_path / "unfinished.db").write_bytes(b"no database" * 100)
     async with opened(tmp_path) as running:

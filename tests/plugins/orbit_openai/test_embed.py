@@ -112,10 +112,21 @@ async def test_a_text_that_is_too_long_is_shortened_and_the_others_are_whole(
     assert "secret" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Requested 9 inputs, which exceeds 4",
+        "batch size is invalid, it should not be larger than 4",
+        "at most 4 requests can be in one batch",
+        "Too many inputs. The max number of inputs is 4.",
+        "List should have at most 4 items after validation, not 9",
+        "The batch size limit is 4. Your batch size is 9.",
+    ],
+)
 async def test_a_batch_that_is_too_large_is_sent_in_parts(
-    wire: OpenAIWire, start: Start, context: CallContext, caplog: pytest.LogCaptureFixture
+    wire: OpenAIWire, start: Start, context: CallContext, caplog: pytest.LogCaptureFixture, said: str
 ) -> None:
-    wire.refuse = lambda path, body: (400, "Requested 9 inputs, which exceeds 4") if len(body["input"]) > 4 else None
+    wire.refuse = lambda path, body: (400, said) if len(body["input"]) > 4 else None
     provider = await start(base_url=wire.url)
     texts = [f"text {number}" for number in range(9)]
 
