@@ -10,13 +10,14 @@ import msgspec
 
 from orbit.admin.names import check_name
 from orbit.admin.wire import Body
-from orbit.config.collection_names import NEXT, PREVIOUS
+from orbit.config.collection_names import NEXT
 from orbit.database.base import Database
 from orbit.database.keys import KeyChanges
 from orbit.documents import Origins
 from orbit.errors import OrbitError
 from orbit.host.documents.stores import Completed
 from orbit.host.host import OrbitHost
+from orbit.stores import PREVIOUS
 from orbit.types import CallContext, Collection
 
 logger = logging.getLogger("orbit.admin")

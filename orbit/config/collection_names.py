@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from orbit.stores import PREVIOUS
+
 NEXT = ".next"
 """Ends the name of a copy that is being made. Copying again completes it."""
-PREVIOUS = ".previous"
-"""Ends the name of a collection that another one, with vectors of another model, has replaced."""
 
 _RULE = (
     "use 3 to 200 letters without accents, digits, '.', '_' or '-', beginning and ending with a letter or digit, "

@@ -30,15 +30,7 @@ from orbit.host.plugins.discover import InstalledPlugin, installed_plugins
 from orbit.host.plugins.load import Loaded, load, validated
 from orbit.host.plugins.renamed import shorter_deadlines, with_limits, with_renamed
 from orbit.host.providers.kept import loaded_and_kept
-from orbit.host.providers.needs import (
-    EXAMPLES,
-    VERBS,
-    cannot,
-    misnamed,
-    unknown_names,
-    unmet_needs,
-    unusable_collections,
-)
+from orbit.host.providers.needs import EXAMPLES, VERBS, cannot, name_problems, unmet_needs
 from orbit.host.providers.registry import Registry
 from orbit.provider import Host
 from orbit.types import (
@@ -119,16 +111,9 @@ class OrbitHost:
         self._selected, unclear = _select(config, self.registry, complete=not found, needed=needed)
         self._stores = _stores(self.registry, config.host.general.store_provider, self._selected.index)
         self.file_plugins, unusable = file_plugins(config, self.registry)
-        unclear += [*unusable, *model_problems(config, self.registry)] if not found else []
-        unclear[:0] = (
-            [
-                *misnamed(config, self.registry),
-                *unknown_names(config, self.registry),
-                *unusable_collections(config, self.registry),
-            ]
-            if not found
-            else []
-        )
+        if not found:
+            named = name_problems(config, self.registry)
+            unclear = [*named, *unclear, *unusable, *model_problems(config, self.registry)]
         complete = not found and not unclear and needed is None
         unmet = unmet_needs(config, self.registry, msgspec.structs.asdict(self._selected)) if complete else ()
         self.problems = (*found, *unclear, *unmet)

@@ -25,7 +25,14 @@ def unmet_needs(config: Config, registry: Registry, selected: Mapping[str, str])
             yield from _unmet(item.section.path, need, config, registry, selected)
 
 
-def misnamed(config: Config, registry: Registry) -> Iterator[Problem]:
+def name_problems(config: Config, registry: Registry) -> Iterator[Problem]:
+    """Yield a problem for each setting that names an instance, a model or a collection that cannot serve."""
+    yield from _names_in_sections(config, registry)
+    yield from _unknown_names(config, registry)
+    yield from _unusable_collections(config, registry)
+
+
+def _names_in_sections(config: Config, registry: Registry) -> Iterator[Problem]:
     """Yield a problem for each setting of a provider that names an instance which cannot do what is needed."""
     for item in registry.loaded:
         if item.provider is not None and item.section.name in registry:
@@ -33,7 +40,7 @@ def misnamed(config: Config, registry: Registry) -> Iterator[Problem]:
                 yield from _misnamed(item.section.path, need, config, registry)
 
 
-def unknown_names(config: Config, registry: Registry) -> Iterator[Problem]:
+def _unknown_names(config: Config, registry: Registry) -> Iterator[Problem]:
     """Yield a problem for each setting of the host that is about a provider that does not exist."""
     rewriter, generating = config.host.retrieval.rewriter, registry.implementing("generate")
     if rewriter and rewriter not in config.host.models.named and rewriter not in generating:
@@ -55,7 +62,7 @@ def unknown_names(config: Config, registry: Registry) -> Iterator[Problem]:
                 yield Problem(f"{path}.{name}", sentence)
 
 
-def unusable_collections(config: Config, registry: Registry) -> Iterator[Problem]:
+def _unusable_collections(config: Config, registry: Registry) -> Iterator[Problem]:
     """Yield a problem for each collection of a connector, or default one of a store, that nothing can be written into.
 
     A store that adopts collections of other programs may serve one with any name.
