@@ -350,9 +350,9 @@ class _Run(msgspec.Struct):
         """Remove the earlier passages of files that are gone, empty or unreadable, and remember who gave the others."""
         origins = self._options.origins
         roots = {str(folder) for folder in folders}
-        if self._options.prune and origins is not None:
+        if roots and origins is not None:
             given = await asyncio.to_thread(origins.given_by, self._collection, roots)
-            self._prune(given, [item for item in inputs if isinstance(item, LocalFile)])
+            self._find_gone(given, [item for item in inputs if isinstance(item, LocalFile)])
         removed, failed = await remove_passages(self._store, self._collection, self._stale, self._context)
         self._removed += removed
         self._failed += failed
@@ -363,10 +363,11 @@ class _Run(msgspec.Struct):
             files = {item.source: item for item in local if item.source in there}
             await asyncio.to_thread(origins.claim, self._collection, claims, files)
 
-    def _prune(self, given: set[str], files: Sequence[LocalFile]) -> None:
-        """Mark what the folders gave before and do not hold now, and name what they never gave."""
+    def _find_gone(self, given: set[str], files: Sequence[LocalFile]) -> None:
+        """Mark for pruning, or else name, what the folders gave before and do not hold now. Pruning names the rest, too."""
+        prune = self._options.prune
         unlisted = [file.source for file in files if file.unlisted]
-        absent = sorted(source for source in self._known if source not in self._seen)
+        absent = sorted(source for source in self._known if source not in self._seen and (prune or source in given))
         if not files:
             self._kept += [
                 Kept(source, "the folder is empty; if that is right, drop the collection") for source in absent
@@ -375,8 +376,10 @@ class _Run(msgspec.Struct):
         for source in absent:
             if any(folder == "." or source.startswith(f"{folder}/") for folder in unlisted):
                 self._kept.append(Kept(source, "its folder cannot be read"))
-            elif source in given:
+            elif source in given and prune:
                 self._stale[source] = "is no longer in the folder"
+            elif source in given:
+                self._kept.append(Kept(source, "is no longer in the folder; --prune removes it"))
             else:
                 self._kept.append(Kept(source, "this folder did not give it"))
 

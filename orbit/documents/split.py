@@ -65,10 +65,11 @@ def documents(source: str, sections: Iterable[Section], digest: str) -> list[Doc
 
     Each passage begins with the headings above it, so that it names its topic wherever it is read.
     """
+    bodies = ((section, _clean(_body(section))) for section in sections if section.text.strip())
     return [
         Document(
             id=hashlib.sha256(f"{source}\0{digest}\0{number}".encode()).hexdigest()[:32],
-            text=_clean("\n\n".join(filter(None, (above(section), _body(section))))),
+            text="\n\n".join(filter(None, (_clean(above(section)), body))),
             source=source,
             title=_clean(section.title),
             digest=digest,
@@ -76,7 +77,7 @@ def documents(source: str, sections: Iterable[Section], digest: str) -> list[Doc
             if section.path[1:]
             else section.metadata,
         )
-        for number, section in enumerate(section for section in sections if section.text.strip())
+        for number, (section, body) in enumerate(one for one in bodies if one[1].strip())
     ]
 
 

@@ -442,10 +442,21 @@ async def test_pruning_removes_deleted_and_renamed_files_of_the_folder(forgettin
     assert set(forgetting.collections["docs"]) == {"guide/harbour.md", "questions.json", "site.html"}
 
 
-async def test_without_pruning_a_deleted_file_stays(forgetting, folder, tmp_path):
-    await pruned(forgetting, tmp_path, folder)
-    (folder / "notes.txt").unlink()
-    assert (await run(forgetting, folder)).removed == ()
+@pytest.mark.parametrize("become", ["deleted", "renamed", "a folder", "a link to another file"])
+async def test_without_pruning_a_file_that_is_gone_goes_on_answering_and_is_named(forgetting, folder, tmp_path, become):
+    origins = Origins(tmp_path / "data" / "ingested.db")
+    options = Options(origins=origins)
+    await ingest_paths(forgetting, "docs", [folder], Ingest(), CONTEXT, None, options)
+    (folder / "notes.txt").rename(folder / "moved.txt" if become == "renamed" else tmp_path / "old.txt")
+    if become == "a folder":
+        (folder / "notes.txt").mkdir()
+    elif become == "a link to another file":
+        (folder / "notes.txt").symlink_to("page.html")
+    summary = await ingest_paths(forgetting, "docs", [folder], Ingest(), CONTEXT, None, options)
+    assert summary.removed == ()
+    assert [(one.source, one.reason) for one in summary.kept] == [
+        ("notes.txt", "is no longer in the folder; --prune removes it")
+    ]
 
 
 async def test_pruning_leaves_what_others_gave_and_names_it(forgetting, folder, tmp_path):

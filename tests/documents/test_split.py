@@ -86,3 +86,7 @@ def test_letters_and_their_accents_are_one_character_in_every_passage():
 def test_characters_that_nobody_sees_divide_no_words(text, kept):
     (passage,) = documents("a.txt", [Section(text)], "d")
     assert passage.text == kept
+
+
+def test_a_text_that_nobody_sees_is_no_passage():
+    assert not documents("a.txt", [Section("\u00ad\u2060\x1b[0m \n", ("Title",))], "d")

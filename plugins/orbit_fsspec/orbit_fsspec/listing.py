@@ -85,6 +85,8 @@ def files_below(place: Place, patterns: Patterns) -> Iterator[Listed]:
 
 def _listed(place: Place, path: str, name: str, entry: dict[str, Any]) -> Listed:
     problem = "is a link, and links are not followed" if entry.get("islink") else ""
+    if entry["type"] == "other":  # a pipe or a device, which may never end
+        problem = problem or "is not a file"
     version = _version(entry)
     if not version and not problem:
         entry = place.files.info(path)

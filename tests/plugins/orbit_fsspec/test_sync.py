@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import sys
 import threading
 from contextlib import contextmanager
@@ -139,9 +140,14 @@ def test_include_exclude_hidden_and_links(papers, orbit_sync, tmp_path):
     (tmp_path / "elsewhere.txt").write_text("outside")
     (papers / "link.txt").symlink_to(tmp_path / "elsewhere.txt")
     (papers / "old" / "loop").symlink_to(papers)
-    _, outcome, _ = orbit_sync({"url": str(papers), "include": ["*.txt"], "exclude": ["old/sand*"], "hidden": True})
+    os.mkfifo(papers / "pipe.txt")
+    code, outcome, _ = orbit_sync({"url": str(papers), "include": ["*.txt"], "exclude": ["old/sand*"], "hidden": True})
     assert set(outcome["summary"]["added"]) == {"papers/old/water.txt", "papers/.secret.txt"}
-    assert [skipped["source"] for skipped in outcome["summary"]["skipped"]] == ["papers/link.txt"]
+    assert code == 0
+    assert {skipped["source"]: skipped["reason"] for skipped in outcome["summary"]["skipped"]} == {
+        "papers/link.txt": "is a link, and links are not followed",
+        "papers/pipe.txt": "is not a file",
+    }
 
 
 def test_a_folder_that_cannot_be_reached_removes_nothing(papers, orbit_sync, tmp_path):
