@@ -364,7 +364,7 @@ class _Run(msgspec.Struct):
             await asyncio.to_thread(origins.claim, self._collection, claims, files)
 
     def _find_gone(self, given: set[str], files: Sequence[LocalFile]) -> None:
-        """Mark for pruning, or else name, what the folders gave and do not hold now. Pruning names all the rest, too."""
+        """Mark for pruning, or else name, what the folders gave and do not hold now. Pruning names the rest, too."""
         prune = self._options.prune
         unlisted = [file.source for file in files if file.unlisted]
         absent = sorted(source for source in self._known if source not in self._seen and (prune or source in given))
