@@ -22,6 +22,7 @@ LARGE: dict[str, Any] = {
     "small": {"use": "wordllama", "dimension": 64},
     "chroma": {"collection": "handbook", "relevance_threshold": 0.0, "confidence_threshold": 0.0},
     "general": {"embedding_provider": "large"},
+    "ingest": {"readers": 1},
 }
 SMALL = {**LARGE, "general": {"embedding_provider": "small"}}
 LARGE_ALONE = {name: section for name, section in LARGE.items() if name != "small"}

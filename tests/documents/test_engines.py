@@ -72,7 +72,7 @@ async def made(tmp_path: Path) -> AsyncIterator[OrbitHost]:
 
 async def ingested(made: OrbitHost, name: str, folder: Path, engine: Engine | None = None) -> Summary:
     options = Options(engine=engine, plugins=made.file_plugins)
-    return await ingest_paths(made, name, [folder], Ingest(), CONTEXT, None, options)
+    return await ingest_paths(made, name, [folder], Ingest(readers=1), CONTEXT, None, options)
 
 
 async def passages(made: OrbitHost, store: str, collection: str) -> Any:

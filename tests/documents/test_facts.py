@@ -17,7 +17,7 @@ CONTEXT = CallContext("test", collection="docs")
 
 
 async def run(made: OrbitHost, folder: Path, **options: Any) -> Summary:
-    return await ingest_paths(made, "docs", [folder], Ingest(), CONTEXT, None, Options(**options))
+    return await ingest_paths(made, "docs", [folder], Ingest(readers=1), CONTEXT, None, Options(**options))
 
 
 async def held(made: OrbitHost, source: str = "a.md") -> list[Document]:
@@ -143,7 +143,7 @@ async def test_connectors_say_who_may_read(tmp_path: Path, *, fetches: bool) -> 
                 for file in files:
                     yield file
 
-            return (await sync(made, "wiki", "docs", fetch, Ingest(), CONTEXT, memory, Options())).summary
+            return (await sync(made, "wiki", "docs", fetch, Ingest(readers=1), CONTEXT, memory, Options())).summary
 
         text = b"The director earns a lot."
         outcome = await synced(Fetched("a.md", text, "1", metadata={"year": 2026}, readers=("hr",)))
@@ -169,6 +169,6 @@ async def test_a_connector_with_wrong_facts_gives_nothing(tmp_path: Path) -> Non
         async def fetch(_: Any) -> Any:
             yield Fetched("a.md", b"Secret.", readers=("a,b",))
 
-        outcome = await sync(made, "wiki", "docs", fetch, Ingest(), CONTEXT, memory, Options())
+        outcome = await sync(made, "wiki", "docs", fetch, Ingest(readers=1), CONTEXT, memory, Options())
         assert "cannot name a group" in outcome.summary.skipped[0].reason
         assert await made.list_sources("docs", CONTEXT) == {}

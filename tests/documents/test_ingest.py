@@ -76,7 +76,7 @@ def folder(tmp_path):
 
 
 async def run(store, *paths, progress=None, **settings) -> Summary:
-    return await ingest_paths(store, "docs", paths, Ingest(**settings), CONTEXT, progress)
+    return await ingest_paths(store, "docs", paths, Ingest(**{"readers": 1, **settings}), CONTEXT, progress)
 
 
 ALL = ("guide/harbour.md", "notes.txt", "page.html", "questions.json")
@@ -377,7 +377,7 @@ def forgetting():
 
 async def pruned(store, tmp_path, *paths, **options):
     chosen = Options(prune=True, origins=Origins(tmp_path / "data" / "ingested.db"), **options)
-    return await ingest_paths(store, "docs", paths, Ingest(), CONTEXT, None, chosen)
+    return await ingest_paths(store, "docs", paths, Ingest(readers=1), CONTEXT, None, chosen)
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -527,7 +527,7 @@ async def test_a_run_that_stopped_removes_nothing(forgetting, tmp_path):
         forgetting,
         "docs",
         [tmp_path],
-        Ingest(batch_size=1),
+        Ingest(batch_size=1, readers=1),
         CONTEXT,
         None,
         Options(prune=True, origins=Origins(tmp_path / "data" / "ingested.db")),

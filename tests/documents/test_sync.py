@@ -42,7 +42,9 @@ class Shelf(orbit.Provider):
 
 class World:
     def __init__(self, folder, **sections):
-        self.host = make_host({"echo": {}, "lexical": {}, "shelf": {}, **sections}, folder, {"shelf": Shelf})
+        self.host = make_host(
+            {"echo": {}, "lexical": {}, "shelf": {}, "ingest": {"readers": 1}, **sections}, folder, {"shelf": Shelf}
+        )
         shelf = self.host.registry["shelf"]
         assert isinstance(shelf, Shelf)
         self.shelf = shelf

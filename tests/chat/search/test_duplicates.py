@@ -124,7 +124,7 @@ async def test_files_that_were_copied_reach_the_model_once_and_versions_both(tmp
     question = "How many days may employees work from home, and whom do they ask when they work from abroad?"
     retrieval = {"threshold": 0, "max_documents": 8, "expand": expand}
     async with host({"echo": {}, "lexical": {}, "retrieval": retrieval}, tmp_path / "data") as opened:
-        await ingest_paths(opened, "books", [files], Ingest(chunk_size=300), CONTEXT)
+        await ingest_paths(opened, "books", [files], Ingest(chunk_size=300, readers=1), CONTEXT)
         found = await searching(opened).search(turn(question, collection="books"))
     old = next(one for one in found if "on 2 days a week" in one.text)
     assert {old.source, *(old.also or ())} == {"policy.md", "policy (1).md", "from the intranet.md"}

@@ -25,7 +25,7 @@ LINES = [f"Chapter {name} tells of {name} and of nothing else at all." for name 
 async def running(folder: Path, stores: dict[str, Any], **retrieval: Any) -> AsyncIterator[OrbitHost]:
     (folder / "fruit.md").write_text("\n\n".join(LINES), "utf-8")
     async with host({"echo": {}, **stores, "retrieval": {"threshold": 0, **retrieval}}, folder / "data") as opened:
-        await ingest_paths(opened, "books", [folder / "fruit.md"], Ingest(chunk_size=80), CONTEXT)
+        await ingest_paths(opened, "books", [folder / "fruit.md"], Ingest(chunk_size=80, readers=1), CONTEXT)
         yield opened
 
 

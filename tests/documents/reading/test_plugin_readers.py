@@ -263,7 +263,7 @@ async def test_other_settings_of_a_plugin_read_its_files_again(host, tmp_path):
 
     async def run(plugins):
         return await ingest_paths(
-            store, "c", [tmp_path / "docs"], Ingest(), CallContext("r"), None, Options(plugins=plugins)
+            store, "c", [tmp_path / "docs"], Ingest(readers=1), CallContext("r"), None, Options(plugins=plugins)
         )
 
     first = host(scroll={}).file_plugins
@@ -283,7 +283,7 @@ async def test_a_plugin_that_fails_in_the_reading_process_is_named_and_removes_n
     (tmp_path / "docs" / "a.scroll").write_text("x")
     store = Store()
     plugins = host(licensed={}).file_plugins
-    work = (store, "c", [tmp_path / "docs"], Ingest(), CallContext("r"), None, Options(plugins=plugins))
+    work = (store, "c", [tmp_path / "docs"], Ingest(readers=1), CallContext("r"), None, Options(plugins=plugins))
     assert (await ingest_paths(*work)).added == ("a.scroll",)
     (tmp_path / "docs" / "a.scroll").write_text("changed")
     monkeypatch.setenv("LICENCE", licence)

@@ -129,7 +129,7 @@ async def test_what_a_store_misses_is_told_and_completed_by_the_next_ingestion(t
     async with stores(tmp_path) as (running, vectors, words):
 
         async def ingest() -> Any:
-            return await ingest_paths(running, NAME, [tmp_path / "docs"], Ingest(), CONTEXT)
+            return await ingest_paths(running, NAME, [tmp_path / "docs"], Ingest(readers=1), CONTEXT)
 
         words.fails = "index"
         summary = await ingest()

@@ -40,6 +40,7 @@ def orbit_sync(tmp_path, monkeypatch, capsys):
             "general": {"data_dir": "data"},
             "echo": {},
             "lexical": {},
+            "ingest": {"readers": 1},
             "sync": {"collections": {"papers": "docs"}},
         }
         (tmp_path / "config.yaml").write_text(json.dumps({**config, "papers": {"use": "fsspec", **settings}}))

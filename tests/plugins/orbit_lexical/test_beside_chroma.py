@@ -31,7 +31,7 @@ def test_the_row_of_an_error_code_is_the_first_source(tmp_path: Path) -> None:
     (tmp_path / "errors.csv").write_text("\n".join(["Code,Part,Remedy", *rows]))
     with serve(CONFIG, tmp_path / "data", collection=NAME) as server:
         made = server.services.host
-        server.call(ingest_paths(made, NAME, [tmp_path / "errors.csv"], Ingest(), CONTEXT))
+        server.call(ingest_paths(made, NAME, [tmp_path / "errors.csv"], Ingest(readers=1), CONTEXT))
         for code in codes[:20]:
             body = {"message": f"What do I do about error E{code}?", "stream": False}
             answer = httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}).json()
@@ -42,10 +42,10 @@ async def test_a_collection_of_the_vector_store_alone_still_answers(tmp_path: Pa
     (tmp_path / "a.txt").write_text("The lighthouse opens at nine.")
     alone = {name: section for name, section in CONFIG.items() if name != "lexical"}
     async with host(alone, tmp_path / "data") as before:
-        await ingest_paths(before, NAME, [tmp_path / "a.txt"], Ingest(), CONTEXT)
+        await ingest_paths(before, NAME, [tmp_path / "a.txt"], Ingest(readers=1), CONTEXT)
     async with host(CONFIG, tmp_path / "data") as made:
         assert await made.list_sources(NAME, CONTEXT) == {"a.txt": ""}
-        summary = await ingest_paths(made, NAME, [tmp_path / "a.txt"], Ingest(), CONTEXT)
+        summary = await ingest_paths(made, NAME, [tmp_path / "a.txt"], Ingest(readers=1), CONTEXT)
         assert summary.updated == ("a.txt",)
         assert "" not in (await made.list_sources(NAME, CONTEXT)).values()
 
@@ -57,7 +57,7 @@ async def test_a_store_that_was_added_is_filled_from_the_other(tmp_path: Path) -
         (pages / f"{number}.md").write_text(f"# Page {number}\n\n" + f"The lighthouse {number} opens at nine. " * 60)
     alone = {name: section for name, section in CONFIG.items() if name != "lexical"}
     async with host(alone, tmp_path / "data") as before:
-        await ingest_paths(before, NAME, [pages], Ingest(), CONTEXT)
+        await ingest_paths(before, NAME, [pages], Ingest(readers=1), CONTEXT)
     told: list[tuple[int, int]] = []
     async with host(CONFIG, tmp_path / "data") as made:
         assert await made.stores.differing(CONTEXT) == [NAME]
@@ -72,7 +72,7 @@ async def test_a_store_that_was_added_is_filled_from_the_other(tmp_path: Path) -
         ]
         assert vectors == words
         assert [one.source for one in words] == sorted((one.source for one in words), reverse=True)
-        summary = await ingest_paths(made, NAME, [pages], Ingest(), CONTEXT)
+        summary = await ingest_paths(made, NAME, [pages], Ingest(readers=1), CONTEXT)
         assert len(summary.unchanged) == 3, "nothing is embedded again"
         assert (await made.complete(NAME, CONTEXT)).written == ()
 
@@ -143,7 +143,7 @@ async def test_both_stores_are_equal_after_any_order_of_work_and_failures(seed: 
 
 async def _ingest(made: OrbitHost, folder: Path, failing: str = "") -> None:
     with Broken(made, failing, "index"):
-        await ingest_paths(made, NAME, [folder], Ingest(), CONTEXT)
+        await ingest_paths(made, NAME, [folder], Ingest(readers=1), CONTEXT)
 
 
 async def _failing(made: OrbitHost, store: str, hook: str, **arguments: Any) -> None:

@@ -25,7 +25,7 @@ def test_words_and_vectors_are_fused(config: dict[str, Any], tmp_path: Path) -> 
     rows = [f"E{10_000 + 37 * n},valve,replace it" for n in range(100)]
     (tmp_path / "errors.csv").write_text("\n".join(["Code,Part,Remedy", *rows]))
     with serve(config, tmp_path / "data", collection=NAME) as server:
-        server.call(ingest_paths(server.services.host, NAME, [tmp_path / "errors.csv"], Ingest(), CONTEXT))
+        server.call(ingest_paths(server.services.host, NAME, [tmp_path / "errors.csv"], Ingest(readers=1), CONTEXT))
         body = {"message": "What do I do about error E10740?", "stream": False}
         answer = httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}).json()
         assert "E10740" in answer["sources"][0]["text"]
@@ -37,7 +37,7 @@ async def test_it_is_filled_from_the_other_store(config: dict[str, Any], tmp_pat
     files = sorted(tmp_path.glob("*.md"))
     alone = {name: values for name, values in config.items() if name != "pgvector"}
     async with host(alone, tmp_path / "data") as before:
-        await ingest_paths(before, NAME, files, Ingest(), CONTEXT)
+        await ingest_paths(before, NAME, files, Ingest(readers=1), CONTEXT)
     async with host(config, tmp_path / "data") as made:
         assert set((await made.complete(NAME, CONTEXT)).written) == {"0.md", "1.md", "2.md"}
         assert await made.stores.differing(CONTEXT) == []
@@ -46,7 +46,7 @@ async def test_it_is_filled_from_the_other_store(config: dict[str, Any], tmp_pat
             await made.registry.caller("list_passages", name)(**listing) for name in ("lexical", "pgvector")
         ]
         assert words == vectors
-        assert len((await ingest_paths(made, NAME, files, Ingest(), CONTEXT)).unchanged) == 3
+        assert len((await ingest_paths(made, NAME, files, Ingest(readers=1), CONTEXT)).unchanged) == 3
 
 
 def test_shards_are_filled_one_by_one_and_searched_together(section: dict[str, Any], tmp_path: Path) -> None:
@@ -64,4 +64,4 @@ def test_shards_are_filled_one_by_one_and_searched_together(section: dict[str, A
 
 async def fill(config: dict[str, Any], data: Path, page: Path) -> None:
     async with host(config, data) as made:
-        assert (await ingest_paths(made, NAME, [page], Ingest(), CONTEXT)).added == (page.name,)
+        assert (await ingest_paths(made, NAME, [page], Ingest(readers=1), CONTEXT)).added == (page.name,)

@@ -51,7 +51,7 @@ CONFIG = {
     "echo": {},
     "cabinet": {},
     "timeouts": {"ping": 0.2, "receive": 1.0},
-    "ingest": {"max_file_bytes": 1_000, "max_upload_bytes": 20_000, "batch_size": 1},
+    "ingest": {"readers": 1, "max_file_bytes": 1_000, "max_upload_bytes": 20_000, "batch_size": 1},
 }
 
 

@@ -1,5 +1,6 @@
 """Documents behind the sources of answers: who may read them, and how browsers show them."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,14 +63,38 @@ def library(tmp_path: Path, **sections: Any) -> Iterator[Library]:
     (folder / "leave.pdf").write_bytes(PDF)
     (folder / "leave.html").write_text(HTML)
     (folder / "leave für 2024.txt").write_text("The notice period of gardeners: für drei Wochen.", "cp1252")
-    config = {"echo": {}, "wordllama": {}, "chroma": {}, "documents": {"serve": True}, **sections}
+    config = {
+        "echo": {},
+        "wordllama": {},
+        "chroma": {},
+        "documents": {"serve": True},
+        "ingest": {"readers": 1},
+        **sections,
+    }
     with serve(config, tmp_path / "data", collection="rules") as server:
         yield Library(server, folder)
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """One library for the tests that only read."""
+    with library(tmp_path_factory.mktemp("library")) as running:
+        running.ingest()
+        yield running
+
+
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Library]:
+def changing(tmp_path: Path) -> Iterator[Library]:
+    """A library of its own for a test that changes files, keys or collections."""
     with library(tmp_path) as running:
+        running.ingest()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """A library to which files of odd names are added."""
+    with library(tmp_path_factory.mktemp("downloads")) as running:
         running.ingest()
         yield running
 
@@ -134,25 +159,22 @@ def test_texts_are_shown_line_by_line_where_a_link_asks_for_it(
 
 
 @pytest.mark.parametrize("name", ["page.svg", "office.docx", "program.exe", "page.xhtml.mht", "no ending"])
-def test_what_browsers_could_run_is_a_download(tmp_path: Path, name: str) -> None:
-    with library(tmp_path) as running:
-        running.ingest()
-        origins = Origins(running.server.services.host.data_dir / "ingested.db")
-        (running.folder / "leave.html").rename(running.folder / name)
-        known = origins.find("rules", "leave.html")
-        assert known is not None
-        moved = msgspec.structs.replace(known, path=running.folder / name)
-        origins.claim("rules", {name: str(running.folder)}, {name: moved})
-        store = running.server.services.host
-        found = running.server.call(store.list_sources("rules", CallContext("test")))
-        assert name not in found
-        assert running.get(name).status_code == 404  # the collection does not hold it
-        running.server.call(
-            store.index("rules", [msgspec.structs.replace(DOCUMENT, source=name)], CallContext("t", collection="rules"))
-        )
-        answer = running.get(name)
-        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
-        assert answer.headers["content-disposition"].startswith("attachment;")
+def test_what_browsers_could_run_is_a_download(downloads: Library, name: str) -> None:
+    origins = Origins(downloads.server.services.host.data_dir / "ingested.db")
+    shutil.copy(downloads.folder / "leave.html", downloads.folder / name)
+    known = origins.find("rules", "leave.html")
+    assert known is not None
+    copied = msgspec.structs.replace(known, path=downloads.folder / name)
+    origins.claim("rules", {name: str(downloads.folder)}, {name: copied})
+    store = downloads.server.services.host
+    found = downloads.server.call(store.list_sources("rules", CallContext("test")))
+    assert name not in found
+    assert downloads.get(name).status_code == 404  # the collection does not hold it
+    added = msgspec.structs.replace(DOCUMENT, id=name, source=name)
+    downloads.server.call(store.index("rules", [added], CallContext("t", collection="rules")))
+    answer = downloads.get(name)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
+    assert answer.headers["content-disposition"].startswith("attachment;")
 
 
 def test_only_keys_of_the_collection_read_it(served: Library) -> None:
@@ -190,41 +212,41 @@ def test_a_link_that_was_changed_opens_nothing(served: Library, forge: Callable[
 
 
 @pytest.mark.parametrize("change", [{"active": False}, {"collection_name": "others"}, {"expires_at": 1.0}], ids=str)
-def test_a_link_ends_with_its_key(served: Library, change: dict[str, Any]) -> None:
-    link = served.link(".pdf")
-    database = served.server.services.database
+def test_a_link_ends_with_its_key(changing: Library, change: dict[str, Any]) -> None:
+    link = changing.link(".pdf")
+    database = changing.server.services.database
     assert httpx.get(link).status_code == 200
 
     async def first() -> str:
         (key,) = await database.list_keys()
         return str(key.id)
 
-    served.server.call(database.update_key(served.server.call(first()), KeyChanges(**change)))
+    changing.server.call(database.update_key(changing.server.call(first()), KeyChanges(**change)))
     assert httpx.get(link).status_code == 403
 
 
-def test_nothing_outside_the_given_folder_is_served(served: Library, tmp_path: Path) -> None:
+def test_nothing_outside_the_given_folder_is_served(changing: Library, tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("secret")
     for path in ("../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt", "/secret.txt", str(secret), "", "given"):
-        answer = served.get(path)
+        answer = changing.get(path)
         assert answer.status_code in {404, 405}
         assert b"secret\n" not in answer.content
     for swap in (secret, tmp_path / "nowhere"):  # a link in place of the file that was ingested
-        (served.folder / "leave.pdf").unlink(missing_ok=True)
-        (served.folder / "leave.pdf").symlink_to(swap)
-        assert served.get("leave.pdf").status_code == 404
+        (changing.folder / "leave.pdf").unlink(missing_ok=True)
+        (changing.folder / "leave.pdf").symlink_to(swap)
+        assert changing.get("leave.pdf").status_code == 404
 
 
-def test_a_removed_document_is_not_served_and_a_renamed_collection_is(served: Library) -> None:
-    services = served.server.services
+def test_a_removed_document_is_not_served_and_a_renamed_collection_is(changing: Library) -> None:
+    services = changing.server.services
     collections = Collections(services.host, services.database, "test")
-    served.server.call(collections.remove("rules", ["leave.html"]))
-    assert served.get("leave.html").status_code == 404
-    served.server.call(collections.rename("rules", "laws"))
-    assert served.get("leave.pdf").status_code == 200
-    served.server.call(collections.copy("laws", "copy"))
-    assert served.get("leave.pdf", served.key("copy")).status_code == 200
+    changing.server.call(collections.remove("rules", ["leave.html"]))
+    assert changing.get("leave.html").status_code == 404
+    changing.server.call(collections.rename("rules", "laws"))
+    assert changing.get("leave.pdf").status_code == 200
+    changing.server.call(collections.copy("laws", "copy"))
+    assert changing.get("leave.pdf", changing.key("copy")).status_code == 200
 
 
 def test_files_given_by_name_are_served_without_their_neighbours(tmp_path: Path) -> None:
