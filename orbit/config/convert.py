@@ -40,6 +40,8 @@ _WRONG = re.compile(
 )
 """msgspec's message about a value of the wrong type."""
 
+_WITH_UNIT = re.compile(r"\d{1,9}(\.\d+)? ?[A-Za-z%]{1,7}")
+"""A number with a unit, such as 10MB or 5 min."""
 _YAML_1_1_BOOLEANS = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 _BOOLEANS = {**_YAML_1_1_BOOLEANS, "1": True, "0": False}
 
@@ -194,7 +196,8 @@ def _plain(value: Any) -> Any:
 def _explain(value: Any, inner: Any, kind: Any, error: str) -> str:
     if get_origin(inner) is Literal:
         choices = [str(choice) for choice in get_args(inner)]
-        return f"must be one of {', '.join(choices)}, not {value!r}.{suggest(str(value), choices)}"
+        other = f"'{value}'" if isinstance(value, str) else in_yaml(value, shown=True)
+        return f"must be one of {', '.join(choices)}, not {other}.{suggest(str(value), choices)}"
     if inner is str and isinstance(value, bool | int | float):
         return f"expected text, got {in_yaml(value)}; put it in quotes."
     members = _members(kind)
@@ -211,11 +214,15 @@ def _explain(value: Any, inner: Any, kind: Any, error: str) -> str:
         expected = "text that is not empty" if length == ">= 1" else f"{expected} of length {length}"
     if found["bound"]:
         expected += f" {_BOUNDS[found['bound']]} {float(found['number']):g}"
-    elif found["rest"] and not found["got"]:
-        expected += _as_in(kind) or found["rest"]
     # A text may be a misplaced secret, and so may a number where text belongs.
     shown = inner is bool if isinstance(value, str) else inner is not str
-    return f"expected {expected}, got {in_yaml(value, shown=shown)}."
+    got = f", got {in_yaml(value, shown=shown)}"
+    if found["rest"] and not (found["bound"] or found["got"]):
+        expected += _as_in(kind) or found["rest"]
+        got = "; what is here has another form" if isinstance(value, str) else got
+    elif isinstance(value, str) and {int, float} & set(members) and _WITH_UNIT.fullmatch(value):
+        got = f", got '{value}'; write the number alone, without a unit"
+    return f"expected {expected}{got}."
 
 
 def _as_in(kind: Any) -> str:

@@ -1,6 +1,7 @@
 """The host's own configuration sections as typed Structs. Every other top-level section belongs to a plugin."""
 
 import codecs
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -273,6 +274,12 @@ class Answers(Section, forbid_unknown_fields=True, frozen=True):
     withheld: Annotated[str, Meta(description="Text in place of the rest of such an answer.", min_length=1)] = (
         "I cannot confirm the rest of this answer from the documents."
     )
+
+    def __post_init__(self) -> None:
+        """Refuse names in braces that nothing would replace."""
+        for name in re.findall(r"\{\w*\}", self.mark):
+            if name != "{claims}":
+                raise ValueError(f"mark: nothing replaces {name}; what was not found is {{claims}}")
 
 
 class Ingest(Section, forbid_unknown_fields=True, frozen=True):

@@ -36,6 +36,8 @@ def database_problems(config: Config) -> list[Problem]:
         path = config.sqlite_path
         if not config.host.sqlite.path.strip():
             return [Problem("sqlite.path", "is empty; it must name a file, such as orbit.db.")]
+        if path.resolve() == config.data_dir.resolve():  # which the server would make
+            return [Problem("sqlite.path", "is the data folder itself; it must name a file, such as orbit.db.")]
         if path.parent == config.data_dir and folder_problems("general.data_dir", config.data_dir):
             return []  # reported once, for the folder
         return file_problems("sqlite.path", path) or _format_problems(path)

@@ -40,6 +40,7 @@ def serving_problems(config: Config) -> list[Problem]:
         *(_token_problems(config) if not unusable else ()),
         *tls_problems(general),
         *_proxy_problems(general.trusted_proxies),
+        *_image_host_problems(general.image_hosts),
         *_cors_problems(config.host.cors),
         *_embedding_problems(config.host.pages.embed_origins),
     ]
@@ -112,6 +113,16 @@ def _proxy_problems(proxies: tuple[str, ...]) -> list[Problem]:
             sentence = f"{proxy!r} is neither an IP address nor a network such as 10.0.0.0/8."
             problems.append(Problem(f"general.trusted_proxies[{number}]", sentence))
     return problems
+
+
+def _image_host_problems(hosts: tuple[str, ...]) -> list[Problem]:
+    """Return hosts that no address of an image would match."""
+    sentence = "is no host such as img.example.org: a name or an address alone, without scheme, port or path; or '*'."
+    return [
+        Problem(f"general.image_hosts[{number}]", f"{host!r} {sentence}")
+        for number, host in enumerate(hosts)
+        if host != "*" and (not host or re.search(r"[/\s@?#*]", host) or host.count(":") == 1)
+    ]
 
 
 def _cors_problems(settings: Cors) -> Iterator[Problem]:

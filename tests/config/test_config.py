@@ -69,6 +69,12 @@ auth:
         ("just text", "must be a mapping of sections"),
         ("chroma: 5\n", "chroma: must be a section of settings"),
         ("echo: yes\n", "A section with a plugin's name enables it, such as 'echo: {}'."),
+        ("limits:\n  max_body_bytes: 10MB\n", "a whole number, got '10MB'; write the number alone, without a unit."),
+        ("timeouts:\n  turn: 10 min\n", "timeouts.turn: expected a number, got '10 min'; write the number alone"),
+        ("timeouts:\n  turn: sk-secret\n", "timeouts.turn: expected a number, got text."),
+        ("general:\n  root_path: orbit/\n", "expected text such as /orbit; what is here has another form."),
+        ("answers:\n  verify: true\n", "must be one of off, mark, withhold, not true."),
+        ("answers:\n  mark: Check {claim}.\n", "mark: nothing replaces {claim}; what was not found is {claims}"),
         ("chroma:\n  enabled: perhaps\n", "chroma.enabled: expected true or false, got text 'perhaps'."),
     ],
 )

@@ -66,6 +66,10 @@ WRONG = {
     "no name of a database": ({"database": "a/b"}, "mongodb.database: 'a/b' cannot name a database"),
     "the same in the URI": ({"uri": "mongodb://HOST/a%20b"}, "mongodb.uri: 'a b' cannot name a database"),
     "a dot in the URI": ({"uri": "mongodb://HOST/a.b"}, "mongodb.uri: 'a.b' cannot name a database"),
+    "a host with a port": (
+        {"host": "db:27018"},
+        "mongodb.host: must be a name or an address alone; the port is mongodb.port.",
+    ),
     "a URI as host": ({"host": "mongodb://user:S3cret@HOST"}, "mongodb.host: must be a name or an address;"),
     "a password of nobody": ({"password": "S3cret"}, "mongodb.password: is without effect: mongodb.username names"),
     "a user without password": ({"username": "u"}, "mongodb: the connection settings cannot be used: A password is"),

@@ -63,6 +63,7 @@ def test_an_origin_that_browsers_never_send(tmp_path: Path, origin: str, right: 
         ({"pages": {"embed_origins": ["www.example.org"]}}, "pages.embed_origins[0]: 'www.example.org' is no origin"),
         ({"pages": {"embed_origins": ["https://a/b"]}}, "pages.embed_origins[0]: 'https://a/b' is no origin"),
         ({"sqlite": {"path": "{tmp}/folder"}}, "sqlite.path: the file {tmp}/folder cannot be used: this is a folder."),
+        ({"general": {"data_dir": "{tmp}/new"}, "sqlite": {"path": "."}}, "sqlite.path: is the data folder itself; it"),
         ({"sqlite": {"path": ""}}, "sqlite.path: is empty; it must name a file, such as orbit.db."),
         ({"sqlite": {"path": "{tmp}/file/x"}}, "sqlite.path: the file {tmp}/file/x cannot be used: {tmp}/file is no"),
         ({"sqlite": {"path": "{tmp}/file"}}, "sqlite.path: the file {tmp}/file is not a SQLite database."),
@@ -83,6 +84,14 @@ def test_an_origin_that_browsers_never_send(tmp_path: Path, origin: str, right: 
         ({"general": {"data_dir": "{tmp}", "host": "x" * 80}}, "general.host: is an address or name alone, such as"),
         ({"general": {"data_dir": "{tmp}", "trusted_proxies": ["x"]}}, "general.trusted_proxies[0]: 'x' is neither"),
         ({"general": {"data_dir": "{tmp}", "trusted_proxies": ["10.0.0.1/8"]}}, "general.trusted_proxies[0]: "),
+        (
+            {"general": {"data_dir": "{tmp}", "image_hosts": ["ok.example.org", "https://img.example.org/"]}},
+            "general.image_hosts[1]: 'https://img.example.org/' is no host such as img.example.org",
+        ),
+        (
+            {"general": {"data_dir": "{tmp}", "image_hosts": ["*.example.org"]}},
+            "general.image_hosts[0]: '*.example.org'",
+        ),
         (
             {"general": {"data_dir": "{tmp}", "port": 5, "https": {"enabled": True, "port": 5}}},
             "general.https.port: 5 is general.port already; HTTPS needs another port.",

@@ -57,10 +57,11 @@ class Models:
     def _top_level_vllm(self) -> None:
         """Translate ``vllm:`` at the top level, which the first edition had; it answered only if asked to."""
         section = self._translation.section("vllm")
-        if not section or self._translation.claimed("vllm"):
+        chosen = self._translation.get("general.inference_provider")
+        if not section or self._translation.claimed("vllm") or (not self._earlier and chosen in (MISSING, None, "")):
             return
         self._translation.take("vllm")
-        if self._translation.get("general.inference_provider") == "vllm":
+        if chosen == "vllm":
             self._translation.data.setdefault("inference", {})["vllm"] = section
         else:
             self._translation.note("general", "vllm is not used: general.inference_provider is another.")

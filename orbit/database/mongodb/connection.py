@@ -126,6 +126,8 @@ def _written_problems(settings: Mongodb) -> Iterator[Problem]:
                 "the two. If that is where the user is kept, write ?authSource=... instead."
             )
             yield Problem("mongodb.database", sentence)
+    elif re.fullmatch(r"[^:]+:\d*", settings.host):
+        yield Problem("mongodb.host", "must be a name or an address alone; the port is mongodb.port.")
     elif re.search(r"[/@?\s]", settings.host) or not settings.host:
         yield Problem("mongodb.host", "must be a name or an address; a connection string belongs into mongodb.uri.")
     if settings.password and not settings.username:

@@ -34,6 +34,22 @@ FIRST_PARTY = {
     "wordllama": "orbit-wordllama",
 }
 """The project's own plugins and their distributions, to suggest one that is not installed."""
+_OTHER_NAMES = {
+    "claude": "anthropic",
+    "es": "elasticsearch",
+    "gguf": "llama_cpp",
+    "huggingface": "llama_cpp",
+    "lmstudio": "openai",
+    "minilm": "onnx",
+    "postgres": "pgvector",
+    "postgresql": "pgvector",
+    "s3": "fsspec",
+    "sglang": "openai",
+    "tesseract": "ocr",
+    "vllm": "openai",
+    "webdav": "fsspec",
+}
+"""What people call a section after, and the plugin that they mean."""
 
 
 class InstalledPlugin(msgspec.Struct, frozen=True):
@@ -95,7 +111,10 @@ def not_installed(name: str, installed: Mapping[str, InstalledPlugin]) -> str:
         return f"the plugin '{name}' is not installed. Install it: pip install {FIRST_PARTY[name]}."
     there = ", ".join(installed) or "none"
     sections = [field.name for field in msgspec.structs.fields(HostConfig)]
-    hint = suggest(name, [*FIRST_PARTY, *installed, *sections])
+    if name in sections:
+        return f"'{name}' is a section of the host, not a plugin. Installed plugins: {there}."
+    meant = _OTHER_NAMES.get(name.lower())
+    hint = f" Did you mean '{meant}'?" if meant else suggest(name, [*FIRST_PARTY, *installed, *sections])
     return (
         f"no section or plugin is named '{name}'.{hint} Installed plugins: {there}. "
         "An instance under another name says which plugin it uses: use: NAME."

@@ -34,6 +34,12 @@ class FsspecProvider(orbit.Provider):
         if self.settings.link and "{name}" not in self.settings.link:
             yield "link does not contain {name}, so all files would have the same address"
 
+    def remarks(self) -> Iterable[str]:
+        """Yield a sentence if there is no such folder on this machine now."""
+        url = self.settings.url
+        if "://" not in url and not Path(url).expanduser().is_dir():
+            yield f"url: there is no folder {url} now; orbit sync fails until there is one"
+
     @orbit.hookimpl
     async def fetch(self, known: Mapping[str, str], limit: int) -> AsyncIterator[orbit.Fetched]:
         """Yield the files below the address. An error while listing ends the run, so that nothing is removed."""

@@ -78,6 +78,9 @@ class McpSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 def problems(settings: McpSettings) -> Iterator[str]:
     """Yield the mistakes that the types do not show."""
+    for host in settings.hosts:
+        if re.search(r"[/\s@?#]", host):
+            yield f"hosts: {host!r} is no name such as chat.example.org: a name or an address, without scheme or path."
     for name, server in settings.servers.items():
         where = f"servers.{name}"
         if not _NAME.fullmatch(name):
@@ -105,6 +108,9 @@ def missing(server: ServerSettings) -> str:
         return f"there is no folder {server.cwd!r} (cwd)"
     program = Path(server.cwd, server.command) if os.sep in server.command else server.command
     if server.command and shutil.which(program, os.F_OK, server.env.get("PATH")) is None:
+        program, *rest = server.command.split()
+        if rest and not server.args and shutil.which(program, os.F_OK, server.env.get("PATH")):
+            return f"there is no program {server.command!r}: command is {program!r} alone, the rest belongs into args"
         return f"there is no program {server.command!r}: install it, or give its whole path as command"
     return ""
 

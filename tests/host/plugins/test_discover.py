@@ -56,7 +56,14 @@ def test_a_missing_plugin_of_the_project_is_offered_for_installation() -> None:
     )
 
 
-@pytest.mark.parametrize(("name", "near"), [("wikki", "wiki"), ("chrona", "chroma"), ("genral", "general")])
+def test_a_section_of_the_host_is_no_plugin() -> None:
+    assert not_installed("general", INSTALLED).startswith("'general' is a section of the host, not a plugin.")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("wikki", "wiki"), ("chrona", "chroma"), ("genral", "general"), ("Postgres", "pgvector"), ("vllm", "openai")],
+)
 def test_a_name_with_a_slip_is_led_to_the_right_one(name: str, near: str) -> None:
     told = not_installed(name, INSTALLED)
     assert told.startswith(f"no section or plugin is named '{name}'.")

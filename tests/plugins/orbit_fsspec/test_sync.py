@@ -16,6 +16,7 @@ from s3_wire import bucket
 from wsgidav.wsgidav_app import WsgiDAVApp  # type: ignore[import-untyped]  # has no types
 
 from orbit.cli import main
+from orbit.testing import make_host
 
 
 @pytest.fixture
@@ -184,6 +185,15 @@ def test_settings_that_cannot_work(orbit_sync, monkeypatch, settings, sentence):
     assert code == 1
     assert sentence in err
     assert "s3cret" not in err
+
+
+def test_a_check_names_a_folder_that_is_missing(papers, tmp_path):
+    urls = {"there": str(papers), "absent": str(tmp_path / "absent"), "far": "s3://papers"}
+    sections = {name: {"use": "fsspec", "url": url} for name, url in urls.items()}
+    registry = make_host({"echo": {}, **sections}, tmp_path).registry
+    found = {name: list(registry[name].remarks()) for name in urls}
+    assert (found["there"], found["far"]) == ([], [])
+    assert found["absent"] == [f"url: there is no folder {urls['absent']} now; orbit sync fails until there is one"]
 
 
 def test_names_that_are_no_connector(papers, orbit_sync):

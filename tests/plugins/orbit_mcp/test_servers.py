@@ -243,11 +243,24 @@ def test_mistakes_are_found_before_the_start(tmp_path: Path, server: dict[str, A
     assert any(sentence in str(problem) for problem in found), found
 
 
+def test_a_host_of_clients_is_a_name(tmp_path: Path) -> None:
+    found = make_host(
+        {"mcp": {"serve": True, "hosts": ["a.example.org:80", "https://b"]}, "echo": {}}, tmp_path
+    ).problems
+    assert [str(problem) for problem in found if "hosts" in str(problem)] == [
+        "mcp: hosts: 'https://b' is no name such as chat.example.org: a name or an address, without scheme or path."
+    ]
+
+
 @pytest.mark.parametrize(
     ("server", "reason"),
     [
         ({"command": "no-such-program"}, "there is no program 'no-such-program': install it, or give its whole path"),
         ({"command": "./own"}, "there is no program './own'"),
+        (
+            {"command": "sh -c true"},
+            "there is no program 'sh -c true': command is 'sh' alone, the rest belongs into args",
+        ),
         ({"command": "sh", "env": {"PATH": "/no/such/folder"}}, "there is no program 'sh'"),
         (process(cwd="/no/such/folder"), "there is no folder '/no/such/folder' (cwd)"),
         (process(), ""),

@@ -15,6 +15,7 @@ import pytest
 
 import orbit
 from orbit.testing import Cabinet, serve
+from orbit.web.api.admin import multipart
 from orbit.web.api.admin.multipart import clean_name
 
 TOKEN = "the-administrators-own-token"
@@ -254,6 +255,13 @@ def test_an_upload_may_not_be_larger_than_the_configuration_says(admin):
     files = [("files", (f"{number}.txt", io.BytesIO(b"x" * 1_000))) for number in range(25)]
     response = admin.post("/admin/collections/one/documents", files=files)
     assert "ingest.max_upload_bytes" in is_problem(response, 413, "body_too_large")
+
+
+def test_more_parts_than_an_upload_may_have(admin, monkeypatch):
+    monkeypatch.setattr(multipart, "MAX_FILES", 3)
+    files = [("files", (f"{number}.txt", b"text")) for number in range(4)]
+    response = admin.post("/admin/collections/one/documents", files=files)
+    assert "more than 3 parts" in is_problem(response, 400, "invalid_multipart")
 
 
 def test_no_room_for_the_upload_is_said_so(admin, monkeypatch):

@@ -10,6 +10,7 @@ from typing import IO
 from multipart import (  # type: ignore[import-untyped]  # the package has no types
     MultipartError,
     MultipartSegment,
+    ParserLimitReached,
     PushMultipartParser,
 )
 
@@ -61,9 +62,14 @@ async def receive_files(pieces: AsyncIterator[bytes], boundary: str, folder: Pat
                         await asyncio.to_thread(open_file.write, event[:room])
                         room -= len(event)
     except MultipartError as error:
-        detail = f"the body is no multipart/form-data that can be read: {error}."
-        raise RequestError(400, "invalid_multipart", detail) from error
+        raise RequestError(400, "invalid_multipart", _sentence(error)) from error
     finally:
         if open_file is not None:
             open_file.close()
     return files
+
+
+def _sentence(error: MultipartError) -> str:
+    if isinstance(error, ParserLimitReached):
+        return f"the upload has more than {MAX_FILES:,} parts, or too long headers in one; send fewer files at once."
+    return f"the body is no multipart/form-data that can be read: {error}."
