@@ -106,6 +106,15 @@ def test_what_is_not_supported_is_refused(api: Any, changes: dict[str, Any], par
     assert raised.value.param == param
 
 
+@pytest.mark.parametrize(
+    ("prompt", "way_out"),
+    [([1, 2, 3], "tokenized_requests=False"), ([[1, 2]], "must be text"), (["one", "two"], "batch_size=1")],
+)
+def test_the_refusal_of_a_prompt_says_what_to_send(api: Any, prompt: Any, way_out: str) -> None:
+    with pytest.raises(openai.BadRequestError, match=way_out):
+        api.completions.create(model="orbit", prompt=prompt)
+
+
 def ranked(server: RunningServer, path: str = "/v1/rerank", **changes: Any) -> Any:
     body = {"query": "which?", "documents": ["a", "ccc", {"text": "bb"}], **changes}
     return httpx.post(f"{server.url}{path}", headers={"Authorization": f"Bearer {server.key}"}, json=body)

@@ -107,9 +107,11 @@ def _prompt(given: str | list[str | int | list[int]]) -> str:
     prompts = [given] if isinstance(given, str) else given
     prompt = prompts[0]
     if not isinstance(prompt, str):
-        raise ParameterError("prompt", "The prompt must be text, not numbers of tokens.")
+        detail = "The prompt must be text, not numbers of tokens. lm-eval sends text with tokenized_requests=False."
+        raise ParameterError("prompt", detail)
     if len(prompts) > 1:
-        raise ParameterError("prompt", "Send each prompt in a request of its own.")
+        detail = "Send each prompt in a request of its own. LangChain's OpenAI does with batch_size=1."
+        raise ParameterError("prompt", detail)
     if not prompt.strip():
         raise ParameterError("prompt", "The prompt must not be empty.")
     return prompt
