@@ -23,9 +23,15 @@ from orbit_llamacpp.settings import LlamaCppSettings
 
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 30.0
-_SPINS: Final = "10000"
-"""Spin iterations before a waiting OpenMP thread sleeps. By default it spins for ever: on a busy machine it then takes
-processors from the threads it waits for, up to ten times slower.
+_ENVIRONMENT: Final = {"GOMP_SPINCOUNT": "2000", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""What the engine's process gets, unless the operator has set it.
+
+``GOMP_SPINCOUNT``: spin iterations before a waiting OpenMP thread sleeps. By default it spins for ever: on a busy
+machine it then takes processors from the threads it waits for. Eight answers on two cores, beside a process that takes
+all it gets: 33 tokens/s with 10,000, 65 with 4,000, 77 to 84 with 2,000. Alone the three are equal,
+and 500 is 3 % slower.
+
+``GLIBC_TUNABLES``: the context in huge pages where the kernel leaves the choice to programs. Steps are 1 % faster.
 """
 
 _STABLE: Final = 60.0
@@ -138,7 +144,7 @@ class EngineClient:
                     *(sys.executable, "-P", "-m", "orbit_llamacpp.engine.process", str(theirs.fileno())),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
-                    env={"GOMP_SPINCOUNT": _SPINS, **os.environ},
+                    env={**_ENVIRONMENT, **os.environ},
                     start_new_session=True,
                 )
             except BaseException:

@@ -104,6 +104,13 @@ async def test_a_gpu_that_is_not_there_is_told(
         assert "n_gpu_layers has no effect" in caplog.text
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such policy")
+async def test_the_engine_interrupts_no_other_process_when_it_wakes_up(llama: Any) -> None:
+    if sys.platform == "linux":  # mypy knows it from here only
+        threads = [int(thread.name) for thread in Path(f"/proc/{llama.provider._engine.pid}/task").iterdir()]
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
+
+
 async def test_closing_ends_the_process(llama: Any, make: Callable[..., Any]) -> None:
     provider = make(model_path=llama.provider.settings.model_path, n_ctx=512)
     await provider.__aenter__()

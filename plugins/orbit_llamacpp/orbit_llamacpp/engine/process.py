@@ -79,8 +79,20 @@ def _on_thread_error(arguments: threading.ExceptHookArgs) -> None:
     _leave(_BROKEN)  # an engine without its loop answers nobody: exit, and let the parent restart it
 
 
+def _be_displaced() -> None:
+    """Let other processes that wake up run first, with an equal share of the processors.
+
+    The server wakes up for each step's tokens. Otherwise llama.cpp's threads, which wake each other some hundred times
+    a step, interrupt it every time.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # a container may forbid it
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def main() -> None:
     """Serve the socket whose descriptor is the first argument."""
+    _be_displaced()  # before any thread: they inherit it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to stop
     threading.excepthook = _on_thread_error
     with socket.socket(fileno=int(sys.argv[1])) as connection:
