@@ -57,12 +57,17 @@ class Admission:
         if self._free <= 0 and self._full_for(key):
             raise _full()
 
+    def take(self, key: str) -> bool:
+        """Take a free place, which ``leave`` releases. Returns False if there is none."""
+        if self._free <= 0:
+            return False
+        self._free -= 1
+        self._hold(key)
+        return True
+
     async def enter(self, key: str) -> None:
         """Wait for a place; ``leave`` releases it. Raises Overloaded if the queue is full or the wait too long."""
-        if self._free > 0:
-            self._free -= 1
-            self._hold(key)
-        else:
+        if not self.take(key):
             await self._wait(key)
 
     def leave(self, key: str) -> None:

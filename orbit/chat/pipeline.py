@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import msgspec
 
@@ -24,7 +24,6 @@ from orbit.chat.moderation import ALLOWED, Moderation
 from orbit.chat.outcome import (
     CANCELLED,
     Answered,
-    Ending,
     EndsEarly,
     Event,
     Failed,
@@ -59,7 +58,6 @@ from orbit.types import (
     WrittenToken,
 )
 
-E = TypeVar("E", bound=Ending)
 logger = logging.getLogger("orbit.pipeline")
 
 
@@ -146,7 +144,9 @@ class Pipeline:
         outcome: Outcome = CANCELLED
         try:
             try:
-                async with self.admission.place(turn.context.key_id):
+                if not self.admission.take(turn.context.key_id):
+                    await self.admission.enter(turn.context.key_id)
+                try:
                     candidates = await self._routing.candidates(turn)
                     documents: Sequence[Document] = ()
                     if self._waits or turn.later or turn.context.collection:
@@ -231,21 +231,27 @@ class Pipeline:
                         hidden = () if loop is None else loop.hidden
                         journal.tool_calls = self._rounds.kept(turn, calls, prompt.documents, hidden)
                     journal.took("generate", started)
+                finally:
+                    self.admission.leave(turn.context.key_id)
                 self._require_text(turn, prompt, answer, journal, thought=stream.thought)
-                answered = self._ending(
-                    Answered,
-                    prompt,
-                    journal,
-                    text=self._verification.mark(prompt, turn, journal) if prompt.documents else "",
-                    finish_reason=ended(answer.finish_reason, calls),
+                outcome = Answered(
+                    self._verification.mark(prompt, turn, journal) if prompt.documents else "",
+                    ended(answer.finish_reason, calls),
+                    sources_of(prompt.documents, prompt.links, prompt.first),
+                    journal.usage,
+                    journal.provider,
+                    journal.model,
+                    prompt.dropped_documents,
+                    prompt.dropped_turns,
+                    journal.without_documents,
                     tool_calls=calls,
-                    tool_uses=tuple(journal.tool_uses),
                     thoughts=tuple(thoughts),
                     logprobs=tuple(scored),
+                    tries=journal.tries,
                     stopped_by=answer.stopped_by,
+                    tool_uses=tuple(journal.tool_uses),
                 )
-                outcome = answered
-                yield answered
+                yield outcome
             except EndsEarly as early:
                 text.append(early.ending.text)
                 outcome = msgspec.structs.replace(
@@ -272,20 +278,6 @@ class Pipeline:
             return None
         return AnswerGuard(self._moderation, turn, journal, self.ticker, check)
 
-    def _ending(self, kind: type[E], prompt: Prompt, journal: Journal, **fields: Any) -> E:
-        """Return the ending of a turn in which the model was asked."""
-        return kind(
-            sources=sources_of(prompt.documents, prompt.links, prompt.first),
-            usage=journal.usage,
-            provider=journal.provider,
-            model=journal.model,
-            tries=journal.tries,
-            dropped_documents=prompt.dropped_documents,
-            dropped_turns=prompt.dropped_turns,
-            without_documents=journal.without_documents,
-            **fields,
-        )
-
     def _require_text(self, turn: Turn, prompt: Prompt, answer: AnswerText, journal: Journal, *, thought: bool) -> None:
         """Raise ProviderError for an answer without text, or EndsEarly if the model's own filter took all of it.
 
@@ -297,8 +289,20 @@ class Pipeline:
             if answer.finish_reason == "length" and turn.options.max_tokens and not journal.tool_uses:
                 raise _too_few_tokens(journal.provider)
             raise _no_answer(journal.provider, answer.finish_reason, thought=thought, called=bool(journal.tool_uses))
-        reason = "the model's own filter left nothing of the answer"
-        raise EndsEarly(self._ending(Refused, prompt, journal, text=self._moderation.refusal, reason=reason))
+        raise EndsEarly(
+            Refused(
+                self._moderation.refusal,
+                reason="the model's own filter left nothing of the answer",
+                sources=sources_of(prompt.documents, prompt.links, prompt.first),
+                usage=journal.usage,
+                provider=journal.provider,
+                model=journal.model,
+                tries=journal.tries,
+                dropped_documents=prompt.dropped_documents,
+                dropped_turns=prompt.dropped_turns,
+                without_documents=journal.without_documents,
+            )
+        )
 
     def _failed(self, consequence: str, error: OrbitError) -> None:
         """Report to operators what a client cannot mend."""

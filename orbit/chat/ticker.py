@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 PERIOD = 0.05
 """Seconds between two looks. A deadline that starts with its first look may pass twice as long unnoticed."""
@@ -27,18 +27,23 @@ class Ticker:
 
     def __init__(self) -> None:
         self._watched: set[Watched] = set()
-        self._ticking = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The running loop; None if nothing is watched."""
 
     def add(self, watched: Watched) -> None:
         """Start looking at an object."""
         self._watched.add(watched)
-        if not self._ticking:
-            self._ticking = True
-            asyncio.get_running_loop().call_later(PERIOD, self._tick)
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_later(PERIOD, self._tick)
 
     def discard(self, watched: Watched) -> None:
         """Stop looking at an object."""
         self._watched.discard(watched)
+
+    def current_task(self) -> asyncio.Task[Any] | None:
+        """Return the current task, without the system call if something is watched."""
+        return asyncio.current_task(self._loop)
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -48,6 +53,7 @@ class Ticker:
             except Exception as error:  # noqa: BLE001 - one that fails must not end the deadlines of all others
                 context = {"message": "a deadline could not be checked", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
-        self._ticking = bool(self._watched)
-        if self._ticking:
+        if self._watched:
             asyncio.get_running_loop().call_later(PERIOD, self._tick)
+        else:
+            self._loop = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -100,7 +100,7 @@ async def in_time(context: CallContext, work: Awaitable[T], ticker: Ticker) -> T
     seconds = context.remaining()
     if seconds is None:
         return await work
-    deadline = _TurnDeadline(seconds)
+    deadline = _TurnDeadline(seconds, ticker.current_task())
     ticker.add(deadline)
     try:
         return await work
@@ -118,8 +118,8 @@ class _TurnDeadline(Interrupt):
 
     __slots__ = ("_end",)
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
+    def __init__(self, seconds: float, task: asyncio.Task[Any] | None) -> None:
+        super().__init__(task)
         self._end = time.monotonic() + seconds
 
     def look(self, now: float) -> None:

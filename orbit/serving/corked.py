@@ -12,6 +12,13 @@ _MOST_WAITING = 65_536
 """Bytes that wait at most, so that a writer without a pause learns of a client that does not read."""
 _MOST_SECONDS = 0.005
 """Seconds after which nothing waits any longer if the writer does not let the turn end."""
+_FORWARDED = (
+    *("abort", "can_write_eof", "get_extra_info", "get_write_buffer_size", "is_closing"),
+    *("pause_reading", "resume_reading", "set_protocol"),
+)
+"""What a connection asks of its transport besides writing. With ``__getattr__`` instead, Python could not cache the
+look-ups of attributes, and a write would cost more than twice as much.
+"""
 
 
 class TurnEnd:
@@ -55,18 +62,18 @@ class CorkedTransport:
     model's server brought. The head of a response waits for the beginning of its body.
     """
 
+    get_write_buffer_size: Callable[[], int]
+
     def __init__(self, transport: Any, turn: TurnEnd) -> None:
+        for name in _FORWARDED:
+            setattr(self, name, getattr(transport, name, None))
         self._transport = transport
         self._turn = turn
-        self.is_closing = transport.is_closing
         self._begun = False
         self._joins = False
         self._waiting: list[bytes] = []
         self._size = 0
         self._since = 0.0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
         """Write data now or by the end of the turn, in order."""
@@ -104,7 +111,7 @@ class CorkedTransport:
     def end(self) -> None:
         """Write what still waits: the turn is over. If the client has left meanwhile, uvloop would raise."""
         self._begun = False
-        if self._waiting and not self.is_closing():
+        if self._waiting and not self._transport.is_closing():
             self._flush()
 
     def _flush(self) -> None:

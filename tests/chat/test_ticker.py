@@ -37,7 +37,7 @@ async def test_without_anything_to_look_at_the_timer_stops_and_starts_again() ->
     ticker.add(seen)
     ticker.discard(seen)
     await asyncio.sleep(0.12)
-    assert (seen.looks, ticker._ticking) == ([], False)
+    assert (seen.looks, ticker._loop) == ([], None)
     ticker.add(seen)
     await asyncio.wait_for(seen.looked.wait(), 20)
 

@@ -181,14 +181,12 @@ class Routing:
 
     def _whole(self, turn: Turn, provider: str, documents: Sequence[Document]) -> Prompt:
         """Return the prompt for a provider that counts no tokens."""
-        instruction = self._settings.retrieval.instruction
-        system = self._system_prompt(turn, provider)
         return whole(
-            system,
+            self._system_prompt(turn, provider),
             turn.history,
             turn.question,
             documents,
-            instruction,
+            self._settings.retrieval.instruction,
             parts=turn.parts,
             later=turn.later,
             first=brought_passages(turn.question) + 1,
@@ -307,8 +305,8 @@ def _ordered(groups: Candidates) -> Sequence[Candidate]:
 
 
 def _is_empty(chunk: Chunk) -> bool:
-    signs = chunk.reasoning or chunk.signature
-    return not (chunk.text or signs or chunk.tool_calls or chunk.finish_reason or chunk.usage)
+    written = chunk.text or chunk.reasoning or chunk.signature or chunk.tool_calls
+    return not (written or chunk.finish_reason or chunk.usage)
 
 
 def _streaming(options: GenerateOptions) -> GenerateOptions:

@@ -44,7 +44,7 @@ class ModelStream:
         self._wait = 0  # the number of the wait, and what look() knows of it: comparing them costs a token the least
         self._seen = 0
         self._since = 0.0
-        self._interrupt = Interrupt()
+        self._interrupt = Interrupt(ticker.current_task())
         self._seconds = timeouts.first_token
         self._timeouts = timeouts
         self._thinking_due = math.inf

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 
 class Interrupt:
-    """Cancels the task that created it, for example when a client disconnects.
+    """Cancels a task, that which creates it by default, for example when a client disconnects.
 
     It works like ``asyncio.timeout``, with triggers other than time. It absorbs a cancellation of its own, and lets
     every other one pass.
@@ -14,8 +15,8 @@ class Interrupt:
 
     __slots__ = ("_before", "pending", "task")
 
-    def __init__(self) -> None:
-        task = asyncio.current_task()
+    def __init__(self, task: asyncio.Task[Any] | None = None) -> None:
+        task = task or asyncio.current_task()
         assert task is not None
         self.task = task
         self._before = task.cancelling()

@@ -52,20 +52,19 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     length = header(scope, b"content-length")
     if length is not None and length.isdecimal() and int(length) > limit:
         raise _too_large(limit)
-    message = await receive()
-    body: bytes = message.get("body", b"")  # type: ignore[assignment]  # http.disconnect has none
-    parts = [body]
-    size = len(body)
-    while message.get("more_body") and size <= limit:
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more and size <= limit:
         message = await receive()
-        body = message.get("body", b"")  # type: ignore[assignment]  # the same
+        if message["type"] == "http.disconnect":
+            raise RequestError(400, "incomplete_body", "The connection was closed before the whole body had arrived.")
+        body: bytes = message.get("body", b"")  # type: ignore[assignment]  # a request has bytes
         parts.append(body)
         size += len(body)
+        more = bool(message.get("more_body"))
     if size > limit:  # a body of unknown length may arrive in one piece
         raise _too_large(limit)
-    if message["type"] == "http.disconnect":
-        raise RequestError(400, "incomplete_body", "The connection was closed before the whole body had arrived.")
-    return b"".join(parts) if len(parts) > 1 else parts[0]
+    return b"".join(parts)
 
 
 def _too_large(limit: int) -> RequestError:

@@ -51,9 +51,10 @@ def address_of(scope: Scope, root: str) -> str:
 def request_id_of(scope: Scope) -> str:
     """Return the client's ``X-Request-ID`` if it is safe to log, else a new id; always the same for one request."""
     state: dict[str, Any] = scope["state"]
-    if "request_id" not in state:
-        state["request_id"] = _new_id(scope)
-    return str(state["request_id"])
+    known: str | None = state.get("request_id")
+    if known is None:
+        known = state["request_id"] = _new_id(scope)
+    return known
 
 
 def _new_id(scope: Scope) -> str:

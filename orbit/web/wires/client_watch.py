@@ -24,7 +24,7 @@ class ClientWatch:
         self._receive = receive
         self._ticker = ticker
         self._watcher: asyncio.Task[None] | None = None
-        self._interrupt = Interrupt()
+        self._interrupt = Interrupt(ticker.current_task())
         self.gone = False
 
     def __enter__(self) -> Self:

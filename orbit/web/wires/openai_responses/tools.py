@@ -49,9 +49,8 @@ def tools_of(
     given: Sequence[ResponseTool] | None, choice: str | ResponseToolChoice | None
 ) -> tuple[tuple[Tool, ...], ToolChoice | None]:
     """Return the tools that the model may call, and its choice. Raises ParameterError."""
-    return chosen_of(
-        tuple([_tool(tool, f"tools[{number}]") for number, tool in enumerate(given or ())]), _choice(choice)
-    )
+    tools = tuple([_tool(tool, f"tools[{number}]") for number, tool in enumerate(given)]) if given else ()
+    return chosen_of(tools, _choice(choice)) if tools or choice is not None else (tools, None)
 
 
 def _tool(tool: ResponseTool, where: str) -> Tool:

@@ -222,7 +222,8 @@ class OrbitProtocol:
             request = _strict_decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             request = decode(body, _decoder, expected)
-        check_size(len(body), sum(len(part.data) for part in request.parts), self._limits, "parts")
+        attached = sum(len(part.data) for part in request.parts) if request.parts else 0
+        check_size(len(body), attached, self._limits, "parts")
         if type(request) is ChatRequest:
             _check_fields(body)
         if not (request.message.strip() or request.parts):
