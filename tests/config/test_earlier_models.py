@@ -140,3 +140,75 @@ def test_a_table_that_is_off_still_judges_for_the_section_that_names_it() -> Non
     config, problems = parse_config(data, "test", {})
     assert problems == []
     assert "groq_reranker" in {provider.name for provider in config.providers}
+
+
+def searching(**sections: Any) -> dict[str, Any]:
+    """Return an earlier configuration whose adapter searches, so that its embedding model counts."""
+    adapter = {"name": "qa", "datasource": "chroma", "config": {"collection": "town"}}
+    answering = {"general": {"inference_provider": "ollama"}, "inference": {"ollama": {"model": "m"}}}
+    return {**answering, "adapters": [adapter], "datasources": {"chroma": {}}, **sections}
+
+
+@pytest.mark.parametrize(
+    ("provider", "own", "plugin", "settings"),
+    [
+        (
+            "openai",
+            {"model": "m", "dimensions": 512, "batch_size": 10, "api_key": "${KEY}"},
+            "openai",
+            {"embed_model": "m", "dimensions": 512, "embed_batch_size": 10, "api_key": "secret"},
+        ),
+        ("mistral", {"model": "m", "dimensions": 1024}, "openai", {"embed_model": "m", "dimensions": None}),
+        (
+            "jina",
+            {"model": "m", "task": "text-matching"},
+            "openai",
+            {"embed_model": "m", "extra_embed_body": {"task": "text-matching"}},
+        ),
+        (
+            "llama_cpp",
+            {"model_path": "m.gguf", "n_ctx": 1024, "batch_size": 8},
+            "llama_cpp",
+            {"model_path": "m.gguf", "n_ctx": 1024, "batch_size": None},
+        ),
+    ],
+)
+def test_an_embedding_model_is_asked_where_it_was(
+    provider: str, own: dict[str, Any], plugin: str, settings: dict[str, Any]
+) -> None:
+    data = searching(embedding={"provider": provider, "enabled": True}, embeddings={provider: {"enabled": True, **own}})
+    config, problems = parse_config(data, "test", {"KEY": "secret"})
+    assert problems == []
+    name = f"{provider}_embeddings"
+    assert config.host.general.embedding_provider == name
+    found = next(one for one in config.providers if one.name == name)
+    assert (found.plugin, {key: found.settings.get(key) for key in settings}) == (plugin, settings)
+    assert not {"enabled", "model", "task"} & set(found.settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "sections", "address"),
+    [
+        (
+            "llama_cpp",
+            {"inference": {"llama_cpp": {"mode": "api", "base_url": "http://b:8080", "model": "m"}}},
+            "http://b:8080/v1",
+        ),
+        ("vllm", {"vllm": {"host": "b", "port": 8000, "model": "m"}}, "http://b:8000/v1"),
+    ],
+    ids=["llama.cpp's server", "vllm at the top level"],
+)
+def test_a_server_of_a_local_model_is_asked_where_it_was(name: str, sections: dict[str, Any], address: str) -> None:
+    data = {"general": {"inference_provider": name}, "adapters": [], **sections}
+    config, problems = parse_config(data, "test", {})
+    assert problems == []
+    found = next(one for one in config.providers if one.name == name)
+    assert (found.plugin, found.settings["base_url"], found.settings["model"]) == ("openai", address, "m")
+
+
+def test_vllm_at_the_top_level_is_left_out_where_another_model_answers() -> None:
+    data = {"general": {"inference_provider": "ollama"}, "adapters": [], "vllm": {"host": "b", "model": "m"}}
+    config, problems = parse_config({**data, "inference": {"ollama": {"model": "m"}}}, "test", {})
+    assert problems == []
+    assert "vllm" not in {one.name for one in config.providers}
+    assert "vllm is not used: general.inference_provider is another." in config.notices

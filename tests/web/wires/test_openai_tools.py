@@ -299,14 +299,27 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "likely tokens without tokens": ({"top_logprobs": 3}, "top_logprobs"),
     "several answers": ({"n": 2}, "n"),
+    "a function without anything": ({"tools": [{"type": "function"}]}, "tools[0].function"),
+    "a choice among no tools": (
+        {"tools": [WEATHER], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}},
+        "tool_choice",
+    ),
+    "a choice of another kind": ({"tools": [WEATHER], "tool_choice": {"type": "custom"}}, "tool_choice"),
 }
 
 
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One server for requests that it refuses."""
+    with served(tmp_path_factory.mktemp("refusing")) as server:
+        yield server
+
+
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_names_the_parameter(tmp_path: Path, case: str) -> None:
+def test_bad_input_names_the_parameter(refusing: Any, case: str) -> None:
     options, param = BAD[case]
-    with served(tmp_path) as server, pytest.raises(openai.BadRequestError) as raised:
-        ask(server, **{"messages": HELLO, **options})
+    with pytest.raises(openai.BadRequestError) as raised:
+        ask(refusing, **{"messages": HELLO, **options})
     assert raised.value.param == param
 
 
