@@ -39,7 +39,7 @@ ELSEWHERE = {
     "web/chat_routes.py": ("web/test_routing.py", "the routes of chats, from outside"),
     "web/error_responses.py": ("web/test_routing.py", "errors of every protocol, from outside"),
     "web/api/admin/control.py": ("serving/test_reload.py", "what a reload changes, from outside"),
-    "web/generation.py": ("serving/test_reload.py", "requests beside a reload, from outside"),
+    "web/loaded_app.py": ("serving/test_reload.py", "requests beside a reload, from outside"),
     "web/http/operation.py": ("web/api/test_schema.py", "operations in that document"),
     "web/http/own_router.py": ("web/test_routing.py", "the routes below routers, from outside"),
     "web/http/root_path.py": ("serving/test_root_path.py", "a server behind a proxy, from outside"),

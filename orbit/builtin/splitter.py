@@ -31,7 +31,7 @@ class Splitter(Provider):
     @hookimpl
     def split(self, sections: Sequence[Section]) -> Sequence[Section]:
         """Split between rows, lines, paragraphs or sentences."""
-        from orbit.builtin.splitting import Sizes, split  # noqa: PLC0415  # only reading processes split
+        from orbit.builtin.section_splitting import Sizes, split  # noqa: PLC0415  # only reading processes split
 
         own = self.settings
         return split(sections, Sizes(own.prose_size, own.table_size, own.code_size, own.overlap))

@@ -81,7 +81,7 @@ def ingest(
     from orbit.admin.names import check_name
     from orbit.documents import Options, Origins
     from orbit.documents.engines import engine as find_engine
-    from orbit.documents.facts import metadata_of, readers_of
+    from orbit.documents.file_metadata import metadata_of, readers_of
     from orbit.host.host import OrbitHost
 
     check_name(collection)

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from orbit.database.change_signal import ChangeSignal
 from orbit.database.conversations import ConversationRecords
 from orbit.database.keys import KeyRecords
 from orbit.database.prompts import PromptRecords
-from orbit.database.signal import ChangeSignal
 from orbit.database.transferable import TransferRecords
 from orbit.errors import DatabaseUnavailable
 from orbit.types import Health

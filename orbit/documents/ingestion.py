@@ -13,10 +13,10 @@ import msgspec
 
 from orbit.config.model import Ingest
 from orbit.documents.engines import Engine, Prepared
-from orbit.documents.facts import Facts
+from orbit.documents.file_metadata import Facts
+from orbit.documents.file_types import fingerprint
 from orbit.documents.files import LocalFile, find_files
 from orbit.documents.in_order import in_order
-from orbit.documents.kinds import fingerprint
 from orbit.documents.origins import Origins
 from orbit.documents.reading.pool import Reading
 from orbit.documents.sections import UnreadableError

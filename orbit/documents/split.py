@@ -9,8 +9,8 @@ from pathlib import PurePath
 
 import msgspec
 
-from orbit.builtin import splitting
-from orbit.builtin.splitting import above
+from orbit.builtin import section_splitting
+from orbit.builtin.section_splitting import above
 from orbit.config.model import Ingest
 from orbit.documents.sections import Content, Section
 from orbit.system.unicode import nfc
@@ -56,8 +56,8 @@ def _shortened(name: str) -> str:
 def split(sections: Iterable[Section], settings: Ingest) -> Iterator[Section]:
     """Split sections by ``ingest.chunk_size``."""
     size = settings.chunk_size
-    sizes = splitting.Sizes(size, size, size, settings.chunk_overlap)
-    return (piece for section in sections for piece in splitting.pieces(section, sizes))
+    sizes = section_splitting.Sizes(size, size, size, settings.chunk_overlap)
+    return (piece for section in sections for piece in section_splitting.pieces(section, sizes))
 
 
 def documents(source: str, sections: Iterable[Section], digest: str) -> list[Document]:

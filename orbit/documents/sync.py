@@ -11,8 +11,8 @@ from typing import Self
 import msgspec
 
 from orbit.config.model import Ingest
-from orbit.documents.facts import Facts
 from orbit.documents.fetched import FetchedFiles, Remembered
+from orbit.documents.file_metadata import Facts
 from orbit.documents.ingestion import Options, Store, digest_of, ingest, remove_passages
 from orbit.documents.ledger import NAME
 from orbit.documents.origins import Origins

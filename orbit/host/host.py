@@ -21,7 +21,7 @@ from orbit.host.documents.connectors import fetched
 from orbit.host.documents.embedding import Embedding
 from orbit.host.documents.file_plugins import file_plugins
 from orbit.host.documents.stores import Completed, Stores
-from orbit.host.lent import Lent, lending
+from orbit.host.host_proxy import HostProxy, lending
 from orbit.host.models.catalogue import Catalogue, catalogue, default_provider, model_problems
 from orbit.host.models.instances import Models
 from orbit.host.models.named_models import NamedModels
@@ -29,7 +29,7 @@ from orbit.host.models.upstreams import Upstreams
 from orbit.host.plugins.discover import InstalledPlugin, installed_plugins
 from orbit.host.plugins.load import Loaded, load, validated
 from orbit.host.plugins.renamed import shorter_deadlines, with_limits, with_renamed
-from orbit.host.providers.kept import loaded_and_kept
+from orbit.host.providers.kept_on_reload import loaded_and_kept
 from orbit.host.providers.needs import EXAMPLES, VERBS, cannot, name_problems, unmet_needs
 from orbit.host.providers.registry import Registry
 from orbit.provider import Host
@@ -96,7 +96,7 @@ class OrbitHost:
         self.closed = False
         self._needed = needed
         self._ready = ready
-        self.lent: Lent = former.lent if former is not None else Lent(self)
+        self.lent: HostProxy = former.lent if former is not None else HostProxy(self)
         """What providers hold as their host."""
         with lending(self):
             loaded, kept = self._loaded(config, installed_plugins() if installed is None else installed, former)

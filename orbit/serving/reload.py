@@ -22,7 +22,7 @@ from orbit.observing.server_log import configure_logging
 from orbit.serving.configuration import next_host
 from orbit.serving.sole_server import OwnFolders
 from orbit.web.app import Application
-from orbit.web.generation import Generation
+from orbit.web.loaded_app import LoadedApp
 
 logger = logging.getLogger("orbit")
 
@@ -160,7 +160,7 @@ class WorkerReloading:
         self._put = put
         self._channel = channel
         self._loop = asyncio.get_running_loop()
-        self._next: Generation | None = None
+        self._next: LoadedApp | None = None
         self._asking: dict[int, asyncio.Future[Changes]] = {}
         """Requests for the supervisor by their numbers."""
         self._numbers = itertools.count()
@@ -227,9 +227,9 @@ class WorkerReloading:
     async def _serve(self) -> None:
         if self._next is None:  # it started by the new configuration already
             return
-        running, generation, self._next = self._application.services.config, self._next, None
-        await self._application.put(generation)
-        self._put(running, generation.services.config)
+        running, loaded, self._next = self._application.services.config, self._next, None
+        await self._application.put(loaded)
+        self._put(running, loaded.services.config)
 
     def _end(self, outcome: Outcome) -> None:
         future = self._asking.pop(outcome.number)

@@ -17,7 +17,7 @@ from litestar.types import ASGIApp, Receive, Send
 from orbit.config import Config
 from orbit.errors import ConfigError, OrbitError, Problem
 from orbit.host.host import OrbitHost
-from orbit.host.lent import lend
+from orbit.host.host_proxy import lend
 from orbit.observing.metrics_history import History
 from orbit.web.api.admin.activity import kept_history, live_route
 from orbit.web.api.admin.control import Control, NoControl, control_routes
@@ -33,12 +33,12 @@ from orbit.web.api.search import search_routes
 from orbit.web.chat_routes import AnswersFirst, chat_handlers, chat_routes
 from orbit.web.error_responses import error_response
 from orbit.web.garbage_collection import settle_again, settled
-from orbit.web.generation import Generation
 from orbit.web.http.access import Access
 from orbit.web.http.cors import VARY, cors_config
 from orbit.web.http.head import HeadBesideGet
 from orbit.web.http.plain_http import RedirectToHttps, challenge_route
 from orbit.web.http.root_path import RootPath
+from orbit.web.loaded_app import LoadedApp
 from orbit.web.pages.admin import admin_page_routes
 from orbit.web.pages.assets import Assets
 from orbit.web.pages.chat import chat_page_routes
@@ -72,30 +72,30 @@ class Application:
         self._beside = beside
         self._starting: asyncio.Task[Any] | None = None
         self._abandoned = False
-        self._generation: Generation
+        self._loaded: LoadedApp
         self._exchange: Exchange
         self._history: History
         self._lasting: AsyncExitStack
-        self._retiring: dict[asyncio.Task[None], Generation] = {}
+        self._retiring: dict[asyncio.Task[None], LoadedApp] = {}
         self._first = litestar(host, [self._lifespan])
 
     @property
     def services(self) -> Services:
         """The services of the newest configuration."""
-        return self._generation.services
+        return self._loaded.services
 
     @property
     def litestar(self) -> Litestar:
         """Litestar with the routes of the newest configuration."""
-        return self._generation.litestar if hasattr(self, "_generation") else self._first
+        return self._loaded.litestar if hasattr(self, "_loaded") else self._first
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http":
-            generation = self._generation
-            lend(generation.services.host)
-            with generation:
-                await generation.entry(scope, receive, send)
+            loaded = self._loaded
+            lend(loaded.services.host)
+            with loaded:
+                await loaded.entry(scope, receive, send)
             return
 
         async def tell(message: Any) -> None:
@@ -121,21 +121,21 @@ class Application:
             except OrbitError as error:
                 self.start_error = str(error)  # one sentence instead of uvicorn's traceback
                 raise
-            self._generation = Generation(services, stack)
+            self._loaded = LoadedApp(services, stack)
             self._lasting.push_async_callback(self._close)
             folder = os.environ.get(FOLDER_VARIABLE)
             self._exchange = Exchange(services, Path(folder) if folder else None)
             await self._lasting.enter_async_context(self._exchange.publishing())
             self._history = await self._lasting.enter_async_context(kept_history(self._exchange))
-            self._build(self._generation, app)
-            await self._generation.begin()
+            self._build(self._loaded, app)
+            await self._loaded.begin()
             self._lasting.enter_context(settled())
             self._starting = None
             if self._beside is not None:
                 await self._lasting.enter_async_context(_running(self._held(self._beside)))
             yield
 
-    async def prepare(self, host: OrbitHost) -> Generation:
+    async def prepare(self, host: OrbitHost) -> LoadedApp:
         """Start what ``host`` has beyond the running one, and build its routes. Nobody is served by it yet.
 
         ``host`` was made with the running host as its ``former``. Raises OrbitError; nothing has changed then.
@@ -147,50 +147,50 @@ class Application:
             failed = [Problem(name, why) for name, why in host.registry.failed.items() if name not in already]
             if failed:  # at a start the server would go on without them, but now it has something better
                 raise ConfigError(failed)
-            generation = Generation(services, stack)
-            await asyncio.to_thread(lambda: self._build(generation, litestar(host)))
-            generation.stack = stack.pop_all()
-            return generation
+            loaded = LoadedApp(services, stack)
+            await asyncio.to_thread(lambda: self._build(loaded, litestar(host)))
+            loaded.stack = stack.pop_all()
+            return loaded
 
-    async def put(self, generation: Generation) -> None:
-        """Serve all later requests by a prepared generation. The former one closes when its requests have ended."""
-        former, self._generation = self._generation, generation
-        services = generation.services
+    async def put(self, loaded: LoadedApp) -> None:
+        """Serve all later requests by a prepared application. The former one closes when its requests have ended."""
+        former, self._loaded = self._loaded, loaded
+        services = loaded.services
         services.host.take_over(former.services.host)
         services.resize()
-        await generation.begin()
+        await loaded.begin()
         self._exchange.follow(services)
         task = asyncio.create_task(self._retire(former), name="end the former configuration")
         self._retiring[task] = former
         task.add_done_callback(self._retiring.pop)
 
-    def _build(self, generation: Generation, app: Litestar) -> None:
-        """Register the routes of a generation on ``app``."""
-        services = generation.services
+    def _build(self, loaded: LoadedApp, app: Litestar) -> None:
+        """Register the routes of a loaded application on ``app``."""
+        services = loaded.services
         chats = chat_handlers(services)
         for route in routes(services, chats, self._exchange, self._history, lambda: self.control):
             app.register(route)
-        generation.litestar = app
-        generation.entry = middleware(services, AnswersFirst(app, chats, services.config.host.cors.allow_origins))
+        loaded.litestar = app
+        loaded.entry = middleware(services, AnswersFirst(app, chats, services.config.host.cors.allow_origins))
 
     async def _held(self, beside: Background) -> None:
-        with self._generation:
+        with self._loaded:
             await beside(self._host)
 
-    async def _retire(self, generation: Generation) -> None:
+    async def _retire(self, loaded: LoadedApp) -> None:
         try:
-            await generation.retire()
+            await loaded.retire()
         except Exception:
             logger.exception("the former configuration did not end cleanly")
-        self._exchange.ended(generation.services)
+        self._exchange.ended(loaded.services)
         settle_again()
 
     async def _close(self) -> None:
         """Close all generations; their requests have ended, or will not."""
-        for generation in self._retiring.values():
-            generation.hurry()
+        for loaded in self._retiring.values():
+            loaded.hurry()
         await asyncio.gather(*self._retiring)
-        await self._generation.close()
+        await self._loaded.close()
 
 
 class OwnRoutes(Litestar):

@@ -6,7 +6,7 @@ from office_kit import xls
 
 from orbit import Section, SourceFile
 from orbit.builtin.old_office import OldOffice
-from orbit.documents.kinds import check_type
+from orbit.documents.file_types import check_type
 from orbit.documents.sections import UnreadableError
 from orbit.testing import BaseReadContract
 

@@ -15,8 +15,8 @@ from pdf_kit import line, make_pdf
 from orbit import CallContext
 from orbit.config.model import Ingest
 from orbit.documents import ingest_paths
+from orbit.documents.file_types import KNOWN
 from orbit.documents.formats.office.number_format import shown
-from orbit.documents.kinds import KNOWN
 from orbit.documents.reading.readers import read
 from orbit.documents.sections import UnreadableError
 from orbit.documents.split import passages

@@ -22,7 +22,7 @@ from pdf_kit import field, line, make_pdf, written
 from serve_kit import served
 
 from orbit.config.model import Ingest
-from orbit.documents.kinds import KNOWN
+from orbit.documents.file_types import KNOWN
 from orbit.documents.reading.pool import Reading
 from orbit.documents.sections import UnreadableError
 

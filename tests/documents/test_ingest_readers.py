@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from orbit.config.model import Ingest
+from orbit.documents.file_types import KNOWN, fingerprint
 from orbit.documents.formats.markdown import read_markdown
-from orbit.documents.kinds import KNOWN, fingerprint
 from orbit.documents.reading.readers import read
 from orbit.documents.sections import UnreadableError
 from orbit.documents.split import passages

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from orbit.chat.turn import Turn
 from orbit.documents import Origins
-from orbit.documents.kinds import TEXT
+from orbit.documents.file_types import TEXT
 from orbit.errors import OrbitError
 from orbit.types import Document
 

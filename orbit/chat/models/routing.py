@@ -14,7 +14,7 @@ from orbit.chat.journal import Journal
 from orbit.chat.models.needs import Unsupported, needs_of
 from orbit.chat.models.stream import ModelStream
 from orbit.chat.prompt.prompting import Prompt, fit, whole
-from orbit.chat.search.typed import brought_passages, typed
+from orbit.chat.search.typed_question import brought_passages, typed
 from orbit.chat.ticker import Ticker
 from orbit.chat.turn import Turn, TurnTimeout, in_time
 from orbit.config.models import ModelOptions

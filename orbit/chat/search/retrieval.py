@@ -15,7 +15,7 @@ from orbit.chat.search.permitted import permitted, query_of
 from orbit.chat.search.questions import is_follow_up, questions_of
 from orbit.chat.search.relevance import THRESHOLD, Relevance
 from orbit.chat.search.rewriting import Rewriter
-from orbit.chat.search.typed import as_typed, brings_passages
+from orbit.chat.search.typed_question import as_typed, brings_passages
 from orbit.chat.turn import Turn
 from orbit.config.model import RetrievalSettings, Timeouts
 from orbit.errors import OrbitError, PromptTooLong, ProviderError

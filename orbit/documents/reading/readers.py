@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from orbit.documents.file_types import KINDS, PDF, PICTURE, check_type
 from orbit.documents.formats.cards import read_cards
 from orbit.documents.formats.encoding import decode
 from orbit.documents.formats.html.reader import read_html
@@ -28,7 +29,6 @@ from orbit.documents.formats.records import read_json, read_json_lines, read_yam
 from orbit.documents.formats.subtitles import read_subtitles
 from orbit.documents.formats.table import read_table
 from orbit.documents.formats.xml import read_xml
-from orbit.documents.kinds import KINDS, PDF, PICTURE, check_type
 from orbit.documents.reading.attachments import with_attachments
 from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.types import SourceFile

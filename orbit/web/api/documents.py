@@ -26,7 +26,7 @@ from orbit.auth.keys import Identity
 from orbit.chat.answer.links import PATH
 from orbit.database.keys import UnknownKey
 from orbit.documents import Origins
-from orbit.documents.kinds import TEXT
+from orbit.documents.file_types import TEXT
 from orbit.errors import UnreadableError
 from orbit.types import CallContext
 from orbit.web.api.lines import in_lines

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from orbit.documents.kinds import PICTURE
+from orbit.documents.file_types import PICTURE
 from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.types import SourceFile
 

@@ -10,7 +10,7 @@ from litestar.params import FromPath, QueryParameter
 
 from orbit.admin.collections import CollectionDetails, CollectionInfo
 from orbit.admin.wire import Done
-from orbit.documents.kinds import KNOWN
+from orbit.documents.file_types import KNOWN
 from orbit.types import CallContext
 from orbit.web.api.admin.moves import collections_of, move_routes
 from orbit.web.api.admin.upload import upload_route

@@ -34,7 +34,7 @@ from orbit.documents import (
     Warned,
     ingest,
 )
-from orbit.documents.facts import metadata_of, readers_of
+from orbit.documents.file_metadata import metadata_of, readers_of
 from orbit.errors import OrbitError
 from orbit.types import CallContext
 from orbit.web.api.admin.multipart import receive_files

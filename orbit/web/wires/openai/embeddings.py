@@ -18,7 +18,7 @@ from orbit.upstreams import listed_name
 from orbit.web.http.operation import operation
 from orbit.web.services import Services
 from orbit.web.wires.checks import ParameterError
-from orbit.web.wires.openai.beside import answered, words_of
+from orbit.web.wires.openai.non_chat import answered, words_of
 
 if TYPE_CHECKING:
     from orbit.types import Vectors

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orbit.database.signal import SIZE, ChangeSignal
+from orbit.database.change_signal import SIZE, ChangeSignal
 
 
 def test_a_change_is_seen_through_the_file(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from orbit import CallContext, Document, Fetched
 from orbit.config.model import Ingest
 from orbit.documents import FetchedFiles, Memory, Options, Origins, Summary, ingest_paths, sync
-from orbit.documents.facts import Facts, metadata_of, readers_of
+from orbit.documents.file_metadata import Facts, metadata_of, readers_of
 from orbit.errors import OrbitError
 from orbit.host.host import OrbitHost
 from orbit.testing import host

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _HERE: ContextVar[OrbitHost | None] = ContextVar("orbit_host", default=None)
 
 
-class Lent:
+class HostProxy:
     """Passes everything on to an ``OrbitHost``, which a reload replaces while some providers keep running.
 
     Requests that began before the reload still reach the host that they began with.

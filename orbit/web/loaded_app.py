@@ -11,7 +11,7 @@ from litestar.types import ASGIApp
 from orbit.web.services import Services
 
 
-class Generation:
+class LoadedApp:
     """Services, the application on them, and the requests that run there.
 
     Entering it holds it open for a request. ``stack`` closes the services.
@@ -38,7 +38,7 @@ class Generation:
             self._idle.set()
 
     async def begin(self) -> None:
-        """Open what may change something; the former generation serves no new requests from here on."""
+        """Open what may change something; the former application serves no new requests from here on."""
         await self.stack.enter_async_context(self.services.conversations)
 
     async def retire(self) -> None:

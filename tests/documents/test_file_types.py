@@ -1,6 +1,6 @@
 """Types of files by extension, apart from the readers."""
 
-from orbit.documents.kinds import KINDS
+from orbit.documents.file_types import KINDS
 from orbit.documents.reading.readers import _READERS
 
 

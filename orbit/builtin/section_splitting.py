@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from orbit.builtin.rows import pieces_of_table
+from orbit.builtin.table_splitting import pieces_of_table
 from orbit.types import MetadataValue, Section
 
 BLOCK = 20_000

@@ -8,7 +8,7 @@ from typing import Any
 import orbit
 from orbit.config.load import parse_config
 from orbit.host.host import OrbitHost
-from orbit.host.lent import lending
+from orbit.host.host_proxy import lending
 
 CONTEXT = orbit.CallContext("request", "key", "", "")
 

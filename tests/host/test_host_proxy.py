@@ -6,15 +6,15 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from orbit.host.lent import Lent, lend, lending
+from orbit.host.host_proxy import HostProxy, lend, lending
 
 
-def host_of(lent: Lent, name: str) -> Any:
+def host_of(lent: HostProxy, name: str) -> Any:
     return SimpleNamespace(lent=lent, name=name, closed=False)
 
 
 async def test_a_request_reaches_the_host_that_it_began_with() -> None:
-    lent = Lent(None)  # type: ignore[arg-type]  # set below, as a host does
+    lent = HostProxy(None)  # type: ignore[arg-type]  # set below, as a host does
     old = host_of(lent, "old")
     lent.newest = old
     began, reloaded = asyncio.Event(), asyncio.Event()
@@ -36,7 +36,7 @@ async def test_a_request_reaches_the_host_that_it_began_with() -> None:
 
 
 def test_hosts_of_other_servers_in_the_process_do_not_mix() -> None:
-    one, other = Lent(None), Lent(None)  # type: ignore[arg-type]  # set below
+    one, other = HostProxy(None), HostProxy(None)  # type: ignore[arg-type]  # set below
     one.newest, other.newest = host_of(one, "one"), host_of(other, "other")
     with lending(host_of(one, "prepared")):
         assert (one.name, other.name) == ("prepared", "other")

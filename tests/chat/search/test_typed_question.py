@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from actor_kit import turn
 
-from orbit.chat.search.typed import as_typed, brings_passages, brought_passages, typed
+from orbit.chat.search.typed_question import as_typed, brings_passages, brought_passages, typed
 from orbit.types import Message
 
 FILES = '<attached_files>\n<file type="image" url="/api/v1/files/1"/>\n</attached_files>\n\n'
