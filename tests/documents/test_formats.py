@@ -775,3 +775,52 @@ def test_a_header_that_python_cannot_parse_costs_no_mail(header):
     found = text_of("a.eml", f"{header}\nSubject: Tea\n\nTea costs 3 euros.".encode())
     assert found.endswith("Subject: Tea\n\nTea costs 3 euros.")
     assert " ".join(header.split()) in found
+
+
+PLAN = "Plan: the pump feeds tank 7"
+SVG = 'xmlns:s="urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0"'
+FRAME = f"<d:frame {SVG}><s:title>image.png</s:title><s:desc>{PLAN}</s:desc></d:frame>"
+PICTURE = f'<p:pic><p:nvPicPr><p:cNvPr id="1" name="Picture 1" descr="{PLAN}"/></p:nvPicPr></p:pic>'
+INLINE = f'<w:p><w:r><w:drawing><inline><docPr id="1" descr="{PLAN}"/></inline></w:drawing></w:r></w:p>'
+
+
+def slide_of(body):
+    return archive_of(
+        {
+            "ppt/presentation.xml": f'<p:presentation {A}><p:sldId r:id="x"/></p:presentation>',
+            "ppt/_rels/presentation.xml.rels": relations(x="slide slides/slide1.xml"),
+            "ppt/slides/slide1.xml": f"<p:sld {A}>{body}</p:sld>",
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.html", f'<p><img alt="{PLAN}">'),
+        ("a.html", f'<h1>Plant</h1><table><tr><td>1<td><img alt="{PLAN}"></table>'),
+        ("a.html", f'<p>A form:<input type="image" alt="{PLAN}">'),
+        ("a.md", f"See ![{PLAN}](plan.png)."),
+        ("a.md", f'<img src="plan.png" alt="{PLAN}">'),
+        ("a.eml", f'From: a@b.c\nContent-Type: text/html\n\n<p>Hi <img alt="{PLAN}">'),
+        ("a.docx", docx(INLINE)),
+        ("a.docx", docx(f"<w:tbl><w:tr><w:tc>{INLINE}</w:tc><w:tc>{paragraph('x')}</w:tc></w:tr></w:tbl>")),
+        ("a.docx", docx(f'<w:p><w:r><w:pict><shape alt="{PLAN}"/></w:pict></w:r></w:p>')),
+        ("a.pptx", slide_of(f"<p:grpSp>{PICTURE}</p:grpSp>")),
+        ("a.odt", opendocument("text", f"<t:p>Before{FRAME}after</t:p>")),
+        ("a.odp", opendocument("presentation", f"<d:page>{FRAME}</d:page>")),
+        ("a.rtf", f"{{\\rtf1 {{\\pict{{\\*\\picprop{{\\sp{{\\sn wzDescription}}{{\\sv {PLAN}}}}}}} 89}}\\par}}"),
+        ("a.rtf", f"{{\\rtf1 {{\\shp{{\\*\\shpinst{{\\sp{{\\sn wzDescription}}{{\\sv {PLAN}}}}}}}}}\\par}}"),
+    ],
+)
+def test_what_a_picture_shows_is_text_where_it_is(name, content):
+    text = text_of(name, content if isinstance(content, bytes) else content.encode())
+    assert text.count(PLAN) == 1
+    assert "image.png" not in text
+    assert "89" not in text
+
+
+@pytest.mark.parametrize("alt", ["", "image 5", "plan.svg", "C:\\plan.png", "Logo", "https://a.b/c", "The plan"])
+def test_a_text_that_does_not_say_what_a_picture_shows_is_left_out(alt):
+    page = f'<figure><a><img alt="{alt}"></a><figcaption>The plan of 2026</figcaption></figure>'
+    assert text_of("a.html", page.encode()) == "The plan of 2026"

@@ -1,4 +1,4 @@
-"""Tells a document's real title from what programs write in its place."""
+"""Tells a document's real title, or what a picture shows, from what programs write in its place."""
 
 from __future__ import annotations
 
@@ -26,12 +26,24 @@ _JUNK = re.compile(
     | latex\ (document|with\ hyperref).* | .*\ -\ (google\ (docs|sheets|slides)|notepad|editor)
     | .*\.(docx?|dot[xm]?|xlsx?|pptx?|odt|ods|odp|rtf|pdf|indd|qxd|qxp|p65|pmd|fm|tex|dvi|ps|eps)
     | .*\.(x?html?|aspx?|php|txt|wpd)
-    | .*\.(pages|tiff?|jpe?g|png|cdr|ai|vsdx?|tmp)
+    | .*\.(pages|tiff?|jpe?g|png|gif|svg|webp|bmp|emf|wmf|cdr|ai|vsdx?|tmp)
     | ([a-z]:)?[\\/].* | file:.* | https?:.* | about:blank | d:\d{8}.* | <[0-9a-f]+>
     | scan(ned)?[\W_]*(document)?[\W_]*\d* | camscanner\b.* | (img|image)[\W_]*\d+ | [\W\d_]*
     """,  # noqa: RUF001  # other scripts are the point
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+
+_ANY_PICTURE = re.compile(
+    r"(an?\ )?(image|picture|photo|icon|logo|graphic|img|avatar|thumbnail|spacer|bild|foto|grafik|imagen?|photographie)"
+    r"[\W\d_]*",
+    re.IGNORECASE,
+)
+
+
+def picture_text(text: str) -> str:
+    """Return the text that stands for a picture, in one line, or "" if it only names a file or says that it is one."""
+    text = real_title(text)
+    return "" if _ANY_PICTURE.fullmatch(text) else text
 
 
 def real_title(title: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Literal
 
+from orbit.documents.formats.titles import picture_text
+
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
@@ -32,6 +34,9 @@ _SHOWN_INPUTS = frozenset(
     ["text", "search", "email", "tel", "url", "number", "date", "time", "month", "week", "submit", "button", "reset"]
 )
 """Kinds of ``input`` whose value is text on the page."""
+_PICTURES = frozenset(["img", "area"])
+_FIGURE = 3
+"""Elements around a picture among which a figure is looked for."""
 BREAK = "\v"
 """A line break within a paragraph, among its parts."""
 _LEAST_WITHOUT_SCRIPTS = 30
@@ -45,8 +50,10 @@ def events(root: LexborNode, silent: AbstractSet[int] = frozenset()) -> Iterator
     """Yield the text of an element and where the elements in it begin and end, with their names.
 
     ``silent`` are elements to pass over, by their ``mem_id``; the caller may add one when it begins. Nothing here is
-    recursive: pages may be nested more deeply than Python's stack.
+    recursive: pages may be nested more deeply than Python's stack. In place of a picture there is its text, as for
+    people who cannot see it.
     """
+    captions: dict[int, str] = {}
     stack: list[tuple[LexborNode, bool]] = [(root, False)]
     while stack:
         node, done = stack.pop()
@@ -58,6 +65,10 @@ def events(root: LexborNode, silent: AbstractSet[int] = frozenset()) -> Iterator
             continue
         name = node.tag or ""
         if name in SILENT or not node.is_element_node or node.mem_id in silent or _only_asks_for_scripts(name, node):
+            continue
+        if name in _PICTURES:
+            if (text := _picture_text(node)) and text not in _caption(node, captions):
+                yield "text", node, f" {text} "
             continue
         yield "enter", node, name
         if node.mem_id in silent:
@@ -73,9 +84,30 @@ def _only_asks_for_scripts(name: str, node: LexborNode) -> bool:
     return name == "noscript" and len(node.text().split()) < _LEAST_WITHOUT_SCRIPTS
 
 
+def _picture_text(node: LexborNode) -> str:
+    return picture_text(node.attributes.get("alt") or "")
+
+
+def _caption(node: LexborNode, captions: dict[int, str]) -> str:
+    """Return the caption of the figure that a picture is in. ``captions`` has those found so far."""
+    figure = node.parent
+    for _ in range(_FIGURE):
+        if figure is None or figure.tag == "figure":
+            break
+        figure = figure.parent
+    if figure is None or figure.tag != "figure":
+        return ""
+    if figure.mem_id not in captions:
+        caption = figure.css_first("figcaption")
+        captions[figure.mem_id] = collapse(caption.text()) if caption is not None else ""
+    return captions[figure.mem_id]
+
+
 def value_of(node: LexborNode) -> str:
     """Return the value that a form field shows."""
     kind = (node.attributes.get("type") or "text").lower()
+    if kind == "image":
+        return _picture_text(node)
     return (node.attributes.get("value") or "") if kind in _SHOWN_INPUTS else ""
 
 

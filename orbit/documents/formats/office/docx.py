@@ -16,11 +16,14 @@ from orbit.documents.formats.office.numbering import Numbering
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local, number
 from orbit.documents.formats.office.rtf import read_rtf
 from orbit.documents.formats.outline import Outline, of_margins
+from orbit.documents.formats.titles import picture_text
 from orbit.documents.sections import Content, Section
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _WRAPPERS = frozenset(("sdt", "sdtContent", "customXml", "smartTag", "ins", "moveTo", "hyperlink", "fldSimple", "dir"))
 _GONE = frozenset(("del", "moveFrom", "instrText", "delText", "rt", "pPr", "rPr", "sdtPr"))
+_PICTURES = frozenset(("inline", "anchor", "shape"))
+"""Frames of pictures in the line and beside it, and those of older programs."""
 _SIGNS = {"FE": "☑", "FD": "☒", "FC": "✓", "FB": "✗", "A8": "☐", "6F": "☐", "E0": "→", "DF": "←"}
 """Signs of the font Wingdings that say something."""
 _BODY_TEXT = 9
@@ -37,7 +40,7 @@ class _Style(msgspec.Struct, frozen=True):
 
 
 def read_docx(content: bytes) -> Content:
-    """Read a document without pictures. The title is the paragraph in the style Title, or the first heading."""
+    """Read a document. The title is the paragraph in the style Title, or the first heading."""
     with Package(content, "Word document") as package:
         return _Document(package, package.main("word/document.xml")).read()
 
@@ -192,6 +195,9 @@ class _Document:
                 parts.append(_SIGNS.get(attribute(item, "char").upper()[-2:], ""))
             elif name == "txbxContent":
                 self._boxes.append(item)
+            elif name in _PICTURES and (text := picture_text(_described(item))):
+                parts.append(f" {text} " if name == "inline" else f"\n{text}\n")
+                self._write(item, parts)
             elif name in {"footnoteReference", "endnoteReference"}:
                 self._note(name.removesuffix("Reference"), attribute(item, "id"), parts)
             else:
@@ -243,6 +249,11 @@ class _Document:
                     depth = self._numbering.level_of_style(name, style_id)
         at = depth or 0
         return self._numbering.count(name, at) if name else "", at
+
+
+def _described(item: Element) -> str:
+    """Return the description of a picture's frame."""
+    return attribute(child(item, "docPr"), "descr") or attribute(item, "alt")
 
 
 def _style(item: Element) -> _Style:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from orbit.documents.formats.list_labels import formatted
 from orbit.documents.formats.office.package import Element, attribute, child, descendants, local, number
+from orbit.documents.formats.titles import picture_text
 
 _FORMS = {
     "arabic": "decimal",
@@ -28,6 +29,11 @@ def text_of(root: Element) -> str:
         if text := "".join(parts).strip():
             paragraphs.append(_number(child(paragraph, "pPr"), counts) + text)
     return "\n".join(paragraphs)
+
+
+def described(shape: Element) -> str:
+    """Return the text that stands for a picture, a chart or a diagram; empty without one."""
+    return picture_text(attribute(next(descendants(shape, "cNvPr"), None), "descr"))
 
 
 def chart_of(root: Element) -> str:

@@ -9,6 +9,7 @@ from orbit.documents.formats.office.odf_styles import Counts, Styles
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local, number
 from orbit.documents.formats.office.sheets import Sheets, limited
 from orbit.documents.formats.outline import Outline, of_margins
+from orbit.documents.formats.titles import picture_text
 from orbit.documents.sections import Content, UnreadableError
 
 _GONE = frozenset(
@@ -93,6 +94,8 @@ class _Text:
                 self._list(item, 1, attribute(item, "style-name"), self._styles.begin(item))
             elif name == "table":
                 self.outline.table([list(row) for row in limited(_grid(item))])
+            elif _describes(item):
+                self.outline.text(picture_text(item.text or ""))
             elif name not in _GONE:
                 self.blocks(item, depth)
             for note in self._notes:
@@ -138,9 +141,16 @@ class _Text:
                     self._notes.append(f"{label} {text}")
             elif name == "text-box":
                 self._notes.append(_flat(inner))
+            elif _describes(inner):
+                parts.append(f" {picture_text(inner.text or '')} ")
             elif name not in _GONE:
                 self._write(inner, parts)
             parts.append(inner.tail or "")
+
+
+def _describes(item: Element) -> bool:
+    """Whether an element is the title or description of a picture, and not a field with the document's title."""
+    return local(item) in {"title", "desc"} and "svg" in item.tag
 
 
 def _grid(table: Element) -> Iterator[list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from orbit.documents.formats.office.drawing import chart_of, text_of
+from orbit.documents.formats.office.drawing import chart_of, described, text_of
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local
 from orbit.documents.formats.outline import Outline
 from orbit.documents.sections import Content
@@ -51,7 +51,7 @@ def _read_slide(package: Package, name: str, outline: Outline) -> None:
         if (table := next(descendants(shape, "tbl"), None)) is not None:
             outline.table([[text_of(cell) for cell in descendants(row, "tc")] for row in descendants(table, "tr")])
         elif _kind(shape) not in _REPEATED:
-            outline.text(text_of(shape))
+            outline.text(text_of(shape) or described(shape))
     for link in package.linked(name):
         if link.kind == "diagramData":
             outline.text(text_of(package.xml(link.target)))
@@ -64,10 +64,10 @@ def _read_slide(package: Package, name: str, outline: Outline) -> None:
 
 
 def _shapes(root: Element) -> Iterator[Element]:
-    """Yield shapes and tables, those in groups too, in the order of the slide."""
+    """Yield shapes, tables and pictures, those in groups too, in the order of the slide."""
     for item in root:
         name = local(item)
-        if name in {"sp", "graphicFrame"}:
+        if name in {"sp", "graphicFrame", "pic"}:
             yield item
         elif name == "AlternateContent":
             chosen = child(item, "Choice")

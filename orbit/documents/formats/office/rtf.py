@@ -12,7 +12,7 @@ import msgspec
 from orbit.documents.formats.encoding import known
 from orbit.documents.formats.list_labels import BULLET
 from orbit.documents.formats.outline import Outline, of_margins
-from orbit.documents.formats.titles import real_title
+from orbit.documents.formats.titles import picture_text, real_title
 from orbit.documents.sections import Content, UnreadableError
 
 _TOKEN = re.compile(
@@ -24,7 +24,7 @@ _SILENT = frozenset(
     """
     fonttbl colortbl stylesheet info pict object fldinst listtable listoverridetable annotation atnid atnauthor atntime
     atndate atnref atnparent shprslt nonshppict bkmkstart bkmkend xe tc txe datafield template themedata datastore
-    filetbl revtbl rsidtbl sn sv pn ftnsep ftnsepc aftnsep aftnsepc formfield do
+    filetbl revtbl rsidtbl pn ftnsep ftnsepc aftnsep aftnsepc formfield do
     """.split()  # noqa: SIM905  # a list would take a line for each
 )
 """Groups whose content is not text of the document."""
@@ -83,7 +83,7 @@ class _Group(msgspec.Struct):
 
 
 def read_rtf(content: bytes) -> Content:
-    """Read a document without pictures and comments."""
+    """Read a document without comments, of pictures what their descriptions say."""
     if not content.lstrip().startswith(b"{\\rtf"):
         raise UnreadableError("is not a readable RTF document: it does not begin with {\\rtf")
     return _Document().read(content)
@@ -109,6 +109,7 @@ class _Document:
         self._notes: list[str] = []
         self._noted = 0
         self._boxes: list[str] = []
+        self._property = ""
         self._margins: dict[str, list[str]] = {"header": [], "footer": []}
         self._level: int | None = None
         self._style = 0
@@ -190,6 +191,11 @@ class _Document:
             self._notes.append(f"[{self._noted}] {text}")
         elif place == "box" and text:
             self._boxes.append(text)
+        elif place == "property":
+            self._property = text
+        elif place == "value" and self._property == "wzDescription" and (shown := picture_text(text)):
+            boxed = self._group.place == "shape"
+            (self._boxes if boxed else self._parts.setdefault(self._group.place, [])).append(f" {shown} ")
         elif place in self._margins:
             self._margins[place].append(text)
         elif place == "title" and text:
@@ -359,6 +365,8 @@ _PLACES = {
     "listtext": "list",
     "pntext": "list",
     "shptxt": "box",
+    "sn": "property",
+    "sv": "value",
     "title": "title",
     "shpinst": "shape",
     "upr": "shape",

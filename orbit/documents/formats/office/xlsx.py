@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 
-from orbit.documents.formats.office.drawing import chart_of, text_of
+from orbit.documents.formats.office.drawing import chart_of, described, text_of
 from orbit.documents.formats.office.number_format import shown
 from orbit.documents.formats.office.package import Package, attribute, descendants
 from orbit.documents.formats.office.sheets import Sheets
@@ -56,7 +56,9 @@ def _over_cells(package: Package, sheet: str) -> str:
     texts: list[str] = []
     for link in package.linked(sheet) if sheet else ():
         if link.kind == "drawing":
-            texts += map(text_of, descendants(package.xml(link.target), "txBody"))
+            drawing = package.xml(link.target)
+            texts += map(text_of, descendants(drawing, "txBody"))
+            texts += map(described, descendants(drawing, "pic", "graphicFrame"))
             charts = (one.target for one in package.linked(link.target) if one.kind == "chart")
             texts += (chart_of(package.xml(target)) for target in charts)
         elif link.kind == "comments":
