@@ -97,8 +97,10 @@ async def test_cancelling_at_random_harms_nobody_and_leaks_nothing(start: Callab
     for round_number in range(3):
         quitters = [give_up(round_number * 20 + i) for i in range(20)]
         await asyncio.gather(*quitters, *(stay(question) for question in QUESTIONS))
-    stats = await shared.provider.stats()
-    assert (stats.running, stats.queued, stats.failed) == (0, 0, 0)
+    async with asyncio.timeout(30):  # the last cancellations may still be on their way
+        while (stats := await shared.provider.stats()).running or stats.queued:
+            pass
+    assert stats.failed == 0
     assert shared.provider._engine._waiting == {}
 
 

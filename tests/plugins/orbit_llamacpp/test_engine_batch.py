@@ -100,6 +100,31 @@ def test_a_prompt_in_memory_joins_the_answers_in_their_next_step(steps: Steps) -
     assert [steps.text(number) for number in range(2)] == expected
 
 
+def test_answers_are_written_in_the_order_of_their_sequences(steps: Steps) -> None:
+    """llama.cpp decodes only sequences together whose numbers follow each other."""
+    texts = [f"{number} boats by the sea" for number in range(SEQUENCES)]
+    expected, _ = steps.ask(texts)
+    batches: list[list[int]] = []
+    advance = steps.context.advance
+
+    def watched(sequences: Sequence[tuple[int, int, int]]) -> None:
+        batches.append([sequence for sequence, _, _ in sequences])
+        advance(sequences)
+
+    steps.context.advance = watched  # type: ignore[method-assign]  # only to watch
+    answers, _ = steps.ask(texts[::-1])
+    assert answers == expected[::-1]
+    assert batches == [list(range(SEQUENCES))] * LIMIT
+
+
+def test_a_new_prompt_gets_the_sequence_beside_another(steps: Steps) -> None:
+    steps.ask([f"{number} boats" for number in range(4)])
+    for number, text in enumerate(["2 boats", "Music"]):
+        steps.push(number, text)
+        steps.batch.step()
+    assert sorted(request.sequence for request in steps.batch._slots.running) in ([1, 2], [2, 3])
+
+
 @pytest.mark.parametrize("known", [0, 1, 5, 6, 7, 8, 9])
 def test_what_a_prompt_reuses_leaves_no_bit_in_its_answer(steps: Steps, known: int) -> None:
     """Whatever is in memory of a prompt: nothing, a part, all but two tokens, all but one, all."""

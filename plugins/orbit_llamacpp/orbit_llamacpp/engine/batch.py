@@ -105,6 +105,7 @@ class Batch:
         events: list[Event] = []
         self._begin_known(events)
         writing = [request for request in self._slots.running if request.begun and not request.rest]
+        writing.sort(key=lambda request: request.sequence)  # see Context.advance
         if writing:
             self._write(writing, events)
         if events:

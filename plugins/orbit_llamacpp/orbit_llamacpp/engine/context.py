@@ -84,7 +84,12 @@ class Context:
             lib.llama_set_abort_callback(self.handle, _NEVER, None)
 
     def advance(self, sequences: Sequence[tuple[int, int, int]]) -> None:
-        """Decode one (sequence, token, position) each; the outputs can be sampled, in order, from 0 on."""
+        """Decode one (sequence, token, position) each; the outputs can be sampled, in order, from 0 on.
+
+        Give them in the order of their sequences. llama.cpp computes together only sequences whose numbers follow each
+        other, and reads all weights again for each further group. Eight answers took 79 ms in order, 109 ms with two of
+        them exchanged, 269 ms in reverse; four took 53 ms side by side, and 102 ms with gaps between them.
+        """
         for i, (sequence, token, position) in enumerate(sequences):
             self._put(i, sequence, token, position, wanted=True)
         self._decode(len(sequences))

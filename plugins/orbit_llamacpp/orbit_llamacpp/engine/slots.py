@@ -62,7 +62,9 @@ class Slots:
     def take(self, request: Request) -> None:
         """Assign a sequence to a request. ``begin`` then reuses its prefix."""
         _, source = self._best(request)
-        number = next(iter(self._idle))
+        busy = {running.sequence for running in self.running}
+        beside = (number for number in self._idle if busy & {number - 1, number + 1})
+        number = next(beside, next(iter(self._idle)))  # neighbours are decoded together: see Context.advance
         if isinstance(source, int) and source in self._idle:
             tokens = self._idle[source]
             if shared_length(tokens, request.prompt) >= len(tokens) * _KEEP_IN_PLACE:
