@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_NAME: Final = r"(?:[a-z]{1,12}[:_])?(?:think|thought)[a-z_]{0,12}|reasoning|reflection|scratchpad"
+_NAME: Final = (
+    r"(?:ant|[a-z]{1,12}[:_])?(?:think|thought)[a-z_]{0,12}|reasoning|reflection|scratchpad"
+    r"|inner_monologue|internal_monologue"
+)
 """<think>, <thinking>, <thought> (Gemini), <seed:think>, <longcat_think> and similar tags."""
 PAIRS: Final = {
     "[think]": "[/think]",  # Magistral, in capitals

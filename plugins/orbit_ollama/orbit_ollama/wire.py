@@ -214,7 +214,9 @@ _SENTENCES: Final[dict[int, str]] = {
 }
 """Status -> sentence, where it is not the usual one."""
 _TOO_LONG: Final = re.compile(
-    r"longer than the context|exceeds? (the |available |maximum )*context|input length exceeds", re.IGNORECASE
+    r"longer than the context|exceeds? (the |available |maximum )*context|input length exceeds"
+    r"|(prompt|input) (is )?too long|max(imum)? context length",
+    re.IGNORECASE,
 )
 """Messages of servers about a prompt that they were asked not to truncate."""
 _USED_UP: Final = re.compile(r"usage limit|upgrade for|quota", re.IGNORECASE)

@@ -12,7 +12,7 @@ from orbit.upstreams import Refused, error_of_status, is_final, loose_json, refu
 
 _TOO_LONG: Final = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|model's context length|context window"
-    r"|prompt_too_long|prompt is too long|prompt contains .* too large|longer than the maximum model length"
+    r"|prompt_too_long|prompt (is )?too long|prompt contains .* too large|longer than the maximum model length"
     r"|input token count .* exceeds|must have less than|exceeds the available context|reduce the length",
     re.IGNORECASE | re.DOTALL,
 )

@@ -104,6 +104,23 @@ async def test_a_prompt_that_would_be_cut_is_refused(wire: OllamaWire, start: St
         await ask(provider, context, (Message("user", "word " * 200),))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "prompt too long; exceeded max context length by 5 tokens",
+        "the prompt is too long: 9000, model maximum context length: 4096",
+    ],
+)
+async def test_a_server_that_says_so_in_other_words(
+    wire: OllamaWire, start: Start, context: CallContext, said: str
+) -> None:
+    wire.faults.append(Fault("status", status=400, error=said))
+    provider = await start(base_url=wire.url)
+
+    with pytest.raises(PromptTooLong, match="too long"):
+        await ask(provider, context)
+
+
 async def test_without_a_model_it_says_what_to_set(wire: OllamaWire, start: Start, context: CallContext) -> None:
     provider = await start(base_url=wire.url, model="")
 

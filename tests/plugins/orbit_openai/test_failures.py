@@ -105,6 +105,14 @@ async def test_what_the_model_cannot_read_is_the_clients_mistake(
         assert len(wire.asked()) == 1
 
 
+async def test_a_server_that_says_so_in_other_words(wire: OpenAIWire, start: Start, context: CallContext) -> None:
+    wire.faults.append(status(400, "prompt too long; exceeded max context length by 5 tokens"))
+    provider = await start(base_url=wire.url)
+
+    with pytest.raises(PromptTooLong, match="too long"):
+        await ask(provider, context)
+
+
 async def test_a_server_that_asks_for_a_pause_gets_it(wire: OpenAIWire, start: Start, context: CallContext) -> None:
     wire.faults += [status(429, "slow down", **{"Retry-After": "1"}), status(429, "slower", **{"retry-after-ms": "40"})]
     provider = await start(base_url=wire.url, max_retries=2)
