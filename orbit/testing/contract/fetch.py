@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
+import pytest
+
 from orbit import Fetched, Health, ProviderError
 from orbit.testing.contract import calls
 from orbit.testing.contract.leftovers import left, running
@@ -19,6 +21,16 @@ _LIMIT = 50_000_000
 
 class BaseFetchContract(BaseProviderContract):
     """The contract of connectors. Their service holds at least two files during the test."""
+
+    @pytest.fixture
+    def change_file(self) -> Callable[[], str] | None:
+        """Return a function that changes the content of a file, and returns its name; None if impossible."""
+        return None
+
+    @pytest.fixture
+    def fail_midway(self) -> Callable[[], None] | None:
+        """Return a function that makes the service fail once the first file has come; None if impossible."""
+        return None
 
     def test_fetch_is_offered(self, promise: Promise, subject: Subject) -> None:
         """The provider implements `fetch` and, with these settings, offers it."""
@@ -59,6 +71,23 @@ class BaseFetchContract(BaseProviderContract):
         for file in await _all(promise, subject, other):
             if file.content is None and not file.problem:
                 promise.broken(f"{file.name!r} had another version and no content", "compare `known[name]`")
+
+    async def test_fetch_notices_changes(
+        self, promise: Promise, subject: Subject, change_file: Callable[[], str] | None
+    ) -> None:
+        """A file whose content has changed has another version, or none, and comes with its content."""
+        if change_file is None:
+            promise.untold("since the fixture change_file is None")
+        versions = {file.name: file.version for file in await _all(promise, subject) if file.version}
+        name = change_file()
+        changed = next((file for file in await _all(promise, subject, versions) if file.name == name), None)
+        if changed is None:
+            promise.broken(
+                f"it did not yield {name!r}", "let the fixture change_file return the name that `fetch` yields"
+            )
+        if changed.content is None or changed.version == versions.get(name):
+            fix = "derive the version from what changes with the content, such as an ETag, or leave it empty"
+            promise.broken(f"{name!r} kept its version", fix)
 
     async def test_fetch_lists_what_is_known(self, promise: Promise, subject: Subject) -> None:
         """`fetch` yields unchanged files too: others are removed. It does not yield those that are gone."""
@@ -123,6 +152,29 @@ class BaseFetchContract(BaseProviderContract):
             except Exception as error:  # noqa: BLE001  # plugin code can raise anything
                 promise.broken(f"it raised {told(error)}", "raise orbit.ProviderError with a sentence for operators")
         promise.broken(f"it yielded {len(found)} files and ended", "raise orbit.ProviderError")
+
+    async def test_fetch_names_an_outage_midway(
+        self, promise: Promise, subject: Subject, fail_midway: Callable[[], None] | None
+    ) -> None:
+        """If its service fails in the middle, `fetch` raises a ProviderError, unless it yields every file anyway."""
+        if fail_midway is None:
+            promise.untold("since the fixture fail_midway is None")
+        missing = {file.name for file in await _all(promise, subject)}
+        try:
+            async with (
+                asyncio.timeout(calls.ANSWER_SECONDS),
+                aclosing(subject.call("fetch", known={}, limit=_LIMIT)) as files,
+            ):
+                missing.discard((await anext(files)).name)
+                fail_midway()
+                async for file in files:
+                    missing.discard(file.name)
+        except ProviderError:
+            return
+        except Exception as error:  # noqa: BLE001  # plugin code can raise anything
+            promise.broken(f"it raised {told(error)}", "raise orbit.ProviderError with a sentence for operators")
+        if missing:
+            promise.broken(f"it ended without {min(missing)!r}", "raise orbit.ProviderError, or the file is removed")
 
 
 async def _all(

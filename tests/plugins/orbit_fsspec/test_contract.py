@@ -1,11 +1,12 @@
 """The connector keeps the contract of ``fetch``, on a folder and on S3."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from s3_wire import bucket
+from s3_wire import Bucket, bucket
 
 from orbit.testing import BaseFetchContract
 
@@ -23,6 +24,18 @@ class TestFolder(BaseFetchContract):
         return {"url": str(tmp_path / "papers"), "link": "https://papers.example/{name}"}
 
     @pytest.fixture
+    def change_file(self, tmp_path: Path) -> Callable[[], str]:
+        def change() -> str:
+            (tmp_path / "papers" / "tea.md").write_text("Tea is brewed.")
+            return "tea.md"
+
+        return change
+
+    @pytest.fixture
+    def fail_midway(self, tmp_path: Path) -> Callable[[], None]:
+        return lambda: shutil.rmtree(tmp_path / "papers" / "old")
+
+    @pytest.fixture
     def down_settings(self, tmp_path: Path) -> dict[str, Any]:
         return {"url": str(tmp_path / "nowhere")}
 
@@ -33,10 +46,26 @@ class TestS3(BaseFetchContract):
         return "fsspec"
 
     @pytest.fixture
-    def settings(self) -> Iterator[dict[str, Any]]:
+    def papers(self) -> Iterator[Bucket]:
         with bucket() as papers:
             papers.objects = {"tea.md": b"Tea is steeped.", "old/water.txt": b"Water boils."}
-            yield s3(papers.endpoint)
+            yield papers
+
+    @pytest.fixture
+    def settings(self, papers: Bucket) -> dict[str, Any]:
+        return s3(papers.endpoint)
+
+    @pytest.fixture
+    def change_file(self, papers: Bucket) -> Callable[[], str]:
+        def change() -> str:
+            papers.objects["tea.md"] = b"Tea is brewed."
+            return "tea.md"
+
+        return change
+
+    @pytest.fixture
+    def fail_midway(self, papers: Bucket) -> Callable[[], None]:
+        return lambda: papers.denied.update({"old", "old/"})
 
     @pytest.fixture
     def down_settings(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from wrong_kit import Right, Wrong, swallow
+from wrong_kit import Right, Service, Wrong, swallow
 
 import orbit
 from orbit import Fetched, hookimpl
@@ -24,15 +24,42 @@ class RightFetcher(Right):
         with self.connect():
             for name in self.names:
                 await asyncio.sleep(0)
+                if Service.lost:
+                    raise orbit.ProviderError("the service does not answer any more.", retryable=True)
                 yield self.file(name, known.get(name, ""), limit)
 
     def file(self, name: str, known: str, limit: int) -> Any:
-        content = f"The text of {name}.".encode()
+        version = str(Service.edition)
+        content = f"The text of {name}, edition {version}.".encode()
+        if known == version:
+            return Fetched(name, version=version)
+        if len(content) > limit:
+            return Fetched(name, version=version, problem=f"is larger than {limit} bytes")
+        return Fetched(name, content, version)
+
+
+class SameVersion(RightFetcher):
+    def file(self, name: str, known: str, limit: int) -> Any:
         if known == "1":
             return Fetched(name, version="1")
-        if len(content) > limit:
-            return Fetched(name, version="1", problem=f"is larger than {limit} bytes")
-        return Fetched(name, content, "1")
+        return Fetched(name, f"Edition {Service.edition}".encode(), "1")
+
+
+class HidesTheOutage(RightFetcher):
+    @hookimpl
+    async def fetch(self, known: Mapping[str, str], limit: int) -> AsyncIterator[Fetched]:
+        for name in self.names:
+            if not Service.lost:
+                yield self.file(name, known.get(name, ""), limit)
+
+
+class StumblesMidway(RightFetcher):
+    @hookimpl
+    async def fetch(self, known: Mapping[str, str], limit: int) -> AsyncIterator[Fetched]:
+        for name in self.names:
+            if Service.lost:
+                raise OSError("connection reset")
+            yield self.file(name, known.get(name, ""), limit)
 
 
 class Hidden(RightFetcher):
@@ -162,6 +189,9 @@ class Blocks(RightFetcher):
 
 
 WRONG = (
+    Wrong("test_fetch_notices_changes", SameVersion, "'a.md' kept its version"),
+    Wrong("test_fetch_names_an_outage_midway", HidesTheOutage, "it ended without 'folder/b.md'"),
+    Wrong("test_fetch_names_an_outage_midway", StumblesMidway, "it raised OSError"),
     Wrong("test_fetch_yields_files", GivesText, "content is a str"),
     Wrong("test_fetch_yields_files", CountsVersions, "version is an int"),
     Wrong("test_fetch_names_are_paths", NamesOfWindows, "a name is 'folder"),

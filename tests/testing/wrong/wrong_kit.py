@@ -22,6 +22,10 @@ class Service:
     """What it thinks before each answer."""
     cuts: ClassVar[bool] = False
     """Whether it breaks off its next answer."""
+    edition: ClassVar[int] = 1
+    """Of its files."""
+    lost: ClassVar[bool] = False
+    """Whether it fails while it lists its files."""
     foreign: ClassVar[dict[str, list[orbit.Document]]] = {}
     """Collections that other programs have made."""
 

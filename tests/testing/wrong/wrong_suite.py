@@ -90,6 +90,20 @@ class Told:
         Service.cuts = False
 
     @pytest.fixture
+    def change_file(self) -> Iterator[Callable[[], str]]:
+        def change() -> str:
+            Service.edition = 2
+            return "a.md"
+
+        yield change
+        Service.edition = 1
+
+    @pytest.fixture
+    def fail_midway(self) -> Iterator[Callable[[], None]]:
+        yield lambda: setattr(Service, "lost", True)
+        Service.lost = False
+
+    @pytest.fixture
     def foreign(self) -> Any:
         async def make(host: Any, documents: Sequence[Document]) -> str:
             Service.foreign["theirs"] = list(documents)
