@@ -234,7 +234,10 @@ class ChromaProvider(VectorStore[Passages]):
             raise orbit.ProviderError(origin.problem(collection, embedding))
         again = await self.host.embed(sample.texts or ["ORBIT"], "document", context)
         if sample.texts and (problem := adoption.problem(sample, again, origin.metric, embedding)):
-            raise orbit.ProviderError(f"Collection '{collection}' cannot be adopted: {problem}.")
+            raise orbit.ProviderError(
+                f"Collection '{collection}' cannot be adopted: {problem}. To embed its texts again, run: "
+                f"orbit collections re-embed {collection}"
+            )
         if not origin.embedding or (origin.metric != METRIC and not origin.adopted):
             await self.database.mark(collection, embedding, int(again.shape[1]))
         return next(one for one in await self.database.all() if one.name == collection)
