@@ -56,3 +56,23 @@ async def test_a_deadline_that_ended_does_nothing() -> None:
     deadline.end()
     await asyncio.sleep(0.05)
     assert deadline.task.cancelling() == 0
+
+
+async def test_a_deadline_that_starts_again_ends_later() -> None:
+    deadline = Deadline(0.05)
+    deadline.restart(60)
+    await asyncio.sleep(0.1)
+    assert not deadline.pending
+    deadline.restart(0.01)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.sleep(60)
+    deadline.restart(60)  # it is over
+    assert deadline.take_back()
+
+
+async def test_a_deadline_that_ended_does_not_start_again() -> None:
+    deadline = Deadline(60)
+    deadline.end()
+    deadline.restart(0.01)
+    await asyncio.sleep(0.05)
+    assert not deadline.pending

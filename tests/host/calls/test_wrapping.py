@@ -53,15 +53,27 @@ EMBED = {
 }
 
 
-@pytest.mark.parametrize("body", EMBED.values(), ids=EMBED)
-async def test_a_wrong_wrapper_of_a_coroutine_is_named(body: str, install, tmp_path: Path) -> None:
-    install("wrong", HEAD.format(hook="embed") + "        " + body.strip())
+SENTENCES = {
+    "never yields": "never yields, and has to yield once",
+    "yields twice": "yields more than once, and has to yield once",
+    "returns nothing": "the hook returned None instead of",
+    "returns a value": "the hook returned a list of int instead of a coroutine",
+    "returns text": "the hook returned str instead of an async iterator of Chunks",
+    "yields text": "the hook returned str instead of Chunks",
+}
+"""What is said of a wrapper's mistake, beside its name."""
+
+
+@pytest.mark.parametrize("name", EMBED)
+async def test_a_wrong_wrapper_of_a_coroutine_is_named(name: str, install, tmp_path: Path) -> None:
+    install("wrong", HEAD.format(hook="embed") + "        " + EMBED[name].strip())
     config = {"echo": {}, "bag": {}, "wrong": {}, "timeouts": {"embed": 0.3}}
     async with make_host(config, tmp_path) as host:
         with pytest.raises(ProviderError) as raised:
             await host.embed(["x"], "query", CONTEXT)
     assert raised.value.provider == "wrong"
     assert raised.value.operation == "embed"
+    assert SENTENCES.get(name, "") in raised.value.message
 
 
 GENERATE = {
@@ -98,11 +110,11 @@ GENERATE = {
 }
 
 
-@pytest.mark.parametrize("body", GENERATE.values(), ids=GENERATE)
+@pytest.mark.parametrize("name", GENERATE)
 def test_a_wrong_wrapper_of_a_stream_is_named(
-    body: str, install, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str, install, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    install("wrong", HEAD.format(hook="generate") + "        " + body.strip())
+    install("wrong", HEAD.format(hook="generate") + "        " + GENERATE[name].strip())
     config = {"echo": {}, "wrong": {}, "timeouts": {"first_token": 0.3, "next_token": 0.3}}
     with serve(config, tmp_path) as server:
         headers = {"X-API-Key": server.key}
@@ -110,6 +122,7 @@ def test_a_wrong_wrapper_of_a_stream_is_named(
         assert "error" in answer.text or answer.status_code >= 500
     (told,) = [line.getMessage() for line in caplog.records if "not answered" in line.getMessage()]
     assert told.startswith("not answered: wrong could not generate: ")
+    assert SENTENCES.get(name, "") in told
 
 
 SEES = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ async def answer(
     }
     redirect: Any = RedirectToHttps(inner, port)
     await redirect(scope, None, send)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert not sent[1].get("more_body")
     return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
 
 
@@ -72,7 +75,10 @@ async def test_a_host_that_is_none_is_refused(host: bytes | None) -> None:
     status, headers, body = await answer(host=host)
     assert (status, headers[b"content-type"]) == (400, b"application/problem+json")
     assert b"location" not in headers
-    assert b'"invalid_host"' in body
+    problem = json.loads(body)
+    assert (problem["status"], problem["code"]) == (400, "invalid_host")
+    assert problem["detail"] == "The Host header names no host."
+    assert problem["request_id"]
     assert int(headers[b"content-length"]) == len(body)
 
 

@@ -1,11 +1,19 @@
 """Which status an error has, and whether a client should come back."""
 
 import pytest
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    NotFoundException,
+)
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from orbit.chat.turn import TurnTimeout
 from orbit.errors import DatabaseUnavailable, Overloaded, PromptTooLong, ProviderError
 from orbit.host.calls.calls import too_slow
-from orbit.web.http.problems import RequestError, ServerStopping, headers_of, status_of
+from orbit.web.http.problems import RequestError, ServerStopping, headers_of, of_litestar, status_of
 
 
 def failure(kind: str, operation: str = "generate", **options: object) -> ProviderError:
@@ -43,3 +51,35 @@ def test_who_should_come_back(error: Exception, status: int, *, retry_after: boo
     headers = dict(headers_of(error, status))
     assert (b"retry-after" in headers) is retry_after
     assert (headers.get(b"x-should-retry") == b"false") is should_not_retry
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "detail"),
+    [
+        (NotFoundException(), 404, "not_found", "There is no such path."),
+        (NotFoundException("No such book."), 404, "not_found", "No such book."),
+        (ClientException("Mend it."), 400, "bad_request", "Mend it."),
+        (
+            MethodNotAllowedException(headers={"allow": "GET, HEAD"}),
+            405,
+            "method_not_allowed",
+            "This path takes GET, HEAD only.",
+        ),
+        (MethodNotAllowedException(), 405, "method_not_allowed", "This path takes other methods only."),
+        (
+            RequestEntityTooLarge(),
+            413,
+            "request_entity_too_large",
+            "The body is larger than this path takes.",
+        ),
+        (InternalServerException("secret"), 500, "internal_server_error", "The server could not do this."),
+    ],
+)
+def test_errors_of_routes_say_what_to_mend(error: HTTPException, status: int, code: str, detail: str) -> None:
+    problem = of_litestar(error, "id")
+    assert (problem.status, problem.code, str(problem)) == (status, code, detail)
+    assert dict(problem.headers or {}) == (error.headers or {})
+
+
+def test_a_server_that_stops_says_so() -> None:
+    assert str(ServerStopping()) == "The server is stopping. Try again in a moment."
