@@ -45,7 +45,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         ({"name": True}, "name: expected text, got true; put it in quotes."),
         ({"name": ["secret"]}, "name: expected text, got a list."),
         ({"model": ""}, "model: expected text that is not empty, got an empty text."),
-        ({"root": "orbit"}, "root: expected text such as /orbit, got text."),
+        ({"root": "orbit"}, "root: expected text such as /orbit; what is here has another form."),
         ({"words": "one"}, "words: expected a list, got text."),
         ({"words": ["one", 2]}, "words[1]: expected text, got a number; put it in quotes."),
         ({"headers": ["a"]}, "headers: expected a section, got a list."),
