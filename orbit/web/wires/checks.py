@@ -42,9 +42,12 @@ def check_parameters(
     Like vLLM, ORBIT lets unknown parameters pass, and lists them beside the answer.
     """
     fields = _fields.decode(body)
+    others = fields.keys() - known
+    if not others:
+        return (), {}
     unknown = []
-    extra = {name: _value(name, fields[name]) for name in fields.keys() & passed - known}
-    for name in fields.keys() - known - beside - passed:
+    extra = {name: _value(name, fields[name]) for name in others & passed}
+    for name in others - beside - passed:
         if name not in neutral:
             unknown.append(name)
         elif not _is_neutral(_value(name, fields[name]), neutral[name]):
