@@ -180,7 +180,7 @@ class Collector:
             raise ParameterError("messages", "There must be a user's question, and it must not be empty.")
         history, later = tuple(turns[:asked]), tuple(turns[asked + 1 :])
         system, turn = self._earlier
-        fresh = (*(Message("system", text) for text in self._system[system:]), *turns[turn:])
+        fresh = (*[Message("system", text) for text in self._system[system:]], *turns[turn:])
         remote = tuple(self._remote)
         return Conversation("\n\n".join(self._system), history, question, later, self._attached, remote, fresh)
 

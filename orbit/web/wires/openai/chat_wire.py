@@ -228,6 +228,8 @@ class CompletionWire(Wire):
     def _annotations(self, ending: Ending, chars: int) -> tuple[Annotation, ...]:
         """Return the sources with an address that people can open, each once; all, in order, if the client counts."""
         sources = ending.sources
+        if not sources:
+            return ()
         cited = numbered(sources) if self.numbered else [(item.link, named(item)) for item in linked(sources)]
         return tuple([Annotation(UrlCitation(link, title, 0, chars)) for link, title in cited])
 
