@@ -7,8 +7,8 @@ With ``--sample`` each folder of a room counts as a whole: its tests meet so man
 chance and the same at every run. That is a score in minutes; without it every fault is tried, which takes hours.
 
 Each module of a room gets a copy of the sources in build/mutants, where ``mutmut show NAME`` shows a fault. A fault
-that the tests of the module miss is printed with its name: those of tests/ROOM/test_MODULE.py and test_MODULE_*.py, or
-those that tests/test_layout.py names instead.
+that the tests of the module miss is printed with its name: those of tests/ROOM/test_MODULE.py and test_MODULE_*.py,
+those that tests/test_layout.py names instead, or those of its package or room.
 """
 # ruff: noqa: INP001, T201  # a script, not a package; it prints its figures
 
@@ -46,7 +46,13 @@ def tests_of(module: str) -> list[str]:
     room, _, name = module.rpartition("/")
     folder = ROOT / "tests" / room
     own = [*folder.glob(f"test_{name}.py"), *sorted(folder.glob(f"test_{name}_*.py"))]
-    return [file.relative_to(ROOT).as_posix() for file in own] or [f"tests/{ELSEWHERE[module + '.py'][0]}"]
+    if not own and module + ".py" in ELSEWHERE:
+        own = [ROOT / "tests" / ELSEWHERE[module + ".py"][0]]
+    parts = Path(module).parts
+    for depth in range(len(parts) - 1, 0, -1):  # a package may have its tests in one file, or its room in one folder
+        package = ROOT.joinpath("tests", *parts[: depth - 1])
+        own = own or sorted(package.glob(f"test_{parts[depth - 1]}*.py"))
+    return [file.relative_to(ROOT).as_posix() for file in own] or [f"tests/{parts[0]}"]
 
 
 def folders_of(name: str) -> dict[str, list[str]]:
