@@ -400,6 +400,29 @@ def test_words_after_page_that_count_nothing_stay():
     assert texts(make_pdf(*pages))[1] == "Page setup\n\nAbout setup."
 
 
+PROSE = [
+    "The law has long given the owner of the land",
+    "all of the air above it, up to the heavens,",
+    "until the first planes flew over the fields",
+    "of farmers who then came before the court.",
+] * 4
+
+
+@pytest.mark.parametrize("x", [40, 480])
+def test_numbers_of_lines_in_the_margin_are_no_text(x):
+    page = [line(72, 720 - 14 * number, text) for number, text in enumerate(PROSE)]
+    page += [line(x, 720 - 14 * number, str(number + 11)) for number in range(len(PROSE))]
+    assert texts(make_pdf(page)) == ["\n".join(PROSE)]
+
+
+def test_numbers_of_a_list_stay():
+    names = ["Buy a long ladder and a rope", "Paint the fence and the gate", "Call the roofer about the gutter"] * 4
+    page = [line(72, 720 - 14 * number, text) for number, text in enumerate(names)]
+    page += [line(40, 720 - 14 * number, str(number + 1)) for number in range(len(names))]
+    text = " ".join(texts(make_pdf(page))).split()
+    assert [str(number + 1) for number in range(len(names))] == [word for word in text if word.isdecimal()]
+
+
 def test_a_hyphen_for_the_end_of_another_word_stays():
     (text,) = texts(make_pdf([line(72, 700, "Die Haupt-"), line(72, 688, "und Nebenkosten trage ich.")]))
     assert "Haupt- und Nebenkosten" in text

@@ -15,6 +15,8 @@ _LONGEST = 100_000
 """Bytes of one value to read, in UTF-16."""
 _NEAR = 2.0
 """Points by which a value may begin before its label ends."""
+_MOST = 5_000
+"""Annotations of a page to look at. Forms have fewer; drawings may have a link for each stroke."""
 _MOST_OPTIONS = 1_000
 _PASSWORD = 1 << 13
 """The flag of a field that shows its value to nobody."""
@@ -32,7 +34,7 @@ def values_of(pdfium: Any, document: Any, page: Any) -> list[Value]:
     """Return the filled fields, notes and stamps of a page."""
     return [
         value
-        for index in range(pdfium.FPDFPage_GetAnnotCount(page))
+        for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), _MOST))
         if (value := _value(pdfium, document, pdfium.FPDFPage_GetAnnot(page, index))) is not None
     ]
 

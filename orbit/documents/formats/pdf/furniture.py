@@ -46,6 +46,8 @@ def remove_furniture(pages: Sequence[Sequence[Block]]) -> list[list[Block]]:
 
     The first page with a running header keeps it: it may be all that names the document. Page numbers go everywhere.
     """
+    if len(pages) < _FEWEST:
+        return [list(blocks) for blocks in pages]
     edges = [_edges(blocks) for blocks in pages]
     repeated, first = _repeated(edges, len(pages))
     gone: set[int] = set()

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple, TypeAlias
 
+from orbit.documents.formats.pdf.boxes import Box
 from orbit.documents.formats.pdf.piece import Piece
 from orbit.documents.formats.pdf.rows import rows_of
-from orbit.documents.formats.pdf.rulings import THIN, Box, Rule
+from orbit.documents.formats.pdf.rulings import THIN, Rule
 from orbit.documents.formats.pdf.tables import Table, cell_text, divided, table_of
 
 _NEAR = 3.0

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from orbit.documents.formats.pdf.grids import Grid, table_in, title_row
+from orbit.documents.formats.pdf.line_numbers import without_line_numbers
 from orbit.documents.formats.pdf.piece import Piece, breadth
 from orbit.documents.formats.pdf.rows import rows_of
 from orbit.documents.formats.pdf.rulings import Rule
@@ -37,6 +38,7 @@ def arrange(pieces: Sequence[Piece], grids: Sequence[Grid] = (), cuts: Sequence[
     The file's own order stays where it goes down the page, column by column: it knows more than the places tell.
     ``grids`` are the borders on the page, and ``cuts`` its lines across.
     """
+    pieces = without_line_numbers(pieces)
     upright, other = [], []
     simple, bottom = not grids, -math.inf
     for piece in pieces:
@@ -149,6 +151,8 @@ def _common(one: _Spans, other: _Spans) -> _Spans:
 
 def _gutter(free: _Spans) -> float | None:
     """Return where the first free span between two columns ends, if there is one."""
+    if len(free) < 3:  # noqa: PLR2004  # what is left and right of all
+        return None
     inner = (end for start, end in free if start > -math.inf and end < math.inf and end - start >= _GUTTER)
     return next(inner, None)
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import re
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, TypeAlias
 
 import msgspec
 
+from orbit.documents.formats.pdf.boxes import Box, Boxes
 from orbit.documents.formats.pdf.fields import values_of, with_values
 from orbit.documents.formats.pdf.grids import Grid, find_grids, rules_of
 from orbit.documents.formats.pdf.piece import HYPHEN, Piece
 from orbit.documents.formats.pdf.repairs import closed, drawn_once, restored, without_overprints
 from orbit.documents.formats.pdf.rulings import Rule, rulings
 
-_Box: TypeAlias = tuple[float, float, float, float]
-_Cut: TypeAlias = tuple[int, int, _Box, _Box]
+_Cut: TypeAlias = tuple[int, int, Box, Box]
 """Where a space begins and ends, and the boxes of the characters before and after it."""
 _LINES = re.compile(rf"[^\r\n{HYPHEN}]*[^\s{HYPHEN}]{HYPHEN}?")
 _SPACES = re.compile(r"\s+")
@@ -102,17 +101,19 @@ def _read(pdfium: Any, page: Any) -> tuple[Page, int]:
         count = pdfium.FPDFText_CountChars(text)
         if count <= 0:
             return Page([]), 0
-        buffer = (ctypes.c_ushort * (2 * count + 1))()
-        written = pdfium.FPDFText_GetText(text, 0, count, buffer)
-        content = memoryview(buffer).cast("B")[: 2 * (written - 1)].tobytes().decode("utf-16-le", "ignore")
-        boxes = _Boxes(pdfium, text, count == len(content))
-        content = closed(restored(content), boxes.added)
-        pieces = list(_pieces(content, boxes, ()))
+        boxes = Boxes(pdfium, text, count)
+        content = closed(restored(boxes.content), boxes.added)
+        lines = list(_LINES.finditer(content))
+        rects = boxes.of_lines([line.span() for line in lines])
         turns = _turns(pdfium, text, count)
-        across, grids = _borders(pdfium, page, turns) if turns or boxes.may_have_tables else ([], [])
-        if grids and not turns:
-            grids = [grid for grid in grids if sum(grid.holds(_box(piece)) for piece in pieces) >= _FEWEST_APART]
-            pieces = list(_pieces(content, boxes, grids)) if grids else pieces
+        across, grids = _borders(pdfium, page, turns) if turns or _may_have_tables(lines, rects) else ([], [])
+        if turns:
+            walls = []
+        else:
+            walls = grids = [
+                grid for grid in grids if sum(map(grid.holds, chain.from_iterable(rects))) >= _FEWEST_APART
+            ]
+        pieces = list(_pieces(lines, rects, boxes, walls))
         return Page(without_overprints(pieces), grids, across), turns
     finally:
         pdfium.FPDFText_ClosePage(text)
@@ -127,110 +128,64 @@ def _borders(pdfium: Any, page: Any, turns: int) -> tuple[list[Rule], list[Grid]
     return across, find_grids(across, down)
 
 
-def _pieces(content: str, boxes: _Boxes, grids: Sequence[Grid]) -> Iterator[Piece]:
-    for number, line in enumerate(_LINES.finditer(content)):
-        start, end = line.span()
-        rects = boxes.of(start, end)
-        text = line.group()
-        if len(rects) == 1:  # as most lines are; fewer calls save a tenth of the whole time
-            left, top, right, bottom = rects[0]
-            if (
-                right - left <= _LOOSE * (bottom - top) * (end - start)
-                and "   " not in text
-                and not any(grid.holds(rects[0]) for grid in grids)
-            ):
-                yield Piece(text.strip(), left, top, right, bottom, number)
-                continue
-        walls = [grid for grid in grids if grid.holds(_around(rects))]
-        cuts = _cuts(content, start, end, rects, boxes, walls)
+def _pieces(
+    lines: Sequence[re.Match[str]], rects: Sequence[list[Box]], boxes: Boxes, grids: Sequence[Grid]
+) -> Iterator[Piece]:
+    """Yield lines in pieces: cut at wide gaps, at borders, and where the row changes."""
+    spaces = [_spaces(line, own, grids) for line, own in zip(lines, rects, strict=True)]
+    around = iter(boxes.of_chars([place for own in spaces for start, end in own for place in (start - 1, end)]))
+    for number, (line, own, candidates) in enumerate(zip(lines, rects, spaces, strict=True)):
+        cuts = _cuts(candidates, own, around, grids) if candidates else ()
         if not cuts:
-            yield Piece(drawn_once(text.strip(), rects), *_around(rects), number)
-            continue
-        left, top, right, bottom = _around(rects)
-        level = all(before[1] < after[3] and after[1] < before[3] for _, _, before, after in cuts)
-        begin = start
-        for stop, following, before, after in (*cuts, (end, end, (0.0, 0.0, right, 0.0), rects[0])):
-            box = (left, top, before[2], bottom) if level else _around(boxes.of(begin, stop))
-            yield Piece(content[begin:stop], *box, number)
-            begin, left = following, after[0]
-
-
-class _Boxes:
-    """Places of parts of a page's text."""
-
-    def __init__(self, pdfium: Any, text: Any, same: bool) -> None:
-        self.begins: Counter[int] = Counter()
-        """Places after gaps in lines, and how many lines have each: cells of a table begin or end below each other."""
-        self._text = text
-        self._same = same
-        self._index_of = pdfium.FPDFText_GetCharIndexFromTextIndex
-        self._is_generated = pdfium.FPDFText_IsGenerated
-        self._count, self._rect, self._char = (
-            pdfium.FPDFText_CountRects,
-            pdfium.FPDFText_GetRect,
-            pdfium.FPDFText_GetCharBox,
-        )
-        left, top, right, bottom = self._sides = tuple(ctypes.c_double() for _ in range(4))
-        self._by_rect = [ctypes.byref(side) for side in (left, top, right, bottom)]
-        self._by_char = [ctypes.byref(side) for side in (left, right, bottom, top)]
-
-    def note_columns(self, rects: Sequence[_Box], high: float) -> None:
-        """Note where what may be the cells of a line begin and end."""
-        apart, short = _APART * high, _SHORT * high
-        cells = [[rects[0][0], rects[0][2]]]
-        for start, _, right, _ in rects[1:]:
-            if start - cells[-1][1] > apart:
-                cells.append([start, right])
+            text = line.group().strip()
+            if len(own) == 1:
+                yield Piece(text, *own[0], number)
             else:
-                cells[-1][1] = right
-        places = {
-            place
-            for (left, end), (start, right) in pairwise(cells)
-            if (end - left < short or right - start < short) and abs(start) < _FARTHEST and abs(right) < _FARTHEST
-            for place in (round(start / _COLUMN), -round(right / _COLUMN))
-        }
-        self.begins.update(places)
-
-    @property
-    def may_have_tables(self) -> bool:
-        """Whether it is worth the time to look for borders."""
-        fewest = max(_FEWEST_APART, _ALIKE * self.begins.total() / 2)
-        return any(count >= fewest for count in self.begins.values())
-
-    def of(self, start: int, end: int) -> list[_Box]:
-        """Return the boxes of a part of the text, one for each stretch that the file draws at once."""
-        first, count = start, end - start
-        if not self._same:
-            first = self._index(start)
-            count = self._index(end - 1) - first + 1
-        text, rect, sides = self._text, self._rect, self._by_rect
-        left, top, right, bottom = self._sides
-        found = []
-        for index in range(self._count(text, first, count)):
-            rect(text, index, *sides)
-            found.append((left.value, -top.value, right.value, -bottom.value))
-        return found
-
-    def of_char(self, position: int) -> _Box:
-        """Return the box of one character."""
-        self._char(self._text, position if self._same else self._index(position), *self._by_char)
-        left, top, right, bottom = self._sides
-        return left.value, -top.value, right.value, -bottom.value
-
-    def added(self, position: int) -> bool:
-        """Return whether a character is PDFium's, such as a space between words that the file draws apart."""
-        return bool(self._is_generated(self._text, position if self._same else self._index(position)) == 1)
-
-    def _index(self, position: int) -> int:
-        """Return PDFium's number of a character, which differs from its position if it has added or omitted some."""
-        return int(self._index_of(self._text, position))
+                yield Piece(drawn_once(text, own), *_around(own), number)
+            continue
+        left, top, right, bottom = _around(own)
+        level = all(before[1] < after[3] and after[1] < before[3] for _, _, before, after in cuts)
+        begin, end = line.span()
+        ends = (end, end, (0.0, 0.0, right, 0.0), own[0])
+        stretches = [(begin, cuts[0][0]), *((cut[1], after[0]) for cut, after in pairwise((*cuts, ends)))]
+        places = [[]] * len(stretches) if level else boxes.of_parts(stretches)
+        for (start, stop), place, (_, _, before, after) in zip(stretches, places, (*cuts, ends), strict=True):
+            box = (left, top, before[2], bottom) if level else _around(place)
+            yield Piece(line.string[start:stop], *box, number)
+            left = after[0]
 
 
-def _box(piece: Piece) -> _Box:
-    return piece.left, piece.top, piece.right, piece.bottom
+def _may_have_tables(lines: Sequence[re.Match[str]], rects: Sequence[list[Box]]) -> bool:
+    """Whether it is worth the time to look for borders: cells of a table begin or end below each other."""
+    begins: Counter[int] = Counter()
+    begins.update(
+        chain.from_iterable(
+            _edges(own) for line, own in zip(lines, rects, strict=True) if own[1:] and " " in line.group()
+        )
+    )
+    fewest = max(_FEWEST_APART, _ALIKE * begins.total() / 2)
+    return any(count >= fewest for count in begins.values())
 
 
-def _around(boxes: Sequence[_Box]) -> _Box:
+def _edges(rects: Sequence[Box]) -> set[int]:
+    """Return where what may be the cells of a line begin and end, after and before gaps."""
+    high = _height(rects)
+    apart, short = _APART * high, _SHORT * high
+    cells = [[rects[0][0], rects[0][2]]]
+    for start, _, right, _ in rects[1:]:
+        if start - cells[-1][1] > apart:
+            cells.append([start, right])
+        else:
+            cells[-1][1] = right
+    return {
+        place
+        for (left, end), (start, right) in pairwise(cells)
+        if (end - left < short or right - start < short) and abs(start) < _FARTHEST and abs(right) < _FARTHEST
+        for place in (round(start / _COLUMN), -round(right / _COLUMN))
+    }
+
+
+def _around(boxes: Sequence[Box]) -> Box:
     if not boxes:
         return 0.0, 0.0, 0.0, 0.0
     if len(boxes) == 1:
@@ -239,41 +194,48 @@ def _around(boxes: Sequence[_Box]) -> _Box:
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def _cuts(
-    content: str, start: int, end: int, rects: Sequence[_Box], boxes: _Boxes, walls: Sequence[Grid]
-) -> list[_Cut]:
-    """Return the spaces at which to cut a line: wide gaps, borders, and those where the row changes.
+def _spaces(line: re.Match[str], rects: Sequence[Box], grids: Sequence[Grid]) -> list[tuple[int, int]]:
+    """Return the spaces at which a line may have to be cut, as starts and ends.
 
     Only the few lines that look uneven are worth the time that each space takes.
     """
-    if not rects or content.find(" ", start, end) < 0:
-        return []
-    high = (
-        statistics.median_low([bottom - top for _, top, _, bottom in rects]) if rects[1:] else rects[0][3] - rects[0][1]
-    )
-    wide = _WIDE * high
+    start, end = line.span()
+    text = line.group()
     if rects[1:]:
-        boxes.note_columns(rects, high)
-    if (
-        not walls
-        and rects[-1][2] - rects[0][0] <= _LOOSE * high * (end - start)
-        and (not rects[1:] or not _uneven(rects, wide))
-        and content.find("   ", start, end) < 0
-    ):
+        high = _height(rects)
+        odd = rects[-1][2] - rects[0][0] > _LOOSE * high * (end - start) or _uneven(rects, _WIDE * high)
+    elif rects:
+        left, top, right, bottom = rects[0]
+        odd = right - left > _LOOSE * (bottom - top) * (end - start)
+    else:
         return []
-    cuts: list[_Cut] = []
-    for space in _SPACES.finditer(content, start, end):
-        stop, following = space.span()
-        if start < stop and following < end:
-            before, after = boxes.of_char(stop - 1), boxes.of_char(following)
-            if _uneven((before, after), wide) or any(
-                grid.divides(before[2], after[0], (before[1] + before[3]) / 2) for grid in walls
-            ):
-                cuts.append((stop, following, before, after))
-    return cuts
+    if " " not in text or not (odd or "   " in text or (grids and any(grid.holds(_around(rects)) for grid in grids))):
+        return []
+    spans = (space.span() for space in _SPACES.finditer(line.string, start, end))
+    return [(before, after) for before, after in spans if start < before and after < end]
 
 
-def _uneven(boxes: Sequence[_Box], wide: float) -> bool:
+def _height(rects: Sequence[Box]) -> float:
+    if rects[1:]:
+        return statistics.median_low([bottom - top for _, top, _, bottom in rects])
+    return rects[0][3] - rects[0][1]
+
+
+def _cuts(
+    spaces: Sequence[tuple[int, int]], rects: Sequence[Box], around: Iterator[Box], grids: Sequence[Grid]
+) -> list[_Cut]:
+    """Return the spaces at which to cut a line. ``around`` has the boxes before and after each."""
+    wide = _WIDE * _height(rects)
+    walls = [grid for grid in grids if grid.holds(_around(rects))]
+    return [
+        (stop, following, before, after)
+        for (stop, following), before, after in zip(spaces, around, around, strict=False)
+        if _uneven((before, after), wide)
+        or any(grid.divides(before[2], after[0], (before[1] + before[3]) / 2) for grid in walls)
+    ]
+
+
+def _uneven(boxes: Sequence[Box], wide: float) -> bool:
     _, top, right, bottom = boxes[0]
     for left, next_top, next_right, next_bottom in boxes[1:]:
         if left - right > wide or next_top >= bottom or next_bottom <= top:
@@ -284,7 +246,9 @@ def _uneven(boxes: Sequence[_Box], wide: float) -> bool:
 
 def _turns(pdfium: Any, text: Any, count: int) -> int:
     """Return by how many quarters the page must turn clockwise for most of its text to be upright."""
-    angles = [pdfium.FPDFText_GetCharAngle(text, count * part // _SAMPLES) for part in range(_SAMPLES)]
+    angles = [
+        pdfium.FPDFText_GetCharAngle(text, place) for place in {count * part // _SAMPLES for part in range(_SAMPLES)}
+    ]
     quarters = Counter(-round(angle / (math.pi / 2)) % 4 for angle in angles if angle >= 0)  # clockwise
     return quarters.most_common(1)[0][0] if quarters else 0
 

@@ -25,13 +25,14 @@ _KINDS = 5
 """Different syllables, at least. Korean has others among them."""
 _MACINTOSH = re.compile(r"[A-Za-z]\u2030[a-z]|[a-z][\u00c8\u00cb][a-z]")
 """An a with an umlaut or an e with an accent of Windows, taken for what the Macintosh had in its place."""
+_SIGNS = "\u2030\u00c8\u00cb"
 _WINDOWS = {
     sign: bytes([code]).decode("cp1252")
     for code in range(192, 256)
     if (sign := bytes([code]).decode("mac_roman")) not in "«»…–—“”‘’"  # noqa: RUF001  # signs of other fonts
 }
 _MISTAKEN = re.compile(rf"(?<=[A-Za-z])[{''.join(_WINDOWS)}]|[{''.join(_WINDOWS)}](?=[a-z])")
-_LAST_LETTER = re.compile(r"(?<=\S) (?=\S )")
+_LAST_LETTER = re.compile(r" (?<=\S )(?=\S )")
 _NOTHING = "\u2060"
 _FEWEST_APART = 10
 _MANY_APART = 0.3
@@ -45,7 +46,7 @@ def restored(content: str) -> str:
     """
     if content.isascii():
         return content
-    if _MACINTOSH.search(content):
+    if any(sign in content for sign in _SIGNS) and _MACINTOSH.search(content):
         content = _MISTAKEN.sub(lambda sign: _WINDOWS[sign.group()], content)
     if not _MISREAD.search(content):
         return content

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise, repeat
 from typing import Any, NamedTuple, TypeAlias
 
-Box: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right and bottom in points, as those of a Piece."""
+from orbit.documents.formats.pdf.boxes import Box
+from orbit.documents.formats.pdf.calls import ADDRESS, NUMBER, address, quick, written
+
 _Matrix: TypeAlias = tuple[float, float, float, float, float, float]
 
 THIN = 3.0
@@ -23,6 +25,8 @@ _MOST_ODD = 3
 """Lines of a path that lead elsewhere than across or down."""
 _DEEPEST = 3
 """Drawings within drawings."""
+_AT_ONCE = 16
+"""Corners to look at before it shows whether they are a drawing's."""
 _SAME: _Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
@@ -36,91 +40,120 @@ class Rule(NamedTuple):
 
 def rulings(pdfium: Any, page: Any) -> list[Box]:
     """Return the lines of a page, each as a thin box; none if it has too many to be tables."""
-    found: list[Box] = []
-    count = pdfium.FPDFPage_CountObjects(page)
-    if count > _MOST:
-        return []
-    work = _Work(pdfium)
-    objects = (pdfium.FPDFPage_GetObject(page, index) for index in range(count))
-    for box in work.of_objects(objects, _SAME, 0):
-        found.append(box)
-        if len(found) > _MOST:
-            return []
+    work = _Work(_functions(pdfium))
+    found = work.of_objects(address(page), _SAME, 0)
     return [] if work.left < 0 else found
 
 
 class _Work:
     """Looks at objects, as long as there are not too many."""
 
-    def __init__(self, pdfium: Any) -> None:
-        self._pdfium = pdfium
-        self._sides = [ctypes.c_float() for _ in range(4)]
-        self._by_side = [ctypes.byref(side) for side in self._sides]
+    def __init__(self, functions: _Functions) -> None:
+        self._functions = functions
         self.left = 2 * _MOST
 
-    def of_objects(self, objects: Iterator[Any], matrix: _Matrix, depth: int) -> Iterator[Box]:
-        pdfium = self._pdfium
-        kind_of, path, form = pdfium.FPDFPageObj_GetType, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_FORM
-        for drawn in objects:
-            kind = kind_of(drawn)
-            if kind == path:
-                yield from self._of_path(drawn, matrix)
-            elif kind == form and depth < _DEEPEST:
-                count = min(pdfium.FPDFFormObj_CountObjects(drawn), self.left)
-                self.left -= count
-                inner = (pdfium.FPDFFormObj_GetObject(drawn, index) for index in range(count))
-                yield from self.of_objects(inner, _times(self._matrix(drawn), matrix), depth + 1)
-            if self.left < 0:
-                return
+    def of_objects(self, holder: int, matrix: _Matrix, depth: int) -> list[Box]:
+        """Return the lines of a page, or of a drawing on it."""
+        call = self._functions
+        count, one = (call.count_inner, call.inner) if depth else (call.count, call.one)
+        many = count(holder)
+        self.left -= many if depth else 0
+        if many > _MOST or self.left < 0:
+            self.left = -1
+            return []
+        objects = list(map(one, repeat(holder), range(many)))
+        kinds = list(map(call.kind, objects))
+        found = self._of_paths([drawn for drawn, kind in zip(objects, kinds, strict=True) if kind == call.path], matrix)
+        if depth < _DEEPEST:
+            for drawn, kind in zip(objects, kinds, strict=True):
+                if kind == call.form and self.left >= 0:
+                    found += self.of_objects(drawn, _times(self._matrix(drawn), matrix), depth + 1)
+        if len(found) > _MOST:
+            self.left = -1
+        return found
 
-    def _of_path(self, path: Any, matrix: _Matrix) -> Iterator[Box]:
-        pdfium = self._pdfium
-        if not pdfium.FPDFPageObj_GetBounds(path, *self._by_side):
-            return
-        left, bottom, right, top = (side.value for side in self._sides)
-        if max(right - left, top - bottom) < _SHORTEST:
-            return
-        if min(right - left, top - bottom) <= THIN:
-            yield _box(matrix, left, bottom, right, top)
-            return
-        count = pdfium.FPDFPath_CountSegments(path)
+    def _of_paths(self, paths: Sequence[int], matrix: _Matrix) -> list[Box]:
+        found = []
+        bounds = written(self._functions.bounds, len(paths), paths, width=4, kind="f")
+        for path, left, bottom, right, top in zip(paths, *bounds, strict=True):
+            width, height = right - left, top - bottom
+            if width < _SHORTEST and height < _SHORTEST:
+                continue
+            if width <= THIN or height <= THIN:
+                found.append(_box(matrix, left, bottom, right, top))
+            else:
+                found += self._of_corners(path, matrix)
+                if self.left < 0:
+                    break
+        return found
+
+    def _of_corners(self, path: int, matrix: _Matrix) -> list[Box]:
+        """Return the lines across and down of a path; none of a drawing."""
+        count = self._functions.count_segments(path)
         self.left -= count
-        if self.left >= 0:
-            whole = _times(self._matrix(path), matrix)
-            odd = 0
-            for (x, y, _), (next_x, next_y, drawn) in pairwise(self._points(path, count)):
-                if not drawn:
-                    continue
-                box = left, top, right, bottom = _box(whole, x, y, next_x, next_y)
-                if min(right - left, bottom - top) > _STRAIGHT:
-                    odd += 1
-                    if odd > _MOST_ODD:  # a drawing
-                        return
-                elif max(right - left, bottom - top) >= _SHORTEST:
-                    yield box
+        if self.left < 0:
+            return []
+        whole = _times(self._matrix(path), matrix)
+        found = []
+        odd = 0
+        for (x, y, _), (next_x, next_y, drawn) in pairwise(self._points(path, count)):
+            if not drawn:
+                continue
+            box = left, top, right, bottom = _box(whole, x, y, next_x, next_y)
+            if right - left > _STRAIGHT and bottom - top > _STRAIGHT:
+                odd += 1
+                if odd > _MOST_ODD:
+                    break
+            elif right - left >= _SHORTEST or bottom - top >= _SHORTEST:
+                found.append(box)
+        return found
 
-    def _points(self, path: Any, count: int) -> Iterator[tuple[float, float, bool]]:
+    def _points(self, path: int, count: int) -> Iterator[tuple[float, float, bool]]:
         """Yield the corners of a path, and whether a straight line leads to each."""
-        pdfium = self._pdfium
-        (x, y), (by_x, by_y) = self._sides[:2], self._by_side[:2]
+        call = self._functions
         start = 0.0, 0.0
-        for index in range(count):
-            segment = pdfium.FPDFPath_GetPathSegment(path, index)
-            pdfium.FPDFPathSegment_GetPoint(segment, by_x, by_y)
-            kind = pdfium.FPDFPathSegment_GetType(segment)
-            if kind == pdfium.FPDF_SEGMENT_MOVETO:
-                start = x.value, y.value
-            elif kind != pdfium.FPDF_SEGMENT_LINETO:  # a curve: a drawing, or round corners
-                return
-            yield x.value, y.value, kind == pdfium.FPDF_SEGMENT_LINETO
-            if pdfium.FPDFPathSegment_GetClose(segment):
-                yield *start, True
+        for begin in range(0, count, _AT_ONCE):
+            segments = list(map(call.segment, repeat(path), range(begin, min(begin + _AT_ONCE, count))))
+            kinds = list(map(call.kind_of_segment, segments))
+            corners = written(call.point, len(segments), segments, width=2, kind="f")
+            for x, y, kind, closed in zip(*corners, kinds, map(call.closes, segments), strict=True):
+                if kind not in call.straight:  # a curve: a drawing, or round corners
+                    return
+                if kind == call.move:
+                    start = x, y
+                yield x, y, kind != call.move
+                if closed:
+                    yield *start, True
 
-    def _matrix(self, drawn: Any) -> _Matrix:
-        matrix = self._pdfium.FS_MATRIX()
-        if not self._pdfium.FPDFPageObj_GetMatrix(drawn, ctypes.byref(matrix)):
+    def _matrix(self, drawn: int) -> _Matrix:
+        matrix = (ctypes.c_float * 6)()
+        if not self._functions.matrix(drawn, ctypes.addressof(matrix)):
             return _SAME
-        return matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f
+        a, b, c, d, e, f = matrix
+        return a, b, c, d, e, f
+
+
+class _Functions:
+    def __init__(self, pdfium: Any) -> None:
+        self.path, self.form, self.move = pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_FORM, pdfium.FPDF_SEGMENT_MOVETO
+        self.straight = {self.move, pdfium.FPDF_SEGMENT_LINETO}
+        self.count = quick(pdfium.FPDFPage_CountObjects, ADDRESS)
+        self.one = quick(pdfium.FPDFPage_GetObject, ADDRESS, NUMBER, result=ADDRESS)
+        self.count_inner = quick(pdfium.FPDFFormObj_CountObjects, ADDRESS)
+        self.inner = quick(pdfium.FPDFFormObj_GetObject, ADDRESS, ctypes.c_ulong, result=ADDRESS)
+        self.kind = quick(pdfium.FPDFPageObj_GetType, ADDRESS)
+        self.bounds = quick(pdfium.FPDFPageObj_GetBounds, *[ADDRESS] * 5)
+        self.matrix = quick(pdfium.FPDFPageObj_GetMatrix, ADDRESS, ADDRESS)
+        self.count_segments = quick(pdfium.FPDFPath_CountSegments, ADDRESS)
+        self.segment = quick(pdfium.FPDFPath_GetPathSegment, ADDRESS, NUMBER, result=ADDRESS)
+        self.kind_of_segment = quick(pdfium.FPDFPathSegment_GetType, ADDRESS)
+        self.point = quick(pdfium.FPDFPathSegment_GetPoint, *[ADDRESS] * 3)
+        self.closes = quick(pdfium.FPDFPathSegment_GetClose, ADDRESS)
+
+
+@cache
+def _functions(pdfium: Any) -> _Functions:
+    return _Functions(pdfium)
 
 
 def _times(one: _Matrix, other: _Matrix) -> _Matrix:
@@ -135,10 +168,12 @@ def _times(one: _Matrix, other: _Matrix) -> _Matrix:
 def _box(matrix: _Matrix, x: float, y: float, next_x: float, next_y: float) -> Box:
     """Return two corners on the page as a box. Coordinates that are no numbers become a box far away."""
     a, b, c, d, e, f = matrix
-    one, other = (
-        (a * x + c * y + e, -(b * x + d * y + f)),
-        (a * next_x + c * next_y + e, -(b * next_x + d * next_y + f)),
+    left, top, right, bottom = (
+        *(a * x + c * y + e, -(b * x + d * y + f)),
+        *(a * next_x + c * next_y + e, -(b * next_x + d * next_y + f)),
     )
-    if not all(map(math.isfinite, (*one, *other))):
+    if not math.isfinite(left + top + right + bottom):
         return 0.0, 0.0, 0.0, 0.0
-    return min(one[0], other[0]), min(one[1], other[1]), max(one[0], other[0]), max(one[1], other[1])
+    if right < left:
+        left, right = right, left
+    return (left, top, right, bottom) if top <= bottom else (left, bottom, right, top)

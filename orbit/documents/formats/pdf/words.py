@@ -18,7 +18,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u00a0]")
 """What PDFium gives for glyphs whose character the file does not name: often a space."""
 _CJK = "\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_SPACED = re.compile(f"(?<=[{_CJK}]) +(?=[{_CJK}])")
+_SPACED = re.compile(f" (?<=[{_CJK}] ) *(?=[{_CJK}])")
 """Chinese and Japanese have no spaces between words. Where a PDF spreads its letters, PDFium sees some."""
 _HYPHENS = ("-", *SOFT_HYPHENS)
 _COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
@@ -45,7 +45,7 @@ class Words:
     def __init__(self, pieces: Iterable[Piece]) -> None:
         self._pieces = pieces
         self._compounds: set[str] | None = None
-        self._words: set[str] | None = None
+        self._words: set[str] = set()
 
     def joined(self, above: str, below: str) -> str | None:
         """Return two lines as one if a hyphen divides a word between them, or else None."""
@@ -63,22 +63,22 @@ class Words:
     def _has_hyphen(self, compound: str) -> bool:
         """Whether the document writes a word with a hyphen wherever it is in the middle of a line."""
         if self._compounds is None:
-            written = (piece.text.lower() for piece in self._pieces if "-" in piece.text)
-            self._compounds = {word for text in written for word in _COMPOUND.findall(text)}
+            words = set("\n".join(piece.text for piece in self._pieces).lower().split())
+            self._compounds = {part for word in words if "-" in word for part in _COMPOUND.findall(word)}
+            self._words = {word.strip(_MARKS) for word in words}
         if compound not in self._compounds:
             return False
-        if self._words is None:
-            self._words = {word.strip(_MARKS) for piece in self._pieces for word in piece.text.lower().split()}
         return compound.replace("-", "") not in self._words
 
 
 def clean(text: str) -> str:
     """Return a text with letters in place of their shapes, without invisible characters, in NFC."""
-    text = _CONTROL.sub(" ", text)
+    if not text.replace("\n", "").isprintable():
+        text = _INVISIBLE.sub("", _CONTROL.sub(" ", text))
     if text.isascii():
         return text
     text = _PRESENTED.sub(lambda shapes: unicodedata.normalize("NFKC", shapes.group()), text)
-    return _SPACED.sub("", nfc(_INVISIBLE.sub("", text)))
+    return _SPACED.sub("", nfc(text))
 
 
 def prose(pieces: Sequence[Piece], words: Words) -> str:
