@@ -186,7 +186,7 @@ class Application:
         settle_again()
 
     async def _close(self) -> None:
-        """Close all generations; their requests have ended, or will not."""
+        """Close all loaded applications; their requests have ended, or will not."""
         for loaded in self._retiring.values():
             loaded.hurry()
         await asyncio.gather(*self._retiring)

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Interrupt:
-    """Cancels a task, that which creates it by default, for example when a client disconnects.
+    """Cancels a task, by default the one that creates it, for example when a client disconnects.
 
     It works like ``asyncio.timeout``, with triggers other than time. It absorbs a cancellation of its own, and lets
     every other one pass.

@@ -108,7 +108,7 @@ def missing(server: ServerSettings) -> str:
         return f"there is no folder {server.cwd!r} (cwd)"
     program = Path(server.cwd, server.command) if os.sep in server.command else server.command
     if server.command and shutil.which(program, os.F_OK, server.env.get("PATH")) is None:
-        program, *rest = server.command.split()
+        program, *rest = server.command.split() or [server.command]
         if rest and not server.args and shutil.which(program, os.F_OK, server.env.get("PATH")):
             return f"there is no program {server.command!r}: command is {program!r} alone, the rest belongs into args"
         return f"there is no program {server.command!r}: install it, or give its whole path as command"

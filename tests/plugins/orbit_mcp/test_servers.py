@@ -257,6 +257,7 @@ def test_a_host_of_clients_is_a_name(tmp_path: Path) -> None:
     [
         ({"command": "no-such-program"}, "there is no program 'no-such-program': install it, or give its whole path"),
         ({"command": "./own"}, "there is no program './own'"),
+        ({"command": "  "}, "there is no program '  '"),
         (
             {"command": "sh -c true"},
             "there is no program 'sh -c true': command is 'sh' alone, the rest belongs into args",
