@@ -28,6 +28,36 @@ TAGGED = [
     "<|begin_of_thought|>plan<|end_of_thought|>\n",
     "<|START_THINKING|>plan<|END_THINKING|>",
     "<|channel>thought\nplan<channel|>",
+    "<deepthink>plan</deepthink>",
+    "<think:opensource>plan</think:opensource>\n<answer:opensource>",
+    "<REASONING_SCRATCHPAD>plan</REASONING_SCRATCHPAD>\n",
+    "<chain_of_thought>plan</chain_of_thought>\n",
+    "<think >plan</think >",
+    "<|think|>plan<|/think|>",
+    "<|think|>\nplan<|endthink|>\n",
+    "<|think|>plan</|think|>",
+    "<|think|>plan<channel|>",
+    "<|think|>plan<|end|><|begin|>assistant<|content|>",
+    "<|thought|>plan<|/thought|>",
+    "<|think:start|>plan<|think:end|>",
+    "<|thinking_start|>plan<|thinking_end|>",
+    "<|begin_think|>plan<|end_think|>",
+    "<|plamo:begin_think:plamo|>plan<|plamo:end_think:plamo|>",
+    "<\uff5cbegin▁of▁thinking\uff5c>plan<\uff5cend▁of▁thinking\uff5c>",
+    "<\uff5cend▁of▁thinking\uff5c>",
+    "<|content_thinking|>plan<|content_text|>",
+    "<|im_start|>think\nplan<|im_start|>answer\n",
+    "[unused16]plan[unused17]",
+    "<think>plan</think>\n\n<response>\n",
+    "<|START_THINKING|>plan<|END_THINKING|><|START_TEXT|>",
+    '<details type="reasoning" done="true" duration="5">\n<summary>Thought for 5 s</summary>\n> plan\n</details>\n',
+    "<details open type=reasoning>plan <details>x</details> y</details>\n",
+    "<details>\n<summary>Thinking…</summary>\nplan\n</details>\n\n",
+    "<analysis>\nplan with <analysis>x</analysis>\n</analysis>\n",
+    "```think\nplan:\n```py\nx\n```\nand `y` ```\nz\n```\n\n",
+    "```thinking\nplan\n```\n<think>more</think>\n",
+    "Here is my thought process: plan\n\nHere is my response: ",
+    "Here's my thought process:\n\nplan\nHere's my response:\n",
     "<think>plan with a < b, [x] and </b> and </thinking></think>\n",
     "<think></think>\n\n<think>plan</think>",
     "<think>plan</think>\n<think>more of the plan</think>",
@@ -77,6 +107,20 @@ def test_three_cuts_at_any_positions() -> None:
         *("analysis", "analysis of the text", "Analysis: yes", "finally"),
         *("The tag </think> ends it.", "Use <|channel|>final<|message|> in the prompt."),
         "<div>\n<think>x</think>\n</div>",
+        *(
+            "<details>\n<summary>More</summary>\nx\n</details>\ny",
+            "<details><summary>Thinking fast</summary>x</details>",
+        ),
+        *("x\n<analysis>\ny\n</analysis>\nz", "<analyses>a</analyses>"),
+        *("```text\nx\n```\ny", "x\n```think\ny\n```\nz", "```reasoning-tests\nx\n```\n", "``"),
+        *(
+            "Here is my thought process: all.",
+            "Here is my response: x",
+            "here's my",
+            "x <|think|>y<|/think|>z",
+            "<|x|>",
+        ),
+        *("</details>\nx", "x\n</details>\n", "[unused99]"),
     ],
 )
 def test_what_only_resembles_a_thought_stays(answer: str) -> None:
@@ -85,10 +129,24 @@ def test_what_only_resembles_a_thought_stays(answer: str) -> None:
         assert split(pieces, Thinking().splitter("m")) == (answer, "")
 
 
-@pytest.mark.parametrize("text", ["<think>hmm", "[THINK]hmm [/THIN", "<|channel|>analysis<|message|>hmm", "<think>\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("<think>hmm", "[THINK]hmm [/THIN", "<|channel|>analysis<|message|>hmm", "<think>\n", "<|think|>hmm"),
+        *('<details type="reasoning">hmm', '<details type="reasoning">\nhmm\n</details>\n'),
+    ],
+)
 def test_thoughts_without_an_end_are_no_answer(text: str) -> None:
     for pieces in cuts(text):
         assert split(pieces)[0] == ""
+
+
+@pytest.mark.parametrize("text", ["```thinking\nhmm", "<analysis>hmm", "Here is my thought process:hmm"])
+@pytest.mark.parametrize("end", ["", "\n```", "</analysis>"])
+def test_a_block_alone_is_the_answer_unless_it_is_cut(text: str, end: str) -> None:
+    for pieces in cuts(text + end):
+        assert split(pieces)[0] == text + end, pieces
+    assert split([text], cut=True) == ("", "hmm")
 
 
 @pytest.mark.parametrize("text", ["plan\n</think>\n\n", "plan</think>\n", "<think>plan</think>", "plan[/THINK]"])
@@ -193,6 +251,8 @@ def test_a_setting_decides() -> None:
         ("<|im_start|>assistant\n<think>\n", "\n</think>\n\n"),
         ("[INST]Why?[/INST][THINK]", "\n[/THINK]\n\n"),
         ("<|START_THINKING|>", "\n<|END_THINKING|>\n\n"),
+        ("<|im_start|>assistant\n<|think:start|>", "\n<|think:end|>\n\n"),
+        ("<|assistant|><|think|>\n", "\n<|/think|>\n\n"),
         ("<|start|>assistant", "<|channel|>final<|message|>"),
         ("<|im_start|>assistant\n", ""),
         ("<think>\n\n</think>\n\n", ""),
@@ -210,6 +270,8 @@ def test_a_prompt_that_ends_inside_the_thoughts(prompt: str, prefix: str) -> Non
 
 def test_the_control_tokens_that_must_stay_in_the_text() -> None:
     known = {"<|im_end|>", "<|end|>", "<|start|>", "[THINK]", "[/THINK]", "[INST]", "<seed:think>"}
+    tokens = {"<|think:start|>", "<|think:end|>", "<|begin_of_thought|>", "<|end_of_thought|>"}
+    assert ThinkingSplitter.marks({*tokens, "<|im_start|>"}) == tokens
     assert ThinkingSplitter.marks(known) == {"[THINK]", "[/THINK]", "<seed:think>"}
     harmony = {"<|channel|>", "<|message|>", "<|end|>", "<|start|>"}
     assert ThinkingSplitter.marks({*harmony, "<|endoftext|>"}) == harmony

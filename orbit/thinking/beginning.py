@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from orbit.thinking.answers import Answer, MarkedAnswer, WatchedAnswer, WholeAnswer
+from orbit.thinking.blocks import block, may_be_block
 from orbit.thinking.harmony import BEGINNINGS as HARMONY
 from orbit.thinking.harmony import STRIPPED, Harmony
 from orbit.thinking.phase import Learn, Phase, Split
@@ -24,8 +25,11 @@ from orbit.thinking.thoughts import Thoughts, UnopenedThoughts
 
 _RESPONSES: Final = {
     "<|start_response|>": "<|end_response|>",  # Command A, in capitals
+    "<|start_text|>": "<|end_text|>",  # the same
     "<|begin_of_solution|>": "<|end_of_solution|>",
     "<answer>": "</answer>",  # Hunyuan
+    "<answer:opensource>": "</answer:opensource>",  # the same
+    "<response>\n": "</response>",  # ERNIE
 }
 """Marks around the answer after the thoughts, in lower case."""
 _BEGINNINGS: Final = (*_RESPONSES, *PAIRS, *PAIRS.values(), *HARMONY, STRIPPED[0])
@@ -118,7 +122,7 @@ def _opened(begun: str) -> tuple[Phase, str] | None:
     mark, closing = STRIPPED
     if begun.startswith(mark) and begun[len(mark) : len(mark) + 1].isupper():
         return Thoughts(closing_or_own(closing, None), closing, AfterThoughts), begun[len(mark) :]
-    return (Harmony(), begun) if begun.startswith(HARMONY) else None
+    return (Harmony(), begun) if begun.startswith(HARMONY) else block(begun, AfterThoughts)
 
 
 def _ignore(opened: bool) -> None: ...
@@ -128,4 +132,4 @@ def _may_open(begun: str) -> bool:
     """Return whether an opening tag may still follow, so that more text is needed."""
     start = begun[:LONGEST].lower()
     unfinished = UNFINISHED.fullmatch(begun) is not None
-    return unfinished or any(beginning.startswith(start) for beginning in _BEGINNINGS)
+    return unfinished or may_be_block(begun) or any(beginning.startswith(start) for beginning in _BEGINNINGS)

@@ -6,18 +6,31 @@ import re
 from typing import Final
 
 _NAME: Final = (
-    r"(?:ant|[a-z]{1,12}[:_])?(?:think|thought)[a-z_]{0,12}|reasoning|reflection|scratchpad"
-    r"|inner_monologue|internal_monologue"
+    r"(?:ant|deep|[a-z]{1,12}[:_])?(?:think|thought)[a-z_:]{0,12}|chain_of_thoughts?|cot"
+    r"|(?:[a-z]{1,12}_)?(?:reasoning|reflection|scratchpad|monologue)(?:_[a-z]{1,12})?"
 )
-"""<think>, <thinking>, <thought> (Gemini), <seed:think>, <longcat_think> and similar tags."""
+"""<think>, <thinking>, <thought> (Gemini), <seed:think>, <longcat_think>, <think:opensource> and similar tags."""
+_BAR: Final = r"[|\uff5c]"
+"""DeepSeek's bars are as wide as Chinese characters."""
+_WORD: Final = r"(?:think(?:ing)?|thoughts?|reasoning)"
+_OPENING_TOKEN: Final = (
+    rf"<{_BAR}(?:[a-z]{{1,12}}:)?(?:(?:begin|start)[_▁](?:of[_▁])?{_WORD}|{_WORD}(?:[_:](?:begin|start))?)"
+    rf"(?::[a-z]{{1,12}})?{_BAR}>"
+)
+"""<|think|>, <|begin_of_thought|>, <|START_THINKING|> (Command A), <|think:start|> (Solar) and similar tokens."""
+_CLOSING_TOKEN: Final = (
+    rf"<{_BAR}(?:[a-z]{{1,12}}:)?(?:(?:/|end[_▁]?(?:of[_▁])?){_WORD}|{_WORD}[_:]end)(?::[a-z]{{1,12}})?{_BAR}>"
+    rf"|</\|{_WORD}\|>"
+)
 PAIRS: Final = {
     "[think]": "[/think]",  # Magistral, in capitals
     "◁think▷": "◁/think▷",  # Kimi
-    "<|begin_of_thought|>": "<|end_of_thought|>",
-    "<|start_thinking|>": "<|end_thinking|>",  # Command A, in capitals
     "<|inner_prefix|>": "<|inner_suffix|>",  # Apertus
     "<|channel>": "<channel|>",  # Gemma 4
+    "<|content_thinking|>": "<|content_text|>",  # Inkling
+    "<|im_start|>think": "<|im_start|>answer",  # s1
     "<unused94>": "<unused95>",  # MedGemma
+    "[unused16]": "[unused17]",  # Pangu
 }
 """Opening tag -> closing tag, in lower case."""
 FINAL: Final = "<|channel|>final<|message|>"
@@ -33,10 +46,15 @@ def _any_of(texts: tuple[str, ...]) -> str:
 
 
 _ATTRIBUTES: Final = r"(?:\s[^<>\n]{0,100})?"
-OPENING: Final = re.compile(rf"<(?P<name>{_NAME}){_ATTRIBUTES}(?<!/)>|(?P<mark>{_any_of(tuple(PAIRS))})", re.IGNORECASE)
-CLOSING: Final = re.compile(rf"</(?:{_NAME})>|{_any_of((*PAIRS.values(), FINAL))}", re.IGNORECASE)
+OPENING: Final = re.compile(
+    rf"<(?P<name>{_NAME}){_ATTRIBUTES}(?<!/)>|(?P<token>{_OPENING_TOKEN})|(?P<mark>{_any_of(tuple(PAIRS))})",
+    re.IGNORECASE,
+)
+CLOSING: Final = re.compile(rf"</(?:{_NAME})\s?>|{_CLOSING_TOKEN}|{_any_of((*PAIRS.values(), FINAL))}", re.IGNORECASE)
 TAG: Final = re.compile(rf"{OPENING.pattern}|(?P<closing>{CLOSING.pattern})", re.IGNORECASE)
-UNFINISHED: Final = re.compile(rf"</?[a-z:_]{{0,30}}|<(?:{_NAME}){_ATTRIBUTES}", re.IGNORECASE)
+UNFINISHED: Final = re.compile(
+    rf"</?[a-z:_]{{0,30}}|<(?:{_NAME}){_ATTRIBUTES}|</?{_BAR}[a-z:_▁/]{{0,36}}{_BAR}?", re.IGNORECASE
+)
 """The beginning of a tag."""
 _QUOTES: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "«": "»", "(": ")"}
 
@@ -49,8 +67,14 @@ def open_tag(prompt: str) -> re.Match[str] | None:
 
 def closing_tag(opening: re.Match[str]) -> str:
     """Return the tag that closes what an opening tag began, in capitals if the opening one is."""
-    name, mark = opening["name"], opening["mark"]
-    closing = f"</{name}>" if name else PAIRS[mark.lower()]
+    name, token = opening["name"], opening["token"]
+    if name:
+        closing = f"</{name}>"
+    elif token:
+        closing, found = re.subn("begin|start", "end", token, flags=re.IGNORECASE)
+        closing = closing if found else f"{token[:2]}/{token[2:]}"
+    else:
+        closing = PAIRS[opening["mark"].lower()]
     return closing.upper() if opening[0].isupper() else closing
 
 
@@ -58,7 +82,13 @@ def closing_or_own(closing: str, opening: re.Match[str] | None) -> re.Pattern[st
     """Return the pattern of the group ``closing``, and of tags like the opening one, whatever their attributes."""
     name = opening and opening["name"]
     own = rf"<{re.escape(name)}{_ATTRIBUTES}(?<!/)>" if name else re.escape(opening[0]) if opening else "(?!)"
-    return re.compile(rf"(?P<closing>{re.escape(closing)})|{own}", re.IGNORECASE)
+    if name:
+        end = rf"</{re.escape(name)}\s?>"
+    elif opening and opening["token"]:
+        end = rf"{_CLOSING_TOKEN}|{re.escape(closing)}|<channel\|>|<\|content\|>"  # of Gemma 4 and Solar
+    else:
+        end = re.escape(closing)
+    return re.compile(rf"(?P<closing>{end})|{own}", re.IGNORECASE)
 
 
 def unopened(text: str) -> re.Match[str] | None:
