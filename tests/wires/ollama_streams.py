@@ -59,6 +59,15 @@ COMPLETE: dict[str, Stream] = {
     "a notice and the answer together": Stream([b"ready\n" + b"".join(PLAIN)]),
     "content null": Stream([line(None, thinking="hm"), *PLAIN]),
     "content in parts": Stream([line([{"type": "text", "text": "Hello"}]), line({"text": " world"}), last()]),
+    "the field of another route": Stream(
+        [b'{"response": "Hello", "done": false}\n', b'{"response": " world", "done": true}'], usage=None
+    ),
+    "its field beside an empty message": Stream([last("", response=ANSWER)]),
+    "one object that does not say that it is the last one": Stream(
+        [b'{"message": {"content": "Hello world"}}\n'], usage=None
+    ),
+    "the same as an event": Stream([b'data: {"response": "Hello world"}'], usage=None),
+    "a message that is a text": Stream([b'{"message": "Hello world", "done": true}'], usage=None),
     "no reason": Stream([*HELLO, last(reason=None)]),
     "reason a number": Stream([*HELLO, last(reason=0)]),
     "length": Stream([*HELLO, last(reason="length")], reason="length"),
@@ -102,6 +111,10 @@ BROKEN: dict[str, Stream] = {
     "a tool": Stream([line(tool_calls=[{"function": {"name": "f", "arguments": {}}}]), last()], "", error="a tool"),
     "cut": Stream(HELLO, error="closed the connection", cut=True),
     "ended too early": Stream(HELLO, error="in the middle of the answer"),
+    "lines that do not say which is the last one": Stream(
+        [b'{"message": {"content": "Hello"}}\n', b'{"message": {"content": " world"}}\n'], error="in the middle"
+    ),
+    "one line that is not the last one": Stream([line("Hello")], "Hello", error="in the middle of the answer"),
     "half a line": Stream([line("Hel"), b'{"model": "lla\n', last()], "Hel", error="not Ollama's"),
     "one object, cut": Stream([last(ANSWER)[:60]], "", error="not Ollama's"),
     "nothing at all": Stream([], "", error="closed the connection"),

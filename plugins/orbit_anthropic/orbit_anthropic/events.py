@@ -59,6 +59,8 @@ class Events:
 
     def _data(self, data: bytes) -> list[dict[str, Any]]:
         """Return the event in a line of data. Ignore what is no JSON object, as other programs' pings are not."""
+        if data == b"[DONE]":  # of OpenAI's API, from gateways that translate it
+            return [{"type": "message_stop"}]
         event = None if self._pending else decoded(data)
         if event is not None:
             return [event]

@@ -108,7 +108,7 @@ class MessageReader:
         kind = event.get("type")
         if self.done:
             return
-        if (kind == "error" or (kind is None and "error" in event)) and self._reason is None:
+        if (kind == "error" or (kind is None and event.get("error"))) and self._reason is None:
             raise event_error(event, self._model, self._url)
         if kind == "message_start":
             self._began = True
@@ -124,11 +124,11 @@ class MessageReader:
             self._ended(_dict(event.get("delta")))
         elif kind == "message_stop":
             self._finish()
-        elif kind == "message":
+        elif kind == "message" or (kind is None and "content" in event):
             self._whole(event)
 
     def _begin(self, index: str, block: dict[str, Any]) -> None:
-        kind = self._kinds[index] = _text(block.get("type"))
+        kind = self._kinds[index] = _text(block.get("type")) or "text"
         if kind == "text":
             self._say(_text(block.get("text")))
         elif kind == "thinking":
@@ -140,7 +140,7 @@ class MessageReader:
             self._calls[index] = _Call(block)
 
     def _add(self, index: str, delta: dict[str, Any]) -> None:
-        kind = delta.get("type")
+        kind = delta.get("type") or "text_delta"
         if kind == "text_delta":
             self._say(_text(delta.get("text")))
         elif kind == "thinking_delta":
@@ -190,8 +190,8 @@ class MessageReader:
         """Take a whole message, from a server that does not stream."""
         self._began = True
         content = message.get("content")
-        for index, block in enumerate(content if isinstance(content, list) else []):
-            self._begin(str(index), _dict(block))
+        for index, block in enumerate(content if isinstance(content, list) else [content]):
+            self._begin(str(index), {"text": block} if isinstance(block, str) else _dict(block))
         self._count(message.get("usage"))
         self._ended(message)
         self._finish()

@@ -34,7 +34,9 @@ class ChatLine(msgspec.Struct):
     """One line of an answer."""
 
     message: _Message | None = None
-    done: bool = False
+    response: str | None = None
+    """The text of servers that answer as ``/api/generate`` does."""
+    done: bool | None = None
     done_reason: str | None = None
     prompt_eval_count: int | None = None
     eval_count: int | None = None
@@ -42,6 +44,11 @@ class ChatLine(msgspec.Struct):
     logprobs: Any = None
     strict: bool = True
     """Whether its text is certainly valid Unicode."""
+
+    @property
+    def text(self) -> str:
+        """What it adds to the answer, thoughts perhaps included."""
+        return (self.message and self.message.content) or self.response or ""
 
 
 _lines = msgspec.json.Decoder(ChatLine)
@@ -54,6 +61,9 @@ class ChatLines:
         self._rest = b""
         self._begun = False
         self._skipped: list[ProviderError] = []
+        self._count = 0
+        self._may_lack_end = True
+        """Whether each line so far has text and does not say whether it is the last one."""
 
     def feed(self, data: bytes) -> list[ChatLine]:
         """Return the lines that ``data`` completes. Raises ProviderError if they are unreadable or too long."""
@@ -77,6 +87,8 @@ class ChatLines:
         found = self._decoded(rest) if rest.strip() else []
         if self._skipped and not self._begun:
             raise self._skipped[0]
+        if self._count == 1 and self._may_lack_end:  # a whole answer of a server that does not stream
+            found.append(ChatLine(done=True))
         return found
 
     def _decoded(self, data: bytes) -> list[ChatLine]:
@@ -91,6 +103,8 @@ class ChatLines:
                 if line is not None and line.done:
                     break  # ignore anything after the end of the answer
         self._begun = self._begun or bool(found)
+        self._count += len(found)
+        self._may_lack_end &= all(line.done is None and line.text != "" for line in found)
         return found
 
     def _line(self, text: bytes) -> ChatLine | None:
@@ -119,10 +133,11 @@ def _loose(line: bytes) -> ChatLine | None:
         return None
     message, reason = document.get("message"), document.get("done_reason")
     if not isinstance(message, dict):
-        message = {}
+        message = {"content": message}
     return ChatLine(
         _Message(_text(message.get("content")), _text(message.get("thinking")), message.get("tool_calls")),
-        document.get("done") in (True, 1, "true"),
+        _text(document.get("response")),
+        None if (done := document.get("done")) is None else done in (True, 1, "true"),
         reason if isinstance(reason, str) else None,
         count_of(document.get("prompt_eval_count")),
         count_of(document.get("eval_count")),
@@ -167,7 +182,7 @@ class ChatReader:
         Raises ProviderError if the last line says that the answer is incomplete.
         """
         messages = [line.message for line in lines if line.message is not None]
-        text = "".join([message.content or "" for message in messages])
+        text = "".join([line.text for line in lines])
         thoughts = "".join([message.thinking or "" for message in messages])
         if self._characters.half or not all(line.strict for line in lines):
             text = self._characters.add(text)

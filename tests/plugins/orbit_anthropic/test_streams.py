@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import aclosing
 from typing import Any
 
@@ -74,6 +75,10 @@ ODD: dict[str, list[bytes]] = {
     "an endless number": [START, begin(), says("Hi").replace(b"{", b'{"x": ' + b"9" * 5000 + b", ", 1), end(), STOP],
     "counts that are no numbers": [START, begin(), says("Hi"), end(output_tokens="3", input_tokens=7.5), STOP],
     "broken after its end": [START, begin(), says("Hi"), end(), b'data: {"broken\n\n'],
+    "DONE in place of the end": [START, begin(), says("Hi"), b"data: [DONE]\n\n"],
+    "blocks and deltas without a type": [
+        piece.replace(b'"type": "text', b'"of": "text') for piece in (START, begin(), says("Hi"), end(), STOP)
+    ],
     "an error after its end": [START, begin(), says("Hi"), end(), event("error", error={"message": "x"})],
 }
 
@@ -210,6 +215,31 @@ async def test_a_whole_message(start: Start, context: CallContext) -> None:
         "one two three",
     ]
     assert chunks[-1].usage == Usage(3, 4)
+
+
+TEXT = {"type": "text", "text": "Hi"}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "message",
+    [
+        {**MESSAGE, "content": "Hi", "stop_reason": "end_turn"},
+        {**MESSAGE, "content": "Hi"},
+        {**MESSAGE, "content": [TEXT]},
+        {**MESSAGE, "content": [TEXT], "stop_reason": None},
+        {**MESSAGE, "content": ["H", "i"]},
+        {**MESSAGE, "content": {"text": "Hi"}},
+        {"role": "assistant", "content": [{"text": "Hi"}]},
+        {"content": "<think>hm</think>Hi", "error": None},
+    ],
+)
+async def test_whole_messages_in_odd_forms(
+    wire: AnthropicWire, start: Start, context: CallContext, message: dict[str, Any], stream: bool
+) -> None:
+    wire.raw["/v1/messages"] = Raw([json.dumps(message, indent=1).encode()], {"Content-Type": "application/json"})
+    chunks = await ask(await start(base_url=wire.url), context, options=GenerateOptions(stream=stream))
+    assert (text(chunks), chunks[-1].finish_reason) == ("Hi", "stop")
 
 
 BROKEN: dict[str, tuple[list[bytes], str, str]] = {
