@@ -13,12 +13,13 @@ from litestar.types import Scope
 
 from orbit.auth.budgets import Charge
 from orbit.auth.keys import Identity
+from orbit.auth.rate_limits import RateLimited
 from orbit.chat.admission import Admission
 from orbit.errors import Overloaded
 from orbit.types import CallContext
 from orbit.web.http.access import QUOTA
 from orbit.web.http.own_router import OwnRouter
-from orbit.web.http.problems import ServerStopping
+from orbit.web.http.problems import RequestError, ServerStopping
 from orbit.web.http.request import bearer, header, request_id_of
 from orbit.web.services import Services
 
@@ -48,6 +49,30 @@ async def admit_key(services: Services, scope: Scope, identity: Identity) -> Ide
     if identity.key.requests_per_minute is not None:
         state[QUOTA] = await services.limiter.admit(identity.key)
     return identity
+
+
+async def admit_prompts(services: Services, scope: Scope, others: int) -> None:
+    """Count the ``others`` of a request's prompts like requests: all, or not even the first.
+
+    Raises RateLimited, and RequestError for more prompts than the key may ever send.
+    """
+    state: dict[str, Any] = scope["state"]
+    key = _identity(scope).key
+    limit = key.requests_per_minute
+    if limit is None:
+        return
+    if others >= limit:
+        detail = f"There are {others + 1} prompts. Each counts as a request, and this key may make {limit} a minute."
+        raise RequestError(400, "invalid_value", detail, param="prompt")
+    quotas = [state.pop(QUOTA)]
+    try:
+        for _ in range(others):
+            quotas.append(await services.limiter.admit(key))  # noqa: PERF401 - those before a refusal are needed
+    except RateLimited:
+        for quota in quotas:
+            await services.limiter.give_back(key, quota)
+        raise
+    state[QUOTA] = quotas[-1]
 
 
 async def forgive(services: Services, scope: Scope, error: BaseException | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import msgspec
 
@@ -26,6 +26,8 @@ class ConversationQuestion(msgspec.Struct, Generic[R], frozen=True):
     ignored: tuple[str, ...]
     extra: dict[str, Any]
     filter: Filter | None = None
+
+    others: ClassVar[tuple[str, ...]] = ()
 
     @property
     def is_complete(self) -> bool:

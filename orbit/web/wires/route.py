@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -11,6 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from orbit.auth.budgets import BudgetExceeded
 from orbit.auth.keys import Identity
+from orbit.chat.batch import AT_ONCE, Answer, BatchEvent, answer_batch
 from orbit.chat.charging import settled
 from orbit.chat.outcome import Event
 from orbit.chat.turn import Turn
@@ -18,7 +20,7 @@ from orbit.types import CallContext
 from orbit.web.http.access import SERVER_SEND
 from orbit.web.http.body import read_body
 from orbit.web.http.request import address_of
-from orbit.web.key_guard import admit, context_of, forgive
+from orbit.web.key_guard import admit, admit_prompts, context_of, forgive
 from orbit.web.services import Services
 from orbit.web.wires.page_tasks import TASK_MODEL, task_of
 from orbit.web.wires.sending import Wire, name_option, send_stream, send_whole
@@ -33,6 +35,11 @@ class Question(Protocol):
     @property
     def stream(self) -> bool:
         """Whether the client wants a stream."""
+        ...
+
+    @property
+    def others(self) -> Sequence[str]:
+        """The prompts beside the turn's question, each for a turn of its own like it."""
         ...
 
     @property
@@ -101,8 +108,8 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
                 turn = msgspec.structs.replace(turn, model=models.find(turn.model, allowed), models=allowed)
             if settings.documents.serve:  # the answer's sources get links
                 turn = msgspec.structs.replace(turn, address=address_of(scope, settings.general.root))
-            free = identity.budgets is None
-            events = services.conversations.answer(turn) if free else await _charged(services, identity, turn)
+            paid, others = partial(_paid, services, identity), question.others
+            events = await _batch(services, scope, paid, turn, others) if others else await paid(turn)
             wire = question.wire(turn.context.request_id)
             wire.numbered = task is not None
             wire.sent_as = sent_as
@@ -124,9 +131,24 @@ def chat_handler(services: Services, protocol: ChatProtocol) -> ASGIApp:
     return answer
 
 
-async def _charged(services: Services, identity: Identity, turn: Turn) -> AsyncGenerator[Event, None]:
-    """Return the events of a turn that the key's budgets pay for. Raises BudgetExceeded, which the chat log has too."""
-    assert identity.budgets is not None
+async def _batch(
+    services: Services, scope: Scope, paid: Answer, turn: Turn, others: Sequence[str]
+) -> AsyncGenerator[BatchEvent, None]:
+    """Return the events of a turn and of others like it, each with a deadline, a charge and a record of its own.
+
+    Raises RateLimited, and RequestError for more prompts than the key may ever send.
+    """
+    await admit_prompts(services, scope, len(others))
+    context = msgspec.structs.replace(turn.context, deadline=None)
+    prompts = [turn.question, *others]
+    turns = [msgspec.structs.replace(turn, question=prompt, context=context) for prompt in prompts]
+    return answer_batch(turns, paid, min(AT_ONCE, services.config.host.limits.max_concurrent))
+
+
+async def _paid(services: Services, identity: Identity, turn: Turn) -> AsyncGenerator[Event, None]:
+    """Return the events of a turn, which the key's budgets pay for. Raises BudgetExceeded; the chat log has it too."""
+    if identity.budgets is None:
+        return services.conversations.answer(turn)
     try:
         charge = await services.ledger.admit(identity.key, identity.budgets)
     except BudgetExceeded as error:

@@ -13,6 +13,7 @@ import msgspec
 from litestar.types import Receive, Send
 
 from orbit.chat.answer.parts import AnswerPart, AnswerParts
+from orbit.chat.batch import BatchEvent, OfBatch
 from orbit.chat.models.needs import Unsupported
 from orbit.chat.outcome import Answered, Ending, Event, Found, ToolStep
 from orbit.chat.ticker import Ticker
@@ -75,6 +76,11 @@ class Wire(Protocol):
         del step
         return b""
 
+    def of_batch(self, part: OfBatch) -> bytes:
+        """Return the frames of an event of one answer of several; only the wire of a batch has any."""
+        del part
+        return b""
+
     def end(self, ending: Ending) -> bytes:
         """Return the last frames of an answer."""
         ...
@@ -96,7 +102,7 @@ def name_option(error: BaseException, sent_as: Callable[[str], str]) -> None:
 
 
 async def send_whole(
-    events: AsyncGenerator[Event, None],
+    events: AsyncGenerator[Event | BatchEvent, None],
     wire: Wire,
     receive: Receive,
     send: Send,
@@ -108,6 +114,8 @@ async def send_whole(
     with ClientWatch(receive, ticker) as watch:
         try:
             async for event in events:
+                if isinstance(event, OfBatch):
+                    continue  # the ending of a batch has all of them
                 parts.add(event)
                 if isinstance(event, Ending):
                     ending = event
@@ -121,7 +129,7 @@ async def send_whole(
 
 
 async def send_stream(
-    events: AsyncGenerator[Event, None],
+    events: AsyncGenerator[Event | BatchEvent, None],
     wire: Wire,
     receive: Receive,
     send: Send,
@@ -170,10 +178,12 @@ async def send_stream(
     return Sent(not watch.gone, failure)
 
 
-async def _send_beside(stream: _EventStream, wire: Wire, event: Thought | Found | ToolStep) -> None:
+async def _send_beside(stream: _EventStream, wire: Wire, event: Thought | Found | ToolStep | OfBatch) -> None:
     """Send the frame of what is no part of the answer's text, if the protocol has one."""
     if isinstance(event, Thought):
         frame = wire.thought(event)
+    elif isinstance(event, OfBatch):
+        frame = wire.of_batch(event)
     else:
         frame = wire.found(event.sources) if isinstance(event, Found) else wire.step(event)
     if frame:

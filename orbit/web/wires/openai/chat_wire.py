@@ -175,16 +175,20 @@ class CompletionWire(Wire):
 
     def end(self, ending: Ending) -> bytes:
         """Return the chunk with the finish reason, the usage if requested, and ``[DONE]``."""
+        return self.finish(ending) + self.close(ending)
+
+    def finish(self, ending: Ending) -> bytes:
+        """Return the chunk with the finish reason, after what the answer has beside its text."""
         opening = b"" if self._before else self._open()
-        head = {**self._head, "object": self.chunk}
         orbit = extra_of(ending, self._request_id, self._ignored)
-        last: dict[str, Any] = {**head, "choices": [self._last(ending)], "orbit": orbit}
-        if self._include_usage:
-            last["usage"] = None
-        frames = opening + self._beside(ending) + b"data: " + _encode(last) + b"\n\n"
-        if self._include_usage:
-            frames += b"data: " + _encode({**head, "choices": [], "usage": usage_of(ending)}) + b"\n\n"
-        return frames + _DONE
+        return opening + self._beside(ending) + self._chunk(self._last(ending), orbit)
+
+    def close(self, ending: Ending) -> bytes:
+        """Return the usage, if requested, and ``[DONE]``."""
+        if not self._include_usage:
+            return _DONE
+        usage = {**self._head, "object": self.chunk, "choices": [], "usage": usage_of(ending)}
+        return b"data: " + _encode(usage) + b"\n\n" + _DONE
 
     def failure(self, error: BaseException) -> bytes:
         """Return the error that ends a stream. No ``[DONE]`` follows it."""
@@ -237,7 +241,7 @@ class CompletionWire(Wire):
         """Return a chunk that is not only text."""
         return self._chunk({"index": 0, "delta": delta, "finish_reason": None, **choice}, orbit)
 
-    def _chunk(self, choice: dict[str, Any], orbit: dict[str, Any] | None = None) -> bytes:
+    def _chunk(self, choice: dict[str, Any], orbit: Any = None) -> bytes:
         chunk: dict[str, Any] = {**self._head, "object": self.chunk, "choices": [choice]}
         if orbit is not None:
             chunk["orbit"] = orbit

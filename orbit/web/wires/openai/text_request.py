@@ -1,9 +1,10 @@
-"""``POST /v1/completions``: the older request, whose prompt is one text. ORBIT asks it as a question."""
+"""``POST /v1/completions``: the older request, with one prompt or several. ORBIT asks each as a question."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar.types import Scope
@@ -19,7 +20,7 @@ from orbit.web.wires.checks import ParameterError, filter_of
 from orbit.web.wires.conversation import Conversation
 from orbit.web.wires.openai.parameters import check_parameters
 from orbit.web.wires.openai.stream_options import StreamedRequest
-from orbit.web.wires.openai.text_wire import TextWire
+from orbit.web.wires.openai.text_wire import BatchWire, TextWire
 from orbit.web.wires.sent_names import SentNames, sent_as
 
 
@@ -34,16 +35,18 @@ class TextRequest(StreamedRequest, frozen=True, kw_only=True):
 
 
 _decoder = msgspec.json.Decoder(TextRequest)
+_MOST_PROMPTS: Final = 128
 _KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(TextRequest))
 _NAMES: SentNames = {"messages": ("prompt",), "repeat_penalty": ("repetition_penalty", "repeat_penalty")}
 _EXPECTED = 'Expected {"model": "...", "prompt": "...", ...}.'
 
 
 class TextQuestion(msgspec.Struct, frozen=True):
-    """A checked request."""
+    """A checked request. ``others`` are the prompts after the first."""
 
     request: TextRequest
     prompt: str
+    others: tuple[str, ...]
     ignored: tuple[str, ...]
     extra: dict[str, Any]
     filter: Filter | None = None
@@ -76,8 +79,9 @@ class TextQuestion(msgspec.Struct, frozen=True):
 
     def wire(self, request_id: str) -> TextWire:
         """Return the wire that writes the answer."""
-        request = self.request
-        return TextWire(request_id, request.model, include_usage=request.include_usage, ignored=self.ignored)
+        request, prompts = self.request, 1 + len(self.others)
+        kind = TextWire if prompts == 1 else partial(BatchWire, prompts)
+        return kind(request_id, request.model, include_usage=request.include_usage, ignored=self.ignored)
 
 
 class TextProtocol:
@@ -97,21 +101,20 @@ class TextProtocol:
         request = decode(body, _decoder, _EXPECTED)
         ignored, extra = check_parameters(body, _KNOWN, self._passed)
         request.check_stream()
-        prompt = _prompt(request.prompt)
-        check_length(prompt, self._limits.max_message_chars)
-        return TextQuestion(request, prompt, ignored, extra, filter_of(request.filter))
+        prompts = _prompts(request.prompt)
+        for prompt in prompts:
+            check_length(prompt, self._limits.max_message_chars)
+        return TextQuestion(request, prompts[0], tuple(prompts[1:]), ignored, extra, filter_of(request.filter))
 
 
-def _prompt(given: str | list[str | int | list[int]]) -> str:
-    """Return the only prompt. Raises ParameterError."""
-    prompts = [given] if isinstance(given, str) else given
-    prompt = prompts[0]
-    if not isinstance(prompt, str):
-        detail = "The prompt must be text, not numbers of tokens. lm-eval sends text with tokenized_requests=False."
+def _prompts(given: str | list[str | int | list[int]]) -> list[str]:
+    """Return the prompts. Raises ParameterError."""
+    prompts = [given] if isinstance(given, str) else [prompt for prompt in given if isinstance(prompt, str)]
+    if not isinstance(given, str) and len(prompts) < len(given):
+        detail = "A prompt must be text, not numbers of tokens. lm-eval sends text with tokenized_requests=False."
         raise ParameterError("prompt", detail)
-    if len(prompts) > 1:
-        detail = "Send each prompt in a request of its own. LangChain's OpenAI does with batch_size=1."
-        raise ParameterError("prompt", detail)
-    if not prompt.strip():
-        raise ParameterError("prompt", "The prompt must not be empty.")
-    return prompt
+    if len(prompts) > _MOST_PROMPTS:
+        raise ParameterError("prompt", f"There are {len(prompts)} prompts; at most {_MOST_PROMPTS} are allowed.")
+    if not all(map(str.strip, prompts)):
+        raise ParameterError("prompt", "A prompt must not be empty.")
+    return prompts

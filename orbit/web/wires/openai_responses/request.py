@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from litestar.types import Scope
@@ -115,6 +115,8 @@ class ResponseQuestion(msgspec.Struct, frozen=True):
     first: str = ""
     created: int = 0
     filter: Filter | None = None
+
+    others: ClassVar[tuple[str, ...]] = ()
 
     @property
     def is_complete(self) -> bool:

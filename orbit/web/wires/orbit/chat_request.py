@@ -130,6 +130,7 @@ class OrbitQuestion(msgspec.Struct, frozen=True):
     filter: Filter | None = None
 
     is_complete: ClassVar[bool] = True
+    others: ClassVar[tuple[str, ...]] = ()
 
     async def completed(self, hosts: Sequence[str], limit: int, key_id: str) -> OrbitQuestion:
         """Return it as it is: nothing in it is fetched."""
