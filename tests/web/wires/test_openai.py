@@ -230,6 +230,23 @@ def test_embeddings_of_odd_inputs_are_refused(tmp_path: Path, given: Any) -> Non
         assert raised.value.param is None or raised.value.param.startswith("input")
 
 
+CHANGED: list[dict[str, Any]] = [
+    *({"input_type": "query"}, {"task_type": "CLUSTERING"}, {"truncate": "END"}, {"output_dtype": "int8"}),
+    *({"normalize": False}, {"normalize": 1}, {"output_dimension": 64}),
+]
+
+
+def test_parameters_that_would_change_vectors_are_refused(tmp_path: Path) -> None:
+    with serve({"echo": {}, "bag": {}}, tmp_path) as server, client(server) as api:
+        model = server.provider("bag").model("embed")
+        same = {"input_type": "passage", "truncate": "NONE", "normalize": True, "task": None, "user": "me", "new": 1}
+        assert api.embeddings.create(model=model, input="x", extra_body=same).data
+        for given in CHANGED:
+            with pytest.raises(openai.BadRequestError) as raised:
+                api.embeddings.create(model=model, input="x", extra_body=given)
+            assert (raised.value.param, raised.value.code) == (*given, "unsupported_value")
+
+
 @pytest.mark.parametrize("spelling", ["script:latest", "SCRIPT", "Script:latest", "models/script"])
 def test_a_model_by_another_spelling_of_its_name(tmp_path: Path, spelling: str) -> None:
     with serve({"script": {}}, tmp_path) as server, client(server) as api:

@@ -132,7 +132,7 @@ def test_a_ranking(server: RunningServer, path: str) -> None:
 
 
 def test_the_best_of_a_ranking(server: RunningServer) -> None:
-    answer = ranked(server, top_n=1, return_documents=False, model="orbit").json()
+    answer = ranked(server, top_n=1, return_documents=False, model="orbit", instruction="", user="me", new=1).json()
     assert answer["results"] == [{"index": 1, "relevance_score": 0.03}]
 
 
@@ -155,6 +155,8 @@ def test_a_reranker_without_scores(server: RunningServer) -> None:
         ({"documents": []}, 400, "invalid_request"),
         ({"documents": ["x"] * 1001}, 400, "invalid_value"),
         ({"top_n": 0}, 400, "invalid_request"),
+        ({"instruction": "Prefer short ones."}, 400, "unsupported_value"),
+        ({"max_tokens_per_doc": 1}, 400, "unsupported_value"),
     ],
 )
 def test_what_is_wrong_with_a_ranking(

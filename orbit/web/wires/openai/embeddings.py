@@ -19,6 +19,7 @@ from orbit.web.http.operation import operation
 from orbit.web.services import Services
 from orbit.web.wires.checks import ParameterError
 from orbit.web.wires.openai.non_chat import answered, words_of
+from orbit.web.wires.openai.parameters import EMBEDDING
 
 if TYPE_CHECKING:
     from orbit.types import Vectors
@@ -83,7 +84,7 @@ def embedding_route(services: Services) -> Any:
         summary="Embed texts",
     )
     async def embeddings(request: Request[Any, Any, Any]) -> EmbeddingList:
-        return await answered(services, request, _decoder, _EXPECTED, partial(_embed, services.host))
+        return await answered(services, request, _decoder, _EXPECTED, EMBEDDING, partial(_embed, services.host))
 
     return embeddings
 

@@ -14,9 +14,10 @@ from orbit.web.http.body import decode, read_body
 from orbit.web.http.request import bearer
 from orbit.web.key_guard import admit, charged, context_of, place_beside_chats
 from orbit.web.services import Services
+from orbit.web.wires.openai.parameters import check_non_chat
 
 A = TypeVar("A", bound="Answer")
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Counted(Protocol):
@@ -42,9 +43,12 @@ async def answered(
     request: Request[Any, Any, Any],
     decoder: msgspec.json.Decoder[T],
     expected: str,
+    neutral: dict[str, tuple[Any, ...]],
     work: Callable[[T, CallContext], Awaitable[A]],
 ) -> A:
     """Admit a request by its key, hold one of the places beside chats, and answer its body by ``work``.
+
+    ``neutral`` has parameters that would change the answer, with the values that do not.
 
     Raises Unauthorized, RateLimited, BudgetExceeded, Overloaded, DatabaseUnavailable or RequestError.
     """
@@ -54,6 +58,7 @@ async def answered(
     body = await read_body(request.scope, request.receive, settings.limits.max_body_bytes)
     async with place_beside_chats(services, request.scope):
         asked = decode(body, decoder, expected)
+        check_non_chat(body, frozenset(field.encode_name for field in msgspec.structs.fields(decoder.type)), neutral)
         async with charged(services, identity) as charge:
             answer = await work(asked, context)
             if charge is not None:

@@ -116,6 +116,61 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 }
 """They would change the answer, so they are refused unless null or neutral. Name -> neutral values."""
 
+_BESIDE_CHATS: Final = frozenset({"user", "priority", "request_id", "cache_salt", "keep_alive", "metadata"})
+EMBEDDING: Final[dict[str, tuple[Any, ...]]] = {
+    "add_special_tokens": (True,),
+    "embd_normalize": (2,),
+    "embedding": (),
+    "embedding_type": ("float",),
+    "embedding_types": (["float"],),
+    "images": ([],),
+    "inputs": ([],),
+    "input_type": ("", "document", "passage", "search_document"),
+    "instruction": ("",),
+    "late_chunking": _FALSE,
+    "messages": ([],),
+    "normalize": (True,),
+    "normalized": (True,),
+    "options": ({},),
+    "output_dimension": (),
+    "output_dimensionality": (),
+    "output_dtype": ("float",),
+    "pooling": (),
+    "prompt": ("",),
+    "prompt_name": (),
+    "return_multivector": _FALSE,
+    "task": ("retrieval.passage",),
+    "task_type": ("RETRIEVAL_DOCUMENT",),
+    "texts": ([],),
+    "title": ("",),
+    "truncate": (False, "NONE", "none"),
+    "truncate_prompt_tokens": (),
+    "truncation": _FALSE,
+}
+"""Fields of other servers for embeddings that would change the vectors. Name -> neutral values."""
+RANKING: Final[dict[str, tuple[Any, ...]]] = {
+    "activation": (True,),
+    "chat_template_kwargs": ({},),
+    "instruction": ("",),
+    "max_chunks_per_doc": (),
+    "max_tokens_per_doc": (),
+    "rank_fields": (["text"],),
+    "raw_scores": _FALSE,
+    "return_embeddings": _FALSE,
+    "score_threshold": (0,),
+    "texts": ([],),
+    "truncate": (False, "NONE", "none"),
+    "truncate_prompt_tokens": (),
+    "truncation": _FALSE,
+    "use_activation": (True,),
+}
+"""The same for ranking documents."""
+
+
+def check_non_chat(body: bytes, known: frozenset[str], neutral: dict[str, tuple[Any, ...]]) -> None:
+    """Raise ParameterError for a parameter that would change vectors or a ranking."""
+    checks.check_parameters(body, known, frozenset(), beside=_BESIDE_CHATS, neutral=neutral)
+
 
 def check_parameters(
     body: bytes, known: frozenset[str], passed: frozenset[str] = frozenset()

@@ -18,6 +18,7 @@ from orbit.web.http.own_router import OwnRouter
 from orbit.web.services import Services
 from orbit.web.wires.checks import ParameterError
 from orbit.web.wires.openai.non_chat import answered, words_of
+from orbit.web.wires.openai.parameters import RANKING
 
 RERANK: Final = "/rerank"
 PATHS: Final = (RERANK, "/v2/rerank")
@@ -76,11 +77,11 @@ def rerank_routes(services: Services, security: list[Any]) -> tuple[Any, Router]
 
     @post(RERANK, status_code=200, operation_id="rerank", operation_class=described, summary="Rank documents")
     async def rerank(request: Request[Any, Any, Any]) -> Ranking:
-        return await answered(services, request, _decoder, _EXPECTED, partial(_ranked, services))
+        return await answered(services, request, _decoder, _EXPECTED, RANKING, partial(_ranked, services))
 
     @post(list(PATHS), status_code=200, include_in_schema=False)
     async def rerank_elsewhere(request: Request[Any, Any, Any]) -> Ranking:
-        return await answered(services, request, _decoder, _EXPECTED, partial(_ranked, services))
+        return await answered(services, request, _decoder, _EXPECTED, RANKING, partial(_ranked, services))
 
     return rerank, OwnRouter("/", route_handlers=[rerank_elsewhere], security=security)
 
