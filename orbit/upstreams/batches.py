@@ -52,7 +52,10 @@ async def embed_in_batches(
             tasks = [group.create_task(one(batch)) for batch in batches]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from failed
-    return np.concatenate([task.result() for task in tasks]), shortened
+    vectors = [task.result() for task in tasks]
+    if len(sizes := sorted({rows.shape[1] for rows in vectors})) > 1:
+        raise ProviderError(f"the server gave vectors of {' and '.join(map(str, sizes))} dimensions; try again.")
+    return np.concatenate(vectors), shortened
 
 
 async def _embed_batch(

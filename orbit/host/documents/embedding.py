@@ -16,7 +16,7 @@ from orbit.host.calls.work import current_work
 from orbit.host.documents.unfinished import Unfinished
 
 if TYPE_CHECKING:
-    from orbit.types import Vectors
+    from orbit.types import EmbedKind, Vectors
 
 FIRST = 8
 """Texts in the first call, when nothing is known of the model's speed."""
@@ -27,6 +27,8 @@ PIECE_SECONDS = 2.0
 SLOW_SECONDS = 1.0
 """Embedding time after which an ingestion keeps its vectors on disk, in case it is interrupted."""
 _GROWTH = 8
+_BEGINNING = 80
+"""Characters that tell which text an error is about."""
 
 
 class Embedding:
@@ -78,6 +80,7 @@ class Embedding:
             vectors, count = await self._piece(left[position:], call, tries=2 if position else 1)
             if count == len(texts):  # the common case copies nothing
                 _report(count)
+                await self._check_sizes({vectors.shape[1]}, embedding)
                 return vectors
             piece = left[position : position + count]
             position += count
@@ -88,12 +91,20 @@ class Embedding:
                     kept.keys |= await asyncio.to_thread(self._unfinished.add, embedding, piece, vectors)
             _report(count)
         _report(len(texts) - len(found))
-        if len(sizes := sorted({len(vector) for vector in found.values()})) > 1:
+        await self._check_sizes({len(vector) for vector in found.values()}, embedding)
+        return np.stack([found[text] for text in texts])
+
+    async def _check_sizes(self, sizes: set[int], embedding: str) -> None:
+        """Raise ProviderError if not all vectors of a call, or of an ingestion so far, have one size."""
+        kept = _KEPT.get()
+        if kept is not None:
+            sizes |= kept.sizes.setdefault(embedding, set())
+            kept.sizes[embedding] = sizes
+        if len(sizes) > 1:
             if kept is not None:
                 await asyncio.to_thread(self._unfinished.remove, list(kept.keys))
-            given = " and ".join(map(str, sizes))
+            given = " and ".join(map(str, sorted(sizes)))
             raise ProviderError(f"{embedding} gave vectors of {given} dimensions; was the model replaced? Try again.")
-        return np.stack([found[text] for text in texts])
 
     async def _piece(
         self, texts: Sequence[str], call: Callable[[Sequence[str]], Awaitable[Vectors]], tries: int
@@ -125,6 +136,22 @@ class Embedding:
             return vectors, len(piece)
 
 
+def unusable(texts: Sequence[str], vectors: Vectors, kind: EmbedKind) -> str:
+    """Return which text has a vector that finds nothing, and why; empty if none has.
+
+    A query may have a vector of zeros: it is like no text, which is no mistake of the model.
+    """
+    import numpy as np  # noqa: PLC0415  # only those who embed pay for it
+
+    largest = np.abs(vectors).max(axis=1, initial=0)
+    for row in map(int, np.flatnonzero(~((largest > 0) & np.isfinite(largest)))):
+        what = "is all zeros" if largest[row] == 0 else "has NaN or infinite numbers"
+        if largest[row] != 0 or (kind == "document" and texts[row].strip()):
+            beginning = " ".join(texts[row][:_BEGINNING].split())
+            return f"the vector of the text that begins {beginning!r} {what}; does the model run correctly?"
+    return ""
+
+
 @contextmanager
 def already(made: Mapping[str, Mapping[str, Vectors]]) -> Iterator[None]:
     """Embed no text in the body whose vector is in ``made``: by model, as ``provider/model``, then by text."""
@@ -139,10 +166,11 @@ _MADE: ContextVar[Mapping[str, Mapping[str, Vectors]]] = ContextVar("orbit_made"
 
 
 class _Kept:
-    """The keys of one ingestion's vectors on disk, and how long it has embedded so far, in seconds."""
+    """One ingestion: the keys of its vectors on disk, the sizes of each model's vectors, and its seconds so far."""
 
     def __init__(self) -> None:
         self.keys: set[bytes] = set()
+        self.sizes: dict[str, set[int]] = {}
         self.seconds = 0.0
 
 

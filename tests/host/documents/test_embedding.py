@@ -54,7 +54,36 @@ class VectorStore(Cabinet):
         return await super().index(collection, documents)
 
 
-PLUGINS: dict[str, type[orbit.Provider]] = {"slow": Slow, "vectors": VectorStore}
+class Failing(Bag):
+    """Returns numbers that are no vector for texts with the word "broken", and shorter vectors from a call on."""
+
+    value = 0.0
+    calls_left = 100
+
+    @orbit.hookimpl
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        Failing.calls_left -= 1
+        vectors = await super().embed(texts)
+        vectors[["broken" in text for text in texts], :] = self.value
+        return vectors if Failing.calls_left > 0 else vectors[:, :-1]
+
+
+class TwoPieces(Cabinet):
+    """A store that embeds the passages of a source in two calls, as stores do with many."""
+
+    @orbit.hookimpl
+    async def index(self, collection: str, documents: Sequence[orbit.Document], context: orbit.CallContext) -> int:  # type: ignore[override]
+        for some in (documents[:1], documents[1:]):
+            await self.host.embed([one.text for one in some], "document", context)
+        return await super().index(collection, documents)
+
+
+PLUGINS: dict[str, type[orbit.Provider]] = {
+    "slow": Slow,
+    "vectors": VectorStore,
+    "failing": Failing,
+    "two_pieces": TwoPieces,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +158,42 @@ async def test_pieces_grow_for_a_fast_model_and_rows_keep_their_order(tmp_path: 
     assert len(slow.calls) < 10 + len(alone)
     assert sorted(slow.texts[: -len(alone)]) == sorted(set(texts)), "each text is embedded once"
     np.testing.assert_allclose(vectors[::100], np.concatenate(alone))
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("store", ["vectors", "two_pieces", "chroma"])
+async def test_a_file_whose_vectors_find_nothing_fails_alone(
+    tmp_path: Path, store: str, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Failing, "value", value)
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name, text in {"a.txt": "Apples are red.", "b.txt": "This is broken.", "c.txt": "Cats purr."}.items():
+        (docs / name).write_text(text)
+    async with host({"echo": {}, "failing": {}, store: {}}, tmp_path / "data", PLUGINS) as running:
+        summary = await ingest_paths(running, "docs", [docs], Ingest(), CONTEXT)
+        held = await running.list_sources("docs", CONTEXT)
+        alike = await running.embed(["", "fine"], "document", CONTEXT)
+        if value == 0:
+            assert not (await running.embed(["broken"], "query", CONTEXT)).any(), "a question of no known word"
+        else:
+            with pytest.raises(orbit.ProviderError, match="NaN or infinite"):
+                await running.embed(["broken"], "query", CONTEXT)
+    assert summary.added == ("a.txt", "c.txt")
+    assert list(held) == ["a.txt", "c.txt"]
+    assert [failed.source for failed in summary.failed] == ["b.txt"]
+    assert "the text that begins 'b This is broken.'" in summary.failed[0].reason
+    assert len(alike) == 2
+
+
+async def test_vectors_of_two_sizes_are_refused_however_a_store_asks_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Failing, "calls_left", 2)
+    async with host({"echo": {}, "failing": {}, "two_pieces": {}}, tmp_path, PLUGINS) as running:
+        with pytest.raises(orbit.ProviderError, match="gave vectors of 63 and 64 dimensions"):
+            await running.index("docs", passages("one", "two"), CONTEXT)
+        assert await running.list_sources("docs", CONTEXT) == {}
 
 
 async def test_no_texts_give_no_rows(tmp_path: Path) -> None:

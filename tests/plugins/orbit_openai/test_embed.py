@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from openai_wire import Fault, OpenAIWire
 from wire_kit import check_that_ingest_names_shortened_files, too_long_to_embed
 
 from orbit import CallContext, ProviderError
+from orbit.upstreams.batches import embed_in_batches
 
 PATH = "/v1/embeddings"
 
@@ -35,6 +37,14 @@ async def test_batches_keep_the_order(start: Start, context: CallContext) -> Non
 
     assert np.allclose(vectors, [embedding(text) for text in texts])
     assert sizes == [3, 5, 5, 5, 5]
+
+
+async def test_batches_with_vectors_of_several_sizes_are_refused() -> None:
+    async def embed(batch: Sequence[str]) -> list[list[float]]:
+        return [[1.0] * len(batch[0])]
+
+    with pytest.raises(ProviderError, match="vectors of 1 and 3 dimensions"):
+        await embed_in_batches(["aaa", "a"], embed, size=1, concurrency=2)
 
 
 async def test_nothing_to_embed_asks_nothing(wire: OpenAIWire, start: Start, context: CallContext) -> None:
