@@ -1,4 +1,4 @@
-"""Reads Word documents: text with headings, automatic numbers, tables, notes, text boxes, page headers and footers."""
+"""Reads Word documents: headings, automatic numbers, tables, notes, comments, text boxes, page headers and footers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orbit.documents.formats.list_labels import BULLET, formatted
 from orbit.documents.formats.mail import read_mht
 from orbit.documents.formats.office.drawing import chart_of, text_of
 from orbit.documents.formats.office.numbering import Numbering
-from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local, number
+from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, is_on, local, number
 from orbit.documents.formats.office.rtf import read_rtf
 from orbit.documents.formats.outline import Outline, of_margins
 from orbit.documents.formats.titles import picture_text
@@ -26,6 +26,9 @@ _PICTURES = frozenset(("inline", "anchor", "shape"))
 """Frames of pictures in the line and beside it, and those of older programs."""
 _SIGNS = {"FE": "☑", "FD": "☒", "FC": "✓", "FB": "✗", "A8": "☐", "6F": "☐", "E0": "→", "DF": "←"}
 """Signs of the font Wingdings that say something."""
+_BREAKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_STRUCK = "~~"
+"""The mark of Markdown around text that no longer holds."""
 _BODY_TEXT = 9
 """The outline level that means no heading."""
 _DEEPEST_STYLE = 20
@@ -55,14 +58,16 @@ class _Document:
         self._links = package.relations(main)
         self._styles = {attribute(item, "styleId"): _style(item) for item in descendants(self._part("styles"), "style")}
         lists = {name: style.number for name, style in self._styles.items() if style.number}
-        self._numbering = Numbering(self._part("numbering"), lists)
+        language = attribute(next(descendants(self._part("styles"), "lang"), None), "val", "en")
+        self._numbering = Numbering(self._part("numbering"), lists, in_english=language.startswith("en"))
         self._notes = {
             kind: {attribute(note, "id"): note for note in descendants(self._part(f"{kind}s"), kind)}
-            for kind in ("footnote", "endnote")
+            for kind in ("footnote", "endnote", "comment")
         }
         self._noted: list[str] = []
         self._counted = {"footnote": 0, "endnote": 0}
         self._boxes: list[Element] = []
+        self._joined = ""
         self._outline = Outline()
         self._titled = False
 
@@ -71,6 +76,7 @@ class _Document:
             self._outline.text(text)
         self._outline.flush()
         self._blocks(child(self._body, "body"))
+        self._outline.text(self._joined)
         self._outline.flush()
         for text in of_margins(self._margins("footer")):
             self._outline.text(text)
@@ -126,7 +132,11 @@ class _Document:
         return read(content).sections if content.strip() else ()
 
     def _paragraph(self, item: Element) -> None:
-        text = self._text(item).strip()
+        text = self._joined + self._text(item)
+        if _is_gone(mark := child(item, "pPr", "rPr")):  # the text goes on in the next paragraph
+            self._joined = text
+            return
+        self._joined, text = "", text.strip()
         style = attribute(child(item, "pPr", "pStyle"), "val")
         if text:
             if self._chain_name(style) == "title" and not self._titled:
@@ -141,6 +151,8 @@ class _Document:
                     self._outline.heading(level + 1, text if label == BULLET else numbered)
                 else:
                     self._outline.text("  " * depth + numbered if label else numbered)
+        elif not is_on(mark, "vanish"):
+            self._number(item, style)  # which counts, although nothing stands beside it
         noted, self._noted = self._noted, []
         for note in noted:
             self._outline.text(note)
@@ -159,7 +171,7 @@ class _Document:
                 if continued and rows and len(cells) < len(rows[-1]):
                     text = rows[-1][len(cells)]
                 else:
-                    text = " ".join(filter(None, (self._text(p).strip() for p in self._paragraphs(cell))))
+                    text = " ".join(filter(None, map(self._numbered, self._paragraphs(cell))))
                 span = number(child(cell, "tcPr", "gridSpan"), "val", 1)
                 cells += [text, *[""] * (min(span, 100) - 1)]
             if child(row, "trPr", "tblHeader") is not None and headers == len(rows):
@@ -174,31 +186,35 @@ class _Document:
         for note in noted:
             self._outline.text(note)
 
+    def _numbered(self, item: Element) -> str:
+        """Return the line of a paragraph in a table, with its number: a column may have nothing else."""
+        text, mark = self._text(item).strip(), child(item, "pPr", "rPr")
+        if not text and (_is_gone(mark) or is_on(mark, "vanish")):
+            return ""
+        label, _ = self._number(item, attribute(child(item, "pPr", "pStyle"), "val"))
+        return text if label == BULLET else f"{label} {text}".strip()
+
     def _text(self, item: Element) -> str:
         """Return a paragraph's text. Keep its notes and text boxes for later."""
         parts: list[str] = []
         self._write(item, parts)
-        return "".join(parts)
+        return "".join(parts).replace(_STRUCK * 2, "")
 
     def _write(self, parent: Element, parts: list[str]) -> None:
         for item in _visible(parent):
             name = local(item)
-            if name == "t":
-                parts.append(item.text or "")
-            elif name in {"tab", "ptab"}:
-                parts.append("\t")
-            elif name in {"br", "cr"}:
-                parts.append("\n")
-            elif name == "noBreakHyphen":
-                parts.append("-")
-            elif name == "sym":
-                parts.append(_SIGNS.get(attribute(item, "char").upper()[-2:], ""))
+            if (sign := _sign(item, name)) is not None:
+                parts.append(sign)
+            elif name == "r" and (is_on(style := child(item, "rPr"), "strike") or is_on(style, "dstrike")):
+                parts.append(_STRUCK)
+                self._write(item, parts)
+                parts.append(_STRUCK)
             elif name == "txbxContent":
                 self._boxes.append(item)
             elif name in _PICTURES and (text := picture_text(_described(item))):
                 parts.append(f" {text} " if name == "inline" else f"\n{text}\n")
                 self._write(item, parts)
-            elif name in {"footnoteReference", "endnoteReference"}:
+            elif name in {"footnoteReference", "endnoteReference", "commentReference"}:
                 self._note(name.removesuffix("Reference"), attribute(item, "id"), parts)
             else:
                 self._write(item, parts)
@@ -206,6 +222,9 @@ class _Document:
     def _note(self, kind: str, name: str, parts: list[str]) -> None:
         note = self._notes[kind].pop(name, None)  # each once; a note that refers to itself does not go on for ever
         if note is not None and (text := " ".join(self._text(p).strip() for p in self._paragraphs(note)).strip()):
+            if kind == "comment":
+                self._noted.append(f"Comment by {attribute(note, 'author') or 'a reader'}: {text}")
+                return
             self._counted[kind] += 1
             label = formatted(self._counted[kind], "decimal" if kind == "footnote" else "lowerRoman")
             parts.append(f" [{label}]")
@@ -251,9 +270,36 @@ class _Document:
         return self._numbering.count(name, at) if name else "", at
 
 
+def _sign(item: Element, name: str) -> str | None:
+    """Return the text of an element that has no text within it; None for any other."""
+    if name == "t":
+        return item.text or ""
+    if name == "sym":
+        return _SIGNS.get(attribute(item, "char").upper()[-2:], "")
+    if name == "ffData":
+        return _form_value(item)
+    if name == "textpath":
+        return f"\n{attribute(item, 'string')}\n"
+    return _BREAKS.get(name)
+
+
 def _described(item: Element) -> str:
     """Return the description of a picture's frame."""
     return attribute(child(item, "docPr"), "descr") or attribute(item, "alt")
+
+
+def _is_gone(mark: Element | None) -> bool:
+    """Whether the end of a paragraph is deleted."""
+    return child(mark, "del") is not None or child(mark, "moveFrom") is not None
+
+
+def _form_value(field: Element) -> str:
+    """Return what a field of an old form shows, unless that is text of the document."""
+    if (box := child(field, "checkBox")) is not None:
+        return "☒" if is_on(box, "checked" if child(box, "checked") is not None else "default") else "☐"
+    choices = [attribute(item, "val") for item in descendants(field, "listEntry")]
+    chosen = number(child(field, "ddList", "result"), "val", 0)
+    return choices[chosen] if chosen < len(choices) else ""
 
 
 def _style(item: Element) -> _Style:
@@ -267,13 +313,13 @@ def _style(item: Element) -> _Style:
 
 
 def _visible(parent: Element | None) -> Iterator[Element]:
-    """Yield children without deleted text, and of alternatives for several versions of Word the first."""
+    """Yield children without deleted and hidden text, and of alternatives for several versions of Word the first."""
     for item in parent if parent is not None else ():
         name = local(item)
         if name == "AlternateContent":
             chosen = child(item, "Choice")
             yield from _visible(chosen if chosen is not None else child(item, "Fallback"))
-        elif name not in _GONE:
+        elif name not in _GONE and not (name == "r" and is_on(child(item, "rPr"), "vanish")):
             yield item
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from orbit.documents.formats.list_labels import BULLET, formatted
-from orbit.documents.formats.office.package import Element, attribute, child, descendants, local
+from orbit.documents.formats.list_labels import BULLET, formatted, in_words
+from orbit.documents.formats.office.package import Element, attribute, child, descendants, is_on, local, number
 
 _PLACE = re.compile(r"%([1-9])")
 
@@ -21,12 +21,15 @@ class Level(msgspec.Struct, frozen=True):
     start: int = 1
     legal: bool = False
     style: str = ""
+    restart: int | None = None
+    """The deepest level, from 1, that makes it count from the start again; 0 for none. None: any level above."""
 
 
 class Numbering:
     """The lists of a document and how far each has counted."""
 
-    def __init__(self, root: Element, lists_of_styles: Mapping[str, str]) -> None:
+    def __init__(self, root: Element, lists_of_styles: Mapping[str, str], *, in_english: bool = True) -> None:
+        self._write = in_words if in_english else formatted
         abstracts = {attribute(item, "abstractNumId"): item for item in root if local(item) == "abstractNum"}
         numbers = {attribute(item, "numId"): item for item in root if local(item) == "num"}
         self._levels: dict[str, dict[int, Level]] = {}
@@ -66,18 +69,20 @@ class Numbering:
         else:
             counts[depth] = counts.get(depth, level.start - 1) + 1
         for deeper in [other for other in counts if other > depth]:
-            del counts[deeper]
+            restart = self._levels[name].get(deeper, Level()).restart
+            if restart is None or depth < restart:
+                del counts[deeper]
         if level.format == "bullet":
             return BULLET
         if level.format == "none":
             return _PLACE.sub("", level.text).strip()
 
-        def number(place: re.Match[str]) -> str:
+        def shown(place: re.Match[str]) -> str:
             at = int(place[1]) - 1
             of = self._levels[name].get(at, Level())
-            return formatted(counts.get(at, of.start), "decimal" if level.legal else of.format)
+            return self._write(counts.get(at, of.start), "decimal" if level.legal else of.format)
 
-        return _PLACE.sub(number, level.text).strip()
+        return _PLACE.sub(shown, level.text).strip()
 
 
 def _levels(parent: Element | None) -> dict[int, Level]:
@@ -88,8 +93,9 @@ def _levels(parent: Element | None) -> dict[int, Level]:
                 attribute(child(item, "numFmt"), "val", "decimal"),
                 attribute(child(item, "lvlText"), "val"),
                 _int(attribute(child(item, "start"), "val"), 1),
-                child(item, "isLgl") is not None,
+                is_on(item, "isLgl"),
                 attribute(child(item, "pStyle"), "val"),
+                number(child(item, "lvlRestart"), "val", None),
             )
     return found
 

@@ -152,6 +152,12 @@ def child(element: Element | None, *path: str) -> Element | None:
     return element
 
 
+def is_on(element: Element | None, name: str) -> bool:
+    """Whether an element of Office has a property that is not switched off."""
+    found = child(element, name)
+    return found is not None and attribute(found, "val", "true") not in {"0", "false", "off"}
+
+
 def descendants(element: Element, *names: str) -> Iterator[Element]:
     """Yield all descendants with one of these local names."""
     return (found for found in element.iter() if local(found) in names)

@@ -4,7 +4,7 @@ import pytest
 from office_kit import W, docx, paragraph, table
 
 from orbit.config.model import Ingest
-from orbit.documents.formats.list_labels import formatted
+from orbit.documents.formats.list_labels import formatted, in_words
 from orbit.documents.reading.readers import read
 from orbit.documents.split import passages
 
@@ -165,11 +165,108 @@ def test_merged_cells_keep_their_columns():
         (1994, "upperRoman", "MCMXCIV"),
         (3, "decimalZero", "03"),
         (10**9, "upperRoman", "1000000000"),
-        (4, "chineseCounting", "4"),
+        (4, "chineseCounting", "四"),
+        (10, "chineseCountingThousand", "十"),
+        (105, "japaneseCounting", "一百〇五"),
+        (3, "russianLower", "в"),
+        (2, "ganada", "나"),
+        (40, "ganada", "40"),
+        (4, "bahtText", "4"),
     ],
 )
 def test_forms_of_numbers(number, form, written):
     assert formatted(number, form) == written
+
+
+@pytest.mark.parametrize(
+    ("number", "form", "written"),
+    [
+        (2, "ordinal", "2nd"),
+        (11, "ordinal", "11th"),
+        (1, "cardinalText", "One"),
+        (42, "cardinalText", "Forty-two"),
+        (12, "ordinalText", "Twelfth"),
+        (20, "ordinalText", "Twentieth"),
+        (33, "ordinalText", "Thirty-third"),
+        (100, "ordinalText", "100"),
+        (5, "upperRoman", "V"),
+    ],
+)
+def test_forms_of_numbers_in_english_words(number, form, written):
+    assert in_words(number, form) == written
+
+
+PARTS = levels(
+    (1, "ordinalText", "%1 part"), (1, "decimal", "§ %2", '<w:lvlRestart w:val="0"/><w:isLgl w:val="0"/>')
+) + num("1")
+DELETED = (
+    '<w:p><w:pPr>{}<w:rPr><w:del w:id="1"/></w:rPr></w:pPr><w:del><w:r><w:delText>gone</w:delText></w:r></w:del></w:p>'
+)
+NUMBERED = '<w:numPr><w:ilvl w:val="0"/><w:numId w:val="1"/></w:numPr>'
+GERMAN = '<w:docDefaults><w:rPrDefault><w:rPr><w:lang w:val="de-DE"/></w:rPr></w:rPrDefault></w:docDefaults>'
+
+
+def cells(*of):
+    return f"<w:tbl><w:tr>{''.join(f'<w:tc>{cell}</w:tc>' for cell in of)}</w:tr></w:tbl>"
+
+
+def numbered(text, level=0):
+    return paragraph(text, number="1", level=level)
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        (
+            (numbered("A"), numbered("a", 1), numbered("B"), numbered("b", 1)),
+            ["First part A", "§ 1 a", "Second part B", "§ 2 b"],
+        ),
+        ((cells(numbered(""), paragraph("Apples")), numbered("After")), ["First part | Apples", "Second part After"]),
+        ((cells(paragraph("x"), numbered("A") + numbered("B")),), ["x | First part A Second part B"]),
+        ((numbered("A"), numbered(""), numbered("C")), ["First part A", "Third part C"]),
+        ((numbered("A"), DELETED.format(NUMBERED), numbered("B")), ["First part A", "Second part B"]),
+    ],
+    ids=["no restart", "a column of numbers", "a list in a cell", "an empty item", "a deleted item"],
+)
+def test_every_item_counts_that_word_counts(body, lines):
+    assert [line.strip() for line in text_of(docx(*body, numbering=PARTS)).split("\n") if line] == lines
+
+
+def test_words_for_numbers_are_written_in_english_documents_alone():
+    assert text_of(docx(numbered("Teil"), numbering=PARTS, styles=GERMAN)) == "1 part Teil"
+
+
+def field(properties):
+    return f'<w:r><w:fldChar w:fldCharType="begin"><w:ffData>{properties}</w:ffData></w:fldChar></w:r>'
+
+
+def run(text, properties):
+    return f"<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t></w:r>"
+
+
+@pytest.mark.parametrize(
+    ("inner", "text"),
+    [
+        (run("hidden", "<w:vanish/>") + run("seen", '<w:vanish w:val="0"/>'), "seen"),
+        (run("99 ", "<w:strike/>") + run("euro", "<w:dstrike/>") + run(" 79 euro", ""), "~~99 euro~~ 79 euro"),
+        (field('<w:ddList><w:result w:val="1"/><w:listEntry w:val="S"/><w:listEntry w:val="XL"/></w:ddList>'), "XL"),
+        (field("<w:checkBox><w:default w:val='0'/><w:checked/></w:checkBox>") + run("fragile", ""), "☒fragile"),
+        (field("<w:checkBox><w:default w:val='0'/></w:checkBox>") + run("fragile", ""), "☐fragile"),
+        (field("<w:textInput/>") + run("Filled", ""), "Filled"),
+        ('<w:r><w:pict><v:shape xmlns:v="v"><v:textpath string="Sale!"/></v:shape></w:pict></w:r>', "Sale!"),
+        ("<w:pPr><w:rPr><w:del/></w:rPr></w:pPr>" + run("One ", "") + "</w:p><w:p>" + run("line", ""), "One line"),
+    ],
+    ids=["hidden", "struck", "choice", "ticked", "not ticked", "filled in", "WordArt", "joined"],
+)
+def test_what_word_shows_is_text(inner, text):
+    assert text_of(docx(f"<w:p>{inner}</w:p>")) == text
+
+
+def test_comments_are_below_their_paragraph_with_the_author():
+    comments = f'<w:comments {W}><w:comment w:id="0" w:author="Ann">{paragraph("Ask sales.")}</w:comment></w:comments>'
+    body = '<w:p><w:r><w:t>We pay.</w:t></w:r><w:r><w:commentReference w:id="0"/></w:r></w:p>'
+    content = docx(body, links={"c": "comments comments.xml"}, more={"word/comments.xml": comments})
+    assert text_of(content) == "We pay.\n\nComment by Ann: Ask sales."
 
 
 def test_a_document_nested_without_end_is_read_or_refused_by_name():
