@@ -8,7 +8,7 @@ from pathlib import PurePath
 from orbit.documents.sections import UnreadableError
 from orbit.host.documents.file_plugins import FilePlugins
 
-VERSION = 8
+VERSION = 9
 """Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
 
 PDF = ".pdf"

@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import io
 import json
+import zipfile
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -142,9 +143,10 @@ def test_formats_of_cells_reach_the_passage():
     assert "19% | 31.12.2024" in text_of("a.xlsx", saved(book))
 
 
-def opendocument(kind, body, styles=""):
+def opendocument(kind, body, styles="", more=None):
     return archive_of(
         {
+            **(more or {}),
             "content.xml": f"<o:document {ODF}><o:body><o:{kind}>{body}</o:{kind}></o:body></o:document>",
             "styles.xml": f"<o:styles {ODF}>{styles}</o:styles>",
         }
@@ -156,7 +158,7 @@ def test_opendocument_text():
         '<t:h t:outline-level="1">Rules</t:h><t:p>No<t:s t:c="2"/>smoking<t:note><t:note-citation>1</t:note-citation>'
         "<t:note-body><t:p>Nor vaping.</t:p></t:note-body></t:note>.</t:p>"
         "<t:list><t:list-item><t:p>one</t:p></t:list-item>"
-        "</t:list><o:annotation><t:p>secret remark</t:p></o:annotation>"
+        "</t:list>"
         "<b:table><b:table-row><b:table-cell><t:p>a</t:p></b:table-cell><b:table-cell><t:p>b</t:p></b:table-cell>"
         "</b:table-row></b:table>"
     )
@@ -591,14 +593,11 @@ def test_a_second_table_on_a_sheet_has_its_own_names_of_columns():
 
 
 def test_what_lies_over_the_cells_of_a_sheet_is_read():
-    import zipfile
-
     from openpyxl.comments import Comment  # type: ignore[import-untyped]  # it has no types
 
     book = workbook(("Art", "Preis"), ("Tee", 3))
     book.active["A2"].comment = Comment("Lieferung verzögert", "Ann")
-    with zipfile.ZipFile(io.BytesIO(saved(book))) as package:
-        parts = {name: package.read(name) for name in package.namelist()}
+    parts = parts_of(book)
     rels = "xl/worksheets/_rels/sheet1.xml.rels"
     link = relations(box="drawing ../drawings/drawing9.xml").partition("<Relationship ")[2].partition("</")[0]
     parts[rels] = parts[rels].replace(b"</Relationships>", f"<Relationship {link}</Relationships>".encode())
@@ -606,6 +605,130 @@ def test_what_lies_over_the_cells_of_a_sheet_is_read():
     over = sections("a.xlsx", archive_of(parts | {"xl/drawings/drawing9.xml": box}))[-1]
     assert sorted(over[1].split("\n\n")) == ["Comment on A2: Lieferung verzögert", "Nur für Händler"]
     assert over[2] == {"sheet": "Costs"}
+
+
+def parts_of(book):
+    with zipfile.ZipFile(io.BytesIO(saved(book))) as package:
+        return {name: package.read(name) for name in package.namelist()}
+
+
+def with_chart(kind, part, *, alone):
+    """A workbook with ``part`` on a sheet without cells, or as a sheet of its own."""
+    from openpyxl.chart import BarChart  # type: ignore[import-untyped]  # it has no types
+
+    book = workbook()
+    (book.create_chartsheet("Chart") if alone else book.active).add_chart(BarChart())
+    parts = parts_of(book)
+    links = "xl/drawings/_rels/drawing1.xml.rels"
+    parts[links] = parts[links].replace(b'relationships/chart"', f'relationships/{kind}"'.encode())
+    return archive_of(parts | {"xl/charts/chart1.xml": part})
+
+
+AXES = CHART.replace("</c:chart>", "<c:valAx><c:title><a:p><a:t>in Euro</a:t></a:p></c:title></c:valAx></c:chart>")
+GROUPS = (
+    "<c:chartSpace xmlns:c='c'><c:chart><c:ser><c:cat><c:lvl><c:pt idx='0'><c:v>Ost</c:v></c:pt><c:pt idx='1'><c:v>West"
+    "</c:v></c:pt></c:lvl><c:lvl><c:pt idx='0'><c:v>2024</c:v></c:pt></c:lvl></c:cat><c:val><c:pt idx='0'><c:v>5</c:v>"
+    "</c:pt><c:pt idx='1'><c:v>6</c:v></c:pt></c:val></c:ser></c:chart></c:chartSpace>"
+)
+NEWER = (
+    "<x:chartSpace xmlns:x='x'><x:chartData><x:data id='0'><x:strDim><x:lvl><x:pt>Miete</x:pt></x:lvl></x:strDim>"
+    "<x:numDim><x:lvl><x:pt idx='0'>-7</x:pt></x:lvl></x:numDim></x:data></x:chartData><x:chart><x:title><x:tx>"
+    "<x:txData><x:v>Kosten</x:v></x:txData></x:tx></x:title><x:series><x:tx><x:txData><x:v>2025</x:v></x:txData></x:tx>"
+    "<x:dataId val='0'/></x:series></x:chart></x:chartSpace>"
+)
+SMART = "<d:dataModel xmlns:d='d' xmlns:a='a'><d:t><a:p><a:t>Prüfen</a:t></a:p></d:t></d:dataModel>"
+STRUCK = f"<r {A}><a:p><a:r><a:rPr strike='sngStrike'/><a:t>9 €</a:t></a:r><a:r><a:t> 7 €</a:t></a:r></a:p></r>"
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "text"),
+    [
+        ("chart", AXES, "Umsatz\nin Euro\n| 2023 | 2024\nOst | 5 | 6\nWest | 5 | 5"),
+        ("chart", GROUPS, "2024 Ost | 5\n2024 West | 6"),
+        ("chartEx", NEWER, "Kosten\n| 2025\nMiete | -7"),
+        ("diagramData", SMART, "Prüfen"),
+        ("diagramData", STRUCK, "~~9 €~~ 7 €"),
+    ],
+    ids=["axes", "groups", "a newer kind", "SmartArt", "struck"],
+)
+def test_charts_and_diagrams_are_read_in_every_program_of_office(kind, part, text):
+    slide = {"ppt/slides/_rels/slide1.xml.rels": relations(c=f"{kind} chart.xml"), "ppt/slides/chart.xml": part}
+    assert text_of("a.xlsx", with_chart(kind, part, alone=False)) == text
+    assert text_of("a.xlsx", with_chart(kind, part, alone=True)) == text
+    assert text_of("a.pptx", slide_of("", slide)) == text
+    assert text_of("a.docx", docx(links={"c": f"{kind} chart.xml"}, more={"word/chart.xml": part})) == text
+
+
+def test_comments_with_answers_are_read_once():
+    old = "<comments><commentList><comment ref='B2'><text><r><t>[Threaded comment] Late?</t></r></text></comment>"
+    old += "<comment ref='C3'><text><t>Gross</t></text></comment></commentList></comments>"
+    new = "".join(
+        f"<threadedComment ref='B2'><text>{text}</text></threadedComment>" for text in ("Late?", "By a week.")
+    )
+    parts = parts_of(workbook()) | {
+        "xl/old.xml": old,
+        "xl/new.xml": f"<ThreadedComments>{new}</ThreadedComments>",
+        "xl/worksheets/_rels/sheet1.xml.rels": relations(o="comments ../old.xml", n="threadedComment ../new.xml"),
+    }
+    assert text_of("a.xlsx", archive_of(parts)).split("\n\n") == [
+        *("Comment on C3: Gross", "Comment on B2: Late?", "Comment on B2: By a week."),
+    ]
+    modern = f"<c><cm><txBody {A}><a:p><a:t>Slower</a:t></a:p></txBody></cm><cm><text>Bigger</text></cm></c>"
+    links = {"ppt/slides/_rels/slide1.xml.rels": relations(c="comments c.xml"), "ppt/slides/c.xml": modern}
+    assert text_of("a.pptx", slide_of("", links)) == "Comment: Slower\n\nComment: Bigger"
+
+
+BOX = "<d:custom-shape><t:p>Hotline 0800</t:p></d:custom-shape>"
+REMARK = '<o:annotation><dc:creator xmlns:dc="dc">Ann</dc:creator><t:p>Ask sales.</t:p></o:annotation>'
+OBJECT = '<d:frame><d:object xmlns:x="x" x:href="./Object 1"/></d:frame>'
+ROW = "<b:table-row><b:table-cell><t:p>{}</t:p></b:table-cell></b:table-row>"
+OBJECT_PART = (
+    f'<o:document {ODF} xmlns:c="urn:oasis:names:tc:opendocument:xmlns:chart:1.0"><o:body><o:chart><c:chart>'
+    f"<c:title><t:p>Umsatz</t:p></c:title><b:table>{ROW.format('2025')}{ROW.format('7')}</b:table></c:chart></o:chart></o:body>"
+    "</o:document>"
+)
+CELLS = (
+    "<b:table-row><b:table-cell b:number-columns-repeated='27'/><b:table-cell>{}<t:p>Tee</t:p></b:table-cell>"
+    "</b:table-row>"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "body", "text"),
+    [
+        ("a.odt", "text", f"<t:p>Be{BOX}fore</t:p>", "Before\n\nHotline 0800"),
+        ("a.odt", "text", f"<t:p>Price{REMARK}.</t:p>", "Price.\n\nComment by Ann: Ask sales."),
+        ("a.odt", "text", f"<t:p>See{OBJECT}</t:p>", "See\n\nUmsatz\n2025\n7"),
+        ("a.odp", "presentation", f"<d:page>{REMARK}</d:page>", "Comment by Ann: Ask sales."),
+        ("a.odp", "presentation", f"<d:page><d:g>{BOX}</d:g></d:page>", "Hotline 0800"),
+        ("a.odp", "presentation", f"<d:page>{OBJECT}</d:page>", "Umsatz\n2025\n7"),
+        ("a.ods", "spreadsheet", f"<b:table><b:shapes><d:g>{BOX}</d:g></b:shapes></b:table>", "Hotline 0800"),
+        ("a.ods", "spreadsheet", f"<b:table>{CELLS.format(BOX)}</b:table>", "Tee\nHotline 0800"),
+        ("a.ods", "spreadsheet", f"<b:table>{CELLS.format(REMARK)}</b:table>", "Tee\nComment on AB1: Ask sales."),
+        ("a.ods", "spreadsheet", f"<b:table><b:shapes>{OBJECT}</b:shapes></b:table>", "Umsatz\n2025\n7"),
+    ],
+)
+def test_drawings_charts_and_comments_of_opendocument(name, kind, body, text):
+    assert text_of(name, opendocument(kind, body, more={"Object 1/content.xml": OBJECT_PART})) == text
+
+
+def test_struck_hidden_and_numbered_text_of_opendocument():
+    styles = (
+        '<s:style s:name="a" s:family="text"><s:text-properties s:text-line-through-style="solid"/></s:style>'
+        '<s:style s:name="b" s:family="text"><s:text-properties t:display="none"/></s:style>'
+    ) + list_style("L", ("1", "", ".", 1))
+    span = '<t:span t:style-name="{}">{}</t:span>'
+    items = '<t:list t:style-name="L"><t:list-item><t:p>Öl</t:p></t:list-item></t:list>'
+    body = f"<t:p>{span.format('a', '9')}{span.format('a', ' €')}{span.format('b', 'geheim')} 7 €</t:p>"
+    body += f"<b:table><b:table-row><b:table-cell>{items}</b:table-cell><b:table-cell/></b:table-row></b:table>"
+    content = opendocument("text", body, f'<x xmlns:s="s">{styles}</x>')
+    assert text_of("a.odt", content) == "~~9 €~~ 7 €\n\n1. Öl"
+
+
+def test_struck_text_and_comments_of_rtf():
+    comment = "{\\*\\atnid A}{\\*\\atnauthor Ann}{\\*\\annotation{\\*\\atnref 1}\\pard Ask sales.}"
+    text = text_of("a.rtf", f"{{\\rtf1 {{\\strike 9}}{{\\strike  euro}} 7 euro{comment}.\\par}}".encode())
+    assert text == "~~9 euro~~ 7 euro.\n\nComment by Ann: Ask sales."
 
 
 def test_letters_outside_ascii_in_headers_and_bodies_that_name_no_encoding():
@@ -784,9 +907,10 @@ PICTURE = f'<p:pic><p:nvPicPr><p:cNvPr id="1" name="Picture 1" descr="{PLAN}"/><
 INLINE = f'<w:p><w:r><w:drawing><inline><docPr id="1" descr="{PLAN}"/></inline></w:drawing></w:r></w:p>'
 
 
-def slide_of(body):
+def slide_of(body, more=None):
     return archive_of(
         {
+            **(more or {}),
             "ppt/presentation.xml": f'<p:presentation {A}><p:sldId r:id="x"/></p:presentation>',
             "ppt/_rels/presentation.xml.rels": relations(x="slide slides/slide1.xml"),
             "ppt/slides/slide1.xml": f"<p:sld {A}>{body}</p:sld>",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 BULLET = "-"
+STRUCK = "~~"
+"""The mark of Markdown around text that no longer holds."""
 FORMS = {"1": "decimal", "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 """The formats of HTML and OpenDocument, by Word's names."""
 _ROMAN = (

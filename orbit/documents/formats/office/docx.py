@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 import msgspec
 
 from orbit.documents.formats.html.reader import read_html
-from orbit.documents.formats.list_labels import BULLET, formatted
+from orbit.documents.formats.list_labels import BULLET, STRUCK, formatted
 from orbit.documents.formats.mail import read_mht
-from orbit.documents.formats.office.drawing import chart_of, text_of
+from orbit.documents.formats.office.drawing import linked_texts
 from orbit.documents.formats.office.numbering import Numbering
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, is_on, local, number
 from orbit.documents.formats.office.rtf import read_rtf
@@ -27,8 +27,6 @@ _PICTURES = frozenset(("inline", "anchor", "shape"))
 _SIGNS = {"FE": "☑", "FD": "☒", "FC": "✓", "FB": "✗", "A8": "☐", "6F": "☐", "E0": "→", "DF": "←"}
 """Signs of the font Wingdings that say something."""
 _BREAKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
-_STRUCK = "~~"
-"""The mark of Markdown around text that no longer holds."""
 _BODY_TEXT = 9
 """The outline level that means no heading."""
 _DEEPEST_STYLE = 20
@@ -80,11 +78,8 @@ class _Document:
         self._outline.flush()
         for text in of_margins(self._margins("footer")):
             self._outline.text(text)
-        for link in dict.fromkeys(self._links.values()):
-            if link.kind == "diagramData":
-                self._outline.text(text_of(self._package.xml(link.target)))
-            elif link.kind == "chart":
-                self._outline.text(chart_of(self._package.xml(link.target)))
+        for text in linked_texts(self._package, self._main):
+            self._outline.text(text)
         return self._outline.content()
 
     def _part(self, kind: str) -> Element:
@@ -198,7 +193,7 @@ class _Document:
         """Return a paragraph's text. Keep its notes and text boxes for later."""
         parts: list[str] = []
         self._write(item, parts)
-        return "".join(parts).replace(_STRUCK * 2, "")
+        return "".join(parts).replace(STRUCK * 2, "")
 
     def _write(self, parent: Element, parts: list[str]) -> None:
         for item in _visible(parent):
@@ -206,9 +201,9 @@ class _Document:
             if (sign := _sign(item, name)) is not None:
                 parts.append(sign)
             elif name == "r" and (is_on(style := child(item, "rPr"), "strike") or is_on(style, "dstrike")):
-                parts.append(_STRUCK)
+                parts.append(STRUCK)
                 self._write(item, parts)
-                parts.append(_STRUCK)
+                parts.append(STRUCK)
             elif name == "txbxContent":
                 self._boxes.append(item)
             elif name in _PICTURES and (text := picture_text(_described(item))):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from orbit.documents.formats.list_labels import formatted
-from orbit.documents.formats.office.package import Element, attribute, child, descendants, local, number
+from orbit.documents.formats.list_labels import STRUCK, formatted
+from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local, number
 from orbit.documents.formats.titles import picture_text
 
 _FORMS = {
@@ -17,6 +17,11 @@ _FORMS = {
     "romanUc": "upperRoman",
 }
 _TYPE = re.compile(r"([a-z]+(?:Lc|Uc)?)(ParenBoth|ParenR|Period|Plain|)\Z")
+_CHARTS = frozenset(("chart", "chartEx"))
+_SHAPES = "chartUserShapes"
+_NONE = "noStrike"
+_MOST_GROUPS = 5
+_AXES = ("catAx", "valAx", "dateAx", "serAx", "axis")
 _WRITTEN = {"ParenBoth": "({}) ", "ParenR": "{}) ", "Plain": "{} "}
 
 
@@ -25,8 +30,13 @@ def text_of(root: Element) -> str:
     paragraphs: list[str] = []
     counts: dict[int, int] = {}
     for paragraph in descendants(root, "p"):
-        parts = (("\n" if local(run) == "br" else run.text or "") for run in descendants(paragraph, "t", "br"))
-        if text := "".join(parts).strip():
+        struck = {run for run in descendants(paragraph, "r") if attribute(child(run, "rPr"), "strike", _NONE) != _NONE}
+        crossed = {text for run in struck for text in descendants(run, "t")}
+        parts = [
+            "\n" if local(run) == "br" else f"{STRUCK}{run.text}{STRUCK}" if run in crossed else run.text or ""
+            for run in descendants(paragraph, "t", "br")
+        ]
+        if text := "".join(parts).replace(STRUCK * 2, "").strip():
             paragraphs.append(_number(child(paragraph, "pPr"), counts) + text)
     return "\n".join(paragraphs)
 
@@ -37,13 +47,17 @@ def described(shape: Element) -> str:
 
 
 def chart_of(root: Element) -> str:
-    """Return the title of a chart, and its values: a line for each category, with the names of the series above."""
-    title = child(root, "chart", "title")
-    lines = [text_of(title)] if title is not None else []
-    series = list(descendants(root, "ser"))
+    """Return the titles of a chart and its axes, and a line of values for each category, below the names of the series.
+
+    Charts of newer kinds, such as a waterfall, have their values outside of the series.
+    """
+    series = list(descendants(root, "ser", "series"))
+    apart = {attribute(data, "id"): data for data in descendants(root, "data")}
+    data = [apart.get(attribute(child(one, "dataId"), "val"), one) for one in series]
     names = [" ".join(_values(child(one, "tx"))) for one in series]
-    columns = [_values(_first(one, "val", "yVal")) for one in series]
-    labels = max((_values(_first(one, "cat", "xVal")) for one in series), key=len, default=[])
+    columns = [_values(_first(one, "val", "yVal", "numDim")) for one in data]
+    labels = max((_values(_first(one, "cat", "xVal", "strDim")) for one in data), key=len, default=[])
+    lines = [_title(child(one, "title")) for one in descendants(root, "chart", *_AXES)]
     if any(names):
         lines.append(" | ".join(["", *names] if labels else names).strip())
     for row in range(max(map(len, columns), default=0)):
@@ -52,22 +66,44 @@ def chart_of(root: Element) -> str:
     return "\n".join(filter(None, lines))
 
 
+def linked_texts(package: Package, part: str) -> Iterator[str]:
+    """Yield the charts and diagrams that a part refers to."""
+    for link in package.linked(part):
+        if link.kind in _CHARTS:
+            yield chart_of(package.xml(link.target))
+            yield from (text_of(package.xml(one.target)) for one in package.linked(link.target) if one.kind == _SHAPES)
+        elif link.kind == "diagramData":
+            yield text_of(package.xml(link.target))
+
+
+def _title(title: Element | None) -> str:
+    return "" if title is None else text_of(title) or " ".join(_values(title))
+
+
 def _first(series: Element, *names: str) -> Element | None:
     return next((found for name in names if (found := child(series, name)) is not None), None)
 
 
 def _values(parent: Element | None) -> Sequence[str]:
-    """Return the values that the file keeps of a range of cells, by their place."""
+    """Return the values that the file keeps of a range of cells, by their place, below the names of their groups."""
     if parent is None:
         return []
-    points = list(descendants(parent, "pt"))
-    if not points:
+    inner, *outer = [_points(level) for level in descendants(parent, "lvl")] or [_points(parent)]
+    if not inner:
         return [item.text or "" for item in descendants(parent, "v")]
-    values = {
-        number(point, "idx", at): "".join(item.text or "" for item in descendants(point, "v"))
-        for at, point in enumerate(points)
+    values = [inner.get(at, "") for at in range(min(max(inner) + 1, len(inner) + 100))]
+    for groups in outer[:_MOST_GROUPS]:
+        group = ""
+        for at, value in enumerate(values):
+            group = groups.get(at, group)
+            values[at] = f"{group} {value}".strip()
+    return values
+
+
+def _points(level: Element) -> dict[int, str]:
+    return {
+        number(point, "idx", at): "".join(point.itertext()).strip() for at, point in enumerate(descendants(level, "pt"))
     }
-    return [values.get(at, "") for at in range(min(max(values) + 1, len(points) + 100))]
 
 
 def _number(properties: Element | None, counts: dict[int, int]) -> str:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orbit.documents.formats.list_labels import BULLET
+from orbit.documents.formats.list_labels import BULLET, STRUCK
 from orbit.documents.formats.office.odf_styles import Counts, Styles
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local, number
-from orbit.documents.formats.office.sheets import Sheets, limited
+from orbit.documents.formats.office.sheets import Sheets, cell_name, limited
 from orbit.documents.formats.outline import Outline, of_margins
 from orbit.documents.formats.titles import picture_text
 from orbit.documents.sections import Content, UnreadableError
 
-_GONE = frozenset(
-    ("tracked-changes", "annotation", "annotation-end", "forms", "sequence-decls", "ruby-text", "page-number")
+_GONE = frozenset(("tracked-changes", "annotation-end", "forms", "sequence-decls", "ruby-text", "page-number"))
+_SHAPES = frozenset(
+    """
+    caption circle connector custom-shape ellipse frame g line measure object path polygon polyline rect
+    regular-polygon text-box
+    """.split()  # noqa: SIM905  # a list would take a line for each
 )
+"""Drawings with text of their own."""
 _SIDES = ("", "-first", "-left")
 """Pages may differ."""
+_BREAKS = {"tab": "\t", "line-break": "\n"}
+_CELLS = frozenset(("table-cell", "covered-table-cell"))
+_FRAMES = frozenset(("frame", "g", "object"))
+_PLACE = "orbit-place"
+"""The attribute of a comment that has been taken off its cell."""
 _MOST_REPEATS = 1_000
 """Rows and cells that a file may repeat by number. More are there for their colour."""
 
@@ -25,7 +35,7 @@ def read_odt(content: bytes) -> Content:
     """Read a text with its headings, lists, tables, notes, page headers and footers."""
     with Package(content, "OpenDocument text") as package:
         named, main = package.xml("styles.xml"), package.required("content.xml")
-        reader = _Text(Outline(), Styles(named, main))
+        reader = _Text(package, Styles(named, main))
         margins = list(descendants(named, *(f"{kind}{side}" for kind in ("header", "footer") for side in _SIDES)))
         reader.margins(margins, "header")
         reader.blocks(child(main, "body", "text"))
@@ -37,18 +47,19 @@ def read_odt(content: bytes) -> Content:
 def read_odp(content: bytes) -> Content:
     """Read a presentation, slide by slide, with notes. ``slide`` in the metadata counts from 1."""
     with Package(content, "OpenDocument presentation") as package:
-        reader = _Text(Outline())
-        for slide, page in enumerate(descendants(package.required("content.xml"), "page"), start=1):
+        main = package.required("content.xml")
+        reader = _Text(package, Styles(package.xml("styles.xml"), main))
+        for slide, page in enumerate(descendants(main, "page"), start=1):
             reader.outline.metadata = {"slide": slide}
             frames = [item for item in page if local(item) != "notes"]
             title = next((item for item in frames if attribute(item, "class") == "title"), None)
-            named = _flat(title) if title is not None else ""
+            named = reader.flat(title) if title is not None else ""
             reader.outline.heading(1, named or f"Slide {slide}", names=bool(named))
             for item in frames:
                 if item is not title:
-                    reader.blocks(item)
+                    reader.block(item)
             for item in page:
-                if local(item) == "notes" and (text := _flat(item)):
+                if local(item) == "notes" and (text := reader.flat(item)):
                     reader.outline.text(f"Notes: {text}")
             reader.outline.flush()
         return reader.outline.content()
@@ -57,50 +68,91 @@ def read_odp(content: bytes) -> Content:
 def read_ods(content: bytes) -> Content:
     """Read all sheets, with values as the program shows them."""
     with Package(content, "OpenDocument spreadsheet", 200_000_000) as package:
-        sheets = Sheets()
+        sheets, reader = Sheets(), _Text(package)
         body = child(package.required("content.xml"), "body", "spreadsheet")
         for table in body if body is not None else ():
             if local(table) == "table":
-                sheets.add(attribute(table, "name"), _grid(table))
+                over = "\n\n".join(filter(None, map(reader.flat, _taken_off(table))))
+                sheets.add(attribute(table, "name"), reader.grid(table))
+                sheets.note(attribute(table, "name"), over)
     if not sheets.rows:
         raise UnreadableError("has no text")
     return sheets.content()
 
 
 class _Text:
-    def __init__(self, outline: Outline, styles: Styles | None = None) -> None:
-        self.outline = outline
+    def __init__(self, package: Package, styles: Styles | None = None) -> None:
+        self.outline = Outline()
+        self._package = package
         self._styles = styles or Styles()
         self._notes: list[str] = []
 
     def margins(self, items: list[Element], kind: str) -> None:
-        for text in of_margins(_flat(item) for item in items if local(item).startswith(kind)):
+        for text in of_margins(self.flat(item) for item in items if local(item).startswith(kind)):
             self.outline.text(text)
         self.outline.flush()
 
-    def blocks(self, parent: Element | None, depth: int = 0) -> None:
+    def blocks(self, parent: Element | None) -> None:
         for item in parent if parent is not None else ():
-            name = local(item)
-            if name == "h":
-                level = number(item, "outline-level", 1)
-                label = self._styles.heading(item, level)
-                self.outline.heading(level, f"{label} {self._line(item)}".strip())
-            elif name == "p" and self._styles.is_title(item) and not self.outline.title:
-                self.outline.flush()
-                self.outline.title = " ".join(self._line(item).split())
-            elif name == "p":
-                self.outline.text(self._line(item))
-            elif name == "list":
-                self._list(item, 1, attribute(item, "style-name"), self._styles.begin(item))
-            elif name == "table":
-                self.outline.table([list(row) for row in limited(_grid(item))])
-            elif _describes(item):
-                self.outline.text(picture_text(item.text or ""))
-            elif name not in _GONE:
-                self.blocks(item, depth)
-            for note in self._notes:
-                self.outline.text(note)
-            self._notes = []
+            self.block(item)
+
+    def block(self, item: Element) -> None:
+        name = local(item)
+        if name == "h":
+            level = number(item, "outline-level", 1)
+            label = self._styles.heading(item, level)
+            self.outline.heading(level, f"{label} {self._line(item)}".strip())
+        elif name == "p" and self._styles.is_title(item) and not self.outline.title:
+            self.outline.flush()
+            self.outline.title = " ".join(self._line(item).split())
+        elif name == "p":
+            self.outline.text(self._line(item))
+        elif name == "list":
+            self._list(item, 1, attribute(item, "style-name"), self._styles.begin(item))
+        elif name == "table":
+            self.outline.table([list(row) for row in limited(self.grid(item))])
+        elif (apart := self._apart(item)) is not None:
+            self.outline.text(apart)
+        elif name not in _GONE:
+            self.blocks(item)
+        notes, self._notes = self._notes, []
+        for note in notes:
+            self.outline.text(note)
+
+    def flat(self, item: Element) -> str:
+        """Return the paragraphs of a box or cell, a line each."""
+        reader = _Text(self._package, self._styles)
+        if local(item) in _SHAPES or local(item) == "annotation":
+            reader.block(item)
+        else:
+            reader.blocks(item)
+        return "\n".join(filter(None, (section.text for section in reader.outline.content().sections)))
+
+    def grid(self, table: Element) -> Iterator[list[str]]:
+        """Yield the cells of each row, repeated as often as the file says."""
+        for row in _rows(table):
+            yield from [self._cells(row)] * _repeated(row, "rows")
+
+    def _cells(self, row: Element) -> list[str]:
+        cells: list[str] = []
+        for item in row:
+            if local(item) in _CELLS:
+                cells += [self.flat(item)] * _repeated(item, "columns")
+        while cells and not cells[-1]:
+            cells.pop()
+        return cells
+
+    def _apart(self, item: Element) -> str | None:
+        """Return the text of what is beside the paragraphs: a picture's, a chart or a comment. None for all others."""
+        if _describes(item):
+            return picture_text(item.text or "")
+        if local(item) == "annotation":
+            author, text = child(item, "creator"), "\n".join(map(self._line, descendants(item, "p")))
+            by = attribute(item, _PLACE) or (f"by {author.text}" if author is not None and author.text else "")
+            return f"Comment {by}".strip() + f": {text}" if text else ""
+        if local(item) == "object" and (part := attribute(item, "href")):
+            return _chart(self._package.xml(f"{part.removeprefix('./')}/content.xml"))
+        return None
 
     def _list(self, items: Element, depth: int, style: str, counts: Counts) -> None:
         for item in items:
@@ -121,7 +173,7 @@ class _Text:
     def _line(self, item: Element) -> str:
         parts: list[str] = []
         self._write(item, parts)
-        return "".join(parts).strip()
+        return "".join(parts).replace(STRUCK * 2, "").strip()
 
     def _write(self, item: Element, parts: list[str]) -> None:
         parts.append(item.text or "")
@@ -129,22 +181,25 @@ class _Text:
             name = local(inner)
             if name == "s":
                 parts.append(" " * min(number(inner, "c", 1), _MOST_REPEATS))
-            elif name == "tab":
-                parts.append("\t")
-            elif name == "line-break":
-                parts.append("\n")
+            elif name in _BREAKS:
+                parts.append(_BREAKS[name])
             elif name == "note":
                 mark, body = child(inner, "note-citation"), child(inner, "note-body")
                 label = f"[{mark.text or '*'}]" if mark is not None else "[*]"
                 parts.append(f" {label}")
-                if body is not None and (text := _flat(body)):
+                if body is not None and (text := self.flat(body)):
                     self._notes.append(f"{label} {text}")
-            elif name == "text-box":
-                self._notes.append(_flat(inner))
             elif _describes(inner):
                 parts.append(f" {picture_text(inner.text or '')} ")
-            elif name not in _GONE:
+            elif (apart := self._apart(inner)) is not None:
+                self._notes.append(apart)
+            elif name in _SHAPES - _FRAMES:
+                self._notes.append(self.flat(inner))
+            elif name not in _GONE and not self._styles.hides(inner):
+                struck = STRUCK if self._styles.strikes(inner) else ""
+                parts.append(struck)
                 self._write(inner, parts)
+                parts.append(struck)
             parts.append(inner.tail or "")
 
 
@@ -153,28 +208,43 @@ def _describes(item: Element) -> bool:
     return local(item) in {"title", "desc"} and "svg" in item.tag
 
 
-def _grid(table: Element) -> Iterator[list[str]]:
-    """Yield the cells of each row, those in groups and headers too, repeated as often as the file says."""
+def _chart(root: Element) -> str:
+    """Return the titles and the values of a chart; empty if the object is none."""
+    if child(root, "body", "chart") is None:
+        return ""
+    lines = ["".join(item.itertext()).strip() for item in descendants(root, "title", "subtitle") if "chart" in item.tag]
+    for row in (row for table in descendants(root, "table") for row in _rows(table)):
+        cells = ["".join(cell.itertext()).strip() for cell in row if local(cell) in _CELLS]
+        lines.append(" | ".join(cells).rstrip(" |"))
+    return "\n".join(filter(None, lines))
+
+
+def _taken_off(table: Element) -> list[Element]:
+    """Take the drawings and comments off the cells of a sheet, with the places of the comments, and return them."""
+    shapes = child(table, "shapes")
+    taken = list(shapes) if shapes is not None else []
+    line = 1
+    for row in _rows(table):
+        column = 1
+        for cell in row:
+            for item in [item for item in cell if local(item) in _SHAPES or local(item) == "annotation"]:
+                cell.remove(item)
+                item.set(_PLACE, f"on {cell_name(line, column)}")
+                taken.append(item)
+            column += number(cell, "number-columns-repeated", 1)
+        line += number(row, "number-rows-repeated", 1)
+    return taken
+
+
+def _rows(table: Element) -> Iterator[Element]:
+    """Yield the rows of a table, those in groups and headers too."""
     for item in table:
         name = local(item)
         if name == "table-row":
-            yield from [_cells(item)] * min(number(item, "number-rows-repeated", 1), _MOST_REPEATS)
+            yield item
         elif name in {"table-header-rows", "table-row-group", "table-rows"}:
-            yield from _grid(item)
+            yield from _rows(item)
 
 
-def _cells(row: Element) -> list[str]:
-    cells: list[str] = []
-    for item in row:
-        if local(item) in {"table-cell", "covered-table-cell"}:
-            cells += [_flat(item)] * min(number(item, "number-columns-repeated", 1), _MOST_REPEATS)
-    while cells and not cells[-1]:
-        cells.pop()
-    return cells
-
-
-def _flat(item: Element) -> str:
-    """Return the paragraphs of a box or cell, a line each."""
-    reader = _Text(Outline())
-    reader.blocks(item)
-    return "\n".join(filter(None, (section.text for section in reader.outline.content().sections)))
+def _repeated(item: Element, what: str) -> int:
+    return min(number(item, f"number-{what}-repeated", 1), _MOST_REPEATS)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from orbit.documents.formats.list_labels import BULLET, FORMS, formatted
-from orbit.documents.formats.office.package import Element, attribute, descendants, local, number
+from orbit.documents.formats.office.package import Element, attribute, child, descendants, local, number
 
 _DEEPEST = 20
 """Styles based on each other."""
@@ -34,12 +34,20 @@ class Styles:
         self._list_of: dict[str, str] = {}
         self._kept: dict[str, Counts] = {}
         self._headings: Counts = {}
+        self._struck: set[str] = set()
+        self._hidden: set[str] = set()
         self._outline: dict[int, _Level] = {}
         for item in (item for root in roots for item in root.iter()):
             if local(item) == "list-style":
                 self._lists[attribute(item, "name")] = _levels(item)
             elif local(item) == "outline-style":
                 self._outline = _levels(item)
+            elif local(item) == "style" and attribute(item, "family") == "text":
+                look, name = child(item, "text-properties"), attribute(item, "name")
+                if attribute(look, "text-line-through-style", "none") != "none":
+                    self._struck.add(name)
+                if attribute(look, "display") == "none":
+                    self._hidden.add(name)
             elif local(item) == "style" and attribute(item, "family") == "paragraph":
                 name = attribute(item, "name")
                 self._above[name] = attribute(item, "parent-style-name")
@@ -48,6 +56,14 @@ class Styles:
     def is_title(self, paragraph: Element) -> bool:
         """Whether a paragraph is the title of the document."""
         return next((name == "Title" for name in self._chain(paragraph) if name in {"Title", "Subtitle"}), False)
+
+    def strikes(self, item: Element) -> bool:
+        """Whether a part of a line is struck out."""
+        return local(item) == "span" and attribute(item, "style-name") in self._struck
+
+    def hides(self, item: Element) -> bool:
+        """Whether a part of a line is not shown."""
+        return local(item) == "span" and attribute(item, "style-name") in self._hidden
 
     def begin(self, items: Element) -> Counts:
         """Return the counts of an outermost list: new ones, unless it continues another."""

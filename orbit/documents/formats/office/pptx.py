@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from orbit.documents.formats.office.drawing import chart_of, described, text_of
+from orbit.documents.formats.office.drawing import described, linked_texts, text_of
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, local
 from orbit.documents.formats.outline import Outline
 from orbit.documents.sections import Content
@@ -52,15 +52,22 @@ def _read_slide(package: Package, name: str, outline: Outline) -> None:
             outline.table([[text_of(cell) for cell in descendants(row, "tc")] for row in descendants(table, "tr")])
         elif _kind(shape) not in _REPEATED:
             outline.text(text_of(shape) or described(shape))
+    for text in linked_texts(package, name):
+        outline.text(text)
+    _read_remarks(package, name, outline)
+
+
+def _read_remarks(package: Package, name: str, outline: Outline) -> None:
+    """Add the speaker's notes and the comments of a slide."""
     for link in package.linked(name):
-        if link.kind == "diagramData":
-            outline.text(text_of(package.xml(link.target)))
-        elif link.kind == "notesSlide":
+        if link.kind == "notesSlide":
             notes = [text_of(shape) for shape in _shapes(package.xml(link.target)) if _kind(shape) not in _REPEATED]
             if text := "\n".join(filter(None, notes)):
                 outline.text(f"Notes: {text}")
-        elif link.kind == "chart":
-            outline.text(chart_of(package.xml(link.target)))
+        elif link.kind == "comments":
+            for comment in descendants(package.xml(link.target), "cm", "reply"):
+                text = text_of(body) if (body := child(comment, "txBody")) is not None else _plain(comment)
+                outline.text(f"Comment: {text}" if text else "")
 
 
 def _shapes(root: Element) -> Iterator[Element]:
@@ -74,6 +81,11 @@ def _shapes(root: Element) -> Iterator[Element]:
             yield from _shapes(chosen if chosen is not None else item)
         else:
             yield from _shapes(item)
+
+
+def _plain(comment: Element) -> str:
+    text = child(comment, "text")
+    return (text.text or "").strip() if text is not None else ""
 
 
 def _kind(shape: Element) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from orbit.documents.formats.encoding import known
-from orbit.documents.formats.list_labels import BULLET
+from orbit.documents.formats.list_labels import BULLET, STRUCK
 from orbit.documents.formats.outline import Outline, of_margins
 from orbit.documents.formats.titles import picture_text, real_title
 from orbit.documents.sections import Content, UnreadableError
@@ -22,13 +22,13 @@ _TOKEN = re.compile(
 )
 _SILENT = frozenset(
     """
-    fonttbl colortbl stylesheet info pict object fldinst listtable listoverridetable annotation atnid atnauthor atntime
+    fonttbl colortbl stylesheet info pict object fldinst listtable listoverridetable atnid atntime
     atndate atnref atnparent shprslt nonshppict bkmkstart bkmkend xe tc txe datafield template themedata datastore
     filetbl revtbl rsidtbl pn ftnsep ftnsepc aftnsep aftnsepc formfield do
     """.split()  # noqa: SIM905  # a list would take a line for each
 )
 """Groups whose content is not text of the document."""
-_STARRED = frozenset(("footnote", "shpinst", "shptxt", "ud", "background"))
+_STARRED = frozenset(("annotation", "atnauthor", "footnote", "shpinst", "shptxt", "ud", "background"))
 """Groups that may be marked as unknown to old programs, and have text all the same."""
 _CHARACTERS = {
     "tab": "\t",
@@ -80,10 +80,11 @@ class _Group(msgspec.Struct):
     """Characters after one of Unicode, for programs that do not know it."""
     encoding: str = ""
     hidden: bool = False
+    struck: bool = False
 
 
 def read_rtf(content: bytes) -> Content:
-    """Read a document without comments, of pictures what their descriptions say."""
+    """Read a document, of pictures what their descriptions say."""
     if not content.lstrip().startswith(b"{\\rtf"):
         raise UnreadableError("is not a readable RTF document: it does not begin with {\\rtf")
     return _Document().read(content)
@@ -109,7 +110,7 @@ class _Document:
         self._notes: list[str] = []
         self._noted = 0
         self._boxes: list[str] = []
-        self._property = ""
+        self._property = self._author = ""
         self._margins: dict[str, list[str]] = {"header": [], "footer": []}
         self._level: int | None = None
         self._style = 0
@@ -127,6 +128,7 @@ class _Document:
             "outlinelevel": self._set_level,
             "intbl": self._set_in_table,
             **dict.fromkeys(("deleted", "v"), self._set_hidden),
+            **dict.fromkeys(("strike", "striked"), self._set_struck),
             "f": self._set_font,
             "uc": self._set_skip,
             "ansicpg": self._set_encoding,
@@ -183,12 +185,16 @@ class _Document:
             self._table = ""
 
     def _end_place(self, place: str) -> None:
-        text = "".join(self._parts.pop(place, [])).strip()
+        text = "".join(self._parts.pop(place, [])).replace(STRUCK * 2, "").strip()
         if place == "list":
             label = text if any(map(str.isalnum, text)) else BULLET
             self._parts.setdefault(self._group.place, []).append(f"{label} ")
         elif place == "footnote" and text:
             self._notes.append(f"[{self._noted}] {text}")
+        elif place == "author":
+            self._author = text
+        elif place == "comment" and text:
+            self._notes.append(f"Comment by {self._author or 'a reader'}: {text}")
         elif place == "box" and text:
             self._boxes.append(text)
         elif place == "property":
@@ -270,12 +276,13 @@ class _Document:
 
     def _add(self, text: str) -> None:
         if not (self._group.silent or self._group.hidden or self._table):
-            self._parts.setdefault(self._group.place, []).append(text)
+            shown = f"{STRUCK}{text}{STRUCK}" if self._group.struck and text.strip() else text
+            self._parts.setdefault(self._group.place, []).append(shown)
 
     def _taken(self) -> str:
         """Return the text of the paragraph at work, and begin another."""
         self._flush()
-        text, self._parts[""] = "".join(self._parts[""]), []
+        text, self._parts[""] = "".join(self._parts[""]).replace(STRUCK * 2, ""), []
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip()
 
     def _end_paragraph(self, _number: int | None = None) -> None:
@@ -333,7 +340,7 @@ class _Document:
             self._level, self._style, self._in_table = None, 0, False
 
     def _reset_characters(self, _number: int | None) -> None:
-        self._group.hidden = False
+        self._group.hidden = self._group.struck = False
         self._group.encoding = ""
 
     def _set_style(self, number: int | None) -> None:
@@ -350,6 +357,9 @@ class _Document:
     def _set_hidden(self, number: int | None) -> None:
         self._group.hidden = number != 0
 
+    def _set_struck(self, number: int | None) -> None:
+        self._group.struck = number != 0
+
     def _set_font(self, number: int | None) -> None:
         self._group.encoding = self._fonts.get(number or 0, "")
 
@@ -362,6 +372,8 @@ class _Document:
 
 _PLACES = {
     "footnote": "footnote",
+    "annotation": "comment",
+    "atnauthor": "author",
     "listtext": "list",
     "pntext": "list",
     "shptxt": "box",

@@ -101,6 +101,15 @@ def limited(rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
         yield row
 
 
+def cell_name(row: int, column: int) -> str:
+    """Return the name of a cell, such as "B2"; both count from 1."""
+    letters = ""
+    while column > 0:
+        column, letter = divmod(column - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return f"{letters}{row}"
+
+
 def _cells(line: str) -> list[str]:
     return line.split(_CELL)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import warnings
 
-from orbit.documents.formats.office.drawing import chart_of, described, text_of
+from orbit.documents.formats.office.drawing import described, linked_texts, text_of
 from orbit.documents.formats.office.number_format import shown
-from orbit.documents.formats.office.package import Package, attribute, descendants
+from orbit.documents.formats.office.package import Package, attribute, descendants, local
 from orbit.documents.formats.office.sheets import Sheets
 from orbit.documents.sections import Content, UnreadableError
 
@@ -19,7 +19,7 @@ _LAST_ROW = 1_048_576
 
 def read_xlsx(content: bytes) -> Content:
     """Read all sheets. Formulas have the value that Excel stored last."""
-    import openpyxl  # type: ignore[import-untyped]  # noqa: PLC0415  # it has no types; only readers of Excel pay for it
+    from openpyxl.reader.excel import ExcelReader  # type: ignore[import-untyped]  # noqa: PLC0415  # it has no types; only readers of Excel pay for it
 
     with Package(content, "Excel workbook", MOST_XML) as package, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of styles and extensions that do not matter for text
@@ -27,13 +27,18 @@ def read_xlsx(content: bytes) -> Content:
             parts = _parts(package)
             if len(set(parts.values())) < len(parts):  # openpyxl would read it for each
                 raise UnreadableError("is not a readable Excel workbook: it has several names of one sheet")
-            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            sheets = Sheets()
+            reader = ExcelReader(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+            reader.read_chartsheet = lambda *_: None  # it fails on charts that it does not know
+            reader.read()
+            book, sheets = reader.wb, Sheets()
             for sheet in book.worksheets:
                 sheet.reset_dimensions()  # some programs write a wrong size
                 sheets.add(sheet.title, ([_text(cell) for cell in row] for row in sheet.iter_rows(max_row=_LAST_ROW)))
                 sheets.note(sheet.title, _over_cells(package, parts.get(sheet.title, "")))
             book.close()
+            cells = {sheet.title for sheet in book.worksheets}
+            for name in [name for name in parts if name not in cells]:  # a sheet that is a chart
+                sheets.note(name, _over_cells(package, parts[name]))
         except (MemoryError, UnreadableError):
             raise
         except Exception as error:  # openpyxl raises anything on a broken file
@@ -52,19 +57,28 @@ def _parts(package: Package) -> dict[str, str]:
 
 
 def _over_cells(package: Package, sheet: str) -> str:
-    """Return the text boxes, charts and comments of a sheet."""
+    """Return the text boxes, charts, diagrams and comments of a sheet."""
     texts: list[str] = []
-    for link in package.linked(sheet) if sheet else ():
+    links = package.linked(sheet) if sheet else []
+    answered = {
+        attribute(comment, "ref")
+        for link in links
+        if link.kind == "threadedComment"
+        for comment in descendants(package.xml(link.target), "threadedComment")
+    }
+    for link in links:
         if link.kind == "drawing":
             drawing = package.xml(link.target)
             texts += map(text_of, descendants(drawing, "txBody"))
             texts += map(described, descendants(drawing, "pic", "graphicFrame"))
-            charts = (one.target for one in package.linked(link.target) if one.kind == "chart")
-            texts += (chart_of(package.xml(target)) for target in charts)
-        elif link.kind == "comments":
-            for comment in descendants(package.xml(link.target), "comment"):
-                text = "".join(run.text or "" for run in descendants(comment, "t")).strip()
-                texts.append(f"Comment on {attribute(comment, 'ref')}: {text}" if text else "")
+            texts += linked_texts(package, link.target)
+        elif link.kind in {"comments", "threadedComment"}:
+            for comment in descendants(package.xml(link.target), "comment", "threadedComment"):
+                place = attribute(comment, "ref")
+                if local(comment) == "comment" and place in answered:
+                    continue  # a copy, with a hint for older programs
+                text = "".join(run.text or "" for run in descendants(comment, "t", "text") if run.text).strip()
+                texts.append(f"Comment on {place}: {text}" if text else "")
     return "\n\n".join(filter(None, texts))
 
 
