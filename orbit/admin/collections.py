@@ -58,6 +58,21 @@ class CollectionDetails(CollectionInfo, frozen=True):
     incomplete: tuple[str, ...] = ()
 
 
+class StoredDocument(msgspec.Struct, frozen=True):
+    """A file of a collection. If it is not ``complete``, its ingestion was interrupted."""
+
+    source: str
+    complete: bool
+
+
+class DocumentPage(msgspec.Struct, frozen=True):
+    """Documents by name. ``total`` counts the collection, ``found`` the documents that match."""
+
+    total: int
+    found: int
+    documents: list[StoredDocument]
+
+
 class NewName(Body, frozen=True):
     """The name of a copy, or another name of a collection."""
 
@@ -110,6 +125,13 @@ class Collections:
         incomplete = tuple(sorted(source for source, digest in sources.items() if not digest))
         fields = msgspec.structs.asdict(_info(one, len((await self._keys()).get(name, ()))))
         return CollectionDetails(**fields, documents=len(sources), incomplete=incomplete)
+
+    async def documents(self, name: str, contains: str = "", after: str = "", limit: int | None = None) -> DocumentPage:
+        """Return the documents of a collection whose names contain a text, from the one after ``after`` on."""
+        stored = await self._host.list_sources(name, self._context(name))
+        wanted = sorted(source for source in stored if contains.casefold() in source.casefold())
+        page = [source for source in wanted if source > after][:limit]
+        return DocumentPage(len(stored), len(wanted), [StoredDocument(one, bool(stored[one])) for one in page])
 
     async def remove(self, name: str, sources: Sequence[str]) -> int:
         """Delete the passages of some documents, and return how many of these there were."""

@@ -9,7 +9,15 @@ import httpx
 import msgspec
 
 from orbit.admin.client import Refused, RemoteAdministration, Unreachable, part
-from orbit.admin.collections import CollectionDetails, CollectionInfo, CopyProgress, Moved, NewName, Tell
+from orbit.admin.collections import (
+    CollectionDetails,
+    CollectionInfo,
+    CopyProgress,
+    DocumentPage,
+    Moved,
+    NewName,
+    Tell,
+)
 
 
 class _Library(msgspec.Struct, frozen=True):
@@ -26,6 +34,11 @@ class RemoteCollections(RemoteAdministration):
     async def show(self, name: str) -> CollectionDetails:
         """Return one collection in full."""
         return await self._ask("GET", f"/admin/collections/{part(name)}", CollectionDetails)
+
+    async def documents(self, name: str, contains: str = "", after: str = "", limit: int = 1000) -> DocumentPage:
+        """Return documents of a collection, by name."""
+        query = f"contains={part(contains)}&after={part(after)}&limit={limit}"
+        return await self._ask("GET", f"/admin/collections/{part(name)}/documents?{query}", DocumentPage)
 
     async def remove(self, name: str, sources: Sequence[str]) -> int:
         """Delete the passages of some documents, and return how many of these there were."""

@@ -15,13 +15,16 @@ from orbit.cli.shared.printing import counting, print_json
 from orbit.cli.shared.target import EXIT_CODES, Target, target_options
 
 if TYPE_CHECKING:
-    from orbit.admin.collections import Collections, CopyProgress
+    from orbit.admin.collections import Collections, CopyProgress, StoredDocument
     from orbit.admin.remote_collections import RemoteCollections
     from orbit.host.host import OrbitHost
 
     AnyCollections: TypeAlias = Collections | RemoteCollections
 
 T = TypeVar("T")
+
+_PAGE = 1000
+"""Documents to ask of a server at once."""
 
 
 @click.group(epilog=EXIT_CODES)
@@ -58,10 +61,29 @@ def show(target: Target, name: str) -> None:
 
 @collections.command()
 @click.argument("name")
+@click.option("--contains", default="", metavar="TEXT", help="Only documents with this text in their names.")
+@target_options
+def documents(target: Target, name: str, contains: str) -> None:
+    """List the documents of a collection, by the names that other commands take."""
+    listed = _run(target, lambda stored: _every_document(stored, name, contains))
+    rows = [[one.source, "" if one.complete else "interrupted: ingest it again"] for one in listed]
+    target.show_all(listed, ["document", "state"], rows, empty="There are no such documents.")
+
+
+async def _every_document(stored: AnyCollections, name: str, contains: str) -> list[StoredDocument]:
+    await stored.show(name)  # an unknown collection is an error
+    listed: list[StoredDocument] = []
+    while page := (await stored.documents(name, contains, listed[-1].source if listed else "", _PAGE)).documents:
+        listed += page
+    return listed
+
+
+@collections.command()
+@click.argument("name")
 @click.argument("documents", nargs=-1, required=True, metavar="DOCUMENT...")
 @target_options
 def remove(target: Target, name: str, documents: tuple[str, ...]) -> None:
-    """Remove documents from a collection. A document's name is what `orbit ingest` printed."""
+    """Remove documents from a collection. Their names: orbit collections documents NAME."""
     gone = _run(target, lambda stored: stored.remove(name, documents))
     target.show({"removed": gone}, f"{gone} of {len(documents)} documents removed from {name}.")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from orbit.cli.shared.options import json_option
+from orbit.cli.shared.outcome import SHOWN
 from orbit.cli.shared.printing import counting, print_json, print_table
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Run = tuple[str, Sequence[Asked], Judged]
 
 _FLOOR = re.compile(r"([^=<>]+)=([0-9.]+)")
-SEARCHING = ("embed", "retrieve", "rerank", "list_collections")
+SEARCHING = ("embed", "retrieve", "rerank", "list_collections", "list_sources")
 """The hooks that measuring without answers needs."""
 _CONFIGURATIONS = 2
 """Configurations that can be compared at once."""
@@ -130,12 +131,30 @@ def _runs(collection: str, path: Path, configs: Sequence[str | None], *, answers
 async def _ask(collection: str, questions: Sequence[EvalQuestion], config: str | None, *, answers: bool) -> list[Asked]:
     from orbit.evaluation import ask_all
     from orbit.host.host import OrbitHost
+    from orbit.types import CallContext
 
     host = OrbitHost.from_file(config, needed=SEARCHING if not answers else None)
     async with host:
         await require_collection(host, collection)
+        context = CallContext("orbit-eval", client_name="orbit eval", collection=collection)
+        _warn_of_unknown(questions, collection, await host.list_sources(collection, context))
         with counting("Asking", len(questions)) as progress:
             return await ask_all(host, questions, collection, answers=answers, progress=progress)
+
+
+def _warn_of_unknown(questions: Sequence[EvalQuestion], collection: str, known: Iterable[str]) -> None:
+    """Name right sources that no document has: their questions could only count as not found."""
+    from orbit.config.convert import suggest
+    from orbit.sanitize import printable
+
+    names = sorted(known)
+    unknown = list(dict.fromkeys(source for one in questions for source in one.sources if source not in names))
+    for source in unknown[:SHOWN]:
+        below = next((name for name in names if name.endswith(f"/{source}")), "")
+        meant = f" Did you mean '{below}'?" if below else suggest(source, names)
+        click.echo(f"Warning: {printable(f'{collection} has no document {source!r}.{meant}')}", err=True)
+    if unknown:
+        click.echo(f"In all {len(unknown)}. All names: orbit collections documents {collection}", err=True)
 
 
 async def require_collection(host: OrbitHost, collection: str) -> None:

@@ -114,6 +114,7 @@ def _print(outcome: Synced, console: Console | None) -> None:
     if console is None:
         print_json_line(outcome)
         return
+    click.echo(f"Connector {printable(outcome.connector)}:")
     print_summary(outcome.summary, console)
     if outcome.incomplete:
         sentence = f"{outcome.connector} could not list all its files, so nothing was removed: {outcome.incomplete}"

@@ -202,4 +202,4 @@ def _no_section(name: str) -> str:
     if sections:
         belongs = " or ".join(f"'{section}:'" for section in sections)
         return f"is a setting, not a section; indent it below {belongs}."
-    return f"must be a section of settings. A section with a plugin's name enables it, such as '{name}: {{}}'."
+    return f"must be a section of settings. If '{name}' is a plugin, '{name}: {{}}' enables it."

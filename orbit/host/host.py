@@ -111,6 +111,8 @@ class OrbitHost:
         self._selected, unclear = _select(config, self.registry, complete=not found, needed=needed)
         self._stores = _stores(self.registry, config.host.general.store_provider, self._selected.index)
         self.file_plugins, unusable = file_plugins(config, self.registry)
+        if any(problem.path.partition(".")[0] == "general" for problem in problems):
+            unclear = []  # it may name the one to use, but could not be read
         if not found:
             named = name_problems(config, self.registry)
             unclear = [*named, *unclear, *unusable, *model_problems(config, self.registry)]

@@ -88,9 +88,10 @@ def _reason(text: str) -> str:  # noqa: C901, PLR0911  # one return for each mis
     if re.search(r"[\s\x00-\x1f\x7f]", text.strip()):
         return "it contains a space or a control character"
     if not parts["scheme"]:
-        return (
-            f"it has no scheme, as in http://{shown(text)}" if "://" not in text else "its scheme is not http or https"
-        )
+        if "://" in text:
+            return "its scheme is not http or https"
+        meant = re.sub(r"^(https?)[:/]+", r"\1://", shown(text), flags=re.IGNORECASE)
+        return f"it has no scheme, as in {meant if '://' in meant else f'http://{meant}'}"
     if parts["scheme"].lower() not in ("http", "https"):
         return f"its scheme is {parts['scheme']}, not http or https"
     if "#" in text or "@" in parts["path"] + parts["query"]:

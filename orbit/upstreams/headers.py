@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_SCHEME = re.compile(r"(?:Authorization: *)?(?:Bearer|ApiKey|Basic)(?= )", re.IGNORECASE)
 
 
 def header_problems(headers: Mapping[str, str], **credentials: str) -> Iterator[str]:
@@ -18,6 +19,8 @@ def header_problems(headers: Mapping[str, str], **credentials: str) -> Iterator[
     for setting, value in credentials.items():
         if reason := _unsendable(value):
             yield f"{setting} {reason}."
+        elif scheme := _SCHEME.match(value):
+            yield f"{setting} begins with '{scheme[0]}', which is a part of the header; give what follows it alone."
 
 
 def _unsendable(value: str) -> str:

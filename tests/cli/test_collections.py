@@ -88,6 +88,21 @@ def test_collections_are_listed_and_shown(orbit: Any) -> None:
     assert "There is no collection 'other'." in orbit("collections", "show", "other", code=1).stderr
 
 
+def test_documents_are_listed_by_the_names_that_other_commands_take(
+    orbit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orbit.cli.collections._PAGE", 1)
+    assert orbit("collections", "documents", "handbook").stdout.split() == [
+        "document",
+        "state",
+        "ferries.txt",
+        "shops.txt",
+    ]
+    (found,) = json.loads(orbit("collections", "documents", "handbook", "--contains", "SHOP", "--json").stdout)
+    assert found == {"source": "shops.txt", "complete": True}
+    assert "There is no collection 'other'." in orbit("collections", "documents", "other", code=1).stderr
+
+
 def test_documents_are_removed(orbit: Any) -> None:
     orbit("collections", "remove", "handbook", "ferries.txt")
     assert json.loads(orbit("collections", "show", "handbook", "--json").stdout)["documents"] == 1

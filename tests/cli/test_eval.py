@@ -79,6 +79,17 @@ def test_mistakes_are_sentences(folder) -> None:
     assert "twice at most" in measure(folder, "--config", "a", "--config", "b", code=2).stderr
 
 
+def test_a_right_source_that_no_document_has_is_named(folder) -> None:
+    lines = [{"question": "When?", "sources": [source]} for source in ("harbour.md", "guide/harbor.md", "x")]
+    (folder / "unknown.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    told = measure(folder, questions="unknown.jsonl").stderr
+    assert "docs has no document 'harbour.md'. Did you mean 'guide/harbour.md'?" in told
+    assert "docs has no document 'guide/harbor.md'. Did you mean 'guide/harbour.md'?" in told
+    assert "docs has no document 'x'.\n" in told
+    assert "In all 3. All names: orbit collections documents docs" in told
+    assert "no document" not in measure(folder).stderr
+
+
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(folder) -> None:
     blocked = folder / "questions.jsonl" / "report.html"
     refused = measure(folder, "--html", str(blocked), code=1)

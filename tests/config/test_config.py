@@ -68,7 +68,7 @@ auth:
         ("- a\n- b\n", "must be a mapping of sections"),
         ("just text", "must be a mapping of sections"),
         ("chroma: 5\n", "chroma: must be a section of settings"),
-        ("echo: yes\n", "A section with a plugin's name enables it, such as 'echo: {}'."),
+        ("echo: yes\n", "must be a section of settings. If 'echo' is a plugin, 'echo: {}' enables it."),
         ("limits:\n  max_body_bytes: 10MB\n", "a whole number, got '10MB'; write the number alone, without a unit."),
         ("timeouts:\n  turn: 10 min\n", "timeouts.turn: expected a number, got '10 min'; write the number alone"),
         ("timeouts:\n  turn: sk-secret\n", "timeouts.turn: expected a number, got text."),

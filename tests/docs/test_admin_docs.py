@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from orbit.admin import wire
-from orbit.admin.collections import CollectionDetails
+from orbit.admin.collections import CollectionDetails, DocumentPage, StoredDocument
 from orbit.chatlog.recent import ChatPage
 from orbit.cli import orbit as orbit_command
 from orbit.cli.keys import keys
@@ -19,7 +19,7 @@ from orbit.cli.prompts import prompts
 from orbit.observing.metrics_history import Sample
 from orbit.testing import serve
 from orbit.web.api.admin.activity import Live
-from orbit.web.api.admin.collections import DocumentPage, Library, StoredDocument
+from orbit.web.api.admin.collections import Library
 from orbit.web.api.admin.moves import ToldCopy, ToldMoved
 from orbit.web.api.admin.running import ToldError
 from orbit.web.api.admin.sign_in import SignInInfo

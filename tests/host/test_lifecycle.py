@@ -126,6 +126,12 @@ def test_choosing_among_several(tmp_path: Path) -> None:
     assert named.roles.generate == "good"
 
 
+def test_a_choice_that_another_mistake_hides_is_no_mistake(tmp_path: Path) -> None:
+    general = {"inference_provider": "good", "port": "many"}
+    problems = make_host({"fast": {"use": "echo"}, "good": {"use": "echo"}, "general": general}, tmp_path).problems
+    assert [problem.path for problem in problems] == ["general.port"]
+
+
 def test_choosing_one_that_cannot(tmp_path: Path) -> None:
     config = {"echo": {}, "shelf": {}, "mini": {"use": "wordllama"}, "general": {"embedding_provider": "shelf"}}
     (problem,) = make_host(config, tmp_path).problems

@@ -44,8 +44,9 @@ def _unknown_names(config: Config, registry: Registry) -> Iterator[Problem]:
     """Yield a problem for each setting of the host that is about a provider that does not exist."""
     rewriter, generating = config.host.retrieval.rewriter, registry.implementing("generate")
     if rewriter and rewriter not in config.host.models.named and rewriter not in generating:
-        can = ", ".join((*config.host.models.named, *generating)) or "none"
-        sentence = f"there is no model or provider '{rewriter}'.{suggest(rewriter, generating)} Those that can: {can}."
+        able = tuple(dict.fromkeys((*config.host.models.named, *generating)))
+        can = ", ".join(able) or "none"
+        sentence = f"there is no model or provider '{rewriter}'.{suggest(rewriter, able)} Those that can: {can}."
         yield Problem("retrieval.rewriter", sentence)
     sync, weights = config.host.sync, config.host.retrieval.weights
     for path, names, hook, kind, does in (

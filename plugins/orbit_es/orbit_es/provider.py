@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import orbit
 from orbit.chatlog import FollowerState, has_writers
 from orbit.upstreams import Address, address_problem, credential_problem, header_problems, shown, tls_problems
+from orbit_es.credentials import credentials, login
 from orbit_es.settings import ElasticsearchSettings
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ class ElasticsearchLog(orbit.Provider):
         yield from tls_problems(self.settings.ca_certs, verify_certs=self.settings.verify_certs)
         if self.settings.username and self.settings.api_key:
             yield "api_key: set either an API key or a username, not both"
+        elif not credentials(self.settings) and any(given := login(self.settings)):
+            yield f"{'password' if given[0] else 'username'} is missing: set it, or leave out the other of the two"
         if not (self.settings.directory and self.settings.filename) and self.host.chat_log is None:
             yield "there is no chat log to send; leave logging.file.enabled on"
         yield from header_problems({}, api_key=self.settings.api_key)

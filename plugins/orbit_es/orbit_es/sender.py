@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
-from base64 import b64encode
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dotenv import dotenv_values
 from elastic_transport import ConnectionTimeout, TransportError
 from elasticsearch import (
     ApiError,
@@ -20,6 +16,7 @@ from elasticsearch import (
 )
 
 from orbit.upstreams import tls_reason
+from orbit_es.credentials import credentials
 from orbit_es.documents import Document, index_template, lifecycle_policy, operations, policy_name, template_name
 from orbit_es.node import LimitedNode
 from orbit_es.outcomes import Outcome, describe, outcomes_of
@@ -164,22 +161,6 @@ class Sender:
             return Unavailable(f"it requires credentials, but none are configured; set {_WHERE}")
         passing = isinstance(error, ApiError) and error.status_code == TOO_MANY
         return Unavailable(_reason(error), passing=passing)
-
-
-def credentials(settings: ElasticsearchSettings) -> dict[str, Any]:
-    """Return the client's credentials from the settings, the environment or ``.env``; empty if there are none."""
-    if authorization := next((one.authorization for one in settings.addresses if one.authorization), ""):
-        return {"headers": {"authorization": authorization}}
-    file = Path(os.environ.get("ORBIT_CONFIG") or "config.yaml").parent / ".env"
-    given = {**dotenv_values(file), **os.environ}
-    if api_key := settings.api_key or given.get("ELASTICSEARCH_API_KEY"):
-        return {"api_key": api_key}
-    username = settings.username or given.get("ELASTICSEARCH_USERNAME")
-    password = settings.password or given.get("ELASTICSEARCH_PASSWORD")
-    if not (username and password):
-        return {}
-    # The client's own basic_auth accepts only ASCII; Elasticsearch reads UTF-8.
-    return {"headers": {"authorization": "Basic " + b64encode(f"{username}:{password}".encode()).decode()}}
 
 
 def _tls(settings: ElasticsearchSettings) -> dict[str, Any]:

@@ -245,9 +245,9 @@ class LlamaCppProvider(orbit.Provider):
     def offers(self, hook: str) -> bool:
         """Embedding models embed and others generate; both have commands."""
         if hook in ("embed", "embed_tokens"):
-            return self._embeds is not False
+            return self._embeds is True
         if hook in ("generate", "count_tokens"):
-            return self._embeds is not True
+            return self._embeds is False
         return True
 
     @cached_property

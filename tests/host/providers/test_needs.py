@@ -59,6 +59,10 @@ TWO = {"general": {"inference_provider": "openai"}, "openai": OPENAI, "vectors":
         ),
         ({"extract": {"otherwise": "extract"}}, "extract: otherwise must name another section that generates"),
         (
+            {"echo": {}, "models": {"echo": {"provider": "echo"}}, "retrieval": {"rewriter": "ecko"}},
+            "no model or provider 'ecko'. Did you mean 'echo'? Those that can: echo.",
+        ),
+        (
             {"echo": {}, "lexical": {}, "retrieval": {"weights": {"lexcal": 2}}},
             "retrieval.weights.lexcal: 'lexcal' is no retriever. Did you mean 'lexical'? Providers that find passages:",
         ),

@@ -131,6 +131,8 @@ async def test_the_retention_of_daily_indices(tmp_path, wire):
         ({"index": "Chat"}, "cannot be a name in Elasticsearch"),
         ({"ca_certs": "/nowhere.pem"}, "the file '/nowhere.pem' does not exist"),
         ({"api_key": "a", "username": "b"}, "not both"),
+        ({"username": "b"}, "password is missing: set it"),
+        ({"password": "S3cret"}, "username is missing: set it"),
         ({"node": "https://svc:S3cret@es"}, "node: 'https://es' has no port; write it as https://es:9200"),
         ({"node": "svc:S3cret@es:9200"}, "node: 'es:9200' is not an address"),
         ({"node": "http://es:92000"}, "is not an address"),

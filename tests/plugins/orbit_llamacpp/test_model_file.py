@@ -65,7 +65,9 @@ def test_a_file_that_is_no_gguf_is_refused(make: Make, tmp_path: Path) -> None:
     path.write_text("<html>404</html>")
     assert problem(make(model_path=str(path))).endswith("page.gguf is not a GGUF file")
     path.write_bytes(b"")
-    assert "is not a GGUF file" in problem(make(model_path=str(path)))
+    unreadable = make(model_path=str(path))
+    assert "is not a GGUF file" in problem(unreadable)
+    assert not any(map(unreadable.offers, ("generate", "embed"))), "the check would ask which of two shall embed"
 
 
 @pytest.mark.parametrize("kept", [5, 100, 3_000_000, 98_000_000])

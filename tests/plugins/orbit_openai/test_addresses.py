@@ -63,6 +63,8 @@ def test_nothing_public_shows_them(tmp_path: Path, caplog: pytest.LogCaptureFixt
     [
         ("localhost:8000/v1", "it has no scheme, as in http://localhost:8000/v1"),
         (f"svc:{SECRET}@localhost:8000/v1", "it has no scheme, as in http://localhost:8000/v1"),
+        ("http//localhost:8000/v1", "it has no scheme, as in http://localhost:8000/v1"),
+        ("https:localhost:8000/v1", "it has no scheme, as in https://localhost:8000/v1"),
         ("ftp://localhost/v1", "its scheme is ftp"),
         ("http://localhost:80000/v1", "its port is not a number from 1 to 65535"),
         ("http://localhost:port/v1", "its port is not a number from 1 to 65535"),
@@ -84,6 +86,23 @@ def test_what_is_no_address_is_told_in_one_sentence(url: str, sentence: str) -> 
     assert "is not of the form http://HOST:PORT/v1: " in told
     assert len(told.splitlines()) == 1
     assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("Bearer secret-1", "api_key begins with 'Bearer', which is a part of the header; give what follows it alone."),
+        ("authorization: Bearer secret-1", "api_key begins with 'authorization: Bearer'"),
+        ("secret\x00-1", "api_key contains a line break or another control character"),
+        ("sécret-1", "api_key contains a character outside ASCII"),
+        ("bearer-1", ""),
+    ],
+)
+def test_a_key_that_no_server_would_take_is_named_but_not_shown(key: str, sentence: str) -> None:
+    told = problems(base_url="http://localhost:8000/v1", api_key=key)
+    assert sentence in told
+    assert bool(told) == bool(sentence)
+    assert "-1" not in told
 
 
 @pytest.mark.parametrize(

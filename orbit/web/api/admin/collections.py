@@ -8,14 +8,12 @@ import msgspec
 from litestar import Request, delete, get
 from litestar.params import FromPath, QueryParameter
 
-from orbit.admin.collections import CollectionDetails, CollectionInfo
+from orbit.admin.collections import CollectionDetails, CollectionInfo, DocumentPage
 from orbit.admin.wire import Done
 from orbit.documents.file_types import KNOWN
-from orbit.types import CallContext
 from orbit.web.api.admin.moves import collections_of, move_routes
 from orbit.web.api.admin.upload import upload_route
 from orbit.web.http.problems import RequestError
-from orbit.web.http.request import request_id_of
 from orbit.web.services import Services
 
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="Documents in a page.")]
@@ -39,21 +37,6 @@ class Library(msgspec.Struct, frozen=True):
     max_file_bytes: int
     max_upload_bytes: int
     collections: list[CollectionInfo]
-
-
-class StoredDocument(msgspec.Struct, frozen=True):
-    """A file of a collection. If it is not ``complete``, its ingestion was interrupted."""
-
-    source: str
-    complete: bool
-
-
-class DocumentPage(msgspec.Struct, frozen=True):
-    """Documents by name. ``total`` counts the collection, ``found`` the documents that match."""
-
-    total: int
-    found: int
-    documents: list[StoredDocument]
 
 
 def collection_routes(services: Services) -> list[Any]:
@@ -95,11 +78,7 @@ def collection_routes(services: Services) -> list[Any]:
         limit: Limit = 100,
         contains: Contains = "",
     ) -> DocumentPage:
-        context = CallContext(request_id_of(request.scope), client_name="admin", collection=collection)
-        stored = await host.list_sources(collection, context)
-        wanted = sorted(source for source in stored if contains.casefold() in source.casefold())
-        page = [source for source in wanted if source > after][:limit]
-        return DocumentPage(len(stored), len(wanted), [StoredDocument(name, bool(stored[name])) for name in page])
+        return await collections_of(services, request).documents(collection, contains, after, limit)
 
     @delete("/collections/{collection:str}/documents", status_code=200, summary="Take a document out of a collection")
     async def remove_document(request: Request[Any, Any, Any], collection: FromPath[str], source: Source) -> Done:
