@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orbit
 from orbit.filters import FIELDS, is_number
+from orbit_chroma.foreign import PAGE
 from orbit_chroma.records import LINK, PREFIX, READER, RESTRICTED, SOURCE, TITLE
 
 _FIELDS: Final = {"source": SOURCE, "title": TITLE, "link": LINK}
@@ -30,9 +31,9 @@ def _where(condition: orbit.Filter, *, own: bool) -> Where | None:
     if isinstance(condition, orbit.CompoundFilter):
         return _joined(f"${condition.type}", [_where(one, own=own) for one in condition.filters])
     key, kind, value = condition.key, condition.type, condition.value
+    if not own and key in (*FIELDS, PAGE):  # other programs name these in several ways
+        return None
     if key in FIELDS:
-        if not own:  # other programs name these fields in several ways
-            return None
         key = _FIELDS[key]
     elif key.startswith(PREFIX):  # no document's metadata
         return None if kind in ("ne", "nin") else _NOTHING

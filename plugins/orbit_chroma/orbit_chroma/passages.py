@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orbit
 from orbit.filters import first_allowed
 from orbit.stores import NoCollection
+from orbit_chroma import foreign
 from orbit_chroma.adoption import normalized
 from orbit_chroma.collections import METRIC, Collections, Origin
 from orbit_chroma.conditions import where_of
@@ -17,7 +18,6 @@ from orbit_chroma.copying import READ_SIZE
 from orbit_chroma.errors import Missing
 from orbit_chroma.records import (
     DIGEST,
-    FOREIGN_SOURCE,
     PARTS,
     SOURCE,
     digests,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SEVERAL = 2
 DELETE_SIZE = 1_000
 """Ids per delete: the database limits the variables of a statement."""
 
@@ -125,8 +126,7 @@ class Passages:
             found: list[orbit.Document] = []
             for some in batched(sources, DELETE_SIZE):
                 wanted: Any = {"$in": list(some)}
-                either: Any = {"$or": [{SOURCE: wanted}, {FOREIGN_SOURCE: wanted}]}
-                found += stored(handle.get(where=either, include=["documents", "metadatas"]))
+                found += stored(handle.get(where=_named(wanted), include=["documents", "metadatas"]))
             places = {source: place for place, source in enumerate(sources)}
             return sorted((one for one in found if one.source in places), key=lambda one: places[one.source])
 
@@ -218,22 +218,29 @@ def _comparable(vectors: Vectors, origin: Origin) -> Vectors:
     return vectors if origin.metric == METRIC else normalized(vectors)
 
 
+def _named(wanted: Any) -> Any:
+    """Return the condition for the records of some sources, whatever program wrote them."""
+    return {"$or": [{key: wanted} for key in (SOURCE, *foreign.SOURCES)]}
+
+
 def _ids(collection: Collection, origin: Origin, sources: Sequence[str]) -> dict[str, str]:
+    """Return the ids of the records of some sources, but not of files in several folders that have one name."""
     found: dict[str, str] = {}
-    known = frozenset(sources)
+    paths: dict[str, set[str]] = {source: set() for source in sources}
     for some in batched(sources, DELETE_SIZE):
         wanted = {"$in": list(some)}
-        where: Any = {"$or": [{SOURCE: wanted}, {FOREIGN_SOURCE: wanted}]} if origin.adopted else {SOURCE: wanted}
+        where: Any = _named(wanted) if origin.adopted else {SOURCE: wanted}
         page = collection.get(where=where, include=["metadatas"])
         for record_id, metadata in zip(page["ids"], page["metadatas"] or (), strict=True):
             source = source_of(metadata or {})
-            if source in known:
+            if source in paths:
                 found[record_id] = source
-    return found
+                paths[source].add(foreign.path(metadata or {}))
+    return {record_id: source for record_id, source in found.items() if len(paths[source] - {""}) < _SEVERAL}
 
 
 def _digests(collection: Collection, origin: Origin) -> dict[str, str]:
-    keys = (SOURCE, DIGEST, PARTS, *([FOREIGN_SOURCE] if origin.adopted else []))
+    keys = (SOURCE, DIGEST, PARTS, *(foreign.SOURCES if origin.adopted else ()))
     marks: list[dict[str, Any]] = []
     while True:
         page = collection.get(include=["metadatas"], limit=READ_SIZE, offset=len(marks))

@@ -9,6 +9,7 @@ from typing import Any
 
 import orbit
 from orbit import MetadataValue
+from orbit_chroma import foreign
 
 PREFIX = "orbit_"
 """Prefix of the metadata keys for a document's own fields. All other keys are the document's metadata."""
@@ -25,9 +26,6 @@ READER = PREFIX + "reader:"
 """Begins a key for each of its readers, by which a search finds it."""
 _READERS = PREFIX + "readers"
 """All of its readers, in order, as JSON."""
-
-FOREIGN_SOURCE = "source"
-"""LangChain's, LlamaIndex's and others' key for the source."""
 
 ADOPTED = "adopted"
 """The digest of another program's source: it is complete, and differs from any file's digest."""
@@ -75,7 +73,7 @@ def stored(found: Mapping[str, Any]) -> list[orbit.Document]:
 
 def source_of(metadata: Mapping[str, Any]) -> str:
     """Return the source of a record, ORBIT's or another program's; empty if there is none."""
-    return str(metadata.get(SOURCE, metadata.get(FOREIGN_SOURCE, "")))
+    return str(metadata[SOURCE]) if SOURCE in metadata else foreign.source(metadata)
 
 
 def _to_document(record_id: str, text: str, metadata: Mapping[str, Any], score: float | None) -> orbit.Document:
@@ -83,17 +81,21 @@ def _to_document(record_id: str, text: str, metadata: Mapping[str, Any], score: 
         id=record_id,
         text=text,
         source=source_of(metadata),
-        title=str(metadata.get(TITLE, metadata.get("title", ""))),
-        link=str(metadata.get(LINK, metadata.get("url", metadata.get("link", "")))),
+        title=foreign.title(metadata) if TITLE not in metadata else str(metadata[TITLE]),
+        link=foreign.link(metadata) if LINK not in metadata else str(metadata[LINK]),
         digest=str(metadata.get(DIGEST, "")),
         score=score,
-        metadata={
-            key: value
-            for key, value in metadata.items()
-            if not key.startswith(PREFIX) and isinstance(value, str | int | float | bool)
-        },
+        metadata=_facts(metadata) if SOURCE in metadata else foreign.facts(_facts(metadata)),
         readers=tuple(json.loads(str(metadata[_READERS]))) if metadata.get(RESTRICTED) else (),
     )
+
+
+def _facts(metadata: Mapping[str, Any]) -> dict[str, MetadataValue]:
+    return {
+        key: value
+        for key, value in metadata.items()
+        if not key.startswith(PREFIX) and isinstance(value, str | int | float | bool)
+    }
 
 
 def similarity(distance: float, metric: str) -> float:

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import chromadb
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -18,13 +19,13 @@ TEXTS = ["the library opens at nine", "the pool is closed on sunday", "parking c
 async def make(host):
     """Make a collection as another program would: ``await make(name, vectors=..., metadata=...)``."""
 
-    async def _make(name, *, vectors=None, metadata=None, **arguments):
+    async def _make(name, *, vectors=None, metadata=None, records=None, **arguments):
         if vectors is None:
             vectors = await host.embed(TEXTS, "document", CONTEXT)
         with cast("Any", chromadb.PersistentClient(path=host.data_dir / "chroma")) as client:
             made = client.create_collection(name, metadata=metadata, embedding_function=None, **arguments)
-            sources = [{"source": f"{letter}.md", "page": 3} for letter in "abc"]
-            made.add(ids=["1", "2", "3"], documents=TEXTS, embeddings=vectors, metadatas=sources)
+            records = records or [{"source": f"{letter}.md", "page": 3} for letter in "abc"]
+            made.add(ids=["1", "2", "3"], documents=TEXTS, embeddings=vectors, metadatas=records)
 
     return _make
 
@@ -79,6 +80,68 @@ async def test_what_is_ingested_again_replaces_what_the_other_program_wrote(host
         assert await store.forget("theirs", ["b.md"]) == 1
         (listed,) = await store.list_collections()
     assert listed.documents == 2
+
+
+LANGCHAIN = {"source": "/in/b.pdf", "page": 0, "page_label": "1", "start_index": 7, "title": "Fees"}
+LLAMAINDEX = {
+    "file_path": "/in/b.pdf",
+    "file_name": "b.pdf",
+    "page_label": "12",
+    "_node_content": "{}",
+    "_node_type": "x",
+    "document_id": "1",
+    "doc_id": "1",
+    "ref_doc_id": "1",
+    "file_size": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "source", "title", "link", "page"),
+    [
+        (LANGCHAIN, "/in/b.pdf", "Fees", "", 1),
+        (LLAMAINDEX, "b.pdf", "", "", 12),
+        ({"filename": "b.docx", "page_number": 2, "file_directory": "/in"}, "b.docx", "", "", 2),
+        (
+            {"source": "https://example.org/b", "title": "B"},
+            "https://example.org/b",
+            "B",
+            "https://example.org/b",
+            None,
+        ),
+        (
+            {"url": "https://example.org/b", "page_label": "iv"},
+            *["https://example.org/b", "", "https://example.org/b"],
+            "iv",
+        ),
+        ({"file_path": "in/b.md", "page": 3}, "in/b.md", "", "", 3),
+        ({"author": "b"}, "", "", "", None),
+    ],
+)
+async def test_the_sources_of_other_programs(host, opened, make, record, source, title, link, page):
+    await make("theirs", records=[{"source": "a.md"}, record, {"source": "c.md"}])
+    async with opened(host) as store:
+        await store.adopt("theirs", CONTEXT)
+        query = orbit.Query(TEXTS[1], collection="theirs")
+        (found,) = await store.retrieve(query, 1, CONTEXT)
+        assert (found.source, found.title, found.link, found.metadata.get("page")) == (source, title, link, page)
+        assert not [key for key in found.metadata if key.startswith("_node")]
+        condition = orbit.ComparisonFilter("eq", "page", page if page is not None else "none")
+        filtered = await store.retrieve(msgspec.structs.replace(query, filter=condition), 1, CONTEXT)
+        assert len(filtered) == (page is not None)
+        assert set(await store.list_sources("theirs")) == {"a.md", "c.md", *([source] if source else [])}
+        if source:
+            assert await store.forget("theirs", [source]) == 1
+
+
+async def test_files_of_one_name_in_several_folders_are_not_replaced_by_one(host, opened, make):
+    records = [{"file_name": "a.md", "file_path": f"/in/{place}/a.md"} for place in "xyz"]
+    await make("theirs", records=records)
+    async with opened(host) as store:
+        await store.adopt("theirs", CONTEXT)
+        await store.index("theirs", [orbit.Document("9", "it opens at ten now", source="a.md", digest="d")], CONTEXT)
+        (listed,) = await store.list_collections()
+    assert listed.documents == 4
 
 
 @pytest.mark.parametrize(
