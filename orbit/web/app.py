@@ -30,6 +30,7 @@ from orbit.web.api.metrics import FOLDER_VARIABLE, Exchange, metrics_routes
 from orbit.web.api.plugin_routes import plugin_routes
 from orbit.web.api.schema_page import openapi_config
 from orbit.web.api.search import search_routes
+from orbit.web.async_generators import untracked
 from orbit.web.chat_routes import AnswersFirst, chat_handlers, chat_routes
 from orbit.web.error_responses import error_response
 from orbit.web.garbage_collection import settle_again, settled
@@ -130,6 +131,7 @@ class Application:
             self._build(self._loaded, app)
             await self._loaded.begin()
             self._lasting.enter_context(settled())
+            self._lasting.enter_context(untracked())
             self._starting = None
             if self._beside is not None:
                 await self._lasting.enter_async_context(_running(self._held(self._beside)))
