@@ -16,6 +16,7 @@ def check(config_path: str | None, *, traceback: bool) -> None:
     from orbit.host.host import OrbitHost
     from orbit.sanitize import printable
     from orbit.serving.config_problems import serving_problems
+    from orbit.serving.tls import outdated_certificate
     from orbit.web.key_warnings import key_problems
 
     host = OrbitHost.from_file(config_path)
@@ -27,7 +28,8 @@ def check(config_path: str | None, *, traceback: bool) -> None:
         raise ConfigError(problems)
     if host.config.warning:
         click.echo(f"Warning: {printable(host.config.warning)}")
-    for notice in host.notices:
+    outdated = outdated_certificate(host.config.host.general.https)
+    for notice in (*host.notices, *filter(None, [outdated])):
         click.echo(f"Note: {printable(notice)}")
     for item in host.registry.loaded:
         for sentence in item.provider.remarks() if item.provider else ():

@@ -67,21 +67,19 @@ def _disk(host: OrbitHost) -> Iterator[tuple[bool, str, str]]:
 
 
 def _certificate(host: OrbitHost) -> Iterator[tuple[bool, str, str]]:
-    import ssl
     import time
-    from pathlib import Path
+
+    from orbit.serving.tls import validity
 
     https = host.config.host.general.https
-    if not https.enabled or not Path(https.cert_file).is_file():
-        return
-    decode = ssl._ssl._test_decode_cert  # type: ignore[attr-defined]  # noqa: SLF001  # the only decoder of the library
-    try:
-        ends = ssl.cert_time_to_seconds(decode(https.cert_file)["notAfter"])
-    except (ssl.SSLError, OSError, ValueError):
+    dates = validity(https.cert_file) if https.enabled else None
+    if dates is None:
         return  # the check of the configuration says what is wrong
-    days = (ends - time.time()) / 86_400
+    begun = time.time() >= dates[0]
+    days = (dates[1] - time.time()) / 86_400
     state = f"expires in {days:.0f} days" if days > 0 else f"expired {-days:.0f} days ago"
-    yield days > _SOON_DAYS, "certificate", f"{https.cert_file} {state}"
+    state += "" if begun else ", and is not valid yet"
+    yield begun and days > _SOON_DAYS, "certificate", f"{https.cert_file} {state}"
 
 
 async def _components(host: OrbitHost) -> list[tuple[bool, str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,6 +28,7 @@ class Certificate:
         self._settings = settings
         self._seen = self._signature()
         self._newest = _load(settings)
+        self._warn()
         self.context = _load(settings)
         self.context.sni_callback = self._choose
 
@@ -50,7 +52,12 @@ class Certificate:
                 )
             return False
         logger.info("the renewed certificate %s is in force", self._settings.cert_file)
+        self._warn()
         return True
+
+    def _warn(self) -> None:
+        if outdated := outdated_certificate(self._settings):
+            logger.warning("%s", outdated)
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:  # noqa: ARG002  # OpenSSL's signature
         connection.context = self._newest
@@ -92,6 +99,26 @@ def tls_problems(general: General) -> list[Problem]:
     except ConfigError as error:
         problems += error.problems
     return problems
+
+
+def validity(file: str) -> tuple[float, float] | None:
+    """Return when the first certificate of a file begins and ends to be valid, in Unix seconds; None if unreadable."""
+    decode = ssl._ssl._test_decode_cert  # type: ignore[attr-defined]  # noqa: SLF001  # the only decoder of the library
+    try:
+        decoded = decode(file)
+        return ssl.cert_time_to_seconds(decoded["notBefore"]), ssl.cert_time_to_seconds(decoded["notAfter"])
+    except (ssl.SSLError, OSError, ValueError):
+        return None
+
+
+def outdated_certificate(settings: Https) -> str:
+    """Return why clients refuse the certificate today, in one sentence; empty if they do not for its dates."""
+    dates = validity(settings.cert_file) if settings.enabled else None
+    if dates is None or dates[0] <= time.time() <= dates[1]:
+        return ""
+    begins, ends = (time.strftime("%Y-%m-%d", time.gmtime(date)) for date in dates)
+    fault = f"has expired on {ends}" if dates[1] < time.time() else f"is not valid before {begins}"
+    return f"general.https.cert_file: {settings.cert_file} {fault}, so clients refuse it; renew it, or set the clock."
 
 
 def _load(settings: Https) -> ssl.SSLContext:
