@@ -208,6 +208,22 @@ def book(title="The Sea", **chapters):
     )
 
 
+def test_pages_of_a_book_that_its_order_lacks_and_names_in_other_case_are_read():
+    page = "application/xhtml+xml"
+    items = (
+        f'<item id="a" href="TEXT/one.xhtml"/><item id="n" href="notes.xhtml" media-type="{page}"/>'
+        f'<item id="t" href="toc.xhtml" media-type="{page}" properties="nav"/>'
+    )
+    parts = {
+        "META-INF/container.xml": '<c><rootfile full-path="book.opf"/></c>',
+        "book.opf": f"<package><manifest>{items}</manifest><spine><itemref idref='a'/></spine></package>",
+        "Text/One.xhtml": "<p>It blew [1].</p>",
+        "notes.xhtml": "<p>From the north.</p>",
+        "toc.xhtml": "<p>Contents</p>",
+    }
+    assert text_of("a.epub", archive_of(parts)) == "It blew [1].\nFrom the north."
+
+
 def test_the_chapters_of_a_book_come_in_its_order():
     content = book(last="<h1>Storm</h1><p>It blew.</p>", first="<h1>Calm</h1><p>It was calm.</p>")
     assert read("a.epub", content).title == "The Sea"
@@ -763,6 +779,21 @@ def test_notebooks_of_old_versions_and_outputs_that_are_no_text():
     ]
 
 
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"text/plain": "<Figure size 640x480 with 1 Axes>", "image/png": "iVBOR"}, ""),
+        ({"text/plain": "[<matplotlib.lines.Line2D at 0x7f>, <x.Y at 0x8>]"}, ""),
+        ({"text/plain": ["<IPython.core.display.Markdown object>"], "text/markdown": ["Ost: 5"]}, "\nOutput:\nOst: 5"),
+        ({"text/plain": "<5 kg>"}, "\nOutput:\n<5 kg>"),
+    ],
+)
+def test_objects_without_text_of_their_own_print_nothing(data, text):
+    cell = {"cell_type": "code", "source": "show()", "outputs": [{"data": data}]}
+    empty = {"cell_type": "code", "source": None, "outputs": None}
+    assert text_of("a.ipynb", json.dumps({"cells": [empty, cell]}).encode()) == f"show(){text}"
+
+
 def test_xml_that_names_no_encoding_and_is_not_utf_8():
     found = read("a.xml", "<a><b>Größe für Müller</b></a>".encode("cp1252"))
     assert found.sections[0].text == "b: Größe für Müller"
@@ -893,6 +924,14 @@ def test_a_mail_that_is_an_attachment_alone_or_in_utf_16_is_read():
     assert text_of("a.eml", "From: a@x.example\n\nTea costs 3 €.".encode("utf-16")).endswith("Tea costs 3 €.")
 
 
+@pytest.mark.parametrize(
+    "mail", ["\n\n{}\n\n{}", "{}\nContent-Type: multipart/mixed\n\n{}"], ids=["blank lines", "no boundary"]
+)
+def test_mails_that_break_the_rules_keep_their_text(mail):
+    text = text_of("a.eml", mail.format("From: a@x.example\nSubject: Tea", "Tea costs 3 euros.").encode())
+    assert text.split() == ["From:", "a@x.example", "Subject:", "Tea", "Tea", "costs", "3", "euros."]
+
+
 @pytest.mark.parametrize("header", ["From: a@", "Cc: Tom <tom@x.example>, Alice <", "To: Ann <ann@[x.example>"])
 def test_a_header_that_python_cannot_parse_costs_no_mail(header):
     found = text_of("a.eml", f"{header}\nSubject: Tea\n\nTea costs 3 euros.".encode())
@@ -926,6 +965,9 @@ def slide_of(body, more=None):
         ("a.html", f'<p>A form:<input type="image" alt="{PLAN}">'),
         ("a.md", f"See ![{PLAN}](plan.png)."),
         ("a.md", f'<img src="plan.png" alt="{PLAN}">'),
+        ("a.md", f'See the <img src="plan.png"\nalt="{PLAN}"> below.'),
+        ("a.md", f"| A | B |\n|---|---|\n| 1 | <IMG alt='{PLAN}'/> |"),
+        ("a.ipynb", json.dumps({"cells": [{"cell_type": "markdown", "source": f'See <img alt="{PLAN}">.'}]})),
         ("a.eml", f'From: a@b.c\nContent-Type: text/html\n\n<p>Hi <img alt="{PLAN}">'),
         ("a.docx", docx(INLINE)),
         ("a.docx", docx(f"<w:tbl><w:tr><w:tc>{INLINE}</w:tc><w:tc>{paragraph('x')}</w:tc></w:tr></w:tbl>")),

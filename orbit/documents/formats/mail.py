@@ -56,7 +56,7 @@ def read_eml(content: bytes) -> Content:
     """Read a message, and hand on its attachments."""
     if b"\0" in content[:_START]:
         content = decode(content).text.encode()
-    message = email.message_from_bytes(_with_plain_headers(content), policy=_POLICY)
+    message = email.message_from_bytes(_with_plain_headers(content.lstrip()), policy=_POLICY)
     subject = _header(message, "Subject")
     headers = "\n".join(f"{name}: {value}" for name in _HEADERS if (value := _header(message, name)))
     if not headers:
@@ -79,6 +79,8 @@ def read_eml(content: bytes) -> Content:
                 sections += found.sections
                 words |= _words(found.sections)
                 warnings += found.warnings
+        elif part.get_content_maintype() == "multipart":  # whose parts nothing divides
+            sections += [Section(one) for one in [str(part.get_payload()).strip()] if one]
         elif part.get_content_type() in _REPORTS:
             sections.append(Section(_report(part)))
         else:

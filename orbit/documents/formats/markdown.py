@@ -11,7 +11,9 @@ import msgspec
 
 from orbit.documents.formats.front_matter import front_matter
 from orbit.documents.formats.html.reader import write_html
+from orbit.documents.formats.list_labels import STRUCK
 from orbit.documents.formats.outline import SMALL_TABLE, Outline
+from orbit.documents.formats.titles import picture_text
 from orbit.documents.sections import Content, Section
 
 if TYPE_CHECKING:
@@ -20,7 +22,16 @@ if TYPE_CHECKING:
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
 _ATTRIBUTES = re.compile(r"\{[#.:][^{}]*\}$")
 _RULES = re.compile(r"[-*_\s]*")
-_MARKUP = re.compile(r"\\[!-/:-@\[-`{-~]|`+|<!--|&#?\w{1,32};")
+_IN_LINE = (
+    "abbr|a|big|br|b|center|cite|del|dfn|em|font|img|ins|i|kbd|mark|q|samp|small|span|strike|strong|sub|sup|s|tt|u|var"
+)
+"""Elements of HTML within a line. Others may be no markup but names, such as ``<file>``."""
+_MARKUP = re.compile(
+    rf"\\[!-/:-@\[-`{{-~]|`+|<!--|&#?\w{{1,32}};|<(?P<end>/?)(?P<name>{_IN_LINE})(?=[\s/>])[^<>]*>", re.IGNORECASE
+)
+_ALT = re.compile(r"""\balt\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+_SHOWN = {"br": " ", **dict.fromkeys(("s", "del", "strike"), STRUCK)}
+"""What a page shows in place of a tag. For most it is nothing."""
 _MARKUP_OF_HTML = re.compile(r"<!--|&#?\w{1,32};")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->")
 _ELEMENT = re.compile(r"\s*</?[a-zA-Z]")
@@ -41,7 +52,7 @@ def read_markdown(text: str) -> Content:
     outline.text(found.text)
     tokens = _parse(text)
     lines = text.split("\n")
-    _remove_comments(lines, tokens)
+    _remove_html(lines, tokens)
     start = 0
     for number, token in enumerate(tokens):
         if token.map is None or token.map[0] < start:
@@ -101,18 +112,18 @@ def _plain(heading: str) -> str:
     return " ".join(words.split())
 
 
-def _remove_comments(lines: list[str], tokens: Sequence[Token]) -> None:
-    """Remove ``<!-- ... -->`` from lines, and write entities such as ``&nbsp;`` as characters, but not in code."""
+def _remove_html(lines: list[str], tokens: Sequence[Token]) -> None:
+    """Remove comments and tags from lines, and write entities such as ``&nbsp;`` as characters, but not in code."""
     for token in tokens:
-        if token.map and token.type in {"html_block", "inline"} and ("<!--" in token.content or "&" in token.content):
+        if token.map and token.type in {"html_block", "inline"} and ("<" in token.content or "&" in token.content):
             first, end = token.map
             markup = _MARKUP if token.type == "inline" else _MARKUP_OF_HTML
-            kept = _without_comments("\n".join(lines[first:end]), markup).split("\n")
+            kept = _without_html("\n".join(lines[first:end]), markup).split("\n")
             lines[first:end] = [*kept, *[""] * (end - first - len(kept))]
 
 
-def _without_comments(text: str, markup: re.Pattern[str]) -> str:
-    """Remove comments outside code spans, and replace entities. Keep a comment that never ends."""
+def _without_html(text: str, markup: re.Pattern[str]) -> str:
+    """Remove comments and tags outside code spans, and replace entities. Keep a comment that never ends."""
     kept, position, begin = list[str](), 0, 0
     closed: dict[int, int] = {}
     for found in re.finditer(r"`+", text):
@@ -124,6 +135,9 @@ def _without_comments(text: str, markup: re.Pattern[str]) -> str:
             if character not in _KEPT_ENTITIES and "\n" not in character:
                 kept += text[begin : mark.start()], character
                 begin = position
+        elif mark.lastgroup == "name":
+            kept += text[begin : mark.start()], _shown(mark["name"].lower(), mark.group())
+            begin = position
         elif mark.group()[0] == "\\":  # escaped
             continue
         elif mark.group() == "<!--":
@@ -135,6 +149,11 @@ def _without_comments(text: str, markup: re.Pattern[str]) -> str:
         elif closed[len(mark.group())] > mark.start():
             position = _end_of_code(text, mark.end(), len(mark.group()))
     return "".join([*kept, text[begin:]])
+
+
+def _shown(name: str, tag: str) -> str:
+    alt = _ALT.search(tag) if name == "img" else None
+    return picture_text(html.unescape("".join(filter(None, alt.groups())))) if alt else _SHOWN.get(name, "")
 
 
 def _end_of_code(text: str, start: int, length: int) -> int:

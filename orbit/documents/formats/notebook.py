@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from orbit.documents.formats.html.reader import read_html
@@ -9,7 +11,9 @@ from orbit.documents.formats.markdown import read_markdown
 from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.types import MetadataValue
 
-Text = str | list[str]
+Text = str | list[str] | None
+_REPRESENTED = re.compile(r"\[?<(?:Figure size|IPython\.core|[\w. ]+ at 0x)[^<>]*>(?:, <[^<>]*>)*\]?")
+"""What Python prints of an object that has no text of its own."""
 
 
 class _Output(msgspec.Struct):
@@ -23,7 +27,7 @@ class _Cell(msgspec.Struct):
     cell_type: str
     source: Text = ""
     input: Text = ""
-    outputs: list[_Output] = []
+    outputs: list[_Output] | None = None
 
 
 class _Sheet(msgspec.Struct):
@@ -60,20 +64,22 @@ def read_notebook(text: str) -> Content:
         else:
             if source.strip():
                 sections.append(Section(source, path, metadata=place, kind="code"))
-            if printed := "\n".join(filter(None, map(_printed, cell.outputs))).strip():
+            if printed := "\n".join(filter(None, map(_printed, cell.outputs or ()))).strip():
                 sections.append(Section(f"Output:\n{printed}", path, metadata=place))
     return Content(tuple(sections), title)
 
 
 def _joined(text: Text) -> str:
-    return text if isinstance(text, str) else "".join(text)
+    return text if isinstance(text, str) else "".join(text or ())
 
 
 def _printed(output: _Output) -> str:
     if output.text or output.ename:
         return _joined(output.text) or f"{output.ename}: {output.evalue}"
     plain, rich = (_text_of(output.data.get(f"text/{kind}")) for kind in ("plain", "html"))
-    if not plain and rich:
+    if _REPRESENTED.fullmatch(plain.strip()):
+        plain = ""
+    if not plain and rich.strip():
         return "\n".join(section.text for section in read_html(rich.encode()).sections)
     return plain or _text_of(output.data.get("text/markdown")) or _text_of(output.data.get("text/latex"))
 

@@ -27,6 +27,22 @@ def test_comments_in_lists_and_quotes_are_removed_from_their_text_only():
     assert text(page) == "- one \n  ```\n  <!-- kept -->\n  ```\n> two"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("one<br>two<BR/>three", "one two three"),
+        ("<b>bold</b> H<sub>2</sub>O <a\nhref='x'>link</a>", "bold H2O link"),
+        ("<s>9</s> 7 euros", "~~9~~ 7 euros"),
+        ("`<b>` and ``<i>`` \\<b> <file> <body> a<b, c>d <https://a.b>",) * 2,
+        ("- item <i>one</i>\n\n| a |\n|---|\n| b<br>c |", "- item one\n\n| a |\n|---|\n| b c |"),
+    ],
+    ids=["breaks", "tags", "struck", "code and names", "lists and tables"],
+)
+def test_tags_within_a_line_are_no_text(text, shown):
+    (section,) = read_markdown(text).sections
+    assert section.text == shown
+
+
 def test_a_comment_that_never_ends_is_kept():
     assert text("a <!-- b\n\nc") == "a <!-- b\n\nc"
 

@@ -12,6 +12,8 @@ from orbit.documents.formats.office.package import Package, attribute, descendan
 from orbit.documents.formats.titles import real_title
 from orbit.documents.sections import Content, Section, UnreadableError
 
+_PAGE = "application/xhtml+xml"
+
 
 def read_epub(content: bytes) -> Content:
     """Read the chapters of a book that is not encrypted. A chapter that cannot be read is named in a warning."""
@@ -20,15 +22,19 @@ def read_epub(content: bytes) -> Content:
         main = attribute(next(descendants(container, "rootfile"), None), "full-path")
         book = package.required(main)
         folder = posixpath.dirname(main)
-        items = {
-            item.get("id", ""): posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
-            for item in descendants(book, "item")
-        }
+        files = {name.lower(): name for name in package.names}
+        items: dict[str, str] = {}
+        beside: list[str] = []
+        for item in descendants(book, "item"):
+            name = posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))
+            items[item.get("id", "")] = name = name if name in package.names else files.get(name.lower(), name)
+            if item.get("media-type") == _PAGE and "nav" not in item.get("properties", "").split():
+                beside.append(name)  # notes that the text only refers to
         title = next((real_title(item.text) for item in descendants(book, "title") if item.text), "")
         sections: list[Section] = []
         warnings: list[str] = []
         places = (items.get(place.get("idref", ""), "") for place in descendants(book, "itemref"))
-        for name in dict.fromkeys(places):  # a book lists a chapter once
+        for name in dict.fromkeys((*places, *beside)):  # a book lists a chapter once
             if not (page := package.read(name)):
                 continue
             try:
