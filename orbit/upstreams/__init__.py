@@ -1,6 +1,6 @@
 """Helpers for plugins that call a server. Public API, like everything in ``import orbit``."""
 
-from orbit.upstreams.addresses import Address, address_problem, credential_problem, is_public, shown
+from orbit.upstreams.addresses import Address, address_problem, credential_problem, is_public, shown, user_alone
 from orbit.upstreams.answers import Characters, Lines, count_of, finish_reason, loose_json
 from orbit.upstreams.asking import Connections, StatusError, cut_off, next_piece, oversized, read_to_end, whole_body
 from orbit.upstreams.batches import embed_in_batches
@@ -21,7 +21,7 @@ from orbit.upstreams.opening import UpstreamProvider
 from orbit.upstreams.pinned import addresses_of, pinned_request
 from orbit.upstreams.pool import Attempts, Server, ServerPool, seconds_left
 from orbit.upstreams.probabilities import written_tokens
-from orbit.upstreams.settings import Seconds, ServerSettings
+from orbit.upstreams.settings import Seconds, ServerSettings, without_effect
 from orbit.upstreams.starting import check_servers, until_answered
 from orbit.upstreams.tools import function_of, is_json, new_call_id
 
@@ -78,7 +78,9 @@ __all__ = [
     "tls_problems",
     "tls_reason",
     "until_answered",
+    "user_alone",
     "whole_body",
+    "without_effect",
     "without_system",
     "written_tokens",
 ]

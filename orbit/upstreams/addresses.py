@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv6Address
 from typing import Final, Self
 from urllib.parse import unquote
@@ -131,6 +131,14 @@ def credential_problem(addresses: Iterable[Address], others: Mapping[str, object
     if not given or not any(address.authorization for address in addresses):
         return ""
     return f"{setting} contains a user, and {given[0]} is set: both use the header Authorization. Keep one of them."
+
+
+def user_alone(addresses: Iterable[str], setting: str = "base_url") -> Iterator[str]:
+    """Yield a sentence for ``remarks`` about each address with a user but no password."""
+    for text in addresses:
+        user, _, password = _parts(text)["user"].partition(":")
+        if user and not password:
+            yield f"{setting}: {shown(text)} has a user without a password; write USER:PASSWORD@ if it needs one"
 
 
 def is_public(address: str) -> bool:

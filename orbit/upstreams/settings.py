@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
 
-from orbit.upstreams.addresses import Address, address_problem, credential_problem
+from orbit.upstreams.addresses import Address, address_problem, credential_problem, user_alone
 from orbit.upstreams.connections import tls_problems
 from orbit.upstreams.headers import header_problems
 
 Seconds = Annotated[float, Meta(gt=0)]
 """The type of settings that limit a time."""
+
+
+def without_effect(settings: msgspec.Struct, names: Iterable[str], because: str) -> Iterator[str]:
+    """Yield a sentence for ``remarks`` if some of these settings have another value than by default. It says why."""
+    wanted = frozenset(names)
+    given = [
+        field.name
+        for field in msgspec.structs.fields(settings)
+        if field.name in wanted and getattr(settings, field.name) != _default(field)
+    ]
+    if given:
+        yield f"{', '.join(given)}: without effect, since {because}"
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    factory = field.default_factory
+    return field.default if factory is msgspec.NODEFAULT else factory()
 
 
 class ServerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -75,3 +92,23 @@ class ServerSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             yield problem
         yield from tls_problems(self.ca_certs, verify_certs=self.verify_certs)
         yield from header_problems(self.headers, **credentials)
+
+    def surplus_routes(self) -> Iterator[str]:
+        """Yield addresses that end with a route of the API."""
+        for url in self.given:
+            written, used = Address.parse(url).url, Address.parse(url, strip=self.ROUTES).url
+            if written != used:
+                yield f"base_url contains a route of the API ({written}); ORBIT appends it itself, so it uses {used}"
+
+    def remarks(self, **credentials: str) -> Iterator[str]:
+        """Yield settings that do nothing, for ``remarks``. ``credentials`` maps headers to the settings they carry."""
+        yield from self.surplus_routes()
+        yield from user_alone(self.given)
+        if not any(address.url.startswith("https:") for address in self.addresses):
+            yield from without_effect(self, ("ca_certs", "verify_certs"), "no base_url begins with https")
+        if not self.max_retries:
+            yield from without_effect(self, ("retry_delay",), "max_retries is 0")
+        for header, setting in credentials.items():
+            name = header.replace("_", "-")
+            if getattr(self, setting) and any(given.lower() == name for given in self.headers):
+                yield f"{setting}: without effect, since headers has {name} as well"

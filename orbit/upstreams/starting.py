@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from orbit.errors import ConfigError, ProviderError
-from orbit.upstreams.addresses import Address
 from orbit.upstreams.pool import Server
 from orbit.upstreams.settings import ServerSettings
 
@@ -52,7 +51,7 @@ async def check_servers(
     A check raises ProviderError or ConfigError. A server with a problem is avoided for a moment. Warns also of
     addresses that end with one of the API's routes.
     """
-    for sentence in _surplus_routes(settings):
+    for sentence in settings.surplus_routes():
         warn(sentence)
     results = await asyncio.gather(*(check(server) for server in servers), return_exceptions=True)
     problems: list[ProviderError | ConfigError] = []
@@ -66,10 +65,3 @@ async def check_servers(
         raise problems[0]
     for problem in problems:
         warn(problem)
-
-
-def _surplus_routes(settings: ServerSettings) -> Iterator[str]:
-    for url in settings.given:
-        written, used = Address.parse(url).url, Address.parse(url, strip=settings.ROUTES).url
-        if written != used:
-            yield f"base_url contains a route of the API ({written}); ORBIT appends it itself, so it uses {used}"

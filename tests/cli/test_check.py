@@ -82,8 +82,71 @@ elasticsearch: {node: "http://127.0.0.1:9200", directory: elsewhere}
         "Note: reranker.timeout is 50 s, but timeouts.rerank is 20 s: the shorter one counts.",
         "Note: safety.request_timeout is 60 s, but timeouts.moderate is 20 s: the shorter one counts.",
         "Note: safety: mode is disabled and the block list is empty, so every text passes.",
+        "Note: safety: request_timeout: without effect, since mode is disabled, so nobody judges",
         f"Note: elasticsearch: directory: {where} has no running writer of a chat log; start that server first.",
     ]
+
+
+WITHOUT_EFFECT = {
+    "openai: {base_url: 'http://h/v1', model: m, query_prefix: q, dimensions: 5}": (
+        "openai: dimensions, query_prefix: without effect, since there is no embed_model"
+    ),
+    "openai: {base_url: 'https://h/v1', model: m, api_key: k, headers: {authorization: Bearer x}}": (
+        "openai: api_key: without effect, since headers has authorization as well"
+    ),
+    "openai: {base_url: 'http://h/v1', model: m, max_retries: 0, retry_delay: 1}": (
+        "openai: retry_delay: without effect, since max_retries is 0"
+    ),
+    "openai: {base_url: 'http://ann@h/v1', model: m}": (
+        "openai: base_url: http://h/v1 has a user without a password; write USER:PASSWORD@ if it needs one"
+    ),
+    "ollama: {model: m, verify_certs: false}": (
+        "ollama: verify_certs: without effect, since no base_url begins with https"
+    ),
+    "ollama: {embed_model: m, think: true}\necho: {}": (
+        "ollama: think: without effect, since there is no model that chats"
+    ),
+    "anthropic: {model: m, base_url: 'https://h/v1/messages/'}": (
+        "anthropic: base_url contains a route of the API (https://h/v1/messages); ORBIT appends it itself, so it uses "
+        "https://h"
+    ),
+    "anthropic: {model: m, think: true, top_k: 3}": "anthropic: top_k: without effect, since the model thinks",
+    "elasticsearch: {node: 'https://h:1', nodes: ['https://g:1']}\necho: {}": (
+        "elasticsearch: node: without effect, since nodes takes its place"
+    ),
+    "elasticsearch: {node: 'http://h:1', verify_certs: false}\necho: {}": (
+        "elasticsearch: verify_certs: without effect, since no node begins with https"
+    ),
+    "elasticsearch: {node: 'https://ann@h:1'}\necho: {}": (
+        "elasticsearch: node: https://h:1 has a user without a password; write USER:PASSWORD@ if it needs one"
+    ),
+    "chroma: {host: h, path: p}\nwordllama: {}\necho: {}": "chroma: path: without effect, since host names a server",
+    "chroma: {port: 1, tenant: t}\nwordllama: {}\necho: {}": (
+        "chroma: port, tenant: without effect, since no host is set, so the database is the folder in path"
+    ),
+    "safety: {cache_size: 0, cache_seconds: 1}\necho: {}": (
+        "safety: cache_seconds: without effect, since cache_size is 0"
+    ),
+    "mcp: {servers: {a: {url: 'http://h', verify_certs: false}}}\necho: {}": (
+        "mcp: servers.a.verify_certs: without effect, since its url does not begin with https"
+    ),
+    "web: {start: ['https://h/'], links: false, max_depth: 2}\necho: {}": (
+        "web: max_depth: without effect, since links is false"
+    ),
+}
+
+
+@pytest.mark.parametrize("config", WITHOUT_EFFECT)
+def test_check_names_settings_without_effect(tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.yaml").write_text(config)
+    host = OrbitHost.from_file(str(tmp_path / "config.yaml"))
+    remarks = [
+        f"{item.section.path}: {said}"
+        for item in host.registry.loaded
+        for said in (item.provider.remarks() if item.provider else ())
+    ]
+    assert not host.problems
+    assert remarks == [WITHOUT_EFFECT[config]]
 
 
 def test_a_wrong_name_comes_before_what_follows_from_it(tmp_path: Path) -> None:

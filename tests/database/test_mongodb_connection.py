@@ -59,6 +59,10 @@ WRONG = {
         {"uri": "mongodb://user:S3cret@HOST", "username": "other"},
         "mongodb.username: mongodb.uri has a user already; keep one of the two.",
     ),
+    "two servers": (
+        {"uri": "mongodb://HOST", "host": "other"},
+        "mongodb.host: is without effect: mongodb.uri names the server; keep one of the two.",
+    ),
     "two databases": (
         {"uri": "mongodb://HOST/helpdesk", "database": "orbit"},
         "mongodb.database: 'orbit' is not the database that mongodb.uri names, 'helpdesk'; keep one of the two.",

@@ -120,6 +120,8 @@ def _written_problems(settings: Mongodb) -> Iterator[Problem]:
         address = split_uri(settings.uri)
         if settings.username and address.login is not None:
             yield Problem("mongodb.username", "mongodb.uri has a user already; keep one of the two.")
+        if settings.host != Mongodb().host:
+            yield Problem("mongodb.host", "is without effect: mongodb.uri names the server; keep one of the two.")
         if settings.database and address.database and settings.database != address.database:
             sentence = (
                 f"'{settings.database}' is not the database that mongodb.uri names, '{address.database}'; keep one of "

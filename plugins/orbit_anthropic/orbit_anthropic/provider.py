@@ -33,6 +33,7 @@ from orbit.upstreams import (
     listed_name,
     seconds_left,
     until_answered,
+    without_effect,
 )
 from orbit_anthropic import thinking, wire
 from orbit_anthropic.client import Client
@@ -83,6 +84,14 @@ class AnthropicProvider(UpstreamProvider[Client]):
             yield f"extra_body.{field} is set by ORBIT for each request; leave it out."
         if settings.context_window and settings.max_tokens >= settings.context_window:
             yield f"max_tokens ({settings.max_tokens}) leaves no room in context_window ({settings.context_window})."
+
+    def remarks(self) -> Iterable[str]:
+        """Yield settings that do nothing."""
+        yield from self.settings.remarks(x_api_key="api_key", anthropic_version="version")
+        if self.settings.think:
+            yield from without_effect(self.settings, ("temperature", "top_p", "top_k"), "the model thinks")
+        elif self.settings.think is False:
+            yield from without_effect(self.settings, ("thinking",), "think is false")
 
     def model(self, hook: str) -> str:
         """Return the model behind a hook."""

@@ -14,6 +14,7 @@ import msgspec
 
 import orbit
 from orbit.stores import NoCollection, VectorStore, refuse_equal_ids
+from orbit.upstreams import without_effect
 from orbit_chroma import adoption, copying
 from orbit_chroma.collections import METRIC, Origin
 from orbit_chroma.embedded import Embedded
@@ -25,6 +26,7 @@ from orbit_chroma.vector_file import VectorFile, batched
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
+_OF_SERVERS = ("port", "ssl", "ca_certs", "verify_certs", "proxy", "headers", "tenant", "database", "timeout")
 WRITE_SIZE = 1_000
 """Documents per write. Chroma writes them a third faster than in batches of 128, and hardly faster in larger ones."""
 
@@ -61,6 +63,15 @@ class ChromaProvider(VectorStore[Passages]):
             there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
             if not there.is_dir():
                 yield f"path: {folder} cannot be a folder, because {there} is not one"
+
+    def remarks(self) -> Iterable[str]:
+        """Yield settings of the other kind of database."""
+        if self.settings.host:
+            yield from without_effect(self.settings, ("path",), "host names a server")
+        else:
+            yield from without_effect(
+                self.settings, _OF_SERVERS, "no host is set, so the database is the folder in path"
+            )
 
     def exclusive(self) -> str:
         """Return why an embedded database must belong to one process: others would read stale vectors."""

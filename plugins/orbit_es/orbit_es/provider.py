@@ -14,7 +14,16 @@ from urllib.parse import urlsplit
 
 import orbit
 from orbit.chatlog import FollowerState, has_writers
-from orbit.upstreams import Address, address_problem, credential_problem, header_problems, shown, tls_problems
+from orbit.upstreams import (
+    Address,
+    address_problem,
+    credential_problem,
+    header_problems,
+    shown,
+    tls_problems,
+    user_alone,
+    without_effect,
+)
 from orbit_es.credentials import credentials, login
 from orbit_es.settings import ElasticsearchSettings
 
@@ -102,7 +111,15 @@ class ElasticsearchLog(orbit.Provider):
         return folder / (filename or written.name)
 
     def remarks(self) -> Iterable[str]:
-        """Yield a sentence if nobody writes a chat log in ``directory`` now."""
+        """Yield settings that do nothing, and a folder in which nobody writes a chat log now."""
+        settings = self.settings
+        yield from user_alone(settings.hosts, "node")
+        if settings.nodes:
+            yield from without_effect(settings, ("node",), "nodes takes its place")
+        if not any(address.url.startswith("https:") for address in settings.addresses):
+            yield from without_effect(settings, ("ca_certs", "verify_certs"), "no node begins with https")
+        if not settings.manage_template:
+            yield from without_effect(settings, ("retention_days",), "manage_template is false")
         own, given = self.host.chat_log, self.settings.directory
         folder = Path(given).expanduser().absolute()
         if given and (own is None or own.parent != folder) and not has_writers(folder):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from orbit.upstreams import Address, address_problem, credential_problem, header_problems, tls_problems
+from orbit.upstreams import Address, address_problem, credential_problem, header_problems, tls_problems, without_effect
 
 Seconds = Annotated[float, Meta(gt=0)]
 _NAME: Final = re.compile(r"[A-Za-z0-9-]{1,24}")
@@ -96,10 +96,16 @@ def problems(settings: McpSettings) -> Iterator[str]:
 
 
 def remarks(settings: McpSettings) -> Iterator[str]:
-    """Yield why this machine cannot start a server. ORBIT starts without its tools, and tries again."""
+    """Yield settings that do nothing, and why this machine cannot start a server.
+
+    ORBIT starts without the tools of that server, and tries again.
+    """
     for name, server in settings.servers.items():
         if sentence := missing(server):
             yield f"servers.{name}: {sentence}"
+        if not server.url.startswith("https:"):
+            for sentence in without_effect(server, ("ca_certs", "verify_certs"), "its url does not begin with https"):
+                yield f"servers.{name}.{sentence}"
 
 
 def missing(server: ServerSettings) -> str:

@@ -32,6 +32,7 @@ from orbit.upstreams import (
     seconds_left,
     shortened_sentence,
     until_answered,
+    without_effect,
 )
 from orbit_ollama import wire
 from orbit_ollama.answer import ChatReader
@@ -52,6 +53,11 @@ _FAST_SECONDS = 5.0
 _SHOWN_AT_ONCE = 4
 _NO_LIST = (403, 404, 405, 501)
 """Responses of gateways that have no model list, or do not show it to this user."""
+_OF_CHATS = (
+    *("default_system_prompt", "temperature", "top_p", "top_k", "repeat_penalty", "num_predict", "think"),
+    *("template_opens_thoughts", "first_token_timeout", "stall_timeout"),
+)
+_OF_EMBEDDINGS = ("query_prefix", "document_prefix", "embed_batch_size", "embed_timeout")
 
 
 class OllamaProvider(UpstreamProvider[Clients]):
@@ -79,6 +85,14 @@ class OllamaProvider(UpstreamProvider[Clients]):
         yield from self.settings.problems()
         if problem := self.settings.keep_alive_problem():
             yield problem
+
+    def remarks(self) -> Iterable[str]:
+        """Yield settings that do nothing."""
+        yield from self.settings.remarks()
+        if not self.settings.model:
+            yield from without_effect(self.settings, _OF_CHATS, "there is no model that chats")
+        if not self.settings.embed_model:
+            yield from without_effect(self.settings, _OF_EMBEDDINGS, "there is no embed_model")
 
     def offers(self, hook: str) -> bool:
         """Return whether a model is configured for a hook."""

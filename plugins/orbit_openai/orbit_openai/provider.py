@@ -32,6 +32,7 @@ from orbit.upstreams import (
     seconds_left,
     shortened_sentence,
     until_answered,
+    without_effect,
 )
 from orbit_openai import wire
 from orbit_openai.client import Client
@@ -47,6 +48,15 @@ logger = logging.getLogger("orbit.openai")
 
 _OWN_FIELDS = frozenset({"messages", "input", "stream"})
 """Request fields that the settings must not change, because the provider could not read the response."""
+_OF_CHATS = ("temperature", "top_p", "max_tokens", "max_tokens_field", "think", "template_opens_thoughts", "extra_body")
+_OF_EMBEDDINGS = (
+    "dimensions",
+    "query_prefix",
+    "document_prefix",
+    "embed_batch_size",
+    "embed_timeout",
+    "extra_embed_body",
+)
 
 
 class OpenAIProvider(UpstreamProvider[Client]):
@@ -75,6 +85,14 @@ class OpenAIProvider(UpstreamProvider[Client]):
                 yield f"{setting}.{field} is set by ORBIT for each request; leave it out."
         if settings.max_tokens and settings.context_window and settings.max_tokens >= settings.context_window:
             yield f"max_tokens ({settings.max_tokens}) leaves no room in context_window ({settings.context_window})."
+
+    def remarks(self) -> Iterable[str]:
+        """Yield settings that do nothing."""
+        yield from self.settings.remarks(authorization="api_key")
+        if not self.settings.model:
+            yield from without_effect(self.settings, _OF_CHATS, "there is no model that chats")
+        if not self.settings.embed_model:
+            yield from without_effect(self.settings, _OF_EMBEDDINGS, "there is no embed_model")
 
     def offers(self, hook: str) -> bool:
         """Return whether a model is configured for a hook. Tokens of another server's model have no prefix in text."""

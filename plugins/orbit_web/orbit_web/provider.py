@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 
 import orbit
+from orbit.upstreams import without_effect
 from orbit_web.settings import WebSettings
 
 
@@ -22,9 +23,11 @@ class WebProvider(orbit.Provider):
         yield from self.settings.problems()
 
     def remarks(self) -> Iterable[str]:
-        """Name settings that other people may mind."""
+        """Name settings that other people may mind, and those that do nothing."""
         if not self.settings.robots:
             yield "robots: false ignores the wishes of sites; use it for your own only"
+        if not self.settings.links:
+            yield from without_effect(self.settings, ("max_depth",), "links is false")
 
     @orbit.hookimpl
     async def fetch(self, known: Mapping[str, str], limit: int) -> AsyncIterator[orbit.Fetched]:
