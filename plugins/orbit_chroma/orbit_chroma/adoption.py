@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 import orbit
+from orbit_chroma.foreign import embedded_text
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -41,10 +42,10 @@ def take_sample(collection: Collection) -> Sample:
     texts: list[str] = []
     vectors: list[Any] = []
     for offset in range(0, count, max(1, count // SAMPLE)):
-        page = collection.get(limit=1, offset=offset, include=["documents", "embeddings"])
+        page = collection.get(limit=1, offset=offset, include=["documents", "embeddings", "metadatas"])
         text = page["documents"][0] if page["documents"] else None
         if text:
-            texts.append(text)
+            texts.append(embedded_text(text, page["metadatas"][0] or {} if page["metadatas"] else {}))
             vectors.append(page["embeddings"][0])  # type: ignore[index]  # they were asked for
         if len(texts) == SAMPLE:
             break

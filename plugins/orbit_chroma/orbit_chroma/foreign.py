@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -14,7 +15,9 @@ PAGE: Final = "page"
 _PAGES: Final = ("page_label", "page_number")
 """Keys for the page as people count it. LangChain's ``page`` begins with 0."""
 _OWN: Final = "_node_"
-"""Begins keys that only LlamaIndex reads: ``_node_content`` has the whole passage once more."""
+"""Begins keys that only LlamaIndex reads."""
+_NODE: Final = "_node_content"
+"""All that it knows of a passage, as JSON."""
 _WEB: Final = ("http://", "https://")
 
 
@@ -46,6 +49,17 @@ def facts(metadata: Mapping[str, MetadataValue]) -> dict[str, MetadataValue]:
     if page is not None:
         found[PAGE] = int(page) if isinstance(page, str) and page.isdecimal() else page
     return found
+
+
+def embedded_text(text: str, metadata: Mapping[str, Any]) -> str:
+    """Return the text whose vector a record has: LlamaIndex embeds some of the metadata before the text."""
+    try:
+        node = json.loads(metadata.get(_NODE, ""))
+        left_out, given = frozenset(node["excluded_embed_metadata_keys"]), node["metadata"]
+        lines = [f"{key}: {value}" for key, value in given.items() if key not in left_out]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return text
+    return "\n\n".join(filter(None, ("\n".join(lines), text)))
 
 
 def _texts(metadata: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Collections that other programs made: taken over if the embedding in use made their vectors."""
 
+import json
 from typing import Any, cast
 
 import chromadb
@@ -132,6 +133,19 @@ async def test_the_sources_of_other_programs(host, opened, make, record, source,
         assert set(await store.list_sources("theirs")) == {"a.md", "c.md", *([source] if source else [])}
         if source:
             assert await store.forget("theirs", [source]) == 1
+
+
+async def test_metadata_that_llamaindex_embedded_is_no_other_model(host, opened, make):
+    node = {
+        "metadata": {"file_path": "/in/rules for all the towns.md", "size": 3},
+        "excluded_embed_metadata_keys": ["size"],
+    }
+    vectors = await host.embed(
+        [f"file_path: /in/rules for all the towns.md\n\n{text}" for text in TEXTS], "document", CONTEXT
+    )
+    await make("theirs", vectors=vectors, records=[{"_node_content": json.dumps(node)}] * 3)
+    async with opened(host) as store:
+        assert (await store.adopt("theirs", CONTEXT)).embedding == "fake/words"
 
 
 async def test_files_of_one_name_in_several_folders_are_not_replaced_by_one(host, opened, make):
