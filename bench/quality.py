@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from quality_sets import HERE, MOST, ROOT, Question, articles, codes, pages, public
+from quality_sets import HERE, MOST, ROOT, Question, articles, codes, mixed_articles, pages, public
 from search_speed import speed
 
 from orbit import CallContext, Document, Query
@@ -46,7 +46,7 @@ OWN = ("articles", "docs")
 async def fill(host: OrbitHost, folder: Path | None) -> list[Question]:
     """Write all sets into collections, also those of a folder, and return the questions."""
     asked: list[Question] = []
-    for documents, questions in (articles(), codes(), *(public(folder) if folder else ())):
+    for documents, questions in (articles(), mixed_articles(), codes(), *(public(folder) if folder else ())):
         await host.index(questions[0].collection, documents, CONTEXT)
         asked += questions
     folders = [ROOT / "docs", *ROOT.glob("plugins/*/README.md")]
@@ -82,7 +82,12 @@ class Searches:
     async def certainty(self, question: str, collection: str) -> float:
         """Return how sure the host is that a collection answers a question."""
         lists = await self.lists(Query(question, collection, compared=True))
-        return self.relevance.certainty(lists, question, LIMIT)
+        return self.relevance.certainty(lists, question, LIMIT, self.first(lists, question))
+
+    def first(self, lists: Mapping[str, Sequence[Document]], question: str) -> str:
+        """Return the text of the passage that ranks first; empty without any."""
+        ranked = fuse_scores([lists], self.relevance, LIMIT, question)
+        return ranked[0].text if ranked else ""
 
 
 def rank(found: Sequence[Document], question: Question) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ class Question(msgspec.Struct, frozen=True):
 
 
 Set = tuple[list[Document], list[Question]]
+Parts = Sequence[tuple[Document, Sequence[str]]]
+"""An article as its passages, each with its questions."""
 
 
 def passage(number: object, text: str, title: str = "") -> Document:
@@ -48,6 +50,38 @@ def articles() -> Set:
             asked = [line[2:] for line in lines if line.startswith("?")]
             questions += [Question(f"articles {file.stem}", "articles", text, name) for text in asked]
     return documents, questions
+
+
+def mixed(name: str, parallel: Mapping[str, Sequence[Parts]]) -> Set:
+    """Return articles of which each is in one of several languages, and questions about them in all of these.
+
+    ``parallel`` has all articles in every language, each as its passages with their questions.
+    """
+    languages = sorted(parallel)
+    documents, pairs = [], []
+    for number in range(len(parallel[languages[0]])):
+        own = languages[number % len(languages)]
+        for part, (document, _) in enumerate(parallel[own][number]):
+            right = f"{own}-{number}-{part}"
+            documents.append(msgspec.structs.replace(document, id=right, source=f"{right}.md"))
+            pairs += [
+                (f"{name} {'same' if asked == own else 'other'}", text, right)
+                for asked in languages
+                for text in parallel[asked][number][part][1]
+            ]
+    questions = [Question(group, name.replace(" ", "-"), text, right) for group, text, right in pairs]
+    chosen = [[one for one in questions if one.group.endswith(kind)] for kind in ("same", "other")]
+    return documents, [one for of in chosen for one in random.Random(7).sample(of, min(MOST, len(of)))]
+
+
+def mixed_articles() -> Set:
+    """Return sixteen articles, two in each of eight languages, and the questions about them in all eight."""
+    documents, questions = articles()
+    parallel: dict[str, list[Parts]] = {}
+    for document in documents:
+        asked = [one.text for one in questions if one.right == document.id]
+        parallel.setdefault(document.id.partition("-")[0], []).append([(document, asked)])
+    return mixed("mixed", parallel)
 
 
 def codes() -> Set:
@@ -71,7 +105,10 @@ def pages() -> list[Question]:
 
 def public(folder: Path) -> Iterator[Set]:
     """Yield the sets of a folder; at most ``MOST`` questions of each."""
-    for language, parts in xquad(folder).items():
+    parallel = xquad(folder)
+    if parallel:
+        yield mixed("XQuAD mix", {language: parallel[language] for language in ("de", "en", "es")})
+    for language, parts in parallel.items():
         documents = [document for article in parts for document, _ in article]
         pairs = [(text, document.id) for article in parts for document, texts in article for text in texts]
         yield _named(f"XQuAD {language}", documents, pairs)
@@ -83,7 +120,7 @@ def public(folder: Path) -> Iterator[Set]:
     yield _named("abstracts en", [document for document, _ in found], [(text, one.id) for one, text in found])
 
 
-def xquad(folder: Path) -> dict[str, list[list[tuple[Document, list[str]]]]]:
+def xquad(folder: Path) -> dict[str, list[Parts]]:
     """Return XQuAD's articles by language, each as its paragraphs with their questions."""
     return {
         file.name.split(".")[1]: [

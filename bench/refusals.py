@@ -32,6 +32,8 @@ from numpy.typing import NDArray
 from quality_sets import HERE, abstracts, articles, organisations, passage, xquad
 
 from orbit import Document, Query
+from orbit.chat.search.languages import is_foreign
+from orbit.chat.search.relevance import BEGINNING
 from orbit.testing import make_host
 
 Numbers = NDArray[np.float64]
@@ -135,10 +137,11 @@ async def rows_of(embedder: str, sets: Sequence[Asked]) -> list[Row]:
                     await host.index(place, one.documents, quality.CONTEXT)
                 for text, answered in [*((q, True) for q in one.answerable), *((q, False) for q in one.others)]:
                     lists = await searches.lists(Query(text, place, compared=True))
-                    known, passage = searches.relevance.knows(lists, text), searches.relevance.foreign(lists, text)
-                    known *= searches.relevance.knows(lists, passage) if passage else 1
+                    known, first = searches.relevance.knows(lists, text), searches.first(lists, text)[:BEGINNING]
+                    foreign = is_foreign(text, first)
+                    known *= searches.relevance.knows(lists, first) if foreign else 1
                     signs = msgspec.structs.astuple(searches.relevance.signs(lists, quality.LIMIT))
-                    rows.append(Row(f"{embedder} {one.name}", one.first_half, signs, known, bool(passage), answered))
+                    rows.append(Row(f"{embedder} {one.name}", one.first_half, signs, known, foreign, answered))
     return rows
 
 

@@ -41,14 +41,13 @@ def fuse_scores(
     The score of a document becomes its confidence: the weighed mean of its scores, each brought to one scale. A
     retriever that did not find it gives 0; one that is not in the mapping, because it does not have the collection or
     failed, does not count. Of several texts, the one that finds it best counts. The scripts of ``question`` tell which
-    retrievers can judge it.
+    retrievers can judge it, and its language which passages cannot share its words.
 
     Where a list ends after ``full`` documents, those that it leaves out may score as high as its last one. They are
     ranked as if they did, but this makes nobody surer of them.
     """
     best: dict[str, Document] = {}
     rank: dict[str, float] = {}
-    trust = relevance.trust(question)
     for found in searches:
         scores: dict[str, dict[str, float]] = {}
         documents: dict[str, Document] = {}
@@ -57,9 +56,13 @@ def fuse_scores(
                 scores.setdefault(document.id, {})[name] = document.score or 0.0
                 documents.setdefault(document.id, document)
         ends = {name: ranked[-1].score or 0.0 for name, ranked in found.items() if len(ranked) >= full}
+        shares = relevance.shares(found, question)
+        filled = {key: {**ends, **of} for key, of in scores.items()}
+        lifts = relevance.lifts(filled, documents, shares, question)
         for key, document in documents.items():
-            confidence = min(1.0, max(0.0, relevance.confidence(scores[key], found, trust)))
-            rank[key] = max(rank.get(key, 0.0), relevance.confidence({**ends, **scores[key]}, found, trust))
+            lift = lifts.get(key, 0.0)
+            confidence = min(1.0, max(0.0, relevance.confidence(scores[key], shares) + lift))
+            rank[key] = max(rank.get(key, 0.0), relevance.confidence(filled[key], shares) + lift)
             if key not in best or confidence > (best[key].score or 0.0):
                 best[key] = msgspec.structs.replace(document, score=confidence)
     return sorted(best.values(), key=lambda document: (-rank[document.id], -(document.score or 0.0)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from functools import lru_cache
 
 from orbit.chat.search.scripts import script_of
@@ -28,10 +28,23 @@ _WORDS = {
     "meu um uma em para e não se com no na ao mais ou sua seu tem foram",
     "nl": "de het een is zijn was waren wat wie welke hoe hoeveel wanneer waar waarom ik mijn in voor en niet "
     "kan van op met te dat die er aan om door naar uit bij als ook heeft hebben wordt werd worden of",
+    "pl": "i w z na się nie jest są jak co kto czy gdzie kiedy dlaczego ile który która które jaki jaka jakie "
+    "przez po od dla oraz o za jego ich może można mogę mam ma ze był była było były być ja mój moja u "
+    "lub by jeśli we tym tego",
+    "tr": "ilk tarafından arasında neydi kimdir zaman adı yılında yılda sahip üzerinde göre hakkında ve bir bu "  # noqa: RUF001  # Turkish
+    "da de mi mı mu mü ne nedir kim kimin nasıl nerede nereye nereden hangi kaç neden niçin için ile olan "  # noqa: RUF001  # Turkish
+    "olarak oldu olduğu en çok daha kadar gibi ama veya var yok her ben benim biz o şu olur etti değil "
+    "sonra ise kime neyi hangisi nelerdir idi",
 }
 _COMMON = {language: frozenset(words.split()) for language, words in _WORDS.items()}
 
 _ALL = frozenset[str]().union(*_COMMON.values())
+
+_JAPANESE = {"HIRAGANA", "KATAKANA", "CJK"}
+"""Scripts of one language. Most letters of its questions are often of another one than those of its passages."""
+
+UNKNOWN = 0.5
+"""How well a model that knows a text's script judges it in a language that it does not know."""
 
 _LONG = 20
 """Words from which a text is no question: it may have more names, numbers and rows of tables."""
@@ -39,7 +52,7 @@ _LONG = 20
 
 @lru_cache(maxsize=1024)
 def language_of(text: str) -> str:
-    """Return the ISO 639-1 code of a text's language, if it is one of seven that Latin letters write; else nothing.
+    """Return the ISO 639-1 code of a text's language, if it is one of nine that Latin letters write; else nothing.
 
     A fifth of the words must be among the language's commonest, of a long text a tenth; and more than of any other's.
     """
@@ -55,20 +68,20 @@ def is_common(word: str) -> bool:
     return word in _ALL
 
 
-def is_foreign(question: str, passages: Sequence[str]) -> bool:
-    """Return whether all passages are in another language than the question, as far as words and scripts tell."""
-    script = script_of(question)
-    alike = [text for text in dict.fromkeys(passages) if script_of(text) == script]  # several retrievers find the same
-    if not alike or script != "LATIN":
-        return bool(script and passages) and not alike
-    language = language_of(question)
-    languages = {language_of(text) for text in alike}
-    return bool(language) and language not in languages and languages != {""}
+def is_foreign(question: str, passage: str) -> bool:
+    """Return whether a passage is in another language than the question, as far as words and scripts tell."""
+    scripts = {script_of(question), script_of(passage)}
+    if "" in scripts or scripts <= _JAPANESE:
+        return False
+    if scripts != {"LATIN"}:
+        return len(scripts) > 1
+    languages = {language_of(question), language_of(passage)}
+    return len(languages) > 1 and "" not in languages
 
 
 def knows(text: str, languages: Container[str]) -> float:
-    """Return how well a model of some languages can judge a text in its scripts: 1, or a half in another language.
+    """Return how well a model of some languages can judge a text in its scripts: 1, or ``UNKNOWN`` in another language.
 
     Without languages, the model knows all of its scripts.
     """
-    return 1.0 if not languages or language_of(text) in languages else 0.5
+    return 1.0 if not languages or language_of(text) in languages else UNKNOWN

@@ -8,7 +8,7 @@ from typing import Self
 
 import msgspec
 
-from orbit.chat.search.languages import is_foreign, knows
+from orbit.chat.search.languages import UNKNOWN, is_foreign, knows
 from orbit.chat.search.scripts import share
 from orbit.config.model import RetrievalSettings
 from orbit.host.providers.registry import Registry
@@ -20,8 +20,11 @@ THRESHOLD = 0.25
 _TOP = 5
 """Passages of two lists that are compared. As many after them are what a question finds in any case."""
 
-_BEGINNING = 400
+BEGINNING = 400
 """Characters of a passage that tell its language."""
+
+_CLEARLY = 0.1
+"""How much more similar than the best passage in the question's language one in another language must be."""
 
 
 class Signs(msgspec.Struct, frozen=True):
@@ -44,7 +47,7 @@ _VECTORS = (Signs(-4.4, vectors=12.4, vectors_ahead=3.6), Signs(-1.7, vectors=1.
 _WORDS = (Signs(-3.3, words=4.6, words_ahead=4.1),) * 2
 """By the retrievers that there are: weights for languages that the embedding model knows, and for others."""
 _FOREIGN = Signs(-4.0, 7.4, 0.0, 1.5, 6.1, 1.9)
-"""Weights where the passages are in another language that the model knows: that words are missing says nothing.
+"""Weights where the first passage is in another language that the model knows: that words are missing says nothing.
 
 docs/architecture.md says how they were fitted, on which questions, and what they refuse on others.
 """
@@ -74,36 +77,69 @@ class Relevance(msgspec.Struct, frozen=True):
         dense = frozenset(name for name in names if own[name] is None)
         return cls(known, {name: settings.weights.get(name, known[name].weight) for name in names}, dense)
 
-    def trust(self, question: str) -> Mapping[str, float]:
-        """Return how much of a question each retriever can judge: the share of letters in scripts that it knows."""
-        return {name: share(question, scale.scripts) for name, scale in self.calibrations.items()}
+    def shares(self, answered: Iterable[str], question: str) -> Mapping[str, float]:
+        """Return the weight of each retriever that has searched the collection (``answered``); their sum is 1, or 0.
 
-    def confidence(self, scores: Mapping[str, float], answered: Iterable[str], trust: Mapping[str, float]) -> float:
+        One that cannot judge the question counts as far as it knows the scripts, unless it is the only one.
+        """
+        names = set(answered)
+        weights = {
+            name: self.weights[name] * (share(question, self.calibrations[name].scripts) if len(names) > 1 else 1.0)
+            for name in names
+        }
+        total = sum(weights.values()) or 1.0
+        return {name: weight / total for name, weight in weights.items()}
+
+    def confidence(self, scores: Mapping[str, float], shares: Mapping[str, float]) -> float:
         """Return how sure it is that a passage with these scores, by retriever, answers: from 0, irrelevant, to 1.
 
         Scores beyond the ends of their scales go beyond 0 and 1, so that passages there still have an order.
-
-        ``answered`` names the retrievers that have searched the collection; others do not count. Nor does one as far as
-        it cannot judge the question (``trust``), unless it is the only one that answered.
         """
-        names = set(answered)
-        weights = {name: self.weights[name] * (trust[name] if len(names) > 1 else 1.0) for name in names}
-        total = sum(weights.values()) or 1.0
-        found = sum(weights[name] * _scaled(score, self.calibrations[name]) for name, score in scores.items())
-        return found / total
+        return sum(shares[name] * _scaled(score, self.calibrations[name]) for name, score in scores.items())
 
-    def certainty(self, found: Mapping[str, Sequence[Document]], question: str, full: int) -> float:
+    def lifts(
+        self,
+        scores: Mapping[str, Mapping[str, float]],
+        documents: Mapping[str, Document],
+        shares: Mapping[str, float],
+        question: str,
+    ) -> Mapping[str, float]:
+        """Return how much surer similarity alone makes one of passages in another language than the question, by id.
+
+        They cannot share its words. Where one is clearly more similar than the surest passage in the question's
+        language, the difference counts as its score of words, if the embedding model knows both languages.
+        """
+        dense = self.dense & shares.keys()
+        words = sum(shares[name] for name in shares.keys() - dense)
+        if not words or self.knows(dense, question) <= UNKNOWN:
+            return {}
+        texts = {key: document.text[:BEGINNING] for key, document in documents.items()}
+        similar = {
+            key: max((_scaled(of[name], self.calibrations[name]) for name in dense & of.keys()), default=0.0)
+            for key, of in scores.items()
+        }
+        surest = sorted(scores, key=lambda key: -self.confidence(scores[key], shares))
+        first = next((key for key in surest if not is_foreign(question, texts[key])), "")
+        least = similar.get(first, min(similar.values(), default=0.0)) + _CLEARLY
+        return {
+            key: words * (similarity - least)
+            for key, similarity in similar.items()
+            if similarity > least and is_foreign(question, texts[key]) and self.knows(dense, texts[key]) > UNKNOWN
+        }
+
+    def certainty(self, found: Mapping[str, Sequence[Document]], question: str, full: int, first: str = "") -> float:
         """Return how likely it is that a collection answers a question, 0 to 1, by the lists of its retrievers.
 
-        Where a list ends after ``full`` documents, others may score as high as its last one.
+        Where a list ends after ``full`` documents, others may score as high as its last one. ``first`` is the text of
+        the passage that ranks first.
         """
         used = {name for name in found if self.weights[name]}
         if not any(found[name] for name in used):
             return 0.0
         known_weights, other_weights = _VECTORS if used <= self.dense else _BOTH if used & self.dense else _WORDS
         signs, known = self.signs(found, full), self.knows(used, question)
-        if known_weights is _BOTH[0] and (text := self.foreign(found, question)):
-            known_weights, known = _FOREIGN, known * self.knows(used, text)
+        if known_weights is _BOTH[0] and is_foreign(question, first[:BEGINNING]):
+            known_weights, known = _FOREIGN, known * self.knows(used, first[:BEGINNING])
         evidence = known * _weighed(signs, known_weights) + (1 - known) * _weighed(signs, other_weights)
         return 1 / (1 + math.exp(-evidence))
 
@@ -116,11 +152,6 @@ class Relevance(msgspec.Struct, frozen=True):
         best, ahead = self._best(vectors, full)
         best_words, words_ahead = self._best(words, full)
         return Signs(1.0, best, best_words, len(first[0] & first[1]) / _TOP, ahead, words_ahead)
-
-    def foreign(self, found: Mapping[str, Sequence[Document]], question: str) -> str:
-        """Return the beginning of a passage if all first ones are in another language than the question."""
-        texts = [one.text[:_BEGINNING] for ranked in found.values() for one in ranked[:_TOP]]
-        return texts[0] if is_foreign(question, texts) else ""
 
     def knows(self, names: Iterable[str], text: str) -> float:
         """Return how well the embedding model of some retrievers knows a text's language: 0 to 1."""

@@ -140,10 +140,12 @@ class Retrieval:
         relevance = self._relevance
         if relevance is None:
             return distinct(fuse([found for search in searches for found in search.values()]), turn.question)
-        certainty = max(relevance.certainty(found, turn.question, self._settings.limit) for found in searches)
+        question, limit = turn.question, self._settings.limit
+        ranked = fuse_scores(searches, relevance, limit, question)
+        first = ranked[0].text if ranked else ""
+        certainty = max(relevance.certainty(found, question, limit, first) for found in searches)
         if certainty < self._threshold(turn) and not doubtful:
             return []
-        ranked = fuse_scores(searches, relevance, self._settings.limit, turn.question)
         return distinct(relative(ranked, certainty), turn.question)
 
     def _threshold(self, turn: Turn) -> float:

@@ -164,11 +164,57 @@ GARAGE = "You can park in the garage under the building, which is open from 7 to
 @pytest.mark.parametrize("question", ["Wo kann ich mein Auto parken?", "Где оставить машину?"])
 def test_missing_words_say_little_where_passages_are_in_another_known_language(question: str) -> None:
     lists: dict[str, list[Document]] = {"dense": [Document("a", GARAGE, score=0.4)], "words": []}
-    asked = {text: BOTH.certainty(lists, text, FULL) for text in (ASKED[0], question)}
+    asked = {text: BOTH.certainty(lists, text, FULL, GARAGE) for text in (ASKED[0], question)}
     assert asked[question] > asked[ASKED[0]] + 0.2
-    assert ENGLISH.certainty(lists, question, FULL) < asked[question] - 0.1, "a model of one language cannot tell"
+    assert ENGLISH.certainty(lists, question, FULL, GARAGE) < asked[question] - 0.1, "a model of one language"
     alone: dict[str, list[Document]] = {"dense": lists["dense"]}
-    assert BOTH.certainty(alone, question, FULL) == BOTH.certainty(alone, ASKED[0], FULL), "no words were searched for"
+    answers = {BOTH.certainty(alone, text, FULL, GARAGE) for text in (ASKED[0], question)}
+    assert len(answers) == 1, "no words were searched for"
+
+
+HALL = "In der Halle ist das Parken nicht erlaubt, und für Besucher gibt es keinen Platz."
+
+
+@pytest.mark.parametrize(
+    ("relevance", "question", "similar", "best"),
+    [
+        (BOTH, "Wo kann ich mein Auto parken?", (0.6, 0.4), GARAGE),
+        (BOTH, "Wo kann ich mein Auto parken?", (0.6, 0.5), HALL),  # of two versions, that in the question's language
+        (BOTH, "Where can I park my car?", (0.6, 0.4), HALL),  # the first one could have shared its words
+        (BOTH, "Auto parken 7b", (0.6, 0.4), HALL),  # words that tell no language
+        (ENGLISH, "Wo kann ich mein Auto parken?", (0.6, 0.4), HALL),  # a model that does not know German
+    ],
+)
+def test_a_clearly_more_similar_passage_in_another_language_needs_no_words(
+    relevance: Relevance, question: str, similar: tuple[float, float], best: str
+) -> None:
+    dense = [Document(text, text, score=score) for text, score in zip((GARAGE, HALL), similar, strict=True)]
+    lists = {"dense": dense, "words": [Document(HALL, HALL, score=0.5)]}
+    assert fuse_scores([lists], relevance, FULL, question)[0].text == best
+
+
+class Similar(Dense):
+    """Finds what answers in English, and something else in German."""
+
+    @hookimpl
+    async def retrieve(self) -> list[Document]:
+        return [Document(GARAGE, GARAGE, score=0.8), Document(HALL, HALL, score=0.55)]
+
+
+class Literal(Words):
+    """Finds the words of a German question in what does not answer it."""
+
+    @hookimpl
+    async def retrieve(self) -> list[Document]:
+        return [Document(HALL, HALL, score=0.5)]
+
+
+def test_a_passage_in_another_language_comes_first_for_clients(tmp_path: Path) -> None:
+    plugins = {**PLUGINS, "dense": Similar, "words": Literal}
+    with serve({"echo": {}, "measured": {}, "dense": {}, "words": {}}, tmp_path, plugins, "docs") as server:
+        body = {"message": "Wo kann ich mein Auto parken?", "stream": False}
+        answer = httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}).json()
+    assert [source["text"] for source in answer["sources"]] == [GARAGE, HALL]
 
 
 def test_retrievers_that_agree_are_surer() -> None:
