@@ -156,8 +156,30 @@ def test_a_result_with_an_image_and_one_of_nothing(server: RunningServer) -> Non
     assert (second[-1].content, second[-1].parts) == ("", ())
 
 
+def test_a_conversation_that_began_elsewhere(server: RunningServer) -> None:
+    """Blocks of what another server searched, ran and summed up; an unsigned thought; a tool that a search named."""
+    searched = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}}
+    blocks = [
+        {"type": "compaction", "content": "They asked for the weather. "},
+        {"type": "thinking", "thinking": "Hm.", "signature": None},
+        searched,
+        {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
+        {"type": "bash_code_execution_tool_result", "tool_use_id": "s", "content": {"type": "error"}},
+        {"type": "text", "text": "I look.", "citations": [{"type": "web_search_result_location", "url": "u"}]},
+        USE,
+    ]
+    named = {**RESULT, "content": [{"type": "tool_reference", "tool_name": "weather"}]}
+    turns = [*HELLO, {"role": "assistant", "content": blocks}, *user(named)]
+    assert post(server, messages=turns, tools=[WEATHER]).status_code == 200
+    answer, result = server.provider("tools_model").seen[0][0][-2:]
+    assert (answer.content, answer.thoughts) == ("They asked for the weather. I look.", ())
+    assert (answer.tool_calls[0].id, result.content) == (CALL.id, "weather")
+
+
 def test_parameters_that_change_nothing(server: RunningServer) -> None:
     beside: Any = {"metadata": {"user_id": "u"}, "service_tier": "auto", "mcp_servers": [], "container": None}
+    edits = [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": "clear_tool_uses_20250919"}]
+    beside |= {"context_management": {"edits": edits}, "fallbacks": "default", "betas": ["novelty"], "thread": None}
     assert "ignored" not in post(server, **beside, seed=None).json()["orbit"]
     assert post(server, novel=1).json()["orbit"]["ignored"] == ["novel"]
 
@@ -216,6 +238,17 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown role": ({"messages": [{"role": "robot", "content": "hi"}]}, "messages.0.role"),
     "a number as text": ({"max_tokens": "many"}, "max_tokens"),
     "a container": ({"container": "c"}, "container"),
+    "a result of another kind": (
+        {"messages": [*ROUND[:2], *user({**RESULT, "content": {}})]},
+        "messages.2.content.0.content",
+    ),
+    "tools of a server of tools": ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "s"}]}, "tools.0.type"),
+    "a conversation that the server keeps": ({"thread": {"type": "continue", "previous_message_id": "m"}}, "thread"),
+    "a summary instead of an answer": ({"compaction": {"type": "summary"}}, "compaction"),
+    "an edit that writes": (
+        {"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}, {"type": "compact_20260112"}]}},
+        "context_management.edits.1.type",
+    ),
     "servers of tools": ({"mcp_servers": [{"url": "u"}]}, "mcp_servers"),
     "another API's penalty": ({"repetition_penalty": 1.2}, "repetition_penalty"),
     "another API's seed": ({"seed": 1}, "seed"),

@@ -73,7 +73,7 @@ def test_what_is_asked_for_reaches_the_model(tmp_path: Path) -> None:
     messages = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "One?"},
-        {"role": "assistant", "content": "Two."},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Two."}]},
         {"role": "user", "content": [{"type": "text", "text": "Three"}, {"type": "text", "text": "?"}]},
     ]
     schema = {"type": "object", "properties": {"safe": {"type": "boolean"}}}

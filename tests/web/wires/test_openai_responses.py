@@ -96,6 +96,9 @@ def test_messages_as_items(server: RunningServer) -> None:
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Two."}]},
         {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]},
         {"type": "file_search_call", "id": "fs_1", "queries": [], "results": None, "status": "completed"},
+        {"type": "code_interpreter_call", "id": "ci_1", "code": "1", "outputs": None, "status": "completed"},
+        {"type": "image_generation_call", "id": "ig_1", "result": "", "status": "completed"},
+        {"type": "tool_search_output", "id": "ts_1", "tools": [], "status": "completed"},
         {"type": "message", "role": "user", "content": "Three?"},
     ]
     ask(server, items)
@@ -132,6 +135,8 @@ def test_what_is_asked_for_reaches_the_model(server: RunningServer) -> None:
         "weather",
     )
     assert options.parallel_tool_calls is False
+    ask(server, text={"format": {"type": "json_object", "schema": schema}})
+    assert server.provider("tools_model").seen[-1][1].json_schema == schema
     ask(server, text={"format": {"type": "json_object"}}, tools=[TOOL], tool_choice="none")
     (_, options) = server.provider("tools_model").seen[-1]
     assert (options.json_schema, options.tool_choice.mode) == ({"type": "object"}, "none")

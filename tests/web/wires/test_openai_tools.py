@@ -155,8 +155,8 @@ def test_images_and_files_keep_their_order(tmp_path: Path) -> None:
 def test_thoughts_are_a_field_of_their_own(tmp_path: Path, *, stream: bool) -> None:
     with served(tmp_path) as server:
         says(server, Chunk(reasoning="They ask "), Chunk(reasoning="me."), Chunk("Hello."))
-        for hidden in (False, True):
-            options: Any = {"extra_body": {"include_reasoning": False}} if hidden else {"reasoning_effort": "low"}
+        for hidden in ({}, {"include_reasoning": False}, {"reasoning": {"exclude": True}}):
+            options: Any = {"extra_body": hidden} if hidden else {"reasoning_effort": "low"}
             if stream:
                 deltas = [chunk.choices[0].delta for chunk in streamed(server, **options)]
                 text = "".join(delta.content or "" for delta in deltas)
@@ -165,7 +165,9 @@ def test_thoughts_are_a_field_of_their_own(tmp_path: Path, *, stream: bool) -> N
                 message = ask(server, **options).choices[0].message
                 text, thoughts = message.content, getattr(message, "reasoning_content", "")
             assert (text, thoughts) == ("Hello.", "" if hidden else "They ask me.")
-        assert server.provider("tools_model").seen[0][1].reasoning_effort == "low"
+        ask(server, extra_body={"reasoning": {"enabled": False, "effort": "high"}})
+        efforts = [options.reasoning_effort for _, options in server.provider("tools_model").seen]
+    assert efforts == ["low", None, None, "none"]
 
 
 def test_thoughts_that_no_moderator_reads_do_not_leave(tmp_path: Path) -> None:
@@ -223,10 +225,14 @@ def test_formats_are_passed_on_as_they_come(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         ask(server, response_format={"type": "json_object"})
         ask(server, response_format={"type": "json_schema", "json_schema": schema})
-        (_, one), (_, other) = server.provider("tools_model").seen
+        for kind in ("json_object", "json_schema"):
+            ask(server, response_format={"type": kind, "schema": schema["schema"]})  # as for llama.cpp's server
+        (_, one), (_, other), *flat = server.provider("tools_model").seen
     assert (one.response_format, one.json_schema) == ({"type": "json_object"}, {"type": "object"})
     assert other.response_format == {"type": "json_schema", "json_schema": schema}
     assert other.json_schema == schema["schema"]
+    for _, options in flat:
+        assert options.json_schema == options.response_format["json_schema"]["schema"] == schema["schema"]
 
 
 def test_parameters_that_the_operator_passes_on(tmp_path: Path) -> None:

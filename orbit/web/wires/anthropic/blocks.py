@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
@@ -14,7 +15,7 @@ from orbit.web.wires.conversation import Collector, Conversation, in_order
 
 _BETWEEN: Final = "\n\n"
 """Between the texts of a message: its blocks are paragraphs of their own."""
-_SKIPPED: Final = ("redacted_thinking", "mcp_tool_use", "mcp_tool_result")
+_SKIPPED: Final = re.compile(r"redacted_thinking|(mcp|server)_tool_use|\w+_tool_result")
 """Blocks of earlier answers that the model does not read again."""
 _FAILED: Final = "Error: "
 """Begins the result of a tool that failed, for the model."""
@@ -42,10 +43,11 @@ class MessageBlock(msgspec.Struct, frozen=True):
     name: str = ""
     input: dict[str, Any] = {}
     tool_use_id: str = ""
-    content: str | list[MessageBlock] | None = None
+    content: str | list[MessageBlock] | dict[str, Any] | None = None
     is_error: bool | None = None
     thinking: str = ""
-    signature: str = ""
+    signature: str | None = ""
+    tool_name: str = ""
 
 
 class InputMessage(msgspec.Struct, frozen=True):
@@ -122,6 +124,8 @@ def _user(blocks: Sequence[_Placed], collector: Collector) -> None:
 
 
 def _result(block: MessageBlock, where: str, collector: Collector) -> tuple[str, tuple[Part, ...]]:
+    if isinstance(block.content, dict):
+        raise ParameterError(f"{where}.content", "The result of a tool must be text or blocks.")
     text, parts = in_order(_parts(_placed(block.content or "", f"{where}.content"), collector), _BETWEEN)
     if not block.is_error:
         return text, parts
@@ -137,8 +141,10 @@ def _answer(blocks: Sequence[_Placed], collector: Collector) -> None:
         elif block.type == "tool_use":
             calls.append(ToolCall(block.id, block.name, msgspec.json.encode(block.input).decode()))
         elif block.type == "thinking":
-            thoughts.append(Thought(block.thinking, block.signature))
-        elif block.type not in _SKIPPED:
+            thoughts.append(Thought(block.thinking, block.signature or ""))
+        elif block.type == "compaction" and isinstance(block.content, str):
+            texts.append(block.content)
+        elif not _SKIPPED.fullmatch(block.type):
             raise _unknown(block, where, "an answer: text, tool_use and thinking")
     signed = tuple([thought for thought in thoughts if thought.signature])
     collector.answer("".join(texts), tuple(calls), blocks[0].where, thoughts=signed)
@@ -153,6 +159,9 @@ def _part(block: MessageBlock, where: str, collector: Collector) -> Iterator[Par
     if block.type == "text":
         if block.text:
             yield Text(block.text)
+        return
+    if block.type == "tool_reference":
+        yield Text(block.tool_name)
         return
     source = block.source
     if block.type == "search_result" and isinstance(source, str) and isinstance(block.content, list):

@@ -17,7 +17,7 @@ from orbit.web.http.request import bearer
 from orbit.web.wires.anthropic.blocks import InputMessage, MessageBlock, conversation_of
 from orbit.web.wires.anthropic.message_wire import MessageWire
 from orbit.web.wires.anthropic.tools import MessageTool, MessageToolChoice, tools_of
-from orbit.web.wires.checks import check_parameters, check_size, filter_of
+from orbit.web.wires.checks import ParameterError, check_parameters, check_size, filter_of
 from orbit.web.wires.openai.parameters import NEUTRAL
 from orbit.web.wires.question import ConversationQuestion
 from orbit.web.wires.sent_names import SentNames, sent_as
@@ -50,6 +50,18 @@ class OutputConfig(msgspec.Struct, frozen=True):
     format: OutputFormat | None = None
 
 
+class ContextEdit(msgspec.Struct, frozen=True):
+    """What the server may leave out of a long conversation."""
+
+    type: str
+
+
+class ContextManagement(msgspec.Struct, frozen=True):
+    """What to do with a conversation that grows too long. ORBIT leaves out the oldest turns by itself."""
+
+    edits: list[ContextEdit] = []
+
+
 class CountRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters that make up a prompt."""
 
@@ -61,6 +73,7 @@ class CountRequest(msgspec.Struct, frozen=True, kw_only=True):
     thinking: ThinkingConfig | None = None
     output_config: OutputConfig | None = None
     output_format: OutputFormat | None = None
+    context_management: ContextManagement | None = None
 
 
 class MessageRequest(CountRequest, frozen=True, kw_only=True):
@@ -78,15 +91,16 @@ class MessageRequest(CountRequest, frozen=True, kw_only=True):
 _BESIDE: Final = frozenset(
     {
         *("metadata", "service_tier", "cache_control", "inference_geo", "speed", "diagnostics"),
-        *("user_profile_id", "workspace_id"),
+        *("user_profile_id", "workspace_id", "billing_policy", "betas", "fallbacks", "fallback_credit_token"),
     }
 )
 """They do not change the answer: they say whose request it is, or how to count, cache or serve it."""
-_COUNT_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {"container": (), "mcp_servers": ([],)}
+_COUNT_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {"container": (), "mcp_servers": ([],), "thread": ()}
 """They would change the prompt, so they are refused unless null or neutral. Name -> neutral values."""
 _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     **NEUTRAL,
     **_COUNT_NEUTRAL,
+    "compaction": (),
     "frequency_penalty": (0,),
     "logprobs": (False,),
     "min_p": (0,),
@@ -186,12 +200,21 @@ class MessageProtocol(Generic[R]):
         """Decode and check a body. Raises RequestError with what is wrong."""
         request = decode(body, self._decoder, _EXPECTED)
         ignored, extra = check_parameters(body, self._known, self._passed, beside=_BESIDE, neutral=self._neutral)
+        _check_edits(request.context_management)
         tools, choice = tools_of(request.tools, request.tool_choice)
         conversation = conversation_of(request.system, request.messages, fetches=self._fetches)
         check_length(conversation.question.content, self._limits.max_message_chars)
         check_size(len(body), conversation.attached, self._limits)
         wanted = filter_of(request.filter) if isinstance(request, MessageRequest) else None
         return MessageQuestion(request, conversation, tools, choice, ignored, extra, wanted)
+
+
+def _check_edits(management: ContextManagement | None) -> None:
+    """Raise ParameterError unless all edits only leave something out."""
+    for number, edit in enumerate(management.edits if management else ()):
+        if not edit.type.startswith("clear_"):
+            detail = f"Edits of the type '{edit.type[:50]}' are not supported; only those that clear something are."
+            raise ParameterError(f"context_management.edits.{number}.type", detail)
 
 
 def _effort(thinking: ThinkingConfig | None, effort: str | None) -> str | None:

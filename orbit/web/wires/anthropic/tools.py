@@ -13,7 +13,7 @@ from orbit.web.wires.checks import ParameterError, check_chosen, check_tool, che
 class MessageTool(msgspec.Struct, frozen=True):
     """A tool that the client runs. Tools that Anthropic's own server runs are not supported."""
 
-    name: str
+    name: str = ""
     type: str | None = None
     description: str = ""
     input_schema: dict[str, Any] | None = None

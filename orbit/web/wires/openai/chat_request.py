@@ -29,6 +29,8 @@ class Reasoning(msgspec.Struct, frozen=True):
     """How much the model thinks, as OpenRouter's clients say it."""
 
     effort: str | None = None
+    enabled: bool | None = None
+    exclude: bool | None = None
 
 
 class CompletionRequest(StreamedRequest, frozen=True, kw_only=True):
@@ -72,8 +74,9 @@ class CompletionQuestion(ConversationQuestion[CompletionRequest], frozen=True):
 
     def turn(self, identity: Identity, context: CallContext) -> Turn:
         """Return the turn that the request asks for."""
-        thoughts = self.request.include_reasoning is not False
-        turn = self.conversation.turn(identity, context, self._options(), self.request.model, thoughts=thoughts)
+        request, reasoning = self.request, self.request.reasoning
+        thoughts = request.include_reasoning is not False and not (reasoning and reasoning.exclude)
+        turn = self.conversation.turn(identity, context, self._options(), request.model, thoughts=thoughts)
         return turn if self.filter is None else msgspec.structs.replace(turn, filter=self.filter)
 
     def sent_as(self, option: str) -> str:
@@ -129,5 +132,7 @@ class CompletionProtocol:
 
 
 def _effort(request: CompletionRequest) -> str | None:
-    asked = request.reasoning_effort
-    return asked if asked is not None or request.reasoning is None else request.reasoning.effort
+    asked, reasoning = request.reasoning_effort, request.reasoning
+    if asked is not None or reasoning is None:
+        return asked
+    return "none" if reasoning.enabled is False else reasoning.effort

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -50,6 +50,10 @@ class AssistantToolCall(msgspec.Struct, frozen=True):
     id: str
     function: FunctionCall
     type: str = "function"
+
+
+_THOUGHTS: Final = frozenset({"thinking", "reasoning", "redacted_thinking"})
+"""Parts of earlier answers that models do not read again."""
 
 
 class ChatMessage(msgspec.Struct, frozen=True):
@@ -101,7 +105,12 @@ def _content(message: ChatMessage, where: str, collector: Collector) -> tuple[st
         return "", ()
     if isinstance(content, str):
         return content, ()
-    text, parts = in_order(_part(part, f"{where}.content[{place}]", collector) for place, part in enumerate(content))
+    said = [
+        (place, part)
+        for place, part in enumerate(content)
+        if not (message.role == "assistant" and part.type in _THOUGHTS)
+    ]
+    text, parts = in_order(_part(part, f"{where}.content[{place}]", collector) for place, part in said)
     if parts and message.role not in ("user", "tool"):
         raise ParameterError(f"{where}.content", f"A message of the role '{message.role}' can only hold text.")
     return text, parts

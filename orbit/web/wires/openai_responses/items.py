@@ -25,7 +25,12 @@ Items: TypeAlias = Annotated[
 ]
 T = TypeVar("T", bound=msgspec.Struct)
 
-_SKIPPED: Final = frozenset({"file_search_call", "web_search_call", "mcp_list_tools", "mcp_call"})
+_SKIPPED: Final = frozenset(
+    {
+        *("file_search_call", "web_search_call", "code_interpreter_call", "image_generation_call"),
+        *("mcp_list_tools", "mcp_call", "tool_search_call", "tool_search_output", "program", "program_output"),
+    }
+)
 """Items of earlier answers that say how they came about. The model does not read them."""
 
 

@@ -284,7 +284,7 @@ class ResponsesProtocol:
 def _format(form: TextFormat) -> ResponseFormat:
     """Return the format in the form of chat completions."""
     named = {**msgspec.structs.asdict(form), "type": None} if form.type == "json_schema" else {}
-    return ResponseFormat(form.type, _plain(named) or None)
+    return ResponseFormat(form.type, _plain(named) or None, form.schema)
 
 
 def _echo(tool: ResponseTool) -> dict[str, Any]:
