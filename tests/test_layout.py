@@ -44,6 +44,7 @@ ELSEWHERE = {
     "web/http/own_router.py": ("web/test_routing.py", "the routes below routers, from outside"),
     "web/http/root_path.py": ("serving/test_root_path.py", "a server behind a proxy, from outside"),
     "web/services.py": ("web/test_routing.py", "opens what the application serves"),
+    "web/wires/counting.py": ("web/wires/test_openai_responses.py", "sizes of prompts, as clients ask for them"),
     "web/wires/extra.py": ("web/wires/test_openai.py", "what ORBIT adds to answers, as clients read it"),
     "web/wires/question.py": ("web/wires/test_fetching.py", "questions whose images are fetched"),
     "web/wires/route.py": ("web/wires/test_orbit.py", "the route of every wire"),

@@ -24,7 +24,8 @@ from orbit.web.wires.openai.rerank import Ranking, RerankRequest
 from orbit.web.wires.openai.text_request import TextRequest
 from orbit.web.wires.openai.text_wire import TextCompletion
 from orbit.web.wires.openai_responses.output import ResponseBody
-from orbit.web.wires.openai_responses.request import ResponseRequest
+from orbit.web.wires.openai_responses.request import InputTokensRequest, ResponseRequest
+from orbit.web.wires.openai_responses.routes import InputTokens
 from orbit.web.wires.orbit.chat_request import ChatRequest
 from orbit.web.wires.orbit.chat_wire import ChatResponse, StreamFrame
 
@@ -62,6 +63,7 @@ COMPONENTS = Components(
 _READ_BY_HANDLERS = (
     *(ChatRequest, ChatResponse, StreamFrame, ProblemDetails, ErrorBody),
     *(CompletionRequest, Completion, EmbeddingRequest, EmbeddingList, ResponseRequest, ResponseBody),
+    *(InputTokensRequest, InputTokens),
     *(TextRequest, TextCompletion, RerankRequest, Ranking),
     *(MessageRequest, AnswerMessage, CountRequest, TokensCounted, MessageErrorBody),
 )

@@ -244,13 +244,58 @@ def test_a_response_belongs_to_its_key(server: RunningServer) -> None:
     with client(server) as api:
         assert api.responses.retrieve(mine.id) == mine
     with client(server, secret) as stranger:
-        for action in (stranger.responses.retrieve, stranger.responses.delete):
+        for action in (stranger.responses.retrieve, stranger.responses.input_items.list, stranger.responses.delete):
             with pytest.raises(openai.NotFoundError) as raised:
                 action(mine.id)
             assert raised.value.code == "response_not_found"
         with pytest.raises(openai.NotFoundError) as unknown:
             stranger.responses.create(model="orbit", input="hello", previous_response_id=mine.id)
     assert (unknown.value.code, unknown.value.param) == ("previous_response_not_found", "previous_response_id")
+
+
+def test_what_a_response_was_asked(server: RunningServer) -> None:
+    picture = {"type": "input_image", "image_url": PNG, "detail": "low"}
+    document = {"type": "input_file", "file_data": f"data:application/pdf;base64,{PDF}", "filename": "a.pdf"}
+    items: list[Any] = [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "input_text", "text": "One?"}, picture, document]},
+        {"role": "assistant", "content": "Two."},
+        {"role": "user", "content": "Three?"},
+        {"type": "function_call", "call_id": CALL.id, "name": CALL.name, "arguments": CALL.arguments},
+        RESULT,
+    ]
+    made = ask(server, items, tools=[TOOL])
+    with client(server) as api:
+        found = list(api.responses.input_items.list(made.id, order="asc", limit=2))
+        assert [item.type for item in found] == [*["message"] * 4, "function_call", "function_call_output"]
+        assert [item.id for item in api.responses.input_items.list(made.id)] == [item.id for item in found][::-1]
+        said, asked, before = (item.content for item in found[:3])
+        assert (said[0].text, before[0].type, before[0].text) == ("Be brief.", "output_text", "Two.")
+        assert [part.type for part in asked] == ["input_text", "input_image", "input_file"]
+        assert (asked[1].image_url, asked[1].detail, asked[2].filename) == (PNG, "low", "a.pdf")
+        assert (found[4].call_id, found[5].output) == (CALL.id, RESULT["output"])
+        again = api.responses.create(model="orbit", input=[item.to_dict() for item in found], tools=[TOOL])
+        assert again.output_text == made.output_text
+        with pytest.raises(openai.BadRequestError) as raised:
+            api.responses.input_items.list(made.id, after="msg_x")
+        assert raised.value.param == "after"
+        with pytest.raises(openai.BadRequestError, match="background"):
+            api.responses.cancel(made.id)
+        for ask_for in (api.responses.cancel, api.responses.input_items.list):
+            with pytest.raises(openai.NotFoundError):
+                ask_for("resp_0")
+
+
+def test_the_size_of_a_prompt(server: RunningServer, tmp_path: Path) -> None:
+    with client(server) as api, pytest.raises(openai.BadRequestError, match="cannot count tokens"):
+        api.responses.input_tokens.count(model="orbit", input="hello")
+    with serve({"script": {}}, tmp_path) as counting, client(counting) as api:
+        made = api.responses.create(model="orbit", input="hello")
+        alone, further = (
+            api.responses.input_tokens.count(input="And then?", **more)
+            for more in ({}, {"previous_response_id": made.id})
+        )
+    assert 0 < alone.input_tokens < further.input_tokens
 
 
 def test_a_deleted_response(server: RunningServer) -> None:

@@ -77,7 +77,12 @@ class ResponseRequest(SamplingRequest, frozen=True, kw_only=True):
     filter: dict[str, Any] | None = None
 
 
-_decoder = msgspec.json.Decoder(ResponseRequest)
+class InputTokensRequest(ResponseRequest, frozen=True, kw_only=True):
+    """What makes up a prompt. ``model`` may be absent."""
+
+    model: str = ""
+
+
 _KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(ResponseRequest))
 _NAMES: SentNames = {
     "messages": ("input",),
@@ -253,7 +258,11 @@ class ResponseQuestion(msgspec.Struct, frozen=True):
 class ResponsesProtocol:
     """``Authorization: Bearer`` and OpenAI's request for a response."""
 
-    def __init__(self, limits: Limits, general: General, responses: Responses) -> None:
+    def __init__(
+        self, limits: Limits, general: General, responses: Responses, kind: type[ResponseRequest] = ResponseRequest
+    ) -> None:
+        """``kind`` is the form of the request."""
+        self._decoder = msgspec.json.Decoder(kind)
         self.limits = limits
         self.responses = responses
         self.fetches = bool(general.image_hosts)
@@ -266,7 +275,7 @@ class ResponsesProtocol:
 
     def question(self, body: bytes) -> ResponseQuestion:
         """Decode and check a body. Raises RequestError with what is wrong."""
-        request = decode(body, _decoder, _EXPECTED)
+        request = decode(body, self._decoder, _EXPECTED)
         ignored, extra = check_parameters(body, _KNOWN, self._passed)
         if request.text is not None and request.text.verbosity not in (None, "medium"):
             raise ParameterError("text.verbosity", "'text.verbosity' is not supported.", code="unsupported_value")
