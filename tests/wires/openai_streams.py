@@ -64,6 +64,24 @@ COMPLETE: dict[str, Stream] = {
     "CR": Stream([piece.replace(b"\n", b"\r") for piece in PLAIN], usage=(7, 3)),
     "single line ends": Stream([piece.replace(b"\n\n", b"\n") for piece in PLAIN], usage=(7, 3)),
     "BOM": Stream([b"\xef\xbb\xbf", *PLAIN], usage=(7, 3)),
+    "BOM, spaces and capitals": Stream(
+        [b"\xef\xbb\xbf" + PLAIN[0], b" " + PLAIN[1], *[piece.replace(b"data", b"Data") for piece in PLAIN[2:]]],
+        usage=(7, 3),
+    ),
+    "data: twice": Stream([b"data: " + piece for piece in PLAIN], usage=(7, 3)),
+    "JSON in JSON": Stream(
+        [*[event(piece[6:].decode().strip()) for piece in PLAIN[:-1]], DONE],
+        usage=(7, 3),
+    ),
+    "a number": Stream([delta("It is "), delta(42), *STOP], "It is 42"),
+    "counts of Groq": Stream(
+        [
+            *HELLO,
+            event({"choices": [{"delta": {}, "finish_reason": "stop"}], "x_groq": {"usage": {"prompt_tokens": 7}}}),
+            DONE,
+        ],
+        usage=(7, 0),
+    ),
     "comments": Stream(before(b": PROCESSING\n\n", b":\n\n")),
     "named events": Stream([b"event: message\nid: 1\nretry: 9\n" + piece for piece in PLAIN], usage=(7, 3)),
     "ping event": Stream(before(b'event: ping\ndata: {"type":"ping"}\n\n')),
@@ -169,6 +187,16 @@ COMPLETE: dict[str, Stream] = {
 """Answers that are complete, whatever their form."""
 
 BROKEN: dict[str, Stream] = {
+    "an error of Groq": Stream(
+        [HELLO[0], event({"choices": [], "x_groq": {"error": "over_capacity"}})], error="over_cap"
+    ),
+    "an error of MiniMax": Stream(
+        [event({"base_resp": {"status_code": 8, "status_msg": "too busy"}})], "", error="too b"
+    ),
+    "an error of Cloudflare": Stream(
+        [event({"success": False, "errors": [{"message": "No such"}]})], "", error="No such"
+    ),
+    "frames of another API": Stream([event({"response": "Hello"}), DONE], "", error="its frames have no choices"),
     "abort": Stream([delta("Hel"), delta(reason="abort"), DONE], "Hel", error="finish_reason 'abort'"),
     "error": Stream([delta("Hel"), delta(reason="error"), DONE], "Hel", error="finish_reason 'error'"),
     "cancelled": Stream([delta("Hel"), delta(reason="CANCELLED"), DONE], "Hel", error="broke off the answer"),

@@ -100,15 +100,19 @@ def not_compatible(url: str, detail: str) -> ProviderError:
 
 
 def _read(body: Any) -> _Fault:
-    """Read ``{"error": {...}}``, ``{"error": "..."}``, ``{"object": "error", ...}`` and ``{"detail": ...}``."""
+    """Read ``{"error": {...}}``, ``{"error": "..."}``, ``{"object": "error", ...}``, ``{"detail": ...}`` and others."""
     if isinstance(body, list) and body:  # Gemini sends a list
         body = body[0]
-    error = body.get("error", body) if isinstance(body, dict) else body
+    error = body
+    if isinstance(body, dict):
+        error = next((body[name] for name in ("error", "errors", "base_resp") if body.get(name)), body)
+    if isinstance(error, list) and error:  # Cloudflare
+        error = error[0]
     if isinstance(error, str):
         return _Fault(_sentence(error), error)
     if not isinstance(error, dict):
         return _Fault("", "")
-    said = error.get("message") or error.get("detail") or error.get("error") or ""
+    said = next((error[name] for name in ("message", "detail", "error", "msg", "status_msg") if error.get(name)), "")
     code = error.get("code")
     marks = f"{code} {error.get('type')} {said}"
     return _Fault(_sentence(said), marks, code if isinstance(code, int) else None)

@@ -10,6 +10,8 @@ from orbit_openai.errors import not_compatible
 
 LONGEST_FRAME: Final = 8 * 1024 * 1024
 """Limit of one line, or of one event with several lines, in bytes."""
+_BEFORE_FIELDS: Final = b"\xef\xbb\xbf \t"
+"""A byte order mark and white space, which some servers write before each field."""
 _LINE_COST: Final = 64
 """Overhead that each line counts for, in bytes."""
 
@@ -69,6 +71,7 @@ class Frame(msgspec.Struct):
     choices: list[Choice] | None = None
     usage: Counts | None = None
     error: Any = None
+    x_groq: Any = None
     other: Any = msgspec.field(default=None, name="(other)")
     """The whole document, if it has none of the fields above."""
     strict: bool = msgspec.field(default=True, name="(strict)")
@@ -136,17 +139,24 @@ class Frames:
             elif line.startswith(b"event:"):
                 self._event = line[6:].strip()
             elif line.lstrip().startswith((b"{", b"[")):
-                frame = decoded(line)
-                if frame is None:  # a document of several lines
-                    self._is_document = True
-                    self._keep(line)
-                else:
-                    found.append(("document", frame))
+                self._document(line, found)
+            elif (odd := line.lstrip(_BEFORE_FIELDS))[:5].lower() == b"data:":
+                self._field(b"data:" + odd[5:], found)
         return found
+
+    def _document(self, line: bytes, found: list[tuple[Kind, Frame]]) -> None:
+        frame = decoded(line)
+        if frame is None:  # a document of several lines
+            self._is_document = True
+            self._keep(line)
+        else:
+            found.append(("document", frame))
 
     def _field(self, line: bytes, found: list[tuple[Kind, Frame]]) -> None:
         name, _, data = line.partition(b":")
         data = data.strip()
+        while data.startswith(b"data:"):  # of a server before this one
+            data = data[5:].lstrip()
         failed = name == b"error" or self._event == b"error"
         if data.startswith(b"[") and data[:6].upper() == b"[DONE]":
             found.append(("done", Frame()))
@@ -194,6 +204,8 @@ def decoded(data: bytes) -> Frame | None:
 
 
 def _loose(document: Any) -> Frame:
+    if isinstance(document, str) and document.startswith("{"):  # encoded twice
+        document = loose_json(document.encode("utf-8", "surrogatepass"))
     if isinstance(document, list) and document:
         document = document[0]  # Gemini sends errors in a list
     if not isinstance(document, dict):
@@ -214,6 +226,7 @@ def _loose(document: Any) -> Frame:
         if isinstance(usage, dict)
         else None,
         error,
+        document.get("x_groq"),
         None if known else document,
         strict=False,
     )

@@ -12,11 +12,13 @@ from orbit import (
     Usage,
     WrittenToken,
 )
-from orbit.upstreams import Characters, cut_off, finish_reason, written_tokens
+from orbit.upstreams import Characters, count_of, cut_off, finish_reason, written_tokens
 from orbit_openai.calls import Calls
 from orbit_openai.errors import frame_error, not_compatible
-from orbit_openai.frames import Choice, Frame, Frames, Kind, Part
+from orbit_openai.frames import Choice, Counts, Frame, Frames, Kind, Part
 
+_EXPLAINS: Final = frozenset({"message", "detail", "msg", "errors", "base_resp"})
+"""Fields in which servers explain an error."""
 _SHORT: Final = 4
 """Characters of a piece that may legitimately repeat the previous one."""
 
@@ -56,6 +58,8 @@ class ChatReader:
         self._has_deltas = False
         self._recognized = False
         self._remark: Any = None
+        self._strange = False
+        """Whether a frame was in no form of OpenAI's."""
         self._failure: OrbitError | None = None
         self.done = False
         """Whether the rest of the body is irrelevant."""
@@ -90,8 +94,10 @@ class ChatReader:
         """Raise the error for a body that ends although the answer is not complete."""
         if self._remark is not None:
             raise frame_error(self._remark, self._model, self._url)
-        if not self._recognized and content_type != "text/event-stream":
-            raise not_compatible(self._url, f"it sends {content_type}")
+        if not self._recognized and (self._strange or content_type != "text/event-stream"):
+            raise not_compatible(
+                self._url, "its frames have no choices" if self._strange else f"it sends {content_type}"
+            )
         raise cut_off(self._url, "closed the connection in the middle of the answer")
 
     def _read(self, frames: list[tuple[Kind, Frame]]) -> Chunk | None:
@@ -154,7 +160,10 @@ class ChatReader:
         other = frame.other
         if kind == "error" or frame.error:
             raise frame_error({"error": frame.error} if frame.error else other, self._model, self._url)
-        if isinstance(other, dict) and other.keys() & {"message", "detail"}:
+        if isinstance(frame.x_groq, dict) and frame.x_groq.get("error"):
+            raise frame_error({"error": frame.x_groq["error"]}, self._model, self._url)
+        self._strange = self._strange or isinstance(other, dict)
+        if isinstance(other, dict) and other.keys() & _EXPLAINS:
             if other.get("object") == "error" or str(other.get("type", "")).endswith("error"):
                 raise frame_error(other, self._model, self._url)
             self._remark = self._remark or other
@@ -163,8 +172,8 @@ class ChatReader:
 
     def _parts(self, frame: Frame, choice: Choice | None, *, whole: bool) -> Iterator[tuple[str, str]]:
         """Yield answer and thoughts of a frame, and note its counts."""
-        if frame.usage is not None:
-            usage = frame.usage
+        usage = frame.usage or _usage_of(frame.x_groq)
+        if usage is not None:
             read, written = max(0, usage.prompt_tokens or 0), max(0, usage.completion_tokens or 0)
             self._usage = Usage(read, written, usage.cached, usage.thought)
             self._counted_last = not frame.choices and self._said
@@ -236,10 +245,20 @@ class ChatReader:
         return Chunk(text, reason, self._usage, self._thoughts, calls, self._taken_tokens(), stopped_by=stopped_by)
 
 
+def _usage_of(extra: Any) -> Counts | None:
+    """Return the counts that Groq sends in a field of its own."""
+    given = extra.get("usage") if isinstance(extra, dict) else None
+    if not isinstance(given, dict):
+        return None
+    return Counts(count_of(given.get("prompt_tokens")), count_of(given.get("completion_tokens")))
+
+
 def _text(content: Any) -> str:
-    """Return the text in a string, a part, or a list of parts."""
+    """Return the text in a string, a part, or a list of parts. A number is a text that lost its quotation marks."""
     if isinstance(content, str):
         return content
+    if isinstance(content, int | float) and not isinstance(content, bool):
+        return str(content)
     if isinstance(content, dict):
         kind = content.get("type")
         if kind in (None, "text", "output_text", "refusal"):
