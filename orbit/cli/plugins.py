@@ -46,7 +46,8 @@ def plugins(ctx: click.Context, config_path: str | None, *, as_json: bool, trace
     for title in ("PLUGIN", "INSTANCE", "VERSION", "STATE", "HOOKS OR REASON"):
         table.add_column(title, overflow="fold")
     for row in rows:
-        cells = (row.plugin, row.instance, row.version, row.state, row.reason or ", ".join(row.hooks))
+        hooks = (*row.hooks, *(f"{hook} (wrapped)" for hook in row.wraps))
+        cells = (row.plugin, row.instance, row.version, row.state, row.reason or ", ".join(hooks))
         table.add_row(*(Text(printable(cell)) for cell in cells))
     Console().print(table)
 

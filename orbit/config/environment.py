@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -9,19 +10,18 @@ from pathlib import Path
 
 from orbit.errors import ConfigError
 
+logger = logging.getLogger("orbit.config")
 _REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
 def environment(folder: Path) -> dict[str, str]:
     """Return the variables of ``folder/.env``, overridden by those of the process.
 
-    Raises ConfigError if the file exists but cannot be read.
+    Lines of another form are ignored and named in the log. Raises ConfigError if the file exists but cannot be read.
     """
-    from dotenv import dotenv_values  # noqa: PLC0415  # only commands that read a configuration pay for it
-
     file = folder / ".env"
     try:
-        written = {name: value for name, value in dotenv_values(file, interpolate=False).items() if value is not None}
+        written = _written(file) if file.exists() and not file.is_dir() else {}
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"{file}: cannot be read: {reason}.") from error
@@ -29,6 +29,20 @@ def environment(folder: Path) -> dict[str, str]:
     for name, value in written.items():
         found.setdefault(name, _REFERENCE.sub(lambda match: _named(match, found), value))
     return found
+
+
+def _written(file: Path) -> dict[str, str]:
+    """Return the variables of a file. The last line of a name counts."""
+    from dotenv.parser import parse_stream  # noqa: PLC0415  # only commands that read a configuration pay for it
+
+    with file.open(encoding="utf-8") as stream:
+        lines = list(parse_stream(stream))
+    for line in lines:
+        if line.error:
+            text = line.original.string
+            number = line.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+            logger.warning("%s, line %d: is ignored, because it is not NAME=VALUE", file, number)
+    return {line.key: line.value for line in lines if line.key is not None and line.value is not None}
 
 
 def _named(match: re.Match[str], known: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from orbit.host.host import OrbitHost
 from orbit.host.plugins.discover import installed_plugins
-from orbit.host.plugins.verify import offered_hooks
+from orbit.host.plugins.verify import offered_hooks, wrapped_hooks
 
 
 class PluginRow(msgspec.Struct, frozen=True):
@@ -20,6 +20,7 @@ class PluginRow(msgspec.Struct, frozen=True):
     version: str
     state: Literal["enabled", "failed", "installed"]
     hooks: tuple[str, ...] = ()
+    wraps: tuple[str, ...] = ()
     reason: str = ""
 
 
@@ -37,6 +38,7 @@ def overview(host: OrbitHost) -> list[PluginRow]:
                 plugin.version if plugin else "",
                 "failed" if reason else "enabled",
                 offered_hooks(item.provider) if item.provider else (),
+                wrapped_hooks(type(item.provider)) if item.provider else (),
                 reason,
             )
         )

@@ -166,6 +166,16 @@ def test_a_password_in_the_env_file_is_not_cut(read: Any, tmp_path: Path) -> Non
     assert config.host.general.default_system_prompt == expected
 
 
+def test_a_line_of_the_env_file_that_is_no_variable_is_named_without_its_value(
+    read: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env").write_text("# ours\nT_A: secret\nexport T_B=b\n\nT_C='secret\n")
+    config, problems = read(prompt("${T_B}"))
+    assert (config.host.general.default_system_prompt, problems) == ("b", [])
+    ignored = "is ignored, because it is not NAME=VALUE"
+    assert caplog.messages == [f"{tmp_path}/.env, line {number}: {ignored}" for number in (2, 5)]
+
+
 def test_a_variable_of_bytes_is_refused(read: Any) -> None:
     _, (problem,) = read(prompt("${T_BYTES}"), T_BYTES=os.fsdecode(b"a\xff"))
     assert problem == "general.default_system_prompt: the environment variable T_BYTES is not UTF-8 text."

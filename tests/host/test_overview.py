@@ -31,6 +31,20 @@ class Lame(orbit.Provider):
     async def log(self, record: orbit.ChatRecord) -> None: ...
 
 
+class Watched(Shelf):
+    """A shelf that also watches answers."""
+
+    @orbit.hookimpl(wrapper=True)
+    def generate(self) -> Any:
+        return (yield)
+
+
+async def test_wrapped_hooks_are_apart(tmp_path: Path) -> None:
+    async with host({"watched": {}, "echo": {}}, tmp_path, {"watched": Watched}) as running:
+        watched = overview(running)[0]
+    assert (watched.hooks, watched.wraps) == (("retrieve",), ("generate",))
+
+
 async def test_instances_come_in_the_order_of_the_configuration_then_what_is_not_used(
     install: Install, tmp_path: Path
 ) -> None:
