@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from array import array
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -69,6 +70,10 @@ class Boxes:
         lefts, rights, bottoms, tops = found
         return _boxes(lefts, tops, rights, bottoms)
 
+    def angles(self, numbers: Iterable[int]) -> list[float]:
+        """Return by how much characters are turned, in radians; -1 for those that are no text."""
+        return list(map(self._functions.angle, repeat(self._text), numbers))
+
     def added(self, position: int) -> bool:
         """Return whether a character is PDFium's, such as a space between words that the file draws apart."""
         return bool(self._functions.is_generated(self._text, self._numbers([position])[0]) == 1)
@@ -95,6 +100,7 @@ class _Functions:
         self.text = quick(pdfium.FPDFText_GetText, ADDRESS, NUMBER, NUMBER, ADDRESS)
         self.index = quick(pdfium.FPDFText_GetCharIndexFromTextIndex, ADDRESS, NUMBER)
         self.is_generated = quick(pdfium.FPDFText_IsGenerated, ADDRESS, NUMBER)
+        self.angle = quick(pdfium.FPDFText_GetCharAngle, ADDRESS, NUMBER, result=ctypes.c_float)
         self.count_rects = quick(pdfium.FPDFText_CountRects, ADDRESS, NUMBER, NUMBER)
         self.rect = quick(pdfium.FPDFText_GetRect, ADDRESS, NUMBER, *[ADDRESS] * 4)
         self.char = quick(pdfium.FPDFText_GetCharBox, ADDRESS, NUMBER, *[ADDRESS] * 4)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple, TypeAlias
@@ -32,7 +33,7 @@ _Cell: TypeAlias = tuple[int, int]
 
 
 class Grid(NamedTuple):
-    """Borders that touch each other."""
+    """Borders that touch each other, from top to bottom and from left to right."""
 
     across: Sequence[Rule]
     down: Sequence[Rule]
@@ -47,7 +48,7 @@ class Grid(NamedTuple):
 
     def divides(self, left: float, right: float, y: float) -> bool:
         """Whether a border is between two places of a line of text."""
-        return any(left - 1 <= rule.at <= right + 1 and rule.start <= y <= rule.end for rule in self.down)
+        return any(rule.start <= y <= rule.end for rule in _between(self.down, left - 1, right + 1))
 
 
 def rules_of(boxes: Iterable[Box]) -> tuple[list[Rule], list[Rule]]:
@@ -66,9 +67,11 @@ def find_grids(across: Sequence[Rule], down: Sequence[Rule]) -> list[Grid]:
     """Return what may be tables: lines across and down that touch, with at least two rows of two cells."""
     if not across or not down or len(across) > _MOST or len(down) > _MOST:
         return []
+    across, down = sorted(across), sorted(down)
     groups: list[tuple[set[int], list[Rule]]] = []
     for one in down:
-        touched, own = {number for number, rule in enumerate(across) if _touch(rule, one)}, [one]
+        first, last = _reach(across, one.start - _NEAR, one.end + _NEAR)
+        touched, own = {number for number in range(first, last) if _touch(across[number], one)}, [one]
         others = []
         for group in groups:
             if group[0] & touched:
@@ -77,7 +80,7 @@ def find_grids(across: Sequence[Rule], down: Sequence[Rule]) -> list[Grid]:
             else:
                 others.append(group)
         groups = [*others, (touched, own)]
-    grids = (_grid([across[number] for number in touched], own) for touched, own in groups)
+    grids = (_grid([across[number] for number in sorted(touched)], sorted(own)) for touched, own in groups)
     return [grid for grid in grids if grid is not None]
 
 
@@ -150,8 +153,20 @@ def _owner(grid: Grid, row: int, column: int, owners: dict[_Cell, _Cell]) -> _Ce
     return row, column
 
 
-def _has_side(rules: Iterable[Rule], at: float, start: float, end: float) -> bool:
-    covered = sum(max(0.0, min(end, rule.end) - max(start, rule.start)) for rule in rules if abs(rule.at - at) <= _NEAR)
+def _between(rules: Sequence[Rule], first: float, last: float) -> Sequence[Rule]:
+    """Return the rules between two places, given rules in order."""
+    return rules[slice(*_reach(rules, first, last))]
+
+
+def _reach(rules: Sequence[Rule], first: float, last: float) -> tuple[int, int]:
+    """Return where the rules between two places begin and end in their order."""
+    return bisect_left(rules, (first,)), bisect_right(rules, (last, math.inf))
+
+
+def _has_side(rules: Sequence[Rule], at: float, start: float, end: float) -> bool:
+    covered = sum(
+        max(0.0, min(end, rule.end) - max(start, rule.start)) for rule in _between(rules, at - _NEAR, at + _NEAR)
+    )
     return covered >= _COVERED * (end - start)
 
 
@@ -175,7 +190,7 @@ def _places(borders: Sequence[float], starts: Sequence[float], ends: Sequence[fl
 
 
 def _touch(across: Rule, down: Rule) -> bool:
-    return across.start - _NEAR <= down.at <= across.end + _NEAR and down.start - _NEAR <= across.at <= down.end + _NEAR
+    return across.start - _NEAR <= down.at <= across.end + _NEAR
 
 
 def _joined(rules: list[Rule]) -> list[Rule]:

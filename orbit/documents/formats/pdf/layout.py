@@ -10,7 +10,7 @@ from typing import TypeAlias
 from orbit.documents.formats.pdf.grids import Grid, table_in, title_row
 from orbit.documents.formats.pdf.line_numbers import without_line_numbers
 from orbit.documents.formats.pdf.piece import Piece, breadth
-from orbit.documents.formats.pdf.rows import rows_of
+from orbit.documents.formats.pdf.rows import SAME_ROW, rows_of
 from orbit.documents.formats.pdf.rulings import Rule
 from orbit.documents.formats.pdf.tables import Table, fills_column, find_tables
 
@@ -39,16 +39,11 @@ def arrange(pieces: Sequence[Piece], grids: Sequence[Grid] = (), cuts: Sequence[
     ``grids`` are the borders on the page, and ``cuts`` its lines across.
     """
     pieces = without_line_numbers(pieces)
-    upright, other = [], []
-    simple, bottom = not grids, -math.inf
+    upright: list[Piece] = []
+    other: list[Piece] = []
     for piece in pieces:
-        if piece.upright:
-            simple = simple and piece.top >= bottom
-            bottom = piece.bottom
-            upright.append(piece)
-        else:
-            other.append(piece)
-    if simple or len(upright) > _MOST:  # one column of lines, as most pages are, or what no page is
+        (upright if piece.upright else other).append(piece)
+    if (not grids and _is_single(upright)) or len(upright) > _MOST:
         return [*upright, *other]
     tables = [table for grid in grids if (table := _bordered(grid, upright)) is not None]
     inside = {id(piece) for table in tables for piece in table.pieces}
@@ -60,6 +55,20 @@ def arrange(pieces: Sequence[Piece], grids: Sequence[Grid] = (), cuts: Sequence[
     if len(free) - len(lines) >= _SPLIT_LINES or not _goes_down(blocks):
         blocks = _by_place([*free, *tables])
     return [*blocks, *other]
+
+
+def _is_single(pieces: Sequence[Piece]) -> bool:
+    """Whether pieces are one column of lines, from top to bottom."""
+    return all(
+        after.top >= before.bottom
+        or (
+            after.top > before.top
+            and after.bottom > before.bottom
+            and after.line > before.line
+            and before.bottom - after.top < SAME_ROW * min(before.height, after.height)
+        )
+        for before, after in pairwise(pieces)
+    )
 
 
 def _bordered(grid: Grid, pieces: Sequence[Piece]) -> Table | None:

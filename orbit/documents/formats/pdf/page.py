@@ -65,7 +65,7 @@ def read_page(document: Any, number: int) -> Page:  # pypdfium2 has no types
         )
     if drawn:  # only a page that is loaded again has the drawn values in its text
         with _loaded(pdfium, document, number) as page:
-            pieces = with_values(pieces, _read(pdfium, page)[0].pieces, values)
+            pieces = with_values(pieces, _read(pdfium, page, found)[0].pieces, values)
     elif values:
         pieces = with_values(pieces, pieces, values)
     found.pieces = _turned(pieces, turns) if turns else pieces
@@ -90,8 +90,11 @@ def _loaded(pdfium: Any, document: Any, number: int) -> Iterator[Any]:
         pdfium.FPDF_ClosePage(page)
 
 
-def _read(pdfium: Any, page: Any) -> tuple[Page, int]:
-    """Return a page's own text as it is drawn, and by how many quarters it must turn clockwise to be upright."""
+def _read(pdfium: Any, page: Any, before: Page | None = None) -> tuple[Page, int]:
+    """Return a page's own text as it is drawn, and by how many quarters it must turn clockwise to be upright.
+
+    ``before`` is the same page without the values drawn on it, which has the same borders.
+    """
     from pypdfium2 import PdfiumError  # noqa: PLC0415  # see reader.py
 
     text = pdfium.FPDFText_LoadPage(page)
@@ -105,15 +108,16 @@ def _read(pdfium: Any, page: Any) -> tuple[Page, int]:
         content = closed(restored(boxes.content), boxes.added)
         lines = list(_LINES.finditer(content))
         rects = boxes.of_lines([line.span() for line in lines])
-        turns = _turns(pdfium, text, count)
-        across, grids = _borders(pdfium, page, turns) if turns or _may_have_tables(lines, rects) else ([], [])
-        if turns:
-            walls = []
+        turns = _turns(boxes, count)
+        if before is not None:
+            across, grids = before.across, before.grids
+        elif turns or _may_have_tables(lines, rects):
+            across, grids = _borders(pdfium, page, turns)
+            if not turns:
+                grids = [grid for grid in grids if sum(map(grid.holds, chain.from_iterable(rects))) >= _FEWEST_APART]
         else:
-            walls = grids = [
-                grid for grid in grids if sum(map(grid.holds, chain.from_iterable(rects))) >= _FEWEST_APART
-            ]
-        pieces = list(_pieces(lines, rects, boxes, walls))
+            across, grids = [], []
+        pieces = list(_pieces(lines, rects, boxes, [] if turns else grids))
         return Page(without_overprints(pieces), grids, across), turns
     finally:
         pdfium.FPDFText_ClosePage(text)
@@ -142,17 +146,22 @@ def _pieces(
                 yield Piece(text, *own[0], number)
             else:
                 yield Piece(drawn_once(text, own), *_around(own), number)
-            continue
-        left, top, right, bottom = _around(own)
-        level = all(before[1] < after[3] and after[1] < before[3] for _, _, before, after in cuts)
-        begin, end = line.span()
-        ends = (end, end, (0.0, 0.0, right, 0.0), own[0])
-        stretches = [(begin, cuts[0][0]), *((cut[1], after[0]) for cut, after in pairwise((*cuts, ends)))]
-        places = [[]] * len(stretches) if level else boxes.of_parts(stretches)
-        for (start, stop), place, (_, _, before, after) in zip(stretches, places, (*cuts, ends), strict=True):
-            box = (left, top, before[2], bottom) if level else _around(place)
-            yield Piece(line.string[start:stop], *box, number)
-            left = after[0]
+        else:
+            yield from _parts(line, own, cuts, boxes, number)
+
+
+def _parts(line: re.Match[str], rects: list[Box], cuts: Sequence[_Cut], boxes: Boxes, number: int) -> Iterator[Piece]:
+    """Yield the pieces of a line that is cut at spaces."""
+    left, top, right, bottom = _around(rects)
+    level = all(before[1] < after[3] and after[1] < before[3] for _, _, before, after in cuts)
+    begin, end = line.span()
+    ends = (end, end, (0.0, 0.0, right, 0.0), rects[0])
+    stretches = [(begin, cuts[0][0]), *((cut[1], after[0]) for cut, after in pairwise((*cuts, ends)))]
+    places = [[]] * len(stretches) if level else boxes.of_parts(stretches)
+    for (start, stop), place, (_, _, before, after) in zip(stretches, places, (*cuts, ends), strict=True):
+        box = (left, top, before[2], bottom) if level else _around(place)
+        yield Piece(line.string[start:stop], *box, number)
+        left = after[0]
 
 
 def _may_have_tables(lines: Sequence[re.Match[str]], rects: Sequence[list[Box]]) -> bool:
@@ -194,23 +203,23 @@ def _around(boxes: Sequence[Box]) -> Box:
     return min(lefts), min(tops), max(rights), max(bottoms)
 
 
-def _spaces(line: re.Match[str], rects: Sequence[Box], grids: Sequence[Grid]) -> list[tuple[int, int]]:
+def _spaces(line: re.Match[str], rects: Sequence[Box], grids: Sequence[Grid]) -> Sequence[tuple[int, int]]:
     """Return the spaces at which a line may have to be cut, as starts and ends.
 
     Only the few lines that look uneven are worth the time that each space takes.
     """
-    start, end = line.span()
     text = line.group()
-    if rects[1:]:
-        high = _height(rects)
-        odd = rects[-1][2] - rects[0][0] > _LOOSE * high * (end - start) or _uneven(rects, _WIDE * high)
-    elif rects:
-        left, top, right, bottom = rects[0]
-        odd = right - left > _LOOSE * (bottom - top) * (end - start)
-    else:
-        return []
-    if " " not in text or not (odd or "   " in text or (grids and any(grid.holds(_around(rects)) for grid in grids))):
-        return []
+    if " " not in text or not rects:
+        return ()
+    high = _height(rects)
+    if not (
+        rects[-1][2] - rects[0][0] > _LOOSE * high * len(text)
+        or "   " in text
+        or (rects[1:] and _uneven(rects, _WIDE * high))
+        or (grids and any(grid.holds(_around(rects)) for grid in grids))
+    ):
+        return ()
+    start, end = line.span()
     spans = (space.span() for space in _SPACES.finditer(line.string, start, end))
     return [(before, after) for before, after in spans if start < before and after < end]
 
@@ -226,12 +235,14 @@ def _cuts(
 ) -> list[_Cut]:
     """Return the spaces at which to cut a line. ``around`` has the boxes before and after each."""
     wide = _WIDE * _height(rects)
-    walls = [grid for grid in grids if grid.holds(_around(rects))]
+    walls = [grid for grid in grids if grid.holds(_around(rects))] if grids else ()
     return [
         (stop, following, before, after)
         for (stop, following), before, after in zip(spaces, around, around, strict=False)
-        if _uneven((before, after), wide)
-        or any(grid.divides(before[2], after[0], (before[1] + before[3]) / 2) for grid in walls)
+        if after[0] - before[2] > wide
+        or after[1] >= before[3]
+        or after[3] <= before[1]
+        or (walls and any(grid.divides(before[2], after[0], (before[1] + before[3]) / 2) for grid in walls))
     ]
 
 
@@ -244,11 +255,9 @@ def _uneven(boxes: Sequence[Box], wide: float) -> bool:
     return False
 
 
-def _turns(pdfium: Any, text: Any, count: int) -> int:
+def _turns(boxes: Boxes, count: int) -> int:
     """Return by how many quarters the page must turn clockwise for most of its text to be upright."""
-    angles = [
-        pdfium.FPDFText_GetCharAngle(text, place) for place in {count * part // _SAMPLES for part in range(_SAMPLES)}
-    ]
+    angles = boxes.angles({count * part // _SAMPLES for part in range(_SAMPLES)})
     quarters = Counter(-round(angle / (math.pi / 2)) % 4 for angle in angles if angle >= 0)  # clockwise
     return quarters.most_common(1)[0][0] if quarters else 0
 

@@ -14,7 +14,7 @@ class _Placed(Protocol):
 
 _B = TypeVar("_B", bound=_Placed)
 
-_SAME_ROW = 0.5
+SAME_ROW = 0.5
 """Pieces are in one row if they share this part of the lower one's height."""
 
 
@@ -24,7 +24,7 @@ def rows_of(pieces: Iterable[_B]) -> list[list[_B]]:
     top = bottom = 0.0
     for piece in sorted(pieces, key=lambda piece: piece.top + piece.bottom):
         shared = min(bottom, piece.bottom) - max(top, piece.top)
-        if rows and shared >= _SAME_ROW * min(bottom - top, piece.bottom - piece.top):
+        if rows and shared >= SAME_ROW * min(bottom - top, piece.bottom - piece.top):
             rows[-1].append(piece)
         else:
             rows.append([piece])

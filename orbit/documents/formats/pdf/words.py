@@ -85,23 +85,32 @@ def prose(pieces: Sequence[Piece], words: Words) -> str:
     """Return lines as text: a blank line between paragraphs, no break within words or rows."""
     if not pieces:
         return ""
-    steps = [after.top - before.top for before, after in pairwise(pieces) if after.top > before.top]
-    usual = statistics.median_low(steps) if steps else 0.0
+    steps = [after.top - before.top for before, after in pairwise(pieces)]
+    usual = statistics.median_low(downwards) if (downwards := [step for step in steps if step > 0]) else 0.0
+    far = _PARAGRAPH * usual
     widest: dict[int, float] = {}
-    for piece in pieces:
-        widest[round(piece.left / _INDENT)] = max(piece.right, widest.get(round(piece.left / _INDENT), 0.0))
     parts = [pieces[0].text]
-    for before, after in pairwise(pieces):
+    for before, after, step in zip(pieces, pieces[1:], steps, strict=False):
         if before.text.endswith(_HYPHENS) and (whole := words.joined(parts[-1], after.text)) is not None:
             parts[-1] = whole
             continue
-        step = after.top - before.top
         if after.left >= before.right and after.top < before.bottom and before.top < after.bottom:
             parts.append(" ")
+        elif step > far or step < 0 or step > _FAR * before.height:
+            parts.append("\n\n")
+        elif before.text[-1:] > _CJK[0] and _BREAKS.search(before.text + after.text[:1]):
+            widest = widest or _widest(pieces)
+            parts.append("" if before.right >= _FULL * widest[round(before.left / _INDENT)] else "\n")
         else:
-            apart = step > _PARAGRAPH * usual or step > _FAR * before.height or step < 0
-            full = before.right >= _FULL * widest[round(before.left / _INDENT)]
-            goes_on = full and _BREAKS.search(before.text + after.text[:1])
-            parts.append("\n\n" if apart else "" if goes_on else "\n")
+            parts.append("\n")
         parts.append(after.text)
     return clean("".join(parts).replace(HYPHEN, "-"))
+
+
+def _widest(pieces: Sequence[Piece]) -> dict[int, float]:
+    """Return where the longest line of each column ends."""
+    widest: dict[int, float] = {}
+    for piece in pieces:
+        column = round(piece.left / _INDENT)
+        widest[column] = max(piece.right, widest.get(column, 0.0))
+    return widest
