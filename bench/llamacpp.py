@@ -38,6 +38,9 @@ from orbit_llamacpp.model_file import locate
 
 HERE = Path(__file__).parent
 THREADS, SLOTS = 2, 8
+LOADING = 300
+"""How often a request is repeated while a server answers 503: llama.cpp's listens before its model is loaded."""
+
 THINGS = [
     "the sea",
     "bread",
@@ -134,10 +137,17 @@ async def post(
         "Connection": "close",
     }
     head = "".join(f"{name}: {value}\r\n" for name, value in (lines | headers).items())
-    start = time.perf_counter()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + payload)
-    status = await reader.readline()
+    tries = 0
+    while True:
+        start = time.perf_counter()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + payload)
+        status = await reader.readline()
+        tries += 1
+        if b" 503 " not in status or tries == LOADING:
+            break
+        writer.close()
+        await asyncio.sleep(0.1)
     if b" 200 " not in status and b" 201 " not in status:
         sys.exit(f"{path}: {status.decode()} {(await reader.read()).decode()[:500]}")
     async for line in reader:

@@ -27,7 +27,7 @@ from orbit_llamacpp.protocol import Event, Generate, Sampling
 
 from orbit.types import Message
 
-MODELS = Path(__file__).parents[1] / "tests/plugins/orbit_llamacpp/gguf_models.py"
+MODELS = Path(__file__).parents[1] / "tests/kits/gguf_models.py"
 IDS = itertools.count(1_000_000)
 
 

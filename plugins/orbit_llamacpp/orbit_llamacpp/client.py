@@ -31,7 +31,7 @@ machine it then takes processors from the threads it waits for. Eight answers on
 all it gets: 33 tokens/s with 10,000, 65 with 4,000, 77 to 84 with 2,000. Alone the three are equal,
 and 500 is 3 % slower.
 
-``GLIBC_TUNABLES``: the context in huge pages where the kernel leaves the choice to programs. Steps are 1 % faster.
+``GLIBC_TUNABLES``: context and weights in huge pages where the kernel leaves the choice to programs (``model.maps``).
 """
 
 _STABLE: Final = 60.0

@@ -87,6 +87,12 @@ class LlamaCppSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     tensor_split: Annotated[
         tuple[float, ...] | None, Meta(description="Share of the model for each GPU, such as [0.6, 0.4].")
     ] = None
-    use_mmap: Annotated[bool, Meta(description="Memory-map the file instead of reading it.")] = True
+    use_mmap: Annotated[
+        bool | None,
+        Meta(
+            description="Memory-map the file instead of reading it; null reads what takes at most an eighth of the "
+            "memory, unless layers go to a GPU."
+        ),
+    ] = None
     use_mlock: Annotated[bool, Meta(description="Lock the model in memory, so that it is never swapped out.")] = False
     verbose: Annotated[bool, Meta(description="Log llama.cpp's own messages.")] = False

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from orbit_llamacpp import LlamaCppSettings
 from orbit_llamacpp.client import EngineClient
+from orbit_llamacpp.engine.model import maps
 
 import orbit
 
@@ -94,6 +95,33 @@ async def test_an_engine_killed_while_it_loads_is_started_once_more(
     assert engine.pid not in (None, first)
     assert "SIGKILL, perhaps because memory ran out" in caplog.text
     await engine.close()
+
+
+async def test_what_happens_to_the_file_later_harms_no_answer(llama: Any) -> None:
+    before = await llama.text("Hello?", max_tokens=8)
+    Path(llama.provider.settings.model_path).write_bytes(b"")
+    assert await llama.text("Hello?", max_tokens=8) == before
+    assert llama.provider.metrics()["restarts_total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "memory", "mapped"),
+    [
+        ({}, 800, False),
+        ({}, 799, True),
+        ({}, None, True),
+        ({"n_gpu_layers": -1}, 800, True),
+        ({"use_mmap": True}, 800, True),
+        ({"use_mmap": False}, 799, False),
+    ],
+)
+def test_small_models_are_read_into_memory(
+    settings: dict[str, Any], memory: int | None, mapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orbit_llamacpp.engine.model.memory_total", lambda: memory)
+    for part in (1, 2):
+        (tmp_path / f"model-0000{part}-of-00002.gguf").write_bytes(bytes(50))
+    assert maps(LlamaCppSettings(**settings), tmp_path / "model-00001-of-00002.gguf") is mapped
 
 
 async def test_a_gpu_that_is_not_there_is_told(
