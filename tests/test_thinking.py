@@ -33,6 +33,7 @@ TAGGED = [
     "<REASONING_SCRATCHPAD>plan</REASONING_SCRATCHPAD>\n",
     "<chain_of_thought>plan</chain_of_thought>\n",
     "<think >plan</think >",
+    "<think>plan<\uff5cend▁of▁thinking\uff5c>",
     "<|think|>plan<|/think|>",
     "<|think|>\nplan<|endthink|>\n",
     "<|think|>plan</|think|>",

@@ -83,7 +83,7 @@ def closing_or_own(closing: str, opening: re.Match[str] | None) -> re.Pattern[st
     name = opening and opening["name"]
     own = rf"<{re.escape(name)}{_ATTRIBUTES}(?<!/)>" if name else re.escape(opening[0]) if opening else "(?!)"
     if name:
-        end = rf"</{re.escape(name)}\s?>"
+        end = rf"</{re.escape(name)}\s?>|{_CLOSING_TOKEN}"  # the template may open them with another mark
     elif opening and opening["token"]:
         end = rf"{_CLOSING_TOKEN}|{re.escape(closing)}|<channel\|>|<\|content\|>"  # of Gemma 4 and Solar
     else:
