@@ -98,6 +98,12 @@ class CorkedTransport:
             self._since = now
             self._flush()
 
+    def write_at_once(self, data: bytes) -> None:
+        """Write data after what waits, without waiting for more."""
+        if self._waiting:
+            self._flush()
+        self._transport.write(data)
+
     def write_eof(self) -> None:
         """Close the writing end, after what has been written."""
         self._flush()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
 import msgspec
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from orbit.serving.corked import CorkedTransport, turn_end
+from orbit.serving.exchange import Exchange
 from orbit.web.http.problems import ProblemDetails
 
 MAX_URL = 8192
@@ -46,6 +49,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self.resumed = 0
         """How often the client has read on after the server had to wait for it."""
         self.url = b""
+        self.idle_since: float | None = None
+        """When the last response ended, in the loop's time; None before it, and once more has come."""
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._problem: tuple[HTTPStatus, str, str] | None = None
         self._moved = False
         self._pending = 0
@@ -61,7 +67,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.refused:
             self._discard(data)
             return
-        self._unset_keepalive_if_required()
+        self.idle_since = None
         self._pending += len(data)
         self._most += len(data)
         self._moved = False
@@ -97,6 +103,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.refused = True
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
 
     @override
     def resume_writing(self) -> None:
@@ -110,8 +118,48 @@ class LimitedProtocol(HttpToolsProtocol):
             self._stop(*_URL_TOO_LONG)
         if self._most > MAX_HEAD // 2:  # a header without a space counts for one byte more than it has
             self._measure()
-        super().on_headers_complete()
+        scope, parser, target = self.scope, self.parser, httptools.parse_url(self.url)
+        path, version = target.path.decode("ascii"), parser.get_http_version()
+        scope["http_version"] = version
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = target.path
+        scope["query_string"] = target.query or b""
         self.headers = []  # for trailers, which come too late to change how the request is read
+        former: RequestResponseCycle | None = self.cycle
+        self.cycle = Exchange(self, keep_alive=version != "1.0" and parser.should_keep_alive())
+        if former is None or former.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    @override
+    def on_response_complete(self) -> None:
+        """Begin the next request that has come, or wait for one: ``timeout_keep_alive`` seconds.
+
+        All waits of a connection share one timer, which looks how long the last one has been.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self.idle_since = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._look_whether_idle)
+
+    def _look_whether_idle(self) -> None:
+        self._idle_timer = None
+        if self.idle_since is None:  # the next response starts the timer again
+            return
+        left = self.idle_since + self.timeout_keep_alive - self.loop.time()
+        if left <= 0:
+            self.transport.close()
+        else:
+            self._idle_timer = self.loop.call_later(left, self._look_whether_idle)
 
     @override
     def on_body(self, body: bytes) -> None:

@@ -55,9 +55,7 @@ def _arriving(connection: Any) -> object:
     if cycle is None:
         return connection if connection.scope is None else connection.scope
     if cycle.response_complete:
-        if (
-            connection.timeout_keep_alive_task is not None and not cycle.more_body
-        ):  # nothing has come since the response
+        if connection.idle_since is not None and not cycle.more_body:  # nothing has come since the response
             return None
         return connection.scope if connection.scope is not cycle.scope else cycle
     if cycle.more_body and not connection.flow.read_paused:
