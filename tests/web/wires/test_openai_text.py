@@ -96,6 +96,10 @@ def test_probabilities(server: RunningServer, api: Any, *, stream: bool) -> None
         ({"best_of": 2}, "best_of"),
         ({"echo": True}, "echo"),
         ({"suffix": "}"}, "suffix"),
+        ({"extra_body": {"prompt_embeds": "AAAA"}}, "prompt_embeds"),
+        ({"extra_body": {"lora": [{"id": 0, "scale": 1.0}]}}, "lora"),
+        ({"extra_body": {"n_cmpl": 2}}, "n_cmpl"),
+        ({"extra_body": {"ebnf": "root ::= x"}}, "ebnf"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from chat_kit import Library
 from tools_model import CALL, CALLED, PIXEL, ROUND, WEATHER, ToolsModel
 
-from orbit import Chunk, File, Image, LikelyToken, Text, ToolCall, WrittenToken
+from orbit import Chunk, File, Image, LikelyToken, Text, ToolCall, ToolChoice, WrittenToken
 from orbit.testing import serve
 from orbit.types import Source
 from orbit.web.wires.extra import numbered
@@ -118,6 +118,8 @@ def test_only_calls_that_the_client_allows_reach_it(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         says(server, Chunk("I look."), Chunk(tool_calls=(CALL, other)))
         assert len(ask(server, tools=[WEATHER], parallel_tool_calls=False).choices[0].message.tool_calls) == 1
+        ask(server, tools=[WEATHER], tool_choice="any")
+        assert server.provider("tools_model").seen[-1][1].tool_choice == ToolChoice("required")
         for options in ({}, {"tools": [WEATHER], "tool_choice": "none"}):
             choice = ask(server, **options).choices[0]
             assert (choice.message.content, choice.message.tool_calls) == ("I look.", None)
@@ -166,8 +168,10 @@ def test_thoughts_are_a_field_of_their_own(tmp_path: Path, *, stream: bool) -> N
                 text, thoughts = message.content, getattr(message, "reasoning_content", "")
             assert (text, thoughts) == ("Hello.", "" if hidden else "They ask me.")
         ask(server, extra_body={"reasoning": {"enabled": False, "effort": "high"}})
+        for kind in ("disabled", "enabled"):
+            ask(server, extra_body={"thinking": {"type": kind}})
         efforts = [options.reasoning_effort for _, options in server.provider("tools_model").seen]
-    assert efforts == ["low", None, None, "none"]
+    assert efforts == ["low", None, None, "none", "none", None]
 
 
 def test_thoughts_that_no_moderator_reads_do_not_leave(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar.types import Scope
@@ -33,6 +33,12 @@ class Reasoning(msgspec.Struct, frozen=True):
     exclude: bool | None = None
 
 
+class Thinking(msgspec.Struct, frozen=True):
+    """Whether the model thinks, as DeepSeek's and Z.AI's clients say it."""
+
+    type: Literal["enabled", "disabled", "auto"]
+
+
 class CompletionRequest(StreamedRequest, frozen=True, kw_only=True):
     """The parameters that ORBIT supports; the module ``parameters`` handles all others."""
 
@@ -46,6 +52,7 @@ class CompletionRequest(StreamedRequest, frozen=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     reasoning_effort: str | None = None
     reasoning: Reasoning | None = None
+    thinking: Thinking | None = None
     include_reasoning: bool | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
@@ -57,7 +64,7 @@ _KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(Complet
 _NAMES: SentNames = {
     "json_schema": ("response_format",),
     "max_tokens": ("max_completion_tokens", "max_tokens"),
-    "reasoning_effort": ("reasoning_effort", "reasoning.effort"),
+    "reasoning_effort": ("reasoning_effort", "reasoning.effort", "thinking"),
     "repeat_penalty": ("repetition_penalty", "repeat_penalty"),
     "tools": ("tools", "messages"),
 }
@@ -132,7 +139,6 @@ class CompletionProtocol:
 
 
 def _effort(request: CompletionRequest) -> str | None:
-    asked, reasoning = request.reasoning_effort, request.reasoning
-    if asked is not None or reasoning is None:
-        return asked
-    return "none" if reasoning.enabled is False else reasoning.effort
+    reasoning, thinking = request.reasoning or Reasoning(), request.thinking
+    off = reasoning.enabled is False or (thinking is not None and thinking.type == "disabled")
+    return "none" if off else request.reasoning_effort or reasoning.effort

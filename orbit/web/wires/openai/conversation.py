@@ -52,7 +52,7 @@ class AssistantToolCall(msgspec.Struct, frozen=True):
     type: str = "function"
 
 
-_THOUGHTS: Final = frozenset({"thinking", "reasoning", "redacted_thinking"})
+_SKIPPED: Final = frozenset({"thinking", "reasoning", "redacted_thinking", "server_tool_call", "server_tool_result"})
 """Parts of earlier answers that models do not read again."""
 
 
@@ -108,7 +108,7 @@ def _content(message: ChatMessage, where: str, collector: Collector) -> tuple[st
     said = [
         (place, part)
         for place, part in enumerate(content)
-        if not (message.role == "assistant" and part.type in _THOUGHTS)
+        if not (message.role == "assistant" and part.type in _SKIPPED)
     ]
     text, parts = in_order(_part(part, f"{where}.content[{place}]", collector) for place, part in said)
     if parts and message.role not in ("user", "tool"):

@@ -69,6 +69,8 @@ def chosen_of(tools: tuple[Tool, ...], choice: str | ChosenTools | None) -> tupl
         return tools, None
     if isinstance(choice, ChosenTools):
         return _chosen(choice, tools)
+    if choice == "any":  # Mistral's word
+        choice = "required"
     if choice not in ("auto", "none", "required"):
         detail = "'tool_choice' must be 'none', 'auto', 'required' or {\"type\": \"function\", \"function\": {...}}."
         raise ParameterError("tool_choice", detail)
