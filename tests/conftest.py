@@ -1,25 +1,19 @@
 """What holds for all tests."""
 
 import gc
-import os
 import signal
 from collections import Counter
 from collections.abc import Generator
-from functools import lru_cache
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from ssl import SSLContext
-from typing import Any
 
 import pytest
+import shared
 
 
 def pytest_configure() -> None:
     """Prepare signals, and what many tests would load again and again."""
     _take_back_signals()
-    _share_authorities()
-    _share_static_embeddings()
+    shared.share()
 
 
 def _take_back_signals() -> None:
@@ -28,38 +22,6 @@ def _take_back_signals() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-
-def _share_authorities() -> None:
-    """Let clients share the certificates that they trust by default: each would read them anew, for 20 ms of CPU."""
-    for package in filter(find_spec, ("httpx", "httpx2")):  # the client of ``openai``
-        _share_authorities_of(import_module(f"{package}._transports.default"))
-
-
-def _share_authorities_of(transports: Any) -> None:
-    make = transports.create_ssl_context
-
-    @lru_cache
-    def trusted(*sources: str | bool | None) -> SSLContext:
-        made: SSLContext = make(trust_env=sources[0])
-        return made
-
-    def create_ssl_context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> SSLContext:
-        if verify is True and cert is None:
-            return trusted(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-        made: SSLContext = make(verify, cert, trust_env)
-        return made
-
-    transports.create_ssl_context = create_ssl_context
-
-
-def _share_static_embeddings() -> None:
-    """Let servers of one process share the weights of ``orbit_wordllama``: each would load them for 0.2 s of CPU."""
-    if not find_spec("orbit_wordllama"):
-        return
-    provider: Any = import_module("orbit_wordllama.provider")
-    load = lru_cache(provider._load)
-    provider._load = lambda settings, folders: load(settings, tuple(folders))
 
 
 @pytest.hookimpl(wrapper=True)

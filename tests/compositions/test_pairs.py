@@ -1,4 +1,7 @@
-"""Every pair of first-party providers in one file, in both orders: served, asked, and nobody else did the work."""
+"""Every pair of first-party providers in one file, in both orders: served, asked, and nobody else did the work.
+
+Those that no question chooses between come together: a provider stands before them all, and behind them all.
+"""
 
 from __future__ import annotations
 
@@ -39,18 +42,28 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """What a section of each plugin can be: a model server answers, embeds, or does both."""
 
-ORDERED = list(itertools.product(VARIANTS, repeat=2))
+BESIDE = ("fsspec", "ocr", "web", "mcp", "cache", "elasticsearch")
+"""Variants that never answer, embed, retrieve, score or judge."""
+
+CHOSEN = [name for name in VARIANTS if name not in BESIDE]
+ROWS: list[tuple[str, ...]] = [
+    *itertools.product(CHOSEN, repeat=2),
+    *((name, *BESIDE) for name in CHOSEN),
+    *((*reversed(BESIDE), name) for name in CHOSEN),
+    *((name, name) for name in BESIDE),
+]
 
 
 def test_every_first_party_provider_is_paired() -> None:
     paired = {name.partition("-")[0] for name in VARIANTS}
     assert paired == set(FIRST_PARTY) | {"echo", "extract", "reranker"}
+    assert {pair for row in ROWS for pair in itertools.combinations(row, 2)} == {*itertools.product(VARIANTS, repeat=2)}
 
 
-def pair(first: str, second: str, port: int) -> dict[str, Any]:
-    """Two sections, each under a name of its own where both are of one plugin."""
+def composed(variants: tuple[str, ...], port: int) -> dict[str, Any]:
+    """A section for each variant, each under a name of its own where several are of one plugin."""
     config: dict[str, Any] = {"general": {}}
-    for number, variant in enumerate((first, second)):
+    for number, variant in enumerate(variants):
         plugin = variant.partition("-")[0]
         name = plugin if plugin not in config else f"{plugin}_{number}"
         section = {**VARIANTS[variant], "use": plugin}
@@ -74,12 +87,12 @@ def choices(config: dict[str, Any]) -> list[dict[str, Any]]:
     return made
 
 
-@pytest.mark.parametrize(("first", "second"), ORDERED, ids=["+".join(names) for names in ORDERED])
-def test_a_pair_works_together(first: str, second: str, world: World) -> None:
-    config = completed(pair(first, second, 1234))
-    if first == second and first in ("chroma", "pgvector"):
-        config["general"]["store_provider"] = first
-    world.tiny = "safety" not in (first, second)
+@pytest.mark.parametrize("row", ROWS, ids="+".join)
+def test_a_pair_works_together(row: tuple[str, ...], world: World) -> None:
+    config = completed(composed(row, 1234))
+    if row in (("chroma", "chroma"), ("pgvector", "pgvector")):
+        config["general"]["store_provider"] = row[0]
+    world.tiny = "safety" not in row
     try:
         for chosen in choices(config):
             expect(world.ask(chosen), chosen)

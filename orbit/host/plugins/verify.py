@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from orbit import hookspecs
@@ -24,7 +25,7 @@ HOOKS: dict[str, Callable[..., Any]] = {
 
 def implemented_hooks(plugin: type[Provider]) -> tuple[str, ...]:
     """Return the hooks that a class implements, without those it only wraps, in the order of the specifications."""
-    return _hooks(plugin, wrappers=False)
+    return _hooks(plugin, wrappers=False)  # type: ignore[arg-type]  # mypy takes a class for one of its instances
 
 
 def offered_hooks(provider: Provider) -> tuple[str, ...]:
@@ -34,7 +35,7 @@ def offered_hooks(provider: Provider) -> tuple[str, ...]:
 
 def wrapped_hooks(plugin: type[Provider]) -> tuple[str, ...]:
     """Return the hooks that a class wraps, in the order of the specifications."""
-    return _hooks(plugin, wrappers=True)
+    return _hooks(plugin, wrappers=True)  # type: ignore[arg-type]  # the same
 
 
 def deprecations(plugin: type[Provider]) -> list[str]:
@@ -165,6 +166,7 @@ def _argument_breaches(where: str, static: Any, spec: Callable[..., Any]) -> Ite
             yield f"{where} takes '{argument.name}' by keyword only, but is passed it by position; remove the *."
 
 
+@cache  # a server asks some hundred times as it starts
 def _hooks(plugin: type[Provider], *, wrappers: bool) -> tuple[str, ...]:
     """Return the hooks that a class marks. A function's name is its hook's name unless ``specname`` gives another."""
     functions = {

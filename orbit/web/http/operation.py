@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from litestar.openapi.spec import (
     OpenAPIMediaType,
@@ -15,6 +16,7 @@ from litestar.openapi.spec import (
 )
 
 
+@cache  # making a dataclass takes 0.2 ms
 def operation(answer: type, body: type | None = None, stream: str = "") -> type[Operation]:
     """Return the operation class of a handler that Litestar cannot describe from its signature.
 
