@@ -96,7 +96,7 @@ class OrbitHost:
         self.closed = False
         self._needed = needed
         self._ready = ready
-        self.lent: HostProxy = former.lent if former is not None else HostProxy(self)
+        self.host_proxy: HostProxy = former.host_proxy if former is not None else HostProxy(self)
         """What providers hold as their host."""
         with lending(self):
             loaded, kept = self._loaded(config, installed_plugins() if installed is None else installed, former)
@@ -136,7 +136,7 @@ class OrbitHost:
         """Return the instances of the sections, and the names of those of ``former``."""
 
         def made(section: ProviderSection) -> Loaded:
-            return load(section, plugins, cast("Host", self.lent))
+            return load(section, plugins, cast("Host", self.host_proxy))
 
         if former is None:
             return [made(section) for section in config.providers], set()
@@ -197,7 +197,7 @@ class OrbitHost:
     def take_over(self, former: OrbitHost) -> None:
         """Become the host of the running providers that this one has kept; ``former`` stops only the others."""
         self.registry.take_over(former.registry)
-        self.lent.newest = self
+        self.host_proxy.newest = self
 
     @property
     def roles(self) -> Roles:

@@ -24,7 +24,7 @@ class HostProxy:
 
     def __getattr__(self, name: str) -> Any:
         host = _HERE.get()
-        return getattr(host if host is not None and host.lent is self and not host.closed else self.newest, name)
+        return getattr(host if host is not None and host.host_proxy is self and not host.closed else self.newest, name)
 
 
 def lend(host: OrbitHost) -> None:

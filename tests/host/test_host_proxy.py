@@ -9,28 +9,28 @@ from typing import Any
 from orbit.host.host_proxy import HostProxy, lend, lending
 
 
-def host_of(lent: HostProxy, name: str) -> Any:
-    return SimpleNamespace(lent=lent, name=name, closed=False)
+def host_of(proxy: HostProxy, name: str) -> Any:
+    return SimpleNamespace(host_proxy=proxy, name=name, closed=False)
 
 
 async def test_a_request_reaches_the_host_that_it_began_with() -> None:
-    lent = HostProxy(None)  # type: ignore[arg-type]  # set below, as a host does
-    old = host_of(lent, "old")
-    lent.newest = old
+    proxy = HostProxy(None)  # type: ignore[arg-type]  # set below, as a host does
+    old = host_of(proxy, "old")
+    proxy.newest = old
     began, reloaded = asyncio.Event(), asyncio.Event()
 
     async def request() -> tuple[str, str]:
-        lend(lent.newest)
+        lend(proxy.newest)
         began.set()
         await reloaded.wait()
-        before = lent.name
+        before = proxy.name
         old.closed = True  # all requests have ended, but a task of a provider began in one
-        return before, lent.name
+        return before, proxy.name
 
     running = asyncio.create_task(request())
     await began.wait()
-    lent.newest = host_of(lent, "new")
-    assert lent.name == "new"
+    proxy.newest = host_of(proxy, "new")
+    assert proxy.name == "new"
     reloaded.set()
     assert await running == ("old", "new")
 
