@@ -180,6 +180,22 @@ def test_choices_of_tools(server: RunningServer, model: ToolsModel, choice: Any,
 
 
 @pytest.mark.parametrize("stream", [True, False])
+def test_the_packages_own_loop_of_tools(server: RunningServer, model: ToolsModel, *, stream: bool) -> None:
+    """It asks for a thread, which the server does not keep, and then sends all messages by itself."""
+
+    @anthropic.beta_tool
+    def weather(town: str) -> str:
+        """The weather of a town."""
+        return f"Rain in {town}."
+
+    options: Any = {"model": "tools", "max_tokens": 50, "messages": HELLO, "tools": [weather]}
+    with client(server) as api:
+        last: Any = api.beta.messages.tool_runner(**options, stream=stream).until_done()
+    assert last.content[0].text == "You said: Rain in Bonn."
+    assert [message.role for message in model.seen[-1][0]] == ["system", "user", "assistant", "tool"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
 def test_signatures_survive_a_round(server: RunningServer, model: ToolsModel, *, stream: bool) -> None:
     model.chunks = [
         Chunk(reasoning="Bonn is "),

@@ -86,6 +86,7 @@ class MessageRequest(CountRequest, frozen=True, kw_only=True):
     top_k: Annotated[int, Meta(ge=0)] | None = None
     stop_sequences: list[str] | None = None
     filter: dict[str, Any] | None = None
+    thread: dict[str, Any] | None = None
 
 
 _BESIDE: Final = frozenset(
@@ -120,6 +121,8 @@ _NAMES: Final[SentNames] = {
 _EXPECTED: Final = (
     'Expected {"model": "...", "max_tokens": 1024, "messages": [{"role": "user", "content": "..."}], ...}.'
 )
+_NO_THREADS: Final = "thread_unsupported_request"
+"""Anthropic's code, upon which its packages send all messages instead."""
 _LOW_BUDGET, _MEDIUM_BUDGET = 4096, 16384
 """Tokens for thinking, up to which the effort is low or medium."""
 
@@ -201,6 +204,9 @@ class MessageProtocol(Generic[R]):
         request = decode(body, self._decoder, _EXPECTED)
         ignored, extra = check_parameters(body, self._known, self._passed, beside=_BESIDE, neutral=self._neutral)
         _check_edits(request.context_management)
+        if isinstance(request, MessageRequest) and request.thread is not None:
+            detail = "This server keeps no threads; send all messages, without 'thread'."
+            raise ParameterError("thread", detail, code=_NO_THREADS)
         tools, choice = tools_of(request.tools, request.tool_choice)
         conversation = conversation_of(request.system, request.messages, fetches=self._fetches)
         check_length(conversation.question.content, self._limits.max_message_chars)
