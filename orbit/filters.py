@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, get_args
 
 from orbit.types import (
@@ -23,6 +23,7 @@ __all__ = [
     "GROUP",
     "FilterError",
     "allowed",
+    "facts_problem",
     "first_allowed",
     "is_number",
     "matches",
@@ -36,6 +37,8 @@ FIELDS: Final = ("source", "title", "link")
 GROUP: Final = r"^[^\s,][^,\x00-\x1f\x7f]*$"
 """What the name of a group of readers looks like, as a regular expression."""
 
+_MOST_FACTS: Final = 50
+_LONGEST_NAME: Final = 100
 _DEEPEST: Final = 8
 _MOST_VALUES: Final = 200
 _LONGEST_TEXT: Final = 1_000
@@ -109,6 +112,29 @@ def first_allowed(
             count *= 4
         else:
             used = narrowed
+
+
+def facts_problem(metadata: Mapping[str, object], readers: Sequence[object]) -> str:
+    """Return why no file can have this metadata and these groups of readers, in one sentence; empty if one can."""
+    for key, value in metadata.items():
+        try:
+            parse_filter({"type": "eq", "key": key, "value": value}, f"metadata.{key}"[:_LONGEST_NAME])
+        except FilterError as error:
+            return str(error)
+        if key.startswith("orbit_") or key in FIELDS:
+            return f"'{key}' cannot be a field of metadata: ORBIT has one of this name."
+    wrong = [str(name)[:_LONGEST_NAME] for name in readers if not _is_group(name)]
+    if wrong:
+        return f"'{wrong[0]}' cannot name a group of readers; use up to {_LONGEST_NAME} characters without commas."
+    if len(metadata) > _MOST_FACTS or len(readers) > _MOST_FACTS:
+        return f"There are too many; at most {_MOST_FACTS} fields of metadata and {_MOST_FACTS} readers are allowed."
+    return ""
+
+
+def _is_group(name: object) -> bool:
+    if not isinstance(name, str):
+        return False
+    return len(name) <= _LONGEST_NAME and re.fullmatch(GROUP, name) is not None and name == name.strip()
 
 
 def is_number(value: object) -> bool:

@@ -13,12 +13,10 @@ from typing import Final, Self
 import msgspec
 
 from orbit.errors import OrbitError
-from orbit.filters import GROUP, FilterError, parse_filter
+from orbit.filters import facts_problem
 from orbit.types import MetadataValue
 
-_MOST: Final = 50
-"""Fields of metadata, and names of readers."""
-_LONGEST: Final = 100
+_SHOWN: Final = 100
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
 
@@ -44,20 +42,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def problem(self) -> str:
         """Return why no file can have these facts; empty if one can."""
-        for key, value in self.metadata.items():
-            try:
-                condition = {"type": "eq", "key": key, "value": value}
-                parse_filter(condition, f"metadata.{key}"[:_LONGEST])
-            except FilterError as error:
-                return str(error)
-            if key.startswith("orbit_") or key in ("source", "title", "link"):
-                return f"'{key}' cannot be a field of metadata: ORBIT has one of this name."
-        wrong = [str(name)[:_LONGEST] for name in self.readers if not _is_group(name)]
-        if wrong:
-            return f"'{wrong[0]}' cannot name a group of readers; use up to {_LONGEST} characters without commas."
-        if len(self.metadata) > _MOST or len(self.readers) > _MOST:
-            return f"There are too many; at most {_MOST} fields of metadata and {_MOST} readers are allowed."
-        return ""
+        return facts_problem(self.metadata, self.readers)
 
 
 def metadata_of(texts: Sequence[str]) -> Mapping[str, MetadataValue] | None:
@@ -71,7 +56,7 @@ def metadata_of(texts: Sequence[str]) -> Mapping[str, MetadataValue] | None:
     for text in filter(None, texts):
         key, equals, value = text.partition("=")
         if not equals:
-            raise OrbitError(f"'{text[:_LONGEST]}' is no metadata. Expected KEY=VALUE, such as year=2026.")
+            raise OrbitError(f"'{text[:_SHOWN]}' is no metadata. Expected KEY=VALUE, such as year=2026.")
         typed = value in ("true", "false") or _NUMBER.fullmatch(value)
         found[key.strip()] = msgspec.json.decode(value) if typed else value
     _check(Facts(metadata=found))
@@ -90,9 +75,3 @@ def readers_of(names: Sequence[str]) -> tuple[str, ...] | None:
 def _check(facts: Facts) -> None:
     if problem := facts.problem():
         raise OrbitError(problem)
-
-
-def _is_group(name: object) -> bool:
-    if not isinstance(name, str):
-        return False
-    return len(name) <= _LONGEST and re.fullmatch(GROUP, name) is not None and name == name.strip()

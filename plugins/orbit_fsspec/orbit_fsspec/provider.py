@@ -12,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 import orbit
+from orbit.filters import facts_problem
 from orbit_fsspec.filesystems import Place, close, opened, problem_of
 from orbit_fsspec.listing import Listed, Patterns, files_below
 from orbit_fsspec.settings import FsspecSettings
@@ -33,6 +34,8 @@ class FsspecProvider(orbit.Provider):
             yield problem
         if self.settings.link and "{name}" not in self.settings.link:
             yield "link does not contain {name}, so all files would have the same address"
+        if problem := facts_problem(self.settings.metadata, self.settings.readers):
+            yield problem
 
     def remarks(self) -> Iterable[str]:
         """Yield a sentence if there is no such folder on this machine now."""
