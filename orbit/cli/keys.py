@@ -30,13 +30,13 @@ BUDGETS = ("requests_per_day", "requests_per_month", "tokens_per_day", "tokens_p
 KEEP = "\nKeep the key now: ORBIT stores only its digest and cannot show it again."
 
 
-def budget_options(help_text: str) -> Callable[[F], F]:
+def budget_options(help_text: str, least: int) -> Callable[[F], F]:
     """Return a decorator that adds the options of budgets; ``{}`` in the help is what is counted, and when."""
 
     def add(command: F) -> F:
         for name in reversed(BUDGETS):
             option, told = f"--{name.replace('_', '-')}", help_text.format(name.replace("_per_", " a "))
-            command = click.option(option, name, type=int, metavar="N", help=told)(command)
+            command = click.option(option, name, type=click.IntRange(min=least), metavar="N", help=told)(command)
         return command
 
     return add
@@ -73,8 +73,8 @@ def keys() -> None:
 @click.option("--prompt-name", metavar="NAME", help="System prompt by name; with --prompt-file, the name of a new one.")
 @click.option("--prompt-file", metavar="FILE", help="Text of a new prompt; - reads standard input.")
 @click.option("--expires-at", metavar="TIME", help="Expiry: Unix seconds or ISO 8601.")
-@click.option("--requests-per-minute", type=int, metavar="N", help="Rate limit. Default: none.")
-@budget_options("Budget of {}, in UTC. Default: none.")
+@click.option("--requests-per-minute", type=click.IntRange(min=1), metavar="N", help="Rate limit. Default: none.")
+@budget_options("Budget of {}, in UTC. Default: none.", 1)
 @target_options
 def create(  # click passes options by name
     target: Target,
@@ -190,8 +190,8 @@ def test(target: Target, reference: str) -> None:
 )
 @click.option("--notes", help="Anything worth remembering.")
 @click.option("--expires-at", metavar="TIME", help="Expiry: Unix seconds, ISO 8601, or '' for never.")
-@click.option("--requests-per-minute", type=int, metavar="N", help="Rate limit; 0 for none.")
-@budget_options("Budget of {}, in UTC; 0 for none.")
+@click.option("--requests-per-minute", type=click.IntRange(min=0), metavar="N", help="Rate limit; 0 for none.")
+@budget_options("Budget of {}, in UTC; 0 for none.", 0)
 @click.option("--activate", is_flag=True, help="Let a deactivated key work again.")
 @target_options
 def update(  # click passes options by name

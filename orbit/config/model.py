@@ -1,6 +1,5 @@
 """The host's own configuration sections as typed Structs. Every other top-level section belongs to a plugin."""
 
-import codecs
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -319,7 +318,7 @@ class Ingest(Section, forbid_unknown_fields=True, frozen=True):
 
     def __post_init__(self) -> None:
         try:
-            codecs.lookup(self.encoding or "utf-8")
+            "a".encode(self.encoding or "utf-8")  # "base64" is a codec, but of bytes
         except LookupError:
             raise ValueError(f"encoding: no encoding is called '{self.encoding}'; try utf-8 or windows-1252") from None
 

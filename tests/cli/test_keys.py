@@ -100,22 +100,29 @@ def test_budgets_are_set_shown_and_removed(orbit):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
+    ("arguments", "code", "sentence"),
     [
-        (["keys", "create", "--name", "a", "--expires-at", "5"], 1),
-        (["keys", "create", "--name", "a", "--expires-at", "tomorrow"], 2),
-        (["keys", "create", "--name", "  "], 2),
-        (["keys", "create"], 2),
-        (["keys", "status"], 2),
-        (["keys", "status", "one", "--key", "two"], 2),
-        (["keys", "status", "unknown"], 1),
-        (["keys", "deactivate", "unknown"], 1),
-        (["keys", "delete", "unknown"], 1),
+        (["keys", "create", "--name", "a", "--expires-at", "5"], 1, "expires_at lies in the past"),
+        (
+            ["keys", "create", "--name", "a", "--expires-at", "tomorrow"],
+            2,
+            "--expires-at: this is not a time",
+        ),
+        (["keys", "create", "--name", "a", "--requests-per-minute", "0"], 2, "0 is not in the range x>=1"),
+        (["keys", "create", "--name", "  "], 2, ""),
+        (["keys", "create"], 2, "Missing option '--name'"),
+        (["keys", "status"], 2, ""),
+        (["keys", "status", "one", "--key", "two"], 2, ""),
+        (["keys", "status", "unknown"], 1, "There is no such API key"),
+        (["keys", "deactivate", "unknown"], 1, "There is no such API key"),
+        (["keys", "delete", "unknown"], 1, "There is no such API key"),
+        (["prompts", "create", "--name", "p", "--file", "gone"], 2, "gone cannot be read: No such file or directory\n"),
     ],
 )
-def test_mistakes_have_exit_codes(orbit, arguments, code):
+def test_mistakes_have_exit_codes(orbit, arguments, code, sentence):
     result = orbit(*arguments, code=code)
     assert result.stderr
+    assert sentence in result.stderr
     assert "Traceback" not in result.output
 
 

@@ -570,5 +570,7 @@ async def test_the_operator_may_name_the_encoding_of_old_files(store, tmp_path):
 
 
 def test_an_encoding_that_does_not_exist_is_named():
+    with pytest.raises(msgspec.ValidationError, match="no encoding is called 'base64'"):
+        msgspec.convert({"encoding": "base64"}, Ingest)
     with pytest.raises(msgspec.ValidationError, match="no encoding is called 'latin-99'"):
         msgspec.convert({"encoding": "latin-99"}, Ingest)

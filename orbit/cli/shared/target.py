@@ -110,7 +110,7 @@ class Target:
             try:
                 return Path(self.token_file).read_text("utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
-                raise click.UsageError(f"--token-file cannot be read: {error}") from error
+                raise click.UsageError(f"--token-file {self.token_file} cannot be read: {_reason(error)}") from error
         from orbit.auth.admin_token import EARLIER_VARIABLE, VARIABLE, read_token
 
         token = (os.environ.get(VARIABLE) or os.environ.get(EARLIER_VARIABLE) or "").strip()
@@ -180,19 +180,25 @@ def _one(argument: str | None, option: str | None, sentence: str) -> str:
     return given[0]
 
 
+_NO_TIME = "this is not a time; give Unix seconds, or ISO 8601 such as 2027-01-31T12:00:00Z"
+
+
 def given(**options: Any) -> dict[str, Any]:
     """Return the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def checked(kind: type[T], values: dict[str, Any]) -> T:
-    """Return options as a request, validated as the HTTP API does."""
+    """Return options as a request, validated as the HTTP API does. Raises UsageError with the option's name."""
     import msgspec
 
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        raise click.UsageError(str(error)) from error
+        mistake, _, place = str(error).partition(" - at `$.")
+        mistake = mistake.replace("Invalid RFC3339 encoded datetime", _NO_TIME)
+        option = f"--{place.rstrip('`').replace('_', '-')}: " if place else ""
+        raise click.UsageError(f"{option}{mistake}") from error
 
 
 async def every(list_page: Callable[[str], Awaitable[list[T]]]) -> list[T]:
@@ -223,4 +229,8 @@ def text_of(file: str) -> str:
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{file} cannot be read: {error}") from error
+        raise click.UsageError(f"{file} cannot be read: {_reason(error)}") from error
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return getattr(error, "strerror", None) or "it is not UTF-8 text"
