@@ -215,3 +215,7 @@ class Provider:
     def folders(self) -> Iterable[Path]:
         """Return folders that only one server may use at a time; they need not exist. Commands may still use them."""
         return ()
+
+    def backed_up(self) -> Iterable[Path]:
+        """Return folders that ``orbit backup`` copies; they need not exist. By default those of ``folders``."""
+        return self.folders()

@@ -58,7 +58,7 @@ def places(host: OrbitHost) -> dict[str, Path]:
     if not config.host.mongodb.enabled and not _within(config.sqlite_path, config.data_dir):
         found["orbit.db"] = config.sqlite_path
     for name in host.registry.names():
-        for number, folder in enumerate(host.registry[name].folders()):
+        for number, folder in enumerate(host.registry[name].backed_up()):
             if not _within(folder, config.data_dir):
                 found[f"store-{name}-{number}"] = folder
     return found

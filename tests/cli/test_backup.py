@@ -77,6 +77,20 @@ def prepared(folder: Path) -> Path:
     return file
 
 
+def test_the_indexes_of_words_are_part_of_a_backup_wherever_they_are(tmp_path: Path) -> None:
+    config = prepared(tmp_path / "one")
+    config.write_text(f"{config.read_text()}lexical: {{path: {tmp_path}/words}}\n")
+    page = tmp_path / "page.md"
+    page.write_text("The library opens at nine.")
+    run("ingest", str(page), "--collection", "town", "--config", str(config))
+    file = tmp_path / "backup.tar.gz"
+    run("backup", str(file), "--config", str(config))
+    (tmp_path / "words").rename(tmp_path / "gone")
+    (tmp_path / "one" / "data").rename(tmp_path / "one" / "gone")
+    run("restore", str(file), "--config", str(config))
+    assert "page.md" in run("collections", "documents", "town", "--config", str(config)).output
+
+
 def test_restore_refuses_to_overwrite_unless_asked_to(tmp_path: Path) -> None:
     config = str(prepared(tmp_path / "one"))
     run("keys", "create", "--name", "Ana", "--tokens-per-month", "1000", "--config", config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -14,6 +15,7 @@ import msgspec
 import orbit
 from orbit.stores import NoCollection, refuse_equal_ids
 from orbit_lexical import shelf
+from orbit_lexical.backup import MARK
 from orbit_lexical.settings import LexicalSettings
 
 T = TypeVar("T")
@@ -45,6 +47,8 @@ class LexicalProvider(orbit.Provider):
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise orbit.ConfigError(f"path: the folder {self._folder} cannot be made: {error.strerror}") from error
+        with suppress(OSError):  # a folder that is only searched may be read-only
+            (self._folder / MARK).touch()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=self.name)
         return self
 
@@ -68,6 +72,10 @@ class LexicalProvider(orbit.Provider):
         there = next(path for path in (self._folder, *self._folder.absolute().parents) if path.exists())
         if not there.is_dir():
             yield f"path: {self._folder} cannot be a folder, because {there} is not one"
+
+    def backed_up(self) -> Iterable[Path]:
+        """Return the folder of the indexes. Several servers may use it."""
+        return [self._folder]
 
     def filters(self) -> bool:
         """Return True: an index keeps readers, and is searched by them and by metadata."""

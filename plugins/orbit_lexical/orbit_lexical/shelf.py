@@ -18,6 +18,7 @@ import msgspec
 from orbit import Document, Query
 from orbit.filters import first_allowed
 from orbit_lexical import conditions
+from orbit_lexical.backup import no_backup
 from orbit_lexical.terms import asked, indexed, is_identifier
 
 if TYPE_CHECKING:
@@ -300,18 +301,19 @@ def _writer(folder: Path) -> Iterator[tantivy.IndexWriter | None]:
     if stamp_of(folder) is None:
         yield None
         return
-    index = tantivy.Index.open(str(folder))
-    _prepare(index)
-    try:
-        writer = index.writer(_WRITER_BYTES, 1)
-    except ValueError as error:
-        if "LockBusy" in str(error):
-            raise Busy from error
-        raise
-    try:
-        yield writer
-    finally:
-        del writer
+    with no_backup(folder.parent):
+        index = tantivy.Index.open(str(folder))
+        _prepare(index)
+        try:
+            writer = index.writer(_WRITER_BYTES, 1)
+        except ValueError as error:
+            if "LockBusy" in str(error):
+                raise Busy from error
+            raise
+        try:
+            yield writer
+        finally:
+            del writer
 
 
 def _prepare(index: tantivy.Index) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from orbit_lexical import conditions
 
 from orbit import CallContext, Document, Query
 from orbit.host.host import OrbitHost
+from orbit.system.files import lock
 from orbit.testing import host
 
 CONTEXT = CallContext("test")
@@ -309,6 +311,20 @@ def _write_until_killed(folder: Path, ready: Any) -> None:
                 ready.set()
 
     asyncio.run(work())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no backup waits there")
+async def test_a_writer_waits_while_a_backup_copies_the_folder(running: OrbitHost, tmp_path: Path) -> None:
+    (mark,) = tmp_path.rglob("orbit-writes")
+    await running.index(NAME, passages("The pool opens at seven."), CONTEXT)
+    with mark.open("ab") as backup:
+        lock(backup.fileno())
+        writing = asyncio.create_task(running.index(NAME, passages("The pool opens at nine."), CONTEXT))
+        await asyncio.sleep(0.5)
+        during, waiting = await found(running, "When does the pool open?"), not writing.done()
+    await writing
+    after = await found(running, "When does the pool open?")
+    assert (waiting, during[0].text, after[0].text) == (True, "The pool opens at seven.", "The pool opens at nine.")
 
 
 def test_a_killed_writer_leaves_one_version_and_no_lock(tmp_path: Path) -> None:
