@@ -104,9 +104,12 @@ def test_a_response_has_the_calls_and_its_copy_the_same_items(server: RunningSer
     assert [message.content for message in sent[1:]] == [QUESTION, "Let me see.\n\nIt rains.", QUESTION]
 
 
-def test_a_tool_that_fails_gives_nothing_away(server: RunningServer) -> None:
+@pytest.mark.parametrize("raised", [True, False])
+def test_a_tool_that_fails_gives_nothing_away(server: RunningServer, *, raised: bool) -> None:
     async def fail(call: orbit.ToolCall) -> orbit.ToolResult:
-        raise orbit.ProviderError("It broke at 10.0.0.7.", kind="failed")
+        if raised:
+            raise orbit.ProviderError("It broke at 10.0.0.7.", kind="failed")
+        return orbit.ToolResult("The call failed: no route to 10.0.0.7", error=True)
 
     server.provider("bench").acts = {"weather": fail}
     output = events(server, "/v1/responses", model="orbit", input=QUESTION)[-1]["response"]["output"]
