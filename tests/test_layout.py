@@ -46,6 +46,7 @@ ELSEWHERE = {
     "web/services.py": ("web/test_routing.py", "opens what the application serves"),
     "web/wires/counting.py": ("web/wires/test_openai_responses.py", "sizes of prompts, as clients ask for them"),
     "web/wires/extra.py": ("web/wires/test_openai.py", "what ORBIT adds to answers, as clients read it"),
+    "web/wires/parameters.py": ("web/wires/test_openai.py", "parameters that are refused, as clients send them"),
     "web/wires/question.py": ("web/wires/test_fetching.py", "questions whose images are fetched"),
     "web/wires/route.py": ("web/wires/test_orbit.py", "the route of every wire"),
     "web/wires/sending.py": ("web/wires/test_orbit.py", "the answers of every wire"),

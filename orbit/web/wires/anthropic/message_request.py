@@ -18,7 +18,7 @@ from orbit.web.wires.anthropic.blocks import InputMessage, MessageBlock, convers
 from orbit.web.wires.anthropic.message_wire import MessageWire
 from orbit.web.wires.anthropic.tools import MessageTool, MessageToolChoice, tools_of
 from orbit.web.wires.checks import ParameterError, check_parameters, check_size, filter_of
-from orbit.web.wires.openai.parameters import NEUTRAL
+from orbit.web.wires.parameters import NEUTRAL
 from orbit.web.wires.question import ConversationQuestion
 from orbit.web.wires.sent_names import SentNames, sent_as
 

@@ -17,10 +17,10 @@ from orbit.web.http.request import bearer
 from orbit.web.wires.checks import ParameterError, check_size, filter_of
 from orbit.web.wires.openai.chat_wire import CompletionWire
 from orbit.web.wires.openai.conversation import ChatMessage, conversation_of
-from orbit.web.wires.openai.parameters import check_parameters
 from orbit.web.wires.openai.response_format import ResponseFormat, format_of, schema_of
 from orbit.web.wires.openai.stream_options import StreamedRequest
 from orbit.web.wires.openai.tools import ChosenTools, CompletionTool, tools_of
+from orbit.web.wires.parameters import check_parameters
 from orbit.web.wires.question import ConversationQuestion
 from orbit.web.wires.sent_names import SentNames, sent_as
 

@@ -19,7 +19,7 @@ from orbit.web.http.operation import operation
 from orbit.web.services import Services
 from orbit.web.wires.checks import ParameterError
 from orbit.web.wires.openai.non_chat import answered, words_of
-from orbit.web.wires.openai.parameters import EMBEDDING
+from orbit.web.wires.parameters import EMBEDDING
 
 if TYPE_CHECKING:
     from orbit.types import Vectors

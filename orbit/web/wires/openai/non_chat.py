@@ -14,7 +14,7 @@ from orbit.web.http.body import decode, read_body
 from orbit.web.http.request import bearer
 from orbit.web.key_guard import admit, charged, context_of, place_beside_chats
 from orbit.web.services import Services
-from orbit.web.wires.openai.parameters import check_non_chat
+from orbit.web.wires.parameters import check_non_chat
 
 A = TypeVar("A", bound="Answer")
 T = TypeVar("T", bound=msgspec.Struct)

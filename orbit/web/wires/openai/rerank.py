@@ -18,7 +18,7 @@ from orbit.web.http.own_router import OwnRouter
 from orbit.web.services import Services
 from orbit.web.wires.checks import ParameterError
 from orbit.web.wires.openai.non_chat import answered, words_of
-from orbit.web.wires.openai.parameters import RANKING
+from orbit.web.wires.parameters import RANKING
 
 RERANK: Final = "/rerank"
 PATHS: Final = (RERANK, "/v2/rerank")

@@ -18,9 +18,9 @@ from orbit.web.http.body import check_length, decode
 from orbit.web.http.request import bearer
 from orbit.web.wires.checks import ParameterError, filter_of
 from orbit.web.wires.conversation import Conversation
-from orbit.web.wires.openai.parameters import check_parameters
 from orbit.web.wires.openai.stream_options import StreamedRequest
 from orbit.web.wires.openai.text_wire import BatchWire, TextWire
+from orbit.web.wires.parameters import check_parameters
 from orbit.web.wires.sent_names import SentNames, sent_as
 
 

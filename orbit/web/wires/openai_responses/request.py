@@ -20,13 +20,13 @@ from orbit.web.http.body import check_length, decode
 from orbit.web.http.request import bearer
 from orbit.web.wires.checks import ParameterError, check_size, filter_of
 from orbit.web.wires.conversation import Conversation
-from orbit.web.wires.openai.parameters import check_parameters
 from orbit.web.wires.openai.response_format import ResponseFormat, format_of, schema_of
 from orbit.web.wires.openai.sampling import SamplingRequest
 from orbit.web.wires.openai_responses.items import Item, Items, conversation_of, responses_of, unknown_item
 from orbit.web.wires.openai_responses.output import ResponseBody
 from orbit.web.wires.openai_responses.tools import ResponseTool, ResponseToolChoice, tools_of
 from orbit.web.wires.openai_responses.wire import ResponseWire
+from orbit.web.wires.parameters import check_parameters
 from orbit.web.wires.sent_names import SentNames, sent_as
 
 
