@@ -174,15 +174,16 @@ class Collector:
         """Return the conversation, split at the last question. ``where`` is the place of the last message."""
         self._check_answered(where)
         turns = self._turns
-        asked = max((place for place, turn in enumerate(turns) if turn.role == "user"), default=-1)
-        question = turns[asked] if asked >= 0 else Message("user", "")
-        if not (question.content.strip() or question.parts):
+        asked = len(turns) - 1
+        while asked >= 0 and turns[asked].role != "user":
+            asked -= 1
+        if asked < 0 or not (turns[asked].content.strip() or turns[asked].parts):
             raise ParameterError("messages", "There must be a user's question, and it must not be empty.")
         history, later = tuple(turns[:asked]), tuple(turns[asked + 1 :])
         system, turn = self._earlier
         fresh = (*[Message("system", text) for text in self._system[system:]], *turns[turn:])
         remote = tuple(self._remote)
-        return Conversation("\n\n".join(self._system), history, question, later, self._attached, remote, fresh)
+        return Conversation("\n\n".join(self._system), history, turns[asked], later, self._attached, remote, fresh)
 
     def _check_answered(self, where: str) -> None:
         """Raise ParameterError if something follows calls that lack their results."""

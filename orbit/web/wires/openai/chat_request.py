@@ -59,7 +59,14 @@ class CompletionRequest(StreamedRequest, frozen=True, kw_only=True):
     filter: dict[str, Any] | None = None
 
 
+class _Known(CompletionRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A body without other parameters, as most are."""
+
+
 _decoder = msgspec.json.Decoder(CompletionRequest)
+_strict_decoder = msgspec.json.Decoder(_Known)
+_STREAMED, _WHOLE = GenerateOptions(stream=True, strict=True), GenerateOptions(stream=False, strict=True)
+"""The options of requests without any, as many are."""
 _KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(CompletionRequest))
 _NAMES: SentNames = {
     "json_schema": ("response_format",),
@@ -97,6 +104,8 @@ class CompletionQuestion(ConversationQuestion[CompletionRequest], frozen=True):
 
     def _options(self) -> GenerateOptions:
         request = self.request
+        if request == _Known(model=request.model, messages=request.messages, stream=request.stream):
+            return _STREAMED if request.stream else _WHOLE
         return GenerateOptions(
             **request.options(),
             max_tokens=request.max_completion_tokens or request.max_tokens,
@@ -126,8 +135,14 @@ class CompletionProtocol:
 
     def question(self, body: bytes) -> CompletionQuestion:
         """Decode and check a body. Raises RequestError with what is wrong."""
-        request = decode(body, _decoder, _EXPECTED)
-        ignored, extra = check_parameters(body, _KNOWN, self._passed)
+        request: CompletionRequest
+        ignored: tuple[str, ...] = ()
+        extra: dict[str, Any] = {}
+        try:
+            request = _strict_decoder.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            request = decode(body, _decoder, _EXPECTED)
+            ignored, extra = check_parameters(body, _KNOWN, self._passed)
         request.check_stream()
         if request.top_logprobs and not request.logprobs:
             raise ParameterError("top_logprobs", "'top_logprobs' is only allowed when 'logprobs' is true.")

@@ -35,7 +35,7 @@ class SamplingRequest(msgspec.Struct, frozen=True, kw_only=True):
             "presence_penalty": self.presence_penalty,
             "frequency_penalty": self.frequency_penalty,
             "seed": self.seed,
-            "stop": tuple(text for text in given if text),  # an empty one would end every answer before it begins
+            "stop": tuple(filter(None, given)),  # an empty one would end every answer before it begins
             "stream": bool(self.stream),
             "strict": True,
         }
