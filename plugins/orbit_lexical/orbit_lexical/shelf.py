@@ -121,7 +121,7 @@ class Shelf(msgspec.Struct, frozen=True):
             bound = sum(idf for idf, _ in weighed)
             rarest = max(rarest, weighed[0][0] if weighed else 0.0)
             for idf, present in weighed:
-                queries = [self._term(field, form, weight / bound, idf) for form in present]
+                queries = [self._term(field, form, weight / bound, idf, own) for form, own in present.items()]
                 if queries:
                     term = queries[0] if len(queries) == 1 else tantivy.Query.disjunction_max_query(queries)
                     clauses.append((tantivy.Occur.Should, term))
@@ -130,19 +130,23 @@ class Shelf(msgspec.Struct, frozen=True):
         total *= missing ** min(1.0, self.searcher.num_docs / _MANY)
         return (tantivy.Query.boolean_query(clauses) if clauses else None), total
 
-    def _term(self, field: str, form: str, weight: float, idf: float) -> tantivy.Query:
-        """Return the query for a term. An identifier counts in full however long the passage is: it is there or not."""
+    def _term(self, field: str, form: str, weight: float, idf: float, own: float) -> tantivy.Query:
+        """Return the query for a form of a term, which counts as its term does: ``idf`` is the term's, ``own`` its own.
+
+        An identifier counts in full however long the passage is: it is there or not.
+        """
         import tantivy  # noqa: PLC0415 - importing a plugin stays light
 
         query = tantivy.Query.term_query(self.index.schema, field, form, "freq")
         if field == _STEMS and is_identifier(form):
             return tantivy.Query.const_score_query(query, weight * idf)
-        return tantivy.Query.boost_query(query, weight)
+        return tantivy.Query.boost_query(query, weight * idf / own)
 
-    def _weighed(self, field: str, forms: Sequence[str]) -> tuple[float, list[str]]:
-        """Return how rare a term is, and those of its forms that the index has."""
+    def _weighed(self, field: str, forms: Sequence[str]) -> tuple[float, dict[str, float]]:
+        """Return how rare a term is, and how rare each of its forms is that the index has."""
         counts = {form: int(self.searcher.doc_freq(field, form)) for form in forms}
-        return self._idf(max(counts.values())), [form for form, count in counts.items() if count]
+        own = {form: self._idf(count) for form, count in counts.items() if count}
+        return self._idf(max(counts.values())), own
 
     def _idf(self, having: int) -> float:
         everything = self.searcher.num_docs

@@ -49,6 +49,9 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", _OTHER_DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), kept))
 
 
+_PLAIN: Final = str.maketrans({**dict(zip("łøđðħıŋŧ", "loddhint", strict=True)), "æ": "ae", "œ": "oe", "þ": "th"})
+"""Letters without accents that people type in names of other languages."""
+
 _COMMON: Final = ALL | {fold(word) for word in ALL}
 
 
@@ -109,7 +112,14 @@ def indexed(text: str) -> tuple[str, str]:
     found = list(words(folded))
     language = language_of(found)
     stems = [form for word in found for form in _forms(word, language)]
-    return " ".join([*stems, *identifiers(folded)]), " ".join(piece for word in found for piece in pieces(word))
+    cut = (piece for word in found for spelling in spellings(word) for piece in pieces(spelling))
+    return " ".join([*stems, *identifiers(folded)]), " ".join(cut)
+
+
+def spellings(word: str) -> tuple[str, ...]:
+    """Return a folded word as it is and, if that differs, in plain letters."""
+    plain = word if word.isascii() else word.translate(_PLAIN)
+    return (word,) if plain == word else (word, plain)
 
 
 def asked(text: str) -> tuple[list[list[str]], list[str]]:
@@ -124,14 +134,14 @@ def asked(text: str) -> tuple[list[list[str]], list[str]]:
     stems = [_with_separators(word, stems_of(word)) for word in found if word in apart]
     named = [["=" + name] for at, name in _joined(folded) if at not in inside]
     stems += [forms for forms in [*named, *(forms for _, _, forms in numbers)] if forms not in stems]
-    return stems, list(dict.fromkeys(piece for word in found for piece in pieces(word)))
+    return stems, list(dict.fromkeys(piece for word in found for piece in pieces(spellings(word)[-1])))
 
 
 def _with_separators(word: str, forms: list[str]) -> list[str]:
     """Return the forms of a word, with that of an identifier that passages may write with separators."""
     if is_identifier(word):
         return [*forms, "=" + word]
-    return [*forms, shorter] if (shorter := _UMLAUT.sub(r"\1", word)) not in forms else forms
+    return list(dict.fromkeys([*forms, *spellings(word), _UMLAUT.sub(r"\1", word)]))
 
 
 def is_identifier(term: str) -> bool:
@@ -140,7 +150,7 @@ def is_identifier(term: str) -> bool:
 
 
 def _forms(word: str, language: str) -> Iterator[str]:
-    yield word
+    yield from spellings(word)
     if language == "german" and (shorter := _UMLAUT.sub(r"\1", word)) != word:
         yield shorter
     if language and not is_identifier(word) and (stemmed := stem(language, word)) != word:

@@ -54,6 +54,20 @@ async def test_each_of_many_error_codes_is_found_first(running: OrbitHost) -> No
         assert (await found(running, f"e{code}"))[0].text == row
 
 
+@pytest.mark.parametrize("question", ["Remedy for ora-{}?", "What is the remedy of ORA-{}?", "the remedies of ORA-{}"])
+async def test_a_word_of_all_rows_whose_stem_only_some_have_hides_no_code(question: str, running: OrbitHost) -> None:
+    """The stem is indexed where a passage is long enough to tell its language. It is not rarer than the word itself."""
+    remedies = ("call service", "clean it and then put it in the box", "fit a new one of the same size")
+    rows = [f"Code: ORA-{7919 * number % 90_000 + 10_000}\nRemedy: {remedies[number % 3]}" for number in range(200)]
+    await running.index(NAME, passages(*rows), CONTEXT)
+    for row in rows[:9]:
+        best, second = await found(running, question.format(row[10:15]), limit=2)
+        assert best.text == row
+        assert best.score is not None
+        assert second.score is not None
+        assert best.score > 0.6 > second.score
+
+
 @pytest.mark.parametrize("question", ["What do I do about error {}?", "error {}", "{}", "What is {} about?"])
 @pytest.mark.parametrize("code", ["KB{}", "0x{:X}", "K{}.1", "HTTP-{}"])
 async def test_a_code_is_found_first_in_a_long_passage_among_short_ones(
@@ -193,6 +207,9 @@ async def test_every_script_is_found(question: str, expected: int, running: Orbi
         ("مدرسه", "في القرية مدرسة"),
         ("علي", "يعمل علىّ في المصنع"),
         ("كتاب", "این کتاب است"),
+        ("Walesa", "Wałęsa repairs the pump."),
+        ("Wałęsa", "The pump is mended by Walesa."),
+        ("Yilmaz Odegard", "Call Yılmaz and Ødegård."),  # noqa: RUF001  # Turkish
         ("Wo liegt Muenchen?", "München liegt an der Isar."),
         ("Wo liegt München?", "Die Stadt Muenchen ist die Hauptstadt des Landes und liegt an der Isar."),
     ],
