@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 _DIGITS = re.compile(r"\d+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_WORD = re.compile(r"[^\W\d_]{3,}")
 _LONG = 10
 """Digits of a number that counts nothing."""
 _SAMPLE = 50
@@ -16,14 +17,22 @@ _SAMPLE = 50
 def has_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row looks like the names of the columns: no cell of it is empty or has a digit.
 
-    Two columns are often names and values, so that only digits below the first row show what it is.
+    Words above numbers may have one, as in "10 or more". Two columns are often names and values, so that only digits
+    below the first row show what it is.
     """
     if len(rows) < 2:  # noqa: PLR2004  # names above nothing
         return False
     names, *rest = rows
-    if not all(names) or _has_digit(names):
+    if not all(names) or any(map(_is_value, names, zip(*rest, strict=False))):
         return False
     return len(names) > 2 or any(map(_has_digit, rest))  # noqa: PLR2004  # see above
+
+
+def _is_value(name: str, below: Sequence[str]) -> bool:
+    """Whether a cell in the first row may be a value, given those below it."""
+    if not _has_digit((name,)):
+        return False
+    return not _WORD.search(name) or not all(map(_is_number, filter(None, below[:_SAMPLE])))
 
 
 def _has_digit(cells: Sequence[str]) -> bool:

@@ -229,6 +229,35 @@ def test_names_of_columns_in_three_lines_around_those_in_one_are_whole():
     assert table.text.split("\n") == ROWS
 
 
+@pytest.mark.parametrize("borders", [True, False])
+def test_rows_whose_text_is_in_their_middle_are_whole_as_browsers_print_price_lists(borders):
+    head = ["Material", "Description", "Unit", "Price", "Rebate from\n10 pieces"]
+    records = [
+        ["A-100", "Screw", "piece", "1.50 EUR", "0 %"],
+        ["A-101", "Rubber ring for pipes", "box", "162.10\nEUR", "5 %"],
+        ["A-102", "Angle", "metre", "89.10 EUR", "10 %"],
+        ["A-103", "Cable ties, black, that last\nlong in sun and rain\nand frost", "box", "154.80\nEUR", "5 %"],
+        ["A-104", "Lamp", "piece", "45.30 EUR", "15 %"],
+    ]
+    operators, edges = drawn([head, *records], columns=(60, 106, 280, 340, 400), align="middle")
+    (table,) = tables([*operators, *(bordered(edges, (57, 102, 276, 336, 396, 480)) if borders else ())])
+    assert table.header == "Material | Description | Unit | Price | Rebate from 10 pieces"
+    assert table.text.split("\n") == [" | ".join(cell.replace("\n", " ") for cell in record) for record in records]
+
+
+def test_rows_beside_a_cell_that_spans_them_stay_rows():
+    rows = [["", "Kettle", "2", "9.50"], ["Kitchen", "", "", ""], ["", "Toaster", "1", "8.20"]]
+    operators = [
+        line(x, 700 - 7 * number, text)
+        for number, row in enumerate(rows)
+        for x, text in zip((60, 150, 250, 320), row, strict=True)
+        if text
+    ]
+    text = read("a.pdf", make_pdf(operators)).sections[0].text
+    assert "Kettle Toaster" not in text
+    assert "2 1" not in text
+
+
 def test_a_hyphen_at_which_a_cell_wraps_stays():
     records = [["A-\n101", "Desk lamp", "12"], ["B-\n205", "Office chair", "3"], ["C-\n310", "Stapler", "55"]]
     (table,) = tables(drawn([["Article", "Description", "Pieces"], *records], columns=(60, 200, 300))[0])

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
+from orbit.documents.formats.pdf.centred import centred
 from orbit.documents.formats.pdf.grids import Grid, table_in, title_row
 from orbit.documents.formats.pdf.line_numbers import without_line_numbers
 from orbit.documents.formats.pdf.piece import Piece, breadth
@@ -47,9 +48,10 @@ def arrange(pieces: Sequence[Piece], grids: Sequence[Grid] = (), cuts: Sequence[
         return [*upright, *other]
     tables = [table for grid in grids if (table := _bordered(grid, upright)) is not None]
     inside = {id(piece) for table in tables for piece in table.pieces}
-    tables += find_tables(rows_of(piece for piece in upright if id(piece) not in inside), cuts)
+    outside = centred([piece for piece in upright if id(piece) not in inside])
+    tables += find_tables(rows_of(outside), cuts)
     inside.update(id(piece) for table in tables for piece in table.pieces)
-    free = [piece for piece in upright if id(piece) not in inside]
+    free = [piece for piece in outside if id(piece) not in inside]
     lines = _joined(free)
     blocks: list[Block] = sorted([*lines, *tables], key=lambda block: block.line)
     if len(free) - len(lines) >= _SPLIT_LINES or not _goes_down(blocks):

@@ -26,6 +26,12 @@ _LINES = re.compile(rf"[^\r\n{HYPHEN}]*[^\s{HYPHEN}]{HYPHEN}?")
 _SPACES = re.compile(r"\s+")
 _WIDE = 1.5
 """A gap this many times as wide as the text is high separates columns or cells."""
+_NARROW = 0.9
+"""And so does one that is so wide, if the next line of a table has a gap there."""
+_NEXT = 4.0
+"""Lines of a table follow each other in so many of their heights."""
+_AS_HIGH = 0.7
+"""Characters are of one height if that of the lower one is this part of the other's, at least."""
 _LOOSE = 0.8
 """A line with more heights of its text to a character has wide gaps in it."""
 _APART = 0.3
@@ -138,8 +144,12 @@ def _pieces(
     """Yield lines in pieces: cut at wide gaps, at borders, and where the row changes."""
     spaces = [_spaces(line, own, grids) for line, own in zip(lines, rects, strict=True)]
     around = iter(boxes.of_chars([place for own in spaces for start, end in own for place in (start - 1, end)]))
-    for number, (line, own, candidates) in enumerate(zip(lines, rects, spaces, strict=True)):
-        cuts = _cuts(candidates, own, around, grids) if candidates else ()
+    gaps = [
+        [(*space, before, after) for space, before, after in zip(own, around, around, strict=False)] for own in spaces
+    ]
+    cuts_of = [_cuts(own, boxes_of, grids) if own else [] for own, boxes_of in zip(gaps, rects, strict=True)]
+    _cut_alike(cuts_of, gaps, rects)
+    for number, (line, own, cuts) in enumerate(zip(lines, rects, cuts_of, strict=True)):
         if not cuts:
             text = line.group().strip()
             if len(own) == 1:
@@ -153,7 +163,7 @@ def _pieces(
 def _parts(line: re.Match[str], rects: list[Box], cuts: Sequence[_Cut], boxes: Boxes, number: int) -> Iterator[Piece]:
     """Yield the pieces of a line that is cut at spaces."""
     left, top, right, bottom = _around(rects)
-    level = all(before[1] < after[3] and after[1] < before[3] for _, _, before, after in cuts)
+    level = all(_are_level(before, after) for _, _, before, after in cuts)
     begin, end = line.span()
     ends = (end, end, (0.0, 0.0, right, 0.0), rects[0])
     stretches = [(begin, cuts[0][0]), *((cut[1], after[0]) for cut, after in pairwise((*cuts, ends)))]
@@ -162,6 +172,13 @@ def _parts(line: re.Match[str], rects: list[Box], cuts: Sequence[_Cut], boxes: B
         box = (left, top, before[2], bottom) if level else _around(place)
         yield Piece(line.string[start:stop], *box, number)
         left = after[0]
+
+
+def _are_level(one: Box, other: Box) -> bool:
+    """Whether two characters are in one row: they overlap, and those of one height do so for most of it."""
+    low, high = sorted((one[3] - one[1], other[3] - other[1]))
+    shared = min(one[3], other[3]) - max(one[1], other[1])
+    return shared > 0 and (low < _AS_HIGH * high or shared >= low / 2)
 
 
 def _may_have_tables(lines: Sequence[re.Match[str]], rects: Sequence[list[Box]]) -> bool:
@@ -230,20 +247,41 @@ def _height(rects: Sequence[Box]) -> float:
     return rects[0][3] - rects[0][1]
 
 
-def _cuts(
-    spaces: Sequence[tuple[int, int]], rects: Sequence[Box], around: Iterator[Box], grids: Sequence[Grid]
-) -> list[_Cut]:
-    """Return the spaces at which to cut a line. ``around`` has the boxes before and after each."""
+def _cuts(gaps: Sequence[_Cut], rects: Sequence[Box], grids: Sequence[Grid]) -> list[_Cut]:
+    """Return the spaces at which to cut a line."""
     wide = _WIDE * _height(rects)
     walls = [grid for grid in grids if grid.holds(_around(rects))] if grids else ()
     return [
         (stop, following, before, after)
-        for (stop, following), before, after in zip(spaces, around, around, strict=False)
+        for stop, following, before, after in gaps
         if after[0] - before[2] > wide
         or after[1] >= before[3]
         or after[3] <= before[1]
         or (walls and any(grid.divides(before[2], after[0], (before[1] + before[3]) / 2) for grid in walls))
     ]
+
+
+def _cut_alike(cuts: list[list[_Cut]], gaps: Sequence[list[_Cut]], rects: Sequence[Sequence[Box]]) -> None:
+    """Cut lines of a table also where the next ones are cut: long names of columns leave narrow gaps between them."""
+    for above, below in pairwise([number for number, own in enumerate(cuts) if own]):
+        for one, other in ((above, below), (below, above)):
+            high = _height(rects[one])
+            near = abs(rects[one][0][1] - rects[other][0][1]) <= _NEXT * high
+            if near and len(gaps[one]) > len(cuts[one]) < len(cuts[other]):
+                alike = [
+                    next((gap for gap in gaps[one] if _are_alike(gap, cut, _NARROW * high)), None)
+                    for cut in cuts[other]
+                ]
+                if None not in alike:
+                    cuts[one] = [gap for gap in gaps[one] if gap in cuts[one] or gap in alike]
+
+
+def _are_alike(one: _Cut, other: _Cut, least: float) -> bool:
+    """Whether gaps of two lines share a width, and the same column begins or ends at both."""
+    (_, _, before, after), (_, _, other_before, other_after) = one, other
+    return min(after[0], other_after[0]) - max(before[2], other_before[2]) >= least and (
+        abs(after[0] - other_after[0]) <= _COLUMN or abs(before[2] - other_before[2]) <= _COLUMN
+    )
 
 
 def _uneven(boxes: Sequence[Box], wide: float) -> bool:

@@ -141,7 +141,7 @@ def _grow(rows: Sequence[list[Piece]], start: int, *, alone: bool) -> tuple[list
     height = 0
     bottom = 0.0
     for row in rows[start:]:
-        gap = row[0].top - bottom
+        gap = min(piece.top for piece in row) - bottom
         if height and gap > _ROW_GAP * row[0].height:
             break
         places = [_place(piece, columns) for piece in row]
