@@ -67,6 +67,9 @@ COMPLETE: dict[str, Stream] = {
         [b'{"message": {"content": "Hello world"}}\n'], usage=None
     ),
     "the same as an event": Stream([b'data: {"response": "Hello world"}'], usage=None),
+    "one object in several lines": Stream([json.dumps(json.loads(last(ANSWER)), indent=1).encode()]),
+    "data: twice": Stream([b"data: data: " + piece for piece in PLAIN]),
+    "a number": Stream([line("It is "), line(42), last()], "It is 42"),
     "a message that is a text": Stream([b'{"message": "Hello world", "done": true}'], usage=None),
     "no reason": Stream([*HELLO, last(reason=None)]),
     "reason a number": Stream([*HELLO, last(reason=0)]),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from orbit import Chunk, FinishReason, OrbitError, ThinkingSplitter, Thought, ToolCall, Usage
 from orbit.upstreams import Characters, count_of, cut_off, finish_reason, is_json, new_call_id
 from orbit_anthropic.errors import event_error, not_compatible
-from orbit_anthropic.events import Events
+from orbit_anthropic.events import DONE, Events
 from orbit_anthropic.wire import REDACTED
 
 _COUNTS: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
@@ -53,6 +53,8 @@ class MessageReader:
         self._reason: FinishReason | None = None
         self._stopped_by = ""
         self._began = False
+        self._strange = False
+        """Whether an event was in no form of this API."""
         self._failure: OrbitError | None = None
         self.thoughts: list[Thought] = []
         """The signed thoughts of the answer so far."""
@@ -80,14 +82,15 @@ class MessageReader:
         if self._reason is not None:
             self._finish()
             return chunks + self._taken()
-        if not self._began and content_type != "text/event-stream":
-            raise not_compatible(self._url, f"it sends {content_type}")
+        if not self._began and (self._strange or content_type != "text/event-stream"):
+            raise not_compatible(self._url, "its events have no type" if self._strange else f"it sends {content_type}")
         raise cut_off(self._url, "closed the connection in the middle of the answer")
 
     def _read(self, events: list[dict[str, Any]]) -> list[Chunk]:
         """Return the chunks of some events. Hold back an error until what precedes it has been sent."""
         try:
             for event in events:
+                self._strange = self._strange or event.get("type") is None
                 self._take(event)
             if self._events.failure is not None and not self.done:
                 if self._reason is None:
@@ -122,12 +125,13 @@ class MessageReader:
         elif kind == "message_delta":
             self._count(event.get("usage"))
             self._ended(_dict(event.get("delta")))
-        elif kind == "message_stop":
+        elif kind == "message_stop" or (kind == DONE and self._began):
             self._finish()
         elif kind == "message" or (kind is None and "content" in event):
             self._whole(event)
 
     def _begin(self, index: str, block: dict[str, Any]) -> None:
+        self._began = True
         kind = self._kinds[index] = _text(block.get("type")) or "text"
         if kind == "text":
             self._say(_text(block.get("text")))
@@ -140,6 +144,7 @@ class MessageReader:
             self._calls[index] = _Call(block)
 
     def _add(self, index: str, delta: dict[str, Any]) -> None:
+        self._began = True
         kind = delta.get("type") or "text_delta"
         if kind == "text_delta":
             self._say(_text(delta.get("text")))
@@ -232,4 +237,7 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
+    """Return a text. A number is one that lost its quotation marks."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
     return value if isinstance(value, str) else ""

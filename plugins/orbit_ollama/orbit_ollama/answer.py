@@ -75,6 +75,11 @@ class ChatLines:
             return []
         if self._rest:
             head = self._rest + head
+        if self._is_document(head):
+            self._rest = head + b"\n" + rest
+            if len(self._rest) > LONGEST_LINE:
+                raise oversized("an answer in one piece", LONGEST_LINE)
+            return []
         self._rest = rest
         return self._decoded(head)
 
@@ -84,12 +89,18 @@ class ChatLines:
         Raises ProviderError if the whole body has no such line.
         """
         rest, self._rest = self._rest, b""
+        if self._is_document(rest):
+            rest = rest.replace(b"\n", b" ")
         found = self._decoded(rest) if rest.strip() else []
         if self._skipped and not self._begun:
             raise self._skipped[0]
         if self._count == 1 and self._may_lack_end:  # a whole answer of a server that does not stream
             found.append(ChatLine(done=True))
         return found
+
+    def _is_document(self, data: bytes) -> bool:
+        """Return whether a body begins as a JSON document of several lines."""
+        return not self._begun and data.lstrip().partition(b"\n")[0].strip() == b"{"
 
     def _decoded(self, data: bytes) -> list[ChatLine]:
         try:
@@ -122,7 +133,9 @@ class ChatLines:
 
 
 def _loose(line: bytes) -> ChatLine | None:
-    line = line.removeprefix(b"data:").strip()
+    line = line.strip()
+    while line.startswith(b"data:"):  # once more by a server before this one
+        line = line[5:].lstrip()
     if not line or line.startswith(_NOT_DATA) or line.upper() == b"[DONE]":
         return None
     try:
@@ -153,6 +166,8 @@ def _text(value: Any) -> str:
         value = value.get("text")
     if isinstance(value, list):
         return "".join(map(_text, value))
+    if isinstance(value, int | float) and not isinstance(value, bool):  # a text that lost its quotation marks
+        return str(value)
     return value if isinstance(value, str) else ""
 
 
