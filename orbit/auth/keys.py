@@ -21,6 +21,9 @@ REFUSAL = (
     "as 'Authorization: Bearer KEY'."
 )
 
+NOT_VALID = "This key is not valid: it was mistyped, deleted or deactivated, or it has expired."
+"""For commands, which send keys as they should."""
+
 
 class Identity(msgspec.Struct, frozen=True):
     """The owner of a valid key, the key's system prompt, and its budgets."""

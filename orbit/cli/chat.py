@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -121,11 +122,15 @@ def _ask(client: httpx.Client, question: str, session: str | None, *, sources: b
     """Print the answer and return its ``session_id``, None if the server keeps no conversations."""
     import msgspec
 
+    from orbit.auth.keys import NOT_VALID
+
     body = {"message": question, "stream": True, "session_id": session}
     with client.stream("POST", "/chat", json=body) as response:
         if response.is_error:
             response.read()
-            raise click.ClickException(_detail(response))
+            raise click.ClickException(
+                NOT_VALID if response.status_code == HTTPStatus.UNAUTHORIZED else _detail(response)
+            )
         end: dict[str, Any] = {}
         for line in _lines(response):
             if not line.startswith(b"data: "):

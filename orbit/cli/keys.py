@@ -22,7 +22,7 @@ from orbit.cli.shared.target import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from orbit.admin.wire import BudgetInfo, KeyInfo
+    from orbit.admin.wire import BudgetInfo, KeyInfo, OwnKey
     from orbit.cli.shared.target import AnyAdministration
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -164,7 +164,16 @@ def status(target: Target, reference: str) -> None:
 @target_options
 def test(target: Target, reference: str) -> None:
     """Test a key as a client would use it. Exit code 4: it is not valid."""
-    found = target.do(lambda admin: admin.test_key(reference))
+    from orbit.auth.keys import NOT_VALID
+    from orbit.errors import Unauthorized
+
+    async def tested(admin: AnyAdministration) -> OwnKey:
+        try:
+            return await admin.test_key(reference)
+        except Unauthorized as error:
+            raise Unauthorized(NOT_VALID) from error
+
+    found = target.do(tested)
     target.show(
         found, f"{found.api_key} of {found.client_name} works; collection: {found.collection or 'the default'}."
     )

@@ -25,7 +25,7 @@ def test_chat_from_the_terminal(tmp_path: Path) -> None:
     assert "how are you?" in asked.output
     assert "[1] shelf.md (1.00)" in asked.output
     assert several.output.count("Answer from the passages: ") == 2
-    assert "A valid API key is required" in refused.output
+    assert "Error: This key is not valid: " in refused.output
     assert "no server answers at" in away.output
     assert "an API key is needed" in keyless.output
     assert "use --temporary-key" in keyless.output
