@@ -37,7 +37,7 @@ class NoSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Host(Protocol):
     """The services of the host for its providers.
 
-    ``data_dir`` and ``default_config`` are available from the start, the rest from ``ready()`` on.
+    ``data_dir``, ``default_config`` and ``environment`` are available from the start, the rest from ``ready()`` on.
     """
 
     @property
@@ -48,6 +48,11 @@ class Host(Protocol):
     @property
     def default_config(self) -> str:
         """Return the YAML that runs without a configuration file. Commands that write a first file start from it."""
+        ...
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that the configuration may refer to, as they are now: the process's, then those of ``.env``."""
         ...
 
     @property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import msgspec
 
+from orbit.config.environment import environment
 from orbit.config.load import EMBEDDED, FILE_LOG, embedded_text, read_config
 from orbit.config.model import Config, ProviderSection
 from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, ProviderError
@@ -220,6 +221,12 @@ class OrbitHost:
     def default_config(self) -> str:
         """The YAML of the embedded default."""
         return embedded_text()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables of the process, and of the ``.env`` beside the configuration."""
+        source = self.config.source
+        return environment(Path(source).parent if source and source != EMBEDDED else Path())
 
     @property
     def chat_log(self) -> Path | None:

@@ -8,6 +8,7 @@ import asyncio
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 
@@ -53,7 +54,7 @@ def main(orders: Orders) -> None:
                 request_timeout=2.0,
                 retry_seconds=0.3,
             )
-            sinks.append(ElasticsearchLog("elasticsearch", follower, None))  # type: ignore[arg-type]  # no host needed
+            sinks.append(ElasticsearchLog("elasticsearch", follower, SimpleNamespace(environment={})))
         files = FileLog("files", settings, None)  # type: ignore[arg-type]  # nor here
         sinks.append(files)
         for sink in sinks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from orbit.chatlog import FollowerState
 from orbit.chatlog.followers import follower_folder, read_state
 from orbit.chatlog.provider import FileLog
 from orbit.chatlog.settings import FileLogSettings
+from orbit.config.environment import environment
 
 CONTEXT = orbit.CallContext(request_id="r")
 
@@ -72,6 +74,16 @@ def file_log(directory: Path, **settings: Any) -> FileLog:
     return FileLog("files", given, None)  # type: ignore[arg-type]  # it asks nothing of its host
 
 
+class Surroundings:
+    """A host with nothing but environment variables."""
+
+    chat_log = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return environment(Path(os.environ.get("ORBIT_CONFIG") or "config.yaml").parent)
+
+
 def elasticsearch_log(directory: Path, url: str, index: str = "orbit-chat", **settings: Any) -> ElasticsearchLog:
     values = {
         "node": url,
@@ -83,7 +95,7 @@ def elasticsearch_log(directory: Path, url: str, index: str = "orbit-chat", **se
         "retry_seconds": 0.2,
     }
     given = msgspec.convert({**values, **settings}, ElasticsearchSettings)
-    return ElasticsearchLog("elasticsearch", given, None)  # type: ignore[arg-type]  # nor does it
+    return ElasticsearchLog("elasticsearch", given, Surroundings())  # type: ignore[arg-type]  # all that it asks for
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -87,6 +88,7 @@ class _NoHost:
     """The host of a provider that is not started: it answers no calls."""
 
     default_config = ""
+    environment: Mapping[str, str] = os.environ
     chat_log: Path | None = None
     embedding = ""
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -33,14 +34,20 @@ class Follower(threading.Thread):
     holds the host's lock for this follower; otherwise it stands by.
     """
 
-    def __init__(self, settings: ElasticsearchSettings, log: Path, name: str) -> None:
-        """Take the chat log's folder and name (``log``) and the follower's name. Open nothing yet."""
+    def __init__(
+        self, settings: ElasticsearchSettings, log: Path, name: str, variables: Callable[[], Mapping[str, str]]
+    ) -> None:
+        """Take the chat log's folder and name (``log``), the follower's name, and what returns environment variables.
+
+        Open nothing yet.
+        """
         super().__init__(name="elasticsearch-log", daemon=True)  # hanging I/O must not keep the process from ending
         self.settled = threading.Event()
         """Set after the first contact succeeded or failed, or when another process holds the lock."""
         self.problem = ""
         """Why there is no state: the folder cannot be used."""
         self._settings = settings
+        self._variables = variables
         self._directory = log.parent
         self._naming = Naming(log.name)
         self._folder = FollowerFolder(log.parent, name)
@@ -129,7 +136,7 @@ class Follower(threading.Thread):
 
     async def _follow_or_recover(self, backoff: Backoff, progress: Progress) -> None:
         try:
-            async with Sender(self._settings) as sender:
+            async with Sender(self._settings, self._variables()) as sender:
                 delivery = Delivery(self._settings, self._naming, sender, backoff, progress)
                 await self._follow(delivery, backoff, progress)
         except Exception as error:  # noqa: BLE001  whatever it was, the next record is not to be lost for it

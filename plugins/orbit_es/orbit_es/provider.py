@@ -58,7 +58,7 @@ class ElasticsearchLog(orbit.Provider):
                 "its setting directory, and leave logging.file.enabled on."
             )
         _quieten()
-        self._follower = Follower(self.settings, log, self.name)
+        self._follower = Follower(self.settings, log, self.name, lambda: self.host.environment)
         self._follower.start()
         await _until(self._follower.settled.is_set, FIRST_CONTACT)
 
@@ -143,8 +143,11 @@ class ElasticsearchLog(orbit.Provider):
         yield from tls_problems(self.settings.ca_certs, verify_certs=self.settings.verify_certs)
         if self.settings.username and self.settings.api_key:
             yield "api_key: set either an API key or a username, not both"
-        elif not credentials(self.settings) and any(given := login(self.settings)):
-            yield f"{'password' if given[0] else 'username'} is missing: set it, or leave out the other of the two"
+        elif not credentials(self.settings, self.host.environment):
+            username, password = login(self.settings, self.host.environment)
+            if username or password:
+                missing, given = ("password", "username") if username else ("username", "password")
+                yield f"{missing} is missing: set it or ELASTICSEARCH_{missing.upper()}, or leave out {given}"
         if not (self.settings.directory and self.settings.filename) and self.host.chat_log is None:
             yield "there is no chat log to send; leave logging.file.enabled on"
         yield from header_problems({}, api_key=self.settings.api_key)

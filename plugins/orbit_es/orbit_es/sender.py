@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,11 +41,11 @@ class Unavailable(Exception):
 class Sender:
     """A client for one server or cluster. It never retries."""
 
-    def __init__(self, settings: ElasticsearchSettings) -> None:
+    def __init__(self, settings: ElasticsearchSettings, variables: Mapping[str, str]) -> None:
         """Set up without connecting."""
         self._settings = settings
         self._daily = settings.storage == "daily"
-        self._credentials = credentials(settings)
+        self._credentials = credentials(settings, variables)
         self._client: AsyncElasticsearch | None = None
 
     async def __aenter__(self) -> Self:

@@ -16,6 +16,23 @@ from elasticsearch_kit import (
     sent,
 )
 from elasticsearch_wire import FakeElasticsearch
+from orbit_es.credentials import credentials
+
+from orbit.host.host import OrbitHost
+
+
+def test_credentials_are_read_beside_the_configuration(tmp_path, monkeypatch):
+    monkeypatch.delenv("ORBIT_CONFIG", raising=False)
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "there")
+    config = tmp_path / "config.yaml"
+    config.write_text(f"general: {{data_dir: {tmp_path}/data}}\necho: {{}}\nelasticsearch: {{username: elastic}}\n")
+    (problem,) = OrbitHost.from_file(str(config)).problems
+    assert "password is missing: set it or ELASTICSEARCH_PASSWORD, or leave out username" in str(problem)
+    (tmp_path / ".env").write_text("ELASTICSEARCH_PASSWORD=secret\n")
+    host = OrbitHost.from_file(str(config))
+    assert host.problems == ()
+    assert credentials(host.registry["elasticsearch"].settings, host.environment)
 
 
 async def test_credentials(tmp_path, monkeypatch, told):
