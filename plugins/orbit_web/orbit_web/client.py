@@ -52,6 +52,10 @@ class UnreachableError(Exception):
     """A server did not answer, or must not be asked. The message ends a sentence that begins with the address."""
 
 
+class LoopError(UnreachableError):
+    """Redirects that never end."""
+
+
 class OutsideError(UnreachableError):
     """An address leads out of the site."""
 
@@ -90,7 +94,7 @@ class Client:
 
         Read at most one byte more than ``limit``, and nothing of what ``wants`` rejects. ``known`` is a version that
         need not be sent again; the status is 304 then. ``anywhere`` follows redirects out of the site. Raises
-        UnreachableError; without ``anywhere``, OutsideError.
+        UnreachableError: LoopError, or without ``anywhere`` OutsideError.
         """
         for _ in range(_MOST_REDIRECTS + 1):
             answer = await self._ask(url, limit, wants, known)
@@ -103,7 +107,7 @@ class Client:
             url = normal(target, url)
             if not url or not (anywhere or self._allowed(url)):
                 raise OutsideError("leads out of the site")
-        raise UnreachableError("redirects again and again")
+        raise LoopError("redirects again and again")
 
     async def _ask(self, url: str, limit: int, wants: Callable[[Answer], object], known: str) -> Answer:
         await self._wait()

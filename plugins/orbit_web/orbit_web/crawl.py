@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 import orbit
-from orbit_web.client import Answer, Client, OutsideError, UnreachableError
+from orbit_web.client import Answer, Client, LoopError, OutsideError, UnreachableError
 from orbit_web.memory import Known, Memory
 from orbit_web.names import PAGE, TYPES, host_of, name_of, normal, stem_of
 from orbit_web.pages import Page, page_of, with_charset
@@ -156,7 +156,8 @@ class Crawl:
             version, most = before.version if before else "", max(self._limit, _MOST_PAGE)
             answer = await self._client.get(url, most, extension_of, version, anywhere=url in self._starts)
         except UnreachableError as error:
-            return None if isinstance(error, OutsideError) else self._failed(url, depth, str(error))
+            hides = not (isinstance(error, LoopError) and self._is_new(url))
+            return None if isinstance(error, OutsideError) else self._failed(url, depth, str(error), hides=hides)
         self._seen.add(answer.url)
         if url in self._starts:
             self._hosts.add(host_of(answer.url))
@@ -229,12 +230,15 @@ class Crawl:
             file = self._instead.pop(url, None)
             return self._yielded(file) if file is not None else None
         forbidden = 400 <= status < 500 and status not in _PASSING  # noqa: PLR2004  # the client's fault
-        if forbidden and url not in self._starts and self._name_of_known(url) not in self._known:
+        if forbidden and self._is_new(url):
             return None
         return self._failed(url, depth, f"answers with status {status}")
 
-    def _failed(self, url: str, depth: int, reason: str) -> orbit.Fetched | None:
-        """Return a page that cannot be fetched now. Its earlier passages and links stay."""
+    def _failed(self, url: str, depth: int, reason: str, *, hides: bool = True) -> orbit.Fetched | None:
+        """Return a page that cannot be fetched now. Its earlier passages and links stay.
+
+        ``hides`` says whether it may have links to pages that the collection holds.
+        """
         self._done.add(url)
         self._failures += 1
         if url in self._starts:
@@ -246,10 +250,14 @@ class Crawl:
         if before is not None:
             self._found[url] = before
             self._follow(before.links, depth)
-        else:
+        elif hides:
             self._lost = self._lost or f"{url} {reason}, and what it links to is unknown."
         name = before.name if before else self._name_of_known(url)
         return self._yielded(orbit.Fetched(name, None, "", url, reason))
+
+    def _is_new(self, url: str) -> bool:
+        """Whether the collection does not hold a page. If it is none for good, it hides nothing that is held."""
+        return url not in self._starts and self._name_of_known(url) not in self._known
 
     def _name_of_known(self, url: str) -> str:
         """Return the name that a page has in the collection, or would have as HTML."""
