@@ -38,7 +38,7 @@ class Address(msgspec.Struct, frozen=True):
         if "#" in text or "@" in host + parts["query"]:  # invalid, and unclear where its password ends
             url = shown(text)
         if strip:
-            url = re.sub(f"(?:{strip})$", "", url).rstrip("/")
+            url = re.sub(f"(?:{strip})$", "", url, flags=re.IGNORECASE).rstrip("/")
         user, _, password = parts["user"].partition(":")
         basic = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
         return cls(url, parts["query"], f"Basic {basic}" if parts["user"] else "")

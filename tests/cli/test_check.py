@@ -110,6 +110,13 @@ WITHOUT_EFFECT = {
         "anthropic: base_url contains a route of the API (https://h/v1/messages); ORBIT appends it itself, so it uses "
         "https://h"
     ),
+    "anthropic: {model: m, base_url: 'https://h/V1/chat/completions'}": (
+        "anthropic: base_url contains a route of the API (https://h/V1/chat/completions); ORBIT appends it itself, so "
+        "it uses https://h"
+    ),
+    "openai: {base_url: 'http://h:8000/', model: m}": (
+        "openai: base_url: http://h:8000 has no path; most servers have this API below http://h:8000/v1"
+    ),
     "anthropic: {model: m, think: true, top_k: 3}": "anthropic: top_k: without effect, since the model thinks",
     "elasticsearch: {node: 'https://h:1', nodes: ['https://g:1']}\necho: {}": (
         "elasticsearch: node: without effect, since nodes takes its place"

@@ -13,7 +13,7 @@ Effort = Literal["low", "medium", "high", "xhigh"]
 class AnthropicSettings(ServerSettings, frozen=True):
     """Servers and their model, and options of requests. ``None`` leaves the choice to the server."""
 
-    ROUTES: ClassVar = "(/v1)?(/messages|/models)?(/count_tokens)?"
+    ROUTES: ClassVar = "(/v1)*(/messages|/models|/complete|/chat/completions|/responses)?(/count_tokens)?"
 
     base_url: Annotated[
         str | tuple[str, ...],

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from orbit import (
     CallContext,
@@ -89,6 +90,9 @@ class OpenAIProvider(UpstreamProvider[Client]):
     def remarks(self) -> Iterable[str]:
         """Yield settings that do nothing."""
         yield from self.settings.remarks(authorization="api_key")
+        for address in self.settings.addresses:
+            if not urlsplit(address.url).path:
+                yield f"base_url: {address} has no path; most servers have this API below {address}/v1"
         if not self.settings.model:
             yield from without_effect(self.settings, _OF_CHATS, "there is no model that chats")
         if not self.settings.embed_model:
