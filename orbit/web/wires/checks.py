@@ -79,12 +79,12 @@ def check_size(body: int, attached: int, limits: Limits, param: str = "messages"
         raise RequestError(413, "body_too_large", f"The body is larger than {limits.max_body_bytes} bytes.")
 
 
-def filter_of(given: dict[str, Any] | None) -> Filter | None:
-    """Return the filter of a request's field ``filter``. Raises ParameterError."""
+def filter_of(given: dict[str, Any] | None, name: str = "filter") -> Filter | None:
+    """Return the filter of a request; ``name`` is the field that has it. Raises ParameterError."""
     if given is None:
         return None
     try:
-        return parse_filter(given)
+        return parse_filter(given, name)
     except FilterError as error:
         raise ParameterError(error.field, str(error), code="invalid_filter") from error
 

@@ -11,6 +11,7 @@ import httpx
 import openai
 import pytest
 from chat_kit import Library
+from openai.lib.responses_tool_runner import RegisteredFunction, ResponsesToolRunner
 from pydantic import BaseModel
 from tools_model import CALL, PIXEL, WEATHER, ToolsModel
 
@@ -251,6 +252,65 @@ def test_a_response_belongs_to_its_key(server: RunningServer) -> None:
         with pytest.raises(openai.NotFoundError) as unknown:
             stranger.responses.create(model="orbit", input="hello", previous_response_id=mine.id)
     assert (unknown.value.code, unknown.value.param) == ("previous_response_not_found", "previous_response_id")
+
+
+SEARCH: Any = {"type": "file_search", "vector_store_ids": ["orbit"]}
+ONLY_RULES: Any = {"type": "eq", "key": "source", "value": "rules.pdf"}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    plugins: Any = {**PLUGINS, "library": Library}
+    config: Any = {"tools_model": {}, "library": {}}
+    with serve(config, tmp_path_factory.mktemp("library"), plugins, "docs") as running:
+        yield running
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_loop_that_takes_only_items_of_declared_tools(library: RunningServer, *, stream: bool) -> None:
+    runner = ResponsesToolRunner(functions=[RegisteredFunction(TOOL, lambda given: f"Rain in {given['town']}.")])
+    with client(library) as api:
+        answer = runner.run(api, {"model": "orbit", "input": "hello", "tools": [SEARCH]}, stream=stream)
+    assert answer.output_text == "You said: Rain in Bonn."
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"tools": [SEARCH], "tool_choice": "required"}, ["hours.md", "rules.pdf"]),
+        ({"tools": [{**SEARCH, "vector_store_ids": ["docs"], "filters": ONLY_RULES}]}, ["rules.pdf"]),
+        ({"tools": [TOOL, SEARCH], "tool_choice": {"type": "file_search"}}, ["hours.md", "rules.pdf"]),
+        (
+            {
+                "tools": [TOOL, SEARCH],
+                "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "file_search"}]},
+            },
+            ["hours.md", "rules.pdf"],
+        ),
+    ],
+)
+def test_the_search_as_a_tool(library: RunningServer, options: Any, found: list[str]) -> None:
+    answer = ask(library, **options)
+    assert [result.filename for result in answer.output[0].results] == found
+    assert [tool.type for tool in answer.tools] == [tool["type"] for tool in options["tools"]]
+    assert answer.tools[-1].to_dict() == options["tools"][-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"tools": [{**SEARCH, "vector_store_ids": ["other"]}]}, "tools[0].vector_store_ids"),
+        ({"tools": [{**SEARCH, "max_num_results": 3}]}, "tools[0].max_num_results"),
+        ({"tools": [SEARCH, SEARCH]}, "tools[1]"),
+        ({"tools": [{**SEARCH, "filters": {"type": "eq"}}]}, "tools[0].filters.key"),
+        ({"tools": [{**SEARCH, "filters": ONLY_RULES}], "extra_body": {"filter": ONLY_RULES}}, "filter"),
+        ({"tools": [TOOL], "tool_choice": {"type": "file_search"}}, "tool_choice"),
+    ],
+)
+def test_a_search_that_cannot_be(library: RunningServer, options: Any, param: str) -> None:
+    with pytest.raises(openai.BadRequestError) as raised:
+        ask(library, **options)
+    assert raised.value.param == param
 
 
 def test_what_a_response_was_asked(server: RunningServer) -> None:

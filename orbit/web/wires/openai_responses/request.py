@@ -24,7 +24,7 @@ from orbit.web.wires.openai.response_format import ResponseFormat, format_of, sc
 from orbit.web.wires.openai.sampling import SamplingRequest
 from orbit.web.wires.openai_responses.items import Item, Items, conversation_of, responses_of, unknown_item
 from orbit.web.wires.openai_responses.output import ResponseBody
-from orbit.web.wires.openai_responses.tools import ResponseTool, ResponseToolChoice, tools_of
+from orbit.web.wires.openai_responses.tools import ResponseTool, ResponseToolChoice, check_stores, search_of, tools_of
 from orbit.web.wires.openai_responses.wire import ResponseWire
 from orbit.web.wires.parameters import check_parameters
 from orbit.web.wires.sent_names import SentNames, sent_as
@@ -157,6 +157,8 @@ class ResponseQuestion(msgspec.Struct, frozen=True):
         """Return the turn that the request asks for."""
         conversation, request = self.conversation, self.request
         assert conversation is not None
+        if (search := search_of(request.tools)) is not None:
+            check_stores(search, context.collection)
         keeping = None
         if self._stored:
             previous = request.previous_response_id or ""
@@ -282,12 +284,22 @@ class ResponsesProtocol:
         tools, choice = tools_of(request.tools, request.tool_choice)
         name = PREFIX + secrets.token_hex(24)
         created = int(time.time())
-        wanted = filter_of(request.filter)
+        wanted = filter_of(*_filter(request))
         question = ResponseQuestion(
             name, request, tools, choice, ignored, extra, len(body), self, created=created, filter=wanted
         )
         refers = not isinstance(request.input, str) and responses_of(request.input)
         return question if request.previous_response_id or refers else question.going_on(_Earlier())
+
+
+def _filter(request: ResponseRequest) -> tuple[dict[str, Any] | None, str]:
+    """Return the condition on passages, and where the request has it. Raises ParameterError."""
+    search = search_of(request.tools)
+    if search is None or search[1].filters is None:
+        return request.filter, "filter"
+    if request.filter is not None:
+        raise ParameterError("filter", "Send either 'filter' or the 'filters' of the tool 'file_search'.")
+    return search[1].filters, f"{search[0]}.filters"
 
 
 def _format(form: TextFormat) -> ResponseFormat:
@@ -297,7 +309,12 @@ def _format(form: TextFormat) -> ResponseFormat:
 
 
 def _echo(tool: ResponseTool) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(tool), "strict": bool(tool.strict)}
+    """Return a tool as the answer repeats it."""
+    fields = msgspec.structs.asdict(tool)
+    if tool.searches:
+        return {name: value for name, value in fields.items() if value}
+    names = ("type", "name", "description", "parameters")
+    return {**{name: fields[name] for name in names}, "strict": bool(tool.strict)}
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
