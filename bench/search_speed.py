@@ -2,10 +2,16 @@
 
 `bench/quality.py --passages` calls it. The passages have 90 made words. Their vectors are random, so that no model has
 to embed them; nothing is harder for an index of neighbours. The model embeds the questions.
+
+    python bench/search_speed.py [--passages 100000,1000000]
+
+times the full-text search alone, whose index grows from each number of passages to the next. Lines come from a pool,
+so that each is cut into terms once: that is most of the work of writing a million passages.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import multiprocessing
 import random
@@ -15,13 +21,14 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from orbit_lexical import shelf, terms
 
 from orbit import CallContext, Document, Provider, Query, hookimpl
 from orbit.chat.turn import Turn
@@ -36,6 +43,8 @@ NAMES = {"chroma": "dense"}
 COLLECTION = "many"
 CONTEXT = CallContext("speed", collection=COLLECTION)
 BATCH, WORDS, ASKED = 2_000, 90, 9
+COMMIT, LINES, LINE = 20_000, 20_000, 10
+"""Passages of a commit of the full-text index alone, lines of its pool, and words of each."""
 QUESTIONS, WARMING, LIMIT = 100, 20, 10
 RERANKED = 10
 """Questions that are reranked: a language model takes seconds for one."""
@@ -142,10 +151,65 @@ def speed(config: Config, embedder: str, reranker: Config, numbers: Sequence[int
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             seconds, most = apart(_write, config, embedder, folder, number)
-            size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
-            print(f"{number:9} written in {seconds:.0f} s with {most:.0f} MiB of memory; {size:.0f} MiB on disk")
+            show_written(number, seconds, most, folder)
             for more, questions in (({}, QUESTIONS), (reranker, RERANKED)) if reranker else (({}, QUESTIONS),):
                 figures, memory = apart(_ask, {**config, **more}, folder, questions)
-                for way, (median, high, processor) in figures.items():
-                    if way == "reranked" or not more:
-                        print(f"{'':9} {way:<10}{median:8.1f}{high:8.1f}{processor:8.1f}{memory:8.0f}", flush=True)
+                shown = {way: of for way, of in figures.items() if way == "reranked" or not more}
+                show_asked(shown, memory)
+
+
+def show_written(number: int, seconds: float, most: float, folder: Path) -> None:
+    """Print what writing took."""
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
+    print(f"{number:9} written in {seconds:.0f} s with {most:.0f} MiB of memory; {size:.0f} MiB on disk", flush=True)
+
+
+def show_asked(figures: Mapping[str, tuple[float, float, float]], memory: float) -> None:
+    """Print what each way of asking took."""
+    for way, (median, high, processor) in figures.items():
+        print(f"{'':9} {way:<10}{median:8.1f}{high:8.1f}{processor:8.1f}{memory:8.0f}", flush=True)
+
+
+async def _grow(folder: Path, start: int, stop: int) -> float:
+    """Write passages into a full-text index and return the seconds that it took."""
+    line_terms = lru_cache(maxsize=None)(terms.indexed)
+
+    def indexed(text: str) -> tuple[str, str]:
+        stems, pieces = zip(*map(line_terms, text.split("\n")), strict=True)
+        return " ".join(stems), " ".join(pieces)
+
+    vars(shelf)["indexed"] = indexed
+    chance = random.Random(3)
+    pool = [" ".join(chance.choices(MADE, USUAL, k=LINE)) for _ in range(LINES)]
+    started = time.perf_counter()
+    async with make_host({"echo": {}, "lexical": {}}, folder) as host:
+        for first in range(start, stop, COMMIT):
+            numbers = range(first, min(stop, first + COMMIT))
+            texts = ["\n".join(chance.choices(pool, k=WORDS // LINE)) for _ in numbers]
+            documents = [
+                Document(str(n), text, f"{first}.md", digest="1") for n, text in zip(numbers, texts, strict=True)
+            ]
+            await host.index(COLLECTION, documents, CONTEXT)
+    return time.perf_counter() - started
+
+
+def _written(folder: Path, start: int, stop: int) -> tuple[float, float]:
+    return asyncio.run(_grow(folder, start, stop)), resident()
+
+
+def main() -> None:
+    """Time the full-text search."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--passages", default="100000,1000000", help="numbers of passages, upwards")
+    numbers = [int(number) for number in parser.parse_args().passages.split(",")]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for start, stop in zip([0, *numbers], numbers, strict=False):
+            seconds, most = apart(_written, folder, start, stop)
+            show_written(stop, seconds, most, folder)
+            figures, memory = apart(_ask, {"echo": {}, "lexical": {}}, folder, QUESTIONS)
+            show_asked(figures, memory)
+
+
+if __name__ == "__main__":
+    main()

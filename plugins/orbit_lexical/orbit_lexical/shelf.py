@@ -28,8 +28,8 @@ _FORMAT: Final = 1
 """The version of terms and fields. Another one needs a new index."""
 
 _WRITER_BYTES: Final = 64_000_000
-_MOST_TERMS: Final = 400
-"""Terms of a question that count: the rarest."""
+_MOST_TERMS: Final = 32
+"""Terms of each kind that are searched for: the rarest. Those that most passages have cost time and order by chance."""
 
 _TELLING: Final = 5.0
 """How rare a question's rarest term must be for a full score: a natural logarithm, here of one passage in 150."""
@@ -117,7 +117,9 @@ class Shelf(msgspec.Struct, frozen=True):
             (_STEMS, _STEM_WEIGHT, others),
             (_PIECES, 1.0, [[piece] for piece in pieces]),
         ):
-            weighed = sorted((self._weighed(field, forms) for forms in groups), key=lambda one: -one[0])[:_MOST_TERMS]
+            weighed = sorted((self._weighed(field, forms) for forms in groups), key=lambda one: -one[0])
+            absent = [one for one in weighed if not one[1]]
+            weighed = [*absent, *[one for one in weighed if one[1]][:_MOST_TERMS]]
             bound = sum(idf for idf, _ in weighed)
             rarest = max(rarest, weighed[0][0] if weighed else 0.0)
             for idf, present in weighed:

@@ -87,6 +87,15 @@ async def test_a_code_is_found_first_in_a_long_passage_among_short_ones(
         assert all((other.score or 0) < (best.score or 0) - 0.15 for other in others)
 
 
+async def test_words_that_no_passage_has_hide_none_that_one_has(running: OrbitHost) -> None:
+    texts = [f"The harbour office {number} writes about boats." for number in range(40)]
+    await running.index(NAME, passages(*texts, "The harbour has a lighthouse."), CONTEXT)
+    unknown = " ".join(f"quux{chr(97 + number)}zyxw" for number in range(20))
+    best, *_ = await found(running, f"{unknown} lighthouse")
+    assert best.text == "The harbour has a lighthouse."
+    assert 0 < (best.score or 0) < 0.3
+
+
 async def test_a_word_that_most_passages_have_tells_little(running: OrbitHost) -> None:
     texts = [f"The harbour office {number} writes about boats." for number in range(40)]
     await running.index(NAME, passages(*texts, "The harbour has a lighthouse."), CONTEXT)
