@@ -28,7 +28,6 @@ ELSEWHERE = {
     ),
     "host/host.py": ("host/test_contract.py", "the host as plugins and commands use it"),
     "host/plugins/load.py": ("host/test_contract.py", "what the loader says of wrong plugins"),
-    "host/providers/registry.py": ("host/test_lifecycle.py", "starting and stopping providers"),
     "host/plugins/renamed.py": ("host/test_one_meaning.py", "settings by their earlier names"),
     "host/plugins/verify.py": ("host/test_contract.py", "what the loader says of wrong plugins"),
     "host/plugins/verify_settings.py": ("host/test_settings_errors.py", "what the loader says of wrong settings"),
