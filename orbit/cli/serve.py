@@ -41,7 +41,7 @@ def serve(host: str | None, port: int | None, workers: int, *, reload: bool, con
         raise click.UsageError("--reload runs one process; leave --workers out.")
     file = find_config(config_path)
     if file is not None:
-        os.environ[CONFIG_VARIABLE] = str(file.resolve())  # for the processes that --reload starts, and plugins
+        os.environ[CONFIG_VARIABLE] = str(file.resolve())  # for the processes that --reload starts
     checked = _checked(workers)
     settings = checked.config.host
     with ExitStack() as stack:

@@ -339,8 +339,13 @@ def run(
         return
     server = make_server(config, create_app(config, host, beside))
     server.folders = folders
-    server.on_started = lambda: notify("READY=1")
+    server.on_started = _ready
     serve_here(server, listeners)
+
+
+def _ready() -> None:
+    logger.info("the server is ready")
+    notify("READY=1")
 
 
 def serve_here(server: Server, listeners: list[socket.socket]) -> None:

@@ -24,7 +24,7 @@ def test_a_newcomer_is_answered_before_all_pages_are_read(tmp_path: Path) -> Non
         command = [ORBIT, "serve", "--port=0"]
         server = subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path, env=environment)
     try:
-        eventually(lambda: "Application startup complete" in log.read_text() or server.poll() is not None)
+        eventually(lambda: "the server is ready" in log.read_text() or server.poll() is not None)
         assert (tmp_path / "data" / "first-run").exists(), log.read_text()
         words = log.read_text().split()
         key = next(word for word in words if word.startswith("api_"))
