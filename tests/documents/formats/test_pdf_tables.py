@@ -153,6 +153,40 @@ def test_names_of_groups_of_columns_are_in_the_names_of_each():
     assert table.text.split("\n") == ["Lyon | 410 | 322 | 455 | 340", "Porto | 390 | 301 | 402 | 311"]
 
 
+@pytest.mark.parametrize("align", ["top", "middle", "bottom"])
+@pytest.mark.parametrize("groups", [("2024", "2025"), ("Last half of the year", "This half")])
+def test_names_of_groups_of_columns_without_borders_are_in_the_names_of_each(align, groups):
+    names = ["Sales", "Costs", "Sales", "Costs"]
+    records = [["Lyon", "410", "322", "455", "340"], ["Porto", "390", "301", "402", "311"]]
+    middle = 720 - {"top": 0, "middle": 6, "bottom": 12}[align]
+    head = [line(60, middle, "Branch")]
+    head += [line(place - width(group) / 2, 720, group) for place, group in zip((203, 363), groups, strict=True)]
+    head += [*drawn([["", *names]], 722, columns=(60, 150, 230, 310, 390))[0]]
+    (table,) = tables([*head, *drawn(records, 702, columns=(60, 150, 230, 310, 390))[0]])
+    assert table.header == " | ".join(["Branch", *(f"{groups[n // 2]} {name}" for n, name in enumerate(names))])
+    assert table.text.split("\n") == [" | ".join(record) for record in records]
+
+
+@pytest.mark.parametrize("bars", [True, False])
+def test_a_table_that_a_report_draws_with_signs_has_its_rows(bars):
+    dashes = "-" * 70
+    rows = [["Material", "Description", "Store", "Stock"], ["100-100", "Casing", "0001", "1.250"]]
+    rows += [["100-110", "Slug for casing", "0001", "310"], ["100-130", "Screw M10", "0002", "99.400"]]
+    total = ["* Total", "", "", "100.960"]
+    report = ["Stock of the plant in Lyon", dashes, rows[0], dashes, *rows[1:], dashes, total, dashes]
+    operators = []
+    for number, row in enumerate(report):
+        y = 720 - 9 * number
+        if isinstance(row, str):
+            operators.append(line(60, y, row, 8))
+            continue
+        for x, cell in zip((60, 130, 230, 290, 340), (*row, ""), strict=True):
+            operators += [line(x, y, "|", 8)] * bars + [line(x + 5, y, cell, 8)] * bool(cell)
+    (table,) = tables(operators)
+    assert table.header == " | ".join(rows[0])
+    assert table.text.split("\n") == [" | ".join(row) for row in (*rows[1:], total)]
+
+
 def test_a_cell_that_spans_rows_is_in_each():
     records = [["Kitchen", "Kettle", "2"], ["", "Toaster", "1"], ["Office", "Lamp", "9"], ["", "Desk", "4"]]
     operators, edges = drawn([["Room", "Thing", "Pieces"], *records], columns=(60, 150, 250))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TypeAlias
@@ -27,6 +28,8 @@ _MOST = 5_000
 """Pieces of a page to put into order. Maps may have more."""
 _DEEPEST = 20
 """Columns within columns."""
+_DRAWN = re.compile(r"[-=+]{8,}(?:[ |+]+[-=+]{2,})*")
+"""A line that reports draw with signs, between the rows of tables."""
 _LONG_WORD = 10
 """Letters of a word in languages that join them."""
 _WORDS_OF_PROSE = 3
@@ -49,8 +52,13 @@ def arrange(pieces: Sequence[Piece], grids: Sequence[Grid] = (), cuts: Sequence[
     tables = [table for grid in grids if (table := _bordered(grid, upright)) is not None]
     inside = {id(piece) for table in tables for piece in table.pieces}
     outside = centred([piece for piece in upright if id(piece) not in inside])
+    lines_drawn = [piece for piece in outside if _DRAWN.fullmatch(piece.text)]
+    if lines_drawn:
+        drawn = {id(piece) for piece in lines_drawn}
+        outside = [piece for piece in outside if id(piece) not in drawn]
     tables += find_tables(rows_of(outside), cuts)
     inside.update(id(piece) for table in tables for piece in table.pieces)
+    outside += [one for one in lines_drawn if not any(table.top < one.top < table.bottom for table in tables)]
     free = [piece for piece in outside if id(piece) not in inside]
     lines = _joined(free)
     blocks: list[Block] = sorted([*lines, *tables], key=lambda block: block.line)

@@ -147,7 +147,9 @@ def _pieces(
     gaps = [
         [(*space, before, after) for space, before, after in zip(own, around, around, strict=False)] for own in spaces
     ]
-    cuts_of = [_cuts(own, boxes_of, grids) if own else [] for own, boxes_of in zip(gaps, rects, strict=True)]
+    cuts_of = [
+        _cuts(line, own, boxes_of, grids) if own else [] for line, own, boxes_of in zip(lines, gaps, rects, strict=True)
+    ]
     _cut_alike(cuts_of, gaps, rects)
     for number, (line, own, cuts) in enumerate(zip(lines, rects, cuts_of, strict=True)):
         if not cuts:
@@ -163,6 +165,7 @@ def _pieces(
 def _parts(line: re.Match[str], rects: list[Box], cuts: Sequence[_Cut], boxes: Boxes, number: int) -> Iterator[Piece]:
     """Yield the pieces of a line that is cut at spaces."""
     left, top, right, bottom = _around(rects)
+    bars = _has_bars(line.group())
     level = all(_are_level(before, after) for _, _, before, after in cuts)
     begin, end = line.span()
     ends = (end, end, (0.0, 0.0, right, 0.0), rects[0])
@@ -170,8 +173,15 @@ def _parts(line: re.Match[str], rects: list[Box], cuts: Sequence[_Cut], boxes: B
     places = [[]] * len(stretches) if level else boxes.of_parts(stretches)
     for (start, stop), place, (_, _, before, after) in zip(stretches, places, (*cuts, ends), strict=True):
         box = (left, top, before[2], bottom) if level else _around(place)
-        yield Piece(line.string[start:stop], *box, number)
+        text = line.string[start:stop]
+        if not bars or (text := text.strip("| ")):
+            yield Piece(text, *box, number)
         left = after[0]
+
+
+def _has_bars(text: str) -> bool:
+    """Whether a line is a row of a table that a report draws with signs."""
+    return text[0] == "|" == text.rstrip()[-1] and " " in text
 
 
 def _are_level(one: Box, other: Box) -> bool:
@@ -232,6 +242,7 @@ def _spaces(line: re.Match[str], rects: Sequence[Box], grids: Sequence[Grid]) ->
     if not (
         rects[-1][2] - rects[0][0] > _LOOSE * high * len(text)
         or "   " in text
+        or _has_bars(text)
         or (rects[1:] and _uneven(rects, _WIDE * high))
         or (grids and any(grid.holds(_around(rects)) for grid in grids))
     ):
@@ -247,9 +258,10 @@ def _height(rects: Sequence[Box]) -> float:
     return rects[0][3] - rects[0][1]
 
 
-def _cuts(gaps: Sequence[_Cut], rects: Sequence[Box], grids: Sequence[Grid]) -> list[_Cut]:
+def _cuts(line: re.Match[str], gaps: Sequence[_Cut], rects: Sequence[Box], grids: Sequence[Grid]) -> list[_Cut]:
     """Return the spaces at which to cut a line."""
     wide = _WIDE * _height(rects)
+    bars = _has_bars(line.group())
     walls = [grid for grid in grids if grid.holds(_around(rects))] if grids else ()
     return [
         (stop, following, before, after)
@@ -257,6 +269,7 @@ def _cuts(gaps: Sequence[_Cut], rects: Sequence[Box], grids: Sequence[Grid]) -> 
         if after[0] - before[2] > wide
         or after[1] >= before[3]
         or after[3] <= before[1]
+        or (bars and "|" in (line.string[stop - 1], line.string[following]))
         or (walls and any(grid.divides(before[2], after[0], (before[1] + before[3]) / 2) for grid in walls))
     ]
 

@@ -7,6 +7,7 @@ from itertools import chain, pairwise
 
 import msgspec
 
+from orbit.documents.formats.pdf.group_names import group_names
 from orbit.documents.formats.pdf.piece import HYPHEN, SOFT_HYPHENS, Piece, breadth
 from orbit.documents.formats.pdf.rows import rows_of
 from orbit.documents.formats.pdf.rulings import Rule
@@ -93,6 +94,7 @@ def find_tables(rows: Sequence[list[Piece]], cuts: Sequence[Rule] = ()) -> list[
             if table is not None:
                 if not table.header:
                     _add_names(table, columns, rows[ended:index])
+                _add_groups(table, columns, rows[ended:index])
                 tables.append(table)
                 ended = end
     return tables
@@ -116,6 +118,18 @@ def _add_names(table: Table, columns: Sequence[_Column], above: Sequence[Sequenc
             table.rows.insert(0, [cell_text(lines) for lines in names])
             table.pieces += chain.from_iterable(names)
             table.top, table.named = top, True
+
+
+def _add_groups(table: Table, columns: Sequence[_Column], above: Sequence[Sequence[Piece]]) -> None:
+    """Add the names of groups of columns, which are above those of the columns."""
+    names = table.rows[0]
+    if table.named or len(names) != len(columns) or any(map(is_number, names)):
+        return
+    spans = sorted((column.left, column.right) for column in columns)
+    if (found := group_names(names, spans, table.top, above)) is not None:
+        table.rows[0], pieces = found
+        table.pieces += pieces
+        table.top, table.named = min(piece.top for piece in pieces), True
 
 
 def _add_name(columns: list[_Column], above: Sequence[Piece], row: Sequence[Piece]) -> None:
