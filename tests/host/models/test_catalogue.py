@@ -34,6 +34,11 @@ def test_mistakes(tmp_path: Path, models: dict[str, Any], path: str, said: str) 
     assert any(problem.path == path and said in problem.message for problem in problems), problems
 
 
+def test_the_default_comes_first(tmp_path: Path) -> None:
+    models = {"default": "y", "x": {"provider": "a"}, "y": {"provider": "b"}}
+    assert make_host({**PROVIDERS, "models": models}, tmp_path).catalogue.names() == ("y", "x")
+
+
 def test_without_the_section_each_provider_that_generates_is_a_model(tmp_path: Path) -> None:
     found = make_host({**PROVIDERS, "general": {"inference_provider": "b"}}, tmp_path).catalogue
     assert (found.names(), found.find(""), found.find("orbit"), found.find("LARGE")) == (("large", "a"), *["large"] * 3)

@@ -21,6 +21,18 @@ def test_the_least_busy_comes_first_and_who_failed_comes_last() -> None:
     assert in_order([[one], [two]]) == [one, two]
 
 
+def test_equals_take_turns() -> None:
+    group = [Upstream(Target(name), name) for name in ("one", "two", "three")]
+    chosen = []
+    for _ in range(6):
+        first, *_ = in_order([group])
+        chosen.append(first.provider)
+        first.begin()
+        first.answered()
+        first.end()
+    assert chosen == ["one", "two", "three"] * 2
+
+
 def test_one_request_probes_a_provider_that_has_rested() -> None:
     one = Upstream(Target("one"), "one")
     one.failed(ProviderError("no"))
