@@ -32,6 +32,21 @@ async def test_a_choice_of_words(tiny: Any) -> None:
     assert json.loads(await tiny.text("Is it safe?", json_schema=schema)) in schema["enum"]
 
 
+@pytest.mark.parametrize(
+    "color",
+    [{"allOf": [{"$ref": "#/$defs/Color"}], "description": "As pydantic writes it."}, {"allOf": [{"enum": [7]}]}],
+)
+async def test_one_schema_in_allof_stands_for_itself(tiny: Any, color: dict[str, Any]) -> None:
+    schema = {"type": "object", "properties": {"color": color}, "required": ["color"], "additionalProperties": False}
+    answer = json.loads(await tiny.text("Which?", json_schema=schema | {"$defs": {"Color": {"enum": [7, 7.5]}}}))
+    assert answer["color"] in (7, 7.5)
+
+
+async def test_a_range_without_its_bounds(tiny: Any) -> None:
+    schema = {"type": "integer", "exclusiveMinimum": 3, "exclusiveMaximum": 6}
+    assert json.loads(await tiny.text("How many?", json_schema=schema)) in (4, 5)
+
+
 async def test_a_schema_without_sense_is_refused_and_harms_nobody(tiny: Any) -> None:
     with pytest.raises(orbit.ProviderError, match="JSON schema") as caught:
         await tiny.text("Hello?", json_schema={"$ref": "#/nowhere"})
@@ -44,6 +59,8 @@ async def test_a_schema_without_sense_is_refused_and_harms_nobody(tiny: Any) -> 
     [
         ({"type": "string", "pattern": r"^\d{3}$"}, "llama.cpp cannot parse"),
         ({"enum": []}, "llama.cpp cannot parse"),
+        ({"type": "integer", "minimum": 5, "maximum": 3}, "below its minimum"),
+        ({"allOf": [{"const": 1}, {"enum": [1, 2]}]}, "joins values by allOf"),
         ({"type": "string", "maxLength": 3000}, "llama.cpp cannot parse"),
         ({"type": "string", "minLength": 400_000}, "too large"),
         ({"type": "array", "items": {"type": "string"}, "minItems": 5000, "maxItems": 60_000}, "too large"),

@@ -12,6 +12,7 @@ from orbit_llamacpp.tool_format import ToolFormat
 
 _MOST_CALLS: Final = 8
 _MOST_CHOICES: Final = 256
+_OF_VALUES: Final = frozenset({"enum", "const", "pattern", "items"})
 _LONGEST: Final = 100_000
 """Limit of a grammar in characters. The converter expands repetitions, and huge grammars overflow llama.cpp's stack."""
 
@@ -28,6 +29,8 @@ def grammar_of(schema: str) -> str:
     """Return the GBNF of a JSON schema in JSON. Raises SchemaError."""
     try:
         grammar: str = json_schema_to_gbnf(json.dumps(_spelt_out(json.loads(schema))))
+    except SchemaError:
+        raise
     except Exception as error:  # the converter raises anything
         raise SchemaError(f"the JSON schema cannot be converted to a grammar: {error!r}") from error
     if len(grammar) > _LONGEST:
@@ -72,14 +75,34 @@ def _literal(text: str) -> str:
 
 
 def _spelt_out(schema: Any) -> Any:
-    """Return the schema with small integer ranges expanded to choices: the converter ignores bounds."""
+    """Return the schema in words that the converter reads right: it ignores bounds, and takes each allOf for an object.
+
+    Small ranges of integers become choices, and one schema in allOf stands for itself. Raises SchemaError for schemas
+    that no value fits, or that the converter would read wrong.
+    """
     if isinstance(schema, list):
         return [_spelt_out(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if schema.get("type") == "integer" and isinstance(low, int) and isinstance(high, int):
-        choices = range(low, high + 1)
-        if 0 < len(choices) <= _MOST_CHOICES:
+    parts = schema.get("allOf")
+    if isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], dict):  # as pydantic writes a reference
+        return _spelt_out({name: value for name, value in schema.items() if name != "allOf"} | parts[0])
+    if isinstance(parts, list) and any(isinstance(part, dict) and part.keys() & _OF_VALUES for part in parts):
+        raise SchemaError("the JSON schema joins values by allOf, which no grammar can say; join them yourself")
+    if schema.get("type") == "integer" and (choices := _range(schema)) is not None:
+        if not choices:
+            raise SchemaError("the JSON schema has an integer whose maximum is below its minimum")
+        if len(choices) <= _MOST_CHOICES:
             return {"enum": list(choices)}
-    return {key: value if key in ("enum", "const") else _spelt_out(value) for key, value in schema.items()}
+    return {name: value if name in ("enum", "const") else _spelt_out(value) for name, value in schema.items()}
+
+
+def _range(schema: dict[str, Any]) -> range | None:
+    """Return the integers between both bounds of a schema; None if it lacks one."""
+    low, high, above, below = (
+        value if isinstance(value := schema.get(name), int) and not isinstance(value, bool) else None
+        for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+    )
+    low = low if above is None else above + 1
+    high = high if below is None else below - 1
+    return None if low is None or high is None else range(low, high + 1)
