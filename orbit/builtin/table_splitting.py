@@ -9,11 +9,15 @@ _RULE = re.compile(r"[\s|:+=-]*")
 _CELLS = re.compile(r"(?<!\\)\|")
 
 
+_LONGEST_NAME = 100
+"""Characters of a first cell that names its row."""
+
+
 def pieces_of_table(header: str, text: str, room: int) -> Iterator[tuple[str, int, str]]:
     """Yield header, number of the first row from 0, and rows, together at most ``room`` characters if possible.
 
     A header that takes over half the room is not repeated: each row then names the columns of its cells. A row that
-    does not fit is cut between words.
+    does not fit is cut between words, and each part repeats its first cell.
     """
     header = header.strip("\n")
     rows = text.removeprefix(header).strip("\n").split("\n")
@@ -21,6 +25,7 @@ def pieces_of_table(header: str, text: str, room: int) -> Iterator[tuple[str, in
         names = _cells(header.split("\n")[0])
         rows = [_record(names, row) for row in rows]
         header = ""
+    gap = " | " if header else "; "
     left = room - len(header) - 1 if header else room
     kept: list[str] = []
     size = first = 0
@@ -31,9 +36,11 @@ def pieces_of_table(header: str, text: str, room: int) -> Iterator[tuple[str, in
         if not row.strip():
             continue
         if len(row) > left:
-            for piece in _words(row, left):
+            name = row.removeprefix("| ").partition(gap)[0] + gap
+            name = name if len(name) <= min(_LONGEST_NAME, left // 2) else ""
+            for at, piece in enumerate(_words(row, left - len(name))):
                 if piece:
-                    yield header, number, piece
+                    yield header, number, f"{name}{piece}" if at else piece
             continue
         if not kept:
             first = number

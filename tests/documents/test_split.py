@@ -32,6 +32,18 @@ def test_a_header_that_the_text_repeats_is_there_once():
     assert passage.text == "a\n\n| a | b |\n|---|---|\n| 1 | 2 |"
 
 
+@pytest.mark.parametrize("columns", [3, 200])
+def test_each_part_of_a_row_repeats_its_first_cell(columns):
+    """Without it nobody knows which row the other parts belong to, whether the header is repeated or not."""
+    names = ["Key", *(f"Column {number}" for number in range(columns))]
+    rows = [[f"K{row}", *(f"{'v' * (1_500 // columns)}{row}" for _ in range(columns))] for row in range(3)]
+    header, *lines = (" | ".join(cells) for cells in (names, *rows))
+    found = passages("a.xlsx", Content((Section("\n".join(lines), header=header, kind="table"),)), "d", Ingest())
+    bodies = [document.text.removeprefix("a\n\n").removeprefix(f"{header}\n") for document in found]
+    assert len(bodies) > 5
+    assert {body.removeprefix("Key: ")[:2] for body in bodies} == {"K0", "K1", "K2"}
+
+
 def test_in_a_wide_table_each_row_names_its_columns():
     names = [f"a long name of column {number}" for number in range(40)]
     rows = "\n".join(" | ".join(f"v{row}.{number}" for number in range(40)) for row in range(5))
@@ -79,6 +91,7 @@ def test_letters_and_their_accents_are_one_character_in_every_passage():
         ("Zero\u200bWidth und\u2060Wort\ufeff", "ZeroWidth undWort"),
         ("\u0e20\u0e32\u200b\u0e44\u0e17\u0e22", "\u0e20\u0e32\u200b\u0e44\u0e17\u0e22"),
         ("\x1b[31mERR\x1b[0m disk\x07", "ERR disk"),
+        ("\x1b]8;;http://x\x07link\x1b]8;;\x1b\\ text", "link text"),
         ("page one\fpage two", "page one\npage two"),
         ("5\u00a0km, 1\u202f000 E\u2011Mails", "5 km, 1 000 E-Mails"),
     ],

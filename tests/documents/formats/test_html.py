@@ -169,6 +169,13 @@ def test_items_of_lists_have_the_numbers_that_browsers_show(html, items):
     assert text(html).split("\n") == items
 
 
+def test_lists_in_cells_keep_their_numbers():
+    steps = "<ol><li>Open<li>Close<ol type=a><li>Lock</ol></ol><ul><li>Smile</ul>"
+    assert text(f"<table><tr><th>Step<th>Who<tr><td>{steps}<td>Ann</table>") == (
+        "Step | Who\n1. Open 2. Close a. Lock Smile | Ann"
+    )
+
+
 def test_values_of_form_fields_are_text_but_hidden_ones_are_not():
     page = (
         "<form><input type=hidden value=token><label>Oficina</label><input value='Calle Mayor 5'>"

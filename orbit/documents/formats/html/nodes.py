@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Literal
 
+from orbit.documents.formats.html.lists import ListNumbers
+from orbit.documents.formats.list_labels import BULLET
 from orbit.documents.formats.titles import picture_text
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ _SHOWN_INPUTS = frozenset(
 _PICTURES = frozenset(["img", "area"])
 _FIGURE = 3
 """Elements around a picture among which a figure is looked for."""
+LISTS = frozenset(["ol", "ul", "menu"])
 BREAK = "\v"
 """A line break within a paragraph, among its parts."""
 _LEAST_WITHOUT_SCRIPTS = 30
@@ -114,9 +117,15 @@ def value_of(node: LexborNode) -> str:
 def inline_text(root: LexborNode) -> str:
     """Return the text of an element in one line."""
     parts: list[str] = []
+    lists: list[ListNumbers] = []
     for kind, node, value in events(root):
         if kind == "text":
             parts.append(value)
+        elif value in LISTS:
+            lists = [*lists, ListNumbers(node)] if kind == "enter" else lists[:-1]
+            parts.append(" ")
+        elif kind == "enter" and value == "li" and lists and (label := lists[-1].next(node)) != BULLET:
+            parts.append(f" {label} ")
         elif kind == "enter" and value == "input":
             parts.append(f" {value_of(node)} ")
         elif value in BLOCKS or value in APART or value == "br":

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 from orbit.documents.formats.html.charset import decode_html
 from orbit.documents.formats.html.lists import ListNumbers
 from orbit.documents.formats.html.main_content import main_content
-from orbit.documents.formats.html.nodes import APART, BLOCKS, BREAK, STRUCK, collapse, events, inline_text, value_of
+from orbit.documents.formats.html.nodes import (
+    APART,
+    BLOCKS,
+    BREAK,
+    LISTS,
+    STRUCK,
+    collapse,
+    events,
+    inline_text,
+    value_of,
+)
 from orbit.documents.formats.html.tables import read_table_of
 from orbit.documents.formats.html.tags import is_too_deep, without_tags
 from orbit.documents.formats.html.xhtml import as_html
@@ -116,7 +126,7 @@ class _Writer:
             if name == "li":
                 label = self._lists[-1].next(node) if self._lists else "-"
                 self._mark = f"{'  ' * (len(self._lists) - 1)}{label} "
-            elif name in {"ul", "ol", "menu"}:
+            elif name in LISTS:
                 self._lists.append(ListNumbers(node))
         elif name == "br":
             self._parts.append(BREAK)
@@ -131,7 +141,7 @@ class _Writer:
         if name in BLOCKS:
             self._end()
             self._tight = False
-            if name in {"ul", "ol", "menu"}:
+            if name in LISTS:
                 self._lists.pop()
         elif name in APART:
             self._parts.append(" ")
