@@ -3,7 +3,7 @@
 import openai
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
+from langchain_openai import ChatOpenAI, OpenAI
 from pydantic import BaseModel
 from report import BASE, IMAGE, KEY, LINK, RAIN, SAID, feature, print_report
 
@@ -27,6 +27,7 @@ def weather(town: str) -> str:
 @feature("chat")
 def chat():
     assert model.invoke("hello").text == SAID
+    assert OpenAI(model="orbit", **COMMON).batch(["hello", "again"]) == [SAID, "You said: again"]
 
 
 @feature("stream")

@@ -25,6 +25,13 @@ class Weather(BaseModel):
 @feature("chat")
 def chat():
     assert litellm.completion(**COMMON, messages=HELLO).choices[0].message.content == SAID
+    prompts = {**COMMON, "model": "text-completion-openai/orbit", "prompt": ["hello", "again"]}
+    several = litellm.text_completion(**prompts)
+    assert [(choice.index, choice.text) for choice in several.choices] == [(0, SAID), (1, "You said: again")]
+    texts = {0: "", 1: ""}
+    for chunk in litellm.text_completion(**prompts, stream=True):
+        texts[chunk.choices[0].index] += chunk.choices[0].text or ""
+    assert texts == {0: SAID, 1: "You said: again"}
 
 
 @feature("stream")
