@@ -22,6 +22,7 @@ PromptText = Annotated[str, Meta(min_length=1, max_length=200_000, pattern=r"\S"
 Version = Annotated[str, Meta(min_length=1, max_length=100)]
 YEAR_10000 = 253_402_300_800
 Moment = Annotated[float, Meta(ge=0, lt=YEAR_10000)] | datetime
+_NO_MOMENT = "this is not a time; give Unix seconds, or ISO 8601 such as 2027-01-31T12:00:00Z"
 Models = Annotated[tuple[Name, ...], Meta(max_length=100)]
 Group = Annotated[str, Meta(max_length=100, pattern=GROUP)]
 Groups = Annotated[tuple[Group, ...], Meta(max_length=100)]
@@ -257,6 +258,11 @@ def _key_fields(key: ApiKey, secret: str | None, use: Use) -> dict[str, Any]:
 def key_info(key: ApiKey, use: Use, secret: str | None = None) -> KeyInfo:
     """Return a key to show, with its secret if it was just made."""
     return KeyInfo(**_key_fields(key, secret, use))
+
+
+def plain(mistake: str) -> str:
+    """Return what a decoder says of a mistaken ``Moment`` in plain words, anything else as it is."""
+    return mistake.replace("Invalid RFC3339 encoded datetime", _NO_MOMENT)
 
 
 def own_key(key: ApiKey, use: Use | None) -> OwnKey:

@@ -180,9 +180,6 @@ def _one(argument: str | None, option: str | None, sentence: str) -> str:
     return given[0]
 
 
-_NO_TIME = "this is not a time; give Unix seconds, or ISO 8601 such as 2027-01-31T12:00:00Z"
-
-
 def given(**options: Any) -> dict[str, Any]:
     """Return the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
@@ -192,13 +189,14 @@ def checked(kind: type[T], values: dict[str, Any]) -> T:
     """Return options as a request, validated as the HTTP API does. Raises UsageError with the option's name."""
     import msgspec
 
+    from orbit.admin.wire import plain
+
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         mistake, _, place = str(error).partition(" - at `$.")
-        mistake = mistake.replace("Invalid RFC3339 encoded datetime", _NO_TIME)
         option = f"--{place.rstrip('`').replace('_', '-')}: " if place else ""
-        raise click.UsageError(f"{option}{mistake}") from error
+        raise click.UsageError(f"{option}{plain(mistake)}") from error
 
 
 async def every(list_page: Callable[[str], Awaitable[list[T]]]) -> list[T]:

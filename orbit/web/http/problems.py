@@ -18,6 +18,7 @@ from litestar.exceptions import (
 )
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
+from orbit.admin.wire import plain
 from orbit.auth.budgets import BudgetExceeded
 from orbit.auth.keys import REFUSAL
 from orbit.auth.rate_limits import RateLimited
@@ -198,7 +199,10 @@ def invalid_fields(error: ValidationException) -> str:
     details = error.extra if isinstance(error.extra, list) else []
     if [item.get("message") for item in details] == [_NO_BODY]:
         return "The body is empty; it must be a JSON object."
-    return "; ".join(f"{_field(item)}: {item.get('message')}" for item in details) or "The request is not valid."
+    return (
+        "; ".join(f"{_field(item)}: {plain(str(item.get('message')))}" for item in details)
+        or "The request is not valid."
+    )
 
 
 def _field(detail: dict[str, Any]) -> str:

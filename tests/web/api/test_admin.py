@@ -321,7 +321,11 @@ def test_a_prompt_in_use_goes_only_by_force(server, admin):
         ("/admin/api-keys", {"client_name": "x" * 201}, "client_name"),
         ("/admin/api-keys", {"client_name": "a", "requests_per_minute": 0}, "requests_per_minute"),
         ("/admin/api-keys", {"client_name": "a", "requests_per_minute": 1.5}, "requests_per_minute"),
-        ("/admin/api-keys", {"client_name": "a", "expires_at": "tomorrow"}, "expires_at"),
+        (
+            "/admin/api-keys",
+            {"client_name": "a", "expires_at": "tomorrow"},
+            "expires_at: this is not a time; give Unix",
+        ),
         ("/admin/api-keys", {"client_name": "a", "expires_at": 1e300}, "expires_at"),
         ("/admin/api-keys", {"client_name": "a", "colection_name": "x"}, "colection_name"),
         ("/admin/api-keys/deactivate", {"api_key": {"$ne": None}}, "api_key"),
