@@ -26,6 +26,12 @@ _OF_SCHEMAS: Final = re.compile(r"schema|response_format|grammar|structured|guid
 _OF_TOOLS: Final = re.compile(r"\b(tools?|functions?|tool_choice|parallel_tool_calls|tool-call)", re.IGNORECASE)
 _OF_PARTS: Final = re.compile(r"image|multi-?modal|vision|modalit|\bfiles?\b|content (type|part)|mmproj", re.IGNORECASE)
 _OF_THOUGHTS: Final = re.compile(r"thinking|reasoning", re.IGNORECASE)
+_OF_FILTERS: Final = re.compile(
+    r"content_filter|content management policy|data_inspection_failed|content exists risk|inappropriate content"
+    r"|usage polic|\bflagged\b|敏感",
+    re.IGNORECASE,
+)
+"""Azure's, Alibaba's, DeepSeek's, OpenAI's, OpenRouter's and Zhipu's refusals of a prompt."""
 _REFUSALS: Final = (400, 422)
 _TOO_LARGE: Final = (400, 413, 422, 500)
 _STATUS: Final[dict[int, tuple[str, FailureKind]]] = {
@@ -119,6 +125,8 @@ def _mistakes(error: Refused, options: GenerateOptions, messages: Sequence[Messa
     said = error.marks
     if refuses_roles(said) or refuses_system(said):
         yield "messages", _ROLES
+    if _OF_FILTERS.search(said):
+        yield "messages", "A content filter of the model's service refuses these messages."
     if error.status not in _REFUSALS and not is_final(said):
         return
     if options.tools and _OF_TOOLS.search(said):

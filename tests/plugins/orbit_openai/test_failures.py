@@ -105,6 +105,26 @@ async def test_what_the_model_cannot_read_is_the_clients_mistake(
         assert len(wire.asked()) == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (400, "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."),
+        (400, "Content Exists Risk"),
+        (400, "Output data may contain inappropriate content."),
+        (400, "Your prompt was flagged as potentially violating our usage policy."),
+        (403, "Your chosen model requires moderation and your input was flagged"),
+    ],
+)
+async def test_a_prompt_that_a_filter_refuses_is_the_clients_to_change(
+    wire: OpenAIWire, start: Start, context: CallContext, code: int, said: str
+) -> None:
+    wire.faults.append(status(code, said))
+    with pytest.raises(ProviderError, match=r"refused|permit") as raised:
+        await ask(await start(base_url=wire.url), context)
+    assert (raised.value.kind, raised.value.option, len(wire.asked())) == ("rejected", "messages", 1)
+    assert raised.value.client == "A content filter of the model's service refuses these messages."
+
+
 async def test_a_server_that_says_so_in_other_words(wire: OpenAIWire, start: Start, context: CallContext) -> None:
     wire.faults.append(status(400, "prompt too long; exceeded max context length by 5 tokens"))
     provider = await start(base_url=wire.url)
