@@ -1,6 +1,7 @@
 """``GET /metrics`` over a real socket, read as Prometheus reads it."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,16 @@ def read(text: str) -> dict[tuple[str, ...], float]:
     }
 
 
+def described(text: str) -> dict[str, set[str]]:
+    """The metrics that have a help text, each with its labels."""
+    names = {"histogram": "", "gauge": "", "counter": "_total"}
+    return {
+        family.name + names[family.type]: {*family.samples[0].labels} - {"le"} if family.samples else set()
+        for family in text_string_to_metric_families(text)
+        if family.documentation not in ("", "None")
+    }
+
+
 def ask(server: Any, **body: Any) -> httpx.Response:
     headers = {"X-API-Key": server.key}
     return httpx.post(f"{server.url}/chat", json={"message": "hello", **body}, headers=headers)
@@ -41,6 +52,12 @@ def test_turns_tokens_stages_and_requests_are_counted(tmp_path: Path) -> None:
         assert httpx.get(f"{server.url}/health/live").status_code == 200
         response = httpx.get(f"{server.url}/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=")
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text("utf-8")
+    rows = [row.split("|")[1:3] for row in page.splitlines() if row.startswith("| `orbit_")]
+    labels = {name: {*re.findall(r"\w+", named)} for names, named in rows for name in re.findall(r"\w+", names)}
+    found = described(response.text)
+    assert found.keys() == labels.keys()
+    assert all(found[name] in (set(), labels[name]) for name in found), found  # nothing has been counted for some
     seen = read(response.text)
     assert seen["orbit_turns_total", "ok"] == 2
     assert seen["orbit_tokens_total", "completion"] == 6
