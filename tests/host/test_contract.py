@@ -207,6 +207,14 @@ BREACHES = {
         """,
         ["Plugin.retreive: there is no hook 'retreive'. Did you mean 'retrieve'?"],
     ),
+    "an argument of a hook that passes none": (
+        """
+        class Plugin(orbit.Provider):
+            @orbit.hookimpl
+            def register_routes(self, app): return []
+        """,
+        ["Plugin.register_routes takes 'app', which the hook does not pass. It passes: nothing."],
+    ),
     "a wrapper with a wrong argument": (
         """
         class Plugin(orbit.Provider):
