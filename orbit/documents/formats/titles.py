@@ -13,6 +13,8 @@ _JUNK = re.compile(
     | \(?anonymous\)? | \(?unspecified\)? | unknown | title | \(?no\ title\)? | none | null
     | (your|insert|enter)\ title(\ here)? | title\ (of|here)\b.{0,20}
     | (new\ )?(document|dokument|documento?|документ|文档|文書|문서)[\s(]*\d*\)?
+    | (new\ |neues?\ |nouveau\ |nuevo\ |nuovo\ |novo\ )(text|texte|rich\ text|ole)?[- ]?(document|dokument|documento?)
+        (\ (texte|de\ (texto?|texte)|di\ testo|rtf))?[\W\d_]* | (layout|blatt|sheet|tabelle|feuille|hoja|foglio)\ ?\d+
     | print(out)? | print\ document | (new\ )?page\ \d+
     | (new\ |neues\ |nouveau\ |nuevo\ )?(microsoft\ )?(office\ )?(word|excel|powerpoint)
         [- ]?(document|dokument|file|workbook)\ ?\d*

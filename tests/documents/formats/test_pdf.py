@@ -105,6 +105,8 @@ def test_running_headers_and_page_numbers_do_not_drown_the_text():
 def test_what_differs_or_is_all_of_a_page_is_no_running_header():
     fees = [f"Chapter {n}: the fee of class {n} is {n}0 euro." for n in range(1, 6)]
     assert texts(make_pdf(*([line(72, 700, fee)] for fee in fees))) == fees
+    keys = [[line(72, 700, f"Room {n}0"), line(72, 686, f"Ask clerk number {n} for the key.")] for n in range(1, 6)]
+    assert texts(make_pdf(*keys)) == [f"Room {n}0\nAsk clerk number {n} for the key." for n in range(1, 6)]
     same = [[line(72, 760, "Form 12"), line(72, 500 - 7 * n, "The end")] for n in range(4)]
     assert texts(make_pdf(*same))[1:] == ["The end"] * 3
 
@@ -156,6 +158,9 @@ def test_a_sentence_that_goes_on_overleaf_is_whole_on_its_first_page():
         "LaTeX with hyperref",
         "Minutes.docx - Google Docs",
         "Dokument1",
+        "Neues Textdokument \\(2\\)",
+        "Nouveau document texte",
+        "Layout 1",
         "1",
     ],
 )
@@ -172,6 +177,8 @@ def test_titles_that_name_a_program_or_file_are_no_titles(junk):
         "Book 12",
         "Form 12",
         "Documentation",
+        "New document retention rules",
+        "Layout of pages",
         "Excel for beginners",
         "Scanning electron microscopes",
     ],

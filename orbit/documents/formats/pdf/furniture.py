@@ -36,6 +36,8 @@ _SMALL = frozenset(
     )
 )
 """Numbers in words. A document with some of them after "page" counts its pages so."""
+_SENTENCE = 5
+"""A sentence with more spaces is no page number, even if a number in it is that of the page."""
 _NEAR = 6.0
 """Points by which the height of a repeated line on the page may differ."""
 _COUNTED, _IN_LETTERS = "\0", "\1"
@@ -100,6 +102,8 @@ def _patterns(text: str, page: int) -> Iterator[tuple[str, int]]:
     from that of the page. Nobody compares numbers in words.
     """
     yield text, 0
+    if text.endswith((".", "。")) and text.count(" ") >= _SENTENCE:
+        return
     for found in _NUMBER.finditer(text):
         number = int(found.group()) if found.group()[0].isdigit() and len(found.group()) < 7 else _roman(found.group())  # noqa: PLR2004  # no page has a longer one
         yield f"{text[: found.start()]}{_COUNTED}{text[found.end() :]}", number - page
