@@ -741,6 +741,18 @@ def test_struck_hidden_and_numbered_text_of_opendocument():
     assert text_of("a.odt", content) == "~~9 €~~ 7 €\n\n1. Öl"
 
 
+def test_struck_cells_are_marked():
+    from openpyxl.styles import Font  # type: ignore[import-untyped]  # it has no types
+
+    book = workbook(("Art", "Preis"), ("Tee", 9), ("Tee", 7))
+    book.active["B2"].font = Font(strike=True)
+    assert text_of("a.xlsx", saved(book)).endswith("Tee | ~~9~~\nTee | 7")
+    style = '<s:style s:name="a" s:family="table-cell"><s:text-properties s:text-line-through-style="solid"/></s:style>'
+    row = "<b:table-row><b:table-cell b:style-name='{}'><t:p>{}</t:p></b:table-cell></b:table-row>"
+    body = f"<b:table>{row.format('', 'Preis')}{row.format('a', '9')}{row.format('b', '7')}</b:table>"
+    assert text_of("a.ods", opendocument("spreadsheet", body, f"<x xmlns:s='s'>{style}</x>")) == "Preis\n~~9~~\n7"
+
+
 def test_struck_text_and_comments_of_rtf():
     comment = "{\\*\\atnid A}{\\*\\atnauthor Ann}{\\*\\annotation{\\*\\atnref 1}\\pard Ask sales.}"
     text = text_of("a.rtf", f"{{\\rtf1 {{\\strike 9}}{{\\strike  euro}} 7 euro{comment}.\\par}}".encode())

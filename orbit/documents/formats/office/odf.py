@@ -68,8 +68,10 @@ def read_odp(content: bytes) -> Content:
 def read_ods(content: bytes) -> Content:
     """Read all sheets, with values as the program shows them."""
     with Package(content, "OpenDocument spreadsheet", 200_000_000) as package:
-        sheets, reader = Sheets(), _Text(package)
-        body = child(package.required("content.xml"), "body", "spreadsheet")
+        main, sheets = package.required("content.xml"), Sheets()
+        own = child(main, "automatic-styles")
+        reader = _Text(package, Styles(package.xml("styles.xml"), *([own] if own is not None else [])))
+        body = child(main, "body", "spreadsheet")
         for table in body if body is not None else ():
             if local(table) == "table":
                 over = "\n\n".join(filter(None, map(reader.flat, _taken_off(table))))
@@ -137,7 +139,9 @@ class _Text:
         cells: list[str] = []
         for item in row:
             if local(item) in _CELLS:
-                cells += [self.flat(item)] * _repeated(item, "columns")
+                text = self.flat(item)
+                struck = STRUCK if text and self._styles.strikes(item) else ""
+                cells += [f"{struck}{text}{struck}"] * _repeated(item, "columns")
         while cells and not cells[-1]:
             cells.pop()
         return cells

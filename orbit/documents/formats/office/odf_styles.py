@@ -42,7 +42,7 @@ class Styles:
                 self._lists[attribute(item, "name")] = _levels(item)
             elif local(item) == "outline-style":
                 self._outline = _levels(item)
-            elif local(item) == "style" and attribute(item, "family") == "text":
+            elif local(item) == "style" and attribute(item, "family") in {"text", "table-cell"}:
                 look, name = child(item, "text-properties"), attribute(item, "name")
                 if attribute(look, "text-line-through-style", "none") != "none":
                     self._struck.add(name)
@@ -58,8 +58,8 @@ class Styles:
         return next((name == "Title" for name in self._chain(paragraph) if name in {"Title", "Subtitle"}), False)
 
     def strikes(self, item: Element) -> bool:
-        """Whether a part of a line is struck out."""
-        return local(item) == "span" and attribute(item, "style-name") in self._struck
+        """Whether a part of a line, or a cell, is struck out."""
+        return local(item) in {"span", "table-cell"} and attribute(item, "style-name") in self._struck
 
     def hides(self, item: Element) -> bool:
         """Whether a part of a line is not shown."""

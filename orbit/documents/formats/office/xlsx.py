@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
+from typing import Any
 
+from orbit.documents.formats.list_labels import STRUCK
 from orbit.documents.formats.office.drawing import described, linked_texts, text_of
 from orbit.documents.formats.office.number_format import shown
 from orbit.documents.formats.office.package import Package, attribute, descendants, local
@@ -31,9 +33,12 @@ def read_xlsx(content: bytes) -> Content:
             reader.read_chartsheet = lambda *_: None  # it fails on charts that it does not know
             reader.read()
             book, sheets = reader.wb, Sheets()
+            text_of_cell = _text_or_struck if any(font.strike for font in book._fonts) else _text  # noqa: SLF001  # asking each cell takes long
             for sheet in book.worksheets:
                 sheet.reset_dimensions()  # some programs write a wrong size
-                sheets.add(sheet.title, ([_text(cell) for cell in row] for row in sheet.iter_rows(max_row=_LAST_ROW)))
+                sheets.add(
+                    sheet.title, ([text_of_cell(cell) for cell in row] for row in sheet.iter_rows(max_row=_LAST_ROW))
+                )
                 sheets.note(sheet.title, _over_cells(package, parts.get(sheet.title, "")))
             book.close()
             cells = {sheet.title for sheet in book.worksheets}
@@ -80,6 +85,11 @@ def _over_cells(package: Package, sheet: str) -> str:
                 text = "".join(run.text or "" for run in descendants(comment, "t", "text") if run.text).strip()
                 texts.append(f"Comment on {place}: {text}" if text else "")
     return "\n\n".join(filter(None, texts))
+
+
+def _text_or_struck(cell: Any) -> str:
+    text = _text(cell)
+    return f"{STRUCK}{text}{STRUCK}" if text and cell.font.strike else text
 
 
 def _text(cell: object) -> str:
