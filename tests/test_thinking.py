@@ -142,6 +142,14 @@ def test_thoughts_without_an_end_are_no_answer(text: str) -> None:
         assert split(pieces)[0] == ""
 
 
+@pytest.mark.parametrize("text", ["<thinking>plan</think>\n", "<thought>\nplan\n</think>\n\n"])
+def test_a_closing_tag_of_another_name_ends_thoughts_that_no_other_ends(text: str) -> None:
+    for pieces in cuts(text + ANSWER):
+        assert split(pieces)[0] == ANSWER, pieces
+    assert split([text + "more"], cut=True)[0] == ""
+    assert split([text + "more</thinking></thought>" + ANSWER])[0].endswith(ANSWER)
+
+
 @pytest.mark.parametrize("text", ["```thinking\nhmm", "<analysis>hmm", "Here is my thought process:hmm"])
 @pytest.mark.parametrize("end", ["", "\n```", "</analysis>"])
 def test_a_block_alone_is_the_answer_unless_it_is_cut(text: str, end: str) -> None:

@@ -79,7 +79,10 @@ def closing_tag(opening: re.Match[str]) -> str:
 
 
 def closing_or_own(closing: str, opening: re.Match[str] | None) -> re.Pattern[str]:
-    """Return the pattern of the group ``closing``, and of tags like the opening one, whatever their attributes."""
+    """Return the pattern of the group ``closing``, and of tags like the opening one, whatever their attributes.
+
+    The group ``other`` matches closing tags of another name: some models mix them up.
+    """
     name = opening and opening["name"]
     own = rf"<{re.escape(name)}{_ATTRIBUTES}(?<!/)>" if name else re.escape(opening[0]) if opening else "(?!)"
     if name:
@@ -88,7 +91,8 @@ def closing_or_own(closing: str, opening: re.Match[str] | None) -> re.Pattern[st
         end = rf"{_CLOSING_TOKEN}|{re.escape(closing)}|<channel\|>|<\|content\|>"  # of Gemma 4 and Solar
     else:
         end = re.escape(closing)
-    return re.compile(rf"(?P<closing>{end})|{own}", re.IGNORECASE)
+    other = rf"|(?P<other></(?:{_NAME})\s?>)" if name else ""
+    return re.compile(rf"(?P<closing>{end})|{own}{other}", re.IGNORECASE)
 
 
 def unopened(text: str) -> re.Match[str] | None:
@@ -105,9 +109,13 @@ def unopened(text: str) -> re.Match[str] | None:
 
 def closes(found: re.Match[str]) -> bool:
     """Return whether a tag closes thoughts, rather than being mentioned in them: it begins or ends a line."""
+    return found["closing"] is not None and (stands_alone(found) or found[0] == FINAL)
+
+
+def stands_alone(found: re.Match[str]) -> bool:
+    """Return whether a tag begins or ends a line."""
     rest = found.string[found.end() : found.end() + WINDOW].lstrip(" \t")
-    ends_line = at_line_start(found) or rest.startswith(("\n", "\r")) or found[0] == FINAL
-    return found["closing"] is not None and ends_line
+    return at_line_start(found) or rest.startswith(("\n", "\r"))
 
 
 def touches(found: re.Match[str]) -> bool:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable
 
 from orbit.thinking.phase import OPENED, PLAIN, Learn, Phase, Split
-from orbit.thinking.tags import FINAL, LONGEST, TAG, closes, is_quoted, is_word, may_be_quoted, touches
+from orbit.thinking.tags import FINAL, LONGEST, TAG, closes, is_quoted, is_word, may_be_quoted, stands_alone, touches
 
 
 class Thoughts(Phase):
     """Thoughts that a tag opened, until the tag that closes them.
 
-    Closing tags in code, in quotation marks or of inner thoughts do not end them. If no other closing tag follows, the
-    last of these did.
+    Closing tags in code, in quotation marks, of inner thoughts or of another name do not end them. If no other closing
+    tag follows, the last of these did.
     """
 
     def __init__(self, tags: re.Pattern[str], closing: str, then: Callable[[], Phase]) -> None:
@@ -79,6 +79,11 @@ class Thoughts(Phase):
     def _pass(self, found: re.Match[str]) -> str:
         """Read a tag that does not end the thoughts, and return it."""
         in_code, quoted = self._is_code, is_quoted(found)
+        if found.groupdict().get("other"):
+            tag = self._read(found[0])
+            if stands_alone(found) and not in_code:
+                self._doubtful, self._in_code, self._is_inner = [], False, True
+            return tag
         if found["closing"] is None:
             begun = bool(self._before.strip())
             self._depth += begun and not (in_code or quoted or is_word(found))
