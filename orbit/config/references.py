@@ -46,6 +46,8 @@ _IN_SECRETS = re.compile(
     r")"
 )
 """More of these, which in other settings may be texts."""
+_PLACEHOLDER = re.compile(r"<[A-Za-z][\w .-]*>|[\w-]{0,8}(?:\.{3}|…)")
+"""What examples have in place of a secret, such as <YOUR_KEY> and sk-..."""
 _SECRET = re.compile(r"(?:key|password|passwd|token|secret|authorization)$", re.IGNORECASE)
 """Names of settings that hold a secret. Only in these, a text like a file's address is a foreign reference."""
 _SUPPORTED = "Supported are ${NAME}, ${NAME:-default}, ${NAME:?message} and ${file:PATH}"
@@ -101,6 +103,10 @@ class References(msgspec.Struct, frozen=True):
 
     def _refuse_foreign(self, text: str, path: str) -> None:
         secret = _SECRET.search(path) is not None
+        if secret and _PLACEHOLDER.fullmatch(text.strip()):
+            raise _Unresolved(
+                f"'{text.strip()}' stands for a secret in an example; put yours into .env, and ${{NAME}} here."
+            )
         found = _FOREIGN.fullmatch(text.strip())
         if found is None and secret:
             found = _IN_SECRETS.fullmatch(text.strip())

@@ -121,6 +121,12 @@ def test_a_reference_that_leads_nowhere(read: Any, value: str, sentence: str) ->
     assert "hunter2" not in problem
 
 
+@pytest.mark.parametrize("value", ["<YOUR_API_KEY>", "<your key>", "sk-...", "…"])
+def test_what_stands_for_a_secret_in_an_example_is_none(read: Any, value: str) -> None:
+    _, (problem,) = read(f"openai: {{model: m, api_key: '{value}'}}")
+    assert problem.startswith(f"openai.api_key: '{value}' stands for a secret in an example; put yours into .env")
+
+
 @pytest.mark.parametrize("value", ["file:///run/secrets/key", "file:/run/secrets/key", "@/run/secrets/key"])
 def test_the_address_of_a_file_is_no_secret(read: Any, value: str) -> None:
     _, (problem,) = read(f"openai: {{model: m, api_key: '{value}'}}")
