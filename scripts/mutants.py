@@ -114,6 +114,8 @@ def score_of(name: str, modules: list[str], sample: int | None) -> tuple[list[st
         file = copy / "mutants" / "orbit" / f"{module}.py.meta"
         codes |= json.loads(file.read_text("utf-8"))["exit_code_by_key"]
     tried = tried or list(codes)
+    if all(codes[fault] is None for fault in tried):
+        raise SystemExit(f"{name}: its tests already fail without a fault; see {copy / 'mutmut.log'}")
     return [fault for fault in tried if codes[fault] in MISSED], len(tried)
 
 
