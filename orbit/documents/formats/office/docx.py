@@ -200,7 +200,9 @@ class _Document:
             name = local(item)
             if (sign := _sign(item, name)) is not None:
                 parts.append(sign)
-            elif name == "r" and (is_on(style := child(item, "rPr"), "strike") or is_on(style, "dstrike")):
+            elif (
+                name == "r" and (look := _look(item)) is not None and (is_on(look, "strike") or is_on(look, "dstrike"))
+            ):
                 parts.append(STRUCK)
                 self._write(item, parts)
                 parts.append(STRUCK)
@@ -283,6 +285,11 @@ def _described(item: Element) -> str:
     return attribute(child(item, "docPr"), "descr") or attribute(item, "alt")
 
 
+def _look(run: Element) -> Element | None:
+    """Return how a run looks, which is said first in it."""
+    return run[0] if len(run) and local(run[0]) == "rPr" else None
+
+
 def _is_gone(mark: Element | None) -> bool:
     """Whether the end of a paragraph is deleted."""
     return child(mark, "del") is not None or child(mark, "moveFrom") is not None
@@ -314,7 +321,7 @@ def _visible(parent: Element | None) -> Iterator[Element]:
         if name == "AlternateContent":
             chosen = child(item, "Choice")
             yield from _visible(chosen if chosen is not None else child(item, "Fallback"))
-        elif name not in _GONE and not (name == "r" and is_on(child(item, "rPr"), "vanish")):
+        elif name not in _GONE and not (name == "r" and (look := _look(item)) is not None and is_on(look, "vanish")):
             yield item
 
 

@@ -227,6 +227,9 @@ def _taken_off(table: Element) -> list[Element]:
     """Take the drawings and comments off the cells of a sheet, with the places of the comments, and return them."""
     shapes = child(table, "shapes")
     taken = list(shapes) if shapes is not None else []
+    names = {tag.rpartition("}")[2] for tag in {item.tag for item in table.iter()}}
+    if names.isdisjoint({*_SHAPES, "annotation"}):
+        return taken
     line = 1
     for row in _rows(table):
         column = 1

@@ -12,6 +12,8 @@ from orbit.documents.formats.office.package import Element, attribute, child, de
 _DEEPEST = 20
 """Styles based on each other."""
 
+_STYLED = frozenset(("span", "table-cell"))
+
 Counts = dict[int, int]
 """How far each level of a list has counted."""
 
@@ -59,11 +61,11 @@ class Styles:
 
     def strikes(self, item: Element) -> bool:
         """Whether a part of a line, or a cell, is struck out."""
-        return local(item) in {"span", "table-cell"} and attribute(item, "style-name") in self._struck
+        return bool(self._struck) and local(item) in _STYLED and attribute(item, "style-name") in self._struck
 
     def hides(self, item: Element) -> bool:
         """Whether a part of a line is not shown."""
-        return local(item) == "span" and attribute(item, "style-name") in self._hidden
+        return bool(self._hidden) and local(item) == "span" and attribute(item, "style-name") in self._hidden
 
     def begin(self, items: Element) -> Counts:
         """Return the counts of an outermost list: new ones, unless it continues another."""
