@@ -150,6 +150,8 @@ _CLOSE = 2.0
 """How much less than the best part another one may score to be quoted as well."""
 _LEAST = 1 / 2
 """How much it must share with the question, relative to the best part."""
+_ALIKE = 0.7
+"""The similarity from which a heading asks the same in other words, so that its part need not share the question's."""
 
 
 def quotations(question: str, passages: Sequence[Passage], longest: int, most: int) -> list[Quotation]:
@@ -164,7 +166,8 @@ def quotations(question: str, passages: Sequence[Passage], longest: int, most: i
     said: list[str] = []
     for part in found:
         words = f" {' '.join(_WORD.findall(''.join(part.units).casefold()))} "
-        fits = part.score >= found[0].score - _CLOSE and part.shared >= _LEAST * found[0].shared
+        says = part.shared >= _LEAST * found[0].shared or passages[part.place].likeness >= _ALIKE
+        fits = says and part.score >= found[0].score - _CLOSE
         if part is found[0] or (fits and len(chosen) < most and not any(words in one for one in said)):
             chosen.append(part)
             said.append(words)
