@@ -280,7 +280,7 @@ def _cut_alike(cuts: list[list[_Cut]], gaps: Sequence[list[_Cut]], rects: Sequen
         for one, other in ((above, below), (below, above)):
             high = _height(rects[one])
             near = abs(rects[one][0][1] - rects[other][0][1]) <= _NEXT * high
-            if near and len(gaps[one]) > len(cuts[one]) < len(cuts[other]):
+            if near and len(gaps[one]) > len(cuts[one]) and len(cuts[other]) > 1:
                 alike = [
                     next((gap for gap in gaps[one] if _are_alike(gap, cut, _NARROW * high)), None)
                     for cut in cuts[other]
