@@ -74,6 +74,7 @@ def test_chats_are_shown_newest_first_and_only_what_the_log_holds(server):
 
 
 def test_chats_are_filtered_and_paged(server):
+    chat(server, "something forbidden")
     for number in range(5):
         chat(server, f"paged {number}")
     written(server)
