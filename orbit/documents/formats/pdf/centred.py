@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 
 from orbit.documents.formats.pdf.piece import Piece
-from orbit.documents.formats.pdf.rows import rows_of
 from orbit.documents.formats.pdf.tables import cell_text
 
 _OVERLAP = 0.05
@@ -22,17 +21,17 @@ _OFF = 0.3
 """Part of a line's height by which a cell may be off the middle."""
 
 
-def centred(pieces: Sequence[Piece]) -> list[Piece]:
-    """Return a page's text with one piece for each cell of such rows."""
+def centred(pieces: list[Piece], rows: Sequence[list[Piece]]) -> list[Piece]:
+    """Return a page's text, whose rows are given, with one piece for each cell of such rows."""
     cells: dict[int, list[Piece]] = {}
-    for band, room in _bands(rows_of(pieces)):
+    for band, room in _bands(rows):
         columns = _columns(list(chain.from_iterable(band)))
         if len(columns) >= _FEWEST and _are_level(columns, room):
             line = min(piece.line for column in columns for piece in column)
             whole = [_joined(column, line) for column in columns]
             cells.update((id(piece), whole) for piece in chain.from_iterable(columns))
     if not cells:
-        return list(pieces)
+        return pieces
     found: list[Piece] = []
     for piece in pieces:
         whole = cells.get(id(piece), [piece])
@@ -47,7 +46,9 @@ def _bands(rows: Sequence[list[Piece]]) -> Iterator[tuple[list[list[Piece]], flo
     tops: list[float] = []
     bottoms: list[float] = []
     for row in rows:
-        top, bottom = min(piece.top for piece in row), max(piece.bottom for piece in row)
+        top, bottom = row[0].top, row[0].bottom
+        for piece in row[1:]:
+            top, bottom = min(top, piece.top), max(bottom, piece.bottom)
         if bands and bottoms[-1] - top >= _OVERLAP * row[0].height:
             bands[-1].append(row)
             bottoms[-1] = max(bottoms[-1], bottom)

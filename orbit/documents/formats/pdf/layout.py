@@ -28,6 +28,7 @@ _MOST = 5_000
 """Pieces of a page to put into order. Maps may have more."""
 _DEEPEST = 20
 """Columns within columns."""
+_SIGNS = "-=+"
 _DRAWN = re.compile(r"[-=+]{8,}(?:[ |+]+[-=+]{2,})*")
 """A line that reports draw with signs, between the rows of tables."""
 _LONG_WORD = 10
@@ -51,12 +52,14 @@ def arrange(pieces: Sequence[Piece], grids: Sequence[Grid] = (), cuts: Sequence[
         return [*upright, *other]
     tables = [table for grid in grids if (table := _bordered(grid, upright)) is not None]
     inside = {id(piece) for table in tables for piece in table.pieces}
-    outside = centred([piece for piece in upright if id(piece) not in inside])
-    lines_drawn = [piece for piece in outside if _DRAWN.fullmatch(piece.text)]
+    alone = [piece for piece in upright if id(piece) not in inside]
+    rows = rows_of(alone)
+    outside = centred(alone, rows)
+    lines_drawn = [piece for piece in outside if piece.text[:1] in _SIGNS and _DRAWN.fullmatch(piece.text)]
     if lines_drawn:
         drawn = {id(piece) for piece in lines_drawn}
         outside = [piece for piece in outside if id(piece) not in drawn]
-    tables += find_tables(rows_of(outside), cuts)
+    tables += find_tables(rows if outside is alone else rows_of(outside), cuts)
     inside.update(id(piece) for table in tables for piece in table.pieces)
     outside += [one for one in lines_drawn if not any(table.top < one.top < table.bottom for table in tables)]
     free = [piece for piece in outside if id(piece) not in inside]

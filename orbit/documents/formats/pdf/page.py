@@ -145,7 +145,8 @@ def _pieces(
     spaces = [_spaces(line, own, grids) for line, own in zip(lines, rects, strict=True)]
     around = iter(boxes.of_chars([place for own in spaces for start, end in own for place in (start - 1, end)]))
     gaps = [
-        [(*space, before, after) for space, before, after in zip(own, around, around, strict=False)] for own in spaces
+        [(*space, before, after) for space, before, after in zip(own, around, around, strict=False)] if own else []
+        for own in spaces
     ]
     cuts_of = [
         _cuts(line, own, boxes_of, grids) if own else [] for line, own, boxes_of in zip(lines, gaps, rects, strict=True)
@@ -181,7 +182,7 @@ def _parts(line: re.Match[str], rects: list[Box], cuts: Sequence[_Cut], boxes: B
 
 def _has_bars(text: str) -> bool:
     """Whether a line is a row of a table that a report draws with signs."""
-    return text[0] == "|" == text.rstrip()[-1] and " " in text
+    return text.startswith("|") and text.rstrip().endswith("|") and " " in text
 
 
 def _are_level(one: Box, other: Box) -> bool:
@@ -242,7 +243,7 @@ def _spaces(line: re.Match[str], rects: Sequence[Box], grids: Sequence[Grid]) ->
     if not (
         rects[-1][2] - rects[0][0] > _LOOSE * high * len(text)
         or "   " in text
-        or _has_bars(text)
+        or (text[:1] == "|" and _has_bars(text))
         or (rects[1:] and _uneven(rects, _WIDE * high))
         or (grids and any(grid.holds(_around(rects)) for grid in grids))
     ):

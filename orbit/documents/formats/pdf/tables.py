@@ -155,7 +155,7 @@ def _grow(rows: Sequence[list[Piece]], start: int, *, alone: bool) -> tuple[list
     height = 0
     bottom = 0.0
     for row in rows[start:]:
-        gap = min(piece.top for piece in row) - bottom
+        gap = (min(piece.top for piece in row) if row[1:] else row[0].top) - bottom
         if height and gap > _ROW_GAP * row[0].height:
             break
         places = [_place(piece, columns) for piece in row]
