@@ -40,7 +40,7 @@ class BaseEmbedContract(BaseProviderContract):
         calls.offered(promise, subject, "embed")
 
     async def test_embed_returns_float32_rows(self, promise: Promise, subject: Subject, texts: Sequence[str]) -> None:
-        """`embed` returns one float32 array of numpy, of shape (number of texts, dimension), of finite numbers."""
+        """`embed` returns float32 of numpy, of shape (texts, dimension): finite numbers, and no row of zeros."""
         import numpy as np  # noqa: PLC0415  # only suites that test embedders need numpy
 
         vectors = await calls.answered(promise, lambda: _embed(subject, texts))
@@ -51,6 +51,8 @@ class BaseEmbedContract(BaseProviderContract):
             promise.broken(f"it returned {vectors.dtype} of shape {vectors.shape} for {len(texts)} texts", mend)
         if not np.isfinite(vectors).all():
             promise.broken("there are NaN or infinite numbers", "raise orbit.ProviderError where a vector is none")
+        if not vectors.any(axis=1).all():
+            promise.broken("a row is all zeros", "raise orbit.ProviderError where a vector is none")
 
     async def test_embed_keeps_the_order(self, promise: Promise, subject: Subject, texts: Sequence[str]) -> None:
         """Each row is the vector of the text at its place, whatever the other texts are."""

@@ -105,6 +105,12 @@ class NotNumbers(RightEmbedder):
         return rows(texts) * float("nan")
 
 
+class AllZeros(RightEmbedder):
+    @hookimpl
+    async def embed(self, texts: Sequence[str]) -> Any:
+        return rows(texts) * 0
+
+
 class Sorted(RightEmbedder):
     @hookimpl
     async def embed(self, texts: Sequence[str]) -> Any:
@@ -216,6 +222,7 @@ WRONG = (
     Wrong("test_embed_returns_float32_rows", Doubles, "it returned float64 of shape (3, 32) for 3 texts"),
     Wrong("test_embed_returns_float32_rows", Flat, "it returned float32 of shape (96,)"),
     Wrong("test_embed_returns_float32_rows", NotNumbers, "there are NaN"),
+    Wrong("test_embed_returns_float32_rows", AllZeros, "a row is all zeros"),
     Wrong("test_embed_keeps_the_order", Sorted, "row 0 is not the vector that its text has alone"),
     Wrong("test_embed_tells_texts_apart", Same, "two texts got one vector"),
     Wrong("test_embed_tells_texts_apart", Random, "one text got two vectors"),
