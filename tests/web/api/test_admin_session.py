@@ -79,6 +79,8 @@ def test_signed_in_everything_is_open(page):
 
 def test_only_the_token_signs_in(server, anyone, page):
     assert anyone.post("/admin/session").status_code == 401
+    without_cookie = anyone.get("/admin/session", headers=RIGHT)
+    assert (without_cookie.status_code, "no cookie of a sign-in" in without_cookie.text) == (401, True)
     assert anyone.post("/admin/session", headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert anyone.post("/admin/session", headers={"Authorization": f"Bearer {server.key}"}).status_code == 403
     assert page.post("/admin/session", headers=page.csrf).status_code == 401  # a session does not prolong itself

@@ -52,6 +52,8 @@ def test_generators_of_clients_understand_it(document: Any) -> None:
         stream = document["paths"][path]["post"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
         assert stream["type"] == "string"
         assert "data:" in stream["description"]
+    upload = document["paths"]["/admin/collections/{collection}/documents"]["post"]["requestBody"]["content"]
+    assert upload["multipart/form-data"]["schema"]["properties"]["files"]["items"]["format"] == "binary"
 
 
 def test_a_generated_python_client_asks(document: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
