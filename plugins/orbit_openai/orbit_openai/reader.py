@@ -206,7 +206,8 @@ class ChatReader:
             yield answer, _text(part.reasoning_content or part.reasoning or part.thinking) + _thoughts(part.content)
         if self._reason is None:
             self._reason = finish_reason(choice.finish_reason, self._url, "finish_reason")
-            self._stopped_by = _text(choice.stop_reason)
+            stop = choice.stop_reason
+            self._stopped_by = stop if isinstance(stop, str) else ""  # a number is a token's
         if whole and choice.message is not None:
             self._reason = self._reason or "stop"
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import stat
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -49,8 +50,11 @@ def refusing(wire, *request_ids):
 
 
 def kept(folder):
-    directory = follower_folder(folder, "elasticsearch")
-    return [json.loads(line) for path in DeadLetters(directory).files() for line in path.read_bytes().splitlines()]
+    lines = []
+    for path in DeadLetters(follower_folder(folder, "elasticsearch")).files():
+        with suppress(FileNotFoundError):  # sent meanwhile
+            lines += path.read_bytes().splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def refused(folder):

@@ -86,7 +86,8 @@ async def test_a_model_is_only_offered_for_what_it_is_made_for(
     hooks = ("embed", "generate", "count_tokens", "register_commands")
     assert [writer.offers(hook) for hook in hooks] == [False, True, True, True]
     assert [bert.offers(hook) for hook in hooks] == [True, False, False, True]
-    assert make(model_path="nowhere.gguf").offers("generate")  # what is wrong with it is said by validate()
+    unreadable = make(model_path="nowhere.gguf")  # validate() says so; nobody is asked to choose it or another one
+    assert [unreadable.offers(hook) for hook in hooks] == [False, False, False, True]
 
 
 async def test_the_only_embedding_model_is_the_one_that_embeds(gguf: Any, tmp_path: Path) -> None:
