@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from orbit import CallContext, Document, GenerateOptions, Health, Host, Message, Need, Provider, Query, hookimpl
+from orbit.filters import is_number
 
 logger = logging.getLogger("orbit.reranker")
 
@@ -267,8 +268,7 @@ def _numbered(scores: Sequence[float | None]) -> bool:
 
 
 def _valid(score: Any) -> float | None:
-    number = isinstance(score, int | float) and not isinstance(score, bool)
-    return float(score) if number and 0 <= score <= _HIGHEST else None
+    return float(score) if is_number(score) and 0 <= score <= _HIGHEST else None
 
 
 def _inert(text: str) -> str:

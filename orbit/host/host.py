@@ -19,7 +19,7 @@ from orbit.errors import ConfigError, PluginLoadError, Problem, PromptTooLong, P
 from orbit.filters import readable
 from orbit.host.calls.calls import attributed, call, wrong_type
 from orbit.host.documents.connectors import fetched
-from orbit.host.documents.embedding import Embedding, unusable
+from orbit.host.documents.embedding import Embedding, vector_problem
 from orbit.host.documents.file_plugins import file_plugins
 from orbit.host.documents.stores import Completed, Stores
 from orbit.host.host_proxy import HostProxy, lending
@@ -272,7 +272,7 @@ class OrbitHost:
 
     async def _embed(self, name: str, texts: Sequence[str], kind: EmbedKind, context: CallContext) -> Vectors:
         vectors = await self._vectors(name, "embed", len(texts), {"texts": texts, "kind": kind, "context": context})
-        if problem := unusable(texts, vectors, kind):
+        if problem := vector_problem(texts, vectors, kind):
             raise ProviderError(problem, provider=name, operation="embed")
         return vectors
 

@@ -136,7 +136,7 @@ class Embedding:
             return vectors, len(piece)
 
 
-def unusable(texts: Sequence[str], vectors: Vectors, kind: EmbedKind) -> str:
+def vector_problem(texts: Sequence[str], vectors: Vectors, kind: EmbedKind) -> str:
     """Return which text has a vector that finds nothing, and why; empty if none has.
 
     A query may have a vector of zeros: it is like no text, which is no mistake of the model.

@@ -4,6 +4,7 @@ import json
 from typing import Any, Final
 
 from orbit import Chunk, FinishReason, OrbitError, ThinkingSplitter, Thought, ToolCall, Usage
+from orbit.filters import is_number
 from orbit.upstreams import Characters, count_of, cut_off, finish_reason, is_json, new_call_id
 from orbit_anthropic.errors import event_error, not_compatible
 from orbit_anthropic.events import DONE, Events
@@ -238,6 +239,6 @@ def _dict(value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     """Return a text. A number is one that lost its quotation marks."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if is_number(value):
         return str(value)
     return value if isinstance(value, str) else ""

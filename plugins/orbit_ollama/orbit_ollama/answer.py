@@ -13,6 +13,7 @@ from orbit import (
     Usage,
     WrittenToken,
 )
+from orbit.filters import is_number
 from orbit.upstreams import Characters, count_of, finish_reason, loose_json, written_tokens
 from orbit_ollama.tools import calls_from, forced_call, is_forced
 from orbit_ollama.wire import not_ollama, oversized
@@ -166,7 +167,7 @@ def _text(value: Any) -> str:
         value = value.get("text")
     if isinstance(value, list):
         return "".join(map(_text, value))
-    if isinstance(value, int | float) and not isinstance(value, bool):  # a text that lost its quotation marks
+    if is_number(value):  # a text that lost its quotation marks
         return str(value)
     return value if isinstance(value, str) else ""
 

@@ -12,6 +12,7 @@ from orbit import (
     Usage,
     WrittenToken,
 )
+from orbit.filters import is_number
 from orbit.upstreams import Characters, count_of, cut_off, finish_reason, written_tokens
 from orbit_openai.calls import Calls
 from orbit_openai.errors import frame_error, not_compatible
@@ -258,7 +259,7 @@ def _text(content: Any) -> str:
     """Return the text in a string, a part, or a list of parts. A number is a text that lost its quotation marks."""
     if isinstance(content, str):
         return content
-    if isinstance(content, int | float) and not isinstance(content, bool):
+    if is_number(content):
         return str(content)
     if isinstance(content, dict):
         kind = content.get("type")
