@@ -1,5 +1,6 @@
 """The batch by itself, step by step: what is read and written together."""
 
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,13 @@ WINDOW, SEQUENCES, LIMIT = 256, 12, 5
 class Steps:
     """A batch of a tiny model, and what it has emitted."""
 
-    def __init__(self, model: Model, *, n_batch: int) -> None:
+    def __init__(self, model: Model, *, n_batch: int, copies: bool = True) -> None:
         settings = LlamaCppSettings(n_threads=1, n_batch=n_batch)
         self.model = model
         self.events: list[Event] = []
         self.stats = Stats()
         self.context = Context(model, settings, WINDOW, SEQUENCES)
-        slots = Slots(self.context, SEQUENCES, 1_000_000, reuse=True, copies=True)
+        slots = Slots(self.context, SEQUENCES, 1_000_000, reuse=True, copies=copies)
         self.batch = Batch(model, self.context, slots, self.stats, self.events.extend, lambda _: False)
 
     def push(self, number: int, text: str) -> None:
@@ -40,12 +41,17 @@ class Steps:
         self.events.clear()
         for number, text in enumerate(texts):
             self.push(number, text)
-        steps = 0
-        while not self.batch.idle:
-            self.batch.step()
-            steps += 1
+        steps = self.finish()
         assert sum(isinstance(event, Finished) for event in self.events) == len(texts), self.events
         return [self.text(number) for number in range(len(texts))], steps
+
+    def finish(self) -> int:
+        """Step until all is answered. Return how many steps it took."""
+        for steps in range(10_000):
+            if self.batch.idle:
+                return steps
+            self.batch.step()
+        pytest.fail("a request is neither read nor answered")
 
     def text(self, number: int) -> str:
         return "".join(getattr(event, "text", "") for event in self.events if event.id == number)
@@ -123,6 +129,41 @@ def test_a_new_prompt_gets_the_sequence_beside_another(steps: Steps) -> None:
         steps.push(number, text)
         steps.batch.step()
     assert sorted(request.sequence for request in steps.batch._slots.running) in ([1, 2], [2, 3])
+
+
+@pytest.mark.parametrize("text", ["Boats", "Boats by the sea, and a museum"])
+@pytest.mark.parametrize("copies", [True, False])
+def test_a_prompt_that_others_bring_into_memory_while_it_waits_is_answered(
+    steps: Steps, text: str, copies: bool
+) -> None:
+    """It cannot be reused if it is too short to copy, or if the model's memory cannot be copied."""
+    steps.batch.close()
+    other = Steps(steps.model, n_batch=8, copies=copies)
+    for number in range(SEQUENCES):
+        other.push(number, text)
+    other.finish()
+    assert len({other.text(number) for number in range(SEQUENCES)}) == 1
+    assert other.stats.failed == 0
+    other.batch.close()
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_every_request_is_answered_in_whatever_order_they_come(steps: Steps, copies: bool) -> None:
+    steps.batch.close()
+    other = Steps(steps.model, n_batch=steps.context.capacity, copies=copies)
+    chance = random.Random(1)
+    texts = ["Boats", "Boats by the sea", "a", "Museum " * 9, "Museum " * 9 + "opens", "7 boats"]
+    asked = [chance.choice(texts) for _ in range(300)]
+    for number, text in enumerate(asked):
+        other.push(number, text)
+        for _ in range(chance.randrange(4)):
+            other.batch.step()
+    other.finish()
+    answers: dict[str, set[str]] = {text: set() for text in texts}
+    for number, text in enumerate(asked):
+        answers[text].add(other.text(number))
+    assert [len(found) for found in answers.values()] == [1] * len(texts)
+    other.batch.close()
 
 
 @pytest.mark.parametrize("known", [0, 1, 5, 6, 7, 8, 9])

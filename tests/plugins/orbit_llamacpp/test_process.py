@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import llama_cpp as lib
 import pytest
 import pytest_asyncio
 from orbit_llamacpp import LlamaCppSettings
 from orbit_llamacpp.client import EngineClient
-from orbit_llamacpp.engine.model import maps
+from orbit_llamacpp.engine.model import Model, maps
 
 import orbit
 
@@ -122,6 +123,23 @@ def test_small_models_are_read_into_memory(
     for part in (1, 2):
         (tmp_path / f"model-0000{part}-of-00002.gguf").write_bytes(bytes(50))
     assert maps(LlamaCppSettings(**settings), tmp_path / "model-00001-of-00002.gguf") is mapped
+
+
+@pytest.mark.parametrize(("features", "repacks"), [(b"AVX2 = 1 | AMX_INT8 = 1 | ", False), (b"AVX2 = 1 | ", True)])
+def test_amx_is_not_used(
+    features: bytes, repacks: bool, gguf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[bool] = []
+
+    def load(path: bytes, params: Any) -> Any:
+        given.append(params.use_extra_bufts)
+        return load_from_file(path, params)
+
+    load_from_file = lib.llama_model_load_from_file
+    monkeypatch.setattr(lib, "llama_model_load_from_file", load)
+    monkeypatch.setattr(lib, "llama_print_system_info", lambda: features)
+    Model(gguf.write_decoder(tmp_path / "llama.gguf", "llama"), LlamaCppSettings()).close()
+    assert given == [repacks]
 
 
 async def test_a_gpu_that_is_not_there_is_told(

@@ -137,7 +137,9 @@ class Batch:
 
     def _begin_known(self, events: list[Event]) -> None:
         """Begin the answers to prompts that are in memory."""
-        for request in [request for request in self._reading if not request.begun and self._slots.has(request)]:
+        for request in [*self._reading]:
+            if request.begun or not self._slots.has(request):  # asked one by one: each beginning changes the memory
+                continue
             self._reading.remove(request)
             try:
                 self._begin(request)

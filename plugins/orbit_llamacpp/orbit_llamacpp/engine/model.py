@@ -20,6 +20,11 @@ _ALL_LAYERS: Final = 0x7FFFFFFF
 _MOST_READ: Final = 8
 """By default, a file is read if the memory is this many times its size."""
 
+_AMX: Final = b"AMX_INT8 = 1"
+"""Compiled with GCC for Intel's AMX, llama.cpp crashes at the first prompt: the compiler removes the tile configuration
+that it loads (ggml-org/llama.cpp, 20824 and 26954). Without extra buffer types it does not use AMX.
+"""
+
 _UNKNOWN: Final = re.compile(r"unknown model architecture: '([^']*)'")
 
 
@@ -42,6 +47,7 @@ class Model:
         if self._split is not None:
             params.tensor_split = self._split
         params.load_mode = _load_mode(settings, path)
+        params.use_extra_bufts = _AMX not in lib.llama_print_system_info()
         handle = lib.llama_model_load_from_file(str(path).encode(), params)
         if not handle:
             raise _load_error(path)

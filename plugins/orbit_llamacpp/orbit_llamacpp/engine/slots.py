@@ -45,8 +45,8 @@ class Slots:
         return bool(self._idle)
 
     def reusable(self, request: Request) -> int:
-        """Return how many tokens of a waiting prompt could be reused now."""
-        return max(self._best(request)[0], self._own(request))
+        """Return how many tokens of a waiting prompt ``begin`` would reuse now."""
+        return self._source(request)[0]
 
     def has(self, request: Request) -> bool:
         """Return whether a waiting prompt is in memory but for its last token."""
@@ -75,11 +75,8 @@ class Slots:
 
     def begin(self, request: Request) -> None:
         """Reuse what was read before and forget the rest of the sequence. Sets ``position`` and ``cached``."""
-        own = self._own(request)
+        length, source = self._source(request)
         previous, request.previous = request.previous, []
-        length, source = self._best(request) if self._copies else (0, None)
-        if own >= length or length < _FEWEST_COPIED:
-            length, source = own, None
         if len(previous) - (length if source is None else 0) >= _FEWEST_KEPT:
             self._keep(request.sequence, previous)
         if source is not None:
@@ -104,9 +101,11 @@ class Slots:
         self._idle[request.sequence] = kept
         request.close()
 
-    def _own(self, request: Request) -> int:
-        """Return how many tokens it can reuse of what its sequence held before."""
-        return self._usable(request, shared_length(request.previous, request.prompt)) if self._reuse else 0
+    def _source(self, request: Request) -> tuple[int, int | Snapshot | None]:
+        """Return how many tokens a prompt with a sequence can reuse, and from where; None is its own sequence."""
+        own = self._usable(request, shared_length(request.previous, request.prompt)) if self._reuse else 0
+        length, source = self._best(request) if self._copies else (0, None)
+        return (own, None) if own >= length or length < _FEWEST_COPIED else (length, source)
 
     def _usable(self, request: Request, common: int) -> int:
         """Leave the last token to decode, and before it none or at least two: none of them is ever read alone."""
