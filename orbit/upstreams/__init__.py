@@ -1,7 +1,7 @@
 """Helpers for plugins that call a server. Public API, like everything in ``import orbit``."""
 
 from orbit.upstreams.addresses import Address, address_problem, credential_problem, is_public, shown, user_alone
-from orbit.upstreams.answers import Characters, Lines, count_of, finish_reason, loose_json
+from orbit.upstreams.answers import Characters, Lines, count_of, event_data, finish_reason, loose_json
 from orbit.upstreams.asking import Connections, StatusError, cut_off, next_piece, oversized, read_to_end, whole_body
 from orbit.upstreams.batches import embed_in_batches
 from orbit.upstreams.connections import (
@@ -52,6 +52,7 @@ __all__ = [
     "embed_in_parts",
     "error_of_status",
     "estimated_tokens",
+    "event_data",
     "failed_connection",
     "finish_reason",
     "function_of",

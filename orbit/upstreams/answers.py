@@ -13,6 +13,7 @@ from orbit.types import FinishReason
 logger = logging.getLogger("orbit.upstreams")
 
 _MARK: Final = b"\xef\xbb\xbf"
+_BEFORE_FIELDS: Final = _MARK + b" \t"
 _FAILED: Final = re.compile(
     r"abort|cancel|error|fail|exception|time_?d?_?out|interrupt|malformed|insufficient|kill|unavail|disconnect|load"
     r"|crash|evict|preempt|unexpected|exceed|limit|quota|shut_?down|network|closed"
@@ -59,6 +60,22 @@ class Lines:
         """Return the line that the end of the body completes."""
         rest, self._rest = self._rest, b""
         return rest if self._started else rest.removeprefix(_MARK)
+
+
+def event_data(line: bytes) -> bytes | None:
+    """Return the data of a line of server-sent events; None if it has none.
+
+    Accepts what servers add: white space or a byte order mark before the field, ``Data:``, and ``data:`` once more, by
+    a server that passes on another one's events.
+    """
+    if not line.startswith(b"data:"):
+        line = line.lstrip(_BEFORE_FIELDS)
+        if line[:5].lower() != b"data:":
+            return None
+    data = line[5:].strip()
+    while data.startswith(b"data:"):
+        data = data[5:].lstrip()
+    return data
 
 
 class Characters:

@@ -68,6 +68,7 @@ COMPLETE: dict[str, Stream] = {
     ),
     "the same as an event": Stream([b'data: {"response": "Hello world"}'], usage=None),
     "one object in several lines": Stream([json.dumps(json.loads(last(ANSWER)), indent=1).encode()]),
+    "Data: after a mark": Stream([b"\xef\xbb\xbf Data: " + piece for piece in PLAIN]),
     "data: twice": Stream([b"data: data: " + piece for piece in PLAIN]),
     "a number": Stream([line("It is "), line(42), last()], "It is 42"),
     "a message that is a text": Stream([b'{"message": "Hello world", "done": true}'], usage=None),

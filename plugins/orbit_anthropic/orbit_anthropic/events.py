@@ -5,15 +5,13 @@ from typing import Any, Final
 import msgspec
 
 from orbit import ProviderError
-from orbit.upstreams import Lines, loose_json, oversized
+from orbit.upstreams import Lines, event_data, loose_json, oversized
 from orbit_anthropic.errors import not_compatible
 
 LONGEST_LINE: Final = 8 * 1024 * 1024
 """Limit of one line, or of one event or message with several lines, in bytes."""
 DONE: Final = "[DONE]"
 """The type of the event that OpenAI's end of a stream becomes."""
-_BEFORE_FIELDS: Final = b"\xef\xbb\xbf \t"
-"""A byte order mark and white space, which some servers write before each field."""
 _LINE_COST: Final = 64
 """Overhead that each line counts for, in bytes."""
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -52,8 +50,8 @@ class Events:
                 break
             if self._is_message:
                 self._keep(line)
-            elif line.startswith(b"data:"):
-                found += self._data(line[5:].strip())
+            elif (data := event_data(line)) is not None:
+                found += self._data(data)
             elif not line:
                 found += self._flushed()
             elif line.lstrip().startswith(b"{"):
@@ -63,14 +61,10 @@ class Events:
                     self._keep(line)
                 else:
                     found.append(event)
-            elif (odd := line.lstrip(_BEFORE_FIELDS))[:5].lower() == b"data:":
-                found += self._data(odd[5:].strip())
         return found
 
     def _data(self, data: bytes) -> list[dict[str, Any]]:
         """Return the event in a line of data. Ignore what is no JSON object, as other programs' pings are not."""
-        while data.startswith(b"data:"):  # once more by a server before this one
-            data = data[5:].lstrip()
         if data == b"[DONE]":  # of OpenAI's API, from gateways that translate it
             return [{"type": DONE}]
         event = None if self._pending else decoded(data)

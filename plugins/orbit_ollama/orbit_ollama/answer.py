@@ -14,7 +14,7 @@ from orbit import (
     WrittenToken,
 )
 from orbit.filters import is_number
-from orbit.upstreams import Characters, count_of, finish_reason, loose_json, written_tokens
+from orbit.upstreams import Characters, count_of, event_data, finish_reason, loose_json, written_tokens
 from orbit_ollama.tools import calls_from, forced_call, is_forced
 from orbit_ollama.wire import not_ollama, oversized
 
@@ -110,7 +110,8 @@ class ChatLines:
             # Proxies turn lines into events, and texts may be broken or numbers not integers.
             found = []
             for text in data.replace(b"\r", b"\n").split(b"\n"):
-                line = self._line(text.strip().removeprefix(b"\xef\xbb\xbf"))
+                event = event_data(text)
+                line = self._line(text.strip().removeprefix(b"\xef\xbb\xbf") if event is None else event)
                 found += [] if line is None else [line]
                 if line is not None and line.done:
                     break  # ignore anything after the end of the answer
@@ -124,8 +125,7 @@ class ChatLines:
         try:
             line = _loose(text)
         except ProviderError as error:
-            broken = text.removeprefix(b"data:").lstrip().startswith(b"{")
-            if self._begun or broken or len(self._skipped) >= _PREAMBLE:
+            if self._begun or text.startswith(b"{") or len(self._skipped) >= _PREAMBLE:
                 raise
             self._skipped.append(error)
             return None
@@ -134,9 +134,6 @@ class ChatLines:
 
 
 def _loose(line: bytes) -> ChatLine | None:
-    line = line.strip()
-    while line.startswith(b"data:"):  # once more by a server before this one
-        line = line[5:].lstrip()
     if not line or line.startswith(_NOT_DATA) or line.upper() == b"[DONE]":
         return None
     try:

@@ -5,13 +5,11 @@ from typing import Any, Final, Literal
 import msgspec
 
 from orbit import ProviderError
-from orbit.upstreams import Lines, count_of, loose_json, oversized
+from orbit.upstreams import Lines, count_of, event_data, loose_json, oversized
 from orbit_openai.errors import not_compatible
 
 LONGEST_FRAME: Final = 8 * 1024 * 1024
 """Limit of one line, or of one event with several lines, in bytes."""
-_BEFORE_FIELDS: Final = b"\xef\xbb\xbf \t"
-"""A byte order mark and white space, which some servers write before each field."""
 _LINE_COST: Final = 64
 """Overhead that each line counts for, in bytes."""
 
@@ -134,14 +132,14 @@ class Frames:
             elif not line:
                 if self._pending or self._event:
                     self._flush(found)
-            elif line.startswith((b"data:", b"error:")):
-                self._field(line, found)
+            elif (data := event_data(line)) is not None:
+                self._data(data, found, failed=self._event == b"error")
+            elif line.startswith(b"error:"):
+                self._data(line[6:].strip(), found, failed=True)
             elif line.startswith(b"event:"):
                 self._event = line[6:].strip()
             elif line.lstrip().startswith((b"{", b"[")):
                 self._document(line, found)
-            elif (odd := line.lstrip(_BEFORE_FIELDS))[:5].lower() == b"data:":
-                self._field(b"data:" + odd[5:], found)
         return found
 
     def _document(self, line: bytes, found: list[tuple[Kind, Frame]]) -> None:
@@ -152,12 +150,7 @@ class Frames:
         else:
             found.append(("document", frame))
 
-    def _field(self, line: bytes, found: list[tuple[Kind, Frame]]) -> None:
-        name, _, data = line.partition(b":")
-        data = data.strip()
-        while data.startswith(b"data:"):  # of a server before this one
-            data = data[5:].lstrip()
-        failed = name == b"error" or self._event == b"error"
+    def _data(self, data: bytes, found: list[tuple[Kind, Frame]], *, failed: bool) -> None:
         if data.startswith(b"[") and data[:6].upper() == b"[DONE]":
             found.append(("done", Frame()))
             return
