@@ -229,3 +229,43 @@ class UpstreamContract:
 
         assert text(await ask(provider, context)) == "one two three"
         assert len({request.headers["Authorization"] for request in wire.requests}) == 2
+
+    @pytest.mark.parametrize("after", [None, 0, 2])
+    async def test_stopping_while_the_server_is_silent_ends_its_work(self, wire, start, context, after):
+        wire.faults.append(self.fault("hang", after=after))  # before the status, the first piece, or another one
+        provider = await start(base_url=wire.url)
+        got = []
+
+        async def client():
+            async with aclosing(provider.generate(QUESTION, ANYTHING, context)) as chunks:
+                async for chunk in chunks:
+                    got.append(chunk.text)  # noqa: PERF401  # the condition below sees them as they come
+
+        task = asyncio.create_task(client())
+        await until(lambda: wire.running == 1 and (got or not after))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await until(lambda: wire.running == 0)
+
+        assert wire.cut_off == 1
+        assert provider.pool.servers[0].in_flight == 0
+
+    async def test_a_client_that_has_enough_ends_the_work(self, wire, start, context):
+        wire.delay, wire.reply = 0.01, lambda _: ["word "] * 10_000
+        provider = await start(base_url=wire.url)
+
+        async with aclosing(provider.generate(QUESTION, ANYTHING, context)) as chunks:
+            for _ in range(3):
+                await anext(chunks)
+        await until(lambda: wire.running == 0)
+
+        assert wire.cut_off == 1
+        assert provider.pool.servers[0].in_flight == 0
+
+    async def test_connections_are_used_again(self, wire, start, context):
+        provider = await start(base_url=wire.url)
+
+        for _ in range(5):
+            await ask(provider, context)
+
+        assert wire.connections == 1

@@ -11,11 +11,16 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import httpx
 import msgspec
 
-from orbit import CallContext, Chunk, GenerateOptions, Message, Provider, Tool, ToolCall
+from orbit import CallContext, Chunk, GenerateOptions, Message, OrbitError, Provider, Tool, ToolCall
+
+if TYPE_CHECKING:
+    from orbit.testing import RunningServer
+
 
 QUESTION = (Message("user", "one two three"),)
 ANYTHING = GenerateOptions()
@@ -68,6 +73,39 @@ async def ask(
 def text(chunks: list[Chunk]) -> str:
     """Return the text of an answer."""
     return "".join(chunk.text for chunk in chunks)
+
+
+async def attempt(start: Any, url: str, context: CallContext) -> tuple[list[Chunk], OrbitError | None]:
+    """Return the chunks that arrived, and the error that came after them."""
+    provider = await start(base_url=url, max_retries=0)
+    chunks: list[Chunk] = []
+    try:
+        async with aclosing(provider.generate(QUESTION, ANYTHING, context)) as stream:
+            async for chunk in stream:
+                chunks.append(chunk)  # noqa: PERF401  # those before an error count
+    except OrbitError as error:
+        return chunks, error
+    return chunks, None
+
+
+def post(server: RunningServer, message: str = "one two three", *, stream: bool = True, **body: Any) -> httpx.Response:
+    """Ask a whole ORBIT server."""
+    body = {"message": message, "stream": stream, **body}
+    return httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}, timeout=20)
+
+
+def frames(response: httpx.Response) -> list[dict[str, Any]]:
+    """Return the frames of a streamed answer."""
+    return [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
+
+
+def turn(server: RunningServer, *, stream: bool, **body: Any) -> tuple[int, str, dict[str, Any]]:
+    """Return status, text and last frame (or body) of ``/chat``."""
+    response = post(server, "hello", stream=stream, **body)
+    if response.status_code != 200 or not stream:
+        return response.status_code, response.json().get("response", ""), response.json()
+    got = frames(response)
+    return 200, "".join(frame.get("text", "") for frame in got), got[-1]
 
 
 async def until(condition: Callable[[], object]) -> None:

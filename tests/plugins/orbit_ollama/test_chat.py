@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
 from typing import Any
 
 import pytest
-from ollama_kit import QUESTION, Served, Start, ask, text, until
-from ollama_wire import Fault, OllamaWire
+from ollama_kit import QUESTION, Served, Start, ask, text
+from ollama_wire import OllamaWire
 
 from orbit import CallContext, GenerateOptions, Message, Usage
 
@@ -191,50 +189,3 @@ async def test_separate_thoughts_are_left_out(start: Start, context: CallContext
 
         assert text(await ask(provider, context)) == "one two three"
         assert wire.asked()[0]["think"] is True
-
-
-@pytest.mark.parametrize("phase", ["before the status", "before the first piece", "in the middle", "between pieces"])
-async def test_closing_stops_the_server_within_a_second(
-    wire: OllamaWire, start: Start, context: CallContext, phase: str
-) -> None:
-    if phase == "before the status":
-        wire.faults.append(Fault("hang"))
-    elif phase == "before the first piece":
-        wire.faults.append(Fault("hang", after=0))
-    elif phase == "between pieces":
-        wire.faults.append(Fault("hang", after=2))
-    else:
-        wire.delay, wire.reply = 0.01, lambda _: ["word "] * 10_000
-    provider = await start(base_url=wire.url)
-    got: list[str] = []
-
-    async def client() -> None:
-        async with aclosing(provider.generate(QUESTION, GenerateOptions(), context)) as chunks:
-            async for chunk in chunks:
-                got.append(chunk.text)
-                if phase == "in the middle" and len(got) == 3:
-                    return
-
-    task = asyncio.create_task(client())
-    if phase == "in the middle":
-        await task
-    else:
-        await until(lambda: wire.running == 1 and (phase != "between pieces" or got))
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    await until(lambda: wire.running == 0)
-
-    assert wire.cut_off == 1
-    assert provider.pool.servers[0].in_flight == 0
-
-
-async def test_connections_are_used_again(wire: OllamaWire, start: Start, context: CallContext) -> None:
-    provider = await start(base_url=wire.url)
-    assert wire._runner is not None
-    server = wire._runner.server
-    assert server is not None
-
-    for _ in range(5):
-        await ask(provider, context)
-
-    assert len(server.connections) == 1

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from ollama_kit import served_wire
 from ollama_wire import Fault, OllamaWire
+from wire_kit import frames, post
 
 from orbit.errors import ConfigError
 from orbit.testing import RunningServer, serve
@@ -29,15 +30,6 @@ def settings(wire: OllamaWire, **own: Any) -> dict[str, Any]:
     return {"ollama": ollama, "diary": {}, "limits": {"max_answer_tokens": 64}}
 
 
-def ask(server: RunningServer, message: str = "one two three", *, stream: bool = True) -> httpx.Response:
-    body = {"message": message, "stream": stream}
-    return httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}, timeout=20)
-
-
-def frames(response: httpx.Response) -> list[dict[str, Any]]:
-    return [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
-
-
 def wait(condition: Any) -> None:
     end = time.monotonic() + 10
     while not condition():
@@ -47,8 +39,8 @@ def wait(condition: Any) -> None:
 
 def test_plain_and_streamed_answers(wire: OllamaWire, tmp_path: Path) -> None:
     with serve(settings(wire), tmp_path) as server:
-        plain = ask(server, stream=False).json()
-        streamed = frames(ask(server))
+        plain = post(server, stream=False).json()
+        streamed = frames(post(server))
 
     assert plain["response"] == "one two three"
     assert "".join(frame["text"] for frame in streamed) == "one two three"
@@ -103,8 +95,8 @@ def test_a_failure_before_the_answer(
     server.provider("ollama")._took(10.0)  # so that whole answers are fetched in pieces, too
 
     wire.faults.append(fault)
-    response = ask(server, stream=stream)
-    again = ask(server, stream=stream)
+    response = post(server, stream=stream)
+    again = post(server, stream=stream)
     wait(lambda: len(records) == 2)
 
     assert response.status_code == status
@@ -133,9 +125,9 @@ def test_a_failure_within_the_answer(
     wire, server = impatient
     server.provider("ollama")._took(10.0)  # the same
     wire.faults.append(fault)
-    response = ask(server)
+    response = post(server)
     wire.faults.append(fault)
-    whole = ask(server, stream=False)
+    whole = post(server, stream=False)
 
     *pieces, end = frames(response)
     assert response.status_code == 200
@@ -150,9 +142,9 @@ def test_a_refused_connection_and_recovery(wire: OllamaWire, tmp_path: Path, *, 
     assert wire.run is not None
     with serve(settings(wire), tmp_path) as server:
         wire.run(wire.stop())
-        refused = ask(server, stream=stream)
+        refused = post(server, stream=stream)
         wire.run(wire.start())
-        again = ask(server, stream=stream)
+        again = post(server, stream=stream)
 
     assert (refused.status_code, refused.json()["code"]) == (503, "provider_unavailable")
     assert "is not available" in refused.json()["detail"]
@@ -186,7 +178,7 @@ def test_many_clients_share_two_servers(tmp_path: Path) -> None:
             answers: list[str] = []
             threads = [
                 threading.Thread(
-                    target=lambda number=number: answers.append(ask(server, f"I am {number}", stream=False).text)
+                    target=lambda number=number: answers.append(post(server, f"I am {number}", stream=False).text)
                 )
                 for number in range(40)
             ]
@@ -204,7 +196,7 @@ def test_documents_are_fitted_to_num_ctx(wire: OllamaWire, tmp_path: Path) -> No
     config = settings(wire, num_ctx=512)
     config["shelf"] = {"texts": [f"a passage of some words {number} " * 40 for number in range(4)]}
     with serve(config, tmp_path) as server:
-        answer = ask(server, "what is it?", stream=False).json()
+        answer = post(server, "what is it?", stream=False).json()
 
     assert answer["metadata"]["dropped_documents"] > 0
     assert wire.asked()[0]["options"]["num_ctx"] == 512
@@ -212,7 +204,7 @@ def test_documents_are_fitted_to_num_ctx(wire: OllamaWire, tmp_path: Path) -> No
 
 def test_a_question_too_long_for_num_ctx_is_the_clients_mistake(wire: OllamaWire, tmp_path: Path) -> None:
     with serve(settings(wire, num_ctx=256), tmp_path) as server:
-        response = ask(server, "word " * 1000, stream=False)
+        response = post(server, "word " * 1000, stream=False)
 
     assert response.status_code == 413
     assert not wire.asked()
@@ -225,7 +217,7 @@ def test_a_missing_model_refuses_the_start(wire: OllamaWire, tmp_path: Path) -> 
 
 def test_the_sections_default_system_prompt_guides_the_model(wire: OllamaWire, tmp_path: Path) -> None:
     with serve(settings(wire, default_system_prompt="Speak like a pirate."), tmp_path) as server:
-        ask(server)
+        post(server)
 
     assert wire.asked()[0]["messages"][0] == {"role": "system", "content": "Speak like a pirate."}
 
@@ -247,7 +239,7 @@ def test_what_only_the_server_finds_too_long_is_the_clients_to_shorten(
 ) -> None:
     with serve(settings(wire, num_ctx=4096), tmp_path) as server:
         wire.trained_context = 20  # of which the host knows nothing: it measures with what was there at the start
-        response = ask(server, "word " * 40, stream=stream)
+        response = post(server, "word " * 40, stream=stream)
 
     assert response.status_code == 413
     assert response.json()["code"] == "prompt_too_long"

@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import gzip
 import itertools
-import json
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
 
-import httpx
 import pytest
 from ollama_kit import QUESTION, Start, ask, served_wire, text
 from ollama_streams import BROKEN, COMPLETE, SILENT
 from ollama_wire import OllamaWire, Raw
+from wire_kit import attempt, turn
 
-from orbit import CallContext, Chunk, GenerateOptions, OrbitError, ProviderError, Usage
+from orbit import CallContext, GenerateOptions, ProviderError, Usage
 from orbit.testing import RunningServer, serve
 
 CHAT = "/api/chat"
 STREAMED, WHOLE = GenerateOptions(), GenerateOptions(stream=False)
 MiB = 1024 * 1024
-
-
-async def attempt(start: Start, url: str, context: CallContext) -> tuple[list[Chunk], OrbitError | None]:
-    """Return the chunks that arrived, and the error that came after them."""
-    provider = await start(base_url=url, max_retries=0)
-    chunks: list[Chunk] = []
-    try:
-        async with aclosing(provider.generate(QUESTION, STREAMED, context)) as stream:
-            async for chunk in stream:
-                chunks.append(chunk)  # noqa: PERF401  # those before an error count
-    except OrbitError as error:
-        return chunks, error
-    return chunks, None
 
 
 async def drain(provider: Any, context: CallContext) -> None:
@@ -145,16 +131,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OllamaWir
             yield wire, server
 
 
-def chat(server: RunningServer, *, stream: bool, session: str = "") -> tuple[int, str, dict[str, Any]]:
-    """Return status, text and last frame (or body) of ``/chat``."""
-    body = {"message": "hello", "stream": stream, **({"session_id": session} if session else {})}
-    response = httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}, timeout=20)
-    if response.status_code != 200 or not stream:
-        return response.status_code, response.json().get("response", ""), response.json()
-    got = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
-    return 200, "".join(frame.get("text", "") for frame in got), got[-1]
-
-
 @pytest.mark.parametrize("name", ["counts in floats", "events", "half characters", "thinking", "harmony", "gzip"])
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_gets_the_answer(served: tuple[OllamaWire, RunningServer], name: str, *, stream: bool) -> None:
@@ -162,7 +138,7 @@ def test_a_client_gets_the_answer(served: tuple[OllamaWire, RunningServer], name
     right = COMPLETE[name]
     wire.raw[CHAT] = right.raw()
 
-    status, text, last = chat(server, stream=stream)
+    status, text, last = turn(server, stream=stream)
 
     assert (status, text, last["finish_reason"]) == (200, right.text, right.reason)
 
@@ -176,9 +152,9 @@ def test_what_is_no_answer_is_an_error_and_not_remembered(
     wire.raw[CHAT] = (SILENT | BROKEN)[name].raw()
     session = f"{name} {stream}"
 
-    status, _, last = chat(server, stream=stream, session=session)
+    status, _, last = turn(server, stream=stream, session_id=session)
     wire.raw.clear()
-    again = chat(server, stream=stream, session=session)
+    again = turn(server, stream=stream, session_id=session)
 
     assert (last.get("code") or last["error"]["code"]).startswith("provider_")
     assert status in ((200, 502, 503) if stream else (502, 503))

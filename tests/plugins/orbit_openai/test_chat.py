@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
 from typing import Any
 
 import pytest
-from openai_kit import QUESTION, Start, ask, text, until
-from openai_wire import Fault, OpenAIWire
+from openai_kit import Start, ask, text
+from openai_wire import OpenAIWire
 
 from orbit import CallContext, GenerateOptions, ProviderError, Usage
 
@@ -157,42 +155,3 @@ async def test_separate_thoughts_are_left_out(wire: OpenAIWire, start: Start, co
     wire.thoughts = "let me see"
 
     assert text(await ask(await start(base_url=wire.url), context)) == "one two three"
-
-
-@pytest.mark.parametrize("phase", ["before the status", "before the first piece", "in the middle", "between pieces"])
-async def test_closing_stops_the_server(wire: OpenAIWire, start: Start, context: CallContext, phase: str) -> None:
-    if phase == "in the middle":
-        wire.delay, wire.reply = 0.01, lambda _: ["word "] * 10_000
-    else:
-        after = {"before the status": None, "before the first piece": 0, "between pieces": 2}[phase]
-        wire.faults.append(Fault("hang", after=after))
-    provider = await start(base_url=wire.url)
-    got: list[str] = []
-
-    async def client() -> None:
-        async with aclosing(provider.generate(QUESTION, GenerateOptions(), context)) as chunks:
-            async for chunk in chunks:
-                got.append(chunk.text)
-                if phase == "in the middle" and len(got) == 3:
-                    return
-
-    task = asyncio.create_task(client())
-    if phase == "in the middle":
-        await task
-    else:
-        await until(lambda: wire.running == 1 and (phase != "between pieces" or got))
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    await until(lambda: wire.running == 0)
-
-    assert wire.cut_off == 1
-    assert provider.pool.servers[0].in_flight == 0
-
-
-async def test_connections_are_used_again(wire: OpenAIWire, start: Start, context: CallContext) -> None:
-    provider = await start(base_url=wire.url)
-
-    for _ in range(5):
-        await ask(provider, context)
-
-    assert wire.connections == 1

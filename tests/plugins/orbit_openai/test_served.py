@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -13,10 +12,10 @@ import httpx
 import msgspec
 import numpy as np
 import pytest
-from openai_kit import ask as ask_provider
-from openai_kit import served_wire, text, until
+from openai_kit import ask, served_wire, text, until
 from openai_wire import Fault, OpenAIWire
 from orbit_openai import OpenAIProvider, OpenAISettings
+from wire_kit import frames, post
 
 from orbit import CallContext, GenerateOptions
 from orbit.errors import ConfigError
@@ -34,19 +33,10 @@ def settings(wire: OpenAIWire, **own: Any) -> dict[str, Any]:
     return {"openai": openai, "diary": {}, "limits": {"max_answer_tokens": 64}}
 
 
-def ask(server: RunningServer, message: str = "one two three", *, stream: bool = True) -> httpx.Response:
-    body = {"message": message, "stream": stream}
-    return httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}, timeout=20)
-
-
-def frames(response: httpx.Response) -> list[dict[str, Any]]:
-    return [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
-
-
 def test_plain_and_streamed_answers(wire: OpenAIWire, tmp_path: Path) -> None:
     with serve(settings(wire), tmp_path) as server:
-        plain = ask(server, stream=False).json()
-        streamed = frames(ask(server))
+        plain = post(server, stream=False).json()
+        streamed = frames(post(server))
 
     assert plain["response"] == "one two three"
     assert "".join(frame["text"] for frame in streamed) == "one two three"
@@ -90,7 +80,7 @@ def test_a_failure_before_the_answer(
     wire, server = impatient
     wire.faults.append(fault)
 
-    response = ask(server, stream=stream)
+    response = post(server, stream=stream)
 
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert wire.url not in response.text
@@ -102,7 +92,7 @@ def test_a_failure_within_the_answer_is_no_stop(impatient: tuple[OpenAIWire, Run
     wire, server = impatient
     wire.faults.append(Fault(kind, after=1))
 
-    response = ask(server)
+    response = post(server)
 
     assert response.status_code == 200
     assert frames(response)[-1]["error"]["code"].startswith("provider_")
@@ -128,7 +118,7 @@ def test_documents_are_fitted_to_the_window_that_the_server_tells(wire: OpenAIWi
     wire.flavour, wire.window = "vllm", 512
     texts = [f"{number} " + "some of some words " * 40 for number in range(4)]
     with serve({**settings(wire), "shelf": {"texts": texts}}, tmp_path) as server:
-        answer = ask(server, "what is it?", stream=False).json()
+        answer = post(server, "what is it?", stream=False).json()
 
     assert answer["metadata"]["dropped_documents"] > 0
 
@@ -150,7 +140,7 @@ async def test_on_top_of_another_orbit(models: Any, tmp_path: Path, start: Any, 
         embed_model = server.provider("wordllama").model("embed")
         provider = await start(base_url=url, api_key=server.key, model="script", embed_model=embed_model)
 
-        chunks = await ask_provider(provider, context, options=GenerateOptions(stream=False))
+        chunks = await ask(provider, context, options=GenerateOptions(stream=False))
         vectors = await provider.embed(["cats and dogs", "dogs and cats", "ORBIT"], "document", context)
 
         assert text(chunks) == "".join(f"word{number} " for number in range(40))
@@ -173,7 +163,7 @@ async def test_on_a_real_server(context: CallContext) -> None:
     }
     provider = OpenAIProvider("openai", msgspec.convert(own, OpenAISettings), host=None)  # type: ignore[arg-type]  # it asks nothing of its host
     async with provider:
-        chunks = await ask_provider(provider, CallContext("test", deadline=time.monotonic() + 100))
+        chunks = await ask(provider, CallContext("test", deadline=time.monotonic() + 100))
         assert text(chunks).strip()
         assert chunks[-1].finish_reason in ("stop", "length")
         assert chunks[-1].usage is not None
@@ -189,6 +179,6 @@ def test_a_judge_on_a_busy_server_is_one_chain_of_retries(tmp_path: Path) -> Non
         with serve(settings(wire, max_retries=1, retry_delay=0.01) | judge, tmp_path) as server:
             tried_at_start = len(wire.asked())
             wire.faults += [Fault("status", status=503)] * 20
-            assert ask(server).status_code == 503
+            assert post(server).status_code == 503
 
     assert len(wire.asked()) == tried_at_start + 2

@@ -14,8 +14,9 @@ import pytest
 from openai_kit import ANYTHING, QUESTION, Start, ask, served_wire, text
 from openai_streams import BROKEN, COMPLETE, DONE, SILENT, Stream, event
 from openai_wire import OpenAIWire, Raw
+from wire_kit import attempt, turn
 
-from orbit import CallContext, Chunk, GenerateOptions, OrbitError, ProviderError, Usage
+from orbit import CallContext, GenerateOptions, ProviderError, Usage
 from orbit.testing import RunningServer, serve
 
 CHAT = "/v1/chat/completions"
@@ -27,19 +28,6 @@ def in_bytes(stream: Stream) -> Raw:
     raw = stream.raw()
     raw.pieces = [bytes([byte]) for byte in b"".join(stream.pieces)]
     return raw
-
-
-async def attempt(start: Start, url: str, context: CallContext) -> tuple[list[Chunk], OrbitError | None]:
-    """Return the chunks that arrived, and the error that came after them."""
-    provider = await start(base_url=url, max_retries=0)
-    chunks: list[Chunk] = []
-    try:
-        async with aclosing(provider.generate(QUESTION, ANYTHING, context)) as stream:
-            async for chunk in stream:
-                chunks.append(chunk)  # noqa: PERF401  # those before an error count
-    except OrbitError as error:
-        return chunks, error
-    return chunks, None
 
 
 @pytest.mark.parametrize("name", COMPLETE)
@@ -227,16 +215,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OpenAIWir
             yield wire, server
 
 
-def chat(server: RunningServer, *, stream: bool, session: str = "") -> tuple[int, str, dict[str, Any]]:
-    """Return status, text and last frame (or body) of ``/chat``."""
-    body = {"message": "hello", "stream": stream, **({"session_id": session} if session else {})}
-    response = httpx.post(f"{server.url}/chat", json=body, headers={"X-API-Key": server.key}, timeout=20)
-    if response.status_code != 200 or not stream:
-        return response.status_code, response.json().get("response", ""), response.json()
-    got = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
-    return 200, "".join(frame.get("text", "") for frame in got), got[-1]
-
-
 def completion(server: RunningServer, *, stream: bool) -> tuple[int, str, str]:
     """Return status, text and finish reason of ``/v1``."""
     body = {"model": "llama", "messages": [{"role": "user", "content": "hello"}], "stream": stream}
@@ -271,7 +249,7 @@ def test_a_client_gets_the_answer(served: tuple[OpenAIWire, RunningServer], name
     right = COMPLETE[name]
     wire.raw[CHAT] = right.raw()
 
-    status, text, last = chat(server, stream=stream)
+    status, text, last = turn(server, stream=stream)
 
     assert (status, text, last["finish_reason"]) == (200, right.text, right.reason)
     assert completion(server, stream=stream) == (200, right.text, right.reason)
@@ -285,7 +263,7 @@ def test_a_client_gets_the_error(served: tuple[OpenAIWire, RunningServer], name:
     wire, server = served
     wire.raw[CHAT] = BROKEN[name].raw()
 
-    status, _, last = chat(server, stream=stream)
+    status, _, last = turn(server, stream=stream)
 
     if status == 200:
         assert last["error"]["code"].startswith("provider_")
@@ -303,9 +281,9 @@ def test_what_is_no_answer_is_not_remembered(
     wire.raw[CHAT] = (SILENT | BROKEN)[name].raw()
     session = f"{name} {stream}"
 
-    status, _, last = chat(server, stream=stream, session=session)
+    status, _, last = turn(server, stream=stream, session_id=session)
     wire.raw.clear()
-    again = chat(server, stream=stream, session=session)
+    again = turn(server, stream=stream, session_id=session)
 
     assert (status, last.get("code") or last["error"]["code"]) in [(502, "provider_failed"), (200, "provider_failed")]
     assert again[1] == "hello"
