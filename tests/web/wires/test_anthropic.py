@@ -12,7 +12,7 @@ import httpx
 import pytest
 from tools_model import CALL, PIXEL, ToolsModel
 
-from orbit import Chunk, Message
+from orbit import Chunk, File, Image, Message, Usage
 from orbit.testing import RunningServer, serve
 
 HELLO: list[dict[str, Any]] = [{"role": "user", "content": "How is the weather in Bonn?"}]
@@ -174,6 +174,66 @@ def test_a_conversation_that_began_elsewhere(server: RunningServer) -> None:
     answer, result = server.provider("tools_model").seen[0][0][-2:]
     assert (answer.content, answer.thoughts) == ("They asked for the weather. I look.", ())
     assert (answer.tool_calls[0].id, result.content) == (CALL.id, "weather")
+
+
+@pytest.mark.parametrize("title", ["tides.pdf", None])
+def test_documents_of_a_question(server: RunningServer, title: str | None) -> None:
+    pdf = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(b"%PDF-1.7 x").decode()}
+    blocks = [{"type": "text", "text": "Look:"}, {"type": "image", "source": PNG}]
+    sources = [pdf, {"type": "text", "data": "Ebb."}, {"type": "content", "content": blocks}]
+    documents = [{"type": "document", "title": title, "context": "Tides", "source": source} for source in sources]
+    assert post(server, messages=user(*documents)).status_code == 200
+    file, *texts, image = server.provider("tools_model").seen[0][0][-1].parts
+    heading = "tides.pdf\nTides" if title else "Tides"
+    assert file == File(b"%PDF-1.7 x", "application/pdf", title or "")
+    assert [part.text for part in texts] == [f"{heading}\n\nEbb.", heading, "Look:"]
+    assert isinstance(image, Image)
+
+
+def test_what_shapes_the_answer_reaches_the_model(server: RunningServer) -> None:
+    schema = {"type": "object", "additionalProperties": False}
+    form = {"type": "json_schema", "schema": schema}
+    post(server, output_config={"format": form, "effort": "max"})
+    for budget in (4096, 4097, 16384, 16385):
+        post(server, output_format=form, thinking={"type": "enabled", "budget_tokens": budget})
+    seen = [options for _, options in server.provider("tools_model").seen]
+    assert [options.reasoning_effort for options in seen] == ["xhigh", "low", "medium", "medium", "high"]
+    strict = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
+    assert all((options.json_schema, options.response_format) == (schema, strict) for options in seen)
+
+
+def test_why_an_answer_ended_and_what_it_cost(server: RunningServer) -> None:
+    ended: list[Any] = []
+    for chunk in (
+        Chunk("Rain.", finish_reason="stop", stopped_by="END", usage=Usage(9, 4, 9, 3)),
+        Chunk("Rain.", finish_reason="stop", usage=Usage(9, 4, 2)),
+        Chunk("Rain.", finish_reason="length", stopped_by="END", usage=Usage(9, 4, 12)),
+    ):
+        says(server, chunk)
+        message = post(server, stop_sequences=["END"]).json()
+        *_, (_, delta), _ = events(post(server, stop_sequences=["END"], stream=True))
+        assert delta["delta"] == {name: message[name] for name in ("stop_reason", "stop_sequence")}
+        assert delta["usage"] == message["usage"]
+        assert delta["orbit"] == message["orbit"] | {"request_id": delta["orbit"]["request_id"]}
+        cost = [message["usage"][name] for name in ("input_tokens", "cache_read_input_tokens")]
+        ended.append((message["stop_reason"], message["stop_sequence"], *cost))
+    assert ended == [("stop_sequence", "END", 0, 9), ("end_turn", None, 7, 2), ("max_tokens", None, 0, 12)]
+
+
+def test_passages_are_cited_at_the_end_of_the_text(tmp_path: Path) -> None:
+    config: Any = {"tools_model": {}, "shelf": {"texts": ["Ebb at nine.", "Flood at three."]}}
+    with serve(config, tmp_path, {"tools_model": ToolsModel}) as server:
+        says(server, Chunk("At three [2].", finish_reason="stop"))
+        whole, streamed = post(server), events(post(server, stream=True))
+    (block,) = whole.json()["content"]
+    deltas = [data["delta"] for name, data in streamed if name == "content_block_delta"]
+    (citation,) = block["citations"]
+    assert (citation["type"], citation["cited_text"]) == ("search_result_location", "Flood at three.")
+    assert (citation["search_result_index"], citation["source"]) == (1, "shelf.md")
+    assert deltas[-1] == {"type": "citations_delta", "citation": citation}
+    request_ids = {whole.json()["orbit"]["request_id"], streamed[-2][1]["orbit"]["request_id"]}
+    assert len(request_ids) == 2
+    assert whole.headers["request-id"] in request_ids
 
 
 def test_parameters_that_change_nothing(server: RunningServer) -> None:
