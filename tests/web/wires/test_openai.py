@@ -5,7 +5,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 import numpy as np
@@ -437,7 +437,9 @@ def test_other_paths_have_openai_errors(tmp_path: Path) -> None:
 class Catalogue(orbit.Provider):
     """Finds something about the library only."""
 
-    asked: ClassVar[list[str]] = []
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.asked: list[str] = []
 
     @orbit.hookimpl
     async def retrieve(self, query: orbit.Query) -> list[orbit.Document]:
@@ -453,5 +455,6 @@ def test_a_follow_up_is_looked_for_with_the_question_before_it(tmp_path: Path) -
     ]
     with serve({"script": {}, "catalogue": {}}, tmp_path, {"catalogue": Catalogue}) as server:
         answer = ask(server, messages)
-    assert Catalogue.asked == ["And on Sunday?", "When is the library open?\nAnd on Sunday?"]
+        catalogue: Any = server.provider("catalogue")
+    assert catalogue.asked == ["And on Sunday?", "When is the library open?\nAnd on Sunday?"]
     assert [source["id"] for source in answer.orbit["sources"]] == ["d"]
