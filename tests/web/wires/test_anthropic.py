@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from anthropic.types.beta import BetaRawMessageStreamEvent
+from pydantic import TypeAdapter
 from tools_model import CALL, PIXEL, ToolsModel
 
 from orbit import Chunk, File, Image, Message, Usage
@@ -22,6 +24,8 @@ RESULT = {"type": "tool_result", "tool_use_id": CALL.id, "content": "Rain."}
 ROUND: list[dict[str, Any]] = [*HELLO, {"role": "assistant", "content": [USE]}, {"role": "user", "content": [RESULT]}]
 PNG = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PIXEL).decode()}
 
+EVENT: TypeAdapter[Any] = TypeAdapter(BetaRawMessageStreamEvent)
+
 
 def post(server: RunningServer, path: str = "/v1/messages", **body: Any) -> httpx.Response:
     asked = {"model": "orbit", "max_tokens": 50, "messages": HELLO, **body}
@@ -30,12 +34,15 @@ def post(server: RunningServer, path: str = "/v1/messages", **body: Any) -> http
 
 
 def events(response: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
-    """The events of a stream: each has its type as its name, too."""
+    """The events of a stream: each has its type as its name, too, and the form that Anthropic's package knows."""
     found = []
     for frame in response.text.split("\n\n"):
         if frame:
             name, data = frame.split("\n")
-            found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+            event = json.loads(data.removeprefix("data: "))
+            found.append((name.removeprefix("event: "), event))
+            if event["type"] not in ("ping", "error"):  # its package handles these before it reads a type
+                EVENT.validate_python(event)
     assert all(name == data["type"] for name, data in found)
     return found
 

@@ -12,7 +12,8 @@ import openai
 import pytest
 from chat_kit import Library
 from openai.lib.responses_tool_runner import RegisteredFunction, ResponsesToolRunner
-from pydantic import BaseModel
+from openai.types.responses import ResponseStreamEvent
+from pydantic import BaseModel, TypeAdapter
 from tools_model import CALL, PIXEL, WEATHER, ToolsModel
 
 from orbit import Chunk, File, Image, LikelyToken, Text, Thought, ToolCall, WrittenToken
@@ -25,6 +26,7 @@ PDF = base64.b64encode(b"%PDF-1.7 page").decode()
 TOOL: Any = {"type": "function", "strict": False, **WEATHER["function"]}
 RESULT = {"type": "function_call_output", "call_id": CALL.id, "output": "Rain, 9 degrees."}
 PLUGINS = {"tools_model": ToolsModel}
+EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def seen(server: RunningServer) -> list[tuple[str, str]]:
 
 
 def events(server: RunningServer, given: Any = "hello", **options: Any) -> list[dict[str, Any]]:
-    """The events of a stream, each as it is named and numbered."""
+    """The events of a stream, each as it is named and numbered, and of the form that OpenAI's package knows."""
     body = {"model": "orbit", "input": given, "stream": True, **options}
     headers = {"Authorization": f"Bearer {server.key}"}
     text = httpx.post(f"{server.url}/v1/responses", headers=headers, json=body, timeout=30).text
@@ -73,6 +75,7 @@ def events(server: RunningServer, given: Any = "hello", **options: Any) -> list[
         name, data = block.split("\n")
         event = json.loads(data.removeprefix("data: "))
         assert (name, number) == (f"event: {event['type']}", event["sequence_number"])
+        EVENT.validate_python(event)
         found.append(event)
     return found
 
@@ -311,6 +314,11 @@ def test_a_search_that_cannot_be(library: RunningServer, options: Any, param: st
     with pytest.raises(openai.BadRequestError) as raised:
         ask(library, **options)
     assert raised.value.param == param
+
+
+def test_a_search_elsewhere_names_what_the_key_can_search(library: RunningServer) -> None:
+    with pytest.raises(openai.BadRequestError, match="cannot search 'other'; its own collection is 'orbit' or 'docs'"):
+        ask(library, tools=[{**SEARCH, "vector_store_ids": ["other"]}])
 
 
 def test_what_a_response_was_asked(server: RunningServer) -> None:
@@ -559,7 +567,7 @@ def test_a_stream_that_breaks(tmp_path: Path) -> None:
     assert error["message"].startswith("The model could not answer.")
     assert failed["type"] == "response.failed"
     assert failed["response"]["status"] == "failed"
-    assert failed["response"]["error"]["code"] == "server_error"
+    assert failed["response"]["error"] == {"code": "server_error", "message": error["message"]}
     assert raised.value.status_code == 502
 
 
