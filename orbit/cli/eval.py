@@ -121,6 +121,9 @@ def _runs(collection: str, path: Path, configs: Sequence[str | None], *, answers
         questions = read_questions(path)
     except OSError as error:
         raise click.ClickException(f"{path} cannot be read: {error.strerror}.") from error
+    if all(question.labelled is None for question in questions):
+        fields = '"sources", "text", "facts" or "answerable"'
+        click.echo(f"Note: no question of {path} says what is right ({fields}), so only times are measured.", err=True)
     runs: list[Run] = []
     for config in configs:
         asked = asyncio.run(_ask(collection, questions, config, answers=answers))
@@ -192,7 +195,12 @@ def _generate(collection: str, wanted: int, config: str | None, path: Path | Non
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(lines)
-    click.echo(f"{len(questions)} of {wanted} questions written. Read them: a model's questions are drafts.", err=True)
+    why = (
+        "Read them: a model's questions are drafts."
+        if questions
+        else "None of the model's answers was a question with a fact of the passage; a larger model writes better ones."
+    )
+    click.echo(f"{len(questions)} of {wanted} questions written. {why}", err=True)
     if not questions:
         sys.exit(1)
 

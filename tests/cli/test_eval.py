@@ -124,4 +124,29 @@ def test_the_model_writes_questions_whose_answers_are_in_the_passage(folder) -> 
 
 def test_a_model_that_writes_none_is_an_exit_code(folder) -> None:
     result = run(folder, "eval", "docs", "--generate", "2", "--config", str(folder / "echo.yaml"), code=1)
-    assert "0 of 2 questions written" in result.stderr
+    assert "0 of 2 questions written. None of the model's answers was a question" in result.stderr
+
+
+def test_questions_that_do_not_say_what_is_right_are_noted(folder) -> None:
+    (folder / "misspelt.jsonl").write_text('{"question": "When?", "source": ["guide/harbour.md"]}\n')
+    told = measure(folder, questions="misspelt.jsonl").stderr
+    assert 'says what is right ("sources", "text", "facts" or "answerable"), so only times are measured' in told
+    assert "only times" not in measure(folder).stderr
+
+
+def scored(body):
+    """Answer a request for scores: ten for each passage."""
+    return "10 " * 20
+
+
+def test_a_reranker_without_answers_has_its_own_model(folder) -> None:
+    with served_wire(reply=scored) as wire:
+        judge = (
+            f"judge: {{use: openai, base_url: '{wire.url}', model: llama}}\nreranker: {{provider: judge}}\necho: {{}}\n"
+        )
+        general = "general: {inference_provider: echo, "
+        (folder / "judged.yaml").write_text((folder / "search.yaml").read_text().replace("general: {", general) + judge)
+        told = measure(folder, config="judged.yaml").stderr
+        asked = len(wire.requests)
+    assert "cannot generate" not in told
+    assert asked > 0

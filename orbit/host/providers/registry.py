@@ -18,7 +18,7 @@ from orbit.host.plugins.load import Loaded
 from orbit.host.plugins.verify import HOOKS, implemented_hooks, offered_hooks
 from orbit.host.providers.lifetime import Lifetime
 from orbit.provider import Provider
-from orbit.types import Calibration, ModerationStage
+from orbit.types import Calibration, ModerationStage, Need
 
 logger = logging.getLogger("orbit.plugins")
 
@@ -126,12 +126,12 @@ class Registry:
     async def start(self, seconds: float, needed: Collection[str] | None = None, *, ready: bool = True) -> None:
         """Start the providers in order, then call ``ready`` of each. Each step has ``seconds``.
 
-        ``needed`` removes all providers that implement none of these hooks. ``ready=False`` skips the second step, for
-        commands that repair what would keep a provider from becoming ready. If a required provider fails, raises
-        PluginLoadError; any other is removed, and ``failed`` holds the reason.
+        ``needed`` removes all providers that implement none of these hooks, and that no such provider calls.
+        ``ready=False`` skips the second step, for commands that repair what would keep a provider from becoming ready.
+        If a required provider fails, raises PluginLoadError; any other is removed, and ``failed`` holds the reason.
         """
         if needed is not None:
-            wanted = {name for hook in needed for name in self.implementing(hook)}
+            wanted = self._wanted(needed)
             for name in [name for name in self._providers if name not in wanted]:
                 self._leave_out(name)
         for name, provider in list(self._providers.items()):
@@ -143,6 +143,21 @@ class Registry:
         for name, provider in list(self._providers.items()) if ready else ():
             if name not in self.kept:
                 await self._guarded(name, "become ready", provider.ready, seconds)
+
+    def _wanted(self, hooks: Collection[str]) -> set[str]:
+        """Return the instances that implement one of the hooks, and those that these call."""
+        wanted: set[str] = set()
+        called = {name for hook in hooks for name in self.implementing(hook)}
+        while called := called - wanted:
+            wanted |= called
+            needs = [need for name in called for need in self._providers[name].needs()]
+            called = {name for need in needs for name in self._able(need)}
+        return wanted
+
+    def _able(self, need: Need) -> tuple[str, ...]:
+        """Return the instance that a need names; all that can, if it names a model or none."""
+        able = self.implementing(need.hook)
+        return (need.provider,) if need.provider in able else able
 
     def take_over(self, former: Registry) -> None:
         """Own the providers that run already from now on; ``former`` stops only the others."""
