@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from math import isnan
 from pathlib import Path
@@ -74,12 +74,21 @@ def is_of_tls(error: BaseException) -> bool:
 
 def tls_reason(error: BaseException | None) -> str:
     """Return the TLS fault behind an error; empty if there is none."""
+    return next((failed_connection(one) for one in _behind(error) if is_of_tls(one)), "")
+
+
+def system_reason(error: BaseException | None) -> str:
+    """Return the system's message behind an error, such as that of a refused connection; empty if there is none."""
+    return next((failed_connection(one) for one in _behind(error) if isinstance(one, OSError) and one.errno), "")
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that libraries have wrapped in it."""
     while error is not None:
-        if is_of_tls(error):
-            return failed_connection(error)
-        nested = next((one for one in getattr(error, "errors", ()) if isinstance(one, BaseException)), None)
+        yield error
+        lists = [found for name in ("errors", "exceptions") if isinstance(found := getattr(error, name, ()), Sequence)]
+        nested = next((one for found in lists for one in found if isinstance(one, BaseException)), None)
         error = nested or error.__cause__ or error.__context__
-    return ""
 
 
 def failed_connection(error: BaseException) -> str:

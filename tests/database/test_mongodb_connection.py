@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from orbit.auth.keys import new_key
 from orbit.config.load import parse_config
 from orbit.database import database_problems, open_database
-from orbit.errors import ConfigError
+from orbit.errors import ConfigError, DatabaseUnavailable
 
 ENCODE = "mongodb.uri: characters of the user name or password have to be percent-encoded: write "
 
@@ -140,6 +140,26 @@ def test_check_says_so(tmp_path: Path) -> None:
     assert "mongodb: the connection settings cannot be used: " in ran.stderr
     assert "S3cret" not in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        (
+            {"host": "127.0.0.1", "port": 1},
+            "MongoDB at 127.0.0.1:1 cannot be reached: Connection refused. Start it, or",
+        ),
+        ({"host": "nobody.invalid"}, "MongoDB at nobody.invalid:27017 cannot be reached: "),
+    ],
+)
+async def test_a_server_that_is_not_there_is_named_with_the_reason(
+    tmp_path: Path, where: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(DatabaseUnavailable) as caught:
+        async with open_database(config_of(where, tmp_path)):
+            pass
+    assert str(caught.value).startswith(reason)
+    assert "Errno" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from beanie import UpdateResponse, init_beanie
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 from typing_extensions import override
 
 from orbit.config.model import Mongodb
@@ -30,6 +32,9 @@ from orbit.errors import DatabaseUnavailable
 
 ATTEMPTS = 50
 """Attempts at a change when other processes change the same document."""
+
+_OF_SYSTEM = re.compile(r"\[Errno (-?\d+)\] (.*?)(?: \(|, Timeout:|$)")
+"""The system's error in a message of the driver, which keeps no other trace of it."""
 
 logger = logging.getLogger("orbit.database")
 
@@ -118,6 +123,10 @@ class MongoCollections(Database):
         try:
             yield
         except (PyMongoError, OSError) as error:
+            if reason := _unreachable(error):
+                mend = "Start it, or set mongodb.uri, or host and port, to where it runs."
+                sentence = f"MongoDB at {self._where} cannot be reached: {reason}. {mend}"
+                raise DatabaseUnavailable(sentence) from error
             reason = str(error).partition(", Timeout:")[0]
             raise DatabaseUnavailable(f"MongoDB at {self._where} cannot be used: {reason}") from error
 
@@ -165,3 +174,12 @@ def id_of(text: str) -> Any:
 def reference_to(text: str) -> dict[str, Any]:
     """Return a condition for a reference to a record, an id or (as other tools write it) a text."""
     return {"$in": [id_of(text), text]}
+
+
+def _unreachable(error: Exception) -> str:
+    """Return why no server can be reached; empty if an error is another one."""
+    found = _OF_SYSTEM.search(str(error)) if isinstance(error, ServerSelectionTimeoutError) else None
+    if found is None:
+        return ""
+    number = int(found[1])  # name resolution errors have negative numbers
+    return os.strerror(number) if number > 0 else found[2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import orbit
-from orbit.upstreams import WrongCertificate, tls_reason
+from orbit.upstreams import WrongCertificate, system_reason, tls_reason
 
 
 class Missing(orbit.ProviderError):
@@ -31,10 +31,9 @@ def translate(error: BaseException, where: str) -> BaseException:  # noqa: PLR09
         case httpx.TransportError() if tls_reason(error):
             return WrongCertificate(f"{where} cannot be reached: {tls_reason(error)}")
         case httpx.TransportError():
-            way = "via the proxy" if isinstance(error, httpx.ProxyError) else ""
-            return orbit.ProviderError(
-                f"{where} cannot be reached{way}: {sentence}", kind="unavailable", retryable=True
-            )
+            way = " via the proxy" if isinstance(error, httpx.ProxyError) else ""
+            reason = system_reason(error) or sentence
+            return orbit.ProviderError(f"{where} cannot be reached{way}: {reason}", kind="unavailable", retryable=True)
         case errors.NotFoundError():
             return Missing(sentence, kind="not_found")
         case errors.RateLimitError():

@@ -16,7 +16,7 @@ from elasticsearch import (
     UnsupportedProductError,
 )
 
-from orbit.upstreams import tls_reason
+from orbit.upstreams import shown, system_reason
 from orbit_es.credentials import credentials
 from orbit_es.documents import Document, index_template, lifecycle_policy, operations, policy_name, template_name
 from orbit_es.node import LimitedNode
@@ -160,6 +160,9 @@ class Sender:
             if self._credentials:
                 return Unavailable(f"the credentials are not valid; check {_WHERE} ({_reason(error)})")
             return Unavailable(f"it requires credentials, but none are configured; set {_WHERE}")
+        if reason := system_reason(error):
+            where = ", ".join(map(shown, self._settings.hosts))
+            return Unavailable(f"{where} cannot be reached: {reason}")
         passing = isinstance(error, ApiError) and error.status_code == TOO_MANY
         return Unavailable(_reason(error), passing=passing)
 
@@ -181,8 +184,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ApiError):
         body = error.body.get("error", error.body) if isinstance(error.body, dict) else error.message
         return f"HTTP {error.status_code}: {describe(body)}"
-    if reason := tls_reason(error):
-        return reason
     if isinstance(error, ConnectionTimeout):
         return "no response within request_timeout"
     if isinstance(error, TransportError):

@@ -13,6 +13,7 @@ import msgspec
 
 import orbit
 from orbit.filters import facts_problem
+from orbit.upstreams import system_reason
 from orbit_fsspec.filesystems import Place, close, opened, problem_of
 from orbit_fsspec.listing import Listed, Patterns, files_below
 from orbit_fsspec.settings import FsspecSettings
@@ -106,6 +107,8 @@ class FsspecProvider(orbit.Provider):
 
     def _reason(self, error: Exception) -> str:
         """Return an error in one line, without credentials."""
+        if reason := system_reason(error):
+            return reason.rstrip(".")
         text = str(error).partition("Debug source:")[0]  # obstore repeats the error there, field by field
         for secret in filter(None, self.settings.credentials.values()):
             text = text.replace(secret, "***")

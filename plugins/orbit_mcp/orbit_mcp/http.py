@@ -11,7 +11,7 @@ import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
 from orbit.sanitize import printable, without_secrets
-from orbit.upstreams import Address, tls_context, tls_reason
+from orbit.upstreams import Address, system_reason, tls_context
 from orbit_mcp.ended import Ended
 from orbit_mcp.reply import Reply, current
 from orbit_mcp.settings import ServerSettings
@@ -122,6 +122,6 @@ def _fault(status: int, kind: str) -> str:
 
 
 def _brief(error: Exception) -> str:
-    if reason := tls_reason(error):
+    if reason := system_reason(error):
         return reason.rstrip(".")
     return without_secrets(printable(" ".join(str(error).split())))[:200].rstrip(".") or type(error).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import orbit
-from orbit.upstreams import WrongCertificate, tls_reason
+from orbit.upstreams import WrongCertificate, system_reason, tls_reason
 
 
 class Dropped(orbit.ProviderError):
@@ -40,6 +40,7 @@ def translate(error: Exception, where: str) -> Exception:  # noqa: PLR0911 - one
             | exceptions.TransactionRollbackError()
             | asyncpg.InterfaceError()
         ):
-            return orbit.ProviderError(f"{where} cannot be reached: {sentence}", kind="unavailable", retryable=True)
+            reason = system_reason(error) or sentence
+            return orbit.ProviderError(f"{where} cannot be reached: {reason}", kind="unavailable", retryable=True)
         case _:
             return orbit.ProviderError(f"{where} failed: {sentence}")

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 import orbit
-from orbit.upstreams import addresses_of, is_public, pinned_request, retry_after, tls_context
+from orbit.upstreams import addresses_of, is_public, pinned_request, retry_after, system_reason, tls_context
 from orbit_web.names import host_of, normal
 from orbit_web.settings import WebSettings
 
@@ -124,8 +124,9 @@ class Client:
         except TimeoutError as error:
             raise UnreachableError(f"did not answer within {self._settings.timeout * _WHOLE:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            reason = "did not answer in time" if isinstance(error, httpx.TimeoutException) else str(error)
-            raise UnreachableError(f"cannot be fetched: {reason or type(error).__name__}") from error
+            late = "did not answer in time" if isinstance(error, httpx.TimeoutException) else ""
+            reason = late or system_reason(error).rstrip(".") or str(error) or type(error).__name__
+            raise UnreachableError(f"cannot be fetched: {reason}") from error
         return msgspec.structs.replace(answer, content=content[:limit], too_large=len(content) > limit)
 
     async def _wait(self) -> None:

@@ -89,6 +89,7 @@ async def test_a_proxy_is_used_with_its_own_password_and_the_environment_is_not(
     async with opened(host, **where, proxy="http://me:secret@127.0.0.1:9") as store:
         health = await store.health()
     assert health.status == "down"
+    assert "cannot be reached: Connection refused." in health.detail
     assert "secret" not in health.detail
 
 

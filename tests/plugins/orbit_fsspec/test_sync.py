@@ -109,6 +109,12 @@ def test_new_changed_and_deleted_files(papers, orbit_sync, served):
         assert [removed["source"] for removed in outcome["summary"]["removed"]] == ["papers/old/water.txt"]
 
 
+def test_a_folder_that_is_not_there(orbit_sync, tmp_path):
+    code, outcome, _ = orbit_sync({"url": str(tmp_path / "gone")})
+    assert code == 1
+    assert f"{tmp_path}/gone cannot be listed: No such file or directory." in outcome["incomplete"]
+
+
 def test_a_bucket(orbit_sync):
     with bucket() as objects:
         objects.objects = {f"in/{number}.txt": b"paper %d" % number for number in range(5)} | {"out/x.txt": b"not this"}

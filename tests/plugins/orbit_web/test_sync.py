@@ -341,3 +341,8 @@ def test_settings_that_cannot_work(tmp_path, settings, sentence):
         made.raise_problems()
     assert sentence in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+async def test_a_site_that_nobody_serves_is_told_with_the_systems_reason(crawled):
+    outcome, _ = await crawled({"/": html("Start")}, start=["http://127.0.0.1:1/"])
+    assert "http://127.0.0.1:1/robots.txt cannot be fetched: Connection refused." in outcome.incomplete
