@@ -75,6 +75,24 @@ def test_all_parts_are_routed_by_litestar(routes: dict[str, set[str]]) -> None:
     assert expected | {"/", "/admin", "/admin/api-keys", "/schema", "/plugins/extra/reading"} < set(routes)
 
 
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/chat/completions", "/v1/chat/completions"),
+        ("/v1/v1/chat/completions", "/v1/chat/completions"),
+        ("/responses", "/v1/responses"),
+        ("/v1/v1/messages", "/v1/messages"),
+        ("/v1/chat", "/chat"),
+    ],
+)
+def test_a_base_url_with_a_v1_too_few_or_too_many(server: Any, path: str, meant: str) -> None:
+    with _client(server, with_key=True) as client:
+        missing, wrong = client.post(path, json={}), client.post(meant, json={})
+    assert missing.status_code == 404
+    assert f"There is no such path. Did you mean {meant}?" in missing.text
+    assert missing.json().keys() == wrong.json().keys() - {"param"}, "an error in the form that its clients read"
+
+
 @pytest.mark.parametrize("with_key", [False, True])
 def test_each_path_takes_its_methods_only(server: Any, routes: dict[str, set[str]], with_key: bool) -> None:
     with _client(server, with_key=with_key) as client:

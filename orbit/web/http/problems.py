@@ -252,8 +252,11 @@ def as_strings(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode(): value.decode() for name, value in headers}
 
 
-def of_litestar(error: HTTPException, request_id: str) -> RequestError:
-    """Translate an error of Litestar or of a plugin's route. The details of a 5xx go to the server log only."""
+def of_litestar(error: HTTPException, request_id: str, meant: str = "") -> RequestError:
+    """Translate an error of Litestar or of a plugin's route. The details of a 5xx go to the server log only.
+
+    ``meant`` is the path that a client probably meant, if there is no path of the request's.
+    """
     status = error.status_code
     code = HTTPStatus(status).phrase.lower().replace(" ", "_")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -271,5 +274,5 @@ def of_litestar(error: HTTPException, request_id: str) -> RequestError:
     elif isinstance(error, MethodNotAllowedException):
         detail = f"This path takes {(error.headers or {}).get('allow', 'other methods')} only."
     elif isinstance(error, NotFoundException) and detail == HTTPStatus.NOT_FOUND.phrase:
-        detail = "There is no such path."
+        detail = f"There is no such path. Did you mean {meant}?" if meant else "There is no such path."
     return RequestError(status, code, detail, headers=error.headers)
