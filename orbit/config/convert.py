@@ -222,6 +222,8 @@ def _explain(value: Any, inner: Any, kind: Any, error: str) -> str:
         got = "; what is here has another form" if isinstance(value, str) else got
     elif isinstance(value, str) and {int, float} & set(members) and _WITH_UNIT.fullmatch(value):
         got = f", got '{value}'; write the number alone, without a unit"
+    elif isinstance(value, str) and value and _TYPES["array"] in expected:
+        got += "; write it in brackets: [one, two]"
     return f"expected {expected}{got}."
 
 

@@ -231,6 +231,8 @@ class OrbitHost:
     @property
     def chat_log(self) -> Path | None:
         """The chat log's folder, and the name that its files begin with; None if none is written."""
+        if any(item.section.name == FILE_LOG and item.provider is None for item in self.registry.loaded):
+            return self.data_dir / FILE_LOG  # there is one, whose settings have a mistake that is reported by itself
         if FILE_LOG not in self.registry:
             return None
         settings = self.registry[FILE_LOG].settings

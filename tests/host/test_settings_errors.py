@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         ({"name": ["secret"]}, "name: expected text, got a list."),
         ({"model": ""}, "model: expected text that is not empty, got an empty text."),
         ({"root": "orbit"}, "root: expected text such as /orbit; what is here has another form."),
-        ({"words": "one"}, "words: expected a list, got text."),
+        ({"words": "one"}, "words: expected a list, got text; write it in brackets: [one, two]."),
         ({"words": ["one", 2]}, "words[1]: expected text, got a number; put it in quotes."),
         ({"headers": ["a"]}, "headers: expected a section, got a list."),
         ({"urls": {"a": "b"}}, "urls: expected text or a list, got a section."),

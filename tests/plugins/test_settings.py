@@ -51,3 +51,9 @@ def test_settings_that_cannot_work(tmp_path: Path, section: str, settings: dict[
     told = [str(problem) for problem in host.problems if problem.path == section]
     assert any(one.startswith(f"{section}: {sentence.replace('{tmp}', str(tmp_path))}") for one in told), told
     assert "S3cret" not in "".join(told)
+
+
+def test_a_mistake_in_the_settings_of_the_chat_log_does_not_mean_that_there_is_none(tmp_path: Path) -> None:
+    given = {"echo": {}, "elasticsearch": {}, "logging": {"file": {"retention": 3}}}
+    host = make_host(given, tmp_path, installed=INSTALLED)
+    assert [problem.path for problem in host.problems] == ["logging.file.retention"]
