@@ -7,9 +7,11 @@ import re
 _JUNK = re.compile(
     r"""
     [\W_]* (
-        untitled|unbenannt|sans\ titre|sin\ t[ií]tulo|senza\ (titolo|nome)|sem\ t[ií]tulo|naamloos|namnl[öo]s
+        untitled|no[- ]?name|unbenannt(es|e)?
+        |sans\ titre|sin\ t[ií]tulo|senza\ (titolo|nome)|sem\ t[ií]tulo|naamloos|namnl[öo]s
         |bez\ (tytułu|názvu)|без\ (названия|имени)|無題|名称未設定|无标题|未命名|제목\ 없음
-    ) ([\W_]*(document|page|slide|presentation|form|dokument))? [\W\d_]*
+    ) ([\W_]*(document|page|slide|presentation|form|[a-z]*(dokument|präsentation)|tabelle))? [\W\d_]*
+    | documento?\ (sans\ titre|sin\ t[ií]tulo|senza\ titolo|sem\ (t[ií]tulo|nome))[\W\d_]*
     | \(?anonymous\)? | \(?unspecified\)? | unknown | title | \(?no\ title\)? | none | null
     | (your|insert|enter)\ title(\ here)? | title\ (of|here)\b.{0,20}
     | (new\ )?(document|dokument|documento?|документ|文档|文書|문서)[\s(]*\d*\)?

@@ -102,6 +102,44 @@ def test_running_headers_and_page_numbers_do_not_drown_the_text():
     assert texts(make_pdf(*pages)) == [f"ACME - Staff handbook\n\n{facts[0]}", *facts[1:]]
 
 
+def test_a_name_beside_the_number_of_the_page_is_read_once():
+    def header(n):
+        return line(72, 760, f"{n}   Staff handbook") if n % 2 else line(400, 760, f"House rules   {n}")
+
+    pages = [[header(n), line(72, 600, f"Clerk number {n} has the key.")] for n in range(1, 9)]
+    assert texts(make_pdf(*pages)) == [
+        "1 Staff handbook\n\nClerk number 1 has the key.",
+        "House rules 2\n\nClerk number 2 has the key.",
+        *(f"Clerk number {n} has the key." for n in range(3, 9)),
+    ]
+
+
+def test_a_running_header_with_the_name_of_the_chapter_is_removed():
+    def page(n):
+        chapter = "Parking" if n < 7 else "Lunches"
+        title = [line(72, 700, chapter)] if n in (1, 7) else []
+        text = [*title, line(72, 600, f"Clerk number {n} has the key.")]
+        return [line(72, 760, "Staff handbook"), *text, line(400, 760, chapter)]
+
+    found = texts(make_pdf(*map(page, range(1, 9))))
+    assert found[0].startswith("Staff handbook\n\nParking\n\nClerk number 1 has the key.")
+    assert found[1:6] == [f"Clerk number {n} has the key." for n in range(2, 7)]
+    assert found[6:] == ["Lunches\n\nClerk number 7 has the key.", "Clerk number 8 has the key."]
+
+
+def test_a_label_above_a_value_of_the_page_is_no_running_header():
+    pages = [
+        [line(72, 760, "Department"), line(300, 760, name), line(72, 600, f"Clerk number {n} has the key.")]
+        for n, name in enumerate(["Accounts", "Purchasing", "Warehouse", "Reception"])
+    ]
+    assert all(
+        name in text
+        for name, text in zip(
+            ["Accounts", "Purchasing", "Warehouse", "Reception"], texts(make_pdf(*pages)), strict=True
+        )
+    )
+
+
 def test_what_differs_or_is_all_of_a_page_is_no_running_header():
     fees = [f"Chapter {n}: the fee of class {n} is {n}0 euro." for n in range(1, 6)]
     assert texts(make_pdf(*([line(72, 700, fee)] for fee in fees))) == fees
@@ -151,6 +189,10 @@ def test_a_sentence_that_goes_on_overleaf_is_whole_on_its_first_page():
         "report_final.indd",
         "Untitled-3",
         "Unbenannt 1",
+        "Unbenanntes Dokument",
+        "Documento sin t\xedtulo",
+        "Document sans titre",
+        "noname",
         "Sans titre",
         "Pr\xe9sentation PowerPoint",
         "New Microsoft Word Document",
@@ -446,6 +488,14 @@ def test_a_scan_under_a_running_header_is_a_page_without_text():
     )
     assert [section.text for section in content.sections] == ["The fee is 10 euro."]
     assert "Pages 2 to 5 have no text" in content.warnings[0]
+
+
+def test_a_scan_under_the_first_running_header_is_a_page_without_text():
+    header = line(72, 760, "Acme archive")
+    scan = ["q 612 0 0 792 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \x80 EI Q", header]
+    content = read("a.pdf", make_pdf(scan, scan, scan, [header, line(72, 700, "The fee is 10 euro.")]))
+    assert [section.text for section in content.sections] == ["Acme archive\n\nThe fee is 10 euro."]
+    assert "Pages 1 to 3 have no text" in content.warnings[0]
 
 
 def test_forms_show_what_was_chosen_and_no_password():

@@ -22,11 +22,11 @@ _SHARE = 4
 """One page in so many has the line, at least: chapters have headers of their own."""
 _NUMBER = re.compile(r"\d+|\b(?:[ivxlc]+|[IVXLC]+)\b")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
-_IN_WORDS = re.compile(
-    r"\b(?:page|seite|p[áa]gina|pagina|strona|stran[aay]|sid[ae]|side|sivu|oldal|sayfa|страница|сторінка|σελίδα)\s+"
-    r"([^\W\d_]+(?:-[^\W\d_]+)*)\b",
+_PAGE = re.compile(
+    r"\b(?:page|seite|p[áa]gina|pagina|strona|stran[aay]|sid[ae]|side|sivu|oldal|sayfa|страница|сторінка|σελίδα)\b",
     re.IGNORECASE,
 )
+_IN_WORDS = re.compile(rf"{_PAGE.pattern}\s+([^\W\d_]+(?:-[^\W\d_]+)*)\b", re.IGNORECASE)
 """What may be a page's number in words, as in "Page seven"."""
 _SMALL = frozenset(
     (
@@ -38,6 +38,10 @@ _SMALL = frozenset(
 """Numbers in words. A document with some of them after "page" counts its pages so."""
 _SENTENCE = 5
 """A sentence with more spaces is no page number, even if a number in it is that of the page."""
+_NAME = 6
+"""Letters of a name beside a page's number, at least."""
+_LONGEST_NAME = 60
+"""Characters of a chapter's name. Sentences are longer."""
 _NEAR = 6.0
 """Points by which the height of a repeated line on the page may differ."""
 _COUNTED, _IN_LETTERS = "\0", "\1"
@@ -46,18 +50,36 @@ _COUNTED, _IN_LETTERS = "\0", "\1"
 def remove_furniture(pages: Sequence[Sequence[Block]]) -> list[list[Block]]:
     """Return the pages without repeated lines. A page with nothing else is empty then.
 
-    The first page with a running header keeps it: it may be all that names the document. Page numbers go everywhere.
+    The first page that has text under a running header keeps it: it may be all that names the document. Page numbers
+    go everywhere.
     """
     if len(pages) < _FEWEST:
         return [list(blocks) for blocks in pages]
     edges = [_edges(blocks) for blocks in pages]
-    repeated, first = _repeated(edges, len(pages))
+    repeated, names = _repeated(edges, len(pages))
     gone: set[int] = set()
-    for row in chain.from_iterable(
-        takewhile(lambda row: all(id(block) in repeated for block in row), rows) for rows in chain.from_iterable(edges)
-    ):
-        gone.update(id(block) for block in row if id(block) not in first)
+    before: set[str] = set()
+    for blocks, sides in zip(pages, edges, strict=True):
+        for rows in sides:
+            for row in takewhile(lambda row: _is_furniture(row, repeated, before, blocks), rows):  # noqa: B023  # done here
+                gone.update(map(id, row))
+        before = {block.text for block in chain(*sides[0], *sides[1]) if isinstance(block, Piece)}
+    full = {number for number, blocks in enumerate(pages) if any(id(block) not in gone for block in blocks)}
+    for places in names:
+        gone.discard(next((line for number, line in places if number in full or not full), 0))
     return [[block for block in blocks if id(block) not in gone] for blocks in pages]
+
+
+def _is_furniture(row: Sequence[Block], repeated: set[int], before: set[str], page: Sequence[Block]) -> bool:
+    """Whether a row repeats. The chapter beside it changes; the page before has it, too, or the text below names it."""
+    others = [block for block in row if id(block) not in repeated]
+    return len(others) < len(row) and all(
+        isinstance(block, Piece)
+        and _letters(block.text) >= _NAME
+        and len(block.text) <= _LONGEST_NAME
+        and (block.text in before or sum(isinstance(one, Piece) and one.text == block.text for one in page) > 1)
+        for block in others
+    )
 
 
 def _edges(blocks: Sequence[Block]) -> tuple[list[list[Block]], list[list[Block]]]:
@@ -66,8 +88,10 @@ def _edges(blocks: Sequence[Block]) -> tuple[list[list[Block]], list[list[Block]
     return rows_of(by_place[:_BLOCKS])[:_EDGE], rows_of(by_place[-_BLOCKS:])[: -_EDGE - 1 : -1]
 
 
-def _repeated(edges: Sequence[tuple[list[list[Block]], list[list[Block]]]], pages: int) -> tuple[set[int], set[int]]:
-    """Return the ids of lines that other pages have at the same place, and of the first of each that is no number."""
+def _repeated(
+    edges: Sequence[tuple[list[list[Block]], list[list[Block]]]], pages: int
+) -> tuple[set[int], list[list[tuple[int, int]]]]:
+    """Return the ids of lines that other pages have at the same place, and the pages and ids of each that is a name."""
     patterns: list[dict[tuple[str, int], Piece]] = [{} for _ in edges]
     for number, rows in enumerate(edges):
         for block in chain.from_iterable(chain.from_iterable(rows)):
@@ -76,17 +100,27 @@ def _repeated(edges: Sequence[tuple[list[list[Block]], list[list[Block]]]], page
                     patterns[number].setdefault(key, block)
     count = Counter(chain.from_iterable(patterns))
     repeated: set[int] = set()
-    first: set[int] = set()
+    names: list[list[tuple[int, int]]] = []
     for key in [key for key, pages_with in count.items() if pages_with >= max(_FEWEST, pages / _SHARE)]:
         pattern, _ = key
-        found = [page[key] for page in patterns if key in page]
-        usual = statistics.median(piece.top for piece in found)
-        near = [id(piece) for piece in found if abs(piece.top - usual) < _NEAR]
-        if len(near) >= _FEWEST and (_IN_LETTERS not in pattern or _count_in_words(found)):
-            repeated.update(near)
-            if _COUNTED not in pattern and _IN_LETTERS not in pattern:
-                first.add(near[0])
-    return repeated, first
+        found = [(number, page[key]) for number, page in enumerate(patterns) if key in page]
+        usual = statistics.median(piece.top for _, piece in found)
+        near = [(number, id(piece)) for number, piece in found if abs(piece.top - usual) < _NEAR]
+        if len(near) >= _FEWEST and (_IN_LETTERS not in pattern or _count_in_words([piece for _, piece in found])):
+            repeated.update(line for _, line in near)
+            if _COUNTED in pattern or _IN_LETTERS in pattern:
+                near = [one for one in near if _is_name(pattern) and one[1] in map(id, edges[one[0]][0][0])]
+            names.append(near)
+    return repeated, [places for places in names if places]
+
+
+def _is_name(pattern: str) -> bool:
+    """Whether a line with the page's number also names the document, as in "Staff handbook 7"."""
+    return _letters(pattern) >= _NAME and not _PAGE.search(pattern)
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalpha, text))
 
 
 def _count_in_words(pieces: Sequence[Piece]) -> bool:
