@@ -121,6 +121,66 @@ def test_names_of_columns_in_two_lines_are_whole_and_repeated_on_each_page(borde
     assert (first.metadata, second.metadata) == ({"page": 1}, {"page": 2})
 
 
+@pytest.mark.parametrize(
+    ("kept", "rest"),
+    [
+        (["C-310", "Paper shredder", "140", "1,089.90"], ["", "that also takes staples", "", ""]),
+        (["C-310", "Paper shredder that also", "140", "1,089.90"], ["", "takes staples", "", "without tax"]),
+        (["C-310", "Paper shred-", "140", "1,089.90"], ["", "ders", "", ""]),
+        (["C-310", "", "140", "1,089.90"], ["", "Paper shredder", "", ""]),
+    ],
+)
+@pytest.mark.parametrize("head", [[HEAD], []])
+def test_a_row_that_goes_on_overleaf_is_whole(kept, rest, head):
+    def page(records):
+        operators, edges = drawn(records)
+        return [*operators, *bordered(edges, (56, 126, 326, 416, 500))]
+
+    first, second = tables(page([HEAD, *RECORDS[:2], kept]), page([*head, rest, *RECORDS[3:], *RECORDS]))
+    whole = [f"{one} {other}".strip().replace("- ders", "ders") for one, other in zip(kept, rest, strict=True)]
+    assert first.text.split("\n")[2:] == [" | ".join(whole)]
+    assert second.header == " | ".join(HEAD)
+    assert second.text.split("\n") == [*ROWS[3:], *ROWS]
+
+
+def test_a_cell_that_spans_rows_of_two_pages_is_in_each():
+    def page(records, spans):
+        operators, edges = drawn(records, columns=(60, 130, 330))
+        xs = (56, 126, 326, 416)
+        across = [rule(xs[1] if number in spans else xs[0], edge, xs[-1], edge) for number, edge in enumerate(edges)]
+        return [*operators, *across, *(rule(x, edges[0], x, edges[-1]) for x in xs)]
+
+    head = ["Room", "Day", "Use"]
+    first, second = tables(
+        page([head, ["North", "Monday", "choir"], ["", "Tuesday", "chess"], ["South", "Monday", "dance"]], {2}),
+        page([head, ["", "Friday", "drama"], ["East", "Friday", "chess"], ["West", "Friday", "dance"]], set()),
+    )
+    assert first.text.split("\n")[1:] == ["North | Tuesday | chess", "South | Monday | dance"]
+    assert second.text.split("\n")[0] == "South | Friday | drama"
+
+
+def test_rows_whose_key_is_above_stay_rows_overleaf():
+    def page(records):
+        operators, edges = drawn(records, columns=(60, 130, 330))
+        return [*operators, *bordered(edges, (56, 126, 326, 416))]
+
+    head = ["Colour", "Shade", "Code"]
+    first, second = tables(
+        page([head, ["Red", "dark", "r1"], ["", "light", "r2"], ["Blue", "dark", "b1"]]),
+        page([head, ["", "light", "b2"], ["Green", "dark", "g1"], ["", "light", "g2"]]),
+    )
+    assert first.text.split("\n")[-1] == "Blue | dark | b1"
+    assert second.text.split("\n") == [" | light | b2", "Green | dark | g1", " | light | g2"]
+
+
+def test_a_unit_that_wraps_below_its_number_stays_in_the_row():
+    units = ["\nEUR", "", "\nEUR", "\nEUR", ""]
+    records = [[*record[:3], record[3] + unit] for record, unit in zip(RECORDS, units, strict=True)]
+    operators, _ = drawn([HEAD, *records])
+    (table,) = tables(operators)
+    assert table.text.split("\n") == [row + unit.replace("\n", " ") for row, unit in zip(ROWS, units, strict=True)]
+
+
 @pytest.mark.parametrize("borders", [True, False])
 def test_empty_cells_stay_empty(borders):
     records = [

@@ -13,6 +13,7 @@ import msgspec
 
 from orbit.documents.formats.pdf.furniture import remove_furniture
 from orbit.documents.formats.pdf.layout import Block, arrange
+from orbit.documents.formats.pdf.overleaf import without_rest
 from orbit.documents.formats.pdf.owner import opened_as_owner
 from orbit.documents.formats.pdf.page import read_page
 from orbit.documents.formats.pdf.pictures import Reader, Recognised, has_pictures, is_scanned, recognise
@@ -167,9 +168,17 @@ def _sections(pages: Sequence[Sequence[Block]]) -> list[Section]:
                 if isinstance(block, Piece):
                     lines.append(block)
                     continue
-                goes_on = block is blocks[0] and isinstance(last, Table) and last.width == block.width
-                header, rows = _rows(block, header if goes_on else "")
-                sections.append(Section("\n".join(rows), metadata=place, header=header, kind="table"))
+                above = last if block is blocks[0] and isinstance(last, Table) and last.width == block.width else None
+                header, rows = _rows(block, header if above else "")
+                if above and sections[-1].text:
+                    last_row = above.rows[-1]
+                    rows = without_rest(above.rows, rows, words)
+                    block.rows = rows or block.rows
+                    if above.rows[-1] is not last_row:
+                        kept, gap, _ = sections[-1].text.rpartition("\n")
+                        whole = f"{kept}{gap}{_line(above.rows[-1])}"
+                        sections[-1] = msgspec.structs.replace(sections[-1], text=whole)
+                sections.append(Section("\n".join(map(_line, rows)), metadata=place, header=header, kind="table"))
             if text := prose(lines, words).strip():
                 if sections and not isinstance(last, Table) and sections[-1].metadata != place:
                     sections[-1] = _with_rest(sections[-1], text, words)
@@ -178,12 +187,16 @@ def _sections(pages: Sequence[Sequence[Block]]) -> list[Section]:
     return [section for section in sections if section.text]
 
 
-def _rows(table: Table, header: str) -> tuple[str, list[str]]:
+def _rows(table: Table, header: str) -> tuple[str, list[list[str]]]:
     """Return the column names, by default those of the table on the page before, and the rows below them."""
-    rows = [clean(" | ".join(row)) for row in table.rows]
-    if header == rows[0] or (table.header and not header):
-        return rows[0], rows[1:]
-    return header, rows
+    names = _line(table.rows[0])
+    if header == names or (table.header and not header):
+        return names, table.rows[1:]
+    return header, table.rows
+
+
+def _line(row: Sequence[str]) -> str:
+    return clean(" | ".join(row))
 
 
 def _with_rest(section: Section, after: str, words: Words) -> Section:

@@ -14,6 +14,8 @@ Line: TypeAlias = Mapping[int, Piece]
 
 _NUMBER = re.compile(r"[^\W\d_]{0,3}[^\w]*\d[\d\W]*[^\W\d_]{0,3}\W*")
 """A number, a date or a price, with its unit."""
+_UNIT = re.compile(r"[^\W\d_]{1,4}\.?|%|€|\$")
+"""What may be below its number in a narrow column."""
 _MOSTLY = 0.6
 _JUMP = 1.2
 """Lines of different rows are at least this many times as far apart as those of one row."""
@@ -93,7 +95,11 @@ def _make_sense(groups: Sequence[Sequence[int]], lines: Sequence[Line], numbers:
         counts: dict[int, int] = {}
         for number in group:
             for column, piece in lines[number].items():
-                if counts.get(column) and column in numbers and (place or is_number(piece.text)):
+                if (
+                    counts.get(column)
+                    and column in numbers
+                    and (is_number(piece.text) or (place and not _UNIT.fullmatch(piece.text)))
+                ):
                     return False
                 counts[column] = counts.get(column, 0) + 1
         several += 1
