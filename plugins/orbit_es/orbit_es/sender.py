@@ -162,7 +162,7 @@ class Sender:
             return Unavailable(f"it requires credentials, but none are configured; set {_WHERE}")
         if reason := system_reason(error):
             where = ", ".join(map(shown, self._settings.hosts))
-            return Unavailable(f"{where} cannot be reached: {reason}")
+            return Unavailable(f"{where} cannot be reached: {reason.rstrip('.')}")
         passing = isinstance(error, ApiError) and error.status_code == TOO_MANY
         return Unavailable(_reason(error), passing=passing)
 
