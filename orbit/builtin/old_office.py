@@ -45,9 +45,14 @@ def _workbook(content: bytes) -> Content:
         rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
         lines = [" | ".join(map(_shown, row)).rstrip(" |") for row in rows]
         filled = [number for number, line in enumerate(lines) if line.strip(" |")]
-        if not filled:
+        wide = [number for number in filled if sum(value != "" for value in rows[number]) > 1]
+        titles = [number for number in filled if not wide or number < wide[0]]
+        if titles:  # rows with a single cell above the names of the columns
+            text = "\n".join(lines[number].strip(" |") for number in titles)
+            sections.append(Section(text, (name,), metadata={"sheet": name, "row": titles[0] + 1}))
+        if not wide:
             continue
-        first, *more = filled
+        first, *more = filled[len(titles) :]
         if not more:
             sections.append(Section(lines[first], (name,), metadata={"sheet": name, "row": first + 1}))
             continue

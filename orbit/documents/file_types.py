@@ -8,7 +8,7 @@ from pathlib import PurePath
 from orbit.documents.sections import UnreadableError
 from orbit.host.documents.file_plugins import FilePlugins
 
-VERSION = 9
+VERSION = 10
 """Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
 
 PDF = ".pdf"
@@ -26,25 +26,25 @@ _CODE = (
 """Source code and configuration, read line by line."""
 
 KINDS: dict[str, str] = {
-    **dict.fromkeys((".md", ".markdown", ".mdx"), "markdown"),
-    **dict.fromkeys((".txt", ".text", ".rst", ".adoc", ".org"), "text"),
+    **dict.fromkeys((".md", ".markdown", ".mdown", ".mkd", ".mdx", ".rmd", ".qmd"), "markdown"),
+    **dict.fromkeys((".txt", ".text", ".rst", ".adoc", ".asciidoc", ".org"), "text"),
     **dict.fromkeys((".srt", ".vtt"), "subtitles"),
     **dict.fromkeys((".ics", ".vcf"), "cards"),
     **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
     ".pdf": "pdf",
     **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), "docx"),
-    **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".potx"), "pptx"),
+    **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".ppsm", ".potx", ".potm"), "pptx"),
     **dict.fromkeys((".xlsx", ".xlsm", ".xltx", ".xltm"), "xlsx"),
     **dict.fromkeys((".odt", ".ott"), "odt"),
     **dict.fromkeys((".ods", ".ots"), "ods"),
-    **dict.fromkeys((".odp", ".otp"), "odp"),
+    **dict.fromkeys((".odp", ".otp", ".odg", ".otg"), "odp"),
     ".epub": "epub",
     ".rtf": "rtf",
     ".eml": "eml",
     ".mbox": "mbox",
     **dict.fromkeys((".mht", ".mhtml"), "mht"),
-    **dict.fromkeys((".csv", ".tsv"), "table"),
-    ".json": "json",
+    **dict.fromkeys((".csv", ".tsv", ".tab"), "table"),
+    **dict.fromkeys((".json", ".geojson"), "json"),
     **dict.fromkeys((".jsonl", ".ndjson"), "json lines"),
     **dict.fromkeys((".yaml", ".yml"), "yaml"),
     **dict.fromkeys((".xml", ".rss", ".atom", ".xsd", ".dita"), "xml"),
@@ -54,14 +54,20 @@ KINDS: dict[str, str] = {
 }
 """The type of a file by its extension."""
 
-_OLD = {
-    ".doc": "save it as .docx",
-    ".ppt": "save it as .pptx",
-    ".xls": "save it as .xlsx, or enable the provider 'old_office'",
-    ".xlsb": "save it as .xlsx, or enable the provider 'old_office'",
+_WAYS_OUT = {
+    **dict.fromkeys((".doc", ".dot", ".pages", ".wpd", ".wps", ".sxw"), "save it as .docx"),
+    **dict.fromkeys((".ppt", ".pps", ".pot", ".key", ".sxi"), "save it as .pptx"),
+    **dict.fromkeys((".numbers", ".xlt", ".sxc"), "save it as .xlsx"),
+    **dict.fromkeys((".xls", ".xlsb"), "save it as .xlsx, or enable the provider 'old_office'"),
     ".msg": "save it as .eml, or enable the provider 'old_office'",
+    **dict.fromkeys((".pst", ".ost"), "export its messages as .eml or .mbox"),
+    **dict.fromkeys((".fodt", ".fods", ".fodp"), "save it as .odt, .ods or .odp"),
+    **dict.fromkeys((".mobi", ".azw", ".azw3", ".fb2"), "convert it to .epub"),
+    **dict.fromkeys((".vsd", ".vsdx", ".pub", ".one", ".xps", ".ps", ".djvu", ".svg"), "save it as a PDF"),
+    **dict.fromkeys((".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar"), "unpack it"),
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"), "the provider 'ocr' reads pictures"),
 }
-"""Formats of old Office programs, and what to do about them."""
+"""What to do about formats that are not read."""
 
 _READABLE = frozenset(
     (
@@ -79,8 +85,8 @@ KNOWN = tuple(KINDS)
 def check_type(source: str) -> None:
     """Raise UnreadableError if no reader supports the file's extension."""
     ending = PurePath(source).suffix.lower()
-    if ending in _OLD:
-        raise UnreadableError(f"is in a format of old Office that cannot be read; {_OLD[ending]}")
+    if ending in _WAYS_OUT:
+        raise UnreadableError(f"'{ending}' is not a known type; {_WAYS_OUT[ending]}")
     if ending not in KINDS:
         what = f"'{ending}' is not a known type" if ending else "its name has no extension that shows its type"
         raise UnreadableError(f"{what} ({', '.join(KNOWN)})")

@@ -40,6 +40,17 @@ def test_a_workbook_of_excel_97(tmp_path):
         provider.read(SourceFile("a.msg", b"x"))
 
 
+def test_a_title_above_the_columns_is_no_header(tmp_path):
+    from orbit.testing import make_host
+
+    provider = make_host({"echo": {}, "old_office": {}}, tmp_path).registry["old_office"]
+    assert isinstance(provider, OldOffice)
+    content = provider.read(SourceFile("a.xls", xls(("Price list", ""), ("Article", "Price"), ("Tea", 3.0))))
+    assert [(one.header, one.text, one.metadata["row"]) for one in content.sections] == [
+        *(("", "Price list", 1), ("Article | Price", "Tea | 3", 3)),
+    ]
+
+
 def test_without_it_old_files_say_what_to_do():
     with pytest.raises(UnreadableError, match=r"save it as \.xlsx, or enable the provider 'old_office'"):
         check_type("a.xls")

@@ -71,6 +71,18 @@ def test_slides_come_in_their_order_with_tables_and_notes():
     ]
 
 
+def test_a_cell_of_a_slide_for_several_rows_is_in_each():
+    cells = [("<a:tc>", "Sales"), ("<a:tc>", "Ann")], [('<a:tc vMerge="1">', ""), ("<a:tc>", "Bob")]
+    inner = ["".join(f"{tag}<a:p><a:t>{text}</a:t></a:p></a:tc>" for tag, text in row) for row in cells]
+    rows = "".join(f"<a:tr>{row}</a:tr>" for row in inner)
+    parts = {
+        "ppt/presentation.xml": f'<p:presentation {A}><p:sldId id="256" r:id="x1"/></p:presentation>',
+        "ppt/_rels/presentation.xml.rels": relations(x1="slide slides/slide1.xml"),
+        "ppt/slides/slide1.xml": f"<p:sld {A}><p:graphicFrame><a:tbl>{rows}</a:tbl></p:graphicFrame></p:sld>",
+    }
+    assert text_of("a.pptx", archive_of(parts)) == "Sales | Ann\nSales | Bob"
+
+
 def workbook(*rows, title="Costs"):
     import openpyxl  # type: ignore[import-untyped]  # it has no types
 
@@ -270,7 +282,9 @@ def test_a_message_is_read_with_its_attachments():
             "From: Ana <ana@example.com>\nTo: bert@example.com\nSubject: Inner\n\nForwarded words.",
         ),
     ]
-    assert found.warnings == ("The attachment 'plan.png' '.png' is not a known type.",)
+    assert found.warnings == (
+        "The attachment 'plan.png' '.png' is not a known type; the provider 'ocr' reads pictures.",
+    )
 
 
 def test_messages_within_messages_end():
@@ -499,7 +513,7 @@ SOUND = {
 WARNED = {
     "scan.pdf": (make_pdf([line(72, 700, "Contract cover page.")], []), "Page 2 has no text"),
     "old.rst": ("Größe: fünf Meter.\n".encode("cp1252"), "windows-1252, which is a guess"),
-    "offer.eml": (b"", "The attachment 'plan.png' '.png' is not a known type."),
+    "offer.eml": (b"", "The attachment 'plan.png' '.png' is not a known type; the provider 'ocr' reads pictures."),
     "events.jsonl": (b'{"event": "start"}\nno json\n', "1 lines are not JSON, the first is line 2."),
 }
 SKIPPED = {
@@ -848,7 +862,7 @@ def test_opendocument_numbers_lists_and_headings_and_names_its_title():
     content = archive_of(
         {
             "content.xml": f"<o:d {xml}><o:styles>{styles}</o:styles><o:body><o:text>{body}</o:text></o:body></o:d>",
-            "styles.xml": f"<o:styles {xml}><s:footer-first><t:p>Seite 1 von 2</t:p></s:footer-first><s:footer><t:p>12"
+            "styles.xml": f"<o:styles {xml}><s:footer-first><t:p>Stand Mai</t:p></s:footer-first><s:footer><t:p>12"
             "</t:p></s:footer></o:styles>",
         }
     )
@@ -859,7 +873,7 @@ def test_opendocument_numbers_lists_and_headings_and_names_its_title():
     assert [line.strip() for line in first.text.split("\n\n")] == [
         *("1. Wasser", "2. Wärme", "2.a) Öl", "2.b) Gas", "(I) erstens", "(II) zweitens", "3. Müll", "5. neu"),
     ]
-    assert (second.path, second.text, margin.text) == (("2. Fristen",), "Ein Jahr", "Seite 1 von 2")
+    assert (second.path, second.text, margin.text) == (("2. Fristen",), "Ein Jahr", "Stand Mai")
 
 
 def test_pages_that_browsers_save_as_one_file():

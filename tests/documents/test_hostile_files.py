@@ -361,6 +361,7 @@ async def test_a_hostile_file_is_read_right_or_refused_by_name(reading: Reading,
 def test_every_format_has_a_hostile_file() -> None:
     """Formats that the same reader reads count as one."""
     same = {".docm", ".dotx", ".dotm", ".pptm", ".ppsx", ".potx", ".xlsm", ".xltx", ".xltm", ".ott", ".ots", ".otp"}
+    same |= {".ppsm", ".potm", ".odg", ".otg", ".mdown", ".mkd", ".rmd", ".qmd", ".tab", ".geojson", ".asciidoc"}
     same |= {".markdown", ".mdx", ".htm", ".xhtml", ".mhtml", ".ndjson", ".yml", ".rss", ".atom", ".xsd", ".dita"}
     text = {ending for ending in KNOWN if ending not in same and KNOWN.index(ending) > KNOWN.index(".log")}
     text |= {".text", ".rst", ".adoc", ".org", ".vtt"}

@@ -56,6 +56,7 @@ _LEAST_RIGHT = 2
 """Letters outside ASCII that are UTF-8 for each mistake. In other encodings, one in ten looks like one by chance."""
 _TEXT_START = 8_192
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_EASTERN = re.compile("[\n\r\t -~\xa0-\xff\u2010-\u2026\u3000-\u30ff\u3400-\u9fff\uac00-\ud7a3\uff01-\uffee]+")
 _MOST_CONTROLS = 0.05
 """Part of a text that a program has damaged, such as a log after a crash. Binary files have more."""
 
@@ -80,10 +81,9 @@ def decode(content: bytes, declared: str = "") -> Decoded:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return _strict(content[len(mark) :], encoding, len(mark))
+    if _CONTROLS.search(content, 0, _TEXT_START) and (encoding := _utf_16(content)):
+        return _strict(content, encoding)
     if b"\0" in content[:_TEXT_START]:
-        encoding = _utf_16(content)
-        if encoding:
-            return _strict(content, encoding)
         if len(_CONTROLS.findall(content, 0, _TEXT_START)) > _MOST_CONTROLS * len(content[:_TEXT_START]):
             raise UnreadableError("is binary, not text")
         whole = decode(content.replace(b"\0", b""), declared)
@@ -156,11 +156,16 @@ def _strict(content: bytes, encoding: str, skipped: int = 0) -> Decoded:
 
 
 def _utf_16(content: bytes) -> str:
-    """Return the kind of UTF-16 without a mark that a text with NUL bytes is in, "" if it is none."""
+    """Return the kind of UTF-16 without a mark that a text with control characters is in, "" if it is none."""
+    if len(content) % 2:
+        return ""
     sample = content[:_TEXT_START]
+    for encoding in ("utf-16-le", "utf-16-be"):  # in it, East Asian texts have any bytes, and hardly any NUL
+        if _EASTERN.fullmatch(sample.decode(encoding, "replace")) and isinstance(_utf_8(sample), bytes):
+            return encoding
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     encoding = "utf-16-le" if odd > even else "utf-16-be"
-    if len(content) % 2 or min(even, odd) * 10 > max(even, odd):
+    if not even + odd or min(even, odd) * 10 > max(even, odd):
         return ""
     text = sample.decode(encoding, "replace")
     odd_ones = sum(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from orbit.documents.formats.table_header import has_header
@@ -13,6 +14,12 @@ LONGEST_HEADING = 200
 SMALL_TABLE = 400
 """Characters of a table that stays with the text around it."""
 _CELL = " | "
+_PAGE = re.compile(
+    r"\W*(?:page|seite|p[áa]gin[ae]|pag|s|p|str|strona|stran[aay]|sid[ae]?|side|sivu|oldal|sayfa|страница|стр|сторінка"
+    r"|σελίδα|第|صفحة|עמוד)?[\W\d]*(?:of|von|de|sur|di|van|av|af|z|ze|из|από|共|من|מתוך)?[\W\d]*[页頁]?\W*",
+    re.IGNORECASE,
+)
+"""The number of a page, with or without the figures, in the words of programs: "Page 3 of 12"."""
 
 Rows = Sequence[Sequence[str]]
 
@@ -90,6 +97,12 @@ class Outline:
             text, self._text = "\n\n".join(self._text), []
             self.add(Section(text, self.path, metadata=self.metadata, markdown=self._markdown))
 
+    def keep_title(self) -> None:
+        """Make the title text if the document has no other. Call it for titles that stand in the document."""
+        self.flush()
+        if self.title and not self._sections and not self._above:
+            self._sections.append(Section(self.title))
+
     def content(self, warnings: Sequence[str] = ()) -> Content:
         """Return all sections. A heading with nothing below it is text itself, but for the title, which all repeat."""
         self.flush()
@@ -114,4 +127,4 @@ def _with_title_row(rows: Rows, headers: int) -> int:
 
 def of_margins(texts: Iterable[str]) -> list[str]:
     """Return the texts of page headers or footers: each once, and none that is only the number of the page."""
-    return [text for text in dict.fromkeys(texts) if any(map(str.isalpha, text))]
+    return [text for text in dict.fromkeys(texts) if any(map(str.isalpha, text)) and not _PAGE.fullmatch(text)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from orbit.documents.formats.table_header import is_record, names_columns
@@ -32,8 +32,8 @@ _MOST_DAMAGED = 100
 def read_table(text: str) -> Content:
     """Read a row with the names of the columns, then records. ``row`` in a passage's metadata is the record's number.
 
-    Rows above the names with a single cell are the table's title. Nothing is left out of rows that are longer than
-    the names, or damaged.
+    Rows above the names with a single cell are the table's title. Another table may begin below an empty row. Nothing
+    is left out of rows that are longer than the names, or damaged.
     """
     warnings: list[str] = []
     named = _SEPARATOR.match(text)
@@ -55,8 +55,7 @@ def read_table(text: str) -> Content:
         Section(text, metadata={"row": number}, whole=True)
         if len(text) <= _LONGEST_WHOLE
         else Section(text, _name_of(text), metadata={"row": number})
-        for number, row in enumerate(chain(first, rows), start=1)
-        if (text := _record(names, row))
+        for number, text in _numbered(names, first, rows)
     ]
     if not sections:
         raise UnreadableError("is a table without rows below the column names")
@@ -93,6 +92,18 @@ def _head(rows: Sequence[Sequence[str]]) -> int:
 
 def _filled(row: Sequence[str]) -> int:
     return sum(map(bool, row))
+
+
+def _numbered(
+    names: Sequence[str], first: Sequence[Sequence[str]], others: Iterable[Sequence[str]]
+) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each record. A row after an empty one may name the columns of another table."""
+    for number, row in enumerate(chain(first, others), start=1):
+        begins = 1 < number < len(first) and not any(first[number - 2])
+        if begins and names_columns(row, first[number : number + _SAMPLE]):
+            names = row
+        elif text := _record(names, row):
+            yield number, text
 
 
 def _record(names: Sequence[str], row: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
 
 _DIGITS = re.compile(r"\d+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -47,6 +48,18 @@ def names_columns(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     if any(_is_number(name) and not _YEAR.fullmatch(name) for name in names):
         return False
     return any(_is_number(cell) for cells in below[:_SAMPLE] for name, cell in zip(row, cells, strict=False) if name)
+
+
+def names_groups(above: Sequence[str], row: Sequence[str], groups: Sequence[tuple[int, int]]) -> bool:
+    """Whether a row names the columns of ``groups``, which have one name together above: first and last, from 0.
+
+    Columns outside of the groups are named in one of the two rows.
+    """
+    inside = {column for first, last in groups for column in range(first, last + 1)}
+    pairs = enumerate(zip_longest(above, row, fillvalue=""))
+    outside = [pair for column, pair in pairs if column not in inside and any(pair)]
+    divided = any(any(row[first + 1 : last + 1]) for first, last in groups)
+    return divided and bool(outside) and all(name == below or not (name and below) for name, below in outside)
 
 
 def is_record(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

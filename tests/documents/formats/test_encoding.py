@@ -13,7 +13,9 @@ CZECH = "Příliš žluťoučký kůň úpěl ďábelské ódy. Zítra bude prš
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-@pytest.mark.parametrize("text", ["plain words", "naïve café 東京 🙂"])
+@pytest.mark.parametrize(
+    "text", ["plain words", "naïve café 東京 🙂", "休暇の申請は七日以内、経理部へ。", "휴가 신청은 일주일 안에"]
+)
 def test_unicode_needs_no_guess(text, encoding):
     found = decode(text.encode(encoding))
     assert (found.text, found.warnings) == (text, ())
@@ -101,6 +103,7 @@ def test_every_text_format_warns_of_a_guess(name):
         ("iso8859_5", "Привет мир, это письмо о ценах"),
         ("cp1255", "שלום עולם, זה מכתב על מחירים"),
         ("cp1256", "مرحبا بالعالم هذه رسالة عن الأسعار"),
+        ("iso8859_6", "مرحبا بالعالم هذه رسالة عن الأسعار"),
         ("cp874", "สวัสดีชาวโลก นี่คือจดหมาย"),
         ("cp949", "안녕하세요 세계, 이것은 편지입니다"),
         ("big5", "名稱,價格\n茶葉,5\n咖啡,7\n"),

@@ -129,3 +129,9 @@ def test_each_passage_of_a_long_row_names_it():
     assert found[-1].text == "Part: Pump 8\nManual: short"
     whole = " ".join(passage.text for passage in found)
     assert all(f"word{number}" in whole for number in range(1_000))
+
+
+def test_another_table_may_begin_below_an_empty_row():
+    assert rows("Name;Price\nTea;3\n;\nTown;Code\nRome;187\n;\nOslo;150\n") == [
+        *("Name: Tea\nPrice: 3", "Town: Rome\nCode: 187", "Town: Oslo\nCode: 150"),
+    ]

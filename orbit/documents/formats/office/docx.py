@@ -16,6 +16,7 @@ from orbit.documents.formats.office.numbering import Numbering
 from orbit.documents.formats.office.package import Element, Package, attribute, child, descendants, is_on, local, number
 from orbit.documents.formats.office.rtf import read_rtf
 from orbit.documents.formats.outline import Outline, of_margins
+from orbit.documents.formats.table_header import names_groups
 from orbit.documents.formats.titles import picture_text
 from orbit.documents.sections import Content, Section
 
@@ -30,6 +31,13 @@ _BREAKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "
 _BODY_TEXT = 9
 """The outline level that means no heading."""
 _DEEPEST_STYLE = 20
+_MOST_SPANNED = 100
+"""Columns that a cell may stand for."""
+_HIDDEN = "vanish"
+_LOOKS = frozenset(("strike", "dstrike", _HIDDEN))
+"""How text looks that does not hold, or is not shown."""
+Look = frozenset[str]
+_NO_LOOK: Look = frozenset()
 
 
 class _Style(msgspec.Struct, frozen=True):
@@ -38,6 +46,7 @@ class _Style(msgspec.Struct, frozen=True):
     outline: int | None
     number: str
     depth: int | None
+    look: dict[str, bool]
 
 
 def read_docx(content: bytes) -> Content:
@@ -66,6 +75,8 @@ class _Document:
         self._counted = {"footnote": 0, "endnote": 0}
         self._boxes: list[Element] = []
         self._joined = ""
+        self._looks = {name: look for name in self._styles if (look := self._look_of(name))}
+        self._paragraph_look: Look = frozenset()
         self._outline = Outline()
         self._titled = False
 
@@ -80,6 +91,7 @@ class _Document:
             self._outline.text(text)
         for text in linked_texts(self._package, self._main):
             self._outline.text(text)
+        self._outline.keep_title()
         return self._outline.content()
 
     def _part(self, kind: str) -> Element:
@@ -157,9 +169,10 @@ class _Document:
 
     def _table(self, table: Element) -> None:
         rows: list[list[str]] = []
+        groups: list[tuple[int, int]] = []
         headers = 0
         for row in _unwrapped(table, "tr"):
-            cells: list[str] = []
+            cells = [""] * min(number(child(row, "trPr", "gridBefore"), "val", 0), _MOST_SPANNED)
             for cell in _unwrapped(row, "tc"):
                 merged = child(cell, "tcPr", "vMerge")
                 continued = merged is not None and attribute(merged, "val", "continue") == "continue"
@@ -167,8 +180,10 @@ class _Document:
                     text = rows[-1][len(cells)]
                 else:
                     text = " ".join(filter(None, map(self._numbered, self._paragraphs(cell))))
-                span = number(child(cell, "tcPr", "gridSpan"), "val", 1)
-                cells += [text, *[""] * (min(span, 100) - 1)]
+                span = min(number(child(cell, "tcPr", "gridSpan"), "val", 1), _MOST_SPANNED)
+                if span > 1 and not rows:
+                    groups.append((len(cells), len(cells) + span - 1))
+                cells += [text, *[""] * (span - 1)]
             if child(row, "trPr", "tblHeader") is not None and headers == len(rows):
                 headers += 1
             rows.append(cells)
@@ -176,6 +191,8 @@ class _Document:
             for text in (row[0] for row in rows if row):
                 self._outline.text(text)
         else:
+            if headers < 2 < len(rows) and names_groups(rows[0], rows[1], groups):  # noqa: PLR2004  # below the groups
+                headers = 2
             self._outline.table(rows, max(headers, 1) if headers < len(rows) else 1)
         noted, self._noted = self._noted, []
         for note in noted:
@@ -192,7 +209,10 @@ class _Document:
     def _text(self, item: Element) -> str:
         """Return a paragraph's text. Keep its notes and text boxes for later."""
         parts: list[str] = []
+        around = self._paragraph_look
+        self._paragraph_look = self._looks.get(attribute(child(item, "pPr", "pStyle"), "val"), _NO_LOOK)
         self._write(item, parts)
+        self._paragraph_look = around
         return "".join(parts).replace(STRUCK * 2, "")
 
     def _write(self, parent: Element, parts: list[str]) -> None:
@@ -200,12 +220,11 @@ class _Document:
             name = local(item)
             if (sign := _sign(item, name)) is not None:
                 parts.append(sign)
-            elif (
-                name == "r" and (look := _look(item)) is not None and (is_on(look, "strike") or is_on(look, "dstrike"))
-            ):
-                parts.append(STRUCK)
-                self._write(item, parts)
-                parts.append(STRUCK)
+            elif name == "r" and (look := self._run_look(item)):
+                if _HIDDEN not in look:
+                    parts.append(STRUCK)
+                    self._write(item, parts)
+                    parts.append(STRUCK)
             elif name == "txbxContent":
                 self._boxes.append(item)
             elif name in _PICTURES and (text := picture_text(_described(item))):
@@ -226,6 +245,26 @@ class _Document:
             label = formatted(self._counted[kind], "decimal" if kind == "footnote" else "lowerRoman")
             parts.append(f" [{label}]")
             self._noted.append(f"[{label}] {text}")
+
+    def _look_of(self, name: str) -> Look:
+        """Return how a style looks: by itself, or by those that it is based on."""
+        look: dict[str, bool] = {}
+        for _, style in self._chain(name):
+            look = {**style.look, **look}
+        return frozenset(name for name, on in look.items() if on)
+
+    def _run_look(self, run: Element) -> Look:
+        """Return which of ``_LOOKS`` a run has, of its own, by its style or by that of its paragraph."""
+        own = _look(run)
+        if own is None:
+            return self._paragraph_look
+        look = self._paragraph_look
+        if self._looks:
+            look |= self._looks.get(attribute(child(own, "rStyle"), "val"), _NO_LOOK)
+        for item in own:
+            if (name := local(item)) in _LOOKS:
+                look = look | {name} if is_on(own, name) else look - {name}
+        return look
 
     def _chain(self, name: str) -> Iterator[tuple[str, _Style]]:
         """Yield a style and those that it is based on."""
@@ -305,12 +344,14 @@ def _form_value(field: Element) -> str:
 
 
 def _style(item: Element) -> _Style:
+    look = child(item, "rPr")
     return _Style(
         attribute(child(item, "name"), "val"),
         attribute(child(item, "basedOn"), "val"),
         number(child(item, "pPr", "outlineLvl"), "val", None),
         attribute(child(item, "pPr", "numPr", "numId"), "val"),
         number(child(item, "pPr", "numPr", "ilvl"), "val", None),
+        {local(one): is_on(look, local(one)) for one in (look if look is not None else ()) if local(one) in _LOOKS},
     )
 
 

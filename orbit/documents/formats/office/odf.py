@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from orbit.documents.formats.list_labels import BULLET, STRUCK
 from orbit.documents.formats.office.odf_styles import Counts, Styles
@@ -39,7 +39,7 @@ def read_odt(content: bytes) -> Content:
         margins = list(descendants(named, *(f"{kind}{side}" for kind in ("header", "footer") for side in _SIDES)))
         reader.margins(margins, "header")
         reader.blocks(child(main, "body", "text"))
-        reader.outline.flush()
+        reader.outline.keep_title()
         reader.margins(margins, "footer")
         return reader.outline.content()
 
@@ -68,18 +68,28 @@ def read_odp(content: bytes) -> Content:
 def read_ods(content: bytes) -> Content:
     """Read all sheets, with values as the program shows them."""
     with Package(content, "OpenDocument spreadsheet", 200_000_000) as package:
-        main, sheets = package.required("content.xml"), Sheets()
+        main, named, sheets = package.required("content.xml"), package.xml("styles.xml"), Sheets()
         own = child(main, "automatic-styles")
-        reader = _Text(package, Styles(package.xml("styles.xml"), *([own] if own is not None else [])))
+        styles = list(own) if own is not None else []
+        reader = _Text(package, Styles(named, *styles))
+        pages = {attribute(item, "name"): attribute(item, "master-page-name") for item in styles}
+        masters = {attribute(item, "name"): item for item in descendants(named, "master-page")}
         body = child(main, "body", "spreadsheet")
         for table in body if body is not None else ():
             if local(table) == "table":
                 over = "\n\n".join(filter(None, map(reader.flat, _taken_off(table))))
-                sheets.add(attribute(table, "name"), reader.grid(table))
-                sheets.note(attribute(table, "name"), over)
+                groups: dict[int, list[tuple[int, int]]] = {}
+                sheets.add(attribute(table, "name"), reader.grid(table, groups), groups)
+                master: Iterable[Element] = masters.pop(pages.get(attribute(table, "style-name"), ""), ())  # each once
+                margins = of_margins(reader.flat(item).replace("???", "").strip() for item in master if _shown(item))
+                sheets.note(attribute(table, "name"), "\n\n".join(filter(None, (over, *margins))))
     if not sheets.rows:
         raise UnreadableError("has no text")
     return sheets.content()
+
+
+def _shown(margin: Element) -> bool:
+    return attribute(margin, "display", "true") == "true"
 
 
 class _Text:
@@ -100,6 +110,8 @@ class _Text:
 
     def block(self, item: Element) -> None:
         name = local(item)
+        if self._styles.hides(item):
+            return
         if name == "h":
             level = number(item, "outline-level", 1)
             label = self._styles.heading(item, level)
@@ -130,21 +142,45 @@ class _Text:
             reader.blocks(item)
         return "\n".join(filter(None, (section.text for section in reader.outline.content().sections)))
 
-    def grid(self, table: Element) -> Iterator[list[str]]:
-        """Yield the cells of each row, repeated as often as the file says."""
+    def grid(self, table: Element, groups: dict[int, list[tuple[int, int]]] | None = None) -> Iterator[list[str]]:
+        """Yield the cells of each row, repeated as often as the file says. Add to ``groups`` what ``Sheets`` needs."""
+        merged: dict[int, tuple[int, str]] = {}
+        number_of_row = 1
         for row in _rows(table):
-            yield from [self._cells(row)] * _repeated(row, "rows")
+            cells, spans = self._cells(row, merged)
+            if groups is not None and spans:
+                groups[number_of_row] = spans
+            repeated = _repeated(row, "rows")
+            yield from [cells] * repeated
+            number_of_row += repeated
 
-    def _cells(self, row: Element) -> list[str]:
+    def _cells(self, row: Element, merged: dict[int, tuple[int, str]]) -> tuple[list[str], list[tuple[int, int]]]:
+        """Return the cells of a row, and the first and last columns of those that stand for several.
+
+        ``merged`` has the cells that stand for rows below, by column: for how many, and their text. It is repeated in
+        each, unless there is nothing else in the row.
+        """
         cells: list[str] = []
+        spans: list[tuple[int, int]] = []
+        above: dict[int, str] = {}
         for item in row:
             if local(item) in _CELLS:
-                text = self.flat(item)
-                struck = STRUCK if text and self._styles.strikes(item) else ""
-                cells += [f"{struck}{text}{struck}"] * _repeated(item, "columns")
+                text, at = self.flat(item), len(cells)
+                if text and self._styles.strikes(item):
+                    text = _struck(text)
+                if (wide := number(item, "number-columns-spanned", 1)) > 1:
+                    spans.append((at, at + wide - 1))
+                if at in merged:
+                    left, above[at] = merged.pop(at)
+                    merged |= {at: (left - 1, above[at])} if left > 1 else {}
+                if (high := number(item, "number-rows-spanned", 1)) > 1:
+                    merged[at] = high - 1, text
+                cells += [text] * _repeated(item, "columns")
+        if any(cells):
+            cells = [text or above.get(at, "") for at, text in enumerate(cells)]
         while cells and not cells[-1]:
             cells.pop()
-        return cells
+        return cells, spans
 
     def _apart(self, item: Element) -> str | None:
         """Return the text of what is beside the paragraphs: a picture's, a chart or a comment. None for all others."""
@@ -177,7 +213,8 @@ class _Text:
     def _line(self, item: Element) -> str:
         parts: list[str] = []
         self._write(item, parts)
-        return "".join(parts).replace(STRUCK * 2, "").strip()
+        text = "".join(parts).replace(STRUCK * 2, "").strip()
+        return _struck(text) if text and self._styles.strikes(item) else text
 
     def _write(self, item: Element, parts: list[str]) -> None:
         parts.append(item.text or "")
@@ -205,6 +242,10 @@ class _Text:
                 self._write(inner, parts)
                 parts.append(struck)
             parts.append(inner.tail or "")
+
+
+def _struck(text: str) -> str:
+    return f"{STRUCK}{text.replace(STRUCK, '')}{STRUCK}"
 
 
 def _describes(item: Element) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -12,7 +12,9 @@ from orbit.documents.formats.office.package import Element, attribute, child, de
 _DEEPEST = 20
 """Styles based on each other."""
 
-_STYLED = frozenset(("span", "table-cell"))
+_FAMILIES = {"span": "text", "p": "paragraph", "h": "paragraph", "table-cell": "table-cell"}
+"""The styles of elements, by their names."""
+_STRUCK, _HIDDEN = "text-line-through-style", "display"
 
 Counts = dict[int, int]
 """How far each level of a list has counted."""
@@ -36,36 +38,35 @@ class Styles:
         self._list_of: dict[str, str] = {}
         self._kept: dict[str, Counts] = {}
         self._headings: Counts = {}
-        self._struck: set[str] = set()
-        self._hidden: set[str] = set()
+        looks: dict[tuple[str, str], tuple[str, str, str]] = {}
         self._outline: dict[int, _Level] = {}
         for item in (item for root in roots for item in root.iter()):
             if local(item) == "list-style":
                 self._lists[attribute(item, "name")] = _levels(item)
             elif local(item) == "outline-style":
                 self._outline = _levels(item)
-            elif local(item) == "style" and attribute(item, "family") in {"text", "table-cell"}:
-                look, name = child(item, "text-properties"), attribute(item, "name")
-                if attribute(look, "text-line-through-style", "none") != "none":
-                    self._struck.add(name)
-                if attribute(look, "display") == "none":
-                    self._hidden.add(name)
-            elif local(item) == "style" and attribute(item, "family") == "paragraph":
-                name = attribute(item, "name")
-                self._above[name] = attribute(item, "parent-style-name")
-                self._list_of[name] = attribute(item, "list-style-name")
+            elif local(item) == "style":
+                look, name, above = child(item, "text-properties"), attribute(item, "name"), _above(item)
+                looks[attribute(item, "family"), name] = above, attribute(look, _STRUCK), attribute(look, _HIDDEN)
+                if attribute(item, "family") == "paragraph":
+                    self._above[name] = above
+                    self._list_of[name] = attribute(item, "list-style-name")
+        self._struck = {one for one in looks if _look(looks, one, 1) not in {"", "none"}}
+        self._hidden = {one for one in looks if _look(looks, one, 2) == "none"}
 
     def is_title(self, paragraph: Element) -> bool:
         """Whether a paragraph is the title of the document."""
         return next((name == "Title" for name in self._chain(paragraph) if name in {"Title", "Subtitle"}), False)
 
     def strikes(self, item: Element) -> bool:
-        """Whether a part of a line, or a cell, is struck out."""
-        return bool(self._struck) and local(item) in _STYLED and attribute(item, "style-name") in self._struck
+        """Whether a paragraph, a part of a line or a cell is struck out."""
+        return bool(self._struck) and (_FAMILIES.get(local(item)), attribute(item, "style-name")) in self._struck
 
     def hides(self, item: Element) -> bool:
-        """Whether a part of a line is not shown."""
-        return bool(self._hidden) and local(item) == "span" and attribute(item, "style-name") in self._hidden
+        """Whether a section, a paragraph or a part of a line is not shown."""
+        if local(item) == "section":
+            return attribute(item, "display") == "none"
+        return bool(self._hidden) and (_FAMILIES.get(local(item)), attribute(item, "style-name")) in self._hidden
 
     def begin(self, items: Element) -> Counts:
         """Return the counts of an outermost list: new ones, unless it continues another."""
@@ -106,6 +107,20 @@ class Styles:
                 return
             yield name
             name = self._above.get(name, "")
+
+
+def _above(style: Element) -> str:
+    return attribute(style, "parent-style-name")
+
+
+def _look(looks: Mapping[tuple[str, str], tuple[str, str, str]], style: tuple[str, str], number: int) -> str:
+    """Return a property of a style, or of the nearest that it is based on; empty if none has it."""
+    for _ in range(_DEEPEST):
+        found = looks.get(style)
+        if found is None or found[number]:
+            return found[number] if found is not None else ""
+        style = style[0], found[0]
+    return ""
 
 
 def _levels(style: Element) -> dict[int, _Level]:

@@ -49,12 +49,24 @@ def _read_slide(package: Package, name: str, outline: Outline) -> None:
         if _kind(shape) in _TITLES and text_of(shape) == title:
             continue
         if (table := next(descendants(shape, "tbl"), None)) is not None:
-            outline.table([[text_of(cell) for cell in descendants(row, "tc")] for row in descendants(table, "tr")])
+            outline.table(_rows(table))
         elif _kind(shape) not in _REPEATED:
             outline.text(text_of(shape) or described(shape))
     for text in linked_texts(package, name):
         outline.text(text)
     _read_remarks(package, name, outline)
+
+
+def _rows(table: Element) -> list[list[str]]:
+    """Return the cells of a table. One that stands for several rows is in each."""
+    rows: list[list[str]] = []
+    for row in descendants(table, "tr"):
+        cells = [text_of(cell) for cell in descendants(row, "tc")]
+        for column, cell in enumerate(descendants(row, "tc")):
+            if attribute(cell, "vMerge") in {"1", "true"} and rows and column < len(rows[-1]):
+                cells[column] = rows[-1][column]
+        rows.append(cells)
+    return rows
 
 
 def _read_remarks(package: Package, name: str, outline: Outline) -> None:

@@ -116,12 +116,17 @@ class _Document:
         self._style = 0
         self._in_table = False
         self._row: list[str] = []
+        self._merged: set[int] = set()
+        self._columns = 0
         self._rows: list[list[str]] = []
         self._below: list[str] = []
         self._actions: dict[str, Callable[[int | None], None]] = {
             **dict.fromkeys(("par", "sect", "page"), self._end_paragraph),
             **dict.fromkeys(("cell", "nestcell"), self._end_cell),
             "row": self._end_row,
+            "trowd": self._begin_row,
+            "cellx": self._count_column,
+            "clvmrg": self._merge_column,
             "pard": self._reset_paragraph,
             "plain": self._reset_characters,
             "s": self._set_style,
@@ -320,15 +325,27 @@ class _Document:
         if not self._group.place and not self._group.silent:
             self._row.append(self._taken())
 
+    def _begin_row(self, _number: int | None) -> None:
+        self._merged, self._columns = set(), 0
+
+    def _count_column(self, _number: int | None) -> None:
+        self._columns += 1
+
+    def _merge_column(self, _number: int | None) -> None:
+        self._merged.add(self._columns)
+
     def _end_row(self, _number: int | None) -> None:
         if self._row:
+            for column in self._merged:  # one cell for this row and that above
+                if self._rows and column < min(len(self._row), len(self._rows[-1])):
+                    self._row[column] = self._row[column] or self._rows[-1][column]
             self._rows.append(self._row)
             self._below += self._taken_notes()
         self._row = []
 
     def _end_table(self) -> None:
         self._end_row(None)
-        rows, self._rows = self._rows, []
+        rows, self._rows, self._merged = self._rows, [], set()
         if rows:
             self._outline.table(rows)
         notes, self._below = self._below, []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
-from orbit.documents.formats.table_header import names_columns
+from orbit.documents.formats.table_header import names_columns, names_groups
 from orbit.documents.sections import Content, Section, UnreadableError
 from orbit.types import MetadataValue
 
@@ -23,6 +24,8 @@ _TITLE_CELLS = 1
 _SAMPLE = 20
 """Rows of a block that show whether its first one names the columns."""
 
+Groups = Mapping[int, Sequence[tuple[int, int]]]
+
 
 class Sheets:
     """The sections of a workbook in the making."""
@@ -32,11 +35,11 @@ class Sheets:
         self.rows = 0
         """Rows with text so far."""
 
-    def add(self, name: str, rows: Iterable[Sequence[str]]) -> None:
+    def add(self, name: str, rows: Iterable[Sequence[str]], groups: Groups = MappingProxyType({})) -> None:
         """Add a sheet without its empty rows and columns.
 
         Its first row with more than one cell names the columns, and so does a row after an empty one that begins
-        another table.
+        another table. ``groups`` are the first and last column, from 0, of names for several columns in a row, from 1.
         """
         header, used = "", True
         for first, lines in self._blocks(rows):
@@ -48,8 +51,13 @@ class Sheets:
             if start < len(lines) and (not header or names_columns(_cells(lines[0]), [*map(_cells, lines[1:_SAMPLE])])):
                 if not used:
                     self._add(name, 0, [header])
-                header, used = lines[start], False
-                start += 1
+                end = start + 1
+                while end < len(lines) and names_groups(
+                    _cells(lines[end - 1]), _cells(lines[end]), groups.get(first + end - 1, ())
+                ):
+                    end += 1
+                header, used = "\n".join(lines[start:end]), False
+                start = end
             if start < len(lines):
                 self._add(name, first + start, lines[start:], header)
                 used = True

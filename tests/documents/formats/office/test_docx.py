@@ -305,3 +305,54 @@ def test_a_title_above_the_names_of_the_columns_is_repeated_with_them():
     found = passages("a.docx", read("a.docx", content), "d", Ingest())
     assert len(found) > 2
     assert all("Products of 2025\nModel | Weight | Remark\n" in document.text for document in found)
+
+
+LOOKS = (
+    '<w:style w:type="paragraph" w:styleId="Old"><w:name w:val="Old"/><w:rPr><w:strike/></w:rPr></w:style>'
+    '<w:style w:type="paragraph" w:styleId="Older"><w:name w:val="Older"/><w:basedOn w:val="Old"/></w:style>'
+    '<w:style w:type="paragraph" w:styleId="Note"><w:name w:val="Note"/><w:rPr><w:vanish/></w:rPr></w:style>'
+    '<w:style w:type="character" w:styleId="Out"><w:name w:val="Out"/><w:rPr><w:dstrike/></w:rPr></w:style>'
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (paragraph("Fee 45", "Older"), "~~Fee 45~~"),
+        (f"<w:p>{run('Fee 45 ', '<w:rStyle w:val=`Out`/>')}{run('Fee 50', '')}</w:p>", "~~Fee 45 ~~Fee 50"),
+        (
+            paragraph("Fee 45 ", "Old").replace("</w:p>", f"{run('Fee 50', '<w:strike w:val=`0`/>')}</w:p>"),
+            "~~Fee 45 ~~Fee 50",
+        ),
+        (paragraph("For the printer", "Note") + paragraph("Fee 50"), "Fee 50"),
+    ],
+    ids=["paragraph", "run", "not this run", "hidden"],
+)
+def test_styles_strike_out_and_hide(body, text):
+    assert text_of(docx(body.replace("`", '"'), styles=LOOKS)) == text
+
+
+def test_a_title_with_nothing_below_it_is_text():
+    assert sections(docx(paragraph("Fire: dial 112", "Title"))) == [((), "Fire: dial 112")]
+
+
+def test_rows_may_begin_further_to_the_right():
+    rows = table(("Room", "Phone", "Fax"), ("A1", "5001", "6001"))
+    moved = rows.replace("<w:tr><w:tc><w:p><w:r><w:t>A1", '<w:tr><w:trPr><w:gridBefore w:val="1"/></w:trPr>@A1')
+    cell = "<w:tc><w:p><w:r><w:t>A1</w:t></w:r></w:p></w:tc>"
+    assert cell in rows
+    assert text_of(docx(moved.replace("@A1</w:t></w:r></w:p></w:tc>", ""))) == "Room | Phone | Fax\n | 5001 | 6001"
+
+
+def test_the_row_below_names_of_several_columns_names_them_one_by_one():
+    wide = "<w:tc><w:tcPr><w:gridSpan w:val='2'/></w:tcPr><w:p><w:r><w:t>{}</w:t></w:r></w:p></w:tc>"
+    names = (
+        table(("Item",)).removeprefix("<w:tbl>").removesuffix("</w:tr></w:tbl>")
+        + wide.format("2024")
+        + wide.format("2025")
+        + "</w:tr>"
+    )
+    rows = table(("", "Q1", "Q2", "Q1", "Q2"), *((f"Item {n} of the long list", n, n, n, n) for n in range(40)))
+    body = "<w:tbl>" + names + rows.removeprefix("<w:tbl>")
+    (section,) = read("a.docx", docx(body)).sections
+    assert section.header == "Item | 2024 |  | 2025\n | Q1 | Q2 | Q1 | Q2"

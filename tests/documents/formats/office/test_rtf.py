@@ -71,8 +71,9 @@ def test_tables_have_their_header_and_keep_their_notes():
 
 
 def test_page_headers_and_footers_are_read_once():
-    margins = rb"{\header Angebot 4711\par}{\headerf Angebot 4711\par}{\footer Seite \chpgn\par}{\footerl 7\par}"
-    assert [one.text for one in rtf(margins + rb"Text\par").sections] == ["Angebot 4711", "Text", "Seite"]
+    margins = rb"{\header Angebot 4711\par}{\headerf Angebot 4711\par}{\footer Seite \chpgn\par}"
+    margins += rb"{\footerf Seite \chpgn: vertraulich\par}{\footerl 7\par}"
+    assert [one.text for one in rtf(margins + rb"Text\par").sections] == ["Angebot 4711", "Text", "Seite : vertraulich"]
 
 
 @pytest.mark.parametrize(
@@ -90,3 +91,9 @@ def test_groups_nested_without_end_are_refused():
 def test_what_is_no_rtf_is_refused():
     with pytest.raises(UnreadableError, match="is not a readable RTF document"):
         read("a.rtf", b"{\\html}")
+
+
+def test_a_cell_for_several_rows_is_in_each():
+    row = rb"\trowd%s\cellx1000\cellx2000\intbl %s\cell %s\cell\row"
+    rows = row % (rb"\clvmgf", b"Sales", b"Ann") + row % (rb"\clvmrg", b"", b"Bob") + row % (b"", b"", b"Cy")
+    assert texts(rows) == ["Sales | Ann\nSales | Bob\n | Cy"]

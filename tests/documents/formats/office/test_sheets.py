@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import openpyxl  # type: ignore[import-untyped]  # it has no types
 
@@ -26,3 +27,75 @@ def test_empty_cells_between_others_keep_their_columns() -> None:
     sheets.add("Plan", [["", *(["Week"] * 60)], ["Ada", *[""] * 59, "on call"]])
     (section,) = sheets.content().sections
     assert section.text.count(" | ") == 60
+
+
+SHEET = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+SHARED = (
+    '<Override PartName="/xl/sharedStrings.xml" ContentType="application/vnd.openxmlformats-officedocument.'
+    'spreadsheetml.sharedStrings+xml"/></Types>'
+)
+
+
+def saved(book: openpyxl.Workbook) -> bytes:
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def texts(content: bytes, name: str = "a.xlsx") -> list[tuple[str, str]]:
+    return [(section.header, section.text) for section in read(name, content).sections]
+
+
+def test_page_headers_and_footers_of_a_workbook_are_read() -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["Tea", 3])
+    book.active.oddHeader.left.text = "Form QM-17 & rules"
+    book.active.oddHeader.center.text = "&A"
+    book.active.oddHeader.center.font = "Arial,Bold"
+    book.active.oddHeader.center.size = 12
+    book.active.evenFooter.left.text = "Valid until 31 March 2025"
+    book.active.oddFooter.right.text = "Page &P of &N"
+    book.create_sheet("Next").append(["Milk", 2])
+    assert texts(saved(book)) == [
+        *(("", "Tea | 3"), ("", "Form QM-17 & rules\n\nValid until 31 March 2025"), ("", "Milk | 2")),
+    ]
+
+
+def test_a_cell_for_several_rows_is_in_each_and_one_for_several_columns_has_names_below() -> None:
+    book = openpyxl.Workbook()
+    for row in (
+        *(["Region", "Sold", None, "Note"], [None, "2024", "2025", None], ["North", 1, 2, "a"], [None, 3, 4, "b"]),
+        *([None, None, None, None], ["South", 5, 6, "c"]),
+    ):
+        book.active.append(row)
+    for cells in ("A1:A2", "B1:C1", "D1:D2", "A3:A5"):
+        book.active.merge_cells(cells)
+    assert texts(saved(book)) == [
+        ("Region | Sold |  | Note\nRegion | 2024 | 2025 | Note", "North | 1 | 2 | a\nNorth | 3 | 4 | b"),
+        ("Region | Sold |  | Note\nRegion | 2024 | 2025 | Note", "South | 5 | 6 | c"),
+    ]
+
+
+def test_records_below_a_name_for_several_columns_are_no_names() -> None:
+    book = openpyxl.Workbook()
+    for row in (["Person", None, "Room"], ["Ada", "Lovelace", "12"], ["Bob", "Bee", "13"]):
+        book.active.append(row)
+    book.active.merge_cells("A1:B1")
+    assert texts(saved(book)) == [("Person |  | Room", "Ada | Lovelace | 12\nBob | Bee | 13")]
+
+
+def test_struck_text_within_a_cell_is_marked() -> None:
+    """A cell has a text of its own, or one that it shares with others, as Excel writes it."""
+    runs = "<r><rPr><strike/></rPr><t>45</t></r><r><t xml:space='preserve'> 50 euro</t></r>"
+    sheet = (
+        f"<worksheet {SHEET}><sheetData><row r='1'><c r='A1' t='inlineStr'><is>{runs}</is></c>"
+        "<c r='B1' t='s'><v>0</v></c></row></sheetData></worksheet>"
+    )
+    content = io.BytesIO(saved(openpyxl.Workbook()))
+    out = io.BytesIO()
+    with zipfile.ZipFile(content) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            types = old.read(name).replace(b"</Types>", SHARED.encode())
+            new.writestr(name, sheet if name == "xl/worksheets/sheet1.xml" else types)
+        new.writestr("xl/sharedStrings.xml", f"<sst {SHEET}><si>{runs}</si></sst>")
+    assert texts(out.getvalue()) == [("", "~~45~~ 50 euro | ~~45~~ 50 euro")]
