@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 
 _RULE = re.compile(r"[\s|:+=-]*")
 _CELLS = re.compile(r"(?<!\\)\|")
@@ -22,7 +23,7 @@ def pieces_of_table(header: str, text: str, room: int) -> Iterator[tuple[str, in
     header = header.strip("\n")
     rows = text.removeprefix(header).strip("\n").split("\n")
     if len(header) > room // 2:
-        names = _cells(header.split("\n")[0])
+        names = _names(header)
         rows = [_record(names, row) for row in rows]
         header = ""
     gap = " | " if header else "; "
@@ -51,7 +52,23 @@ def pieces_of_table(header: str, text: str, room: int) -> Iterator[tuple[str, in
 
 
 def _cells(row: str) -> list[str]:
-    return [cell.strip() for cell in _CELLS.split(row.strip().removeprefix("|").removesuffix("|"))]
+    if row.startswith("|") or row.rstrip().endswith("|"):  # of Markdown; in other rows the first cell may be empty
+        row = row.strip().removeprefix("|").removesuffix("|")
+    return [cell.strip() for cell in _CELLS.split(row)]
+
+
+def _names(header: str) -> list[str]:
+    """Return the name of each column. A name below that of a group of columns follows it."""
+    *above, names = [_cells(line) for line in header.split("\n") if not _RULE.fullmatch(line)] or [[]]
+    for groups in reversed(above):
+        if sum(map(bool, groups)) < 2:  # noqa: PLR2004  # one is the title of the table
+            continue
+        joined, group = list[str](), ""
+        for name, at in zip_longest(names, groups, fillvalue=""):
+            group = at or (group if name else "")
+            joined.append(name if name == group else f"{group} {name}".strip())
+        names = joined
+    return names
 
 
 def _record(names: list[str], row: str) -> str:

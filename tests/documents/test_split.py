@@ -1,5 +1,7 @@
 """Passages: tables repeat their header, and each knows its row or line."""
 
+import re
+
 import pytest
 
 from orbit.config.model import Ingest
@@ -52,6 +54,27 @@ def test_in_a_wide_table_each_row_names_its_columns():
     for row in range(5):
         for number in range(40):
             assert f"a long name of column {number}: v{row}.{number}" in whole
+
+
+@pytest.mark.parametrize("above", ["Year 2024" + " | " * 30, " | ".join(["", *("2023", "2024"), *("", "2025")] * 6)])
+def test_a_wide_table_has_its_names_in_the_last_of_several_rows(above):
+    names = [f"name of column {number}" for number in range(30)]
+    rows = " | ".join(f"v{number}" for number in range(30))
+    found = passages_of(Section(rows, header=f"{above}\n{' | '.join(names)}", kind="table"), chunk_size=400)
+    whole = "\n".join(passage.text for passage in found)
+    for number in range(30):
+        group = "" if "Year" in above or not number else ("2025 ", "2023 ", "2024 ", "2024 ", "2025 ")[number % 5]
+        assert f"{group}name of column {number}: v{number}" in whole
+
+
+def test_an_empty_first_cell_of_a_wide_table_keeps_the_others_in_their_columns():
+    names = [f"a long name of column {number}" for number in range(30)]
+    (first, second) = (" | ".join([cell, *(f"v{number}" for number in range(1, 30))]) for cell in ("v0", ""))
+    found = passages_of(Section(f"{first}\n{second}", header=" | ".join(names), kind="table"), chunk_size=400)
+    whole = "\n".join(passage.text for passage in found)
+    pairs = re.findall(r"column (\d+): v(\d+)", whole)
+    assert len(pairs) > 59
+    assert all(column == value for column, value in pairs)
 
 
 def test_a_long_cell_is_cut_between_words_with_the_header():

@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from html import unescape
 from typing import Any
-from xml.sax.saxutils import unescape
 
 import msgspec
 
