@@ -18,13 +18,8 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 6
 class Durations(msgspec.Struct):
     """A histogram of durations: counts per bucket, not cumulative, and the sum in seconds."""
 
-    buckets: list[int]
+    buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     sum: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Add one observation."""
-        self.buckets[bisect_left(BOUNDS, seconds)] += 1
-        self.sum += seconds
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -76,8 +71,9 @@ class Metrics:
         for stage, seconds in record.durations.items():
             durations = self.durations.get(stage)
             if durations is None:
-                durations = self.durations[stage] = Durations([0] * (len(BOUNDS) + 1))
-            durations.add(seconds)
+                durations = self.durations[stage] = Durations()
+            durations.buckets[bisect_left(BOUNDS, seconds)] += 1
+            durations.sum += seconds
 
     def failed(self, error: ProviderError) -> None:
         """Count a provider's error."""

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from orbit import ChatRecord, ProviderError
-from orbit.observing.metrics import BOUNDS, Durations, Metrics, Snapshot, total
+from orbit.observing.metrics import Metrics, Snapshot, total
 
 
 def record(status: str = "ok", **fields: object) -> ChatRecord:
@@ -18,8 +18,9 @@ def record(status: str = "ok", **fields: object) -> ChatRecord:
     ("seconds", "bucket"), [(0.0, 0), (0.005, 0), (0.0051, 1), (1.0, 7), (300.0, 14), (300.1, 15), (1e9, 15)]
 )
 def test_a_duration_falls_into_the_first_bucket_whose_bound_it_does_not_exceed(seconds: float, bucket: int) -> None:
-    durations = Durations([0] * (len(BOUNDS) + 1))
-    durations.add(seconds)
+    metrics = Metrics()
+    metrics.turn(record(durations={"total": seconds}))
+    durations = metrics.snapshot().durations["total"]
     assert [number for number, count in enumerate(durations.buckets) if count] == [bucket]
     assert durations.sum == seconds
 
