@@ -6,13 +6,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from llama_cpp.llama_grammar import SchemaConverter, json_schema_to_gbnf
+from llama_cpp.llama_grammar import PRIMITIVE_RULES, SchemaConverter
 
+from orbit_llamacpp.engine.bounds import bounded
 from orbit_llamacpp.tool_format import ToolFormat
 
 _MOST_CALLS: Final = 8
-_MOST_CHOICES: Final = 256
 _OF_VALUES: Final = frozenset({"enum", "const", "pattern", "items"})
+_REMARKS: Final = frozenset(
+    {
+        *("title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"),
+        *("$schema", "$id", "$anchor", "$comment", "$defs", "definitions"),
+    }
+)
+"""Words of a schema that exclude no value."""
 _LONGEST: Final = 100_000
 """Limit of a grammar in characters. The converter expands repetitions, and huge grammars overflow llama.cpp's stack."""
 
@@ -28,7 +35,9 @@ class SchemaError(Exception):
 def grammar_of(schema: str) -> str:
     """Return the GBNF of a JSON schema in JSON. Raises SchemaError."""
     try:
-        grammar: str = json_schema_to_gbnf(json.dumps(_spelt_out(json.loads(schema))))
+        converter = _Converter()
+        converter.visit(converter.resolve_refs(_spelt_out(json.loads(schema)), "stdin"), "")
+        grammar: str = converter.format_grammar()
     except SchemaError:
         raise
     except Exception as error:  # the converter raises anything
@@ -40,7 +49,7 @@ def grammar_of(schema: str) -> str:
 
 def grammar_of_calls(form: ToolFormat, tools: Sequence[Mapping[str, Any]], *, opening: str, parallel: bool) -> str:
     """Return the GBNF of calls of these tools, from ``opening`` on. Raises SchemaError."""
-    converter: Any = SchemaConverter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)  # type: ignore[no-untyped-call]  # it has no types
+    converter = _Converter()
     choices = []
     for number, tool in enumerate(tools):
         function = tool["function"]
@@ -60,13 +69,38 @@ def grammar_of_calls(form: ToolFormat, tools: Sequence[Mapping[str, Any]], *, op
     return grammar
 
 
-def _arguments(converter: Any, schema: dict[str, Any], number: int) -> str:
+class _Converter(SchemaConverter):
+    """The converter, with what it lacks: bounds of numbers, types beside other words, and schemas of any value."""
+
+    def __init__(self) -> None:
+        super().__init__(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)  # type: ignore[no-untyped-call]  # it has no types
+
+    def visit(self, schema: Any, name: str) -> str:
+        """Add the rule of a schema, and return the rule's name."""
+        if name and (schema is True or (isinstance(schema, dict) and schema.keys() <= _REMARKS)):
+            anything: str = self._add_primitive("value", PRIMITIVE_RULES["value"])  # type: ignore[no-untyped-call]  # the same
+            return anything
+        if isinstance(kinds := schema.get("type"), list):
+            schema = {"anyOf": [{**schema, "type": kind} for kind in kinds]}
+        elif schema.get("items") == {}:  # the converter takes it for none
+            schema = {**schema, "items": True}
+        elif kinds in ("integer", "number") and not {"enum", "const"} & schema.keys():
+            numbers = bounded(schema)
+            if numbers == "":
+                raise SchemaError("the JSON schema has a number whose maximum is below its minimum")
+            if numbers is not None:
+                rule: str = self._add_rule(name or "root", f"({numbers}) space")  # type: ignore[no-untyped-call]  # the same
+                return rule
+        visited: str = super().visit(schema, name)  # type: ignore[no-untyped-call]  # the same
+        return visited
+
+
+def _arguments(converter: _Converter, schema: dict[str, Any], number: int) -> str:
     """Return the name of the rule for a tool's arguments, or a rule without a name."""
     if not schema.get("properties") and not {"additionalProperties", "patternProperties", "$ref"} & schema.keys():
         return '"{" space "}"'
     resolved = converter.resolve_refs(_spelt_out({"type": "object", **schema}), f"tool{number}")
-    rule: str = converter.visit(resolved, f"tool{number}")
-    return rule
+    return converter.visit(resolved, f"tool{number}")
 
 
 def _literal(text: str) -> str:
@@ -75,10 +109,9 @@ def _literal(text: str) -> str:
 
 
 def _spelt_out(schema: Any) -> Any:
-    """Return the schema in words that the converter reads right: it ignores bounds, and takes each allOf for an object.
+    """Return the schema in words that the converter reads right: it takes each allOf for an object.
 
-    Small ranges of integers become choices, and one schema in allOf stands for itself. Raises SchemaError for schemas
-    that no value fits, or that the converter would read wrong.
+    One schema in allOf stands for itself. Raises SchemaError for several that the converter would read wrong.
     """
     if isinstance(schema, list):
         return [_spelt_out(item) for item in schema]
@@ -89,20 +122,4 @@ def _spelt_out(schema: Any) -> Any:
         return _spelt_out({name: value for name, value in schema.items() if name != "allOf"} | parts[0])
     if isinstance(parts, list) and any(isinstance(part, dict) and part.keys() & _OF_VALUES for part in parts):
         raise SchemaError("the JSON schema joins values by allOf, which no grammar can say; join them yourself")
-    if schema.get("type") == "integer" and (choices := _range(schema)) is not None:
-        if not choices:
-            raise SchemaError("the JSON schema has an integer whose maximum is below its minimum")
-        if len(choices) <= _MOST_CHOICES:
-            return {"enum": list(choices)}
     return {name: value if name in ("enum", "const") else _spelt_out(value) for name, value in schema.items()}
-
-
-def _range(schema: dict[str, Any]) -> range | None:
-    """Return the integers between both bounds of a schema; None if it lacks one."""
-    low, high, above, below = (
-        value if isinstance(value := schema.get(name), int) and not isinstance(value, bool) else None
-        for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-    )
-    low = low if above is None else above + 1
-    high = high if below is None else below - 1
-    return None if low is None or high is None else range(low, high + 1)
