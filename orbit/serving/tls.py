@@ -20,14 +20,15 @@ class Certificate:
     """A certificate chain and its key, in two PEM files that may be replaced at any time.
 
     ``context`` is for the listening socket. Each handshake uses the newest valid pair, so a renewal drops no connection
-    and a broken pair changes nothing.
+    and a broken pair changes nothing. One that clients refuse for its dates waits while the one before is valid.
     """
 
     def __init__(self, settings: Https) -> None:
         """Load the files. Raises ConfigError if they are unusable."""
         self._settings = settings
-        self._seen = self._signature()
+        self._seen = self._waiting = self._signature()
         self._newest = _load(settings)
+        self._dates = validity(settings.cert_file)
         self._warn()
         self.context = _load(settings)
         self.context.sni_callback = self._choose
@@ -42,18 +43,26 @@ class Certificate:
         signature = self._signature()
         if signature == self._seen:
             return False
-        self._seen = signature  # report a broken pair once, and try again when it changes
         try:
-            self._newest = _load(self._settings)
+            newest = _load(self._settings)
         except ConfigError as error:
+            self._seen = signature  # report a broken pair once, and try again when it changes
             for problem in error.problems:
-                logger.error(  # noqa: TRY400  # a sentence for operators; a traceback would add nothing
-                    "the renewed certificate is not used, the one before it stays in force: %s", problem
-                )
+                self._keep(str(problem))
             return False
+        outdated = outdated_certificate(self._settings)
+        if outdated and not _fault(self._dates):
+            if signature != self._waiting:
+                self._waiting = signature
+                self._keep(outdated)
+            return False  # and look again: the clock may make it valid, or the one before invalid
+        self._seen, self._newest, self._dates = signature, newest, validity(self._settings.cert_file)
         logger.info("the renewed certificate %s is in force", self._settings.cert_file)
         self._warn()
         return True
+
+    def _keep(self, reason: str) -> None:
+        logger.error("the renewed certificate is not used, the one before it stays in force: %s", reason)
 
     def _warn(self) -> None:
         if outdated := outdated_certificate(self._settings):
@@ -113,12 +122,17 @@ def validity(file: str) -> tuple[float, float] | None:
 
 def outdated_certificate(settings: Https) -> str:
     """Return why clients refuse the certificate today, in one sentence; empty if they do not for its dates."""
-    dates = validity(settings.cert_file) if settings.enabled else None
+    fault = _fault(validity(settings.cert_file) if settings.enabled else None)
+    if not fault:
+        return ""
+    return f"general.https.cert_file: {settings.cert_file} {fault}, so clients refuse it; renew it, or set the clock."
+
+
+def _fault(dates: tuple[float, float] | None) -> str:
     if dates is None or dates[0] <= time.time() <= dates[1]:
         return ""
     begins, ends = (time.strftime("%Y-%m-%d", time.gmtime(date)) for date in dates)
-    fault = f"has expired on {ends}" if dates[1] < time.time() else f"is not valid before {begins}"
-    return f"general.https.cert_file: {settings.cert_file} {fault}, so clients refuse it; renew it, or set the clock."
+    return f"has expired on {ends}" if dates[1] < time.time() else f"is not valid before {begins}"
 
 
 def _load(settings: Https) -> ssl.SSLContext:

@@ -106,10 +106,10 @@ class Pair:
         self.chain, self.key = folder / "fullchain.pem", folder / "privkey.pem"
         self.renew(1)
 
-    def renew(self, serial: int, kind: str = "ec") -> None:
+    def renew(self, serial: int, kind: str = "ec", days: float = 1) -> None:
         """Replace both, one after the other, as renewal tools do."""
         key = make_key(kind)
-        for file, content in ((self.chain, chain_pem(key, serial)), (self.key, key_pem(key))):
+        for file, content in ((self.chain, chain_pem(key, serial, days)), (self.key, key_pem(key))):
             new = file.with_suffix(".new")
             new.write_bytes(content)
             new.replace(file)

@@ -96,6 +96,31 @@ async def test_a_broken_renewal_keeps_the_certificate_and_is_logged(tmp_path: Pa
         await eventually_presented(url, 3)
 
 
+async def test_a_renewal_that_clients_would_refuse_waits_while_the_certificate_is_valid(
+    tmp_path: Path, caplog: Any
+) -> None:
+    pair = Pair(tmp_path)
+    with serve({"echo": {}, "general": {"https": pair.section()}}, tmp_path) as server:
+        for serial, days, fault in ((2, -1, "has expired on"), (3, 5, "is not valid before")):
+            caplog.clear()
+            pair.renew(serial, days=days)
+            async with asyncio.timeout(20):
+                while fault not in caplog.text:  # noqa: ASYNC110  # the same
+                    await asyncio.sleep(0.1)
+            assert presented(server.https_url) == 1
+            assert [entry.levelname for entry in caplog.records if fault in entry.getMessage()] == ["ERROR"]
+        pair.renew(4)
+        await eventually_presented(server.https_url, 4)
+
+
+async def test_an_expired_certificate_makes_way_for_any_other(tmp_path: Path) -> None:
+    pair = Pair(tmp_path)
+    pair.renew(1, days=-1)
+    with serve({"echo": {}, "general": {"https": pair.section()}}, tmp_path) as server:
+        pair.renew(2, days=-0.5)
+        await eventually_presented(server.https_url, 2)
+
+
 def test_nothing_older_than_tls_1_2(tmp_path: Path) -> None:
     pair = Pair(tmp_path)
     with serve({"echo": {}, "general": {"https": pair.section()}}, tmp_path) as server:
