@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextvars import ContextVar
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from orbit_mcp.settings import McpSettings
@@ -98,11 +99,49 @@ class Serving:
             token = _caller.set(Caller(scope, receive, _key(scope)))
             try:
                 if self._manager is not None:
-                    await self._manager.handle_request(scope, receive, send)
+                    await self._manager.handle_request(scope, receive, _in_plain_words(send))
             finally:
                 _caller.reset(token)
 
         return asgi("/mcp", opt={"top": True}, copy_scope=True)(serve_mcp)
+
+
+_MALFORMED: Final = {
+    "Parse error:": "The body is not JSON.",
+    "Validation error:": "The body is not a message of MCP: a JSON object with jsonrpc, id, method and params.",
+}
+"""What a client reads instead of an error of the SDK that begins so, and goes on with words of its libraries."""
+
+
+def _in_plain_words(send: Any) -> Any:
+    """Return a ``send`` that replaces what the SDK says of malformed messages."""
+    start: Any = None
+
+    async def replaced(message: Any) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start" and message["status"] == HTTPStatus.BAD_REQUEST:
+            start = message
+            return
+        if start is not None:
+            begun, start = start, None
+            body = _replaced(message.get("body", b""))
+            headers = [header for header in begun["headers"] if header[0].lower() != b"content-length"]
+            length = [] if message.get("more_body") else [(b"content-length", str(len(body)).encode())]
+            await send({**begun, "headers": [*headers, *length]})
+            message = {**message, "body": body}
+        await send(message)
+
+    return replaced
+
+
+def _replaced(body: bytes) -> bytes:
+    try:
+        answer = json.loads(body)
+        said = answer["error"]["message"]
+    except (ValueError, TypeError, KeyError):
+        return body
+    answer["error"]["message"] = next((words for begins, words in _MALFORMED.items() if said.startswith(begins)), said)
+    return json.dumps(answer).encode()
 
 
 def _server() -> Server[Any]:

@@ -124,6 +124,24 @@ def test_other_names_are_refused_as_attacks_by_dns_rebinding(server: Any, header
     assert httpx.post(f"{server.url}/mcp", json=body, headers=headers, timeout=20).status_code == status
 
 
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "is not JSON"),
+        (b"{oops", "is not JSON"),
+        (b"[]", "is not a message"),
+        (b'{"id": 1, "method": "tools/list"}', "is not a message"),
+        (b'{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": [1]}', "is not a message"),
+    ],
+)
+def test_a_malformed_message_is_told_in_plain_words(server: Any, body: bytes, sentence: str) -> None:
+    headers = {"X-API-Key": server.key, "Accept": "application/json", "Content-Type": "application/json"}
+    answer = httpx.post(f"{server.url}/mcp", content=body, headers=headers, timeout=20)
+    said = answer.json()["error"]["message"]
+    assert (answer.status_code, sentence in said) == (400, True), said
+    assert not any(word in answer.text for word in ("pydantic", "JSONRPCRequest", "line 1"))
+
+
 def test_it_is_off_by_default(tmp_path: Path) -> None:
     with serve({"mcp": {}, "echo": {}}, tmp_path) as server:
         assert httpx.post(f"{server.url}/mcp", headers={"X-API-Key": server.key}, timeout=20).status_code == 404
