@@ -14,7 +14,7 @@ import llama_cpp as lib
 import pytest
 import pytest_asyncio
 from orbit_llamacpp import LlamaCppSettings
-from orbit_llamacpp.client import EngineClient
+from orbit_llamacpp.client import EngineClient, EngineError
 from orbit_llamacpp.engine.model import Model, maps
 
 import orbit
@@ -95,6 +95,20 @@ async def test_an_engine_killed_while_it_loads_is_started_once_more(
     await starting
     assert engine.pid not in (None, first)
     assert "SIGKILL, perhaps because memory ran out" in caplog.text
+    await engine.close()
+
+
+async def test_an_engine_without_memory_for_its_conversations_says_what_to_reduce(
+    gguf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = gguf.write_decoder(tmp_path / "llama.gguf", "llama")
+    limited = tmp_path / "python"
+    limited.write_text(f'#!/bin/sh\nulimit -v 1000000\nexec {sys.executable} "$@"\n')
+    limited.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(limited))
+    engine = EngineClient(path, LlamaCppSettings(model_path=str(path), n_ctx=1_000_000, parallel=8, n_threads=1))
+    with pytest.raises(EngineError, match="could not allocate room for .* tokens; reduce n_ctx or parallel"):
+        await engine.start()
     await engine.close()
 
 

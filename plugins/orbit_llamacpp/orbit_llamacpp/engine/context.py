@@ -54,7 +54,10 @@ class Context:
         params.no_perf = True
         handle = lib.llama_init_from_model(model.handle, params)
         if not handle:
-            raise native_error(f"llama.cpp could not allocate room for {sequences} x {window} tokens")
+            raise native_error(
+                f"llama.cpp could not allocate room for {sequences} x {window} tokens; reduce n_ctx or parallel, or "
+                "choose a smaller model"
+            )
         self.handle = handle
         self.capacity = settings.n_batch
         self._vocab_size = model.vocab_size

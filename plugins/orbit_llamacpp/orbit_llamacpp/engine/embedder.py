@@ -48,7 +48,9 @@ class Embedder:
         params.no_perf = True
         handle = lib.llama_init_from_model(model.handle, params)
         if not handle:
-            raise native_error(f"llama.cpp could not allocate room for {self._capacity} tokens")
+            raise native_error(
+                f"llama.cpp could not allocate room for {self._capacity} tokens; reduce n_ctx, or choose a smaller model"
+            )
         self.handle = handle
         self._memory = lib.llama_get_memory(handle)
         self._batch = lib.llama_batch_init(self._capacity, 0, 1)

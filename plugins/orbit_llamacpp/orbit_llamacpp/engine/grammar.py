@@ -37,7 +37,7 @@ def grammar_of(schema: str) -> str:
     try:
         converter = _Converter()
         converter.visit(converter.resolve_refs(_spelt_out(json.loads(schema)), "stdin"), "")
-        grammar: str = converter.format_grammar()
+        grammar = converter.gbnf()
     except SchemaError:
         raise
     except Exception as error:  # the converter raises anything
@@ -60,7 +60,7 @@ def grammar_of_calls(form: ToolFormat, tools: Sequence[Mapping[str, Any]], *, op
             raise SchemaError(sentence, "tools") from error
         choices.append(f"{_literal(function['name'] + form.between)} {arguments}")
     more = f" ({_literal(form.joint)} call){{0,{_MOST_CALLS - 1}}}" if parallel and form.joint else ""
-    rules: str = converter.format_grammar()
+    rules = converter.gbnf()
     begin = f"{_literal(opening)} " if opening else ""
     root = f"root ::= {begin}call{more} {_literal(form.closing)}\ncall ::= {' | '.join(choices)}\n"
     grammar = root + rules
@@ -75,10 +75,15 @@ class _Converter(SchemaConverter):
     def __init__(self) -> None:
         super().__init__(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)  # type: ignore[no-untyped-call]  # it has no types
 
+    def gbnf(self) -> str:
+        """Return all rules."""
+        rules: str = self.format_grammar()  # type: ignore[no-untyped-call]  # the same
+        return rules
+
     def visit(self, schema: Any, name: str) -> str:
         """Add the rule of a schema, and return the rule's name."""
         if name and (schema is True or (isinstance(schema, dict) and schema.keys() <= _REMARKS)):
-            anything: str = self._add_primitive("value", PRIMITIVE_RULES["value"])  # type: ignore[no-untyped-call]  # the same
+            anything: str = self._add_primitive("value", PRIMITIVE_RULES["value"])
             return anything
         if isinstance(kinds := schema.get("type"), list):
             schema = {"anyOf": [{**schema, "type": kind} for kind in kinds]}
