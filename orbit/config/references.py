@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<operator>:-|:\?)(?P<rest>.*))?", re.DOTALL)
 _FOREIGN = re.compile(
     r"(?:(?:Bearer|Basic|Token) +)?(?P<form>"
-    r"\$\(?(?:env:)?(?P<shell>[A-Za-z_][A-Za-z0-9_]*)\)?"
+    r"\$\(?(?:(?i:env):)?(?P<shell>[A-Za-z_][A-Za-z0-9_]*)\)?"
     r"|os\.(?:environ(?:/|\.get\(|\[)|getenv\()['\"]?(?P<python>[A-Za-z_]\w*)['\"]?[\])]?"
     r"|process\.env\.(?P<node>[A-Za-z_]\w*)"
     r"|\{\{-?(?P<template>[^{}]*)-?\}\}"
@@ -40,8 +40,8 @@ _FOREIGN = re.compile(
 """References in the syntax of other programs, as the whole value or after the scheme of an Authorization header."""
 _IN_SECRETS = re.compile(
     r"(?:(?:Bearer|Basic|Token) +)?(?P<form>"
-    r"(?:(?i:env)[.:]|@env\(|\$\[|[#%@]?\{)(?P<name>[A-Za-z_]\w*)(?:\}[#%]?|[)\]])?"
-    r"|ref\+\w+:\S+|(?:secret|keyring|doppler|infisical|bitwarden|conjur|keepass):\S+|projects/[^/\s]+/secrets/\S+"
+    r"(?:(?i:env)[.:]|!(?i:env) +|@env\(|\$\[|[#%@]?\{\$?)(?P<name>[A-Za-z_]\w*)(?:\}[#%]?|[)\]])?"
+    r"|[A-Za-z][\w+.-]*://\S+|ref\+\w+:\S+|(?:secret|keyring|doppler|infisical|bitwarden|conjur|keepass):\S+|projects/[^/\s]+/secrets/\S+"
     r"|(?P<file>(?:/var)?(?:/run)?/secrets/\S+)"
     r")"
 )
@@ -113,7 +113,7 @@ class References(msgspec.Struct, frozen=True):
         if found is None or (found["file"] and not secret):
             return
         name, parts = next((name.strip() for name in found.groups()[1:] if name), ""), found.groupdict("")
-        if parts.get("shell") and not found["form"].startswith(("$(", "$env:")) and not self._looks_like(name):
+        if parts.get("shell") and not found["form"].lower().startswith(("$(", "$env:")) and not self._looks_like(name):
             return  # a literal text such as $ecret
         form = f"{parts['sealed']}..." if parts.get("sealed") else found["form"]
         instead = f"; write ${{file:{found['file']}}}" if found["file"] else self._instead(name)

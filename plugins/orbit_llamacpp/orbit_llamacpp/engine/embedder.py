@@ -49,7 +49,7 @@ class Embedder:
         handle = lib.llama_init_from_model(model.handle, params)
         if not handle:
             raise native_error(
-                f"llama.cpp could not allocate room for {self._capacity} tokens; reduce n_ctx, or choose a smaller model"
+                f"llama.cpp could not allocate room for {self._capacity} tokens; reduce n_ctx or choose a smaller model"
             )
         self.handle = handle
         self._memory = lib.llama_get_memory(handle)
