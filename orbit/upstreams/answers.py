@@ -24,6 +24,7 @@ _FILTERED: Final = re.compile(
 _CUT: Final = re.compile(r"length|max|token_?limit|incomplete|truncat|window|pause")
 _ENDED: Final = re.compile(r"stop|eos|end|done|finish|complete|tool|function|success|normal|\d")
 """Words in the reason why an answer ends. Each service has its own: `model_length`, `SAFETY`, `eos_token`."""
+_MOST_TOKENS: Final = 10**9
 
 
 class Lines:
@@ -116,11 +117,12 @@ def _whole(digits: str) -> int | float:
 
 
 def count_of(value: Any) -> int | None:
-    """Return a token count, also from a float or a text."""
+    """Return a token count, also from a float or a text; None if it is none, or more than any answer has."""
     try:
-        return max(0, int(float(value)))
+        count = None if isinstance(value, bool) else max(0, int(float(value)))
     except (TypeError, ValueError, OverflowError):
         return None
+    return count if count is not None and count <= _MOST_TOKENS else None
 
 
 def finish_reason(given: Any, url: str, field: str) -> FinishReason | None:

@@ -102,6 +102,7 @@ COMPLETE: dict[str, Stream] = {
     "usage in texts": Stream([*HELLO, delta(reason="stop"), usage("7", "many"), DONE], usage=(7, 0)),
     "usage is odd": Stream([*HELLO, delta(reason="stop"), event({"choices": [], "usage": [1]}), DONE]),
     "usage below zero": Stream([*HELLO, delta(reason="stop"), usage(-1, 1e400), DONE], usage=(0, 0)),
+    "usage beyond belief": Stream([*HELLO, delta(reason="stop"), usage(10**30, 1e30), DONE]),
     "finish reason in every piece": Stream([delta("Hello", ""), delta(" world", "null"), *STOP]),
     "finish reason a number": Stream([*HELLO, delta(reason=0), DONE]),
     "finish reason an object": Stream([*HELLO, delta(reason={"type": "stop"}), DONE]),
@@ -175,6 +176,9 @@ COMPLETE: dict[str, Stream] = {
     "one object with thoughts": Stream([message("<think>hm</think>Hello world", reasoning_content="hm")]),
     "JSON lines": Stream([piece.removeprefix(b"data: ") for piece in [*HELLO, delta(reason="stop")]]),
     "refusal": Stream([delta(None, refusal="I cannot."), *STOP], "I cannot.", "content_filter"),
+    "refusal in a part": Stream(
+        [delta([{"type": "refusal", "refusal": "I cannot."}]), *STOP], "I cannot.", "content_filter"
+    ),
     "one object with a refusal": Stream([message(None, refusal="I cannot.")], "I cannot.", "content_filter"),
     "a filter within": Stream([*HELLO, delta(reason="content_filter"), DONE], reason="content_filter"),
     "reasoning_content": Stream(before(delta(None, reasoning_content="hm"))),
@@ -201,6 +205,10 @@ BROKEN: dict[str, Stream] = {
     "error": Stream([delta("Hel"), delta(reason="error"), DONE], "Hel", error="finish_reason 'error'"),
     "cancelled": Stream([delta("Hel"), delta(reason="CANCELLED"), DONE], "Hel", error="broke off the answer"),
     "no resources": Stream([delta("Hel"), delta(reason="insufficient_system_resource"), DONE], "Hel", error="broke"),
+    "busy in words": Stream(
+        [event({"error": {"message": "slower", "code": "rate_limit_exceeded"}})], "", error="is busy"
+    ),
+    "overloaded": Stream([event({"error": {"message": "later", "type": "overloaded_error"}})], "", error="is busy"),
     "rate limit": Stream([delta("Hel"), delta(reason="rate_limit_exceeded"), DONE], "Hel", error="broke"),
     "error and reason at once": Stream([delta("Hel") + delta(reason="error") + DONE], "Hel", error="broke"),
     "error in a choice": Stream(

@@ -18,6 +18,8 @@ _TOO_LONG: Final = re.compile(
 )
 """In the code, type or message: OpenAI's, llama.cpp's, vLLM's until 0.15 and later, other services'."""
 _NO_MONEY: Final = ("insufficient_quota", "billing_hard_limit_reached", "insufficient credit", "insufficient balance")
+_BUSY: Final = re.compile(r"rate_?limit|too_?many_?requests|overloaded|resource_exhausted|unavailable", re.IGNORECASE)
+"""In the code or type of an error within a stream, which has no status of its own."""
 _SENTENCES: Final[dict[int, str]] = {
     HTTPStatus.NOT_FOUND: "{url} does not know that address: {said}. Does base_url end in /v1?",
     HTTPStatus.SERVICE_UNAVAILABLE: "{url} is busy or still loading: {said}",
@@ -115,7 +117,9 @@ def _read(body: Any) -> _Fault:
     said = next((error[name] for name in ("message", "detail", "error", "msg", "status_msg") if error.get(name)), "")
     code = error.get("code")
     marks = f"{code} {error.get('type')} {said}"
-    return _Fault(_sentence(said), marks, code if isinstance(code, int) else None)
+    if not isinstance(code, int):
+        code = HTTPStatus.TOO_MANY_REQUESTS if _BUSY.search(f"{code} {error.get('type')}") else None
+    return _Fault(_sentence(said), marks, code)
 
 
 def _sentence(said: Any) -> str:

@@ -197,6 +197,7 @@ class ChatReader:
             answer = _text(part.content)
             if part.refusal and (refusal := _text(part.refusal)):
                 self._refused, answer = True, answer + refusal
+            self._refused |= _refuses(part.content)
             if not frame.strict or self._characters.half:
                 answer = self._characters.add(answer)
                 self._flows = self._flows and not self._characters.half
@@ -267,6 +268,13 @@ def _text(content: Any) -> str:
             return _text(content.get("text") or content.get("content") or content.get("refusal"))
         return ""
     return "".join(_text(item) for item in content) if isinstance(content, list) else ""
+
+
+def _refuses(content: Any) -> bool:
+    """Return whether a list of parts has a refusal."""
+    return isinstance(content, list) and any(
+        isinstance(item, dict) and item.get("type") == "refusal" for item in content
+    )
 
 
 def _thoughts(content: Any) -> str:
