@@ -109,6 +109,7 @@ COMPLETE: dict[str, Stream] = {
 BROKEN: dict[str, Stream] = {
     "error line": Stream([line("Hel"), b'{"error":"unexpected EOF"}\n'], "Hel", error="unexpected EOF"),
     "error at once": Stream([b'{"error":{"message":"gone"}}\n'], "", error="gone"),
+    "busy": Stream([b'{"error":"server busy, please try again"}\n'], "", error="Ollama is busy"),
     "load": Stream([last(reason="load")], "", error="done_reason 'load'"),
     "unload": Stream([line("Hel"), last(reason="unload")], "Hel", error="done_reason 'unload'"),
     "aborted": Stream([line("Hel"), last(reason="aborted")], "Hel", error="done_reason 'aborted'"),

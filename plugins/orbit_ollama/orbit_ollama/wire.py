@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from orbit import Capability, GenerateOptions, Image, Message, PromptTooLong, ProviderError
-from orbit.upstreams import Refused, error_of_status, is_final, without_system
+from orbit.upstreams import Busy, Refused, error_of_status, is_final, without_system
 from orbit_ollama.settings import OllamaSettings
 from orbit_ollama.tools import forced_instruction, forced_schema, is_forced, names_of_calls, offered
 
@@ -200,9 +200,13 @@ def oversized(what: str, limit: int) -> ProviderError:
     return ProviderError(f"the server sent {what} of more than {limit >> 20} MiB; the rest was not read.")
 
 
-def line_error(error: Any) -> ProviderError:
+def line_error(error: Any) -> ProviderError | PromptTooLong:
     """Return the error for an ``error`` line within an answer that began with status 200."""
     said = _sentence(error)
+    if _TOO_LONG.search(said):
+        return PromptTooLong(f"{said}. Ask a shorter question.")
+    if "server busy" in said:
+        return Busy(f"Ollama is busy: {said}", None)
     return Refused(f"Ollama failed: {said}", 200, said, kind="failed", retryable=not is_final(said))
 
 

@@ -272,9 +272,8 @@ def _text(content: Any) -> str:
 
 def _refuses(content: Any) -> bool:
     """Return whether a list of parts has a refusal."""
-    return isinstance(content, list) and any(
-        isinstance(item, dict) and item.get("type") == "refusal" for item in content
-    )
+    parts = content if isinstance(content, list) else []
+    return any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts)
 
 
 def _thoughts(content: Any) -> str:

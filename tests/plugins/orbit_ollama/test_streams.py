@@ -14,7 +14,7 @@ from ollama_streams import BROKEN, COMPLETE, SILENT
 from ollama_wire import OllamaWire, Raw
 from wire_kit import attempt, turn
 
-from orbit import CallContext, GenerateOptions, ProviderError, Usage
+from orbit import CallContext, GenerateOptions, PromptTooLong, ProviderError, Usage
 from orbit.testing import RunningServer, serve
 
 CHAT = "/api/chat"
@@ -85,6 +85,13 @@ async def test_a_template_that_opens_the_thoughts(wire: OllamaWire, start: Start
     assert text(await ask(untold, context)) == "Hello world"  # it has learned that
     wire.reply = lambda _: ["Hello", " world"]
     assert text(await ask(untold, context)) == "Hello world"
+
+
+async def test_a_line_says_that_the_prompt_is_too_long(wire: OllamaWire, start: Start, context: CallContext) -> None:
+    wire.raw[CHAT] = Raw([b'{"error":"the input length exceeds the context length"}\n'])
+
+    with pytest.raises(PromptTooLong, match="input length exceeds"):
+        await ask(await start(base_url=wire.url), context)
 
 
 LONG = {
