@@ -53,8 +53,8 @@ _ASKS_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _KINDS = (
-    (_ASKS_CODE, re.compile(r"`|--\w|\w[._/-]\w+\.?\w*\(|\$ "), 0.6),
-    (_ASKS_NUMBER, re.compile(r"\d"), 1.3),
+    (_ASKS_CODE, re.compile(r"`|--\w|\w[._/-]\w+\.?\w*\(|\$ "), 0.8),
+    (_ASKS_NUMBER, re.compile(r"\d"), 1.4),
 )
 """What a question asks for, what shows that a text has it, and how much that counts."""
 
@@ -134,23 +134,23 @@ class Quotation(msgspec.Struct, frozen=True):
     """The share of the question's pieces of words, weighed by how rare they are, that they or their headings have."""
 
 
-_CONFIDENCE = 1.2
-_RANK = 1.2
-_COVERED = 1.5
+_CONFIDENCE = 1.6
+_RANK = 1.4
+_COVERED = 2.0
 _HEADING = 2.0
-_COVERED_TOGETHER = 2.0
+_COVERED_TOGETHER = 2.4
 _LIKENESS = 4.0
-_WHOLE = 2.0
-_LENGTH = 0.8 / 500
-"""What counts for a part of a passage. A logistic regression on 75 questions about this project's documentation gave
-the values, rounded here; bench/quality.py --answers reports them on questions about other documents.
+_WHOLE = 1.3
+_LENGTH = 0.9 / 500
+"""What counts for a part of a passage: halfway between the logistic regressions on two sets of questions, rounded.
+docs/architecture.md says which ones; bench/quality.py --answers reports the answers to two further sets.
 """
 
-_CLOSE = 2.0
+_CLOSE = 2.4
 """How much less than the best part another one may score to be quoted as well."""
-_LEAST = 1 / 2
+_LEAST = 0.4
 """How much it must share with the question, relative to the best part."""
-_ALIKE = 0.7
+_ALIKE = 0.5
 """The similarity from which a heading asks the same in other words, so that its part need not share the question's."""
 
 

@@ -43,29 +43,27 @@ def fuse_scores(
     failed, does not count. Of several texts, the one that finds it best counts. The scripts of ``question`` tell which
     retrievers can judge it, and its language which passages cannot share its words.
 
-    Where a list ends after ``full`` documents, those that it leaves out may score as high as its last one. They are
-    ranked as if they did, but this makes nobody surer of them.
+    Where a list ends after ``full`` documents, those that it leaves out may score as high as its last one, and count as
+    if they did. Otherwise one that a long list just leaves out would seem far less sure than the next.
     """
     best: dict[str, Document] = {}
     rank: dict[str, float] = {}
     for found in searches:
         scores: dict[str, dict[str, float]] = {}
         documents: dict[str, Document] = {}
+        ends = {name: ranked[-1].score or 0.0 for name, ranked in found.items() if len(ranked) >= full}
         for name, ranked in found.items():
             for document in ranked:
-                scores.setdefault(document.id, {})[name] = document.score or 0.0
+                scores.setdefault(document.id, {**ends})[name] = document.score or 0.0
                 documents.setdefault(document.id, document)
-        ends = {name: ranked[-1].score or 0.0 for name, ranked in found.items() if len(ranked) >= full}
         shares = relevance.shares(found, question)
-        filled = {key: {**ends, **of} for key, of in scores.items()}
-        lifts = relevance.lifts(filled, documents, shares, question)
+        lifts = relevance.lifts(scores, documents, shares, question)
         for key, document in documents.items():
-            lift = lifts.get(key, 0.0)
-            confidence = min(1.0, max(0.0, relevance.confidence(scores[key], shares) + lift))
-            rank[key] = max(rank.get(key, 0.0), relevance.confidence(filled[key], shares) + lift)
-            if key not in best or confidence > (best[key].score or 0.0):
-                best[key] = msgspec.structs.replace(document, score=confidence)
-    return sorted(best.values(), key=lambda document: (-rank[document.id], -(document.score or 0.0)))
+            confidence = relevance.confidence(scores[key], shares) + lifts.get(key, 0.0)
+            if key not in best or confidence > rank[key]:
+                rank[key] = confidence
+                best[key] = msgspec.structs.replace(document, score=min(1.0, max(0.0, confidence)))
+    return sorted(best.values(), key=lambda document: -rank[document.id])
 
 
 def relative(documents: Sequence[Document], certainty: float) -> list[Document]:

@@ -69,9 +69,13 @@ def test_the_first_lists_document_is_kept() -> None:
 def test_what_a_full_list_leaves_out_may_be_as_good_as_its_last() -> None:
     lists = {"dense": found(a=0.6), "words": found(b=0.9, c=0.85)}
     assert list(shown(fuse_scores([lists], EQUAL, 10))) == ["b", "c", "a"]  # the list is whole: it does not know a
-    cut = fuse_scores([lists], EQUAL, 2)
-    assert list(shown(cut)) == ["a", "b", "c"]
-    assert shown(cut)["a"] == 0.4  # ranked higher, but no surer
+    assert shown(fuse_scores([lists], EQUAL, 2)) == {"a": 0.825, "b": 0.45, "c": 0.425}
+
+
+def test_scores_fall_from_one_document_to_the_next() -> None:
+    lists = {"dense": found(a=0.7, b=0.65, c=0.6), "words": found(d=0.8, c=0.7, e=0.65)}
+    scores = list(shown(fuse_scores([lists], EQUAL, 3)).values())
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_of_several_texts_the_best_counts() -> None:
@@ -79,11 +83,9 @@ def test_of_several_texts_the_best_counts() -> None:
     assert shown(fused) == {"a": 0.9, "b": 0.6}
 
 
-def test_equal_confidence_is_ordered_by_rank_and_then_by_score() -> None:
+def test_equal_confidence_keeps_the_order_of_the_lists() -> None:
     lists = {"dense": found(a=0.45, b=0.7), "words": found(c=1.0, a=0.5)}
     assert list(shown(fuse_scores([lists], EQUAL, FULL))) == ["a", "b", "c"]
-    cut = fuse_scores([{"dense": found(a=0.7), "words": found(b=1.0)}], EQUAL, 1)
-    assert shown(cut) == {"a": 0.5, "b": 0.5}
 
 
 def test_a_document_without_a_score_is_found_with_none() -> None:
