@@ -42,7 +42,9 @@ def gallery() -> Iterator[str]:
 
 def ask(server: Any, url: str) -> Any:
     content: Any = [{"type": "image_url", "image_url": {"url": url, "detail": "low"}}]
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key, max_retries=0) as api:
+    with openai.OpenAI(
+        base_url=f"{server.url}/v1", api_key=server.key, max_retries=0, _strict_response_validation=True
+    ) as api:
         return api.chat.completions.create(model="orbit", messages=[{"role": "user", "content": content}])
 
 

@@ -42,7 +42,9 @@ def events(server: RunningServer, path: str, **body: Any) -> list[dict[str, Any]
 
 
 def responding(server: RunningServer) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key, max_retries=0)
+    return openai.OpenAI(
+        base_url=f"{server.url}/v1", api_key=server.key, max_retries=0, _strict_response_validation=True
+    )
 
 
 def messaging(server: RunningServer) -> anthropic.Anthropic:

@@ -24,7 +24,7 @@ def client(server: Any, **options: Any) -> openai.OpenAI:
 
 
 def ask(server: Any, messages: Any, key: str = "", **options: Any) -> Any:
-    with client(server, key=key or server.key) as api:
+    with client(server, key=key or server.key, _strict_response_validation=True) as api:  # of OpenAI's form only
         return api.chat.completions.create(model="script", messages=messages, **options)
 
 

@@ -46,7 +46,9 @@ def server(shared: RunningServer) -> RunningServer:
 
 @contextmanager
 def client(server: RunningServer, key: str = "") -> Iterator[Any]:
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=key or server.key, max_retries=0) as api:
+    with openai.OpenAI(
+        base_url=f"{server.url}/v1", api_key=key or server.key, max_retries=0, _strict_response_validation=True
+    ) as api:
         yield api
 
 

@@ -30,7 +30,9 @@ def served(tmp_path: Path, **sections: Any) -> Iterator[Any]:
 
 
 def api(server: Any) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key, max_retries=0)
+    return openai.OpenAI(
+        base_url=f"{server.url}/v1", api_key=server.key, max_retries=0, _strict_response_validation=True
+    )
 
 
 def ask(server: Any, messages: Any = HELLO, **options: Any) -> Any:
