@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -22,7 +23,19 @@ PromptText = Annotated[str, Meta(min_length=1, max_length=200_000, pattern=r"\S"
 Version = Annotated[str, Meta(min_length=1, max_length=100)]
 YEAR_10000 = 253_402_300_800
 Moment = Annotated[float, Meta(ge=0, lt=YEAR_10000)] | datetime
-_NO_MOMENT = "this is not a time; give Unix seconds, or ISO 8601 such as 2027-01-31T12:00:00Z"
+_PLAIN = tuple(
+    (re.compile(said), plain)
+    for said, plain in (
+        (
+            r"Invalid RFC3339 encoded datetime",
+            "this is not a time; give Unix seconds, or ISO 8601 such as 2027-01-31T12:00:00Z",
+        ),
+        (r"Expected `str` (of length >= 1|matching regex '.{0,2}S')$", "this must not be empty"),
+        (r"Expected `str` of length <= (\d+)", r"this may have \1 characters at most"),
+        (r"Expected `str` matching regex .*", "this has a character that it may not have, such as a comma"),
+    )
+)
+"""What a decoder says of a mistake, and the same in plain words."""
 Models = Annotated[tuple[Name, ...], Meta(max_length=100)]
 Group = Annotated[str, Meta(max_length=100, pattern=GROUP)]
 Groups = Annotated[tuple[Group, ...], Meta(max_length=100)]
@@ -261,8 +274,10 @@ def key_info(key: ApiKey, use: Use, secret: str | None = None) -> KeyInfo:
 
 
 def plain(mistake: str) -> str:
-    """Return what a decoder says of a mistaken ``Moment`` in plain words, anything else as it is."""
-    return mistake.replace("Invalid RFC3339 encoded datetime", _NO_MOMENT)
+    """Return what a decoder says of a mistaken ``Moment`` or text in plain words, anything else as it is."""
+    for said, words in _PLAIN:
+        mistake = said.sub(words, mistake)
+    return mistake
 
 
 def own_key(key: ApiKey, use: Use | None) -> OwnKey:

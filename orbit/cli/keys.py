@@ -53,7 +53,12 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--name", "client_name", required=True, help="Who the key is for.")
-@click.option("--collection", metavar="NAME", help="Collection to answer from. Default: the default collection.")
+@click.option(
+    "--collection",
+    "collection_name",
+    metavar="NAME",
+    help="Collection to answer from. Default: the default collection.",
+)
 @click.option(
     "--model",
     "models",
@@ -69,7 +74,7 @@ def keys() -> None:
     help="A group whose restricted files it may read. Default: only files that everybody may read.",
 )
 @click.option("--notes", help="Anything worth remembering.")
-@click.option("--prompt-id", metavar="ID", help="System prompt for its answers.")
+@click.option("--prompt-id", "system_prompt_id", metavar="ID", help="System prompt for its answers.")
 @click.option("--prompt-name", metavar="NAME", help="System prompt by name; with --prompt-file, the name of a new one.")
 @click.option("--prompt-file", metavar="FILE", help="Text of a new prompt; - reads standard input.")
 @click.option("--expires-at", metavar="TIME", help="Expiry: Unix seconds or ISO 8601.")
@@ -79,11 +84,11 @@ def keys() -> None:
 def create(  # click passes options by name
     target: Target,
     client_name: str,
-    collection: str | None,
+    collection_name: str | None,
     models: tuple[str, ...],
     groups: tuple[str, ...],
     notes: str | None,
-    prompt_id: str | None,
+    system_prompt_id: str | None,
     prompt_name: str | None,
     prompt_file: str | None,
     expires_at: str | None,
@@ -95,7 +100,7 @@ def create(  # click passes options by name
 
     from orbit.admin.wire import NewKey, NewPrompt
 
-    if prompt_id and (prompt_name or prompt_file):
+    if system_prompt_id and (prompt_name or prompt_file):
         raise click.UsageError("Give either --prompt-id, or --prompt-name with or without --prompt-file.")
     if prompt_file and not prompt_name:
         raise click.UsageError("--prompt-file creates a prompt: name it with --prompt-name.")
@@ -103,9 +108,9 @@ def create(  # click passes options by name
         NewKey,
         given(
             client_name=client_name,
-            collection_name=collection,
+            collection_name=collection_name,
             notes=notes,
-            system_prompt_id=prompt_id,
+            system_prompt_id=system_prompt_id,
             expires_at=_time(expires_at),
             requests_per_minute=requests_per_minute,
             models=models or None,
@@ -182,7 +187,9 @@ def test(target: Target, reference: str) -> None:
 @keys.command()
 @key_options
 @click.option("--name", "client_name", help="Who the key is for.")
-@click.option("--collection", metavar="NAME", help="Collection to answer from; '' for the default one.")
+@click.option(
+    "--collection", "collection_name", metavar="NAME", help="Collection to answer from; '' for the default one."
+)
 @click.option(
     "--model",
     "models",
@@ -207,7 +214,7 @@ def update(  # click passes options by name
     target: Target,
     reference: str,
     client_name: str | None,
-    collection: str | None,
+    collection_name: str | None,
     models: tuple[str, ...],
     groups: tuple[str, ...],
     notes: str | None,
@@ -221,7 +228,7 @@ def update(  # click passes options by name
 
     changes = given(
         client_name=client_name,
-        collection_name=collection,
+        collection_name=collection_name,
         notes=notes,
         expires_at=_time(expires_at),
         requests_per_minute=requests_per_minute,

@@ -35,14 +35,14 @@ def prompts() -> None:
 
 @prompts.command()
 @click.option("--name", required=True, help="Unique name of the prompt.")
-@click.option("--file", required=True, metavar="FILE", help="File with the text; - reads standard input.")
+@click.option("--file", "prompt", required=True, metavar="FILE", help="File with the text; - reads standard input.")
 @click.option("--version", metavar="TEXT", help="Label of this version. Default: 1.0.")
 @target_options
-def create(target: Target, name: str, file: str, version: str | None) -> None:
+def create(target: Target, name: str, prompt: str, version: str | None) -> None:
     """Create a prompt."""
     from orbit.admin.wire import NewPrompt
 
-    new = checked(NewPrompt, given(name=name, prompt=text_of(file), version=version))
+    new = checked(NewPrompt, given(name=name, prompt=text_of(prompt), version=version))
     target.show(target.do(lambda admin: admin.create_prompt(new)))
 
 
@@ -80,17 +80,19 @@ def versions(target: Target, reference: str) -> None:
 
 @prompts.command()
 @prompt_options
-@click.option("--file", metavar="FILE", help="File with the new text; - reads standard input.")
+@click.option("--file", "prompt", metavar="FILE", help="File with the new text; - reads standard input.")
 @click.option("--version", metavar="TEXT", help="Label of the new version. Default: the next number.")
 @click.option("--name", help="A new name.")
 @target_options
-def update(target: Target, reference: str, file: str | None, version: str | None, name: str | None) -> None:
+def update(target: Target, reference: str, prompt: str | None, version: str | None, name: str | None) -> None:
     """Change a prompt and keep the earlier version."""
     from orbit.admin.wire import PromptUpdate
 
-    if file is None and version is None and name is None:
+    if prompt is None and version is None and name is None:
         raise click.UsageError("Give at least one of --file, --version and --name.")
-    change = checked(PromptUpdate, given(prompt=None if file is None else text_of(file), version=version, name=name))
+    change = checked(
+        PromptUpdate, given(prompt=None if prompt is None else text_of(prompt), version=version, name=name)
+    )
 
     async def work(admin: AnyAdministration) -> PromptInfo:
         return await admin.update_prompt((await find_prompt(admin, reference)).id, change)

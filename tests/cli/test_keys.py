@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -109,7 +110,15 @@ def test_budgets_are_set_shown_and_removed(orbit):
             "--expires-at: this is not a time",
         ),
         (["keys", "create", "--name", "a", "--requests-per-minute", "0"], 2, "0 is not in the range x>=1"),
-        (["keys", "create", "--name", "  "], 2, ""),
+        (["keys", "create", "--name", "  "], 2, "--name: this must not be empty"),
+        (["keys", "create", "--name", "n" * 201], 2, "--name: this may have 200 characters at most"),
+        (
+            ["keys", "create", "--name", "a", "--collection", "c" * 201],
+            2,
+            "--collection: this may have 200 characters at most",
+        ),
+        (["keys", "create", "--name", "a", "--model", ""], 2, "--model: this must not be empty"),
+        (["prompts", "create", "--name", "a", "--file", os.devnull], 2, "--file: this must not be empty"),
         (["keys", "create"], 2, "Missing option '--name'"),
         (["keys", "status"], 2, ""),
         (["keys", "status", "one", "--key", "two"], 2, ""),
@@ -182,7 +191,9 @@ def test_a_key_has_groups_of_its_own(orbit):
     assert "legal" in orbit("keys", "list").stdout
     assert json.loads(orbit("keys", "update", made["id"], "--notes", "n", "--json").stdout)["groups"] == ["legal"]
     assert json.loads(orbit("keys", "update", made["id"], "--group", "", "--json").stdout)["groups"] == []
-    assert "groups" in orbit("keys", "update", made["id"], "--group", "hr,legal", code=2).output
+    assert "--group: this has a character that it may not have, such as a comma" in (
+        orbit("keys", "update", made["id"], "--group", "hr,legal", code=2).output
+    )
 
 
 def test_a_key_has_models_of_its_own(orbit):

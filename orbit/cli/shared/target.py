@@ -186,7 +186,10 @@ def given(**options: Any) -> dict[str, Any]:
 
 
 def checked(kind: type[T], values: dict[str, Any]) -> T:
-    """Return options as a request, validated as the HTTP API does. Raises UsageError with the option's name."""
+    """Return options as a request, validated as the HTTP API does. Raises UsageError with the option's name.
+
+    A command's parameters have the names of the request's fields, so that a mistake in a field is one in its option.
+    """
     import msgspec
 
     from orbit.admin.wire import plain
@@ -195,8 +198,9 @@ def checked(kind: type[T], values: dict[str, Any]) -> T:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         mistake, _, place = str(error).partition(" - at `$.")
-        option = f"--{place.rstrip('`').replace('_', '-')}: " if place else ""
-        raise click.UsageError(f"{option}{plain(mistake)}") from error
+        field = place.rstrip("`").partition("[")[0]
+        options = {param.name: param.opts[0] for param in click.get_current_context().command.params}
+        raise click.UsageError(f"{options[field]}: {plain(mistake)}" if field in options else plain(mistake)) from error
 
 
 async def every(list_page: Callable[[str], Awaitable[list[T]]]) -> list[T]:
