@@ -27,8 +27,8 @@ class HostProxy:
         return getattr(host if host is not None and host.host_proxy is self and not host.closed else self.newest, name)
 
 
-def lend(host: OrbitHost | None) -> None:
-    """Lead providers to ``host`` for the rest of the current task; None leads them to the newest."""
+def lend(host: OrbitHost) -> None:
+    """Lead providers to ``host`` for the rest of the current task."""
     _HERE.set(host)
 
 

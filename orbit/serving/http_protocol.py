@@ -13,7 +13,6 @@ import msgspec
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from orbit.serving.connection_task import ConnectionTask
 from orbit.serving.corked import CorkedTransport, turn_end
 from orbit.serving.exchange import Exchange
 from orbit.web.http.problems import ProblemDetails
@@ -45,7 +44,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._task = ConnectionTask(self.loop, self.tasks)
         self.refused = False
         """Whether the connection only waits to be closed."""
         self.resumed = 0
@@ -105,7 +103,6 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.refused = True
-        self._task.close()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
 
@@ -132,7 +129,7 @@ class LimitedProtocol(HttpToolsProtocol):
         former: RequestResponseCycle | None = self.cycle
         self.cycle = Exchange(self, keep_alive=version != "1.0" and parser.should_keep_alive())
         if former is None or former.response_complete:
-            self._task.run(self.cycle.run_asgi(self.app))
+            self._start_asgi_task(self.cycle, self.app)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
@@ -148,8 +145,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._task.run(cycle.run_asgi(app))
+            self._start_asgi_task(*self.pipeline.pop())
             return
         self.idle_since = self.loop.time()
         if self._idle_timer is None:
