@@ -36,8 +36,8 @@ def test_a_client_can_do_what_the_page_says(client: Client, server: RunningServe
 
 
 def test_the_page_has_each_client_with_three_lines() -> None:
-    assert "| client | " + " | ".join(FEATURES) + " |" in PAGE
-    rows = re.findall(r"^\| (?!client)([^|]+) \|.+\|$", PAGE, re.MULTILINE)
+    _, matrix = PAGE.split("| client | " + " | ".join(FEATURES) + " |\n")
+    rows = re.findall(r"^\| ([^|]+) \|.+\|$", matrix, re.MULTILINE)
     sections = dict(re.findall(r"^## ([^\n]+)\n\n```\w+\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL))
     assert rows == [client.name for client in CLIENTS] == list(sections)
     assert {len(list(filter(None, lines.splitlines()))) for lines in sections.values()} == {3}

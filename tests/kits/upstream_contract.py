@@ -134,7 +134,7 @@ class UpstreamContract:
 
     async def test_many_answers_at_the_same_time(self, wire, start, context):
         wire.delay = 0.02
-        provider = await start(base_url=wire.url)
+        provider = await start(base_url=wire.url, connect_timeout=60)  # client and server share one busy event loop
 
         answers = await asyncio.gather(
             *(ask(provider, context, (Message("user", f"number {number} of many"),)) for number in range(150))
