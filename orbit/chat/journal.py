@@ -60,7 +60,7 @@ class Journal:
             collection=context.collection,
             prompt_id=turn.prompt_id,
             prompt_version=turn.prompt_version,
-            sources=_references(self.documents) if self.documents else (),
+            sources=tuple([SourceRef(item.id, item.source, item.score, location_of(item)) for item in self.documents]),
             durations=self.durations,
             prompt_tokens=self.usage.prompt_tokens,
             completion_tokens=self.usage.completion_tokens,
@@ -87,7 +87,3 @@ class Journal:
     def _doubt(self) -> str:
         """Return why an answer may be wrong; empty if nothing is known."""
         return "retrieval failed" if self.without_documents else self.unsupported
-
-
-def _references(documents: tuple[Document, ...]) -> tuple[SourceRef, ...]:
-    return tuple([SourceRef(item.id, item.source, item.score, location_of(item)) for item in documents])

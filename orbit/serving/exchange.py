@@ -12,7 +12,6 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 _NO_BODY: Final = (204, 304)
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -25,23 +24,19 @@ class Exchange(RequestResponseCycle):
     """
 
     def __init__(self, protocol: HttpToolsProtocol, *, keep_alive: bool) -> None:
-        # uvicorn's own constructor does the same by way of eleven arguments.
-        self.scope = protocol.scope
-        self.transport = protocol.transport
-        self.flow = protocol.flow
-        self.logger = protocol.logger
-        self.default_headers = protocol.server_state.default_headers
-        self.message_event = asyncio.Event()
-        self.on_response = protocol.on_response_complete
-        self.disconnected = False
-        self.keep_alive = keep_alive
-        self.waiting_for_100_continue = protocol.expect_100_continue
-        self.body = bytearray()
-        self.more_body = True
-        self.response_started = False
-        self.response_complete = False
-        self.chunked_encoding = None
-        self.expected_content_length = 0
+        super().__init__(
+            scope=protocol.scope,
+            transport=protocol.transport,
+            flow=protocol.flow,
+            logger=protocol.logger,
+            access_logger=protocol.access_logger,
+            access_log=False,  # ORBIT writes its own
+            default_headers=protocol.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=protocol.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=protocol.on_response_complete,
+        )
         self._head = b""
 
     @override
@@ -76,13 +71,12 @@ class Exchange(RequestResponseCycle):
         closes = False
         for given, value in headers:
             name = _field_name(given)
-            if name in _FRAMING:
-                if name == b"content-length" and self.chunked_encoding is None:
-                    self.expected_content_length, self.chunked_encoding = int(value), False
-                elif name == b"transfer-encoding" and value.lower() == b"chunked":
-                    self.expected_content_length, self.chunked_encoding = 0, True
-                elif name == b"connection" and b"close" in map(bytes.strip, value.lower().split(b",")):
-                    self.keep_alive, closes = False, True
+            if name == b"content-length" and self.chunked_encoding is None:
+                self.expected_content_length, self.chunked_encoding = int(value), False
+            elif name == b"transfer-encoding" and value.lower() == b"chunked":
+                self.expected_content_length, self.chunked_encoding = 0, True
+            elif name == b"connection" and b"close" in map(bytes.strip, value.lower().split(b",")):
+                self.keep_alive, closes = False, True
             fields += (name, b": ", value, b"\r\n")
             values.append(value)
         if _CONTROL.search(b"".join(values)):

@@ -62,8 +62,6 @@ def tools_of(
     given: Sequence[ResponseTool] | None, choice: str | ResponseToolChoice | None
 ) -> tuple[tuple[Tool, ...], ToolChoice | None]:
     """Return the functions that the model may call, and its choice. Raises ParameterError."""
-    if not given and choice is None:
-        return (), None
     tools = tuple([_tool(tool, f"tools[{number}]") for number, tool in enumerate(given or ()) if not tool.searches])
     searches = len(tools) < len(given or ())
     if searches and not tools and choice == "required":
