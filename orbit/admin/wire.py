@@ -24,8 +24,8 @@ Version = Annotated[str, Meta(min_length=1, max_length=100)]
 YEAR_10000 = 253_402_300_800
 Moment = Annotated[float, Meta(ge=0, lt=YEAR_10000)] | datetime
 _PLAIN = tuple(
-    (re.compile(said), plain)
-    for said, plain in (
+    (re.compile(said), words)
+    for said, words in (
         (
             r"Invalid RFC3339 encoded datetime",
             "this is not a time; give Unix seconds, or ISO 8601 such as 2027-01-31T12:00:00Z",

@@ -102,7 +102,7 @@ COMPLETE: dict[str, Stream] = {
     "usage in texts": Stream([*HELLO, delta(reason="stop"), usage("7", "many"), DONE], usage=(7, 0)),
     "usage is odd": Stream([*HELLO, delta(reason="stop"), event({"choices": [], "usage": [1]}), DONE]),
     "usage below zero": Stream([*HELLO, delta(reason="stop"), usage(-1, 1e400), DONE], usage=(0, 0)),
-    "usage beyond belief": Stream([*HELLO, delta(reason="stop"), usage(10**30, 1e30), DONE]),
+    "usage beyond belief": Stream([*HELLO, delta(reason="stop"), usage(10**30, 1e30), DONE], usage=(0, 0)),
     "finish reason in every piece": Stream([delta("Hello", ""), delta(" world", "null"), *STOP]),
     "finish reason a number": Stream([*HELLO, delta(reason=0), DONE]),
     "finish reason an object": Stream([*HELLO, delta(reason={"type": "stop"}), DONE]),

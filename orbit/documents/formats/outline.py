@@ -14,9 +14,10 @@ LONGEST_HEADING = 200
 SMALL_TABLE = 400
 """Characters of a table that stays with the text around it."""
 _CELL = " | "
+PAGE_WORDS = "page|seite|p[áa]gina|pagina|strona|stran[aay]|sid[ae]|side|sivu|oldal|sayfa|страница|сторінка|σελίδα"
+"""A pattern of the word before the number of a page."""
 _PAGE = re.compile(
-    r"\W*(?:page|seite|p[áa]gin[ae]|pag|s|p|str|strona|stran[aay]|sid[ae]?|side|sivu|oldal|sayfa|страница|стр|сторінка"
-    r"|σελίδα|第|صفحة|עמוד)?[\W\d]*(?:of|von|de|sur|di|van|av|af|z|ze|из|από|共|من|מתוך)?[\W\d]*[页頁]?\W*",
+    rf"\W*(?:{PAGE_WORDS}|p[áa]gine|pag|s|p|str|sid|стр|第|صفحة|עמוד)?[\W\d]*(?:of|von|de|sur|di|van|av|af|z|ze|из|από|共|من|מתוך)?[\W\d]*[页頁]?\W*",
     re.IGNORECASE,
 )
 """The number of a page, with or without the figures, in the words of programs: "Page 3 of 12"."""

@@ -172,7 +172,8 @@ class _Text:
                     spans.append((at, at + wide - 1))
                 if at in merged:
                     left, above[at] = merged.pop(at)
-                    merged |= {at: (left - 1, above[at])} if left > 1 else {}
+                    if left > 1:
+                        merged[at] = left - 1, above[at]
                 if (high := number(item, "number-rows-spanned", 1)) > 1:
                     merged[at] = high - 1, text
                 cells += [text] * _repeated(item, "columns")

@@ -46,7 +46,8 @@ class Styles:
             elif local(item) == "outline-style":
                 self._outline = _levels(item)
             elif local(item) == "style":
-                look, name, above = child(item, "text-properties"), attribute(item, "name"), _above(item)
+                look, name = child(item, "text-properties"), attribute(item, "name")
+                above = attribute(item, "parent-style-name")
                 looks[attribute(item, "family"), name] = above, attribute(look, _STRUCK), attribute(look, _HIDDEN)
                 if attribute(item, "family") == "paragraph":
                     self._above[name] = above
@@ -107,10 +108,6 @@ class Styles:
                 return
             yield name
             name = self._above.get(name, "")
-
-
-def _above(style: Element) -> str:
-    return attribute(style, "parent-style-name")
 
 
 def _look(looks: Mapping[tuple[str, str], tuple[str, str, str]], style: tuple[str, str], number: int) -> str:

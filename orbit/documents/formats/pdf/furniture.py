@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, takewhile
 
+from orbit.documents.formats.outline import PAGE_WORDS
 from orbit.documents.formats.pdf.layout import Block
 from orbit.documents.formats.pdf.piece import Piece
 from orbit.documents.formats.pdf.rows import rows_of
@@ -22,10 +23,7 @@ _SHARE = 4
 """One page in so many has the line, at least: chapters have headers of their own."""
 _NUMBER = re.compile(r"\d+|\b(?:[ivxlc]+|[IVXLC]+)\b")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
-_PAGE = re.compile(
-    r"\b(?:page|seite|p[áa]gina|pagina|strona|stran[aay]|sid[ae]|side|sivu|oldal|sayfa|страница|сторінка|σελίδα)\b",
-    re.IGNORECASE,
-)
+_PAGE = re.compile(rf"\b(?:{PAGE_WORDS})\b", re.IGNORECASE)
 _IN_WORDS = re.compile(rf"{_PAGE.pattern}\s+([^\W\d_]+(?:-[^\W\d_]+)*)\b", re.IGNORECASE)
 """What may be a page's number in words, as in "Page seven"."""
 _SMALL = frozenset(

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from orbit.filters import is_number
+
 _MOST_DIGITS: Final = 15
 """Digits that a model may add to a fraction: some would write them without end."""
 _LONGEST: Final = 16
@@ -59,8 +61,7 @@ def _next_whole(bound: _Bound, step: int) -> _Bound:
 
 def _given(schema: Mapping[str, Any], name: str, *, inclusive: bool) -> list[_Bound]:
     value = schema.get(name)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return [_Bound(Decimal(str(value)), inclusive)] if number else []
+    return [_Bound(Decimal(str(value)), inclusive)] if is_number(value) else []
 
 
 def _signed(low: _Bound, high: _Bound, *, whole: bool) -> str:
