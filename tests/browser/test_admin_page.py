@@ -91,7 +91,7 @@ def test_a_key_from_its_making_to_its_end(tab: Any, server: Any, admin: httpx.Cl
     row.get_by_role("button", name="Manage").click()
     page.get_by_label("Requests per minute").fill("")
     press(page, "Save")
-    row.get_by_text("none").wait_for()
+    row.get_by_role("cell").nth(3).get_by_text("none").wait_for()
     assert [chat(server, rotated).status_code for _ in range(4)] == [200] * 4
 
     row.get_by_role("button", name="Manage").click()
@@ -245,7 +245,7 @@ def test_overview_and_chats_show_what_happened(tab: Any, server: Any, admin: htt
     chart.locator("rect.second").wait_for()
     health = page.get_by_role("table", name="Components of the server")
     assert health.get_by_role("row").filter(has_text="chroma").get_by_role("cell").first.inner_text() == "OK"
-    chart.hover(position={"x": chart.bounding_box()["width"] - 3, "y": 60})
+    chart.locator("rect.first").last.hover()
     page.locator(".reading").filter(has_text="answered 1").wait_for()
 
     page.get_by_role("link", name="Chats").click()

@@ -65,7 +65,7 @@ export class Chart {
         this.guide,
       ),
     );
-    if (!this.pointed) this.reading.textContent = now;
+    this.read(this.pointed ?? null);
   }
 
   grid(width, top, y) {
@@ -128,7 +128,7 @@ export class Chart {
 
   /** Tell the values of the minute under the pointer, or what stands there otherwise. */
   read(index) {
-    this.pointed = index !== null;
+    this.pointed = index;
     if (index === null) {
       this.reading.textContent = this.now ?? "";
       this.guide?.setAttribute("visibility", "hidden");
