@@ -39,7 +39,7 @@ class RayEngine:
         """Each worker that runs, once for each further file that it can take; or why none can start."""
         self._lost: set[Any] = set()
         self._hiring: set[asyncio.Task[None]] = set()
-        self._make: Callable[[Job], Any]
+        self._make: Callable[[Job, int], Any]
         self._stack = ExitStack()
 
     async def __aenter__(self) -> Self:
@@ -111,7 +111,7 @@ class RayEngine:
         """Start a worker, and give it files once it runs: the cluster may have no place for it yet."""
         try:
             for _ in range(TRIES):
-                worker = self._make(self._job)
+                worker = self._make(self._job, DEPTH)
                 with suppress(_LostError):
                     await _answer(worker.start.remote())
                     for _ in range(DEPTH):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from orbit.documents.engines import Job, Prepared, Worker
-from orbit_ray.engine import DEPTH
 
 
 class RayWorker:
     """An actor: Ray ends its process with the ingestion."""
 
-    def __init__(self, job: Job) -> None:
-        """Keep the job."""
-        self._worker = Worker(job, DEPTH)
+    def __init__(self, job: Job, depth: int) -> None:
+        """Keep the job, of which it has ``depth`` files at the same time."""
+        self._worker = Worker(job, depth)
 
     async def start(self) -> None:
         """Load the embedding model."""
