@@ -94,9 +94,15 @@ def remove(target: Target, name: str, documents: tuple[str, ...]) -> None:
 @target_options
 def drop(target: Target, name: str, *, yes: bool) -> None:
     """Delete a collection with all its documents."""
-    if not yes:
-        click.confirm(f"Delete the collection {name} with all its documents?", abort=True, err=True)
-    _run(target, lambda stored: stored.drop(name))
+
+    async def work(stored: AnyCollections) -> None:
+        if not yes:
+            found = await stored.show(name)  # an unknown collection is an error
+            holds = f"{found.documents:,} documents; API keys that name it: {found.keys}"
+            click.confirm(f"Delete the collection {name} ({holds})?", abort=True, err=True)
+        await stored.drop(name)
+
+    _run(target, work)
     target.show({"dropped": name}, f"Collection {name} is deleted.")
 
 

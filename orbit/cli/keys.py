@@ -130,6 +130,7 @@ def create(  # click passes options by name
 
     _show_secret(target, target.do(work))
     _warn_of_missing(target, models)
+    _warn_of_missing_collection(target, collection_name)
 
 
 @keys.command("list")
@@ -245,6 +246,7 @@ def update(  # click passes options by name
     change = checked(KeyUpdate, changes)
     _show(target, target.do(lambda admin: admin.update_key(reference, change)))
     _warn_of_missing(target, models)
+    _warn_of_missing_collection(target, collection_name)
 
 
 @keys.command()
@@ -302,6 +304,32 @@ def _warn_of_missing(target: Target, models: tuple[str, ...]) -> None:
         click.echo(
             f"Warning: there is no model {', '.join(map(repr, missing))}: requests of this key for it are refused. "
             f"Models: {', '.join(names or ()) or 'none'}.",
+            err=True,
+        )
+
+
+def _warn_of_missing_collection(target: Target, name: str | None) -> None:
+    """Say that a running server does not have the collection of a key.
+
+    Without a server, the stores stay closed: opening them takes seconds, and a key often comes before its documents.
+    """
+    url = target.url
+    if not name or not url:
+        return
+    from orbit.admin.remote_collections import RemoteCollections
+    from orbit.errors import OrbitError
+
+    async def names(remote: RemoteCollections) -> list[str] | None:
+        try:
+            return [one.name for one in await remote.every()]
+        except OrbitError:  # the key itself has been changed, and was reported
+            return None
+
+    stored = target.run(lambda: RemoteCollections(url, target.token()), names)
+    if stored is not None and name not in stored:
+        click.echo(
+            f"Warning: there is no collection '{name}': questions of this key are refused until "
+            f"orbit ingest makes it. Collections: {', '.join(stored) or 'none'}.",
             err=True,
         )
 

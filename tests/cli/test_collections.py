@@ -110,11 +110,26 @@ def test_documents_are_removed(orbit: Any) -> None:
 
 
 def test_a_collection_is_dropped_after_a_question(orbit: Any) -> None:
-    orbit("collections", "drop", "handbook", code=1, stdin="n\n")
+    asked = orbit("collections", "drop", "handbook", code=1, stdin="n\n").stderr
+    assert "(2 documents; API keys that name it: 0)?" in asked
     assert "handbook" in listed(orbit)
+    unknown = orbit("collections", "drop", "handbok", code=1, stdin="y\n").stderr
+    assert "There is no collection 'handbok'." in unknown
+    assert "Delete" not in unknown
     orbit("collections", "drop", "handbook", "--yes")
     assert listed(orbit) == {}
     assert "There is no collection" in orbit("collections", "drop", "handbook", "--yes", code=1).stderr
+
+
+def test_a_key_of_a_collection_that_the_server_lacks_is_made_with_a_warning(orbit: Any, request: Any) -> None:
+    by_server = "server" in request.node.callspec.id
+    warned = orbit("keys", "create", "--name", "Ana", "--collection", "handbok", "--json")
+    assert ("there is no collection 'handbok'" in warned.stderr) == by_server
+    assert ("Collections: handbook." in warned.stderr) == by_server
+    key = json.loads(warned.stdout)["id"]
+    assert "Warning" not in orbit("keys", "update", key, "--collection", "handbook").stderr
+    assert ("Warning" in orbit("keys", "update", key, "--collection", "hand-book").stderr) == by_server
+    assert "Warning" not in orbit("keys", "update", key, "--notes", "n").stderr
 
 
 def test_keys_follow_a_renamed_collection(orbit: Any) -> None:
