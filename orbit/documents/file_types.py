@@ -8,7 +8,7 @@ from pathlib import PurePath
 from orbit.documents.sections import UnreadableError
 from orbit.host.documents.file_plugins import FilePlugins
 
-VERSION = 10
+VERSION = 11
 """Increase it when readers or splitter make other passages of the same file. ORBIT then reads all files again."""
 
 PDF = ".pdf"
@@ -86,7 +86,7 @@ def check_type(source: str) -> None:
     """Raise UnreadableError if no reader supports the file's extension."""
     ending = PurePath(source).suffix.lower()
     if ending in _WAYS_OUT:
-        raise UnreadableError(f"'{ending}' is not a known type; {_WAYS_OUT[ending]}")
+        raise UnreadableError(f"is a '{ending}' file, which ORBIT does not read; {_WAYS_OUT[ending]}")
     if ending not in KINDS:
         what = f"'{ending}' is not a known type" if ending else "its name has no extension that shows its type"
         raise UnreadableError(f"{what} ({', '.join(KNOWN)})")

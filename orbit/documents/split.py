@@ -20,6 +20,7 @@ _INVISIBLE = re.compile(
     "\x1b\\[[0-9;?]*[A-Za-z]|\x1b\\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\\\)"  # colours and links of a terminal
     "|[\x00-\x08\x0b\x0e-\x1f\x7f\u00ad\u2060\ufeff]"
     "|(?<=[!-\u052f])\u200b(?=[!-\u052f])"  # in a word of an alphabet; other scripts divide words by it
+    "|(?<!\\S)\u200b+|\u200b+(?!\\S)"  # at the edge of a word, where SharePoint leaves it
 )
 """Characters that nobody sees, but that divide a word for whoever searches it."""
 

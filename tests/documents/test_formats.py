@@ -283,7 +283,7 @@ def test_a_message_is_read_with_its_attachments():
         ),
     ]
     assert found.warnings == (
-        "The attachment 'plan.png' '.png' is not a known type; the provider 'ocr' reads pictures.",
+        "The attachment 'plan.png' is a '.png' file, which ORBIT does not read; the provider 'ocr' reads pictures.",
     )
 
 
@@ -513,11 +513,14 @@ SOUND = {
 WARNED = {
     "scan.pdf": (make_pdf([line(72, 700, "Contract cover page.")], []), "Page 2 has no text"),
     "old.rst": ("Größe: fünf Meter.\n".encode("cp1252"), "windows-1252, which is a guess"),
-    "offer.eml": (b"", "The attachment 'plan.png' '.png' is not a known type; the provider 'ocr' reads pictures."),
+    "offer.eml": (
+        b"",
+        "The attachment 'plan.png' is a '.png' file, which ORBIT does not read; the provider 'ocr' reads pictures.",
+    ),
     "events.jsonl": (b'{"event": "start"}\nno json\n', "1 lines are not JSON, the first is line 2."),
 }
 SKIPPED = {
-    "photo.jpg": (b"\xff\xd8\xff", "'.jpg' is not a known type"),
+    "photo.jpg": (b"\xff\xd8\xff", "is a '.jpg' file, which ORBIT does not read"),
     "torn.pdf": (b"%PDF-1.4", "is not a readable PDF"),
 }
 
@@ -1016,3 +1019,52 @@ def test_what_a_picture_shows_is_text_where_it_is(name, content):
 def test_a_text_that_does_not_say_what_a_picture_shows_is_left_out(alt):
     page = f'<figure><a><img alt="{alt}"></a><figcaption>The plan of 2026</figcaption></figure>'
     assert text_of("a.html", page.encode()) == "The plan of 2026"
+
+
+def test_texts_beside_the_page_of_a_mail_are_read() -> None:
+    message = EmailMessage()
+    message["From"], message["Subject"] = "ann@example.org", "Bestellung"
+    message.make_mixed()
+    for kind, text, name in (
+        ("html", "<p>Guten Tag", ""),
+        ("plain", "Wir brauchen 55 Rohre.", "n.txt"),
+        ("plain", "Fuß", ""),
+    ):
+        part = EmailMessage()
+        part.set_content(text, subtype=kind)
+        if name:
+            part.add_header("Content-Disposition", "inline", filename=name)
+        message.attach(part)
+    found = [
+        (section.path, (section.text.partition("\n\n")[2] or section.text).strip())
+        for section in read("m.eml", bytes(message)).sections
+    ]
+    assert found == [((), "Guten Tag"), ((), "Fuß"), (("n.txt",), "Wir brauchen 55 Rohre.")]
+
+
+def test_a_table_in_a_mail_keeps_its_rows() -> None:
+    message = EmailMessage()
+    message["From"] = "ann@example.org"
+    message.set_content("Artikel\n\nPreis\n\nStift\n\n3 EUR\n")
+    message.add_alternative("<table><tr><th>Artikel<th>Preis<tr><td>Stift<td>3 EUR</table>", subtype="html")
+    assert "Artikel | Preis\nStift | 3 EUR" in read("m.eml", bytes(message)).sections[0].text
+
+
+def test_frames_of_a_saved_page_are_read() -> None:
+    page = EmailMessage()
+    page.set_content("<title>Hilfe</title><p>Inhalt<iframe src='cid:f@mhtml.blink'></iframe>", subtype="html")
+    page.make_mixed()
+    frame = EmailMessage()
+    frame.set_content("<p>Öl alle 14 Tage wechseln", subtype="html")
+    page.attach(frame)
+    found = read("a.mhtml", bytes(page))
+    assert (found.title, [section.text for section in found.sections]) == (
+        "Hilfe",
+        ["Inhalt", "Öl alle 14 Tage wechseln"],
+    )
+
+
+def test_text_cut_within_a_character_costs_that_character() -> None:
+    record = r'{"title": "Grüße \ud83d", "text": "\ude00 \ud83d\ude00 vier"}'
+    assert "Grüße \ufffd" in text_of("a.json", record.encode())
+    assert "\ufffd 😀 vier" in text_of("a.jsonl", f"{record}\n{record}".encode())

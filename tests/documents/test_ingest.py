@@ -152,7 +152,7 @@ async def test_files_that_cannot_be_read_are_named(store, tmp_path):
     assert reasons["big.txt"] == "is larger than 100 bytes (ingest.max_file_bytes)"
     assert reasons["empty.md"] == "is empty"
     assert reasons["gone.txt"] == "cannot be read: No such file or directory"
-    assert "'.png' is not a known type" in reasons["picture.png"]
+    assert "is a '.png' file, which ORBIT does not read" in reasons["picture.png"]
     assert summary.usable == 0
 
 

@@ -111,6 +111,7 @@ def test_letters_and_their_accents_are_one_character_in_every_passage():
     ("text", "kept"),
     [
         ("Donau\u00addampf\u00adschiff", "Donaudampfschiff"),
+        ("\u200bTravel\u200b | \u200bFee\u200b\u200b\n\u200b58", "Travel | Fee\n58"),
         ("Zero\u200bWidth und\u2060Wort\ufeff", "ZeroWidth undWort"),
         ("\u0e20\u0e32\u200b\u0e44\u0e17\u0e22", "\u0e20\u0e32\u200b\u0e44\u0e17\u0e22"),
         ("\x1b[31mERR\x1b[0m disk\x07", "ERR disk"),

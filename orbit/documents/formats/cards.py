@@ -13,6 +13,8 @@ _QUOTED = re.compile(
     r"^([^:\n]*);ENCODING=QUOTED-PRINTABLE([^:\n]*):((?:[^\n]*=\n)*[^\n]*)$", re.MULTILINE | re.IGNORECASE
 )
 """A line of old cards. Its value may go on after an equals sign at the end."""
+_BINARY = re.compile(r"^[^:\n]*(?:;ENCODING=(?:B|BASE64)\b[^:\n]*:|:data:)[^\n]*\n?", re.MULTILINE | re.IGNORECASE)
+"""A picture or another file."""
 _ENTRY = re.compile(r"^(?=BEGIN:(?:VEVENT|VTODO|VJOURNAL|VCARD)\b)", re.MULTILINE | re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([nN,;\\])")
 _TITLE = re.compile(r"^(?:SUMMARY|FN)\b[^:\n]*:(.+)$", re.MULTILINE | re.IGNORECASE)
@@ -20,7 +22,7 @@ _TITLE = re.compile(r"^(?:SUMMARY|FN)\b[^:\n]*:(.+)$", re.MULTILINE | re.IGNOREC
 
 def read_cards(text: str) -> Content:
     """Read the entries in order. An entry's title is its summary or name."""
-    whole = _FOLD.sub("", _QUOTED.sub(_unquoted, text))
+    whole = _BINARY.sub("", _FOLD.sub("", _QUOTED.sub(_unquoted, text)))
     return Content(tuple(_section(entry) for entry in _ENTRY.split(whole) if entry.strip()))
 
 

@@ -30,6 +30,7 @@ _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 _NOT_ASCII = re.compile(r"[^\s<>\"]*[^\x00-\x7f][^\s<>\"]*")
 _OTHER_WORDS = 0.3
 """Part of the words of a page that its plain text lacks, from which that only refers to the page."""
+_ROWS = re.compile(r" \| [^\n]*\n[^\n]* \| ")
 _MOST_PARTS = 10_000
 _LONG_HEADER = 4_000
 _ENCODED_WORD = re.compile(r"(=\?[\w-]{1,40}\?[bq]\?[^?\s]{0,100}\?=)(?:\s+(?==\?))?", re.IGNORECASE)
@@ -61,14 +62,18 @@ def read_eml(content: bytes) -> Content:
     headers = "\n".join(f"{name}: {value}" for name in _HEADERS if (value := _header(message, name)))
     if not headers:
         raise UnreadableError("is not a readable e-mail: it has no headers")
-    body = _body(message)
+    bodies = [message.get_body((kind,)) for kind in ("plain", "html")]
+    used, body = _body(*bodies)
     sections = [Section(headers), *body.sections]
     if len(body.sections) == 1 and not body.sections[0].path:
         sections = [msgspec.structs.replace(body.sections[0], text=f"{headers}\n\n{body.sections[0].text}")]
     warnings = list(body.warnings)
     attachments: list[SourceFile] = []
-    bodies = [message.get_body((kind,)) for kind in ("plain", "html")]
-    parts = [(part, choice) for part, choice in _parts(message, choice=False) if not any(part is one for one in bodies)]
+    parts = [
+        (part, choice)
+        for part, choice in _parts(message, choice=False)
+        if part is not used and not (choice and any(part is one for one in bodies))
+    ]
     if len(parts) > _MOST_PARTS:
         warnings.append(f"Only {_MOST_PARTS:,} of its {len(parts):,} parts are read.")
     words = _words(sections)
@@ -93,10 +98,12 @@ def read_mht(content: bytes) -> Content:
     from orbit.documents.formats.html.reader import read_html  # noqa: PLC0415  # only some files are such pages
 
     message = email.message_from_bytes(content, policy=_POLICY)
-    page = next((part for part in message.walk() if part.get_content_type() == "text/html"), None)
-    if page is None:
+    pages = [read_html(*_content_of(part)) for part in message.walk() if part.get_content_type() == "text/html"]
+    if not pages:
         raise UnreadableError("is not a readable web archive: it has no page")
-    return read_html(*_content_of(page))
+    sections = (section for page in pages for section in page.sections)  # the first, and those in its frames
+    warnings = (warning for page in pages for warning in page.warnings)
+    return Content(tuple(sections), pages[0].title, tuple(warnings))
 
 
 def read_mbox(content: bytes) -> Content:
@@ -125,15 +132,16 @@ def _header(message: EmailMessage, name: str) -> str:
     return " ".join(value.split())
 
 
-def _body(message: EmailMessage) -> Content:
+def _body(plain_part: MIMEPart | None, rich_part: MIMEPart | None) -> tuple[MIMEPart | None, Content]:
+    """Return the form of the text that says more, and its content."""
     from orbit.documents.formats.html.reader import read_html  # noqa: PLC0415  # only some messages are HTML
 
-    plain, rich = _content_of(message.get_body(("plain",))), _content_of(message.get_body(("html",)))
+    plain, rich = _content_of(plain_part), _content_of(rich_part)
     page = read_html(*rich) if rich[0].strip() else Content(())
     text = decode(*plain) if plain[0].strip() else Decoded("", "")
-    if _adds(page, set(text.text.split())):
-        return page
-    return Content((Section(text.text.strip()),), "", text.warnings) if text.text.strip() else page
+    if not text.text.strip() or _adds(page, set(text.text.split())) or (_has_rows(page) and " | " not in text.text):
+        return rich_part, page
+    return plain_part, Content((Section(text.text.strip()),), "", text.warnings)
 
 
 def _content_of(part: MIMEPart | None) -> tuple[bytes, str]:
@@ -184,6 +192,11 @@ def _adds(found: Content, known: AbstractSet[str]) -> bool:
     """Whether many words of a text are nowhere else."""
     words = _words(found.sections)
     return len(words - known) > _OTHER_WORDS * len(words)
+
+
+def _has_rows(page: Content) -> bool:
+    """Whether a page has a table, whose cells are lines apart in plain text."""
+    return any(section.kind == "table" or _ROWS.search(section.text) for section in page.sections)
 
 
 def _words(sections: Sequence[Section]) -> set[str]:

@@ -34,6 +34,10 @@ class _Number(str):
 
 
 _decode = msgspec.json.Decoder(float_hook=_Number).decode
+_HALF = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""Half of a character, as programs leave it that cut a text after so many."""
 
 
 def read_json(text: str) -> Content:
@@ -42,7 +46,7 @@ def read_json(text: str) -> Content:
     Comments and the like are left out. A file with a JSON value in each line is read as JSON Lines.
     """
     try:
-        return _content(_decode(_bytes(text)))
+        return _content(_value(text))
     except (msgspec.DecodeError, RecursionError) as error:
         reason = error
     with suppress(UnreadableError):
@@ -51,7 +55,7 @@ def read_json(text: str) -> Content:
             return lines
     try:
         plain = _SLACK.sub(_strict, _SLACK.sub(_strict, text))  # a comma may be before a comment
-        return _content(_decode(_bytes(plain)))
+        return _content(_value(plain))
     except (msgspec.DecodeError, RecursionError):
         raise UnreadableError(f"is not readable JSON: {reason}") from reason
 
@@ -60,8 +64,14 @@ def _strict(found: re.Match[str]) -> str:
     return found[1] or (f'"{found[2]}"' if found[2] else " ")
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "replace")
+def _value(text: str) -> Any:
+    try:
+        return _decode(text.encode("utf-8", "replace"))
+    except msgspec.DecodeError:
+        whole, halves = _HALF.subn(r"\\ufffd", text)
+        if not halves:
+            raise
+        return _decode(whole.encode())
 
 
 def read_json_lines(text: str) -> Content:
@@ -72,7 +82,7 @@ def read_json_lines(text: str) -> Content:
         if not line.strip():
             continue
         try:
-            value = _decode(_bytes(line))
+            value = _value(line)
         except (msgspec.DecodeError, RecursionError):
             broken.append(number)
             continue

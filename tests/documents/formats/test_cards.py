@@ -23,3 +23,13 @@ def test_cards_of_old_telephones_have_their_letters() -> None:
     first, second = read("a.vcf", content).sections
     assert first.text.split("\n")[2:4] == ["N;CHARSET=UTF-8:Müller;Jörg", "TEL:1"]
     assert second.title == "Ada"
+
+
+def test_pictures_in_cards_are_no_text() -> None:
+    card = (
+        "BEGIN:VCARD\nFN:Ann\nPHOTO;ENCODING=b;TYPE=JPEG:/9j/4AAQ\n SkZJRgAB\nitem1.LOGO:data:image/png;base64,iVBO\n"
+        "NOTE:see data: none\nTEL:5\nEND:VCARD\n"
+    )
+    assert [one.text for one in read("a.vcf", card.encode()).sections] == [
+        "BEGIN:VCARD\nFN:Ann\nNOTE:see data: none\nTEL:5\nEND:VCARD"
+    ]

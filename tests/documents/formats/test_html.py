@@ -221,3 +221,42 @@ def test_deleted_text_is_left_out_and_struck_text_is_marked() -> None:
     assert "Only ~~99~~ 79 today" in text
     assert "Pen | ~~3~~ 2" in text
     assert "Ink | 8" in text
+
+
+def test_tables_of_data_in_a_table_that_lays_out_the_page_keep_their_rows() -> None:
+    data = "<table><tr><th>Artikel<th>Preis<tr><td>Stift<td>3</table>"
+    assert text(f"<table><tr><td>Lager<td><table><tr><td>{data}</table></table>") == (
+        "Lager\n\nArtikel | Preis\nStift | 3"
+    )
+
+
+def test_lines_of_code_are_lines_however_the_page_divides_them() -> None:
+    assert text("<pre><code><span>eins</span><br><span>zwei</span><br></code></pre>") == "eins\nzwei"
+    assert text("<pre><code><div>eins</div><div>  zwei</div></code></pre>") == "eins\n  zwei"
+    assert text("<pre>eins<div>zwei</div>drei\n\nvier</pre>") == "eins\nzwei\ndrei\n\nvier"
+
+
+def test_signs_that_link_to_their_own_place_are_no_text() -> None:
+    page = (
+        "<h1>Setup<a class=headerlink href='#s'>¶</a></h1><h2><a href=/docs/x#y>#</a> Ports<a href=#y>\u200b</a></h2>"
+        "<p>See <a href=#note>note</a>, <a href=#n1>[1]</a>, <a href=/c>C#</a> and <a href=/sharp>#</a>"
+    )
+    assert text(page) == "Setup > Ports > See note, [1], C# and #"
+
+
+def test_links_to_edit_and_numbers_of_lines_are_no_text() -> None:
+    page = (
+        "<h2>Use<span class=mw-editsection>[<a href=/e>edit</a>]</span></h2><p class=gutter>Clean the gutter."
+        "<table><tr><td class=linenos><pre>1\n2</pre></td><td class=code>"
+        "<pre><span class=lineno>1</span>a\nb</pre></table>"
+    )
+    assert text(page) == "Use > Clean the gutter.\n\na\nb"
+
+
+def test_shadow_trees_are_read_and_other_templates_are_not() -> None:
+    page = (
+        "<x-card><template shadowrootmode=open><style>p{}</style><p>Geöffnet ab neun<template><p>Muster</template>"
+        "<x-in><template shadowmode='open'><p>Innen</p></template></x-in></template></x-card>"
+        "<template class=shadow-md><p>Vorlage</template><p>Ende"
+    )
+    assert text(page) == "Geöffnet ab neun\n\nInnen\n\nEnde"

@@ -101,7 +101,7 @@ def test_uploaded_files_are_ingested_and_each_is_accounted_for(admin):
     reasons = {skipped["source"]: skipped["reason"] for skipped in summary["skipped"]}
     assert set(reasons) == {"broken.pdf", "picture.png", "large.txt", "empty.txt"}
     assert "PDF" in reasons["broken.pdf"]
-    assert "not a known type" in reasons["picture.png"]
+    assert "ORBIT does not read" in reasons["picture.png"]
     assert "larger than 1,000 bytes" in reasons["large.txt"]
     assert reasons["empty.txt"] == "is empty"
     assert {step["event"] for step in steps} == {"progress"}

@@ -42,6 +42,9 @@ _FIGURE = 3
 LISTS = frozenset(["ol", "ul", "menu"])
 BREAK = "\v"
 """A line break within a paragraph, among its parts."""
+_PERMALINK = re.compile("[¶#§🔗\u200b\\s]+")
+_MARK = re.compile(r"(?:^|\s)(?:mw-editsection|linenos?|(?:rouge-)?gutter)(?:\s|$)")
+"""Classes by which wikis and highlighters tell links to edit, and numbers of lines, from the text beside them."""
 _LEAST_WITHOUT_SCRIPTS = 30
 """Words of a ``noscript`` that is more than the request to allow scripts."""
 _SPACE = re.compile(r"[ \t\n\f\r\u00a0]+")
@@ -67,7 +70,7 @@ def events(root: LexborNode, silent: AbstractSet[int] = frozenset()) -> Iterator
             yield "text", node, node.text_content or ""
             continue
         name = node.tag or ""
-        if name in SILENT or not node.is_element_node or node.mem_id in silent or _only_asks_for_scripts(name, node):
+        if name in SILENT or not node.is_element_node or node.mem_id in silent or _is_no_text(name, node):
             continue
         if name in _PICTURES:
             if (text := _picture_text(node)) and text not in _caption(node, captions):
@@ -83,8 +86,13 @@ def events(root: LexborNode, silent: AbstractSet[int] = frozenset()) -> Iterator
             child = child.prev
 
 
-def _only_asks_for_scripts(name: str, node: LexborNode) -> bool:
-    return name == "noscript" and len(node.text().split()) < _LEAST_WITHOUT_SCRIPTS
+def _is_no_text(name: str, node: LexborNode) -> bool:
+    """Whether an element asks for scripts, is a sign that links to its own place, or stands beside the text."""
+    if name == "noscript":
+        return len(node.text().split()) < _LEAST_WITHOUT_SCRIPTS
+    if name == "a":
+        return "#" in (node.attributes.get("href") or "") and bool(_PERMALINK.fullmatch(node.text()))
+    return name in {"span", "td"} and bool(_MARK.search(node.attributes.get("class") or ""))
 
 
 def _picture_text(node: LexborNode) -> str:
@@ -133,6 +141,23 @@ def inline_text(root: LexborNode) -> str:
         elif value in STRUCK:
             parts.append("~~")
     return collapse("".join(parts))
+
+
+def preformatted(root: LexborNode) -> str:
+    """Return the text of an element with its spaces and lines. Each element that begins a line does so here, too."""
+    text = ""
+    parts: list[str] = []
+    for kind, node, value in events(root):
+        if kind == "text":
+            text = value
+        elif value == "br":
+            text = "\n" if kind == "enter" else ""
+        elif value in BLOCKS and node.mem_id != root.mem_id and not text.endswith("\n"):
+            text = "\n"
+        else:
+            continue
+        parts.append(text)
+    return "".join(parts).strip("\n").rstrip()
 
 
 def collapse(text: str) -> str:

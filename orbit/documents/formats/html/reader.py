@@ -17,11 +17,12 @@ from orbit.documents.formats.html.nodes import (
     collapse,
     events,
     inline_text,
+    preformatted,
     value_of,
 )
 from orbit.documents.formats.html.tables import read_table_of
 from orbit.documents.formats.html.tags import is_too_deep, without_tags
-from orbit.documents.formats.html.xhtml import as_html
+from orbit.documents.formats.html.xhtml import as_html, with_shadows
 from orbit.documents.formats.outline import Outline
 from orbit.documents.formats.titles import real_title
 from orbit.documents.sections import Content
@@ -49,7 +50,7 @@ def read_html(content: bytes, declared: str = "") -> Content:
     if is_too_deep(decoded.text):
         outline.text(without_tags(decoded.text))
     else:
-        page = LexborHTMLParser(as_html(decoded.text))
+        page = LexborHTMLParser(with_shadows(as_html(decoded.text)))
         if (title := page.css_first("title")) is not None:
             outline.title = real_title(title.text())
         if page.css_first("frameset") is not None and (text := page.css_first("noframes")) is not None:
@@ -106,7 +107,7 @@ class _Writer:
             self._outline.heading(_HEADINGS[name], text)
         elif name == "pre":
             self._end()
-            self._outline.text((node.text() or "").strip("\n").rstrip())
+            self._outline.text(preformatted(node))
         elif name == "table":
             table = read_table_of(node)
             if table is None:

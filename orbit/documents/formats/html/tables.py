@@ -21,8 +21,8 @@ _MOST_CELLS = 1_000_000
 
 def read_table_of(table: LexborNode) -> tuple[list[list[str]], int] | None:
     """Return the rows of a table, and how many of them name the columns. Return None if it only lays out a page."""
-    if table.css_first("table table, h1, h2, h3, h4, h5, h6, form, pre") is not None:
-        return None
+    if len(table.css("table")) > 1 or table.css_first("h1, h2, h3, h4, h5, h6, form, pre") is not None:
+        return None  # selectors find the table itself, too
     if table.attributes.get("role") in {"presentation", "none"}:
         return None
     rows: list[list[str]] = []
