@@ -25,7 +25,7 @@ def shown(value: object, form: str | None) -> str:
     if isinstance(value, dt.datetime | dt.date | dt.time):
         return _date(value, form)
     if isinstance(value, dt.timedelta):
-        return str(value)
+        return _duration(value, form.lower())
     if isinstance(value, int | float):
         return _number(value, form)
     return str(value)
@@ -88,6 +88,14 @@ def _without_text(form: str) -> str:
 
 def _general(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.15g}"
+
+
+def _duration(value: dt.timedelta, form: str) -> str:
+    """Return a time that may be longer than a day, in hours, or in minutes if ``form`` counts these."""
+    minutes, seconds = divmod(round(abs(value.total_seconds())), 60)
+    hours, left = divmod(minutes, 60)
+    text = f"{minutes}" if "[m" in form else f"{hours}:{left:02}"
+    return f"{'-' if value < dt.timedelta() else ''}{text}{f':{seconds:02}' if 's' in form else ''}"
 
 
 def _date(value: dt.date | dt.time, form: str) -> str:

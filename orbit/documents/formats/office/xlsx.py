@@ -27,6 +27,11 @@ _LAST_ROW = 1_048_576
 """Excel has no further rows. A file that names one would be read as empty rows for hours."""
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell [^>]*?\bref=\"([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})\"")
 _MARGIN = re.compile(rb"<(?:\w+:)?(?:odd|even|first)(?:Header|Footer)\b[^>]*>([^<]+)<")
+_NO_RESULT = re.compile(
+    rb"<(?:\w{1,9}:)?c\s(?![^<>]{0,200}\bt=\"str\")[^<>]{0,200}?\br=\"(\w{1,12})\"[^<>]{0,200}>\s*"
+    rb"<((?:\w{1,9}:)?f)\b[^<>]{0,500}(?:/>|>[^<]*</\2>)\s*(?:<(?:\w{1,9}:)?v(?:/| /|></v)>\s*)?</(?:\w{1,9}:)?c>"
+)
+"""A cell with a formula whose result the program that wrote it did not know. As text, a result may be empty."""
 _PARTS = re.compile(r"&[LCR]")
 _NUMBERS = re.compile(r"(?:\w+\W{0,2})?&P(?:\W+\w+)?(?:\W*&N)?")
 _CODES = re.compile(r"&(?:\"[^\"]*\"|K[\dA-F]{2}(?:[\dA-F]{4}|[+-]\d{3})|\d+|[A-Z])")
@@ -46,15 +51,16 @@ def read_xlsx(content: bytes) -> Content:
             reader = ExcelReader(io.BytesIO(content), read_only=True, data_only=True, keep_links=False, rich_text=True)
             reader.read_chartsheet = lambda *_: None  # it fails on charts that it does not know
             reader.read()
-            book, sheets = reader.wb, Sheets()
+            book, sheets, unknown = reader.wb, Sheets(), list[str]()
             text_of_cell = _text_or_struck if any(font.strike for font in book._fonts) else _text  # noqa: SLF001  # asking each cell takes long
             for sheet in book.worksheets:
                 sheet.reset_dimensions()  # some programs write a wrong size
                 part = parts.get(sheet.title, "")
-                after = _after_cells(package, part)
+                beside = _beside_values(package, part)
                 rows = ([text_of_cell(cell) for cell in row] for row in sheet.iter_rows(max_row=_LAST_ROW))
-                sheets.add(sheet.title, _filled(rows, after.merged), after.groups)
-                sheets.note(sheet.title, "\n\n".join(filter(None, (_over_cells(package, part), *after.margins))))
+                sheets.add(sheet.title, _filled(rows, beside.merged), beside.groups)
+                unknown += (f"{cell.decode()} of '{sheet.title}'" for cell in beside.unknown)
+                sheets.note(sheet.title, "\n\n".join(filter(None, (_over_cells(package, part), *beside.margins))))
             book.close()
             cells = {sheet.title for sheet in book.worksheets}
             for name in [name for name in parts if name not in cells]:  # a sheet that is a chart
@@ -65,7 +71,14 @@ def read_xlsx(content: bytes) -> Content:
             raise package.unreadable(error) from error
     if not sheets.rows:
         raise UnreadableError("has no text")
-    return sheets.content()
+    return msgspec.structs.replace(sheets.content(), warnings=_warnings(unknown))
+
+
+def _warnings(unknown: Sequence[str]) -> tuple[str, ...]:
+    if not unknown:
+        return ()
+    few = "A formula has no result" if len(unknown) == 1 else f"{len(unknown):,} formulas have no result"
+    return (f"{few} in the file, the first in {unknown[0]}: save it with Excel or LibreOffice.",)
 
 
 @contextmanager
@@ -89,17 +102,19 @@ def _parts(package: Package) -> dict[str, str]:
     return {attribute(item, "name"): links[name].target for item in listed if (name := attribute(item, "id")) in links}
 
 
-class _AfterCells(msgspec.Struct, frozen=True):
-    """What a sheet's part says below its cells. Rows and columns count from 1."""
+class _BesideValues(msgspec.Struct, frozen=True):
+    """What a sheet's part says beside the values of its cells. Rows and columns count from 1."""
 
     margins: Sequence[str]
     merged: Sequence[tuple[int, int, int]]
     """Cells that stand for several rows: column, first and last row."""
     groups: Groups
+    unknown: Sequence[bytes]
+    """Cells of formulas without a result."""
 
 
-def _after_cells(package: Package, part: str) -> _AfterCells:
-    """Search the end of a sheet's part. Parsing all of it again would take as long as reading its cells."""
+def _beside_values(package: Package, part: str) -> _BesideValues:
+    """Search a sheet's part. Parsing all of it again would take as long as reading its cells."""
     content = package.read(part)
     end = content[content.rfind(b"sheetData") :]
     ranges = [
@@ -112,7 +127,8 @@ def _after_cells(package: Package, part: str) -> _AfterCells:
         if right > left:
             groups.setdefault(first, []).append((left - 1, right - 1))
     merged = [(left, first, last) for left, first, _, last in ranges if last > first]
-    return _AfterCells(of_margins(plain), merged, groups)
+    unknown = [cell for cell, _ in _NO_RESULT.findall(content)]
+    return _BesideValues(of_margins(plain), merged, groups, unknown)
 
 
 def _column(letters: bytes) -> int:

@@ -99,3 +99,34 @@ def test_struck_text_within_a_cell_is_marked() -> None:
             new.writestr(name, sheet if name == "xl/worksheets/sheet1.xml" else types)
         new.writestr("xl/sharedStrings.xml", f"<sst {SHEET}><si>{runs}</si></sst>")
     assert texts(out.getvalue()) == [("", "~~45~~ 50 euro | ~~45~~ 50 euro")]
+
+
+def test_times_longer_than_a_day_are_hours_as_excel_shows_them() -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["Ada", 1.75, 0.5, 1.75])
+    for cell, form in zip(book.active[1][1:], ("[h]:mm", "[hh]:mm:ss", "[mm]:ss"), strict=True):
+        cell.number_format = form
+    assert texts(saved(book)) == [("", "Ada | 42:00 | 12:00:00 | 2520:00")]
+
+
+def test_formulas_without_a_result_are_named() -> None:
+    book = openpyxl.Workbook()
+    for row in (["Item", "Price", "Total"], ["Tea", 3, "=B2*2"], ["Milk", 2, "=B3*2"]):
+        book.active.append(row)
+    found = read("a.xlsx", saved(book))
+    assert [section.text for section in found.sections] == ["Tea | 3\nMilk | 2"]
+    assert found.warnings == (
+        "2 formulas have no result in the file, the first in C2 of 'Sheet': save it with Excel or LibreOffice.",
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(saved(book))) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            part = old.read(name)
+            part = part.replace(b"</f><v /></c>", b"</f><v>6</v></c>").replace(b"</f><v/></c>", b"</f><v>6</v></c>")
+            new.writestr(
+                name,
+                part.replace(b'<c r="C3">', b'<c r="C3" t="str">').replace(
+                    b"<v>6</v></c></row></sh", b"<v></v></c></row></sh"
+                ),
+            )
+    assert read("a.xlsx", out.getvalue()).warnings == ()
