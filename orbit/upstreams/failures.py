@@ -27,11 +27,11 @@ _OF_TOOLS: Final = re.compile(r"\b(tools?|functions?|tool_choice|parallel_tool_c
 _OF_PARTS: Final = re.compile(r"image|multi-?modal|vision|modalit|\bfiles?\b|content (type|part)|mmproj", re.IGNORECASE)
 _OF_THOUGHTS: Final = re.compile(r"thinking|reasoning", re.IGNORECASE)
 _OF_FILTERS: Final = re.compile(
-    r"content_filter|content management policy|data_inspection_failed|content exists risk|inappropriate content"
-    r"|usage polic|\bflagged\b|敏感",
+    r"content[_ ]filter|content management policy|data_inspection_failed|content exists risk|inappropriate content"
+    r"|usage polic|safety system|prohibited_content|guardrail|\bflagged\b|敏感",
     re.IGNORECASE,
 )
-"""Azure's, Alibaba's, DeepSeek's, OpenAI's, OpenRouter's and Zhipu's refusals of a prompt."""
+"""The refusals of a prompt by Azure, Anthropic, Alibaba, DeepSeek, OpenAI, Google, Bedrock, OpenRouter and Zhipu."""
 _REFUSALS: Final = (400, 422)
 _TOO_LARGE: Final = (400, 413, 422, 500)
 _STATUS: Final[dict[int, tuple[str, FailureKind]]] = {

@@ -100,6 +100,7 @@ async def test_a_prompt_that_is_too_long(
         ("top_k: must be greater", {"top_k": 3}, "top_k"),
         ("output_config.format.schema: additionalProperties must be false", {"json_schema": {"x": 1}}, "json_schema"),
         ("assistant message prefill: the conversation must end with a user message", {}, "messages"),
+        ("Output blocked by content filtering policy", {}, "messages"),
     ],
 )
 async def test_what_the_client_chose_is_named(
