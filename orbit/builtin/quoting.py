@@ -17,6 +17,8 @@ _WHOLE_LINE = re.compile(r"^\s*(?:\||[-*+•‣◦]\s|\d{1,3}[.)]\s|#{1,6}\s|>|\
 _ITEM = re.compile(r"^\s*(?:[-*+•‣◦]|\d{1,3}[.)])\s")
 _CONTINUED = re.compile(r"[ \t]+\S")
 _TABLE_ROW = re.compile(r"^\s*\||.\|.|\t")
+_RULE = re.compile(r"^[\s|:+-]+$")
+"""The line below the names of a Markdown table's columns."""
 _NOT_AFTER = (
     r"(?<!\b[^\W\d_])(?<!\b\d)(?<!\b\d\d)"  # initials and "z. B.", days and numbers of items
     r"(?<!\b(?:Dr|Mr|Ms|St|Nr|No|vs|ca|pp|cf))(?<!\b(?:Mrs|bzw|etc|Abs|Art))"
@@ -201,13 +203,15 @@ def _best_parts(question: str, passages: Sequence[Passage], longest: int) -> Ite
             + _WHOLE * whole
         )
         best: Quotation | None = None
+        headers = _headers(units)
         for start, end, size in [(0, len(units), len(passage.body))] if whole else _windows(units, longest):
-            covered = set[str]().union(*gains[start:end])
+            header = headers[start]
+            covered = set[str]().union(*gains[header], *gains[start:end])
             shared = share(covered | heading)
             score = general + _COVERED * share(covered) + _COVERED_TOGETHER * shared + _LENGTH * size
             score += sum(gain for (_, gain), of in zip(wanted, shown, strict=True) if any(of[start:end]))
             if best is None or score > best.score + 1e-9:
-                best = Quotation(place, tuple(_with_header(units, start, end)), score, shared)
+                best = Quotation(place, (*units[header], *units[start:end]), score, shared)
         if best is not None:
             yield best
 
@@ -223,15 +227,16 @@ def _windows(units: Sequence[str], longest: int) -> Iterator[tuple[int, int, int
             yield start, end + 1, min(size, longest)
 
 
-def _with_header(units: Sequence[str], start: int, end: int) -> list[str]:
-    """Return units, with the first lines of the table that they begin in."""
-    first = start
-    while first > 0 and _TABLE_ROW.search(units[first]) and _TABLE_ROW.search(units[first - 1]):
-        first -= 1
-    if first == start or not _TABLE_ROW.search(units[start]):
-        return list(units[start:end])
-    header = units[first : min(start, first + (2 if re.match(r"^[\s|:+-]+$", units[first + 1]) else 1))]
-    return [*header, *units[start:end]]
+def _headers(units: Sequence[str]) -> list[slice]:
+    """Return the first lines of the table that each unit is in, below them: a quotation from there begins with them."""
+    headers: list[slice] = []
+    first = 0
+    for number, unit in enumerate(units):
+        if not (number and _TABLE_ROW.search(unit) and _TABLE_ROW.search(units[number - 1])):
+            first = number
+        lines = 2 if first < number and _RULE.match(units[first + 1]) else 1
+        headers.append(slice(first, min(number, first + lines)))
+    return headers
 
 
 def _sentences(prose: str) -> list[str]:

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -41,7 +42,8 @@ def sync(names: tuple[str, ...], config_path: str | None, *, watch: bool, as_jso
 
     console = None if as_json else Console(stderr=True)
     if watch:
-        asyncio.run(_watch(names, config_path, console))
+        with suppress(asyncio.CancelledError):  # by SIGTERM, which ends it as it should
+            asyncio.run(_watch(names, config_path, console))
     else:
         host = _host(config_path)
         sys.exit(0 if asyncio.run(_run(host, _chosen(host, names), console)) else 1)

@@ -63,6 +63,17 @@ def test_sentences_of_a_language(language: str) -> None:
 TABLE = "| part | price |\n|---|---|\n| A-100 | 7 EUR |\n| B-200 | 9 EUR |\n| C-300 | 11 EUR |\n"
 
 
+@pytest.mark.parametrize("form", ["{} | {} | {}\n", "|{}|{}|{}|\n"])
+@pytest.mark.parametrize("number", [3, 31, 61, 88])
+def test_a_row_is_found_however_far_it_is_from_the_names_of_its_columns(form: str, number: int) -> None:
+    rows = [("Screw", "Steel", "Alu"), *((f"HA{n}", 3 * n + 1, 2 * n + 5) for n in range(1, 90))]
+    table = "".join(form.format(*row) for row in rows)
+    found = quotations(f"What is the Alu torque of screw HA{number}?", [Passage("Torques", table)], 300, 1)
+    quoted = "".join(found[0].units)
+    assert form.format(*rows[0]) in quoted
+    assert form.format(*rows[number]) in quoted
+
+
 def test_a_row_comes_with_the_head_of_its_table() -> None:
     assert "".join(best_part("What does C-300 cost?", TABLE, 20)) == (
         "| part | price |\n|---|---|\n| C-300 | 11 EUR |\n"
