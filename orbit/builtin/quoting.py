@@ -228,7 +228,7 @@ def _windows(units: Sequence[str], longest: int) -> Iterator[tuple[int, int, int
 
 
 def _headers(units: Sequence[str]) -> list[slice]:
-    """Return the first lines of the table that each unit is in, below them: a quotation from there begins with them."""
+    """Return for each unit where the first lines of its table are, if above it: a quotation from it shows them, too."""
     headers: list[slice] = []
     first = 0
     for number, unit in enumerate(units):

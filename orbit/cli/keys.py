@@ -20,8 +20,9 @@ from orbit.cli.shared.target import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from orbit.admin.remote_collections import RemoteCollections
     from orbit.admin.wire import BudgetInfo, KeyInfo, OwnKey
     from orbit.cli.shared.target import AnyAdministration
 
@@ -129,7 +130,7 @@ def create(  # click passes options by name
         return await admin.create_key(msgspec.structs.replace(new, system_prompt_id=used.id) if used else new)
 
     _show_secret(target, target.do(work))
-    _warn_of_missing(target, models)
+    _warn_of_missing_models(target, models)
     _warn_of_missing_collection(target, collection_name)
 
 
@@ -245,7 +246,7 @@ def update(  # click passes options by name
     changes = {name: None if value == none.get(name) else value for name, value in changes.items()}
     change = checked(KeyUpdate, changes)
     _show(target, target.do(lambda admin: admin.update_key(reference, change)))
-    _warn_of_missing(target, models)
+    _warn_of_missing_models(target, models)
     _warn_of_missing_collection(target, collection_name)
 
 
@@ -292,13 +293,13 @@ def migrate(target: Target) -> None:
     target.show({"migrated": number}, f"Replaced {number} clear keys by digests.")
 
 
-def _warn_of_missing(target: Target, models: tuple[str, ...]) -> None:
+def _warn_of_missing_models(target: Target, models: tuple[str, ...]) -> None:
     """Name the models that the server, or the configuration, lacks."""
     if not any(models):
         return
     from orbit.host.models.catalogue import missing_from
 
-    names = _models_of_server(target) if target.url else _models_of_configuration(target)
+    names = _told_by_server(target, _models_of_server) if target.url else _models_of_configuration(target)
     missing = () if names is None else missing_from(names, models)
     if missing:
         click.echo(
@@ -313,40 +314,38 @@ def _warn_of_missing_collection(target: Target, name: str | None) -> None:
 
     Without a server, the stores stay closed: opening them takes seconds, and a key often comes before its documents.
     """
-    url = target.url
-    if not name or not url:
+    if not name or not target.url:
         return
-    from orbit.admin.remote_collections import RemoteCollections
-    from orbit.errors import OrbitError
-
-    async def names(remote: RemoteCollections) -> list[str] | None:
-        try:
-            return [one.name for one in await remote.every()]
-        except OrbitError:  # the key itself has been changed, and was reported
-            return None
-
-    stored = target.run(lambda: RemoteCollections(url, target.token()), names)
+    stored = _told_by_server(target, _collections_of_server)
     if stored is not None and name not in stored:
         click.echo(
-            f"Warning: there is no collection '{name}': questions of this key are refused until "
-            f"orbit ingest makes it. Collections: {', '.join(stored) or 'none'}.",
+            f"Warning: there is no collection '{name}': questions of this key fail until documents are ingested into "
+            f"it. Collections: {', '.join(stored) or 'none'}.",
             err=True,
         )
 
 
-def _models_of_server(target: Target) -> list[str] | None:
-    """Return the models that clients of a server may name; None if it does not say, as before version 0.3."""
-    from orbit.admin.client import RemoteAdministration
+def _told_by_server(target: Target, ask: Callable[[RemoteCollections], Awaitable[list[str]]]) -> list[str] | None:
+    """Return names that a server tells; None if it does not, as before version 0.3."""
+    from orbit.admin.remote_collections import RemoteCollections
     from orbit.errors import OrbitError
 
-    async def work(admin: object) -> list[str] | None:
-        assert isinstance(admin, RemoteAdministration)
+    async def work(server: RemoteCollections) -> list[str] | None:
         try:
-            return [model.name for model in await admin.list_models() if not model.internal]
+            return await ask(server)
         except OrbitError:  # the key itself has been changed, and was reported
             return None
 
-    return target.do(work)
+    return target.run(lambda: RemoteCollections(target.url or "", target.token()), work)
+
+
+async def _models_of_server(server: RemoteCollections) -> list[str]:
+    """Return the models that clients may name."""
+    return [model.name for model in await server.list_models() if not model.internal]
+
+
+async def _collections_of_server(server: RemoteCollections) -> list[str]:
+    return [collection.name for collection in await server.every()]
 
 
 def _models_of_configuration(target: Target) -> list[str] | None:

@@ -113,6 +113,7 @@ async def test_what_the_model_cannot_read_is_the_clients_mistake(
         (400, "Output data may contain inappropriate content."),
         (400, "Your request was rejected as a result of our safety system."),
         (400, "The prompt was blocked: PROHIBITED_CONTENT"),
+        (400, "The guardrail intervened: the input contains a denied topic."),
         (400, "Your prompt was flagged as potentially violating our usage policy."),
         (403, "Your chosen model requires moderation and your input was flagged"),
     ],

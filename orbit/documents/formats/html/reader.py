@@ -20,9 +20,9 @@ from orbit.documents.formats.html.nodes import (
     preformatted,
     value_of,
 )
+from orbit.documents.formats.html.plain_html import as_html, with_shadows
 from orbit.documents.formats.html.tables import read_table_of
 from orbit.documents.formats.html.tags import is_too_deep, without_tags
-from orbit.documents.formats.html.xhtml import as_html, with_shadows
 from orbit.documents.formats.outline import Outline
 from orbit.documents.formats.titles import real_title
 from orbit.documents.sections import Content
